@@ -1,0 +1,57 @@
+# Every target sets up what it needs by itself, in .venv, pinned by constraints.txt.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# An editable install that twistd sees: see setup.cfg, package_dir.
+SELF   := --config-settings editable_mode=compat --editable
+TESTS  ?= tests
+
+.PHONY: help demo test lint types format protos clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.run ## the whole life of a device plugin, in a few seconds
+	$(BIN)/twistdp demo $(ARGS)
+
+test: $(VENV)/.test ## all tests, with branch coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m twisted.trial --reactor=asyncio $(TESTS); status=$$?; \
+	  $(BIN)/coverage combine --quiet; $(BIN)/coverage report --fail-under=90 || status=1; exit $$status
+
+lint: $(VENV)/.lint ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.lint ## mypy, strict
+	$(BIN)/mypy -p twistdp
+	$(BIN)/mypy examples
+
+format: $(VENV)/.lint ## put the code in ruff's format
+	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+protos: ## regenerate twistdp/kubelet/*_pb2.py from protos/
+	test -x .venv-protos/bin/python || $(PYTHON) -m venv .venv-protos
+	.venv-protos/bin/python -m pip --disable-pip-version-check --quiet install grpcio-tools==1.75.1
+	.venv-protos/bin/python -m grpc_tools.protoc -Iprotos --python_out=twistdp/kubelet \
+	  --pyi_out=twistdp/kubelet protos/*.proto
+	sed -i 's/_descriptor_pool\.Default()/_descriptor_pool.DescriptorPool()/' twistdp/kubelet/*_pb2.py
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .venv-protos build *.egg-info .coverage* _trial_temp* .mypy_cache .ruff_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(VENV)/bin/python setup.cfg constraints.txt
+	$(PIP) install --constraint constraints.txt $(SELF) .
+	touch $@
+
+$(VENV)/.test: $(VENV)/bin/python setup.cfg constraints.txt
+	$(PIP) install --constraint constraints.txt $(SELF) '.[test]'
+	touch $@ $(VENV)/.run
+
+$(VENV)/.lint: $(VENV)/bin/python setup.cfg constraints.txt
+	$(PIP) install --constraint constraints.txt $(SELF) '.[test,lint]'
+	touch $@ $(VENV)/.test $(VENV)/.run

@@ -1,0 +1,247 @@
+"""What a scanner says of the hardware: devices, trees of them, and the difference of two trees.
+
+Values only; no input or output, no Twisted, no gRPC.  The names are those of Intel's
+`pkg/deviceplugin` (DeviceInfo, DeviceTree), the fields those of the device plugin API v1beta1.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+import attrs
+
+from twistdp.errors import BadDevice, BadName, BadTree
+from twistdp.naming import check_device_id, check_resource_type
+
+HEALTHY: Final = "Healthy"
+"""State of a device that pods can use (API: exactly this word)."""
+
+UNHEALTHY: Final = "Unhealthy"
+"""State of a device that is there but must not be handed out."""
+
+Devices: TypeAlias = Mapping[str, "DeviceInfo"]
+"""The devices of one resource, by id."""
+
+Resources: TypeAlias = Mapping[str, Devices]
+"""All devices of one scanner: resource type to id to device."""
+
+
+@attrs.frozen
+class DeviceSpec:
+    """A device node that a container gets.
+
+    `permissions` are letters of ``rwm``: read, write, mknod.
+    """
+
+    host_path: str
+    container_path: str
+    permissions: str = "rw"
+
+
+@attrs.frozen
+class Mount:
+    """A file or directory of the host that a container gets."""
+
+    host_path: str
+    container_path: str
+    read_only: bool = False
+
+
+def _copied_sequence(value: Any) -> Any:
+    return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+
+
+def _copied_mapping(value: Any) -> Any:
+    return MappingProxyType(dict(value)) if isinstance(value, Mapping) else value
+
+
+@attrs.frozen
+class DeviceInfo:
+    """One device: its health, and what a container that is given it needs.
+
+    The value is frozen; sequences and mappings are copied.  Nothing is refused here: `problem`
+    says what is wrong, and the framework leaves such a device out of the tree, alone.
+
+    `state` is `HEALTHY` or `UNHEALTHY`; `reason` says in a few words why, for people.
+    """
+
+    state: str
+    nodes: Sequence[DeviceSpec] = attrs.field(default=(), converter=_copied_sequence)
+    mounts: Sequence[Mount] = attrs.field(default=(), converter=_copied_sequence)
+    envs: Mapping[str, str] = attrs.field(factory=dict, converter=_copied_mapping, hash=False)
+    annotations: Mapping[str, str] = attrs.field(
+        factory=dict, converter=_copied_mapping, hash=False
+    )
+    reason: str = ""
+
+
+class DeviceTree:
+    """What one scan found: resource type to device id to `DeviceInfo`.
+
+    Nothing is refused here either, so that one bad device costs only itself.
+    """
+
+    def __init__(self) -> None:
+        self._types: dict[str, dict[str, DeviceInfo]] = {}
+
+    def add_device(self, resource_type: str, device_id: str, info: DeviceInfo) -> None:
+        """Add a device; one with the same type and id is replaced."""
+        self._types.setdefault(resource_type, {})[device_id] = info
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._types)
+
+    def __len__(self) -> int:
+        return len(self._types)
+
+    def __getitem__(self, resource_type: str) -> Devices:
+        return MappingProxyType(self._types[resource_type])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, DeviceTree):
+            return NotImplemented
+        return self._types == other._types
+
+    __hash__ = None  # type: ignore[assignment]  # it is mutable
+
+    def __repr__(self) -> str:
+        return f"DeviceTree({self._types!r})"
+
+
+@attrs.frozen
+class Refusal:
+    """A part of a tree that was left out: a whole type, or one device, and why."""
+
+    resource_type: Any
+    device_id: Any
+    reason: str
+
+
+@attrs.frozen
+class Accepted:
+    """The usable part of a tree, and what was left out of it."""
+
+    resources: Resources
+    refusals: tuple[Refusal, ...] = ()
+
+
+NOTHING: Final = Accepted({})
+"""What is in force before the first scan."""
+
+
+def accept(tree: DeviceTree, before: Accepted = NOTHING) -> Accepted:
+    """Copy the usable part of `tree`; a bad type or device refuses only itself.
+
+    A device that is the very object accepted in `before` under its id is not examined again.
+    Raises `BadTree` for a value that is not a `DeviceTree`.
+    """
+    if not isinstance(tree, DeviceTree):
+        raise BadTree(f"a scan must produce a twistdp.DeviceTree, not {tree!r:.200}")
+    resources: dict[str, Devices] = {}
+    refusals: list[Refusal] = []
+    for resource_type in tree:
+        try:
+            check_resource_type(resource_type)
+        except BadName as reason:
+            refusals.append(Refusal(resource_type, None, str(reason)))
+            continue
+        known = before.resources.get(resource_type, {})
+        devices: dict[str, DeviceInfo] = {}
+        for device_id, info in tree[resource_type].items():
+            if known.get(device_id) is not info and (reason_ := _problem(device_id, info)):
+                refusals.append(Refusal(resource_type, device_id, reason_))
+            else:
+                devices[device_id] = info
+        if devices:
+            resources[resource_type] = devices
+    return Accepted(resources, tuple(refusals))
+
+
+@attrs.frozen
+class Difference:
+    """How one state of the resources leads to the next; sets of resource types."""
+
+    added: frozenset[str]
+    changed: frozenset[str]
+    removed: frozenset[str]
+
+
+def difference(old: Resources, new: Resources) -> Difference:
+    """Which resource types appeared, changed in any device, or vanished."""
+    return Difference(
+        added=frozenset(new.keys() - old.keys()),
+        changed=frozenset(key for key in new.keys() & old.keys() if new[key] != old[key]),
+        removed=frozenset(old.keys() - new.keys()),
+    )
+
+
+def _problem(device_id: Any, info: Any) -> str | None:
+    try:
+        check_device_id(device_id)
+        check_device(info)
+    except (BadName, BadDevice) as reason:
+        return str(reason)
+    return None
+
+
+def check_device(info: Any) -> None:
+    """Raise `BadDevice` if `info` is not a device that a container could get."""
+    if not isinstance(info, DeviceInfo):
+        raise BadDevice(f"a device must be a twistdp.DeviceInfo, not {info!r:.200}")
+    if info.state not in (HEALTHY, UNHEALTHY):
+        raise BadDevice(f"state {info.state!r}: use twistdp.HEALTHY or twistdp.UNHEALTHY")
+    if not isinstance(info.reason, str):
+        raise BadDevice(f"reason {info.reason!r}: it must be a str")
+    for node in _sequence("nodes", info.nodes):
+        if not isinstance(node, DeviceSpec):
+            raise BadDevice(f"nodes: {node!r:.200} is not a twistdp.DeviceSpec")
+        _check_paths(node)
+        if not isinstance(node.permissions, str) or not (
+            node.permissions and set(node.permissions) <= set("rwm")
+        ):
+            raise BadDevice(f"permissions {node.permissions!r}: use letters of 'rwm'")
+    for mount in _sequence("mounts", info.mounts):
+        if not isinstance(mount, Mount):
+            raise BadDevice(f"mounts: {mount!r:.200} is not a twistdp.Mount")
+        _check_paths(mount)
+        if not isinstance(mount.read_only, bool):
+            raise BadDevice(f"read_only {mount.read_only!r}: use True or False")
+    _check_texts("envs", info.envs, forbidden="=\0")
+    _check_texts("annotations", info.annotations, forbidden="\0")
+
+
+def _sequence(field: str, value: Any) -> Sequence[Any]:
+    if not isinstance(value, tuple):
+        raise BadDevice(f"{field}: {value!r:.200} is not a list")
+    return value
+
+
+def _check_paths(part: DeviceSpec | Mount) -> None:
+    for field in ("host_path", "container_path"):
+        path = getattr(part, field)
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise BadDevice(f"{field} {path!r}: it must be an absolute path")
+        if "\0" in path or ".." in path.split("/"):
+            raise BadDevice(f"{field} {path!r}: '..' and NUL are not allowed")
+        _check_unicode(field, path)
+
+
+def _check_texts(field: str, texts: Any, forbidden: str) -> None:
+    if not isinstance(texts, Mapping):
+        raise BadDevice(f"{field}: {texts!r:.200} is not a dict")
+    for key, value in texts.items():
+        if not isinstance(key, str) or not key or set(key) & set(forbidden):
+            raise BadDevice(f"{field}: key {key!r} must be a non-empty str without {forbidden!r}")
+        if not isinstance(value, str) or "\0" in value:
+            raise BadDevice(f"{field}: value {value!r} of {key!r} must be a str without NUL")
+        _check_unicode(f"{field}: {key!r}", key + value)
+
+
+def _check_unicode(field: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BadDevice(
+            f"{field} {text!r}: not UTF-8, which the device plugin API cannot carry; "
+            "use a link or a name without such bytes"
+        ) from None

@@ -1,0 +1,47 @@
+"""One value that many follow, each at its own pace."""
+
+from typing import Generic, TypeVar
+
+from twisted.internet.defer import Deferred, succeed
+
+T = TypeVar("T")
+
+
+class Latest(Generic[T]):
+    """The newest value and its version; whoever is slow skips to the newest.
+
+    A value, not a queue: a queue shared by the streams of an old and a new kubelet would give
+    each update to only one of them.
+    """
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+        self.version = 0
+        self.closed = False
+        self._waiting: list[Deferred[None]] = []
+
+    def publish(self, value: T) -> None:
+        """Replace the value and wake whoever waits for a newer one."""
+        self.value = value
+        self.version += 1
+        self._wake()
+
+    def close(self) -> None:
+        """There will be no newer value: nobody waits any more."""
+        self.closed = True
+        self._wake()
+
+    def newer_than(self, version: int) -> Deferred[None]:
+        """Fires when there is a version newer than `version`, or when closed; may be cancelled."""
+        if self.closed or self.version > version:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred(self._waiting.remove)
+        self._waiting.append(waiting)
+        return waiting
+
+    def _wake(self) -> None:
+        # Swapped first and popped one by one: a callback may wait anew, or cancel another waiter,
+        # whose canceller removes it from the very list that is being emptied here.
+        woken, self._waiting = self._waiting, []
+        while woken:
+            woken.pop(0).callback(None)

@@ -1,0 +1,139 @@
+"""Names that Kubernetes accepts: namespaces, resource types, device ids, socket files.
+
+The rules for resource names are the kubelet's: ``requests.<name>`` must be a qualified name,
+names under ``kubernetes.io/`` and with the prefix ``requests.`` are refused
+(k8s.io/apimachinery `IsQualifiedName`, k8s.io/kubernetes `IsExtendedResourceName`).
+"""
+
+import hashlib
+import os
+import re
+
+from twistdp.errors import BadName, BadSetting
+
+MAX_DEVICE_ID = 63
+"""Characters in a device id (device plugin API, `Device.ID`)."""
+
+MAX_SOCKET_PATH = 107
+"""Bytes in a unix socket's path (``sun_path`` less its final NUL)."""
+
+_DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_DEVICE_ID = re.compile(r"[!-~]+")
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9._:@+-]")
+_MAX_DOMAIN = 253 - len("requests.")
+
+
+def check_namespace(namespace: str) -> str:
+    """Return `namespace` if resources of that domain can exist; raise `BadName` otherwise."""
+    doing = f"namespace {namespace!r}:"
+    if not isinstance(namespace, str) or not namespace:
+        raise BadName(f"{doing} give a domain of your own, such as 'color.example.com'")
+    if "/" in namespace:
+        raise BadName(f"{doing} give only the domain, without '/' and the resource's name")
+    if len(namespace) > _MAX_DOMAIN:
+        raise BadName(f"{doing} {len(namespace)} characters, at most {_MAX_DOMAIN} are allowed")
+    if not _DOMAIN.fullmatch(namespace):
+        raise BadName(
+            f"{doing} a domain consists of lower-case letters, digits, '-' and '.', "
+            "and each part starts and ends with a letter or digit"
+        )
+    if namespace.endswith("kubernetes.io"):
+        raise BadName(f"{doing} domains ending in 'kubernetes.io' are reserved; use your own")
+    if namespace.startswith("requests."):
+        raise BadName(f"{doing} the kubelet refuses the prefix 'requests.'; leave it out")
+    return namespace
+
+
+def check_resource_type(resource_type: str) -> str:
+    """Return `resource_type`, a resource's name after the slash; raise `BadName` if it is none."""
+    doing = f"resource {resource_type!r}:"
+    if not isinstance(resource_type, str) or not resource_type:
+        raise BadName(f"{doing} give a name, such as 'yellow'")
+    if len(resource_type) > 63:
+        raise BadName(f"{doing} {len(resource_type)} characters, at most 63 are allowed")
+    if not _NAME.fullmatch(resource_type):
+        raise BadName(
+            f"{doing} a resource's name consists of letters, digits, '-', '_' and '.', "
+            "and starts and ends with a letter or digit; the namespace is given separately"
+        )
+    return resource_type
+
+
+def check_device_id(device_id: str) -> str:
+    """Return `device_id` if the API allows it; raise `BadName` otherwise.
+
+    The kubelet itself checks nothing and would count an empty or unprintable id as a device.
+    """
+    if not isinstance(device_id, str):
+        raise BadName(f"device id {device_id!r}: it must be a str")
+    if len(device_id) > MAX_DEVICE_ID:
+        raise BadName(
+            f"device id {device_id!r}: {len(device_id)} characters, "
+            f"at most {MAX_DEVICE_ID} are allowed"
+        )
+    if not _DEVICE_ID.fullmatch(device_id):
+        raise BadName(
+            f"device id {device_id!r}: it must consist of printable ASCII characters "
+            "without spaces, at least one"
+        )
+    return device_id
+
+
+def digest(text: str) -> str:
+    """Eight hex digits that stand for `text` (SHA-256, of any file name's bytes)."""
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:8]
+
+
+def plain_id(name: str, *, distinguish: str = "") -> str:
+    """A device id for a file name: the name itself where that is one.
+
+    Otherwise odd characters become ``-``, the name is cut, and a digest of the whole name is
+    appended.  `distinguish`, if given, is a text (such as the directory) whose digest is
+    appended too, to tell equal names apart.
+    """
+    suffix = f"-{digest(distinguish)}" if distinguish else ""
+    plain = _NOT_PLAIN.sub("-", name)
+    if plain != name or len(name) + len(suffix) > MAX_DEVICE_ID:
+        suffix = f"-{digest(name)}{suffix}"
+    return plain[: MAX_DEVICE_ID - len(suffix)] + suffix
+
+
+def private_directory(path: str) -> str:
+    """Where the server of the socket `path` binds before the name appears: beside it, hidden."""
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".tdp-{digest(name)}")
+
+
+def socket_path(directory: str, resource_name: str) -> str:
+    """The path of a resource's socket: ``<directory>/<domain>_<name>.sock``.
+
+    ``_`` cannot occur in a domain, so two resources never share a file.  A name that would
+    make the path longer than `MAX_SOCKET_PATH` bytes is cut and ends in a digest.  Raises
+    `BadSetting` when even that does not fit.
+    """
+    stem = resource_name.replace("/", "_", 1)
+    path = os.path.join(directory, f"{stem}.sock")
+    excess = len(os.fsencode(path)) - MAX_SOCKET_PATH
+    if excess > 0:
+        suffix = f"-{digest(resource_name)}"
+        kept = len(stem) - excess - len(suffix)
+        stem = stem[:kept] + suffix if kept > 0 else suffix[1:]
+        path = os.path.join(directory, f"{stem}.sock")
+    bound = os.path.join(private_directory(path), "s")
+    too_long = max(len(os.fsencode(path)), len(os.fsencode(bound))) - MAX_SOCKET_PATH
+    if too_long > 0:
+        raise BadSetting(
+            f"plugin directory {directory}: its path is {too_long} bytes too long for a unix "
+            f"socket in it ({MAX_SOCKET_PATH} bytes in all); use a shorter path"
+        )
+    return path
+
+
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key under which ``loop2`` comes before ``loop10``."""
+    return tuple(
+        (0, int(part), part) if part.isdigit() else (1, 0, part)
+        for part in re.split(r"([0-9]+)", text)
+        if part
+    )

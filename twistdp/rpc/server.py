@@ -1,0 +1,186 @@
+"""A gRPC server as a Twisted service."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import groupby
+from typing import Any
+
+import attrs
+import grpc
+from google.protobuf.message import Message
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+
+from twistdp.rpc import bridge
+from twistdp.rpc.codec import encoded, parsed
+from twistdp.rpc.socketfile import SocketFile
+from twistdp.rpc.status import answer_for
+
+_log = Logger()
+
+
+@attrs.frozen
+class Method:
+    """One remote method.
+
+    `path` is its name on the wire, ``/package.Service/Method``.  `handler` is called with the
+    request, a message of the class `request`, or the raw bytes if that is None.  It answers
+    with a message or with bytes, which are sent as they are: as a value, a Deferred or a
+    coroutine.  A `streaming` method's handler returns an async iterator of answers, such as an
+    async generator that awaits Deferreds.
+
+    When the caller goes away, what the handler returned is cancelled: a Deferred by its
+    canceller, a coroutine or generator with Twisted's CancelledError where it waits.
+    """
+
+    path: str
+    request: type[Message] | None
+    handler: Callable[[Any], Any]
+    streaming: bool = False
+
+
+class Server(Service):
+    """Serves `methods` on the unix socket `path`, mode 0600.
+
+    The name appears when the server is ready, a live server there is not replaced, a dead
+    socket is (see `SocketFile`).  Stopping removes the name, gives calls `grace` seconds to
+    end, and then cancels them.
+    """
+
+    def __init__(
+        self, path: str, methods: Iterable[Method], *, reactor: Any, grace: float = 0.3
+    ) -> None:
+        self.path = path
+        self._file = SocketFile(path)
+        self._methods = sorted(methods, key=lambda method: method.path)
+        self._reactor = reactor
+        self._grace = grace
+        self._server: grpc.aio.Server | None = None
+        self._calls: set[asyncio.Task[Any]] = set()
+        self._pending: Deferred[None] | None = None
+        self._waiting: list[Deferred[None]] = []
+
+    def startService(self) -> None:
+        """Begin to listen; `listen` tells when that is done, or why it failed."""
+        super().startService()
+        self.listen().addErrback(
+            lambda failure: _log.error("{reason}", reason=failure.getErrorMessage())
+        )
+
+    def listen(self) -> Deferred[None]:
+        """See to it that the server runs and its socket has its name; fires when so.
+
+        May be called again at any time: after the name was removed it is made anew, and after
+        the directory was made anew, so is the server.  Fails with `SocketTaken` while somebody
+        else is there and with OSError if the socket cannot be made; call it again then.
+        """
+        done: Deferred[None] = Deferred()
+        self._waiting.append(done)
+        if self._pending is None:
+            loop = bridge.loop_of(self._reactor)
+            self._pending = bridge.deferred_from(self._listen(loop), loop)
+            self._pending.addBoth(self._listened)
+        return done
+
+    def is_published(self) -> bool:
+        """Whether the socket's name is there and ours."""
+        return self._file.is_published()
+
+    def stopService(self) -> Deferred[None]:
+        """Stop; fires when the last handler has ended and nothing is left on disk."""
+        super().stopService()
+        if self._pending is not None:
+            self._pending.cancel()
+        self._file.withdraw()
+        if self._server is None and self._pending is None:
+            self._file.release()
+            return succeed(None)
+        loop = bridge.loop_of(self._reactor)
+        return bridge.deferred_from(self._stop(), loop)
+
+    def _listened(self, result: Any) -> None:
+        self._pending = None
+        waiting, self._waiting = self._waiting, []
+        for done in waiting:
+            done.callback(result)  # a Failure fails them
+
+    async def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._server is not None and not self._file.is_bound():
+            await self._stop()  # the directory was removed, and the socket in it
+        if self._server is None:
+            address = self._file.claim()
+            self._server = server = grpc.aio.server(handlers=self._handlers(loop))
+            try:
+                server.add_insecure_port(f"unix:{address}")
+            except RuntimeError as error:
+                raise OSError(f"{self.path}: gRPC cannot bind {address}: {error}") from error
+            await server.start()
+        self._file.publish()
+
+    async def _stop(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop(self._grace)
+        if self._calls:  # stop() returns before the last handlers' clean-up has run
+            await asyncio.wait(self._calls)
+        self._file.release()
+
+    def _track(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    def _handlers(self, loop: asyncio.AbstractEventLoop) -> list[grpc.GenericRpcHandler]:
+        handlers = []
+        for service, methods in groupby(self._methods, lambda method: method.path.split("/")[1]):
+            table = {}
+            for method in methods:
+                name = method.path.split("/")[2]
+                if method.streaming:
+                    table[name] = grpc.unary_stream_rpc_method_handler(self._stream(method, loop))
+                else:
+                    table[name] = grpc.unary_unary_rpc_method_handler(self._unary(method, loop))
+            handlers.append(grpc.method_handlers_generic_handler(service, table))
+        return handlers
+
+    def _unary(
+        self, method: Method, loop: asyncio.AbstractEventLoop
+    ) -> Callable[[bytes, Any], Awaitable[bytes]]:
+        async def call(data: bytes, context: Any) -> bytes:
+            self._track()
+            try:
+                result = method.handler(_request(method, data))
+                return encoded(await bridge.awaited(result, loop))
+            except Exception as error:
+                code, text = answer_for(error, method.path)
+            await context.abort(code, text)
+            raise AssertionError("abort raises")
+
+        return call
+
+    def _stream(
+        self, method: Method, loop: asyncio.AbstractEventLoop
+    ) -> Callable[[bytes, Any], Awaitable[None]]:
+        async def call(data: bytes, context: Any) -> None:
+            self._track()
+            try:
+                items = method.handler(_request(method, data))
+                try:
+                    while True:
+                        item = await bridge.awaited(bridge.following(items), loop)
+                        if item is bridge.END:
+                            return
+                        await context.write(encoded(item))
+                finally:
+                    await bridge.awaited(bridge.close(items), loop)
+            except Exception as error:
+                code, text = answer_for(error, method.path)
+            await context.abort(code, text)
+
+        return call
+
+
+def _request(method: Method, data: bytes) -> Any:
+    return data if method.request is None else parsed(data, method.request, method.path)

@@ -1,0 +1,133 @@
+"""A unix socket's name that appears finished and is never stolen.
+
+gRPC binds with the process umask's mode, takes over a live path without asking, and unlinks
+whatever stands there when it stops.  So a server binds in a private directory, and the socket
+gets its name by a hard link, which fails where something exists.  A name can be linked again,
+with no new server, after a kubelet has wiped the directory.
+"""
+
+import fcntl
+import os
+import shutil
+import socket
+import stat
+import struct
+
+from twistdp.errors import SocketTaken
+from twistdp.naming import private_directory
+
+
+class SocketFile:
+    """The name `path` in a directory, and the private place where its socket is bound."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.private = private_directory(path)
+        self.bound = os.path.join(self.private, "s")
+        self._lock: int | None = None
+        self._identity: tuple[int, int] | None = None
+
+    def claim(self) -> str:
+        """Make the private directory and return the path to bind; whatever a crash left is removed.
+
+        Raises `SocketTaken` while another process holds it and OSError if it cannot be made.
+        """
+        self.release()
+        try:
+            os.mkdir(self.private, 0o700)
+        except FileExistsError:
+            pass
+        lock = os.open(self.private, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            # Held as long as the process lives, so a crash frees it.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(lock), os.lstat(self.private)):
+                raise FileNotFoundError(f"{self.private}: it was removed meanwhile")
+            os.fchmod(lock, 0o700)
+            for leftover in os.listdir(lock):
+                os.unlink(leftover, dir_fd=lock)
+        except BlockingIOError:
+            os.close(lock)
+            raise self._taken(self.bound) from None
+        except BaseException:
+            os.close(lock)
+            raise
+        self._lock = lock
+        return self.bound
+
+    def publish(self) -> None:
+        """Give the bound socket its name, mode 0600; does nothing when it has it already.
+
+        Raises `SocketTaken` if somebody listens there or the name is no socket, and OSError.
+        """
+        if self.is_published():
+            return
+        os.chmod(self.bound, 0o600)
+        try:
+            os.link(self.bound, self.path)
+        except FileExistsError:
+            self._remove_dead()
+            os.link(self.bound, self.path)
+        self._identity = _identity(self.path)
+
+    def is_bound(self) -> bool:
+        """Whether the bound socket is still where it was bound."""
+        return self._lock is not None and _identity(self.bound) is not None
+
+    def is_published(self) -> bool:
+        """Whether the name shows our socket."""
+        return self._identity is not None and _identity(self.path) == self._identity
+
+    def withdraw(self) -> None:
+        """Remove the name if it is ours."""
+        if self.is_published():
+            os.unlink(self.path)
+        self._identity = None
+
+    def release(self) -> None:
+        """Remove the private directory and let others claim it."""
+        if self._lock is not None:
+            shutil.rmtree(self.private, ignore_errors=True)
+            os.close(self._lock)
+            self._lock = None
+
+    def _remove_dead(self) -> None:
+        """Remove a socket that nobody listens on; raise `SocketTaken` for anything else."""
+        try:
+            if not stat.S_ISSOCK(os.lstat(self.path).st_mode):
+                raise SocketTaken(self.path, 0, "exists and is not a socket; remove it")
+        except FileNotFoundError:
+            return
+        pid = listener(self.path)
+        if pid is not None:
+            raise self._taken(self.path)
+        os.unlink(self.path)
+
+    def _taken(self, path: str) -> SocketTaken:
+        pid = listener(path) or 0
+        whose = f"process {pid}" if pid != os.getpid() else f"this process ({pid})"
+        return SocketTaken(
+            self.path, pid, f"{whose} serves this resource already; waiting until it ends"
+        )
+
+
+def listener(path: str) -> int | None:
+    """The process that listens on the socket `path`, 0 if that is hidden, None for nobody."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except BlockingIOError:
+            return 0  # its backlog is full, so somebody is there
+        except OSError:
+            return None
+        credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return int(struct.unpack("3i", credentials)[0])
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,60 @@
+"""Errors to gRPC statuses and back, in one place."""
+
+import grpc
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+
+from twistdp.errors import (
+    BadSetting,
+    CallFailed,
+    CallTimedOut,
+    ConflictingDevices,
+    MalformedMessage,
+    PeerUnavailable,
+    TwistdpError,
+    UnhealthyDevice,
+    UnknownDevice,
+)
+
+_log = Logger()
+
+CODES: dict[type[TwistdpError], grpc.StatusCode] = {
+    UnknownDevice: grpc.StatusCode.NOT_FOUND,
+    UnhealthyDevice: grpc.StatusCode.FAILED_PRECONDITION,
+    ConflictingDevices: grpc.StatusCode.FAILED_PRECONDITION,
+    MalformedMessage: grpc.StatusCode.INVALID_ARGUMENT,
+    BadSetting: grpc.StatusCode.FAILED_PRECONDITION,
+}
+"""The status of each refusal that a handler may raise."""
+
+_FAILURES: dict[grpc.StatusCode, type[CallFailed]] = {
+    grpc.StatusCode.UNAVAILABLE: PeerUnavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: CallTimedOut,
+}
+
+
+def answer_for(error: Exception, method: str) -> tuple[grpc.StatusCode, str]:
+    """The status and text that a handler's exception is answered with.
+
+    Stated refusals go out as they are; anything else is a bug, whose stack goes to the log and
+    whose one-line form goes to the peer.
+    """
+    if isinstance(error, CallFailed):
+        return grpc.StatusCode[error.status], error.details
+    if (code := CODES.get(type(error))) is not None:  # type: ignore[arg-type]
+        _log.warn("{method} refused: {reason}", method=method, reason=str(error))
+        return code, str(error)
+    if isinstance(error, CancelledError):
+        return grpc.StatusCode.CANCELLED, f"{method}: cancelled by the plugin"
+    _log.failure("{method}: the handler failed", method=method)
+    return (
+        grpc.StatusCode.INTERNAL,
+        f"{method} failed in the device plugin: {type(error).__name__}: {error}; "
+        "its log has the stack",
+    )
+
+
+def error_from(error: grpc.aio.AioRpcError) -> CallFailed:
+    """What an ended call means, in our own words."""
+    kind = _FAILURES.get(error.code(), CallFailed)
+    return kind(error.code().name, error.details() or "")

@@ -1,0 +1,59 @@
+"""What the command line comes to: frozen and validated values."""
+
+import os
+
+import attrs
+
+from twistdp.errors import BadSetting
+from twistdp.naming import socket_path
+
+PLUGIN_DIRECTORY = "/var/lib/kubelet/device-plugins"
+"""Where kubelets look for plugins, whatever their ``--root-dir``."""
+
+
+def _directory(value: str | os.PathLike[str]) -> str:
+    return os.path.abspath(os.fspath(value))
+
+
+def _positive(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
+    if not 0 < value < float("inf"):
+        raise BadSetting(
+            f"{attribute.name.replace('_', '-')} {value:g}: it must be a positive number of seconds"
+        )
+
+
+@attrs.frozen
+class Settings:
+    """How a `twistdp.Manager` works.
+
+    `plugin_dir` is the kubelet's device plugin directory.  `scan_timeout` is the time in
+    seconds after which a call of ``discover()`` counts as hung.  Raises `BadSetting`.
+    """
+
+    plugin_dir: str = attrs.field(default=PLUGIN_DIRECTORY, converter=_directory)
+    scan_timeout: float = attrs.field(default=30.0, validator=_positive)
+
+    @plugin_dir.validator
+    def _fits_a_socket(self, _: object, value: str) -> None:
+        socket_path(value, "x.example/x")
+
+
+def check_plugin_directory(path: str) -> None:
+    """Raise `BadSetting` unless sockets can be made in `path`, or it can still appear.
+
+    A missing directory is waited for, like the kubelet that makes it; when its parent is missing
+    too, the path is taken for a mistake.
+    """
+    if os.path.isdir(path):
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise BadSetting(
+                f"plugin directory {path}: not writable for this user; run as root or give "
+                "another --plugin-dir"
+            )
+    elif os.path.lexists(path):
+        raise BadSetting(f"plugin directory {path}: not a directory; give another --plugin-dir")
+    elif not os.path.isdir(os.path.dirname(path)):
+        raise BadSetting(
+            f"plugin directory {path}: neither it nor its parent exists; is a kubelet installed "
+            "here? Otherwise give another --plugin-dir"
+        )
