@@ -24,7 +24,9 @@ def bind(factory: Callable[..., Any], texts: Mapping[str, Sequence[str]]) -> dic
     try:
         hints = typing.get_type_hints(getattr(factory, "__init__", factory))
     except Exception as error:
-        raise BadSetting(f"{_name(factory)}: its annotations cannot be evaluated: {error}") from error
+        raise BadSetting(
+            f"{_name(factory)}: its annotations cannot be evaluated: {error}"
+        ) from error
     bound: dict[str, Any] = {}
     for key, values in texts.items():
         if key not in parameters:
@@ -64,7 +66,7 @@ def _convert(values: Sequence[str], annotation: Any) -> Any:
     arguments = get_args(annotation) or (str,)
     if origin is not tuple:
         return [_convert_one(value, arguments[0]) for value in values]
-    if len(arguments) == 2 and arguments[1] is Ellipsis or not get_args(annotation):
+    if (len(arguments) == 2 and arguments[1] is Ellipsis) or not get_args(annotation):
         return tuple(_convert_one(value, arguments[0]) for value in values)
     if len(arguments) != len(values):
         raise ValueError(f"given {len(values)} times, but it takes {len(arguments)} values")

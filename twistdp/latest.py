@@ -24,22 +24,26 @@ class Latest(Generic[T]):
         """Replace the value and wake whoever waits for a newer one."""
         self.value = value
         self.version += 1
-        self._wake()
+        self.wake()
 
     def close(self) -> None:
         """There will be no newer value: nobody waits any more."""
         self.closed = True
-        self._wake()
+        self.wake()
 
     def newer_than(self, version: int) -> Deferred[None]:
-        """Fires when there is a version newer than `version`, or when closed; may be cancelled."""
+        """Fires when there is a version newer than `version`, or when closed or woken.
+
+        May be cancelled.
+        """
         if self.closed or self.version > version:
             return succeed(None)
         waiting: Deferred[None] = Deferred(self._waiting.remove)
         self._waiting.append(waiting)
         return waiting
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Wake all that wait, also without a newer version."""
         # Swapped first and popped one by one: a callback may wait anew, or cancel another waiter,
         # whose canceller removes it from the very list that is being emptied here.
         woken, self._waiting = self._waiting, []

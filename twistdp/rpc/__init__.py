@@ -5,6 +5,15 @@ a `Channel` return Deferreds.  No grpc type, asyncio type or Future leaves the p
 are those of `twistdp.errors` and cancellation is Twisted's.
 """
 
+import os
+
+# Before grpc is imported, unless the environment says otherwise.  gRPC's fork handlers serve
+# processes that fork and go on with its objects; here, every fork with live objects is followed
+# by an exec, and the handlers would only write noise to stderr.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+# gRPC's core writes to stderr by itself, past every logger.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
 from twistdp.rpc.bridge import require_asyncio_reactor
 from twistdp.rpc.channel import Channel, Stream
 from twistdp.rpc.server import Method, Server

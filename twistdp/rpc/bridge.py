@@ -59,6 +59,7 @@ async def awaited(result: Any, loop: asyncio.AbstractEventLoop) -> Any:
         if future.cancelled():
             return
         if isinstance(outcome, Failure):
+            assert outcome.value is not None
             future.set_exception(outcome.value)
         else:
             future.set_result(outcome)

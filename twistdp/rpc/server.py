@@ -99,6 +99,15 @@ class Server(Service):
         loop = bridge.loop_of(self._reactor)
         return bridge.deferred_from(self._stop(), loop)
 
+    def crash(self) -> Deferred[None]:
+        """Stop like a process that was killed: the dead socket keeps its name."""
+        self._file.forget()
+        return self.stopService()
+
+    def publish(self) -> None:
+        """Give the bound socket its name; called by `listen`, for subclasses to extend."""
+        self._file.publish()
+
     def _listened(self, result: Any) -> None:
         self._pending = None
         waiting, self._waiting = self._waiting, []
@@ -116,7 +125,7 @@ class Server(Service):
             except RuntimeError as error:
                 raise OSError(f"{self.path}: gRPC cannot bind {address}: {error}") from error
             await server.start()
-        self._file.publish()
+        self.publish()
 
     async def _stop(self) -> None:
         server, self._server = self._server, None

@@ -12,6 +12,7 @@ import shutil
 import socket
 import stat
 import struct
+from contextlib import suppress
 
 from twistdp.errors import SocketTaken
 from twistdp.naming import private_directory
@@ -33,10 +34,8 @@ class SocketFile:
         Raises `SocketTaken` while another process holds it and OSError if it cannot be made.
         """
         self.release()
-        try:
+        with suppress(FileExistsError):
             os.mkdir(self.private, 0o700)
-        except FileExistsError:
-            pass
         lock = os.open(self.private, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             # Held as long as the process lives, so a crash frees it.
@@ -82,6 +81,10 @@ class SocketFile:
         """Remove the name if it is ours."""
         if self.is_published():
             os.unlink(self.path)
+        self._identity = None
+
+    def forget(self) -> None:
+        """Leave the name alone from now on, whatever becomes of it."""
         self._identity = None
 
     def release(self) -> None:

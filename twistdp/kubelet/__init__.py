@@ -1,0 +1,1 @@
+"""The kubelet's side: its API's messages, registration, its directory."""

@@ -1,0 +1,83 @@
+"""The kubelet's device plugin directory: who must know what happens in it."""
+
+import os
+from collections.abc import Callable
+
+from twisted.application.service import Service
+from twisted.logger import Logger
+
+from twistdp.inotify import ENTRIES, Changes, Inotify, Watch
+from twistdp.kubelet.api import KUBELET_SOCKET
+
+_log = Logger()
+
+
+class PluginDirectory(Service):
+    """Watches the directory and tells each resource of what concerns it.
+
+    A kubelet that starts deletes every socket here and makes `kubelet_socket` anew, within the
+    same millisecond: the file is never seen absent, only replaced.  Every message of a plugin
+    makes the kubelet write its checkpoint here, so events are filtered by name.
+    """
+
+    def __init__(self, path: str, inotify: Inotify) -> None:
+        self.path = path
+        self.kubelet_socket = os.path.join(path, KUBELET_SOCKET)
+        self._inotify = inotify
+        self._watch: Watch | None = None
+        self._subscribers: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {}
+        self._identity: tuple[int, int, int] | None = None
+        self._said: str | None = None
+
+    def startService(self) -> None:
+        """Begin to watch; a missing directory is waited for."""
+        super().startService()
+        self._identity = self._kubelet_identity()
+        self._watch = self._inotify.watch(self.path, self._changed, ENTRIES)
+
+    def stopService(self) -> None:
+        """Stop to watch."""
+        super().stopService()
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
+
+    def subscribe(
+        self, path: str, kubelet_changed: Callable[[], None], socket_changed: Callable[[], None]
+    ) -> None:
+        """Call `kubelet_changed` when a kubelet's socket has appeared, and `socket_changed` when
+        something may have happened to the socket `path`, a file in this directory."""
+        self._subscribers[path] = kubelet_changed, socket_changed
+
+    def unsubscribe(self, path: str) -> None:
+        """No more calls for the socket `path`."""
+        self._subscribers.pop(path, None)
+
+    def say_once(self, complaint: str | None) -> None:
+        """Log why nobody can register now, once for all resources; None: somebody could."""
+        if complaint is not None and complaint != self._said:
+            _log.warn("{complaint}", complaint=complaint)
+        self._said = complaint
+
+    def _changed(self, changes: Changes) -> None:
+        identity = self._kubelet_identity()
+        if changes is None:
+            kubelet = identity != self._identity
+        else:
+            # An entry that is there after an event on its name was made or moved in: an inode
+            # and a time stamp may be the same as before.
+            kubelet = self.kubelet_socket in changes
+        self._identity = identity
+        kubelet = kubelet and identity is not None
+        for path, (kubelet_changed, socket_changed) in list(self._subscribers.items()):
+            if changes is None or path in changes:
+                socket_changed()
+            if kubelet:
+                kubelet_changed()
+
+    def _kubelet_identity(self) -> tuple[int, int, int] | None:
+        try:
+            found = os.stat(self.kubelet_socket)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino, found.st_ctime_ns

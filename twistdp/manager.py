@@ -1,0 +1,147 @@
+"""Trees in; resource services started, updated and stopped."""
+
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.threadable import isInIOThread
+from zope.interface import implementer
+
+from twistdp.devices import NOTHING, Accepted, DeviceTree, accept, difference
+from twistdp.errors import BadTree
+from twistdp.inotify import inotify_of
+from twistdp.interfaces import INotifier, IScanner
+from twistdp.kubelet.directory import PluginDirectory
+from twistdp.naming import check_namespace
+from twistdp.resource import Resource
+from twistdp.rpc import require_asyncio_reactor
+from twistdp.scanning import scan_service
+from twistdp.settings import Settings
+from twistdp.watching import WatchingScanner, name_of
+
+_log = Logger()
+
+
+@implementer(INotifier)
+class Manager(MultiService):
+    """Serves what `scanner` finds as resources of the domain `namespace`.
+
+    A service that can be composed into any Twisted application that runs on the asyncio
+    reactor.  `reactor` is looked up when the service starts, unless it is given.  Raises
+    `twistdp.errors.BadName` for a namespace that the kubelet would refuse.
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        scanner: IScanner | WatchingScanner,
+        *,
+        settings: Settings | None = None,
+        reactor: Any = None,
+    ) -> None:
+        super().__init__()
+        self.namespace = check_namespace(namespace)
+        self._scanner = scanner
+        self._settings = settings or Settings()
+        self._reactor = reactor
+        self._accepted = NOTHING
+        self._resources: dict[str, Resource] = {}
+        self._retiring: dict[str, Deferred[Any]] = {}
+        self._directory: PluginDirectory | None = None
+
+    def startService(self) -> None:
+        """Watch the kubelet's directory, and scan."""
+        if self._reactor is None:
+            from twisted.internet import reactor
+
+            self._reactor = reactor
+        require_asyncio_reactor(self._reactor)
+        inotify = inotify_of(self._reactor)
+        self._directory = PluginDirectory(self._settings.plugin_dir, inotify)
+        self._directory.setServiceParent(self)
+        scan_service(
+            self._scanner,
+            self,
+            reactor=self._reactor,
+            inotify=inotify,
+            scan_timeout=self._settings.scan_timeout,
+        ).setServiceParent(self)
+        super().startService()
+
+    def stopService(self) -> Deferred[Any]:
+        """Stop all; fires when every socket is gone.  The service may be started again."""
+        stopped: Deferred[Any] = super().stopService()
+        for service in list(self):
+            self.removeService(service)
+        self._resources.clear()
+        self._accepted = NOTHING
+        return stopped
+
+    def notify(self, tree: DeviceTree) -> None:
+        """See `INotifier.notify`."""
+        if isInIOThread():
+            self._notified(tree)
+        else:
+            self._reactor.callFromThread(self._notified, tree)
+
+    def _notified(self, tree: DeviceTree) -> None:
+        try:
+            accepted = accept(tree, self._accepted)
+        except BadTree:
+            _log.failure("scanner {scanner}", scanner=name_of(self._scanner))
+            return
+        for refusal in set(accepted.refusals) - set(self._accepted.refusals):
+            _log.error(
+                "scanner {scanner}: left out {what}: {reason}",
+                scanner=name_of(self._scanner),
+                what=refusal.resource_type
+                if refusal.device_id is None
+                else f"{refusal.resource_type}, device {refusal.device_id!r}",
+                reason=refusal.reason,
+            )
+        before, self._accepted = self._accepted, accepted
+        if self.running:
+            self._apply(before)
+
+    def _apply(self, before: Accepted) -> None:
+        wanted = self._accepted.resources
+        change = difference(before.resources, wanted)
+        for resource_type in change.removed:
+            self._retire(resource_type)
+        for resource_type in change.changed:
+            if resource_type in self._resources:
+                self._resources[resource_type].update(wanted[resource_type])
+        for resource_type in change.added:
+            self._add(resource_type)
+
+    def _add(self, resource_type: str) -> None:
+        if resource_type in self._retiring:
+            return  # added again when the old one has ended
+        assert self._directory is not None
+        resource = Resource(
+            f"{self.namespace}/{resource_type}",
+            self._accepted.resources[resource_type],
+            directory=self._directory,
+            reactor=self._reactor,
+        )
+        self._resources[resource_type] = resource
+        resource.setServiceParent(self)
+
+    def _retire(self, resource_type: str) -> None:
+        resource = self._resources.pop(resource_type, None)
+        if resource is None:
+            return  # it came and went while an older one was still retiring
+
+        def retired(outcome: object) -> None:
+            if isinstance(outcome, Failure):
+                _log.failure("stopping {resource}", outcome, resource=resource_type)
+            self._retiring.pop(resource_type, None)
+            if self.running and resource_type in self._accepted.resources:
+                self._add(resource_type)
+
+        done: Deferred[Any] = Deferred()
+        self._retiring[resource_type] = done
+        done.addBoth(retired)
+        resource.retire().addBoth(done.callback)

@@ -1,0 +1,165 @@
+"""Keeps one resource registered with the kubelet."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twistdp.backoff import Backoff
+from twistdp.errors import KubeletAbsent, TwistdpError
+from twistdp.kubelet.directory import PluginDirectory
+from twistdp.kubelet.messages import DevicePluginOptions
+from twistdp.kubelet.registration import register
+from twistdp.rpc import Server
+from twistdp.session import new_session
+from twistdp.streams import ListStreams
+
+_log = Logger()
+
+STABLE = 5.0
+"""Seconds that a stream must have lived for its end to be answered without a back-off."""
+
+STREAM_TIMEOUT = 10.0
+"""Seconds in which a kubelet that has accepted opens ListAndWatch; usually at once."""
+
+STREAM_PATIENCE = 0.1
+"""Seconds that older streams get to end before the resource is registered anew."""
+
+
+class Registrar:
+    """Carries out what the session machine decides (its `Effects`)."""
+
+    def __init__(
+        self,
+        resource: str,
+        options: Callable[[], DevicePluginOptions],
+        *,
+        server: Server,
+        streams: ListStreams,
+        directory: PluginDirectory,
+        reactor: Any,
+    ) -> None:
+        self._resource = resource
+        self._options = options
+        self._server = server
+        self._streams = streams
+        self._directory = directory
+        self._reactor = reactor
+        self._session = new_session(self)
+        self._backoff = Backoff(0.01, 5.0, immediate=True)
+        self._attempt: Deferred[None] | None = None
+        self._timer: IDelayedCall | None = None
+        self._since = 0.0
+        self._said: str | None = None
+
+    def start(self) -> None:
+        """Serve and register, and do so again whenever it is needed."""
+        self._directory.subscribe(self._server.path, self._kubelet_changed, self._socket_changed)
+        self._session.start()
+
+    def stop(self) -> None:
+        """Register no more; what is registered stays so until its stream ends."""
+        self._directory.unsubscribe(self._server.path)
+        self._session.stop()
+
+    def stream_lost(self) -> None:
+        """The kubelet's stream has ended."""
+        if self._reactor.seconds() - self._since >= STABLE:
+            self._backoff.reset()
+        self._session.stream_ended()
+
+    # Effects
+
+    def announce(self) -> None:
+        """Begin an attempt."""
+        self.cease()
+        attempt = self._attempt = Deferred.fromCoroutine(self._announce())
+        attempt.addCallbacks(
+            self._succeeded, self._failed, callbackArgs=(attempt,), errbackArgs=(attempt,)
+        )
+
+    def wait(self) -> None:
+        """Plan the next attempt."""
+        self.cease()
+        self._timer = self._reactor.callLater(self._backoff.next(), self._session.retry)
+
+    def cease(self) -> None:
+        """Drop what runs or is planned."""
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            attempt.cancel()
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    async def _announce(self) -> None:
+        await self._server.listen()
+        # A kubelet drops its new connection when it sees the end of an older stream.
+        await self._streams.end_generation(STREAM_PATIENCE)
+        if not os.path.exists(self._directory.kubelet_socket):
+            raise KubeletAbsent(
+                f"no kubelet yet: waiting for {self._directory.kubelet_socket} to appear"
+            )
+        await register(
+            self._directory.kubelet_socket,
+            self._resource,
+            os.path.basename(self._server.path),
+            self._options(),
+            reactor=self._reactor,
+        )
+
+    def _succeeded(self, _: None, attempt: Deferred[None]) -> None:
+        if attempt is not self._attempt:
+            return
+        self._attempt = None
+        self._said = None
+        self._directory.say_once(None)
+        self._since = self._reactor.seconds()
+        _log.info("registered {resource} with the kubelet", resource=self._resource)
+        if not self._streams.kubelets_open:
+            self._timer = self._reactor.callLater(STREAM_TIMEOUT, self._check_stream)
+        self._session.registered()
+
+    def _failed(self, failure: Failure, attempt: Deferred[None]) -> None:
+        if attempt is not self._attempt:
+            return
+        self._attempt = None
+        self._complain(failure)
+        self._session.failed()
+
+    def _check_stream(self) -> None:
+        if not self._streams.kubelets_open:
+            self._say(
+                f"{self._resource}: the kubelet has accepted the registration but opened no "
+                "stream; registering again"
+            )
+            self._session.stream_ended()
+
+    def _complain(self, failure: Failure) -> None:
+        """Log a failed attempt, the same one only once."""
+        if failure.check(KubeletAbsent):
+            self._directory.say_once(failure.getErrorMessage())
+        elif failure.check(TwistdpError, OSError):
+            self._say(f"{self._resource}: {failure.getErrorMessage()}")
+        else:
+            _log.failure("registering {resource}", failure, resource=self._resource)
+
+    def _say(self, complaint: str) -> None:
+        if complaint != self._said:
+            _log.warn("{complaint}", complaint=complaint)
+        self._said = complaint
+
+    # Events of the directory
+
+    def _kubelet_changed(self) -> None:
+        self._backoff.reset()
+        self._session.outdated()
+
+    def _socket_changed(self) -> None:
+        if not self._server.is_published():
+            self._backoff.reset()
+            self._session.outdated()

@@ -1,0 +1,5 @@
+"""Ready-made scanners."""
+
+from twistdp.scanners.globbing import GlobScanner
+
+__all__ = ["GlobScanner"]

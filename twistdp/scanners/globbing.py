@@ -1,0 +1,233 @@
+"""Devices by file name patterns."""
+
+import glob
+import os
+import re
+import stat
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from fnmatch import translate
+
+import attrs
+from twisted.logger import Logger
+
+from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount, check_device
+from twistdp.errors import BadDevice
+from twistdp.naming import check_resource_type, natural_key, plain_id
+from twistdp.watching import WatchingScanner
+
+_log = Logger()
+
+
+@attrs.frozen
+class _Pattern:
+    """One glob pattern, its last part compiled."""
+
+    index: int
+    directory: str
+    name: re.Pattern[str]
+    hidden: bool
+
+    @classmethod
+    def parse(cls, index: int, text: str) -> "_Pattern":
+        directory, name = os.path.split(text)
+        if not text.startswith("/") or not name:
+            raise ValueError(f"pattern {text!r}: give an absolute path, such as /dev/ttyUSB*")
+        if "**" in text:
+            raise ValueError(f"pattern {text!r}: '**' is not supported; name the directories")
+        return cls(index, directory, re.compile(translate(name)), name.startswith("."))
+
+    def matches(self, name: str) -> bool:
+        """Whether a file name matches; as in a shell, wildcards match no leading dot."""
+        return (self.hidden or not name.startswith(".")) and self.name.match(name) is not None
+
+    def directories(self) -> list[str]:
+        return glob.glob(self.directory) if glob.has_magic(self.directory) else [self.directory]
+
+
+@attrs.frozen
+class _Match:
+    """A file that a pattern matches, and the device that it is."""
+
+    order: tuple[object, ...]
+    path: str
+    real: str
+    info: DeviceInfo
+
+
+class GlobScanner(WatchingScanner):
+    """Every device node whose path matches a pattern is a device of one resource.
+
+    `resource` is the resource's name after the slash.  `pattern` are absolute paths with the
+    wildcards of a shell (``*``, ``?``, ``[...]``, no ``**``), repeatable or comma separated.
+    With ``nodes_only=False`` plain files count too and are mounted.  `permissions` are letters
+    of ``rwm``; without ``w`` plain files are mounted read-only.  `max_devices` is a guard
+    against a pattern that matches too much; so many still fit into one message to the kubelet.
+
+    The id is the file name, made a valid id where it is none; equal names from different
+    directories get a hash of the directory.  Links are followed: the node behind one is given
+    to the container under the name that matched.  Several names of one node are one device,
+    called by the first pattern that matches.
+    """
+
+    def __init__(
+        self,
+        resource: str,
+        pattern: Sequence[str],
+        permissions: str = "rw",
+        nodes_only: bool = True,
+        max_devices: int = 50_000,
+    ) -> None:
+        texts = [pattern] if isinstance(pattern, str) else pattern
+        parts = [part.strip() for text in texts for part in text.split(",") if part.strip()]
+        if not parts:
+            raise ValueError("pattern: give at least one, such as /dev/ttyUSB*")
+        if max_devices < 1:
+            raise ValueError(f"max_devices {max_devices}: it must be at least 1")
+        self.resource = check_resource_type(resource)
+        self._patterns = [_Pattern.parse(index, text) for index, text in enumerate(parts)]
+        self._permissions = permissions
+        check_device(DeviceInfo(HEALTHY, nodes=[DeviceSpec("/", "/", permissions)]))
+        self._nodes_only = nodes_only
+        self._max_devices = max_devices
+        self._matches: dict[str, _Match] = {}
+        self._directories: dict[str, list[_Pattern]] = {}
+        self._targets: dict[str, set[str]] = {}  # what links lead to: the links
+        self._said: set[str] = set()
+        # Written contents do not matter, and in /dev they would be reported all the time.
+        super().__init__(self._watched(), contents=False)
+
+    def discover(self) -> DeviceTree:
+        """List all directories."""
+        before, self._matches = self._matches, {}
+        self._directories = {}
+        self._targets = {}
+        for pattern in self._patterns:
+            for directory in pattern.directories():
+                self._directories.setdefault(directory, []).append(pattern)
+        for directory, patterns in self._directories.items():
+            real = os.path.realpath(directory)
+            for name in self._names(directory):
+                self._examine(os.path.join(directory, name), patterns, real, before)
+        self.paths = self._watched()
+        return self._tree()
+
+    def follow(self, changed: Collection[str]) -> DeviceTree:
+        """Look again at these paths only."""
+        paths = {path for path in changed if os.path.dirname(path) in self._directories}
+        links = {link for path in changed for link in self._targets.get(path, ())}
+        parents = {pattern.directory for pattern in self._patterns}
+        if len(paths) < len(changed) and any(glob.has_magic(parent) for parent in parents):
+            return self.discover()  # a directory that a wildcard stands for may have come or gone
+        before = self._matches
+        for path in paths | links:
+            old = self._matches.pop(path, None)
+            directory = os.path.dirname(path)
+            self._examine(
+                path,
+                self._directories[directory],
+                os.path.realpath(directory),
+                {path: old} if old else {},
+            )
+        assert before is self._matches
+        self.paths = self._watched()
+        return self._tree()
+
+    def _watched(self) -> list[str]:
+        """The directories to watch: those that are listed, those that wildcards in the middle
+        of a pattern start from, and those that links lead to."""
+        watched = dict.fromkeys(self._directories)
+        for pattern in self._patterns:
+            directory = pattern.directory
+            while glob.has_magic(directory):
+                directory = os.path.dirname(directory)
+            watched[directory] = None
+        watched.update(dict.fromkeys(os.path.dirname(target) for target in self._targets))
+        return list(watched)
+
+    def _names(self, directory: str) -> Iterable[str]:
+        try:
+            return os.listdir(directory)
+        except FileNotFoundError:
+            return ()  # it is watched, and listed when it appears
+        except OSError as error:
+            self._complain(directory, f"cannot list {directory}: {error.strerror}")
+            return ()
+
+    def _examine(
+        self,
+        path: str,
+        patterns: Iterable[_Pattern],
+        real_directory: str,
+        before: "dict[str, _Match]",
+    ) -> None:
+        """Take `path` in if it matches and is a device; one bad file never costs the others."""
+        name = os.path.basename(path)
+        pattern = next((pattern for pattern in patterns if pattern.matches(name)), None)
+        if pattern is None:
+            return
+        try:
+            found = os.lstat(path)
+            real = os.path.join(real_directory, name)
+            if stat.S_ISLNK(found.st_mode):
+                real = os.path.realpath(path)
+                self._targets.setdefault(real, set()).add(path)
+                found = os.stat(path)
+            info = self._device(path, real, found.st_mode)
+        except FileNotFoundError:
+            return  # gone meanwhile, or a link to what is not there yet
+        except (OSError, BadDevice) as error:
+            self._complain(path, f"left out {path!r}: {error}")
+            return
+        if info is not None:
+            old = before.get(path)
+            self._matches[path] = (
+                old
+                if old is not None and old.real == real and old.info == info
+                else _Match((pattern.index, natural_key(path)), path, real, info)
+            )
+
+    def _device(self, path: str, real: str, mode: int) -> DeviceInfo | None:
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            info = DeviceInfo(HEALTHY, nodes=[DeviceSpec(real, path, self._permissions)])
+        elif stat.S_ISREG(mode) and not self._nodes_only:
+            info = DeviceInfo(HEALTHY, mounts=[Mount(real, path, "w" not in self._permissions)])
+        else:
+            return None
+        check_device(info)
+        return info
+
+    def _tree(self) -> DeviceTree:
+        tree = DeviceTree()
+        devices = list(self._distinct())
+        if len(devices) > self._max_devices:
+            self._complain(
+                "max_devices",
+                f"{len(devices)} devices match, more than max_devices={self._max_devices}: the "
+                "rest is left out; narrow the pattern or raise max_devices",
+            )
+            del devices[self._max_devices :]
+        owner: dict[str, str] = {}
+        equal: set[str] = set()
+        for match in devices:
+            directory, name = os.path.split(match.path)
+            if owner.setdefault(name, directory) != directory:
+                equal.add(name)
+        for match in devices:
+            directory, name = os.path.split(match.path)
+            device_id = plain_id(name, distinguish=directory if name in equal else "")
+            tree.add_device(self.resource, device_id, match.info)
+        return tree
+
+    def _distinct(self) -> Iterator[_Match]:
+        """The matches in order, each real path once."""
+        seen: set[str] = set()
+        for match in sorted(self._matches.values(), key=lambda match: match.order):
+            if match.real not in seen:
+                seen.add(match.real)
+                yield match
+
+    def _complain(self, about: str, text: str) -> None:
+        """Log, once for each thing that is wrong."""
+        if about not in self._said:
+            self._said.add(about)
+            _log.warn("{resource}: {text}", resource=self.resource, text=text)

@@ -1,0 +1,182 @@
+"""``twistd deviceplugin``: options and composition.
+
+The only module of the service that imports the reactor.  It is imported before twistd picks
+one, and installs the asyncio reactor, which gRPC needs, when none is installed yet.
+"""
+
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+import attrs
+from twisted.application.service import IService, MultiService
+from twisted.internet import asyncioreactor
+from twisted.python import usage
+
+if "twisted.internet.reactor" not in sys.modules:
+    asyncioreactor.install()
+
+from twistdp.arguments import bind
+from twistdp.errors import TwistdpError
+from twistdp.interfaces import IScanner
+from twistdp.manager import Manager
+from twistdp.naming import check_namespace
+from twistdp.rpc import require_asyncio_reactor
+from twistdp.scanning import is_scanner
+from twistdp.settings import PLUGIN_DIRECTORY, Settings, check_plugin_directory
+from twistdp.watching import WatchingScanner
+
+
+@attrs.define
+class _Choice:
+    """A --scanner and the options after it that belong to it."""
+
+    name: str
+    arguments: dict[str, list[str]] = attrs.Factory(dict)
+    options: dict[str, Any] = attrs.Factory(dict)
+
+
+class Options(usage.Options):
+    """The command line; whatever is wrong with it ends the process with one line and status 1."""
+
+    synopsis = "[options] --scanner=module:Class [--set key=value ...]"
+    longdesc = (
+        "Serve this node's devices to the kubelet. --set, --namespace and --scan-timeout belong "
+        "to the --scanner before them; before the first one the last two are defaults for all."
+    )
+    optParameters = [  # noqa: RUF012  # Twisted's way
+        [
+            "plugin-dir",
+            None,
+            PLUGIN_DIRECTORY,
+            "The kubelet's device plugin directory.",
+        ],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._defaults: dict[str, Any] = {}
+        self._choices: list[_Choice] = []
+        self.managers: list[Manager] = []
+        """What the options come to, once they are parsed."""
+
+    def opt_scanner(self, name: str) -> None:
+        """Class that finds the devices, as module:Class; may be repeated."""
+        self._choices.append(_Choice(name))
+
+    def opt_set(self, assignment: str) -> None:
+        """KEY=VALUE, a constructor argument of the --scanner before it; repeat KEY for a list."""
+        key, equals, value = assignment.partition("=")
+        if not equals or not key:
+            raise usage.UsageError(f"--set {assignment}: write it as key=value")
+        if not self._choices:
+            raise usage.UsageError(f"--set {assignment}: put it after the --scanner it is for")
+        self._choices[-1].arguments.setdefault(key, []).append(value)
+
+    def opt_namespace(self, namespace: str) -> None:
+        """Domain of the resources; default: the scanner's own."""
+        self._own()["namespace"] = namespace
+
+    def opt_scan_timeout(self, seconds: str) -> None:
+        """Seconds after which a scan counts as hung; default 30."""
+        try:
+            self._own()["scan_timeout"] = float(seconds)
+        except ValueError:
+            raise usage.UsageError(f"--scan-timeout {seconds}: give a number of seconds") from None
+
+    def opt_version(self) -> None:
+        """Show the version and exit."""
+        sys.stdout.write(f"twistdp {version('twistdp')}\n")
+        raise SystemExit(0)
+
+    opt_h = usage.Options.opt_help
+
+    def parseOptions(self, options: Any = None) -> None:
+        """Parse; what is wrong leaves as one line (twistd would print its whole usage)."""
+        try:
+            super().parseOptions(options)
+        except (usage.UsageError, TwistdpError) as error:
+            raise SystemExit(f"deviceplugin: {error}") from error
+
+    def postOptions(self) -> None:
+        """Check everything and make the managers; nothing is started or touched."""
+        from twisted.internet import reactor
+
+        require_asyncio_reactor(reactor)
+        if not self._choices:
+            raise usage.UsageError("--scanner is missing: name one, as --scanner=module:Class")
+        self.managers = [self._manager(choice) for choice in self._choices]
+        check_plugin_directory(Settings(plugin_dir=self["plugin-dir"]).plugin_dir)
+
+    def parseArgs(self, *arguments: str) -> None:
+        """There are no arguments."""
+        if arguments:
+            raise usage.UsageError(f"{arguments[0]}: unexpected; options start with '--'")
+
+    def _own(self) -> dict[str, Any]:
+        return self._choices[-1].options if self._choices else self._defaults
+
+    def _manager(self, choice: _Choice) -> Manager:
+        scanner = _make_scanner(choice)
+        options = {**self._defaults, **choice.options}
+        namespace = options.pop("namespace", None) or getattr(scanner, "namespace", None)
+        if namespace is None:
+            raise usage.UsageError(
+                f"--scanner {choice.name}: it has no namespace of its own; add --namespace=DOMAIN"
+            )
+        settings = Settings(plugin_dir=self["plugin-dir"], **options)
+        return Manager(check_namespace(namespace), scanner, settings=settings)
+
+
+def makeService(options: Options) -> IService:
+    """The service that `options` describe; nothing starts before it is started."""
+    service = MultiService()
+    for manager in options.managers:
+        manager.setServiceParent(service)
+    return service
+
+
+def _make_scanner(choice: _Choice) -> IScanner | WatchingScanner:
+    factory = _load(choice.name)
+    arguments = bind(factory, choice.arguments)
+    try:
+        scanner = factory(**arguments)
+    except Exception as error:
+        raise usage.UsageError(
+            f"--scanner {choice.name}: its constructor raised {_one_line(error)}"
+        ) from error
+    if not is_scanner(scanner):
+        raise usage.UsageError(
+            f"--scanner {choice.name}: not a scanner; derive it from twistdp.WatchingScanner or "
+            "implement twistdp.IScanner"
+        )
+    return scanner  # type: ignore[no-any-return]
+
+
+def _load(name: str) -> Any:
+    module_name, colon, class_name = name.partition(":")
+    if not (module_name and colon and class_name):
+        raise usage.UsageError(f"--scanner {name}: write it as module:Class")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        module = import_module(module_name)
+    except Exception as error:
+        raise usage.UsageError(
+            f"--scanner {name}: cannot import {module_name}: {_one_line(error)}; modules are "
+            "looked for in the current directory and where Python finds its packages"
+        ) from error
+    factory = module
+    for part in class_name.split("."):
+        factory = getattr(factory, part, None)  # type: ignore[assignment]
+    if factory is None:
+        raise usage.UsageError(f"--scanner {name}: {module_name} has no class {class_name}")
+    if not callable(factory):
+        raise usage.UsageError(f"--scanner {name}: {class_name} is no class")
+    return factory
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

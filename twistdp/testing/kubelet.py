@@ -1,0 +1,328 @@
+"""A kubelet that is not one: the device plugin side of a node, for tests and demonstrations.
+
+It does what a real kubelet was seen to do (Kubernetes 1.36): it dials back inside Register,
+wipes every socket when it starts, never redials, marks devices unhealthy when their stream ends,
+takes at most 4 MiB a message, and drops the current plugin when an older stream of the resource
+ends.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.logger import Logger
+
+from twistdp.errors import BadName, BadSetting, CallFailed
+from twistdp.kubelet.api import KUBELET_SOCKET, REGISTER, VERSION
+from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
+    ContainerAllocateResponse,
+    Empty,
+    RegisterRequest,
+)
+from twistdp.naming import check_namespace, check_resource_type
+from twistdp.rpc import Method, Server
+from twistdp.rpc.socketfile import listener
+from twistdp.testing.node import AdmissionRefused, NodeResource, Pods
+from twistdp.testing.podresources import pod_resources_server
+
+__all__ = ["AdmissionRefused", "FakeKubelet", "NodeResource", "Registration"]
+
+_log = Logger()
+
+
+@attrs.frozen
+class Registration:
+    """A Register call as it came; `error` is the text that it was refused with, or empty."""
+
+    resource: str
+    endpoint: str
+    version: str
+    seconds: float
+    error: str = ""
+
+
+class FakeKubelet:
+    """Plays the kubelet in `directory`, the plugins' ``--plugin-dir``.
+
+    `pod_resources` is the path of a socket on which to serve pod-resources v1 for what was
+    allocated.  A directory in which a kubelet answers, or that holds sockets, is refused with
+    `BadSetting` unless `force` is given: they would be deleted.  `observe` is called with a
+    line for people for everything that happens.  `reactor` must be an asyncio reactor; None
+    means the installed one.
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        *,
+        pod_resources: str | None = None,
+        force: bool = False,
+        observe: Callable[[str], None] = lambda line: None,
+        reactor: Any = None,
+    ) -> None:
+        if reactor is None:
+            from twisted.internet import reactor
+        self.directory = os.path.abspath(directory)
+        self.socket = os.path.join(self.directory, KUBELET_SOCKET)
+        self.resources: dict[str, NodeResource] = {}
+        """What the node has, by resource name; forgotten by a restart."""
+        self.registrations: list[Registration] = []
+        """Every Register call, oldest first; kept over restarts."""
+        self.pods = Pods()
+        """What has been allocated; kept over restarts, as the kubelet's checkpoint does."""
+        self.refusal: str | None = None
+        """When set, every Register is refused with this text."""
+        self.hanging = False
+        """When set, Register is not answered until the kubelet stops."""
+        self.running = False
+        self._observe = observe
+        self._reactor = reactor
+        self._checked = force
+        self._server: Server | None = None
+        self._pod_resources_path = pod_resources
+        self._pod_resources: Server | None = None
+        self._waiting: list[tuple[Callable[[], object], Deferred[None]]] = []
+        self._admission = DeferredLock()
+
+    # Life cycle
+
+    def start(self) -> Deferred[None]:
+        """Delete all sockets in the directory and serve; fires when plugins can register."""
+        return Deferred.fromCoroutine(self._start())
+
+    def stop(self) -> Deferred[None]:
+        """End all streams and stop; ``kubelet.sock`` stays behind, dead, as a real one does."""
+        return Deferred.fromCoroutine(self._stop())
+
+    def restart(self) -> Deferred[None]:
+        """Stop and start."""
+        return self.stop().addCallback(lambda _: self.start())
+
+    def replace_socket(self) -> Deferred[None]:
+        """Make only ``kubelet.sock`` anew: no other socket is deleted, no stream ended."""
+
+        async def replace() -> None:
+            old, self._server = self._server, self._make_server(wipe=False)
+            if old is not None:
+                await old.crash()
+            os.unlink(self.socket)
+            await self._server.listen()
+            self.say("kubelet.sock was made anew")
+
+        return Deferred.fromCoroutine(replace())
+
+    # What the node has
+
+    def capacity(self, resource: str) -> int:
+        """Devices of a resource, healthy or not."""
+        return self.resources[resource].capacity if resource in self.resources else 0
+
+    def allocatable(self, resource: str) -> int:
+        """Devices of a resource that pods may get."""
+        return self.resources[resource].allocatable if resource in self.resources else 0
+
+    def devices(self, resource: str) -> dict[str, str]:
+        """The last list that came: ids and their health, as sent."""
+        return dict(self.resources[resource].devices) if resource in self.resources else {}
+
+    def until(self, condition: Callable[[], object], timeout: float = 5.0) -> Deferred[None]:
+        """Fires as soon as `condition` is true; looked at whenever anything happens here.
+
+        Fails with Twisted's TimeoutError after `timeout` seconds.
+        """
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append((condition, waiting))
+        waiting.addTimeout(timeout, self._reactor)
+        self._changed()
+        return waiting
+
+    def listed(self, resource: str, ids: Iterable[str], timeout: float = 5.0) -> Deferred[None]:
+        """Fires when just these devices of a resource are allocatable."""
+        wanted = set(ids)
+        return self.until(
+            lambda: (
+                self.devices(resource).keys() == wanted
+                and self.allocatable(resource) == len(wanted)
+            ),
+            timeout,
+        )
+
+    # Pods
+
+    def allocate(
+        self,
+        resource: str,
+        count: int = 1,
+        *,
+        ids: Iterable[str] | None = None,
+        pod: str = "pod",
+        container: str = "main",
+        namespace: str = "default",
+    ) -> Deferred[ContainerAllocateResponse]:
+        """Admit a container that wants `count` devices, or just the ones in `ids`.
+
+        One admission at a time, as in a kubelet.  Fails with `AdmissionRefused`, whose text is
+        what a pod's status would show.
+        """
+
+        async def admit() -> ContainerAllocateResponse:
+            node = self.resources.get(resource)
+            if node is None:
+                raise AdmissionRefused(f"{resource}: no such resource on this node")
+            taken = self.pods.taken(resource)
+            chosen, answer = await node.allocate(count, taken, ids)
+            self.pods.add(namespace, pod, container, resource, chosen, node)
+            self.say(f"allocated {resource} {' '.join(chosen)} to {namespace}/{pod}")
+            return answer
+
+        return self._admission.run(lambda: Deferred.fromCoroutine(admit()))
+
+    def release(self, pod: str, namespace: str = "default") -> None:
+        """The pod has ended; no plugin is told."""
+        self.pods.remove(namespace, pod)
+        self.say(f"released {namespace}/{pod}")
+
+    # Inside
+
+    async def _start(self) -> None:
+        if not self._checked:
+            refuse_used_directory(self.directory)
+        self._checked = True
+        self.resources.clear()
+        self._server = self._make_server(wipe=True)
+        await self._server.listen()
+        if self._pod_resources_path is not None:
+            self._pod_resources = pod_resources_server(
+                self._pod_resources_path, self.pods, self.resources, self._reactor
+            )
+            await self._pod_resources.listen()
+        self.running = True
+        self.say(f"kubelet started in {self.directory}")
+
+    async def _stop(self) -> None:
+        self.running = False
+        for node in self.resources.values():
+            node.disconnect_all()
+        server, self._server = self._server, None
+        pod_resources, self._pod_resources = self._pod_resources, None
+        if server is not None:
+            await server.crash()
+        if pod_resources is not None:
+            await pod_resources.crash()
+        self.say("kubelet stopped")
+
+    def _make_server(self, wipe: bool) -> Server:
+        return _RegistrationServer(
+            self.socket, [Method(REGISTER, RegisterRequest, self._register)], self._reactor, wipe
+        )
+
+    async def _register(self, request: RegisterRequest) -> Empty:
+        name = request.resource_name
+        error = ""
+        try:
+            await self._accept(request)
+        except CallFailed as failure:
+            error = failure.details
+            raise
+        finally:
+            self.registrations.append(
+                Registration(
+                    name, request.endpoint, request.version, self._reactor.seconds(), error
+                )
+            )
+            self.say(
+                f"{name} ({request.endpoint}) " + (f"refused: {error}" if error else "registered")
+            )
+        return Empty()
+
+    async def _accept(self, request: RegisterRequest) -> None:
+        if self.hanging:
+            await Deferred()
+        if request.version != VERSION:
+            raise CallFailed(
+                "UNKNOWN",
+                f'requested API version "{request.version}" is not supported by kubelet. '
+                f'Supported version is ["{VERSION}"]',
+            )
+        if not is_extended_resource_name(request.resource_name):
+            raise CallFailed("UNKNOWN", f'the ResourceName "{request.resource_name}" is invalid')
+        if self.refusal is not None:
+            raise CallFailed("UNKNOWN", self.refusal)
+        node = self.resources.setdefault(
+            request.resource_name, NodeResource(request.resource_name, self, self._reactor)
+        )
+        # The kubelet joins the endpoint to its directory, an absolute one too.
+        await node.connect(f"{self.directory}/{request.endpoint}")
+
+    def _changed(self) -> None:
+        """Something happened: look at what `until` waits for."""
+        for entry in list(self._waiting):
+            condition, waiting = entry
+            if waiting.called:
+                self._waiting.remove(entry)
+            elif condition():
+                self._waiting.remove(entry)
+                waiting.callback(None)
+
+    # What a NodeResource tells (its `Host`)
+
+    def list_taken(self) -> None:
+        """Write the file that the kubelet writes after every list, the way it does."""
+        temporary = os.path.join(self.directory, ".checkpoint")
+        with open(temporary, "w", encoding="ascii") as file:
+            file.write("{}")
+        os.rename(temporary, os.path.join(self.directory, "kubelet_internal_checkpoint"))
+
+    def say(self, line: str) -> None:
+        """Tell the observer, and look at what is waited for."""
+        self._observe(line)
+        self._changed()
+
+
+class _RegistrationServer(Server):
+    """Serves ``kubelet.sock``, and deletes what a starting kubelet deletes."""
+
+    def __init__(self, path: str, methods: list[Method], reactor: Any, wipe: bool) -> None:
+        super().__init__(path, methods, reactor=reactor)
+        self._wipe = wipe
+
+    def publish(self) -> None:
+        """Delete every socket, then appear, all in one go."""
+        if self._wipe:
+            for path in _sockets(os.path.dirname(self.path)):
+                os.unlink(path)
+        super().publish()
+
+
+def refuse_used_directory(directory: str) -> None:
+    """Raise `BadSetting` for a directory that holds sockets: somebody may need them."""
+    for path in _sockets(directory):
+        pid = listener(path)
+        what = "left over" if pid is None else f"served by process {pid}"
+        raise BadSetting(
+            f"{directory}: holds the socket {os.path.basename(path)} ({what}), which a starting "
+            "kubelet deletes; use an empty directory, or force it"
+        )
+
+
+def is_extended_resource_name(name: str) -> bool:
+    """Whether a kubelet takes `name` for an extended resource."""
+    namespace, _, resource_type = name.partition("/")
+    try:
+        check_namespace(namespace)
+        check_resource_type(resource_type)
+    except BadName:
+        return False
+    return True
+
+
+def _sockets(directory: str) -> list[str]:
+    with os.scandir(directory) as entries:
+        return [
+            entry.path
+            for entry in entries
+            if stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode)
+        ]

@@ -1,0 +1,222 @@
+"""Scanners that watch paths: the class that authors derive from, and the service that runs it.
+
+A scanner is foreign code: whatever it does, the last good tree stays in force, the reactor is
+not blocked, and the process can be stopped.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twistdp.backoff import Backoff
+from twistdp.coalescing import Coalescer
+from twistdp.devices import DeviceTree
+from twistdp.errors import BadTree
+from twistdp.inotify import ATTRIBUTES, CONTENTS, ENTRIES, Changes, Inotify, Watch
+from twistdp.interfaces import INotifier
+from twistdp.worker import Worker
+
+_log = Logger()
+
+
+class WatchingScanner:
+    """The usual base of a scanner: name what to watch, and write `discover`.
+
+    `paths` are directories (or single files) whose changes call for a new scan; they need not
+    exist yet, and are read again after every scan.  `rescan_interval` is the time in seconds
+    between full scans that happen anyway, as a net for what events cannot tell.  With
+    `contents`, writing to a file is a change too; pass False for directories such as /dev,
+    where every write to /dev/null would be one.
+
+    The constructor runs before the process becomes a daemon: store values there and nothing
+    else, no thread, socket or open file.
+    """
+
+    paths: Sequence[str] = ()
+    rescan_interval: float = 60.0
+    contents: bool = True
+
+    def __init__(
+        self, paths: Sequence[str] = (), rescan_interval: float = 60.0, contents: bool = True
+    ) -> None:
+        self.paths = [paths] if isinstance(paths, str) else list(paths)
+        self.rescan_interval = rescan_interval
+        self.contents = contents
+
+    def discover(self) -> DeviceTree:
+        """Look at the hardware and return all devices that are there now.
+
+        Called in a thread of the scanner's own, never twice at once.  It may block; a call that
+        takes longer than the scan timeout is reported.  What it raises is logged, and it is
+        called again later.
+        """
+        raise NotImplementedError(f"{name_of(self)} must define discover()")
+
+    def follow(self, changed: Collection[str]) -> DeviceTree:
+        """Like `discover`, when only these paths changed since the last call.
+
+        For scanners that can look at a few paths instead of everything; by default it
+        discovers.  Called in the same thread.
+        """
+        return self.discover()
+
+
+def name_of(scanner: object) -> str:
+    """``module:Class`` of a scanner, as on the command line."""
+    return f"{type(scanner).__module__}:{type(scanner).__qualname__}"
+
+
+class Discovery(Service):
+    """Runs a `WatchingScanner`: first, on events, now and then, and after a failure."""
+
+    def __init__(
+        self,
+        scanner: WatchingScanner,
+        notifier: INotifier,
+        *,
+        reactor: Any,
+        inotify: Inotify,
+        scan_timeout: float,
+    ) -> None:
+        self._scanner = scanner
+        self._scanner_name = name_of(scanner)
+        self._notifier = notifier
+        self._reactor = reactor
+        self._inotify = inotify
+        self._scan_timeout = scan_timeout
+        self._backoff = Backoff(0.5, 30.0)
+        self._worker = Worker(self._scanner_name, reactor)
+        self._coalescer = Coalescer(reactor, self._scan)
+        self._watches: dict[str, Watch] = {}
+        self._changes: set[str] | None = None  # since the last scan began; None: anything
+        self._scanning = False
+        self._again = False
+        self._hung: IDelayedCall | None = None
+        self._retry: IDelayedCall | None = None
+        self._rescan: IDelayedCall | None = None
+
+    def startService(self) -> None:
+        """Watch, and scan for the first time."""
+        super().startService()
+        self._watch()
+        self._scan()
+
+    def stopService(self) -> None:
+        """Stop at once, even in the middle of a scan."""
+        super().stopService()
+        self._coalescer.stop()
+        self._worker.stop()
+        for timer in (self._hung, self._retry, self._rescan):
+            if timer is not None and timer.active():
+                timer.cancel()
+        for watch in self._watches.values():
+            watch.stop()
+        self._watches.clear()
+
+    def _watch(self) -> bool:
+        """Watch the scanner's paths as they are now; whether any are new."""
+        mask = ENTRIES | ATTRIBUTES | (CONTENTS if self._scanner.contents else 0)
+        wanted = dict.fromkeys(self._scanner.paths)
+        for path in self._watches.keys() - wanted.keys():
+            self._watches.pop(path).stop()
+        new = [path for path in wanted if path not in self._watches]
+        for path in new:
+            self._watches[path] = self._inotify.watch(path, self._event, mask)
+        return bool(new)
+
+    def _event(self, changes: Changes) -> None:
+        if changes is None:
+            self._changes = None
+        elif self._changes is not None:
+            self._changes |= changes
+        self._coalescer.event()
+
+    def _scan(self) -> None:
+        """Scan now if no scan runs and none has just failed; otherwise soon."""
+        if self._scanning:
+            self._again = True
+        elif self._retry is not None:
+            # What happened may have mended the cause, but a storm must not fill the log.
+            if self._retry.getTime() - self._reactor.seconds() > 1.0:
+                self._retry.reset(1.0)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        changes, self._changes = self._changes, set()
+        self._retry = None
+        self._scanning, self._again = True, False
+        self._hung = self._reactor.callLater(self._scan_timeout, self._report_hung)
+        scan = self._worker.call(lambda: self._look(changes))
+        scan.addBoth(self._returned)
+        scan.addCallback(self._found, full=changes is None)
+        scan.addErrback(self._failed)
+
+    def _look(self, changes: Collection[str] | None) -> DeviceTree:
+        """One scan, in the thread."""
+        if changes is None:
+            tree = self._scanner.discover()
+        else:
+            tree = self._scanner.follow(changes)
+        if not isinstance(tree, DeviceTree):
+            raise BadTree(f"discover() must return a twistdp.DeviceTree, not {tree!r:.200}")
+        return tree
+
+    def _returned(self, outcome: Any) -> Any:
+        self._scanning = False
+        assert self._hung is not None
+        if self._hung.active():
+            self._hung.cancel()
+        else:
+            _log.info("scanner {scanner}: the scan has returned", scanner=self._scanner_name)
+        return outcome
+
+    def _found(self, tree: DeviceTree, full: bool) -> None:
+        self._notifier.notify(tree)
+        self._backoff.reset()
+        if self._watch():
+            # What happened there before it was watched has made no event.
+            self._changes = None
+            self._again = True
+        if full:
+            self._schedule_rescan()
+        if self._again:
+            self._coalescer.event()
+
+    def _failed(self, failure: Failure) -> None:
+        delay = self._backoff.next()
+        _log.failure(
+            "scanner {scanner}: the scan failed, the devices stay as they were; next try in "
+            "{delay:.1f} s",
+            failure,
+            scanner=self._scanner_name,
+            delay=delay,
+        )
+        self._changes = None
+        self._retry = self._reactor.callLater(delay, self._begin)
+
+    def _report_hung(self) -> None:
+        _log.error(
+            "scanner {scanner}: the scan has not returned for {seconds:g} s, the devices stay as "
+            "they were; it is not called again until it returns. It is here:\n{stack}",
+            scanner=self._scanner_name,
+            seconds=self._scan_timeout,
+            stack=self._worker.stack(),
+        )
+
+    def _schedule_rescan(self) -> None:
+        interval = self._scanner.rescan_interval
+        if self._rescan is not None and self._rescan.active():
+            self._rescan.reset(interval)
+        else:
+            self._rescan = self._reactor.callLater(interval, self._scan_everything)
+
+    def _scan_everything(self) -> None:
+        for watch in list(self._watches.values()):
+            watch.verify()
+        self._changes = None
+        self._scan()
