@@ -78,9 +78,7 @@ class Server(Service):
         done: Deferred[None] = Deferred()
         self._waiting.append(done)
         if self._pending is None:
-            loop = bridge.loop_of(self._reactor)
-            self._pending = bridge.deferred_from(self._listen(loop), loop)
-            self._pending.addBoth(self._listened)
+            self._begin_listening()
         return done
 
     def is_published(self) -> bool:
@@ -90,6 +88,9 @@ class Server(Service):
     def stopService(self) -> Deferred[None]:
         """Stop; fires when the last handler has ended and nothing is left on disk."""
         super().stopService()
+        waiting, self._waiting = self._waiting, []
+        for done in waiting:
+            done.cancel()
         if self._pending is not None:
             self._pending.cancel()
         self._file.withdraw()
@@ -108,9 +109,18 @@ class Server(Service):
         """Give the bound socket its name; called by `listen`, for subclasses to extend."""
         self._file.publish()
 
-    def _listened(self, result: Any) -> None:
-        self._pending = None
+    def _begin_listening(self) -> None:
+        # Only for those who wait now: whoever comes later may know of something that this
+        # attempt has already looked at.
         waiting, self._waiting = self._waiting, []
+        loop = bridge.loop_of(self._reactor)
+        self._pending = bridge.deferred_from(self._listen(loop), loop)
+        self._pending.addBoth(self._listened, waiting)
+
+    def _listened(self, result: Any, waiting: list[Deferred[None]]) -> None:
+        self._pending = None
+        if self._waiting:
+            self._begin_listening()
         for done in waiting:
             done.callback(result)  # a Failure fails them
 
