@@ -43,6 +43,7 @@ clean: ## remove what the targets made
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --constraint constraints.txt wheel
 
 $(VENV)/.run: $(VENV)/bin/python setup.cfg constraints.txt
 	$(PIP) install --constraint constraints.txt $(SELF) .

@@ -1,0 +1,62 @@
+"""``twistdp kubelet``: the emulated kubelet as a process."""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from twistdp.cli.running import run_on_reactor
+from twistdp.errors import TwistdpError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument("--dir", required=True, help="the plugins' --plugin-dir; made if missing")
+    parser.add_argument(
+        "--pod-resources", metavar="SOCKET", help="serve pod-resources v1 on this socket too"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="use a directory that holds sockets, deleting them"
+    )
+    parser.epilog = "SIGHUP restarts the kubelet; SIGINT (Ctrl-C) and SIGTERM end it."
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run until a signal ends it."""
+
+    async def main(reactor: Any) -> int:
+        from twisted.internet.defer import Deferred
+
+        from twistdp.testing import FakeKubelet
+
+        os.makedirs(arguments.dir, exist_ok=True)
+        kubelet = FakeKubelet(
+            arguments.dir,
+            pod_resources=arguments.pod_resources,
+            force=arguments.force,
+            observe=show,
+            reactor=reactor,
+        )
+        try:
+            await kubelet.start()
+        except (TwistdpError, OSError) as error:
+            print(f"twistdp kubelet: {error}", file=sys.stderr)
+            return 1
+        ended: Deferred[int] = Deferred()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: reactor.callFromThread(ended.callback, 0))
+        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(kubelet.restart))
+        status = await ended
+        await kubelet.stop()
+        return status
+
+    return run_on_reactor(main)
+
+
+def show(line: str) -> None:
+    """Print what happened, with the time of day."""
+    now = time.time()
+    stamp = time.strftime("%H:%M:%S", time.localtime(now))
+    print(f"{stamp}.{int(now % 1 * 1000):03d}  {line}", flush=True)
