@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twistdp.backoff import Backoff
-from twistdp.errors import KubeletAbsent, TwistdpError
+from twistdp.errors import KubeletAbsent, SocketTaken, TwistdpError
 from twistdp.kubelet.directory import PluginDirectory
 from twistdp.kubelet.messages import DevicePluginOptions
 from twistdp.kubelet.registration import register
@@ -54,7 +54,7 @@ class Registrar:
         self._attempt: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
         self._since = 0.0
-        self._said: str | None = None
+        self._said: object = None
 
     def start(self) -> None:
         """Serve and register, and do so again whenever it is needed."""
@@ -143,15 +143,19 @@ class Registrar:
         """Log a failed attempt, the same one only once."""
         if failure.check(KubeletAbsent):
             self._directory.say_once(failure.getErrorMessage())
+        elif failure.check(SocketTaken):
+            # Once, also when its process can no longer be told while it ends.
+            self._say(f"{self._resource}: {failure.getErrorMessage()}", about=SocketTaken)
         elif failure.check(TwistdpError, OSError):
             self._say(f"{self._resource}: {failure.getErrorMessage()}")
         else:
             _log.failure("registering {resource}", failure, resource=self._resource)
 
-    def _say(self, complaint: str) -> None:
-        if complaint != self._said:
+    def _say(self, complaint: str, about: object = None) -> None:
+        about = about or complaint
+        if about != self._said:
             _log.warn("{complaint}", complaint=complaint)
-        self._said = complaint
+        self._said = about
 
     # Events of the directory
 

@@ -7,6 +7,7 @@ import grpc
 from google.protobuf.message import Message
 from twisted.internet.defer import Deferred, succeed
 
+from twistdp.errors import PeerUnavailable
 from twistdp.rpc import bridge
 from twistdp.rpc.codec import M, encoded, parsed
 from twistdp.rpc.status import error_from
@@ -31,6 +32,7 @@ class Channel:
         self._loop = bridge.loop_of(reactor)
         self._options = [*_OPTIONS, ("grpc.max_receive_message_length", max_receive)]
         self._channel: grpc.aio.Channel | None = None
+        self._closed = False
 
     def unary(
         self, method: str, request: Message | bytes, answer: type[M], timeout: float | None = None
@@ -61,13 +63,16 @@ class Channel:
         return Stream(method, call, answer, self._loop)
 
     def close(self) -> Deferred[None]:
-        """Close the connection; calls that still run fail."""
+        """Close the connection; calls that still run fail, and so do later ones."""
+        self._closed = True
         channel, self._channel = self._channel, None
         if channel is None:
             return succeed(None)
         return bridge.deferred_from(channel.close(), self._loop)
 
     def _open(self) -> grpc.aio.Channel:
+        if self._closed:
+            raise PeerUnavailable("UNAVAILABLE", f"the channel to {self._path} has been closed")
         if self._channel is None:
             self._channel = grpc.aio.insecure_channel(f"unix:{self._path}", options=self._options)
         return self._channel
@@ -84,6 +89,7 @@ class Stream(Generic[M]):
         self._call: grpc.aio.UnaryStreamCall[bytes, bytes] | None = None
         self._answer = answer
         self._loop = loop
+        self._cancelled = False
 
     def __aiter__(self) -> "Stream[M]":
         return self
@@ -99,11 +105,14 @@ class Stream(Generic[M]):
         return bridge.deferred_from(self._read(), self._loop)
 
     def cancel(self) -> None:
-        """End the call; the peer's handler is cancelled, and so is a pending read."""
+        """End the call; the peer's handler is cancelled, and so is a pending or later read."""
+        self._cancelled = True
         if self._call is not None:
             self._call.cancel()
 
     async def _read(self) -> M | None:
+        if self._cancelled:
+            raise asyncio.CancelledError
         if self._call is None:
             self._call = self._begin()
         try:

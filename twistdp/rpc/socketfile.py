@@ -108,7 +108,9 @@ class SocketFile:
 
     def _taken(self, path: str) -> SocketTaken:
         pid = listener(path) or 0
-        whose = f"process {pid}" if pid != os.getpid() else f"this process ({pid})"
+        whose = f"process {pid}" if pid else "another process"
+        if pid == os.getpid():
+            whose = f"this process ({pid})"
         return SocketTaken(
             self.path, pid, f"{whose} serves this resource already; waiting until it ends"
         )

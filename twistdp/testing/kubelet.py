@@ -125,7 +125,7 @@ class FakeKubelet:
         return self.resources[resource].allocatable if resource in self.resources else 0
 
     def devices(self, resource: str) -> dict[str, str]:
-        """The last list that came: ids and their health, as sent."""
+        """Ids and health, as in the last list; all unhealthy when its stream has ended."""
         return dict(self.resources[resource].devices) if resource in self.resources else {}
 
     def until(self, condition: Callable[[], object], timeout: float = 5.0) -> Deferred[None]:
@@ -286,7 +286,7 @@ class _RegistrationServer(Server):
     """Serves ``kubelet.sock``, and deletes what a starting kubelet deletes."""
 
     def __init__(self, path: str, methods: list[Method], reactor: Any, wipe: bool) -> None:
-        super().__init__(path, methods, reactor=reactor)
+        super().__init__(path, methods, reactor=reactor, grace=0.0)
         self._wipe = wipe
 
     def publish(self) -> None:

@@ -80,7 +80,7 @@ class NodeResource:
     def __init__(self, name: str, host: Host, reactor: Any) -> None:
         self.name = name
         self.devices: dict[str, str] = {}
-        """Ids and health, as in the last list."""
+        """Ids and health, as in the last list; all unhealthy when its stream has ended."""
         self.numa: dict[str, list[int]] = {}
         """NUMA nodes of the devices that have some."""
         self.lists = 0
@@ -162,6 +162,7 @@ class NodeResource:
         if self._liveness_lost:
             self._current = current
             return
+        self.devices = dict.fromkeys(self.devices, "Unhealthy")
         self._stop_timer()
         self._stale = self._reactor.callLater(STALE_AFTER, self._forget)
         self._host.say(f"{self.name}: stream ended ({reason}), allocatable 0")

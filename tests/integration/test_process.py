@@ -1,0 +1,226 @@
+"""``twistd deviceplugin`` as a real process, with real device nodes where root may make them."""
+
+import os
+import shutil
+import signal
+import statistics
+import tempfile
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SkipTest, TestCase
+
+from twistdp.kubelet.api import ALLOCATE
+from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
+    AllocateRequest,
+    AllocateResponse,
+    ContainerAllocateRequest,
+)
+from twistdp.rpc import Channel
+from twistdp.testing import FakeKubelet, loopdevices
+from twistdp.testing.process import ChildProcess, twistd_command
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+GLOB = "--scanner=twistdp.scanners:GlobScanner"
+
+
+class ProcessTestCase(TestCase):
+    """A kubelet in this process, plugins as children."""
+
+    timeout = 60
+
+    def setUp(self) -> None:
+        """An empty directory with a short path, where the plugins' files may lie too."""
+        self.directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self.plugins = os.path.join(self.directory, "plugins")
+        self.devices = os.path.join(self.directory, "devices")
+        os.mkdir(self.plugins)
+        os.mkdir(self.devices)
+        self.kubelet = FakeKubelet(self.plugins, force=True)
+        self.addCleanup(lambda: self.kubelet.running and self.kubelet.stop())
+
+    def plugin(self, *options: str, twistd: tuple[str, ...] = ("-n", "--pidfile=")) -> ChildProcess:
+        """Start a plugin, which is ended with the test."""
+        command = [*twistd_command(), *twistd, "deviceplugin", *options]
+        child = ChildProcess([*command, f"--plugin-dir={self.plugins}"], reactor=reactor, path=ROOT)
+
+        def end() -> Deferred[Any]:
+            if child.ended.called:
+                return succeed(None)
+            child.signal("KILL")
+            return child.ended
+
+        self.addCleanup(end)
+        return child
+
+    def folder_plugin(self) -> ChildProcess:
+        """A plugin for the plain files of a folder."""
+        return self.plugin(
+            GLOB,
+            *("--set", "resource=file", "--set", f"pattern={self.devices}/*"),
+            *("--set", "nodes_only=false", "--namespace=folder.example.com"),
+        )
+
+    def make(self, name: str) -> None:
+        """A device in the folder."""
+        with open(os.path.join(self.devices, name), "w", encoding="ascii"):
+            pass
+
+    def sockets(self) -> list[str]:
+        """What plugins have left in the directory, hidden things too."""
+        return [name for name in os.listdir(self.plugins) if "kubelet" not in name]
+
+
+FOLDER = "folder.example.com/file"
+
+
+class EndingTests(ProcessTestCase):
+    """How a process ends, and what the next one finds."""
+
+    async def test_terminates_within_a_second(self) -> None:
+        """SIGTERM: the process is gone within a second, and so are its sockets."""
+        await self.kubelet.start()
+        self.make("a")
+        child = self.folder_plugin()
+        await self.kubelet.listed(FOLDER, ["a"], 20)
+        begin = reactor.seconds()
+        child.signal("TERM")
+        self.assertEqual(await child.ended, -signal.SIGTERM)
+        self.assertLess(reactor.seconds() - begin, 1.0)
+        await self.kubelet.stop()
+        self.assertEqual(self.sockets(), [])
+
+    async def test_terminates_while_a_scan_hangs(self) -> None:
+        """SIGTERM is obeyed also while discover() hangs for ever."""
+        await self.kubelet.start()
+        child = self.plugin("--scanner=tests.process_samples:HangsSecondTime", "--scan-timeout=0.2")
+        await self.kubelet.listed("hang.example.com/thing", ["thing-0"], 20)
+        await self.printed(child, "the scan has not returned")
+        begin = reactor.seconds()
+        child.signal("TERM")
+        await child.ended
+        self.assertLess(reactor.seconds() - begin, 1.0)
+        self.assertIn("threading.Event().wait()", child.output)
+
+    async def test_replaces_what_a_crash_left(self) -> None:
+        """The dead socket of a killed process is replaced."""
+        await self.kubelet.start()
+        self.make("a")
+        child = self.folder_plugin()
+        await self.kubelet.listed(FOLDER, ["a"], 20)
+        child.signal("KILL")
+        await child.ended
+        await self.kubelet.until(lambda: self.kubelet.allocatable(FOLDER) == 0)
+        self.assertIn("folder.example.com_file.sock", self.sockets())
+        self.folder_plugin()
+        await self.kubelet.listed(FOLDER, ["a"], 20)
+
+    async def test_waits_for_a_rival(self) -> None:
+        """A live plugin's socket is not taken; its pid is told once; it is taken over later."""
+        await self.kubelet.start()
+        self.make("a")
+        first = self.folder_plugin()
+        await self.kubelet.listed(FOLDER, ["a"], 20)
+        second = self.folder_plugin()
+        await self.printed(second, f"process {first.pid} serves this resource already")
+        self.assertEqual(self.kubelet.allocatable(FOLDER), 1)
+        self.assertEqual(len(self.kubelet.registrations), 1)
+        first.signal("KILL")
+        await first.ended
+        await self.kubelet.until(lambda: len(self.kubelet.registrations) == 2, 20)
+        await self.kubelet.listed(FOLDER, ["a"])
+        self.assertEqual(second.output.count("serves this resource already"), 1)
+
+    def printed(self, child: ChildProcess, text: str) -> Deferred[None]:
+        """Fires when a child has written a text."""
+        done: Deferred[None] = Deferred()
+        received = child.childDataReceived
+
+        def look(descriptor: int, data: bytes) -> None:
+            received(descriptor, data)
+            if text in child.output and not done.called:
+                done.callback(None)
+
+        child.childDataReceived = look  # type: ignore[method-assign]
+        if text in child.output:
+            done.callback(None)
+        return done.addTimeout(20, reactor)
+
+
+class HotPlugTests(ProcessTestCase):
+    """Loop devices: real nodes that come and go."""
+
+    def setUp(self) -> None:
+        """Only root may make them."""
+        super().setUp()
+        if not loopdevices.usable():
+            raise SkipTest("needs root and /dev/loop-control to make device nodes")
+        self.number = loopdevices.free_number()
+
+    options = (
+        GLOB,
+        *("--set", "resource=loop", "--set", "pattern=/dev/loop[0-9]*"),
+        "--namespace=block.example.com",
+    )
+
+    async def follow(self) -> None:
+        """Plug and unplug a few times; each change is listed, most within 20 ms."""
+        resource = "block.example.com/loop"
+        await self.kubelet.until(lambda: self.kubelet.allocatable(resource) > 0, 20)
+        before = set(self.kubelet.devices(resource))
+        times = []
+        for _ in range(5):
+            begin = reactor.seconds()
+            path = loopdevices.add(self.number)
+            try:
+                await self.kubelet.listed(resource, {*before, os.path.basename(path)})
+                times.append(reactor.seconds() - begin)
+            finally:
+                # In a thread, for the kernel takes 40 ms.
+                removed = deferToThread(loopdevices.remove, self.number)
+            await self.kubelet.listed(resource, before)
+            await removed
+        # No strict bound: this machine may be busy. It fails when somebody polls.
+        self.assertLess(statistics.median(times), 0.2)
+
+    async def test_in_the_foreground(self) -> None:
+        """A device node that appears or vanishes is listed at once."""
+        await self.kubelet.start()
+        self.plugin(*self.options)
+        await self.follow()
+
+    async def test_daemonized(self) -> None:
+        """Without -n the same: reactor, gRPC and inotify live in the daemon."""
+        await self.kubelet.start()
+        pidfile = os.path.join(self.directory, "twistd.pid")
+        log = os.path.join(self.directory, "twistd.log")
+        child = self.plugin(*self.options, twistd=(f"--pidfile={pidfile}", f"--logfile={log}"))
+        self.assertEqual(await child.ended, 0)
+        await self.kubelet.until(lambda: os.path.exists(pidfile), 20)
+        with open(pidfile, encoding="ascii") as file:
+            pid = int(file.read())
+        self.addCleanup(_kill, pid)
+        await self.follow()
+        channel = Channel(
+            os.path.join(self.plugins, "block.example.com_loop.sock"), reactor=reactor
+        )
+        request = AllocateRequest(
+            container_requests=[ContainerAllocateRequest(devices_ids=["loop0"])]
+        )
+        answer = await channel.unary(ALLOCATE, request, AllocateResponse, 5)
+        self.assertEqual(answer.container_responses[0].devices[0].host_path, "/dev/loop0")
+        await channel.close()
+        os.kill(pid, signal.SIGTERM)
+        await self.kubelet.until(
+            lambda: not self.kubelet.resources["block.example.com/loop"].connected
+        )
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass

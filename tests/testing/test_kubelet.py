@@ -1,0 +1,399 @@
+"""The emulated kubelet behaves as a real one; the contract can be run against a real one too."""
+
+import os
+import shlex
+import shutil
+import socket
+import tempfile
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.utils import getProcessValue
+from twisted.trial.unittest import SkipTest, TestCase
+
+from tests.plugins import UNIMPLEMENTED, ThrowAwayPlugin, device_list
+from twistdp.errors import BadSetting, CallFailed, PeerUnavailable
+from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
+    AllocateResponse,
+    ContainerAllocateResponse,
+    DevicePluginOptions,
+)
+from twistdp.testing import AdmissionRefused, FakeKubelet, node
+
+RESOURCE = "contract.example.com/widget"
+
+
+class KubeletContract:
+    """What every kubelet does, seen from a plugin's side.
+
+    A test case mixes it in and says how to get and to restart a kubelet.
+    """
+
+    directory: str
+    dial_timeout: float
+
+    async def start_kubelet(self) -> None:
+        """See to it that a kubelet runs in `directory`."""
+        raise NotImplementedError
+
+    async def restart_kubelet(self) -> None:
+        """Restart it."""
+        raise NotImplementedError
+
+    async def plugin(self, endpoint: str = "contract.sock", *, serve: bool = True) -> Any:
+        """A plugin that serves, not registered yet."""
+        await self.start_kubelet()
+        plugin = ThrowAwayPlugin(self.directory, RESOURCE, endpoint, reactor)
+        self.addCleanup(plugin.stop)
+        if serve:
+            await plugin.serve()
+        return plugin
+
+    async def refusal(self, plugin: Any, **arguments: str) -> str:
+        """The text of a registration's refusal, which always has the status UNKNOWN."""
+        try:
+            await plugin.register(**arguments)
+        except CallFailed as error:
+            self.assertEqual(error.status, "UNKNOWN")
+            return error.details
+        raise AssertionError("the registration was accepted")
+
+    async def test_dials_back_inside_register(self) -> None:
+        """The options are asked before Register is answered, and a stream is opened."""
+        plugin = await self.plugin()
+        await plugin.register()
+        await plugin.log.seen("stream")
+        self.assertLess(plugin.log.events.index("options"), plugin.log.events.index("answered"))
+
+    async def test_refuses_another_version(self) -> None:
+        """Only v1beta1 is accepted, and the text says so."""
+        text = await self.refusal(await self.plugin(), version="v1")
+        self.assertIn('"v1" is not supported by kubelet', text)
+        self.assertIn("v1beta1", text)
+
+    async def test_refuses_bad_names(self) -> None:
+        """Names that are no extended resource are refused."""
+        plugin = await self.plugin()
+        for name in (
+            "",
+            "widget",
+            "/widget",
+            "example.com/",
+            "a/b/c",
+            "x.kubernetes.io/widget",
+            "requests.example.com/widget",
+            "Example.com/widget",
+            "example.com/wid get",
+            "example.com/" + "w" * 64,
+            "example.com/-widget",
+            "exam_ple.com/widget",
+        ):
+            text = await self.refusal(plugin, resource=name)
+            self.assertIn(f'the ResourceName "{name}" is invalid', text)
+
+    async def test_needs_the_options(self) -> None:
+        """A plugin whose GetDevicePluginOptions fails is not registered."""
+        plugin = await self.plugin()
+        plugin.options = UNIMPLEMENTED
+        await self.refusal(plugin)
+        self.assertNotIn("stream", plugin.log.events)
+
+    async def test_dials_for_a_while(self) -> None:
+        """An endpoint that is not there is refused when the dial has timed out."""
+        plugin = await self.plugin("nobody.sock", serve=False)
+        begin = reactor.seconds()
+        text = await self.refusal(plugin)
+        self.assertIn("failed to dial device plugin", text)
+        self.assertGreaterEqual(
+            reactor.seconds() - begin,
+            self.dial_timeout,
+        )
+
+    async def test_an_older_streams_end_disconnects_the_newer(self) -> None:
+        """One resource may be registered twice, but when the first ends, the second is dropped."""
+        old = await self.plugin("old.sock")
+        await old.register()
+        await old.log.seen("stream")
+        new = await self.plugin("new.sock")
+        await new.register()
+        await new.log.seen("stream")
+        self.assertNotIn("ended", old.log.events)
+        await old.stop()
+        await new.log.seen("cancelled")
+
+    async def test_restart_wipes_sockets(self) -> None:
+        """A starting kubelet deletes every socket, and neither files nor directories."""
+        plugin = await self.plugin()
+        await plugin.register()
+        await plugin.log.seen("stream")
+        kept = [os.path.join(self.directory, name) for name in ("contract.txt", "contract.d")]
+        with open(kept[0], "w", encoding="ascii"):
+            os.mkdir(kept[1])
+        self.addCleanup(os.rmdir, kept[1])
+        self.addCleanup(os.unlink, kept[0])
+        before = os.stat(os.path.join(self.directory, "kubelet.sock"))
+        await self.restart_kubelet()
+        await plugin.log.seen("ended")
+        after = os.stat(os.path.join(self.directory, "kubelet.sock"))
+        self.assertNotEqual((before.st_ino, before.st_ctime_ns), (after.st_ino, after.st_ctime_ns))
+        self.assertFalse(os.path.exists(os.path.join(self.directory, "contract.sock")))
+        self.assertTrue(all(map(os.path.exists, kept)))
+
+    async def test_writes_its_checkpoint(self) -> None:
+        """Every list makes the kubelet write a file into the directory."""
+        plugin = await self.plugin()
+        await plugin.register()
+        await plugin.log.seen("stream")
+        await self.checkpoint_written()
+
+    async def checkpoint_written(self) -> None:
+        """Wait for the checkpoint file."""
+        path = os.path.join(self.directory, "kubelet_internal_checkpoint")
+        await until(lambda: os.path.exists(path))
+
+    async def test_drops_a_list_over_4_mib(self) -> None:
+        """A message over 4 194 304 bytes ends the stream, and nothing else tells the plugin."""
+        plugin = await self.plugin()
+        message = device_list(*(f"device-{number:054d}" for number in range(60_000)))
+        self.assertGreater(message.ByteSize(), 4_194_304)
+        plugin.latest.publish(message)
+        await plugin.register()
+        await plugin.log.seen("ended")
+
+
+def until(condition: Any, timeout: float = 5.0) -> Deferred[None]:
+    """Fires when `condition` is true, which is looked at 200 times a second."""
+    from twisted.internet.task import LoopingCall
+
+    done: Deferred[None] = Deferred()
+    call = LoopingCall(lambda: condition() and not done.called and done.callback(None))
+    call.start(0.005)
+    return done.addTimeout(timeout, reactor).addBoth(lambda result: call.stop() or result)
+
+
+class EmulatedKubeletContractTests(KubeletContract, TestCase):
+    """The contract, kept by the emulator."""
+
+    dial_timeout = 0.3
+
+    def setUp(self) -> None:
+        """An empty directory with a short path."""
+        self.directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.patch(node, "DIAL_TIMEOUT", self.dial_timeout)
+        self.kubelet = FakeKubelet(self.directory)
+        self.addCleanup(self.kubelet.stop)
+
+    async def start_kubelet(self) -> None:
+        """Start it once."""
+        if not self.kubelet.running:
+            await self.kubelet.start()
+
+    async def restart_kubelet(self) -> None:
+        """Restart it."""
+        await self.kubelet.restart()
+
+
+class RealKubeletContractTests(KubeletContract, TestCase):
+    """The contract, kept by the kubelet of this node.
+
+    TWISTDP_REAL_KUBELET_DIR names its device plugin directory and TWISTDP_REAL_KUBELET_RESTART a
+    command that restarts it.
+    """
+
+    dial_timeout = 10.0
+    timeout = 300
+
+    def setUp(self) -> None:
+        """Find the kubelet."""
+        directory = os.environ.get("TWISTDP_REAL_KUBELET_DIR")
+        self.command = os.environ.get("TWISTDP_REAL_KUBELET_RESTART")
+        if not directory or not self.command:
+            raise SkipTest(
+                "no real kubelet: set TWISTDP_REAL_KUBELET_DIR and TWISTDP_REAL_KUBELET_RESTART"
+            )
+        self.directory = directory
+
+    async def start_kubelet(self) -> None:
+        """It runs."""
+
+    async def restart_kubelet(self) -> None:
+        """Run the command, and wait for the new socket."""
+        path = os.path.join(self.directory, "kubelet.sock")
+        before = os.stat(path)
+        assert self.command is not None
+        program, *arguments = shlex.split(self.command)
+        await getProcessValue(program, arguments, env=os.environ)
+
+        def replaced() -> bool:
+            try:
+                after = os.stat(path)
+            except FileNotFoundError:
+                return False
+            return (before.st_ino, before.st_ctime_ns) != (after.st_ino, after.st_ctime_ns)
+
+        await until(replaced, 120.0)
+
+
+class FakeKubeletTests(TestCase):
+    """What only the emulator offers: the node's figures, pods, and trouble on demand."""
+
+    def setUp(self) -> None:
+        """A running kubelet and a plugin that serves."""
+        self.directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.lines: list[str] = []
+        self.kubelet = FakeKubelet(self.directory, observe=self.lines.append)
+        self.addCleanup(self.kubelet.stop)
+
+    async def registered(self) -> ThrowAwayPlugin:
+        """A plugin whose two devices are listed."""
+        await self.kubelet.start()
+        plugin = ThrowAwayPlugin(self.directory, RESOURCE, "x.sock", reactor)
+        self.addCleanup(plugin.stop)
+        await plugin.serve()
+        await plugin.register()
+        await self.kubelet.listed(RESOURCE, ["a", "b"])
+        return plugin
+
+    async def test_counts_devices(self) -> None:
+        """Capacity counts all devices, allocatable the healthy ones."""
+        plugin = await self.registered()
+        self.assertEqual(self.kubelet.capacity(RESOURCE), 2)
+        bad = device_list("a", health="Unhealthy")
+        bad.MergeFrom(device_list("b"))
+        plugin.latest.publish(bad)
+        await self.kubelet.until(lambda: self.kubelet.allocatable(RESOURCE) == 1)
+        self.assertEqual(self.kubelet.capacity(RESOURCE), 2)
+        self.assertEqual(self.kubelet.devices(RESOURCE), {"a": "Unhealthy", "b": "Healthy"})
+
+    async def test_never_redials(self) -> None:
+        """When the plugin ends its stream, capacity stays, allocatable is 0, until it registers."""
+        plugin = await self.registered()
+        plugin.latest.close()
+        await self.kubelet.until(lambda: self.kubelet.allocatable(RESOURCE) == 0)
+        self.assertEqual(self.kubelet.capacity(RESOURCE), 2)
+        self.assertEqual(plugin.log.events.count("stream"), 1)
+
+    async def test_capacity_ends_at_last(self) -> None:
+        """The capacity of a plugin that does not come back becomes 0."""
+        self.patch(node, "STALE_AFTER", 0.01)
+        plugin = await self.registered()
+        plugin.latest.close()
+        await self.kubelet.until(lambda: self.kubelet.capacity(RESOURCE) == 0)
+
+    async def test_forgets_at_restart(self) -> None:
+        """After a restart there is nothing until plugins register again."""
+        plugin = await self.registered()
+        await self.kubelet.restart()
+        await plugin.log.seen("cancelled")
+        self.assertEqual(self.kubelet.capacity(RESOURCE), 0)
+        await plugin.serve()
+        await plugin.register()
+        await self.kubelet.listed(RESOURCE, ["a", "b"])
+        self.assertEqual([r.error for r in self.kubelet.registrations], ["", ""])
+
+    async def test_leaves_a_dead_socket(self) -> None:
+        """A stopped kubelet's socket stays, and nobody answers there."""
+        plugin = await self.registered()
+        await self.kubelet.stop()
+        self.assertTrue(os.path.exists(os.path.join(self.directory, "kubelet.sock")))
+        await self.assertFailure(Deferred.fromCoroutine(plugin.register()), PeerUnavailable)
+
+    async def test_replaces_only_its_socket(self) -> None:
+        """Only kubelet.sock made anew: plugins' sockets and streams stay."""
+        plugin = await self.registered()
+        await self.kubelet.replace_socket()
+        self.assertTrue(os.path.exists(os.path.join(self.directory, "x.sock")))
+        self.assertEqual(self.kubelet.allocatable(RESOURCE), 2)
+        self.assertNotIn("ended", plugin.log.events)
+        await plugin.register()
+
+    async def test_a_failed_registration_breaks_liveness(self) -> None:
+        """After a failed re-registration the old plugin's end goes unnoticed."""
+        plugin = await self.registered()
+        plugin.options = UNIMPLEMENTED
+        await self.assertFailure(Deferred.fromCoroutine(plugin.register()), CallFailed)
+        plugin.latest.close()
+        await plugin.log.seen("ended")
+        await self.assertFailure(
+            self.kubelet.until(lambda: self.kubelet.allocatable(RESOURCE) == 0, 0.2), TimeoutError
+        )
+
+    async def test_refuses_and_hangs_on_demand(self) -> None:
+        """Register can be refused with a text, or left unanswered."""
+        await self.kubelet.start()
+        plugin = ThrowAwayPlugin(self.directory, RESOURCE, "x.sock", reactor)
+        self.addCleanup(plugin.stop)
+        await plugin.serve()
+        self.kubelet.refusal = "not today"
+        failure = await self.assertFailure(Deferred.fromCoroutine(plugin.register()), CallFailed)
+        self.assertEqual(failure.details, "not today")
+        self.kubelet.refusal, self.kubelet.hanging = None, True
+        call = Deferred.fromCoroutine(plugin.register())
+        await self.assertFailure(plugin.log.seen("options", timeout=0.2), TimeoutError)
+        self.assertFalse(call.called)
+        await self.kubelet.stop()
+        await self.assertFailure(call, CallFailed)
+
+    async def test_allocates(self) -> None:
+        """One container request with random order; the devices are taken until released."""
+        plugin = await self.registered()
+        plugin.answer = AllocateResponse(
+            container_responses=[ContainerAllocateResponse(envs={"X": "1"})]
+        )
+        answer = await self.kubelet.allocate(RESOURCE, 2)
+        self.assertEqual(dict(answer.envs), {"X": "1"})
+        (request,) = plugin.requests
+        self.assertEqual(len(request.container_requests), 1)
+        self.assertEqual(sorted(request.container_requests[0].devices_ids), ["a", "b"])
+        refused = await self.assertFailure(self.kubelet.allocate(RESOURCE), AdmissionRefused)
+        self.assertIn("Requested: 1, Available: 0", str(refused))
+        self.kubelet.release("pod")
+        await self.kubelet.allocate(RESOURCE, ids=["b"])
+        self.assertEqual(list(plugin.requests[-1].container_requests[0].devices_ids), ["b"])
+
+    async def test_refuses_pods_without_devices(self) -> None:
+        """Unknown resources, absent plugins and empty answers refuse the pod with a reason."""
+        plugin = await self.registered()
+        refused = await self.assertFailure(self.kubelet.allocate("x.io/y"), AdmissionRefused)
+        self.assertIn("no such resource", str(refused))
+        plugin.answer = AllocateResponse()
+        refused = await self.assertFailure(self.kubelet.allocate(RESOURCE), AdmissionRefused)
+        self.assertIn("no containers return", str(refused))
+        plugin.latest.close()
+        await self.kubelet.until(lambda: self.kubelet.allocatable(RESOURCE) == 0)
+        refused = await self.assertFailure(self.kubelet.allocate(RESOURCE), AdmissionRefused)
+        self.assertIn("no healthy devices present", str(refused))
+
+    async def test_shows_the_plugins_error(self) -> None:
+        """The status and text of a plugin's error are in what the pod shows."""
+        plugin = await self.registered()
+        plugin.options = DevicePluginOptions(get_preferred_allocation_available=True)
+        await plugin.register()  # announces a method that it does not have
+        refused = await self.assertFailure(self.kubelet.allocate(RESOURCE), AdmissionRefused)
+        self.assertIn("UNIMPLEMENTED", str(refused))
+
+    async def test_refuses_a_used_directory(self) -> None:
+        """A directory that holds sockets is refused unless forced, and left as it was."""
+        path = os.path.join(self.directory, "other.sock")
+        with socket.socket(socket.AF_UNIX) as live:
+            live.bind(path)
+            live.listen()
+            refused = await self.assertFailure(self.kubelet.start(), BadSetting)
+            self.assertIn("other.sock", str(refused))
+            self.assertIn(f"process {os.getpid()}", str(refused))
+            self.assertTrue(os.path.exists(path))
+            forced = FakeKubelet(self.directory, force=True)
+            await forced.start()
+            self.addCleanup(forced.stop)
+            self.assertFalse(os.path.exists(path))
+
+    async def test_tells_its_observer(self) -> None:
+        """Every event comes with a line for people."""
+        await self.registered()
+        await self.kubelet.allocate(RESOURCE)
+        text = "\n".join(self.lines)
+        for part in ("kubelet started", "registered", "2 devices, 2 allocatable", "allocated"):
+            self.assertIn(part, text)
