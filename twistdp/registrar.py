@@ -26,7 +26,7 @@ STABLE = 5.0
 STREAM_TIMEOUT = 10.0
 """Seconds in which a kubelet that has accepted opens ListAndWatch; usually at once."""
 
-STREAM_PATIENCE = 0.1
+STREAM_PATIENCE = 0.05
 """Seconds that older streams get to end before the resource is registered anew."""
 
 

@@ -8,6 +8,16 @@ from twisted.internet.interfaces import IReactorTime
 from twistdp.latest import Latest
 
 
+class _Generation:
+    """The streams between one registration and the next."""
+
+    def __init__(self) -> None:
+        self.opened = False
+        self.kubelets_open = False
+        self.count = 0
+        self.emptied: Deferred[None] = Deferred()
+
+
 class ListStreams:
     """Feeds any number of streams with the newest list; tells when the kubelet's has ended.
 
@@ -20,12 +30,12 @@ class ListStreams:
         self._latest = Latest(value)
         self._clock = clock
         self._lost = lost
-        self._generation = 0
-        self._opened = False
-        self._count = 0
-        self._emptied: Deferred[None] | None = None
-        self.kubelets_open = False
+        self._current = _Generation()
+
+    @property
+    def kubelets_open(self) -> bool:
         """Whether the stream that the kubelet opened in this generation is open."""
+        return self._current.kubelets_open
 
     def publish(self, value: bytes) -> None:
         """Send another list to all streams; one that is not read gets the newest later."""
@@ -33,15 +43,13 @@ class ListStreams:
 
     async def follow(self) -> AsyncIterator[bytes]:
         """One stream: the list now, then after each change, until its generation ends."""
-        generation = self._generation
-        kubelets = not self._opened
-        self._opened = True
-        if kubelets:
-            self.kubelets_open = True
-        self._count += 1
+        generation = self._current
+        kubelets, generation.opened = not generation.opened, True
+        generation.kubelets_open |= kubelets
+        generation.count += 1
         sent = -1
         try:
-            while generation == self._generation:
+            while generation is self._current:
                 if sent < self._latest.version:
                     sent = self._latest.version
                     yield self._latest.value
@@ -50,21 +58,20 @@ class ListStreams:
                 else:
                     await self._latest.newer_than(sent)
         finally:
-            self._count -= 1
-            if self._count == 0 and self._emptied is not None:
-                emptied, self._emptied = self._emptied, None
-                emptied.callback(None)
-            if kubelets and generation == self._generation:
-                self.kubelets_open = False
-                if not self._latest.closed:
-                    self._lost()
+            generation.count -= 1
+            if kubelets:
+                generation.kubelets_open = False
+            if generation is not self._current or self._latest.closed:
+                if generation.count == 0 and not generation.emptied.called:
+                    generation.emptied.callback(None)
+            elif kubelets:
+                self._lost()
 
     def end_generation(self, patience: float) -> Deferred[None]:
         """End all streams; fires when they have ended, after `patience` seconds at the latest."""
-        self._generation += 1
-        self._opened = self.kubelets_open = False
+        ending, self._current = self._current, _Generation()
         self._latest.wake()
-        return self._gone(patience)
+        return self._gone(ending, patience)
 
     def finish(self, patience: float) -> Deferred[None]:
         """Let each stream send the newest list and end; there will be no more streams.
@@ -72,16 +79,12 @@ class ListStreams:
         Fires when they have ended, after `patience` seconds at the latest.
         """
         self._latest.close()
-        return self._gone(patience)
+        return self._gone(self._current, patience)
 
-    def _gone(self, patience: float) -> Deferred[None]:
-        if self._count == 0:
+    def _gone(self, generation: _Generation, patience: float) -> Deferred[None]:
+        if generation.count == 0:
             return succeed(None)
-        if self._emptied is None:
-            self._emptied = Deferred()
-        gone: Deferred[None] = Deferred()
-        self._emptied.addCallback(lambda _: None if gone.called else gone.callback(None))
-        return gone.addTimeout(patience, self._clock).addErrback(
-            # A stream that its peer does not read cannot be ended politely.
+        # A stream that its peer does not read cannot be ended politely.
+        return generation.emptied.addTimeout(patience, self._clock).addErrback(
             lambda failure: failure.trap(TimeoutError) and None
         )

@@ -5,6 +5,7 @@ import shutil
 import signal
 import statistics
 import tempfile
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet import reactor
@@ -220,7 +221,5 @@ class HotPlugTests(ProcessTestCase):
 
 
 def _kill(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

@@ -118,7 +118,6 @@ class GlobScanner(WatchingScanner):
         parents = {pattern.directory for pattern in self._patterns}
         if len(paths) < len(changed) and any(glob.has_magic(parent) for parent in parents):
             return self.discover()  # a directory that a wildcard stands for may have come or gone
-        before = self._matches
         for path in paths | links:
             old = self._matches.pop(path, None)
             directory = os.path.dirname(path)
@@ -128,7 +127,6 @@ class GlobScanner(WatchingScanner):
                 os.path.realpath(directory),
                 {path: old} if old else {},
             )
-        assert before is self._matches
         self.paths = self._watched()
         return self._tree()
 

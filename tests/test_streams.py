@@ -1,0 +1,125 @@
+"""Streams that follow one list."""
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp.streams import ListStreams
+
+
+class Reader:
+    """Reads a stream when told to; `end` is what it ended with."""
+
+    def __init__(self, stream: Any) -> None:
+        self.got: list[bytes] = []
+        self.ended = False
+        self._stream = stream
+        self._pending: Deferred[Any] | None = None
+
+    def read(self) -> None:
+        """Ask for the next list; it may come later."""
+
+        async def following() -> None:
+            try:
+                self.got.append(await anext(self._stream))
+            except (StopAsyncIteration, CancelledError):
+                self.ended = True
+
+        self._pending = Deferred.fromCoroutine(following())
+
+    def cancel(self) -> None:
+        """The peer goes away while it waits."""
+        assert self._pending is not None
+        self._pending.cancel()
+
+
+class ListStreamsTests(SynchronousTestCase):
+    """Generations, the kubelet's own stream, and ends."""
+
+    def setUp(self) -> None:
+        """Streams of one list."""
+        self.clock = Clock()
+        self.lost = 0
+        self.streams = ListStreams(b"0", self.clock, self._lose)
+
+    def _lose(self) -> None:
+        self.lost += 1
+
+    def reader(self) -> Reader:
+        """A stream that has got the first list."""
+        reader = Reader(self.streams.follow())
+        reader.read()
+        return reader
+
+    def test_sends_the_list_and_changes(self) -> None:
+        """The list comes at once, the next one when there is one."""
+        reader = self.reader()
+        reader.read()
+        self.assertEqual(reader.got, [b"0"])
+        self.streams.publish(b"1")
+        self.assertEqual(reader.got, [b"0", b"1"])
+
+    def test_a_slow_reader_gets_the_newest(self) -> None:
+        """Lists that nobody asked for are skipped, and another reader is not delayed."""
+        slow, fast = self.reader(), self.reader()
+        for value in (b"1", b"2", b"3"):
+            fast.read()
+            self.streams.publish(value)
+        slow.read()
+        self.assertEqual(fast.got, [b"0", b"1", b"2", b"3"])
+        self.assertEqual(slow.got, [b"0", b"3"])
+
+    def test_the_kubelets_stream_is_the_first(self) -> None:
+        """Its end is told; another one's end is not."""
+        first, second = self.reader(), self.reader()
+        self.assertTrue(self.streams.kubelets_open)
+        second.read()
+        second.cancel()
+        self.assertEqual(self.lost, 0)
+        first.read()
+        first.cancel()
+        self.assertEqual(self.lost, 1)
+        self.assertFalse(self.streams.kubelets_open)
+
+    def test_a_new_generation_ends_the_old_streams(self) -> None:
+        """Old streams end without being told as lost; the Deferred fires when they have."""
+        readers = [self.reader(), self.reader()]
+        for reader in readers:
+            reader.read()
+        gone = self.streams.end_generation(1.0)
+        self.assertTrue(all(reader.ended for reader in readers))
+        self.successResultOf(gone)
+        self.assertEqual(self.lost, 0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        new = self.reader()
+        self.assertEqual(new.got, [b"0"])
+        self.assertTrue(self.streams.kubelets_open)
+
+    def test_a_stuck_stream_is_not_waited_for_long(self) -> None:
+        """One whose list is not taken delays its own generation's end only, and not for long."""
+        stuck = self.reader()  # never asks for more: it is stuck in a send
+        gone = self.streams.end_generation(0.05)
+        self.assertNoResult(gone)
+        self.clock.advance(0.05)
+        self.successResultOf(gone)
+        self.successResultOf(self.streams.end_generation(0.05))
+        self.assertFalse(stuck.ended)
+
+    def test_finish_sends_the_newest_first(self) -> None:
+        """A stream gets the last list and then ends; nothing is told as lost."""
+        reader = self.reader()
+        reader.read()
+        self.streams.publish(b"last")
+        gone = self.streams.finish(1.0)
+        self.assertNoResult(gone)
+        reader.read()
+        self.assertEqual(reader.got, [b"0", b"last"])
+        self.assertTrue(reader.ended)
+        self.successResultOf(gone)
+        self.assertEqual(self.lost, 0)
+
+    def test_finish_without_streams(self) -> None:
+        """Nothing is waited for where nobody is connected."""
+        self.successResultOf(self.streams.finish(1.0))
