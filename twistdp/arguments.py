@@ -20,9 +20,12 @@ def bind(factory: Callable[..., Any], texts: Mapping[str, Sequence[str]]) -> dic
     `BadSetting` for an unknown or missing argument, a value that does not convert, a repeated
     argument that is no list, and an annotation that text cannot be converted to.
     """
-    parameters = _parameters(factory)
     try:
-        hints = typing.get_type_hints(getattr(factory, "__init__", factory))
+        parameters = _parameters(factory)
+    except ValueError as error:
+        raise BadSetting(f"{_name(factory)}: its arguments cannot be looked up: {error}") from error
+    try:
+        hints = typing.get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
     except Exception as error:
         raise BadSetting(
             f"{_name(factory)}: its annotations cannot be evaluated: {error}"

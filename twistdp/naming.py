@@ -133,7 +133,7 @@ def socket_path(directory: str, resource_name: str) -> str:
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key under which ``loop2`` comes before ``loop10``."""
     return tuple(
-        (0, int(part), part) if part.isdigit() else (1, 0, part)
-        for part in re.split(r"([0-9]+)", text)
+        (0, int(part), part) if index % 2 else (1, 0, part)
+        for index, part in enumerate(re.split(r"([0-9]+)", text))
         if part
     )

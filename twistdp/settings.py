@@ -12,6 +12,8 @@ PLUGIN_DIRECTORY = "/var/lib/kubelet/device-plugins"
 
 
 def _directory(value: str | os.PathLike[str]) -> str:
+    if not os.fspath(value):
+        raise BadSetting("plugin directory: the path is empty; give one, or leave the option out")
     return os.path.abspath(os.fspath(value))
 
 

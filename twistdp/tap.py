@@ -18,7 +18,7 @@ if "twisted.internet.reactor" not in sys.modules:
     asyncioreactor.install()
 
 from twistdp.arguments import bind
-from twistdp.errors import TwistdpError
+from twistdp.errors import BadSetting, TwistdpError
 from twistdp.interfaces import IScanner
 from twistdp.manager import Manager
 from twistdp.naming import check_namespace
@@ -97,7 +97,7 @@ class Options(usage.Options):
         try:
             super().parseOptions(options)
         except (usage.UsageError, TwistdpError) as error:
-            raise SystemExit(f"deviceplugin: {error}") from error
+            raise SystemExit(f"deviceplugin: {' '.join(str(error).split())}") from error
 
     def postOptions(self) -> None:
         """Check everything and make the managers; nothing is started or touched."""
@@ -139,10 +139,13 @@ def makeService(options: Options) -> IService:
 
 def _make_scanner(choice: _Choice) -> IScanner | WatchingScanner:
     factory = _load(choice.name)
-    arguments = bind(factory, choice.arguments)
+    try:
+        arguments = bind(factory, choice.arguments)
+    except BadSetting as error:
+        raise usage.UsageError(f"--scanner {choice.name}: {error}") from error
     try:
         scanner = factory(**arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise usage.UsageError(
             f"--scanner {choice.name}: its constructor raised {_one_line(error)}"
         ) from error
@@ -162,7 +165,7 @@ def _load(name: str) -> Any:
         sys.path.insert(0, "")
     try:
         module = import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise usage.UsageError(
             f"--scanner {name}: cannot import {module_name}: {_one_line(error)}; modules are "
             "looked for in the current directory and where Python finds its packages"
@@ -177,6 +180,6 @@ def _load(name: str) -> Any:
     return factory
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -125,7 +125,9 @@ class Demo:
         try:
             note = await action()
         except (TwistdpError, OSError, TimeoutError, StepFailed) as error:
-            raise StepFailed(f"{what}: {error or type(error).__name__}{self._log()}") from error
+            raise StepFailed(
+                f"{what}: {str(error) or type(error).__name__}{self._log()}"
+            ) from error
         milliseconds = (self._reactor.seconds() - begin) * 1000
         print(f"{milliseconds:7.1f} ms  {what} {note or ''}".rstrip(), flush=True)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from twistdp.cli.running import run_on_reactor
 from twistdp.errors import TwistdpError
+from twistdp.naming import socket_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +32,6 @@ def run(arguments: argparse.Namespace) -> int:
 
         from twistdp.testing import FakeKubelet
 
-        os.makedirs(arguments.dir, exist_ok=True)
         kubelet = FakeKubelet(
             arguments.dir,
             pod_resources=arguments.pod_resources,
@@ -39,15 +39,25 @@ def run(arguments: argparse.Namespace) -> int:
             observe=show,
             reactor=reactor,
         )
+        ended: Deferred[int] = Deferred()
+
+        def end() -> None:
+            if not ended.called:
+                ended.callback(0)
+
+        def restart() -> None:
+            kubelet.restart().addErrback(lambda failure: show(failure.getErrorMessage()))
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: reactor.callFromThread(end))
+        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(restart))
         try:
+            socket_path(os.path.abspath(arguments.dir), "x.example/x")
+            os.makedirs(arguments.dir, exist_ok=True)
             await kubelet.start()
         except (TwistdpError, OSError) as error:
             print(f"twistdp kubelet: {error}", file=sys.stderr)
             return 1
-        ended: Deferred[int] = Deferred()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: reactor.callFromThread(ended.callback, 0))
-        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(kubelet.restart))
         status = await ended
         await kubelet.stop()
         return status

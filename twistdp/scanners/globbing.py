@@ -2,10 +2,8 @@
 
 import glob
 import os
-import re
 import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from fnmatch import translate
 
 import attrs
 from twisted.logger import Logger
@@ -13,35 +11,10 @@ from twisted.logger import Logger
 from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount, check_device
 from twistdp.errors import BadDevice
 from twistdp.naming import check_resource_type, natural_key, plain_id
+from twistdp.scanners.patterns import Pattern, link_steps
 from twistdp.watching import WatchingScanner
 
 _log = Logger()
-
-
-@attrs.frozen
-class _Pattern:
-    """One glob pattern, its last part compiled."""
-
-    index: int
-    directory: str
-    name: re.Pattern[str]
-    hidden: bool
-
-    @classmethod
-    def parse(cls, index: int, text: str) -> "_Pattern":
-        directory, name = os.path.split(text)
-        if not text.startswith("/") or not name:
-            raise ValueError(f"pattern {text!r}: give an absolute path, such as /dev/ttyUSB*")
-        if "**" in text:
-            raise ValueError(f"pattern {text!r}: '**' is not supported; name the directories")
-        return cls(index, directory, re.compile(translate(name)), name.startswith("."))
-
-    def matches(self, name: str) -> bool:
-        """Whether a file name matches; as in a shell, wildcards match no leading dot."""
-        return (self.hidden or not name.startswith(".")) and self.name.match(name) is not None
-
-    def directories(self) -> list[str]:
-        return glob.glob(self.directory) if glob.has_magic(self.directory) else [self.directory]
 
 
 @attrs.frozen
@@ -84,13 +57,14 @@ class GlobScanner(WatchingScanner):
         if max_devices < 1:
             raise ValueError(f"max_devices {max_devices}: it must be at least 1")
         self.resource = check_resource_type(resource)
-        self._patterns = [_Pattern.parse(index, text) for index, text in enumerate(parts)]
+        self._patterns = [Pattern.parse(index, text) for index, text in enumerate(parts)]
         self._permissions = permissions
         check_device(DeviceInfo(HEALTHY, nodes=[DeviceSpec("/", "/", permissions)]))
         self._nodes_only = nodes_only
         self._max_devices = max_devices
         self._matches: dict[str, _Match] = {}
-        self._directories: dict[str, list[_Pattern]] = {}
+        self._directories: dict[str, list[Pattern]] = {}
+        self._parents: set[str] = set()  # where directories that wildcards stand for appear
         self._targets: dict[str, set[str]] = {}  # what links lead to: the links
         self._said: set[str] = set()
         # Written contents do not matter, and in /dev they would be reported all the time.
@@ -100,9 +74,12 @@ class GlobScanner(WatchingScanner):
         """List all directories."""
         before, self._matches = self._matches, {}
         self._directories = {}
+        self._parents = set()
         self._targets = {}
         for pattern in self._patterns:
-            for directory in pattern.directories():
+            *parents, directories = pattern.levels()
+            self._parents.update(path for level in parents for path in level)
+            for directory in directories:
                 self._directories.setdefault(directory, []).append(pattern)
         for directory, patterns in self._directories.items():
             real = os.path.realpath(directory)
@@ -115,8 +92,11 @@ class GlobScanner(WatchingScanner):
         """Look again at these paths only."""
         paths = {path for path in changed if os.path.dirname(path) in self._directories}
         links = {link for path in changed for link in self._targets.get(path, ())}
-        parents = {pattern.directory for pattern in self._patterns}
-        if len(paths) < len(changed) and any(glob.has_magic(parent) for parent in parents):
+        known = self._directories.keys() | self._parents
+        if any(
+            os.path.dirname(path) in self._parents and (path in known or os.path.isdir(path))
+            for path in changed
+        ):
             return self.discover()  # a directory that a wildcard stands for may have come or gone
         for path in paths | links:
             old = self._matches.pop(path, None)
@@ -133,7 +113,7 @@ class GlobScanner(WatchingScanner):
     def _watched(self) -> list[str]:
         """The directories to watch: those that are listed, those that wildcards in the middle
         of a pattern start from, and those that links lead to."""
-        watched = dict.fromkeys(self._directories)
+        watched = dict.fromkeys([*self._directories, *self._parents])
         for pattern in self._patterns:
             directory = pattern.directory
             while glob.has_magic(directory):
@@ -154,7 +134,7 @@ class GlobScanner(WatchingScanner):
     def _examine(
         self,
         path: str,
-        patterns: Iterable[_Pattern],
+        patterns: Iterable[Pattern],
         real_directory: str,
         before: "dict[str, _Match]",
     ) -> None:
@@ -168,7 +148,8 @@ class GlobScanner(WatchingScanner):
             real = os.path.join(real_directory, name)
             if stat.S_ISLNK(found.st_mode):
                 real = os.path.realpath(path)
-                self._targets.setdefault(real, set()).add(path)
+                for step in link_steps(path):
+                    self._targets.setdefault(step, set()).add(path)
                 found = os.stat(path)
             info = self._device(path, real, found.st_mode)
         except FileNotFoundError:

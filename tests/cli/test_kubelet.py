@@ -1,0 +1,196 @@
+"""``twistdp kubelet`` as a process."""
+
+import os
+import shutil
+import socket
+import stat
+import sys
+import tempfile
+from collections.abc import Callable
+from unittest import SkipTest
+
+from twisted.internet import reactor
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.defer import Deferred
+from twisted.internet.utils import getProcessOutputAndValue
+from twisted.trial.unittest import TestCase
+
+from twistdp.errors import CallFailed
+from twistdp.kubelet.api import KUBELET_SOCKET, REGISTER
+from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Empty, RegisterRequest
+from twistdp.rpc import Channel
+from twistdp.testing.process import ChildProcess
+
+TWISTDP = os.path.join(os.path.dirname(sys.executable), "twistdp")
+TIMEOUT = 20.0
+
+
+class Watched(ChildProcess):
+    """A child whose output can be waited for."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []
+        super().__init__([TWISTDP, *arguments], reactor=reactor)
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:  # noqa: N803
+        """See whether that is what somebody waits for."""
+        super().childDataReceived(childFD, data)
+        for entry in list(self._waiting):
+            condition, waiting = entry
+            if condition():
+                self._waiting.remove(entry)
+                waiting.callback(None)
+
+    def printed(self, text: str, times: int = 1) -> Deferred[None]:
+        """Fires when `text` has been printed so many times."""
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append((lambda: self.output.count(text) >= times, waiting))
+        waiting.addTimeout(TIMEOUT, reactor)
+        self.childDataReceived(1, b"")
+        return waiting
+
+
+class KubeletTests(TestCase):
+    """The emulated kubelet, started by hand."""
+
+    timeout = 60
+
+    def setUp(self) -> None:
+        """Make a directory for it."""
+        if not isinstance(reactor, AsyncioSelectorReactor):
+            raise SkipTest("needs trial --reactor=asyncio")
+        if not os.path.exists(TWISTDP):
+            raise SkipTest("twistdp is not installed beside this Python")
+        self.root = tempfile.mkdtemp(prefix="ck-")
+        self.addCleanup(shutil.rmtree, self.root)
+        self.directory = os.path.join(self.root, "p")
+        self.socket = os.path.join(self.directory, KUBELET_SOCKET)
+
+    async def start(self, *arguments: str) -> Watched:
+        """A kubelet that serves."""
+        child = Watched("kubelet", f"--dir={self.directory}", *arguments)
+        self.addCleanup(self.end, child)
+        await child.printed("kubelet started")
+        await self.refused(child)
+        return child
+
+    async def refused(self, child: Watched) -> str:
+        """Why the kubelet does not take a registration with a bad version.
+
+        It answers, so everything that it does after its start is done, too.
+        """
+        channel = Channel(self.socket, reactor=reactor)
+        request = RegisterRequest(version="v0", endpoint="x.sock", resource_name="a.example/x")
+        with self.assertRaises(CallFailed) as caught:
+            await channel.unary(REGISTER, request, Empty, TIMEOUT)
+        await channel.close()
+        return caught.exception.details
+
+    async def end(self, child: Watched) -> None:
+        """Kill the child if it still runs."""
+        if not child.ended.called:
+            child.signal("KILL")
+            await child.ended
+
+    async def run_kubelet(self, *arguments: str) -> tuple[str, str, int]:
+        """Output, errors and exit status of a kubelet that ends by itself."""
+        output, errors, status = await getProcessOutputAndValue(
+            TWISTDP, ["kubelet", *arguments], env=os.environ
+        )
+        return output.decode(), errors.decode(), status
+
+    def leave_socket(self, name: str) -> str:
+        """A socket in the directory that nobody serves."""
+        os.makedirs(self.directory, exist_ok=True)
+        path = os.path.join(self.directory, name)
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(path)
+        return path
+
+    async def test_starts(self) -> None:
+        """It makes the directory and its socket, says so with the time, and is a kubelet."""
+        child = await self.start()
+        self.assertTrue(stat.S_ISSOCK(os.stat(self.socket).st_mode))
+        self.assertRegex(
+            child.output.splitlines()[0],
+            rf"^\d\d:\d\d:\d\d\.\d\d\d  kubelet started in {self.directory}$",
+        )
+        self.assertIn("v1beta1", await self.refused(child))
+        self.assertEqual(child.output.count("a.example/x (x.sock) refused"), 2)
+
+    async def test_terminated(self) -> None:
+        """SIGTERM ends it with status 0."""
+        child = await self.start()
+        child.signal("TERM")
+        self.assertEqual(await child.ended, 0)
+        self.assertTrue(child.output.endswith("kubelet stopped\n"), child.output)
+
+    async def test_interrupted(self) -> None:
+        """Ctrl-C ends it with status 0, too."""
+        child = await self.start()
+        child.signal("INT")
+        self.assertEqual(await child.ended, 0)
+        self.assertNotIn("Traceback", child.output)
+
+    async def test_restart(self) -> None:
+        """SIGHUP restarts it: it deletes all sockets and serves again."""
+        child = await self.start()
+        left = self.leave_socket("left.sock")
+        child.signal("HUP")
+        await child.printed("kubelet started", times=2)
+        self.assertFalse(os.path.exists(left))
+        await self.refused(child)
+        child.signal("TERM")
+        self.assertEqual(await child.ended, 0)
+        self.assertNotIn("Traceback", child.output)
+
+    async def test_pod_resources(self) -> None:
+        """With --pod-resources that socket is served as well."""
+        path = os.path.join(self.root, "pods.sock")
+        await self.start(f"--pod-resources={path}")
+        self.assertTrue(stat.S_ISSOCK(os.stat(path).st_mode))
+
+    async def test_used_directory(self) -> None:
+        """A directory that holds a socket is refused in one line; the socket is kept."""
+        path = self.leave_socket("other.sock")
+        output, errors, status = await self.run_kubelet(f"--dir={self.directory}")
+        self.assertEqual((output, status), ("", 1))
+        (line,) = errors.splitlines()
+        self.assertTrue(line.startswith(f"twistdp kubelet: {self.directory}: "), line)
+        self.assertIn("other.sock", line)
+        self.assertEqual(os.listdir(self.directory), ["other.sock"])
+        self.assertTrue(os.path.exists(path))
+
+    async def test_forced(self) -> None:
+        """With --force the sockets are deleted; other files are not."""
+        path = self.leave_socket("other.sock")
+        with open(os.path.join(self.directory, "file"), "w", encoding="ascii"):
+            pass
+        await self.start("--force")
+        self.assertFalse(os.path.exists(path))
+        self.assertIn("file", os.listdir(self.directory))
+
+    async def test_second_kubelet(self) -> None:
+        """A directory in which a kubelet runs is refused with that one's process id."""
+        child = await self.start()
+        output, errors, status = await self.run_kubelet(f"--dir={self.directory}")
+        self.assertEqual((output, status), ("", 1))
+        (line,) = errors.splitlines()
+        self.assertIn(f"process {child.pid}", line)
+        await self.refused(child)
+
+    async def test_directory_is_a_file(self) -> None:
+        """A file in the place of the directory is refused in one line."""
+        with open(self.directory, "w", encoding="ascii"):
+            pass
+        output, errors, status = await self.run_kubelet(f"--dir={self.directory}")
+        self.assertEqual((output, status), ("", 1))
+        (line,) = errors.splitlines()
+        self.assertIn(self.directory, line)
+
+    async def test_path_too_long(self) -> None:
+        """A directory whose path is too long for a socket is refused in one line."""
+        output, errors, status = await self.run_kubelet(f"--dir={self.directory}{'x' * 110}")
+        self.assertEqual((output, status), ("", 1))
+        (line,) = errors.splitlines()
+        self.assertTrue(line.startswith("twistdp kubelet: "), line)

@@ -1,0 +1,93 @@
+"""Tests for `twistdp.cli`: the ``twistdp`` command."""
+
+import sys
+from argparse import ArgumentParser
+from importlib import import_module
+from importlib.metadata import version
+from io import StringIO
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp import cli
+
+
+class MainTests(SynchronousTestCase):
+    """`cli.main`"""
+
+    def run_main(self, *arguments: str) -> tuple[str, str, object]:
+        """Output, errors and exit status of a command line that argparse answers."""
+        output, errors = StringIO(), StringIO()
+        self.patch(sys, "stdout", output)
+        self.patch(sys, "stderr", errors)
+        error = self.assertRaises(SystemExit, cli.main, arguments)
+        return output.getvalue(), errors.getvalue(), error.code
+
+    def test_no_command(self) -> None:
+        """Without a command there is the usage, and status 2."""
+        output, errors, status = self.run_main()
+        self.assertEqual((output, status), ("", 2))
+        self.assertTrue(errors.startswith("usage: twistdp "), errors)
+        self.assertIn("COMMAND", errors)
+
+    def test_unknown_command(self) -> None:
+        """An unknown command is named, with those that there are."""
+        output, errors, status = self.run_main("dance")
+        self.assertEqual((output, status), ("", 2))
+        self.assertIn("dance", errors)
+        for name in cli.COMMANDS:
+            self.assertIn(name, errors)
+
+    def test_help(self) -> None:
+        """--help lists every command with a summary, and names the service's command."""
+        output, errors, status = self.run_main("--help")
+        self.assertEqual((errors, status), ("", 0))
+        self.assertIn("'twistd deviceplugin'", " ".join(output.split()))
+        for name in cli.COMMANDS:
+            self.assertRegex(output, rf"(?m)^ +{name} +\S")
+
+    def test_help_of_a_command(self) -> None:
+        """Each command explains itself and its options."""
+        for name in cli.COMMANDS:
+            output, errors, status = self.run_main(name, "--help")
+            self.assertEqual((errors, status), ("", 0))
+            self.assertTrue(output.startswith(f"usage: twistdp {name} "), output)
+
+    def test_version(self) -> None:
+        """--version prints the version."""
+        self.assertEqual(self.run_main("--version"), (f"twistdp {version('twistdp')}\n", "", 0))
+
+    def test_unknown_option(self) -> None:
+        """A command's unknown option is named."""
+        output, errors, status = self.run_main("kubelet", "--dir=/x", "--colour")
+        self.assertEqual((output, status), ("", 2))
+        self.assertIn("--colour", errors)
+
+    def test_missing_option(self) -> None:
+        """An option that a command cannot do without is named."""
+        output, errors, status = self.run_main("kubelet")
+        self.assertEqual((output, status), ("", 2))
+        self.assertIn("--dir", errors)
+
+    def test_commands(self) -> None:
+        """Every command is a module with the two functions that make a command."""
+        for name in cli.COMMANDS:
+            module = import_module(f"twistdp.cli.{name}")
+            module.add_arguments(ArgumentParser())
+            self.assertTrue(callable(module.run))
+
+    def test_status(self) -> None:
+        """A command's result is the exit status, and its options are what it gets."""
+        from twistdp.cli import kubelet
+
+        seen = []
+
+        def run(arguments: object) -> int:
+            seen.append(arguments)
+            return 7
+
+        self.patch(kubelet, "run", run)
+        self.assertEqual(cli.main(["kubelet", "--dir=/x", "--force"]), 7)
+        (arguments,) = seen
+        self.assertEqual(
+            (arguments.dir, arguments.force, arguments.pod_resources), ("/x", True, None)
+        )

@@ -1,0 +1,770 @@
+"""Tests for `twistdp.scanners.globbing`."""
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Collection, Sequence
+from typing import Any, NoReturn
+from unittest import SkipTest
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.logger import LogLevel, capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
+from twistdp.devices import accept
+from twistdp.errors import BadDevice, BadName
+from twistdp.naming import digest
+from twistdp.scanners import GlobScanner, globbing
+
+Devices = dict[str, DeviceInfo]
+
+
+def of(tree: DeviceTree) -> Devices:
+    """The devices of a scan that has one resource, or none."""
+    assert set(tree) <= {"thing"}
+    return dict(tree["thing"]) if len(tree) else {}
+
+
+class Sandbox:
+    """A directory to make files in."""
+
+    def __init__(self) -> None:
+        self.root = os.path.realpath(tempfile.mkdtemp(prefix="glob-"))
+
+    def remove(self) -> None:
+        """Remove everything."""
+        shutil.rmtree(self.root)
+
+    def path(self, name: str) -> str:
+        """The path of `name`, which is relative."""
+        return os.path.join(self.root, name)
+
+    def directory(self, name: str) -> str:
+        """Make a directory."""
+        os.makedirs(self.path(name), exist_ok=True)
+        return self.path(name)
+
+    def file(self, name: str) -> str:
+        """Make an empty file, and the directories that lead to it."""
+        self.directory(os.path.dirname(name))
+        with open(self.path(name), "w", encoding="ascii"):
+            return self.path(name)
+
+    def link(self, name: str, target: str) -> str:
+        """Make a link to `target`, a name here."""
+        self.directory(os.path.dirname(name))
+        os.symlink(self.path(target), self.path(name))
+        return self.path(name)
+
+    def node(self, name: str) -> str:
+        """Make a device node, another name for /dev/null."""
+        if os.geteuid() != 0:
+            raise SkipTest("making device nodes needs root")
+        os.mknod(self.path(name), stat.S_IFCHR | 0o600, os.makedev(1, 3))
+        return self.path(name)
+
+
+class GlobbingTestCase(SynchronousTestCase):
+    """Has a sandbox."""
+
+    def setUp(self) -> None:
+        """Make it."""
+        self.box = Sandbox()
+        self.addCleanup(self.box.remove)
+
+    def scanner(self, *names: str, **options: Any) -> GlobScanner:
+        """A scanner of plain files with patterns in the sandbox."""
+        patterns = [self.box.path(name) for name in names]
+        return GlobScanner("thing", patterns, **{"nodes_only": False, **options})
+
+    def ids(self, *names: str, **options: Any) -> list[str]:
+        """The ids that a new scanner finds, in its order."""
+        return list(of(self.scanner(*names, **options).discover()))
+
+
+class ConstructorTests(GlobbingTestCase):
+    """The arguments of `GlobScanner`."""
+
+    def refused(self, *arguments: Any, error: type[Exception] = ValueError, **named: Any) -> str:
+        """The text with which arguments are refused: one line."""
+        text = str(self.assertRaises(error, GlobScanner, *arguments, **named))
+        self.assertEqual(len(text.splitlines()), 1)
+        return text
+
+    def test_repeated_and_separated_by_commas(self) -> None:
+        """Patterns may be repeated, separated by commas, and surrounded by blanks."""
+        for name in ("a0", "b0", "c0", "d0"):
+            self.box.file(name)
+        a, b, c = (self.box.path(f"{letter}*") for letter in "abc")
+        for pattern in ([a, b, c], [f"{a},{b},{c}"], [f" {a} , {b},", c], f"{a},{b},{c}"):
+            scanner = GlobScanner("thing", pattern, nodes_only=False)
+            self.assertEqual(list(of(scanner.discover())), ["a0", "b0", "c0"])
+
+    def test_relative_pattern(self) -> None:
+        """A relative pattern is refused by name: the daemon's directory would decide."""
+        self.assertIn("'dev/tty*'", self.refused("thing", ["/dev/null", "dev/tty*"]))
+
+    def test_recursive_pattern(self) -> None:
+        """``**`` is refused wherever it stands."""
+        for pattern in ("/dev/**", "/dev/**/tty", "/dev/a**"):
+            self.assertIn("'**'", self.refused("thing", [pattern]))
+
+    def test_pattern_without_a_name(self) -> None:
+        """A pattern that ends in a slash is refused."""
+        self.assertIn("'/dev/'", self.refused("thing", ["/dev/"]))
+
+    def test_no_pattern(self) -> None:
+        """Without any pattern there is nothing to look for, which is refused."""
+        for pattern in ([], [""], [" , "], ""):
+            self.assertIn("pattern", self.refused("thing", pattern))
+
+    def test_bad_resource(self) -> None:
+        """A resource name that the kubelet would refuse is refused."""
+        for resource in ("", "a/b", "-x", "x" * 64):
+            self.assertIn(repr(resource), self.refused(resource, ["/x"], error=BadName))
+
+    def test_bad_permissions(self) -> None:
+        """Permissions are letters of rwm, at least one."""
+        for permissions in ("", "x", "rwx", "RW", "r w"):
+            text = self.refused("thing", ["/x"], permissions, error=BadDevice)
+            self.assertIn(repr(permissions), text)
+
+    def test_bad_maximum(self) -> None:
+        """A maximum of no devices is refused, naming the argument and the value."""
+        for maximum in (0, -1):
+            text = self.refused("thing", ["/x"], max_devices=maximum)
+            self.assertIn(f"max_devices {maximum}", text)
+
+    def test_contents_do_not_matter(self) -> None:
+        """What is written into files is not watched: in /dev it would be too much."""
+        self.assertIs(self.scanner("*").contents, False)
+
+    def test_touches_nothing(self) -> None:
+        """The constructor looks at no directory, and knows what to watch all the same."""
+
+        def fail(*arguments: Any) -> NoReturn:
+            raise AssertionError("the constructor listed a directory")
+
+        self.patch(globbing.os, "listdir", fail)
+        self.patch(globbing.os, "scandir", fail)
+        scanner = self.scanner("a/n*", "x/*/dev*")
+        self.assertEqual(set(scanner.paths), {self.box.path("a"), self.box.path("x")})
+
+
+class MatchingTests(GlobbingTestCase):
+    """Which files are devices, and which ones."""
+
+    def test_plain_file(self) -> None:
+        """A plain file is mounted, writable if the permissions say so."""
+        path = self.box.file("f0")
+        self.assertEqual(
+            of(self.scanner("f*").discover()),
+            {"f0": DeviceInfo(HEALTHY, mounts=[Mount(path, path, read_only=False)])},
+        )
+
+    def test_read_only_mount(self) -> None:
+        """Without ``w`` among the permissions a plain file is mounted read-only."""
+        path = self.box.file("f0")
+        for permissions in ("r", "rm"):
+            (info,) = of(self.scanner("f*", permissions=permissions).discover()).values()
+            self.assertEqual(info.mounts, (Mount(path, path, read_only=True),))
+
+    def test_node(self) -> None:
+        """A device node is given with its permissions; plain files do not count by default."""
+        path = self.box.node("n0")
+        self.box.file("n1")
+        self.assertEqual(
+            of(GlobScanner("thing", [self.box.path("n*")], permissions="rwm").discover()),
+            {"n0": DeviceInfo(HEALTHY, nodes=[DeviceSpec(path, path, "rwm")])},
+        )
+
+    def test_node_and_plain_file(self) -> None:
+        """With nodes_only=False both count, each in its own way."""
+        self.box.node("n0")
+        self.box.file("n1")
+        devices = of(self.scanner("n*").discover())
+        self.assertEqual([len(info.nodes) for info in devices.values()], [1, 0])
+        self.assertEqual([len(info.mounts) for info in devices.values()], [0, 1])
+
+    def test_real_nodes(self) -> None:
+        """The nodes of /dev are found by users without any rights, too."""
+        scanner = GlobScanner("thing", ["/dev/null,/dev/zer?,/dev/[f]ull"])
+        self.assertEqual(list(of(scanner.discover())), ["null", "zero", "full"])
+
+    def test_other_files(self) -> None:
+        """Directories, sockets and pipes are no devices."""
+        self.box.directory("n0")
+        os.mkfifo(self.box.path("n1"))
+        self.assertEqual(self.ids("n*"), [])
+
+    def test_wildcards(self) -> None:
+        """Wildcards are those of a shell, and match the whole name."""
+        for name in ("n1", "n2", "n10", "an1", "N1", "n1\n"):
+            self.box.file(name)
+        self.assertEqual(self.ids("n?"), ["n1", "n2"])
+        self.assertEqual(self.ids("n[!1]"), ["n2"])
+        self.assertEqual(self.ids("n1"), ["n1"])
+        self.assertEqual(self.ids("n[0-9]"), ["n1", "n2"])
+
+    def test_hidden(self) -> None:
+        """Wildcards match no leading dot; a pattern that has the dot does."""
+        self.box.file(".h0")
+        self.box.file("n0")
+        self.assertEqual(self.ids("*"), ["n0"])
+        self.assertEqual(self.ids("?h0"), [])
+        self.assertEqual(self.ids(".h*"), [".h0"])
+
+    def test_order(self) -> None:
+        """Devices come in the patterns' order, and in natural order within one."""
+        for name in ("b1", "a10", "a9", "a100"):
+            self.box.file(name)
+        self.assertEqual(self.ids("b*", "a*"), ["b1", "a9", "a10", "a100"])
+
+    def test_missing_directory(self) -> None:
+        """A directory that is not there has no devices, is watched, and is not complained of."""
+        scanner = self.scanner("absent/n*")
+        with capturedLogs() as events:
+            self.assertEqual(scanner.discover(), DeviceTree())
+        self.assertEqual(events, [])
+        self.assertEqual(scanner.paths, [self.box.path("absent")])
+        self.box.file("absent/n0")
+        self.assertEqual(list(of(scanner.discover())), ["n0"])
+
+    def test_directory_is_a_file(self) -> None:
+        """A directory that cannot be listed is logged once and costs no other."""
+        self.box.file("file")
+        self.box.file("d/n0")
+        scanner = self.scanner("file/n*", "d/n*")
+        with capturedLogs() as events:
+            self.assertEqual(list(of(scanner.discover())), ["n0"])
+            scanner.discover()
+        (event,) = events
+        self.assertEqual(event["log_level"], LogLevel.warn)
+        self.assertIn(self.box.path("file"), event["text"])
+
+    def test_unreadable_file(self) -> None:
+        """A file that cannot be examined is logged once and costs no other."""
+        for name in ("n0", "n1", "n2"):
+            self.box.file(name)
+        lstat, bad = os.lstat, self.box.path("n1")
+
+        def refuse(path: str) -> os.stat_result:
+            if path == bad:
+                raise PermissionError(13, "Permission denied", path)
+            return lstat(path)
+
+        scanner = self.scanner("n*")
+        self.patch(globbing.os, "lstat", refuse)
+        with capturedLogs() as events:
+            self.assertEqual(list(of(scanner.discover())), ["n0", "n2"])
+            self.assertEqual(list(of(scanner.follow({bad}))), ["n0", "n2"])
+        (event,) = events
+        self.assertIn(bad, event["text"])
+        self.assertIn("Permission denied", event["text"])
+
+    def test_file_that_vanishes(self) -> None:
+        """A file that is gone between being listed and examined is passed over silently."""
+        self.box.file("n0")
+        names = ["n0", "gone"]
+        self.patch(globbing.os, "listdir", lambda path: names)
+        with capturedLogs() as events:
+            self.assertEqual(self.ids("*"), ["n0"])
+        self.assertEqual(events, [])
+
+
+class NameTests(GlobbingTestCase):
+    """Ids for file names of all kinds."""
+
+    def test_plain(self) -> None:
+        """An id is the file name where that is a valid id."""
+        names = ["ttyUSB0", "usb-Acme_1.2:3-port0", "a+b@c", "x" * 63]
+        for name in names:
+            self.box.file(name)
+        self.assertEqual(set(self.ids("*")), set(names))
+
+    def test_odd(self) -> None:
+        """Any other name gives an id that the kubelet takes, one for each."""
+        names = ["a b", "a\tb", "a,b", "a-b", "ü", "x" * 64, "x" * 200, "y" * 63 + "z", "½5", "5½"]
+        for name in names:
+            self.box.file(name)
+        tree = self.scanner("*").discover()
+        self.assertEqual(len(of(tree)), len(names))
+        self.assertEqual(accept(tree).refusals, ())
+        self.assertIn(f"a-b-{digest('a b')}", of(tree))
+
+    def test_superscript_digit(self) -> None:
+        """A digit that is none of 0 to 9 in a name costs no device."""
+        self.box.file("n1²")
+        self.box.file("n2")
+        self.assertEqual(len(self.ids("n*")), 2)
+
+    def test_not_utf_8(self) -> None:
+        """A path that is not UTF-8 is left out and logged once; others are unaffected."""
+        bad = os.fsdecode(b"n\xff1")
+        for name in ("n0", bad, "n2"):
+            self.box.file(name)
+        scanner = self.scanner("n*")
+        with capturedLogs() as events:
+            for tree in (
+                scanner.discover(),
+                scanner.follow({self.box.path(bad), self.box.path("n0")}),
+                scanner.discover(),
+            ):
+                self.assertEqual(list(of(tree)), ["n0", "n2"])
+        (event,) = events
+        self.assertIn(r"n\udcff1", event["text"])
+        self.assertIn("UTF-8", event["text"])
+        event["text"].encode()  # whoever writes the log can do so
+
+    def test_link_to_a_path_that_is_not_utf_8(self) -> None:
+        """A link with a plain name does not help: the host's path is on the wire, too."""
+        self.box.file(os.fsdecode(b"d/\xff"))
+        self.box.link("n0", os.fsdecode(b"d/\xff"))
+        with capturedLogs() as events:
+            self.assertEqual(self.ids("n*"), [])
+        self.assertEqual(len(events), 1)
+
+    def test_equal_names(self) -> None:
+        """Equal names of different directories all get a hash of their directory."""
+        for name in ("a/n0", "b/n0", "b/n1"):
+            self.box.file(name)
+        hashes = [digest(self.box.path(name)) for name in "ab"]
+        self.assertEqual(self.ids("a/n*", "b/n*"), [f"n0-{hashes[0]}", f"n0-{hashes[1]}", "n1"])
+
+    def test_equal_long_names(self) -> None:
+        """Equal names that are long or odd still give valid and different ids."""
+        for directory in "ab":
+            for name in ("x" * 63, "y" * 70, "o d d"):
+                self.box.file(f"{directory}/{name}")
+        tree = self.scanner("a/*", "b/*").discover()
+        self.assertEqual(len(of(tree)), 6)
+        self.assertEqual(accept(tree).refusals, ())
+
+    def test_equal_names_of_one_file(self) -> None:
+        """Equal names of one file are one device, which needs no hash."""
+        self.box.file("a/n0")
+        self.box.link("b/n0", "a/n0")
+        self.assertEqual(self.ids("a/n*", "b/n*"), ["n0"])
+
+
+class LinkTests(GlobbingTestCase):
+    """Links to devices."""
+
+    def test_link_to_a_node(self) -> None:
+        """The node behind a link is given under the name that matched."""
+        real = self.box.node("node")
+        path = self.box.link("by-id/disk", "node")
+        scanner = GlobScanner("thing", [self.box.path("by-id/*")])
+        self.assertEqual(
+            of(scanner.discover()),
+            {"disk": DeviceInfo(HEALTHY, nodes=[DeviceSpec(real, path)])},
+        )
+
+    def test_link_to_a_file(self) -> None:
+        """The same goes for plain files."""
+        real = self.box.file("d/f")
+        path = self.box.link("n0", "d/f")
+        (info,) = of(self.scanner("n*").discover()).values()
+        self.assertEqual(info.mounts, (Mount(real, path),))
+
+    def test_linked_directory(self) -> None:
+        """A pattern's directory may be a link; the host's path is the real one."""
+        real = self.box.file("d/n0")
+        self.box.link("by", "d")
+        (info,) = of(self.scanner("by/n*").discover()).values()
+        self.assertEqual(info.mounts, (Mount(real, self.box.path("by/n0")),))
+
+    def test_two_links_to_one_file(self) -> None:
+        """Two links to one file are one device, called by the first pattern that matches."""
+        self.box.file("d/f")
+        self.box.link("a1", "d/f")
+        self.box.link("b1", "d/f")
+        self.assertEqual(self.ids("a*", "b*"), ["a1"])
+        self.assertEqual(self.ids("b*", "a*"), ["b1"])
+        self.assertEqual(self.ids("*1"), ["a1"])
+
+    def test_link_and_file(self) -> None:
+        """A link and the file behind it are one device; the first pattern wins."""
+        self.box.file("d/f")
+        self.box.link("a1", "d/f")
+        self.assertEqual(self.ids("a*", "d/*"), ["a1"])
+        self.assertEqual(self.ids("d/*", "a*"), ["f"])
+
+    def test_second_name_takes_over(self) -> None:
+        """When the first name of a device vanishes, the device is called by the second."""
+        self.box.file("d/f")
+        first = self.box.link("a1", "d/f")
+        self.box.link("b1", "d/f")
+        scanner = self.scanner("a*", "b*")
+        scanner.discover()
+        os.unlink(first)
+        self.assertEqual(list(of(scanner.follow({first}))), ["b1"])
+        self.box.link("a1", "d/f")
+        self.assertEqual(list(of(scanner.follow({first}))), ["a1"])
+
+    def test_dangling_link(self) -> None:
+        """A dangling link is no device and no complaint; its target's directory is watched."""
+        self.box.directory("d")
+        self.box.link("n0", "d/f")
+        self.box.file("n1")
+        scanner = self.scanner("n*")
+        with capturedLogs() as events:
+            self.assertEqual(list(of(scanner.discover())), ["n1"])
+        self.assertEqual(events, [])
+        self.assertEqual(set(scanner.paths), {self.box.root, self.box.path("d")})
+
+    def test_target_comes_and_goes(self) -> None:
+        """A link is a device as soon as its target appears, and none when that is gone."""
+        self.box.directory("d")
+        self.box.link("n0", "d/f")
+        scanner = self.scanner("n*")
+        scanner.discover()
+        target = self.box.file("d/f")
+        self.assertEqual(list(of(scanner.follow({target}))), ["n0"])
+        os.unlink(target)
+        self.assertEqual(of(scanner.follow({target})), {})
+        self.assertIn(self.box.path("d"), scanner.paths)
+        self.box.file("d/f")
+        self.assertEqual(list(of(scanner.follow({target}))), ["n0"])
+
+    def test_target_changes(self) -> None:
+        """A link that leads elsewhere is the other device."""
+        self.box.file("d/f")
+        other = self.box.file("e/f")
+        link = self.box.link("n0", "d/f")
+        scanner = self.scanner("n*")
+        scanner.discover()
+        os.unlink(link)
+        self.box.link("n0", "e/f")
+        (info,) = of(scanner.follow({link})).values()
+        self.assertEqual(info.mounts, (Mount(other, link),))
+        self.assertIn(self.box.path("e"), scanner.paths)
+
+    def test_middle_of_a_chain(self) -> None:
+        """A link to a link depends on both: when the one in the middle goes, so does it."""
+        self.box.file("d/f")
+        middle = self.box.link("m/middle", "d/f")
+        self.box.link("n0", "m/middle")
+        scanner = self.scanner("n*")
+        self.assertEqual(list(of(scanner.discover())), ["n0"])
+        self.assertIn(self.box.path("m"), scanner.paths)
+        os.unlink(middle)
+        self.assertEqual(of(scanner.follow({middle})), {})
+
+    def test_loop(self) -> None:
+        """Links that lead in a circle are left out, logged, and cost no other device."""
+        self.box.link("n0", "n1")
+        self.box.link("n1", "n0")
+        self.box.link("n2", "n2")
+        self.box.file("n3")
+        scanner = self.scanner("n*")
+        with capturedLogs() as events:
+            self.assertEqual(list(of(scanner.discover())), ["n3"])
+            scanner.discover()
+        self.assertEqual(len(events), 3)
+
+    def test_loop_is_broken(self) -> None:
+        """When a circle of links is broken by a file, the links to it are devices."""
+        self.box.link("a0", "d/b0")
+        middle = self.box.link("d/b0", "a0")
+        scanner = self.scanner("a*")
+        self.assertEqual(of(scanner.discover()), {})
+        os.unlink(middle)
+        self.box.file("d/b0")
+        self.assertEqual(list(of(scanner.follow({middle}))), ["a0"])
+
+    def test_link_to_a_directory(self) -> None:
+        """A link to a directory is no device."""
+        self.box.directory("d")
+        self.box.link("n0", "d")
+        self.assertEqual(self.ids("n*"), [])
+
+
+class WildcardDirectoryTests(GlobbingTestCase):
+    """Wildcards in the directory part of a pattern."""
+
+    def test_found(self) -> None:
+        """The devices of every directory that matches are found, but not hidden ones."""
+        for name in ("x/a/dev1", "x/b/dev2", "x/.c/dev3", "x/a/other"):
+            self.box.file(name)
+        self.assertEqual(self.ids("x/*/dev*"), ["dev1", "dev2"])
+
+    def test_watched(self) -> None:
+        """The directories are watched, and the one where new ones would appear."""
+        self.box.file("x/a/dev1")
+        scanner = self.scanner("x/*/dev*")
+        self.assertEqual(scanner.paths, [self.box.path("x")])
+        scanner.discover()
+        self.assertEqual(set(scanner.paths), {self.box.path("x"), self.box.path("x/a")})
+
+    def test_new_directory(self) -> None:
+        """A new directory is found and watched from then on."""
+        self.box.file("x/a/dev1")
+        scanner = self.scanner("x/*/dev*")
+        scanner.discover()
+        self.box.file("x/b/dev2")
+        tree = scanner.follow({self.box.path("x/b")})
+        self.assertEqual(list(of(tree)), ["dev1", "dev2"])
+        self.assertIn(self.box.path("x/b"), scanner.paths)
+
+    def test_new_directory_among_devices(self) -> None:
+        """A new directory is found when another pattern lists the place where it appears."""
+        self.box.file("x/a/dev1")
+        scanner = self.scanner("x/*/dev*", "x/n*")
+        scanner.discover()
+        self.box.file("x/b/dev2")
+        tree = scanner.follow({self.box.path("x/b")})
+        self.assertEqual(list(of(tree)), ["dev1", "dev2"])
+
+    def test_removed_directory(self) -> None:
+        """A directory that is removed takes its devices along."""
+        self.box.file("x/a/dev1")
+        self.box.file("x/b/dev2")
+        scanner = self.scanner("x/*/dev*")
+        scanner.discover()
+        shutil.rmtree(self.box.path("x/a"))
+        self.assertEqual(list(of(scanner.follow({self.box.path("x/a")}))), ["dev2"])
+        self.assertNotIn(self.box.path("x/a"), scanner.paths)
+
+    def test_in_a_known_directory(self) -> None:
+        """A device in a directory that is known needs no new listing."""
+        self.box.file("x/a/dev1")
+        scanner = self.scanner("x/*/dev*")
+        scanner.discover()
+        path = self.box.file("x/a/dev2")
+
+        def fail(*arguments: Any) -> NoReturn:
+            raise AssertionError("a directory was listed")
+
+        self.patch(globbing.os, "listdir", fail)
+        self.assertEqual(list(of(scanner.follow({path}))), ["dev1", "dev2"])
+
+    def test_files_among_the_directories(self) -> None:
+        """Files where a wildcard stands for directories are neither watched nor complained of."""
+        self.box.file("x/a/dev1")
+        self.box.file("x/file")
+        scanner = self.scanner("x/*/dev*")
+        with capturedLogs() as events:
+            self.assertEqual(list(of(scanner.discover())), ["dev1"])
+        self.assertEqual(events, [])
+        self.assertNotIn(self.box.path("x/file"), scanner.paths)
+
+    def test_intermediate_directories(self) -> None:
+        """With several wildcards, each directory where one could appear is watched."""
+        self.box.file("x/a/b/dev1")
+        self.box.directory("x/c")
+        scanner = self.scanner("x/*/*/dev*")
+        self.assertEqual(list(of(scanner.discover())), ["dev1"])
+        self.assertLessEqual({self.box.path("x/a"), self.box.path("x/c")}, set(scanner.paths))
+
+    def test_missing_directory_below_a_wildcard(self) -> None:
+        """A fixed directory below a wildcard may appear later, so its parent is watched."""
+        self.box.directory("x/a")
+        scanner = self.scanner("x/*/fixed/dev*")
+        self.assertEqual(of(scanner.discover()), {})
+        watched = {self.box.path("x/a"), self.box.path("x/a/fixed")}
+        self.assertTrue(watched & set(scanner.paths))
+
+
+class MaximumTests(GlobbingTestCase):
+    """`max_devices`"""
+
+    def test_cut(self) -> None:
+        """Of too many devices the first in natural order are kept; one warning says so."""
+        for number in range(12):
+            self.box.file(f"n{number}")
+        scanner = self.scanner("n*", max_devices=11)
+        with capturedLogs() as events:
+            for _ in range(2):
+                tree = scanner.discover()
+                self.assertEqual(list(of(tree)), [f"n{number}" for number in range(11)])
+        (event,) = events
+        self.assertEqual(event["log_level"], LogLevel.warn)
+        self.assertIn("12 devices", event["text"])
+        self.assertIn("max_devices=11", event["text"])
+
+    def test_just_so_many(self) -> None:
+        """As many as allowed are no reason to warn; other names of a device do not count."""
+        self.box.file("n0")
+        self.box.file("n1")
+        self.box.link("n2", "n0")
+        with capturedLogs() as events:
+            self.assertEqual(self.ids("n*", max_devices=2), ["n0", "n1"])
+        self.assertEqual(events, [])
+
+    def test_room_again(self) -> None:
+        """A device that was left out is taken in when there is room again."""
+        paths = [self.box.file(f"n{number}") for number in range(3)]
+        scanner = self.scanner("n*", max_devices=2)
+        scanner.discover()
+        os.unlink(paths[0])
+        self.assertEqual(list(of(scanner.follow({paths[0]}))), ["n1", "n2"])
+
+
+class FollowTests(GlobbingTestCase):
+    """`GlobScanner.follow`"""
+
+    def test_added_and_removed(self) -> None:
+        """New files are added and vanished ones removed."""
+        first = self.box.file("n0")
+        scanner = self.scanner("n*")
+        scanner.discover()
+        second = self.box.file("n1")
+        self.assertEqual(list(of(scanner.follow({second}))), ["n0", "n1"])
+        os.unlink(first)
+        self.assertEqual(list(of(scanner.follow({first}))), ["n1"])
+
+    def test_nothing_of_interest(self) -> None:
+        """Changes that concern no pattern, and none at all, change nothing."""
+        self.box.file("n0")
+        scanner = self.scanner("n*")
+        tree = scanner.discover()
+        for changed in ([], [self.box.file("other")], [self.box.root], ["/elsewhere/n7"]):
+            self.assertEqual(scanner.follow(frozenset(changed)), tree)
+
+    def test_kind_changes(self) -> None:
+        """A file that becomes a device node, or a directory, is examined anew."""
+        path = self.box.file("n0")
+        scanner = self.scanner("n*")
+        scanner.discover()
+        os.unlink(path)
+        self.box.directory("n0")
+        self.assertEqual(of(scanner.follow({path})), {})
+        os.rmdir(path)
+        self.box.node("n0")
+        (info,) = of(scanner.follow({path})).values()
+        self.assertEqual(info.nodes, (DeviceSpec(path, path),))
+
+    def test_lists_nothing(self) -> None:
+        """The directory is not listed again, however much it holds."""
+        self.box.file("n0")
+        scanner = self.scanner("n*")
+        scanner.discover()
+        path = self.box.file("n1")
+
+        def fail(*arguments: Any) -> NoReturn:
+            raise AssertionError("a directory was listed")
+
+        self.patch(globbing.os, "listdir", fail)
+        self.patch(globbing.os, "scandir", fail)
+        self.assertEqual(list(of(scanner.follow({path}))), ["n0", "n1"])
+
+    def test_unchanged_devices_stay_the_same_objects(self) -> None:
+        """What has not changed is the very object of the scan before: nobody looks again."""
+        paths = {name: self.box.file(name) for name in ("n0", "n1")}
+        scanner = self.scanner("n*")
+        before = of(scanner.discover())
+        for tree in (
+            scanner.follow({self.box.file("n2")}),
+            scanner.follow(paths.values()),
+            scanner.discover(),
+        ):
+            for device_id in paths:
+                self.assertIs(of(tree)[device_id], before[device_id])
+
+    def test_equal_name_comes_and_goes(self) -> None:
+        """Ids get the hash when an equal name appears, and lose it with that."""
+        self.box.file("a/n0")
+        self.box.directory("b")
+        scanner = self.scanner("a/n*", "b/n*")
+        self.assertEqual(list(of(scanner.discover())), ["n0"])
+        path = self.box.file("b/n0")
+        ids = list(of(scanner.follow({path})))
+        self.assertEqual(ids, [f"n0-{digest(self.box.path(name))}" for name in "ab"])
+        os.unlink(path)
+        self.assertEqual(list(of(scanner.follow({path}))), ["n0"])
+
+
+PLACES = ["a/n0", "a/n1", "a/o d", "b/n0", "b/n10", "b/.h", "t/n0", "t/n1"]
+"""Files in two directories with patterns, and in one where links lead to."""
+
+Operation = tuple[str, str, str]
+
+operations = st.lists(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["file", "file", "remove", "link", "link", "directory"]),
+            st.sampled_from(PLACES),
+            st.sampled_from(PLACES),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    min_size=3,
+    max_size=20,
+)
+
+
+class World:
+    """A sandbox with a scanner, and a watcher that tells it of changes, as the service does."""
+
+    def __init__(self) -> None:
+        self.box = Sandbox()
+        for directory in "abt":
+            self.box.directory(directory)
+        self.scanner = self.make()
+        self.tree = self.scanner.discover()
+        self.watched = set(self.scanner.paths)
+
+    def make(self) -> GlobScanner:
+        """A scanner that has seen nothing yet."""
+        patterns = [self.box.path(name) for name in ("b/n1*", "a/*", "b/*", "b/.h")]
+        return GlobScanner("thing", patterns, nodes_only=False, max_devices=4)
+
+    def change(self, batch: Sequence[Operation]) -> None:
+        """Do all of `batch`, then let the scanner look."""
+        changed = {self._apply(*operation) for operation in batch}
+        self._follow({path for path in changed if os.path.dirname(path) in self.watched})
+
+    def _apply(self, what: str, place: str, target: str) -> str:
+        path = self.box.path(place)
+        if os.path.isdir(path) and not os.path.islink(path):
+            os.rmdir(path)
+        elif os.path.lexists(path):
+            os.unlink(path)
+        if what == "file":
+            self.box.file(place)
+        elif what == "link":
+            self.box.link(place, target)
+        elif what == "directory":
+            self.box.directory(place)
+        return path
+
+    def _follow(self, changed: Collection[str]) -> None:
+        self.tree = self.scanner.follow(changed)
+        while set(self.scanner.paths) - self.watched:
+            self.watched = set(self.scanner.paths)
+            self.tree = self.scanner.discover()  # as the service does when it watches more
+        self.watched = set(self.scanner.paths)
+
+
+class EquivalenceTests(SynchronousTestCase):
+    """Following changes is as good as looking at everything."""
+
+    @settings(max_examples=150, deadline=None)
+    @given(operations)
+    def test_follow_equals_discover(self, batches: list[list[Operation]]) -> None:
+        """After any changes, what follow() says is what a new scanner discovers."""
+        world = World()
+        try:
+            for batch in batches:
+                before = of(world.tree)
+                world.change(batch)
+                fresh = world.make()
+                self.assertEqual(list(of(world.tree).items()), list(of(fresh.discover()).items()))
+                self.assertLessEqual(set(fresh.paths), world.watched)
+                for device_id, info in of(world.tree).items():
+                    if before.get(device_id) == info and not any(
+                        self._touched(world, info, operation) for operation in batch
+                    ):
+                        self.assertIs(info, before[device_id])
+        finally:
+            world.box.remove()
+
+    def _touched(self, world: World, info: DeviceInfo, operation: Operation) -> bool:
+        """Whether an operation concerned a device's own paths."""
+        path = world.box.path(operation[1])
+        return any(path in (mount.host_path, mount.container_path) for mount in info.mounts)

@@ -1,0 +1,402 @@
+"""Tests for `twistdp.tap`: what the command line comes to, and how it is refused."""
+
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from importlib.metadata import version
+from io import StringIO
+from unittest import SkipTest
+
+from twisted.application.service import IServiceMaker, MultiService
+from twisted.internet import reactor
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.plugin import getPlugins
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.scanner_samples import MODULE, Named, OwnLoop, Plain, WithArguments
+from twistdp import Manager, tap
+from twistdp.errors import BadSetting
+
+NAMED = f"--scanner={MODULE}:Named"
+
+
+class CommandLine(SynchronousTestCase):
+    """Parses command lines for a plugin directory of its own."""
+
+    def setUp(self) -> None:
+        """Make the plugin directory; importing scanners must not change this process."""
+        if not isinstance(reactor, AsyncioSelectorReactor):
+            raise SkipTest("needs trial --reactor=asyncio")
+        self.directory = tempfile.mkdtemp(prefix="tap-")
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.plugin_dir = os.path.join(self.directory, "p")
+        os.mkdir(self.plugin_dir)
+        self.modules = os.path.join(self.directory, "modules")
+        os.mkdir(self.modules)
+        self.patch(sys, "path", [self.modules, *sys.path])
+        self.patch(sys, "dont_write_bytecode", True)
+
+    def parse(self, *arguments: str, plugin_dir: str | None = None) -> tap.Options:
+        """The options that a command line comes to."""
+        options = tap.Options()
+        options.parseOptions([f"--plugin-dir={plugin_dir or self.plugin_dir}", *arguments])
+        return options
+
+    def refused(self, *arguments: str, plugin_dir: str | None = None) -> str:
+        """The line with which a command line is refused."""
+        error = self.assertRaises(SystemExit, self.parse, *arguments, plugin_dir=plugin_dir)
+        line = error.code
+        self.assertIsInstance(line, str)
+        self.assertTrue(line.startswith("deviceplugin: "), line)
+        self.assertEqual(len(line.splitlines()), 1, line)
+        self.assertNotIn("\x1b", line)
+        return str(line)
+
+    def assert_refused(self, arguments: list[str], *named: str, plugin_dir: str = "") -> None:
+        """A command line is refused in one line that contains each of `named`."""
+        line = self.refused(*arguments, plugin_dir=plugin_dir)
+        for part in named:
+            self.assertIn(part, line)
+
+    def module(self, name: str, source: str) -> None:
+        """Make a module that can be imported during this test."""
+        with open(os.path.join(self.modules, f"{name}.py"), "w", encoding="ascii") as file:
+            file.write(source)
+        self.addCleanup(sys.modules.pop, name, None)
+
+
+class ScannerRefusalTests(CommandLine):
+    """What is wrong with a --scanner, in one line."""
+
+    def test_missing(self) -> None:
+        """Without --scanner the line names the option and its form."""
+        self.assert_refused([], "--scanner", "module:Class")
+
+    def test_malformed(self) -> None:
+        """A --scanner that is not module:Class is quoted, with the form to write."""
+        for name in ("tests", "tests:", ":Named", ":", "", "tests.scanner_samples.Named"):
+            with self.subTest(name):
+                self.assert_refused([f"--scanner={name}"], f"--scanner {name}", "module:Class")
+
+    def test_missing_module(self) -> None:
+        """A module that does not exist is named, and where modules are looked for."""
+        self.assert_refused(
+            ["--scanner=no_such_module_here:X"], "no_such_module_here", "current directory"
+        )
+
+    def test_relative_module(self) -> None:
+        """A relative module name is refused like any that cannot be imported."""
+        self.assert_refused(["--scanner=.samples:X"], "--scanner .samples:X")
+
+    def test_module_raises(self) -> None:
+        """What a module raises when it is imported becomes a part of the line."""
+        self.module("raises_at_import", "raise RuntimeError('one\\ntwo')\n")
+        self.assert_refused(
+            ["--scanner=raises_at_import:X"], "cannot import raises_at_import", "one two"
+        )
+
+    def test_module_with_a_syntax_error(self) -> None:
+        """A syntax error in the module becomes one line."""
+        self.module("bad_syntax", "def f(:\n    pass\n")
+        self.assert_refused(["--scanner=bad_syntax:X"], "cannot import bad_syntax", "SyntaxError")
+
+    def test_module_exits(self) -> None:
+        """A script that ends the process when it is imported is refused like other errors."""
+        self.module("exits_at_import", "raise SystemExit(0)\n")
+        self.assert_refused(["--scanner=exits_at_import:X"], "cannot import exits_at_import")
+
+    def test_no_such_class(self) -> None:
+        """A class that its module lacks is named together with the module."""
+        self.assert_refused([f"--scanner={MODULE}:Absent"], MODULE, "no class Absent")
+        self.assert_refused([f"--scanner={MODULE}:Outer.Absent"], "no class Outer.Absent")
+
+    def test_nested_class(self) -> None:
+        """A class inside another can be named."""
+        (manager,) = self.parse(f"--scanner={MODULE}:Outer.Inner").managers
+        self.assertEqual(manager.namespace, "named.example.com")
+
+    def test_class_without_scanner(self) -> None:
+        """A class whose instances are no scanners is refused with what it should be."""
+        self.assert_refused([f"--scanner={MODULE}:NoScanner"], "NoScanner", "WatchingScanner")
+
+    def test_function_without_scanner(self) -> None:
+        """A function that makes no scanner is refused in the same way."""
+        self.assert_refused([f"--scanner={MODULE}:no_scanner"], "no_scanner", "not a scanner")
+
+    def test_builtin(self) -> None:
+        """A builtin type, whose arguments cannot be looked up, is no scanner either."""
+        self.assert_refused(["--scanner=builtins:dict"], "builtins:dict")
+
+    def test_not_callable(self) -> None:
+        """A name that is no class is refused."""
+        self.assert_refused([f"--scanner={MODULE}:NOT_CALLABLE"], "NOT_CALLABLE is no class")
+
+    def test_constructor_raises(self) -> None:
+        """What a constructor raises, in many lines, becomes one line that names the scanner."""
+        self.assert_refused(
+            [f"--scanner={MODULE}:Raising"],
+            f"--scanner {MODULE}:Raising",
+            "RuntimeError: the first line and the second",
+        )
+
+    def test_constructor_exits(self) -> None:
+        """A constructor that wants to end the process is refused like one that raises."""
+        self.assert_refused([f"--scanner={MODULE}:Exiting"], "Exiting")
+
+    def test_one_bad_scanner_of_two(self) -> None:
+        """One bad scanner is enough to refuse the whole command line."""
+        self.assert_refused([NAMED, f"--scanner={MODULE}:Raising"], "Raising")
+
+
+class SetRefusalTests(CommandLine):
+    """What is wrong with a --set, in one line."""
+
+    def test_before_any_scanner(self) -> None:
+        """--set before the first --scanner says where to put it."""
+        self.assert_refused(["--set", "count=1", NAMED], "--set count=1", "after the --scanner")
+
+    def test_without_equals_sign(self) -> None:
+        """--set without a key and a value says how to write it."""
+        for assignment in ("count", "=1", ""):
+            with self.subTest(assignment):
+                self.assert_refused([NAMED, "--set", assignment], "key=value")
+
+    def test_unknown_name(self) -> None:
+        """An argument that the class does not have is named, with those that it has."""
+        self.assert_refused(
+            [f"--scanner={MODULE}:WithArguments", "--set", "colour=red"],
+            "colour",
+            "WithArguments",
+            "count, names",
+        )
+
+    def test_unconvertible(self) -> None:
+        """A value that does not convert is quoted with what was expected."""
+        self.assert_refused(
+            [f"--scanner={MODULE}:WithArguments", "--set", "count=many"],
+            "--set count=many",
+            "whole number",
+        )
+
+    def test_repeated(self) -> None:
+        """A repeated argument that is no list is refused."""
+        self.assert_refused(
+            [f"--scanner={MODULE}:WithArguments", "--set", "count=1", "--set", "count=2"],
+            "count",
+            "2 times",
+        )
+
+    def test_missing(self) -> None:
+        """An argument that must be given is named with the option to add."""
+        self.assert_refused([f"--scanner={MODULE}:Needy"], "Needy", "--set port=")
+
+    def test_line_break_in_a_value(self) -> None:
+        """A value with a line break in it is quoted without breaking the line."""
+        self.assert_refused(
+            [f"--scanner={MODULE}:WithArguments", "--set", "count=1\n2"], "whole number"
+        )
+
+
+class OptionRefusalTests(CommandLine):
+    """What is wrong with any other option, in one line."""
+
+    def test_unknown_option(self) -> None:
+        """An unknown option is named."""
+        self.assert_refused(["--no-such-option", NAMED], "no-such-option")
+
+    def test_option_without_value(self) -> None:
+        """An option that lacks its value is named."""
+        self.assert_refused(["--scanner"], "--scanner", "argument")
+
+    def test_stray_argument(self) -> None:
+        """An argument that is no option is quoted."""
+        self.assert_refused([NAMED, "stray"], "stray", "--")
+
+    def test_bad_namespace(self) -> None:
+        """A namespace that the kubelet would refuse is quoted with the rule it breaks."""
+        self.assert_refused([NAMED, "--namespace=Upper.example.com"], "Upper", "lower-case")
+        self.assert_refused([NAMED, "--namespace=a.example/b"], "'/'")
+        self.assert_refused([NAMED, "--namespace=x.kubernetes.io"], "reserved")
+
+    def test_bad_namespace_of_the_scanner(self) -> None:
+        """A scanner's own namespace is checked like one that was given."""
+        self.assert_refused([f"--scanner={MODULE}:BadlyNamed"], "Bad/Name")
+
+    def test_no_namespace(self) -> None:
+        """A scanner without a namespace needs --namespace, and the line says so."""
+        self.assert_refused([f"--scanner={MODULE}:Plain"], f"{MODULE}:Plain", "--namespace=DOMAIN")
+
+    def test_bad_scan_timeout(self) -> None:
+        """A scan timeout must be a positive, finite number."""
+        for value in ("soon", "", "0", "-1", "nan", "inf"):
+            with self.subTest(value):
+                self.assert_refused([NAMED, f"--scan-timeout={value}"], "scan-timeout", value)
+                self.assert_refused([f"--scan-timeout={value}", NAMED], "scan-timeout", value)
+
+    def test_missing_plugin_directory(self) -> None:
+        """A plugin directory that is missing with its parent is taken for a mistake."""
+        path = os.path.join(self.directory, "absent", "p")
+        self.assert_refused([NAMED], path, "--plugin-dir", plugin_dir=path)
+        self.assertFalse(os.path.exists(os.path.dirname(path)))
+
+    def test_plugin_directory_to_come(self) -> None:
+        """A plugin directory that only is not there yet is accepted, and not made."""
+        path = os.path.join(self.directory, "later")
+        self.parse(NAMED, plugin_dir=path)
+        self.assertFalse(os.path.exists(path))
+
+    def test_plugin_directory_is_a_file(self) -> None:
+        """A file in the place of the plugin directory is refused."""
+        path = os.path.join(self.directory, "file")
+        with open(path, "w", encoding="ascii"):
+            pass
+        self.assert_refused([NAMED], path, "not a directory", plugin_dir=path)
+
+    def test_plugin_directory_too_long(self) -> None:
+        """A plugin directory whose path is too long for any socket says by how much."""
+        path = os.path.join(self.directory, "x" * 120)
+        os.mkdir(path)
+        self.assert_refused([NAMED], path, "bytes too long", plugin_dir=path)
+
+    def test_another_reactor(self) -> None:
+        """What the reactor check says is the line."""
+
+        def refuse(reactor: object) -> None:
+            raise BadSetting("reactor PollReactor: leave --reactor out")
+
+        self.patch(tap, "require_asyncio_reactor", refuse)
+        self.assert_refused([NAMED], "reactor PollReactor: leave --reactor out")
+
+
+class ScopeTests(CommandLine):
+    """Which scanner an option belongs to."""
+
+    def managers(self, *arguments: str) -> list[tuple[str, float]]:
+        """Namespace and scan timeout of each manager."""
+        return [
+            (manager.namespace, manager._settings.scan_timeout)
+            for manager in self.parse(*arguments).managers
+        ]
+
+    def test_own_namespace(self) -> None:
+        """A scanner's own namespace is used when none is given."""
+        self.assertEqual(self.managers(NAMED), [("named.example.com", 30.0)])
+
+    def test_namespace_given(self) -> None:
+        """A namespace on the command line wins over the scanner's own."""
+        self.assertEqual(
+            self.managers(NAMED, "--namespace=other.example.com"), [("other.example.com", 30.0)]
+        )
+
+    def test_defaults(self) -> None:
+        """Before the first --scanner, options are defaults for all."""
+        self.assertEqual(
+            self.managers("--namespace=all.example.com", "--scan-timeout=5", NAMED, NAMED),
+            [("all.example.com", 5.0), ("all.example.com", 5.0)],
+        )
+
+    def test_own(self) -> None:
+        """After a --scanner, options belong to it alone and win over the defaults."""
+        self.assertEqual(
+            self.managers(
+                *("--namespace=all.example.com", "--scan-timeout=5"),
+                *(NAMED, "--namespace=first.example.com"),
+                *(NAMED, "--scan-timeout=7"),
+                NAMED,
+            ),
+            [("first.example.com", 5.0), ("all.example.com", 7.0), ("all.example.com", 5.0)],
+        )
+
+    def test_does_not_leak(self) -> None:
+        """Options of one scanner are no defaults for the next."""
+        self.assertEqual(
+            self.managers(NAMED, "--namespace=a.example.com", "--scan-timeout=2.5", NAMED),
+            [("a.example.com", 2.5), ("named.example.com", 30.0)],
+        )
+
+    def test_set_belongs_to_the_scanner_before(self) -> None:
+        """--set is an argument of the --scanner before it; repeated, it makes a list."""
+        first, second = self.parse(
+            *(f"--scanner={MODULE}:WithArguments", "--set", "count=2"),
+            *("--set", "names=a", "--set", "names=b"),
+            *(f"--scanner={MODULE}:WithArguments", "--set", "names=c=d"),
+        ).managers
+        self.assertIsInstance(first._scanner, WithArguments)
+        self.assertEqual((first._scanner.count, first._scanner.names), (2, ["a", "b"]))
+        self.assertEqual((second._scanner.count, second._scanner.names), (1, ["c=d"]))
+
+    def test_order(self) -> None:
+        """Several scanners give as many managers, in the order given."""
+        managers = self.parse(
+            *(f"--scanner={MODULE}:Plain", "--namespace=plain.example.com"),
+            *(NAMED, f"--scanner={MODULE}:OwnLoop"),
+        ).managers
+        self.assertEqual([type(m._scanner) for m in managers], [Plain, Named, OwnLoop])
+
+    def test_function(self) -> None:
+        """A function that makes a scanner is as good as a class, its annotations included."""
+        (manager,) = self.parse(f"--scanner={MODULE}:make_scanner", "--set", "count=3").managers
+        self.assertIsInstance(manager._scanner, WithArguments)
+        self.assertEqual(manager._scanner.count, 3)
+
+    def test_plugin_directory(self) -> None:
+        """All managers use the one plugin directory, made absolute."""
+        relative = os.path.relpath(self.plugin_dir)
+        for manager in self.parse(NAMED, NAMED, plugin_dir=relative).managers:
+            self.assertEqual(manager._settings.plugin_dir, os.path.abspath(relative))
+
+    def test_current_directory_is_searched(self) -> None:
+        """A module in the current directory is found."""
+        self.module("beside_me", f"from {MODULE} import Named\n")
+        sys.path.remove(self.modules)
+        here = os.getcwd()
+        self.addCleanup(os.chdir, here)
+        os.chdir(self.modules)
+        self.assertEqual(self.managers("--scanner=beside_me:Named")[0][0], "named.example.com")
+
+
+class MakeServiceTests(CommandLine):
+    """`tap.makeService`"""
+
+    def test_service(self) -> None:
+        """The service is a MultiService with a manager for each scanner."""
+        options = self.parse(NAMED, f"--scanner={MODULE}:OwnLoop")
+        service = tap.makeService(options)
+        self.assertIsInstance(service, MultiService)
+        self.assertEqual(list(service), options.managers)
+        self.assertEqual([type(child) for child in service], [Manager, Manager])
+        self.assertFalse(service.running)
+
+    def test_touches_nothing(self) -> None:
+        """Parsing and making the service start no thread, no timer and make no file."""
+        threads, timers = set(threading.enumerate()), reactor.getDelayedCalls()
+        tap.makeService(self.parse(NAMED, NAMED))
+        self.assertEqual(set(threading.enumerate()), threads)
+        self.assertEqual(reactor.getDelayedCalls(), timers)
+        self.assertEqual(os.listdir(self.plugin_dir), [])
+
+    def test_plugin(self) -> None:
+        """twistd finds the command under its name, with these options and this service."""
+        (maker,) = [m for m in getPlugins(IServiceMaker) if m.tapname == "deviceplugin"]
+        self.assertIs(maker.options, tap.Options)
+        self.assertIs(maker.makeService, tap.makeService)
+
+
+class InformationTests(CommandLine):
+    """--help and --version."""
+
+    def test_version(self) -> None:
+        """--version prints the version and ends with success."""
+        output = StringIO()
+        self.patch(sys, "stdout", output)
+        error = self.assertRaises(SystemExit, self.parse, "--version")
+        self.assertEqual(error.code, 0)
+        self.assertEqual(output.getvalue(), f"twistdp {version('twistdp')}\n")
+
+    def test_help(self) -> None:
+        """The usage names every option with a text."""
+        usage = tap.Options().getUsage()
+        for option in ("scanner", "set", "namespace", "scan-timeout", "plugin-dir", "help"):
+            self.assertRegex(usage, rf"--{option}[ =] +\S")

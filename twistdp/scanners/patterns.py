@@ -1,0 +1,70 @@
+"""File name patterns, and where the files that match them can appear."""
+
+import glob
+import os
+import re
+from contextlib import suppress
+from fnmatch import translate
+
+import attrs
+
+
+@attrs.frozen
+class Pattern:
+    """A glob pattern, its last part compiled; `index` is its place among the patterns."""
+
+    index: int
+    directory: str
+    name: re.Pattern[str]
+    hidden: bool
+
+    @classmethod
+    def parse(cls, index: int, text: str) -> "Pattern":
+        """Raises ValueError for a pattern that cannot be followed."""
+        directory, name = os.path.split(text)
+        if not text.startswith("/") or not name:
+            raise ValueError(f"pattern {text!r}: give an absolute path, such as /dev/ttyUSB*")
+        if ".." in text.split("/"):
+            raise ValueError(f"pattern {text!r}: '..' is not allowed; write the directory itself")
+        if "**" in text:
+            raise ValueError(f"pattern {text!r}: '**' is not supported; name the directories")
+        return cls(index, directory, re.compile(translate(name)), name.startswith("."))
+
+    def matches(self, name: str) -> bool:
+        """Whether a file name matches; as in a shell, wildcards match no leading dot."""
+        return (self.hidden or not name.startswith(".")) and self.name.match(name) is not None
+
+    def levels(self) -> list[list[str]]:
+        """The directories, level by level: first the one without wildcards, last those listed.
+
+        A level without wildcards below one with them is taken as it is, whether it exists or
+        not: it is waited for.
+        """
+        directory, parts = self.directory, []
+        while glob.has_magic(directory):
+            directory, part = os.path.split(directory)
+            parts.append(part)
+        levels = [[directory]]
+        for part in reversed(parts):
+            if glob.has_magic(part):
+                found = [
+                    path
+                    for parent in levels[-1]
+                    for path in glob.glob(os.path.join(glob.escape(parent), part))
+                    if os.path.isdir(path)
+                ]
+            else:
+                found = [os.path.join(parent, part) for parent in levels[-1]]
+            levels.append(found)
+        return levels
+
+
+def link_steps(path: str) -> list[str]:
+    """All that the link `path` leads to, step by step: each step may change by itself."""
+    steps: list[str] = []
+    with suppress(OSError):
+        while path not in steps[:-1]:
+            target = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path)))
+            path = os.path.join(os.path.realpath(os.path.dirname(target)), os.path.basename(target))
+            steps.append(path)
+    return steps
