@@ -2,15 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
 
 import attrs
 
 from twistdp.devices import HEALTHY, DeviceInfo, Devices, DeviceSpec, Mount
 from twistdp.errors import ConflictingDevices, UnhealthyDevice, UnknownDevice
 from twistdp.naming import natural_key
-
-_T = TypeVar("_T")
 
 Claim = tuple[str, str]
 """Something a container has only one of: a kind, and a key, path or name of that kind."""
@@ -93,14 +90,17 @@ def combine(resource: str, devices: Iterable[tuple[str, DeviceInfo]]) -> Allocat
     found: dict[Claim, tuple[str, object]] = {}
 
     def unique(id_: str, kind: str, key: str, value: object) -> bool:
-        other, previous = found.setdefault((kind, key), (id_, value))
+        if (kind, key) not in found:
+            found[kind, key] = (id_, value)
+            return True
+        other, previous = found[kind, key]
         if previous != value:
             raise ConflictingDevices(
                 f"{resource}: devices {other} and {id_} cannot be in one container: they give "
                 f"its {kind} {key} different values ({previous} and {value}); ask for one device "
                 "a container, or let the plugin's author make them agree"
             )
-        return other == id_
+        return False
 
     nodes: list[DeviceSpec] = []
     mounts: list[Mount] = []
@@ -113,11 +113,7 @@ def combine(resource: str, devices: Iterable[tuple[str, DeviceInfo]]) -> Allocat
         annotations.update(
             (k, v) for k, v in info.annotations.items() if unique(id_, "annotation", k, v)
         )
-    return Allocation(_once(nodes), _once(mounts), envs, annotations)
-
-
-def _once(items: list[_T]) -> list[_T]:
-    return list(dict.fromkeys(items))
+    return Allocation(nodes, mounts, envs, annotations)
 
 
 def _listed(ids: Sequence[str]) -> str:

@@ -38,7 +38,7 @@ def bind(factory: Callable[..., Any], texts: Mapping[str, Sequence[str]]) -> dic
         try:
             bound[key] = _convert(values, hints.get(key, str))
         except ValueError as error:
-            raise BadSetting(f"--set {key}={values[-1]}: {error}") from error
+            raise BadSetting(f"--set {key}={error}") from error
     for key, parameter in parameters.items():
         if parameter.default is parameter.empty and key not in bound:
             raise BadSetting(f"{_name(factory)} needs an argument: add --set {key}=...")
@@ -59,12 +59,17 @@ def _name(factory: Callable[..., Any]) -> str:
 
 
 def _convert(values: Sequence[str], annotation: Any) -> Any:
-    """All the values of one argument, as `annotation` says; raises ValueError."""
+    """All the values of one argument, as `annotation` says.
+
+    Raises ValueError, whose text begins with the value that is wrong.
+    """
     annotation = _without_none(annotation)
     origin = get_origin(annotation) or annotation
     if origin not in _LISTS:
         if len(values) > 1:
-            raise ValueError(f"given {len(values)} times, but it takes a single value")
+            raise ValueError(
+                f"{values[-1]}: given {len(values)} times, but it takes a single value"
+            )
         return _convert_one(values[0], annotation)
     arguments = get_args(annotation) or (str,)
     if origin is not tuple:
@@ -72,7 +77,9 @@ def _convert(values: Sequence[str], annotation: Any) -> Any:
     if (len(arguments) == 2 and arguments[1] is Ellipsis) or not get_args(annotation):
         return tuple(_convert_one(value, arguments[0]) for value in values)
     if len(arguments) != len(values):
-        raise ValueError(f"given {len(values)} times, but it takes {len(arguments)} values")
+        raise ValueError(
+            f"{values[-1]}: given {len(values)} times, but it takes {len(arguments)} values"
+        )
     return tuple(_convert_one(value, kind) for value, kind in zip(values, arguments, strict=True))
 
 
@@ -96,7 +103,7 @@ def _convert_one(value: str, annotation: Any) -> Any:
             return annotation(value)
         except ValueError:
             what = "a whole number" if annotation is int else "a number"
-            raise ValueError(f"not {what}") from None
+            raise ValueError(f"{value}: not {what}") from None
     if annotation is Path:
         return Path(value)
     if get_origin(annotation) is Literal:
@@ -105,10 +112,10 @@ def _convert_one(value: str, annotation: Any) -> Any:
         names = {member.name: member for member in annotation}
         return _choice(value, {**{str(m.value): m for m in annotation}, **names})
     kind = getattr(annotation, "__name__", annotation)
-    raise ValueError(f"arguments of type {kind} cannot be given on the command line")
+    raise ValueError(f"{value}: arguments of type {kind} cannot be given on the command line")
 
 
 def _choice(value: str, choices: Mapping[str, Any]) -> Any:
     if value not in choices:
-        raise ValueError(f"use one of: {', '.join(choices)}")
+        raise ValueError(f"{value}: use one of: {', '.join(choices)}")
     return choices[value]

@@ -125,6 +125,8 @@ class Accepted:
     refusals: tuple[Refusal, ...] = ()
 
 
+_ABSENT: Final = object()
+
 NOTHING: Final = Accepted({})
 """What is in force before the first scan."""
 
@@ -145,10 +147,10 @@ def accept(tree: DeviceTree, before: Accepted = NOTHING) -> Accepted:
         except BadName as reason:
             refusals.append(Refusal(resource_type, None, str(reason)))
             continue
-        known = before.resources.get(resource_type, {})
+        known: Mapping[str, Any] = before.resources.get(resource_type, {})
         devices: dict[str, DeviceInfo] = {}
         for device_id, info in tree[resource_type].items():
-            if known.get(device_id) is not info and (reason_ := _problem(device_id, info)):
+            if known.get(device_id, _ABSENT) is not info and (reason_ := _problem(device_id, info)):
                 refusals.append(Refusal(resource_type, device_id, reason_))
             else:
                 devices[device_id] = info
@@ -192,10 +194,11 @@ def check_device(info: Any) -> None:
         raise BadDevice(f"state {info.state!r}: use twistdp.HEALTHY or twistdp.UNHEALTHY")
     if not isinstance(info.reason, str):
         raise BadDevice(f"reason {info.reason!r}: it must be a str")
+    taken: dict[str, DeviceSpec | Mount] = {}
     for node in _sequence("nodes", info.nodes):
         if not isinstance(node, DeviceSpec):
             raise BadDevice(f"nodes: {node!r:.200} is not a twistdp.DeviceSpec")
-        _check_paths(node)
+        _check_paths(node, taken)
         if not isinstance(node.permissions, str) or not (
             node.permissions and set(node.permissions) <= set("rwm")
         ):
@@ -203,7 +206,7 @@ def check_device(info: Any) -> None:
     for mount in _sequence("mounts", info.mounts):
         if not isinstance(mount, Mount):
             raise BadDevice(f"mounts: {mount!r:.200} is not a twistdp.Mount")
-        _check_paths(mount)
+        _check_paths(mount, taken)
         if not isinstance(mount.read_only, bool):
             raise BadDevice(f"read_only {mount.read_only!r}: use True or False")
     _check_texts("envs", info.envs, forbidden="=\0")
@@ -216,7 +219,7 @@ def _sequence(field: str, value: Any) -> Sequence[Any]:
     return value
 
 
-def _check_paths(part: DeviceSpec | Mount) -> None:
+def _check_paths(part: DeviceSpec | Mount, taken: dict[str, DeviceSpec | Mount]) -> None:
     for field in ("host_path", "container_path"):
         path = getattr(part, field)
         if not isinstance(path, str) or not path.startswith("/"):
@@ -224,6 +227,10 @@ def _check_paths(part: DeviceSpec | Mount) -> None:
         if "\0" in path or ".." in path.split("/"):
             raise BadDevice(f"{field} {path!r}: '..' and NUL are not allowed")
         _check_unicode(field, path)
+    if taken.setdefault(part.container_path, part) != part:
+        raise BadDevice(
+            f"container_path {part.container_path!r}: given to two different nodes or mounts"
+        )
 
 
 def _check_texts(field: str, texts: Any, forbidden: str) -> None:

@@ -86,7 +86,7 @@ def digest(text: str) -> str:
 
 
 def plain_id(name: str, *, distinguish: str = "") -> str:
-    """A device id for a file name: the name itself where that is one.
+    """A device id for a file name: the name itself where it is short and plain.
 
     Otherwise odd characters become ``-``, the name is cut, and a digest of the whole name is
     appended.  `distinguish`, if given, is a text (such as the directory) whose digest is
@@ -117,8 +117,7 @@ def socket_path(directory: str, resource_name: str) -> str:
     excess = len(os.fsencode(path)) - MAX_SOCKET_PATH
     if excess > 0:
         suffix = f"-{digest(resource_name)}"
-        kept = len(stem) - excess - len(suffix)
-        stem = stem[:kept] + suffix if kept > 0 else suffix[1:]
+        stem = stem[: max(0, len(stem) - excess - len(suffix))] + suffix
         path = os.path.join(directory, f"{stem}.sock")
     bound = os.path.join(private_directory(path), "s")
     too_long = max(len(os.fsencode(path)), len(os.fsencode(bound))) - MAX_SOCKET_PATH
@@ -132,8 +131,9 @@ def socket_path(directory: str, resource_name: str) -> str:
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key under which ``loop2`` comes before ``loop10``."""
+    # Numbers by length and digits: int() refuses more than 4300 digits.
     return tuple(
-        (0, int(part), part) if index % 2 else (1, 0, part)
+        (0, len(part.lstrip("0")), part.lstrip("0") + part) if index % 2 else (1, 0, part)
         for index, part in enumerate(re.split(r"([0-9]+)", text))
         if part
     )

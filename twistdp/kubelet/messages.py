@@ -49,7 +49,7 @@ def container_part(given: Allocation | DeviceInfo) -> bytes:
                 container_path=mount.container_path,
                 read_only=mount.read_only,
             )
-            for mount in given.mounts
+            for mount in dict.fromkeys(given.mounts)
         ],
         devices=[
             DeviceSpec(
@@ -57,7 +57,7 @@ def container_part(given: Allocation | DeviceInfo) -> bytes:
                 container_path=node.container_path,
                 permissions=node.permissions,
             )
-            for node in given.nodes
+            for node in dict.fromkeys(given.nodes)
         ],
     ).SerializeToString()
 

@@ -1,0 +1,189 @@
+"""Tests for `twistdp.coalescing`."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp.coalescing import LONGEST, QUIET, Coalescer
+
+TOLERANCE = 1e-6
+"""Seconds by which sums of floats may be off."""
+
+
+class Recorder:
+    """A coalescer on a clock, and when it acted."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(100.0)
+        self.acts: list[float] = []
+        self.coalescer = Coalescer(self.clock, lambda: self.acts.append(self.clock.seconds()))
+
+    def advance_to(self, time: float) -> None:
+        """Advance the clock, stopping at each delayed call as a reactor does."""
+        while (calls := self.clock.getDelayedCalls()) and calls[0].getTime() <= time:
+            self.clock.advance(max(0.0, calls[0].getTime() - self.clock.seconds()))
+        self.clock.advance(max(0.0, time - self.clock.seconds()))
+
+
+class CoalescerTests(SynchronousTestCase):
+    """`Coalescer` decides when to act on events."""
+
+    def setUp(self) -> None:
+        """Make one."""
+        self.recorder = Recorder()
+        self.clock = self.recorder.clock
+        self.acts = self.recorder.acts
+        self.coalescer = self.recorder.coalescer
+
+    def test_nothing_happens(self) -> None:
+        """Without an event there is no act and no delayed call."""
+        self.clock.advance(1000)
+        self.assertEqual(self.acts, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_isolated(self) -> None:
+        """An event after quiet is acted on at once, and only once."""
+        for count in range(1, 4):
+            self.coalescer.event()
+            self.assertEqual(len(self.acts), count)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+            self.clock.advance(QUIET * 1.1)
+            self.assertEqual(len(self.acts), count)
+
+    def test_follower_waits(self) -> None:
+        """An event shortly after another is acted on when it has been quiet for a while."""
+        self.coalescer.event()
+        self.clock.advance(QUIET / 2)
+        self.coalescer.event()
+        self.assertEqual(len(self.acts), 1)
+        self.clock.advance(QUIET * 0.9)
+        self.assertEqual(len(self.acts), 1)
+        self.clock.advance(QUIET * 0.2)
+        self.assertEqual(len(self.acts), 2)
+        self.clock.advance(10)
+        self.assertEqual(len(self.acts), 2)
+
+    def test_followers_share_an_act(self) -> None:
+        """Each follower starts the quiet anew, and one act serves them all."""
+        for _ in range(5):
+            self.coalescer.event()
+            self.clock.advance(QUIET * 0.8)
+        self.assertEqual(len(self.acts), 1)
+        self.clock.advance(QUIET * 0.4)
+        self.assertEqual(len(self.acts), 2)
+
+    def test_after_an_act(self) -> None:
+        """An event right after a delayed act waits too: acting is news to nobody."""
+        self.coalescer.event()
+        self.coalescer.event()
+        self.clock.advance(QUIET)
+        self.assertEqual(len(self.acts), 2)
+        self.clock.advance(QUIET / 2)
+        self.coalescer.event()
+        self.assertEqual(len(self.acts), 2)
+        self.clock.advance(QUIET)
+        self.assertEqual(len(self.acts), 3)
+
+    def test_storm(self) -> None:
+        """While events keep coming, it acts at a steady and bounded rate."""
+        start = self.clock.seconds()
+        while self.clock.seconds() < start + 10 * LONGEST:
+            self.coalescer.event()
+            self.clock.advance(0.001)
+        self.assertTrue(9 <= len(self.acts) <= 12, self.acts)
+        for earlier, later in zip(self.acts, self.acts[1:], strict=False):
+            self.assertTrue(later - earlier <= LONGEST + 0.002 + TOLERANCE)
+
+    def test_event_during_an_act(self) -> None:
+        """An event that an act itself causes is acted on later, not within the act."""
+        depth: list[int] = []
+        acts: list[int] = []
+
+        def act() -> None:
+            depth.append(1)
+            acts.append(len(depth))
+            if len(acts) < 3:
+                coalescer.event()
+            depth.pop()
+
+        coalescer = Coalescer(self.clock, act)
+        coalescer.event()
+        for expected in (1, 2, 3, 3):
+            self.assertEqual(acts, [1] * expected)
+            self.clock.advance(QUIET)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_failed_act(self) -> None:
+        """An act that raises does not keep later events from being acted on."""
+        results = iter([ZeroDivisionError, None])
+        acts: list[object] = []
+
+        def act() -> None:
+            acts.append(1)
+            if error := next(results):
+                raise error
+
+        coalescer = Coalescer(self.clock, act)
+        self.assertRaises(ZeroDivisionError, coalescer.event)
+        coalescer.event()
+        self.clock.advance(QUIET)
+        self.assertEqual(len(acts), 2)
+
+    def test_stop(self) -> None:
+        """Stopping forgets what waits, leaves no delayed call, and may be done at any time."""
+        self.coalescer.stop()
+        self.coalescer.event()
+        self.coalescer.event()
+        self.coalescer.stop()
+        self.coalescer.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.clock.advance(10)
+        self.assertEqual(len(self.acts), 1)
+        self.coalescer.stop()
+
+    def test_event_after_stop(self) -> None:
+        """What happens after stopping is acted on again."""
+        self.coalescer.event()
+        self.coalescer.event()
+        self.coalescer.stop()
+        self.clock.advance(QUIET * 1.1)
+        self.coalescer.event()
+        self.assertEqual(len(self.acts), 2)
+
+    @given(
+        st.lists(
+            st.one_of(
+                st.just(0.0),
+                st.floats(0, QUIET * 1.5),
+                st.floats(0, LONGEST * 2),
+                st.just(QUIET),
+            ),
+            min_size=1,
+            max_size=60,
+        )
+    )
+    @settings(deadline=None)
+    def test_any_events(self, pauses: list[float]) -> None:
+        """Every event is followed by an act soon, and acts keep their distance."""
+        recorder = Recorder()
+        events = []
+        for pause in pauses:
+            recorder.advance_to(recorder.clock.seconds() + pause)
+            events.append(recorder.clock.seconds())
+            before = len(recorder.acts)
+            recorder.coalescer.event()
+            isolated = len(events) < 2 or events[-1] - max(events[-2], *recorder.acts) >= QUIET
+            if isolated:
+                self.assertEqual(len(recorder.acts), before + 1)
+        recorder.advance_to(recorder.clock.seconds() + LONGEST + TOLERANCE)
+        self.assertEqual(recorder.clock.getDelayedCalls(), [])
+        for event in events:
+            wait = min(act for act in recorder.acts if act >= event) - event
+            self.assertLessEqual(wait, LONGEST + TOLERANCE)
+        last = min(act for act in recorder.acts if act >= events[-1]) - events[-1]
+        self.assertLessEqual(last, QUIET + TOLERANCE)
+        for earlier, later in zip(recorder.acts, recorder.acts[1:], strict=False):
+            self.assertGreaterEqual(later - earlier, QUIET - TOLERANCE)
+        self.assertLessEqual(len(recorder.acts), len(events))

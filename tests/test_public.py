@@ -1,0 +1,79 @@
+"""Tests for what `twistdp` offers."""
+
+import ast
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import twistdp
+
+PUBLIC = [
+    "AllocationRefused",
+    "BadDevice",
+    "BadName",
+    "BadSetting",
+    "BadTree",
+    "ConflictingDevices",
+    "DeviceInfo",
+    "DeviceSpec",
+    "DeviceTree",
+    "HEALTHY",
+    "INotifier",
+    "IScanner",
+    "Manager",
+    "Mount",
+    "Settings",
+    "TwistdpError",
+    "UNHEALTHY",
+    "WatchingScanner",
+]
+
+
+def docstrings(source: str) -> dict[str, str | None]:
+    """The docstring of each name that a module defines: its first statement, or the one after."""
+    body = ast.parse(source).body
+    found: dict[str, str | None] = {}
+    for statement, following in zip(body, [*body[1:], ast.Pass()], strict=True):
+        if isinstance(statement, ast.ClassDef | ast.FunctionDef):
+            found[statement.name] = ast.get_docstring(statement)
+        elif isinstance(statement, ast.Assign | ast.AnnAssign):
+            is_text = (
+                isinstance(following, ast.Expr)
+                and isinstance(following.value, ast.Constant)
+                and isinstance(following.value.value, str)
+            )
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            for target in targets:
+                if isinstance(target, ast.Name):
+                    found[target.id] = ast.unparse(following) if is_text else None
+    return found
+
+
+class PublicTests(SynchronousTestCase):
+    """The facade is what plugins are written against."""
+
+    def test_names(self) -> None:
+        """Exactly these names are public; a change here is a change of the interface."""
+        self.assertEqual(sorted(twistdp.__all__), PUBLIC)
+
+    def test_names_are_there(self) -> None:
+        """Every public name can be imported."""
+        for name in twistdp.__all__:
+            self.assertTrue(hasattr(twistdp, name), name)
+
+    def test_documented(self) -> None:
+        """Every public name has a docstring where it is defined."""
+        package = Path(twistdp.__file__).parent
+        found: dict[str, str | None] = {}
+        for statement in ast.parse((package / "__init__.py").read_text()).body:
+            if isinstance(statement, ast.ImportFrom) and statement.module:
+                module = package.parent.joinpath(*statement.module.split(".")).with_suffix(".py")
+                texts = docstrings(module.read_text())
+                found.update({alias.name: texts.get(alias.name) for alias in statement.names})
+        self.assertEqual([name for name in twistdp.__all__ if not found.get(name)], [])
+
+    def test_docstrings_are_found(self) -> None:
+        """The search finds a constant's docstring below it and misses one that is not there."""
+        source = 'A = 1\n"""A."""\nB: int = 2\nclass C:\n    """C."""\nclass D: pass\nE = 1'
+        self.assertEqual({name for name, text in docstrings(source).items() if text}, {"A", "C"})
+        self.assertEqual(set(docstrings(source)), set("ABCDE"))
