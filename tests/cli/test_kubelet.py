@@ -32,7 +32,7 @@ class Watched(ChildProcess):
         self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []
         super().__init__([TWISTDP, *arguments], reactor=reactor)
 
-    def childDataReceived(self, childFD: int, data: bytes) -> None:  # noqa: N803
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
         """See whether that is what somebody waits for."""
         super().childDataReceived(childFD, data)
         for entry in list(self._waiting):

@@ -1,11 +1,11 @@
 """``twistd deviceplugin`` as a real process, with real device nodes where root may make them."""
 
+import contextlib
 import os
 import shutil
 import signal
 import statistics
 import tempfile
-from contextlib import suppress
 from typing import Any
 
 from twisted.internet import reactor
@@ -221,5 +221,5 @@ class HotPlugTests(ProcessTestCase):
 
 
 def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
