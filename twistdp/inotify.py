@@ -9,6 +9,7 @@ watches it is told that anything may have changed.  Names of any bytes are repor
 import os
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -148,7 +149,7 @@ class Inotify:
                     elif mask & watch.mask:
                         paths = concerned.setdefault(watch, set())
                         assert paths is not None
-                        paths.add(os.path.join(watch.path, name))
+                        paths.add(os.path.join(watch.path, name) if name else watch.path)
         for watch in lost:
             self._disarm(watch)
             self._arm(watch)
@@ -162,7 +163,7 @@ class Inotify:
     def _arm(self, watch: Watch) -> None:
         """Watch the path, or the nearest ancestor in which the next part of it can appear."""
         while True:
-            watch.identity = _identity(watch.path)
+            identity = _identity(watch.path)
             watch.awaited = None
             child = watch.path
             descriptor = self._add(child, watch.mask)
@@ -175,6 +176,7 @@ class Inotify:
                 if descriptor is None:
                     child = parent
             watch.descriptor = descriptor
+            watch.identity = identity if watch.awaited is None else None
             self._users.setdefault(descriptor, []).append(watch)
             if watch.awaited is None or not os.path.isdir(child) or self._unwatchable(child):
                 return
@@ -189,7 +191,7 @@ class Inotify:
             if not users:
                 assert descriptor is not None and self._manager is not None
                 del self._users[descriptor]
-                self._manager.rm_watch(descriptor)
+                self._remove(descriptor)
 
     def _drop(self, descriptor: int, mask: int) -> list[Watch]:
         """Forget a descriptor whose directory is gone; its watches."""
@@ -198,18 +200,26 @@ class Inotify:
             watch.descriptor = None
         if users and self._manager is not None:
             if mask & pyinotify.IN_MOVE_SELF:
-                self._manager.rm_watch(descriptor)
+                self._remove(descriptor)
             else:
                 self._manager.del_watch(descriptor)
         return users
 
+    def _remove(self, descriptor: int) -> None:
+        assert self._manager is not None
+        # It may be gone already, and the event that tells so not read yet.
+        with suppress(pyinotify.WatchManagerError):
+            self._manager.rm_watch(descriptor, quiet=False)
+
     def _add(self, path: str, mask: int) -> int | None:
         try:
-            manager = self._open()
-            added = manager.add_watch(path, mask | _ALWAYS, quiet=False)
-        except (OSError, pyinotify.WatchManagerError, UnicodeEncodeError) as error:
+            with _encodable(path) as encodable:
+                added = self._open().add_watch(encodable, mask | _ALWAYS, quiet=False)
+        except FileNotFoundError:
+            return None
+        except (OSError, pyinotify.WatchManagerError) as error:
             text = str(error)
-            if "(ENOENT)" not in text and "(ENOTDIR)" not in text and path not in self._said:
+            if not text.endswith(("(ENOENT)", "(ENOTDIR)")) and path not in self._said:
                 self._said.add(path)
                 _log.error(
                     "cannot watch {path}, only slow rescans see changes there: {reason}; if a "
@@ -247,6 +257,21 @@ _SHARED: "WeakKeyDictionary[Any, Inotify]" = WeakKeyDictionary()
 def inotify_of(reactor: Any) -> Inotify:
     """The one `Inotify` of a reactor: a user may have only 128 descriptors on a whole node."""
     return _SHARED.setdefault(reactor, Inotify(reactor))
+
+
+@contextmanager
+def _encodable(path: str) -> Iterator[str]:
+    """A path that means the same and is UTF-8, which pyinotify insists on."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        try:
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+    else:
+        yield path
 
 
 def _identity(path: str) -> tuple[int, int] | None:

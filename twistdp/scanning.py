@@ -16,6 +16,9 @@ from twistdp.watching import Discovery, WatchingScanner, name_of
 
 _log = Logger()
 
+STABLE = 60.0
+"""Seconds that a scanner must have run for its failure to be a new one."""
+
 
 def is_scanner(candidate: object) -> bool:
     """Whether `candidate` can be run by `scan_service`."""
@@ -48,6 +51,7 @@ class OwnLoop(Service):
         self._backoff = Backoff(0.5, 60.0)
         self._running: Deferred[Any] | None = None
         self._timer: IDelayedCall | None = None
+        self._since = 0.0
 
     def startService(self) -> None:
         """Call the scanner."""
@@ -72,12 +76,15 @@ class OwnLoop(Service):
             if iscoroutine(result) or isinstance(result, Deferred):
                 await result
 
+        self._since = self._reactor.seconds()
         self._running = Deferred.fromCoroutine(scan())
         self._running.addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
         if not self.running and failure.check(CancelledError):
             return
+        if self._reactor.seconds() - self._since > STABLE:
+            self._backoff.reset()
         delay = self._backoff.next()
         _log.failure(
             "scanner {scanner} failed; calling it again in {delay:.1f} s",

@@ -120,7 +120,8 @@ class Discovery(Service):
     def _watch(self) -> bool:
         """Watch the scanner's paths as they are now; whether any are new."""
         mask = ENTRIES | ATTRIBUTES | (CONTENTS if self._scanner.contents else 0)
-        wanted = dict.fromkeys(self._scanner.paths)
+        paths = self._scanner.paths
+        wanted = dict.fromkeys([paths] if isinstance(paths, str) else paths)
         for path in self._watches.keys() - wanted.keys():
             self._watches.pop(path).stop()
         new = [path for path in wanted if path not in self._watches]
@@ -177,6 +178,8 @@ class Discovery(Service):
 
     def _found(self, tree: DeviceTree, full: bool) -> None:
         self._notifier.notify(tree)
+        if not self.running:
+            return  # whoever was notified has stopped us
         self._backoff.reset()
         if self._watch():
             # What happened there before it was watched has made no event.
@@ -216,7 +219,9 @@ class Discovery(Service):
             self._rescan = self._reactor.callLater(interval, self._scan_everything)
 
     def _scan_everything(self) -> None:
+        busy = self._scanning
         for watch in list(self._watches.values()):
             watch.verify()
-        self._changes = None
-        self._scan()
+        if busy or not self._scanning:  # a watch that leads elsewhere has begun a scan itself
+            self._changes = None
+            self._scan()

@@ -60,7 +60,11 @@ async def awaited(result: Any, loop: asyncio.AbstractEventLoop) -> Any:
             return
         if isinstance(outcome, Failure):
             assert outcome.value is not None
-            future.set_exception(outcome.value)
+            error = outcome.value
+            if isinstance(error, StopIteration):  # which a Future refuses
+                error = RuntimeError(f"a handler raised {error!r}")
+                error.__cause__ = outcome.value
+            future.set_exception(error)
         else:
             future.set_result(outcome)
 

@@ -9,8 +9,9 @@ import attrs
 import grpc
 from google.protobuf.message import Message
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from twistdp.rpc import bridge
 from twistdp.rpc.codec import encoded, parsed
@@ -64,9 +65,7 @@ class Server(Service):
     def startService(self) -> None:
         """Begin to listen; `listen` tells when that is done, or why it failed."""
         super().startService()
-        self.listen().addErrback(
-            lambda failure: _log.error("{reason}", reason=failure.getErrorMessage())
-        )
+        self.listen().addErrback(_report)
 
     def listen(self) -> Deferred[None]:
         """See to it that the server runs and its socket has its name; fires when so.
@@ -91,14 +90,13 @@ class Server(Service):
         waiting, self._waiting = self._waiting, []
         for done in waiting:
             done.cancel()
-        if self._pending is not None:
-            self._pending.cancel()
         self._file.withdraw()
-        if self._server is None and self._pending is None:
-            self._file.release()
-            return succeed(None)
-        loop = bridge.loop_of(self._reactor)
-        return bridge.deferred_from(self._stop(), loop)
+        if self._pending is None:
+            return self._end()
+        # gRPC cannot stop a server that is just starting.
+        ended: Deferred[None] = Deferred()
+        self._pending.addCallback(lambda _: self._end()).addBoth(ended.callback)
+        return ended
 
     def crash(self) -> Deferred[None]:
         """Stop like a process that was killed: the dead socket keeps its name."""
@@ -108,6 +106,13 @@ class Server(Service):
     def publish(self) -> None:
         """Give the bound socket its name; called by `listen`, for subclasses to extend."""
         self._file.publish()
+
+    def _end(self) -> Deferred[None]:
+        self._file.withdraw()
+        if self._server is None:
+            self._file.release()
+            return succeed(None)
+        return bridge.deferred_from(self._stop(), bridge.loop_of(self._reactor))
 
     def _begin_listening(self) -> None:
         # Only for those who wait now: whoever comes later may know of something that this
@@ -126,7 +131,9 @@ class Server(Service):
 
     async def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._server is not None and not self._file.is_bound():
-            await self._stop()  # the directory was removed, and the socket in it
+            # The directory was removed, and the socket in it: its name leads nowhere any more.
+            self._file.withdraw()
+            await self._stop()
         if self._server is None:
             address = self._file.claim()
             self._server = server = grpc.aio.server(handlers=self._handlers(loop))
@@ -199,6 +206,11 @@ class Server(Service):
             await context.abort(code, text)
 
         return call
+
+
+def _report(failure: Failure) -> None:
+    if not failure.check(CancelledError):  # stopped meanwhile
+        _log.error("{reason}", reason=failure.getErrorMessage())
 
 
 def _request(method: Method, data: bytes) -> Any:

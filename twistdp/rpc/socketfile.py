@@ -71,7 +71,7 @@ class SocketFile:
 
     def is_bound(self) -> bool:
         """Whether the bound socket is still where it was bound."""
-        return self._lock is not None and _identity(self.bound) is not None
+        return self._holds_private() and _identity(self.bound) is not None
 
     def is_published(self) -> bool:
         """Whether the name shows our socket."""
@@ -90,9 +90,17 @@ class SocketFile:
     def release(self) -> None:
         """Remove the private directory and let others claim it."""
         if self._lock is not None:
-            shutil.rmtree(self.private, ignore_errors=True)
+            if self._holds_private():  # not one that somebody has made in its place
+                shutil.rmtree(self.private, ignore_errors=True)
             os.close(self._lock)
             self._lock = None
+
+    def _holds_private(self) -> bool:
+        """Whether the private directory is the one that we have locked."""
+        if self._lock is None:
+            return False
+        locked = os.fstat(self._lock)
+        return _identity(self.private) == (locked.st_dev, locked.st_ino)
 
     def _remove_dead(self) -> None:
         """Remove a socket that nobody listens on; raise `SocketTaken` for anything else."""
@@ -122,10 +130,10 @@ def listener(path: str) -> int | None:
         probe.setblocking(False)
         try:
             probe.connect(path)
-        except BlockingIOError:
-            return 0  # its backlog is full, so somebody is there
-        except OSError:
+        except (ConnectionRefusedError, FileNotFoundError):
             return None
+        except OSError:
+            return 0  # its backlog is full, it is of another kind: somebody is there
         credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         return int(struct.unpack("3i", credentials)[0])
 

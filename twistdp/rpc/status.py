@@ -5,14 +5,15 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from twistdp.errors import (
-    BadSetting,
+    AdministratorError,
+    CallerError,
     CallFailed,
     CallTimedOut,
-    ConflictingDevices,
-    MalformedMessage,
+    HookFailed,
     PeerUnavailable,
+    PluginError,
+    PodError,
     TwistdpError,
-    UnhealthyDevice,
     UnknownDevice,
 )
 
@@ -20,17 +21,23 @@ _log = Logger()
 
 CODES: dict[type[TwistdpError], grpc.StatusCode] = {
     UnknownDevice: grpc.StatusCode.NOT_FOUND,
-    UnhealthyDevice: grpc.StatusCode.FAILED_PRECONDITION,
-    ConflictingDevices: grpc.StatusCode.FAILED_PRECONDITION,
-    MalformedMessage: grpc.StatusCode.INVALID_ARGUMENT,
-    BadSetting: grpc.StatusCode.FAILED_PRECONDITION,
+    PodError: grpc.StatusCode.FAILED_PRECONDITION,
+    HookFailed: grpc.StatusCode.INTERNAL,
+    PluginError: grpc.StatusCode.FAILED_PRECONDITION,
+    AdministratorError: grpc.StatusCode.FAILED_PRECONDITION,
+    CallerError: grpc.StatusCode.INVALID_ARGUMENT,
 }
-"""The status of each refusal that a handler may raise."""
+"""The status of each refusal that a handler may raise, or of its nearest base."""
 
 _FAILURES: dict[grpc.StatusCode, type[CallFailed]] = {
     grpc.StatusCode.UNAVAILABLE: PeerUnavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: CallTimedOut,
 }
+
+
+def code_of(kind: type[Exception]) -> grpc.StatusCode | None:
+    """The status of a refusal's class, None if it is none."""
+    return next((CODES[base] for base in kind.__mro__ if base in CODES), None)
 
 
 def answer_for(error: Exception, method: str) -> tuple[grpc.StatusCode, str]:
@@ -41,7 +48,7 @@ def answer_for(error: Exception, method: str) -> tuple[grpc.StatusCode, str]:
     """
     if isinstance(error, CallFailed):
         return grpc.StatusCode[error.status], error.details
-    if (code := CODES.get(type(error))) is not None:  # type: ignore[arg-type]
+    if (code := code_of(type(error))) is not None:
         _log.warn("{method} refused: {reason}", method=method, reason=str(error))
         return code, str(error)
     if isinstance(error, CancelledError):

@@ -1,0 +1,88 @@
+"""What tests of several modules share."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp.rpc import Channel, Method, Server
+
+T = TypeVar("T")
+
+
+def temporary_directory(case: SynchronousTestCase) -> str:
+    """A directory with a path short enough for sockets, removed after the test."""
+    path = tempfile.mkdtemp(prefix="tdp-")
+    case.addCleanup(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
+def soon(deferred: Deferred[T]) -> Deferred[T]:
+    """The same Deferred, which fails the test unless it fires within seconds."""
+    return deferred.addTimeout(10.0, reactor)
+
+
+def server_of(case: SynchronousTestCase, path: str, *methods: Method, **options: Any) -> Server:
+    """A server, not yet listening, that is stopped after the test."""
+    options.setdefault("grace", 0.01)
+    server = Server(path, methods, reactor=reactor, **options)
+    case.addCleanup(server.stopService)
+    return server
+
+
+def channel_to(case: SynchronousTestCase, path: str, **options: Any) -> Channel:
+    """A client of `path` that is closed after the test."""
+    channel = Channel(path, reactor=reactor, **options)
+    case.addCleanup(channel.close)
+    return channel
+
+
+async def served(case: SynchronousTestCase, *methods: Method, **options: Any) -> Channel:
+    """A client of a server that offers `methods`."""
+    path = f"{temporary_directory(case)}/a.sock"
+    await soon(server_of(case, path, *methods).listen())
+    return channel_to(case, path, **options)
+
+
+class Gate:
+    """A handler's signal that it has begun, and the Deferred that it then waits for."""
+
+    def __init__(self) -> None:
+        self.cancelled: Deferred[None] = Deferred()
+        self.entered: Deferred[None] = Deferred()
+        self.opened: Deferred[Any] = Deferred(lambda _: self.cancelled.callback(None))
+
+    def wait(self) -> Deferred[Any]:
+        """Tell that somebody waits here, and wait."""
+        self.entered.callback(None)
+        return self.opened
+
+
+class Recorder:
+    """A callback that keeps what it is called with, and that can be waited for."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+        self._waiting: list[tuple[Callable[[list[Any]], bool], Deferred[None]]] = []
+
+    def __call__(self, value: Any) -> None:
+        """Keep the value and wake whom it concerns."""
+        self.calls.append(value)
+        for waiting in list(self._waiting):
+            predicate, fired = waiting
+            if predicate(self.calls):
+                self._waiting.remove(waiting)
+                fired.callback(None)
+
+    def until(self, predicate: Callable[[list[Any]], bool]) -> Deferred[None]:
+        """Fires when `predicate` holds for the calls so far."""
+        fired: Deferred[None] = Deferred()
+        if predicate(self.calls):
+            fired.callback(None)
+        else:
+            self._waiting.append((predicate, fired))
+        return soon(fired)

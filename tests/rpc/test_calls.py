@@ -1,0 +1,505 @@
+"""Tests for calls between twistdp.rpc.Channel and twistdp.rpc.Server, both ends real."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from google.protobuf.wrappers_pb2 import BytesValue, StringValue
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred, fail, gatherResults, succeed
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import TestCase
+
+from tests.helpers import Gate, served, server_of, soon, temporary_directory
+from twistdp.errors import (
+    BadSetting,
+    CallFailed,
+    CallTimedOut,
+    ConflictingDevices,
+    MalformedMessage,
+    TwistdpError,
+    UnhealthyDevice,
+    UnknownDevice,
+)
+from twistdp.latest import Latest
+from twistdp.rpc import Channel, Method
+from twistdp.rpc.status import code_of
+
+ASK = "/test.Service/Ask"
+WATCH = "/test.Service/Watch"
+OTHER = "/another.Service/Ask"
+
+
+def ask(channel: Channel, text: str = "you", **options: Any) -> Deferred[StringValue]:
+    """Call the unary method."""
+    return soon(channel.unary(ASK, StringValue(value=text), StringValue, **options))
+
+
+class UnaryTests(TestCase):
+    """Tests for methods that give one answer."""
+
+    async def test_value(self) -> None:
+        """A handler may return its answer."""
+        channel = await served(
+            self,
+            Method(ASK, StringValue, lambda request: StringValue(value=f"hello {request.value}")),
+        )
+        self.assertEqual((await ask(channel)).value, "hello you")
+
+    async def test_fired_deferred(self) -> None:
+        """A handler may return a Deferred that has fired."""
+        channel = await served(self, Method(ASK, StringValue, succeed))
+        self.assertEqual((await ask(channel)).value, "you")
+
+    async def test_deferred(self) -> None:
+        """A handler may return a Deferred that fires later."""
+        gate = Gate()
+        channel = await served(self, Method(ASK, StringValue, lambda _: gate.wait()))
+        answer = ask(channel)
+        await soon(gate.entered)
+        self.assertNoResult(answer)
+        gate.opened.callback(StringValue(value="late"))
+        self.assertEqual((await answer).value, "late")
+
+    async def test_coroutine(self) -> None:
+        """A handler may be a coroutine that awaits a Deferred not yet fired."""
+        gate = Gate()
+
+        async def handler(request: StringValue) -> StringValue:
+            return StringValue(value=f"{request.value} {await gate.wait()}")
+
+        channel = await served(self, Method(ASK, StringValue, handler))
+        answer = ask(channel)
+        await soon(gate.entered)
+        gate.opened.callback("later")
+        self.assertEqual((await answer).value, "you later")
+
+    async def test_bytes_pass_through(self) -> None:
+        """Without a request class the handler gets bytes; bytes it answers with are sent so."""
+        got = []
+
+        def handler(data: bytes) -> bytes:
+            got.append(data)
+            return StringValue(value="raw").SerializeToString()
+
+        channel = await served(self, Method(ASK, None, handler))
+        answer = await soon(channel.unary(ASK, b"\xff\x00", StringValue))
+        self.assertEqual((got, answer.value), ([b"\xff\x00"], "raw"))
+
+    async def test_services_are_told_apart(self) -> None:
+        """Methods of equal names in two services are two methods."""
+        channel = await served(
+            self,
+            Method(ASK, StringValue, lambda _: StringValue(value="one")),
+            Method(OTHER, StringValue, lambda _: StringValue(value="other")),
+            Method("/test.Service/Zero", StringValue, lambda _: StringValue(value="zero")),
+        )
+        got = [
+            (await soon(channel.unary(path, b"", StringValue))).value
+            for path in (OTHER, "/test.Service/Zero", ASK)
+        ]
+        self.assertEqual(got, ["other", "zero", "one"])
+
+    async def test_calls_run_side_by_side(self) -> None:
+        """A call that waits holds up no other."""
+        gate = Gate()
+
+        def handler(request: StringValue) -> Any:
+            return gate.wait() if request.value == "slow" else request
+
+        channel = await served(self, Method(ASK, StringValue, handler))
+        slow = ask(channel, "slow")
+        await soon(gate.entered)
+        quick = await soon(gatherResults([ask(channel, str(n)) for n in range(20)]))
+        self.assertEqual([answer.value for answer in quick], [str(n) for n in range(20)])
+        self.assertNoResult(slow)
+        gate.opened.callback(StringValue(value="done"))
+        self.assertEqual((await slow).value, "done")
+
+    async def test_unknown_method(self) -> None:
+        """A method that the server has not is UNIMPLEMENTED."""
+        channel = await served(self, Method(ASK, StringValue, succeed))
+        call = soon(channel.unary("/test.Service/No", b"", StringValue))
+        error = await self.assertFailure(call, CallFailed)
+        self.assertEqual(error.status, "UNIMPLEMENTED")
+
+
+class RefusalTests(TestCase):
+    """Tests for what a handler's exceptions become."""
+
+    async def refused(self, handler: Any) -> CallFailed:
+        """What the caller sees of a handler's exception."""
+        channel = await served(self, Method(ASK, StringValue, handler))
+        error = await self.assertFailure(ask(channel), CallFailed)
+        assert isinstance(error, CallFailed)
+        return error
+
+    async def test_malformed_request(self) -> None:
+        """Bytes that are no message are INVALID_ARGUMENT naming it: one log line, no stack."""
+        called: list[Any] = []
+        channel = await served(self, Method(ASK, StringValue, called.append))
+        with capturedLogs() as events:
+            error = await self.assertFailure(
+                soon(channel.unary(ASK, b"\xff\xff\xff", StringValue)), CallFailed
+            )
+        self.assertEqual(error.status, "INVALID_ARGUMENT")
+        self.assertIn("google.protobuf.StringValue", error.details)
+        self.assertIn(ASK, error.details)
+        self.assertEqual(called, [])
+        self.assertEqual(len(events), 1, events)
+        self.assertNotIn("log_failure", events[0])
+
+    async def test_malformed_request_of_a_stream(self) -> None:
+        """A streaming method refuses bytes that are no message in the same way."""
+        called: list[Any] = []
+        channel = await served(self, Method(WATCH, StringValue, called.append, streaming=True))
+        stream = channel.stream(WATCH, b"\xff\xff\xff", StringValue)
+        error = await self.assertFailure(soon(stream.read()), CallFailed)
+        self.assertEqual(error.status, "INVALID_ARGUMENT")
+        self.assertIn("google.protobuf.StringValue", error.details)
+        self.assertEqual(called, [])
+
+    async def test_stated_refusals(self) -> None:
+        """Each stated refusal reaches the caller with its status and its own text."""
+        refusal: list[TwistdpError] = []
+
+        def handler(_: StringValue) -> None:
+            raise refusal.pop()
+
+        channel = await served(self, Method(ASK, StringValue, handler))
+        for kind in (
+            UnknownDevice,
+            UnhealthyDevice,
+            ConflictingDevices,
+            MalformedMessage,
+            BadSetting,
+        ):
+            refusal.append(kind(f"because of {kind.__name__}"))
+            error = await self.assertFailure(ask(channel), CallFailed)
+            self.assertEqual(error.status, code_of(kind).name)
+            self.assertEqual(error.details, f"because of {kind.__name__}")
+
+    async def test_refusal_from_a_coroutine(self) -> None:
+        """A coroutine refuses after a wait just as a function does at once."""
+        gate = Gate()
+
+        async def handler(_: StringValue) -> None:
+            await gate.wait()
+
+        channel = await served(self, Method(ASK, StringValue, handler))
+        call = ask(channel)
+        await soon(gate.entered)
+        gate.opened.errback(UnknownDevice("no device 'a'"))
+        error = await self.assertFailure(call, CallFailed)
+        self.assertEqual((error.status, error.details), ("NOT_FOUND", "no device 'a'"))
+
+    async def test_call_failed(self) -> None:
+        """A CallFailed answers with its own status and text."""
+        error = await self.refused(lambda _: fail(CallFailed("DATA_LOSS", "all of it")))
+        self.assertEqual((error.status, error.details), ("DATA_LOSS", "all of it"))
+
+    async def test_unknown_exception(self) -> None:
+        """A bug is INTERNAL with its type and text, its stack logged exactly once."""
+
+        def handler(_: StringValue) -> None:
+            raise ZeroDivisionError("by zero")
+
+        error = await self.refused(handler)
+        self.assertEqual(error.status, "INTERNAL")
+        self.assertIn("ZeroDivisionError: by zero", error.details)
+        (logged,) = self.flushLoggedErrors()
+        self.assertIn("in handler", logged.getTraceback())
+
+    async def test_unknown_exception_of_a_stream(self) -> None:
+        """A bug in a stream ends it as INTERNAL after what was sent before, logged once."""
+
+        async def handler(_: StringValue) -> AsyncIterator[StringValue]:
+            yield StringValue(value="first")
+            raise ZeroDivisionError("by zero")
+
+        channel = await served(self, Method(WATCH, StringValue, handler, streaming=True))
+        stream = channel.stream(WATCH, b"", StringValue)
+        first = await soon(stream.read())
+        assert first is not None
+        self.assertEqual(first.value, "first")
+        error = await self.assertFailure(soon(stream.read()), CallFailed)
+        self.assertEqual(error.status, "INTERNAL")
+        self.assertIn("ZeroDivisionError: by zero", error.details)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    async def test_answer_that_is_no_message(self) -> None:
+        """A handler that forgets its answer is a bug like any other."""
+        error = await self.refused(lambda _: None)
+        self.assertEqual(error.status, "INTERNAL")
+        self.assertEqual(len(self.flushLoggedErrors()), 1)
+
+    async def test_stream_that_is_no_iterator(self) -> None:
+        """A streaming handler that returns no async iterator is a bug like any other."""
+        channel = await served(self, Method(WATCH, StringValue, lambda _: [1], streaming=True))
+        stream = channel.stream(WATCH, b"", StringValue)
+        error = await self.assertFailure(soon(stream.read()), CallFailed)
+        self.assertEqual(error.status, "INTERNAL")
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+
+    async def test_server_goes_on_after_a_bug(self) -> None:
+        """A call after one that failed is answered."""
+        outcomes = [StringValue(value="fine"), None]
+        channel = await served(self, Method(ASK, StringValue, lambda _: outcomes.pop()))
+        await self.assertFailure(ask(channel), CallFailed)
+        self.assertEqual((await ask(channel)).value, "fine")
+        self.assertEqual(len(self.flushLoggedErrors()), 1)
+
+
+class StreamTests(TestCase):
+    """Tests for methods that answer with a stream."""
+
+    async def test_generator_that_awaits_deferreds(self) -> None:
+        """An async generator may await Deferreds; each item is sent as it comes, then an end."""
+        gates = [Gate(), Gate()]
+
+        async def handler(request: StringValue) -> AsyncIterator[Any]:
+            for gate in gates:
+                text = await gate.wait()
+                yield StringValue(value=f"{request.value} {text}")
+
+        channel = await served(self, Method(WATCH, StringValue, handler, streaming=True))
+        stream = channel.stream(WATCH, StringValue(value="you"), StringValue)
+        got = []
+        for gate in gates:
+            item = stream.read()
+            await soon(gate.entered)
+            self.assertNoResult(item)
+            gate.opened.callback("later")
+            got.append(await soon(item))
+        self.assertEqual(got, [StringValue(value="you later")] * 2)
+        self.assertIsNone(await soon(stream.read()))
+        self.assertIsNone(await soon(stream.read()))
+
+    async def test_iteration(self) -> None:
+        """A stream can be iterated, and may carry bytes."""
+
+        async def handler(data: bytes) -> AsyncIterator[bytes]:
+            for _ in range(3):
+                yield data
+
+        channel = await served(self, Method(WATCH, None, handler, streaming=True))
+        item = StringValue(value="same")
+        got = [part async for part in channel.stream(WATCH, item, StringValue)]
+        self.assertEqual(got, [item] * 3)
+
+    async def test_iterator_that_is_no_generator(self) -> None:
+        """Any async iterator will do."""
+
+        class Items:
+            def __init__(self) -> None:
+                self.left = 2
+
+            def __aiter__(self) -> "Items":
+                return self
+
+            async def __anext__(self) -> StringValue:
+                self.left -= 1
+                if self.left < 0:
+                    raise StopAsyncIteration
+                return StringValue(value=str(self.left))
+
+        channel = await served(self, Method(WATCH, None, lambda _: Items(), streaming=True))
+        got = [part.value async for part in channel.stream(WATCH, b"", StringValue)]
+        self.assertEqual(got, ["1", "0"])
+
+    async def test_item_that_does_not_parse(self) -> None:
+        """An item that is no message fails its read as MalformedMessage, naming the method."""
+
+        async def handler(_: bytes) -> AsyncIterator[bytes]:
+            yield b"\xff\xff\xff"
+
+        channel = await served(self, Method(WATCH, None, handler, streaming=True))
+        stream = channel.stream(WATCH, b"", StringValue)
+        error = await self.assertFailure(soon(stream.read()), MalformedMessage)
+        self.assertIn(WATCH, str(error))
+        self.assertIn("google.protobuf.StringValue", str(error))
+
+    async def test_stream_that_is_not_read_skips_to_the_latest(self) -> None:
+        """A reader gets the last value while another does not read, and gets it later with few."""
+        size, count = 1_000_000, 200
+        latest = Latest(b"")
+
+        async def handler(_: bytes) -> AsyncIterator[BytesValue]:
+            version = -1
+            while True:
+                if latest.version == version:
+                    await latest.newer_than(version)
+                version = latest.version
+                yield BytesValue(value=latest.value)
+
+        channel = await served(self, Method(WATCH, None, handler, streaming=True))
+        read, unread = (channel.stream(WATCH, b"", BytesValue) for _ in range(2))
+        for stream in (read, unread):
+            await soon(stream.read())
+        for number in range(count):
+            latest.publish(b"%d" % number + bytes(size))
+            item = await soon(read.read())
+            while item is not None and item.value != latest.value:
+                item = await soon(read.read())
+            assert item is not None
+        received = 0
+        item = None
+        while item is None or item.value != latest.value:
+            item = await soon(unread.read())
+            assert item is not None
+            received += 1
+        self.assertLess(received, count // 10)
+        read.cancel()
+        unread.cancel()
+
+
+class CancellationTests(TestCase):
+    """Tests for callers that go away, and callees that do."""
+
+    async def test_deferred(self) -> None:
+        """A caller's cancel reaches the canceller of the handler's Deferred."""
+        gate = Gate()
+        channel = await served(self, Method(ASK, StringValue, lambda _: gate.wait()))
+        call = ask(channel)
+        await soon(gate.entered)
+        call.cancel()
+        await self.assertFailure(call, CancelledError)
+        await soon(gate.cancelled)
+
+    async def test_coroutine(self) -> None:
+        """A caller's cancel reaches a coroutine as Twisted's CancelledError."""
+        gate, seen = Gate(), Deferred[BaseException]()
+
+        async def handler(_: StringValue) -> StringValue:
+            try:
+                return StringValue(value=await gate.wait())
+            except BaseException as error:
+                seen.callback(error)
+                raise
+
+        channel = await served(self, Method(ASK, StringValue, handler))
+        call = ask(channel)
+        await soon(gate.entered)
+        call.cancel()
+        await self.assertFailure(call, CancelledError)
+        self.assertIs(type(await soon(seen)), CancelledError)
+
+    async def test_generator(self) -> None:
+        """A cancelled stream raises CancelledError where the generator waits; finally runs."""
+        gate, left = Gate(), Deferred[str]()
+
+        async def handler(_: StringValue) -> AsyncIterator[StringValue]:
+            caught = "nothing"
+            try:
+                yield StringValue(value="first")
+                await gate.wait()
+            except CancelledError:
+                caught = "CancelledError"
+                raise
+            finally:
+                left.callback(caught)
+
+        channel = await served(self, Method(WATCH, StringValue, handler, streaming=True))
+        stream = channel.stream(WATCH, b"", StringValue)
+        await soon(stream.read())
+        await soon(gate.entered)
+        pending = soon(stream.read())
+        stream.cancel()
+        await self.assertFailure(pending, CancelledError)
+        self.assertEqual(await soon(left), "CancelledError")
+
+    async def test_generator_after_its_read_was_cancelled(self) -> None:
+        """Cancelling a pending read ends the call too."""
+        gate = Gate()
+
+        async def handler(_: StringValue) -> AsyncIterator[StringValue]:
+            yield await gate.wait()
+
+        channel = await served(self, Method(WATCH, StringValue, handler, streaming=True))
+        pending = channel.stream(WATCH, b"", StringValue).read()
+        await soon(gate.entered)
+        pending.cancel()
+        await self.assertFailure(pending, CancelledError)
+        await soon(gate.cancelled)
+
+    async def test_generator_parked_in_a_write(self) -> None:
+        """A generator whose stream nobody reads runs its finally when the caller goes away."""
+        entered, left = Deferred[None](), Deferred[None]()
+
+        async def items() -> AsyncIterator[BytesValue]:
+            entered.callback(None)
+            try:
+                while True:
+                    yield BytesValue(value=bytes(1_000_000))
+            finally:
+                left.callback(None)
+
+        kept = items()  # so that it is closed, and not just collected
+        channel = await served(self, Method(WATCH, None, lambda _: kept, streaming=True))
+        stream = channel.stream(WATCH, b"", BytesValue)
+        await soon(stream.read())
+        await soon(entered)
+        self.assertNoResult(left)
+        stream.cancel()
+        await soon(left)
+
+    async def test_cancel_before_the_call_was_made(self) -> None:
+        """A read that is cancelled at once never reaches the peer, and a later one fails."""
+        called: list[Any] = []
+        channel = await served(self, Method(WATCH, None, called.append, streaming=True))
+        stream = channel.stream(WATCH, b"", StringValue)
+        pending = stream.read()
+        stream.cancel()
+        await self.assertFailure(soon(pending), CancelledError)
+        await self.assertFailure(soon(stream.read()), CancelledError)
+        self.assertEqual(called, [])
+
+    async def test_nothing_of_a_cancelled_call_is_logged(self) -> None:
+        """Callers that go away leave no line in the log."""
+        gate, left = Gate(), Deferred[None]()
+
+        async def handler(_: StringValue) -> None:
+            try:
+                await gate.wait()
+            finally:
+                left.callback(None)
+
+        channel = await served(self, Method(ASK, StringValue, handler))
+        with capturedLogs() as events:
+            call = ask(channel)
+            await soon(gate.entered)
+            call.cancel()
+            await self.assertFailure(call, CancelledError)
+            await soon(left)
+        self.assertEqual(events, [])
+
+    async def test_timeout(self) -> None:
+        """A call that is not answered in time fails as CallTimedOut; its handler is cancelled."""
+        gate = Gate()
+        channel = await served(self, Method(ASK, StringValue, lambda _: gate.wait()))
+        call = ask(channel, timeout=0.2)
+        error = await self.assertFailure(call, CallTimedOut)
+        self.assertEqual(error.status, "DEADLINE_EXCEEDED")
+        await soon(gate.cancelled)
+
+    async def test_caller_that_closes_its_channel(self) -> None:
+        """Closing the channel ends its calls at both ends."""
+        gate = Gate()
+        channel = await served(self, Method(ASK, StringValue, lambda _: gate.wait()))
+        call = ask(channel)
+        await soon(gate.entered)
+        await soon(channel.close())
+        await self.assertFailure(call, CallFailed, CancelledError)
+        await soon(gate.cancelled)
+
+    async def test_server_that_stops(self) -> None:
+        """Calls that outlive a stopping server's grace are cancelled, and fail at the caller."""
+        path, gate = f"{temporary_directory(self)}/a.sock", Gate()
+        server = server_of(self, path, Method(ASK, StringValue, lambda _: gate.wait()))
+        await soon(server.listen())
+        channel = Channel(path, reactor=reactor)
+        self.addCleanup(channel.close)
+        call = ask(channel)
+        await soon(gate.entered)
+        await soon(server.stopService())
+        await soon(gate.cancelled)
+        await self.assertFailure(call, CallFailed)

@@ -1,0 +1,467 @@
+"""Tests for twistdp.rpc.server: a server's life, and its name in the directory."""
+
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+from google.protobuf.wrappers_pb2 import StringValue
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred, gatherResults, succeed
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import TestCase
+
+from tests.helpers import Gate, channel_to, server_of, soon, temporary_directory
+from twistdp.errors import SocketTaken
+from twistdp.naming import private_directory
+from twistdp.rpc import Method, Server
+from twistdp.rpc.bridge import loop_of
+
+ASK = "/test.Service/Ask"
+WATCH = "/test.Service/Watch"
+
+LISTENER = """
+import socket, sys
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(sys.argv[1])
+listening.listen()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+class ServerCase(TestCase):
+    """A directory with room for a socket."""
+
+    def setUp(self) -> None:
+        """Choose the socket's path."""
+        self.directory = f"{temporary_directory(self)}/d"
+        os.mkdir(self.directory)
+        self.path = f"{self.directory}/a.sock"
+        self.private = private_directory(self.path)
+
+    def server(self, *methods: Method, **options: Any) -> Server:
+        """A server that is stopped after the test."""
+        return server_of(
+            self, self.path, *(methods or [Method(ASK, StringValue, succeed)]), **options
+        )
+
+    async def answered(self) -> str:
+        """What a new client of the path is answered."""
+        channel = channel_to(self, self.path)
+        answer = await soon(channel.unary(ASK, StringValue(value="yes"), StringValue))
+        await soon(channel.close())
+        return str(answer.value)
+
+    def another_process(self) -> "subprocess.Popen[bytes]":
+        """A process that listens on the path."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", LISTENER, self.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+        def end() -> None:
+            process.kill()
+            process.communicate()
+
+        self.addCleanup(end)
+        assert process.stdout is not None
+        self.assertEqual(process.stdout.readline(), b"ready\n")
+        return process
+
+
+class ListenTests(ServerCase):
+    """Tests for `Server.listen`."""
+
+    async def test_name_appears_finished(self) -> None:
+        """The name appears with mode 0600, in no umask's hands, when the server answers."""
+        self.addCleanup(os.umask, os.umask(0))
+        seen = []
+
+        class Watched(Server):
+            def publish(self) -> None:
+                seen.append(os.path.lexists(self.path))
+                super().publish()
+
+        server = Watched(self.path, [Method(ASK, StringValue, succeed)], reactor=reactor)
+        self.addCleanup(server.stopService)
+        self.assertFalse(server.is_published())
+        listening = soon(server.listen())
+        self.assertFalse(os.path.lexists(self.path))
+        await listening
+        self.assertEqual(seen, [False])
+        self.assertTrue(server.is_published())
+        found = os.lstat(self.path)
+        self.assertTrue(stat.S_ISSOCK(found.st_mode))
+        self.assertEqual(stat.S_IMODE(found.st_mode), 0o600)
+        self.assertEqual(stat.S_IMODE(os.lstat(self.private).st_mode), 0o700)
+        self.assertEqual(await self.answered(), "yes")
+
+    async def test_modes_with_a_daemons_umask(self) -> None:
+        """A umask that takes everything away changes nothing."""
+        self.addCleanup(os.umask, os.umask(0o777))
+        await soon(self.server().listen())
+        self.assertEqual(stat.S_IMODE(os.lstat(self.path).st_mode), 0o600)
+        self.assertEqual(stat.S_IMODE(os.lstat(self.private).st_mode), 0o700)
+        self.assertEqual(await self.answered(), "yes")
+
+    async def test_start_service_listens(self) -> None:
+        """A started service listens by itself."""
+        server = self.server()
+        server.startService()
+        await soon(server.listen())
+        self.assertEqual(await self.answered(), "yes")
+
+    async def test_failed_start_is_logged(self) -> None:
+        """A service that cannot listen says why in one line, and starts when it is asked again."""
+        os.mkdir(self.path)
+        server = self.server()
+        with capturedLogs() as events:
+            server.startService()
+            await self.assertFailure(soon(server.listen()), SocketTaken)
+        reasons = [event["reason"] for event in events if "reason" in event]
+        self.assertEqual(len(reasons), 1, events)
+        self.assertIn(self.path, reasons[0])
+        os.rmdir(self.path)
+        await soon(server.listen())
+        self.assertEqual(await self.answered(), "yes")
+
+    async def test_listen_again_changes_nothing(self) -> None:
+        """While all is well, listening again leaves the server and its name as they are."""
+        server = self.server()
+        await soon(server.listen())
+        before = os.lstat(self.path).st_ino
+        await soon(gatherResults([server.listen() for _ in range(3)]))
+        self.assertEqual(os.lstat(self.path).st_ino, before)
+
+    async def test_removed_name_is_made_again(self) -> None:
+        """After its name was removed, the same server gets it again and old calls live on."""
+        gate = Gate()
+
+        async def handler(_: StringValue) -> AsyncIterator[StringValue]:
+            yield StringValue(value="before")
+            yield await gate.wait()
+
+        server = self.server(
+            Method(ASK, StringValue, succeed),
+            Method(WATCH, StringValue, handler, streaming=True),
+        )
+        await soon(server.listen())
+        stream = channel_to(self, self.path).stream(WATCH, b"", StringValue)
+        await soon(stream.read())
+        await soon(gate.entered)
+        before = os.lstat(self.path).st_ino
+        os.unlink(self.path)
+        self.assertFalse(server.is_published())
+        await soon(server.listen())
+        self.assertTrue(server.is_published())
+        self.assertEqual(os.lstat(self.path).st_ino, before)
+        self.assertEqual(await self.answered(), "yes")
+        gate.opened.callback(StringValue(value="after"))
+        self.assertEqual(await soon(stream.read()), StringValue(value="after"))
+
+    async def test_name_removed_before_the_result_is_delivered(self) -> None:
+        """A request made when an attempt has already looked gets an attempt of its own."""
+        server = self.server()
+        await soon(server.listen())
+        first = soon(server.listen())
+        second = Deferred[Any]()
+
+        def remove() -> None:
+            # The attempt has run, its outcome is on its way.
+            self.assertNoResult(first)
+            os.unlink(self.path)
+            soon(server.listen()).chainDeferred(second)
+
+        loop_of(reactor).call_soon(remove)
+        await first
+        await second
+        self.assertTrue(os.path.lexists(self.path))
+        self.assertTrue(server.is_published())
+
+    async def test_name_removed_during_publish(self) -> None:
+        """The same when the name vanishes in the very moment it was made."""
+        again: list[Deferred[None]] = []
+
+        class Unlucky(Server):
+            def publish(self) -> None:
+                super().publish()
+                if not again:
+                    os.unlink(self.path)
+                    again.append(soon(self.listen()))
+
+        server = Unlucky(self.path, [Method(ASK, StringValue, succeed)], reactor=reactor)
+        self.addCleanup(server.stopService)
+        await soon(server.listen())
+        await again[0]
+        self.assertTrue(server.is_published())
+
+    async def test_directory_made_anew(self) -> None:
+        """After its directory was removed and made anew there is a new server in it."""
+        server = self.server()
+        await soon(server.listen())
+        shutil.rmtree(self.directory)
+        await self.assertFailure(soon(server.listen()), OSError)
+        os.mkdir(self.directory)
+        await soon(server.listen())
+        self.assertTrue(server.is_published())
+        self.assertEqual(await self.answered(), "yes")
+
+    async def test_private_directory_removed(self) -> None:
+        """Without its private directory the server is made anew, under the name it had."""
+        server = self.server()
+        await soon(server.listen())
+        shutil.rmtree(self.private)
+        await soon(server.listen())
+        self.assertTrue(server.is_published())
+        self.assertTrue(os.path.isdir(self.private))
+        self.assertEqual(await self.answered(), "yes")
+
+    async def test_missing_directory(self) -> None:
+        """Without a directory, listening fails with OSError and works once there is one."""
+        os.rmdir(self.directory)
+        server = self.server()
+        await self.assertFailure(soon(server.listen()), FileNotFoundError)
+        os.mkdir(self.directory)
+        await soon(server.listen())
+        self.assertEqual(await self.answered(), "yes")
+
+    async def test_path_that_is_too_long(self) -> None:
+        """A path that cannot be bound fails with OSError naming it, and stopping still works."""
+        self.directory = f"{self.directory}/{'y' * 100}"
+        os.mkdir(self.directory)
+        self.path = f"{self.directory}/a.sock"
+        server = self.server()
+        error = await self.assertFailure(soon(server.listen()), OSError)
+        self.assertIn(self.path, str(error))
+        await soon(server.stopService())
+        self.assertEqual(os.listdir(self.directory), [])
+
+
+class TakenTests(ServerCase):
+    """Tests for a name that somebody or something else has."""
+
+    async def test_live_listener_is_not_replaced(self) -> None:
+        """A living process at the path is left there, and told by its pid."""
+        process = self.another_process()
+        before = os.lstat(self.path).st_ino
+        server = self.server()
+        error = await self.assertFailure(soon(server.listen()), SocketTaken)
+        self.assertEqual((error.path, error.pid), (self.path, process.pid))
+        self.assertIn(self.path, str(error))
+        self.assertIn(str(process.pid), str(error))
+        self.assertEqual(os.lstat(self.path).st_ino, before)
+        await soon(server.stopService())
+        self.assertEqual(os.lstat(self.path).st_ino, before)
+
+    async def test_listener_that_dies_is_replaced(self) -> None:
+        """Once the other process was killed, whose socket stays behind, the name is ours."""
+        process = self.another_process()
+        server = self.server()
+        await self.assertFailure(soon(server.listen()), SocketTaken)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        self.assertTrue(os.path.lexists(self.path))
+        await soon(server.listen())
+        self.assertEqual(await self.answered(), "yes")
+
+    async def test_dead_socket_is_replaced(self) -> None:
+        """A socket that nobody listens on is no obstacle."""
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(self.path)
+            dead.listen()
+        await soon(self.server().listen())
+        self.assertEqual(await self.answered(), "yes")
+
+    async def test_file_is_kept(self) -> None:
+        """A plain file at the path is refused, and kept with what is in it."""
+        with open(self.path, "w") as file:
+            file.write("precious")
+        error = await self.assertFailure(soon(self.server().listen()), SocketTaken)
+        self.assertEqual(error.pid, 0)
+        self.assertIn("not a socket", str(error))
+        with open(self.path) as file:
+            self.assertEqual(file.read(), "precious")
+
+    async def test_second_server_of_this_process(self) -> None:
+        """Two servers of one process cannot have one name; the second gets it after the first."""
+        first, second = self.server(), self.server()
+        await soon(first.listen())
+        error = await self.assertFailure(soon(second.listen()), SocketTaken)
+        self.assertEqual(error.pid, os.getpid())
+        self.assertIn("this process", str(error))
+        self.assertEqual(await self.answered(), "yes")
+        await soon(first.stopService())
+        await soon(second.listen())
+        self.assertTrue(second.is_published())
+
+    async def test_refused_second_server_leaves_the_first_alone(self) -> None:
+        """Stopping a server that was refused takes nothing from the one that is there."""
+        first, second = self.server(), self.server()
+        await soon(first.listen())
+        await self.assertFailure(soon(second.listen()), SocketTaken)
+        await soon(second.stopService())
+        self.assertTrue(first.is_published())
+        self.assertTrue(os.path.isdir(self.private))
+        self.assertEqual(await self.answered(), "yes")
+
+    async def test_leftovers_of_a_crash(self) -> None:
+        """What a process that was killed left in the private directory is removed."""
+        os.mkdir(self.private, 0o777)
+        with open(f"{self.private}/junk", "w"):
+            pass
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(f"{self.private}/s")
+        await soon(self.server().listen())
+        self.assertEqual(os.listdir(self.private), ["s"])
+        self.assertEqual(stat.S_IMODE(os.lstat(self.private).st_mode), 0o700)
+        self.assertEqual(await self.answered(), "yes")
+
+
+class StopTests(ServerCase):
+    """Tests for `Server.stopService` and `Server.crash`."""
+
+    async def test_nothing_is_left(self) -> None:
+        """A stopped server leaves neither name nor private directory."""
+        server = self.server()
+        await soon(server.listen())
+        await soon(server.stopService())
+        self.assertEqual(os.listdir(self.directory), [])
+        self.assertFalse(server.is_published())
+
+    async def test_name_goes_at_once(self) -> None:
+        """The name is gone when stopService returns, before calls have ended."""
+        server = self.server()
+        await soon(server.listen())
+        stopped = soon(server.stopService())
+        self.assertFalse(os.path.lexists(self.path))
+        await stopped
+
+    async def test_name_that_belongs_to_another(self) -> None:
+        """A name that meanwhile is another file's is left alone."""
+        server = self.server()
+        await soon(server.listen())
+        os.unlink(self.path)
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(self.path)
+            other.listen()
+            before = os.lstat(self.path).st_ino
+            await soon(server.stopService())
+            self.assertEqual(os.lstat(self.path).st_ino, before)
+        self.assertEqual(os.listdir(self.directory), ["a.sock"])
+
+    async def test_crash_leaves_the_dead_name(self) -> None:
+        """After a crash the name is there and nobody listens; a new server replaces it."""
+        server = self.server()
+        await soon(server.listen())
+        await soon(server.crash())
+        self.assertTrue(stat.S_ISSOCK(os.lstat(self.path).st_mode))
+        with socket.socket(socket.AF_UNIX) as client:
+            self.assertRaises(ConnectionRefusedError, client.connect, self.path)
+        await soon(self.server().listen())
+        self.assertEqual(await self.answered(), "yes")
+
+    async def test_stop_waits_for_a_parked_stream(self) -> None:
+        """Stopping waits until a stream's handler has run its finally."""
+        gate, cleaning = Gate(), Gate()
+
+        async def handler(_: StringValue) -> AsyncIterator[StringValue]:
+            try:
+                yield await gate.wait()
+            finally:
+                await cleaning.wait()
+
+        server = self.server(Method(WATCH, StringValue, handler, streaming=True), grace=0.0)
+        await soon(server.listen())
+        read = soon(channel_to(self, self.path).stream(WATCH, b"", StringValue).read())
+        read.addErrback(lambda _: None)
+        await soon(gate.entered)
+        stopped = soon(server.stopService())
+        await soon(cleaning.entered)
+        await read  # the client knows the end, so gRPC's own stop is past that call
+        self.assertNoResult(stopped)
+        cleaning.opened.callback(None)
+        await stopped
+        self.assertEqual(os.listdir(self.directory), [])
+
+    async def test_calls_may_end_within_the_grace(self) -> None:
+        """A call that ends within the grace is answered."""
+        gate = Gate()
+        server = self.server(Method(ASK, StringValue, lambda _: gate.wait()), grace=5.0)
+        await soon(server.listen())
+        answer = soon(channel_to(self, self.path).unary(ASK, b"", StringValue))
+        await soon(gate.entered)
+        stopped = soon(server.stopService())
+        gate.opened.callback(StringValue(value="in time"))
+        self.assertEqual((await answer).value, "in time")
+        await stopped
+
+    async def test_stop_twice(self) -> None:
+        """Stopping twice, at once or later, is fine."""
+        server = self.server()
+        await soon(server.listen())
+        await soon(gatherResults([server.stopService(), server.stopService()]))
+        await soon(server.stopService())
+        self.assertEqual(os.listdir(self.directory), [])
+
+    async def test_stop_without_a_start(self) -> None:
+        """A server that never listened stops at once."""
+        self.successResultOf(self.server().stopService())
+
+    async def test_stop_before_listen_has_finished(self) -> None:
+        """Stopping in the middle of the first attempt leaves nothing, and nobody waiting."""
+        server = self.server()
+        listening = [soon(server.listen()) for _ in range(2)]
+        for one in listening:
+            one.addErrback(lambda failure: failure.trap(CancelledError))
+        await soon(server.stopService())
+        for one in listening:
+            await one
+        self.assertEqual(os.listdir(self.directory), [])
+
+    async def test_stop_while_the_server_starts(self) -> None:
+        """Stopping when the socket is bound but not yet named leaves nothing either."""
+        server = self.server()
+        listening = soon(server.listen())
+        listening.addErrback(lambda failure: failure.trap(CancelledError))
+        stopped = Deferred[None]()
+
+        def stop() -> None:
+            self.assertTrue(os.path.lexists(f"{self.private}/s"))
+            self.assertFalse(os.path.lexists(self.path))
+            soon(server.stopService()).chainDeferred(stopped)
+
+        loop_of(reactor).call_soon(stop)
+        await stopped
+        await listening
+        self.assertEqual(os.listdir(self.directory), [])
+
+    async def test_stop_before_listen_has_finished_logs_nothing(self) -> None:
+        """A service that is stopped before it listened has no error to tell."""
+        server = self.server()
+        with capturedLogs() as events:
+            server.startService()
+            await soon(server.stopService())
+        self.assertEqual([event for event in events if event["log_level"].name == "error"], [])
+
+    async def test_stop_after_the_directory_was_removed(self) -> None:
+        """Stopping does not mind that the directory is gone."""
+        server = self.server()
+        await soon(server.listen())
+        shutil.rmtree(self.directory)
+        await soon(server.stopService())
+        self.assertFalse(os.path.lexists(self.directory))
+
+    async def test_name_can_be_used_again(self) -> None:
+        """After a stop, another server may have the path at once."""
+        for _ in range(3):
+            server = self.server()
+            await soon(server.listen())
+            self.assertEqual(await self.answered(), "yes")
+            await soon(server.stopService())

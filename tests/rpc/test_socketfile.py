@@ -1,0 +1,240 @@
+"""Tests for twistdp.rpc.socketfile."""
+
+import os
+import shutil
+import socket
+import stat
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.helpers import temporary_directory
+from twistdp.errors import SocketTaken
+from twistdp.rpc.socketfile import SocketFile, listener
+
+
+class SocketFileCase(SynchronousTestCase):
+    """A directory, and sockets in it."""
+
+    def setUp(self) -> None:
+        """Choose the socket's path."""
+        self.directory = temporary_directory(self)
+        self.path = f"{self.directory}/a.sock"
+
+    def bound(self, path: str, kind: int = socket.SOCK_STREAM) -> socket.socket:
+        """A socket that listens, as far as its kind can."""
+        bound = socket.socket(socket.AF_UNIX, kind)
+        self.addCleanup(bound.close)
+        bound.bind(path)
+        if kind != socket.SOCK_DGRAM:
+            bound.listen(1)
+        return bound
+
+    def claimed(self) -> SocketFile:
+        """A claimed file whose socket is bound."""
+        file = SocketFile(self.path)
+        self.addCleanup(file.release)
+        self.bound(file.claim())
+        return file
+
+
+class ClaimTests(SocketFileCase):
+    """Tests for `SocketFile.claim` and `SocketFile.release`."""
+
+    def test_private_directory_is_beside_the_name(self) -> None:
+        """The place to bind is in a hidden directory of the same file system, mode 0700."""
+        file = SocketFile(self.path)
+        self.addCleanup(file.release)
+        bound = file.claim()
+        self.assertEqual(os.path.dirname(file.private), self.directory)
+        self.assertEqual(os.path.dirname(bound), file.private)
+        self.assertTrue(os.path.basename(file.private).startswith("."))
+        self.assertEqual(stat.S_IMODE(os.lstat(file.private).st_mode), 0o700)
+
+    def test_claimed_by_another(self) -> None:
+        """Who comes second is refused, also before the first one's socket is bound."""
+        first, second = SocketFile(self.path), SocketFile(self.path)
+        self.addCleanup(first.release)
+        self.addCleanup(second.release)
+        bound = first.claim()
+        error = self.assertRaises(SocketTaken, second.claim)
+        self.assertEqual(error.pid, 0)
+        self.assertNotIn("process 0", str(error))
+        self.bound(bound)
+        error = self.assertRaises(SocketTaken, second.claim)
+        self.assertEqual(error.pid, os.getpid())
+        first.release()
+        second.claim()
+
+    def test_claim_again(self) -> None:
+        """Claiming anew starts over."""
+        file = self.claimed()
+        file.claim()
+        self.assertEqual(os.listdir(file.private), [])
+
+    def test_no_descriptor_is_left(self) -> None:
+        """Neither a refused nor a released claim leaves a descriptor open."""
+        before = os.listdir("/proc/self/fd")
+        first, second = SocketFile(self.path), SocketFile(self.path)
+        first.claim()
+        self.assertRaises(SocketTaken, second.claim)
+        first.release()
+        shutil.rmtree(self.directory)
+        self.assertRaises(FileNotFoundError, first.claim)
+        self.assertEqual(len(os.listdir("/proc/self/fd")), len(before))
+
+    def test_release_without_a_claim(self) -> None:
+        """Releasing what was not claimed takes nothing from its owner."""
+        file = self.claimed()
+        SocketFile(self.path).release()
+        self.assertTrue(os.path.isdir(file.private))
+
+    def test_symlink_is_not_followed(self) -> None:
+        """A link where the private directory should be is refused; its target is kept."""
+        victim = temporary_directory(self)
+        with open(f"{victim}/precious", "w"):
+            pass
+        file = SocketFile(self.path)
+        os.symlink(victim, file.private)
+        self.assertRaises(OSError, file.claim)
+        self.assertEqual(os.listdir(victim), ["precious"])
+        file.release()
+        self.assertEqual(os.listdir(victim), ["precious"])
+
+    def test_release_leaves_anothers_private_directory(self) -> None:
+        """After the private directory was made anew by another, releasing leaves that alone."""
+        first = self.claimed()
+        shutil.rmtree(first.private)
+        second = self.claimed()
+        first.release()
+        self.assertTrue(second.is_bound())
+        self.assertTrue(os.path.lexists(second.bound))
+
+    def test_anothers_socket_is_not_ours(self) -> None:
+        """A socket that another bound in a private directory made anew is not published by us."""
+        first = self.claimed()
+        shutil.rmtree(first.private)
+        second = self.claimed()
+        self.assertTrue(second.is_bound())
+        self.assertFalse(first.is_bound())
+
+
+class PublishTests(SocketFileCase):
+    """Tests for `SocketFile.publish` and what undoes it."""
+
+    def test_publish(self) -> None:
+        """The name is another link to the bound socket, mode 0600."""
+        file = self.claimed()
+        self.assertTrue(file.is_bound())
+        self.assertFalse(file.is_published())
+        file.publish()
+        self.assertTrue(file.is_published())
+        self.assertTrue(os.path.samefile(self.path, file.bound))
+        self.assertEqual(stat.S_IMODE(os.lstat(self.path).st_mode), 0o600)
+        file.publish()
+        self.assertTrue(file.is_published())
+
+    def test_withdraw(self) -> None:
+        """Withdrawing removes the name and not the socket; doing it twice is fine."""
+        file = self.claimed()
+        file.publish()
+        file.withdraw()
+        file.withdraw()
+        self.assertFalse(os.path.lexists(self.path))
+        self.assertTrue(file.is_bound())
+
+    def test_withdraw_leaves_anothers_name(self) -> None:
+        """A name that shows another file is not removed."""
+        file = self.claimed()
+        file.publish()
+        os.unlink(self.path)
+        self.bound(self.path)
+        file.withdraw()
+        self.assertTrue(os.path.lexists(self.path))
+
+    def test_forget(self) -> None:
+        """A forgotten name is left to its fate."""
+        file = self.claimed()
+        file.publish()
+        file.forget()
+        file.withdraw()
+        self.assertTrue(os.path.lexists(self.path))
+
+    def test_live_listener(self) -> None:
+        """A name with a listener is left alone, told by the pid."""
+        self.bound(self.path)
+        error = self.assertRaises(SocketTaken, self.claimed().publish)
+        self.assertEqual(error.pid, os.getpid())
+        self.assertIsNotNone(listener(self.path))
+
+    def test_live_listener_with_a_full_backlog(self) -> None:
+        """A listener too busy to accept is alive, though its pid is hidden."""
+        bound = self.bound(self.path)
+        clients = []
+        while True:
+            client = socket.socket(socket.AF_UNIX)
+            clients.append(client)
+            self.addCleanup(client.close)
+            client.setblocking(False)
+            try:
+                client.connect(self.path)
+            except BlockingIOError:
+                break
+        error = self.assertRaises(SocketTaken, self.claimed().publish)
+        self.assertEqual(error.pid, 0)
+        self.assertTrue(os.path.lexists(self.path))
+        self.assertNotEqual(bound.fileno(), -1)
+
+    def test_live_sockets_of_other_kinds(self) -> None:
+        """A datagram or packet socket in use is somebody's too, and is not removed."""
+        file = self.claimed()
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
+            bound = self.bound(self.path, kind)
+            before = os.lstat(self.path).st_ino
+            self.assertRaises(SocketTaken, file.publish)
+            self.assertEqual(os.lstat(self.path).st_ino, before)
+            bound.close()
+            os.unlink(self.path)
+
+    def test_dead_socket(self) -> None:
+        """A name that nobody listens on is replaced."""
+        self.bound(self.path).close()
+        file = self.claimed()
+        file.publish()
+        self.assertTrue(file.is_published())
+
+    def test_no_socket(self) -> None:
+        """A file, a directory, a link to a live socket: refused and kept."""
+        live = f"{self.directory}/live"
+        self.bound(live)
+        file = self.claimed()
+        for make in (
+            lambda: open(self.path, "w").close(),
+            lambda: os.mkdir(self.path),
+            lambda: os.symlink(live, self.path),
+            lambda: os.symlink("nowhere", self.path),
+        ):
+            make()
+            before = os.lstat(self.path)
+            error = self.assertRaises(SocketTaken, file.publish)
+            self.assertIn("is not a socket", str(error))
+            self.assertEqual(error.pid, 0)
+            self.assertTrue(os.path.samestat(before, os.lstat(self.path)))
+            if stat.S_ISDIR(before.st_mode):
+                os.rmdir(self.path)
+            else:
+                os.unlink(self.path)
+
+
+class ListenerTests(SocketFileCase):
+    """Tests for `listener`."""
+
+    def test_pid(self) -> None:
+        """A listening socket tells its process."""
+        self.bound(self.path)
+        self.assertEqual(listener(self.path), os.getpid())
+
+    def test_nobody(self) -> None:
+        """A dead socket and a missing one have no listener."""
+        self.assertIsNone(listener(self.path))
+        self.bound(self.path).close()
+        self.assertIsNone(listener(self.path))

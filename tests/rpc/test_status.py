@@ -1,0 +1,122 @@
+"""Tests for twistdp.rpc.status."""
+
+import inspect
+
+import grpc
+from twisted.internet.defer import CancelledError
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp import errors
+from twistdp.errors import (
+    AllocationRefused,
+    CallFailed,
+    CallTimedOut,
+    ConflictingDevices,
+    MalformedMessage,
+    PeerUnavailable,
+    TwistdpError,
+    UnhealthyDevice,
+    UnknownDevice,
+)
+from twistdp.rpc.status import CODES, answer_for, code_of, error_from
+
+METHOD = "/test.Service/Method"
+
+
+class AnswerForTests(SynchronousTestCase):
+    """Tests for `answer_for`."""
+
+    def test_codes(self) -> None:
+        """The statuses are these, since the kubelet and its users tell refusals by them."""
+        self.assertEqual(code_of(UnknownDevice), grpc.StatusCode.NOT_FOUND)
+        self.assertEqual(code_of(UnhealthyDevice), grpc.StatusCode.FAILED_PRECONDITION)
+        self.assertEqual(code_of(ConflictingDevices), grpc.StatusCode.FAILED_PRECONDITION)
+        self.assertEqual(code_of(MalformedMessage), grpc.StatusCode.INVALID_ARGUMENT)
+
+    def test_every_refusal_has_a_status(self) -> None:
+        """Each refusal of an allocation that the package defines has a status."""
+        refusals = [
+            kind
+            for kind in vars(errors).values()
+            if inspect.isclass(kind)
+            and issubclass(kind, AllocationRefused)
+            and kind is not AllocationRefused
+        ]
+        self.assertTrue(refusals)
+        for kind in [*refusals, MalformedMessage, ConflictingDevices]:
+            self.assertIsNotNone(code_of(kind), kind)
+
+    def test_codes_lists_only_stated_errors(self) -> None:
+        """CODES lists nothing that is not raised on purpose, and no remote call's outcome."""
+        for kind in CODES:
+            self.assertTrue(issubclass(kind, TwistdpError), kind)
+            self.assertFalse(issubclass(kind, CallFailed), kind)
+
+    def test_refusal_goes_out_as_it_is(self) -> None:
+        """A stated refusal keeps its text and is one log line without a stack."""
+        for kind, code in CODES.items():
+            with capturedLogs() as events:
+                answer = answer_for(kind("no device 'a'"), METHOD)
+            self.assertEqual(answer, (code, "no device 'a'"))
+            (event,) = events
+            self.assertEqual(event["reason"], "no device 'a'")
+            self.assertEqual(event["method"], METHOD)
+            self.assertNotIn("log_failure", event)
+
+    def test_failed_call_keeps_status_and_text(self) -> None:
+        """A CallFailed answers with just its own status and text, and is not logged."""
+        with capturedLogs() as events:
+            answer = answer_for(CallFailed("DATA_LOSS", "gone"), METHOD)
+        self.assertEqual(answer, (grpc.StatusCode.DATA_LOSS, "gone"))
+        self.assertEqual(events, [])
+
+    def test_cancelled(self) -> None:
+        """A handler that was cancelled by the plugin itself answers CANCELLED."""
+        code, text = answer_for(CancelledError(), METHOD)
+        self.assertEqual(code, grpc.StatusCode.CANCELLED)
+        self.assertIn(METHOD, text)
+
+    def test_bug(self) -> None:
+        """Anything else is INTERNAL with type and text, its stack logged once."""
+        try:
+            raise ZeroDivisionError("by zero")
+        except ZeroDivisionError as error:
+            code, text = answer_for(error, METHOD)
+        self.assertEqual(code, grpc.StatusCode.INTERNAL)
+        self.assertIn(METHOD, text)
+        self.assertIn("ZeroDivisionError: by zero", text)
+        self.assertNotIn("\n", text)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class ErrorFromTests(SynchronousTestCase):
+    """Tests for `error_from`."""
+
+    def outcome(self, code: grpc.StatusCode, details: str | None) -> CallFailed:
+        """What a call that ended so means."""
+        empty = grpc.aio.Metadata()
+        return error_from(grpc.aio.AioRpcError(code, empty, empty, details=details))
+
+    def test_kinds(self) -> None:
+        """A missing peer and a passed deadline have classes of their own, all else has not."""
+        for code, kind in [
+            (grpc.StatusCode.UNAVAILABLE, PeerUnavailable),
+            (grpc.StatusCode.DEADLINE_EXCEEDED, CallTimedOut),
+            (grpc.StatusCode.UNKNOWN, CallFailed),
+            (grpc.StatusCode.NOT_FOUND, CallFailed),
+        ]:
+            error = self.outcome(code, "why")
+            self.assertIs(type(error), kind)
+            self.assertEqual((error.status, error.details), (code.name, "why"))
+            self.assertEqual(str(error), f"{code.name}: why")
+
+    def test_no_details(self) -> None:
+        """A status without a text is named alone."""
+        error = self.outcome(grpc.StatusCode.ABORTED, None)
+        self.assertEqual((error.details, str(error)), ("", "ABORTED"))
+
+    def test_builtin_bases(self) -> None:
+        """Who knows nothing of gRPC may catch ConnectionError and TimeoutError."""
+        self.assertIsInstance(self.outcome(grpc.StatusCode.UNAVAILABLE, ""), ConnectionError)
+        self.assertIsInstance(self.outcome(grpc.StatusCode.DEADLINE_EXCEEDED, ""), TimeoutError)

@@ -1,0 +1,274 @@
+"""Tests for twistdp.scanning."""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from twistdp.devices import DeviceTree
+from twistdp.inotify import Inotify
+from twistdp.interfaces import INotifier, IScanner
+from twistdp.scanning import OwnLoop, is_scanner, scan_service
+from twistdp.watching import Discovery, WatchingScanner
+
+NAME = "tests.test_scanning:FakeScanner"
+
+
+@implementer(INotifier)
+class FakeNotifier:
+    """Takes any tree."""
+
+    def notify(self, tree: DeviceTree) -> None:
+        """Take it."""
+
+
+@implementer(IScanner)
+class FakeScanner:
+    """Does at each call what the test has put on `acts`, the last of it for ever."""
+
+    def __init__(self, *acts: Callable[[], Any]) -> None:
+        self.acts = list(acts)
+        self.notifiers: list[INotifier] = []
+
+    def scan(self, notifier: INotifier) -> object:
+        """Do the next act."""
+        self.notifiers.append(notifier)
+        return (self.acts.pop(0) if len(self.acts) > 1 else self.acts[0])()
+
+
+class OwnLoopTests(SynchronousTestCase):
+    """Tests for `OwnLoop`."""
+
+    def start(self, *acts: Callable[[], Any]) -> None:
+        """Start a scanner that acts so."""
+        self.clock = Clock()
+        self.scanner = FakeScanner(*acts)
+        self.notifier = FakeNotifier()
+        self.loop = OwnLoop(self.scanner, self.notifier, reactor=self.clock)
+        self.addCleanup(self.stop)
+        self.loop.startService()
+
+    def stop(self) -> None:
+        """Stop; whatever the test did, no timer is left."""
+        if self.loop.running:
+            self.loop.stopService()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def calls(self) -> int:
+        """How often scan() was called."""
+        return len(self.scanner.notifiers)
+
+    def broken(self) -> None:
+        """Raise."""
+        raise ZeroDivisionError("by zero")
+
+    def assert_called_once(self) -> None:
+        """Time passes and the scanner is not called again."""
+        self.clock.advance(1000.0)
+        self.assertEqual(self.calls(), 1)
+
+    def test_none(self) -> None:
+        """A scanner that returns None is called once, with the notifier."""
+        self.start(lambda: None)
+        self.assertEqual(self.scanner.notifiers, [self.notifier])
+        self.assert_called_once()
+
+    def test_fired_deferred(self) -> None:
+        """A Deferred that has fired is an end like None."""
+        self.start(lambda: succeed(None))
+        self.assert_called_once()
+
+    def test_deferred(self) -> None:
+        """A Deferred may fire when it likes."""
+        result: Deferred[None] = Deferred()
+        self.start(lambda: result)
+        self.clock.advance(1000.0)
+        result.callback(None)
+        self.assert_called_once()
+
+    def test_coroutine(self) -> None:
+        """A coroutine is run, and may await Deferreds."""
+        gate: Deferred[str] = Deferred()
+        seen = []
+
+        async def scan() -> None:
+            seen.append(await gate)
+
+        self.start(scan)
+        gate.callback("value")
+        self.assertEqual(seen, ["value"])
+        self.assert_called_once()
+
+    def test_any_other_value(self) -> None:
+        """Whatever else is returned is of no interest."""
+        self.start(lambda: object())
+        self.assert_called_once()
+
+    def test_raise(self) -> None:
+        """A scanner that raises is logged by name with its stack, and called again."""
+        with capturedLogs() as events:
+            self.start(self.broken, lambda: None)
+        (event,) = events
+        self.assertEqual(event["scanner"], NAME)
+        self.assertIn("in broken", event["log_failure"].getTraceback())
+        self.assertEqual(self.calls(), 1)
+        self.clock.advance(0.61)
+        self.assertEqual(self.calls(), 2)
+        self.clock.advance(1000.0)
+        self.assertEqual(self.calls(), 2)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_failed_deferred(self) -> None:
+        """A Deferred that fails, at once or later, is a failure too."""
+        later: Deferred[None] = Deferred()
+        self.start(lambda: fail(ZeroDivisionError("at once")), lambda: later, lambda: None)
+        self.clock.advance(0.61)
+        self.assertEqual(self.calls(), 2)
+        later.errback(ZeroDivisionError("later"))
+        self.clock.advance(1.21)
+        self.assertEqual(self.calls(), 3)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
+    def test_failed_coroutine(self) -> None:
+        """A coroutine that raises is a failure too."""
+
+        async def scan() -> None:
+            self.broken()
+
+        self.start(scan, lambda: None)
+        self.clock.advance(0.61)
+        self.assertEqual(self.calls(), 2)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_cancelled_by_the_scanner(self) -> None:
+        """A result that the scanner itself cancels is a failure, and not the end."""
+        result: Deferred[None] = Deferred()
+        self.start(lambda: result, lambda: None)
+        result.cancel()
+        self.clock.advance(0.61)
+        self.assertEqual(self.calls(), 2)
+        self.assertEqual(len(self.flushLoggedErrors(CancelledError)), 1)
+
+    def test_back_off(self) -> None:
+        """The delays between failures grow to a limit."""
+        self.start(self.broken)
+        delays = []
+        for _ in range(10):
+            (call,) = self.clock.getDelayedCalls()
+            delays.append(call.getTime() - self.clock.seconds())
+            self.clock.advance(delays[-1] + 0.001)
+        for delay, expected in zip(delays, [0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60], strict=True):
+            self.assertTrue(0.79 * expected < delay < 1.21 * expected, delays)
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_stop_cancels_a_deferred(self) -> None:
+        """A result that is pending at the stop is cancelled, which is no failure."""
+        cancelled: list[Any] = []
+        result: Deferred[None] = Deferred(cancelled.append)
+        self.start(lambda: result)
+        with capturedLogs() as events:
+            self.stop()
+        self.assertEqual(cancelled, [result])
+        self.assertEqual(events, [])
+        self.assert_called_once()
+
+    def test_stop_cancels_a_coroutine(self) -> None:
+        """A coroutine is cancelled where it waits."""
+        gate: Deferred[None] = Deferred()
+        left = []
+
+        async def scan() -> None:
+            try:
+                await gate
+            finally:
+                left.append(True)
+
+        self.start(scan)
+        self.stop()
+        self.assertEqual(left, [True])
+
+    def test_failure_during_the_stop(self) -> None:
+        """A clean-up that fails at the stop is logged, and the scanner is not called again."""
+        gate: Deferred[None] = Deferred()
+
+        async def scan() -> None:
+            try:
+                await gate
+            finally:
+                self.broken()
+
+        self.start(scan)
+        self.stop()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assert_called_once()
+
+    def test_stop_before_the_next_call(self) -> None:
+        """A stopped scanner is not called again."""
+        self.start(self.broken)
+        self.stop()
+        self.assert_called_once()
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_stop_after_the_end(self) -> None:
+        """A scanner that is done is stopped without a word."""
+        self.start(lambda: None)
+        with capturedLogs() as events:
+            self.stop()
+        self.assertEqual(events, [])
+
+    def test_start_again(self) -> None:
+        """After a stop the scanner can be started again."""
+        self.start(self.broken)
+        self.stop()
+        self.scanner.acts = [lambda: None]
+        self.loop.startService()
+        self.assertEqual(self.calls(), 2)
+        self.flushLoggedErrors(ZeroDivisionError)
+
+
+class IsScannerTests(SynchronousTestCase):
+    """Tests for `is_scanner`."""
+
+    def test_both_kinds(self) -> None:
+        """Who derives from WatchingScanner or provides IScanner is a scanner."""
+        self.assertTrue(is_scanner(WatchingScanner()))
+        self.assertTrue(is_scanner(FakeScanner(lambda: None)))
+        self.assertTrue(verifyObject(IScanner, FakeScanner(lambda: None)))
+
+    def test_others(self) -> None:
+        """Nothing else is: neither a class nor an object with a method of that name."""
+
+        class Similar:
+            def scan(self, notifier: INotifier) -> None:
+                pass
+
+        for other in (Similar(), WatchingScanner, FakeScanner, None, "module:Class"):
+            self.assertFalse(is_scanner(other))
+
+
+class ScanServiceTests(SynchronousTestCase):
+    """Tests for `scan_service`."""
+
+    def test_kinds(self) -> None:
+        """Each kind of scanner gets the service that runs it, not yet running."""
+        clock = Clock()
+        kinds: list[tuple[Any, type]] = [
+            (WatchingScanner(), Discovery),
+            (FakeScanner(lambda: None), OwnLoop),
+        ]
+        for scanner, kind in kinds:
+            service = scan_service(
+                scanner,
+                FakeNotifier(),
+                reactor=clock,
+                inotify=Inotify(clock),  # type: ignore[arg-type]
+                scan_timeout=1.0,
+            )
+            self.assertIsInstance(service, kind)
+            self.assertFalse(service.running)
+        self.assertEqual(clock.getDelayedCalls(), [])
