@@ -1,0 +1,63 @@
+"""Health with hysteresis, so that one odd check of a device does not end a pod's chances.
+
+A value that a scanner may own and ask from its own thread; not for several threads at once.
+"""
+
+from collections.abc import Iterable
+
+import attrs
+
+from twistdp.devices import HEALTHY, UNHEALTHY
+
+
+@attrs.define
+class _Memory:
+    healthy: bool
+    against: int = 0  # checks in a row that contradict `healthy`
+    reason: str = ""
+
+
+class HealthGate:
+    """Turns checks of devices into states that do not flutter.
+
+    The first check of a device decides at once.  Afterwards `bad` bad checks in a row make a
+    healthy device unhealthy, and `good` good checks in a row an unhealthy one healthy again;
+    there is no state for good.
+
+    Raises `ValueError` for counts less than 1.
+    """
+
+    def __init__(self, bad: int = 3, good: int = 2) -> None:
+        for name, count in (("bad", bad), ("good", good)):
+            if count < 1:
+                raise ValueError(f"{name}={count!r}: at least one check is needed")
+        self._bad = bad
+        self._good = good
+        self._memory: dict[str, _Memory] = {}
+
+    def check(self, device_id: str, healthy: bool, reason: str = "") -> str:
+        """Take note of a check and return the device's state, `HEALTHY` or `UNHEALTHY`.
+
+        `reason` says why a bad check was bad; that of a good one is not used.
+        """
+        memory = self._memory.setdefault(device_id, _Memory(healthy))
+        memory.against = 0 if healthy == memory.healthy else memory.against + 1
+        if memory.against >= (self._bad if memory.healthy else self._good):
+            memory.healthy = healthy
+            memory.against = 0
+        if not healthy:
+            memory.reason = reason
+        return HEALTHY if memory.healthy else UNHEALTHY
+
+    def reason(self, device_id: str) -> str:
+        """The reason of an unhealthy device's last bad check; empty for any other device."""
+        memory = self._memory.get(device_id)
+        return "" if memory is None or memory.healthy else memory.reason
+
+    def keep(self, device_ids: Iterable[str]) -> None:
+        """Forget all devices but these, so that one that comes back starts anew.
+
+        Devices that were never checked may be among them.
+        """
+        kept = set(device_ids)
+        self._memory = {id_: memory for id_, memory in self._memory.items() if id_ in kept}
