@@ -1,0 +1,461 @@
+"""Tests for `twistdp.cdi` and `twistdp.cdijson`."""
+
+import json
+import os
+import re
+from typing import Any
+
+import attrs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.cdi_rules import NAME, Broken, check_spec
+from tests.cdi_samples import ALL, NULL, ZERO, device_ids, devices
+from tests.test_naming import domains, resource_types
+from twistdp.cdi import (
+    CDIDevice,
+    CDIHook,
+    CDIIntelRdt,
+    CDIMount,
+    CDINetDevice,
+    CDINode,
+    check_cdi,
+)
+from twistdp.cdijson import (
+    VERSIONS,
+    device_name,
+    edits,
+    entry_of,
+    kind,
+    minimum_version,
+    name_stem,
+    parse_spec,
+    qualified_name,
+    spec_text,
+    stem_of,
+)
+from twistdp.devices import accept
+from twistdp.errors import BadDevice
+
+KIND = "color.example.com/yellow"
+SURROGATE = os.fsdecode(b"/dev/\xff")
+
+
+def version_of(device: CDIDevice, device_id: str = "a", of: str = KIND) -> str:
+    """The version that a spec of one device states; the spec keeps all rules."""
+    spec = check_spec(spec_text(of, [entry_of(device_id, device)]))
+    assert spec["cdiVersion"] == minimum_version(of, [entry_of(device_id, device)])
+    return str(spec["cdiVersion"])
+
+
+class ValueTests(SynchronousTestCase):
+    """The parts are values."""
+
+    def test_frozen_and_copied(self) -> None:
+        """Nothing that was given to a value can change it afterwards."""
+        nodes, env = [CDINode("/dev/a")], {"A": "1"}
+        device = CDIDevice(nodes=nodes, env=env)
+        nodes.clear()
+        env.clear()
+        self.assertEqual(device, CDIDevice(nodes=[CDINode("/dev/a")], env={"A": "1"}))
+        with self.assertRaises(attrs.exceptions.FrozenInstanceError):
+            device.nodes = ()  # type: ignore[misc]
+        with self.assertRaises(TypeError):
+            device.env["A"] = "2"  # type: ignore[index]
+
+    def test_hashable(self) -> None:
+        """Values can be members of sets."""
+        self.assertEqual(len({ALL, attrs.evolve(ALL), NULL}), 2)
+
+
+def with_node(**parts: Any) -> CDIDevice:
+    """A device with one node."""
+    return CDIDevice(nodes=[CDINode(**{"path": "/dev/a", **parts})])
+
+
+def with_mount(**parts: Any) -> CDIDevice:
+    """A device with one mount."""
+    return CDIDevice(mounts=[CDIMount(**{"host_path": "/a", "container_path": "/a", **parts})])
+
+
+def with_hook(**parts: Any) -> CDIDevice:
+    """A device with one hook."""
+    return CDIDevice(hooks=[CDIHook(**{"name": "poststop", "path": "/bin/x", **parts})])
+
+
+def with_rdt(**parts: Any) -> CDIDevice:
+    """A device with resctrl settings."""
+    return CDIDevice(intel_rdt=CDIIntelRdt(**parts))
+
+
+BAD: list[tuple[Any, str]] = [
+    (None, "CDIDevice"),
+    ({"nodes": []}, "CDIDevice"),
+    (CDIDevice(), "empty"),
+    (CDIDevice(nodes="/dev/a"), "nodes"),
+    (CDIDevice(nodes=["/dev/a"]), "CDINode"),
+    (CDIDevice(nodes=[CDINode("/dev/a"), CDINode("/dev/a", "/dev/b")]), "twice"),
+    (with_node(path="dev/a"), "absolute"),
+    (with_node(path="/dev/../etc/x"), "'..'"),
+    (with_node(path="/dev/\0"), "NUL"),
+    (with_node(path=None), "absolute"),
+    (with_node(path=SURROGATE), "UTF-8"),
+    (with_node(host_path=""), "host_path"),
+    (with_node(host_path="/x/.."), "host_path"),
+    (with_node(type="char"), "b, c, u, p"),
+    (with_node(type=""), "type"),
+    (with_node(permissions=""), "rwm"),
+    (with_node(permissions="rx"), "rwm"),
+    (with_node(permissions=None), "rwm"),
+    (with_node(major=1), "both"),
+    (with_node(minor=1), "both"),
+    (with_node(major=-1, minor=0), "major"),
+    (with_node(major=1, minor="3"), "minor"),
+    (with_node(file_mode=0o4755), "file_mode"),
+    (with_node(uid=-1), "uid"),
+    (with_node(uid=2**32), "uid"),
+    (with_node(gid=True), "gid"),
+    (CDIDevice(mounts=[CDINode("/a")]), "CDIMount"),
+    (with_mount(container_path="a"), "container_path"),
+    (with_mount(host_path="a"), "host_path"),
+    (with_mount(host_path="/a/../b"), "host_path"),
+    (with_mount(options=["ro"]), "rbind"),
+    (with_mount(options=[], type="none"), "rbind"),
+    (with_mount(options="bind"), "options"),
+    (with_mount(options=["bind", ""]), "options"),
+    (with_mount(options=["bind", 1]), "options"),
+    (with_mount(type=None), "type"),
+    (with_mount(host_path="", type="tmpfs", options=[]), "host_path"),
+    (CDIDevice(mounts=[CDIMount("/a", "/x"), CDIMount("/b", "/x")]), "twice"),
+    (with_hook(name="prestart"), "createRuntime"),
+    (with_hook(path="hook"), "absolute"),
+    (with_hook(args="x"), "args"),
+    (with_hook(args=[b"x"]), "args"),
+    (with_hook(env={"A=B": ""}), "'='"),
+    (with_hook(env=["A=B"]), "dict"),
+    (with_hook(timeout=0), "timeout"),
+    (with_hook(timeout=1.5), "timeout"),
+    (CDIDevice(env={"": "x"}), "env"),
+    (CDIDevice(env={"A=": "x"}), "'='"),
+    (CDIDevice(env={"A\0": "x"}), "NUL"),
+    (CDIDevice(env={"A": "x\0"}), "NUL"),
+    (CDIDevice(env={"A": 1}), "env"),
+    (CDIDevice(env={"A": SURROGATE}), "UTF-8"),
+    (CDIDevice(env=[("A", "1")]), "dict"),
+    (CDIDevice(additional_gids=[-1]), "additional_gids"),
+    (CDIDevice(additional_gids=["44"]), "additional_gids"),
+    (CDIDevice(net_devices=[CDINetDevice("", "a")]), "host_name"),
+    (CDIDevice(net_devices=[CDINetDevice("eth0", "a b")]), "name"),
+    (CDIDevice(net_devices=[CDINetDevice("a" * 16, "a")]), "15 bytes"),
+    (CDIDevice(net_devices=[CDINetDevice("a", "x"), CDINetDevice("b", "x")]), "twice"),
+    (CDIDevice(net_devices=[CDINetDevice("a", "x"), CDINetDevice("a", "y")]), "twice"),
+    (CDIDevice(intel_rdt={}), "CDIIntelRdt"),  # type: ignore[arg-type]
+    (with_rdt(clos_id="a/b"), "clos_id"),
+    (with_rdt(clos_id=".."), "clos_id"),
+    (with_rdt(clos_id="x" * 4096), "clos_id"),
+    (with_rdt(mem_bw_schema=None), "mem_bw_schema"),
+    (with_rdt(schemata=[""]), "schemata"),
+    (with_rdt(enable_monitoring=1), "True or False"),
+]
+"""What is refused, and a part of the reason."""
+
+
+class CheckTests(SynchronousTestCase):
+    """What runtimes would refuse is refused before."""
+
+    def test_bad(self) -> None:
+        """Each mistake is refused with one line that names it."""
+        for value, reason in BAD:
+            with self.assertRaises(BadDevice, msg=repr(value)) as raised:
+                check_cdi(value)
+            self.assertIn(reason, str(raised.exception))
+            self.assertNotIn("\n", str(raised.exception))
+
+    def test_good(self) -> None:
+        """A device may have every part, or only one."""
+        for device in (
+            ALL,
+            NULL,
+            with_mount(),
+            with_mount(host_path="tmpfs", type="tmpfs", options=[]),
+            with_hook(),
+            with_rdt(),
+            CDIDevice(env={"A": ""}),
+            CDIDevice(additional_gids=[0]),
+            CDIDevice(net_devices=[CDINetDevice("eth0", "eth0")]),
+        ):
+            check_cdi(device)
+            version_of(device)
+
+    @given(devices)
+    @settings(max_examples=50, deadline=None)
+    def test_what_is_accepted_keeps_the_rules(self, device: CDIDevice) -> None:
+        """Whatever is accepted makes a spec that loaders take, with the same content."""
+        check_cdi(device)
+        spec = check_spec(spec_text(KIND, [entry_of("a", device)]))
+        self.assertEqual(spec["devices"][0]["containerEdits"], edits(device))
+
+
+class JsonTests(SynchronousTestCase):
+    """The edits in the specification's words."""
+
+    def test_all_parts(self) -> None:
+        """Every part is where the specification has it."""
+        self.assertEqual(
+            edits(ALL),
+            {
+                "env": ["A=1 = one", "B=2"],
+                "deviceNodes": [
+                    {
+                        "path": "/dev/a",
+                        "hostPath": "/dev/b",
+                        "type": "c",
+                        "major": 1,
+                        "minor": 3,
+                        "fileMode": 0o660,
+                        "permissions": "rwm",
+                        "uid": 0,
+                        "gid": 44,
+                    }
+                ],
+                "netDevices": [{"hostInterfaceName": "eth1", "name": "net0"}],
+                "hooks": [
+                    {
+                        "hookName": "createContainer",
+                        "path": "/bin/hook",
+                        "args": ["hook", "-v"],
+                        "env": ["H="],
+                        "timeout": 5,
+                    }
+                ],
+                "mounts": [
+                    {
+                        "hostPath": "/usr/lib/x",
+                        "containerPath": "/usr/lib/x",
+                        "options": ["rbind", "ro"],
+                    },
+                    {
+                        "hostPath": "efivarfs",
+                        "containerPath": "/run/efivars",
+                        "options": ["rw", "nosuid"],
+                        "type": "efivarfs",
+                    },
+                ],
+                "intelRdt": {
+                    "closID": "gold",
+                    "l3CacheSchema": "L3:0=f",
+                    "memBwSchema": "MB:0=50",
+                    "schemata": ["L2:0=3"],
+                    "enableMonitoring": True,
+                },
+                "additionalGids": [0, 44],
+            },
+        )
+
+    def test_defaults_are_left_out(self) -> None:
+        """A plain node needs its path and permissions only, also if the host's path is given."""
+        expected = {"deviceNodes": [{"path": "/dev/a", "permissions": "rw"}]}
+        self.assertEqual(edits(with_node()), expected)
+        self.assertEqual(edits(with_node(host_path="/dev/a")), expected)
+
+    def test_characters(self) -> None:
+        """What YAML reads differently from JSON is written so that both read the same."""
+        text = '\x7f\x85\u2028\ufeff\uffff\U0001f600\t"\\ud83d'
+        data = spec_text(KIND, [entry_of("a", CDIDevice(env={"A": text}))])
+        spec = check_spec(data)
+        self.assertEqual(spec["devices"][0]["containerEdits"]["env"], ["A=" + text])
+        self.assertIn("\U0001f600".encode(), data)
+
+
+class VersionTests(SynchronousTestCase):
+    """The version is the lowest that the content needs."""
+
+    def test_what_needs_what(self) -> None:
+        """Each addition to the specification needs the version that brought it."""
+        for version, device in (
+            ("0.3.0", with_node(type="c", major=1, minor=3, file_mode=0, uid=0, gid=0)),
+            ("0.3.0", with_mount()),
+            ("0.3.0", with_hook(timeout=1)),
+            ("0.4.0", with_mount(type="none", options=["bind"])),
+            ("0.5.0", with_node(host_path="/dev/b")),
+            ("0.7.0", CDIDevice(additional_gids=[44])),
+            ("0.7.0", with_rdt()),
+            ("0.7.0", with_rdt(clos_id="a", l3_cache_schema="b", mem_bw_schema="c")),
+            ("1.1.0", with_rdt(schemata=["L2:0=3"])),
+            ("1.1.0", with_rdt(enable_monitoring=True)),
+            ("1.1.0", CDIDevice(net_devices=[CDINetDevice("a", "b")])),
+            ("1.1.0", ALL),
+        ):
+            self.assertEqual(version_of(device), version, device)
+
+    def test_names_count(self) -> None:
+        """A name that starts with a digit needs 0.5.0, a class with a dot 0.6.0."""
+        self.assertEqual(version_of(NULL, "0"), "0.5.0")
+        self.assertEqual(version_of(NULL, "a", "example.com/v1.x"), "0.6.0")
+
+    def test_the_highest_counts(self) -> None:
+        """One device decides for the whole file."""
+        entries = [entry_of(id_, device) for id_, device in (("a", NULL), ("0", ZERO), ("b", ALL))]
+        self.assertEqual(minimum_version(KIND, entries[:1]), "0.3.0")
+        self.assertEqual(minimum_version(KIND, entries[:2]), "0.5.0")
+        self.assertEqual(minimum_version(KIND, entries), "1.1.0")
+
+    def test_kept_annotations(self) -> None:
+        """Annotations that a spec has already keep their version."""
+        text = spec_text(KIND, [entry_of("a", NULL)]).replace(
+            b'"containerEdits"', b'"annotations": {"x": "y"}, "containerEdits"'
+        )
+        entries = parse_spec(text, KIND).entries.values()
+        self.assertEqual(minimum_version(KIND, entries), "0.6.0")
+        check_spec(spec_text(KIND, entries))
+
+
+class NameTests(SynchronousTestCase):
+    """Names of kinds and devices."""
+
+    def test_kind(self) -> None:
+        """A kind is the resource's name where it can be."""
+        long = "1" * 63
+        for namespace, resource_type, expected in (
+            ("color.example.com", "yellow", "color.example.com/yellow"),
+            ("a-b.example", "V1.x_Y-z", "a-b.example/V1.x_Y-z"),
+            ("3d.example", "2x", "cdi.3d.example/type-2x"),
+            ("x", "y", "cdi.x/type-y"),
+            ("cdi.example", "type-a", "cdi.cdi.example/type-type-a"),
+            ("a.example", long, f"a.example/type-{'1' * 49}-{kind('a.b', long)[-8:]}"),
+        ):
+            self.assertEqual(kind(namespace, resource_type), expected)
+
+    @given(st.lists(st.tuples(domains, resource_types), min_size=2, max_size=2, unique=True))
+    def test_kinds_are_valid_and_distinct(self, names: list[tuple[str, str]]) -> None:
+        """Every resource has a kind that loaders take, and no two share one."""
+        kinds = [kind(*name) for name in names]
+        self.assertEqual(len(set(kinds)), 2)
+        for one in kinds:
+            check_spec(spec_text(one, [entry_of("a", NULL)]))
+
+    def test_device_name(self) -> None:
+        """A device's name is its id and eight hex digits."""
+        name = device_name("card0", NULL)
+        self.assertRegex(name, r"^card0-[0-9a-f]{8}$")
+        self.assertEqual(qualified_name(KIND, name), f"{KIND}={name}")
+        self.assertEqual(stem_of(name), "card0")
+        for device_id, stem in (
+            ("0000:00:02.0", "0000:00:02.0"),
+            ("a/b@c", "a-b-c"),
+            ("/dev/x", "id-dev-x"),
+            ("_", "id_"),
+            ("a-", "a-"),
+        ):
+            self.assertEqual(name_stem(device_id), stem)
+
+    def test_foreign_names_have_themselves_as_stem(self) -> None:
+        """A name without eight hex digits at its end is nobody's."""
+        for name in ("card0", "card0-1234567", "card0-1234567g", "card012345678"):
+            self.assertEqual(stem_of(name), name)
+
+    def test_content_decides(self) -> None:
+        """Another content gets another name, and the same content always the same one."""
+        self.assertNotEqual(device_name("a", NULL), device_name("a", ZERO))
+        one = CDIDevice(env={"A": "1", "B": "2"})
+        other = CDIDevice(env={"B": "2", "A": "1"})
+        self.assertEqual(device_name("a", one), device_name("a", other))
+        # The name is in files that another version of this program has to recognise.
+        self.assertEqual(device_name("a", NULL), "a-03bf77a2")
+
+    @given(device_ids, devices)
+    @settings(max_examples=50, deadline=None)
+    def test_names_are_valid(self, device_id: str, device: CDIDevice) -> None:
+        """Every id has a name that CDI allows, and its stem can be told from it."""
+        name = device_name(device_id, device)
+        self.assertTrue(NAME.fullmatch(name))
+        self.assertEqual(stem_of(name), name_stem(device_id))
+
+
+class ParseTests(SynchronousTestCase):
+    """Specs are read back."""
+
+    @given(st.dictionaries(device_ids, devices, min_size=1, max_size=3))
+    @settings(max_examples=25, deadline=None)
+    def test_round_trip(self, given_devices: dict[str, CDIDevice]) -> None:
+        """What is read back and written again is the same, byte for byte."""
+        entries = {e.name: e for e in (entry_of(i, d) for i, d in given_devices.items())}
+        text = spec_text(KIND, entries.values())
+        spec = parse_spec(text, KIND)
+        self.assertEqual(spec.entries, entries)
+        self.assertEqual(spec_text(KIND, spec.entries.values()), text)
+        self.assertIn(spec.version, VERSIONS)
+
+    def test_not_a_spec(self) -> None:
+        """What is not a spec of the kind is refused with a reason."""
+        good = json.loads(spec_text(KIND, [entry_of("a", NULL)]))
+        bad: tuple[Any, ...] = (
+            None,
+            [],
+            "x",
+            {},
+            {**good, "kind": "other.example/x"},
+            {**good, "kind": None},
+            {**good, "devices": None},
+            {**good, "devices": [1]},
+            {**good, "devices": [{"name": "a"}]},
+            {**good, "devices": [{"name": "", "containerEdits": {}}]},
+            {**good, "devices": [{"name": ["a"], "containerEdits": {}}]},
+            {**good, "devices": [{"name": "a", "containerEdits": []}]},
+            {**good, "devices": [{"name": "a", "containerEdits": {"deviceNodes": [1]}}]},
+            {**good, "cdiVersion": 1},
+            {"kind": KIND, "devices": []},
+        )
+        for content in bad:
+            with self.assertRaises(ValueError, msg=repr(content)):
+                parse_spec(json.dumps(content).encode(), KIND)
+        for data in (b"", b"{", b"\xff", b"kind: yaml\n", b"[" * 100_000):
+            with self.assertRaises(ValueError, msg=repr(data[:20])):
+                parse_spec(data, KIND)
+
+
+class DocumentationTests(SynchronousTestCase):
+    """docs/cdi.md."""
+
+    def test_example(self) -> None:
+        """The scanner that a reader copies finds devices with a CDI part that is accepted."""
+        tests = os.path.dirname(os.path.abspath(__file__))
+        with open(os.path.join(tests, "..", "docs", "cdi.md"), encoding="utf-8") as file:
+            (example,) = re.findall(r"```python\n(.*?)```", file.read(), re.DOTALL)
+        names: dict[str, Any] = {}
+        exec(example, names)  # it is our own
+        tree = names["CameraScanner"]("/dev/null").discover()
+        accepted = accept(tree)
+        self.assertEqual(accepted.refusals, ())
+        cdi = accepted.resources["camera"]["null"].cdi
+        assert cdi is not None
+        self.assertEqual(version_of(cdi), "0.7.0")
+
+
+class RulesTests(SynchronousTestCase):
+    """The rules bite."""
+
+    def test_broken_specs(self) -> None:
+        """Each of these small changes to a good spec breaks a rule."""
+        text = spec_text(KIND, [entry_of("a", ALL)]).decode()
+        check_spec(text.encode())
+        for old, new in (
+            ('"1.1.0"', '"1.0.0"'),
+            ('"1.1.0"', '"9.0.0"'),
+            ("color.example.com/", "3color.example.com/"),
+            ("/yellow", "/y"),
+            ('"a-', '"-a-'),
+            ('"hostPath": "/dev/b"', '"hostpath": "/dev/b"'),
+            ('"A=1 = one"', '"=A"'),
+            ('"createContainer"', '"prestart"'),
+            ('"timeout": 5', '"timeout": 0'),
+            ('"timeout": 5', '"timeout": 5, "timeout": 6'),
+            ('"rwm"', '"rwx"'),
+            ('"gid": 44', '"gid": -1'),
+            ('"gold"', '"a/b"'),
+            ('"gold"', '"\\ud83d\\ude00"'),
+        ):
+            self.assertIn(old, text)
+            with self.assertRaises(Broken, msg=new):
+                check_spec(text.replace(old, new, 1).encode())

@@ -1,0 +1,44 @@
+"""Asks the kubelet which devices are in the hands of pods (pod-resources API v1)."""
+
+from typing import Any
+
+from twistdp.errors import CallFailed, MalformedMessage
+from twistdp.kubelet.api import POD_RESOURCES_LIST
+from twistdp.kubelet.podresources_v1_pb2 import ListPodResourcesRequest, ListPodResourcesResponse
+from twistdp.rpc import Channel
+
+SOCKET = "/var/lib/kubelet/pod-resources/kubelet.sock"
+"""Where kubelets serve pod-resources by default."""
+
+MAX_ANSWER = 64 * 1024 * 1024
+"""Bytes of an answer that are taken: a full node's is more than gRPC's usual 4 MiB."""
+
+TIMEOUT = 5.0
+"""Seconds for the kubelet to answer."""
+
+
+async def holders(
+    socket_path: str, *, reactor: Any, timeout: float = TIMEOUT
+) -> dict[str, set[str]] | None:
+    """The ids of devices that pods hold, by resource name; None when that cannot be known.
+
+    It cannot when nobody listens on `socket_path`, or the answer is an error, too large, or not
+    there after `timeout` seconds.  A resource of which nothing is held is not in the answer.
+    A pod's devices appear shortly after Allocate has returned for it, and after a kubelet's start
+    when it has learnt of its pods.
+    """
+    channel = Channel(socket_path, reactor=reactor, max_receive=MAX_ANSWER)
+    try:
+        answer = await channel.unary(
+            POD_RESOURCES_LIST, ListPodResourcesRequest(), ListPodResourcesResponse, timeout
+        )
+    except (CallFailed, MalformedMessage):
+        return None
+    finally:
+        await channel.close()
+    held: dict[str, set[str]] = {}
+    for pod in answer.pod_resources:
+        for container in pod.containers:
+            for entry in container.devices:
+                held.setdefault(entry.resource_name, set()).update(entry.device_ids)
+    return held
