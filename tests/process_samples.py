@@ -1,8 +1,16 @@
 """Scanners for tests with child processes."""
 
+import logging
+import sys
+import syslog
 import threading
+import warnings
+from typing import Any
 
-from twistdp import HEALTHY, DeviceInfo, DeviceTree, WatchingScanner
+from twisted.logger import ILogObserver, formatEvent
+from zope.interface import implementer
+
+from twistdp import HEALTHY, DeviceInfo, DeviceTree, WatchingScanner, klog
 
 
 class HangsSecondTime(WatchingScanner):
@@ -22,3 +30,47 @@ class HangsSecondTime(WatchingScanner):
         tree = DeviceTree()
         tree.add_device("thing", "thing-0", DeviceInfo(HEALTHY))
         return tree
+
+
+class Talks(WatchingScanner):
+    """Finds one device, and says so in every way that there is."""
+
+    namespace = "talk.example.com"
+
+    def discover(self) -> DeviceTree:
+        """Speak, and return."""
+        klog.info("said through klog", number=1)
+        klog.V(3).info("said with level 3")
+        logging.getLogger("talk").warning("said through %s", "logging")
+        warnings.warn("said through warnings", stacklevel=1)
+        print("said through print")  # noqa: T201
+        tree = DeviceTree()
+        tree.add_device("thing", "thing-0", DeviceInfo(HEALTHY))
+        return tree
+
+
+class TalksToSyslog(Talks):
+    """The same, and syslog is the file `path`."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        prefixes: list[str] = []
+
+        def send(priority: int, text: str) -> None:
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(f"{prefixes[-1]} {priority} {text}\n")
+
+        syslog.openlog = lambda prefix, *_: prefixes.append(prefix)  # type: ignore[assignment]
+        syslog.syslog = send  # type: ignore[assignment]
+
+
+def observer() -> Any:
+    """A --logger for twistd."""
+    stdout = sys.stdout
+
+    @implementer(ILogObserver)
+    def observe(event: dict[str, Any]) -> None:
+        stdout.write(f"observed {formatEvent(event)}\n")
+        stdout.flush()
+
+    return observe

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.allocation import Allocation, SharedClaims, claims, combine, select
+from twistdp.allocation import SharedClaims, claims, combine, select
+from twistdp.calls import ContainerAllocateResponse
 from twistdp.devices import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, Mount
 from twistdp.errors import ConflictingDevices, UnhealthyDevice, UnknownDevice
 
@@ -107,17 +108,17 @@ class CombineTests(SynchronousTestCase):
         )
         self.assertEqual(
             combine(RESOURCE, [("one", one), ("two", two)]),
-            Allocation(
-                [*one.nodes, *two.nodes],
-                [*one.mounts, *two.mounts],
+            ContainerAllocateResponse(
                 {"A": "1", "B": "2"},
+                [*one.mounts, *two.mounts],
+                [*one.nodes, *two.nodes],
                 {"a": "1", "b": "2"},
             ),
         )
 
     def test_nothing(self) -> None:
         """No devices give nothing."""
-        self.assertEqual(combine(RESOURCE, []), Allocation([], [], {}, {}))
+        self.assertEqual(combine(RESOURCE, []), ContainerAllocateResponse())
 
     def test_equal_things_once(self) -> None:
         """What two devices give alike appears once."""
@@ -130,14 +131,17 @@ class CombineTests(SynchronousTestCase):
         )
         self.assertEqual(
             combine(RESOURCE, [("one", both), ("two", both), ("three", both)]),
-            Allocation(list(both.nodes), list(both.mounts), {"A": "1"}, {"a": "1"}),
+            ContainerAllocateResponse({"A": "1"}, list(both.mounts), list(both.nodes), {"a": "1"}),
         )
 
     def test_repeated_within_a_device(self) -> None:
         """What one device lists twice appears once."""
         node, mount = DeviceSpec("/dev/a", "/dev/a"), Mount("/a", "/a")
         info = DeviceInfo(HEALTHY, nodes=[node, node], mounts=[mount, mount])
-        self.assertEqual(combine(RESOURCE, [("a", info)]), Allocation([node], [mount], {}, {}))
+        self.assertEqual(
+            combine(RESOURCE, [("a", info)]),
+            ContainerAllocateResponse(devices=[node], mounts=[mount]),
+        )
 
     def test_one_host_path_at_two_places(self) -> None:
         """One thing of the host may appear at several paths, and one path as node and mount."""
@@ -146,7 +150,7 @@ class CombineTests(SynchronousTestCase):
             HEALTHY, nodes=[DeviceSpec("/dev/a", "/dev/y")], mounts=[Mount("/m", "/dev/x")]
         )
         combined = combine(RESOURCE, [("1", one), ("2", two)])
-        self.assertEqual(len(combined.nodes), 2)
+        self.assertEqual(len(combined.devices), 2)
         self.assertEqual(len(combined.mounts), 1)
 
     def test_conflicts(self) -> None:

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp import devices
 from twistdp.devices import (
+    AUTO,
     HEALTHY,
     NOTHING,
     UNHEALTHY,
@@ -110,7 +111,7 @@ class DeviceInfoTests(SynchronousTestCase):
 
     def test_defaults(self) -> None:
         """A device needs a state only; a node is read and written, a mount is writable."""
-        self.assertEqual(GOOD, DeviceInfo(HEALTHY, (), (), {}, {}, ""))
+        self.assertEqual(GOOD, DeviceInfo(HEALTHY, (), (), {}, {}, AUTO, None, None, ""))
         self.assertEqual(DeviceSpec("/a", "/b"), DeviceSpec("/a", "/b", "rw"))
         self.assertEqual(Mount("/a", "/b"), Mount("/a", "/b", False))
 

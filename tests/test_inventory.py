@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from random import Random
+from typing import Any
 
 import attrs
 from hypothesis import given, settings
@@ -134,9 +135,9 @@ class UpdateTests(SynchronousTestCase):
         """A device's bytes are made when it appears or changes, and then no more."""
         encoded: list[str] = []
 
-        def recorded(device_id: str, info: DeviceInfo) -> bytes:
+        def recorded(device_id: str, *rest: Any) -> bytes:
             encoded.append(device_id)
-            return messages.listed_part(device_id, info)
+            return messages.listed_part(device_id, *rest)
 
         self.patch(inventory, "listed_part", recorded)
         devices = {f"x{number}": GOOD for number in range(100)}

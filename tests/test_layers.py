@@ -13,12 +13,18 @@ PURE = {
     "twistdp.allocation",
     "twistdp.arguments",
     "twistdp.backoff",
+    "twistdp.calls",
+    "twistdp.cdi",
+    "twistdp.cdijson",
+    "twistdp.checking",
     "twistdp.coalescing",
     "twistdp.devices",
     "twistdp.errors",
+    "twistdp.health",
     "twistdp.interfaces",
     "twistdp.latest",
     "twistdp.naming",
+    "twistdp.preferred",
     "twistdp.session",
     "twistdp.settings",
 }
@@ -28,11 +34,18 @@ WITHOUT_TWISTED = {
     "twistdp.allocation",
     "twistdp.arguments",
     "twistdp.backoff",
+    "twistdp.calls",
+    "twistdp.cdi",
+    "twistdp.cdijson",
+    "twistdp.checking",
     "twistdp.devices",
     "twistdp.errors",
+    "twistdp.health",
     "twistdp.naming",
+    "twistdp.preferred",
     "twistdp.session",
     "twistdp.settings",
+    "twistdp.topology",
 }
 
 
@@ -164,14 +177,25 @@ def reactor_in_functions_only(one: Import) -> bool:
 def rpc_stands_alone(one: Import) -> bool:
     """The gRPC adapter knows errors and names, not devices or kubelets."""
     return not within(one.importer, ["twistdp.rpc"]) or ours(
-        one.imported, "errors", "naming", "rpc"
+        one.imported, "errors", "naming", "klog", "rpc"
     )
 
 
 def kubelet_stands_low(one: Import) -> bool:
     """The kubelet's API knows the core and the adapters, not the services."""
     return not within(one.importer, ["twistdp.kubelet"]) or ours(
-        one.imported, "rpc", "inotify", "errors", "naming", "devices", "allocation", "kubelet"
+        one.imported,
+        *(
+            "rpc",
+            "inotify",
+            "errors",
+            "naming",
+            "klog",
+            "devices",
+            "allocation",
+            "calls",
+            "kubelet",
+        ),
     )
 
 

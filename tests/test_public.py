@@ -26,6 +26,7 @@ PUBLIC = [
     "TwistdpError",
     "UNHEALTHY",
     "WatchingScanner",
+    "klog",
 ]
 
 
@@ -70,6 +71,11 @@ class PublicTests(SynchronousTestCase):
                 module = package.parent.joinpath(*statement.module.split(".")).with_suffix(".py")
                 texts = docstrings(module.read_text())
                 found.update({alias.name: texts.get(alias.name) for alias in statement.names})
+            elif isinstance(statement, ast.Import):
+                for alias in statement.names:
+                    module = package.parent.joinpath(*alias.name.split(".")).with_suffix(".py")
+                    text = ast.get_docstring(ast.parse(module.read_text()))
+                    found[alias.asname or alias.name] = text
         self.assertEqual([name for name in twistdp.__all__ if not found.get(name)], [])
 
     def test_docstrings_are_found(self) -> None:

@@ -16,8 +16,9 @@ from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.scanner_samples import MODULE, Named, OwnLoop, Plain, WithArguments
-from twistdp import Manager, tap
+from twistdp import Manager, klog, tap
 from twistdp.errors import BadSetting
+from twistdp.logservice import LogSettings
 
 NAMED = f"--scanner={MODULE}:Named"
 
@@ -400,3 +401,49 @@ class InformationTests(CommandLine):
         usage = tap.Options().getUsage()
         for option in ("scanner", "set", "namespace", "scan-timeout", "plugin-dir", "help"):
             self.assertRegex(usage, rf"--{option}[ =] +\S")
+        for option in ("v", "vmodule", "skip-headers", "log-format"):
+            self.assertRegex(usage, rf"--{option}[ =] +\S")
+
+
+class LoggingTests(CommandLine):
+    """The options of logging."""
+
+    def test_default(self) -> None:
+        """Without options: level 0, text with headers."""
+        self.assertEqual(self.parse(NAMED).log, LogSettings())
+
+    def test_level(self) -> None:
+        """The level can be written in every way that klog's flag can."""
+        for arguments in (["-v", "4"], ["-v4"], ["-v=4"], ["--v=4"], ["--v", "4"]):
+            with self.subTest(arguments):
+                self.assertEqual(self.parse(NAMED, *arguments).log.level, 4)
+
+    def test_bad_level(self) -> None:
+        """A level that is no whole number is quoted."""
+        for level in ("many", "-1", "1.5", "", "=", "1_0", "\u0661"):
+            with self.subTest(level):
+                self.assert_refused([NAMED, f"-v={level}"], f"-v {level}", "whole number")
+
+    def test_vmodule(self) -> None:
+        """Levels of files are kept as they are given."""
+        self.assertEqual(self.parse(NAMED, "--vmodule=a=1,b*=2").log.vmodule, "a=1,b*=2")
+
+    def test_bad_vmodule(self) -> None:
+        """What is no list of files and levels is refused by the part that is wrong."""
+        self.assert_refused([NAMED, "--vmodule=a=1,b"], "--vmodule b", "pattern=N")
+
+    def test_skip_headers(self) -> None:
+        """Headers can be left out, in both spellings."""
+        for option in ("--skip-headers", "--skip_headers"):
+            self.assertFalse(self.parse(NAMED, option).log.headers)
+
+    def test_log_format(self) -> None:
+        """The form is text or json."""
+        self.assertTrue(self.parse(NAMED, "--log-format=json").log.json)
+        self.assertFalse(self.parse(NAMED, "--log-format", "text").log.json)
+        self.assert_refused([NAMED, "--log-format=xml"], "--log-format xml", "text or json")
+
+    def test_parsing_changes_nothing(self) -> None:
+        """The levels are in force when the service becomes part of an application."""
+        tap.makeService(self.parse(NAMED, "-v9", "--vmodule=a=9"))
+        self.assertEqual((klog.level(), klog.shown(1, "a.py")), (0, False))

@@ -3,6 +3,7 @@
 Write a scanner and run ``twistd deviceplugin --scanner=module:Class``.
 """
 
+import twistdp.klog as klog
 from twistdp.devices import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
 from twistdp.errors import (
     AllocationRefused,
@@ -37,4 +38,5 @@ __all__ = [
     "Settings",
     "TwistdpError",
     "WatchingScanner",
+    "klog",
 ]

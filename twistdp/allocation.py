@@ -2,25 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
-import attrs
-
-from twistdp.devices import HEALTHY, DeviceInfo, Devices, DeviceSpec, Mount
+from twistdp.calls import ContainerAllocateResponse
+from twistdp.devices import HEALTHY, DeviceInfo, Devices
 from twistdp.errors import ConflictingDevices, UnhealthyDevice, UnknownDevice
 from twistdp.naming import natural_key
 
 Claim = tuple[str, str]
 """Something a container has only one of: a kind, and a key, path or name of that kind."""
-
-
-@attrs.frozen
-class Allocation:
-    """The devices' parts for one container, put together (API: ContainerAllocateResponse)."""
-
-    nodes: Sequence[DeviceSpec] = ()
-    mounts: Sequence[Mount] = ()
-    envs: Mapping[str, str] = attrs.field(factory=dict)
-    annotations: Mapping[str, str] = attrs.field(factory=dict)
 
 
 def select(resource: str, devices: Devices, ids: Iterable[str]) -> list[str]:
@@ -81,11 +71,16 @@ class SharedClaims:
         return self._shared > 0
 
 
-def combine(resource: str, devices: Iterable[tuple[str, DeviceInfo]]) -> Allocation:
+def combine(
+    resource: str,
+    devices: Iterable[tuple[str, DeviceInfo]],
+    join: Mapping[str, str] = MappingProxyType({}),
+) -> ContainerAllocateResponse:
     """Put devices together: what is equal appears once.
 
-    Raises `ConflictingDevices`, naming both, when two give one environment variable,
-    annotation or container path different values.
+    `join` maps environment variables and annotations whose values are to be joined to what
+    goes between them.  Raises `ConflictingDevices`, naming both, when two devices give any other
+    key, or one container path, different values.
     """
     found: dict[Claim, tuple[str, object]] = {}
 
@@ -102,18 +97,23 @@ def combine(resource: str, devices: Iterable[tuple[str, DeviceInfo]]) -> Allocat
             )
         return False
 
-    nodes: list[DeviceSpec] = []
-    mounts: list[Mount] = []
-    envs: dict[str, str] = {}
-    annotations: dict[str, str] = {}
+    def add(texts: dict[str, str], id_: str, kind: str, more: Mapping[str, str]) -> None:
+        for key, value in more.items():
+            if key in join:
+                parts = joined.setdefault((kind, key), {})
+                parts[value] = None
+                texts[key] = join[key].join(parts)
+            elif unique(id_, kind, key, value):
+                texts[key] = value
+
+    joined: dict[Claim, dict[str, None]] = {}
+    answer = ContainerAllocateResponse()
     for id_, info in devices:
-        nodes += (n for n in info.nodes if unique(id_, "device path", n.container_path, n))
-        mounts += (m for m in info.mounts if unique(id_, "mount path", m.container_path, m))
-        envs.update((k, v) for k, v in info.envs.items() if unique(id_, "env", k, v))
-        annotations.update(
-            (k, v) for k, v in info.annotations.items() if unique(id_, "annotation", k, v)
-        )
-    return Allocation(nodes, mounts, envs, annotations)
+        add(answer.envs, id_, "env", info.envs)
+        add(answer.annotations, id_, "annotation", info.annotations)
+        answer.devices += (n for n in info.nodes if unique(id_, "device path", n.container_path, n))
+        answer.mounts += (m for m in info.mounts if unique(id_, "mount path", m.container_path, m))
+    return answer
 
 
 def _listed(ids: Sequence[str]) -> str:

@@ -4,20 +4,34 @@ Values only; no input or output, no Twisted, no gRPC.  The names are those of In
 `pkg/deviceplugin` (DeviceInfo, DeviceTree), the fields those of the device plugin API v1beta1.
 """
 
+import enum
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
 from twistdp.errors import BadDevice, BadName, BadTree
 from twistdp.naming import check_device_id, check_resource_type
 
+if TYPE_CHECKING:
+    from twistdp.cdi import CDIDevice
+
 HEALTHY: Final = "Healthy"
 """State of a device that pods can use (API: exactly this word)."""
 
 UNHEALTHY: Final = "Unhealthy"
 """State of a device that is there but must not be handed out."""
+
+
+class Auto(enum.Enum):
+    """The type of `AUTO`."""
+
+    AUTO = "auto"
+
+
+AUTO: Final = Auto.AUTO
+"""The topology of a device that is to be looked up in sysfs."""
 
 Devices: TypeAlias = Mapping[str, "DeviceInfo"]
 """The devices of one resource, by id."""
@@ -63,6 +77,10 @@ class DeviceInfo:
     says what is wrong, and the framework leaves such a device out of the tree, alone.
 
     `state` is `HEALTHY` or `UNHEALTHY`; `reason` says in a few words why, for people.
+    `topology` are the NUMA nodes that the device is near to: `AUTO` looks up those of `nodes`,
+    None means no preference.  `cdi` are changes to the container that its runtime makes by the
+    Container Device Interface.  `group` names the physical device or card that the id is a part
+    of, for policies of preferred devices; None means that it is one of its own.
     """
 
     state: str
@@ -72,6 +90,9 @@ class DeviceInfo:
     annotations: Mapping[str, str] = attrs.field(
         factory=dict, converter=_copied_mapping, hash=False
     )
+    topology: Sequence[int] | Auto | None = attrs.field(default=AUTO, converter=_copied_sequence)
+    cdi: "CDIDevice | None" = None
+    group: str | None = None
     reason: str = ""
 
 
@@ -194,6 +215,13 @@ def check_device(info: Any) -> None:
         raise BadDevice(f"state {info.state!r}: use twistdp.HEALTHY or twistdp.UNHEALTHY")
     if not isinstance(info.reason, str):
         raise BadDevice(f"reason {info.reason!r}: it must be a str")
+    if info.group is not None and not isinstance(info.group, str):
+        raise BadDevice(f"group {info.group!r}: it must be a str or None")
+    _check_topology(info.topology)
+    if info.cdi is not None:
+        from twistdp.cdi import check_cdi  # few plugins use it
+
+        check_cdi(info.cdi)
     taken: dict[str, DeviceSpec | Mount] = {}
     for node in _sequence("nodes", info.nodes):
         if not isinstance(node, DeviceSpec):
@@ -211,6 +239,18 @@ def check_device(info: Any) -> None:
             raise BadDevice(f"read_only {mount.read_only!r}: use True or False")
     _check_texts("envs", info.envs, forbidden="=\0")
     _check_texts("annotations", info.annotations, forbidden="\0")
+
+
+def _check_topology(topology: Any) -> None:
+    if topology is None or topology is AUTO:
+        return
+    if not isinstance(topology, tuple) or not all(
+        isinstance(node, int) and not isinstance(node, bool) and node >= 0 for node in topology
+    ):
+        raise BadDevice(
+            f"topology {topology!r}: give a list of NUMA nodes, None for no preference, or leave "
+            "it out to have it looked up"
+        )
 
 
 def _sequence(field: str, value: Any) -> Sequence[Any]:

@@ -1,7 +1,8 @@
 """Every refusal twistdp states on purpose, by who must act; knows no gRPC.
 
 Each message is one line for a person: what was being done, to what, what went wrong and how to
-mend it.  What becomes of an error on the wire is decided in one place, `twistdp.rpc.status`.
+mend it.  An error that is caught to be stated differently stays the new one's cause (``raise ...
+from``).  What becomes of an error on the wire is decided in one place, `twistdp.rpc.status`.
 """
 
 
@@ -9,14 +10,34 @@ class TwistdpError(Exception):
     """Base of all errors raised on purpose; ``str()`` is one line for a person."""
 
 
-# The administrator must act: a setting, a path, another process.
+class AdministratorError(TwistdpError):
+    """The administrator must act: an option, a path, another process."""
 
 
-class BadSetting(TwistdpError):
+class PluginError(TwistdpError):
+    """The plugin's author must act: a scanner does what Kubernetes cannot take."""
+
+
+class PodError(TwistdpError):
+    """The pod's author or the scheduler must act; the text lands in the pod's status message."""
+
+
+class CallerError(TwistdpError):
+    """Whoever called must act: it sent bytes that are no message."""
+
+
+class RetriedError(TwistdpError):
+    """Nobody must act: what failed is tried again."""
+
+
+# Administrator
+
+
+class BadSetting(AdministratorError):
     """An option or setting cannot work; raised before anything is started."""
 
 
-class SocketTaken(TwistdpError):
+class SocketTaken(AdministratorError):
     """Somebody else is there where a server's socket should appear.
 
     `path` is the socket's path; `pid` the process that listens there, 0 when it is not known.
@@ -28,30 +49,34 @@ class SocketTaken(TwistdpError):
         self.pid = pid
 
 
-# The plugin's author must act: a scanner produced what Kubernetes cannot take.
+# Plugin's author
 
 
-class BadName(TwistdpError, ValueError):
+class BadName(PluginError, ValueError):
     """A namespace, resource type or device id that the kubelet would refuse."""
 
 
-class BadDevice(TwistdpError, ValueError):
+class BadDevice(PluginError, ValueError):
     """A device, or a part of one, that no container could get."""
 
 
-class BadTree(TwistdpError, TypeError):
+class BadTree(PluginError, TypeError):
     """A scan produced something that is not a `twistdp.DeviceTree`."""
 
 
-class ConflictingDevices(TwistdpError):
+class ConflictingDevices(PluginError):
     """Two devices of one container disagree on what it gets."""
 
 
-# The pod's author or the scheduler must act; the text lands in the pod's status message.
+class HookFailed(PluginError):
+    """A scanner's hook raised something, or gave an answer that cannot be used."""
 
 
-class AllocationRefused(TwistdpError):
-    """Base of the refusals of an allocation request."""
+# Pod's author
+
+
+class AllocationRefused(PodError):
+    """A request for devices cannot be granted; hooks may raise it with a text for the pod."""
 
 
 class UnknownDevice(AllocationRefused):
@@ -62,17 +87,17 @@ class UnhealthyDevice(AllocationRefused):
     """A device was asked for that cannot be used now."""
 
 
-# The caller must act: it sent bytes that are no message.
+# Caller
 
 
-class MalformedMessage(TwistdpError, ValueError):
+class MalformedMessage(CallerError, ValueError):
     """Bytes on the wire do not parse as the message they should be."""
 
 
-# Nobody must act: what failed is tried again.
+# Nobody
 
 
-class CallFailed(TwistdpError):
+class CallFailed(RetriedError):
     """A remote call was answered with an error.
 
     `status` is the gRPC status code's name, such as ``"UNKNOWN"``; `details` the peer's text.
@@ -93,9 +118,9 @@ class CallTimedOut(CallFailed, TimeoutError):
     """The peer did not answer within the call's time limit."""
 
 
-class KubeletAbsent(TwistdpError, ConnectionError):
+class KubeletAbsent(RetriedError, ConnectionError):
     """No kubelet answers on its registration socket; it is waited for."""
 
 
-class RegistrationRefused(TwistdpError):
+class RegistrationRefused(RetriedError):
     """The kubelet answered a registration with an error; it is tried again."""

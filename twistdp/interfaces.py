@@ -2,6 +2,12 @@
 
 from zope.interface import Interface
 
+from twistdp.calls import (
+    AllocateRequest,
+    AllocateResponse,
+    PreferredAllocationRequest,
+    PreStartContainerRequest,
+)
 from twistdp.devices import DeviceTree
 
 
@@ -30,4 +36,49 @@ class IScanner(Interface):
         Deferred or a coroutine; a result that is still pending is cancelled when the plugin
         stops.  If it raises or fails, the failure is logged and `scan` is called again after a
         back-off.
+        """
+
+
+class IAllocator(Interface):
+    """Optional ability of a scanner: decide itself what containers get."""
+
+    def allocate(request: AllocateRequest) -> object:
+        """Answer with an `AllocateResponse`, as a value, a Deferred or a coroutine.
+
+        `UseDefaultMethod`, raised or returned, has the devices' own parts put together instead.
+        `twistdp.AllocationRefused` refuses the pod with its text; anything else that is raised is
+        logged with its stack, and the pod is refused with a line that says so.  The kubelet
+        admits one pod after the other, so be quick.
+        """
+
+
+class IPostAllocator(Interface):
+    """Optional ability of a scanner: change what the default allocation answers."""
+
+    def post_allocate(response: AllocateResponse) -> object:
+        """Change `response` in place, or return another one; just before it is sent.
+
+        Not called when an `IAllocator` has answered.  May return a Deferred or a coroutine.
+        """
+
+
+class IPreferredAllocator(Interface):
+    """Optional ability of a scanner: say which devices suit a container best."""
+
+    def get_preferred_allocation(request: PreferredAllocationRequest) -> object:
+        """Answer with a list of ids for each container request.
+
+        For a single container request a plain list of ids will do.  May return a Deferred or a
+        coroutine, and `UseDefaultMethod` for the policy that was chosen, if any.
+        """
+
+
+class IContainerPreStarter(Interface):
+    """Optional ability of a scanner: prepare devices before each start of a container."""
+
+    def pre_start_container(request: PreStartContainerRequest) -> object:
+        """Reset or check the devices; the container starts when this has succeeded.
+
+        May return a Deferred or a coroutine.  The kubelet waits 30 seconds, and tries again when
+        it fails.
         """

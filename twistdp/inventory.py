@@ -1,62 +1,121 @@
 """The devices of one resource, encoded once and joined."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import attrs
 
 from twistdp.allocation import SharedClaims, combine, select
-from twistdp.devices import DeviceInfo, Devices
+from twistdp.calls import ContainerAllocateResponse
+from twistdp.devices import Auto, DeviceInfo, Devices
 from twistdp.kubelet.messages import container_part, listed_part
 from twistdp.naming import natural_key
+from twistdp.preferred import Candidate
 
 
 @attrs.frozen
 class _Entry:
     info: DeviceInfo
+    numa: Sequence[int]
     listed: bytes
     container: bytes
+    cdi_name: str | None
+
+
+Numa = Callable[[DeviceInfo], Sequence[int] | None]
+"""Looks up the NUMA nodes of a device whose topology is `AUTO`."""
 
 
 class Inventory:
     """What is advertised of a resource, and what containers get of it.
 
     A device's bytes are made when it appears or changes, kept, and joined for each message.
+    `join` is the scanner's, see `twistdp.allocation.combine`.
     """
 
-    def __init__(self, resource: str, devices: Devices) -> None:
+    def __init__(
+        self,
+        resource: str,
+        devices: Devices,
+        *,
+        numa: Numa = lambda info: None,
+        join: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._resource = resource
+        self._numa = numa
+        self._join = join
         self._entries: dict[str, _Entry] = {}
         self._shared = SharedClaims()
+        self._order: list[str] = []
         self.devices: Devices = {}
         self.update(devices)
 
-    def update(self, devices: Devices) -> bool:
-        """Take over another set of devices; whether the advertised list changed by it."""
+    def update(self, devices: Devices, cdi_names: Mapping[str, str] | None = None) -> bool:
+        """Take over another set of devices; whether the advertised list changed by it.
+
+        `cdi_names` are the fully qualified CDI names of the devices that have one.
+        """
+        names = cdi_names or {}
         before, self.devices = self.devices, devices
         listed = before.keys() != devices.keys()
         for device_id in before.keys() - devices.keys():
             self._shared.remove(self._entries.pop(device_id).info)
         for device_id, info in devices.items():
             entry = self._entries.get(device_id)
+            name = names.get(device_id)
             if entry is not None:
-                if entry.info is info or entry.info == info:
+                if (entry.info is info or entry.info == info) and entry.cdi_name == name:
                     continue
                 self._shared.remove(entry.info)
-            fresh = _Entry(info, listed_part(device_id, info), container_part(info))
+            fresh = self._entry(device_id, info, name)
             self._entries[device_id] = fresh
             self._shared.add(info)
             listed = listed or entry is None or entry.listed != fresh.listed
+        if before.keys() != devices.keys():
+            self._order = sorted(devices, key=natural_key)
         return listed
+
+    def _entry(self, device_id: str, info: DeviceInfo, cdi_name: str | None) -> _Entry:
+        numa = self._numa(info) if isinstance(info.topology, Auto) else info.topology
+        return _Entry(
+            info,
+            tuple(numa or ()),
+            listed_part(device_id, info, numa),
+            container_part(info, [cdi_name] if cdi_name else ()),
+            cdi_name,
+        )
 
     def listed(self) -> bytes:
         """The ListAndWatchResponse, in natural order of the ids."""
-        return b"".join(
-            self._entries[device_id].listed for device_id in sorted(self._entries, key=natural_key)
-        )
+        return b"".join(self._entries[device_id].listed for device_id in self._order)
 
     def container(self, ids: Iterable[str]) -> bytes:
         """The ContainerAllocateResponse for these ids; raises what `select` and `combine` do."""
         chosen = select(self._resource, self.devices, ids)
         if not self._shared or len(chosen) == 1:
             return b"".join(self._entries[device_id].container for device_id in chosen)
-        return container_part(combine(self._resource, [(id_, self.devices[id_]) for id_ in chosen]))
+        return container_part(self._combined(chosen))
+
+    def response(self, ids: Iterable[str]) -> ContainerAllocateResponse:
+        """The same as a value, for hooks."""
+        return self._combined(select(self._resource, self.devices, ids))
+
+    def known(self, ids: Iterable[str]) -> dict[str, DeviceInfo]:
+        """Those of the devices that there are, by id."""
+        return {id_: self.devices[id_] for id_ in ids if id_ in self.devices}
+
+    def candidates(self, ids: Iterable[str]) -> list[Candidate]:
+        """Those of the devices that there are, as the policies want them, in natural order."""
+        wanted = set(ids)
+        return [
+            Candidate(id_, rank, self.devices[id_].group or id_, tuple(self._entries[id_].numa))
+            for rank, id_ in enumerate(self._order)
+            if id_ in wanted
+        ]
+
+    def _combined(self, chosen: Sequence[str]) -> ContainerAllocateResponse:
+        answer = combine(self._resource, [(id_, self.devices[id_]) for id_ in chosen], self._join)
+        answer.cdi_devices = [
+            name for id_ in chosen if (name := self._entries[id_].cdi_name) is not None
+        ]
+        return answer

@@ -1,5 +1,6 @@
 """Trees in; resource services started, updated and stopped."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -9,8 +10,9 @@ from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
 from zope.interface import implementer
 
-from twistdp.devices import NOTHING, Accepted, DeviceTree, accept, difference
+from twistdp.devices import NOTHING, Accepted, DeviceInfo, DeviceTree, accept, difference
 from twistdp.errors import BadTree
+from twistdp.hooks import Hooks
 from twistdp.inotify import inotify_of
 from twistdp.interfaces import INotifier, IScanner
 from twistdp.kubelet.directory import PluginDirectory
@@ -19,6 +21,7 @@ from twistdp.resource import Resource
 from twistdp.rpc import require_asyncio_reactor
 from twistdp.scanning import scan_service
 from twistdp.settings import Settings
+from twistdp.topology import numa_nodes
 from twistdp.watching import WatchingScanner, name_of
 
 _log = Logger()
@@ -58,6 +61,7 @@ class Manager(MultiService):
 
             self._reactor = reactor
         require_asyncio_reactor(self._reactor)
+        self._hooks = Hooks(self._scanner, name_of(self._scanner), self._reactor)
         inotify = inotify_of(self._reactor)
         self._directory = PluginDirectory(self._settings.plugin_dir, inotify)
         self._directory.setServiceParent(self)
@@ -109,12 +113,16 @@ class Manager(MultiService):
         wanted = self._accepted.resources
         change = difference(before.resources, wanted)
         for resource_type in change.removed:
-            self._retire(resource_type)
+            if resource_type in self._resources:
+                self._resources[resource_type].update({})
         for resource_type in change.changed:
             if resource_type in self._resources:
                 self._resources[resource_type].update(wanted[resource_type])
         for resource_type in change.added:
-            self._add(resource_type)
+            if resource_type in self._resources:  # its removal grace has not run out
+                self._resources[resource_type].update(wanted[resource_type])
+            else:
+                self._add(resource_type)
 
     def _add(self, resource_type: str) -> None:
         if resource_type in self._retiring:
@@ -123,16 +131,19 @@ class Manager(MultiService):
         resource = Resource(
             f"{self.namespace}/{resource_type}",
             self._accepted.resources[resource_type],
+            settings=self._settings,
+            hooks=self._hooks,
+            join=getattr(self._scanner, "join", {}),
+            numa=_numa,
             directory=self._directory,
+            emptied=lambda: self._retire(resource_type),
             reactor=self._reactor,
         )
         self._resources[resource_type] = resource
         resource.setServiceParent(self)
 
     def _retire(self, resource_type: str) -> None:
-        resource = self._resources.pop(resource_type, None)
-        if resource is None:
-            return  # it came and went while an older one was still retiring
+        resource = self._resources.pop(resource_type)
 
         def retired(outcome: object) -> None:
             if isinstance(outcome, Failure):
@@ -145,3 +156,8 @@ class Manager(MultiService):
         self._retiring[resource_type] = done
         done.addBoth(retired)
         resource.retire().addBoth(done.callback)
+
+
+def _numa(info: DeviceInfo) -> Sequence[int] | None:
+    """The NUMA nodes of a device's nodes, from this machine's sysfs."""
+    return numa_nodes(node.host_path for node in info.nodes)

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from twistdp.backoff import Backoff
 from twistdp.errors import KubeletAbsent, SocketTaken, TwistdpError
+from twistdp.klog import V
 from twistdp.kubelet.directory import PluginDirectory
 from twistdp.kubelet.messages import DevicePluginOptions
 from twistdp.kubelet.registration import register
@@ -97,6 +98,7 @@ class Registrar:
             timer.cancel()
 
     async def _announce(self) -> None:
+        V(4).info("an attempt to register begins", resource=self._resource)
         await self._server.listen()
         # A kubelet drops its new connection when it sees the end of an older stream.
         await self._streams.end_generation(STREAM_PATIENCE)

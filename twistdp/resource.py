@@ -1,25 +1,35 @@
 """One resource: its devices, its socket, its session with the kubelet."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from twistdp.answers import Answers
+from twistdp.departures import Departures
 from twistdp.devices import HEALTHY, Devices
-from twistdp.inventory import Inventory
-from twistdp.kubelet.api import ALLOCATE, GET_OPTIONS, LIST_AND_WATCH
+from twistdp.hooks import Hooks
+from twistdp.inventory import Inventory, Numa
+from twistdp.kubelet.api import (
+    ALLOCATE,
+    GET_OPTIONS,
+    GET_PREFERRED_ALLOCATION,
+    LIST_AND_WATCH,
+    PRE_START_CONTAINER,
+)
 from twistdp.kubelet.directory import PluginDirectory
 from twistdp.kubelet.messages import (
     AllocateRequest,
-    DevicePluginOptions,
     Empty,
-    allocate_response,
+    PreferredAllocationRequest,
+    PreStartContainerRequest,
 )
 from twistdp.naming import socket_path
 from twistdp.registrar import Registrar
 from twistdp.rpc import Method, Server
+from twistdp.settings import Settings
 from twistdp.streams import ListStreams
 
 _log = Logger()
@@ -29,27 +39,50 @@ FAREWELL = 1.0
 
 
 class Resource(Service):
-    """Serves the devices of `name`, ``domain/type``, to the kubelet of `directory`."""
+    """Serves the devices of `name`, ``domain/type``, to the kubelet of `directory`.
+
+    `settings` are those of the scanner that finds them, `hooks` its optional abilities; `join`
+    is its declaration of what may be joined, see `twistdp.allocation.combine`.  `emptied` is
+    called when the last device is gone, a removal grace included.
+    """
 
     def __init__(
-        self, name: str, devices: Devices, *, directory: PluginDirectory, reactor: Any
+        self,
+        name: str,
+        devices: Devices,
+        *,
+        settings: Settings,
+        hooks: Hooks,
+        join: Mapping[str, str],
+        numa: Numa,
+        directory: PluginDirectory,
+        emptied: Callable[[], None],
+        reactor: Any,
     ) -> None:
         self.setName(name)
         self._resource = name
-        self._inventory = Inventory(name, devices)
-        self._streams = ListStreams(self._inventory.listed(), reactor, self._stream_lost)
+        self._found = devices
+        self._emptied = emptied
+        self._departures = Departures(settings.removal_grace, reactor, self._advertise)
+        self._inventory = Inventory(name, devices, numa=numa, join=join)
+        self._answers = Answers(name, self._inventory, hooks, settings.preferred)
+        self._streams = ListStreams(self._inventory.listed(), reactor, self._stream_lost, name)
         self._server = Server(
             socket_path(directory.path, name),
             [
-                Method(GET_OPTIONS, Empty, self._get_options),
+                Method(GET_OPTIONS, Empty, self._answers.get_options),
                 Method(LIST_AND_WATCH, Empty, self._list_and_watch, streaming=True),
-                Method(ALLOCATE, AllocateRequest, self._allocate),
+                Method(ALLOCATE, AllocateRequest, self._answers.allocate),
+                Method(
+                    GET_PREFERRED_ALLOCATION, PreferredAllocationRequest, self._answers.preferred
+                ),
+                Method(PRE_START_CONTAINER, PreStartContainerRequest, self._answers.pre_start),
             ],
             reactor=reactor,
         )
         self._registrar = Registrar(
             name,
-            DevicePluginOptions,
+            self._answers.options,
             server=self._server,
             streams=self._streams,
             directory=directory,
@@ -65,13 +98,25 @@ class Resource(Service):
     def stopService(self) -> Deferred[None]:
         """Stop serving; the kubelet keeps the capacity for a while.  Fires when all is gone."""
         super().stopService()
+        self._departures.stop()
         self._registrar.stop()
         self._streams.finish(0.0)
         return self._server.stopService()
 
     def update(self, devices: Devices) -> None:
-        """Advertise `devices` from now on."""
+        """The scanner has found `devices`; an empty set leads to `emptied`, at once or later."""
+        self._found = devices
+        self._advertise()
+
+    def retire(self) -> Deferred[None]:
+        """The last device is gone for good: have the empty list delivered, then stop."""
+        self._registrar.stop()
+        return self._streams.finish(FAREWELL).addCallback(lambda _: self.disownServiceParent())
+
+    def _advertise(self) -> None:
+        """List what was found and what is leaving."""
         before = self._inventory.devices
+        devices = self._departures.apply(before, self._found, self._answers.handed_out)
         if self._inventory.update(devices):
             self._streams.publish(self._inventory.listed())
             _log.info(
@@ -80,12 +125,8 @@ class Resource(Service):
                 devices=self._summary(),
                 change=_change(before, devices),
             )
-
-    def retire(self) -> Deferred[None]:
-        """The last device is gone for good: tell the kubelet that there is none, then stop."""
-        self.update({})
-        self._registrar.stop()
-        return self._streams.finish(FAREWELL).addCallback(lambda _: self.disownServiceParent())
+        if not devices:
+            self._emptied()
 
     def _summary(self) -> str:
         devices = self._inventory.devices
@@ -96,18 +137,8 @@ class Resource(Service):
     def _stream_lost(self) -> None:
         self._registrar.stream_lost()
 
-    # The API's methods
-
-    def _get_options(self, _: Empty) -> DevicePluginOptions:
-        return DevicePluginOptions()
-
     def _list_and_watch(self, _: Empty) -> AsyncIterator[bytes]:
         return self._streams.follow()
-
-    def _allocate(self, request: AllocateRequest) -> bytes:
-        return allocate_response(
-            [self._inventory.container(part.devices_ids) for part in request.container_requests]
-        )
 
 
 def _change(before: Devices, after: Devices) -> str:

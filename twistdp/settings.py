@@ -6,6 +6,7 @@ import attrs
 
 from twistdp.errors import BadSetting
 from twistdp.naming import socket_path
+from twistdp.preferred import POLICIES
 
 PLUGIN_DIRECTORY = "/var/lib/kubelet/device-plugins"
 """Where kubelets look for plugins, whatever their ``--root-dir``."""
@@ -24,16 +25,35 @@ def _positive(_: object, attribute: "attrs.Attribute[float]", value: float) -> N
         )
 
 
+def _not_negative(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
+    if not 0 <= value < float("inf"):
+        raise BadSetting(
+            f"{attribute.name.replace('_', '-')} {value:g}: it must be a number of seconds, 0 or "
+            "more"
+        )
+
+
+def _policy(_: object, attribute: "attrs.Attribute[str]", value: str) -> None:
+    if value not in POLICIES:
+        raise BadSetting(f"preferred {value!r}: use one of {', '.join(POLICIES)}")
+
+
 @attrs.frozen
 class Settings:
     """How a `twistdp.Manager` works.
 
     `plugin_dir` is the kubelet's device plugin directory.  `scan_timeout` is the time in
-    seconds after which a call of ``discover()`` counts as hung.  Raises `BadSetting`.
+    seconds after which a call of ``discover()`` counts as hung.  `preferred` is the policy of
+    preferred devices, one of `twistdp.preferred.POLICIES`.  `removal_grace` is the time in
+    seconds that a device which was handed out stays listed, unhealthy, after it has vanished.
+    Raises `BadSetting`.
     """
 
     plugin_dir: str = attrs.field(default=PLUGIN_DIRECTORY, converter=_directory)
     scan_timeout: float = attrs.field(default=30.0, validator=_positive)
+
+    preferred: str = attrs.field(default="none", validator=_policy)
+    removal_grace: float = attrs.field(default=0.0, validator=_not_negative)
 
     @plugin_dir.validator
     def _fits_a_socket(self, _: object, value: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from twisted.internet.defer import Deferred, TimeoutError, succeed
 from twisted.internet.interfaces import IReactorTime
 
+from twistdp.klog import V
 from twistdp.latest import Latest
 
 
@@ -24,9 +25,13 @@ class ListStreams:
     There can be several at once: an old kubelet's, a new one's, a person's who looks.  Each
     registration begins a new generation; the first stream of a generation is the one that the
     kubelet opens after it has accepted, and `lost` is called when that one ends by itself.
+    `name` is the resource's, for the log.
     """
 
-    def __init__(self, value: bytes, clock: IReactorTime, lost: Callable[[], None]) -> None:
+    def __init__(
+        self, value: bytes, clock: IReactorTime, lost: Callable[[], None], name: str = ""
+    ) -> None:
+        self._name = name
         self._latest = Latest(value)
         self._clock = clock
         self._lost = lost
@@ -47,17 +52,25 @@ class ListStreams:
         kubelets, generation.opened = not generation.opened, True
         generation.kubelets_open |= kubelets
         generation.count += 1
+        V(4).info("stream opened", resource=self._name, kubelets=kubelets)
         sent = -1
         try:
             while generation is self._current:
                 if sent < self._latest.version:
                     sent = self._latest.version
+                    V(4).info(
+                        "list sent",
+                        resource=self._name,
+                        version=sent,
+                        bytes=len(self._latest.value),
+                    )
                     yield self._latest.value
                 elif self._latest.closed:
                     return
                 else:
                     await self._latest.newer_than(sent)
         finally:
+            V(4).info("stream ended", resource=self._name, kubelets=kubelets)
             generation.count -= 1
             if kubelets:
                 generation.kubelets_open = False

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 import attrs
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService
 from twisted.internet import asyncioreactor
 from twisted.python import usage
 
@@ -20,6 +20,7 @@ if "twisted.internet.reactor" not in sys.modules:
 from twistdp.arguments import bind
 from twistdp.errors import BadSetting, TwistdpError
 from twistdp.interfaces import IScanner
+from twistdp.logservice import LoggedService, LogOptions
 from twistdp.manager import Manager
 from twistdp.naming import check_namespace
 from twistdp.rpc import require_asyncio_reactor
@@ -37,7 +38,7 @@ class _Choice:
     options: dict[str, Any] = attrs.Factory(dict)
 
 
-class Options(usage.Options):
+class Options(LogOptions):
     """The command line; whatever is wrong with it ends the process with one line and status 1."""
 
     synopsis = "[options] --scanner=module:Class [--set key=value ...]"
@@ -103,6 +104,7 @@ class Options(usage.Options):
         """Check everything and make the managers; nothing is started or touched."""
         from twisted.internet import reactor
 
+        super().postOptions()
         require_asyncio_reactor(reactor)
         if not self._choices:
             raise usage.UsageError("--scanner is missing: name one, as --scanner=module:Class")
@@ -131,7 +133,9 @@ class Options(usage.Options):
 
 def makeService(options: Options) -> IService:
     """The service that `options` describe; nothing starts before it is started."""
-    service = MultiService()
+    from twisted.internet import reactor
+
+    service = LoggedService(options, reactor)
     for manager in options.managers:
         manager.setServiceParent(service)
     return service

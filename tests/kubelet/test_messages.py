@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.allocation import Allocation
+from twistdp.calls import ContainerAllocateResponse
 from twistdp.devices import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, Mount
 from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb2
 from twistdp.kubelet.messages import allocate_response, container_part, listed_part
@@ -20,7 +20,7 @@ FULL = DeviceInfo(
 
 def sized(length: int) -> bytes:
     """A ContainerAllocateResponse of at least `length` bytes."""
-    return container_part(Allocation(envs={"A": "x" * length}))
+    return container_part(ContainerAllocateResponse(envs={"A": "x" * length}))
 
 
 class ListedPartTests(SynchronousTestCase):
@@ -61,7 +61,7 @@ class ContainerPartTests(SynchronousTestCase):
                 pb2.DeviceSpec(host_path="/dev/h2", container_path="/dev/c2", permissions="mrw"),
             ],
         )
-        same = Allocation(FULL.nodes, FULL.mounts, FULL.envs, FULL.annotations)
+        same = ContainerAllocateResponse(FULL.envs, FULL.mounts, FULL.nodes, FULL.annotations)
         for subject in (FULL, same):
             self.assertEqual(
                 pb2.ContainerAllocateResponse.FromString(container_part(subject)), expected

@@ -1,23 +1,20 @@
-"""Our values as the API's messages.
+"""Our values as the API's messages, and back.
 
 Protobuf messages concatenate: the parts made here for single devices are joined into a whole
 message by putting their bytes one after the other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from twistdp.allocation import Allocation
+from twistdp.calls import ContainerAllocateResponse
 from twistdp.devices import DeviceInfo
+from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     AllocateRequest,
-    AllocateResponse,
-    ContainerAllocateResponse,
-    Device,
     DevicePluginOptions,
-    DeviceSpec,
     Empty,
-    ListAndWatchResponse,
-    Mount,
+    PreferredAllocationRequest,
+    PreStartContainerRequest,
     RegisterRequest,
 )
 
@@ -25,26 +22,38 @@ __all__ = [
     "AllocateRequest",
     "DevicePluginOptions",
     "Empty",
+    "PreStartContainerRequest",
+    "PreferredAllocationRequest",
     "RegisterRequest",
     "allocate_response",
     "container_part",
     "listed_part",
+    "pre_start_response",
+    "preferred_response",
 ]
 
 
-def listed_part(device_id: str, info: DeviceInfo) -> bytes:
-    """A device's part of a ListAndWatchResponse."""
-    device = Device(ID=device_id, health=info.state)
-    return ListAndWatchResponse(devices=[device]).SerializeToString()
+def listed_part(device_id: str, info: DeviceInfo, numa: Sequence[int] | None = None) -> bytes:
+    """A device's part of a ListAndWatchResponse; `numa` are its NUMA nodes, if it has any."""
+    device = pb.Device(ID=device_id, health=info.state)
+    if numa:  # an empty list would make the kubelet drop the device
+        device.topology.nodes.extend(pb.NUMANode(ID=node) for node in numa)
+    return pb.ListAndWatchResponse(devices=[device]).SerializeToString()
 
 
-def container_part(given: Allocation | DeviceInfo) -> bytes:
+def container_part(
+    given: ContainerAllocateResponse | DeviceInfo, cdi_devices: Sequence[str] = ()
+) -> bytes:
     """A ContainerAllocateResponse, or a single device's part of one."""
-    return ContainerAllocateResponse(
+    if isinstance(given, DeviceInfo):
+        nodes = given.nodes
+    else:
+        nodes, cdi_devices = given.devices, given.cdi_devices
+    return pb.ContainerAllocateResponse(
         envs=given.envs,
         annotations=given.annotations,
         mounts=[
-            Mount(
+            pb.Mount(
                 host_path=mount.host_path,
                 container_path=mount.container_path,
                 read_only=mount.read_only,
@@ -52,13 +61,14 @@ def container_part(given: Allocation | DeviceInfo) -> bytes:
             for mount in dict.fromkeys(given.mounts)
         ],
         devices=[
-            DeviceSpec(
+            pb.DeviceSpec(
                 host_path=node.host_path,
                 container_path=node.container_path,
                 permissions=node.permissions,
             )
-            for node in dict.fromkeys(given.nodes)
+            for node in dict.fromkeys(nodes)
         ],
+        cdi_devices=[pb.CDIDevice(name=name) for name in cdi_devices],
     ).SerializeToString()
 
 
@@ -67,8 +77,22 @@ def allocate_response(containers: Iterable[bytes]) -> bytes:
     return b"".join(_CONTAINER_TAG + _varint(len(part)) + part for part in containers)
 
 
+def preferred_response(containers: Iterable[Sequence[str]]) -> pb.PreferredAllocationResponse:
+    """A PreferredAllocationResponse of the ids for each container request."""
+    return pb.PreferredAllocationResponse(
+        container_responses=[
+            pb.ContainerPreferredAllocationResponse(deviceIDs=ids) for ids in containers
+        ]
+    )
+
+
+def pre_start_response() -> pb.PreStartContainerResponse:
+    """A PreStartContainerResponse, which says nothing."""
+    return pb.PreStartContainerResponse()
+
+
 _CONTAINER_TAG = bytes(
-    [AllocateResponse.DESCRIPTOR.fields_by_name["container_responses"].number << 3 | 2]
+    [pb.AllocateResponse.DESCRIPTOR.fields_by_name["container_responses"].number << 3 | 2]
 )
 
 

@@ -1,0 +1,176 @@
+"""What one resource answers the kubelet: the default, unless the scanner's hooks say otherwise."""
+
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any
+
+from google.protobuf.message import Message
+
+from twistdp.calls import (
+    AllocateRequest,
+    AllocateResponse,
+    ContainerAllocateRequest,
+    ContainerAllocateResponse,
+    ContainerPreferredAllocationRequest,
+    PreferredAllocationRequest,
+    PreStartContainerRequest,
+    UseDefaultMethod,
+)
+from twistdp.devices import HEALTHY, DeviceInfo, check_device
+from twistdp.errors import BadDevice
+from twistdp.hooks import Hooks
+from twistdp.inventory import Inventory
+from twistdp.klog import V
+from twistdp.kubelet import messages
+from twistdp.naming import natural_key
+from twistdp.preferred import choose
+
+
+class Answers:
+    """Handlers of the API's unary methods for the devices of `inventory`.
+
+    `policy` is one of `twistdp.preferred.POLICIES`.  `handed_out` collects the ids that
+    containers were given.
+    """
+
+    def __init__(self, resource: str, inventory: Inventory, hooks: Hooks, policy: str) -> None:
+        self._resource = resource
+        self._inventory = inventory
+        self._hooks = hooks
+        self._policy = policy
+        self.handed_out: set[str] = set()
+
+    def options(self) -> messages.DevicePluginOptions:
+        """Exactly what there is."""
+        return messages.DevicePluginOptions(
+            pre_start_required=self._hooks.pre_starts,
+            get_preferred_allocation_available=self._hooks.prefers or self._policy != "none",
+        )
+
+    def get_options(self, _: messages.Empty) -> messages.DevicePluginOptions:
+        """GetDevicePluginOptions."""
+        V(4).info("options asked for", resource=self._resource)
+        return self.options()
+
+    def allocate(
+        self, request: messages.AllocateRequest
+    ) -> bytes | Coroutine[Any, Any, bytes | Message]:
+        """Allocate: the devices' own parts, joined, where no hook has a say."""
+        if V(4):
+            ids = [list(part.devices_ids) for part in request.container_requests]
+            V(4).info("allocation asked for", resource=self._resource, ids=ids)
+        if self._hooks.allocates:
+            return self._allocate_with_hooks(request)
+        answer = messages.allocate_response(
+            [self._inventory.container(part.devices_ids) for part in request.container_requests]
+        )
+        self._gave(request)
+        return answer
+
+    async def preferred(self, request: messages.PreferredAllocationRequest) -> Message:
+        """GetPreferredAllocation: the hook's ids, or the policy's."""
+        values = PreferredAllocationRequest(
+            self._resource,
+            [
+                ContainerPreferredAllocationRequest(
+                    _natural(part.available_deviceIDs),
+                    _natural(part.must_include_deviceIDs),
+                    part.allocation_size,
+                    self._inventory.known(part.available_deviceIDs),
+                )
+                for part in request.container_requests
+            ],
+            raw=request,
+        )
+        ids = await self._hooks.preferred(values)
+        if ids is None:
+            ids = [
+                choose(
+                    self._policy,
+                    self._inventory.candidates(part.available_device_ids),
+                    part.must_include_device_ids,
+                    part.allocation_size,
+                )
+                for part in values.container_requests
+            ]
+        return messages.preferred_response(ids)
+
+    async def pre_start(self, request: messages.PreStartContainerRequest) -> Message:
+        """PreStartContainer: the hook's."""
+        ids = _natural(request.devices_ids)
+        await self._hooks.pre_start(
+            PreStartContainerRequest(self._resource, ids, self._inventory.known(ids), raw=request)
+        )
+        return messages.pre_start_response()
+
+    async def _allocate_with_hooks(self, request: messages.AllocateRequest) -> bytes | Message:
+        values = AllocateRequest(
+            self._resource,
+            [
+                ContainerAllocateRequest(
+                    _natural(part.devices_ids), self._inventory.known(part.devices_ids)
+                )
+                for part in request.container_requests
+            ],
+            raw=request,
+        )
+        hook = "allocate"
+        answer = await self._hooks.allocate(values)
+        if answer is UseDefaultMethod:
+            hook = "post_allocate"
+            answer = await self._hooks.post_allocate(
+                AllocateResponse(
+                    [
+                        self._inventory.response(part.devices_ids)
+                        for part in values.container_requests
+                    ],
+                    values,
+                )
+            )
+        encoded = self._encoded(answer, hook, len(values.container_requests))
+        self._gave(request)
+        return encoded
+
+    def _encoded(self, answer: object, hook: str, containers: int) -> bytes | Message:
+        """The hook's answer as a message; raises `HookFailed` for one that cannot be used."""
+        if isinstance(answer, Message):
+            return answer
+        if not isinstance(answer, AllocateResponse):
+            raise self._hooks.failed(hook, f"answered {answer!r:.200}, not an AllocateResponse")
+        parts = answer.container_responses
+        if len(parts) != containers:
+            raise self._hooks.failed(
+                hook, f"answered for {len(parts)} containers where {containers} were asked for"
+            )
+        try:
+            for part in parts:
+                _check(part)
+        except BadDevice as error:
+            raise self._hooks.failed(
+                hook, f"answered what no container can get: {error}"
+            ) from error
+        return messages.allocate_response(messages.container_part(part) for part in parts)
+
+    def _gave(self, request: messages.AllocateRequest) -> None:
+        for part in request.container_requests:
+            self.handed_out.update(part.devices_ids)
+
+
+def _check(part: ContainerAllocateResponse) -> None:
+    if not isinstance(part, ContainerAllocateResponse):
+        raise BadDevice(f"{part!r:.200} is not a ContainerAllocateResponse")
+    check_device(
+        DeviceInfo(
+            HEALTHY,
+            nodes=part.devices,
+            mounts=part.mounts,
+            envs=part.envs,
+            annotations=part.annotations,
+        )
+    )
+    for name in part.cdi_devices:
+        if not isinstance(name, str) or "=" not in name or "/" not in name:
+            raise BadDevice(f"cdi_devices: {name!r} is not a name like vendor/class=device")
+
+
+def _natural(ids: Iterable[str]) -> Sequence[str]:
+    return sorted(set(ids), key=natural_key)

@@ -1,0 +1,138 @@
+"""Calls a scanner's optional abilities, and falls back to the default."""
+
+from collections.abc import Callable, Sequence
+from inspect import iscoroutine
+from typing import Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from twistdp.calls import (
+    AllocateRequest,
+    AllocateResponse,
+    PreferredAllocationRequest,
+    PreStartContainerRequest,
+    UseDefaultMethod,
+)
+from twistdp.errors import HookFailed, TwistdpError
+from twistdp.interfaces import (
+    IAllocator,
+    IContainerPreStarter,
+    IPostAllocator,
+    IPreferredAllocator,
+)
+
+_log = Logger()
+
+SLOW: Final = 1.0
+"""Seconds after which a hook's time is logged: the kubelet admits one pod after the other."""
+
+
+class Hooks:
+    """The hooks of one scanner; `name` is for messages."""
+
+    def __init__(self, scanner: Any, name: str, clock: IReactorTime) -> None:
+        self._name = name
+        self._clock = clock
+        self._allocator: IAllocator | None = scanner if IAllocator.providedBy(scanner) else None
+        self._post_allocator: IPostAllocator | None = (
+            scanner if IPostAllocator.providedBy(scanner) else None
+        )
+        self._preferred: IPreferredAllocator | None = (
+            scanner if IPreferredAllocator.providedBy(scanner) else None
+        )
+        self._pre_starter: IContainerPreStarter | None = (
+            scanner if IContainerPreStarter.providedBy(scanner) else None
+        )
+
+    @property
+    def allocates(self) -> bool:
+        """Whether any hook has a say in Allocate."""
+        return self._allocator is not None or self._post_allocator is not None
+
+    @property
+    def prefers(self) -> bool:
+        """Whether the scanner is an `IPreferredAllocator`."""
+        return self._preferred is not None
+
+    @property
+    def pre_starts(self) -> bool:
+        """Whether the scanner is an `IContainerPreStarter`."""
+        return self._pre_starter is not None
+
+    async def allocate(self, request: AllocateRequest) -> object:
+        """What the allocator answers; `UseDefaultMethod` if there is none or it says so."""
+        if self._allocator is None:
+            return UseDefaultMethod
+        return await self._call(self._allocator.allocate, request, "allocate")
+
+    async def post_allocate(self, response: AllocateResponse) -> object:
+        """The response after the post-allocator has had its way with it."""
+        if self._post_allocator is None:
+            return response
+        changed = await self._call(self._post_allocator.post_allocate, response, "post_allocate")
+        return response if changed is None or changed is UseDefaultMethod else changed
+
+    async def preferred(self, request: PreferredAllocationRequest) -> list[Sequence[str]] | None:
+        """Ids for each container request; None for the default.  Raises `HookFailed`."""
+        if self._preferred is None:
+            return None
+        hook = "get_preferred_allocation"
+        answer = await self._call(self._preferred.get_preferred_allocation, request, hook)
+        if answer is UseDefaultMethod:
+            return None
+        if _ids(answer) and len(request.container_requests) == 1:
+            answer = [answer]
+        if not isinstance(answer, Sequence) or not all(map(_ids, answer)):
+            raise self.failed(hook, f"answered {answer!r:.200}, not a list of device ids")
+        return list(answer)
+
+    async def pre_start(self, request: PreStartContainerRequest) -> None:
+        """Let the scanner prepare the devices, if it wants to."""
+        if self._pre_starter is not None:
+            await self._call(self._pre_starter.pre_start_container, request, "pre_start_container")
+
+    def failed(self, hook: str, what: str) -> HookFailed:
+        """An error for the pod's status: which hook, and what it did."""
+        return HookFailed(
+            f"{hook} of the device plugin's scanner {self._name} {what}; its log on the node "
+            "says more, and its author must mend it"
+        )
+
+    async def _call(self, hook: Callable[[Any], object], argument: object, name: str) -> object:
+        begin = self._clock.seconds()
+        try:
+            result = hook(argument)
+            if iscoroutine(result) or isinstance(result, Deferred):
+                result = await result
+        except UseDefaultMethod:
+            return UseDefaultMethod
+        except (TwistdpError, CancelledError):
+            raise  # stated on purpose, or nobody wants to know any more
+        except Exception as error:
+            _log.failure("scanner {scanner}: {hook} failed", scanner=self._name, hook=name)
+            raise self.failed(name, f"failed: {type(error).__name__}: {error}") from error
+        finally:
+            self._report_if_slow(name, self._clock.seconds() - begin)
+        if result is UseDefaultMethod or isinstance(result, UseDefaultMethod):
+            return UseDefaultMethod
+        return result
+
+    def _report_if_slow(self, name: str, seconds: float) -> None:
+        if seconds >= SLOW:
+            _log.warn(
+                "scanner {scanner}: {hook} took {seconds:.1f} s, and the kubelet admitted no "
+                "other pod meanwhile",
+                scanner=self._name,
+                hook=name,
+                seconds=seconds,
+            )
+
+
+def _ids(answer: object) -> bool:
+    return (
+        isinstance(answer, Sequence)
+        and not isinstance(answer, str)
+        and all(isinstance(device_id, str) for device_id in answer)
+    )

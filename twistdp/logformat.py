@@ -1,0 +1,154 @@
+"""A log record as a line of klog's text, or as a JSON line of a Kubernetes component."""
+
+import json
+import re
+import time
+from functools import lru_cache
+from typing import Any
+
+from twistdp.logrecord import Record, error_text, plain
+
+_ESCAPES = {
+    "\a": r"\a",
+    "\b": r"\b",
+    "\f": r"\f",
+    "\n": r"\n",
+    "\r": r"\r",
+    "\t": r"\t",
+    "\v": r"\v",
+    '"': r"\"",
+    "\\": r"\\",
+}
+_STANDARD = {"ts", "caller", "msg", "v", "stacktrace"}
+
+
+def as_text(record: Record, *, headers: bool = True) -> str:
+    """Lines as klog writes them, without the last line's end.
+
+    The first one is ``Lmmdd hh:mm:ss.uuuuuu threadid file:line] message key="value"``.  Further
+    lines of the message, and those of a traceback, begin with a tab.
+    """
+    first, *more = record.text.rstrip("\n").split("\n")
+    parts = [printable(first)] if first else []
+    parts += [f"{printable(key)}={value(found)}" for key, found in record.fields.items()]
+    if record.error is not None:
+        parts.append(f"err={quote(record.error)}")
+    lines = [(header(record) if headers else "") + " ".join(parts)]
+    if record.traceback is not None:
+        more += record.traceback.split("\n")
+    lines += [f"\t{printable(line)}" for line in more]
+    return "\n".join(lines)
+
+
+def header(record: Record) -> str:
+    """Severity, local time, thread, file and line."""
+    second, microsecond = divmod(int(record.seconds * 1_000_000), 1_000_000)
+    return (
+        f"{record.severity}{_stamp(second)}.{microsecond:06d} {record.thread:>7} "
+        f"{printable(record.file)}:{record.line}] "
+    )
+
+
+def value(found: object) -> str:
+    """The value of a field as klog writes it; never raises."""
+    if isinstance(found, str):
+        return quote(found)
+    try:
+        if found is None:
+            return "<nil>"
+        if isinstance(found, bool):
+            return "true" if found else "false"
+        if isinstance(found, int):
+            return int.__repr__(found)
+        if isinstance(found, float):
+            return float.__repr__(found)
+        if isinstance(found, bytes):
+            return quote(found.decode("utf-8", "surrogateescape"))
+        if isinstance(found, dict | list | tuple | set | frozenset):
+            return printable(_dumps(found))
+    except Exception:
+        return quote(_any_text(found))
+    return quote(_any_text(found))
+
+
+def quote(text: str) -> str:
+    """`text` in double quotes, with the escapes of Go's strconv.Quote."""
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    return '"' + re.sub(r"[^ !#-\[\]-~]", _escape, text) + '"'
+
+
+def printable(text: str) -> str:
+    """`text` with escapes for what would disturb a terminal or break the line."""
+    return text if text.isprintable() else "".join(map(_escape_control, text))
+
+
+def as_json(record: Record) -> str:
+    """A JSON object in one line, without its end; ``ts`` is in milliseconds."""
+    standard: dict[str, object] = {
+        "ts": round(record.seconds * 1000, 3),
+        "caller": f"{record.file}:{record.line}",
+        "msg": record.text,
+    }
+    if record.severity in "IW":
+        standard["v"] = record.v
+    taken = _STANDARD if record.error is None else {*_STANDARD, "err"}
+    for key, found in record.fields.items():
+        standard[f"{key}_" if key in taken else key] = found
+    if record.error is not None:
+        standard["err"] = record.error
+        standard["stacktrace"] = record.traceback
+    try:
+        return _dumps(standard)
+    except Exception:
+        # One field that JSON cannot say must not cost the others.
+        return _dumps({key: _sayable(found) for key, found in standard.items()})
+
+
+def _sayable(found: object) -> object:
+    try:
+        _dumps(found)
+    except Exception:
+        return _any_text(found)
+    return found
+
+
+def _replacement(found: object) -> Any:
+    """What stands in JSON for a value that JSON does not know."""
+    if isinstance(found, set | frozenset):
+        return list(found)
+    if isinstance(found, bytes):
+        return found.decode("utf-8", "backslashreplace")
+    return _any_text(found)
+
+
+_dumps = json.JSONEncoder(
+    default=_replacement, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+).encode
+
+
+def _any_text(found: object) -> str:
+    return error_text(found) if isinstance(found, BaseException) else plain(found)
+
+
+def _escape_control(character: str) -> str:
+    return character if character == "\t" or character.isprintable() else _escape(character)
+
+
+def _escape(found: "re.Match[str] | str") -> str:
+    character = found if isinstance(found, str) else found[0]
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if character.isprintable():
+        return character
+    number = ord(character)
+    if 0xDC80 <= number <= 0xDCFF:
+        return f"\\x{number - 0xDC00:02x}"  # a byte that is not UTF-8, as in names of files
+    if number < 0x20 or number == 0x7F:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+@lru_cache(4)
+def _stamp(second: int) -> str:
+    return time.strftime("%m%d %H:%M:%S", time.localtime(second))

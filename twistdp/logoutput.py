@@ -1,0 +1,133 @@
+"""Where log lines go: a stream, a file that rotates, or syslog."""
+
+import os
+import syslog
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Protocol
+
+from twisted.logger import ILogObserver
+from twisted.python.logfile import LogFile
+from zope.interface import implementer
+
+from twistdp.klog import shown
+from twistdp.logrecord import Record, caller_of, complaint, level_of, record_of
+
+PRIORITIES = {
+    "I": syslog.LOG_INFO,
+    "W": syslog.LOG_WARNING,
+    "E": syslog.LOG_ERR,
+    "F": syslog.LOG_CRIT,
+}
+
+
+class Output(Protocol):
+    """Takes what is to be logged."""
+
+    def write(self, severity: str, text: str) -> None:
+        """Take one event's lines; what OSError or ValueError it raises is disregarded."""
+
+
+class StreamOutput:
+    """Writes to a stream, standard output usually, and flushes it after every event."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, severity: str, text: str) -> None:
+        """See `Output`."""
+        # Lines and their ends in one call, since other threads write too.
+        try:
+            self._stream.write(f"{text}\n")
+        except UnicodeEncodeError:
+            encoding = self._stream.encoding
+            self._stream.write(f"{text}\n".encode(encoding, "backslashreplace").decode(encoding))
+        self._stream.flush()
+
+
+class FileOutput:
+    """Writes to the file `path`.
+
+    A file that does not exist is made, and made again by every rotation, with the mode that
+    `umask` leaves; None means the process's umask when it is opened.
+    """
+
+    def __init__(self, path: str, umask: int | None = None) -> None:
+        self.path = os.path.abspath(path)
+        self._umask = umask
+        self._file: LogFile | None = None
+
+    def open(self) -> None:
+        """Open the file.  Raises OSError if it cannot be.
+
+        To be done when twistd would do it: before it forks, changes its directory or gives up
+        its rights, and while what is wrong can still be told on stderr.
+        """
+        mode = None
+        if not os.path.exists(self.path):
+            umask = self._umask
+            if umask is None:
+                umask = os.umask(0)
+                os.umask(umask)
+            mode = 0o666 & ~umask
+        directory, name = os.path.split(self.path)
+        self._file = LogFile(name, directory, defaultMode=mode)
+
+    def write(self, severity: str, text: str) -> None:
+        """See `Output`."""
+        if self._file is not None:
+            self._file.write(f"{text}\n".encode("utf-8", "backslashreplace"))
+
+    def rotate(self) -> None:
+        """Rename the file to one that ends in ``.1``, older ones to ``.2`` and so on."""
+        if self._file is not None:
+            self._file.rotate()
+
+    def close(self) -> None:
+        """Write no more."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class SyslogOutput:
+    """Writes to syslog; an event's severity is the priority of its lines."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._opened = False
+
+    def write(self, severity: str, text: str) -> None:
+        """See `Output`."""
+        if not self._opened:
+            syslog.openlog(self._prefix, 0, syslog.LOG_USER)
+            self._opened = True
+        for line in text.splitlines():
+            syslog.syslog(PRIORITIES[severity], line.encode("utf-8", "backslashreplace").decode())
+
+
+@implementer(ILogObserver)
+class Observer:
+    """Writes those events to `output` that the level allows, in a `form`; never raises."""
+
+    def __init__(self, output: Output, form: Callable[[Record], str]) -> None:
+        self._output = output
+        self._form = form
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        """Take one event."""
+        try:
+            caller = caller_of(event)
+            level = level_of(event)
+            if level and not shown(level, caller[0]):
+                return
+            record = record_of(event, caller)
+            if record is None:
+                return
+            severity, text = record.severity, self._form(record)
+        except Exception as error:
+            record = complaint(error)
+            severity, text = record.severity, self._form(record)
+        # A full disk must not end the work that is reported.
+        with suppress(OSError, ValueError):
+            self._output.write(severity, text)

@@ -1,0 +1,185 @@
+"""What a log event says, whichever way it was made."""
+
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from string import Formatter
+from types import FrameType
+from typing import Any
+
+import attrs
+from twisted.logger import LogLevel, formatEvent
+from twisted.python.failure import Failure
+
+from twistdp.klog import DEBUG, RESERVED
+
+UNKNOWN = "???"
+"""The file of an event whose origin cannot be told."""
+
+SEVERITIES = {
+    LogLevel.debug: "I",
+    LogLevel.info: "I",
+    LogLevel.warn: "W",
+    LogLevel.error: "E",
+    # What fails unexpectedly does not end this process, which an F would say.
+    LogLevel.critical: "E",
+}
+
+# Twisted's own, of events made with twisted.python.log, and of lost failures.
+_NO_FIELDS = RESERVED | {"logLevel", "syslogPriority", "syslogFacility", "debugInfo"}
+
+_INSIDE = (
+    "twisted.logger",
+    "twisted.python.log",
+    "twisted.python.threadable",
+    "logging",
+    "warnings",
+    "twistdp.klog",
+    "twistdp.logbridge",
+    "twistdp.logoutput",
+    __name__,
+)
+
+
+@attrs.frozen
+class Record:
+    """One event, taken apart."""
+
+    severity: str
+    """``I``, ``W``, ``E`` or ``F``."""
+    seconds: float
+    """When, since the epoch."""
+    thread: int
+    """Native id of the thread that speaks."""
+    file: str
+    """Base name of the source file that speaks."""
+    line: int
+    """Line in it."""
+    v: int
+    """Level of verbosity."""
+    text: str
+    """The message, of one or more lines."""
+    fields: Mapping[str, Any]
+    """What the event has beside the message."""
+    error: str | None = None
+    """Type and message of the exception, if there is one."""
+    traceback: str | None = None
+    """Its traceback."""
+
+
+def caller_of(event: dict[str, Any]) -> tuple[str, int]:
+    """File and line that made `event`, which is being published right now."""
+    known = event.get("log_caller")
+    if isinstance(known, tuple):
+        return known
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if not _inside(filename, frame.f_globals.get("__name__", "")):
+            return filename, frame.f_lineno
+        if frame.f_code.co_name == "replayTo":
+            break  # made before logging began: who did so is not on this stack
+        frame = frame.f_back
+    return UNKNOWN, 1
+
+
+@lru_cache(4096)
+def _inside(filename: str, module: str) -> bool:
+    """Whether frames of a module only pass events on."""
+    return any(module == name or module.startswith(f"{name}.") for name in _INSIDE)
+
+
+def level_of(event: dict[str, Any]) -> int:
+    """The level of verbosity at which `event` is shown."""
+    return DEBUG if event.get("log_level") is LogLevel.debug else 0
+
+
+def record_of(event: dict[str, Any], caller: tuple[str, int]) -> Record | None:
+    """What `event` of `caller` says; None if it says nothing.  Never raises."""
+    why = event.get("log_failure")
+    if why is None and event.get("isError"):
+        why = event.get("failure")
+    text = _text_of(event, why)
+    form = event.get("log_format")
+    used = _names(form) if isinstance(form, str) else frozenset()
+    if isinstance(event.get("format"), str):
+        used |= _percent_names(event["format"])
+    fields = {
+        key: value
+        for key, value in event.items()
+        if key[:4] != "log_" and key not in used and key not in _NO_FIELDS
+    }
+    if not text and not fields and why is None:
+        return None
+    return Record(
+        event.get("log_severity") or SEVERITIES.get(event.get("log_level"), "I"),
+        event.get("log_time") or time.time(),
+        threading.get_native_id(),
+        os.path.basename(caller[0]),
+        caller[1],
+        event.get("log_v") or level_of(event),
+        text,
+        fields,
+        None if why is None else error_text(why.value if isinstance(why, Failure) else why),
+        None if why is None else _traceback(why),
+    )
+
+
+def complaint(error: Exception) -> Record:
+    """In place of an event out of which no record, or no line, can be made."""
+    text = f"an event cannot be shown: {error_text(error)}"
+    return Record("E", time.time(), threading.get_native_id(), UNKNOWN, 1, 0, text, {})
+
+
+def plain(found: object) -> str:
+    """`found` as text, whatever its ``__str__`` does."""
+    try:
+        return str(found)
+    except Exception as error:
+        return f"<{type(found).__name__} whose text raises {type(error).__name__}>"
+
+
+def error_text(error: object) -> str:
+    """Type and message of an exception, for some messages say nothing alone."""
+    text = plain(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _text_of(event: dict[str, Any], why: Any) -> str:
+    if event.get("log_namespace") == "log_legacy" and why is not None:
+        # Its text has the traceback in it.
+        return plain(event.get("why") or "Unhandled Error")
+    if event.get("log_format") == "{log_text}":
+        return plain(event.get("log_text", ""))
+    return formatEvent(event)
+
+
+def _traceback(why: Any) -> str:
+    try:
+        return str(why.getTraceback()).rstrip()
+    except Exception as error:
+        return f"no traceback: {error_text(error)}"
+
+
+@lru_cache(1024)
+def _names(form: str) -> frozenset[str]:
+    """The keys that a format string uses."""
+    found: set[str] = set()
+    try:
+        for _, name, specification, _ in Formatter().parse(form):
+            if name is not None:
+                found.add(re.split(r"[.\[(]", name, maxsplit=1)[0])
+                found |= _names(specification or "")
+    except ValueError:
+        pass
+    return frozenset(found)
+
+
+@lru_cache(1024)
+def _percent_names(form: str) -> frozenset[str]:
+    """The keys that a format string of twisted.python.log uses."""
+    return frozenset(re.findall(r"%\((.*?)\)", form))

@@ -1,0 +1,173 @@
+"""A process's log as its command line wants it: options, the observer, signals."""
+
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import attrs
+from twisted.application.service import IServiceCollection, MultiService
+from twisted.internet.defer import Deferred
+from twisted.logger import ILogObserver
+from twisted.python import usage
+from twisted.python.components import Componentized
+
+import twistdp.klog as klog
+from twistdp.logbridge import Bridge
+from twistdp.logformat import as_json, as_text
+from twistdp.logoutput import FileOutput, Observer, Output, StreamOutput, SyslogOutput
+
+MORE = signal.SIGRTMIN + 1
+"""The signal that raises the level by one; twistd itself uses SIGUSR1 and SIGUSR2."""
+
+LESS = signal.SIGRTMIN + 2
+"""The signal that lowers it by one, down to 0."""
+
+
+@attrs.define
+class LogSettings:
+    """What the options say about the log."""
+
+    level: int = 0
+    vmodule: str = ""
+    headers: bool = True
+    json: bool = False
+
+
+class LogOptions(usage.Options):
+    """The options of logging, as Kubernetes components have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Otherwise --v would be taken for the beginning of --version.
+        self.longOpt.append("v=")
+        self.log = LogSettings()
+        """What the options come to, once they are parsed."""
+
+    def opt_v(self, level: str) -> None:
+        """Show messages up to this level: 0 for operators (default), 4 for developers; also -v N"""
+        number = level.removeprefix("=")
+        if not (number.isascii() and number.isdigit()):
+            raise usage.UsageError(f"-v {number}: give a whole number, 0 or more")
+        self.log.level = int(number)
+
+    def opt_vmodule(self, levels: str) -> None:
+        """Levels of single source files, as pattern=N,pattern=N; a pattern is a name without .py"""
+        try:
+            klog.parse_vmodule(levels)
+        except ValueError as error:
+            raise usage.UsageError(f"--vmodule {error}") from None
+        self.log.vmodule = levels
+
+    def opt_skip_headers(self) -> None:
+        """Leave out time, thread, file and line"""
+        self.log.headers = False
+
+    def opt_log_format(self, form: str) -> None:
+        """How lines look, text (default) or json"""
+        if form not in ("text", "json"):
+            raise usage.UsageError(f"--log-format {form}: choose text or json")
+        self.log.json = form == "json"
+
+    def parseOptions(self, options: Any = None) -> None:
+        """Parse; ``--skip_headers`` is understood too."""
+        if options is not None:
+            options = ["--skip-headers" if o == "--skip_headers" else o for o in options]
+        super().parseOptions(options)
+
+    def postOptions(self) -> None:
+        """Check what twistd itself is told about logging."""
+        twistd: Mapping[str, Any] = self.parent or {}
+        daemon = not (twistd.get("nodaemon", True) or twistd.get("debug"))
+        if daemon and twistd.get("logfile") == "-" and not twistd.get("syslog"):
+            raise usage.UsageError("--logfile=-: a daemon has no stdout; add -n, or name a file")
+
+
+def output_for(twistd: Mapping[str, Any]) -> Output | None:
+    """Where twistd, with these options, would log to; None if it has a ``--logger``.
+
+    Nothing is opened yet.
+    """
+    if twistd.get("logger"):
+        return None
+    if twistd.get("syslog"):
+        return SyslogOutput(twistd.get("prefix") or "")
+    path = twistd.get("logfile")
+    if path == "-" or (not path and twistd.get("nodaemon", True)):
+        return StreamOutput(sys.stdout)
+    return FileOutput(path or "twistd.log", twistd.get("umask"))
+
+
+class LoggedService(MultiService):
+    """The services of a process, and its log.
+
+    An application that it is added to logs through it, unless twistd was given a ``--logger``.
+    While it runs, Python's loggers and warnings are a part of the log, and signals change the
+    level and rotate the file.
+    """
+
+    def __init__(self, options: LogOptions, reactor: Any) -> None:
+        super().__init__()
+        self._settings = options.log
+        self._reactor = reactor
+        self._output = output_for(options.parent or {})
+        self._bridge = Bridge()
+        self._handlers: dict[int, Any] = {}
+
+    def setServiceParent(self, parent: Componentized | IServiceCollection) -> None:
+        """Become a part of `parent`, and its way to log.
+
+        Only an observer that is the application's own replaces twistd's; one that is added
+        later would write a second line for each event.
+        """
+        klog.set_level(self._settings.level)
+        klog.set_vmodule(self._settings.vmodule)
+        if self._output is not None and isinstance(parent, Componentized):
+            form = as_json if self._settings.json else self._text()
+            if isinstance(self._output, FileOutput):
+                _open(self._output)
+            parent.setComponent(ILogObserver, Observer(self._output, form))
+        super().setServiceParent(parent)
+
+    def startService(self) -> None:
+        """Start all; from now on everything is logged."""
+        self._bridge.install()
+        self._on_signal(MORE, lambda: _change_level(1))
+        self._on_signal(LESS, lambda: _change_level(-1))
+        if isinstance(self._output, FileOutput) and not signal.getsignal(signal.SIGUSR1):
+            self._on_signal(signal.SIGUSR1, self._output.rotate)
+        super().startService()
+
+    def stopService(self) -> Deferred[Any]:
+        """Stop all; fires when that is done, and Python's loggers are as they were."""
+        stopped: Deferred[Any] = super().stopService()
+        return stopped.addBoth(self._stopped)
+
+    def _stopped(self, outcome: Any) -> Any:
+        while self._handlers:
+            signal.signal(*self._handlers.popitem())
+        self._bridge.remove()
+        return outcome
+
+    def _text(self) -> Callable[..., str]:
+        headers = self._settings.headers and not isinstance(self._output, SyslogOutput)
+        return partial(as_text, headers=headers)
+
+    def _on_signal(self, number: int, action: Callable[[], object]) -> None:
+        # In the reactor's turn: a handler may interrupt anything, a log line too.
+        self._handlers[number] = signal.signal(
+            number, lambda *_: self._reactor.callFromThread(action)
+        )
+
+
+def _open(output: FileOutput) -> None:
+    try:
+        output.open()
+    except OSError as error:
+        raise SystemExit(f"deviceplugin: --logfile {output.path}: {error.strerror}") from error
+
+
+def _change_level(step: int) -> None:
+    klog.set_level(klog.level() + step)
+    klog.info("the log level has changed", level=klog.level())
