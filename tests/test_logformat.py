@@ -17,7 +17,7 @@ from twistdp.logformat import as_json, as_text, printable, quote, value
 from twistdp.logrecord import Record
 
 _log = Logger()
-RECORD = Record("I", 1.25, 4711, "scan.py", 42, 0, "message", {})
+RECORD = Record("I", 1.25, 4711, "scan.py", 42, 0, "message", {}, {})
 
 
 class Unshowable:
@@ -174,6 +174,16 @@ class JSONTests(LogTestCase):
                 "name": "x",
             },
         )
+
+    def test_made_of(self) -> None:
+        """What a format string uses is a field as well, unless it is an object or all of it."""
+        _log.info("{resource} {count} {thing!r}", resource="a/b", count=3, thing=self, more=4)
+        found = self.read()
+        self.assertEqual((found["resource"], found["count"], found["more"]), ("a/b", 3, 4))
+        self.assertNotIn("thing", found)
+        self.kept.written.clear()
+        _log.info("{complaint}", complaint="no kubelet yet")
+        self.assertNotIn("complaint", self.read())
 
     def test_level(self) -> None:
         """The level of a message is told."""

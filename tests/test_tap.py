@@ -420,7 +420,7 @@ class LoggingTests(CommandLine):
 
     def test_bad_level(self) -> None:
         """A level that is no whole number is quoted."""
-        for level in ("many", "-1", "1.5", "", "=", "1_0", "\u0661"):
+        for level in ("many", "-1", "1.5", "", "=", "1_0", "\u0661", "9" * 5000):
             with self.subTest(level):
                 self.assert_refused([NAMED, f"-v={level}"], f"-v {level}", "whole number")
 

@@ -29,6 +29,7 @@ __all__ = [
     "fatal",
     "info",
     "level",
+    "parse_level",
     "parse_vmodule",
     "set_level",
     "set_vmodule",
@@ -147,11 +148,21 @@ def parse_vmodule(text: str) -> tuple[tuple[str, int], ...]:
     parsed = []
     for part in filter(None, text.split(",")):
         pattern, _, number = part.partition("=")
-        # Only what Go's strconv takes, which is less than what int() does.
-        if not pattern or not (number.isascii() and number.isdigit()):
+        try:
+            parsed.append((pattern, parse_level(number)))
+        except ValueError:
+            pattern = ""
+        if not pattern:
             raise ValueError(f"{part}: write it as pattern=N, several separated by commas")
-        parsed.append((pattern, int(number)))
     return tuple(parsed)
+
+
+def parse_level(text: str) -> int:
+    """The level that `text` names.  Raises ValueError unless it is a whole number from 0 on."""
+    # Only what Go's flags take, which is less than what int() does.
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise ValueError(f"{text}: give a whole number, 0 or more")
+    return int(text)
 
 
 def shown(level: int, filename: str) -> bool:

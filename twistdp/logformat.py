@@ -84,7 +84,10 @@ def printable(text: str) -> str:
 
 
 def as_json(record: Record) -> str:
-    """A JSON object in one line, without its end; ``ts`` is in milliseconds."""
+    """A JSON object in one line, without its end; ``ts`` is in milliseconds.
+
+    Numbers and texts that the message was made of are fields too, for programs that search.
+    """
     standard: dict[str, object] = {
         "ts": round(record.seconds * 1000, 3),
         "caller": f"{record.file}:{record.line}",
@@ -93,7 +96,12 @@ def as_json(record: Record) -> str:
     if record.severity in "IW":
         standard["v"] = record.v
     taken = _STANDARD if record.error is None else {*_STANDARD, "err"}
-    for key, found in record.fields.items():
+    made_of = {
+        key: found
+        for key, found in record.told.items()
+        if isinstance(found, str | int | float) and found != record.text
+    }
+    for key, found in (*made_of.items(), *record.fields.items()):
         standard[f"{key}_" if key in taken else key] = found
     if record.error is not None:
         standard["err"] = record.error

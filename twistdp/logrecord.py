@@ -65,6 +65,8 @@ class Record:
     """The message, of one or more lines."""
     fields: Mapping[str, Any]
     """What the event has beside the message."""
+    told: Mapping[str, Any]
+    """What the message was made of."""
     error: str | None = None
     """Type and message of the exception, if there is one."""
     traceback: str | None = None
@@ -108,11 +110,11 @@ def record_of(event: dict[str, Any], caller: tuple[str, int]) -> Record | None:
     used = _names(form) if isinstance(form, str) else frozenset()
     if isinstance(event.get("format"), str):
         used |= _percent_names(event["format"])
-    fields = {
-        key: value
-        for key, value in event.items()
-        if key[:4] != "log_" and key not in used and key not in _NO_FIELDS
-    }
+    fields: dict[str, Any] = {}
+    told: dict[str, Any] = {}
+    for key, value in event.items():
+        if key[:4] != "log_" and key not in _NO_FIELDS:
+            (told if key in used else fields)[key] = value
     if not text and not fields and why is None:
         return None
     return Record(
@@ -124,6 +126,7 @@ def record_of(event: dict[str, Any], caller: tuple[str, int]) -> Record | None:
         event.get("log_v") or level_of(event),
         text,
         fields,
+        told,
         None if why is None else error_text(why.value if isinstance(why, Failure) else why),
         None if why is None else _traceback(why),
     )
@@ -132,7 +135,7 @@ def record_of(event: dict[str, Any], caller: tuple[str, int]) -> Record | None:
 def complaint(error: Exception) -> Record:
     """In place of an event out of which no record, or no line, can be made."""
     text = f"an event cannot be shown: {error_text(error)}"
-    return Record("E", time.time(), threading.get_native_id(), UNKNOWN, 1, 0, text, {})
+    return Record("E", time.time(), threading.get_native_id(), UNKNOWN, 1, 0, text, {}, {})
 
 
 def plain(found: object) -> str:

@@ -47,10 +47,10 @@ class LogOptions(usage.Options):
 
     def opt_v(self, level: str) -> None:
         """Show messages up to this level: 0 for operators (default), 4 for developers; also -v N"""
-        number = level.removeprefix("=")
-        if not (number.isascii() and number.isdigit()):
-            raise usage.UsageError(f"-v {number}: give a whole number, 0 or more")
-        self.log.level = int(number)
+        try:
+            self.log.level = klog.parse_level(level.removeprefix("="))
+        except ValueError as error:
+            raise usage.UsageError(f"-v {error}") from None
 
     def opt_vmodule(self, levels: str) -> None:
         """Levels of single source files, as pattern=N,pattern=N; a pattern is a name without .py"""
