@@ -42,7 +42,7 @@ class SettingsTests(SynchronousTestCase):
     def test_empty_directory(self) -> None:
         """An empty path is refused and not taken for the current directory."""
         error = self.assertRaises(BadSetting, Settings, plugin_dir="")
-        self.assertIn("the path is empty", str(error))
+        self.assertIn("path is empty", str(error))
 
     def test_timeouts(self) -> None:
         """Only a positive, finite number of seconds is a time limit."""

@@ -31,9 +31,6 @@ from twistdp.sharedfile import TEMPORARY, NotAFile, SharedFile, Turn
 
 _log = Logger()
 
-DIRECTORY = "/var/run/cdi"
-"""Where runtimes look for generated specs by default."""
-
 HANDED_OUT = 60.0
 """Seconds that a name is kept after it was handed out, whatever pod-resources says of it: the
 kubelet shows a pod's devices only when Allocate has returned."""

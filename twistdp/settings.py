@@ -11,10 +11,16 @@ from twistdp.preferred import POLICIES
 PLUGIN_DIRECTORY = "/var/lib/kubelet/device-plugins"
 """Where kubelets look for plugins, whatever their ``--root-dir``."""
 
+CDI_DIRECTORY = "/var/run/cdi"
+"""Where container runtimes look for generated specs (CDI specification, dynamic specs)."""
+
+POD_RESOURCES_SOCKET = "/var/lib/kubelet/pod-resources/kubelet.sock"
+"""The kubelet's pod-resources API."""
+
 
 def _directory(value: str | os.PathLike[str]) -> str:
     if not os.fspath(value):
-        raise BadSetting("plugin directory: the path is empty; give one, or leave the option out")
+        raise BadSetting("a path is empty; give one, or leave the option out")
     return os.path.abspath(os.fspath(value))
 
 
@@ -46,14 +52,16 @@ class Settings:
     seconds after which a call of ``discover()`` counts as hung.  `preferred` is the policy of
     preferred devices, one of `twistdp.preferred.POLICIES`.  `removal_grace` is the time in
     seconds that a device which was handed out stays listed, unhealthy, after it has vanished.
-    Raises `BadSetting`.
+    `cdi_dir` is where specs of CDI devices are written, `pod_resources_socket` the kubelet's
+    socket that tells who holds which device.  Raises `BadSetting`.
     """
 
     plugin_dir: str = attrs.field(default=PLUGIN_DIRECTORY, converter=_directory)
     scan_timeout: float = attrs.field(default=30.0, validator=_positive)
-
     preferred: str = attrs.field(default="none", validator=_policy)
     removal_grace: float = attrs.field(default=0.0, validator=_not_negative)
+    cdi_dir: str = attrs.field(default=CDI_DIRECTORY, converter=_directory)
+    pod_resources_socket: str = attrs.field(default=POD_RESOURCES_SOCKET, converter=_directory)
 
     @plugin_dir.validator
     def _fits_a_socket(self, _: object, value: str) -> None:

@@ -25,7 +25,13 @@ from twistdp.manager import Manager
 from twistdp.naming import check_namespace
 from twistdp.rpc import require_asyncio_reactor
 from twistdp.scanning import is_scanner
-from twistdp.settings import PLUGIN_DIRECTORY, Settings, check_plugin_directory
+from twistdp.settings import (
+    CDI_DIRECTORY,
+    PLUGIN_DIRECTORY,
+    POD_RESOURCES_SOCKET,
+    Settings,
+    check_plugin_directory,
+)
 from twistdp.watching import WatchingScanner
 
 
@@ -43,8 +49,9 @@ class Options(LogOptions):
 
     synopsis = "[options] --scanner=module:Class [--set key=value ...]"
     longdesc = (
-        "Serve this node's devices to the kubelet. --set, --namespace and --scan-timeout belong "
-        "to the --scanner before them; before the first one the last two are defaults for all."
+        "Serve this node's devices to the kubelet. --set, --namespace, --scan-timeout, "
+        "--removal-grace and --preferred belong to the --scanner before them; before the first "
+        "one they are defaults for all, but for --set."
     )
     optParameters = [  # noqa: RUF012  # Twisted's way
         [
@@ -52,6 +59,13 @@ class Options(LogOptions):
             None,
             PLUGIN_DIRECTORY,
             "The kubelet's device plugin directory.",
+        ],
+        ["cdi-dir", None, CDI_DIRECTORY, "Where to write specs of CDI devices."],
+        [
+            "pod-resources-socket",
+            None,
+            POD_RESOURCES_SOCKET,
+            "The kubelet's socket that tells who holds which device.",
         ],
     ]
 
@@ -81,10 +95,15 @@ class Options(LogOptions):
 
     def opt_scan_timeout(self, seconds: str) -> None:
         """Seconds after which a scan counts as hung; default 30."""
-        try:
-            self._own()["scan_timeout"] = float(seconds)
-        except ValueError:
-            raise usage.UsageError(f"--scan-timeout {seconds}: give a number of seconds") from None
+        self._own()["scan_timeout"] = _seconds("scan-timeout", seconds)
+
+    def opt_removal_grace(self, seconds: str) -> None:
+        """Seconds that a device in use stays listed, unhealthy, after it vanished; default 0."""
+        self._own()["removal_grace"] = _seconds("removal-grace", seconds)
+
+    def opt_preferred(self, policy: str) -> None:
+        """Policy of preferred devices: none (default), packed, spread or numa."""
+        self._own()["preferred"] = policy
 
     def opt_version(self) -> None:
         """Show the version and exit."""
@@ -127,7 +146,12 @@ class Options(LogOptions):
             raise usage.UsageError(
                 f"--scanner {choice.name}: it has no namespace of its own; add --namespace=DOMAIN"
             )
-        settings = Settings(plugin_dir=self["plugin-dir"], **options)
+        settings = Settings(
+            plugin_dir=self["plugin-dir"],
+            cdi_dir=self["cdi-dir"],
+            pod_resources_socket=self["pod-resources-socket"],
+            **options,
+        )
         return Manager(check_namespace(namespace), scanner, settings=settings)
 
 
@@ -139,6 +163,13 @@ def makeService(options: Options) -> IService:
     for manager in options.managers:
         manager.setServiceParent(service)
     return service
+
+
+def _seconds(option: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise usage.UsageError(f"--{option} {text}: give a number of seconds") from None
 
 
 def _make_scanner(choice: _Choice) -> IScanner | WatchingScanner:

@@ -7,9 +7,6 @@ from twistdp.kubelet.api import POD_RESOURCES_LIST
 from twistdp.kubelet.podresources_v1_pb2 import ListPodResourcesRequest, ListPodResourcesResponse
 from twistdp.rpc import Channel
 
-SOCKET = "/var/lib/kubelet/pod-resources/kubelet.sock"
-"""Where kubelets serve pod-resources by default."""
-
 MAX_ANSWER = 64 * 1024 * 1024
 """Bytes of an answer that are taken: a full node's is more than gRPC's usual 4 MiB."""
 

@@ -198,7 +198,10 @@ class Server(Service):
                         item = await bridge.awaited(bridge.following(items), loop)
                         if item is bridge.END:
                             return
-                        await context.write(encoded(item))
+                        try:
+                            await context.write(encoded(item))
+                        except grpc.aio.InternalError:
+                            return  # the peer went away in the middle of the message
                 finally:
                     await bridge.awaited(bridge.close(items), loop)
             except Exception as error:
