@@ -1,7 +1,7 @@
 """What a container gets that was given some devices of one resource."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from twistdp.calls import ContainerAllocateResponse
@@ -40,7 +40,16 @@ def claims(info: DeviceInfo) -> list[Claim]:
         *(("annotation", key) for key in info.annotations),
         *(("device path", node.container_path) for node in info.nodes),
         *(("mount path", mount.container_path) for mount in info.mounts),
+        *((kind, key) for kind, key, _ in _cdi_claims(info)),
     ]
+
+
+def _cdi_claims(info: DeviceInfo) -> Iterator[tuple[str, str, object]]:
+    """What a device's CDI part claims, and for what: a runtime lets the last one win."""
+    if info.cdi is not None:
+        yield from (("device path", node.path, node) for node in info.cdi.nodes)
+        yield from (("mount path", mount.container_path, mount) for mount in info.cdi.mounts)
+        yield from (("env", key, value) for key, value in info.cdi.env.items())
 
 
 class SharedClaims:
@@ -112,6 +121,8 @@ def combine(
         add(answer.envs, id_, "env", info.envs)
         add(answer.annotations, id_, "annotation", info.annotations)
         answer.devices += (n for n in info.nodes if unique(id_, "device path", n.container_path, n))
+        for kind, key, value in _cdi_claims(info):
+            unique(id_, kind, key, value)
         answer.mounts += (m for m in info.mounts if unique(id_, "mount path", m.container_path, m))
     return answer
 

@@ -15,6 +15,7 @@ from twistdp.calls import (
     PreStartContainerRequest,
     UseDefaultMethod,
 )
+from twistdp.cdiparts import CdiParts
 from twistdp.devices import HEALTHY, DeviceInfo, check_device
 from twistdp.errors import BadDevice
 from twistdp.hooks import Hooks
@@ -32,10 +33,13 @@ class Answers:
     containers were given.
     """
 
-    def __init__(self, resource: str, inventory: Inventory, hooks: Hooks, policy: str) -> None:
+    def __init__(
+        self, resource: str, inventory: Inventory, hooks: Hooks, cdi: CdiParts, policy: str
+    ) -> None:
         self._resource = resource
         self._inventory = inventory
         self._hooks = hooks
+        self._cdi = cdi
         self._policy = policy
         self.handed_out: set[str] = set()
 
@@ -61,7 +65,7 @@ class Answers:
         if self._hooks.allocates:
             return self._allocate_with_hooks(request)
         answer = messages.allocate_response(
-            [self._inventory.container(part.devices_ids) for part in request.container_requests]
+            [self._container(part.devices_ids) for part in request.container_requests]
         )
         self._gave(request)
         return answer
@@ -119,16 +123,27 @@ class Answers:
             hook = "post_allocate"
             answer = await self._hooks.post_allocate(
                 AllocateResponse(
-                    [
-                        self._inventory.response(part.devices_ids)
-                        for part in values.container_requests
-                    ],
+                    [self._response(part.devices_ids) for part in values.container_requests],
                     values,
                 )
             )
         encoded = self._encoded(answer, hook, len(values.container_requests))
         self._gave(request)
         return encoded
+
+    def _container(self, ids: Sequence[str]) -> bytes:
+        """The default for one container."""
+        part = self._inventory.container(ids)
+        if self._cdi.used:
+            names = self._cdi.names(_natural(ids))
+            part += messages.container_part(ContainerAllocateResponse(cdi_devices=names))
+        return part
+
+    def _response(self, ids: Sequence[str]) -> ContainerAllocateResponse:
+        """The default for one container, as a value."""
+        response = self._inventory.response(ids)
+        response.cdi_devices = self._cdi.names(ids)
+        return response
 
     def _encoded(self, answer: object, hook: str, containers: int) -> bytes | Message:
         """The hook's answer as a message; raises `HookFailed` for one that cannot be used."""

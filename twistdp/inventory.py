@@ -19,7 +19,6 @@ class _Entry:
     numa: Sequence[int]
     listed: bytes
     container: bytes
-    cdi_name: str | None
 
 
 Numa = Callable[[DeviceInfo], Sequence[int] | None]
@@ -50,24 +49,19 @@ class Inventory:
         self.devices: Devices = {}
         self.update(devices)
 
-    def update(self, devices: Devices, cdi_names: Mapping[str, str] | None = None) -> bool:
-        """Take over another set of devices; whether the advertised list changed by it.
-
-        `cdi_names` are the fully qualified CDI names of the devices that have one.
-        """
-        names = cdi_names or {}
+    def update(self, devices: Devices) -> bool:
+        """Take over another set of devices; whether the advertised list changed by it."""
         before, self.devices = self.devices, devices
         listed = before.keys() != devices.keys()
         for device_id in before.keys() - devices.keys():
             self._shared.remove(self._entries.pop(device_id).info)
         for device_id, info in devices.items():
             entry = self._entries.get(device_id)
-            name = names.get(device_id)
             if entry is not None:
-                if (entry.info is info or entry.info == info) and entry.cdi_name == name:
+                if entry.info is info or entry.info == info:
                     continue
                 self._shared.remove(entry.info)
-            fresh = self._entry(device_id, info, name)
+            fresh = self._entry(device_id, info)
             self._entries[device_id] = fresh
             self._shared.add(info)
             listed = listed or entry is None or entry.listed != fresh.listed
@@ -75,14 +69,13 @@ class Inventory:
             self._order = sorted(devices, key=natural_key)
         return listed
 
-    def _entry(self, device_id: str, info: DeviceInfo, cdi_name: str | None) -> _Entry:
+    def _entry(self, device_id: str, info: DeviceInfo) -> _Entry:
         numa = self._numa(info) if isinstance(info.topology, Auto) else info.topology
         return _Entry(
             info,
             tuple(numa or ()),
             listed_part(device_id, info, numa),
-            container_part(info, [cdi_name] if cdi_name else ()),
-            cdi_name,
+            container_part(info),
         )
 
     def listed(self) -> bytes:
@@ -114,8 +107,4 @@ class Inventory:
         ]
 
     def _combined(self, chosen: Sequence[str]) -> ContainerAllocateResponse:
-        answer = combine(self._resource, [(id_, self.devices[id_]) for id_ in chosen], self._join)
-        answer.cdi_devices = [
-            name for id_ in chosen if (name := self._entries[id_].cdi_name) is not None
-        ]
-        return answer
+        return combine(self._resource, [(id_, self.devices[id_]) for id_ in chosen], self._join)

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
 from zope.interface import implementer
 
+from twistdp.cdiparts import clean_leftovers, report_unless_cancelled
 from twistdp.devices import NOTHING, Accepted, DeviceInfo, DeviceTree, accept, difference
 from twistdp.errors import BadTree
 from twistdp.hooks import Hooks
@@ -53,6 +54,7 @@ class Manager(MultiService):
         self._resources: dict[str, Resource] = {}
         self._retiring: dict[str, Deferred[Any]] = {}
         self._directory: PluginDirectory | None = None
+        self._cleaning: Deferred[None] | None = None
 
     def startService(self) -> None:
         """Watch the kubelet's directory, and scan."""
@@ -81,6 +83,9 @@ class Manager(MultiService):
             self.removeService(service)
         self._resources.clear()
         self._accepted = NOTHING
+        if self._cleaning is not None:
+            self._cleaning.cancel()
+            self._cleaning = None
         return stopped
 
     def notify(self, tree: DeviceTree) -> None:
@@ -108,6 +113,7 @@ class Manager(MultiService):
         before, self._accepted = self._accepted, accepted
         if self.running:
             self._apply(before)
+            self._clean_once()
 
     def _apply(self, before: Accepted) -> None:
         wanted = self._accepted.resources
@@ -123,6 +129,19 @@ class Manager(MultiService):
                 self._resources[resource_type].update(wanted[resource_type])
             else:
                 self._add(resource_type)
+
+    def _clean_once(self) -> None:
+        """After the first tree: what earlier processes have left of resources that are gone."""
+        if self._cleaning is None:
+            self._cleaning = Deferred.fromCoroutine(
+                clean_leftovers(
+                    self.namespace,
+                    [f"{self.namespace}/{kind}" for kind in self._accepted.resources],
+                    settings=self._settings,
+                    reactor=self._reactor,
+                )
+            )
+            self._cleaning.addErrback(report_unless_cancelled, "cleaning CDI specs")
 
     def _add(self, resource_type: str) -> None:
         if resource_type in self._retiring:

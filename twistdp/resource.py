@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from twistdp.answers import Answers
+from twistdp.cdiparts import CdiParts
 from twistdp.departures import Departures
 from twistdp.devices import HEALTHY, Devices
 from twistdp.hooks import Hooks
@@ -65,7 +66,8 @@ class Resource(Service):
         self._emptied = emptied
         self._departures = Departures(settings.removal_grace, reactor, self._advertise)
         self._inventory = Inventory(name, devices, numa=numa, join=join)
-        self._answers = Answers(name, self._inventory, hooks, settings.preferred)
+        self._cdi = CdiParts(*name.split("/"), settings=settings, reactor=reactor)
+        self._answers = Answers(name, self._inventory, hooks, self._cdi, settings.preferred)
         self._streams = ListStreams(self._inventory.listed(), reactor, self._stream_lost, name)
         self._server = Server(
             socket_path(directory.path, name),
@@ -92,6 +94,7 @@ class Resource(Service):
     def startService(self) -> None:
         """Serve and register."""
         super().startService()
+        self._cdi.describe(self._inventory.devices)
         _log.info("{resource}: {devices}", resource=self._resource, devices=self._summary())
         self._registrar.start()
 
@@ -99,6 +102,7 @@ class Resource(Service):
         """Stop serving; the kubelet keeps the capacity for a while.  Fires when all is gone."""
         super().stopService()
         self._departures.stop()
+        self._cdi.stop()
         self._registrar.stop()
         self._streams.finish(0.0)
         return self._server.stopService()
@@ -117,6 +121,7 @@ class Resource(Service):
         """List what was found and what is leaving."""
         before = self._inventory.devices
         devices = self._departures.apply(before, self._found, self._answers.handed_out)
+        self._cdi.describe(devices)
         if self._inventory.update(devices):
             self._streams.publish(self._inventory.listed())
             _log.info(

@@ -7,7 +7,7 @@ message by putting their bytes one after the other.
 from collections.abc import Iterable, Sequence
 
 from twistdp.calls import ContainerAllocateResponse
-from twistdp.devices import DeviceInfo
+from twistdp.devices import DeviceInfo, DeviceSpec
 from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     AllocateRequest,
@@ -41,12 +41,12 @@ def listed_part(device_id: str, info: DeviceInfo, numa: Sequence[int] | None = N
     return pb.ListAndWatchResponse(devices=[device]).SerializeToString()
 
 
-def container_part(
-    given: ContainerAllocateResponse | DeviceInfo, cdi_devices: Sequence[str] = ()
-) -> bytes:
+def container_part(given: ContainerAllocateResponse | DeviceInfo) -> bytes:
     """A ContainerAllocateResponse, or a single device's part of one."""
+    nodes: Sequence[DeviceSpec]
+    cdi_devices: Sequence[str] = ()
     if isinstance(given, DeviceInfo):
-        nodes = given.nodes
+        nodes = given.nodes  # its CDI name is known only when it is handed out
     else:
         nodes, cdi_devices = given.devices, given.cdi_devices
     return pb.ContainerAllocateResponse(

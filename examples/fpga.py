@@ -1,0 +1,49 @@
+"""FPGA-like ports: the default allocation, with an annotation added to what it answers.
+
+Some container runtimes program an FPGA before a container starts, and find the mode in an
+annotation.  `post_allocate` adds it to the response and leaves all that is there.
+"""
+
+import glob
+import os
+
+from zope.interface import implementer
+
+from twistdp import (
+    HEALTHY,
+    AllocateResponse,
+    DeviceInfo,
+    DeviceSpec,
+    DeviceTree,
+    IPostAllocator,
+    WatchingScanner,
+)
+
+
+@implementer(IPostAllocator)
+class FpgaScanner(WatchingScanner):
+    """Finds the ports ``port0``, ``port1`` and so on of `directory`; `mode` is af or region."""
+
+    namespace = "fpga.example.com"
+
+    def __init__(self, directory: str = "/dev/fpga", mode: str = "af"):
+        super().__init__(paths=[directory], contents=False)
+        self.directory = directory
+        self.mode = mode
+
+    def discover(self) -> DeviceTree:
+        """Every port is a device."""
+        tree = DeviceTree()
+        for path in glob.glob(os.path.join(self.directory, "port[0-9]*")):
+            info = DeviceInfo(
+                HEALTHY,
+                nodes=[DeviceSpec(path, path)],
+                annotations={f"fpga.example.com/{os.path.basename(path)}": "present"},
+            )
+            tree.add_device(self.mode, os.path.basename(path), info)
+        return tree
+
+    def post_allocate(self, response: AllocateResponse) -> None:
+        """Add the mode; called just before the default's response is sent."""
+        for container in response.container_responses:
+            container.annotations["fpga.example.com/mode"] = self.mode

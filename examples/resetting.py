@@ -1,0 +1,45 @@
+"""Resets devices before each start of a container, also when it starts again.
+
+Here a reset is a file that is written; with real hardware it may be an ioctl or a tool.  A
+container is not started while the reset fails, and the kubelet tries again.
+"""
+
+import glob
+import os
+
+from zope.interface import implementer
+
+from twistdp import (
+    HEALTHY,
+    DeviceInfo,
+    DeviceSpec,
+    DeviceTree,
+    IContainerPreStarter,
+    PreStartContainerRequest,
+    WatchingScanner,
+)
+
+
+@implementer(IContainerPreStarter)
+class ResettingScanner(WatchingScanner):
+    """Finds the modems of `directory`."""
+
+    namespace = "modem.example.com"
+
+    def __init__(self, directory: str = "/dev/modems"):
+        super().__init__(paths=[directory], contents=False)
+        self.directory = directory
+
+    def discover(self) -> DeviceTree:
+        """Every modem is a device."""
+        tree = DeviceTree()
+        for path in glob.glob(os.path.join(self.directory, "modem[0-9]")):
+            info = DeviceInfo(HEALTHY, nodes=[DeviceSpec(path, path)])
+            tree.add_device("modem", os.path.basename(path), info)
+        return tree
+
+    def pre_start_container(self, request: PreStartContainerRequest) -> None:
+        """Reset what the container has."""
+        for device_id in request.devices_ids:
+            with open(os.path.join(self.directory, f"{device_id}.reset"), "w") as file:
+                file.write("1")

@@ -1,0 +1,127 @@
+"""Every example runs against a kubelet and does what it says."""
+
+import json
+import os
+import shutil
+import tempfile
+from typing import Any
+
+from twisted.trial.unittest import TestCase
+
+from examples.camera import CameraScanner
+from examples.fpga import FpgaScanner
+from examples.gpu import GpuScanner
+from examples.reserving import ReservingScanner
+from examples.resetting import ResettingScanner
+from twistdp import Manager, Settings
+from twistdp.testing import AdmissionRefused, FakeKubelet
+
+
+class ExampleTests(TestCase):
+    """Plain files stand for device nodes: the plugins only look at names."""
+
+    def setUp(self) -> None:
+        """A kubelet's directory, one for devices and one for CDI specs."""
+        self.directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.directory)
+        for name in ("plugins", "devices", "cdi"):
+            os.mkdir(os.path.join(self.directory, name))
+        self.devices = os.path.join(self.directory, "devices")
+        self.cdi = os.path.join(self.directory, "cdi")
+
+    def make(self, *names: str) -> None:
+        """Files in the devices' directory."""
+        for name in names:
+            with open(os.path.join(self.devices, name), "w", encoding="ascii"):
+                pass
+
+    async def serve(self, scanner: Any, resource: str, **settings: Any) -> FakeKubelet:
+        """Have a scanner's devices listed."""
+        plugins = os.path.join(self.directory, "plugins")
+        kubelet = FakeKubelet(plugins)
+        await kubelet.start()
+        self.addCleanup(kubelet.stop)
+        manager = Manager(
+            scanner.namespace,
+            scanner,
+            settings=Settings(plugin_dir=plugins, cdi_dir=self.cdi, **settings),
+        )
+        manager.startService()
+        self.addCleanup(manager.stopService)
+        await kubelet.until(lambda: kubelet.allocatable(resource) > 0)
+        return kubelet
+
+    async def test_gpu(self) -> None:
+        """Shares of one card are taken first, and a container of two cards sees both numbers."""
+        self.make("card0", "renderD128", "card1", "renderD129")
+        resource = "gpu.example.com/card"
+        kubelet = await self.serve(GpuScanner(self.devices, shares=2), resource, preferred="packed")
+        self.assertEqual(kubelet.capacity(resource), 4)
+        answer = await kubelet.allocate(resource, 2, pod="one")
+        self.assertEqual(dict(answer.envs), {"VISIBLE_CARDS": "0"})
+        self.assertEqual(
+            [os.path.basename(node.host_path) for node in answer.devices], ["card0", "renderD128"]
+        )
+        kubelet.release("one")
+        answer = await kubelet.allocate(resource, 3, pod="two")
+        self.assertEqual(dict(answer.envs), {"VISIBLE_CARDS": "0,1"})
+
+    async def test_fpga(self) -> None:
+        """The mode is added to the annotations that are there."""
+        self.make("port0")
+        kubelet = await self.serve(FpgaScanner(self.devices), "fpga.example.com/af")
+        answer = await kubelet.allocate("fpga.example.com/af")
+        self.assertEqual(
+            dict(answer.annotations),
+            {"fpga.example.com/port0": "present", "fpga.example.com/mode": "af"},
+        )
+
+    async def test_reserving(self) -> None:
+        """What cannot be reserved is refused with the reason; otherwise the default answers."""
+        self.make("scope0", "scope1", "scope1.reserved")
+        resource = "lab.example.com/scope"
+        kubelet = await self.serve(ReservingScanner(self.devices), resource)
+        answer = await kubelet.allocate(resource, ids=["scope0"])
+        self.assertEqual(os.path.basename(answer.devices[0].host_path), "scope0")
+        self.assertTrue(os.path.exists(os.path.join(self.devices, "scope0.reserved")))
+        refused = await self.assertFailure(
+            kubelet.allocate(resource, ids=["scope1"]), AdmissionRefused
+        )
+        self.assertIn("scope1 is reserved by somebody outside Kubernetes", str(refused))
+
+    async def test_resetting(self) -> None:
+        """A device is reset before its container starts."""
+        self.make("modem0")
+        resource = "modem.example.com/modem"
+        kubelet = await self.serve(ResettingScanner(self.devices), resource)
+        await kubelet.resources[resource].start_container(["modem0"])
+        self.assertTrue(os.path.exists(os.path.join(self.devices, "modem0.reset")))
+
+    async def test_camera(self) -> None:
+        """The name that a container gets is described in the spec, with the owner asked for."""
+        self.make("video0")
+        resource = "camera.example.com/camera"
+        kubelet = await self.serve(CameraScanner(self.devices, uid=1234), resource)
+        answer = await kubelet.allocate(resource)
+        (name,) = [device.name for device in answer.cdi_devices]
+        (file,) = [n for n in os.listdir(self.cdi) if n.endswith(".json")]
+        with open(os.path.join(self.cdi, file), encoding="utf-8") as text:
+            spec = json.load(text)
+        (device,) = spec["devices"]
+        self.assertEqual(name, f"{spec['kind']}={device['name']}")
+        (node,) = device["containerEdits"]["deviceNodes"]
+        self.assertEqual((node["path"], node["uid"]), ("/dev/video0", 1234))
+
+    async def test_camera_without_its_spec(self) -> None:
+        """A pod is refused with the reason rather than started without its camera."""
+        self.make("video0")
+        resource = "camera.example.com/camera"
+        shutil.rmtree(self.cdi)
+        with open(self.cdi, "w", encoding="ascii"):
+            kubelet = await self.serve(CameraScanner(self.devices), resource)
+        refused = await self.assertFailure(kubelet.allocate(resource), AdmissionRefused)
+        self.assertIn("FAILED_PRECONDITION", str(refused))
+        self.assertIn("CDI spec", str(refused))
+        os.unlink(self.cdi)
+        answer = await kubelet.allocate(resource)
+        self.assertEqual(len(answer.cdi_devices), 1)
