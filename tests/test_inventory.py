@@ -1,5 +1,8 @@
 """Tests for `twistdp.inventory`."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import Mapping
 from random import Random
 from typing import Any
@@ -21,6 +24,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     ListAndWatchResponse,
 )
 from twistdp.naming import natural_key
+from twistdp.preferred import Candidate
 
 RESOURCE = "lab.example/x"
 GOOD = DeviceInfo(HEALTHY)
@@ -269,3 +273,48 @@ class ContainerTests(SynchronousTestCase):
         subject.update({"a": DeviceInfo(UNHEALTHY)})
         self.assertRaises(UnknownDevice, subject.container, ["b"])
         self.assertRaises(UnhealthyDevice, subject.container, ["a"])
+
+
+class TopologyTests(SynchronousTestCase):
+    """NUMA nodes in the advertised list."""
+
+    def nodes_of(self, info: DeviceInfo, sysfs: str = "/nowhere") -> list[int] | None:
+        """The nodes that are advertised for a device; None for no topology at all."""
+        subject = Inventory(RESOURCE, {"a": info}, sysfs=sysfs)
+        (device,) = ListAndWatchResponse.FromString(subject.listed()).devices
+        return [n.ID for n in device.topology.nodes] if device.HasField("topology") else None
+
+    def test_given_nodes(self) -> None:
+        """Nodes that the scanner gives are advertised; None and an empty list are no topology."""
+        for given, expected in (([1, 0], [1, 0]), (None, None), ([], None)):
+            self.assertEqual(self.nodes_of(DeviceInfo(HEALTHY, topology=nodes)), expected)
+
+    def test_looked_up_nodes(self) -> None:
+        """Without a word of the scanner they come from sysfs, by the device node's numbers."""
+        sysfs = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, sysfs)
+        device = os.path.join(sysfs, "devices", "pci0000:00", "0000:00:02.0")
+        os.makedirs(os.path.join(device, "mem", "null"))
+        os.makedirs(os.path.join(sysfs, "dev", "char"))
+        with open(os.path.join(device, "numa_node"), "w", encoding="ascii") as file:
+            file.write("1\n")
+        os.symlink(
+            "../../devices/pci0000:00/0000:00:02.0/mem/null",
+            os.path.join(sysfs, "dev", "char", "1:3"),
+        )
+        info = DeviceInfo(HEALTHY, nodes=[DeviceSpec("/dev/null", "/dev/null")])
+        self.assertEqual(self.nodes_of(info, sysfs), [1])
+        self.assertEqual(self.nodes_of(info), None)
+        self.assertEqual(self.nodes_of(attrs.evolve(info, topology=None), sysfs), None)
+
+    def test_candidates(self) -> None:
+        """Policies see groups, nodes and natural order of those ids that there are."""
+        devices = {
+            "x10": DeviceInfo(HEALTHY, topology=[1]),
+            "x9": DeviceInfo(HEALTHY, topology=None, group="card"),
+        }
+        subject = Inventory(RESOURCE, devices)
+        self.assertEqual(
+            subject.candidates(["x10", "y", "x9"]),
+            [Candidate("x9", 0, "card", ()), Candidate("x10", 1, "x10", (1,))],
+        )

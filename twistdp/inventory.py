@@ -1,6 +1,6 @@
 """The devices of one resource, encoded once and joined."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import attrs
@@ -11,6 +11,7 @@ from twistdp.devices import Auto, DeviceInfo, Devices
 from twistdp.kubelet.messages import container_part, listed_part
 from twistdp.naming import natural_key
 from twistdp.preferred import Candidate
+from twistdp.topology import Topology
 
 
 @attrs.frozen
@@ -21,15 +22,12 @@ class _Entry:
     container: bytes
 
 
-Numa = Callable[[DeviceInfo], Sequence[int] | None]
-"""Looks up the NUMA nodes of a device whose topology is `AUTO`."""
-
-
 class Inventory:
     """What is advertised of a resource, and what containers get of it.
 
     A device's bytes are made when it appears or changes, kept, and joined for each message.
-    `join` is the scanner's, see `twistdp.allocation.combine`.
+    `join` is the scanner's, see `twistdp.allocation.combine`.  NUMA nodes of devices whose topology
+    is `AUTO` are looked up below `sysfs`.
     """
 
     def __init__(
@@ -37,11 +35,11 @@ class Inventory:
         resource: str,
         devices: Devices,
         *,
-        numa: Numa = lambda info: None,
         join: Mapping[str, str] = MappingProxyType({}),
+        sysfs: str = "/sys",
     ) -> None:
         self._resource = resource
-        self._numa = numa
+        self._sysfs = sysfs
         self._join = join
         self._entries: dict[str, _Entry] = {}
         self._shared = SharedClaims()
@@ -51,6 +49,7 @@ class Inventory:
 
     def update(self, devices: Devices) -> bool:
         """Take over another set of devices; whether the advertised list changed by it."""
+        topology = Topology(self._sysfs)  # fresh, for it remembers what it has read
         before, self.devices = self.devices, devices
         listed = before.keys() != devices.keys()
         for device_id in before.keys() - devices.keys():
@@ -61,7 +60,7 @@ class Inventory:
                 if entry.info is info or entry.info == info:
                     continue
                 self._shared.remove(entry.info)
-            fresh = self._entry(device_id, info)
+            fresh = self._entry(device_id, info, topology)
             self._entries[device_id] = fresh
             self._shared.add(info)
             listed = listed or entry is None or entry.listed != fresh.listed
@@ -69,8 +68,11 @@ class Inventory:
             self._order = sorted(devices, key=natural_key)
         return listed
 
-    def _entry(self, device_id: str, info: DeviceInfo) -> _Entry:
-        numa = self._numa(info) if isinstance(info.topology, Auto) else info.topology
+    def _entry(self, device_id: str, info: DeviceInfo, topology: Topology) -> _Entry:
+        if isinstance(info.topology, Auto):
+            numa: Sequence[int] | None = topology.nodes(node.host_path for node in info.nodes)
+        else:
+            numa = info.topology
         return _Entry(
             info,
             tuple(numa or ()),

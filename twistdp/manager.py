@@ -1,6 +1,5 @@
 """Trees in; resource services started, updated and stopped."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -11,7 +10,7 @@ from twisted.python.threadable import isInIOThread
 from zope.interface import implementer
 
 from twistdp.cdiparts import clean_leftovers, report_unless_cancelled
-from twistdp.devices import NOTHING, Accepted, DeviceInfo, DeviceTree, accept, difference
+from twistdp.devices import NOTHING, Accepted, DeviceTree, accept, difference
 from twistdp.errors import BadTree
 from twistdp.hooks import Hooks
 from twistdp.inotify import inotify_of
@@ -22,7 +21,6 @@ from twistdp.resource import Resource
 from twistdp.rpc import require_asyncio_reactor
 from twistdp.scanning import scan_service
 from twistdp.settings import Settings
-from twistdp.topology import numa_nodes
 from twistdp.watching import WatchingScanner, name_of
 
 _log = Logger()
@@ -153,7 +151,6 @@ class Manager(MultiService):
             settings=self._settings,
             hooks=self._hooks,
             join=getattr(self._scanner, "join", {}),
-            numa=_numa,
             directory=self._directory,
             emptied=lambda: self._retire(resource_type),
             reactor=self._reactor,
@@ -175,8 +172,3 @@ class Manager(MultiService):
         self._retiring[resource_type] = done
         done.addBoth(retired)
         resource.retire().addBoth(done.callback)
-
-
-def _numa(info: DeviceInfo) -> Sequence[int] | None:
-    """The NUMA nodes of a device's nodes, from this machine's sysfs."""
-    return numa_nodes(node.host_path for node in info.nodes)

@@ -12,7 +12,7 @@ from twistdp.cdiparts import CdiParts
 from twistdp.departures import Departures
 from twistdp.devices import HEALTHY, Devices
 from twistdp.hooks import Hooks
-from twistdp.inventory import Inventory, Numa
+from twistdp.inventory import Inventory
 from twistdp.kubelet.api import (
     ALLOCATE,
     GET_OPTIONS,
@@ -55,7 +55,6 @@ class Resource(Service):
         settings: Settings,
         hooks: Hooks,
         join: Mapping[str, str],
-        numa: Numa,
         directory: PluginDirectory,
         emptied: Callable[[], None],
         reactor: Any,
@@ -65,7 +64,7 @@ class Resource(Service):
         self._found = devices
         self._emptied = emptied
         self._departures = Departures(settings.removal_grace, reactor, self._advertise)
-        self._inventory = Inventory(name, devices, numa=numa, join=join)
+        self._inventory = Inventory(name, devices, join=join, sysfs=settings.sysfs)
         self._cdi = CdiParts(*name.split("/"), settings=settings, reactor=reactor)
         self._answers = Answers(name, self._inventory, hooks, self._cdi, settings.preferred)
         self._streams = ListStreams(self._inventory.listed(), reactor, self._stream_lost, name)

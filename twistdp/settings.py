@@ -53,7 +53,8 @@ class Settings:
     preferred devices, one of `twistdp.preferred.POLICIES`.  `removal_grace` is the time in
     seconds that a device which was handed out stays listed, unhealthy, after it has vanished.
     `cdi_dir` is where specs of CDI devices are written, `pod_resources_socket` the kubelet's
-    socket that tells who holds which device.  Raises `BadSetting`.
+    socket that tells who holds which device, and `sysfs` where NUMA nodes are looked up.
+    Raises `BadSetting`.
     """
 
     plugin_dir: str = attrs.field(default=PLUGIN_DIRECTORY, converter=_directory)
@@ -61,6 +62,7 @@ class Settings:
     preferred: str = attrs.field(default="none", validator=_policy)
     removal_grace: float = attrs.field(default=0.0, validator=_not_negative)
     cdi_dir: str = attrs.field(default=CDI_DIRECTORY, converter=_directory)
+    sysfs: str = attrs.field(default="/sys", converter=_directory)
     pod_resources_socket: str = attrs.field(default=POD_RESOURCES_SOCKET, converter=_directory)
 
     @plugin_dir.validator
