@@ -286,7 +286,7 @@ class TopologyTests(SynchronousTestCase):
 
     def test_given_nodes(self) -> None:
         """Nodes that the scanner gives are advertised; None and an empty list are no topology."""
-        for given, expected in (([1, 0], [1, 0]), (None, None), ([], None)):
+        for nodes, expected in (([1, 0], [1, 0]), (None, None), ([], None)):
             self.assertEqual(self.nodes_of(DeviceInfo(HEALTHY, topology=nodes)), expected)
 
     def test_looked_up_nodes(self) -> None:
