@@ -121,12 +121,12 @@ class Answers:
         answer = await self._hooks.allocate(values)
         if answer is UseDefaultMethod:
             hook = "post_allocate"
+            default = [self._response(part.devices_ids) for part in values.container_requests]
             answer = await self._hooks.post_allocate(
-                AllocateResponse(
-                    [self._response(part.devices_ids) for part in values.container_requests],
-                    values,
-                )
+                AllocateResponse([_copy(part) for part in default], values)
             )
+            if answer is UseDefaultMethod:
+                answer = AllocateResponse(default)
         encoded = self._encoded(answer, hook, len(values.container_requests))
         self._gave(request)
         return encoded
@@ -147,15 +147,19 @@ class Answers:
 
     def _encoded(self, answer: object, hook: str, containers: int) -> bytes | Message:
         """The hook's answer as a message; raises `HookFailed` for one that cannot be used."""
+        if not isinstance(answer, AllocateResponse | messages.AllocateResponse):
+            raise self._hooks.failed(hook, f"answered {answer!r:.200}, not an AllocateResponse")
+        parts: Any = answer.container_responses
+        try:
+            count = len(parts)
+        except TypeError:
+            raise self._hooks.failed(hook, f"answered with {parts!r:.200}, not a list") from None
+        if count != containers:
+            raise self._hooks.failed(
+                hook, f"answered for {count} containers where {containers} were asked for"
+            )
         if isinstance(answer, Message):
             return answer
-        if not isinstance(answer, AllocateResponse):
-            raise self._hooks.failed(hook, f"answered {answer!r:.200}, not an AllocateResponse")
-        parts = answer.container_responses
-        if len(parts) != containers:
-            raise self._hooks.failed(
-                hook, f"answered for {len(parts)} containers where {containers} were asked for"
-            )
         try:
             for part in parts:
                 _check(part)
@@ -182,9 +186,22 @@ def _check(part: ContainerAllocateResponse) -> None:
             annotations=part.annotations,
         )
     )
+    if not isinstance(part.cdi_devices, list | tuple):
+        raise BadDevice(f"cdi_devices: {part.cdi_devices!r:.200} is not a list")
     for name in part.cdi_devices:
         if not isinstance(name, str) or "=" not in name or "/" not in name:
             raise BadDevice(f"cdi_devices: {name!r} is not a name like vendor/class=device")
+
+
+def _copy(part: ContainerAllocateResponse) -> ContainerAllocateResponse:
+    """For a hook that changes it in place and thinks better of it."""
+    return ContainerAllocateResponse(
+        dict(part.envs),
+        list(part.mounts),
+        list(part.devices),
+        dict(part.annotations),
+        list(part.cdi_devices),
+    )
 
 
 def _natural(ids: Iterable[str]) -> Sequence[str]:

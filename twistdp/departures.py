@@ -24,6 +24,7 @@ class Departures:
         self._clock = clock
         self._expired = expired
         self._leaving: dict[str, tuple[DeviceInfo, IDelayedCall]] = {}
+        self._shown: set[str] = set()  # listed the last time only because they were leaving
 
     def __bool__(self) -> bool:
         return bool(self._leaving)
@@ -33,11 +34,11 @@ class Departures:
         for id_ in self._leaving.keys() & wanted.keys():
             self._leaving.pop(id_)[1].cancel()
         if self._grace > 0:
-            for id_ in (before.keys() - wanted.keys()) & set(handed_out):
-                if id_ not in self._leaving:
-                    gone = attrs.evolve(before[id_], state=UNHEALTHY, reason=REASON)
-                    timer = self._clock.callLater(self._grace, self._expire, id_)
-                    self._leaving[id_] = gone, timer
+            for id_ in (before.keys() - wanted.keys() - self._shown) & set(handed_out):
+                gone = attrs.evolve(before[id_], state=UNHEALTHY, reason=REASON)
+                timer = self._clock.callLater(self._grace, self._expire, id_)
+                self._leaving[id_] = gone, timer
+        self._shown = set(self._leaving)
         if not self._leaving:
             return wanted
         return {**wanted, **{id_: info for id_, (info, _) in self._leaving.items()}}

@@ -1,8 +1,8 @@
 """Calls a scanner's optional abilities, and falls back to the default."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import iscoroutine
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -15,7 +15,7 @@ from twistdp.calls import (
     PreStartContainerRequest,
     UseDefaultMethod,
 )
-from twistdp.errors import HookFailed, TwistdpError
+from twistdp.errors import HookFailed, PodError
 from twistdp.interfaces import (
     IAllocator,
     IContainerPreStarter,
@@ -68,11 +68,14 @@ class Hooks:
         return await self._call(self._allocator.allocate, request, "allocate")
 
     async def post_allocate(self, response: AllocateResponse) -> object:
-        """The response after the post-allocator has had its way with it."""
+        """The response after the post-allocator has had its way with it.
+
+        `UseDefaultMethod` if it says that it should be sent as it was.
+        """
         if self._post_allocator is None:
             return response
         changed = await self._call(self._post_allocator.post_allocate, response, "post_allocate")
-        return response if changed is None or changed is UseDefaultMethod else changed
+        return response if changed is None else changed
 
     async def preferred(self, request: PreferredAllocationRequest) -> list[Sequence[str]] | None:
         """Ids for each container request; None for the default.  Raises `HookFailed`."""
@@ -84,8 +87,10 @@ class Hooks:
             return None
         if _ids(answer) and len(request.container_requests) == 1:
             answer = [answer]
-        if not isinstance(answer, Sequence) or not all(map(_ids, answer)):
+        if not _sequence(answer) or not all(map(_ids, answer)):
             raise self.failed(hook, f"answered {answer!r:.200}, not a list of device ids")
+        if len(answer) != len(request.container_requests):
+            raise self.failed(hook, f"answered for {len(answer)} containers, not for all")
         return list(answer)
 
     async def pre_start(self, request: PreStartContainerRequest) -> None:
@@ -108,7 +113,7 @@ class Hooks:
                 result = await result
         except UseDefaultMethod:
             return UseDefaultMethod
-        except (TwistdpError, CancelledError):
+        except (PodError, CancelledError):
             raise  # stated on purpose, or nobody wants to know any more
         except Exception as error:
             _log.failure("scanner {scanner}: {hook} failed", scanner=self._name, hook=name)
@@ -130,9 +135,25 @@ class Hooks:
             )
 
 
+def declared_join(scanner: object) -> Mapping[str, str]:
+    """The scanner's attribute `join`, if it declares one; see `twistdp.allocation.combine`."""
+    join = getattr(scanner, "join", {})
+    if isinstance(join, Mapping) and all(
+        isinstance(text, str) for item in join.items() for text in item
+    ):
+        return join
+    _log.warn(
+        "scanner {scanner}: its attribute join is not a dict of str to str, and is not used",
+        scanner=scanner,
+    )
+    return {}
+
+
+def _sequence(answer: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(answer, Sequence) and not isinstance(answer, str | bytes)
+
+
 def _ids(answer: object) -> bool:
-    return (
-        isinstance(answer, Sequence)
-        and not isinstance(answer, str)
-        and all(isinstance(device_id, str) for device_id in answer)
+    return _sequence(answer) and all(
+        isinstance(device_id, str) and device_id.isascii() for device_id in answer
     )

@@ -60,7 +60,7 @@ class Inventory:
                 if entry.info is info or entry.info == info:
                     continue
                 self._shared.remove(entry.info)
-            fresh = self._entry(device_id, info, topology)
+            fresh = self._entry(device_id, info, entry, topology)
             self._entries[device_id] = fresh
             self._shared.add(info)
             listed = listed or entry is None or entry.listed != fresh.listed
@@ -68,9 +68,14 @@ class Inventory:
             self._order = sorted(devices, key=natural_key)
         return listed
 
-    def _entry(self, device_id: str, info: DeviceInfo, topology: Topology) -> _Entry:
-        if isinstance(info.topology, Auto):
-            numa: Sequence[int] | None = topology.nodes(node.host_path for node in info.nodes)
+    def _entry(
+        self, device_id: str, info: DeviceInfo, before: _Entry | None, topology: Topology
+    ) -> _Entry:
+        numa: Sequence[int] | None
+        if before is not None and _alike(before.info, info):
+            numa = before.numa  # also when the node that it was looked up by is gone
+        elif isinstance(info.topology, Auto):
+            numa = topology.nodes(node.host_path for node in info.nodes)
         else:
             numa = info.topology
         return _Entry(
@@ -110,3 +115,8 @@ class Inventory:
 
     def _combined(self, chosen: Sequence[str]) -> ContainerAllocateResponse:
         return combine(self._resource, [(id_, self.devices[id_]) for id_ in chosen], self._join)
+
+
+def _alike(one: DeviceInfo, other: DeviceInfo) -> bool:
+    """Whether two states of a device lead to the same NUMA nodes."""
+    return one.nodes == other.nodes and one.topology == other.topology

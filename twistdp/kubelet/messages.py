@@ -11,6 +11,7 @@ from twistdp.devices import DeviceInfo, DeviceSpec
 from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     AllocateRequest,
+    AllocateResponse,
     DevicePluginOptions,
     Empty,
     PreferredAllocationRequest,
@@ -20,6 +21,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
 
 __all__ = [
     "AllocateRequest",
+    "AllocateResponse",
     "DevicePluginOptions",
     "Empty",
     "PreStartContainerRequest",
@@ -92,7 +94,7 @@ def pre_start_response() -> pb.PreStartContainerResponse:
 
 
 _CONTAINER_TAG = bytes(
-    [pb.AllocateResponse.DESCRIPTOR.fields_by_name["container_responses"].number << 3 | 2]
+    [AllocateResponse.DESCRIPTOR.fields_by_name["container_responses"].number << 3 | 2]
 )
 
 
