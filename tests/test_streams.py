@@ -82,6 +82,9 @@ class ListStreamsTests(SynchronousTestCase):
         first.cancel()
         self.assertEqual(self.lost, 1)
         self.assertFalse(self.streams.kubelets_open)
+        self.assertTrue(self.streams.kubelets_over)
+        self.streams.end_generation(1.0)
+        self.assertFalse(self.streams.kubelets_over)
 
     def test_a_new_generation_ends_the_old_streams(self) -> None:
         """Old streams end without being told as lost; the Deferred fires when they have."""

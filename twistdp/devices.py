@@ -109,6 +109,12 @@ class DeviceTree:
         """Add a device; one with the same type and id is replaced."""
         self._types.setdefault(resource_type, {})[device_id] = info
 
+    def copy(self) -> "DeviceTree":
+        """Another tree with the same devices."""
+        tree = DeviceTree()
+        tree._types = {kind: dict(devices) for kind, devices in self._types.items()}
+        return tree
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._types)
 
@@ -147,6 +153,8 @@ class Accepted:
 
 
 _ABSENT: Final = object()
+
+_MOST_NODES: Final = 1 << 10  # the kernel's own limit (CONFIG_NODES_SHIFT)
 
 NOTHING: Final = Accepted({})
 """What is in force before the first scan."""
@@ -245,7 +253,8 @@ def _check_topology(topology: Any) -> None:
     if topology is None or topology is AUTO:
         return
     if not isinstance(topology, tuple) or not all(
-        isinstance(node, int) and not isinstance(node, bool) and node >= 0 for node in topology
+        isinstance(node, int) and not isinstance(node, bool) and 0 <= node < _MOST_NODES
+        for node in topology
     ):
         raise BadDevice(
             f"topology {topology!r}: give a list of NUMA nodes, None for no preference, or leave "

@@ -115,7 +115,7 @@ class Hooks:
             return UseDefaultMethod
         except (PodError, CancelledError):
             raise  # stated on purpose, or nobody wants to know any more
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # foreign code must not end the process
             _log.failure("scanner {scanner}: {hook} failed", scanner=self._name, hook=name)
             raise self.failed(name, f"failed: {type(error).__name__}: {error}") from error
         finally:

@@ -50,22 +50,26 @@ class Inventory:
     def update(self, devices: Devices) -> bool:
         """Take over another set of devices; whether the advertised list changed by it."""
         topology = Topology(self._sysfs)  # fresh, for it remembers what it has read
-        before, self.devices = self.devices, devices
-        listed = before.keys() != devices.keys()
-        for device_id in before.keys() - devices.keys():
-            self._shared.remove(self._entries.pop(device_id).info)
+        fresh: dict[str, _Entry] = {}
         for device_id, info in devices.items():
             entry = self._entries.get(device_id)
-            if entry is not None:
-                if entry.info is info or entry.info == info:
-                    continue
-                self._shared.remove(entry.info)
-            fresh = self._entry(device_id, info, entry, topology)
-            self._entries[device_id] = fresh
-            self._shared.add(info)
-            listed = listed or entry is None or entry.listed != fresh.listed
-        if before.keys() != devices.keys():
-            self._order = sorted(devices, key=natural_key)
+            if entry is None or not (entry.info is info or entry.info == info):
+                fresh[device_id] = self._entry(device_id, info, entry, topology)
+        # What can fail has been done: from here on all is taken over or nothing.
+        gone = self._entries.keys() - devices.keys()
+        listed = bool(gone)
+        for device_id in gone:
+            self._shared.remove(self._entries.pop(device_id).info)
+        for device_id, entry in fresh.items():
+            before = self._entries.get(device_id)
+            if before is not None:
+                self._shared.remove(before.info)
+            self._shared.add(entry.info)
+            self._entries[device_id] = entry
+            listed = listed or before is None or before.listed != entry.listed
+        if self._entries.keys() != self.devices.keys():
+            self._order = sorted(self._entries, key=natural_key)
+        self.devices = devices
         return listed
 
     def _entry(

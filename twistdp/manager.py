@@ -2,17 +2,18 @@
 
 from typing import Any
 
+import attrs
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
 from zope.interface import implementer
 
 from twistdp.cdiparts import clean_leftovers, report_unless_cancelled
-from twistdp.devices import NOTHING, Accepted, DeviceTree, accept, difference
+from twistdp.devices import NOTHING, Accepted, Devices, DeviceTree, accept, difference
 from twistdp.errors import BadTree
-from twistdp.hooks import Hooks
+from twistdp.hooks import Hooks, declared_join
 from twistdp.inotify import inotify_of
 from twistdp.interfaces import INotifier, IScanner
 from twistdp.kubelet.directory import PluginDirectory
@@ -63,8 +64,10 @@ class Manager(MultiService):
         require_asyncio_reactor(self._reactor)
         self._hooks = Hooks(self._scanner, name_of(self._scanner), self._reactor)
         inotify = inotify_of(self._reactor)
-        self._directory = PluginDirectory(self._settings.plugin_dir, inotify)
+        self._directory = PluginDirectory(self._settings.socket_dir, inotify)
         self._directory.setServiceParent(self)
+        super().startService()
+        # Last, for it may notify at once, and a resource that is added then is started then.
         scan_service(
             self._scanner,
             self,
@@ -72,11 +75,10 @@ class Manager(MultiService):
             inotify=inotify,
             scan_timeout=self._settings.scan_timeout,
         ).setServiceParent(self)
-        super().startService()
 
     def stopService(self) -> Deferred[Any]:
         """Stop all; fires when every socket is gone.  The service may be started again."""
-        stopped: Deferred[Any] = super().stopService()
+        stopped = DeferredList([super().stopService(), *self._retiring.values()])
         for service in list(self):
             self.removeService(service)
         self._resources.clear()
@@ -90,10 +92,14 @@ class Manager(MultiService):
         """See `INotifier.notify`."""
         if isInIOThread():
             self._notified(tree)
-        else:
-            self._reactor.callFromThread(self._notified, tree)
+        elif self._reactor is not None:
+            # Copied here: its thread may go on to change it.
+            copied = tree.copy() if isinstance(tree, DeviceTree) else tree
+            self._reactor.callFromThread(self._notified, copied)
 
     def _notified(self, tree: DeviceTree) -> None:
+        if not self.running:
+            return  # a thread did not know yet
         try:
             accepted = accept(tree, self._accepted)
         except BadTree:
@@ -109,24 +115,29 @@ class Manager(MultiService):
                 reason=refusal.reason,
             )
         before, self._accepted = self._accepted, accepted
-        if self.running:
-            self._apply(before)
-            self._clean_once()
+        self._apply(before)
+        self._clean_once()
 
     def _apply(self, before: Accepted) -> None:
         wanted = self._accepted.resources
         change = difference(before.resources, wanted)
-        for resource_type in change.removed:
-            if resource_type in self._resources:
-                self._resources[resource_type].update({})
-        for resource_type in change.changed:
-            if resource_type in self._resources:
-                self._resources[resource_type].update(wanted[resource_type])
-        for resource_type in change.added:
-            if resource_type in self._resources:  # its removal grace has not run out
-                self._resources[resource_type].update(wanted[resource_type])
-            else:
-                self._add(resource_type)
+        failed: set[str] = set()
+        for resource_type in [*change.removed, *change.changed, *change.added]:
+            doing = "serving {resource_type}, tried again with the next tree"
+            with _log.failuresHandled(doing, resource_type=resource_type) as operation:
+                self._serve(resource_type, wanted.get(resource_type, {}))
+            if operation.failed:
+                failed.add(resource_type)
+        if failed:
+            rest = {kind: wanted[kind] for kind in wanted.keys() - failed}
+            self._accepted = attrs.evolve(self._accepted, resources=rest)
+
+    def _serve(self, resource_type: str, devices: Devices) -> None:
+        """Have a resource list `devices`; it is made with the first ones."""
+        if resource_type in self._resources:
+            self._resources[resource_type].update(devices)
+        elif devices:
+            self._add(resource_type)
 
     def _clean_once(self) -> None:
         """After the first tree: what earlier processes have left of resources that are gone."""
@@ -150,7 +161,7 @@ class Manager(MultiService):
             self._accepted.resources[resource_type],
             settings=self._settings,
             hooks=self._hooks,
-            join=getattr(self._scanner, "join", {}),
+            join=declared_join(self._scanner),
             directory=self._directory,
             emptied=lambda: self._retire(resource_type),
             reactor=self._reactor,

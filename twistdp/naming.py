@@ -99,18 +99,24 @@ def plain_id(name: str, *, distinguish: str = "") -> str:
     return plain[: MAX_DEVICE_ID - len(suffix)] + suffix
 
 
-def private_directory(path: str) -> str:
-    """Where the server of the socket `path` binds before the name appears: beside it, hidden."""
+def private_directory(path: str, place: str | None = None) -> str:
+    """Where the server of the socket `path` binds before the name appears: hidden, beside it.
+
+    Or in the directory `place`, where sockets of several directories may be bound.
+    """
     directory, name = os.path.split(path)
+    if place is not None:
+        return os.path.join(place, f".tdp-{digest(path)}")
     return os.path.join(directory, f".tdp-{digest(name)}")
 
 
-def socket_path(directory: str, resource_name: str) -> str:
+def socket_path(directory: str, resource_name: str, place: str | None = None) -> str:
     """The path of a resource's socket: ``<directory>/<domain>_<name>.sock``.
 
     ``_`` cannot occur in a domain, so two resources never share a file.  A name that would
     make the path longer than `MAX_SOCKET_PATH` bytes is cut and ends in a digest.  Raises
-    `BadSetting` when even that does not fit.
+    `BadSetting` when even that does not fit, or the private directory does not; for `place` see
+    `private_directory`.
     """
     stem = resource_name.replace("/", "_", 1)
     path = os.path.join(directory, f"{stem}.sock")
@@ -119,12 +125,13 @@ def socket_path(directory: str, resource_name: str) -> str:
         suffix = f"-{digest(resource_name)}"
         stem = stem[: max(0, len(stem) - excess - len(suffix))] + suffix
         path = os.path.join(directory, f"{stem}.sock")
-    bound = os.path.join(private_directory(path), "s")
+    bound = os.path.join(private_directory(path, place), "s")
     too_long = max(len(os.fsencode(path)), len(os.fsencode(bound))) - MAX_SOCKET_PATH
     if too_long > 0:
+        what = "plugin directory" if place is None else "registry directory"
         raise BadSetting(
-            f"plugin directory {directory}: its path is {too_long} bytes too long for a unix "
-            f"socket in it ({MAX_SOCKET_PATH} bytes in all); use a shorter path"
+            f"{what} {directory}: its path is {too_long} bytes too long for a unix socket in it "
+            f"({MAX_SOCKET_PATH} bytes in all); use a shorter path"
         )
     return path
 

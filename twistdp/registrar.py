@@ -1,7 +1,5 @@
 """Keeps one resource registered with the kubelet."""
 
-import os
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -13,8 +11,7 @@ from twistdp.backoff import Backoff
 from twistdp.errors import KubeletAbsent, SocketTaken, TwistdpError
 from twistdp.klog import V
 from twistdp.kubelet.directory import PluginDirectory
-from twistdp.kubelet.messages import DevicePluginOptions
-from twistdp.kubelet.registration import register
+from twistdp.kubelet.registration import Registration
 from twistdp.rpc import Server
 from twistdp.session import new_session
 from twistdp.streams import ListStreams
@@ -37,7 +34,7 @@ class Registrar:
     def __init__(
         self,
         resource: str,
-        options: Callable[[], DevicePluginOptions],
+        registration: Registration,
         *,
         server: Server,
         streams: ListStreams,
@@ -45,7 +42,7 @@ class Registrar:
         reactor: Any,
     ) -> None:
         self._resource = resource
-        self._options = options
+        self._registration = registration
         self._server = server
         self._streams = streams
         self._directory = directory
@@ -56,6 +53,9 @@ class Registrar:
         self._timer: IDelayedCall | None = None
         self._since = 0.0
         self._said: object = None
+        registration.attach(
+            server, lambda: streams.end_generation(STREAM_PATIENCE), self._session.outdated
+        )
 
     def start(self) -> None:
         """Serve and register, and do so again whenever it is needed."""
@@ -99,20 +99,7 @@ class Registrar:
 
     async def _announce(self) -> None:
         V(4).info("an attempt to register begins", resource=self._resource)
-        await self._server.listen()
-        # A kubelet drops its new connection when it sees the end of an older stream.
-        await self._streams.end_generation(STREAM_PATIENCE)
-        if not os.path.exists(self._directory.kubelet_socket):
-            raise KubeletAbsent(
-                f"no kubelet yet: waiting for {self._directory.kubelet_socket} to appear"
-            )
-        await register(
-            self._directory.kubelet_socket,
-            self._resource,
-            os.path.basename(self._server.path),
-            self._options(),
-            reactor=self._reactor,
-        )
+        await self._registration.register()
 
     def _succeeded(self, _: None, attempt: Deferred[None]) -> None:
         if attempt is not self._attempt:
@@ -122,9 +109,11 @@ class Registrar:
         self._directory.say_once(None)
         self._since = self._reactor.seconds()
         _log.info("registered {resource} with the kubelet", resource=self._resource)
-        if not self._streams.kubelets_open:
-            self._timer = self._reactor.callLater(STREAM_TIMEOUT, self._check_stream)
         self._session.registered()
+        if self._streams.kubelets_over:  # before we heard that it was accepted
+            self._session.stream_ended()
+        elif not self._streams.kubelets_open:
+            self._timer = self._reactor.callLater(STREAM_TIMEOUT, self._check_stream)
 
     def _failed(self, failure: Failure, attempt: Deferred[None]) -> None:
         if attempt is not self._attempt:

@@ -27,6 +27,8 @@ from twistdp.kubelet.messages import (
     PreferredAllocationRequest,
     PreStartContainerRequest,
 )
+from twistdp.kubelet.registration import Registration, SocketRegistration
+from twistdp.kubelet.watcher import WatcherRegistration
 from twistdp.naming import socket_path
 from twistdp.registrar import Registrar
 from twistdp.rpc import Method, Server
@@ -68,8 +70,15 @@ class Resource(Service):
         self._cdi = CdiParts(*name.split("/"), settings=settings, reactor=reactor)
         self._answers = Answers(name, self._inventory, hooks, self._cdi, settings.preferred)
         self._streams = ListStreams(self._inventory.listed(), reactor, self._stream_lost, name)
+        registration: Registration
+        if settings.registration == "watcher":
+            registration = WatcherRegistration(name, reactor)
+        else:
+            registration = SocketRegistration(
+                directory.kubelet_socket, name, self._answers.options, reactor
+            )
         self._server = Server(
-            socket_path(directory.path, name),
+            socket_path(directory.path, name, settings.private_place),
             [
                 Method(GET_OPTIONS, Empty, self._answers.get_options),
                 Method(LIST_AND_WATCH, Empty, self._list_and_watch, streaming=True),
@@ -78,12 +87,14 @@ class Resource(Service):
                     GET_PREFERRED_ALLOCATION, PreferredAllocationRequest, self._answers.preferred
                 ),
                 Method(PRE_START_CONTAINER, PreStartContainerRequest, self._answers.pre_start),
+                *registration.methods,
             ],
             reactor=reactor,
+            place=settings.private_place,
         )
         self._registrar = Registrar(
             name,
-            self._answers.options,
+            registration,
             server=self._server,
             streams=self._streams,
             directory=directory,
@@ -114,7 +125,10 @@ class Resource(Service):
     def retire(self) -> Deferred[None]:
         """The last device is gone for good: have the empty list delivered, then stop."""
         self._registrar.stop()
-        return self._streams.finish(FAREWELL).addCallback(lambda _: self.disownServiceParent())
+        return self._streams.finish(FAREWELL).addCallback(
+            # Stopped meanwhile, it has been disowned already.
+            lambda _: self.disownServiceParent() if self.running else None
+        )
 
     def _advertise(self) -> None:
         """List what was found and what is leaving."""

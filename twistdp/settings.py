@@ -11,6 +11,12 @@ from twistdp.preferred import POLICIES
 PLUGIN_DIRECTORY = "/var/lib/kubelet/device-plugins"
 """Where kubelets look for plugins, whatever their ``--root-dir``."""
 
+REGISTRY_DIRECTORY = "/var/lib/kubelet/plugins_registry"
+"""Where kubelets look for the sockets of plugins that do not register themselves."""
+
+REGISTRATIONS = ("socket", "watcher")
+"""The ways to register: at the kubelet's socket, or found by it in the plugins registry."""
+
 CDI_DIRECTORY = "/var/run/cdi"
 """Where container runtimes look for generated specs (CDI specification, dynamic specs)."""
 
@@ -44,6 +50,11 @@ def _policy(_: object, attribute: "attrs.Attribute[str]", value: str) -> None:
         raise BadSetting(f"preferred {value!r}: use one of {', '.join(POLICIES)}")
 
 
+def _registration(_: object, attribute: "attrs.Attribute[str]", value: str) -> None:
+    if value not in REGISTRATIONS:
+        raise BadSetting(f"registration {value!r}: use one of {', '.join(REGISTRATIONS)}")
+
+
 @attrs.frozen
 class Settings:
     """How a `twistdp.Manager` works.
@@ -54,7 +65,8 @@ class Settings:
     seconds that a device which was handed out stays listed, unhealthy, after it has vanished.
     `cdi_dir` is where specs of CDI devices are written, `pod_resources_socket` the kubelet's
     socket that tells who holds which device, and `sysfs` where NUMA nodes are looked up.
-    Raises `BadSetting`.
+    `registration` is one of `REGISTRATIONS`; with
+    ``watcher``, the sockets are in `registry_dir`.  Raises `BadSetting`.
     """
 
     plugin_dir: str = attrs.field(default=PLUGIN_DIRECTORY, converter=_directory)
@@ -64,13 +76,48 @@ class Settings:
     cdi_dir: str = attrs.field(default=CDI_DIRECTORY, converter=_directory)
     sysfs: str = attrs.field(default="/sys", converter=_directory)
     pod_resources_socket: str = attrs.field(default=POD_RESOURCES_SOCKET, converter=_directory)
+    registration: str = attrs.field(default="socket", validator=_registration)
+    registry_dir: str = attrs.field(default=REGISTRY_DIRECTORY, converter=_directory)
 
     @plugin_dir.validator
     def _fits_a_socket(self, _: object, value: str) -> None:
         socket_path(value, "x.example/x")
 
+    @registry_dir.validator
+    def _fits_too(self, _: object, value: str) -> None:
+        socket_path(value, "x.example/x", os.path.dirname(value))
 
-def check_plugin_directory(path: str) -> None:
+    @property
+    def socket_dir(self) -> str:
+        """Where the resources' sockets are."""
+        return self.registry_dir if self.registration == "watcher" else self.plugin_dir
+
+    @property
+    def private_place(self) -> str | None:
+        """Where the sockets are bound; None: beside them.
+
+        The kubelet takes every socket for a plugin's that it sees anywhere in the registry.
+        """
+        return os.path.dirname(self.registry_dir) if self.registration == "watcher" else None
+
+
+def check_socket_directory(settings: Settings) -> None:
+    """Raise `BadSetting` unless `settings` name a directory in which plugins can be served."""
+    if settings.private_place is None:
+        check_plugin_directory(settings.plugin_dir)
+        return
+    check_plugin_directory(settings.registry_dir, "registry directory", "--registry-dir")
+    if not os.access(settings.private_place, os.W_OK | os.X_OK):
+        raise BadSetting(
+            f"registry directory {settings.registry_dir}: {settings.private_place}, where its "
+            "sockets are made, is not writable for this user; run as root or give another "
+            "--registry-dir"
+        )
+
+
+def check_plugin_directory(
+    path: str, what: str = "plugin directory", option: str = "--plugin-dir"
+) -> None:
     """Raise `BadSetting` unless sockets can be made in `path`, or it can still appear.
 
     A missing directory is waited for, like the kubelet that makes it; when its parent is missing
@@ -79,13 +126,12 @@ def check_plugin_directory(path: str) -> None:
     if os.path.isdir(path):
         if not os.access(path, os.W_OK | os.X_OK):
             raise BadSetting(
-                f"plugin directory {path}: not writable for this user; run as root or give "
-                "another --plugin-dir"
+                f"{what} {path}: not writable for this user; run as root or give another {option}"
             )
     elif os.path.lexists(path):
-        raise BadSetting(f"plugin directory {path}: not a directory; give another --plugin-dir")
+        raise BadSetting(f"{what} {path}: not a directory; give another {option}")
     elif not os.path.isdir(os.path.dirname(path)):
         raise BadSetting(
-            f"plugin directory {path}: neither it nor its parent exists; is a kubelet installed "
-            "here? Otherwise give another --plugin-dir"
+            f"{what} {path}: neither it nor its parent exists; is a kubelet installed "
+            f"here? Otherwise give another {option}"
         )

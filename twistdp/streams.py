@@ -42,6 +42,11 @@ class ListStreams:
         """Whether the stream that the kubelet opened in this generation is open."""
         return self._current.kubelets_open
 
+    @property
+    def kubelets_over(self) -> bool:
+        """Whether it was opened in this generation and has ended."""
+        return self._current.opened and not self._current.kubelets_open
+
     def publish(self, value: bytes) -> None:
         """Send another list to all streams; one that is not read gets the newest later."""
         self._latest.publish(value)
@@ -97,7 +102,9 @@ class ListStreams:
     def _gone(self, generation: _Generation, patience: float) -> Deferred[None]:
         if generation.count == 0:
             return succeed(None)
+        gone: Deferred[None] = Deferred()
+        generation.emptied.addCallback(lambda _: None if gone.called else gone.callback(None))
         # A stream that its peer does not read cannot be ended politely.
-        return generation.emptied.addTimeout(patience, self._clock).addErrback(
+        return gone.addTimeout(patience, self._clock).addErrback(
             lambda failure: failure.trap(TimeoutError) and None
         )

@@ -29,8 +29,9 @@ from twistdp.settings import (
     CDI_DIRECTORY,
     PLUGIN_DIRECTORY,
     POD_RESOURCES_SOCKET,
+    REGISTRY_DIRECTORY,
     Settings,
-    check_plugin_directory,
+    check_socket_directory,
 )
 from twistdp.watching import WatchingScanner
 
@@ -60,6 +61,14 @@ class Options(LogOptions):
             PLUGIN_DIRECTORY,
             "The kubelet's device plugin directory.",
         ],
+        [
+            "registration",
+            None,
+            "socket",
+            "How plugins register: at the kubelet's socket, or found by its plugin watcher "
+            "(socket or watcher).",
+        ],
+        ["registry-dir", None, REGISTRY_DIRECTORY, "Where the kubelet's plugin watcher looks."],
         ["cdi-dir", None, CDI_DIRECTORY, "Where to write specs of CDI devices."],
         [
             "pod-resources-socket",
@@ -128,7 +137,7 @@ class Options(LogOptions):
         if not self._choices:
             raise usage.UsageError("--scanner is missing: name one, as --scanner=module:Class")
         self.managers = [self._manager(choice) for choice in self._choices]
-        check_plugin_directory(Settings(plugin_dir=self["plugin-dir"]).plugin_dir)
+        check_socket_directory(Settings(**self._common()))
 
     def parseArgs(self, *arguments: str) -> None:
         """There are no arguments."""
@@ -138,6 +147,16 @@ class Options(LogOptions):
     def _own(self) -> dict[str, Any]:
         return self._choices[-1].options if self._choices else self._defaults
 
+    def _common(self) -> dict[str, Any]:
+        """The settings that all managers share."""
+        return {
+            "plugin_dir": self["plugin-dir"],
+            "registration": self["registration"],
+            "registry_dir": self["registry-dir"],
+            "cdi_dir": self["cdi-dir"],
+            "pod_resources_socket": self["pod-resources-socket"],
+        }
+
     def _manager(self, choice: _Choice) -> Manager:
         scanner = _make_scanner(choice)
         options = {**self._defaults, **choice.options}
@@ -146,12 +165,7 @@ class Options(LogOptions):
             raise usage.UsageError(
                 f"--scanner {choice.name}: it has no namespace of its own; add --namespace=DOMAIN"
             )
-        settings = Settings(
-            plugin_dir=self["plugin-dir"],
-            cdi_dir=self["cdi-dir"],
-            pod_resources_socket=self["pod-resources-socket"],
-            **options,
-        )
+        settings = Settings(**self._common(), **options)
         return Manager(check_namespace(namespace), scanner, settings=settings)
 
 

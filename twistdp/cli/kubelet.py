@@ -19,6 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pod-resources", metavar="SOCKET", help="serve pod-resources v1 on this socket too"
     )
     parser.add_argument(
+        "--registry-dir", metavar="DIR", help="find plugins there too; made if missing"
+    )
+    parser.add_argument(
         "--force", action="store_true", help="use a directory that holds sockets, deleting them"
     )
     parser.epilog = "SIGHUP restarts the kubelet; SIGINT (Ctrl-C) and SIGTERM end it."
@@ -35,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         kubelet = FakeKubelet(
             arguments.dir,
             pod_resources=arguments.pod_resources,
+            registry_dir=arguments.registry_dir,
             force=arguments.force,
             observe=show,
             reactor=reactor,

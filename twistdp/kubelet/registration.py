@@ -1,6 +1,10 @@
-"""Registers resources with the kubelet."""
+"""Ways to register resources with the kubelet, and the usual one of them."""
 
-from typing import Any
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
 
 from twistdp.errors import (
     CallFailed,
@@ -11,10 +15,76 @@ from twistdp.errors import (
 )
 from twistdp.kubelet.api import REGISTER, VERSION
 from twistdp.kubelet.messages import DevicePluginOptions, Empty, RegisterRequest
-from twistdp.rpc import Channel
+from twistdp.rpc import Channel, Method, Server
 
 TIMEOUT = 5.0
 """Seconds for the kubelet to answer; usual are 3 to 17 ms, including its call back."""
+
+
+class Registration(Protocol):
+    """A way to have a resource registered."""
+
+    @property
+    def methods(self) -> Sequence[Method]:
+        """What the resource's socket serves besides the device plugin API."""
+
+    def attach(
+        self,
+        server: Server,
+        end_streams: Callable[[], Deferred[None]],
+        found: Callable[[], None],
+    ) -> None:
+        """Called once, before `register`.
+
+        `server` is the resource's; `end_streams` ends its older streams, before a registration:
+        a kubelet drops its new connection when it sees the end of an older stream; `found` is
+        to be called when a kubelet begins to register by itself, and leads to `register`.
+        """
+
+    async def register(self) -> None:
+        """Serve, and return when the kubelet has accepted the resource.
+
+        May be called at any time, and cancelled.  Raises `KubeletAbsent` or
+        `RegistrationRefused`, and what `Server.listen` does.
+        """
+
+
+class SocketRegistration:
+    """Registers `resource` at the socket `kubelet`; see `Registration`."""
+
+    methods: Sequence[Method] = ()
+
+    def __init__(
+        self, kubelet: str, resource: str, options: Callable[[], DevicePluginOptions], reactor: Any
+    ) -> None:
+        self._kubelet = kubelet
+        self._resource = resource
+        self._options = options
+        self._reactor = reactor
+
+    def attach(
+        self,
+        server: Server,
+        end_streams: Callable[[], Deferred[None]],
+        found: Callable[[], None],
+    ) -> None:
+        """See `Registration`; a kubelet that uses this way never begins by itself."""
+        self._server = server
+        self._end_streams = end_streams
+
+    async def register(self) -> None:
+        """See `Registration`."""
+        await self._server.listen()
+        await self._end_streams()
+        if not os.path.exists(self._kubelet):
+            raise KubeletAbsent(f"no kubelet yet: waiting for {self._kubelet} to appear")
+        await register(
+            self._kubelet,
+            self._resource,
+            os.path.basename(self._server.path),
+            self._options(),
+            reactor=self._reactor,
+        )
 
 
 async def register(

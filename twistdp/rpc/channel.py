@@ -15,8 +15,6 @@ from twistdp.rpc.status import error_from
 _OPTIONS = [
     # Otherwise one refused attempt makes all channels of the process wait a second.
     ("grpc.use_local_subchannel_pool", 1),
-    # What grpc-go sends; kubelets and plugins have refused other authorities.
-    ("grpc.default_authority", "localhost"),
     ("grpc.enable_http_proxy", 0),
 ]
 
@@ -25,12 +23,25 @@ class Channel:
     """A connection to the server on the unix socket `path`, made at the first call.
 
     `max_receive` limits the size of an answer, in bytes; the default is gRPC's own 4 MiB.
+    `authority` is the header ``:authority``.
     """
 
-    def __init__(self, path: str, *, reactor: Any, max_receive: int = 4 * 1024 * 1024) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        reactor: Any,
+        max_receive: int = 4 * 1024 * 1024,
+        # What grpc-go sends; kubelets and plugins have refused other authorities.
+        authority: str = "localhost",
+    ) -> None:
         self._path = path
         self._loop = bridge.loop_of(reactor)
-        self._options = [*_OPTIONS, ("grpc.max_receive_message_length", max_receive)]
+        self._options = [
+            *_OPTIONS,
+            ("grpc.default_authority", authority),
+            ("grpc.max_receive_message_length", max_receive),
+        ]
         self._channel: grpc.aio.Channel | None = None
         self._closed = False
 

@@ -20,6 +20,9 @@ from twistdp.rpc.status import answer_for
 
 _log = Logger()
 
+LATE = 0.3
+"""Seconds that cancelled calls get for their clean-up before a stop goes on without them."""
+
 
 @attrs.frozen
 class Method:
@@ -46,14 +49,20 @@ class Server(Service):
 
     The name appears when the server is ready, a live server there is not replaced, a dead
     socket is (see `SocketFile`).  Stopping removes the name, gives calls `grace` seconds to
-    end, and then cancels them.
+    end, and then cancels them.  `place` is where the socket is bound, see `SocketFile`.
     """
 
     def __init__(
-        self, path: str, methods: Iterable[Method], *, reactor: Any, grace: float = 0.3
+        self,
+        path: str,
+        methods: Iterable[Method],
+        *,
+        reactor: Any,
+        grace: float = 0.3,
+        place: str | None = None,
     ) -> None:
         self.path = path
-        self._file = SocketFile(path)
+        self._file = SocketFile(path, place)
         self._methods = sorted(methods, key=lambda method: method.path)
         self._reactor = reactor
         self._grace = grace
@@ -83,6 +92,10 @@ class Server(Service):
     def is_published(self) -> bool:
         """Whether the socket's name is there and ours."""
         return self._file.is_published()
+
+    def withdraw(self) -> None:
+        """Remove the socket's name, if it is ours; connections go on, `listen` makes it anew."""
+        self._file.withdraw()
 
     def stopService(self) -> Deferred[None]:
         """Stop; fires when the last handler has ended and nothing is left on disk."""
@@ -149,7 +162,14 @@ class Server(Service):
         if server is not None:
             await server.stop(self._grace)
         if self._calls:  # stop() returns before the last handlers' clean-up has run
-            await asyncio.wait(self._calls)
+            _, late = await asyncio.wait(self._calls, timeout=self._grace + LATE)
+            if late:
+                _log.error(
+                    "{path}: {count} calls do not end though they were cancelled; stopping "
+                    "without them",
+                    path=self.path,
+                    count=len(late),
+                )
         self._file.release()
 
     def _track(self) -> None:

@@ -6,6 +6,7 @@ gets its name by a hard link, which fails where something exists.  A name can be
 with no new server, after a kubelet has wiped the directory.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -19,11 +20,14 @@ from twistdp.naming import private_directory
 
 
 class SocketFile:
-    """The name `path` in a directory, and the private place where its socket is bound."""
+    """The name `path` in a directory, and the private place where its socket is bound.
 
-    def __init__(self, path: str) -> None:
+    That is beside the name, or in the directory `place` of the same file system.
+    """
+
+    def __init__(self, path: str, place: str | None = None) -> None:
         self.path = path
-        self.private = private_directory(path)
+        self.private = private_directory(path, place)
         self.bound = os.path.join(self.private, "s")
         self._lock: int | None = None
         self._identity: tuple[int, int] | None = None
@@ -63,10 +67,10 @@ class SocketFile:
             return
         os.chmod(self.bound, 0o600)
         try:
-            os.link(self.bound, self.path)
+            self._link()
         except FileExistsError:
             self._remove_dead()
-            os.link(self.bound, self.path)
+            self._link()
         self._identity = _identity(self.path)
 
     def is_bound(self) -> bool:
@@ -95,6 +99,17 @@ class SocketFile:
             os.close(self._lock)
             self._lock = None
 
+    def _link(self) -> None:
+        try:
+            os.link(self.bound, self.path)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            raise OSError(
+                f"{self.path}: it must be on one mounted file system with {self.private}, where "
+                f"its socket is made; mount {os.path.dirname(self.private)} as a whole"
+            ) from error
+
     def _holds_private(self) -> bool:
         """Whether the private directory is the one that we have locked."""
         if self._lock is None:
@@ -115,9 +130,12 @@ class SocketFile:
         os.unlink(self.path)
 
     def _taken(self, path: str) -> SocketTaken:
-        pid = listener(path) or 0
+        listening = listener(path)
+        pid = listening or 0
         whose = f"process {pid}" if pid else "another process"
-        if pid == os.getpid():
+        if listening is None:
+            whose = "a server that has not ended yet"
+        elif pid == os.getpid():
             whose = f"this process ({pid})"
         return SocketTaken(
             self.path, pid, f"{whose} serves this resource already; waiting until it ends"

@@ -27,6 +27,7 @@ from twistdp.rpc import Method, Server
 from twistdp.rpc.socketfile import listener
 from twistdp.testing.node import AdmissionRefused, NodeResource, Pods
 from twistdp.testing.podresources import pod_resources_server
+from twistdp.testing.registry import PluginsRegistry
 
 __all__ = ["AdmissionRefused", "FakeKubelet", "NodeResource", "Registration"]
 
@@ -35,7 +36,10 @@ _log = Logger()
 
 @attrs.frozen
 class Registration:
-    """A Register call as it came; `error` is the text that it was refused with, or empty."""
+    """A Register call as it came; `error` is the text that it was refused with, or empty.
+
+    Or a plugin found in the registry: then `endpoint` is an absolute path.
+    """
 
     resource: str
     endpoint: str
@@ -48,10 +52,11 @@ class FakeKubelet:
     """Plays the kubelet in `directory`, the plugins' ``--plugin-dir``.
 
     `pod_resources` is the path of a socket on which to serve pod-resources v1 for what was
-    allocated.  A directory in which a kubelet answers, or that holds sockets, is refused with
-    `BadSetting` unless `force` is given: they would be deleted.  `observe` is called with a
-    line for people for everything that happens.  `reactor` must be an asyncio reactor; None
-    means the installed one.
+    allocated.  `registry_dir`, which is made if it is missing, is where it looks for plugins by
+    itself, the plugins' ``--registry-dir``.  A directory in which a kubelet answers, or that
+    holds sockets, is refused with `BadSetting` unless `force` is given: they would be deleted.
+    `observe` is called with a line for people for everything that happens.  `reactor` must be
+    an asyncio reactor; None means the installed one.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class FakeKubelet:
         directory: str,
         *,
         pod_resources: str | None = None,
+        registry_dir: str | None = None,
         force: bool = False,
         observe: Callable[[str], None] = lambda line: None,
         reactor: Any = None,
@@ -70,7 +76,7 @@ class FakeKubelet:
         self.resources: dict[str, NodeResource] = {}
         """What the node has, by resource name; forgotten by a restart."""
         self.registrations: list[Registration] = []
-        """Every Register call, oldest first; kept over restarts."""
+        """Every Register call and plugin found, oldest first; kept over restarts."""
         self.pods = Pods()
         """What has been allocated; kept over restarts, as the kubelet's checkpoint does."""
         self.refusal: str | None = None
@@ -84,6 +90,9 @@ class FakeKubelet:
         self._server: Server | None = None
         self._pod_resources_path = pod_resources
         self._pod_resources: Server | None = None
+        self._registry: PluginsRegistry | None = None
+        if registry_dir is not None:
+            self._registry = PluginsRegistry(os.path.abspath(registry_dir), self, reactor)
         self._waiting: list[tuple[Callable[[], object], Deferred[None]]] = []
         self._admission = DeferredLock()
 
@@ -201,9 +210,13 @@ class FakeKubelet:
             await self._pod_resources.listen()
         self.running = True
         self.say(f"kubelet started in {self.directory}")
+        if self._registry is not None:
+            self._registry.start()
 
     async def _stop(self) -> None:
         self.running = False
+        if self._registry is not None:
+            self._registry.stop()
         for node in self.resources.values():
             node.disconnect_all()
         server, self._server = self._server, None
@@ -220,7 +233,6 @@ class FakeKubelet:
         )
 
     async def _register(self, request: RegisterRequest) -> Empty:
-        name = request.resource_name
         error = ""
         try:
             await self._accept(request)
@@ -228,14 +240,7 @@ class FakeKubelet:
             error = failure.details
             raise
         finally:
-            self.registrations.append(
-                Registration(
-                    name, request.endpoint, request.version, self._reactor.seconds(), error
-                )
-            )
-            self.say(
-                f"{name} ({request.endpoint}) " + (f"refused: {error}" if error else "registered")
-            )
+            self.record(request.resource_name, request.endpoint, request.version, error)
         return Empty()
 
     async def _accept(self, request: RegisterRequest) -> None:
@@ -249,13 +254,8 @@ class FakeKubelet:
             )
         if not is_extended_resource_name(request.resource_name):
             raise CallFailed("UNKNOWN", f'the ResourceName "{request.resource_name}" is invalid')
-        if self.refusal is not None:
-            raise CallFailed("UNKNOWN", self.refusal)
-        node = self.resources.setdefault(
-            request.resource_name, NodeResource(request.resource_name, self, self._reactor)
-        )
         # The kubelet joins the endpoint to its directory, an absolute one too.
-        await node.connect(f"{self.directory}/{request.endpoint}")
+        await self.connect(request.resource_name, f"{self.directory}/{request.endpoint}")
 
     def _changed(self) -> None:
         """Something happened: look at what `until` waits for."""
@@ -266,6 +266,30 @@ class FakeKubelet:
             elif condition():
                 self._waiting.remove(entry)
                 waiting.callback(None)
+
+    # What the PluginsRegistry asks (its `Host`)
+
+    def takes(self, resource: str) -> bool:
+        """Whether a kubelet takes the name for an extended resource."""
+        return is_extended_resource_name(resource)
+
+    async def connect(self, resource: str, path: str) -> None:
+        """Begin to use the plugin that serves `resource` on the socket `path`."""
+        if self.refusal is not None:
+            raise CallFailed("UNKNOWN", self.refusal)
+        node = self.resources.setdefault(resource, NodeResource(resource, self, self._reactor))
+        await node.connect(path)
+
+    def disconnect(self, resource: str) -> None:
+        """Let go of the plugin of `resource`."""
+        if resource in self.resources:
+            self.resources[resource].end_stream()
+
+    def record(self, resource: str, endpoint: str, version: str, error: str) -> None:
+        """A plugin was registered, or refused with a text."""
+        now = self._reactor.seconds()
+        self.registrations.append(Registration(resource, endpoint, version, now, error))
+        self.say(f"{resource} ({endpoint}) " + (f"refused: {error}" if error else "registered"))
 
     # What a NodeResource tells (its `Host`)
 

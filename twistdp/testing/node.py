@@ -118,6 +118,9 @@ class NodeResource:
             # Seen in a real kubelet: from now on the end of the older plugin goes unnoticed.
             self._liveness_lost = self.connected
             raise CallFailed("UNKNOWN", error.details) from error
+        except CancelledError:
+            connection.close()
+            raise
         self._liveness_lost = False
         self._stop_timer()
         self._current = connection

@@ -1,0 +1,116 @@
+"""Registers resources the other way: the kubelet finds their sockets in its plugins registry."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, TimeoutError
+
+from twistdp.errors import KubeletAbsent, RegistrationRefused
+from twistdp.kubelet.api import GET_INFO, NOTIFY_STATUS, PLUGIN_TYPE, VERSION
+from twistdp.kubelet.pluginregistration_v1_pb2 import (
+    InfoRequest,
+    PluginInfo,
+    RegistrationStatus,
+    RegistrationStatusResponse,
+)
+from twistdp.rpc import Method, Server
+
+PATIENCE = 3.0
+"""Seconds until a kubelet counts as absent; one that runs finds a socket within one."""
+
+TIMEOUT = 20.0
+"""Seconds from GetInfo to what became of it; a kubelet dials for up to 10."""
+
+
+class WatcherRegistration:
+    """Waits for the kubelet to find and register `resource`; see `Registration`.
+
+    Every registration begins with a GetInfo, whatever made the kubelet begin: a new socket, its
+    own start, or its next attempt after a refusal, which is its own business.  It never begins
+    again because a stream has ended: only a name that is made anew makes it.
+    """
+
+    def __init__(self, resource: str, reactor: Any) -> None:
+        self.methods: Sequence[Method] = (
+            Method(GET_INFO, InfoRequest, self._get_info),
+            Method(NOTIFY_STATUS, RegistrationStatus, self._notified),
+        )
+        self._resource = resource
+        self._reactor = reactor
+        self._asked = False
+        self._refused = False
+        self._used = False
+        """Whether a kubelet has done with the socket's name, and must see another."""
+        self._status: Deferred[None] | None = None
+
+    def attach(
+        self,
+        server: Server,
+        end_streams: Callable[[], Deferred[None]],
+        found: Callable[[], None],
+    ) -> None:
+        """See `Registration`."""
+        self._server = server
+        self._end_streams = end_streams
+        self._found = found
+
+    async def register(self) -> None:
+        """See `Registration`."""
+        asked, self._asked = self._asked, False
+        if self._used and not asked:
+            await self._end_streams()
+            self._server.withdraw()
+            self._used = False
+        directory = os.path.dirname(self._server.path)
+        if not os.path.isdir(directory):
+            raise KubeletAbsent(f"no kubelet yet: waiting for {directory} to appear")
+        status = self._status = Deferred()
+        try:
+            await self._server.listen()
+            if asked:
+                status.addTimeout(TIMEOUT, self._reactor)
+            elif not self._refused:
+                status.addTimeout(PATIENCE, self._reactor)
+            await status
+        except TimeoutError as error:
+            if not asked:
+                raise KubeletAbsent(
+                    f"no kubelet yet: waiting for one to find the sockets in {directory}"
+                ) from error
+            self._used = True
+            raise RegistrationRefused(
+                f"registration of {self._resource}: the kubelet began it and did not tell its end "
+                f"within {TIMEOUT:g} s; trying again"
+            ) from error
+        finally:
+            self._status = None
+
+    async def _get_info(self, _: InfoRequest) -> PluginInfo:
+        self._asked = True
+        self._refused = False
+        self._found()
+        await self._end_streams()
+        return PluginInfo(
+            type=PLUGIN_TYPE,
+            name=self._resource,
+            endpoint="",  # this very socket
+            supported_versions=[VERSION],
+        )
+
+    def _notified(self, status: RegistrationStatus) -> RegistrationStatusResponse:
+        waiting = self._status
+        self._used |= status.plugin_registered
+        self._refused = not status.plugin_registered
+        if waiting is None:
+            pass  # the end of what is over for us; the next attempt makes the name anew
+        elif status.plugin_registered:
+            waiting.callback(None)
+        else:
+            waiting.errback(
+                RegistrationRefused(
+                    f"registration of {self._resource}: the kubelet refused: "
+                    f"{status.error or 'it gives no reason'}; it tries again by itself"
+                )
+            )
+        return RegistrationStatusResponse()

@@ -1,0 +1,212 @@
+"""The emulated kubelet's plugin watcher: it finds plugins by their sockets."""
+
+import os
+import stat
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twistdp.backoff import Backoff
+from twistdp.errors import CallFailed, MalformedMessage
+from twistdp.inotify import ENTRIES, Changes, Watch, inotify_of
+from twistdp.kubelet.api import GET_INFO, NOTIFY_STATUS, PLUGIN_TYPE, VERSION
+from twistdp.kubelet.pluginregistration_v1_pb2 import (
+    InfoRequest,
+    PluginInfo,
+    RegistrationStatus,
+    RegistrationStatusResponse,
+)
+from twistdp.rpc import Channel
+
+_log = Logger()
+
+INFO_TIMEOUT = 1.0
+"""Seconds that GetInfo may take."""
+
+NOTIFY_TIMEOUT = 5.0
+"""Seconds that NotifyRegistrationStatus may take."""
+
+RETRY_FIRST, RETRY_MOST = 0.5, 122.0
+"""Seconds until a plugin that could not be registered is tried again."""
+
+
+REMOVAL_DELAY = 0.5
+"""Seconds until a plugin without its socket is let go of: a kubelet looks once a second."""
+
+
+class Host(Protocol):
+    """What the registry asks its kubelet."""
+
+    def takes(self, resource: str) -> bool:
+        """Whether the name is one of an extended resource."""
+
+    async def connect(self, resource: str, path: str) -> None:
+        """Begin to use a plugin; raises CallFailed."""
+
+    def disconnect(self, resource: str) -> None:
+        """Let go of a resource's plugin."""
+
+    def record(self, resource: str, endpoint: str, version: str, error: str) -> None:
+        """A plugin was registered, or refused with a text."""
+
+    def say(self, line: str) -> None:
+        """Something happened, in a line for people."""
+
+
+@attrs.define(eq=False)
+class _Plugin:
+    """A socket that was found; `resource` is set once it is registered."""
+
+    path: str
+    identity: tuple[int, int, int]
+    resource: str | None = None
+    work: "Deferred[None] | None" = None
+
+
+class PluginsRegistry:
+    """Finds the sockets in `directory` and has the plugins there registered.
+
+    A name that is made anew is another plugin, as for a real kubelet.
+    """
+
+    def __init__(self, directory: str, host: Host, reactor: Any) -> None:
+        self._directory = directory
+        self._host = host
+        self._reactor = reactor
+        self._plugins: dict[str, _Plugin] = {}
+        self._leaving: dict[str, tuple[_Plugin, IDelayedCall]] = {}
+        self._watch: Watch | None = None
+
+    def start(self) -> None:
+        """Register what is there, and what comes; the directory is made if it is missing."""
+        os.makedirs(self._directory, exist_ok=True)
+        self._watch = inotify_of(self._reactor).watch(self._directory, self._changed, ENTRIES)
+        self._changed(None)
+
+    def stop(self) -> None:
+        """Look no more; nothing is deleted."""
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
+        for path in list(self._plugins):
+            self._remove(path)
+        for path in list(self._leaving):
+            self._let_go(path)
+
+    def _changed(self, changes: Changes) -> None:
+        found = self._sockets()
+        for path in {*self._plugins, *found}:
+            known = self._plugins.get(path)
+            identity = found.get(path)
+            if changes is None:
+                same = known is not None and known.identity == identity
+            else:
+                # A name that was removed and made anew may look the same as before.
+                same = path not in changes
+            if not same:
+                if known is not None:
+                    self._remove(path)
+                    self._host.say(f"{path} was removed")
+                if identity is not None:
+                    self._let_go(path)
+                    self._add(_Plugin(path, identity))
+
+    def _add(self, plugin: _Plugin) -> None:
+        self._plugins[plugin.path] = plugin
+        plugin.work = Deferred.fromCoroutine(self._keep_trying(plugin))
+        plugin.work.addErrback(self._report, plugin)
+
+    def _remove(self, path: str) -> None:
+        """Try to register it no more, and let go of it soon: what it sent last is still read."""
+        plugin = self._plugins.pop(path)
+        if plugin.work is not None:
+            plugin.work.cancel()
+        later = self._reactor.callLater(REMOVAL_DELAY, self._let_go, path)
+        self._leaving[path] = plugin, later
+
+    def _let_go(self, path: str) -> None:
+        if path in self._leaving:
+            plugin, later = self._leaving.pop(path)
+            if later.active():
+                later.cancel()
+            if plugin.resource is not None:
+                self._host.disconnect(plugin.resource)
+
+    def _report(self, failure: Failure, plugin: _Plugin) -> None:
+        if not failure.check(CancelledError):
+            _log.failure("registering {path}", failure, path=plugin.path)
+
+    async def _keep_trying(self, plugin: _Plugin) -> None:
+        backoff = Backoff(RETRY_FIRST, RETRY_MOST)
+        while not await self._register(plugin):
+            await deferLater(self._reactor, backoff.next())
+
+    async def _register(self, plugin: _Plugin) -> bool:
+        """Do what a kubelet does for a socket; whether the plugin is registered now."""
+        channel = Channel(plugin.path, reactor=self._reactor, authority=quote(plugin.path, safe=""))
+        try:
+            info = await channel.unary(GET_INFO, InfoRequest(), PluginInfo, INFO_TIMEOUT)
+            error = await self._use(plugin, info)
+            await channel.unary(
+                NOTIFY_STATUS,
+                RegistrationStatus(plugin_registered=not error, error=error),
+                RegistrationStatusResponse,
+                NOTIFY_TIMEOUT,
+            )
+        except (CallFailed, MalformedMessage) as failure:
+            self._host.say(f"{plugin.path} cannot be registered: {failure}")
+            return False
+        finally:
+            channel.close()
+        return not error
+
+    async def _use(self, plugin: _Plugin, info: PluginInfo) -> str:
+        """Begin to use a plugin; why not, or nothing."""
+        endpoint = info.endpoint or plugin.path
+        error = self._refusal(plugin, info)
+        if not error:
+            try:
+                await self._host.connect(info.name, endpoint)
+            except CallFailed as failure:
+                error = f"plugin registration failed with err: {failure.details}"
+            else:
+                plugin.resource = info.name
+        if error:
+            error = f"RegisterPlugin error -- {error}"
+        self._host.record(info.name, endpoint, " ".join(info.supported_versions), error)
+        return error
+
+    def _refusal(self, plugin: _Plugin, info: PluginInfo) -> str:
+        failed = "plugin validation failed with err:"
+        if info.type != PLUGIN_TYPE:
+            return f"no handler registered for plugin type: {info.type} at socket {plugin.path}"
+        if VERSION not in info.supported_versions:
+            return (
+                f"{failed} manager version, {VERSION}, is not among plugin supported versions "
+                f"[{' '.join(info.supported_versions)}]"
+            )
+        if not self._host.takes(info.name):
+            return (
+                f"{failed} invalid name of device plugin socket: the ResourceName "
+                f'"{info.name}" is invalid'
+            )
+        return ""
+
+    def _sockets(self) -> dict[str, tuple[int, int, int]]:
+        """The sockets that are there, as far as a kubelet looks at them."""
+        found = {}
+        for name in os.listdir(self._directory) if os.path.isdir(self._directory) else ():
+            path = os.path.join(self._directory, name)
+            try:
+                status = os.lstat(path)
+            except FileNotFoundError:
+                continue
+            if stat.S_ISSOCK(status.st_mode) and not name.startswith("."):
+                found[path] = status.st_dev, status.st_ino, status.st_ctime_ns
+        return found
