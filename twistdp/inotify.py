@@ -217,7 +217,7 @@ class Inotify:
                 added = self._open().add_watch(encodable, mask | _ALWAYS, quiet=False)
         except FileNotFoundError:
             return None
-        except (OSError, pyinotify.WatchManagerError) as error:
+        except (OSError, ValueError, pyinotify.WatchManagerError) as error:
             text = str(error)
             if not text.endswith(("(ENOENT)", "(ENOTDIR)")) and path not in self._said:
                 self._said.add(path)

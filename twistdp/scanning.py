@@ -87,10 +87,10 @@ class OwnLoop(Service):
             self._backoff.reset()
         delay = self._backoff.next()
         _log.failure(
-            "scanner {scanner} failed; calling it again in {delay:.1f} s",
+            "scanner {scanner} failed{then}",
             failure,
             scanner=name_of(self._scanner),
-            delay=delay,
+            then=f"; calling it again in {delay:.1f} s" if self.running else "",
         )
         if self.running:
             self._timer = self._reactor.callLater(delay, self._scan)

@@ -102,7 +102,8 @@ class Discovery(Service):
     def startService(self) -> None:
         """Watch, and scan for the first time."""
         super().startService()
-        self._watch()
+        with _log.failuresHandled("scanner {scanner}: paths", scanner=self._scanner_name):
+            self._watch()
         self._scan()
 
     def stopService(self) -> None:

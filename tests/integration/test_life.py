@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
@@ -21,11 +21,13 @@ from twistdp import (
     DeviceInfo,
     DeviceSpec,
     DeviceTree,
+    IAllocator,
     INotifier,
     IScanner,
     Manager,
     Settings,
     WatchingScanner,
+    inventory,
 )
 from twistdp.errors import BadTree
 from twistdp.inotify import inotify_of
@@ -578,3 +580,122 @@ def _links() -> Iterable[str]:
             yield os.readlink(f"/proc/self/fd/{name}")
         except OSError:  # the descriptor of this very listing
             continue
+
+
+class UntidyScannerTests(LifeTestCase):
+    """Scanners that notify at odd times, and devices that cannot be encoded."""
+
+    async def test_a_late_notify_does_not_outlive_a_stop(self) -> None:
+        """What comes between a stop and the next start does not count."""
+        await self.kubelet.start()
+        scanner = ToldScanner(tree_of("a"))
+        manager = self.manage(scanner)
+        await self.kubelet.listed(YELLOW, ["a"])
+        await manager.stopService()
+        scanner.tell(tree_of("a"))
+        manager.startService()
+        await self.kubelet.listed(YELLOW, ["a"])
+
+    async def test_one_resource_that_fails_costs_no_other(self) -> None:
+        """A failure inside one resource is logged; the others are served, and it is tried again."""
+        await self.kubelet.start()
+        failing = True
+        encode = inventory.listed_part
+
+        def listed_part(device_id: str, *rest: Any) -> bytes:
+            if failing and device_id == "poison":
+                raise ValueError("cannot be encoded")
+            return encode(device_id, *rest)
+
+        self.patch(inventory, "listed_part", listed_part)
+        tree = tree_of("poison")
+        for kind in ("blue", "red", "green"):
+            tree.add_device(kind, "fine", DeviceInfo(HEALTHY))
+        scanner = ToldScanner(tree)
+        self.manage(scanner)
+        for kind in ("blue", "red", "green"):
+            await self.kubelet.listed(f"{DOMAIN}/{kind}", ["fine"])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        failing = False
+        scanner.tell(tree)
+        await self.kubelet.listed(YELLOW, ["poison"])
+
+    async def test_a_failed_update_leaves_the_devices(self) -> None:
+        """A change that cannot be encoded changes nothing, and the next one is taken."""
+        await self.kubelet.start()
+        scanner = ToldScanner(tree_of("a", "b"))
+        self.manage(scanner)
+        await self.kubelet.listed(YELLOW, ["a", "b"])
+        with_patch = self.patch(inventory, "listed_part", None)
+        scanner.tell(tree_of("a", "c"))
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+        with_patch.restore()
+        scanner.tell(tree_of("a", "c"))
+        await self.kubelet.listed(YELLOW, ["a", "c"])
+
+    async def test_notifying_inside_scan_starts_a_resource_once(self) -> None:
+        """A scanner that notifies at once has its resources started once."""
+        await self.kubelet.start()
+        self.manage(ToldScanner(tree_of("a")))
+        await self.kubelet.listed(YELLOW, ["a"])
+        self.assertEqual(len(self.logged(f"{YELLOW}: 1 device")), 1)
+
+    async def test_stops_while_a_resource_retires(self) -> None:
+        """A stop waits for what retires, and leaves nothing in the directory or the log."""
+        await self.kubelet.start()
+        scanner = ToldScanner(tree_of("a"))
+        manager = self.manage(scanner)
+        await self.kubelet.listed(YELLOW, ["a"])
+        scanner.tell(DeviceTree())
+        await manager.stopService()
+        await self.kubelet.stop()
+        self.assertEqual([name for name in os.listdir(self.directory) if "kubelet" not in name], [])
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+
+class UntidyHookTests(LifeTestCase):
+    """Hooks that would end the process, or do not end themselves."""
+
+    async def refused(self, allocate: Any) -> str:
+        """What a pod is told when the allocator is `allocate`."""
+
+        @implementer(IAllocator)
+        class Scanner(ToldScanner):
+            """With the hook."""
+
+        scanner = Scanner(tree_of("a"))
+        scanner.allocate = allocate  # type: ignore[attr-defined]
+        await self.kubelet.start()
+        self.manager = self.manage(scanner)
+        await self.kubelet.listed(YELLOW, ["a"])
+        return str(await self.assertFailure(self.kubelet.allocate(YELLOW), AdmissionRefused))
+
+    async def test_exit_is_a_failure(self) -> None:
+        """A hook that calls sys.exit has failed, and the process lives."""
+
+        def leave(request: object) -> None:
+            raise SystemExit(3)
+
+        self.assertIn("SystemExit", await self.refused(leave))
+        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+
+    async def test_a_hook_that_cannot_be_cancelled_does_not_hold_up_the_stop(self) -> None:
+        """The stop says so and goes on without it."""
+        entered: Deferred[None] = Deferred()
+        release: Deferred[None] = Deferred()
+
+        async def linger(request: object) -> None:
+            entered.callback(None)
+            while not release.called:
+                try:
+                    await Deferred()
+                except CancelledError:
+                    await release
+
+        call = Deferred.fromCoroutine(self.refused(linger))
+        await entered
+        await self.manager.stopService()
+        self.assertEqual(len(self.logged("do not end though they were cancelled")), 1)
+        release.callback(None)
+        await call.addBoth(lambda _: None)  # whatever the caller was told
+        self.flushLoggedErrors()

@@ -61,7 +61,8 @@ async def awaited(result: Any, loop: asyncio.AbstractEventLoop) -> Any:
         if isinstance(outcome, Failure):
             assert outcome.value is not None
             error = outcome.value
-            if isinstance(error, StopIteration):  # which a Future refuses
+            # A Future refuses the one, and the loop ends with the others.
+            if isinstance(error, StopIteration) or not isinstance(error, Exception):
                 error = RuntimeError(f"a handler raised {error!r}")
                 error.__cause__ = outcome.value
             future.set_exception(error)
