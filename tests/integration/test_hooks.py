@@ -27,8 +27,9 @@ from twistdp import (
     PreStartContainerRequest,
     UseDefaultMethod,
 )
+from twistdp.errors import CallTimedOut
 from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb
-from twistdp.kubelet.api import ALLOCATE, GET_OPTIONS
+from twistdp.kubelet.api import ALLOCATE, GET_OPTIONS, PRE_START_CONTAINER
 from twistdp.rpc import Channel
 from twistdp.testing import AdmissionRefused
 
@@ -329,6 +330,20 @@ class TroubleTests(HooksTestCase):
         await self.serve(allocate=allocate)
         await self._cancelled_call(gate)
         self.assertEqual(await soon(ended), "cancelled")
+
+    async def test_timed_out_call(self) -> None:
+        """When the caller's time is up, it is told so, and the hook is cancelled."""
+        gate = Gate()
+        await self.serve(pre_start_container=lambda _: gate.wait())
+        call = self.channel().unary(
+            PRE_START_CONTAINER,
+            pb.PreStartContainerRequest(devices_ids=["a"]),
+            pb.PreStartContainerResponse,
+            0.2,
+        )
+        await soon(gate.entered)
+        await self.assertFailure(call, CallTimedOut)
+        await soon(gate.cancelled)
 
     async def _cancelled_call(self, gate: Gate) -> None:
         """Allocate, and give up when the hook waits."""
