@@ -7,7 +7,6 @@ ends.
 """
 
 import os
-import stat
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,18 +14,22 @@ import attrs
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
-from twistdp.errors import BadName, BadSetting, CallFailed
+from twistdp.errors import CallFailed
 from twistdp.kubelet.api import KUBELET_SOCKET, REGISTER, VERSION
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     ContainerAllocateResponse,
     Empty,
     RegisterRequest,
 )
-from twistdp.naming import check_namespace, check_resource_type
 from twistdp.rpc import Method, Server
-from twistdp.rpc.socketfile import listener
-from twistdp.testing.node import AdmissionRefused, NodeResource, Pods
+from twistdp.testing.kubeletsocket import (
+    RegistrationServer,
+    is_extended_resource_name,
+    refuse_used_directory,
+)
+from twistdp.testing.node import AdmissionRefused, NodeResource
 from twistdp.testing.podresources import pod_resources_server
+from twistdp.testing.pods import Pods
 from twistdp.testing.registry import PluginsRegistry
 
 __all__ = ["AdmissionRefused", "FakeKubelet", "NodeResource", "Registration"]
@@ -228,7 +231,7 @@ class FakeKubelet:
         self.say("kubelet stopped")
 
     def _make_server(self, wipe: bool) -> Server:
-        return _RegistrationServer(
+        return RegistrationServer(
             self.socket, [Method(REGISTER, RegisterRequest, self._register)], self._reactor, wipe
         )
 
@@ -304,49 +307,3 @@ class FakeKubelet:
         """Tell the observer, and look at what is waited for."""
         self._observe(line)
         self._changed()
-
-
-class _RegistrationServer(Server):
-    """Serves ``kubelet.sock``, and deletes what a starting kubelet deletes."""
-
-    def __init__(self, path: str, methods: list[Method], reactor: Any, wipe: bool) -> None:
-        super().__init__(path, methods, reactor=reactor, grace=0.0)
-        self._wipe = wipe
-
-    def publish(self) -> None:
-        """Delete every socket, then appear, all in one go."""
-        if self._wipe:
-            for path in _sockets(os.path.dirname(self.path)):
-                os.unlink(path)
-        super().publish()
-
-
-def refuse_used_directory(directory: str) -> None:
-    """Raise `BadSetting` for a directory that holds sockets: somebody may need them."""
-    for path in _sockets(directory):
-        pid = listener(path)
-        what = "left over" if pid is None else f"served by process {pid}"
-        raise BadSetting(
-            f"{directory}: holds the socket {os.path.basename(path)} ({what}), which a starting "
-            "kubelet deletes; use an empty directory, or force it"
-        )
-
-
-def is_extended_resource_name(name: str) -> bool:
-    """Whether a kubelet takes `name` for an extended resource."""
-    namespace, _, resource_type = name.partition("/")
-    try:
-        check_namespace(namespace)
-        check_resource_type(resource_type)
-    except BadName:
-        return False
-    return True
-
-
-def _sockets(directory: str) -> list[str]:
-    with os.scandir(directory) as entries:
-        return [
-            entry.path
-            for entry in entries
-            if stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode)
-        ]

@@ -24,7 +24,8 @@ from twistdp.kubelet.podresources_v1_pb2 import (
     TopologyInfo,
 )
 from twistdp.rpc import Method, Server
-from twistdp.testing.node import Holding, NodeResource, Pods
+from twistdp.testing.node import NodeResource
+from twistdp.testing.pods import Holding, Pods
 
 
 def pod_resources_server(

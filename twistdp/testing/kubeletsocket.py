@@ -1,0 +1,56 @@
+"""The emulated kubelet's own socket, and the directory that it lies in."""
+
+import os
+import stat
+from typing import Any
+
+from twistdp.errors import BadName, BadSetting
+from twistdp.naming import check_namespace, check_resource_type
+from twistdp.rpc import Method, Server
+from twistdp.rpc.socketfile import listener
+
+
+class RegistrationServer(Server):
+    """Serves ``kubelet.sock``; with `wipe`, it deletes first what a starting kubelet deletes."""
+
+    def __init__(self, path: str, methods: list[Method], reactor: Any, wipe: bool) -> None:
+        super().__init__(path, methods, reactor=reactor, grace=0.0)
+        self._wipe = wipe
+
+    def publish(self) -> None:
+        """Delete every socket, then appear, all in one go."""
+        if self._wipe:
+            for path in _sockets(os.path.dirname(self.path)):
+                os.unlink(path)
+        super().publish()
+
+
+def refuse_used_directory(directory: str) -> None:
+    """Raise `BadSetting` for a directory that holds sockets: somebody may need them."""
+    for path in _sockets(directory):
+        pid = listener(path)
+        what = "left over" if pid is None else f"served by process {pid}"
+        raise BadSetting(
+            f"{directory}: holds the socket {os.path.basename(path)} ({what}), which a starting "
+            "kubelet deletes; use an empty directory, or force it"
+        )
+
+
+def is_extended_resource_name(name: str) -> bool:
+    """Whether a kubelet takes `name` for an extended resource."""
+    namespace, _, resource_type = name.partition("/")
+    try:
+        check_namespace(namespace)
+        check_resource_type(resource_type)
+    except BadName:
+        return False
+    return True
+
+
+def _sockets(directory: str) -> list[str]:
+    with os.scandir(directory) as entries:
+        return [
+            entry.path
+            for entry in entries
+            if stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode)
+        ]
