@@ -9,8 +9,8 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp import klog
-from twistdp.logformat import as_text
-from twistdp.logoutput import Observer
+from twistdp.logs.format import as_text
+from twistdp.logs.output import Observer
 
 # As klog documents it: Lmmdd hh:mm:ss.uuuuuu threadid file:line] msg...
 HEADER = re.compile(
@@ -32,7 +32,7 @@ class Kept:
         self.written: list[tuple[str, str]] = []
 
     def write(self, severity: str, text: str) -> None:
-        """See `twistdp.logoutput.Output`."""
+        """See `twistdp.logs.output.Output`."""
         self.written.append((severity, text))
 
 

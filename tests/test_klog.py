@@ -21,9 +21,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.logs import HEADER, LogTestCase, here
 from twistdp import klog
-from twistdp.logbridge import Bridge
-from twistdp.logformat import as_text
-from twistdp.logrecord import record_of
+from twistdp.logs.bridge import Bridge
+from twistdp.logs.format import as_text
+from twistdp.logs.record import record_of
 
 _log = Logger()
 

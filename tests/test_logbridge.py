@@ -1,4 +1,4 @@
-"""Tests for `twistdp.logbridge`."""
+"""Tests for `twistdp.logs.bridge`."""
 
 import logging
 import warnings
@@ -8,7 +8,7 @@ from twisted.logger import Logger, STDLibLogObserver, globalLogPublisher
 
 from tests.logs import LogTestCase
 from twistdp import klog
-from twistdp.logbridge import Bridge
+from twistdp.logs.bridge import Bridge
 
 
 class BridgeTests(LogTestCase):

@@ -1,4 +1,4 @@
-"""Tests for `twistdp.logformat`."""
+"""Tests for `twistdp.logs.format`."""
 
 import ast
 import json
@@ -13,8 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.logs import HEADER, LogTestCase, here
 from twistdp import klog
-from twistdp.logformat import as_json, as_text, printable, quote, value
-from twistdp.logrecord import Record
+from twistdp.logs.format import as_json, as_text, printable, quote, value
+from twistdp.logs.record import Record
 
 _log = Logger()
 RECORD = Record("I", 1.25, 4711, "scan.py", 42, 0, "message", {}, {})

@@ -1,4 +1,4 @@
-"""Tests for `twistdp.logoutput`."""
+"""Tests for `twistdp.logs.output`."""
 
 import io
 import os
@@ -10,8 +10,8 @@ from twisted.logger import Logger, LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.helpers import temporary_directory
-from twistdp.logformat import as_json, as_text
-from twistdp.logoutput import FileOutput, Observer, Output, StreamOutput, SyslogOutput
+from twistdp.logs.format import as_json, as_text
+from twistdp.logs.output import FileOutput, Observer, Output, StreamOutput, SyslogOutput
 
 
 class Broken:

@@ -1,4 +1,4 @@
-"""Tests for `twistdp.logservice`."""
+"""Tests for `twistdp.logs.service`."""
 
 import logging
 import os
@@ -18,8 +18,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.helpers import temporary_directory
 from tests.logs import HEADER
 from twistdp import klog
-from twistdp.logoutput import FileOutput, StreamOutput, SyslogOutput
-from twistdp.logservice import LESS, MORE, LoggedService, LogOptions, output_for
+from twistdp.logs.output import FileOutput, StreamOutput, SyslogOutput
+from twistdp.logs.service import LESS, MORE, LoggedService, LogOptions, output_for
 
 
 class Reactor:

@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.scanner_samples import MODULE, Named, OwnLoop, Plain, WithArguments
 from twistdp import Manager, klog, tap
 from twistdp.errors import BadSetting
-from twistdp.logservice import LogSettings
+from twistdp.logs.service import LogSettings
 
 NAMED = f"--scanner={MODULE}:Named"
 

@@ -20,7 +20,7 @@ if "twisted.internet.reactor" not in sys.modules:
 from twistdp.arguments import bind
 from twistdp.errors import BadSetting, TwistdpError
 from twistdp.interfaces import IScanner
-from twistdp.logservice import LoggedService, LogOptions
+from twistdp.logs.service import LoggedService, LogOptions
 from twistdp.manager import Manager
 from twistdp.naming import check_namespace
 from twistdp.rpc import require_asyncio_reactor

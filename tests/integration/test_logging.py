@@ -17,7 +17,7 @@ from twisted.python.filepath import FilePath
 from twisted.trial.unittest import TestCase
 
 from tests.logs import HEADER
-from twistdp.logservice import LESS, MORE
+from twistdp.logs.service import LESS, MORE
 from twistdp.testing import FakeKubelet
 from twistdp.testing.process import ChildProcess, twistd_command
 

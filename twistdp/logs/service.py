@@ -14,9 +14,9 @@ from twisted.python import usage
 from twisted.python.components import Componentized
 
 import twistdp.klog as klog
-from twistdp.logbridge import Bridge
-from twistdp.logformat import as_json, as_text
-from twistdp.logoutput import FileOutput, Observer, Output, StreamOutput, SyslogOutput
+from twistdp.logs.bridge import Bridge
+from twistdp.logs.format import as_json, as_text
+from twistdp.logs.output import FileOutput, Observer, Output, StreamOutput, SyslogOutput
 
 MORE = signal.SIGRTMIN + 1
 """The signal that raises the level by one; twistd itself uses SIGUSR1 and SIGUSR2."""

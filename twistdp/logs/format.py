@@ -6,7 +6,7 @@ import time
 from functools import lru_cache
 from typing import Any
 
-from twistdp.logrecord import Record, error_text, plain
+from twistdp.logs.record import Record, error_text, plain
 
 _ESCAPES = {
     "\a": r"\a",

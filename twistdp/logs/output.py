@@ -11,7 +11,7 @@ from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
 from twistdp.klog import shown
-from twistdp.logrecord import Record, caller_of, complaint, level_of, record_of
+from twistdp.logs.record import Record, caller_of, complaint, level_of, record_of
 
 PRIORITIES = {
     "I": syslog.LOG_INFO,

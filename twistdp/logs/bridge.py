@@ -9,7 +9,7 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from twistdp.klog import publish
-from twistdp.logrecord import plain
+from twistdp.logs.record import plain
 
 OBSERVER = "twisted"
 """The logger to which Twisted's own observer writes events; what comes from there was said."""

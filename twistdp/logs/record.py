@@ -39,8 +39,8 @@ _INSIDE = (
     "logging",
     "warnings",
     "twistdp.klog",
-    "twistdp.logbridge",
-    "twistdp.logoutput",
+    "twistdp.logs.bridge",
+    "twistdp.logs.output",
     __name__,
 )
 
