@@ -1,6 +1,7 @@
 """Scanners for tests with child processes."""
 
 import logging
+import os
 import sys
 import syslog
 import threading
@@ -72,5 +73,16 @@ def observer() -> Any:
     def observe(event: dict[str, Any]) -> None:
         stdout.write(f"observed {formatEvent(event)}\n")
         stdout.flush()
+
+    return observe
+
+
+def file_observer() -> Any:
+    """A --logger that appends to the file that TALK_LOG names."""
+
+    @implementer(ILogObserver)
+    def observe(event: dict[str, Any]) -> None:
+        with open(os.environ["TALK_LOG"], "a", encoding="utf-8") as file:
+            file.write(f"{formatEvent(event)}\n")
 
     return observe

@@ -88,7 +88,7 @@ class LogTestCase(TestCase):
             ],
             reactor=reactor,
             path=path,
-            env={"PYTHONPATH": ROOT},
+            env={"PYTHONPATH": ROOT, "TALK_LOG": self.log},
             look=self.look,
         )
 
@@ -283,10 +283,12 @@ class FileTests(LogTestCase):
                 child.output, f"deviceplugin: --logfile {path}: No such file or directory\n"
             )
 
-    async def daemonize(self, *twistd: str) -> int:
+    async def daemonize(self, *twistd: str, options: tuple[str, ...] = (), **more: str) -> int:
         """Start a daemon in our directory, and wait until it serves; its process id."""
         pidfile = os.path.join(self.directory, "pid")
-        child = self.plugin(twistd=(f"--pidfile={pidfile}", *twistd), path=self.directory)
+        child = self.plugin(
+            *options, twistd=(f"--pidfile={pidfile}", *twistd), path=self.directory, **more
+        )
         self.assertEqual(await child.ended, 0, child.output)
         self.assertEqual(child.output, "")
         await self.until(lambda: os.path.exists(pidfile))
@@ -321,6 +323,28 @@ class FileTests(LogTestCase):
         os.kill(pid, signal.SIGTERM)
         await self.until(lambda: "Server Shut Down" in self.read())
         self.assert_lines(self.read(), START, RUN, SCANNER, END)
+
+    async def test_daemon_with_syslog(self) -> None:
+        """A daemon's --syslog gets every line once, and no file is written beside it."""
+        pid = await self.daemonize(
+            *("--syslog", "--prefix=thing"),
+            options=("--set", f"path={self.log}"),
+            scanner="TalksToSyslog",
+        )
+        os.kill(pid, signal.SIGTERM)
+        await self.until(lambda: "Server Shut Down" in self.read())
+        sent = [line.split(" ", 2)[2] for line in self.read().splitlines()]
+        self.assert_said(sent, START, RUN, SCANNER, END)
+        self.assertNotIn("twistd.log", os.listdir(self.directory))
+
+    async def test_daemon_with_a_logger(self) -> None:
+        """A daemon's --logger gets every event once, and no file is written beside it."""
+        pid = await self.daemonize("--logger=tests.process_samples.file_observer")
+        os.kill(pid, signal.SIGTERM)
+        await self.until(lambda: "Server Shut Down" in self.read())
+        said = [re.sub(r" [a-z]+=.*", "", pattern) for pattern in SCANNER]
+        self.assert_said(self.read().splitlines(), START, RUN, said, END)
+        self.assertNotIn("twistd.log", os.listdir(self.directory))
 
 
 def _kill(pid: int) -> None:
