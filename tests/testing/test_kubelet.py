@@ -8,7 +8,7 @@ import tempfile
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import Deferred, DeferredList, TimeoutError
 from twisted.internet.utils import getProcessValue
 from twisted.trial.unittest import SkipTest, TestCase
 
@@ -293,6 +293,17 @@ class FakeKubeletTests(TestCase):
         await plugin.register()
         await self.kubelet.listed(RESOURCE, ["a", "b"])
         self.assertEqual([r.error for r in self.kubelet.registrations], ["", ""])
+
+    async def test_restarts_follow_each_other(self) -> None:
+        """Two restarts at once are two restarts, one after the other."""
+        plugin = await self.registered()
+        await DeferredList([self.kubelet.restart(), self.kubelet.restart()], fireOnOneErrback=True)
+        self.assertEqual(
+            [line for line in self.lines if "stopped" in line], ["kubelet stopped"] * 2
+        )
+        self.assertTrue(self.kubelet.running)
+        await plugin.serve()
+        await plugin.register()
 
     async def test_leaves_a_dead_socket(self) -> None:
         """A stopped kubelet's socket stays, and nobody answers there."""

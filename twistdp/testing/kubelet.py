@@ -98,20 +98,26 @@ class FakeKubelet:
             self._registry = PluginsRegistry(os.path.abspath(registry_dir), self, reactor)
         self._waiting: list[tuple[Callable[[], object], Deferred[None]]] = []
         self._admission = DeferredLock()
+        self._life = DeferredLock()
 
     # Life cycle
 
     def start(self) -> Deferred[None]:
         """Delete all sockets in the directory and serve; fires when plugins can register."""
-        return Deferred.fromCoroutine(self._start())
+        return self._life.run(lambda: Deferred.fromCoroutine(self._start()))
 
     def stop(self) -> Deferred[None]:
         """End all streams and stop; ``kubelet.sock`` stays behind, dead, as a real one does."""
-        return Deferred.fromCoroutine(self._stop())
+        return self._life.run(lambda: Deferred.fromCoroutine(self._stop()))
 
     def restart(self) -> Deferred[None]:
-        """Stop and start."""
-        return self.stop().addCallback(lambda _: self.start())
+        """Stop and start; a restart asked for meanwhile follows."""
+
+        async def restart() -> None:
+            await self._stop()
+            await self._start()
+
+        return self._life.run(lambda: Deferred.fromCoroutine(restart()))
 
     def replace_socket(self) -> Deferred[None]:
         """Make only ``kubelet.sock`` anew: no other socket is deleted, no stream ended."""
