@@ -2,10 +2,10 @@
 
 Cards appear as ``card0``, ``card1`` in a directory, each with a ``renderD128`` of its own, as in
 /dev/dri.  With ``--set shares=4`` every card is offered four times; `group` tells the policies
-which ids are shares of one card:
+which ids are shares of one card, and `numa` takes cards of one NUMA node, then of one card:
 
     twistd -n --pidfile= deviceplugin --scanner=examples.gpu:GpuScanner --set shares=4 \\
-        --preferred=packed
+        --preferred=numa
 """
 
 import glob

@@ -55,7 +55,7 @@ class ExampleTests(TestCase):
         """Shares of one card are taken first, and a container of two cards sees both numbers."""
         self.make("card0", "renderD128", "card1", "renderD129")
         resource = "gpu.example.com/card"
-        kubelet = await self.serve(GpuScanner(self.devices, shares=2), resource, preferred="packed")
+        kubelet = await self.serve(GpuScanner(self.devices, shares=2), resource, preferred="numa")
         self.assertEqual(kubelet.capacity(resource), 4)
         answer = await kubelet.allocate(resource, 2, pod="one")
         self.assertEqual(dict(answer.envs), {"VISIBLE_CARDS": "0"})
