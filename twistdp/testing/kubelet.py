@@ -19,6 +19,7 @@ from twistdp.kubelet.api import KUBELET_SOCKET, REGISTER, VERSION
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     ContainerAllocateResponse,
     Empty,
+    ListAndWatchResponse,
     RegisterRequest,
 )
 from twistdp.rpc import Method, Server
@@ -242,6 +243,7 @@ class FakeKubelet:
         )
 
     async def _register(self, request: RegisterRequest) -> Empty:
+        self.arrived(request)
         error = ""
         try:
             await self._accept(request)
@@ -300,9 +302,12 @@ class FakeKubelet:
         self.registrations.append(Registration(resource, endpoint, version, now, error))
         self.say(f"{resource} ({endpoint}) " + (f"refused: {error}" if error else "registered"))
 
+    def arrived(self, request: RegisterRequest) -> None:
+        """A Register has come and has not been looked at; for subclasses."""
+
     # What a NodeResource tells (its `Host`)
 
-    def list_taken(self) -> None:
+    def list_taken(self, resource: str, message: ListAndWatchResponse) -> None:
         """Write the file that the kubelet writes after every list, the way it does."""
         temporary = os.path.join(self.directory, ".checkpoint")
         with open(temporary, "w", encoding="ascii") as file:

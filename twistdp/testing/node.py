@@ -52,8 +52,8 @@ class AdmissionRefused(TwistdpError):
 class Host(Protocol):
     """What a resource tells its kubelet."""
 
-    def list_taken(self) -> None:
-        """A list has come from a plugin."""
+    def list_taken(self, resource: str, message: ListAndWatchResponse) -> None:
+        """A list of a resource has come from its plugin."""
 
     def say(self, line: str) -> None:
         """Something happened, in a line for people."""
@@ -177,7 +177,7 @@ class NodeResource:
             if device.HasField("topology")
         }
         self.lists += 1
-        self._host.list_taken()
+        self._host.list_taken(self.name, message)
         self._host.say(f"{self.name}: {self.capacity} devices, {self.allocatable} allocatable")
 
     def _forget(self) -> None:
