@@ -84,6 +84,8 @@ class NodeResource:
         """NUMA nodes of the devices that have some."""
         self.lists = 0
         """How many lists have come."""
+        self.listed = False
+        """Whether the current plugin has sent a list."""
         self._host = host
         self._reactor = reactor
         self._stale: IDelayedCall | None = None
@@ -123,6 +125,7 @@ class NodeResource:
         self._liveness_lost = False
         self._stop_timer()
         self._current = connection
+        self.listed = False
         self._connections.append(connection)
         connection.stream = connection.channel.stream(LIST_AND_WATCH, Empty(), ListAndWatchResponse)
         Deferred.fromCoroutine(self._follow(connection)).addErrback(
@@ -150,6 +153,7 @@ class NodeResource:
         reason = "the plugin ended it"
         try:
             async for message in connection.stream:
+                self.listed |= connection is self._current
                 self._take(message)
         except (CallFailed, CancelledError) as error:
             reason = str(error) or "cancelled"

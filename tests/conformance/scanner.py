@@ -1,0 +1,48 @@
+"""A scanner with all that the suite can look at: health, hooks, nodes, mounts and variables."""
+
+import os
+
+from zope.interface import implementer
+
+from twistdp import (
+    HEALTHY,
+    UNHEALTHY,
+    DeviceInfo,
+    DeviceSpec,
+    DeviceTree,
+    IContainerPreStarter,
+    Mount,
+    PreStartContainerRequest,
+    WatchingScanner,
+)
+
+
+@implementer(IContainerPreStarter)
+class FolderScanner(WatchingScanner):
+    """Files are devices; one that says ``ill`` is unhealthy."""
+
+    namespace = "check.example.com"
+
+    def __init__(self, directory: str):
+        super().__init__(paths=[directory])
+        self.directory = directory
+
+    def discover(self) -> DeviceTree:
+        """Look at all files."""
+        tree = DeviceTree()
+        for name in os.listdir(self.directory):
+            path = os.path.join(self.directory, name)
+            with open(path, encoding="ascii") as file:
+                state = UNHEALTHY if file.read().strip() == "ill" else HEALTHY
+            info = DeviceInfo(
+                state,
+                nodes=[DeviceSpec("/dev/null", f"/dev/{name}")],
+                mounts=[Mount(path, f"/run/{name}", read_only=True)],
+                envs={f"THING_{name.upper()}": path},
+                reason="it says so",
+            )
+            tree.add_device("thing", name, info)
+        return tree
+
+    def pre_start_container(self, request: PreStartContainerRequest) -> None:
+        """Nothing to do."""

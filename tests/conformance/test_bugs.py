@@ -1,0 +1,120 @@
+"""Each check finds what it is for: a plugin that does one thing wrong fails just that check."""
+
+import sys
+from pathlib import Path
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from tests.conformance.bugs import Bug, all_bugs
+from twistdp.conformance.catalog import CHECKS
+from twistdp.conformance.checking import Result
+from twistdp.conformance.plan import Plan
+from twistdp.conformance.suite import Found, run
+
+ROOT = str(Path(__file__).parents[2])
+AT_ONCE = 3
+
+
+def plan_for(name: str, registry: bool = False) -> Plan:
+    """How to run the plugin with a bug, or with ``none``."""
+    place = "{registry_dir}" if registry else ""
+    start = (
+        f"touch {{work_dir}}/a {{work_dir}}/b {{work_dir}}/c; cd {ROOT}; exec {sys.executable} "
+        f"-m tests.conformance.bugs {name} {{plugin_dir}} {{work_dir}} {place}"
+    )
+    return Plan(
+        ("sh", "-c", start),
+        add="touch {work_dir}/d",
+        remove="rm -f {work_dir}/d",
+        sicken="echo ill > {work_dir}/b",
+        heal="echo > {work_dir}/b",
+        patience=4.0,
+        restarts=12,
+    )
+
+
+async def judged(bug: type[Bug]) -> Result:
+    """What comes of the check that a bug is for."""
+    checks = [check for check in CHECKS if check.id == bug.check]
+    found = Found(bug.resource if bug.accepted else "", {})
+    (result,) = await run(plan_for(bug.__name__, bug.registry), checks, found, reactor=reactor)
+    return result
+
+
+class BugTests(TestCase):
+    """Broken plugins are found out."""
+
+    timeout = 120
+
+    async def judge(self, group: str) -> None:
+        """All bugs of a group of checks have the verdict that they are for."""
+        places = DeferredSemaphore(AT_ONCE)
+        bugs = [bug for bug in all_bugs() if bug.check.startswith(f"{group}.")]
+        results = await gatherResults(
+            [places.run(lambda b=bug: Deferred.fromCoroutine(judged(b))) for bug in bugs]
+        )
+        wrong = [
+            f"{bug.__name__}: {result.verdict.value}, not {bug.verdict}, of {bug.check}: "
+            f"{result.reason} {[seen.text for seen in result.evidence]}"
+            for bug, result in zip(bugs, results, strict=True)
+            if result.verdict.value != bug.verdict or "broke" in result.reason
+        ]
+        self.assertEqual(wrong, [])
+
+    async def test_registration(self) -> None:
+        """Ways to be registered badly or never."""
+        await self.judge("registration")
+
+    async def test_options(self) -> None:
+        """Options that say something else than the plugin does."""
+        await self.judge("options")
+
+    async def test_list(self) -> None:
+        """Lists that are wrong, late or too many."""
+        await self.judge("list")
+
+    async def test_allocate(self) -> None:
+        """Allocations that give too much, too little or something else."""
+        await self.judge("allocate")
+
+    async def test_restart(self) -> None:
+        """Ways not to survive a kubelet."""
+        await self.judge("restart")
+
+    async def test_wire(self) -> None:
+        """Trouble with peers that misbehave."""
+        await self.judge("wire")
+
+    async def test_process(self) -> None:
+        """Trouble as a process."""
+        await self.judge("process")
+
+    async def test_registry(self) -> None:
+        """Trouble in the plugins registry."""
+        await self.judge("registry")
+
+
+class CatalogTests(SynchronousTestCase):
+    """The checks and their bugs."""
+
+    def test_every_check_has_a_bug(self) -> None:
+        """There is a broken plugin for each check, and for nothing else."""
+        self.assertEqual({check.id for check in CHECKS}, {bug.check for bug in all_bugs()})
+
+    def test_every_check_is_explained(self) -> None:
+        """Ids are unique, and each check says what it is, why, and where that is written."""
+        ids = [check.id for check in CHECKS]
+        self.assertEqual(len(set(ids)), len(ids))
+        for check in CHECKS:
+            self.assertGreater(len(check.explanation), 80, check.id)
+            self.assertGreater(len(check.source), 10, check.id)
+            self.assertRegex(check.id, r"^[a-z]+\.[a-z-]+$")
+
+    def test_dependencies_come_first(self) -> None:
+        """A check comes after those that it depends on."""
+        ids = [check.id for check in CHECKS]
+        for check in CHECKS:
+            for id_ in check.after:
+                self.assertLess(ids.index(id_), ids.index(check.id), (id_, check.id))

@@ -1,0 +1,175 @@
+"""``twistdp conformance``: what a device plugin of any kind does when it is put to the test."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from twistdp.cli.running import run_on_reactor
+from twistdp.conformance.catalog import CHECKS
+from twistdp.conformance.checking import Check, Result, Verdict
+from twistdp.conformance.plan import Plan
+from twistdp.conformance.report import TextReport, as_json, as_junit, explained
+from twistdp.conformance.suite import look
+from twistdp.conformance.suite import run as run_checks
+from twistdp.errors import BadSetting
+from twistdp.settings import PLUGIN_DIRECTORY
+
+UNUSABLE = 2
+"""Exit status when nothing could be checked."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.usage = "twistdp conformance [options] -- COMMAND [ARGUMENT ...]"
+    parser.add_argument(
+        "command_line",
+        nargs="*",
+        metavar="COMMAND",
+        help="starts the plugin in the foreground; {plugin_dir}, {registry_dir} and {work_dir}, "
+        "an empty directory, are replaced by paths that are new for each check",
+    )
+    parser.add_argument("--list", action="store_true", help="list the checks and end")
+    parser.add_argument("--explain", metavar="CHECK", help="say what a check is for and end")
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="CHECK",
+        help="make only this check, or those of a group, as in --only list; may be repeated",
+    )
+    parser.add_argument("--resource", metavar="NAME", help="the resource to look at")
+    parser.add_argument(
+        "--hotplug-add", metavar="SHELL", help="shell command that makes a device appear"
+    )
+    parser.add_argument(
+        "--hotplug-remove", metavar="SHELL", help="shell command that makes it disappear"
+    )
+    parser.add_argument(
+        "--make-unhealthy", metavar="SHELL", help="shell command that makes a device unhealthy"
+    )
+    parser.add_argument(
+        "--make-healthy", metavar="SHELL", help="shell command that makes it healthy again"
+    )
+    parser.add_argument(
+        "--bind",
+        action="store_true",
+        help=f"for plugins that insist on {PLUGIN_DIRECTORY}: run each in a mount namespace where "
+        "the check's directory is bound there (needs root)",
+    )
+    parser.add_argument(
+        "--patience", type=float, default=10.0, metavar="S", help="seconds that anything may take"
+    )
+    parser.add_argument(
+        "--restarts", type=int, default=50, metavar="N", help="restarts to look for leaks"
+    )
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="checks to make at once, where the commands change nothing outside {work_dir}",
+    )
+    parser.add_argument("--strict", action="store_true", help="warnings are failures")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show all evidence")
+    parser.add_argument("--json", metavar="FILE", help="write the results as JSON; - for stdout")
+    parser.add_argument("--junit", metavar="FILE", help="write the results as JUnit XML")
+    parser.epilog = (
+        "Exit status: 0 when nothing failed, 1 when a check failed, 2 when nothing could be "
+        "checked."
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the checks."""
+    if arguments.list:
+        for check in CHECKS:
+            print(f"{check.id:<28} {check.title}")
+        return 0
+    try:
+        if arguments.explain:
+            (check,) = _chosen([arguments.explain])[:1]
+            print(explained(check))
+            return 0
+        checks = _chosen(arguments.only)
+        plan = _plan(arguments)
+    except BadSetting as error:
+        print(f"twistdp conformance: {error}", file=sys.stderr)
+        return UNUSABLE
+
+    async def main(reactor: Any) -> int:
+        stream = sys.stderr if arguments.json == "-" else sys.stdout
+        colour = stream.isatty() and "NO_COLOR" not in os.environ
+        report = TextReport(stream, total=len(checks), colour=colour, verbose=arguments.verbose)
+        found = await look(plan, reactor)
+        if found.resource:
+            print(f"{found.resource}: {len(found.devices)} devices", file=stream)
+        else:
+            print(f"the plugin was not accepted: {found.problem}", file=stream)
+        results = await run_checks(
+            plan, checks, found, reactor=reactor, done=report.result, jobs=arguments.jobs
+        )
+        report.summary(results)
+        if arguments.json:
+            text = json.dumps(as_json(plan, found, results), indent=2) + "\n"
+            _write(arguments.json, text)
+        if arguments.junit:
+            _write(arguments.junit, as_junit(results))
+        return _status(results, arguments.strict)
+
+    return run_on_reactor(main)
+
+
+def _chosen(only: Sequence[str] | None) -> list[Check]:
+    """The checks of these ids or groups; all without any."""
+    chosen = [
+        check
+        for check in CHECKS
+        if only is None or any(name in (check.id, check.id.partition(".")[0]) for name in only)
+    ]
+    for name in only or ():
+        if not any(name in (check.id, check.id.partition(".")[0]) for check in chosen):
+            raise BadSetting(f"no check {name!r}; --list shows them all")
+    return chosen
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    plan = Plan(
+        tuple(arguments.command_line),
+        resource=arguments.resource,
+        add=arguments.hotplug_add,
+        remove=arguments.hotplug_remove,
+        sicken=arguments.make_unhealthy,
+        heal=arguments.make_healthy,
+        bind=arguments.bind,
+        patience=arguments.patience,
+        restarts=arguments.restarts,
+    )
+    if shutil.which(plan.command[0]) is None:
+        raise BadSetting(f"{plan.command[0]}: no such command")
+    if plan.bind:
+        if os.geteuid() != 0:
+            raise BadSetting("--bind needs root, for it mounts a directory")
+        # Where to bind; it stays, empty, as on any node.
+        os.makedirs(PLUGIN_DIRECTORY, exist_ok=True)
+    return plan
+
+
+def _status(results: Sequence[Result], strict: bool) -> int:
+    bad = {Verdict.FAIL, Verdict.WARN} if strict else {Verdict.FAIL}
+    if any(result.verdict in bad for result in results):
+        return 1
+    if all(result.verdict is Verdict.SKIP for result in results):
+        return UNUSABLE
+    return 0
+
+
+def _write(path: str, text: str) -> None:
+    if path == "-":
+        sys.stdout.write(text)
+    else:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)

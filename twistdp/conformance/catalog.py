@@ -1,0 +1,20 @@
+"""All checks, in the order in which they are made."""
+
+from twistdp.conformance.checking import Check
+from twistdp.conformance.checks import (
+    allocation,
+    lists,
+    options,
+    process,
+    registration,
+    registry,
+    restarts,
+    wire,
+)
+
+CHECKS: tuple[Check, ...] = tuple(
+    value
+    for module in (registration, options, lists, allocation, restarts, wire, process, registry)
+    for value in vars(module).values()
+    if isinstance(value, Check)
+)

@@ -1,0 +1,161 @@
+"""How a plugin lives and ends as a process."""
+
+import os
+import signal
+import stat
+
+from twistdp.conformance.bench import Bench
+from twistdp.conformance.checking import Skipped, check
+from twistdp.conformance.processes import usage
+from twistdp.conformance.subject import described
+
+TERMINATION = 30.0
+"""Seconds that Kubernetes gives a pod between SIGTERM and SIGKILL by default."""
+
+PROMPT = 5.0
+"""Seconds in which a plugin should end."""
+
+WARM_UP = 5
+"""Restarts before the first measurement."""
+
+MORE_DESCRIPTORS, MORE_THREADS, MORE_MEMORY = 5, 3, 20_000_000
+
+
+@check(
+    "process.sigterm",
+    "SIGTERM ends it",
+    source="Kubernetes documentation, Pod Lifecycle: Termination of Pods; systemd.kill(5)",
+    after=["registration.registers"],
+)
+async def sigterm(bench: Bench) -> None:
+    """SIGTERM ends the plugin within the 30 s that Kubernetes waits, with status 0 or by that
+    very signal. Otherwise each update of a DaemonSet takes half a minute a node, and monitoring
+    sees crashes."""
+    await bench.begin()
+    await _terminate(bench)
+
+
+@check(
+    "process.sigterm-waiting",
+    "SIGTERM ends it also while it waits for a kubelet",
+    source="Kubernetes documentation, Pod Lifecycle: Termination of Pods",
+    after=["process.sigterm", "registration.kubelet-absent"],
+)
+async def sigterm_waiting(bench: Bench) -> None:
+    """The same without a kubelet: a plugin that retries in a loop can be deaf meanwhile."""
+    bench.start_plugin()
+    await bench.idle()
+    bench.require(bench.plugin.status is None, "it ended without a kubelet")
+    await _terminate(bench)
+
+
+async def _terminate(bench: Bench) -> None:
+    begin = bench.seconds
+    bench.plugin.signal("TERM")
+    while bench.plugin.status is None:
+        took = bench.seconds - begin
+        bench.require(took < TERMINATION, f"it runs on, {TERMINATION:g} s after SIGTERM")
+        await bench.pause(0.002)
+    status, took = bench.plugin.status, bench.seconds - begin
+    bench.say(f"{took:.3f} s after SIGTERM the plugin {described(status)}")
+    bench.require(status in (0, -signal.SIGTERM), f"after SIGTERM it {described(status)}")
+    if took > PROMPT:
+        bench.warn(f"it ended {took:.1f} s after SIGTERM")
+
+
+@check(
+    "process.leftovers",
+    "It takes its socket with it",
+    source="a dead socket confuses people and the plugins registry; the next start has to remove "
+    "it",
+    after=["process.sigterm"],
+)
+async def leftovers(bench: Bench) -> None:
+    """After SIGTERM the plugin's socket is gone. In the plugins registry this is how the kubelet
+    learns that it has ended."""
+
+    def there() -> set[str]:
+        directories = (bench.places["plugin_dir"], bench.places["registry_dir"])
+        return {name for directory in directories for name in os.listdir(directory)}
+
+    await bench.kubelet.start()
+    before = there()
+    bench.start_plugin()
+    await bench.listed()
+    await bench.plugin.end("TERM")
+    left = there() - before - {"kubelet_internal_checkpoint"}
+    bench.require(not left, f"left behind: {', '.join(sorted(left))}")
+
+
+@check(
+    "process.crash",
+    "After a crash it starts again, in spite of its old socket",
+    source="unix(7): bind fails where a socket exists; SIGKILL and power failures leave it",
+    after=["list.first-complete"],
+)
+async def crash(bench: Bench) -> None:
+    """Killed with SIGKILL, a plugin leaves its socket behind. The next process removes or
+    replaces it, and is registered and listed like the first."""
+    await bench.begin()
+    before = bench.accepted
+    await bench.plugin.kill_all()
+    await bench.until(
+        "the kubelet sees the end of the stream",
+        lambda: not bench.kubelet.resources[bench.resource].connected,
+        alone=True,
+    )
+    bench.start_plugin()
+    await bench.until("the second process is registered", lambda: bench.accepted > before)
+    await bench.listed()
+    await bench.sound()
+
+
+@check(
+    "process.leaks",
+    "Restarts of the kubelet leak nothing",
+    source="two descriptors or a thread a restart end a plugin after some months",
+    after=["restart.in-a-row"],
+)
+async def leaks(bench: Bench) -> None:
+    """The kubelet restarts many times (--restarts), and the plugin holds no more descriptors,
+    threads or memory than after the first few. Of memory, 20 MB more are a warning."""
+    if bench.plan.restarts <= WARM_UP:
+        raise Skipped(f"needs more than {WARM_UP} restarts (--restarts)")
+    await bench.begin()
+    before = None
+    for number in range(1, bench.plan.restarts + 1):
+        await bench.kubelet.restart()
+        await bench.listed()
+        if number == WARM_UP:
+            await bench.pause(1.0)
+            before = usage(bench.plugin.pid)
+            bench.say(f"after {number} restarts: {before}")
+    assert before is not None
+    await bench.pause(1.0)
+    after = usage(bench.plugin.pid)
+    bench.say(f"after {bench.plan.restarts} restarts: {after}")
+    for what, most in (("descriptors", MORE_DESCRIPTORS), ("threads", MORE_THREADS)):
+        was, is_ = getattr(before, what), getattr(after, what)
+        bench.require(
+            is_ <= was + most,
+            f"{what}: {was} after {WARM_UP} restarts, {is_} after {bench.plan.restarts}",
+        )
+    if after.memory > before.memory + MORE_MEMORY:
+        bench.warn(f"memory: {before.memory / 1e6:.0f} MB, then {after.memory / 1e6:.0f} MB")
+
+
+@check(
+    "process.socket-permissions",
+    "Only its owner can connect to its socket",
+    source="unix(7): connecting needs write permission; whoever can connect can allocate and "
+    "read ids",
+    after=["registration.registers"],
+)
+async def socket_permissions(bench: Bench) -> None:
+    """The socket's mode gives others no write permission, and at best nobody else any: the
+    kubelet is root. Its directory is the other half of the protection."""
+    await bench.begin()
+    mode = stat.S_IMODE(os.stat(bench.socket).st_mode)
+    bench.require(not mode & 0o002, f"everybody can connect: the socket has mode {mode:04o}")
+    if mode & 0o077:
+        bench.warn(f"the socket has mode {mode:04o}; 0600 is enough for the kubelet")

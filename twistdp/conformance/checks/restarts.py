@@ -1,0 +1,209 @@
+"""Whether a plugin survives what kubelets do to it."""
+
+import os
+from collections.abc import Awaitable
+
+from twistdp.conformance.bench import Bench, shortened
+from twistdp.conformance.checking import Failed, Skipped, check
+from twistdp.rpc.socketfile import listener
+
+SEEN = "seen in a kubelet 1.36"
+WIPES = (
+    f"{SEEN}: when it starts it deletes every socket in the directory and makes kubelet.sock anew; "
+    "Kubernetes documentation: 'A new kubelet instance deletes all the existing Unix sockets'"
+)
+CHANGES = 10
+"""Restarts after each of which a device comes and goes."""
+
+
+async def _registered_anew(bench: Bench, happened: Awaitable[None], ids: set[str]) -> None:
+    """Wait for something to happen, and for a registration and a list after it."""
+    before = bench.accepted
+    await happened
+    begin = bench.seconds
+    await bench.until(f"{bench.resource} is registered again", lambda: bench.accepted > before)
+    listed = await bench.listed()
+    bench.say(f"listed again after {bench.seconds - begin:.3f} s")
+    bench.require(
+        listed == ids, f"listed before: {shortened(ids)}; afterwards: {shortened(listed)}"
+    )
+
+
+@check(
+    "restart.kubelet",
+    "After a kubelet's restart the plugin is registered again",
+    source=WIPES,
+    after=["list.first-complete"],
+)
+async def kubelet(bench: Bench) -> None:
+    """The kubelet ends all streams, deletes all sockets and starts anew. Until the plugin has
+    made its socket and registered again the node has none of its devices, and pods that are
+    admitted meanwhile fail for good."""
+    ids = await bench.begin()
+    await _registered_anew(bench, bench.kubelet.restart(), ids)
+    await bench.sound()
+
+
+@check(
+    "restart.slow",
+    "It is registered again after a kubelet that was away for a while",
+    source=f"{SEEN}: a stopped kubelet leaves kubelet.sock behind, and connecting is refused",
+    after=["restart.kubelet"],
+)
+async def slow(bench: Bench) -> None:
+    """Between the kubelet's end and its next start some seconds pass, in which a dead
+    kubelet.sock lies there. A plugin waits, and registers as soon as there is a new one."""
+    ids = await bench.begin()
+    await bench.kubelet.stop()
+    await bench.pause(3.0)
+    await _registered_anew(bench, bench.kubelet.start(), ids)
+
+
+@check(
+    "restart.socket-absent",
+    "It is registered again after kubelet.sock was gone",
+    source="directories on a tmpfs, other kubelets and administrators remove it",
+    after=["restart.kubelet"],
+)
+async def socket_absent(bench: Bench) -> None:
+    """The kubelet has ended and kubelet.sock is removed; seconds later a kubelet starts."""
+    ids = await bench.begin()
+    await bench.kubelet.stop()
+    os.unlink(bench.kubelet.socket)
+    await bench.pause(2.0)
+    await _registered_anew(bench, bench.kubelet.start(), ids)
+
+
+@check(
+    "restart.in-a-row",
+    "It is registered again after restarts that follow each other at once",
+    source="a kubelet that crashes at its start is restarted by systemd until it stays",
+    after=["restart.kubelet"],
+)
+async def in_a_row(bench: Bench) -> None:
+    """Three restarts, each as soon as the one before is done. Whatever attempt was under way
+    is worthless after the next restart; in the end the plugin is registered."""
+    ids = await bench.begin()
+    await bench.kubelet.restart()
+    await bench.kubelet.restart()
+    await _registered_anew(bench, bench.kubelet.restart(), ids)
+    await bench.sound()
+
+
+@check(
+    "restart.during-register",
+    "It is registered again after a restart while Register was not answered",
+    source="Register blocks until the kubelet has dialled back, so a restart can fall into it",
+    after=["restart.in-a-row"],
+)
+async def during_register(bench: Bench) -> None:
+    """A kubelet that hangs in Register is replaced by one that does not. The plugin drops the
+    first attempt, at the latest when its call fails, and registers with the second."""
+    ids = await bench.begin()
+    bench.kubelet.hanging = True
+    arrivals = len(bench.kubelet.arrivals)
+    await bench.kubelet.restart()
+    await bench.until(
+        "it tries to register", lambda: len(bench.kubelet.arrivals) > arrivals or bench.accepted > 1
+    )
+    bench.kubelet.hanging = False
+    await _registered_anew(bench, bench.kubelet.restart(), ids)
+
+
+@check(
+    "restart.socket-only",
+    "A new kubelet.sock alone is a new kubelet",
+    source=f"{SEEN}: kubelet.sock is replaced within a millisecond, without ever being absent; a "
+    "kubelet of another kind may leave plugins' sockets alone, and its predecessor's streams can "
+    "outlive it",
+    after=["restart.kubelet"],
+)
+async def socket_only(bench: Bench) -> None:
+    """Only kubelet.sock is made anew: no other socket is deleted, no stream ends. A plugin that
+    watches its own socket, or the existence of kubelet.sock, does not see it."""
+    if bench.plan.names("registry_dir"):
+        raise Skipped("found in the plugins registry, the plugin has nothing to do")
+    ids = await bench.begin()
+    await _registered_anew(bench, bench.kubelet.replace_socket(), ids)
+
+
+@check(
+    "restart.own-socket",
+    "The plugin's own socket is made again when it is removed",
+    source=f"{SEEN}: the stream goes on, so nobody notices until the next kubelet dials",
+    after=["restart.kubelet"],
+)
+async def own_socket(bench: Bench) -> None:
+    """The plugin's socket is deleted under it, as a kubelet does that starts and dies, and as
+    administrators do. Within seconds the plugin can be dialled again."""
+    await bench.begin()
+    os.unlink(bench.socket)
+    await bench.until(
+        "somebody listens on the plugin's socket again",
+        lambda: listener(bench.socket) is not None,
+    )
+    await bench.listed()
+    await bench.sound()
+
+
+@check(
+    "restart.stream",
+    "When the kubelet ends the stream, the plugin registers again",
+    source=f"{SEEN}: when any older stream of the resource ends, or a list is too large, the "
+    "kubelet drops the current client and never redials",
+    after=["restart.kubelet"],
+)
+async def stream(bench: Bench) -> None:
+    """The kubelet cancels ListAndWatch and keeps running: no file changes. It will not dial
+    again, so the node is without the devices until the plugin registers anew."""
+    ids = await bench.begin()
+
+    async def end() -> None:
+        bench.kubelet.disconnect(bench.resource)
+
+    await _registered_anew(bench, end(), ids)
+
+
+@check(
+    "restart.change-while-down",
+    "A change while the kubelet is down is in the first list after it",
+    source="device plugin API v1beta1, ListAndWatch: the first list is the whole truth",
+    after=["restart.kubelet", "list.hotplug"],
+)
+async def change_while_down(bench: Bench) -> None:
+    """A device appears while no kubelet runs. The first list that the next one gets has it;
+    plugins that hand changes to a stream lose it, or hang until somebody reads."""
+    before = await bench.begin()
+    await bench.kubelet.stop()
+    await bench.hardware.plug_unseen()
+    await bench.pause(1.0)
+    await bench.kubelet.start()
+    await bench.listed()
+    await bench.until("the new device is listed", lambda: bench.devices.keys() - before)
+
+
+@check(
+    "restart.ten-changes",
+    "After each of ten restarts a change is reported",
+    source="two popular implementations lose some or all changes after a restart, for streams "
+    "share a queue",
+    after=["restart.in-a-row", "list.hotplug"],
+)
+async def ten_changes(bench: Bench) -> None:
+    """Ten times the kubelet restarts, then a device appears and disappears. Every change is
+    reported; the verdict names how many of them were."""
+    await bench.begin()
+    seen = 0
+    problem = ""
+    for number in range(1, CHANGES + 1):
+        await bench.kubelet.restart()
+        try:
+            await bench.listed()
+            await bench.hardware.unplug(await bench.hardware.plug())
+            seen += 1
+        except Failed as error:
+            problem = problem or f"first after restart {number}: {error}"
+            if bench.plugin.status is not None:
+                break
+            await bench.hardware.restore()
+    bench.require(seen == CHANGES, f"{seen} of {CHANGES} changes reported; {problem}")

@@ -1,0 +1,110 @@
+"""The user's commands that change the devices under the plugin."""
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.utils import getProcessOutputAndValue
+
+from twistdp.conformance.checking import Skipped
+from twistdp.conformance.plan import Plan, filled
+
+
+class Looker(Protocol):
+    """What a `twistdp.conformance.bench.Bench` is asked for."""
+
+    plan: Plan
+    places: Mapping[str, str]
+
+    @property
+    def healthy(self) -> list[str]:
+        """Ids of healthy devices that the kubelet has."""
+
+    @property
+    def devices(self) -> dict[str, str]:
+        """All that it has, with their health."""
+
+    def say(self, text: str) -> None:
+        """Keep what was seen."""
+
+    def until(self, what: str, condition: Callable[[], object]) -> Awaitable[None]:
+        """Wait."""
+
+
+class Hardware:
+    """Devices that come, go, fall ill and are healed."""
+
+    def __init__(self, bench: Looker, reactor: Any) -> None:
+        self._bench = bench
+        self._reactor = reactor
+        self._undo: list[str] = []
+
+    async def plug(self) -> str:
+        """Make a device appear and wait for it; its id.  `Skipped` without such a command."""
+        commands = self._hotplug()
+        before = set(self._bench.healthy)
+        await self._change(*commands)
+        await self._bench.until("the new device is listed", lambda: self._new(before))
+        return next(iter(self._new(before)))
+
+    async def plug_unseen(self) -> None:
+        """Make a device appear that no kubelet can see yet.  `Skipped` without such a command."""
+        await self._change(*self._hotplug())
+
+    async def unplug(self, id_: str) -> None:
+        """Make the device disappear again, and wait for it; unhealthy is gone too."""
+        await self._restore()
+        await self._bench.until(
+            f"{id_} is listed no more, or unhealthy", lambda: id_ not in self._bench.healthy
+        )
+
+    async def sicken(self) -> str:
+        """Make a device unhealthy and wait for it; its id.  `Skipped` without such a command."""
+        plan = self._bench.plan
+        if plan.sicken is None or plan.heal is None:
+            raise Skipped("needs --make-unhealthy and --make-healthy")
+        before = set(self._bench.healthy)
+        await self._change(plan.sicken, plan.heal)
+        await self._bench.until("a device is unhealthy", lambda: self._ill(before))
+        return next(iter(self._ill(before)))
+
+    async def heal(self, id_: str) -> None:
+        """Make it healthy again, and wait for it."""
+        await self._restore()
+        await self._bench.until(f"{id_} is healthy again", lambda: id_ in self._bench.healthy)
+
+    async def restore(self) -> None:
+        """Take back whatever is still changed."""
+        while self._undo:
+            await self._restore()
+
+    def _hotplug(self) -> tuple[str, str]:
+        plan = self._bench.plan
+        if plan.add is None or plan.remove is None:
+            raise Skipped("needs --hotplug-add and --hotplug-remove")
+        return plan.add, plan.remove
+
+    def _new(self, before: set[str]) -> set[str]:
+        return set(self._bench.healthy) - before
+
+    def _ill(self, before: set[str]) -> set[str]:
+        return {id_ for id_ in before if self._bench.devices.get(id_, "Healthy") != "Healthy"}
+
+    async def _change(self, command: str, undo: str) -> None:
+        self._undo.append(undo)
+        await self._run(command)
+
+    async def _restore(self) -> None:
+        await self._run(self._undo.pop())
+
+    async def _run(self, command: str) -> None:
+        command = filled(command, self._bench.places)
+        self._bench.say(f"$ {command}")
+        running: Deferred[tuple[bytes, bytes, int]] = getProcessOutputAndValue(
+            "/bin/sh", ["-c", command], env=os.environ, reactor=self._reactor
+        )
+        out, err, status = await running
+        if status:
+            said = (err or out).decode(errors="replace").strip()
+            raise Skipped(f"the command {command!r} failed with status {status}: {said}")

@@ -1,0 +1,63 @@
+"""What is to be checked: a plugin's command line and what the user tells of it."""
+
+from collections.abc import Mapping
+
+import attrs
+
+from twistdp.errors import BadSetting
+from twistdp.settings import PLUGIN_DIRECTORY
+
+PLACES = ("plugin_dir", "registry_dir", "work_dir")
+"""What a command may name in braces; each check has its own."""
+
+
+@attrs.frozen
+class Plan:
+    """A plugin's command and the commands that change its devices.
+
+    In all of them ``{plugin_dir}``, ``{registry_dir}`` and ``{work_dir}``, an empty directory,
+    stand for the paths of the check that runs.  `add` and `remove` make a device appear and
+    disappear, `sicken` and `heal` make one unhealthy and healthy; they are run by a shell.
+    `resource` is the one to look at; by default the first that has devices.  `bind` puts the
+    plugin directory where plugins expect it, for those that cannot be told.  `patience` is how
+    many seconds anything may take, `restarts` how many are made to look for leaks.
+
+    Raises `BadSetting`.
+    """
+
+    command: tuple[str, ...]
+    resource: str | None = None
+    add: str | None = None
+    remove: str | None = None
+    sicken: str | None = None
+    heal: str | None = None
+    bind: bool = False
+    patience: float = 10.0
+    restarts: int = 50
+
+    def __attrs_post_init__(self) -> None:
+        if not self.command:
+            raise BadSetting("no command: put the plugin's command line after --")
+        where = self.names("plugin_dir") or self.names("registry_dir")
+        if not where and not self.bind:
+            raise BadSetting(
+                "the command names no place: write {plugin_dir} where it takes the directory of "
+                f"kubelet.sock, or use --bind for a plugin that insists on {PLUGIN_DIRECTORY}"
+            )
+        if (self.add is None) != (self.remove is None):
+            raise BadSetting("--hotplug-add and --hotplug-remove belong together: give both")
+        if (self.sicken is None) != (self.heal is None):
+            raise BadSetting("--make-unhealthy and --make-healthy belong together: give both")
+        if self.patience <= 0 or self.restarts < 2:
+            raise BadSetting("patience must be more than 0 seconds, restarts at least 2")
+
+    def names(self, place: str) -> bool:
+        """Whether the plugin's command names one of `PLACES`."""
+        return any(f"{{{place}}}" in word for word in self.command)
+
+
+def filled(text: str, places: Mapping[str, str]) -> str:
+    """A word of a command with the places filled in; other braces stay as they are."""
+    for name in PLACES:
+        text = text.replace(f"{{{name}}}", places[name])
+    return text

@@ -1,0 +1,54 @@
+"""What the kernel tells of a process and its children."""
+
+import os
+from collections import defaultdict
+from contextlib import suppress
+
+import attrs
+
+
+@attrs.frozen
+class Usage:
+    """What a process and its children hold: counts, and resident memory in bytes."""
+
+    descriptors: int
+    threads: int
+    memory: int
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that descend from it, oldest first."""
+    children = defaultdict(list)
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with suppress(OSError), open(f"/proc/{name}/stat", encoding="utf-8") as file:
+                # The command's name stands in brackets and may hold anything.
+                parent = int(file.read().rpartition(")")[2].split()[1])
+                children[parent].append(int(name))
+    found = [pid]
+    for member in found:
+        found += children[member]
+    return found
+
+
+def cpu(pid: int) -> float:
+    """Seconds of processor time that a process and its children have used so far."""
+    ticks = 0
+    for member in family(pid):
+        with suppress(OSError), open(f"/proc/{member}/stat", encoding="utf-8") as file:
+            fields = file.read().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def usage(pid: int) -> Usage:
+    """What a process and its children hold now; those that have just ended count nothing."""
+    descriptors = threads = memory = 0
+    page = os.sysconf("SC_PAGESIZE")
+    for member in family(pid):
+        with suppress(OSError):
+            descriptors += len(os.listdir(f"/proc/{member}/fd"))
+            threads += len(os.listdir(f"/proc/{member}/task"))
+            with open(f"/proc/{member}/statm", encoding="ascii") as file:
+                memory += int(file.read().split()[1]) * page
+    return Usage(descriptors, threads, memory)

@@ -1,0 +1,138 @@
+"""Results for people and for programs."""
+
+from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any, TextIO
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from twistdp.conformance.checking import Check, Result, Verdict
+from twistdp.conformance.plan import Plan
+from twistdp.conformance.suite import Found
+
+_COLOURS = {
+    Verdict.PASS: "32",
+    Verdict.WARN: "33",
+    Verdict.SKIP: "36",
+    Verdict.FAIL: "31;1",
+}
+
+EVIDENCE = 25
+"""Lines of evidence that are shown of a failed check."""
+
+
+class TextReport:
+    """Writes a line for each check as it is done, and a summary."""
+
+    def __init__(self, stream: TextIO, *, total: int, colour: bool, verbose: bool) -> None:
+        self._stream = stream
+        self._total = total
+        self._colour = colour
+        self._verbose = verbose
+        self._done = 0
+
+    def result(self, result: Result) -> None:
+        """A check is done."""
+        self._done += 1
+        verdict = result.verdict.value
+        if self._colour:
+            verdict = f"\033[{_COLOURS[result.verdict]}m{verdict}\033[0m"
+        self._say(
+            f"[{self._done:2}/{self._total}] {verdict}  {result.check.id:<28} "
+            f"{result.seconds:6.2f} s  {result.check.title}"
+        )
+        if result.reason:
+            self._say(f"                {result.reason}")
+        if result.verdict is Verdict.FAIL or self._verbose:
+            shown = result.evidence if self._verbose else result.evidence[-EVIDENCE:]
+            for seen in shown:
+                self._say(f"                {seen.seconds:8.3f}  {seen.text}")
+
+    def summary(self, results: Sequence[Result]) -> None:
+        """All are done."""
+        self._say(f"\n{summary(results)}")
+        for result in results:
+            if result.verdict is Verdict.FAIL:
+                self._say(f"  {result.check.id}: {result.reason}")
+        if any(result.verdict is Verdict.FAIL for result in results):
+            self._say("What a check is for: twistdp conformance --explain CHECK")
+
+    def _say(self, line: str) -> None:
+        self._stream.write(f"{line}\n")
+        self._stream.flush()
+
+
+def summary(results: Sequence[Result]) -> str:
+    """How many passed, and so on."""
+    counts = Counter(result.verdict for result in results)
+    words = {"pass": "passed", "warn": "with warnings", "skip": "skipped", "fail": "failed"}
+    return ", ".join(f"{counts[verdict]} {words[verdict.value]}" for verdict in Verdict)
+
+
+def explained(check: Check) -> str:
+    """What a check is for, in a few lines."""
+    lines = [f"{check.id}: {check.title}", "", check.explanation, "", f"Source: {check.source}"]
+    if check.after:
+        lines.append(f"Made after: {', '.join(check.after)}")
+    return "\n".join(lines)
+
+
+def as_json(plan: Plan, found: Found, results: Sequence[Result]) -> dict[str, Any]:
+    """All there is, for programs; times in seconds."""
+    return {
+        "suite": {"name": "twistdp conformance", "version": version("twistdp")},
+        "command": list(plan.command),
+        "resource": found.resource,
+        "devices": dict(found.devices),
+        "summary": dict(Counter(result.verdict.value for result in results)),
+        "checks": [
+            {
+                "id": result.check.id,
+                "title": result.check.title,
+                "source": result.check.source,
+                "explanation": result.check.explanation,
+                "verdict": result.verdict.value,
+                "reason": result.reason,
+                "seconds": round(result.seconds, 3),
+                "evidence": [
+                    {"seconds": round(seen.seconds, 4), "text": seen.text}
+                    for seen in result.evidence
+                ],
+            }
+            for result in results
+        ],
+    }
+
+
+def as_junit(results: Sequence[Result]) -> str:
+    """The results in JUnit's format, which continuous integration reads."""
+    suite = Element(
+        "testsuite",
+        name="twistdp conformance",
+        tests=str(len(results)),
+        failures=str(sum(result.verdict is Verdict.FAIL for result in results)),
+        skipped=str(sum(result.verdict is Verdict.SKIP for result in results)),
+        time=f"{sum(result.seconds for result in results):.3f}",
+    )
+    for result in results:
+        group, _, name = result.check.id.partition(".")
+        case = SubElement(
+            suite, "testcase", classname=group, name=name, time=f"{result.seconds:.3f}"
+        )
+        if result.verdict is Verdict.FAIL:
+            SubElement(case, "failure", message=_clean(result.reason))
+        elif result.verdict is Verdict.SKIP:
+            SubElement(case, "skipped", message=_clean(result.reason))
+        lines = [f"{seen.seconds:.4f} {seen.text}" for seen in result.evidence]
+        if result.verdict is Verdict.WARN:
+            lines.insert(0, f"warning: {result.reason}")
+        SubElement(case, "system-out").text = _clean("\n".join(lines))
+    root = Element("testsuites")
+    root.append(suite)
+    indent(root)
+    return tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _clean(text: str) -> str:
+    """Without the characters that XML cannot hold; a plugin may have written any."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)

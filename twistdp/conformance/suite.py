@@ -1,0 +1,110 @@
+"""Runs checks against one plugin."""
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+
+from twistdp.conformance.bench import Bench
+from twistdp.conformance.checking import Check, Failed, Result, Skipped, Verdict
+from twistdp.conformance.plan import Plan
+
+SETTLE = 0.5
+"""Seconds after its first list that a plugin gets to register all its resources."""
+
+
+@attrs.frozen
+class Found:
+    """What a first look has shown; `resource` is empty when none was accepted."""
+
+    resource: str
+    devices: Mapping[str, str]
+    problem: str = ""
+
+
+async def look(plan: Plan, reactor: Any) -> Found:
+    """Start the plugin once and see which resource to check."""
+    bench = Bench(plan, plan.resource or "", reactor)
+    kubelet = bench.kubelet
+
+    def resources() -> list[str]:
+        names = sorted(name for name, node in kubelet.resources.items() if node.listed)
+        # One with devices tells more than one without.
+        names.sort(key=lambda name: -kubelet.allocatable(name))
+        return [name for name in names if plan.resource in (None, name)]
+
+    try:
+        await kubelet.start()
+        bench.start_plugin()
+        await bench.until("the plugin is registered and sends a list", resources)
+        await bench.pause(SETTLE)
+        name = resources()[0]
+        return Found(name, kubelet.devices(name))
+    except Failed as error:
+        said = "; ".join(line.text for line in bench.evidence if "refused" in line.text)
+        return Found("", {}, f"{error}{said and f' ({said})'}")
+    finally:
+        await bench.clean_up()
+
+
+async def run(
+    plan: Plan,
+    checks: Sequence[Check],
+    found: Found,
+    *,
+    reactor: Any,
+    done: Callable[[Result], None] = lambda result: None,
+    jobs: int = 1,
+) -> list[Result]:
+    """Make `checks`, `jobs` at a time, and call `done` after each; the results in their order."""
+    finished: dict[str, Deferred[None]] = {check.id: Deferred() for check in checks}
+    results: dict[str, Result] = {}
+    places = DeferredSemaphore(jobs)
+
+    async def make(check: Check) -> Result:
+        # A check comes after those that it depends on, so they have begun already.
+        for id_ in check.after:
+            if id_ in finished:
+                await finished[id_]
+        result = await judged(check)
+        results[check.id] = result
+        done(result)
+        finished[check.id].callback(None)
+        return result
+
+    async def judged(check: Check) -> Result:
+        failed = [
+            id_ for id_ in check.after if id_ in results and results[id_].verdict is Verdict.FAIL
+        ]
+        if check.registered and not found.resource:
+            return Result(check, Verdict.SKIP, "the plugin was never registered", 0.0, ())
+        if failed:
+            return Result(check, Verdict.SKIP, f"{failed[0]} has failed", 0.0, ())
+        return await _run_one(check, plan, found.resource, reactor)
+
+    def begin(check: Check) -> Deferred[Result]:
+        return places.run(lambda: Deferred.fromCoroutine(make(check)))
+
+    return await gatherResults([begin(check) for check in checks])
+
+
+async def _run_one(check: Check, plan: Plan, resource: str, reactor: Any) -> Result:
+    bench = Bench(plan, resource, reactor)
+    verdict, reason = Verdict.PASS, ""
+    try:
+        await check.run(bench)
+    except Failed as error:
+        verdict, reason = Verdict.FAIL, str(error)
+    except Skipped as error:
+        verdict, reason = Verdict.SKIP, str(error)
+    except Exception as error:  # a check that breaks has proved nothing
+        verdict, reason = Verdict.FAIL, f"the check itself broke: {type(error).__name__}: {error}"
+        bench.say(traceback.format_exc())
+    else:
+        if bench.warnings:
+            verdict, reason = Verdict.WARN, "; ".join(bench.warnings)
+    seconds = bench.seconds
+    await bench.clean_up()
+    return Result(check, verdict, reason, seconds, tuple(bench.evidence))
