@@ -514,10 +514,8 @@ class OneAtATime(Bug):
     until = 0.0
 
     def outdated(self) -> bool:
-        if asyncio.get_running_loop().time() < self.until:
-            self.kubelet = self.kubelet_now()
-            self.registered = True
-            return False
+        if super().outdated() and asyncio.get_running_loop().time() < self.until:
+            self.outdated = lambda: False  # it has missed that for good
         return super().outdated()
 
     async def announce(self) -> None:

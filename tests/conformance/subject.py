@@ -248,11 +248,11 @@ class Plugin:
 
     async def announce(self) -> None:
         """Serve and register."""
-        kubelet = self.kubelet_now()
         if self.in_registry:
             await self.serve()
-        elif kubelet is not None:
+        elif self.kubelet_now() is not None:
             await self.serve()
+            kubelet = self.kubelet_now()
             try:
                 await self.register()
             except grpc.aio.AioRpcError as error:

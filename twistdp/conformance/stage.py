@@ -1,0 +1,134 @@
+"""A kubelet, directories and a plugin's process, and what was seen of them."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.task import deferLater
+
+from twistdp.conformance.checking import Evidence, Failed
+from twistdp.conformance.kubelet import RecordingKubelet
+from twistdp.conformance.plan import Plan
+from twistdp.conformance.processes import cpu
+from twistdp.conformance.subject import Subject, described
+
+LOOK = 0.005
+"""Seconds between two looks at what is waited for."""
+
+BUSY = 0.05
+"""Seconds of processor time a second that a waiting plugin does not use."""
+
+OUTPUT = 20
+"""Lines of the plugin's own output that are kept as evidence."""
+
+
+class Stage:
+    """Made for one check and cleaned up after it."""
+
+    def __init__(self, plan: Plan, reactor: Any) -> None:
+        self.plan = plan
+        self.evidence: list[Evidence] = []
+        self.warnings: list[str] = []
+        self._reactor = reactor
+        self._begin = reactor.seconds()
+        self._root = tempfile.mkdtemp(prefix="tdp-")
+        self.places: Mapping[str, str] = {
+            name: os.path.join(self._root, short)
+            for name, short in (("plugin_dir", "p"), ("registry_dir", "r"), ("work_dir", "w"))
+        }
+        for path in self.places.values():
+            os.mkdir(path)
+        self.kubelet = RecordingKubelet(
+            self.places["plugin_dir"],
+            reactor,
+            registry_dir=self.places["registry_dir"] if plan.names("registry_dir") else None,
+            observe=self.say,
+        )
+        self._plugin: Subject | None = None
+
+    # Evidence
+
+    def say(self, text: str) -> None:
+        """Keep what was seen."""
+        self.evidence.append(Evidence(self.seconds, text))
+
+    def warn(self, text: str) -> None:
+        """The check passes with a warning."""
+        self.warnings.append(text)
+
+    def require(self, condition: object, text: str) -> None:
+        """Raise `Failed` with the text, unless the condition is true."""
+        if not condition:
+            raise Failed(text)
+
+    @property
+    def seconds(self) -> float:
+        """Since the check began."""
+        return float(self._reactor.seconds() - self._begin)
+
+    # Life
+
+    def start_plugin(self) -> None:
+        """Start the plugin's process."""
+        self._plugin = Subject(self.plan, self.places, self._reactor)
+        self.say(f"the plugin was started, process {self._plugin.pid}")
+
+    @property
+    def plugin(self) -> Subject:
+        """The plugin's process."""
+        assert self._plugin is not None
+        return self._plugin
+
+    async def clean_up(self) -> None:
+        """End everything and leave nothing behind."""
+        if self._plugin is not None:
+            await self._plugin.kill_all()
+            lines = self._plugin.output.splitlines()[-OUTPUT:]
+            self.evidence += [Evidence(self.seconds, f"the plugin wrote: {line}") for line in lines]
+        if self.kubelet.running:
+            await self.kubelet.stop()
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    # Waiting
+
+    async def until(
+        self, what: str, condition: Callable[[], object], *, alone: bool = False
+    ) -> None:
+        """Wait until `condition` is true; raise `Failed` when it takes too long.
+
+        `what` says what is waited for, as in "the plugin registers".  An end of the plugin is
+        a failure too, unless the condition stands `alone`.
+        """
+        limit = self.plan.patience
+        deadline = self._reactor.seconds() + limit
+        while not condition():
+            if not alone and self._plugin is not None and self._plugin.status is not None:
+                raise Failed(f"the plugin {described(self._plugin.status)} (expected: {what})")
+            if self._reactor.seconds() > deadline:
+                raise Failed(f"not within {limit:g} s: {what}")
+            await self.pause(LOOK)
+
+    async def pause(self, seconds: float) -> None:
+        """Let time go by."""
+        await deferLater(self._reactor, seconds)
+
+    async def idle(self) -> None:
+        """Wait until the plugin, of which nothing is heard, has done what it does at its start.
+
+        Not longer than the user's patience: one that waits in a busy loop never ends.
+        """
+        deadline = self.seconds + self.plan.patience
+        used = -1.0
+        while (now := cpu(self.plugin.pid)) - used > BUSY and self.seconds < deadline:
+            used = now
+            await self.pause(1.0)
+
+    async def stays(self, what: str, condition: Callable[[], object], seconds: float) -> None:
+        """See that `condition` is true for some time; raise `Failed` saying that not `what`."""
+        deadline = self._reactor.seconds() + seconds
+        while self._reactor.seconds() < deadline:
+            self.require(self.plugin.status is None, "the plugin ended by itself")
+            self.require(condition(), what)
+            await self.pause(LOOK)
