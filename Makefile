@@ -7,10 +7,10 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SELF   := --config-settings editable_mode=compat --editable
 TESTS  ?= tests
 
-.PHONY: help demo test lint types format protos clean
+.PHONY: help demo test conformance lint types format protos clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.run ## the whole life of a device plugin, in a few seconds
 	$(BIN)/twistdp demo $(ARGS)
@@ -19,6 +19,9 @@ test: $(VENV)/.test ## all tests, with branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m twisted.trial --reactor=asyncio $(TESTS); status=$$?; \
 	  $(BIN)/coverage combine --quiet; $(BIN)/coverage report --fail-under=90 || status=1; exit $$status
+
+conformance: $(VENV)/.test ## every broken plugin against every check, half an hour
+	GRPC_VERBOSITY=ERROR $(BIN)/python -m tests.conformance.matrix
 
 lint: $(VENV)/.lint ## ruff: rules and format
 	$(BIN)/ruff check .

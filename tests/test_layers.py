@@ -142,16 +142,16 @@ def pyinotify_in_inotify_only(one: Import) -> bool:
 
 def messages_in_kubelet_only(one: Import) -> bool:
     """Generated modules are seen by the kubelet's API and by the emulated kubelet only."""
-    return within(one.importer, ["twistdp.kubelet", "twistdp.testing"]) or not generated(
-        one.imported
-    )
+    return within(
+        one.importer, ["twistdp.kubelet", "twistdp.testing", "twistdp.conformance"]
+    ) or not generated(one.imported)
 
 
 def testing_for_tests_only(one: Import) -> bool:
     """What is for tests is used by itself and by the commands only."""
-    return within(one.importer, ["twistdp.testing", "twistdp.cli"]) or not within(
-        one.imported, ["twistdp.testing"]
-    )
+    return within(
+        one.importer, ["twistdp.testing", "twistdp.conformance", "twistdp.cli"]
+    ) or not within(one.imported, ["twistdp.testing", "twistdp.conformance"])
 
 
 def nothing_imports_the_facade(one: Import) -> bool:

@@ -43,7 +43,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual((errors, status), ("", 0))
         self.assertIn("'twistd deviceplugin'", " ".join(output.split()))
         for name in cli.COMMANDS:
-            self.assertRegex(output, rf"(?m)^ +{name} +\S")
+            self.assertRegex(output, rf"(?m)^ +{name}\s+\S")
 
     def test_help_of_a_command(self) -> None:
         """Each command explains itself and its options."""

@@ -1,38 +1,16 @@
 """Each check finds what it is for: a plugin that does one thing wrong fails just that check."""
 
-import sys
-from pathlib import Path
-
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.conformance.bugs import Bug, all_bugs
+from tests.conformance.plans import plan_for
 from twistdp.conformance.catalog import CHECKS
 from twistdp.conformance.checking import Result
-from twistdp.conformance.plan import Plan
 from twistdp.conformance.suite import Found, run
 
-ROOT = str(Path(__file__).parents[2])
 AT_ONCE = 3
-
-
-def plan_for(name: str, registry: bool = False) -> Plan:
-    """How to run the plugin with a bug, or with ``none``."""
-    place = "{registry_dir}" if registry else ""
-    start = (
-        f"touch {{work_dir}}/a {{work_dir}}/b {{work_dir}}/c; cd {ROOT}; exec {sys.executable} "
-        f"-m tests.conformance.bugs {name} {{plugin_dir}} {{work_dir}} {place}"
-    )
-    return Plan(
-        ("sh", "-c", start),
-        add="touch {work_dir}/d",
-        remove="rm -f {work_dir}/d",
-        sicken="echo ill > {work_dir}/b",
-        heal="echo > {work_dir}/b",
-        patience=4.0,
-        restarts=12,
-    )
 
 
 async def judged(bug: type[Bug]) -> Result:

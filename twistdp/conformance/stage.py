@@ -121,7 +121,10 @@ class Stage:
         """
         deadline = self.seconds + self.plan.patience
         used = -1.0
-        while (now := cpu(self.plugin.pid)) - used > BUSY and self.seconds < deadline:
+        while self.plugin.pid and self.seconds < deadline:
+            now = cpu(self.plugin.pid)
+            if now - used < BUSY:
+                return
             used = now
             await self.pause(1.0)
 

@@ -42,7 +42,7 @@ class Subject(ChildProcess):
 
     async def kill_all(self) -> None:
         """Kill it with all its children, so that nothing is left of a check."""
-        if self.status is None:
+        if self.pid:
             for pid in family(self.pid)[1:]:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)

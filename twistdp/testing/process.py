@@ -39,8 +39,8 @@ class ChildProcess(ProcessProtocol):
 
     @property
     def pid(self) -> int:
-        """Process id."""
-        return int(self._transport.pid)
+        """Process id; 0 once it has ended."""
+        return int(self._transport.pid or 0)
 
     def signal(self, name: str) -> None:
         """Send a signal, such as ``"TERM"``."""

@@ -1,0 +1,158 @@
+"""``twistdp conformance`` as a command."""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from unittest import SkipTest
+from xml.etree import ElementTree
+
+from twisted.internet import reactor
+from twisted.internet.utils import getProcessOutputAndValue
+from twisted.trial.unittest import TestCase
+
+from twistdp.conformance.catalog import CHECKS
+
+ROOT = str(Path(__file__).parents[2])
+TWISTDP = os.path.join(os.path.dirname(sys.executable), "twistdp")
+PLAIN = (
+    "touch {work_dir}/a {work_dir}/c; "
+    f"exec {sys.executable} {ROOT}/examples/plain_grpcio.py {{plugin_dir}} {{work_dir}}"
+)
+
+
+class CommandTests(TestCase):
+    """Options, output and exit status."""
+
+    timeout = 120
+
+    def setUp(self) -> None:
+        """A place for reports."""
+        self.directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.directory)
+
+    async def conformance(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit status, standard output and standard error."""
+        out, err, status = await getProcessOutputAndValue(
+            TWISTDP,
+            ["conformance", *arguments],
+            env={**os.environ, "PYTHONPATH": ROOT},
+            reactor=reactor,
+        )
+        return status, out.decode(), err.decode()
+
+    async def test_list(self) -> None:
+        """Every check, with its title."""
+        status, out, _ = await self.conformance("--list")
+        self.assertEqual(status, 0)
+        self.assertEqual([line.split()[0] for line in out.splitlines()], [c.id for c in CHECKS])
+
+    async def test_explain(self) -> None:
+        """What a check is for, and where that is written."""
+        status, out, _ = await self.conformance("--explain", "restart.stream")
+        self.assertEqual(status, 0)
+        self.assertIn("never redials", out)
+
+    async def test_refusals(self) -> None:
+        """What cannot work is said in one line, with status 2."""
+        for expected, arguments in (
+            ("no command", []),
+            ("the command names no place", ["--", "plugin"]),
+            ("no check 'nix'", ["--only", "nix", "--", "x", "{plugin_dir}"]),
+            ("no check 'nix'", ["--explain", "nix"]),
+            ("/no/such: no such command", ["--", "/no/such", "{plugin_dir}"]),
+        ):
+            status, out, err = await self.conformance(*arguments)
+            self.assertEqual((status, out), (2, ""), arguments)
+            self.assertIn(f"twistdp conformance: {expected}", err)
+            self.assertEqual(err.count("\n"), 1, err)
+
+    async def test_passes(self) -> None:
+        """A check that passes: status 0, and reports in both formats."""
+        junit = os.path.join(self.directory, "junit.xml")
+        status, out, err = await self.conformance(
+            *("--only", "list.ids", "--only", "options.pre-start", "--json", "-"),
+            *("--junit", junit, "--", "sh", "-c", PLAIN),
+        )
+        self.assertEqual(status, 0, err)
+        said = json.loads(out)
+        self.assertEqual(said["resource"], "plain.example.com/file")
+        self.assertEqual([check["verdict"] for check in said["checks"]], ["skip", "pass"])
+        self.assertIn("1 passed, 0 with warnings, 1 skipped, 0 failed", err)
+        cases = ElementTree.parse(junit).getroot().iter("testcase")
+        self.assertEqual([case.get("name") for case in cases], ["pre-start", "ids"])
+
+    async def test_fails(self) -> None:
+        """A check that fails: status 1, with the evidence."""
+        status, out, _ = await self.conformance(
+            "--only", "allocate.unknown", "--", "sh", "-c", PLAIN
+        )
+        self.assertEqual(status, 1)
+        self.assertIn("Allocate of 'no-such-device-1' succeeds", out)
+        self.assertIn("Register came: plain.example.com/file, version v1beta1", out)
+
+    async def test_strict(self) -> None:
+        """A warning is a failure only when that is asked for."""
+        arguments = ["--only", "process.socket-permissions", "--", "sh", "-c", PLAIN]
+        status, out, _ = await self.conformance(*arguments)
+        self.assertEqual(status, 0, out)
+        self.assertIn("warn  process.socket-permissions", out)
+        status, _, _ = await self.conformance("--strict", *arguments)
+        self.assertEqual(status, 1)
+
+    async def test_all_skipped(self) -> None:
+        """When nothing was checked, that is not success."""
+        status, out, _ = await self.conformance(
+            "--only", "options.pre-start", "--", "sh", "-c", PLAIN
+        )
+        self.assertEqual(status, 2, out)
+
+    async def test_bind(self) -> None:
+        """A plugin that insists on the usual directory finds the check's kubelet there."""
+        if os.geteuid() != 0:
+            raise SkipTest("needs root to mount")
+        usual = PLAIN.replace("{plugin_dir}", "/var/lib/kubelet/device-plugins")
+        status, out, _ = await self.conformance(
+            "--bind", "--only", "list.ids", "--", "sh", "-c", usual
+        )
+        self.assertEqual(status, 0, out)
+        self.assertEqual(os.listdir("/var/lib/kubelet/device-plugins"), [])
+
+
+class ContrastTests(TestCase):
+    """The plugin that is written by hand."""
+
+    timeout = 300
+
+    async def test_what_it_does_not_survive(self) -> None:
+        """It fails just what its author has not thought of."""
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        report = os.path.join(directory, "report.json")
+        out, _, status = await getProcessOutputAndValue(
+            TWISTDP,
+            [
+                *("conformance", "-j3", "--restarts", "6", "--json", report),
+                *("--hotplug-add", "touch {work_dir}/b", "--hotplug-remove", "rm {work_dir}/b"),
+                *("--", "sh", "-c", PLAIN),
+            ],
+            env={**os.environ, "PYTHONPATH": ROOT},
+            reactor=reactor,
+        )
+        self.assertEqual(status, 1, out.decode())
+        with open(report, encoding="utf-8") as file:
+            checks = json.load(file)["checks"]
+        failed = {check["id"] for check in checks if check["verdict"] == "fail"}
+        self.assertEqual(
+            failed,
+            {
+                "allocate.unknown",
+                "allocate.duplicates",
+                "restart.socket-only",
+                "restart.stream",
+                "process.leftovers",
+            },
+            out.decode(),
+        )

@@ -1,0 +1,41 @@
+"""How the suite runs the plugins that it is tested by."""
+
+import sys
+from pathlib import Path
+
+from twistdp.conformance.plan import Plan
+
+ROOT = str(Path(__file__).parents[2])
+
+
+def plan_for(name: str, registry: bool = False, patience: float = 4.0) -> Plan:
+    """How to run the plugin with a bug, or with ``none``."""
+    place = "{registry_dir}" if registry else ""
+    start = (
+        f"touch {{work_dir}}/a {{work_dir}}/b {{work_dir}}/c; cd {ROOT}; exec {sys.executable} "
+        f"-m tests.conformance.bugs {name} {{plugin_dir}} {{work_dir}} {place}"
+    )
+    return _plan(start, patience)
+
+
+def own_plan(registration: str) -> Plan:
+    """How to run our own plugin, registered in one of the two ways."""
+    return _plan(
+        f"touch {{work_dir}}/a {{work_dir}}/b {{work_dir}}/c; cd {ROOT}; exec {sys.executable} "
+        "-c 'from twisted.scripts.twistd import run; run()' -n --pidfile= deviceplugin "
+        "--scanner=tests.conformance.scanner:FolderScanner --set directory={work_dir} "
+        f"--preferred=packed --plugin-dir={{plugin_dir}} --registration={registration} "
+        + ("--registry-dir={registry_dir}" if registration == "watcher" else "")
+    )
+
+
+def _plan(start: str, patience: float = 15.0) -> Plan:
+    return Plan(
+        ("sh", "-c", start),
+        add="touch {work_dir}/d",
+        remove="rm -f {work_dir}/d",
+        sicken="echo ill > {work_dir}/b",
+        heal="echo > {work_dir}/b",
+        patience=patience,
+        restarts=12,
+    )

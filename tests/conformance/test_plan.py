@@ -1,0 +1,45 @@
+"""What the suite is told."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp.conformance.plan import Plan, filled
+from twistdp.errors import BadSetting
+
+PLACES = {"plugin_dir": "/p", "registry_dir": "/r", "work_dir": "/w"}
+
+
+class PlanTests(SynchronousTestCase):
+    """Plans that cannot work are refused at once."""
+
+    def test_refusals(self) -> None:
+        """Each says what is missing."""
+        good = ("plugin", "--dir={plugin_dir}")
+        for expected, command, settings in (
+            ("no command", (), {}),
+            ("names no place", ("plugin",), {}),
+            ("names no place", ("plugin", "{work_dir}"), {}),
+            ("--hotplug-add and --hotplug-remove", good, {"add": "touch x"}),
+            ("--hotplug-add and --hotplug-remove", good, {"remove": "rm x"}),
+            ("--make-unhealthy and --make-healthy", good, {"heal": "x"}),
+            ("patience", good, {"patience": 0.0}),
+            ("restarts", good, {"restarts": 1}),
+        ):
+            error = self.assertRaises(BadSetting, Plan, command, **settings)
+            self.assertIn(expected, str(error))
+
+    def test_places(self) -> None:
+        """A directory, the registry, or a bound directory is enough."""
+        for command, bind in ((("x", "{plugin_dir}"), False), (("x{registry_dir}",), False)):
+            self.assertEqual(Plan(command, bind=bind).command, command)
+        self.assertTrue(Plan(("x",), bind=True).bind)
+
+    def test_names(self) -> None:
+        """A place that is named anywhere in the command."""
+        plan = Plan(("sh", "-c", "exec plugin {plugin_dir}"))
+        self.assertTrue(plan.names("plugin_dir"))
+        self.assertFalse(plan.names("registry_dir"))
+
+    def test_filled(self) -> None:
+        """Only the places are filled in; a shell's braces stay."""
+        text = "a={work_dir} b=${HOME} c={} d={plugin_dir}/{registry_dir}"
+        self.assertEqual(filled(text, PLACES), "a=/w b=${HOME} c={} d=/p//r")

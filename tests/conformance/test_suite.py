@@ -1,0 +1,213 @@
+"""How checks are run: their order, their verdicts, and that nothing is left behind."""
+
+import glob
+import os
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from tests.conformance.plans import plan_for
+from twistdp.conformance.bench import Bench
+from twistdp.conformance.checking import Check, Failed, Result, Skipped, Verdict
+from twistdp.conformance.plan import Plan
+from twistdp.conformance.processes import cpu, family, usage
+from twistdp.conformance.suite import Found, look, run
+
+PLAN = Plan(("sh", "-c", "exec sleep 60 # {plugin_dir}"), patience=0.3)
+FOUND = Found("a.example.com/b", {})
+
+
+def check_of(id_: str, run: Any, **options: Any) -> Check:
+    """A check of a coroutine function."""
+    return Check(id_, id_, "here", run, **options)
+
+
+async def nothing(bench: Bench) -> None:
+    """A check that passes."""
+
+
+def failing(error: Exception) -> Any:
+    """A check that raises."""
+
+    async def raises(bench: Bench) -> None:
+        raise error
+
+    return raises
+
+
+class RunTests(TestCase):
+    """Verdicts."""
+
+    async def results(self, *checks: Check, found: Found = FOUND, **options: Any) -> list[Result]:
+        """What comes of some checks."""
+        return await run(PLAN, checks, found, reactor=reactor, **options)
+
+    async def test_verdicts(self) -> None:
+        """Pass, fail, skip and warn, and a check that breaks has failed."""
+
+        async def warns(bench: Bench) -> None:
+            bench.warn("first")
+            bench.warn("second")
+
+        done: list[Result] = []
+        results = await self.results(
+            check_of("a.pass", nothing),
+            check_of("a.fail", failing(Failed("wrong"))),
+            check_of("a.skip", failing(Skipped("missing"))),
+            check_of("a.warn", warns),
+            check_of("a.broken", failing(KeyError("x"))),
+            done=done.append,
+        )
+        self.assertEqual(
+            [(result.verdict.value, result.reason) for result in results],
+            [
+                ("pass", ""),
+                ("fail", "wrong"),
+                ("skip", "missing"),
+                ("warn", "first; second"),
+                ("fail", "the check itself broke: KeyError: 'x'"),
+            ],
+        )
+        self.assertEqual(done, results)
+        self.assertIn("Traceback", results[4].evidence[0].text)
+
+    async def test_dependencies(self) -> None:
+        """What depends on a failed check is skipped, also when several run at once."""
+        waiting: Deferred[None] = Deferred()
+
+        async def fails_late(bench: Bench) -> None:
+            await waiting
+            raise Failed("late")
+
+        checks = [
+            check_of("a.first", fails_late),
+            check_of("a.second", nothing, after=("a.first",)),
+            check_of("a.third", nothing, after=("a.not-chosen",)),
+            check_of("a.fourth", nothing, after=("a.second",)),
+        ]
+        reactor.callLater(0.01, waiting.callback, None)
+        results = await self.results(*checks, jobs=3)
+        self.assertEqual([r.verdict.value for r in results], ["fail", "skip", "pass", "pass"])
+        self.assertEqual(results[1].reason, "a.first has failed")
+
+    async def test_never_registered(self) -> None:
+        """Without a resource only the checks that need none are made."""
+        results = await self.results(
+            check_of("a.needs", nothing),
+            check_of("a.not", nothing, registered=False),
+            found=Found("", {}),
+        )
+        self.assertEqual([r.verdict for r in results], [Verdict.SKIP, Verdict.PASS])
+
+    async def test_one_at_a_time(self) -> None:
+        """By default no two checks overlap."""
+        running: list[str] = []
+        most = 0
+
+        async def counts(bench: Bench) -> None:
+            nonlocal most
+            running.append("x")
+            most = max(most, len(running))
+            await bench.pause(0.01)
+            running.pop()
+
+        await self.results(*(check_of(f"a.{number}", counts) for number in range(3)))
+        self.assertEqual(most, 1)
+        await self.results(*(check_of(f"a.{number}", counts) for number in range(3)), jobs=2)
+        self.assertEqual(most, 2)
+
+    async def test_leaves_nothing(self) -> None:
+        """The plugin with all its children, and the directories, are gone after a check."""
+        pids: list[int] = []
+
+        async def starts(bench: Bench) -> None:
+            await bench.kubelet.start()
+            bench.start_plugin()
+            await bench.until("two children", lambda: len(family(bench.plugin.pid)) >= 3)
+            pids.extend(family(bench.plugin.pid))
+            raise Failed("and fails")
+
+        plan = Plan(("sh", "-c", "sleep 60 & sleep 61 & wait # {plugin_dir}"))
+        before = set(glob.glob(f"{tempfile.gettempdir()}/tdp-*"))
+        await run(plan, [check_of("a.x", starts)], FOUND, reactor=reactor)
+        self.assertGreaterEqual(len(pids), 3)
+        for pid in pids:
+            self.assertFalse(_runs(pid), pid)
+        self.assertEqual(set(glob.glob(f"{tempfile.gettempdir()}/tdp-*")) - before, set())
+
+    async def test_until(self) -> None:
+        """Waiting ends with the condition, the user's patience or the plugin's end."""
+        said = []
+
+        async def waits(bench: Bench) -> None:
+            with self.assertRaises(Failed) as caught:
+                await bench.until("never", lambda: False)
+            said.append(str(caught.exception))
+            bench.start_plugin()
+            bench.plugin.signal("KILL")
+            with self.assertRaises(Failed) as caught:
+                await bench.until("an answer", lambda: False)
+            said.append(str(caught.exception))
+
+        (result,) = await self.results(check_of("a.x", waits))
+        self.assertEqual(result.reason, "")
+        self.assertEqual(said[0], "not within 0.3 s: never")
+        self.assertEqual(said[1], "the plugin was ended by SIGKILL (expected: an answer)")
+
+
+class LookTests(TestCase):
+    """The first look."""
+
+    async def test_finds_the_resource(self) -> None:
+        """The resource that has devices, with all of them."""
+        found = await look(plan_for("none"), reactor)
+        self.assertEqual(found.resource, "check.example.com/thing", found.problem)
+        self.assertEqual(set(found.devices), {"a", "b", "c"})
+
+    async def test_tells_what_is_wrong(self) -> None:
+        """A plugin that ends, and one that the kubelet refuses."""
+        ended = await look(Plan(("sh", "-c", "exit 3 # {plugin_dir}")), reactor)
+        self.assertEqual(ended.resource, "")
+        self.assertIn("exited with status 3", ended.problem)
+        refused = await look(plan_for("OldVersion"), reactor)
+        self.assertIn('requested API version "v1alpha" is not supported', refused.problem)
+
+
+class ProcessTests(SynchronousTestCase):
+    """What the kernel tells."""
+
+    def test_family(self) -> None:
+        """A process with its children and theirs."""
+        self.assertIn(os.getpid(), family(os.getppid()))
+        self.assertEqual(family(os.getpid())[0], os.getpid())
+
+    def test_usage(self) -> None:
+        """Counts grow with what is opened; a process that is gone has nothing."""
+        before = usage(os.getpid())
+        with open(os.devnull, "rb"):
+            self.assertEqual(usage(os.getpid()).descriptors, before.descriptors + 1)
+        self.assertGreater(before.memory, 10_000_000)
+        self.assertGreaterEqual(before.threads, 1)
+        gone = subprocess.run(
+            [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+        )
+        self.assertEqual(usage(int(gone.stdout)).descriptors, 0)
+
+    def test_cpu(self) -> None:
+        """Work takes time."""
+        before = cpu(os.getpid())
+        while cpu(os.getpid()) - before < 0.02:
+            sum(range(100_000))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
