@@ -46,6 +46,7 @@ WITHOUT_TWISTED = {
     "twistdp.session",
     "twistdp.settings",
     "twistdp.topology",
+    "twistdp.trust",
 }
 
 
@@ -175,9 +176,9 @@ def reactor_in_functions_only(one: Import) -> bool:
 
 
 def rpc_stands_alone(one: Import) -> bool:
-    """The gRPC adapter knows errors and names, not devices or kubelets."""
+    """The gRPC adapter knows errors, names and paths, not devices or kubelets."""
     return not within(one.importer, ["twistdp.rpc"]) or ours(
-        one.imported, "errors", "naming", "klog", "rpc"
+        one.imported, "errors", "naming", "klog", "trust", "rpc"
     )
 
 
@@ -191,6 +192,7 @@ def kubelet_stands_low(one: Import) -> bool:
             "errors",
             "naming",
             "klog",
+            "trust",
             "devices",
             "allocation",
             "calls",

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from twistdp.cdi import CDIDevice
 from twistdp.devices import Devices
+from twistdp.errors import Untrusted
 from twistdp.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class CdiParts:
         self._devices: Mapping[str, CDIDevice] = {}
         self._tidying: IDelayedCall | None = None
         self._asking: Deferred[None] | None = None
+        self._said = ""
 
     @property
     def used(self) -> bool:
@@ -95,7 +97,14 @@ class CdiParts:
         async def ask() -> None:
             from twistdp.kubelet.podresources import holders
 
-            held = await holders(self._settings.pod_resources_socket, reactor=self._reactor)
+            try:
+                held = await holders(self._settings.pod_resources_socket, reactor=self._reactor)
+                self._said = ""
+            except Untrusted as error:
+                held = None
+                if str(error) != self._said:
+                    self._said = str(error)
+                    _log.warn("who holds devices is not asked: {reason}", reason=self._said)
             name = f"{self._namespace}/{self._type}"
             self._write(None if held is None else held.get(name, set()))
 
@@ -124,5 +133,9 @@ async def clean_leftovers(
         from twistdp.cdispecs import clean
         from twistdp.kubelet.podresources import holders
 
-        held = await holders(settings.pod_resources_socket, reactor=reactor)
+        try:
+            held = await holders(settings.pod_resources_socket, reactor=reactor)
+        except Untrusted as error:
+            held = None
+            _log.warn("who holds devices is not asked: {reason}", reason=str(error))
         clean(settings.cdi_dir, {namespace}, set(served), held)

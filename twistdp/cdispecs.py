@@ -25,7 +25,7 @@ from twistdp.cdijson import (
     spec_text,
     stem_of,
 )
-from twistdp.errors import AdministratorError
+from twistdp.errors import AdministratorError, Untrusted
 from twistdp.naming import digest
 from twistdp.sharedfile import TEMPORARY, NotAFile, SharedFile, Turn
 
@@ -180,6 +180,8 @@ class SpecFile:
                     self._put(turn, stems)
         except NotAFile as error:
             raise _NotOurs(self.path, str(error)) from error
+        except Untrusted as error:
+            raise SpecNotWritten(self.path, error.reason, error.mending) from error
         except OSError as error:
             mending = _MENDING.get(error.errno or 0, _MENDING_OTHERWISE)
             raise SpecNotWritten(self.path, error.strerror or str(error), mending) from error

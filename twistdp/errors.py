@@ -49,6 +49,18 @@ class SocketTaken(AdministratorError):
         self.pid = pid
 
 
+class Untrusted(AdministratorError):
+    """Others could change what a path leads to, or listen there; it is not used meanwhile.
+
+    `reason` names what is wrong, with owner and mode, `mending` how to mend it.
+    """
+
+    def __init__(self, path: str, reason: str, mending: str) -> None:
+        super().__init__(f"{path} cannot be trusted: {reason}; {mending}")
+        self.reason = reason
+        self.mending = mending
+
+
 # Plugin's author
 
 

@@ -8,7 +8,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twistdp.backoff import Backoff
-from twistdp.errors import KubeletAbsent, SocketTaken, TwistdpError
+from twistdp.errors import KubeletAbsent, SocketTaken, TwistdpError, Untrusted
 from twistdp.klog import V
 from twistdp.kubelet.directory import PluginDirectory
 from twistdp.kubelet.registration import Registration
@@ -132,7 +132,7 @@ class Registrar:
 
     def _complain(self, failure: Failure) -> None:
         """Log a failed attempt, the same one only once."""
-        if failure.check(KubeletAbsent):
+        if failure.check(KubeletAbsent, Untrusted):
             self._directory.say_once(failure.getErrorMessage())
         elif failure.check(SocketTaken):
             # Once, also when its process can no longer be told while it ends.

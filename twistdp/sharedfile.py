@@ -6,6 +6,9 @@ file or the new one, and at most a hidden file that the next writer takes over.
 Two locks (flock(2), so that a crash frees them) keep processes apart: who holds the hidden file's
 may read and replace the file; who put a file in its place holds that one's as long as it wants
 others to know that the file is in use.
+
+Who else could write in the directory could have all readers take what it wants them to; so that
+is refused, and so is a file that somebody has left there before.
 """
 
 import errno
@@ -14,6 +17,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+
+from twistdp.trust import check_directory, check_path
 
 MODE = 0o644
 """Of the files: everybody may read them."""
@@ -25,7 +30,7 @@ _ATTEMPTS = 10
 
 
 class NotAFile(ValueError):
-    """Something that is no regular file has the file's name."""
+    """Something that is no regular file of root's or ours has the file's name."""
 
 
 class Turn:
@@ -108,9 +113,12 @@ class SharedFile:
         """Have a turn.
 
         Makes the directory, mode 0755, but not those above it.  Raises OSError, BlockingIOError
-        when another process has its turn, and `NotAFile`.
+        when another process has its turn, `NotAFile`, and `twistdp.errors.Untrusted` if others
+        may write in the directory.
         """
-        _make_directory(os.path.dirname(self.path))
+        directory = os.path.dirname(self.path)
+        _make_directory(directory)
+        check_directory(directory)
         hidden = self._take()
         found = -1
         try:
@@ -146,8 +154,14 @@ class SharedFile:
     def _take(self) -> int:
         for _ in range(_ATTEMPTS):
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            fd = os.open(self.hidden, flags, 0o600)
             try:
+                fd = os.open(self.hidden, flags, 0o600)
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    raise NotAFile(f"{self.hidden} is a link") from error
+                raise
+            try:
+                _check_ours(fd, self.hidden)
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # Whoever had it before may have renamed it, and then it is not to be written to.
                 with suppress(FileNotFoundError):
@@ -164,9 +178,15 @@ class SharedFile:
         try:
             if not stat.S_ISREG(os.lstat(self.path).st_mode):
                 raise NotAFile("it is not a regular file")
-            return os.open(self.path, flags)
+            fd = os.open(self.path, flags)
         except FileNotFoundError:
             return -1
+        try:
+            _check_ours(fd, self.path)
+        except NotAFile:
+            os.close(fd)
+            raise
+        return fd
 
 
 def _signature(found: os.stat_result) -> tuple[int, ...]:
@@ -176,6 +196,15 @@ def _signature(found: os.stat_result) -> tuple[int, ...]:
 
 def _mode(fd: int) -> int:
     return stat.S_IMODE(os.fstat(fd).st_mode)
+
+
+def _check_ours(fd: int, path: str) -> None:
+    """Refuse a file that was there before the directory was safe: its owner can write to it."""
+    found = os.fstat(fd)
+    if found.st_uid not in (0, os.geteuid()):
+        raise NotAFile(f"{path} belongs to user {found.st_uid}")
+    if found.st_nlink > 1:
+        raise NotAFile(f"{path} is a file that has another name too")
 
 
 def _locked(fd: int) -> bool:
@@ -197,6 +226,7 @@ def _read(fd: int) -> bytes:
 def _make_directory(path: str) -> None:
     if os.path.isdir(path):
         return
+    check_path(os.path.dirname(path))
     # With a chmod afterwards, a crash in between would leave a directory that cannot be read:
     # daemons have a umask of 077.
     before = os.umask(0o022)

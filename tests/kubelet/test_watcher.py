@@ -212,12 +212,13 @@ class PlaceTests(SynchronousTestCase):
     def test_another_file_system(self) -> None:
         """A link across file systems fails with what to mount."""
         directory = temporary_directory(self)
+        os.mkdir(f"{directory}/r")
         file = SocketFile(f"{directory}/r/a.sock", directory)
         self.addCleanup(file.release)
         with open(file.claim(), "w", encoding="ascii"):
             pass
 
-        def link(source: str, target: str) -> None:
+        def link(source: str, target: str, **options: Any) -> None:
             raise OSError(errno.EXDEV, "Invalid cross-device link")
 
         self.patch(os, "link", link)

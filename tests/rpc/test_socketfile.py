@@ -95,7 +95,7 @@ class ClaimTests(SocketFileCase):
             pass
         file = SocketFile(self.path)
         os.symlink(victim, file.private)
-        self.assertRaises(OSError, file.claim)
+        self.assertRaises(SocketTaken, file.claim)
         self.assertEqual(os.listdir(victim), ["precious"])
         file.release()
         self.assertEqual(os.listdir(victim), ["precious"])

@@ -6,6 +6,7 @@ from twistdp.errors import CallFailed, MalformedMessage
 from twistdp.kubelet.api import POD_RESOURCES_LIST
 from twistdp.kubelet.podresources_v1_pb2 import ListPodResourcesRequest, ListPodResourcesResponse
 from twistdp.rpc import Channel
+from twistdp.trust import check_server
 
 MAX_ANSWER = 64 * 1024 * 1024
 """Bytes of an answer that are taken: a full node's is more than gRPC's usual 4 MiB."""
@@ -22,8 +23,13 @@ async def holders(
     It cannot when nobody listens on `socket_path`, or the answer is an error, too large, or not
     there after `timeout` seconds.  A resource of which nothing is held is not in the answer.
     A pod's devices appear shortly after Allocate has returned for it, and after a kubelet's start
-    when it has learnt of its pods.
+    when it has learnt of its pods.  Raises `Untrusted` when it need not be the kubelet that
+    listens there.
     """
+    try:
+        check_server(socket_path)
+    except OSError:
+        return None
     channel = Channel(socket_path, reactor=reactor, max_receive=MAX_ANSWER)
     try:
         answer = await channel.unary(

@@ -16,9 +16,12 @@ from twistdp.errors import (
 from twistdp.kubelet.api import REGISTER, VERSION
 from twistdp.kubelet.messages import DevicePluginOptions, Empty, RegisterRequest
 from twistdp.rpc import Channel, Method, Server
+from twistdp.trust import check_server
 
 TIMEOUT = 5.0
 """Seconds for the kubelet to answer; usual are 3 to 17 ms, including its call back."""
+
+_NOBODY = "no kubelet answers on {}: registration waits until one does"
 
 
 class Registration(Protocol):
@@ -44,8 +47,8 @@ class Registration(Protocol):
     async def register(self) -> None:
         """Serve, and return when the kubelet has accepted the resource.
 
-        May be called at any time, and cancelled.  Raises `KubeletAbsent` or
-        `RegistrationRefused`, and what `Server.listen` does.
+        May be called at any time, and cancelled.  Raises `KubeletAbsent`,
+        `RegistrationRefused` or `Untrusted`, and what `Server.listen` does.
         """
 
 
@@ -76,8 +79,6 @@ class SocketRegistration:
         """See `Registration`."""
         await self._server.listen()
         await self._end_streams()
-        if not os.path.exists(self._kubelet):
-            raise KubeletAbsent(f"no kubelet yet: waiting for {self._kubelet} to appear")
         await register(
             self._kubelet,
             self._resource,
@@ -94,8 +95,10 @@ async def register(
 
     `endpoint` is the socket's file name in the same directory.  The kubelet dials it and asks
     for its options before it answers, so it must be served already.  Raises `KubeletAbsent`
-    when nobody answers there, `RegistrationRefused` when the kubelet says no.
+    when nobody answers there, `RegistrationRefused` when the kubelet says no, and `Untrusted`
+    when it need not be the kubelet that listens there.
     """
+    _check_kubelet(kubelet)
     # A channel of its own for each attempt: another one would remember a refused connect.
     channel = Channel(kubelet, reactor=reactor)
     request = RegisterRequest(
@@ -104,9 +107,7 @@ async def register(
     try:
         await channel.unary(REGISTER, request, Empty, TIMEOUT)
     except PeerUnavailable as error:
-        raise KubeletAbsent(
-            f"no kubelet answers on {kubelet}: registration waits until one does"
-        ) from error
+        raise KubeletAbsent(_NOBODY.format(kubelet)) from error
     except CallTimedOut as error:
         raise RegistrationRefused(
             f"registration of {resource}: no answer from the kubelet within {TIMEOUT:g} s; "
@@ -119,3 +120,24 @@ async def register(
         ) from error
     finally:
         await channel.close()
+
+
+def _check_kubelet(path: str) -> None:
+    """See that it is root, or we ourselves, who listens on the kubelet's socket."""
+    try:
+        check_server(path)
+    except FileNotFoundError as error:
+        raise KubeletAbsent(f"no kubelet yet: waiting for {path} to appear") from error
+    except ConnectionRefusedError as error:
+        raise KubeletAbsent(_NOBODY.format(path)) from error
+    except BlockingIOError as error:
+        # Somebody is there, but who?  gRPC could not connect either.
+        raise KubeletAbsent(
+            f"the kubelet on {path} has more callers waiting than it takes: registration waits "
+            "until it has answered them"
+        ) from error
+    except OSError as error:
+        raise KubeletAbsent(
+            f"the kubelet on {path} cannot be called: {error.strerror or error}; let this process, "
+            f"which runs as user {os.geteuid()}, connect to it, as root can"
+        ) from error

@@ -81,7 +81,8 @@ class Server(Service):
 
         May be called again at any time: after the name was removed it is made anew, and after
         the directory was made anew, so is the server.  Fails with `SocketTaken` while somebody
-        else is there and with OSError if the socket cannot be made; call it again then.
+        else is there, with `Untrusted` while others may change the directory, and with OSError
+        if the socket cannot be made; call it again then.
         """
         done: Deferred[None] = Deferred()
         self._waiting.append(done)

@@ -4,19 +4,22 @@ gRPC binds with the process umask's mode, takes over a live path without asking,
 whatever stands there when it stops.  So a server binds in a private directory, and the socket
 gets its name by a hard link, which fails where something exists.  A name can be linked again,
 with no new server, after a kubelet has wiped the directory.
+
+The socket's mode is all that keeps callers out, since gRPC does not tell who they are.  So it is
+made only where others can neither put a name of theirs in its place nor have done so.
 """
 
 import errno
 import fcntl
 import os
-import shutil
-import socket
 import stat
-import struct
 from contextlib import suppress
 
 from twistdp.errors import SocketTaken
 from twistdp.naming import private_directory
+from twistdp.trust import check_path, peer_of
+
+_BOUND = "s"
 
 
 class SocketFile:
@@ -28,18 +31,21 @@ class SocketFile:
     def __init__(self, path: str, place: str | None = None) -> None:
         self.path = path
         self.private = private_directory(path, place)
-        self.bound = os.path.join(self.private, "s")
+        self.bound = os.path.join(self.private, _BOUND)
         self._lock: int | None = None
         self._identity: tuple[int, int] | None = None
 
     def claim(self) -> str:
         """Make the private directory and return the path to bind; whatever a crash left is removed.
 
-        Raises `SocketTaken` while another process holds it and OSError if it cannot be made.
+        Raises `SocketTaken` while another process holds it or if it is not one of ours,
+        `Untrusted` if others could interfere, and OSError if it cannot be made.
         """
         self.release()
+        check_path(os.path.dirname(self.private))
         with suppress(FileExistsError):
             os.mkdir(self.private, 0o700)
+        self._check_private()
         lock = os.open(self.private, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             # Held as long as the process lives, so a crash frees it.
@@ -47,8 +53,7 @@ class SocketFile:
             if not os.path.samestat(os.fstat(lock), os.lstat(self.private)):
                 raise FileNotFoundError(f"{self.private}: it was removed meanwhile")
             os.fchmod(lock, 0o700)
-            for leftover in os.listdir(lock):
-                os.unlink(leftover, dir_fd=lock)
+            self._empty(lock)
         except BlockingIOError:
             os.close(lock)
             raise self._taken(self.bound) from None
@@ -61,11 +66,13 @@ class SocketFile:
     def publish(self) -> None:
         """Give the bound socket its name, mode 0600; does nothing when it has it already.
 
-        Raises `SocketTaken` if somebody listens there or the name is no socket, and OSError.
+        Raises `SocketTaken` if somebody listens there or the name is no socket, `Untrusted` if
+        others could interfere, and OSError.
         """
         if self.is_published():
             return
-        os.chmod(self.bound, 0o600)
+        check_path(os.path.dirname(self.path))
+        os.chmod(_BOUND, 0o600, dir_fd=self._lock)
         try:
             self._link()
         except FileExistsError:
@@ -94,14 +101,38 @@ class SocketFile:
     def release(self) -> None:
         """Remove the private directory and let others claim it."""
         if self._lock is not None:
-            if self._holds_private():  # not one that somebody has made in its place
-                shutil.rmtree(self.private, ignore_errors=True)
+            with suppress(OSError, SocketTaken):
+                if self._holds_private():  # not one that somebody has made in its place
+                    self._empty(self._lock)
+                    os.rmdir(self.private)
             os.close(self._lock)
             self._lock = None
 
+    def _check_private(self) -> None:
+        """See that the private directory is one that we have made, now or before a crash."""
+        found = os.lstat(self.private)
+        kind = "directory" if stat.S_ISDIR(found.st_mode) else "file or link"
+        if kind != "directory" or found.st_uid != os.geteuid():
+            raise self._in_the_way(f"is a {kind} of user {found.st_uid}")
+        if found.st_mode & 0o700 != 0o700:  # made under an odd umask
+            os.chmod(self.private, 0o700)
+
+    def _empty(self, private: int) -> None:
+        """Remove what is in the open private directory."""
+        for leftover in os.listdir(private):
+            try:
+                os.unlink(leftover, dir_fd=private)
+            except IsADirectoryError as error:
+                raise self._in_the_way(f"has a directory {leftover} in it") from error
+
+    def _in_the_way(self, what: str) -> SocketTaken:
+        return SocketTaken(
+            self.path, 0, f"{self.private}, where it is to be made, {what}; remove it"
+        )
+
     def _link(self) -> None:
         try:
-            os.link(self.bound, self.path)
+            os.link(_BOUND, self.path, src_dir_fd=self._lock, follow_symlinks=False)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
@@ -144,16 +175,12 @@ class SocketFile:
 
 def listener(path: str) -> int | None:
     """The process that listens on the socket `path`, 0 if that is hidden, None for nobody."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(path)
-        except (ConnectionRefusedError, FileNotFoundError):
-            return None
-        except OSError:
-            return 0  # its backlog is full, it is of another kind: somebody is there
-        credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        return int(struct.unpack("3i", credentials)[0])
+    try:
+        return peer_of(path).pid
+    except (ConnectionRefusedError, FileNotFoundError):
+        return None
+    except OSError:
+        return 0  # its backlog is full, it is of another kind: somebody is there
 
 
 def _identity(path: str) -> tuple[int, int] | None:

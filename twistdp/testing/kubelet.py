@@ -7,6 +7,7 @@ ends.
 """
 
 import os
+import tempfile
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -309,9 +310,9 @@ class FakeKubelet:
 
     def list_taken(self, resource: str, message: ListAndWatchResponse) -> None:
         """Write the file that the kubelet writes after every list, the way it does."""
-        temporary = os.path.join(self.directory, ".checkpoint")
-        with open(temporary, "w", encoding="ascii") as file:
-            file.write("{}")
+        file, temporary = tempfile.mkstemp(prefix=".", dir=self.directory)
+        os.write(file, b"{}")
+        os.close(file)
         os.rename(temporary, os.path.join(self.directory, "kubelet_internal_checkpoint"))
 
     def say(self, line: str) -> None:

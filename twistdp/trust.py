@@ -1,0 +1,132 @@
+"""Whether only root and ourselves decide what a path leads to, and who listens on a socket.
+
+Every component of the path is looked at, as sshd does with its files (``StrictModes``), and links
+are followed by hand: each must belong to root or to us, and others may not put something else in
+its place.  What passes can be used by its name afterwards: between check and use, nobody but root
+and ourselves can change any part of it.
+
+Users are those of this process's user namespace.  Groups: who is in root's group (0) counts as
+root.  Access control lists are seen as far as they show in the mode.
+"""
+
+import os
+import socket
+import stat
+import struct
+from collections.abc import Iterator
+from errno import ELOOP
+from typing import Final, NamedTuple
+
+from twistdp.errors import Untrusted
+
+_MOST_LINKS: Final = 40  # the kernel's own limit (path_resolution(7))
+_CREDENTIALS: Final = struct.Struct("3i")
+
+
+class Peer(NamedTuple):
+    """Who listens on a socket; `pid` is 0 for a process that is hidden from us."""
+
+    pid: int
+    uid: int
+    gid: int
+
+
+def check_path(path: str) -> None:
+    """Raise `Untrusted` if others could change what `path` leads to.
+
+    A directory in which others may write is taken if it is sticky, as ``/tmp`` is: what belongs
+    to root or us is safe there.  Raises OSError if the path cannot be followed to its end.
+    """
+    for component, found in _components(path):
+        _check(path, component, found, sticky_helps=True)
+
+
+def check_directory(path: str) -> None:
+    """Raise `Untrusted` if others could change what `path` leads to, or add to what is in it.
+
+    For a directory out of which all is read, whosever it is.  Raises OSError as `check_path`.
+    """
+    check_path(path)
+    _check(path, path, os.stat(path), sticky_helps=False)
+
+
+def check_server(path: str) -> None:
+    """Raise `Untrusted` unless root or we listen on the socket `path`, and others cannot.
+
+    Raises OSError as `check_path` and `peer_of` do.  The socket's own mode says who may connect
+    and does not matter here.
+    """
+    check_path(path)
+    peer = peer_of(path)
+    if peer.uid not in _trusted():
+        raise Untrusted(
+            path,
+            f"process {peer.pid} of user {peer.uid} listens there, neither root's nor our own "
+            f"user's ({os.geteuid()})",
+            "end that process",
+        )
+
+
+def peer_of(path: str) -> Peer:
+    """Who listens on the stream socket `path`: who called listen(2), by the kernel's word.
+
+    Connects, and disconnects at once without a byte, which servers take for a client that
+    thought better of it.  Does not wait: raises ConnectionRefusedError or FileNotFoundError when
+    nobody is there, BlockingIOError when somebody is, whose queue is full, and OSError.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        probe.connect(path)
+        found = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return Peer(*_CREDENTIALS.unpack(found))
+
+
+def _trusted() -> tuple[int, int]:
+    return 0, os.geteuid()
+
+
+def _components(path: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Every directory, link and file on the way to `path`, each before it is followed."""
+    yield "/", os.lstat("/")
+    here, links = "/", 0
+    ahead = os.path.join(os.getcwd(), path).split("/")[::-1]
+    while ahead:
+        name = ahead.pop()
+        if name in ("", "."):
+            continue
+        if name == "..":
+            here = os.path.dirname(here)  # no link is left in it
+            continue
+        there = os.path.join(here, name)
+        found = os.lstat(there)
+        yield there, found
+        if not stat.S_ISLNK(found.st_mode):
+            here = there
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise OSError(ELOOP, os.strerror(ELOOP), path)
+        target = os.readlink(there)
+        if target.startswith("/"):
+            here = "/"
+        ahead += target.split("/")[::-1]
+
+
+def _check(path: str, component: str, found: os.stat_result, *, sticky_helps: bool) -> None:
+    mode = stat.S_IMODE(found.st_mode)
+    if found.st_uid not in _trusted():
+        raise Untrusted(
+            path,
+            f"{component} belongs to user {found.st_uid} (mode {mode:04o}), who could replace it",
+            f"chown root {component}, or remove it",
+        )
+    if not stat.S_ISDIR(found.st_mode) or (sticky_helps and mode & stat.S_ISVTX):
+        return
+    others = stat.S_IWOTH if found.st_gid == 0 else stat.S_IWOTH | stat.S_IWGRP
+    if mode & others:
+        raise Untrusted(
+            path,
+            f"others may write in {component} (user {found.st_uid}, group {found.st_gid}, mode "
+            f"{mode:04o})",
+            f"chmod go-w {component}",
+        )
