@@ -193,7 +193,7 @@ class OthersTests(TrustCase):
         """The first part that is wrong is named, and the same path through a link is judged so."""
         for what, parts, refused in CASES:
             paths = [self.directory]
-            for number, (uid, mode, gid) in enumerate(parts):
+            for number in range(len(parts)):
                 paths.append(os.path.join(paths[-1], str(number)))
                 os.mkdir(paths[-1])
             for path, (uid, mode, gid) in zip(paths[1:], parts, strict=True):

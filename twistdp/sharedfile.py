@@ -199,8 +199,10 @@ def _mode(fd: int) -> int:
 
 
 def _check_ours(fd: int, path: str) -> None:
-    """Refuse a file that was there before the directory was safe: its owner can write to it."""
+    """Refuse what somebody may have left there before the directory was safe."""
     found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
+        raise NotAFile(f"{path} is not a regular file")
     if found.st_uid not in (0, os.geteuid()):
         raise NotAFile(f"{path} belongs to user {found.st_uid}")
     if found.st_nlink > 1:

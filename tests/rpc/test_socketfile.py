@@ -8,8 +8,10 @@ import stat
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.helpers import temporary_directory
-from twistdp.errors import SocketTaken
+from tests.users import ALICE, NEEDS_ROOT, acting_as, given_to
+from twistdp.errors import SocketTaken, Untrusted
 from twistdp.rpc.socketfile import SocketFile, listener
+from twistdp.trust import peer_of
 
 
 class SocketFileCase(SynchronousTestCase):
@@ -238,3 +240,127 @@ class ListenerTests(SocketFileCase):
         self.assertIsNone(listener(self.path))
         self.bound(self.path).close()
         self.assertIsNone(listener(self.path))
+
+
+class AttackTests(SocketFileCase):
+    """Another user, or somebody before us, has prepared the place."""
+
+    def test_directory_that_others_may_write(self) -> None:
+        """Nothing is made in it, bound or named there; when it is mended, all works."""
+        os.chmod(self.directory, 0o777)
+        file = SocketFile(self.path)
+        self.addCleanup(file.release)
+        error = self.assertRaises(Untrusted, file.claim)
+        self.assertIn(f"others may write in {self.directory} ", str(error))
+        self.assertEqual(os.listdir(self.directory), [])
+        os.chmod(self.directory, 0o755)
+        self.bound(file.claim())
+        os.chmod(self.directory, 0o777)
+        self.assertRaises(Untrusted, file.publish)
+        self.assertFalse(os.path.lexists(self.path))
+        os.chmod(self.directory, 0o755)
+        file.publish()
+
+    def test_something_else_has_the_private_name(self) -> None:
+        """A file and links to all sorts of things are refused with what they are, and kept."""
+        victim = f"{self.directory}/victim"
+        os.mkdir(victim, 0o755)
+        file = SocketFile(self.path)
+        for make in (
+            lambda: open(file.private, "w").close(),
+            lambda: os.mkfifo(file.private),
+            lambda: os.symlink(victim, file.private),
+            lambda: os.symlink("nowhere", file.private),
+            lambda: os.symlink("/", file.private),
+        ):
+            make()
+            before = os.lstat(file.private)
+            error = self.assertRaises(SocketTaken, file.claim)
+            self.assertIn(f"{file.private}, where it is to be made, is a file or link", str(error))
+            self.assertIn("remove it", str(error))
+            self.assertTrue(os.path.samestat(before, os.lstat(file.private)))
+            file.release()
+            os.unlink(file.private)
+        self.assertEqual(stat.S_IMODE(os.stat(victim).st_mode), 0o755)
+
+    def test_private_directory_with_a_wrong_mode_and_contents(self) -> None:
+        """What a crash, or nobody knows who, has left in our directory is shut up and removed."""
+        file = SocketFile(self.path)
+        self.addCleanup(file.release)
+        victim = f"{self.directory}/victim"
+        with open(victim, "w") as opened:
+            opened.write("precious")
+        for mode in (0o777, 0o000, 0o500):
+            os.mkdir(file.private)
+            with open(f"{file.private}/x", "w"):
+                pass
+            os.symlink(victim, f"{file.private}/s")
+            os.link(victim, f"{file.private}/y")
+            os.chmod(file.private, mode)
+            self.bound(file.claim())
+            self.assertEqual(os.listdir(file.private), ["s"])
+            self.assertEqual(stat.S_IMODE(os.lstat(file.private).st_mode), 0o700)
+            file.release()
+        with open(victim) as opened:
+            self.assertEqual(opened.read(), "precious")
+
+    def test_directory_in_the_private_directory(self) -> None:
+        """It cannot be ours, and it is kept."""
+        file = SocketFile(self.path)
+        os.makedirs(f"{file.private}/x/y")
+        error = self.assertRaises(SocketTaken, file.claim)
+        self.assertIn("has a directory x in it; remove it", str(error))
+        self.assertTrue(os.path.isdir(f"{file.private}/x/y"))
+
+    def test_odd_umask(self) -> None:
+        """A umask that would shut us out of what we make, or let others in, has no effect."""
+        for umask in (0o777, 0o000, 0o077):
+            self.addCleanup(os.umask, os.umask(umask))
+            file = self.claimed()
+            self.assertEqual(stat.S_IMODE(os.lstat(file.private).st_mode), 0o700)
+            file.publish()
+            self.assertEqual(stat.S_IMODE(os.lstat(self.path).st_mode), 0o600)
+            file.withdraw()
+            file.release()
+
+
+class OthersTests(SocketFileCase):
+    """Another user, for real."""
+
+    skip = NEEDS_ROOT
+
+    def test_private_directory_of_another(self) -> None:
+        """In a sticky directory, another user may have been there first."""
+        os.chmod(self.directory, 0o1777)
+        file = SocketFile(self.path)
+        with acting_as(ALICE):
+            os.mkdir(file.private, 0o777)
+        error = self.assertRaises(SocketTaken, file.claim)
+        self.assertIn(f"is a directory of user {ALICE}; remove it", str(error))
+        with acting_as(ALICE):
+            os.rmdir(file.private)
+        self.bound(file.claim())
+        file.publish()
+        with acting_as(ALICE):
+            # Nor can that user come later.
+            for path in (file.private, self.path):
+                self.assertRaises(OSError, os.rename, path, f"{path}.away")
+            self.assertRaises(PermissionError, os.listdir, file.private)
+            self.assertRaises(PermissionError, peer_of, self.path)
+        file.withdraw()
+        file.release()
+
+    def test_without_root(self) -> None:
+        """An ordinary user can serve in a directory of its own, and only there."""
+        given_to(self.directory, ALICE, 0o755)
+        self.addCleanup(os.umask, os.umask(0o777))
+        with acting_as(ALICE):
+            file = self.claimed()
+            file.publish()
+            self.assertEqual(listener(self.path), os.getpid())
+            file.withdraw()
+            file.release()
+        self.assertEqual(os.listdir(self.directory), [])
+        given_to(self.directory, 0, 0o755)
+        with acting_as(ALICE):
+            self.assertRaises(PermissionError, file.claim)
