@@ -134,23 +134,23 @@ class CheckDeviceTests(SynchronousTestCase):
             check_device(info)
 
     def test_bad(self) -> None:
-        """Each wrong part is refused with one line that names the field and its value."""
+        """Each wrong part is refused with one line that names the field."""
         info: Any = DeviceInfo
         for bad, words in (
             (None, ["DeviceInfo", "None"]),
-            ({"state": HEALTHY}, ["DeviceInfo", "{'state': 'Healthy'}"]),
+            ({"state": HEALTHY}, ["DeviceInfo", "type dict"]),
             (info("healthy"), ["state 'healthy'", "HEALTHY", "UNHEALTHY"]),
             (info(None), ["state None"]),
             (info(True), ["state True"]),
             (info([]), ["state []"]),
-            (info(HEALTHY, reason=None), ["reason None", "str"]),
-            (info(HEALTHY, nodes=["/dev/x"]), ["nodes", "'/dev/x'", "DeviceSpec"]),
+            (info(HEALTHY, reason=None), ["reason", "a str, not None"]),
+            (info(HEALTHY, nodes=["/dev/x"]), ["nodes", "type str", "DeviceSpec"]),
             (info(HEALTHY, nodes=[Mount("/x", "/x")]), ["nodes", "Mount", "DeviceSpec"]),
             (info(HEALTHY, nodes=DeviceSpec("/x", "/x")), ["nodes", "DeviceSpec", "not a list"]),
-            (info(HEALTHY, nodes="/dev/x"), ["nodes", "'/dev/x'", "not a list"]),
+            (info(HEALTHY, nodes="/dev/x"), ["nodes", "type str", "not a list"]),
             (info(HEALTHY, nodes=None), ["nodes", "None", "not a list"]),
-            (info(HEALTHY, nodes={}), ["nodes", "{}", "not a list"]),
-            (info(HEALTHY, nodes=5), ["nodes", "5", "not a list"]),
+            (info(HEALTHY, nodes={}), ["nodes", "type dict", "not a list"]),
+            (info(HEALTHY, nodes=5), ["nodes", "type int", "not a list"]),
             (with_node(host="dev/x"), ["host_path 'dev/x'", "absolute"]),
             (with_node(host=""), ["host_path ''", "absolute"]),
             (with_node(host=None), ["host_path None", "absolute"]),
@@ -166,7 +166,7 @@ class CheckDeviceTests(SynchronousTestCase):
             (with_node(permissions="RW"), ["permissions 'RW'", "'rwm'"]),
             (with_node(permissions=None), ["permissions None", "'rwm'"]),
             (with_node(permissions=["r"]), ["permissions ['r']", "'rwm'"]),
-            (info(HEALTHY, mounts=["/x"]), ["mounts", "'/x'", "Mount"]),
+            (info(HEALTHY, mounts=["/x"]), ["mounts", "type str", "Mount"]),
             (info(HEALTHY, mounts=[DeviceSpec("/x", "/x")]), ["mounts", "twistdp.Mount"]),
             (info(HEALTHY, mounts=Mount("/x", "/x")), ["mounts", "not a list"]),
             (info(HEALTHY, mounts=None), ["mounts", "None", "not a list"]),
@@ -177,20 +177,20 @@ class CheckDeviceTests(SynchronousTestCase):
             (with_mount(read_only="no"), ["read_only 'no'", "True or False"]),
             (with_mount(read_only=1), ["read_only 1", "True or False"]),
             (info(HEALTHY, envs=None), ["envs", "None", "not a dict"]),
-            (info(HEALTHY, envs=["A=1"]), ["envs", "['A=1']", "not a dict"]),
+            (info(HEALTHY, envs=["A=1"]), ["envs", "type list", "not a dict"]),
             (info(HEALTHY, envs={"": "1"}), ["envs", "key ''", "non-empty"]),
-            (info(HEALTHY, envs={"A=B": "1"}), ["envs", "key 'A=B'"]),
+            (info(HEALTHY, envs={"A=B": "1"}), ["envs", "key 'A='"]),
             (info(HEALTHY, envs={"A\0": "1"}), ["envs", r"key 'A\x00'"]),
-            (info(HEALTHY, envs={5: "1"}), ["envs", "key 5"]),
-            (info(HEALTHY, envs={"A": 1}), ["envs", "value 1", "'A'", "str"]),
-            (info(HEALTHY, envs={"A": None}), ["envs", "value None", "'A'"]),
-            (info(HEALTHY, envs={"A": "\0"}), ["envs", r"value '\x00'", "NUL"]),
+            (info(HEALTHY, envs={5: "1"}), ["envs", "key", "not a value of type int"]),
+            (info(HEALTHY, envs={"A": 1}), ["envs", "value of 'A'", "str"]),
+            (info(HEALTHY, envs={"A": None}), ["envs", "value of 'A'"]),
+            (info(HEALTHY, envs={"A": "\0"}), ["envs", "value of 'A'", "NUL"]),
             (info(HEALTHY, envs={"A": SURROGATE}), ["envs", "'A'", "UTF-8"]),
             (info(HEALTHY, envs={"A\udcff": "x"}), ["envs", r"'A\udcff'", "UTF-8"]),
-            (info(HEALTHY, annotations="x"), ["annotations", "'x'", "not a dict"]),
+            (info(HEALTHY, annotations="x"), ["annotations", "type str", "not a dict"]),
             (info(HEALTHY, annotations={"": "1"}), ["annotations", "key ''"]),
             (info(HEALTHY, annotations={"a\0": "1"}), ["annotations", r"key 'a\x00'"]),
-            (info(HEALTHY, annotations={"a": 1}), ["annotations", "value 1", "'a'"]),
+            (info(HEALTHY, annotations={"a": 1}), ["annotations", "value of 'a'"]),
             (info(HEALTHY, annotations={"a": SURROGATE}), ["annotations", "'a'", "UTF-8"]),
         ):
             text = str(self.assertRaises(BadDevice, check_device, bad))
@@ -339,11 +339,11 @@ class AcceptTests(SynchronousTestCase):
         self.assertEqual(accept(tree, first), first)
 
     def test_not_a_tree(self) -> None:
-        """Something else than a tree raises, with a short text that shows it."""
+        """Something else than a tree raises, with a short text that says what it is."""
         for bad in (None, {}, {"a": {"1": GOOD}}, [], 5, "x" * 100_000):
             error = self.assertRaises(BadTree, accept, bad)
             self.assertIn("twistdp.DeviceTree", str(error))
-            self.assertIn(repr(bad)[:20], str(error))
+            self.assertIn("None" if bad is None else type(bad).__name__, str(error))
             self.assertLess(len(str(error)), 500)
 
 

@@ -25,6 +25,7 @@ PURE = {
     "twistdp.latest",
     "twistdp.naming",
     "twistdp.preferred",
+    "twistdp.secrecy",
     "twistdp.session",
     "twistdp.settings",
 }
@@ -43,6 +44,7 @@ WITHOUT_TWISTED = {
     "twistdp.health",
     "twistdp.naming",
     "twistdp.preferred",
+    "twistdp.secrecy",
     "twistdp.session",
     "twistdp.settings",
     "twistdp.topology",

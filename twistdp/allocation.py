@@ -101,8 +101,8 @@ def combine(
         if previous != value:
             raise ConflictingDevices(
                 f"{resource}: devices {other} and {id_} cannot be in one container: they give "
-                f"its {kind} {key} different values ({previous} and {value}); ask for one device "
-                "a container, or let the plugin's author make them agree"
+                f"its {kind} {key} different values; ask for one device a container, or let the "
+                "plugin's author make them agree"
             )
         return False
 

@@ -24,6 +24,7 @@ from twistdp.klog import V
 from twistdp.kubelet import messages
 from twistdp.naming import natural_key
 from twistdp.preferred import choose
+from twistdp.secrecy import kind_of
 
 
 class Answers:
@@ -148,12 +149,12 @@ class Answers:
     def _encoded(self, answer: object, hook: str, containers: int) -> bytes | Message:
         """The hook's answer as a message; raises `HookFailed` for one that cannot be used."""
         if not isinstance(answer, AllocateResponse | messages.AllocateResponse):
-            raise self._hooks.failed(hook, f"answered {answer!r:.200}, not an AllocateResponse")
+            raise self._hooks.failed(hook, f"answered {kind_of(answer)}, not an AllocateResponse")
         parts: Any = answer.container_responses
         try:
             count = len(parts)
         except TypeError:
-            raise self._hooks.failed(hook, f"answered with {parts!r:.200}, not a list") from None
+            raise self._hooks.failed(hook, f"answered with {kind_of(parts)}, not a list") from None
         if count != containers:
             raise self._hooks.failed(
                 hook, f"answered for {count} containers where {containers} were asked for"
@@ -176,7 +177,7 @@ class Answers:
 
 def _check(part: ContainerAllocateResponse) -> None:
     if not isinstance(part, ContainerAllocateResponse):
-        raise BadDevice(f"{part!r:.200} is not a ContainerAllocateResponse")
+        raise BadDevice(f"{kind_of(part)} is not a ContainerAllocateResponse")
     check_device(
         DeviceInfo(
             HEALTHY,
@@ -187,9 +188,11 @@ def _check(part: ContainerAllocateResponse) -> None:
         )
     )
     if not isinstance(part.cdi_devices, list | tuple):
-        raise BadDevice(f"cdi_devices: {part.cdi_devices!r:.200} is not a list")
+        raise BadDevice(f"cdi_devices: {kind_of(part.cdi_devices)} is not a list")
     for name in part.cdi_devices:
-        if not isinstance(name, str) or "=" not in name or "/" not in name:
+        if not isinstance(name, str):
+            raise BadDevice(f"cdi_devices: {kind_of(name)} is not a str")
+        if "=" not in name or "/" not in name:
             raise BadDevice(f"cdi_devices: {name!r} is not a name like vendor/class=device")
 
 

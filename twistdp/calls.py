@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from twistdp.devices import DeviceInfo, DeviceSpec, Mount
+from twistdp.secrecy import names_only
 
 
 class UseDefaultMethod(Exception):  # the name of Intel's framework
@@ -40,10 +41,10 @@ class ContainerAllocateResponse:
     `cdi_devices` are fully qualified CDI names, ``vendor/class=device``.
     """
 
-    envs: dict[str, str] = attrs.Factory(dict)
+    envs: dict[str, str] = attrs.field(factory=dict, repr=names_only)
     mounts: list[Mount] = attrs.Factory(list)
     devices: list[DeviceSpec] = attrs.Factory(list)
-    annotations: dict[str, str] = attrs.Factory(dict)
+    annotations: dict[str, str] = attrs.field(factory=dict, repr=names_only)
     cdi_devices: list[str] = attrs.Factory(list)
 
 

@@ -13,6 +13,7 @@ import attrs
 
 from twistdp.checking import check_env, check_number, check_once, check_path, check_text, items
 from twistdp.errors import BadDevice
+from twistdp.secrecy import kind_of, names_only, number_only
 
 HOOKS: Final = ("createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 """Moments in a container's life at which a hook can run (OCI runtime specification)."""
@@ -61,7 +62,9 @@ class CDIMount:
 
     host_path: str
     container_path: str
-    options: Sequence[str] = attrs.field(default=("rbind",), converter=_copied_sequence)
+    options: Sequence[str] = attrs.field(
+        default=("rbind",), converter=_copied_sequence, repr=number_only
+    )
     type: str = ""
 
 
@@ -75,8 +78,10 @@ class CDIHook:
 
     name: str
     path: str
-    args: Sequence[str] = attrs.field(default=(), converter=_copied_sequence)
-    env: Mapping[str, str] = attrs.field(factory=dict, converter=_copied_mapping, hash=False)
+    args: Sequence[str] = attrs.field(default=(), converter=_copied_sequence, repr=number_only)
+    env: Mapping[str, str] = attrs.field(
+        factory=dict, converter=_copied_mapping, hash=False, repr=names_only
+    )
     timeout: int | None = None
 
 
@@ -113,7 +118,9 @@ class CDIDevice:
 
     nodes: Sequence[CDINode] = attrs.field(default=(), converter=_copied_sequence)
     mounts: Sequence[CDIMount] = attrs.field(default=(), converter=_copied_sequence)
-    env: Mapping[str, str] = attrs.field(factory=dict, converter=_copied_mapping, hash=False)
+    env: Mapping[str, str] = attrs.field(
+        factory=dict, converter=_copied_mapping, hash=False, repr=names_only
+    )
     hooks: Sequence[CDIHook] = attrs.field(default=(), converter=_copied_sequence)
     additional_gids: Sequence[int] = attrs.field(default=(), converter=_copied_sequence)
     net_devices: Sequence[CDINetDevice] = attrs.field(default=(), converter=_copied_sequence)
@@ -126,7 +133,7 @@ def check_cdi(value: Any) -> None:
     One bad device would make a runtime refuse the whole spec, and with it all other devices.
     """
     if not isinstance(value, CDIDevice):
-        raise BadDevice(f"cdi: {value!r:.200} is not a twistdp.CDIDevice")
+        raise BadDevice(f"cdi: {kind_of(value)} is not a twistdp.CDIDevice")
     for node in items("cdi nodes", value.nodes, CDINode):
         _check_node(node)
     for mount in items("cdi mounts", value.mounts, CDIMount):
@@ -181,7 +188,7 @@ def _check_mount(mount: CDIMount) -> None:
         check_path("cdi mount host_path", mount.host_path)
     elif mount.type in ("", "none", "bind"):
         raise BadDevice(
-            f"cdi mount options {list(mount.options)!r}: add 'bind' or 'rbind' to mount "
+            "cdi mount options: add 'bind' or 'rbind' to mount "
             f"{mount.host_path!r} of the host, or give the type of another file system"
         )
     else:
@@ -201,7 +208,7 @@ def _check_hook(hook: CDIHook) -> None:
 
 def _check_rdt(rdt: Any) -> None:
     if not isinstance(rdt, CDIIntelRdt):
-        raise BadDevice(f"cdi intel_rdt: {rdt!r:.200} is not a twistdp.CDIIntelRdt")
+        raise BadDevice(f"cdi intel_rdt: {kind_of(rdt)} is not a twistdp.CDIIntelRdt")
     for field in ("clos_id", "l3_cache_schema", "mem_bw_schema"):
         check_text(f"cdi intel_rdt {field}", getattr(rdt, field), empty=True)
     if rdt.clos_id in (".", "..") or set(rdt.clos_id) & set("/\n") or len(rdt.clos_id) >= 4096:

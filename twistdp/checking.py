@@ -4,15 +4,16 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 from twistdp.errors import BadDevice
+from twistdp.secrecy import kind_of, variable
 
 
 def items(field: str, value: Any, kind: type[Any]) -> tuple[Any, ...]:
     """Return `value` if it is a tuple of `kind`."""
     if not isinstance(value, tuple):
-        raise BadDevice(f"{field}: {value!r:.200} is not a list")
+        raise BadDevice(f"{field}: {kind_of(value)} is not a list")
     for item in value:
         if not isinstance(item, kind):
-            raise BadDevice(f"{field}: {item!r:.200} is not a {kind.__name__}")
+            raise BadDevice(f"{field}: {kind_of(item)} is not a {kind.__name__}")
     return value
 
 
@@ -22,30 +23,35 @@ def check_path(field: str, path: Any) -> None:
         raise BadDevice(f"{field} {path!r}: it must be an absolute path")
     if "\0" in path or ".." in path.split("/"):
         raise BadDevice(f"{field} {path!r}: '..' and NUL are not allowed")
-    check_text(field, path)
+    check_text(f"{field} {path!r}", path)
 
 
 def check_env(field: str, env: Any) -> None:
     """Refuse what is no environment: names without ``=``, both without NUL."""
     if not isinstance(env, Mapping):
-        raise BadDevice(f"{field}: {env!r:.200} is not a dict")
+        raise BadDevice(f"{field}: {kind_of(env)} is not a dict")
     for name, value in env.items():
-        if not isinstance(name, str) or not name or "=" in name:
-            raise BadDevice(f"{field}: name {name!r} must be a non-empty str without '='")
-        check_text(f"{field}: name", name)
+        if not isinstance(name, str):
+            raise BadDevice(f"{field}: a name must be a str, not {kind_of(name)}")
+        if not name or "=" in name:
+            raise BadDevice(f"{field}: name {variable(name)} must be a non-empty str without '='")
+        check_text(f"{field}: name {name!r}", name)
         check_text(f"{field}: value of {name!r}", value, empty=True)
 
 
 def check_text(field: str, text: Any, *, empty: bool = False) -> None:
-    """Refuse what is no text of UTF-8 without NUL; `empty` text if it is not allowed."""
+    """Refuse what is no text of UTF-8 without NUL; `empty` text if it is not allowed.
+
+    The text itself is not told: it may be a secret.
+    """
     if not isinstance(text, str) or "\0" in text or not (text or empty):
         wanted = "a str" if empty else "a non-empty str"
-        raise BadDevice(f"{field} {text!r}: it must be {wanted} without NUL")
+        raise BadDevice(f"{field}: it must be {wanted} without NUL")
     try:
         text.encode()
     except UnicodeEncodeError:
         raise BadDevice(
-            f"{field} {text!r}: not UTF-8, which a CDI spec cannot carry; "
+            f"{field}: not UTF-8, which a CDI spec cannot carry; "
             "use a link or a name without such bytes"
         ) from None
 

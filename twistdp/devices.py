@@ -13,6 +13,7 @@ import attrs
 
 from twistdp.errors import BadDevice, BadName, BadTree
 from twistdp.naming import check_device_id, check_resource_type
+from twistdp.secrecy import kind_of, names_only, variable
 
 if TYPE_CHECKING:
     from twistdp.cdi import CDIDevice
@@ -86,9 +87,11 @@ class DeviceInfo:
     state: str
     nodes: Sequence[DeviceSpec] = attrs.field(default=(), converter=_copied_sequence)
     mounts: Sequence[Mount] = attrs.field(default=(), converter=_copied_sequence)
-    envs: Mapping[str, str] = attrs.field(factory=dict, converter=_copied_mapping, hash=False)
+    envs: Mapping[str, str] = attrs.field(
+        factory=dict, converter=_copied_mapping, hash=False, repr=names_only
+    )
     annotations: Mapping[str, str] = attrs.field(
-        factory=dict, converter=_copied_mapping, hash=False
+        factory=dict, converter=_copied_mapping, hash=False, repr=names_only
     )
     topology: Sequence[int] | Auto | None = attrs.field(default=AUTO, converter=_copied_sequence)
     cdi: "CDIDevice | None" = None
@@ -167,7 +170,7 @@ def accept(tree: DeviceTree, before: Accepted = NOTHING) -> Accepted:
     Raises `BadTree` for a value that is not a `DeviceTree`.
     """
     if not isinstance(tree, DeviceTree):
-        raise BadTree(f"a scan must produce a twistdp.DeviceTree, not {tree!r:.200}")
+        raise BadTree(f"a scan must produce a twistdp.DeviceTree, not {kind_of(tree)}")
     resources: dict[str, Devices] = {}
     refusals: list[Refusal] = []
     for resource_type in tree:
@@ -218,13 +221,13 @@ def _problem(device_id: Any, info: Any) -> str | None:
 def check_device(info: Any) -> None:
     """Raise `BadDevice` if `info` is not a device that a container could get."""
     if not isinstance(info, DeviceInfo):
-        raise BadDevice(f"a device must be a twistdp.DeviceInfo, not {info!r:.200}")
+        raise BadDevice(f"a device must be a twistdp.DeviceInfo, not {kind_of(info)}")
     if info.state not in (HEALTHY, UNHEALTHY):
         raise BadDevice(f"state {info.state!r}: use twistdp.HEALTHY or twistdp.UNHEALTHY")
     if not isinstance(info.reason, str):
-        raise BadDevice(f"reason {info.reason!r}: it must be a str")
+        raise BadDevice(f"reason: it must be a str, not {kind_of(info.reason)}")
     if info.group is not None and not isinstance(info.group, str):
-        raise BadDevice(f"group {info.group!r}: it must be a str or None")
+        raise BadDevice(f"group: it must be a str or None, not {kind_of(info.group)}")
     _check_topology(info.topology)
     if info.cdi is not None:
         from twistdp.cdi import check_cdi  # few plugins use it
@@ -233,7 +236,7 @@ def check_device(info: Any) -> None:
     taken: dict[str, DeviceSpec | Mount] = {}
     for node in _sequence("nodes", info.nodes):
         if not isinstance(node, DeviceSpec):
-            raise BadDevice(f"nodes: {node!r:.200} is not a twistdp.DeviceSpec")
+            raise BadDevice(f"nodes: {kind_of(node)} is not a twistdp.DeviceSpec")
         _check_paths(node, taken)
         if not isinstance(node.permissions, str) or not (
             node.permissions and set(node.permissions) <= set("rwm")
@@ -241,7 +244,7 @@ def check_device(info: Any) -> None:
             raise BadDevice(f"permissions {node.permissions!r}: use letters of 'rwm'")
     for mount in _sequence("mounts", info.mounts):
         if not isinstance(mount, Mount):
-            raise BadDevice(f"mounts: {mount!r:.200} is not a twistdp.Mount")
+            raise BadDevice(f"mounts: {kind_of(mount)} is not a twistdp.Mount")
         _check_paths(mount, taken)
         if not isinstance(mount.read_only, bool):
             raise BadDevice(f"read_only {mount.read_only!r}: use True or False")
@@ -264,7 +267,7 @@ def _check_topology(topology: Any) -> None:
 
 def _sequence(field: str, value: Any) -> Sequence[Any]:
     if not isinstance(value, tuple):
-        raise BadDevice(f"{field}: {value!r:.200} is not a list")
+        raise BadDevice(f"{field}: {kind_of(value)} is not a list")
     return value
 
 
@@ -275,7 +278,7 @@ def _check_paths(part: DeviceSpec | Mount, taken: dict[str, DeviceSpec | Mount])
             raise BadDevice(f"{field} {path!r}: it must be an absolute path")
         if "\0" in path or ".." in path.split("/"):
             raise BadDevice(f"{field} {path!r}: '..' and NUL are not allowed")
-        _check_unicode(field, path)
+        _check_unicode(f"{field} {path!r}", path)
     if taken.setdefault(part.container_path, part) != part:
         raise BadDevice(
             f"container_path {part.container_path!r}: given to two different nodes or mounts"
@@ -284,20 +287,23 @@ def _check_paths(part: DeviceSpec | Mount, taken: dict[str, DeviceSpec | Mount])
 
 def _check_texts(field: str, texts: Any, forbidden: str) -> None:
     if not isinstance(texts, Mapping):
-        raise BadDevice(f"{field}: {texts!r:.200} is not a dict")
+        raise BadDevice(f"{field}: {kind_of(texts)} is not a dict")
     for key, value in texts.items():
-        if not isinstance(key, str) or not key or set(key) & set(forbidden):
-            raise BadDevice(f"{field}: key {key!r} must be a non-empty str without {forbidden!r}")
+        if not isinstance(key, str):
+            raise BadDevice(f"{field}: a key must be a str, not {kind_of(key)}")
+        if not key or set(key) & set(forbidden):
+            shown = variable(key)
+            raise BadDevice(f"{field}: key {shown} must be a non-empty str without {forbidden!r}")
         if not isinstance(value, str) or "\0" in value:
-            raise BadDevice(f"{field}: value {value!r} of {key!r} must be a str without NUL")
+            raise BadDevice(f"{field}: the value of {key!r} must be a str without NUL")
         _check_unicode(f"{field}: {key!r}", key + value)
 
 
-def _check_unicode(field: str, text: str) -> None:
+def _check_unicode(what: str, text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
         raise BadDevice(
-            f"{field} {text!r}: not UTF-8, which the device plugin API cannot carry; "
+            f"{what}: not UTF-8, which the device plugin API cannot carry; "
             "use a link or a name without such bytes"
         ) from None

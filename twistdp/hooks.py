@@ -22,6 +22,7 @@ from twistdp.interfaces import (
     IPostAllocator,
     IPreferredAllocator,
 )
+from twistdp.secrecy import kind_of
 
 _log = Logger()
 
@@ -88,7 +89,7 @@ class Hooks:
         if _ids(answer) and len(request.container_requests) == 1:
             answer = [answer]
         if not _sequence(answer) or not all(map(_ids, answer)):
-            raise self.failed(hook, f"answered {answer!r:.200}, not a list of device ids")
+            raise self.failed(hook, f"answered {kind_of(answer)}, not a list of device ids")
         if len(answer) != len(request.container_requests):
             raise self.failed(hook, f"answered for {len(answer)} containers, not for all")
         return list(answer)
@@ -117,7 +118,8 @@ class Hooks:
             raise  # stated on purpose, or nobody wants to know any more
         except (Exception, SystemExit) as error:  # foreign code must not end the process
             _log.failure("scanner {scanner}: {hook} failed", scanner=self._name, hook=name)
-            raise self.failed(name, f"failed: {type(error).__name__}: {error}") from error
+            # What it says is for the log alone: pods' users read this, and it may be a secret.
+            raise self.failed(name, f"failed: {type(error).__name__}") from error
         finally:
             self._report_if_slow(name, self._clock.seconds() - begin)
         if result is UseDefaultMethod or isinstance(result, UseDefaultMethod):
@@ -144,7 +146,7 @@ def declared_join(scanner: object) -> Mapping[str, str]:
         return join
     _log.warn(
         "scanner {scanner}: its attribute join is not a dict of str to str, and is not used",
-        scanner=scanner,
+        scanner=f"{type(scanner).__module__}:{type(scanner).__qualname__}",
     )
     return {}
 

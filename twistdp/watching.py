@@ -18,6 +18,7 @@ from twistdp.devices import DeviceTree
 from twistdp.errors import BadTree
 from twistdp.inotify import ATTRIBUTES, CONTENTS, ENTRIES, Changes, Inotify, Watch
 from twistdp.interfaces import INotifier
+from twistdp.secrecy import kind_of
 from twistdp.worker import Worker
 
 _log = Logger()
@@ -165,7 +166,7 @@ class Discovery(Service):
         else:
             tree = self._scanner.follow(changes)
         if not isinstance(tree, DeviceTree):
-            raise BadTree(f"discover() must return a twistdp.DeviceTree, not {tree!r:.200}")
+            raise BadTree(f"discover() must return a twistdp.DeviceTree, not {kind_of(tree)}")
         return tree
 
     def _returned(self, outcome: Any) -> Any:

@@ -239,7 +239,7 @@ class TroubleTests(HooksTestCase):
         text = await self.refusal()
         for part in ("INTERNAL", f"allocate of the device plugin's scanner {NAME}"):
             self.assertIn(part, text)
-        for part in ("ZeroDivisionError: too few gadgets", "its log on the node", "must mend it"):
+        for part in ("ZeroDivisionError; its log on the node", "must mend it"):
             self.assertIn(part, text)
         (logged,) = self.flushLoggedErrors()
         self.assertIn("in crash", logged.getTraceback())
@@ -282,7 +282,7 @@ class TroubleTests(HooksTestCase):
             (AllocateResponse([ContainerAllocateResponse()] * 2), "answered for 2 containers"),
             (None, "answered None, not an AllocateResponse"),
             ({"envs": {}}, "not an AllocateResponse"),
-            (AllocateResponse(["a"]), "'a' is not a ContainerAllocateResponse"),  # type: ignore
+            (AllocateResponse(["a"]), "type str is not a ContainerAllocateResponse"),  # type: ignore
             (response(devices=[DeviceSpec("dev/a", "/dev/a")]), "'dev/a': it must be an absolute"),
             (response(devices=["/dev/a"]), "is not a twistdp.DeviceSpec"),
             (response(mounts=["/mnt"]), "is not a twistdp.Mount"),
@@ -444,7 +444,7 @@ class PreStartTests(HooksTestCase):
         await self.serve(pre_start_container=prepare)
         for part in (
             "code = FAILED_PRECONDITION desc = still hot; wait a minute, which",
-            f"pre_start_container of the device plugin's scanner {NAME} failed: OSError: reset",
+            f"pre_start_container of the device plugin's scanner {NAME} failed: OSError; its log",
         ):
             start = Deferred.fromCoroutine(self.kubelet.resources[YELLOW].start_container(["a"]))
             failed = await self.assertFailure(soon(start), AdmissionRefused)

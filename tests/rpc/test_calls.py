@@ -198,14 +198,14 @@ class RefusalTests(TestCase):
         self.assertEqual((error.status, error.details), ("DATA_LOSS", "all of it"))
 
     async def test_unknown_exception(self) -> None:
-        """A bug is INTERNAL with its type and text, its stack logged exactly once."""
+        """A bug is INTERNAL with its type alone, text and stack logged exactly once."""
 
         def handler(_: StringValue) -> None:
             raise ZeroDivisionError("by zero")
 
         error = await self.refused(handler)
         self.assertEqual(error.status, "INTERNAL")
-        self.assertIn("ZeroDivisionError: by zero", error.details)
+        self.assertIn("ZeroDivisionError; its log", error.details)
         (logged,) = self.flushLoggedErrors()
         self.assertIn("in handler", logged.getTraceback())
 
@@ -223,7 +223,7 @@ class RefusalTests(TestCase):
         self.assertEqual(first.value, "first")
         error = await self.assertFailure(soon(stream.read()), CallFailed)
         self.assertEqual(error.status, "INTERNAL")
-        self.assertIn("ZeroDivisionError: by zero", error.details)
+        self.assertIn("ZeroDivisionError; its log", error.details)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     async def test_answer_that_is_no_message(self) -> None:

@@ -63,7 +63,7 @@ async def awaited(result: Any, loop: asyncio.AbstractEventLoop) -> Any:
             error = outcome.value
             # A Future refuses the one, and the loop ends with the others.
             if isinstance(error, StopIteration) or not isinstance(error, Exception):
-                error = RuntimeError(f"a handler raised {error!r}")
+                error = RuntimeError(f"a handler raised {type(error).__name__}")
                 error.__cause__ = outcome.value
             future.set_exception(error)
         else:

@@ -43,8 +43,8 @@ def code_of(kind: type[Exception]) -> grpc.StatusCode | None:
 def answer_for(error: Exception, method: str) -> tuple[grpc.StatusCode, str]:
     """The status and text that a handler's exception is answered with.
 
-    Stated refusals go out as they are; anything else is a bug, whose stack goes to the log and
-    whose one-line form goes to the peer.
+    Stated refusals go out as they are; anything else is a bug, whose text and stack go to the
+    log, and of which the peer is told no more than its kind: the text may have anything in it.
     """
     if isinstance(error, CallFailed):
         return grpc.StatusCode[error.status], error.details
@@ -56,8 +56,7 @@ def answer_for(error: Exception, method: str) -> tuple[grpc.StatusCode, str]:
     _log.failure("{method}: the handler failed", method=method)
     return (
         grpc.StatusCode.INTERNAL,
-        f"{method} failed in the device plugin: {type(error).__name__}: {error}; "
-        "its log has the stack",
+        f"{method} failed in the device plugin: {type(error).__name__}; its log has the stack",
     )
 
 
