@@ -10,6 +10,7 @@ from twisted.logger import Logger, LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.helpers import temporary_directory
+from twistdp.errors import Untrusted
 from twistdp.logs.format import as_json, as_text
 from twistdp.logs.output import FileOutput, Observer, Output, StreamOutput, SyslogOutput
 
@@ -134,6 +135,23 @@ class FileTests(SynchronousTestCase):
     def test_cannot_open(self) -> None:
         """A file that cannot be opened is an OSError."""
         self.assertRaises(OSError, self.opened, os.path.join(self.directory, "absent", "a.log"))
+
+    def test_link(self) -> None:
+        """A link is followed, as one to /dev/stdout, also to a file that is not there yet."""
+        os.symlink("b.log", self.path)
+        for _ in range(2):
+            self.opened().write("I", "x")
+        self.assertEqual(self.read(), "x\nx\n")
+
+    def test_link_that_others_may_change(self) -> None:
+        """A link that somebody else may have made is not followed, and its target is kept."""
+        victim = os.path.join(self.directory, "victim")
+        os.mkdir(os.path.join(self.directory, "x"))
+        path = os.path.join(self.directory, "x", "a.log")
+        os.symlink(victim, path)
+        os.chmod(os.path.dirname(path), 0o777)
+        self.assertRaises(Untrusted, self.opened, path)
+        self.assertFalse(os.path.exists(victim))
 
 
 class SyslogTests(SynchronousTestCase):

@@ -123,6 +123,16 @@ class ServiceTestCase(SynchronousTestCase):
 class ObserverTests(ServiceTestCase):
     """The application logs through the service."""
 
+    def test_a_link_that_others_may_change(self) -> None:
+        """Such a log file ends the process with one line."""
+        directory = temporary_directory(self)
+        path = os.path.join(directory, "a.log")
+        os.symlink("victim", path)
+        os.chmod(directory, 0o777)
+        ended = self.assertRaises(SystemExit, self.application, nodaemon=0, logfile=path)
+        self.assertIn(f"deviceplugin: --logfile {path} cannot be trusted: others", str(ended))
+        self.assertFalse(os.path.exists(os.path.join(directory, "victim")))
+
     def test_text(self) -> None:
         """By default lines are klog's."""
         self.assertRegex(self.written(), f"^{HEADER.pattern}\n$")

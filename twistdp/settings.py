@@ -110,8 +110,8 @@ def check_socket_directory(settings: Settings) -> None:
     if not os.access(settings.private_place, os.W_OK | os.X_OK):
         raise BadSetting(
             f"registry directory {settings.registry_dir}: {settings.private_place}, where its "
-            "sockets are made, is not writable for this user; run as root or give another "
-            "--registry-dir"
+            "sockets are made, is not writable for this user; run as root, mount it "
+            "writable, or give another --registry-dir"
         )
 
 
@@ -126,7 +126,8 @@ def check_plugin_directory(
     if os.path.isdir(path):
         if not os.access(path, os.W_OK | os.X_OK):
             raise BadSetting(
-                f"{what} {path}: not writable for this user; run as root or give another {option}"
+                f"{what} {path}: not writable for this user; run as root, mount it writable, or "
+                f"give another {option}"
             )
     elif os.path.lexists(path):
         raise BadSetting(f"{what} {path}: not a directory; give another {option}")

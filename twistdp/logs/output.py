@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from twistdp.klog import shown
 from twistdp.logs.record import Record, caller_of, complaint, level_of, record_of
+from twistdp.trust import check_path
 
 PRIORITIES = {
     "I": syslog.LOG_INFO,
@@ -58,11 +59,14 @@ class FileOutput:
         self._file: LogFile | None = None
 
     def open(self) -> None:
-        """Open the file.  Raises OSError if it cannot be.
+        """Open the file.  Raises OSError if it cannot be, `Untrusted` for a link of somebody else's.
 
         To be done when twistd would do it: before it forks, changes its directory or gives up
         its rights, and while what is wrong can still be told on stderr.
         """
+        if os.path.islink(self.path):  # as to /dev/stdout; where others may write, to anything
+            with suppress(FileNotFoundError):
+                check_path(self.path)
         mode = None
         if not os.path.exists(self.path):
             umask = self._umask

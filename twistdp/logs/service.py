@@ -14,6 +14,7 @@ from twisted.python import usage
 from twisted.python.components import Componentized
 
 import twistdp.klog as klog
+from twistdp.errors import Untrusted
 from twistdp.logs.bridge import Bridge
 from twistdp.logs.format import as_json, as_text
 from twistdp.logs.output import FileOutput, Observer, Output, StreamOutput, SyslogOutput
@@ -166,6 +167,8 @@ def _open(output: FileOutput) -> None:
         output.open()
     except OSError as error:
         raise SystemExit(f"deviceplugin: --logfile {output.path}: {error.strerror}") from error
+    except Untrusted as error:
+        raise SystemExit(f"deviceplugin: --logfile {error}") from error
 
 
 def _change_level(step: int) -> None:
