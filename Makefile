@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SELF   := --config-settings editable_mode=compat --editable
 TESTS  ?= tests
 
-.PHONY: help demo test conformance lint types format protos clean
+.PHONY: help demo test conformance lint types format protos clean audit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ types: $(VENV)/.lint ## mypy, strict
 format: $(VENV)/.lint ## put the code in ruff's format
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
+audit: $(VENV)/.lint ## known vulnerabilities of what is pinned, where a data base can be reached
+	test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && \
+	  timeout 120 .venv-audit/bin/python -m pip --disable-pip-version-check --quiet install \
+	  pip-audit==2.10.1; } || echo "audit: pip-audit cannot be installed"
+	$(BIN)/python .ci/audit.py . .venv-audit/bin/pip-audit
+
 protos: ## regenerate twistdp/kubelet/*_pb2.py from protos/
 	test -x .venv-protos/bin/python || $(PYTHON) -m venv .venv-protos
 	.venv-protos/bin/python -m pip --disable-pip-version-check --quiet install grpcio-tools==1.75.1
@@ -42,7 +48,7 @@ protos: ## regenerate twistdp/kubelet/*_pb2.py from protos/
 	sed -i 's/_descriptor_pool\.Default()/_descriptor_pool.DescriptorPool()/' twistdp/kubelet/*_pb2.py
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .venv-protos build *.egg-info .coverage* _trial_temp* .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-protos .venv-audit build *.egg-info .coverage* _trial_temp* .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -59,7 +59,7 @@ class FileOutput:
         self._file: LogFile | None = None
 
     def open(self) -> None:
-        """Open the file.  Raises OSError if it cannot be, `Untrusted` for a link of somebody else's.
+        """Open the file.  Raises OSError, and `Untrusted` for a link of somebody else's.
 
         To be done when twistd would do it: before it forks, changes its directory or gives up
         its rights, and while what is wrong can still be told on stderr.
