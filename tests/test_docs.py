@@ -7,9 +7,52 @@ import sys
 import tempfile
 
 from twisted.internet.utils import getProcessOutputAndValue
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-DOCS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs")
+from twistdp import settings
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+DOCS = os.path.join(ROOT, "docs")
+
+
+def text_of(path: str) -> str:
+    """A document."""
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+class LinkTests(SynchronousTestCase):
+    """All documents."""
+
+    def test_links(self) -> None:
+        """Links within the project lead somewhere, and the README leads to every document."""
+        paths = [os.path.join(DOCS, name) for name in os.listdir(DOCS)]
+        for path in (os.path.join(ROOT, "README.md"), *paths):
+            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text_of(path)):
+                found = os.path.join(os.path.dirname(path), target)
+                self.assertTrue(os.path.exists(found), f"{path}: {target}")
+        readme = text_of(os.path.join(ROOT, "README.md"))
+        for path in paths:
+            self.assertIn(f"(docs/{os.path.basename(path)})", readme)
+
+
+class SecurityTests(SynchronousTestCase):
+    """docs/security.md."""
+
+    def test_names(self) -> None:
+        """The modules that it names are there, and the paths are those of the settings."""
+        text = text_of(os.path.join(DOCS, "security.md"))
+        modules = set(re.findall(r"`(twistdp/[^`]*)`", text))
+        self.assertGreater(len(modules), 5)
+        for module in modules:
+            self.assertTrue(os.path.exists(os.path.join(ROOT, module)), module)
+        for path in (
+            settings.PLUGIN_DIRECTORY,
+            settings.REGISTRY_DIRECTORY,
+            settings.CDI_DIRECTORY,
+            settings.POD_RESOURCES_SOCKET,
+        ):
+            self.assertIn(f"`{path}", text)
 
 
 class FirstPluginTests(TestCase):
