@@ -4,6 +4,8 @@ import os
 import socket
 from contextlib import suppress as tolerate
 
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
@@ -13,7 +15,9 @@ from tests.integration.test_life import BLUE, YELLOW, LifeTestCase, ToldScanner,
 from tests.users import ALICE, NEEDS_ROOT, acting_as, given_to
 from twistdp import HEALTHY, CDIDevice, CDINode, DeviceInfo, Settings, klog
 from twistdp.cdiparts import TIDY_AFTER, CdiParts, clean_leftovers
-from twistdp.errors import Untrusted
+from twistdp.errors import KubeletAbsent, Untrusted
+from twistdp.kubelet.messages import DevicePluginOptions
+from twistdp.kubelet.registration import register
 
 
 def two_resources() -> ToldScanner:
@@ -178,3 +182,25 @@ class PodResourcesTests(TestCase):
         (name,) = os.listdir(settings.cdi_dir)
         with open(os.path.join(settings.cdi_dir, name), encoding="ascii") as file:
             self.assertEqual(file.read().count('"name"'), 2)
+
+
+class UnprivilegedTests(LifeTestCase):
+    """A process that may not call the kubelet."""
+
+    skip = NEEDS_ROOT
+
+    async def test_permission_denied(self) -> None:
+        """It is told so, rather than that there is no kubelet."""
+        os.chmod(self.directory, 0o755)
+        await self.kubelet.start()
+        path = os.path.join(self.directory, "kubelet.sock")
+        with acting_as(ALICE):
+            attempt = Deferred.fromCoroutine(
+                register(path, YELLOW, "x.sock", DevicePluginOptions(), reactor=reactor)
+            )
+            error = self.failureResultOf(attempt, KubeletAbsent).value
+        self.assertEqual(
+            str(error),
+            f"the kubelet on {path} cannot be called: Permission denied; let this process, which "
+            f"runs as user {ALICE}, connect to it, as root can",
+        )
