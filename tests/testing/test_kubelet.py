@@ -20,6 +20,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     DevicePluginOptions,
 )
 from twistdp.testing import AdmissionRefused, FakeKubelet, node
+from twistdp.testing.node import NodeResource
 
 RESOURCE = "contract.example.com/widget"
 
@@ -331,6 +332,19 @@ class FakeKubeletTests(TestCase):
         await self.assertFailure(
             self.kubelet.until(lambda: self.kubelet.allocatable(RESOURCE) == 0, 0.2), TimeoutError
         )
+
+    async def test_ends_in_the_middle_of_a_registration(self) -> None:
+        """No stream is opened by a kubelet that has ended while it dialled."""
+        await self.kubelet.start()
+        plugin = ThrowAwayPlugin(self.directory, RESOURCE, "x.sock", reactor)
+        self.addCleanup(plugin.stop)
+        await plugin.serve()
+        resource = NodeResource(RESOURCE, self.kubelet, reactor)
+        asked = plugin.log.seen("options")
+        asked.addCallback(lambda _: resource.disconnect_all())
+        connecting = Deferred.fromCoroutine(resource.connect(f"{self.directory}/x.sock"))
+        await self.assertFailure(connecting, CallFailed)
+        self.assertFalse(resource.connected)
 
     async def test_refuses_and_hangs_on_demand(self) -> None:
         """Register can be refused with a text, or left unanswered."""

@@ -102,6 +102,19 @@ class RegistryTests(TestCase):
         await self.kubelet.start()
         await self.kubelet.listed(RESOURCE, ["a", "b"])
 
+    async def test_ends_when_a_registration_does(self) -> None:
+        """A kubelet that ends while it refuses a plugin does not try again afterwards."""
+        await self.kubelet.start()
+        plugin = self.plugin()
+        plugin.info.type = "Gadget"
+        await plugin.door.listen()
+        ended = self.kubelet.until(lambda: self.kubelet.registrations)
+        # At once, in the middle of what the registry does.
+        await ended.addCallback(lambda _: self.kubelet.stop())
+        await plugin.log.seen("refused")
+        asked = plugin.log.events.count("info")
+        await self.assertFailure(plugin.log.seen("info", asked + 1, timeout=0.1), TimeoutError)
+
     async def test_another_endpoint(self) -> None:
         """The device plugin API may be on a socket elsewhere."""
         await self.kubelet.start()

@@ -122,6 +122,9 @@ class NodeResource:
         except CancelledError:
             connection.close()
             raise
+        if self._over:
+            connection.close()
+            raise CallFailed("UNKNOWN", "the kubelet is ending")
         self._liveness_lost = False
         self._stop_timer()
         self._current = connection

@@ -145,6 +145,8 @@ class PluginsRegistry:
     async def _keep_trying(self, plugin: _Plugin) -> None:
         backoff = Backoff(RETRY_FIRST, RETRY_MOST)
         while not await self._register(plugin):
+            if self._plugins.get(plugin.path) is not plugin:
+                return  # what it waited for was over when it was cancelled
             await deferLater(self._reactor, backoff.next())
 
     async def _register(self, plugin: _Plugin) -> bool:
