@@ -47,9 +47,9 @@ class ListStreamsTests(SynchronousTestCase):
     def _lose(self) -> None:
         self.lost += 1
 
-    def reader(self) -> Reader:
+    def reader(self, caller: str = "") -> Reader:
         """A stream that has got the first list."""
-        reader = Reader(self.streams.follow())
+        reader = Reader(self.streams.follow(caller))
         reader.read()
         return reader
 
@@ -85,6 +85,59 @@ class ListStreamsTests(SynchronousTestCase):
         self.assertTrue(self.streams.kubelets_over)
         self.streams.end_generation(1.0)
         self.assertFalse(self.streams.kubelets_over)
+
+    def end(self, reader: Reader) -> None:
+        """The peer goes away."""
+        reader.read()
+        reader.cancel()
+
+    def test_the_kubelet_asks_first(self) -> None:
+        """Somebody's stream that is older than the kubelet's, or comes in between, is not its."""
+        older = self.reader("somebody")
+        self.streams.asked("kubelet")
+        self.assertFalse(self.streams.kubelets_open)
+        between = self.reader("somebody")
+        self.assertFalse(self.streams.kubelets_open)
+        kubelets, later = self.reader("kubelet"), self.reader("kubelet")
+        self.assertTrue(self.streams.kubelets_open)
+        for reader in (older, between, later):
+            self.end(reader)
+        self.assertEqual(self.lost, 0)
+        self.assertFalse(self.streams.kubelets_over)
+        self.end(kubelets)
+        self.assertEqual(self.lost, 1)
+        self.assertTrue(self.streams.kubelets_over)
+
+    def test_somebody_who_was_taken_for_the_kubelet(self) -> None:
+        """When a kubelet asks at last, an end that came before means nothing."""
+        self.end(self.reader("somebody"))
+        self.assertTrue(self.streams.kubelets_over)
+        self.streams.asked("kubelet")
+        self.assertFalse(self.streams.kubelets_over)
+
+    def test_a_kubelet_that_asks_later(self) -> None:
+        """Its stream counts, also when it is older than the question."""
+        kubelets = self.reader("kubelet")
+        self.streams.asked("kubelet")
+        self.assertTrue(self.streams.kubelets_open)
+        self.end(kubelets)
+        self.assertEqual(self.lost, 1)
+
+    def test_two_connections_of_a_kubelet(self) -> None:
+        """Where a registration was given up that the kubelet goes on with, both streams count."""
+        self.streams.asked("kubelet")
+        self.streams.end_generation(1.0)
+        self.streams.asked("kubelet")
+        for reader in [self.reader("kubelet"), self.reader("kubelet")]:
+            self.end(reader)
+        self.assertEqual(self.lost, 2)
+
+    def test_settled(self) -> None:
+        """A stream that a kubelet has asked for in vain is not waited for for ever."""
+        self.streams.asked("kubelet")
+        self.streams.settled()
+        self.end(self.reader("kubelet"))
+        self.assertEqual(self.lost, 0)
 
     def test_a_new_generation_ends_the_old_streams(self) -> None:
         """Old streams end without being told as lost; the Deferred fires when they have."""

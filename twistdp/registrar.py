@@ -21,8 +21,10 @@ _log = Logger()
 STABLE = 5.0
 """Seconds that a stream must have lived for its end to be answered without a back-off."""
 
-STREAM_TIMEOUT = 10.0
-"""Seconds in which a kubelet that has accepted opens ListAndWatch; usually at once."""
+STREAM_TIMEOUT = 1.0
+"""Seconds in which a kubelet that has accepted opens ListAndWatch; usually at once.
+
+It does not when it has let go of the new connection meanwhile, because of an older one's end."""
 
 STREAM_PATIENCE = 0.05
 """Seconds that older streams get to end before the resource is registered anew."""
@@ -112,7 +114,7 @@ class Registrar:
         self._session.registered()
         if self._streams.kubelets_over:  # before we heard that it was accepted
             self._session.stream_ended()
-        elif not self._streams.kubelets_open:
+        else:
             self._timer = self._reactor.callLater(STREAM_TIMEOUT, self._check_stream)
 
     def _failed(self, failure: Failure, attempt: Deferred[None]) -> None:
@@ -123,6 +125,7 @@ class Registrar:
         self._session.failed()
 
     def _check_stream(self) -> None:
+        self._streams.settled()
         if not self._streams.kubelets_open:
             self._say(
                 f"{self._resource}: the kubelet has accepted the registration but opened no "

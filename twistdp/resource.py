@@ -23,6 +23,7 @@ from twistdp.kubelet.api import (
 from twistdp.kubelet.directory import PluginDirectory
 from twistdp.kubelet.messages import (
     AllocateRequest,
+    DevicePluginOptions,
     Empty,
     PreferredAllocationRequest,
     PreStartContainerRequest,
@@ -31,7 +32,7 @@ from twistdp.kubelet.registration import Registration, SocketRegistration
 from twistdp.kubelet.watcher import WatcherRegistration
 from twistdp.naming import socket_path
 from twistdp.registrar import Registrar
-from twistdp.rpc import Method, Server
+from twistdp.rpc import Method, Server, caller
 from twistdp.settings import Settings
 from twistdp.streams import ListStreams
 
@@ -80,7 +81,7 @@ class Resource(Service):
         self._server = Server(
             socket_path(directory.path, name, settings.private_place),
             [
-                Method(GET_OPTIONS, Empty, self._answers.get_options),
+                Method(GET_OPTIONS, Empty, self._get_options),
                 Method(LIST_AND_WATCH, Empty, self._list_and_watch, streaming=True),
                 Method(ALLOCATE, AllocateRequest, self._answers.allocate),
                 Method(
@@ -155,8 +156,12 @@ class Resource(Service):
     def _stream_lost(self) -> None:
         self._registrar.stream_lost()
 
+    def _get_options(self, request: Empty) -> DevicePluginOptions:
+        self._streams.asked(caller.get())
+        return self._answers.get_options(request)
+
     def _list_and_watch(self, _: Empty) -> AsyncIterator[bytes]:
-        return self._streams.follow()
+        return self._streams.follow(caller.get())
 
 
 def _change(before: Devices, after: Devices) -> str:

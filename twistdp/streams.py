@@ -1,5 +1,6 @@
 """The ListAndWatch streams of one resource."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 
 from twisted.internet.defer import Deferred, TimeoutError, succeed
@@ -13,8 +14,12 @@ class _Generation:
     """The streams between one registration and the next."""
 
     def __init__(self) -> None:
-        self.opened = False
-        self.kubelets_open = False
+        self.asked = False
+        """Whether a kubelet has asked for the options."""
+        self.kubelets: dict[object, str] = {}
+        """The open streams that a kubelet has opened, or that are taken for such; and who it is."""
+        self.over = False
+        """Whether one of them has ended."""
         self.count = 0
         self.emptied: Deferred[None] = Deferred()
 
@@ -23,9 +28,10 @@ class ListStreams:
     """Feeds any number of streams with the newest list; tells when the kubelet's has ended.
 
     There can be several at once: an old kubelet's, a new one's, a person's who looks.  Each
-    registration begins a new generation; the first stream of a generation is the one that the
-    kubelet opens after it has accepted, and `lost` is called when that one ends by itself.
-    `name` is the resource's, for the log.
+    registration begins a new generation, and `lost` is called when a kubelet's stream of the
+    current one ends by itself.  A kubelet first asks for the options and then opens its stream,
+    so each time that somebody has `asked`, the next stream of the same caller is a kubelet's;
+    where nobody has asked, the first one is.  `name` is the resource's, for the log.
     """
 
     def __init__(
@@ -36,27 +42,43 @@ class ListStreams:
         self._clock = clock
         self._lost = lost
         self._current = _Generation()
+        self._expected: Counter[str] = Counter()  # streams of each caller, in any generation
 
     @property
     def kubelets_open(self) -> bool:
-        """Whether the stream that the kubelet opened in this generation is open."""
-        return self._current.kubelets_open
+        """Whether a stream that a kubelet opened in this generation is open."""
+        return bool(self._current.kubelets)
 
     @property
     def kubelets_over(self) -> bool:
-        """Whether it was opened in this generation and has ended."""
-        return self._current.opened and not self._current.kubelets_open
+        """Whether one that a kubelet opened in this generation has ended."""
+        return self._current.over
+
+    def asked(self, caller: str) -> None:
+        """`caller` has asked for the options, as a kubelet does before it opens its stream."""
+        self._expected[caller] += 1
+        if not self._current.asked:
+            self._current.asked = True
+            # Whoever else came before was no kubelet.
+            kubelets = self._current.kubelets.items()
+            self._current.kubelets = {s: of for s, of in kubelets if of == caller}
+            self._current.over = False
+
+    def settled(self) -> None:
+        """No kubelet that has asked so far will open a stream any more."""
+        self._expected.clear()
 
     def publish(self, value: bytes) -> None:
         """Send another list to all streams; one that is not read gets the newest later."""
         self._latest.publish(value)
 
-    async def follow(self) -> AsyncIterator[bytes]:
+    async def follow(self, caller: str = "") -> AsyncIterator[bytes]:
         """One stream: the list now, then after each change, until its generation ends."""
-        generation = self._current
-        kubelets, generation.opened = not generation.opened, True
-        generation.kubelets_open |= kubelets
+        generation, stream = self._current, object()
         generation.count += 1
+        kubelets = self._is_kubelets(caller)
+        if kubelets:
+            generation.kubelets[stream] = caller
         V(4).info("stream opened", resource=self._name, kubelets=kubelets)
         sent = -1
         try:
@@ -75,15 +97,23 @@ class ListStreams:
                 else:
                     await self._latest.newer_than(sent)
         finally:
-            V(4).info("stream ended", resource=self._name, kubelets=kubelets)
+            kubelets = stream in generation.kubelets
             generation.count -= 1
             if kubelets:
-                generation.kubelets_open = False
+                del generation.kubelets[stream]
+                generation.over = True
+            V(4).info("stream ended", resource=self._name, kubelets=kubelets)
             if generation is not self._current or self._latest.closed:
                 if generation.count == 0 and not generation.emptied.called:
                     generation.emptied.callback(None)
             elif kubelets:
                 self._lost()
+
+    def _is_kubelets(self, caller: str) -> bool:
+        if self._expected[caller]:
+            self._expected[caller] -= 1
+            return True
+        return not (self._current.asked or self._current.kubelets or self._current.over)
 
     def end_generation(self, patience: float) -> Deferred[None]:
         """End all streams; fires when they have ended, after `patience` seconds at the latest."""

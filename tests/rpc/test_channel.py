@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import AsyncIterator
 
 from google.protobuf.wrappers_pb2 import BytesValue, StringValue
 from twisted.internet import reactor
@@ -11,9 +12,10 @@ from twisted.trial.unittest import TestCase
 
 from tests.helpers import channel_to, served, server_of, soon, temporary_directory
 from twistdp.errors import BadSetting, CallFailed, MalformedMessage, PeerUnavailable
-from twistdp.rpc import Channel, Method
+from twistdp.rpc import Channel, Method, caller
 
 ASK = "/test.Service/Ask"
+WATCH = "/test.Service/Watch"
 
 
 class ChannelTests(TestCase):
@@ -115,3 +117,21 @@ class ChannelTests(TestCase):
         await self.assertFailure(self.ask(channel), PeerUnavailable)
         stream = channel.stream(ASK, b"", StringValue)
         await self.assertFailure(soon(stream.read()), PeerUnavailable)
+
+    async def test_tells_who_calls(self) -> None:
+        """A handler may look at what its caller calls itself, begun as the channel was told."""
+        path = f"{temporary_directory(self)}/b.sock"
+        ask = Method(ASK, None, lambda _: StringValue(value=caller.get()))
+
+        async def watch(name: str) -> AsyncIterator[StringValue]:
+            yield StringValue(value=name)
+
+        watching = Method(WATCH, None, lambda _: watch(caller.get()), streaming=True)
+        await soon(server_of(self, path, ask, watching).listen())
+        for agent in ("somebody/1.0", "else/2.0"):
+            channel = channel_to(self, path, agent=agent)
+            answer = await soon(channel.unary(ASK, b"", StringValue))
+            self.assertTrue(answer.value.startswith(f"{agent} "), answer.value)
+            item = await soon(channel.stream(WATCH, b"", StringValue).read())
+            assert item is not None
+            self.assertEqual(item.value, answer.value)

@@ -16,6 +16,6 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 from twistdp.rpc.bridge import require_asyncio_reactor
 from twistdp.rpc.channel import Channel, Stream
-from twistdp.rpc.server import Method, Server
+from twistdp.rpc.server import Method, Server, caller
 
-__all__ = ["Channel", "Method", "Server", "Stream", "require_asyncio_reactor"]
+__all__ = ["Channel", "Method", "Server", "Stream", "caller", "require_asyncio_reactor"]

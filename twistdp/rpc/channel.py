@@ -23,7 +23,7 @@ class Channel:
     """A connection to the server on the unix socket `path`, made at the first call.
 
     `max_receive` limits the size of an answer, in bytes; the default is gRPC's own 4 MiB.
-    `authority` is the header ``:authority``.
+    `authority` is the header ``:authority``; `agent` begins the header ``user-agent``.
     """
 
     def __init__(
@@ -34,12 +34,14 @@ class Channel:
         max_receive: int = 4 * 1024 * 1024,
         # What grpc-go sends; kubelets and plugins have refused other authorities.
         authority: str = "localhost",
+        agent: str = "twistdp",
     ) -> None:
         self._path = path
         self._loop = bridge.loop_of(reactor)
         self._options = [
             *_OPTIONS,
             ("grpc.default_authority", authority),
+            ("grpc.primary_user_agent", agent),
             ("grpc.max_receive_message_length", max_receive),
         ]
         self._channel: grpc.aio.Channel | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextvars import ContextVar
 from itertools import groupby
 from typing import Any
 
@@ -22,6 +23,9 @@ _log = Logger()
 
 LATE = 0.3
 """Seconds that cancelled calls get for their clean-up before a stop goes on without them."""
+
+caller: ContextVar[str] = ContextVar("caller", default="")
+"""What the program calls itself whose call a handler is called for (header ``user-agent``)."""
 
 
 @attrs.frozen
@@ -173,7 +177,8 @@ class Server(Service):
                 )
         self._file.release()
 
-    def _track(self) -> None:
+    def _track(self, context: Any) -> None:
+        caller.set(dict(context.invocation_metadata()).get("user-agent", ""))
         task = asyncio.current_task()
         assert task is not None
         self._calls.add(task)
@@ -196,7 +201,7 @@ class Server(Service):
         self, method: Method, loop: asyncio.AbstractEventLoop
     ) -> Callable[[bytes, Any], Awaitable[bytes]]:
         async def call(data: bytes, context: Any) -> bytes:
-            self._track()
+            self._track(context)
             try:
                 result = method.handler(_request(method, data))
                 return encoded(await bridge.awaited(result, loop))
@@ -211,7 +216,7 @@ class Server(Service):
         self, method: Method, loop: asyncio.AbstractEventLoop
     ) -> Callable[[bytes, Any], Awaitable[None]]:
         async def call(data: bytes, context: Any) -> None:
-            self._track()
+            self._track(context)
             try:
                 items = method.handler(_request(method, data))
                 try:

@@ -44,6 +44,9 @@ STALE_AFTER = 301.0
 PRE_START_TIMEOUT = 30.0
 """Seconds that PreStartContainer may take (API: KubeletPreStartContainerRPCTimeoutInSecs)."""
 
+AGENT = "grpc-go/1.72.2"
+"""What a kubelet calls itself, in front of what this gRPC does."""
+
 
 class AdmissionRefused(TwistdpError):
     """A pod could not be admitted; the text is what its status would show."""
@@ -63,7 +66,7 @@ class _Connection:
     """A registered endpoint: one connection and its ListAndWatch stream."""
 
     def __init__(self, path: str, reactor: Any) -> None:
-        self.channel = Channel(path, reactor=reactor)
+        self.channel = Channel(path, reactor=reactor, agent=AGENT)
         self.options = DevicePluginOptions()
         self.stream: Stream[ListAndWatchResponse] | None = None
 
@@ -148,7 +151,7 @@ class NodeResource:
                         "UNKNOWN", "failed to dial device plugin: context deadline exceeded"
                     ) from error
             await connection.channel.close()
-            connection.channel = Channel(path, reactor=self._reactor)
+            connection.channel = Channel(path, reactor=self._reactor, agent=AGENT)
             await deferLater(self._reactor, 0.1)
 
     async def _follow(self, connection: _Connection) -> None:
