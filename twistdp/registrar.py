@@ -158,6 +158,12 @@ class Registrar:
         self._session.outdated()
 
     def _socket_changed(self) -> None:
-        if not self._server.is_published():
-            self._backoff.reset()
+        if self._server.is_published():
+            return
+        self._backoff.reset()
+        if self._streams.kubelets_open and not self._registration.by_name:
+            # Its connection lives on, and what it has of us.  If it was a starting kubelet that
+            # removed the name, its own socket and the end of the stream tell so.
+            self._server.listen().addErrback(lambda _: self._session.outdated())
+        else:
             self._session.outdated()

@@ -28,8 +28,9 @@ from twistdp import (
     Settings,
     WatchingScanner,
     inventory,
+    registrar,
 )
-from twistdp.errors import BadTree
+from twistdp.errors import BadTree, CallFailed
 from twistdp.inotify import inotify_of
 from twistdp.kubelet import registration
 from twistdp.kubelet.api import LIST_AND_WATCH
@@ -338,13 +339,41 @@ class KubeletTroubleTests(LifeTestCase):
         await self.kubelet.listed(YELLOW, ["a"])
 
     async def test_own_socket_deleted(self) -> None:
-        """The plugin's socket is made again and the resource registered."""
+        """The plugin's socket is there again, and the kubelet's stream goes on."""
         scanner = await self.listed()
-        os.unlink(os.path.join(self.directory, f"{DOMAIN}_yellow.sock"))
-        await self.kubelet.until(lambda: len(self.kubelet.registrations) == 2)
+        path = os.path.join(self.directory, f"{DOMAIN}_yellow.sock")
+        made = Deferred[None]()
+        watch = inotify_of(reactor).watch(
+            self.directory, lambda changes: None if made.called else look()
+        )
+        self.addCleanup(watch.stop)
+
+        def look() -> None:
+            if os.path.exists(path):
+                made.callback(None)
+
+        os.unlink(path)
+        await made.addTimeout(5.0, reactor)
         scanner.tell(tree_of("a", "b"))
         await self.kubelet.listed(YELLOW, ["a", "b"])
         self.assertEqual(self.sockets(), {f"{DOMAIN}_yellow.sock"})
+        self.assertEqual(len(self.kubelet.registrations), 1)
+        await self.kubelet.restart()
+        await self.kubelet.listed(YELLOW, ["a", "b"])
+
+    async def test_kubelet_lets_go_before_its_stream(self) -> None:
+        """Accepted, but the stream never comes: the resource is registered again after a while."""
+        self.patch(registrar, "STREAM_TIMEOUT", 0.05)
+        await self.kubelet.start()
+        self.manage(ToldScanner(tree_of("a")))
+        accepted = self.kubelet.until(lambda: self.kubelet.registrations)
+        await accepted.addCallback(lambda _: self.kubelet.resources[YELLOW].end_stream())
+        await self.log.seen(
+            f"{YELLOW}: the kubelet has accepted the registration but opened no stream; "
+            "registering again"
+        )
+        await self.kubelet.listed(YELLOW, ["a"])
+        self.assertEqual(len(self.kubelet.registrations), 2)
 
     async def test_stream_ended_by_the_kubelet(self) -> None:
         """A kubelet that drops the stream never dials again, so the resource is registered."""
@@ -441,6 +470,27 @@ class StreamTests(LifeTestCase):
         scanner.tell(tree_of("b"))
         await self.kubelet.listed(YELLOW, ["b"])
         self.assertEqual(len(self.kubelet.registrations), 1)
+
+    async def test_another_client_that_comes_first(self) -> None:
+        """One that looks again at once is not taken for the kubelet, whose end is noticed."""
+        await self.kubelet.start()
+        self.manage(ToldScanner(tree_of("a")))
+        await self.kubelet.listed(YELLOW, ["a"])
+        path = os.path.join(self.directory, f"{DOMAIN}_yellow.sock")
+        channel = Channel(path, reactor=reactor)
+
+        async def look() -> None:
+            while True:
+                async for _ in channel.stream(LIST_AND_WATCH, Empty(), ListAndWatchResponse):
+                    pass
+
+        looking = Deferred.fromCoroutine(look())
+        self.addCleanup(self.assertFailure, looking, CallFailed, CancelledError)
+        self.addCleanup(channel.close)
+        for number in range(2, 12):
+            self.kubelet.resources[YELLOW].end_stream()
+            await self.kubelet.until(lambda: len(self.kubelet.registrations) == number)  # noqa: B023
+            await self.kubelet.listed(YELLOW, ["a"])
 
 
 class RivalTests(LifeTestCase):

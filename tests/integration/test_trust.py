@@ -17,7 +17,7 @@ from twistdp import HEALTHY, CDIDevice, CDINode, DeviceInfo, Settings, klog
 from twistdp.cdiparts import TIDY_AFTER, CdiParts, clean_leftovers
 from twistdp.errors import KubeletAbsent, Untrusted
 from twistdp.kubelet.messages import DevicePluginOptions
-from twistdp.kubelet.registration import register
+from twistdp.kubelet.registration import check_kubelet
 
 
 def two_resources() -> ToldScanner:
@@ -195,10 +195,7 @@ class UnprivilegedTests(LifeTestCase):
         await self.kubelet.start()
         path = os.path.join(self.directory, "kubelet.sock")
         with acting_as(ALICE):
-            attempt = Deferred.fromCoroutine(
-                register(path, YELLOW, "x.sock", DevicePluginOptions(), reactor=reactor)
-            )
-            error = self.failureResultOf(attempt, KubeletAbsent).value
+            error = self.assertRaises(KubeletAbsent, check_kubelet, path)
         self.assertEqual(
             str(error),
             f"the kubelet on {path} cannot be called: Permission denied; let this process, which "

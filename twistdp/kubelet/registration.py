@@ -31,6 +31,10 @@ class Registration(Protocol):
     def methods(self) -> Sequence[Method]:
         """What the resource's socket serves besides the device plugin API."""
 
+    @property
+    def by_name(self) -> bool:
+        """Whether a kubelet lets go of a plugin when its socket's name vanishes."""
+
     def attach(
         self,
         server: Server,
@@ -56,6 +60,7 @@ class SocketRegistration:
     """Registers `resource` at the socket `kubelet`; see `Registration`."""
 
     methods: Sequence[Method] = ()
+    by_name = False
 
     def __init__(
         self, kubelet: str, resource: str, options: Callable[[], DevicePluginOptions], reactor: Any
@@ -78,7 +83,8 @@ class SocketRegistration:
     async def register(self) -> None:
         """See `Registration`."""
         await self._server.listen()
-        await self._end_streams()
+        check_kubelet(self._kubelet)
+        await self._end_streams()  # not before: they may be all that a kubelet still has of us
         await register(
             self._kubelet,
             self._resource,
@@ -95,10 +101,9 @@ async def register(
 
     `endpoint` is the socket's file name in the same directory.  The kubelet dials it and asks
     for its options before it answers, so it must be served already.  Raises `KubeletAbsent`
-    when nobody answers there, `RegistrationRefused` when the kubelet says no, and `Untrusted`
-    when it need not be the kubelet that listens there.
+    when nobody answers there, `RegistrationRefused` when the kubelet says no.  Whether it is the
+    kubelet that answers, `check_kubelet` tells.
     """
-    _check_kubelet(kubelet)
     # A channel of its own for each attempt: another one would remember a refused connect.
     channel = Channel(kubelet, reactor=reactor)
     request = RegisterRequest(
@@ -122,8 +127,11 @@ async def register(
         await channel.close()
 
 
-def _check_kubelet(path: str) -> None:
-    """See that it is root, or we ourselves, who listens on the kubelet's socket."""
+def check_kubelet(path: str) -> None:
+    """See that it is root, or we ourselves, who listens on the kubelet's socket.
+
+    Raises `Untrusted` when it is not, and `KubeletAbsent` when nobody can be called there.
+    """
     try:
         check_server(path)
     except FileNotFoundError as error:

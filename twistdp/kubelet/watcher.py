@@ -31,6 +31,8 @@ class WatcherRegistration:
     again because a stream has ended: only a name that is made anew makes it.
     """
 
+    by_name = True
+
     def __init__(self, resource: str, reactor: Any) -> None:
         self.methods: Sequence[Method] = (
             Method(GET_INFO, InfoRequest, self._get_info),

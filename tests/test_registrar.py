@@ -1,0 +1,188 @@
+"""Tests for `twistdp.registrar`: what is done when, on a clock."""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.helpers import temporary_directory
+from twistdp.errors import KubeletAbsent
+from twistdp.kubelet.messages import DevicePluginOptions
+from twistdp.kubelet.registration import SocketRegistration
+from twistdp.registrar import STREAM_TIMEOUT, Registrar
+from twistdp.streams import ListStreams
+
+RESOURCE = "x.example.com/widget"
+
+
+class FakeDirectory:
+    """Keeps whom to tell."""
+
+    kubelet_changed: Callable[[], None]
+    socket_changed: Callable[[], None]
+
+    def subscribe(self, path: str, *told: Callable[[], None]) -> None:
+        """Keep them."""
+        self.kubelet_changed, self.socket_changed = told
+
+    def unsubscribe(self, path: str) -> None:
+        """Nothing is kept."""
+
+    def say_once(self, complaint: str | None) -> None:
+        """Nothing is logged."""
+
+
+class FakeServer:
+    """A socket whose name is there or not."""
+
+    path = "/nonexistent/widget.sock"
+
+    def __init__(self) -> None:
+        self.published = False
+        self.listens: list[Deferred[None]] = []
+
+    def is_published(self) -> bool:
+        """Whether it is."""
+        return self.published
+
+    def listen(self) -> Deferred[None]:
+        """Wait for the test."""
+        self.listens.append(Deferred())
+        return self.listens[-1]
+
+
+class FakeRegistration:
+    """Attempts that the test ends."""
+
+    methods = ()
+
+    def __init__(self, by_name: bool) -> None:
+        self.by_name = by_name
+        self.attempts: list[Deferred[None]] = []
+
+    def attach(self, *_: Any) -> None:
+        """Nobody else begins."""
+
+    async def register(self) -> None:
+        """Wait for the test."""
+        self.attempts.append(Deferred())
+        await self.attempts[-1]
+
+
+class RegistrarTests(SynchronousTestCase):
+    """A registrar whose registration is accepted, and what happens then."""
+
+    def accepted(self, by_name: bool = False) -> None:
+        """A registration that was accepted."""
+        self.clock = Clock()
+        self.directory = FakeDirectory()
+        self.server = FakeServer()
+        self.registration = FakeRegistration(by_name)
+        self.streams = ListStreams(b"", self.clock, lambda: self.registrar.stream_lost())
+        self.registrar = Registrar(
+            RESOURCE,
+            self.registration,
+            server=self.server,  # type: ignore[arg-type]
+            streams=self.streams,
+            directory=self.directory,  # type: ignore[arg-type]
+            reactor=self.clock,
+        )
+        self.registrar.start()
+        self.server.published = True
+        self.registration.attempts[0].callback(None)
+
+    def opened(self) -> Deferred[Any]:
+        """The kubelet's stream, which waits for a second list."""
+        stream = self.streams.follow()
+        Deferred.fromCoroutine(anext(stream))  # type: ignore[arg-type]
+        return Deferred.fromCoroutine(anext(stream))  # type: ignore[arg-type]
+
+    def attempts(self) -> int:
+        """How many there were, when all that is due has happened."""
+        self.clock.advance(0.0)
+        return len(self.registration.attempts)
+
+    def test_no_stream(self) -> None:
+        """When none is opened in time, the resource is registered again."""
+        self.accepted()
+        self.clock.advance(STREAM_TIMEOUT * 0.9)
+        self.assertEqual(self.attempts(), 1)
+        self.clock.advance(STREAM_TIMEOUT * 0.1)
+        self.assertEqual(self.attempts(), 2)
+
+    def test_stream_in_time(self) -> None:
+        """When one is, nothing more is done, until it ends."""
+        self.accepted()
+        stream = self.opened()
+        self.clock.advance(STREAM_TIMEOUT)
+        self.assertEqual(self.attempts(), 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        stream.addErrback(lambda _: None).cancel()
+        self.assertEqual(self.attempts(), 2)
+
+    def test_name_removed(self) -> None:
+        """While the kubelet's stream is open, the name is made anew and that is all."""
+        self.accepted()
+        self.opened()
+        self.directory.socket_changed()
+        self.assertEqual(self.server.listens, [])
+        self.server.published = False
+        self.directory.socket_changed()
+        self.assertEqual((len(self.server.listens), self.attempts()), (1, 1))
+
+    def test_name_cannot_be_made_anew(self) -> None:
+        """Then it is a matter of an attempt, which is tried again and again."""
+        self.accepted()
+        self.opened()
+        self.server.published = False
+        self.directory.socket_changed()
+        self.server.listens[0].errback(OSError("disk full"))
+        self.assertEqual(self.attempts(), 2)
+
+    def test_name_removed_by_a_new_kubelet(self) -> None:
+        """Its own socket is news enough."""
+        self.accepted()
+        self.opened()
+        self.server.published = False
+        self.directory.socket_changed()
+        self.directory.kubelet_changed()
+        self.assertEqual(self.attempts(), 2)
+
+    def test_name_removed_without_a_stream(self) -> None:
+        """Nobody holds on to the old name: the resource is registered again."""
+        self.accepted()
+        self.server.published = False
+        self.directory.socket_changed()
+        self.assertEqual(self.attempts(), 2)
+
+    def test_name_removed_that_counts(self) -> None:
+        """A kubelet that goes by names has let go of the plugin."""
+        self.accepted(by_name=True)
+        self.opened()
+        self.server.published = False
+        self.directory.socket_changed()
+        self.assertEqual((self.server.listens, self.attempts()), ([], 2))
+
+
+class SocketRegistrationTests(SynchronousTestCase):
+    """What an attempt does before it calls the kubelet."""
+
+    def test_streams_stay_without_a_kubelet(self) -> None:
+        """Nothing is ended that a kubelet may still have, when there is none to register with."""
+        ended: list[bool] = []
+
+        def end_streams() -> Deferred[None]:
+            ended.append(True)
+            return succeed(None)
+
+        kubelet = f"{temporary_directory(self)}/kubelet.sock"
+        registration = SocketRegistration(kubelet, RESOURCE, DevicePluginOptions, Clock())
+        server = FakeServer()
+        registration.attach(server, end_streams, lambda: None)  # type: ignore[arg-type]
+        attempt = Deferred.fromCoroutine(registration.register())
+        self.assertNoResult(attempt)
+        server.listens[0].callback(None)
+        self.failureResultOf(attempt, KubeletAbsent)
+        self.assertEqual(ended, [])
