@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SELF   := --config-settings editable_mode=compat --editable
 TESTS  ?= tests
 
-.PHONY: help demo test conformance lint types format protos clean audit
+.PHONY: help demo test conformance lint types format protos clean audit faults
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,14 @@ test: $(VENV)/.test ## all tests, with branch coverage
 
 conformance: $(VENV)/.test ## every broken plugin against every check, half an hour
 	GRPC_VERBOSITY=ERROR $(BIN)/python -m tests.conformance.matrix
+
+SCHEDULES ?= 50000
+ROUNDS    ?= 1000
+SEED      ?= 0
+
+faults: $(VENV)/.test ## far more faults in any order than `make test` (SCHEDULES=, ROUNDS=, SEED=)
+	TWISTDP_FAULT_SCHEDULES=$(SCHEDULES) TWISTDP_FAULT_ROUNDS=$(ROUNDS) TWISTDP_FAULT_SEED=$(SEED) \
+	  $(BIN)/python -m twisted.trial --reactor=asyncio tests.faults
 
 lint: $(VENV)/.lint ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -74,8 +74,8 @@ class FakeRegistration:
 class RegistrarTests(SynchronousTestCase):
     """A registrar whose registration is accepted, and what happens then."""
 
-    def accepted(self, by_name: bool = False) -> None:
-        """A registration that was accepted."""
+    def begun(self, by_name: bool = False) -> None:
+        """A registration that is under way."""
         self.clock = Clock()
         self.directory = FakeDirectory()
         self.server = FakeServer()
@@ -91,6 +91,10 @@ class RegistrarTests(SynchronousTestCase):
         )
         self.registrar.start()
         self.server.published = True
+
+    def accepted(self, by_name: bool = False) -> None:
+        """A registration that was accepted."""
+        self.begun(by_name)
         self.registration.attempts[0].callback(None)
 
     def opened(self) -> Deferred[Any]:
@@ -120,6 +124,14 @@ class RegistrarTests(SynchronousTestCase):
         self.assertEqual(self.attempts(), 1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
         stream.addErrback(lambda _: None).cancel()
+        self.assertEqual(self.attempts(), 2)
+
+    def test_stream_ended_before_it_was_accepted(self) -> None:
+        """It is registered again as soon as that is known."""
+        self.begun()
+        self.opened().addErrback(lambda _: None).cancel()
+        self.assertEqual(self.attempts(), 1)
+        self.registration.attempts[0].callback(None)
         self.assertEqual(self.attempts(), 2)
 
     def test_name_removed(self) -> None:

@@ -1,0 +1,74 @@
+"""A reactor and an asyncio loop that do nothing but when they are told to."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from unittest import mock
+
+from twisted.internet.task import Clock
+
+from twistdp import manager
+from twistdp.inotify import Inotify
+from twistdp.rpc import bridge
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """Runs what is ready; its time is the clock's."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def time(self) -> float:
+        """The clock's."""
+        return self.clock.seconds()
+
+    def settle(self) -> None:
+        """Run until nothing is ready."""
+        while self._ready or ((due := self.next_timer()) is not None and due <= self.time()):  # type: ignore[attr-defined]
+            self.call_soon(self.stop)
+            self.run_forever()
+
+    def next_timer(self) -> float | None:
+        """When the next of its timers is due."""
+        whens = [t.when() for t in self._scheduled if not t.cancelled()]  # type: ignore[attr-defined]
+        return min(whens, default=None)
+
+
+class Reactor(Clock):
+    """What the code under test takes for its reactor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = Loop(self)
+
+    def addReader(self, reader: object) -> None:
+        """Nothing is read but when a schedule says so."""
+
+    def removeReader(self, reader: object) -> None:
+        """Nor is anything taken away."""
+
+
+@contextmanager
+def imitated() -> Iterator[Inotify]:
+    """For the block, gRPC and the reactor are the imitations; yields the one inotify reader."""
+
+    def loop_of(reactor: Reactor) -> Loop:
+        return reactor.loop
+
+    inotify = Inotify(Reactor())  # type: ignore[arg-type]
+    base = tempfile.mkdtemp(prefix="tdpf-")
+    inotify.watch(base, lambda changes: None)  # keeps it open from schedule to schedule
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, base)
+        for where, name, what in (
+            (bridge, "loop_of", loop_of),
+            (manager, "require_asyncio_reactor", lambda reactor: None),
+            (manager, "inotify_of", lambda reactor: inotify),
+            (manager, "isInIOThread", lambda: True),
+        ):
+            stack.enter_context(mock.patch.object(where, name, what))
+        yield inotify
+        inotify._close()

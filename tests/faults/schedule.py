@@ -1,0 +1,215 @@
+"""A sequence of choices of one random generator.
+
+To let something happen that is on its way, to let time pass, or to let something go wrong.  At
+the end nothing goes wrong any more, and then all must come right.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import cast
+from unittest import mock
+
+import grpc
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+
+from tests.faults.world import World
+from twistdp.errors import BadTree
+from twistdp.inotify import Inotify
+from twistdp.kubelet import registration
+
+LONGEST = 400.0
+"""Seconds, of the schedule's own time, after which a recovery counts as none."""
+
+CALM = 20.0
+"""Seconds for which all must stay right."""
+
+PROMPT = 0.1
+"""Seconds until all is right with a kubelet that has just started, when nothing else happens."""
+
+
+class Violation(Exception):
+    """What must hold does not."""
+
+
+class Schedule:
+    """What `seed` makes of a `World`; `way` is how resources are registered."""
+
+    def __init__(self, seed: int, way: str, inotify: Inotify) -> None:
+        self.steps = 0
+        self.met: Counter[tuple[str, str]] = Counter()
+        """Each fault with what was on its way just then."""
+        self.recovery = 0.0
+        """The longest time that it took until all was right, in its own seconds."""
+        self._seed = seed
+        self._inotify = inotify
+        self._chance = random.Random(seed)
+        self._world = World(way, self._chance, inotify)
+        self._clock = self._world.clock
+        self._wire = self._world.wire
+        self._history: list[tuple[float, str | LogEvent]] = []
+        self._logged: list[str] = []
+
+    @property
+    def history(self) -> str:
+        """What has happened, a line each."""
+        return "\n".join(
+            f"{seconds:9.3f} {what if isinstance(what, str) else '     ' + formatEvent(what)}"
+            for seconds, what in self._history
+        )
+
+    def run(self, length: int) -> None:
+        """Play up to `length` steps and let all come right, once or again; then stop.
+
+        Raises `Violation`.
+        """
+        random.seed(self._seed)  # for back-offs
+        with ExitStack() as stack:
+            stack.callback(self._world.clean_up)
+            channel, server = self._world.channel, self._world.server
+            stack.enter_context(mock.patch.object(registration, "Channel", channel))
+            stack.enter_context(mock.patch.object(grpc.aio, "server", server))
+            observer = cast(ILogObserver, self._observe)
+            globalLogPublisher.addObserver(observer)
+            stack.callback(globalLogPublisher.removeObserver, observer)
+            self._world.begin()
+            for _ in range(self._chance.randint(1, 3)):
+                share = self._chance.choice([0.2, 0.4, 0.8])
+                faults = [f for f in self._world.faults() if self._chance.random() < share]
+                for _ in range(self._chance.randint(1, length)):
+                    self._step(faults)
+                self._come_right()
+            self._stop()
+        if self._logged:
+            raise Violation(f"errors were logged: {self._logged}")
+
+    def _note(self, what: str | LogEvent) -> None:
+        self._history.append((self._clock.seconds(), what))
+
+    def _observe(self, event: LogEvent) -> None:
+        self._note(event)
+        failure = event.get("log_failure")
+        if failure is not None and not failure.check(BadTree):
+            self._logged.append(failure.getTraceback())
+
+    # Steps
+
+    def _step(self, faults: list[Callable[[], None]]) -> None:
+        self.steps += 1
+        dice = self._chance.random()
+        if faults and dice < 0.2:
+            self._go_wrong(self._chance.choice(faults))
+        elif dice < 0.3:
+            self._note("events are read")
+            self._inotify.doRead()
+        elif dice < 0.4:
+            self._pass_time(self._chance.choice([0.0, 0.001, 0.01, 0.05, 0.3, 1.0, 5.0]))
+        else:
+            self._deliver()
+        self._clock.loop.settle()
+
+    def _go_wrong(self, fault: Callable[[], None]) -> None:
+        name = fault.__name__.strip("_")
+        for under_way in {lane.steps[0][0] for lane in self._wire.ready()} or {"nothing"}:
+            self.met[name, under_way] += 1
+        self._note(f"!!   {name}")
+        fault()
+
+    def _deliver(self) -> bool:
+        ready = self._wire.ready()
+        if not ready:
+            return False
+        label, step = self._chance.choice(ready).steps.popleft()
+        self._note(label)
+        step()
+        return True
+
+    def _next_timer(self) -> float | None:
+        times = [call.getTime() for call in self._clock.getDelayedCalls()]
+        loops = self._clock.loop.next_timer()
+        return min([*times, *([] if loops is None else [loops])], default=None)
+
+    def _pass_time(self, seconds: float) -> None:
+        if seconds:
+            self._note(f"{seconds:g} s pass")
+        end = self._clock.seconds() + seconds
+        while (due := self._next_timer()) is not None and due <= end:
+            self._clock.advance(max(0.0, due - self._clock.seconds()))
+            self._clock.loop.settle()
+        self._clock.advance(max(0.0, end - self._clock.seconds()))
+        self._clock.loop.settle()
+
+    # The end
+
+    def _come_right(self) -> None:
+        self._note("!!   no more faults")
+        self._world.mend_directory()
+        self._until(lambda: not self._world.stopping)
+        self._world.mend()
+        began = self._clock.seconds()
+        self._until(self._world.is_right)
+        self.recovery = max(self.recovery, self._clock.seconds() - began)
+        self._note("---- recovered")
+        self._rest()
+        if not self._world.is_right():
+            raise Violation(f"it does not stay right: {self._world.state()}")
+        self._world.plug()
+        self._until(self._world.is_right)
+        if self._chance.random() < 0.3:
+            self._meet_another_kubelet()
+
+    def _meet_another_kubelet(self) -> None:
+        """Sooner or later after the last one."""
+        self._note("!!   another kubelet")
+        self._world.node.kubelet_stops()
+        if self._chance.random() < 0.5:
+            self._rest()
+        self._world.node.kubelet_starts()
+        began = self._clock.seconds()
+        self._until(self._world.is_right)
+        if self._clock.seconds() - began > PROMPT:
+            raise Violation(f"{self._clock.seconds() - began:g} s until it was registered")
+
+    def _stop(self) -> None:
+        """Stop, in the middle of whatever goes on, and leave nothing."""
+        for _ in range(self._chance.randrange(5)):
+            self._step([])
+        self._note("!!   the end")
+        stopped = self._world.stop()
+        self._until(lambda: bool(stopped.called))
+        self._world.leave()
+        self._exhaust()
+        left = self._world.left()
+        if left:
+            raise Violation(f"left behind: {left}")
+
+    def _until(self, done: Callable[[], bool]) -> None:
+        """Let everything arrive, and time pass only when nothing is on its way."""
+        end = self._clock.seconds() + LONGEST
+        self._exhaust()
+        while not done():
+            due = self._next_timer()
+            if due is None or due > end:
+                raise Violation(f"it does not come right: {self._world.state()}")
+            self._pass_time(max(0.0, due - self._clock.seconds()))
+            self._exhaust()
+
+    def _rest(self) -> None:
+        """Let time pass, in which everything arrives at once."""
+        end = self._clock.seconds() + CALM
+        while (due := self._next_timer()) is not None and due <= end:
+            self._pass_time(max(0.0, due - self._clock.seconds()))
+            self._exhaust()
+        self._pass_time(end - self._clock.seconds())
+
+    def _exhaust(self) -> None:
+        """Let everything arrive."""
+        self._pass_time(0.0)
+        for _ in range(5000):
+            self._clock.loop.settle()
+            self._inotify.doRead()
+            self._clock.loop.settle()
+            if not self._deliver():
+                return
+        raise Violation("it never comes to rest")
