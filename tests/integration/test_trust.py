@@ -4,8 +4,6 @@ import os
 import socket
 from contextlib import suppress as tolerate
 
-from twisted.internet import reactor
-from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
@@ -16,7 +14,6 @@ from tests.users import ALICE, NEEDS_ROOT, acting_as, given_to
 from twistdp import HEALTHY, CDIDevice, CDINode, DeviceInfo, Settings, klog
 from twistdp.cdiparts import TIDY_AFTER, CdiParts, clean_leftovers
 from twistdp.errors import KubeletAbsent, Untrusted
-from twistdp.kubelet.messages import DevicePluginOptions
 from twistdp.kubelet.registration import check_kubelet
 
 
