@@ -116,6 +116,18 @@ class RegistrarTests(SynchronousTestCase):
         self.clock.advance(STREAM_TIMEOUT * 0.1)
         self.assertEqual(self.attempts(), 2)
 
+    def test_slow_kubelet(self) -> None:
+        """One that needs longer than that for a stream gets more time with each registration."""
+        self.accepted()
+        self.clock.advance(STREAM_TIMEOUT)
+        for number in (2, 3):
+            self.clock.advance(0.05)  # more than the back-off
+            self.assertEqual(self.attempts(), number)
+            self.registration.attempts[-1].callback(None)
+            self.clock.advance(STREAM_TIMEOUT * 2 ** (number - 1) - 0.1)
+            self.assertEqual(self.attempts(), number)
+            self.clock.advance(0.1)
+
     def test_stream_in_time(self) -> None:
         """When one is, nothing more is done, until it ends."""
         self.accepted()

@@ -21,10 +21,11 @@ _log = Logger()
 STABLE = 5.0
 """Seconds that a stream must have lived for its end to be answered without a back-off."""
 
-STREAM_TIMEOUT = 1.0
+STREAM_TIMEOUT, STREAM_TIMEOUT_MOST = 1.0, 16.0
 """Seconds in which a kubelet that has accepted opens ListAndWatch; usually at once.
 
-It does not when it has let go of the new connection meanwhile, because of an older one's end."""
+It does not when it has let go of the new connection meanwhile, because of an older one's end.
+Each time that none is opened it gets twice as long, for it may be slow."""
 
 STREAM_PATIENCE = 0.05
 """Seconds that older streams get to end before the resource is registered anew."""
@@ -54,6 +55,7 @@ class Registrar:
         self._attempt: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
         self._since = 0.0
+        self._stream_timeout = STREAM_TIMEOUT
         self._said: object = None
         registration.attach(
             server, lambda: streams.end_generation(STREAM_PATIENCE), self._session.outdated
@@ -115,7 +117,7 @@ class Registrar:
         if self._streams.kubelets_over:  # before we heard that it was accepted
             self._session.stream_ended()
         else:
-            self._timer = self._reactor.callLater(STREAM_TIMEOUT, self._check_stream)
+            self._timer = self._reactor.callLater(self._stream_timeout, self._check_stream)
 
     def _failed(self, failure: Failure, attempt: Deferred[None]) -> None:
         if attempt is not self._attempt:
@@ -126,7 +128,10 @@ class Registrar:
 
     def _check_stream(self) -> None:
         self._streams.settled()
-        if not self._streams.kubelets_open:
+        if self._streams.kubelets_open:
+            self._stream_timeout = STREAM_TIMEOUT
+        else:
+            self._stream_timeout = min(self._stream_timeout * 2, STREAM_TIMEOUT_MOST)
             self._say(
                 f"{self._resource}: the kubelet has accepted the registration but opened no "
                 "stream; registering again"
