@@ -135,6 +135,7 @@ class Resource(Service):
         """List what was found and what is leaving."""
         before = self._inventory.devices
         devices = self._departures.apply(before, self._found, self._answers.handed_out)
+        self._answers.handed_out.intersection_update(devices)  # ids may be ever new ones
         self._cdi.describe(devices)
         if self._inventory.update(devices):
             self._streams.publish(self._inventory.listed())

@@ -535,6 +535,19 @@ class RemovalTests(HooksTestCase):
         self.assertEqual((self.kubelet.capacity(YELLOW), self.kubelet.allocatable(YELLOW)), (2, 1))
         await self.kubelet.listed(YELLOW, ["b"])
 
+    async def test_forgotten_with_the_device(self) -> None:
+        """What comes back after its grace was handed out to nobody: it may go at once."""
+        scanner = await self.serve(settings={"removal_grace": GRACE})
+        await soon(self.kubelet.allocate(YELLOW, ids=["a"]))
+        scanner.tell(tree_of("b"))
+        await self.kubelet.listed(YELLOW, ["b"])
+        scanner.tell(tree_of("a", "b"))
+        await self.kubelet.listed(YELLOW, ["a", "b"])
+        lists = self.kubelet.resources[YELLOW].lists
+        scanner.tell(tree_of("b"))
+        await self.kubelet.listed(YELLOW, ["b"])
+        self.assertEqual(self.kubelet.resources[YELLOW].lists, lists + 1)
+
     async def test_handed_out_by_an_allocator(self) -> None:
         """What an allocator answered for is handed out too; what it refused is not."""
 
