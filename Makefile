@@ -6,8 +6,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # An editable install that twistd sees: see setup.cfg, package_dir.
 SELF   := --config-settings editable_mode=compat --editable
 TESTS  ?= tests
+MINUTES ?= 10
 
-.PHONY: help demo test conformance lint types format protos clean audit faults
+.PHONY: help demo test conformance lint types format protos clean audit faults soak
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,13 +32,16 @@ faults: $(VENV)/.test ## far more faults in any order than `make test` (SCHEDULE
 	TWISTDP_FAULT_SCHEDULES=$(SCHEDULES) TWISTDP_FAULT_ROUNDS=$(ROUNDS) TWISTDP_FAULT_SEED=$(SEED) \
 	  $(BIN)/python -m twisted.trial --reactor=asyncio tests.faults
 
+soak: $(VENV)/.soak ## a long run under load, MINUTES=10; soak.json and soak.svg
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
+
 lint: $(VENV)/.lint ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.lint ## mypy, strict
 	$(BIN)/mypy -p twistdp
-	$(BIN)/mypy examples
+	$(BIN)/mypy examples benchmarks
 
 format: $(VENV)/.lint ## put the code in ruff's format
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
@@ -68,6 +72,10 @@ $(VENV)/.run: $(VENV)/bin/python setup.cfg constraints.txt
 
 $(VENV)/.test: $(VENV)/bin/python setup.cfg constraints.txt
 	$(PIP) install --constraint constraints.txt $(SELF) '.[test]'
+	touch $@ $(VENV)/.run
+
+$(VENV)/.soak: $(VENV)/bin/python setup.cfg constraints.txt
+	$(PIP) install --constraint constraints.txt $(SELF) '.[soak]'
 	touch $@ $(VENV)/.run
 
 $(VENV)/.lint: $(VENV)/bin/python setup.cfg constraints.txt

@@ -1,0 +1,1 @@
+"""Measurements of twistdp, not part of what is installed."""

@@ -1,0 +1,23 @@
+"""What a soak has seen."""
+
+from collections import Counter, defaultdict
+
+import attrs
+
+Sample = dict[str, float]
+"""One look at the process: seconds since the begin, and what `sampling` names."""
+
+
+@attrs.define
+class Record:
+    """Counts of events, latencies in seconds with the time they were seen, samples, and problems.
+
+    A problem is anything that must never happen; one is enough to fail.
+    """
+
+    counts: Counter[str] = attrs.field(factory=Counter)
+    latencies: dict[str, list[tuple[float, float]]] = attrs.field(factory=lambda: defaultdict(list))
+    samples: list[Sample] = attrs.field(factory=list)
+    problems: list[str] = attrs.field(factory=list)
+    types: dict[str, dict[str, int]] = attrs.field(factory=dict)
+    """Objects by type in the process, as first and last counted."""

@@ -1,0 +1,92 @@
+"""What a kubelet does to a plugin, in all forms."""
+
+import os
+import random
+import shutil
+from collections import Counter
+from contextlib import suppress
+
+from twisted.internet.defer import TimeoutError
+
+from benchmarks.soak.bench import Bench
+from benchmarks.soak.devices import CDI, FILE
+
+
+class Restarts:
+    """Disturbs the registration, and sees that the resources are registered again."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._kubelet = bench.kubelet
+        self._forms = [
+            *(self.wipe, self.socket_only, self.own_socket_removed, self.stream_ended) * 3,
+            *(self.absence, self.refusal, self.directory_made_anew),
+        ]
+
+    async def step(self) -> None:
+        """One of the forms."""
+        bench, form = self._bench, random.choice(self._forms)
+        name = form.__name__.replace("_", " ")
+        before = self._registrations()
+        bench.disturb()
+        await form()
+        begin = bench.now()
+        try:
+            await self._kubelet.until(lambda: self._again(before), 30.0)
+        except TimeoutError:
+            bench.problem(f"not registered again after: {name}")
+        bench.disturb()
+        bench.record.counts[f"kubelet: {name}"] += 1
+        bench.record.latencies[f"again after {name}"].append((bench.now(), bench.now() - begin))
+
+    async def wipe(self) -> None:
+        """A restart, which deletes all sockets."""
+        await self._kubelet.restart()
+
+    async def socket_only(self) -> None:
+        """Only kubelet.sock is new."""
+        await self._kubelet.replace_socket()
+
+    async def own_socket_removed(self) -> None:
+        """Somebody deletes the plugin's sockets; the kubelet does not mind."""
+        for name in os.listdir(self._bench.plugins):
+            if name.endswith(".sock") and name != "kubelet.sock":
+                os.unlink(os.path.join(self._bench.plugins, name))
+
+    async def stream_ended(self) -> None:
+        """The kubelet lets go of the plugin, which must come back by itself."""
+        for resource in (FILE, CDI):
+            self._kubelet.disconnect(resource)
+
+    async def absence(self) -> None:
+        """The kubelet is away for a while."""
+        await self._kubelet.stop()
+        await self._bench.pause(3.0)
+        await self._kubelet.start()
+
+    async def refusal(self) -> None:
+        """The kubelet starts, and takes nobody at first."""
+        self._kubelet.refusal = "not yet"
+        await self._kubelet.restart()
+        await self._bench.pause(0.5)
+        self._kubelet.refusal = None
+
+    async def directory_made_anew(self) -> None:
+        """The whole directory goes, with all that is in it."""
+        await self._kubelet.stop()
+        while os.path.exists(self._bench.plugins):
+            with suppress(OSError):  # the plugin makes things in it meanwhile
+                shutil.rmtree(self._bench.plugins)
+        await self._bench.pause(0.3)
+        os.mkdir(self._bench.plugins)
+        await self._kubelet.start()
+
+    def _registrations(self) -> Counter[str]:
+        return Counter(one.resource for one in self._kubelet.registrations if not one.error)
+
+    def _again(self, before: Counter[str]) -> bool:
+        now = self._registrations()
+        return all(
+            now[resource] > before[resource] and self._kubelet.allocatable(resource) > 0
+            for resource in (FILE, CDI)
+        )

@@ -1,0 +1,67 @@
+"""All that happens in a soak, and how often."""
+
+import glob
+from typing import Any
+
+from twisted.internet.defer import DeferredList
+from twisted.internet.task import LoopingCall, deferLater
+
+from benchmarks.soak.bench import Bench
+from benchmarks.soak.devices import CDI, FILE, STEADY, Contents, Files, Loops
+from benchmarks.soak.pods import Pods
+from benchmarks.soak.record import Record
+from benchmarks.soak.restarts import Restarts
+from benchmarks.soak.sampling import Sampler
+from benchmarks.soak.strangers import Strangers
+
+
+async def soak(reactor: Any, seconds: float, loops_from: int | None, keep: bool = False) -> Record:
+    """Run for so many seconds; `loops_from` is as for `Bench`.  With `keep` the log stays."""
+    bench = Bench(reactor, loops_from)
+    files, contents = Files(bench), Contents(bench)
+    await bench.kubelet.start()
+    bench.start_plugin()
+    assert bench.plugin is not None
+    for resource in (FILE, CDI):
+        await bench.kubelet.listed(resource, STEADY, 30.0)
+    bench.begin = reactor.seconds()
+    sampler = Sampler(bench.plugin.pid, bench.view, bench.record)
+    sampling = LoopingCall(lambda: sampler.look(bench.now()))
+    sampling.start(1.0).addErrback(lambda failure: bench.problem(failure.getTraceback()))
+    strangers = Strangers(bench)
+    loops = [
+        bench.forever(files.step, 0.1),
+        bench.forever(contents.step, 0.7),
+        bench.forever(Pods(bench).step, 0.05),
+        bench.forever(Restarts(bench).step, 12.0),
+        bench.forever(strangers.reader, 1.5),
+        bench.forever(strangers.gives_up, 1.0),
+        bench.forever(strangers.malformed, 3.0),
+        bench.forever(strangers.noise, 3.0),
+    ]
+    if bench.numbers:
+        loops.append(bench.forever(Loops(bench).step, 1.0))
+    try:
+        await deferLater(reactor, seconds)
+        bench.ending = True
+        await DeferredList(loops)
+        # Nobody disturbs any more: the last state must be the kubelet's too.
+        await files.settled()
+        await contents.settled()
+    finally:
+        if sampling.running:
+            sampling.stop()
+        await bench.close()
+        _read_log(bench)
+        if not keep:
+            bench.remove()
+    return bench.record
+
+
+def _read_log(bench: Bench) -> None:
+    """A stack in the log is a bug, whatever else it looks like."""
+    for path in glob.glob(f"{bench.log}*"):  # it is rotated
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                if "Traceback (most recent call last)" in line or "Unhandled" in line:
+                    bench.problem(f"the plugin's log: {line.strip()}")
