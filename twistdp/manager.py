@@ -19,7 +19,7 @@ from twistdp.interfaces import INotifier, IScanner
 from twistdp.kubelet.directory import PluginDirectory
 from twistdp.naming import check_namespace
 from twistdp.resource import Resource
-from twistdp.rpc import require_asyncio_reactor
+from twistdp.rpc import remove_leftovers, require_asyncio_reactor
 from twistdp.scanning import scan_service
 from twistdp.settings import Settings
 from twistdp.watching import WatchingScanner, name_of
@@ -66,6 +66,7 @@ class Manager(MultiService):
         inotify = inotify_of(self._reactor)
         self._directory = PluginDirectory(self._settings.socket_dir, inotify)
         self._directory.setServiceParent(self)
+        remove_leftovers(self._settings.socket_dir, self._settings.private_place)
         super().startService()
         # Last, for it may notify at once, and a resource that is added then is started then.
         scan_service(

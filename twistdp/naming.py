@@ -17,6 +17,9 @@ MAX_DEVICE_ID = 63
 MAX_SOCKET_PATH = 107
 """Bytes in a unix socket's path (``sun_path`` less its final NUL)."""
 
+PRIVATE = ".tdp-"
+"""What the names of private directories begin with; eight hex digits follow."""
+
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _DEVICE_ID = re.compile(r"[!-~]+")
@@ -106,8 +109,8 @@ def private_directory(path: str, place: str | None = None) -> str:
     """
     directory, name = os.path.split(path)
     if place is not None:
-        return os.path.join(place, f".tdp-{digest(path)}")
-    return os.path.join(directory, f".tdp-{digest(name)}")
+        return os.path.join(place, PRIVATE + digest(path))
+    return os.path.join(directory, PRIVATE + digest(name))
 
 
 def socket_path(directory: str, resource_name: str, place: str | None = None) -> str:

@@ -16,6 +16,15 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 from twistdp.rpc.bridge import require_asyncio_reactor
 from twistdp.rpc.channel import Channel, Stream
+from twistdp.rpc.leftovers import remove_leftovers
 from twistdp.rpc.server import Method, Server, caller
 
-__all__ = ["Channel", "Method", "Server", "Stream", "caller", "require_asyncio_reactor"]
+__all__ = [
+    "Channel",
+    "Method",
+    "Server",
+    "Stream",
+    "caller",
+    "remove_leftovers",
+    "require_asyncio_reactor",
+]
