@@ -7,8 +7,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SELF   := --config-settings editable_mode=compat --editable
 TESTS  ?= tests
 MINUTES ?= 10
+TIMES  ?= 200
 
-.PHONY: help demo test conformance lint types format protos clean audit faults soak
+.PHONY: help demo test conformance lint types format protos clean audit faults soak kill
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +35,9 @@ faults: $(VENV)/.test ## far more faults in any order than `make test` (SCHEDULE
 
 soak: $(VENV)/.soak ## a long run under load, MINUTES=10; soak.json and soak.svg
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
+
+kill: $(VENV)/.run ## kill the plugin at random moments, TIMES=200
+	$(BIN)/python -m benchmarks.kill --times $(TIMES) $(ARGS)
 
 lint: $(VENV)/.lint ## ruff: rules and format
 	$(BIN)/ruff check .

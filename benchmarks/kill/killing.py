@@ -1,0 +1,231 @@
+"""A plugin's process, a kubelet, and the end of the one without a warning."""
+
+import os
+import random
+import shutil
+import tempfile
+from collections import Counter
+from itertools import count
+from typing import Any
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.task import deferLater
+
+from benchmarks.kill.plugin import ANSWERING, NAMESPACE
+from benchmarks.kill.watching import SpecWatch
+from twistdp.testing import AdmissionRefused, FakeKubelet
+from twistdp.testing.process import ChildProcess, twistd_command
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+KINDS = ("camera", "modem", "scope")
+BOUND = 20.0
+"""Seconds in which a plugin must be registered again."""
+MOMENTS = ("starting", "registering", "serving", "writing", "allocating")
+
+
+@attrs.define
+class Outcome:
+    """How often the process was killed when, how long it took then, and what was wrong.
+
+    `again` are the seconds from the start of the next process to the true list in the kubelet,
+    `halfway` counts the kills in the middle of writing a spec, `reads` how often specs were read.
+    """
+
+    killed: Counter[str] = attrs.field(factory=Counter)
+    again: list[float] = attrs.field(factory=list)
+    halfway: int = 0
+    reads: int = 0
+    problems: list[str] = attrs.field(factory=list)
+
+
+class Killing:
+    """Kills and starts again; the devices change all the time, also while no process is there."""
+
+    def __init__(self, reactor: Any, chance: random.Random) -> None:
+        self.outcome = Outcome()
+        self._reactor = reactor
+        self._random = chance
+        self._directory = tempfile.mkdtemp(prefix="kill-")
+        self._plugins, self._devices, self._cdi = (
+            os.path.join(self._directory, name) for name in ("plugins", "devices", "cdi")
+        )
+        os.mkdir(self._plugins)
+        os.mkdir(self._devices)
+        self._pods = os.path.join(self._directory, "pods.sock")
+        self._kubelet = FakeKubelet(
+            self._plugins, pod_resources=self._pods, force=True, reactor=reactor
+        )
+        self._serial = count()
+        self._there: set[str] = set()
+        self._held: dict[str, set[str]] = {}
+        self._child: ChildProcess | None = None
+        self._start_up = 1.0
+
+    async def run(self, times: int) -> Outcome:
+        """So many kills, each followed by a process that must be registered again."""
+        for kind in KINDS:
+            self._plug(f"{kind}.0")
+        try:
+            with SpecWatch(self._cdi) as specs:
+                await self._kubelet.start()
+                await self._start()
+                for number in range(times):
+                    await self._kill(MOMENTS[number % len(MOMENTS)])
+                    await self._start()
+                    self._look_at_held(specs)
+                await self._end()
+            self.outcome.reads = specs.reads
+            self.outcome.problems += specs.problems
+        finally:
+            if self._child is not None and not self._child.ended.called:
+                self._child.signal("KILL")
+                await self._child.ended
+            if self._kubelet.running:
+                await self._kubelet.stop()
+            shutil.rmtree(self._directory)
+        return self.outcome
+
+    async def _start(self) -> None:
+        """Start a process, and see that the kubelet gets the true list from it."""
+        begin = self._reactor.seconds()
+        known = len(self._kubelet.registrations)  # what it knows of the dead one is not enough
+        self._spawn()
+        try:
+            await self._kubelet.until(lambda: self._all_listed(known), BOUND)
+        except TimeoutError:
+            listed = {kind: self._kubelet.devices(_resource(kind)) for kind in KINDS}
+            assert self._child is not None
+            self.outcome.problems.append(
+                f"not registered again: {listed}, should be {self._there}\n{self._child.output}"
+            )
+        self._start_up = self._reactor.seconds() - begin
+        self.outcome.again.append(self._start_up)
+
+    async def _kill(self, moment: str) -> None:
+        """Let the moment come, kill the process, and go on without it."""
+        assert self._child is not None
+        if moment == "starting":
+            self._child.signal("KILL")
+            await self._child.ended
+            self._spawn()
+            await self._pause(1.1 * self._start_up)
+        elif moment == "registering":
+            await self._kubelet.restart()
+            await self._pause(0.02)
+        elif moment == "writing":
+            for _ in range(self._random.randint(1, 5)):
+                self._change()
+                await self._pause(0.01)
+        elif moment == "allocating":
+            self._allocate()
+            await self._pause(2 * ANSWERING)
+        else:
+            self._allocate()
+            await self._pause(0.1)
+        self._child.signal("KILL")
+        await self._child.ended
+        self.outcome.killed[moment] += 1
+        self.outcome.halfway += any(name.startswith(".") for name in _listed(self._cdi))
+        for _ in range(self._random.randint(0, 3)):
+            self._change()
+        if self._random.random() < 0.2:
+            await self._kubelet.restart()
+
+    async def _end(self) -> None:
+        """End politely: nothing is left over, not even of those that were killed.
+
+        Nor of a type whose devices all vanished while no process was there.
+        """
+        self._plug(f"{KINDS[-1]}.0")
+        await self._kubelet.until(self._all_listed, BOUND)
+        assert self._child is not None
+        self._child.signal("KILL")
+        await self._child.ended
+        for id_ in [id_ for id_ in self._there if id_.startswith(KINDS[-1])]:
+            self._unplug(id_)
+        await self._start()
+        self._child.signal("TERM")
+        await self._child.ended
+        await self._kubelet.stop()
+        left = [name for name in os.listdir(self._plugins) if "kubelet" not in name]
+        left += [name for name in os.listdir(self._cdi) if not name.endswith(".json")]
+        if left:
+            self.outcome.problems.append(f"left over at the end: {left}")
+
+    def _spawn(self) -> None:
+        command = [*twistd_command(), "-n", "--pidfile=", "deviceplugin"]
+        options = [
+            *("--scanner=benchmarks.kill.plugin:FileScanner", f"--set=directory={self._devices}"),
+            *(f"--plugin-dir={self._plugins}", f"--cdi-dir={self._cdi}"),
+            f"--pod-resources-socket={self._pods}",
+        ]
+        self._child = ChildProcess([*command, *options], reactor=self._reactor, path=ROOT)
+
+    def _all_listed(self, known: int = 0) -> bool:
+        """Whether the kubelet has what there is, by registrations after the first `known` ones."""
+        fresh = {one.resource for one in self._kubelet.registrations[known:]}
+        return all(
+            _resource(kind) in fresh
+            and self._kubelet.devices(_resource(kind)).keys() == ids
+            and self._kubelet.allocatable(_resource(kind)) == len(ids)
+            for kind in KINDS
+            if (ids := {id_ for id_ in self._there if id_.startswith(kind)})
+        )
+
+    def _change(self) -> None:
+        """A device comes, goes, or becomes another one under its name; types come and go too."""
+        id_ = f"{self._random.choice(KINDS)}.{self._random.randint(0, 2)}"
+        if id_ in self._there and id_ != f"{KINDS[0]}.0" and self._random.random() < 0.6:
+            self._unplug(id_)
+        else:
+            self._plug(id_)
+
+    def _unplug(self, id_: str) -> None:
+        self._there.remove(id_)
+        os.unlink(os.path.join(self._devices, id_))
+
+    def _plug(self, id_: str) -> None:
+        # Elsewhere first, so that nobody reads half of it.
+        new = os.path.join(self._directory, "new")
+        with open(new, "w", encoding="ascii") as file:
+            file.write(f"version-{next(self._serial)}")
+        os.replace(new, os.path.join(self._devices, id_))
+        self._there.add(id_)
+
+    def _allocate(self) -> None:
+        """A pod that may or may not get its devices; what it got, it keeps for a while."""
+        pod = f"pod-{next(self._serial)}"
+
+        async def admit() -> None:
+            try:
+                kind = self._random.choice(KINDS)
+                answer = await self._kubelet.allocate(_resource(kind), pod=pod)
+            except (AdmissionRefused, CancelledError):
+                return  # it was killed, or all devices are taken
+            self._held[pod] = {device.name for device in answer.cdi_devices}
+
+        Deferred.fromCoroutine(admit()).addErrback(
+            lambda failure: self.outcome.problems.append(failure.getTraceback())
+        )
+        if len(self._held) > 2:
+            ended = next(iter(self._held))
+            del self._held[ended]
+            self._kubelet.release(ended)
+
+    def _look_at_held(self, specs: SpecWatch) -> None:
+        """What pods hold must stay described, whatever has become of the device."""
+        missing = {name for names in self._held.values() for name in names} - specs.names()
+        if missing:
+            self.outcome.problems.append(f"held by pods, and described no more: {missing}")
+
+    def _pause(self, most: float) -> Deferred[None]:
+        return deferLater(self._reactor, self._random.uniform(0, most))
+
+
+def _listed(directory: str) -> list[str]:
+    return os.listdir(directory) if os.path.exists(directory) else []
+
+
+def _resource(kind: str) -> str:
+    return f"{NAMESPACE}/{kind}"
