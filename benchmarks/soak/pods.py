@@ -6,6 +6,7 @@ import random
 from itertools import count
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
 
 from benchmarks.soak.bench import Bench
 from benchmarks.soak.devices import CDI, FILE, LOOP, STEADY
@@ -26,6 +27,7 @@ class Pods:
         self._bench = bench
         self._serial = count()
         self._waiting = 0
+        self._ends: dict[str, IDelayedCall] = {}
 
     async def step(self) -> None:
         """Begin to admit a pod, without waiting for it."""
@@ -55,10 +57,21 @@ class Pods:
             self._waiting -= 1
         bench.record.counts["pods admitted"] += 1
         bench.record.latencies["Allocate"].append((bench.now(), bench.now() - begin))
-        bench.reactor.callLater(random.expovariate(1 / LIFE), bench.kubelet.release, pod)
+        life = random.expovariate(1 / LIFE)
+        self._ends[pod] = bench.reactor.callLater(life, self._end, pod)
         (held,) = (holding.ids for holding in bench.kubelet.pods if holding.pod == pod)
         if complaint := self._wrong(resource, set(held), answer):
             bench.problem(f"{resource}: asked for {held}, got {complaint}")
+
+    def stop(self) -> None:
+        """The pods that are there stay for ever."""
+        for end in self._ends.values():
+            end.cancel()
+        self._ends.clear()
+
+    def _end(self, pod: str) -> None:
+        del self._ends[pod]
+        self._bench.kubelet.release(pod)
 
     def _wrong(self, resource: str, ids: set[str], answer: ContainerAllocateResponse) -> object:
         """What is wrong with an answer, None if nothing is."""

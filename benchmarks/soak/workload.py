@@ -28,11 +28,11 @@ async def soak(reactor: Any, seconds: float, loops_from: int | None, keep: bool 
     sampler = Sampler(bench.plugin.pid, bench.view, bench.record)
     sampling = LoopingCall(lambda: sampler.look(bench.now()))
     sampling.start(1.0).addErrback(lambda failure: bench.problem(failure.getTraceback()))
-    strangers = Strangers(bench)
+    pods, strangers = Pods(bench), Strangers(bench)
     loops = [
         bench.forever(files.step, 0.1),
         bench.forever(contents.step, 0.7),
-        bench.forever(Pods(bench).step, 0.05),
+        bench.forever(pods.step, 0.05),
         bench.forever(Restarts(bench).step, 12.0),
         bench.forever(strangers.reader, 1.5),
         bench.forever(strangers.gives_up, 1.0),
@@ -52,6 +52,7 @@ async def soak(reactor: Any, seconds: float, loops_from: int | None, keep: bool 
         if sampling.running:
             sampling.stop()
         await bench.close()
+        pods.stop()
         _read_log(bench)
         if not keep:
             bench.remove()
