@@ -152,7 +152,7 @@ class WriteTests(SpecTestCase):
     def test_the_last_name_takes_the_file_along(self) -> None:
         """A spec without devices would be refused by runtimes, so there is none."""
         spec = self.spec()
-        spec.write({"a": NULL})
+        self.spec().write({"a": NULL})
         spec.write({}, held={"a"})
         self.assertEqual(self.known(), {NULL_NAME})
         spec.write({}, held=())
@@ -161,7 +161,7 @@ class WriteTests(SpecTestCase):
     def test_an_odd_id_is_held_by_its_own_name(self) -> None:
         """Ids with characters that CDI does not take hold their names like others."""
         spec = self.spec()
-        spec.write({"/dev/@x": NULL})
+        self.spec().write({"/dev/@x": NULL})
         before = self.seen()
         spec.write({}, held={"/dev/@x"})
         self.assertEqual(self.seen(), before)
@@ -240,6 +240,40 @@ class HandOutTests(SpecTestCase):
         clock.advance(HANDED_OUT)
         spec.write({"a": ZERO}, held=())
         self.assertEqual(self.known(), {ZERO_NAME})
+
+    def test_only_that_name_stays(self) -> None:
+        """Older names of the device go, though it was handed out again and again."""
+        clock = Clock()
+        spec = self.spec(clock=clock.seconds)
+        for device in (NULL, ZERO, FULL):
+            clock.advance(HANDED_OUT)
+            spec.write({"a": device}, held=None)
+            spec.names(["a"])
+        spec.write({"a": FULL}, held=())
+        self.assertEqual(self.known(), {FULL_NAME})
+
+    def test_names_that_nobody_was_given(self) -> None:
+        """While one pod holds a device for long, contents that come and go leave no names."""
+        clock = Clock()
+        spec = self.spec(clock=clock.seconds)
+        spec.write({"a": NULL})
+        spec.names(["a"])
+        clock.advance(HANDED_OUT)
+        for device in (ZERO, FULL):
+            spec.write({"a": device}, held=None)
+        self.assertEqual(self.known(), {NULL_NAME, ZERO_NAME, FULL_NAME})
+        spec.write({"a": FULL}, held={"a"})
+        self.assertEqual(self.known(), {NULL_NAME, FULL_NAME})
+
+    def test_names_that_another_process_may_have_given(self) -> None:
+        """What another process has found in the file may have been handed out by it."""
+        spec, other = self.spec(), self.spec()
+        spec.write({"a": NULL})
+        other.write({"a": NULL})
+        other.names(["a"])
+        other.close()
+        spec.write({"a": ZERO}, held={"a"})
+        self.assertEqual(self.known(), {NULL_NAME, ZERO_NAME})
 
     def test_a_removed_file_is_made_again(self) -> None:
         """A file or directory that somebody removed is there again when a pod needs it."""

@@ -101,6 +101,7 @@ class SpecFile:
         self._devices: Mapping[str, CDIDevice] = {}
         self._entries: dict[str, Entry] = {}
         self._handed_out: dict[str, float] = {}
+        self._unused: set[str] = set()  # names that are new in the file, and nobody was given
         self._present: frozenset[str] = frozenset()
 
     @property
@@ -119,7 +120,8 @@ class SpecFile:
         """Make the file hold `devices`, by id; returns their qualified names by id.
 
         Names of other content or other devices stay in the file as they are while `held`, the
-        ids that pods hold, has their device's id or is None for "not known".  Without anything
+        ids that pods hold, has their device's id or is None for "not known"; but those that are
+        known to have been handed out to nobody only in the latter case.  Without anything
         to hold there is no file.  A file that is right already is not written.  Raises
         `SpecNotWritten`; then the file is as it was, and `names` tries again.
         """
@@ -129,8 +131,7 @@ class SpecFile:
         }
         self._devices, self._entries = devices, entries
         if entries or self._file.exists():
-            stems = None if held is None else {*map(name_stem, held), *self._recent()}
-            self._mend(stems)
+            self._mend(None if held is None else set(map(name_stem, held)))
         else:
             self._present = frozenset()
             self._file.close()
@@ -142,13 +143,12 @@ class SpecFile:
         The file is seen to first, and written again if it is not as `write` left it.  Raises
         `SpecNotWritten` when a name is not in it and cannot be brought in.
         """
-        chosen = [id_ for id_ in ids if id_ in self._entries]
-        present = {self._entries[id_].name for id_ in chosen} <= self._present
-        if chosen and not (present and self._file.untouched()):
+        names = dict.fromkeys(self._entries[id_].name for id_ in ids if id_ in self._entries)
+        if names and not (names.keys() <= self._present and self._file.untouched()):
             self.write(self._devices)
-        now = self._clock()
-        self._handed_out.update((name_stem(id_), now) for id_ in chosen)
-        return list(dict.fromkeys(self._qualified(id_) for id_ in chosen))
+        self._handed_out.update(dict.fromkeys(names, self._clock()))
+        self._unused -= names.keys()
+        return [qualified_name(self._kind, name) for name in names]
 
     def close(self) -> None:
         """Leave the file as it is, to whoever comes next."""
@@ -191,10 +191,15 @@ class SpecFile:
             old = Spec(VERSIONS[0], {}) if turn.data is None else parse_spec(turn.data, self._kind)
         except ValueError as error:
             raise _NotOurs(self.path, str(error)) from error
+        if not self._file.untouched():  # whoever wrote it may have handed them out
+            self._unused.clear()
+        recent = self._recent()
         content = {
             name: entry
             for name, entry in old.entries.items()
-            if stems is None or stem_of(name) in stems
+            if stems is None
+            or name in recent
+            or (stem_of(name) in stems and name not in self._unused)
         }
         # A version that we do not know was needed by something that we do not know.
         version = old.version if content and old.version not in VERSIONS else None
@@ -204,6 +209,7 @@ class SpecFile:
         else:
             turn.remove()
         self._present = frozenset(content)
+        self._unused = (self._unused | content.keys() - old.entries.keys()) & content.keys()
 
 
 def clean(
