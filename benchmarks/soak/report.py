@@ -11,11 +11,12 @@ from benchmarks.soak.figures import percentile, slope
 from benchmarks.soak.record import Record
 from benchmarks.soak.verdict import counted, judge, series
 
-GAUGES = ("descriptors", "threads", "timers", "tasks", "objects", "cpu")
+GAUGES = ("descriptors", "threads", "timers", "tasks", "objects", "specs", "cpu")
 
 
 def summary(record: Record) -> dict[str, Any]:
-    """All figures: milliseconds, megabytes, megabytes an hour, percent of one core."""
+    """All figures: milliseconds, megabytes, megabytes an hour, kilobytes of specs,
+    percent of one core."""
     samples = counted(record.samples)
     rss = [value for _, value in series(samples, "rss")]
     return {

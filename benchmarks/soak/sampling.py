@@ -1,5 +1,6 @@
 """A look at the plugin process every second, from outside and through its `Probe`."""
 
+import glob
 import json
 import os
 
@@ -10,11 +11,12 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Sampler:
-    """Looks at the process `pid`, whose `Probe` writes `view`."""
+    """Looks at the process `pid`, whose `Probe` writes `view`, and at its specs in `cdi`."""
 
-    def __init__(self, pid: int, view: str, record: Record) -> None:
+    def __init__(self, pid: int, view: str, cdi: str, record: Record) -> None:
         self._proc = f"/proc/{pid}"
         self._view = view
+        self._cdi = cdi
         self._record = record
         self._before: tuple[float, float] | None = None
 
@@ -25,6 +27,7 @@ class Sampler:
             "rss": int(self._read("statm").split()[1]) * _PAGE / 1e6,
             "descriptors": len(os.listdir(os.path.join(self._proc, "fd"))),
             "threads": len(os.listdir(os.path.join(self._proc, "task"))),
+            "specs": sum(os.path.getsize(path) for path in self._specs()) / 1e3,
         }
         used = sum(map(int, self._read("stat").rpartition(")")[2].split()[11:13])) / _TICKS
         if self._before is not None and now > self._before[0]:
@@ -41,6 +44,9 @@ class Sampler:
             self._record.types["last"] = types
             sample.update(view)
         self._record.samples.append(sample)
+
+    def _specs(self) -> list[str]:
+        return glob.glob(os.path.join(self._cdi, "*.json"))
 
     def _read(self, name: str) -> str:
         with open(os.path.join(self._proc, name), encoding="ascii") as file:

@@ -25,7 +25,7 @@ async def soak(reactor: Any, seconds: float, loops_from: int | None, keep: bool 
     for resource in (FILE, CDI):
         await bench.kubelet.listed(resource, STEADY, 30.0)
     bench.begin = reactor.seconds()
-    sampler = Sampler(bench.plugin.pid, bench.view, bench.record)
+    sampler = Sampler(bench.plugin.pid, bench.view, bench.cdi, bench.record)
     sampling = LoopingCall(lambda: sampler.look(bench.now()))
     sampling.start(1.0).addErrback(lambda failure: bench.problem(failure.getTraceback()))
     pods, strangers = Pods(bench), Strangers(bench)

@@ -19,7 +19,14 @@ from tests.helpers import temporary_directory
 def record_of(seconds: int = 600, noise: float = 1.0, **an_hour: float) -> Record:
     """A run of a process with some noise, whose gauges grow by so much an hour."""
     chance = random.Random(4711)
-    levels = {"rss": 60.0, "descriptors": 30.0, "threads": 11.0, "timers": 5.0, "tasks": 12.0}
+    levels = {
+        "rss": 60.0,
+        "descriptors": 30.0,
+        "threads": 11.0,
+        "timers": 5.0,
+        "tasks": 12.0,
+        "specs": 9.0,
+    }
     record = Record()
     for second in range(seconds):
         record.samples.append(
@@ -80,8 +87,8 @@ class VerdictTests(SynchronousTestCase):
 
     def test_other_leaks(self) -> None:
         """So are descriptors, threads, timers and tasks that become more and more."""
-        for name in ("descriptors", "threads", "timers", "tasks"):
-            (complaint,) = judge(record_of(600, **{name: 100.0}))
+        for name in ("descriptors", "threads", "timers", "tasks", "specs"):
+            (complaint,) = judge(record_of(600, **{name: 200.0}))
             self.assertIn(f"{name} grow by", complaint)
 
     def test_a_problem_is_enough(self) -> None:
@@ -145,5 +152,5 @@ class SoakTests(TestCase):
         self.assertGreater(record.counts["pods admitted"], 5)
         self.assertGreaterEqual(
             record.samples[-1].keys(),
-            {"time", "rss", "cpu", "descriptors", "threads", "timers", "tasks", "objects"},
+            {"time", "rss", "cpu", "descriptors", "threads", "timers", "tasks", "objects", "specs"},
         )
