@@ -1,5 +1,7 @@
 """Memory and latencies over time, as a picture."""
 
+from matplotlib.figure import Figure
+
 from benchmarks.soak.record import Record
 
 SHOWN = ("Allocate", "file", "loop device", "again after wipe", "again after socket only")
@@ -7,12 +9,8 @@ SHOWN = ("Allocate", "file", "loop device", "again after wipe", "again after soc
 
 def plot(record: Record, path: str) -> None:
     """Draw into the file `path`, whose suffix tells the format (SVG, PNG)."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, (memory, counts, latency) = pyplot.subplots(3, sharex=True, figsize=(10, 10))
+    figure = Figure(figsize=(10, 10))
+    memory, counts, latency = figure.subplots(3, sharex=True)
     for name, axes in (("rss", memory), ("descriptors", counts), ("threads", counts)):
         points = [(one["time"] / 60, one[name]) for one in record.samples]
         axes.plot(*zip(*points, strict=True), label=name, linewidth=1)
@@ -20,6 +18,7 @@ def plot(record: Record, path: str) -> None:
     if points:
         counts.plot(*zip(*points, strict=True), label="timers", linewidth=1)
     memory.set_ylabel("RSS, MB")
+    memory.set_ylim(bottom=0)
     counts.set_ylabel("number")
     counts.legend(loc="upper right")
     for name in SHOWN:

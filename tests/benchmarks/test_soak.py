@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from benchmarks.soak.figures import growth, percentile, slope
 from benchmarks.soak.record import Record
@@ -137,6 +137,25 @@ class ReportTests(SynchronousTestCase):
             read: dict[str, Any] = json.load(file)
         self.assertEqual(len(read["record"]["samples"]), 20)
         self.assertEqual(read["summary"]["complaints"], judge(record))
+
+
+class PlotTests(SynchronousTestCase):
+    """What is drawn."""
+
+    def test_svg(self) -> None:
+        """Memory, counts and latencies, each with its name."""
+        try:
+            from benchmarks.soak.plot import plot
+        except ImportError:
+            raise SkipTest("needs matplotlib, of the extra soak") from None
+        record = record_of()
+        record.latencies["Allocate"] += [(1.0, 0.002), (2.0, 0.004)]
+        path = os.path.join(temporary_directory(self), "soak.svg")
+        plot(record, path)
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        for name in ("RSS, MB", "descriptors", "threads", "timers", "Allocate", "minutes"):
+            self.assertIn(f"<!-- {name} -->", text)
 
 
 class SoakTests(TestCase):
