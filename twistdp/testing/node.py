@@ -159,6 +159,8 @@ class NodeResource:
         reason = "the plugin ended it"
         try:
             async for message in connection.stream:
+                if self._over:
+                    break  # it was on its way when the kubelet ended
                 self.listed |= connection is self._current
                 self._take(message)
         except (CallFailed, CancelledError) as error:
