@@ -95,3 +95,12 @@ class LeftoverTests(SynchronousTestCase):
         """It may not be there yet."""
         remove_leftovers(f"{self.directory}/none")
         remove_leftovers(self.directory, f"{self.directory}/none")
+
+    def test_no_directory_at_all(self) -> None:
+        """What cannot be listed is told, and nothing else happens."""
+        path = f"{self.directory}/file"
+        with open(path, "w", encoding="ascii"):
+            pass
+        with capturedLogs() as events:
+            remove_leftovers(path)
+        self.assertEqual([event["path"] for event in events], [path])
