@@ -1,8 +1,10 @@
 """What tests of several modules share."""
 
 import shutil
+import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from twisted.internet import reactor
@@ -19,6 +21,18 @@ def temporary_directory(case: SynchronousTestCase) -> str:
     path = tempfile.mkdtemp(prefix="tdp-")
     case.addCleanup(shutil.rmtree, path, ignore_errors=True)
     return path
+
+
+@contextmanager
+def tmpfs(path: str, options: str = "") -> Iterator[None]:
+    """A file system of its own at `path` while the block runs; needs root."""
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"mode=0755,{options}", "tmpfs", path], check=True
+    )
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", path], check=True)
 
 
 def soon(deferred: Deferred[T]) -> Deferred[T]:

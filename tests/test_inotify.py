@@ -1,5 +1,6 @@
 """Tests for twistdp.inotify, on real directories."""
 
+import errno
 import os
 import shutil
 import struct
@@ -10,10 +11,10 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SkipTest, TestCase
 
-from tests.helpers import Recorder, temporary_directory
-from twistdp import inotify as module
+from tests.helpers import Recorder, temporary_directory, tmpfs
+from twistdp import inotifyfd
 from twistdp.inotify import ATTRIBUTES, CONTENTS, ENTRIES, Inotify, Watch, inotify_of
 
 
@@ -463,6 +464,26 @@ class DescriptorTests(InotifyCase):
         self.assertIsNot(inotify_of(other), inotify_of(reactor))
         self.assertIs(inotify_of(other), inotify_of(other))
 
+    async def test_real_overflow(self) -> None:
+        """More changes than the kernel keeps events of: all is reported as changed, and goes on."""
+        with open("/proc/sys/fs/inotify/max_queued_events", encoding="ascii") as file:
+            most = int(file.read())
+        if most > 100_000:
+            raise SkipTest("fs.inotify.max_queued_events is too large for a test")
+        recorder = self.watch(self.top)
+        idle = self.watch("/")
+        for number in range(most // 2 + 1):
+            create(f"{self.top}/{number}")
+            os.unlink(f"{self.top}/{number}")
+        with capturedLogs() as events:
+            await self.lost(idle)
+        self.assertEqual(recorder.calls[-1], None)
+        self.assertEqual(
+            [event["log_format"] for event in events],
+            ["inotify queue overflow: scanning everything"],
+        )
+        await self.assert_sees(recorder, self.top)
+
     async def test_overflow(self) -> None:
         """After an overflow of the queue everything may have changed, and all goes on."""
         recorders = [
@@ -472,7 +493,7 @@ class DescriptorTests(InotifyCase):
             self.watch("/"),
         ]
         event = struct.pack("iIII", -1, pyinotify.IN_Q_OVERFLOW, 0, 0)
-        patch = self.patch(module.os, "read", lambda *_: event)
+        patch = self.patch(inotifyfd.os, "read", lambda *_: event)
         with capturedLogs() as events:
             self.inotify.doRead()
         patch.restore()
@@ -485,8 +506,8 @@ class DescriptorTests(InotifyCase):
         await self.lost(recorders[2], 2)
 
 
-class VerifyTests(InotifyCase):
-    """Tests for `Watch.verify`."""
+class LookTests(InotifyCase):
+    """Tests for `Inotify.look`, which happens every second: what no event tells."""
 
     async def test_switched_symlink(self) -> None:
         """After a link in the path was switched, which no event tells, the new place is watched."""
@@ -497,117 +518,204 @@ class VerifyTests(InotifyCase):
         recorder = self.watch(path)
         os.unlink(f"{self.top}/link")
         os.symlink("b", f"{self.top}/link")
-        self.watches[0].verify()
+        self.inotify.look()
         self.assertEqual(recorder.calls, [None])
         create(f"{self.top}/a/d/not-ours")
         await self.assert_sees(recorder, path)
         self.assertEqual(self.paths(recorder), {f"{path}/probe"})
 
     async def test_unchanged(self) -> None:
-        """While the path leads to the same place, verifying reports nothing and loses nothing."""
+        """While the path leads to the same place, a look reports nothing and loses nothing."""
         recorder = self.watch(self.top)
-        self.watches[0].verify()
+        self.inotify.look()
         self.assertEqual(recorder.calls, [])
         await self.assert_sees(recorder, self.top)
 
     async def test_missing(self) -> None:
-        """Verifying a path that is still missing reports nothing and goes on waiting."""
+        """A look at a path that is still missing reports nothing and goes on waiting."""
         recorder = self.watch(f"{self.top}/a/b")
-        self.watches[0].verify()
+        self.inotify.look()
         self.assertEqual(recorder.calls, [])
         os.makedirs(f"{self.top}/a/b")
         await self.lost(recorder)
 
     async def test_moved_ancestor(self) -> None:
-        """When an ancestor was moved away, verifying finds the path missing and waits for it."""
+        """When an ancestor was moved away, a look finds the path missing and waits for it."""
         os.makedirs(f"{self.top}/a/b")
         path = f"{self.top}/a/b"
         recorder = self.watch(path)
         os.rename(f"{self.top}/a", f"{self.top}/away")
-        self.watches[0].verify()
+        self.inotify.look()
         self.assertEqual(recorder.calls, [None])
         os.makedirs(path)
         await self.lost(recorder, 2)
         await self.assert_sees(recorder, path)
 
     async def test_target_of_a_dangling_link(self) -> None:
-        """The target of a dangling link may appear unseen; verifying finds it."""
+        """The target of a dangling link may appear unseen; a look finds it."""
         elsewhere = temporary_directory(self)
         os.symlink(f"{elsewhere}/target", f"{self.top}/link")
         recorder = self.watch(f"{self.top}/link")
         os.mkdir(f"{elsewhere}/target")
-        self.watches[0].verify()
+        self.inotify.look()
         self.assertEqual(recorder.calls, [None])
         await self.assert_sees(recorder, f"{self.top}/link")
+
+    async def test_every_second(self) -> None:
+        """Looking is what happens by itself, a second after the last look, while watches are."""
+        clock = Clock()
+        self.inotify = Inotify(ClockedReactor(clock))
+        os.mkdir(f"{self.top}/a")
+        recorder = self.watch(f"{self.top}/link")
+        os.symlink("missing", f"{self.top}/link")
+        await self.lost(recorder)
+        os.mkdir(f"{self.top}/missing")
+        clock.advance(0.9)
+        self.assertEqual(recorder.calls, [None])
+        clock.advance(0.1)
+        self.assertEqual(recorder.calls, [None, None])
+        for _ in range(3):
+            clock.advance(1.0)
+        self.assertEqual(recorder.calls, [None, None])
+        self.stop_all()
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    async def test_mounted_over(self) -> None:
+        """A file system that is mounted over a watched directory, and unmounted, is noticed."""
+        if os.geteuid() != 0:
+            raise SkipTest("needs root to mount")
+        recorder = self.watch(self.top)
+        with tmpfs(self.top):
+            self.inotify.look()
+            self.assertEqual(recorder.calls, [None])
+            await self.assert_sees(recorder, self.top)
+            # Still in use, so that it lives on unseen and no event comes.
+            held = os.open(self.top, os.O_RDONLY)
+            self.addCleanup(os.close, held)
+        self.inotify.look()
+        self.assertEqual(recorder.calls[-1], None)
+        await self.assert_sees(recorder, self.top, "after")
+
+
+class ClockedReactor:
+    """The reactor with another clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.callLater = clock.callLater
+        self.addReader = reactor.addReader
+        self.removeReader = reactor.removeReader
 
 
 class UnwatchableTests(InotifyCase):
     """Tests for what the kernel refuses to watch."""
 
-    def refuse(self, *paths: str) -> Any:
+    def refuse(self, *paths: str, errno: str = "ENOSPC") -> Any:
         """Let the kernel refuse these paths, or all, from now on."""
         add_watch = pyinotify.WatchManager.add_watch
 
         def refuse(manager: Any, path: str, *arguments: Any, **options: Any) -> Any:
             if not paths or path in paths:
                 raise pyinotify.WatchManagerError(
-                    f"add_watch: cannot watch {path} WD=-1, Errno=No space left (ENOSPC)", {}
+                    f"add_watch: cannot watch {path} WD=-1, Errno=whatever ({errno})", {}
                 )
             return add_watch(manager, path, *arguments, **options)
 
         return self.patch(pyinotify.WatchManager, "add_watch", refuse)
 
     def test_said_once(self) -> None:
-        """A path that cannot be watched is logged once, with the limits to raise."""
-        path = f"{self.top}/a"
-        os.mkdir(path)
-        self.refuse(path)
-        with capturedLogs() as events:
-            self.watch(path)
-            self.watch(path)
-            for watch in self.watches:
-                watch.verify()
-        (event,) = events
-        self.assertEqual(event["path"], path)
-        self.assertIn("ENOSPC", event["reason"])
-        self.assertIn("max_user_watches", event["log_format"])
-        self.assertEqual(event["log_level"].name, "error")
-
-    def test_no_watch_left_at_all(self) -> None:
-        """When nothing can be watched, each path is said once, and stopping works."""
+        """A limit that is reached is logged once, whatever number of paths it concerns."""
         self.refuse()
         with capturedLogs() as events:
             self.watch(self.top)
-            self.watches[0].verify()
-        said = [event["path"] for event in events]
-        self.assertEqual(said[0], self.top)
-        self.assertEqual(len(said), len(set(said)))
-        before = descriptors()
-        self.watches[0].stop()
-        self.assertEqual(descriptors(), before - 1)
+            self.watch("/")
+            self.inotify.look()
+        (event,) = events
+        self.assertEqual(event["path"], self.top)
+        self.assertEqual(event["reason"], "No space left on device")
+        self.assertEqual(event["remedy"], "raise the sysctl fs.inotify.max_user_watches")
+        self.assertEqual(event["log_level"].name, "error")
 
-    async def test_watched_when_it_can_be(self) -> None:
-        """What could not be watched is tried again by verify."""
+    def test_other_reasons(self) -> None:
+        """What is no limit is logged once a path, and polled too."""
+        self.refuse(errno="EACCES")
+        with capturedLogs() as events:
+            recorders = [self.watch(self.top), self.watch("/")]
+            self.inotify.look()
+        self.assertEqual([event["path"] for event in events], [self.top, "/"])
+        self.assertIn("let the plugin read it", formatEvent(events[0]))
+        self.assertEqual([recorder.calls for recorder in recorders], [[None], [None]])
+
+    async def test_polled(self) -> None:
+        """What cannot be watched may have changed at each look, until it can be watched."""
         patch = self.refuse(self.top)
-        with capturedLogs():
+        with capturedLogs() as events:
             recorder = self.watch(self.top)
+            self.assertEqual(recorder.calls, [])
+            for turn in range(1, 4):
+                self.inotify.look()
+                self.assertEqual(recorder.calls, [None] * turn)
+            patch.restore()
+            self.inotify.look()
+            self.assertEqual(recorder.calls, [None] * 4)
+            self.inotify.look()
+        self.assertEqual(recorder.calls, [None] * 4)
+        self.assertEqual(
+            [event["log_format"] for event in events][1:], ["inotify watches everything again"]
+        )
+        await self.assert_sees(recorder, self.top)
+
+    def test_said_again(self) -> None:
+        """A limit that is reached once more, after it was mended, is logged once more."""
+        for _ in range(2):
+            patch = self.refuse(self.top)
+            with capturedLogs() as events:
+                self.watch(self.top)
+                patch.restore()
+                self.inotify.look()
+            self.assertEqual(len(events), 2)
+
+    def test_stopped_while_it_is_polled(self) -> None:
+        """A watch that a callback stops is polled no more, and stopping works unarmed too."""
+        self.refuse()
+        with capturedLogs():
+            self.watch(self.top, lambda changes: self.stop_all())
+            recorder = self.watch(self.top)
+            self.inotify.look()
+        self.assertEqual(recorder.calls, [])
+        self.assertEqual(self.inotify.fileno(), -1)
+
+    def no_instance(self) -> Any:
+        """Let there be no inotify instance from now on."""
+
+        def refuse() -> None:
+            raise OSError("Cannot initialize new instance of inotify, Errno=Too many (EMFILE)")
+
+        return self.patch(pyinotify, "WatchManager", refuse)
+
+    async def test_no_instance_left(self) -> None:
+        """Without an inotify instance everything is polled, and the limit is named."""
+        patch = self.no_instance()
+        with capturedLogs() as events:
+            recorder = self.watch(self.top)
+            self.inotify.look()
+        self.assertEqual(recorder.calls, [None])
+        (event,) = events
+        self.assertEqual(event["remedy"], "raise the sysctl fs.inotify.max_user_instances")
         patch.restore()
-        self.watches[0].verify()
+        self.inotify.look()
         await self.assert_sees(recorder, self.top)
 
     def test_no_descriptor_left(self) -> None:
-        """When no inotify descriptor is to be had, that is logged and nothing is raised."""
+        """When it is the process that has no descriptor left, that is what is said."""
+        self.no_instance()
 
-        def refuse() -> None:
-            raise OSError("Cannot initialize new instance of inotify (EMFILE)")
+        def full() -> None:
+            raise OSError(errno.EMFILE, "Too many open files")
 
-        self.patch(pyinotify, "WatchManager", refuse)
+        self.patch(inotifyfd, "check_descriptors", full)
         with capturedLogs() as events:
-            recorder = self.watch(self.top)
-            self.watches[0].stop()
-        self.assertIn("EMFILE", events[0]["reason"])
-        self.assertIn("max_user_instances", events[0]["log_format"])
-        self.assertEqual(recorder.calls, [])
+            self.watch(self.top)
+        self.assertIn("LimitNOFILE", events[0]["remedy"])
 
     async def test_refused_after_a_loss(self) -> None:
         """A refusal on rearming leaves the other watches as they are."""
@@ -622,5 +730,13 @@ class UnwatchableTests(InotifyCase):
         self.assertEqual([event["path"] for event in events], [path])
         await self.assert_sees(other, self.top)
         patch.restore()
-        self.watches[0].verify()
+        self.inotify.look()
         await self.assert_sees(recorder, path)
+
+    def test_no_path(self) -> None:
+        """What can be no path is waited for without a word: it never appears."""
+        with capturedLogs() as events:
+            recorders = [self.watch(f"{self.top}/{name}") for name in ("\ud800", "x" * 300)]
+            self.inotify.look()
+        self.assertEqual([recorder.calls for recorder in recorders], [[], []])
+        self.assertEqual(events, [])

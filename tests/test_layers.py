@@ -41,6 +41,7 @@ WITHOUT_TWISTED = {
     "twistdp.checking",
     "twistdp.devices",
     "twistdp.errors",
+    "twistdp.exhaustion",
     "twistdp.health",
     "twistdp.naming",
     "twistdp.preferred",
@@ -138,9 +139,9 @@ def asyncio_reactor_where_it_is_chosen(one: Import) -> bool:
     ) or not within(one.imported, ["twisted.internet.asyncioreactor"])
 
 
-def pyinotify_in_inotify_only(one: Import) -> bool:
-    """The module pyinotify is seen in `twistdp.inotify` only."""
-    return one.importer == "twistdp.inotify" or not within(one.imported, ["pyinotify"])
+def pyinotify_in_one_module_only(one: Import) -> bool:
+    """The module pyinotify is seen in `twistdp.inotifyfd` only."""
+    return one.importer == "twistdp.inotifyfd" or not within(one.imported, ["pyinotify"])
 
 
 def messages_in_kubelet_only(one: Import) -> bool:
@@ -216,7 +217,7 @@ RULES: tuple[Callable[[Import], bool], ...] = (
     core_without_twisted,
     grpc_in_rpc_only,
     asyncio_reactor_where_it_is_chosen,
-    pyinotify_in_inotify_only,
+    pyinotify_in_one_module_only,
     messages_in_kubelet_only,
     testing_for_tests_only,
     nothing_imports_the_facade,
@@ -259,12 +260,12 @@ class PackageTests(SynchronousTestCase):
 
     def test_all_was_read(self) -> None:
         """The modules that the rules name exist, and imports were found where they must be."""
-        named = {"twistdp.inotify", "twistdp.tap", "twistdp.manager", "twistdp.resource"}
+        named = {"twistdp.inotifyfd", "twistdp.tap", "twistdp.manager", "twistdp.resource"}
         packages = {f"twistdp.{name}" for name in ("rpc", "kubelet", "scanners", "testing", "cli")}
         self.assertEqual((PURE | WITHOUT_TWISTED | named | packages) - self.modules, set())
         for one in (
             Import("twistdp", "twistdp.manager.Manager"),
-            Import("twistdp.inotify", "pyinotify"),
+            Import("twistdp.inotifyfd", "pyinotify"),
             Import("twistdp.rpc.server", "grpc"),
             Import("twistdp.tap", "twisted.internet.reactor", True),
         ):
@@ -300,7 +301,7 @@ BAD: tuple[tuple[str, str, list[Callable[[Import], bool]]], ...] = (
         "from twisted.internet import asyncioreactor",
         [asyncio_reactor_where_it_is_chosen],
     ),
-    ("twistdp.watching", "import os, pyinotify", [pyinotify_in_inotify_only]),
+    ("twistdp.watching", "import os, pyinotify", [pyinotify_in_one_module_only]),
     (
         "twistdp.resource",
         "from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Device",

@@ -28,16 +28,7 @@ class FakeWatch:
         self.path = path
         self.mask = mask
         self.report = callback
-        self.verified = 0
         self.stopped = False
-        self.moved = False
-
-    def verify(self) -> None:
-        """Count, and report if the path has moved."""
-        self.verified += 1
-        if self.moved:
-            self.moved = False
-            self.report(None)
 
     def stop(self) -> None:
         """Note it."""
@@ -519,13 +510,12 @@ class RescanTests(DiscoveryCase):
     """Tests for the scans that happen anyway."""
 
     def test_rescan(self) -> None:
-        """After each interval the watches are verified and everything is discovered."""
+        """After each interval everything is discovered."""
         self.started(rescan_interval=60.0, paths=["/a", "/b"])
         for turn in range(1, 4):
             self.clock.advance(59.9)
             self.assertEqual(self.worker.calls, [])
             self.clock.advance(0.1)
-            self.assertEqual([w.verified for w in self.inotify.live().values()], [turn, turn])
             self.worker.run()
             self.assertEqual(self.diary, ["discover"] * turn)
 
@@ -567,16 +557,6 @@ class RescanTests(DiscoveryCase):
         self.worker.run()
         self.assertEqual(self.diary, [("follow", ["/a/x"]), "discover"])
         self.assertEqual(self.delays(), [60.0])
-
-    def test_watch_that_moved(self) -> None:
-        """A watch that reports while it is verified leads to one scan, not two."""
-        self.started(rescan_interval=60.0)
-        self.inotify.live()["/a"].moved = True
-        self.clock.advance(60.0)
-        self.worker.run()
-        self.clock.advance(1.0)
-        self.assertEqual(self.worker.calls, [])
-        self.assertEqual(self.diary, ["discover"])
 
     def test_rescan_while_a_retry_is_due(self) -> None:
         """A rescan that falls due while a failed scan waits makes no scan beside the retry."""

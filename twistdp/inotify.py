@@ -4,41 +4,44 @@ An event is a hint that something may have changed, never the truth.  A path may
 deleted, moved or made anew: it is waited for through its nearest existing ancestor, and whoever
 watches it is told that anything may have changed.  Names of any bytes are reported, as
 `os.fsdecode` gives them.
+
+Every second all watches are looked at.  One whose path leads elsewhere by now without an event (a
+file system was mounted or unmounted, a link switched) is armed anew.  One that the kernel refuses,
+usually because a limit is reached, is polled: it reports each second that anything may have
+changed, until the kernel takes it.
 """
 
+import errno
 import os
-import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-import pyinotify
-from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twistdp.inotifyfd import (
+    ATTRIBUTES,
+    CONTENTS,
+    ENTRIES,
+    GONE,
+    MOVED,
+    OVERFLOW,
+    InotifyDescriptor,
+    limit,
+)
+
+__all__ = ["ATTRIBUTES", "CONTENTS", "ENTRIES", "Changes", "Inotify", "Watch", "inotify_of"]
+
 _log = Logger()
 
-# pyinotify writes its log to stderr by itself; its messages go where all logs go.
-pyinotify.log.handlers.clear()
+PERIOD: Final = 1.0
+"""Seconds between two looks at all watches."""
 
-ENTRIES: Final = (
-    pyinotify.IN_CREATE | pyinotify.IN_DELETE | pyinotify.IN_MOVED_FROM | pyinotify.IN_MOVED_TO
-)
-"""Names appear in a directory, vanish from it or are renamed."""
-
-ATTRIBUTES: Final = pyinotify.IN_ATTRIB
-"""Owner, mode or link count of an entry changes."""
-
-CONTENTS: Final = pyinotify.IN_CLOSE_WRITE
-"""An entry that was open for writing is closed; in /dev that is every write to /dev/null."""
-
-_SELF = pyinotify.IN_DELETE_SELF | pyinotify.IN_MOVE_SELF
-_GONE = _SELF | pyinotify.IN_UNMOUNT | pyinotify.IN_IGNORED
-_ALWAYS = _SELF | pyinotify.IN_ONLYDIR | pyinotify.IN_MASK_ADD
-_HEADER = struct.Struct("iIII")
+# Where such a path leads, a directory may appear.
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 Changes = frozenset[str] | None
 """The paths that something happened to; None: anything may have changed."""
@@ -54,14 +57,26 @@ class Watch:
         self._callback = callback
         self.path = path
         self.mask = mask
-        self.descriptor: int | None = None
+        self.number: int | None = None
+        """The kernel's number of it; None while it is refused, and polled."""
+        self.place = path
+        """What is watched: the path, or while that is no directory an ancestor of it."""
         self.identity: tuple[int, int] | None = None
+        """That of the place."""
         self.awaited: str | None = None
-        """While the path is no directory: the entry of a watched ancestor that is waited for."""
+        """While the path is no directory: the entry of the place that is waited for."""
 
-    def verify(self) -> None:
-        """Watch anew if the path leads elsewhere by now, which no event may have told."""
-        self._owner.verify(self)
+    def is_right(self) -> bool:
+        """Whether the kernel watches what there is to watch now."""
+        return (
+            self.number is not None
+            and self.identity == _identity(self.place)
+            and not self.has_appeared()
+        )
+
+    def has_appeared(self) -> bool:
+        """Whether the entry that is waited for is a directory."""
+        return self.awaited is not None and os.path.isdir(os.path.join(self.place, self.awaited))
 
     def stop(self) -> None:
         """No more calls."""
@@ -77,23 +92,26 @@ class Watch:
 class Inotify:
     """Watches for any number of users; opened by the first watch, closed with the last."""
 
-    def __init__(self, reactor: IReactorFDSet) -> None:
+    def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        self._manager: pyinotify.WatchManager | None = None
+        self._kernel = InotifyDescriptor()
         self._watches: list[Watch] = []
         self._users: dict[int, list[Watch]] = {}
         self._said: set[str] = set()
+        self._timer: IDelayedCall | None = None
 
     def watch(
         self, path: str, callback: Callable[[Changes], None], mask: int = ENTRIES | ATTRIBUTES
     ) -> Watch:
         """Call `callback` in the reactor's thread when something of `mask` happens in `path`.
 
-        Never fails: what cannot be watched is logged once, and slow rescans remain.
+        Never fails: what cannot be watched is logged once, and polled.
         """
         watch = Watch(self, os.path.abspath(path), mask, callback)
         self._watches.append(watch)
         self._arm(watch)
+        if self._timer is None:
+            self._timer = self._reactor.callLater(PERIOD, self._look_again)
         return watch
 
     def forget(self, watch: Watch) -> None:
@@ -104,20 +122,22 @@ class Inotify:
         if not self._watches:
             self._close()
 
-    def verify(self, watch: Watch) -> None:
-        """Arm a watch anew, and report that anything may have changed, if its path moved."""
-        if watch.identity is None or watch.identity != _identity(watch.path):
-            before = watch.identity
-            self._disarm(watch)
-            self._arm(watch)
-            if watch.identity != before:
+    def look(self) -> None:
+        """Arm anew what is not right, and report that anything may have changed there."""
+        for watch in list(self._watches):
+            if watch in self._watches and not watch.is_right():
+                self._disarm(watch)
+                self._arm(watch)
                 watch.report(None)
+        if self._said and all(watch.number is not None for watch in self._watches):
+            self._said.clear()
+            _log.info("inotify watches everything again")
 
     # IReadDescriptor
 
     def fileno(self) -> int:
         """The inotify descriptor, -1 while nothing is watched."""
-        return -1 if self._manager is None else int(self._manager.get_fd())
+        return self._kernel.fileno()
 
     def logPrefix(self) -> str:
         """Name of this descriptor in the reactor's log lines."""
@@ -129,20 +149,16 @@ class Inotify:
 
     def doRead(self) -> None:
         """Read what is there, and call each watch that it concerns once."""
-        try:
-            data = os.read(self.fileno(), 65536)
-        except BlockingIOError:
-            return
         concerned: dict[Watch, set[str] | None] = {}
         lost: dict[Watch, None] = {}
-        for descriptor, mask, name in _events(data):
-            if mask & pyinotify.IN_Q_OVERFLOW:
+        for number, mask, name in self._kernel.read():
+            if mask & OVERFLOW:
                 _log.warn("inotify queue overflow: scanning everything")
                 lost.update(dict.fromkeys(self._watches))
-            elif mask & _GONE:
-                lost.update(dict.fromkeys(self._drop(descriptor, mask)))
+            elif mask & GONE:
+                lost.update(dict.fromkeys(self._drop(number, mask)))
             else:
-                for watch in self._users.get(descriptor, ()):
+                for watch in self._users.get(number, ()):
                     if watch.awaited is not None:
                         if watch.awaited == name:
                             lost[watch] = None
@@ -162,93 +178,87 @@ class Inotify:
 
     def _arm(self, watch: Watch) -> None:
         """Watch the path, or the nearest ancestor in which the next part of it can appear."""
-        while True:
-            identity = _identity(watch.path)
-            watch.awaited = None
-            child = watch.path
-            descriptor = self._add(child, watch.mask)
-            while descriptor is None:
-                parent = os.path.dirname(child)
-                if parent == child:
-                    return  # not even the root can be watched; _add has said why
-                watch.awaited = os.path.basename(child)
-                descriptor = self._add(parent, ENTRIES | ATTRIBUTES | CONTENTS)
-                if descriptor is None:
-                    child = parent
-            watch.descriptor = descriptor
-            watch.identity = identity if watch.awaited is None else None
-            self._users.setdefault(descriptor, []).append(watch)
-            if watch.awaited is None or not os.path.isdir(child) or self._unwatchable(child):
-                return
-            self._disarm(watch)  # it appeared between the two attempts
+        watch.place, watch.awaited, mask = watch.path, None, watch.mask
+        try:
+            if self._kernel.open():
+                self._reactor.addReader(self)
+            while True:
+                watch.identity = _identity(watch.place)
+                number = self._add(watch.place, mask)
+                if number is None:
+                    watch.place, watch.awaited = os.path.split(watch.place)
+                    mask = ENTRIES | ATTRIBUTES | CONTENTS
+                elif watch.has_appeared():  # between the two attempts
+                    if number not in self._users:
+                        self._kernel.remove(number)
+                    watch.place, watch.awaited, mask = watch.path, None, watch.mask
+                else:
+                    break
+        except OSError as error:
+            self._complain(watch.path, error)
+        else:
+            watch.number = number
+            self._users.setdefault(number, []).append(watch)
+
+    def _add(self, path: str, mask: int) -> int | None:
+        """Have the kernel watch a directory; None if there is none.  Raises OSError."""
+        try:
+            return self._kernel.add(path, mask)
+        except ValueError:
+            return None  # no path at all, but one that a directory above has
+        except OSError as error:
+            if error.errno in _ABSENT and path != "/":
+                return None
+            raise
 
     def _disarm(self, watch: Watch) -> None:
-        descriptor, watch.descriptor = watch.descriptor, None
-        watch.identity = None
-        users = self._users.get(descriptor, []) if descriptor is not None else []
+        number, watch.number = watch.number, None
+        users = self._users.get(number, []) if number is not None else []
         if watch in users:
             users.remove(watch)
             if not users:
-                assert descriptor is not None and self._manager is not None
-                del self._users[descriptor]
-                self._remove(descriptor)
+                assert number is not None
+                del self._users[number]
+                self._kernel.remove(number)
 
-    def _drop(self, descriptor: int, mask: int) -> list[Watch]:
-        """Forget a descriptor whose directory is gone; its watches."""
-        users = self._users.pop(descriptor, [])
+    def _drop(self, number: int, mask: int) -> list[Watch]:
+        """Forget a number whose directory is gone; its watches."""
+        users = self._users.pop(number, [])
         for watch in users:
-            watch.descriptor = None
-        if users and self._manager is not None:
-            if mask & pyinotify.IN_MOVE_SELF:
-                self._remove(descriptor)
+            watch.number = None
+        if users:
+            if mask & MOVED:
+                self._kernel.remove(number)
             else:
-                self._manager.del_watch(descriptor)
+                self._kernel.forget(number)
         return users
 
-    def _remove(self, descriptor: int) -> None:
-        assert self._manager is not None
-        # It may be gone already, and the event that tells so not read yet.
-        with suppress(pyinotify.WatchManagerError):
-            self._manager.rm_watch(descriptor, quiet=False)
+    def _complain(self, path: str, error: OSError) -> None:
+        """Log why a path is polled; a limit once, whatever the number of paths it concerns."""
+        remedy = limit(error)
+        about = remedy or path
+        if about not in self._said:
+            self._said.add(about)
+            _log.error(
+                "cannot watch {path}, it is polled every second: {reason}; {remedy}",
+                path=path,
+                reason=error.strerror,
+                remedy=remedy or "let the plugin read it",
+            )
 
-    def _add(self, path: str, mask: int) -> int | None:
-        try:
-            with _encodable(path) as encodable:
-                added = self._open().add_watch(encodable, mask | _ALWAYS, quiet=False)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, pyinotify.WatchManagerError) as error:
-            text = str(error)
-            if not text.endswith(("(ENOENT)", "(ENOTDIR)")) and path not in self._said:
-                self._said.add(path)
-                _log.error(
-                    "cannot watch {path}, only slow rescans see changes there: {reason}; if a "
-                    "limit is reached, raise the sysctls fs.inotify.max_user_instances and "
-                    "fs.inotify.max_user_watches",
-                    path=path,
-                    reason=text,
-                )
-            return None
-        self._said.discard(path)
-        return int(next(iter(added.values())))
-
-    def _unwatchable(self, path: str) -> bool:
-        return path in self._said
-
-    def _open(self) -> pyinotify.WatchManager:
-        if self._manager is None:
-            self._manager = pyinotify.WatchManager()
-            os.set_blocking(self.fileno(), False)
-            os.set_inheritable(self.fileno(), False)
-            self._reactor.addReader(self)
-        return self._manager
+    def _look_again(self) -> None:
+        self._timer = self._reactor.callLater(PERIOD, self._look_again)
+        self.look()
 
     def _close(self) -> None:
-        if self._manager is not None:
+        self._users.clear()
+        self._said.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.fileno() >= 0:
             self._reactor.removeReader(self)
-            self._manager.close()
-            self._manager = None
-            self._users.clear()
+            self._kernel.close()
 
 
 _SHARED: "WeakKeyDictionary[Any, Inotify]" = WeakKeyDictionary()
@@ -259,35 +269,9 @@ def inotify_of(reactor: Any) -> Inotify:
     return _SHARED.setdefault(reactor, Inotify(reactor))
 
 
-@contextmanager
-def _encodable(path: str) -> Iterator[str]:
-    """A path that means the same and is UTF-8, which pyinotify insists on."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        try:
-            yield f"/proc/self/fd/{descriptor}"
-        finally:
-            os.close(descriptor)
-    else:
-        yield path
-
-
 def _identity(path: str) -> tuple[int, int] | None:
     try:
         found = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):
         return None
     return found.st_dev, found.st_ino
-
-
-def _events(data: bytes) -> Iterator[tuple[int, int, str]]:
-    """Parse inotify(7) events; pyinotify's own reader raises on a name that is not UTF-8."""
-    offset = 0
-    while offset < len(data):
-        descriptor, mask, _cookie, length = _HEADER.unpack_from(data, offset)
-        offset += _HEADER.size
-        name = data[offset : offset + length].rstrip(b"\0")
-        offset += length
-        yield descriptor, mask, os.fsdecode(name)

@@ -221,9 +221,5 @@ class Discovery(Service):
             self._rescan = self._reactor.callLater(interval, self._scan_everything)
 
     def _scan_everything(self) -> None:
-        busy = self._scanning
-        for watch in list(self._watches.values()):
-            watch.verify()
-        if busy or not self._scanning:  # a watch that leads elsewhere has begun a scan itself
-            self._changes = None
-            self._scan()
+        self._changes = None
+        self._scan()
