@@ -181,7 +181,7 @@ def reactor_in_functions_only(one: Import) -> bool:
 def rpc_stands_alone(one: Import) -> bool:
     """The gRPC adapter knows errors, names and paths, not devices or kubelets."""
     return not within(one.importer, ["twistdp.rpc"]) or ours(
-        one.imported, "errors", "naming", "klog", "trust", "rpc"
+        one.imported, "errors", "exhaustion", "naming", "klog", "trust", "rpc"
     )
 
 
@@ -193,6 +193,7 @@ def kubelet_stands_low(one: Import) -> bool:
             "rpc",
             "inotify",
             "errors",
+            "exhaustion",
             "naming",
             "klog",
             "trust",

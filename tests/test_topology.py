@@ -273,6 +273,18 @@ class ValueTests(TreeTestCase):
         self.patch(os, "read", failing)
         self.assertEqual(self.tree.char(226, 0), set())
 
+    def test_no_descriptor_left(self) -> None:
+        """Where a file cannot be opened now, the node is not said to be unknown."""
+        self.tree.numa(CARD, 3)
+
+        def full(*_: Any) -> int:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        opening = self.patch(os, "open", full)
+        self.assertRaises(OSError, self.tree.char, 226, 0)
+        opening.restore()
+        self.assertEqual(self.tree.char(226, 0), {3})
+
     def test_absent_node(self) -> None:
         """Where the machine's nodes are listed, one that is not among them is passed by."""
         self.tree.numa(CARD, 3)

@@ -1,5 +1,6 @@
 """Tests for twistdp.watching."""
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Collection, Sequence
@@ -411,6 +412,26 @@ class FailureTests(DiscoveryCase):
         self.clock.advance(2.0)
         self.assertEqual(self.diary, [("follow", ["/a/x"]), "discover"])
         self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_something_has_run_out(self) -> None:
+        """What has run out is said once, with its remedy and no stack, and soon tried again."""
+        full = OSError(errno.EMFILE, "Too many open files")
+        with capturedLogs() as events:
+            self.started(tree_of("one"), full, full, full, tree_of("two"), full)
+            self.event("/a/x")
+            for _ in range(3):
+                self.worker.run()
+                self.assertEqual(self.delays()[0], 1.0)
+                self.clock.advance(1.0)
+            self.worker.run()
+            self.assertEqual(self.notifier.trees[-1], tree_of("two"))
+            (event,) = events
+            self.assertIn("Too many open files", formatEvent(event))
+            self.assertIn("LimitNOFILE", formatEvent(event))
+            self.assertNotIn("log_failure", event)
+            self.event("/a/x")
+            self.worker.run()
+        self.assertEqual(len(events), 2)
 
     def test_nonsense(self) -> None:
         """A value that is no DeviceTree counts as a failure that says so."""

@@ -10,6 +10,7 @@ from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.helpers import soon
+from twistdp.exhaustion import mending
 from twistdp.worker import Worker
 
 NAME = "tests.test_worker:worker"
@@ -75,6 +76,18 @@ class CallTests(TestCase):
             await self.assertFailure(soon(self.worker.call(leave)), kind)
         self.assertEqual(await soon(self.worker.call(lambda: "still here")), "still here")
         self.assertEqual(len(threads()), 1)
+
+    async def test_no_thread(self) -> None:
+        """Where no thread can be started the call fails, and the next one tries again."""
+
+        def refuse(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        patch = self.patch(threading.Thread, "start", refuse)
+        error = await self.assertFailure(soon(self.worker.call(lambda: 1)), OSError)
+        self.assertIn("threads", mending(error) or "")
+        patch.restore()
+        self.assertEqual(await soon(self.worker.call(lambda: 2)), 2)
 
     async def test_never_two_at_once(self) -> None:
         """Calls run one after the other, in order, in one thread."""

@@ -25,13 +25,13 @@ class Backoff:
         self._vary = vary
         self._attempt = self._start
 
-    def next(self) -> float:
-        """The delay before the next attempt."""
+    def next(self, most: float = float("inf")) -> float:
+        """The delay before the next attempt, of `most` seconds if that is less."""
         attempt, self._attempt = self._attempt, self._attempt + 1
         if attempt < 0:
             return 0.0
         # The exponent is limited: a float overflows at 2 ** 1024.
-        return min(self._most, self._first * 2.0 ** min(attempt, 32)) * self._vary()
+        return min(self._most, most, self._first * 2.0 ** min(attempt, 32)) * self._vary()
 
     def reset(self) -> None:
         """Start from the first delay again."""

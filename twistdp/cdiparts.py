@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from twistdp.cdi import CDIDevice
 from twistdp.devices import Devices
 from twistdp.errors import Untrusted
+from twistdp.exhaustion import SOON
 from twistdp.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ class CdiParts:
         self._devices: Mapping[str, CDIDevice] = {}
         self._tidying: IDelayedCall | None = None
         self._asking: Deferred[None] | None = None
-        self._said = ""
+        self._retry: IDelayedCall | None = None
+        self._said: str | None = None
+        self._distrust: str | None = None
 
     @property
     def used(self) -> bool:
@@ -51,8 +54,8 @@ class CdiParts:
     def describe(self, devices: Devices) -> None:
         """Write the spec, before `devices` are advertised; unhealthy ones are described too.
 
-        What fails is logged, and tried again by `names`: a pod is refused rather than started
-        without its device.
+        What fails is logged, and tried again every second and by `names`: a pod is refused
+        rather than started without its device.
         """
         self._devices = {id_: info.cdi for id_, info in devices.items() if info.cdi is not None}
         if self._spec is None:
@@ -61,7 +64,7 @@ class CdiParts:
             from twistdp.cdispecs import SpecFile
 
             self._spec = SpecFile(self._settings.cdi_dir, self._namespace, self._type)
-        self._write(None)
+        self._write()
 
     def names(self, ids: Iterable[str]) -> list[str]:
         """The qualified names of these devices, for a container that gets them.
@@ -72,21 +75,29 @@ class CdiParts:
 
     def stop(self) -> None:
         """Let go of the spec, which stays: containers may be started again."""
-        for pending in (self._tidying, self._asking):
+        for pending in (self._tidying, self._asking, self._retry):
             if pending is not None:
                 pending.cancel()
-        self._tidying = self._asking = None
+        self._tidying = self._asking = self._retry = None
         if self._spec is not None:
             self._spec.close()
 
-    def _write(self, held: set[str] | None) -> None:
+    def _write(self, held: set[str] | None = None) -> None:
         from twistdp.cdispecs import SpecNotWritten
 
         assert self._spec is not None
+        if self._retry is not None and self._retry.active():
+            self._retry.cancel()
+        self._retry = None
         try:
             self._spec.write(self._devices, held)
         except SpecNotWritten as error:
-            _log.error("{reason}", reason=str(error))
+            self._retry = self._reactor.callLater(SOON, self._write)
+            if str(error) != self._said:
+                self._said = str(error)
+                _log.error("{reason}", reason=self._said)
+        else:
+            self._said = None
         if self._spec.surplus and self._tidying is None:
             self._tidying = self._reactor.callLater(TIDY_AFTER, self._tidy)
 
@@ -99,12 +110,12 @@ class CdiParts:
 
             try:
                 held = await holders(self._settings.pod_resources_socket, reactor=self._reactor)
-                self._said = ""
+                self._distrust = None
             except Untrusted as error:
                 held = None
-                if str(error) != self._said:
-                    self._said = str(error)
-                    _log.warn("who holds devices is not asked: {reason}", reason=self._said)
+                if str(error) != self._distrust:
+                    self._distrust = str(error)
+                    _log.warn("who holds devices is not asked: {reason}", reason=self._distrust)
             name = f"{self._namespace}/{self._type}"
             self._write(None if held is None else held.get(name, set()))
 

@@ -26,6 +26,7 @@ from twistdp.cdijson import (
     stem_of,
 )
 from twistdp.errors import AdministratorError, Untrusted
+from twistdp.exhaustion import MENDING
 from twistdp.naming import digest
 from twistdp.sharedfile import TEMPORARY, NotAFile, SharedFile, Turn
 
@@ -39,9 +40,8 @@ _PREFIX, _SUFFIX = "twistdp.", ".json"
 _LONGEST = 255 - len("." + TEMPORARY)
 
 _MENDING = {
+    **MENDING,
     errno.ENOENT: "make the directory above it, or give another directory with --cdi-dir",
-    errno.ENOSPC: "free space there",
-    errno.EDQUOT: "free space there",
     errno.EWOULDBLOCK: "wait for the other process that writes it",
 }
 _MENDING_OTHERWISE = "let the plugin write there, or give another directory with --cdi-dir"
@@ -56,7 +56,7 @@ class SpecNotWritten(AdministratorError):
     def __init__(self, path: str, reason: str, mending: str) -> None:
         super().__init__(
             f"CDI spec {path} cannot be written: {reason}; {mending}; "
-            "it is tried again with the next pod"
+            "it is tried again every second"
         )
         self.path = path
 

@@ -124,10 +124,8 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except (OSError, pyinotify.WatchManagerError) as error:
-        number = getattr(error, "errno", None)
-        if number is None:
-            name = str(error).rpartition("(")[2].rstrip(")")  # "... (ENOSPC)"
-            number = getattr(errno, name, errno.EIO)
+        name = str(error).rpartition("(")[2].rstrip(")")  # "... (ENOSPC)"
+        number = int(getattr(error, "errno", None) or getattr(errno, name, errno.EIO))
         raise OSError(number, os.strerror(number)) from error
 
 

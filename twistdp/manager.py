@@ -1,18 +1,20 @@
 """Trees in; resource services started, updated and stopped."""
 
+from collections.abc import Iterable
 from typing import Any
 
-import attrs
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
 from zope.interface import implementer
 
 from twistdp.cdiparts import clean_leftovers, report_unless_cancelled
-from twistdp.devices import NOTHING, Accepted, Devices, DeviceTree, accept, difference
+from twistdp.devices import NOTHING, Devices, DeviceTree, accept, difference
 from twistdp.errors import BadTree
+from twistdp.exhaustion import SOON
 from twistdp.hooks import Hooks, declared_join
 from twistdp.inotify import inotify_of
 from twistdp.interfaces import INotifier, IScanner
@@ -54,6 +56,9 @@ class Manager(MultiService):
         self._retiring: dict[str, Deferred[Any]] = {}
         self._directory: PluginDirectory | None = None
         self._cleaning: Deferred[None] | None = None
+        self._failed: dict[str, str] = {}
+        """Resource types that could not be served, and why."""
+        self._retry: IDelayedCall | None = None
 
     def startService(self) -> None:
         """Watch the kubelet's directory, and scan."""
@@ -84,6 +89,10 @@ class Manager(MultiService):
             self.removeService(service)
         self._resources.clear()
         self._accepted = NOTHING
+        self._failed.clear()
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
         if self._cleaning is not None:
             self._cleaning.cancel()
             self._cleaning = None
@@ -115,23 +124,29 @@ class Manager(MultiService):
                 else f"{refusal.resource_type}, device {refusal.device_id!r}",
                 reason=refusal.reason,
             )
-        before, self._accepted = self._accepted, accepted
-        self._apply(before)
+        change = difference(self._accepted.resources, accepted.resources)
+        self._accepted = accepted
+        self._serve_all([*change.removed, *change.changed, *change.added])
         self._clean_once()
 
-    def _apply(self, before: Accepted) -> None:
-        wanted = self._accepted.resources
-        change = difference(before.resources, wanted)
-        failed: set[str] = set()
-        for resource_type in [*change.removed, *change.changed, *change.added]:
-            doing = "serving {resource_type}, tried again with the next tree"
-            with _log.failuresHandled(doing, resource_type=resource_type) as operation:
-                self._serve(resource_type, wanted.get(resource_type, {}))
-            if operation.failed:
-                failed.add(resource_type)
-        if failed:
-            rest = {kind: wanted[kind] for kind in wanted.keys() - failed}
-            self._accepted = attrs.evolve(self._accepted, resources=rest)
+    def _serve_all(self, resource_types: Iterable[str]) -> None:
+        """Have these resources list what was accepted; what fails is tried again soon."""
+        for resource_type in resource_types:
+            try:
+                self._serve(resource_type, self._accepted.resources.get(resource_type, {}))
+            except Exception as error:
+                if self._failed.get(resource_type) != repr(error):
+                    doing = "serving {resource_type}, tried again every second"
+                    _log.failure(doing, resource_type=resource_type)
+                self._failed[resource_type] = repr(error)
+            else:
+                self._failed.pop(resource_type, None)
+        if self._failed and self._retry is None:
+            self._retry = self._reactor.callLater(SOON, self._serve_failed)
+
+    def _serve_failed(self) -> None:
+        self._retry = None
+        self._serve_all(list(self._failed))
 
     def _serve(self, resource_type: str, devices: Devices) -> None:
         """Have a resource list `devices`; it is made with the first ones."""
@@ -167,8 +182,12 @@ class Manager(MultiService):
             emptied=lambda: self._retire(resource_type),
             reactor=self._reactor,
         )
+        try:
+            resource.setServiceParent(self)
+        except Exception:
+            resource.disownServiceParent()
+            raise
         self._resources[resource_type] = resource
-        resource.setServiceParent(self)
 
     def _retire(self, resource_type: str) -> None:
         resource = self._resources.pop(resource_type)
@@ -177,8 +196,8 @@ class Manager(MultiService):
             if isinstance(outcome, Failure):
                 _log.failure("stopping {resource}", outcome, resource=resource_type)
             self._retiring.pop(resource_type, None)
-            if self.running and resource_type in self._accepted.resources:
-                self._add(resource_type)
+            if self.running:
+                self._serve_all([resource_type])
 
         done: Deferred[Any] = Deferred()
         self._retiring[resource_type] = done

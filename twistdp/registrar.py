@@ -1,5 +1,6 @@
 """Keeps one resource registered with the kubelet."""
 
+import os
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -9,6 +10,7 @@ from twisted.python.failure import Failure
 
 from twistdp.backoff import Backoff
 from twistdp.errors import KubeletAbsent, SocketTaken, TwistdpError, Untrusted
+from twistdp.exhaustion import SOON, mending
 from twistdp.klog import V
 from twistdp.kubelet.directory import PluginDirectory
 from twistdp.kubelet.registration import Registration
@@ -56,6 +58,8 @@ class Registrar:
         self._timer: IDelayedCall | None = None
         self._since = 0.0
         self._stream_timeout = STREAM_TIMEOUT
+        self._local = False
+        """Whether this machine, not the kubelet, made the last attempt fail."""
         self._said: object = None
         registration.attach(
             server, lambda: streams.end_generation(STREAM_PATIENCE), self._session.outdated
@@ -90,7 +94,9 @@ class Registrar:
     def wait(self) -> None:
         """Plan the next attempt."""
         self.cease()
-        self._timer = self._reactor.callLater(self._backoff.next(), self._session.retry)
+        # A kubelet that has changed is told by an event, a disk that has space again is not.
+        delay = self._backoff.next(SOON) if self._local else self._backoff.next()
+        self._timer = self._reactor.callLater(delay, self._session.retry)
 
     def cease(self) -> None:
         """Drop what runs or is planned."""
@@ -109,6 +115,7 @@ class Registrar:
         if attempt is not self._attempt:
             return
         self._attempt = None
+        self._local = False
         self._said = None
         self._directory.say_once(None)
         self._since = self._reactor.seconds()
@@ -123,6 +130,7 @@ class Registrar:
         if attempt is not self._attempt:
             return
         self._attempt = None
+        self._local = failure.check(OSError) is not None and not failure.check(TwistdpError)
         self._complain(failure)
         self._session.failed()
 
@@ -140,7 +148,14 @@ class Registrar:
 
     def _complain(self, failure: Failure) -> None:
         """Log a failed attempt, the same one only once."""
-        if failure.check(KubeletAbsent, Untrusted):
+        if (remedy := mending(failure.value)) is not None:
+            assert isinstance(failure.value, OSError)
+            # Without its file's name, which differs from resource to resource.
+            self._directory.say_once(
+                f"cannot register from {os.path.dirname(self._server.path)}: "
+                f"{failure.value.strerror}; {remedy}; trying again every second"
+            )
+        elif failure.check(KubeletAbsent, Untrusted):
             self._directory.say_once(failure.getErrorMessage())
         elif failure.check(SocketTaken):
             # Once, also when its process can no longer be told while it ends.

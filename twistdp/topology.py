@@ -25,6 +25,8 @@ import stat
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal, TypeAlias
 
+from twistdp.exhaustion import mending
+
 Kind: TypeAlias = Literal["char", "block"]
 """What a device node is a node of; numbers are distinct within one kind only."""
 
@@ -86,7 +88,8 @@ class Topology:
 
         None, and never an empty tuple, when nothing is known of any of them: the kubelet must then
         be told of no topology at all.  A path that is no device node, is missing, or cannot be
-        read contributes nothing.
+        read contributes nothing.  Raises OSError when the process has run out of what reading
+        needs, such as descriptors: that a node is not known would be wrong then.
         """
         found: set[int] = set()
         for path in paths:
@@ -186,7 +189,8 @@ class Topology:
         try:
             # What is a link or a pipe is not of the kernel and must neither lead out nor block.
             file = os.open(path, _READING)
-        except OSError:
+        except OSError as error:
+            _raise_if_exhausted(error)
             return None
         try:
             value = os.read(file, _LONGEST_VALUE)
@@ -240,7 +244,13 @@ class Topology:
             return
         try:
             names = os.listdir(directory)
-        except OSError:
+        except OSError as error:
+            _raise_if_exhausted(error)
             return
         for name in names:
             yield f"{directory}/{name}"
+
+
+def _raise_if_exhausted(error: OSError) -> None:
+    if mending(error) is not None:
+        raise error

@@ -16,6 +16,7 @@ from twistdp.backoff import Backoff
 from twistdp.coalescing import Coalescer
 from twistdp.devices import DeviceTree
 from twistdp.errors import BadTree
+from twistdp.exhaustion import SOON, mending
 from twistdp.inotify import ATTRIBUTES, CONTENTS, ENTRIES, Changes, Inotify, Watch
 from twistdp.interfaces import INotifier
 from twistdp.secrecy import kind_of
@@ -90,6 +91,8 @@ class Discovery(Service):
         self._inotify = inotify
         self._scan_timeout = scan_timeout
         self._backoff = Backoff(0.5, 30.0)
+        self._lacking: str | None = None
+        """The remedy that the last scan was in need of."""
         self._worker = Worker(self._scanner_name, reactor)
         self._coalescer = Coalescer(reactor, self._scan)
         self._watches: dict[str, Watch] = {}
@@ -183,6 +186,7 @@ class Discovery(Service):
         if not self.running:
             return  # whoever was notified has stopped us
         self._backoff.reset()
+        self._lacking = None
         if self._watch():
             # What happened there before it was watched has made no event.
             self._changes = None
@@ -193,14 +197,27 @@ class Discovery(Service):
             self._coalescer.event()
 
     def _failed(self, failure: Failure) -> None:
-        delay = self._backoff.next()
-        _log.failure(
-            "scanner {scanner}: the scan failed, the devices stay as they were; next try in "
-            "{delay:.1f} s",
-            failure,
-            scanner=self._scanner_name,
-            delay=delay,
-        )
+        remedy = mending(failure.value)
+        if remedy is None:
+            delay = self._backoff.next()
+            _log.failure(
+                "scanner {scanner}: the scan failed, the devices stay as they were; next try in "
+                "{delay:.1f} s",
+                failure,
+                scanner=self._scanner_name,
+                delay=delay,
+            )
+        else:
+            delay = SOON
+            if self._lacking != remedy:
+                self._lacking = remedy
+                _log.error(
+                    "scanner {scanner}: the scan failed, the devices stay as they were, it is "
+                    "tried again every second: {reason}; {remedy}",
+                    scanner=self._scanner_name,
+                    reason=failure.getErrorMessage(),
+                    remedy=remedy,
+                )
         self._changes = None
         self._retry = self._reactor.callLater(delay, self._begin)
 

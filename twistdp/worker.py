@@ -1,5 +1,6 @@
 """A thread for code that may block for ever."""
 
+import errno
 import sys
 import traceback
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 T = TypeVar("T")
@@ -30,10 +31,17 @@ class Worker:
         self._stopped = False
 
     def call(self, function: Callable[[], T]) -> Deferred[T]:
-        """Call `function` in the thread; fires in the reactor's thread with what comes of it."""
+        """Call `function` in the thread; fires in the reactor's thread with what comes of it.
+
+        Fails with OSError when there can be no thread now; the next call tries again.
+        """
         if self._thread is None:
-            self._thread = Thread(target=self._work, name=self._name, daemon=True)
-            self._thread.start()
+            thread = Thread(target=self._work, name=self._name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # Python's way to tell EAGAIN
+                return fail(OSError(errno.EAGAIN, str(error)))
+            self._thread = thread
         done: Deferred[T] = Deferred()
         self._jobs.put((function, done))
         return done

@@ -1,5 +1,6 @@
 """Tests for `twistdp.scanners.globbing`."""
 
+import errno
 import os
 import shutil
 import stat
@@ -244,6 +245,40 @@ class MatchingTests(GlobbingTestCase):
         (event,) = events
         self.assertEqual(event["log_level"], LogLevel.warn)
         self.assertIn(self.box.path("file"), event["text"])
+
+    def refuse_to_list(self, error: int) -> Any:
+        """Let no directory be listed from now on."""
+
+        def refuse(path: str) -> list[str]:
+            raise OSError(error, os.strerror(error), path)
+
+        return self.patch(globbing.os, "listdir", refuse)
+
+    def test_unreadable_directory(self) -> None:
+        """A directory that may not be listed any more is logged once; its devices stay."""
+        self.box.file("d/n0")
+        scanner = self.scanner("d/n*")
+        tree = scanner.discover()
+        patch = self.refuse_to_list(errno.EACCES)
+        with capturedLogs() as events:
+            for _ in range(2):
+                self.assertEqual(scanner.discover(), tree)
+        (event,) = events
+        self.assertIn("Permission denied", event["text"])
+        patch.restore()
+        self.box.file("d/n1")
+        self.assertEqual(list(of(scanner.follow({self.box.path("d")}))), ["n0", "n1"])
+
+    def test_directory_that_cannot_be_listed_now(self) -> None:
+        """Without a descriptor left the scan fails: nothing has vanished."""
+        self.box.file("d/n0")
+        for name in ("d/n*", "*/n*"):
+            scanner = self.scanner(name)
+            tree = scanner.discover()
+            patch = self.refuse_to_list(errno.EMFILE)
+            self.assertRaises(OSError, scanner.discover)
+            patch.restore()
+            self.assertEqual(scanner.discover(), tree)
 
     def test_unreadable_file(self) -> None:
         """A file that cannot be examined is logged once and costs no other."""

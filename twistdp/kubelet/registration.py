@@ -13,6 +13,7 @@ from twistdp.errors import (
     PeerUnavailable,
     RegistrationRefused,
 )
+from twistdp.exhaustion import check_descriptors, mending
 from twistdp.kubelet.api import REGISTER, VERSION
 from twistdp.kubelet.messages import DevicePluginOptions, Empty, RegisterRequest
 from twistdp.rpc import Channel, Method, Server
@@ -52,7 +53,7 @@ class Registration(Protocol):
         """Serve, and return when the kubelet has accepted the resource.
 
         May be called at any time, and cancelled.  Raises `KubeletAbsent`,
-        `RegistrationRefused` or `Untrusted`, and what `Server.listen` does.
+        `RegistrationRefused` or `Untrusted`, OSError, and what `Server.listen` does.
         """
 
 
@@ -101,8 +102,9 @@ async def register(
 
     `endpoint` is the socket's file name in the same directory.  The kubelet dials it and asks
     for its options before it answers, so it must be served already.  Raises `KubeletAbsent`
-    when nobody answers there, `RegistrationRefused` when the kubelet says no.  Whether it is the
-    kubelet that answers, `check_kubelet` tells.
+    when nobody answers there, `RegistrationRefused` when the kubelet says no, and OSError when
+    the process has no descriptor left.  Whether it is the kubelet that answers, `check_kubelet`
+    tells.
     """
     # A channel of its own for each attempt: another one would remember a refused connect.
     channel = Channel(kubelet, reactor=reactor)
@@ -110,7 +112,12 @@ async def register(
         version=VERSION, endpoint=endpoint, resource_name=resource, options=options
     )
     try:
-        await channel.unary(REGISTER, request, Empty, TIMEOUT)
+        try:
+            await channel.unary(REGISTER, request, Empty, TIMEOUT)
+        except CallFailed:
+            # Without one we do not reach the kubelet, nor it us, and gRPC tells other reasons.
+            check_descriptors()
+            raise
     except PeerUnavailable as error:
         raise KubeletAbsent(_NOBODY.format(kubelet)) from error
     except CallTimedOut as error:
@@ -130,7 +137,8 @@ async def register(
 def check_kubelet(path: str) -> None:
     """See that it is root, or we ourselves, who listens on the kubelet's socket.
 
-    Raises `Untrusted` when it is not, and `KubeletAbsent` when nobody can be called there.
+    Raises `Untrusted` when it is not, `KubeletAbsent` when nobody can be called there, and
+    OSError when something has run out.
     """
     try:
         check_server(path)
@@ -145,6 +153,8 @@ def check_kubelet(path: str) -> None:
             "until it has answered them"
         ) from error
     except OSError as error:
+        if mending(error) is not None:
+            raise
         raise KubeletAbsent(
             f"the kubelet on {path} cannot be called: {error.strerror or error}; let this process, "
             f"which runs as user {os.geteuid()}, connect to it, as root can"

@@ -1,6 +1,8 @@
 """A gRPC server as a Twisted service."""
 
 import asyncio
+import os
+import stat
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from itertools import groupby
@@ -14,6 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twistdp.exhaustion import check_descriptors
 from twistdp.rpc import bridge
 from twistdp.rpc.codec import encoded, parsed
 from twistdp.rpc.socketfile import SocketFile
@@ -158,6 +161,7 @@ class Server(Service):
             try:
                 server.add_insecure_port(f"unix:{address}")
             except RuntimeError as error:
+                _check_binding(address)
                 raise OSError(f"{self.path}: gRPC cannot bind {address}: {error}") from error
             await server.start()
         self.publish()
@@ -235,6 +239,13 @@ class Server(Service):
             await context.abort(code, text)
 
         return call
+
+
+def _check_binding(address: str) -> None:
+    """Raise the OSError that keeps gRPC, which does not tell, from binding a socket."""
+    check_descriptors()
+    os.mknod(address, stat.S_IFSOCK | 0o600)
+    os.unlink(address)
 
 
 def _report(failure: Failure) -> None:

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount, check_device
 from twistdp.errors import BadDevice
+from twistdp.exhaustion import mending
 from twistdp.naming import check_resource_type, natural_key, plain_id
 from twistdp.scanners.patterns import Pattern, link_steps
 from twistdp.watching import WatchingScanner
@@ -72,7 +73,15 @@ class GlobScanner(WatchingScanner):
 
     def discover(self) -> DeviceTree:
         """List all directories."""
-        before, self._matches = self._matches, {}
+        before = self._matches
+        try:
+            return self._discover(before)
+        except OSError:
+            self._matches = before
+            raise
+
+    def _discover(self, before: "dict[str, _Match]") -> DeviceTree:
+        self._matches = {}
         self._directories = {}
         self._parents = set()
         self._targets = {}
@@ -83,7 +92,19 @@ class GlobScanner(WatchingScanner):
                 self._directories.setdefault(directory, []).append(pattern)
         for directory, patterns in self._directories.items():
             real = os.path.realpath(directory)
-            for name in self._names(directory):
+            try:
+                names = os.listdir(directory)
+            except FileNotFoundError:
+                continue  # it is watched, and listed when it appears
+            except OSError as error:
+                if mending(error) is not None:
+                    raise
+                self._complain(directory, f"cannot list {directory}: {error.strerror}")
+                if not isinstance(error, NotADirectoryError):
+                    # What is in it is not known, and need not have gone.
+                    self._matches.update(_those_in(directory, before))
+                continue
+            for name in names:
                 self._examine(os.path.join(directory, name), patterns, real, before)
         self.paths = self._watched()
         return self._tree()
@@ -93,6 +114,8 @@ class GlobScanner(WatchingScanner):
         paths = {path for path in changed if os.path.dirname(path) in self._directories}
         links = {link for path in changed for link in self._targets.get(path, ())}
         known = self._directories.keys() | self._parents
+        if any(path in self._directories for path in changed):
+            return self.discover()  # whoever may list a directory now need not have been before
         if any(
             os.path.dirname(path) in self._parents and (path in known or os.path.isdir(path))
             for path in changed
@@ -121,15 +144,6 @@ class GlobScanner(WatchingScanner):
             watched[directory] = None
         watched.update(dict.fromkeys(os.path.dirname(target) for target in self._targets))
         return list(watched)
-
-    def _names(self, directory: str) -> Iterable[str]:
-        try:
-            return os.listdir(directory)
-        except FileNotFoundError:
-            return ()  # it is watched, and listed when it appears
-        except OSError as error:
-            self._complain(directory, f"cannot list {directory}: {error.strerror}")
-            return ()
 
     def _examine(
         self,
@@ -210,3 +224,7 @@ class GlobScanner(WatchingScanner):
         if about not in self._said:
             self._said.add(about)
             _log.warn("{resource}: {text}", resource=self.resource, text=text)
+
+
+def _those_in(directory: str, matches: "dict[str, _Match]") -> "dict[str, _Match]":
+    return {path: match for path, match in matches.items() if os.path.dirname(path) == directory}

@@ -8,6 +8,8 @@ from fnmatch import translate
 
 import attrs
 
+from twistdp.exhaustion import mending
+
 
 @attrs.frozen
 class Pattern:
@@ -38,7 +40,7 @@ class Pattern:
         """The directories, level by level: first the one without wildcards, last those listed.
 
         A level without wildcards below one with them is taken as it is, whether it exists or
-        not: it is waited for.
+        not: it is waited for.  Raises what `names_in` does.
         """
         directory, parts = self.directory, []
         while glob.has_magic(directory):
@@ -47,16 +49,31 @@ class Pattern:
         levels = [[directory]]
         for part in reversed(parts):
             if glob.has_magic(part):
+                wanted = re.compile(translate(part))
                 found = [
                     path
                     for parent in levels[-1]
-                    for path in glob.glob(os.path.join(glob.escape(parent), part))
-                    if os.path.isdir(path)
+                    for name in names_in(parent)
+                    if (part.startswith(".") or not name.startswith(".")) and wanted.match(name)
+                    if os.path.isdir(path := os.path.join(parent, name))
                 ]
             else:
                 found = [os.path.join(parent, part) for parent in levels[-1]]
             levels.append(found)
         return levels
+
+
+def names_in(directory: str) -> list[str]:
+    """What is in a directory; nothing if it cannot be listed.
+
+    Raises OSError when the process has run out of what listing needs: it may list it soon.
+    """
+    try:
+        return os.listdir(directory)
+    except OSError as error:
+        if mending(error) is not None:
+            raise
+        return []
 
 
 def link_steps(path: str) -> list[str]:
