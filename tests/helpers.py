@@ -1,5 +1,7 @@
 """What tests of several modules share."""
 
+import os
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -33,6 +35,19 @@ def tmpfs(path: str, options: str = "") -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", path], check=True)
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """This process can open no file while the block runs."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def soon(deferred: Deferred[T]) -> Deferred[T]:

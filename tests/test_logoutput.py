@@ -1,16 +1,23 @@
 """Tests for `twistdp.logs.output`."""
 
-import io
+import builtins
+import contextlib
+import errno
 import os
 import stat
 import syslog
+import time
 from functools import partial
+from typing import Any, NoReturn
 
 from twisted.logger import Logger, LogLevel
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.helpers import temporary_directory
+from tests.helpers import no_descriptors, temporary_directory, tmpfs
+from tests.logs import Kept
+from twistdp.descriptors import Reserve
 from twistdp.errors import Untrusted
+from twistdp.logs.files import RotatingFile
 from twistdp.logs.format import as_json, as_text
 from twistdp.logs.output import FileOutput, Observer, Output, StreamOutput, SyslogOutput
 
@@ -26,6 +33,10 @@ class Broken:
         raise self.error
 
 
+def _raise(error: Exception) -> NoReturn:
+    raise error
+
+
 class ObserverTests(SynchronousTestCase):
     """`Observer`"""
 
@@ -35,22 +46,120 @@ class ObserverTests(SynchronousTestCase):
             Observer(Broken(error), as_text)({"log_format": "x"})
 
 
-class StreamTests(SynchronousTestCase):
-    """`StreamOutput`"""
+class LossTests(SynchronousTestCase):
+    """`Observer`, when its output cannot be written to for a while."""
 
-    def test_flushed(self) -> None:
+    def test_counted(self) -> None:
+        """What was lost, and why, is the first thing that is written when it can be."""
+        kept = Kept()
+        output: Any = Broken(OSError(28, "No space left on device"))
+        observer = Observer(output, partial(as_text, headers=False))
+        for text in "abc":
+            observer({"log_format": text})
+        output.write = kept.write
+        for text in "de":
+            observer({"log_format": text})
+        lost = "3 messages of this log could not be written: No space left on device"
+        self.assertEqual(kept.written, [("W", lost), ("I", "d"), ("I", "e")])
+
+    def test_counted_on(self) -> None:
+        """When only the count can be written, the next message is one more that is counted."""
+        kept = Kept()
+        output: Any = Broken(OSError(28, "full"))
+        observer = Observer(output, partial(as_text, headers=False))
+        broken, output.write = output.write, kept.write
+
+        def once(severity: str, text: str) -> None:
+            kept.write(severity, text)
+            output.write = broken
+
+        for text, write in (("a", broken), ("b", once), ("c", kept.write)):
+            output.write = write
+            observer({"log_format": text})
+        told = [text.partition(" of")[0] for _, text in kept.written]
+        self.assertEqual(told, ["1 message", "1 message", "c"])
+
+
+class StreamTests(SynchronousTestCase):
+    """`StreamOutput`, on a pipe."""
+
+    def setUp(self) -> None:
+        """Make a pipe whose ends are closed after the test."""
+        self.reader, writer = os.pipe()
+        os.set_blocking(self.reader, False)
+        self.stream = open(writer, "w", encoding="utf-8")  # noqa: SIM115
+        self.addCleanup(self.stream.close)
+        self.addCleanup(os.close, self.reader)
+
+    def read(self) -> bytes:
+        """All that is in the pipe."""
+        found = b""
+        with contextlib.suppress(BlockingIOError):
+            while part := os.read(self.reader, 1 << 20):
+                found += part
+        return found
+
+    def test_written_at_once(self) -> None:
         """Every event is written at once, so that nothing is lost when the process dies."""
-        raw = io.BytesIO()
-        output = StreamOutput(io.TextIOWrapper(io.BufferedWriter(raw), "utf-8"))  # type: ignore[type-var]
+        print("before", file=self.stream)
+        output = StreamOutput(self.stream)
         output.write("I", "\u00fc\n\tsecond")
-        self.assertEqual(raw.getvalue(), "\u00fc\n\tsecond\n".encode())
+        self.assertEqual(self.read(), "before\n\u00fc\n\tsecond\n".encode())
 
     def test_encoding(self) -> None:
         """What the stream's encoding does not have is escaped."""
-        raw = io.BytesIO()
-        stream = io.TextIOWrapper(raw, "ascii")
-        StreamOutput(stream).write("I", "\u00fc x")
-        self.assertEqual(raw.getvalue(), b"\\xfc x\n")
+        self.stream.reconfigure(encoding="ascii")
+        StreamOutput(self.stream).write("I", "\u00fc x")
+        self.assertEqual(self.read(), b"\\xfc x\n")
+
+    def test_long(self) -> None:
+        """An event of many pages, as far as the pipe has room, is written as a whole."""
+        StreamOutput(self.stream).write("I", "x" * 50_000)
+        self.assertEqual(self.read(), b"x" * 50_000 + b"\n")
+
+    def test_nobody_reads(self) -> None:
+        """A full pipe is waited for once, and shortly; what does not fit is lost, and counted."""
+        observer = Observer(StreamOutput(self.stream), partial(as_text, headers=False))
+        waited: list[float] = []
+
+        def until_full() -> list[str]:
+            begin = time.monotonic()
+            texts = [f"{number}:{'x' * 1000}" for number in range(200)]
+            for text in texts:
+                observer({"log_format": text})
+            waited.append(time.monotonic() - begin)
+            return texts
+
+        texts = until_full()
+        self.assertTrue(os.get_blocking(self.stream.fileno()))
+        until_full()
+        lines = self.read().decode().split("\n")
+        written = len(lines) - 1
+        self.assertEqual(lines[:written], texts[:written])
+        observer({"log_format": "after"})
+        first, *rest = self.read().decode().strip().split("\n")
+        self.assertEqual(
+            first, f"{400 - written} messages of this log could not be written: nobody reads it"
+        )
+        self.assertEqual(rest, ["after"])
+        self.assertGreater(waited[0], 0.09)
+        self.assertLess(waited[1], 0.09)
+
+    def test_cut_short(self) -> None:
+        """A line of which only a part went into the pipe is ended before the next one."""
+        output = StreamOutput(self.stream)
+        self.assertRaises(BlockingIOError, output.write, "I", "x" * 100_000)
+        part = self.read()
+        self.assertEqual(part, b"x" * len(part))
+        output.write("I", "next")
+        self.assertEqual(self.read(), b"\nnext\n")
+
+    def test_reader_gone(self) -> None:
+        """Without a reader, writing is an error."""
+        output = StreamOutput(self.stream)
+        os.close(self.reader)
+        self.reader = os.open(os.devnull, os.O_RDONLY)
+        self.assertRaises(BrokenPipeError, output.write, "I", "x")
 
 
 class FileTests(SynchronousTestCase):
@@ -103,6 +212,72 @@ class FileTests(SynchronousTestCase):
             [self.read(suffix) for suffix in ("", ".1", ".2", ".3")],
             ["four\n", "three\n", "two\n", "one\n"],
         )
+
+    def test_rotation_that_fails(self) -> None:
+        """While a rotation fails, lines go to the file that there is."""
+        output = self.opened()
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        rename = self.patch(os, "rename", full)
+        self.patch(RotatingFile, "shouldRotate", lambda file: file.size > 0)
+        for text in ("one", "two"):
+            output.write("I", text)
+        self.assertRaises(OSError, output.rotate)
+        self.assertEqual(self.read(), "one\ntwo\n")
+        rename.restore()
+        output.write("I", "three")
+        self.assertEqual([self.read(suffix) for suffix in ("", ".1")], ["three\n", "one\ntwo\n"])
+
+    def test_no_file_after_a_rotation(self) -> None:
+        """Where a rotation could not make the new file, it is made as soon as it can be."""
+        output = self.opened()
+        output.write("I", "one")
+        full = self.patch(builtins, "open", lambda *_: _raise(OSError(errno.ENOSPC, "full")))
+        self.assertRaises(OSError, output.rotate)
+        self.assertRaises(OSError, output.write, "I", "two")
+        full.restore()
+        output.write("I", "three")
+        self.assertEqual([self.read(suffix) for suffix in ("", ".1")], ["three\n", "one\n"])
+
+    def test_rotation_without_a_descriptor(self) -> None:
+        """The reserve lets a rotation see the old files, which it would overwrite otherwise."""
+        reserve = Reserve()
+        reserve.take()
+        self.addCleanup(reserve.release)
+        output = FileOutput(self.path, reserve=reserve)
+        output.open()
+        self.addCleanup(output.close)
+        output.write("I", "one")
+        output.rotate()
+        output.write("I", "two")
+        with no_descriptors():
+            output.rotate()
+            output.write("I", "three")
+        self.assertEqual(
+            [self.read(suffix) for suffix in ("", ".1", ".2")], ["three\n", "two\n", "one\n"]
+        )
+
+    def test_full_disk(self) -> None:
+        """On a full disk a line is there as a whole or not at all, and goes on when it can."""
+        if os.geteuid() != 0:
+            raise SkipTest("needs root to mount a small file system")
+        with tmpfs(self.directory, "size=64k"):
+            output = self.opened()
+            lines = [f"{number}:{'x' * 3000}" for number in range(40)]
+            with self.assertRaises(OSError) as caught:
+                for line in lines:
+                    output.write("I", line)
+            self.assertEqual(caught.exception.errno, errno.ENOSPC)
+            whole = self.read().splitlines()
+            self.assertEqual(whole, lines[: len(whole)])
+            self.assertGreater(len(whole), 10)
+            output.rotate()
+            os.unlink(f"{self.path}.1")
+            output.write("I", "after")
+            self.assertEqual(self.read(), "after\n")
+            output.close()
 
     def test_mode(self) -> None:
         """The umask at the beginning decides, also after a rotation under another one."""

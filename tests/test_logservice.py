@@ -6,11 +6,11 @@ import signal
 import sys
 import warnings
 from functools import partial
-from io import StringIO
 from typing import Any
 
 from twisted.application.service import Application, IServiceCollection, MultiService, Service
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.logger import ILogObserver
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
@@ -18,24 +18,26 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.helpers import temporary_directory
 from tests.logs import HEADER
 from twistdp import klog
+from twistdp.descriptors import Reserve
 from twistdp.logs.output import FileOutput, StreamOutput, SyslogOutput
 from twistdp.logs.service import LESS, MORE, LoggedService, LogOptions, output_for
 
 
-class Reactor:
+class Reactor(Clock):
     """Keeps what is to be called in the reactor's thread."""
 
     def __init__(self) -> None:
-        self.calls: list[Any] = []
+        super().__init__()
+        self.waiting: list[Any] = []
 
     def callFromThread(self, action: Any) -> None:
         """Keep a call."""
-        self.calls.append(action)
+        self.waiting.append(action)
 
     def turn(self) -> None:
         """Make the calls."""
-        while self.calls:
-            self.calls.pop(0)()
+        while self.waiting:
+            self.waiting.pop(0)()
 
 
 class OutputTests(SynchronousTestCase):
@@ -44,7 +46,7 @@ class OutputTests(SynchronousTestCase):
     def test_stdout(self) -> None:
         """In the foreground it is standard output, unless a file is named."""
         for options in ({"nodaemon": 1}, {"nodaemon": 1, "logfile": "-"}, {}):
-            self.assertIsInstance(output_for(options), StreamOutput, options)
+            self.assertIsInstance(output_for(options, Reserve()), StreamOutput, options)
 
     def test_file(self) -> None:
         """A file that is named, and twistd.log for a daemon, in the current directory."""
@@ -53,18 +55,20 @@ class OutputTests(SynchronousTestCase):
             ({"nodaemon": 0, "logfile": "a.log"}, "a.log"),
             ({"nodaemon": 0, "logfile": None}, "twistd.log"),
         ):
-            output = output_for(options)
+            output = output_for(options, Reserve())
             assert isinstance(output, FileOutput), options
             self.assertEqual(output.path, os.path.abspath(name))
 
     def test_syslog(self) -> None:
         """--syslog comes before --logfile, as with twistd."""
         options = {"syslog": 1, "logfile": "a.log", "prefix": "x"}
-        self.assertIsInstance(output_for(options), SyslogOutput)
+        self.assertIsInstance(output_for(options, Reserve()), SyslogOutput)
 
     def test_logger(self) -> None:
         """A --logger comes before everything."""
-        self.assertIsNone(output_for({"logger": object(), "syslog": 1, "logfile": "a.log"}))
+        self.assertIsNone(
+            output_for({"logger": object(), "syslog": 1, "logfile": "a.log"}, Reserve())
+        )
 
 
 class OptionsTests(SynchronousTestCase):
@@ -96,7 +100,10 @@ class ServiceTestCase(SynchronousTestCase):
         """Levels, and what is written to stdout, are as before afterwards."""
         self.addCleanup(klog.set_level, klog.level())
         self.addCleanup(klog.set_vmodule, "")
-        self.stdout = StringIO()
+        self.stdout = open(  # noqa: SIM115
+            os.path.join(temporary_directory(self), "stdout"), "w+", encoding="utf-8"
+        )
+        self.addCleanup(self.stdout.close)
         self.patch(sys, "stdout", self.stdout)
         self.reactor = Reactor()
 
@@ -117,7 +124,8 @@ class ServiceTestCase(SynchronousTestCase):
         """What the application's observer writes for an event."""
         observer = self.application(*arguments).getComponent(ILogObserver)
         observer({"log_format": "x", **event})
-        return self.stdout.getvalue()
+        self.stdout.seek(0)
+        return self.stdout.read()
 
 
 class ObserverTests(ServiceTestCase):

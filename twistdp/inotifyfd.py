@@ -9,7 +9,7 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 import pyinotify
 
@@ -125,7 +125,7 @@ def _plain_errors() -> Iterator[None]:
         yield
     except (OSError, pyinotify.WatchManagerError) as error:
         name = str(error).rpartition("(")[2].rstrip(")")  # "... (ENOSPC)"
-        number = int(getattr(error, "errno", None) or getattr(errno, name, errno.EIO))
+        number: Any = getattr(error, "errno", None) or getattr(errno, name, errno.EIO)
         raise OSError(number, os.strerror(number)) from error
 
 

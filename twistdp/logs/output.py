@@ -1,17 +1,22 @@
-"""Where log lines go: a stream, a file that rotates, or syslog."""
+"""Where log lines go: a stream, a file that rotates, or syslog.
+
+The log must not stop the work that it tells of.  What cannot be written, because a disk is full or
+nobody reads a pipe, is lost, and how much was lost is the next thing that is written.
+"""
 
 import os
 import syslog
 from collections.abc import Callable
-from contextlib import suppress
+from threading import RLock
 from typing import Any, Protocol
 
 from twisted.logger import ILogObserver
-from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
+from twistdp.descriptors import Reserve
 from twistdp.klog import shown
-from twistdp.logs.record import Record, caller_of, complaint, level_of, record_of
+from twistdp.logs.files import Pipe, RotatingFile
+from twistdp.logs.record import Record, caller_of, complaint, level_of, lost, record_of
 from twistdp.trust import check_path
 
 PRIORITIES = {
@@ -26,24 +31,23 @@ class Output(Protocol):
     """Takes what is to be logged."""
 
     def write(self, severity: str, text: str) -> None:
-        """Take one event's lines; what OSError or ValueError it raises is disregarded."""
+        """Take one event's lines; raises OSError or ValueError if they are lost."""
 
 
 class StreamOutput:
-    """Writes to a stream, standard output usually, and flushes it after every event."""
+    """Writes to a text stream, standard output usually; nothing stays in its buffer.
+
+    Its encoding is used, and nothing is waited for that may never come: see `Pipe`.
+    """
 
     def __init__(self, stream: Any) -> None:
-        self._stream = stream
+        stream.flush()  # what was said before comes first
+        self._encoding = stream.encoding
+        self._pipe = Pipe(stream.fileno())
 
     def write(self, severity: str, text: str) -> None:
         """See `Output`."""
-        # Lines and their ends in one call, since other threads write too.
-        try:
-            self._stream.write(f"{text}\n")
-        except UnicodeEncodeError:
-            encoding = self._stream.encoding
-            self._stream.write(f"{text}\n".encode(encoding, "backslashreplace").decode(encoding))
-        self._stream.flush()
+        self._pipe.write(f"{text}\n".encode(self._encoding, "backslashreplace"))
 
 
 class FileOutput:
@@ -53,10 +57,11 @@ class FileOutput:
     `umask` leaves; None means the process's umask when it is opened.
     """
 
-    def __init__(self, path: str, umask: int | None = None) -> None:
+    def __init__(self, path: str, umask: int | None = None, reserve: Reserve | None = None) -> None:
         self.path = os.path.abspath(path)
         self._umask = umask
-        self._file: LogFile | None = None
+        self._reserve = reserve or Reserve()
+        self._file: RotatingFile | None = None
 
     def open(self) -> None:
         """Open the file.  Raises OSError, and `Untrusted` for a link of somebody else's.
@@ -75,7 +80,7 @@ class FileOutput:
                 os.umask(umask)
             mode = 0o666 & ~umask
         directory, name = os.path.split(self.path)
-        self._file = LogFile(name, directory, defaultMode=mode)
+        self._file = RotatingFile(name, directory, mode, self._reserve)
 
     def write(self, severity: str, text: str) -> None:
         """See `Output`."""
@@ -112,11 +117,17 @@ class SyslogOutput:
 
 @implementer(ILogObserver)
 class Observer:
-    """Writes those events to `output` that the level allows, in a `form`; never raises."""
+    """Writes those events to `output` that the level allows, in a `form`; never raises.
+
+    May be called in any thread.
+    """
 
     def __init__(self, output: Output, form: Callable[[Record], str]) -> None:
         self._output = output
         self._form = form
+        self._lock = RLock()
+        self._lost = 0
+        self._why = ""
 
     def __call__(self, event: dict[str, Any]) -> None:
         """Take one event."""
@@ -132,6 +143,16 @@ class Observer:
         except Exception as error:
             record = complaint(error)
             severity, text = record.severity, self._form(record)
-        # A full disk must not end the work that is reported.
-        with suppress(OSError, ValueError):
+        with self._lock:
+            self._write(severity, text)
+
+    def _write(self, severity: str, text: str) -> None:
+        try:
+            if self._lost:
+                record = lost(self._lost, self._why)
+                self._output.write(record.severity, self._form(record))
+                self._lost = 0
             self._output.write(severity, text)
+        except (OSError, ValueError) as error:
+            self._lost += 1
+            self._why = getattr(error, "strerror", None) or str(error)

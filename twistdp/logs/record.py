@@ -138,6 +138,12 @@ def complaint(error: Exception) -> Record:
     return Record("E", time.time(), threading.get_native_id(), UNKNOWN, 1, 0, text, {}, {})
 
 
+def lost(count: int, why: str) -> Record:
+    """In place of events that could not be written."""
+    text = f"{count} message{'' if count == 1 else 's'} of this log could not be written: {why}"
+    return Record("W", time.time(), threading.get_native_id(), UNKNOWN, 1, 0, text, {}, {})
+
+
 def plain(found: object) -> str:
     """`found` as text, whatever its ``__str__`` does."""
     try:

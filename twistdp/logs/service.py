@@ -14,6 +14,7 @@ from twisted.python import usage
 from twisted.python.components import Componentized
 
 import twistdp.klog as klog
+from twistdp.descriptors import DescriptorWatch, Reserve
 from twistdp.errors import Untrusted
 from twistdp.logs.bridge import Bridge
 from twistdp.logs.format import as_json, as_text
@@ -85,10 +86,10 @@ class LogOptions(usage.Options):
             raise usage.UsageError("--logfile=-: a daemon has no stdout; add -n, or name a file")
 
 
-def output_for(twistd: Mapping[str, Any]) -> Output | None:
+def output_for(twistd: Mapping[str, Any], reserve: Reserve) -> Output | None:
     """Where twistd, with these options, would log to; None if it has a ``--logger``.
 
-    Nothing is opened yet.
+    Nothing is opened yet.  A file has the `reserve` when it rotates.
     """
     if twistd.get("logger"):
         return None
@@ -97,22 +98,24 @@ def output_for(twistd: Mapping[str, Any]) -> Output | None:
     path = twistd.get("logfile")
     if path == "-" or (not path and twistd.get("nodaemon", True)):
         return StreamOutput(sys.stdout)
-    return FileOutput(path or "twistd.log", twistd.get("umask"))
+    return FileOutput(path or "twistd.log", twistd.get("umask"), reserve)
 
 
 class LoggedService(MultiService):
     """The services of a process, and its log.
 
     An application that it is added to logs through it, unless twistd was given a ``--logger``.
-    While it runs, Python's loggers and warnings are a part of the log, and signals change the
-    level and rotate the file.
+    While it runs, Python's loggers and warnings are a part of the log, signals change the level
+    and rotate the file, and it is said when the process has no descriptor left.
     """
 
     def __init__(self, options: LogOptions, reactor: Any) -> None:
         super().__init__()
         self._settings = options.log
         self._reactor = reactor
-        self._output = output_for(options.parent or {})
+        reserve = Reserve()
+        DescriptorWatch(reserve, reactor).setServiceParent(self)
+        self._output = output_for(options.parent or {}, reserve)
         self._bridge = Bridge()
         self._handlers: dict[int, Any] = {}
 
