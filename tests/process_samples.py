@@ -11,7 +11,7 @@ from typing import Any
 from twisted.logger import ILogObserver, formatEvent
 from zope.interface import implementer
 
-from twistdp import HEALTHY, DeviceInfo, DeviceTree, WatchingScanner, klog
+from twistdp import HEALTHY, CDIDevice, CDINode, DeviceInfo, DeviceTree, WatchingScanner, klog
 
 
 class HangsSecondTime(WatchingScanner):
@@ -86,3 +86,16 @@ def file_observer() -> Any:
             file.write(f"{formatEvent(event)}\n")
 
     return observe
+
+
+class Described(WatchingScanner):
+    """Finds one device that has a CDI part."""
+
+    namespace = "cdi.example.com"
+
+    def discover(self) -> DeviceTree:
+        """Return it."""
+        tree = DeviceTree()
+        cdi = CDIDevice(nodes=[CDINode("/dev/null")])
+        tree.add_device("thing", "thing-0", DeviceInfo(HEALTHY, cdi=cdi))
+        return tree

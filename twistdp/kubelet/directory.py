@@ -27,7 +27,7 @@ class PluginDirectory(Service):
         self._watch: Watch | None = None
         self._subscribers: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {}
         self._identity: tuple[int, int, int] | None = None
-        self._said: str | None = None
+        self._said: set[str] = set()
 
     def startService(self) -> None:
         """Begin to watch; a missing directory is waited for."""
@@ -55,9 +55,11 @@ class PluginDirectory(Service):
 
     def say_once(self, complaint: str | None) -> None:
         """Log why nobody can register now, once for all resources; None: somebody could."""
-        if complaint is not None and complaint != self._said:
+        if complaint is None:
+            self._said.clear()
+        elif complaint not in self._said:
+            self._said.add(complaint)
             _log.warn("{complaint}", complaint=complaint)
-        self._said = complaint
 
     def _changed(self, changes: Changes) -> None:
         identity = self._kubelet_identity()

@@ -112,10 +112,11 @@ async def register(
         version=VERSION, endpoint=endpoint, resource_name=resource, options=options
     )
     try:
+        # Without one we do not reach the kubelet, nor it us, and gRPC tells other reasons.
+        check_descriptors()
         try:
             await channel.unary(REGISTER, request, Empty, TIMEOUT)
         except CallFailed:
-            # Without one we do not reach the kubelet, nor it us, and gRPC tells other reasons.
             check_descriptors()
             raise
     except PeerUnavailable as error:

@@ -1,0 +1,423 @@
+"""What runs out, or may not be used for a while: said, never wrong, and mended by itself."""
+
+import contextlib
+import fcntl
+import os
+import resource
+import shlex
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SkipTest
+
+from tests.helpers import tmpfs
+from tests.integration.test_process import FOLDER, GLOB, ROOT, ProcessTestCase
+from tests.testing.test_kubelet import until
+from twistdp.testing import AdmissionRefused
+from twistdp.testing.process import ChildProcess, twistd_command
+
+HEALING = 3.0
+"""Seconds after which all is as it should be when the cause has gone."""
+
+
+class ExhaustionTestCase(ProcessTestCase):
+    """A plugin for a folder, and what may be taken from it."""
+
+    def setUp(self) -> None:
+        """Know the plugin's socket."""
+        super().setUp()
+        self.socket = f"{self.plugins}/folder.example.com_file.sock"
+
+    def folder_plugin(
+        self,
+        *options: str,
+        through: Iterable[str] = (),
+        twistd: tuple[str, ...] = ("-n", "--pidfile="),
+    ) -> ChildProcess:
+        """A plugin for the plain files of a folder, started by the command `through`."""
+        scanner = [
+            *(GLOB, "--set", "resource=file", "--set", f"pattern={self.devices}/*"),
+            *("--set", "nodes_only=false", "--namespace=folder.example.com"),
+        ]
+        command = [*through, *twistd_command(), *twistd, "deviceplugin", *scanner, *options]
+        child = ChildProcess([*command, f"--plugin-dir={self.plugins}"], reactor=reactor, path=ROOT)
+        self.addCleanup(self.end, child)
+        return child
+
+    async def end(self, child: ChildProcess) -> None:
+        """See the child end."""
+        if not child.ended.called:
+            child.signal("KILL")
+            await child.ended
+
+    async def running(self, **options: Any) -> ChildProcess:
+        """A plugin that is registered and has listed the device a."""
+        await self.kubelet.start()
+        self.make("a")
+        child = self.folder_plugin(**options)
+        await self.kubelet.listed(FOLDER, ["a"], 20)
+        await self.says(child, "registered")
+        return child
+
+    def says(self, child: ChildProcess, text: str) -> Deferred[None]:
+        """Fires when the child has written a text."""
+        return until(lambda: text in child.output, 20)
+
+    async def healed(self, *ids: str) -> None:
+        """All is as it should be, soon."""
+        await self.kubelet.listed(FOLDER, ids, HEALING)
+
+    def assert_said(self, child: ChildProcess, *texts: str) -> None:
+        """The child has written each text once, and no stack."""
+        for text in texts:
+            self.assertEqual(child.output.count(text), 1, f"{text!r} in:\n{child.output}")
+        self.assertNotIn("Traceback", child.output)
+
+    def needs_root(self) -> None:
+        """Skip for others."""
+        if os.geteuid() != 0:
+            raise SkipTest("needs root to mount, or to set limits of other processes")
+
+
+class DescriptorTests(ExhaustionTestCase):
+    """No file descriptor is left."""
+
+    def leave(self, child: ChildProcess, count: int) -> None:
+        """Let the child open so many files more."""
+        used = {int(number) for number in os.listdir(f"/proc/{child.pid}/fd")}
+        free = (number for number in range(1 << 20) if number not in used)
+        *_, limit = (next(free) for _ in range(count + 1))
+        hard = resource.prlimit(child.pid, resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(child.pid, resource.RLIMIT_NOFILE, (limit, hard))
+
+    def give_back(self, child: ChildProcess) -> None:
+        """Raise the limit again."""
+        hard = resource.prlimit(child.pid, resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(child.pid, resource.RLIMIT_NOFILE, (hard, hard))
+
+    async def test_none(self) -> None:
+        """A kubelet restart and a new device meanwhile are made good when there are some again."""
+        child = await self.running()
+        self.leave(child, 0)
+        await self.says(child, "no file can be opened")
+        await self.kubelet.restart()
+        await self.says(child, "cannot register")
+        # All devices are looked at again, in vain: this must not make them vanish.
+        os.chmod(self.devices, 0o711)
+        await self.says(child, "the scan failed")
+        self.make("b")
+        self.assertEqual(self.kubelet.allocatable(FOLDER), 0)
+        self.give_back(child)
+        await self.healed("a", "b")
+        await self.says(child, "files can be opened again")
+        self.assert_said(
+            child,
+            "no file can be opened and no connection made: Too many open files; raise the "
+            "process's limit of open files (systemd: LimitNOFILE=",
+            f"cannot register from {self.plugins}: Too many open files; raise",
+            "the scan failed, the devices stay as they were, it is tried again every second: "
+            f"[Errno 24] Too many open files: '{self.devices}'; raise",
+        )
+        self.assertNotIn("no kubelet answers", child.output)
+
+    async def test_lists_stay(self) -> None:
+        """Scans that fail make no device vanish, and what needs no descriptor goes on."""
+        child = await self.running()
+        self.leave(child, 0)
+        os.chmod(self.devices, 0o711)
+        await self.says(child, "the scan failed")
+        self.assertEqual(self.kubelet.allocatable(FOLDER), 1)
+        await self.kubelet.allocate(FOLDER)
+        self.make("b")
+        self.give_back(child)
+        await self.healed("a", "b")
+
+    async def test_too_few_to_be_called(self) -> None:
+        """Enough to call the kubelet, and none to be called back by it."""
+        child = await self.running()
+        self.leave(child, 1)
+        await self.kubelet.restart()
+        await until(lambda: "cannot register" in child.output or self.called(child), 20)
+        await self.says(child, "no file can be opened")
+        self.assertEqual(self.kubelet.allocatable(FOLDER), 0)
+        self.give_back(child)
+        await self.healed("a")
+
+    def called(self, child: ChildProcess) -> bool:
+        """Whether the child has all its descriptors in use."""
+        limit = resource.prlimit(child.pid, resource.RLIMIT_NOFILE)[0]
+        return len(os.listdir(f"/proc/{child.pid}/fd")) >= limit
+
+
+class DiskTests(ExhaustionTestCase):
+    """A directory's file system is full or may only be read."""
+
+    def setUp(self) -> None:
+        """Only root may mount."""
+        super().setUp()
+        self.needs_root()
+
+    def mounted(self, path: str, options: str) -> None:
+        """Mount a file system until the test ends."""
+        mount = tmpfs(path, options)
+        mount.__enter__()
+        self.addCleanup(mount.__exit__, None, None, None)
+
+    def fill(self, directory: str) -> None:
+        """Use up the inodes."""
+        os.mkdir(f"{directory}/filler")
+        with contextlib.suppress(OSError):
+            for number in range(1000):
+                os.mknod(f"{directory}/filler/{number}")
+
+    async def test_full(self) -> None:
+        """A plugin directory without an inode left."""
+        self.mounted(self.plugins, "nr_inodes=40")
+        await self.kubelet.start()
+        self.make("a")
+        self.fill(self.plugins)
+        child = self.folder_plugin()
+        await self.says(child, "cannot register")
+        self.assertEqual(self.kubelet.registrations, [])
+        shutil.rmtree(f"{self.plugins}/filler")
+        await self.healed("a")
+        self.assert_said(
+            child,
+            f"cannot register from {self.plugins}: No space left on device; free space or inodes",
+        )
+
+    async def test_read_only(self) -> None:
+        """A plugin directory that may only be read when a socket's name has to be made anew."""
+        self.mounted(self.plugins, "")
+        child = await self.running()
+        await self.kubelet.stop()
+        os.kill(child.pid, signal.SIGSTOP)
+        os.unlink(self.socket)
+        self.remount("ro")
+        os.kill(child.pid, signal.SIGCONT)
+        await self.says(child, "cannot register")
+        self.remount("rw")
+        await until(lambda: os.path.exists(self.socket), HEALING)
+        await self.kubelet.start()
+        await self.healed("a")
+        self.assert_said(
+            child, f"cannot register from {self.plugins}: Read-only file system; make its file"
+        )
+
+    def remount(self, mode: str) -> None:
+        """Change how the plugin directory may be used."""
+        mount = ["mount", "-o", f"remount,{mode}", self.plugins]
+        subprocess.run(mount, check=True)
+
+    async def test_cdi(self) -> None:
+        """Without its CDI spec, no device is given to a pod; it is written when it can be."""
+        cdi = f"{self.directory}/cdi"
+        os.mkdir(cdi)
+        self.mounted(cdi, "nr_inodes=5")
+        self.fill(cdi)
+        await self.kubelet.start()
+        child = self.plugin("--scanner=tests.process_samples:Described", f"--cdi-dir={cdi}")
+        resource_name = "cdi.example.com/thing"
+        await self.kubelet.listed(resource_name, ["thing-0"], 20)
+        refused = await self.assertFailure(self.kubelet.allocate(resource_name), AdmissionRefused)
+        self.assertIn(f"{cdi}/twistdp.cdi.example.com_thing.json", str(refused))
+        self.assertIn("free space or inodes", str(refused))
+        self.assertEqual(os.listdir(cdi), ["filler"])
+        shutil.rmtree(f"{cdi}/filler")
+        await until(lambda: os.listdir(cdi) == ["twistdp.cdi.example.com_thing.json"], HEALING)
+        answer = await self.kubelet.allocate(resource_name)
+        self.assertEqual(len(answer.cdi_devices), 1)
+        self.assert_said(child, f"] CDI spec {cdi}/twistdp.cdi.example.com_thing.json cannot be")
+
+    async def test_log(self) -> None:
+        """A log's disk is full: the devices are served, and later it is told what is missing."""
+        logs = f"{self.directory}/logs"
+        os.mkdir(logs)
+        self.mounted(logs, "size=8k")
+        with open(f"{logs}/filler", "wb") as file, contextlib.suppress(OSError):
+            file.write(b"x" * 4096)
+            file.flush()
+        path = f"{logs}/log"
+        with open(path, "wb") as file:
+            file.write(b"x" * 4095 + b"\n")
+        await self.kubelet.start()
+        self.make("a")
+        self.folder_plugin(twistd=("-n", "--pidfile=", f"--logfile={path}"))
+        await self.kubelet.listed(FOLDER, ["a"], 20)
+        os.unlink(f"{logs}/filler")
+        self.make("b")
+        await self.healed("a", "b")
+
+        def lines() -> list[str]:
+            with open(path, encoding="ascii") as file:
+                return file.read().splitlines()[1:]
+
+        await until(lambda: "2 devices (+b)" in lines()[-1])
+        self.assertIn("could not be written: No space left on device", lines()[0])
+
+
+class PlaceTests(ExhaustionTestCase):
+    """A directory may not be used, or its file system goes away."""
+
+    def setUp(self) -> None:
+        """Only root may mount."""
+        super().setUp()
+        self.needs_root()
+
+    async def test_permission(self) -> None:
+        """Directories that the process may not use for a while; devices do not vanish."""
+        unprivileged = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+        child = await self.running(through=unprivileged)
+        os.chmod(self.devices, 0)
+        await self.says(child, f"cannot list {self.devices}")
+        self.make("b")
+        os.chmod(self.plugins, 0o500)
+        await self.kubelet.restart()
+        await self.says(child, "Permission denied: '")
+        os.chmod(self.plugins, 0o700)
+        os.chmod(self.devices, 0o700)
+        await self.healed("a", "b")
+        self.assertNotIn("(-a)", child.output)
+
+    async def test_unmounted(self) -> None:
+        """The plugin directory's file system is replaced by another."""
+        with tmpfs(self.plugins):
+            await self.running()
+        await self.kubelet.stop()
+        with tmpfs(self.plugins):
+            await self.kubelet.start()
+            await self.healed("a")
+            await self.kubelet.stop()
+
+    async def test_devices_unmounted(self) -> None:
+        """The devices' file system goes away, and comes back."""
+        with tmpfs(self.devices):
+            await self.running()
+        await self.healed()
+        with tmpfs(self.devices):
+            self.make("b")
+            await self.healed("b")
+
+
+class InotifyTests(ExhaustionTestCase):
+    """inotify's limits, of a user namespace that the plugin is in."""
+
+    def setUp(self) -> None:
+        """Namespaces may be forbidden."""
+        super().setUp()
+        self.needs_root()
+        if subprocess.run(["unshare", "-Ur", "true"], check=False).returncode:
+            raise SkipTest("needs user namespaces, which have inotify limits of their own")
+
+    def set(self, limit: str) -> str:
+        """The command that sets a limit."""
+        name, _, value = limit.partition("=")
+        return f"echo {value} > /proc/sys/user/max_inotify_{name}"
+
+    def limited(self, limit: str) -> list[str]:
+        """What starts a process in a namespace with a limit."""
+        return ["unshare", "-Ur", "sh", "-c", f'{self.set(limit)}; exec "$@"', "sh"]
+
+    def limit(self, child: ChildProcess, limit: str) -> None:
+        """Set a limit of a child's namespace."""
+        enter = ["nsenter", "-t", str(child.pid), "-U", "--preserve-credentials", "sh", "-c"]
+        subprocess.run([*enter, self.set(limit)], check=True)
+
+    async def polled(self, child: ChildProcess, sysctl: str) -> None:
+        """All is noticed, though not at once, and the sysctl is named."""
+        self.make("b")
+        await self.healed("a", "b")
+        before = len(self.kubelet.registrations)
+        # No stream ends by this.
+        await self.kubelet.replace_socket()
+        await self.kubelet.until(lambda: len(self.kubelet.registrations) > before, HEALING)
+        os.unlink(self.socket)
+        await self.kubelet.until(lambda: len(self.kubelet.registrations) > before + 1, HEALING)
+        self.assert_said(child, f"raise the sysctl fs.inotify.{sysctl}")
+
+    async def watched(self, child: ChildProcess) -> None:
+        """Events have taken over again."""
+        await until(lambda: "inotify watches everything again" in child.output, HEALING)
+        for name in "cdef":
+            begin = reactor.seconds()
+            self.make(name)
+            await self.kubelet.until(lambda: name in self.kubelet.devices(FOLDER))  # noqa: B023
+            if reactor.seconds() - begin < 0.2:
+                return
+        self.fail("the plugin goes on polling")
+
+    async def test_instances(self) -> None:
+        """No instance is left at the start."""
+        child = await self.running(through=self.limited("instances=0"))
+        await self.polled(child, "max_user_instances")
+        self.limit(child, "instances=10")
+        await self.watched(child)
+
+    async def test_watches(self) -> None:
+        """No watch is left when directories are made anew."""
+        child = await self.running(through=self.limited("watches=100"))
+        self.limit(child, "watches=0")
+        shutil.rmtree(self.devices)
+        await self.healed()
+        os.mkdir(self.devices)
+        self.make("a")
+        await self.healed("a")
+        shutil.move(self.plugins, f"{self.directory}/away")
+        os.mkdir(self.plugins)
+        await self.kubelet.restart()
+        await self.healed("a")
+        await self.polled(child, "max_user_watches")
+        self.limit(child, "watches=100")
+        await self.watched(child)
+
+
+class ReaderTests(ExhaustionTestCase):
+    """Nobody reads the log."""
+
+    async def test_full_pipe(self) -> None:
+        """The log's pipe is full: the plugin works as ever, and later tells what is missing."""
+        child = await self.running(twistd=("-n", "--pidfile="))
+        reader = child._transport.pipes[1]
+        fcntl.fcntl(reader.fileno(), fcntl.F_SETPIPE_SZ, 4096)
+        child._transport.pauseProducing()
+        for number in range(60):
+            self.make(f"b{number}")
+            await self.kubelet.until(lambda: f"b{number}" in self.kubelet.devices(FOLDER))  # noqa: B023
+        await self.kubelet.restart()
+        await self.healed("a", *(f"b{number}" for number in range(60)))
+        child._transport.resumeProducing()
+        self.make("c")
+        await self.says(child, "of this log could not be written: nobody reads it")
+
+
+class ThreadTests(ExhaustionTestCase):
+    """No thread can be started."""
+
+    group = "/sys/fs/cgroup/pids/twistdp-test"
+
+    async def test_none(self) -> None:
+        """The scan is tried again until there can be a thread for it."""
+        if not os.access("/sys/fs/cgroup/pids", os.W_OK):
+            raise SkipTest("needs root and the cgroup (version 1) of pids")
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(self.group)
+        self.addCleanup(os.rmdir, self.group)
+        self.set("1")
+        await self.kubelet.start()
+        self.make("a")
+        join = f"echo $$ > {shlex.quote(self.group)}/cgroup.procs"
+        child = self.folder_plugin(through=["sh", "-c", f'{join}; exec "$@"', "sh"])
+        await self.says(child, "the scan failed")
+        self.set("max")
+        await self.healed("a")
+        self.assert_said(child, "can't start new thread; raise the limit of threads")
+
+    def set(self, limit: str) -> None:
+        """Set the number of threads that there can be."""
+        with open(f"{self.group}/pids.max", "w", encoding="ascii") as file:
+            file.write(limit)
