@@ -18,6 +18,7 @@ from twisted.trial.unittest import SkipTest
 from tests.helpers import tmpfs
 from tests.integration.test_process import FOLDER, GLOB, ROOT, ProcessTestCase
 from tests.testing.test_kubelet import until
+from twistdp.rpc.threads import NEEDED
 from twistdp.testing import AdmissionRefused
 from twistdp.testing.process import ChildProcess, twistd_command
 
@@ -396,26 +397,39 @@ class ReaderTests(ExhaustionTestCase):
 
 
 class ThreadTests(ExhaustionTestCase):
-    """No thread can be started."""
+    """Threads cannot be started."""
 
-    group = "/sys/fs/cgroup/pids/twistdp-test"
-
-    async def test_none(self) -> None:
-        """The scan is tried again until there can be a thread for it."""
+    def setUp(self) -> None:
+        """Make a control group."""
+        super().setUp()
         if not os.access("/sys/fs/cgroup/pids", os.W_OK):
             raise SkipTest("needs root and the cgroup (version 1) of pids")
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(self.group)
+        self.group = f"/sys/fs/cgroup/pids/twistdp-{os.getpid()}"
+        os.mkdir(self.group)
         self.addCleanup(os.rmdir, self.group)
-        self.set("1")
+
+    async def starved(self, threads: int, said: str) -> None:
+        """With so few threads something is said, and all is well when there may be enough.
+
+        Those are the main one, the scanner's, and what gRPC needs.
+        """
+        self.set(str(threads))
         await self.kubelet.start()
         self.make("a")
         join = f"echo $$ > {shlex.quote(self.group)}/cgroup.procs"
         child = self.folder_plugin(through=["sh", "-c", f'{join}; exec "$@"', "sh"])
-        await self.says(child, "the scan failed")
-        self.set("max")
+        await self.says(child, said)
+        self.set(str(2 + NEEDED))
         await self.healed("a")
-        self.assert_said(child, "can't start new thread; raise the limit of threads")
+        self.assert_said(child, said, "raise the limit of threads")
+
+    async def test_none(self) -> None:
+        """The scan is tried again until there can be a thread for it."""
+        await self.starved(1, "can't start new thread")
+
+    async def test_too_few_for_grpc(self) -> None:
+        """gRPC, which crashes or hangs with too few, is not used before there can be enough."""
+        await self.starved(1 + NEEDED, f"cannot register from {self.plugins}: gRPC needs")
 
     def set(self, limit: str) -> None:
         """Set the number of threads that there can be."""

@@ -21,6 +21,7 @@ from twistdp.rpc import bridge
 from twistdp.rpc.codec import encoded, parsed
 from twistdp.rpc.socketfile import SocketFile
 from twistdp.rpc.status import answer_for
+from twistdp.rpc.threads import require_threads
 
 _log = Logger()
 
@@ -156,6 +157,7 @@ class Server(Service):
             self._file.withdraw()
             await self._stop()
         if self._server is None:
+            require_threads()
             address = self._file.claim()
             self._server = server = grpc.aio.server(handlers=self._handlers(loop))
             try:
