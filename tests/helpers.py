@@ -38,12 +38,13 @@ def tmpfs(path: str, options: str = "") -> Iterator[None]:
 
 
 @contextmanager
-def no_descriptors() -> Iterator[None]:
-    """This process can open no file while the block runs."""
+def no_descriptors(but: int = 0) -> Iterator[None]:
+    """This process can open no file, or only so many, while the block runs."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest = os.dup(0)
-    os.close(lowest)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
+    *few, next_one = [os.dup(0) for _ in range(but + 1)]
+    for descriptor in (*few, next_one):
+        os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_one, limits[1]))
     try:
         yield
     finally:

@@ -18,7 +18,7 @@ from twisted.trial.unittest import SkipTest
 from tests.helpers import tmpfs
 from tests.integration.test_process import FOLDER, GLOB, ROOT, ProcessTestCase
 from tests.testing.test_kubelet import until
-from twistdp.rpc.threads import NEEDED
+from twistdp.rpc.needs import THREADS
 from twistdp.testing import AdmissionRefused
 from twistdp.testing.process import ChildProcess, twistd_command
 
@@ -148,6 +148,27 @@ class DescriptorTests(ExhaustionTestCase):
         self.assertEqual(self.kubelet.allocatable(FOLDER), 0)
         self.give_back(child)
         await self.healed("a")
+
+    async def test_too_few_for_grpc(self) -> None:
+        """gRPC, which crashes with too few, is not used before there can be enough."""
+        await self.kubelet.start()
+        child = self.folder_plugin()
+        await self.says(child, "reactor class")
+        await until(lambda: "anon_inode:inotify" in self.open_files(child), 20)
+        self.leave(child, 4)
+        self.make("a")
+        await self.says(child, "cannot register")
+        self.give_back(child)
+        await self.healed("a")
+        self.assert_said(child, f"cannot register from {self.plugins}: Too many open files")
+
+    def open_files(self, child: ChildProcess) -> list[str]:
+        """What the child has open."""
+        found = []
+        for number in os.listdir(f"/proc/{child.pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                found.append(os.readlink(f"/proc/{child.pid}/fd/{number}"))
+        return found
 
     def called(self, child: ChildProcess) -> bool:
         """Whether the child has all its descriptors in use."""
@@ -419,7 +440,7 @@ class ThreadTests(ExhaustionTestCase):
         join = f"echo $$ > {shlex.quote(self.group)}/cgroup.procs"
         child = self.folder_plugin(through=["sh", "-c", f'{join}; exec "$@"', "sh"])
         await self.says(child, said)
-        self.set(str(2 + NEEDED))
+        self.set(str(2 + THREADS))
         await self.healed("a")
         self.assert_said(child, said, "raise the limit of threads")
 
@@ -429,7 +450,7 @@ class ThreadTests(ExhaustionTestCase):
 
     async def test_too_few_for_grpc(self) -> None:
         """gRPC, which crashes or hangs with too few, is not used before there can be enough."""
-        await self.starved(1 + NEEDED, f"cannot register from {self.plugins}: gRPC needs")
+        await self.starved(1 + THREADS, f"cannot register from {self.plugins}: gRPC needs")
 
     def set(self, limit: str) -> None:
         """Set the number of threads that there can be."""

@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred, succeed
 from twistdp.errors import PeerUnavailable
 from twistdp.rpc import bridge
 from twistdp.rpc.codec import M, encoded, parsed
+from twistdp.rpc.needs import check_needs
 from twistdp.rpc.status import error_from
-from twistdp.rpc.threads import require_threads
 
 _OPTIONS = [
     # Otherwise one refused attempt makes all channels of the process wait a second.
@@ -89,7 +89,7 @@ class Channel:
             raise PeerUnavailable("UNAVAILABLE", f"the channel to {self._path} has been closed")
         if self._channel is None:
             try:
-                require_threads()
+                check_needs()
             except OSError as error:
                 raise PeerUnavailable("UNAVAILABLE", str(error)) from error
             self._channel = grpc.aio.insecure_channel(f"unix:{self._path}", options=self._options)

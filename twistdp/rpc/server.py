@@ -19,9 +19,9 @@ from twisted.python.failure import Failure
 from twistdp.exhaustion import check_descriptors
 from twistdp.rpc import bridge
 from twistdp.rpc.codec import encoded, parsed
+from twistdp.rpc.needs import check_needs
 from twistdp.rpc.socketfile import SocketFile
 from twistdp.rpc.status import answer_for
-from twistdp.rpc.threads import require_threads
 
 _log = Logger()
 
@@ -157,7 +157,7 @@ class Server(Service):
             self._file.withdraw()
             await self._stop()
         if self._server is None:
-            require_threads()
+            check_needs()
             address = self._file.claim()
             self._server = server = grpc.aio.server(handlers=self._handlers(loop))
             try:

@@ -1,22 +1,25 @@
-"""Tests for twistdp.rpc.threads."""
+"""Tests for twistdp.rpc.needs."""
 
+import errno
+import os
 import threading
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.helpers import no_descriptors
 from twistdp.exhaustion import mending
-from twistdp.rpc import threads
-from twistdp.rpc.threads import NEEDED, require_threads
+from twistdp.rpc import needs
+from twistdp.rpc.needs import DESCRIPTORS, THREADS, check_needs
 
 
-class RequireThreadsTests(SynchronousTestCase):
-    """`require_threads`"""
+class CheckNeedsTests(SynchronousTestCase):
+    """`check_needs`"""
 
     def setUp(self) -> None:
         """Nothing has been checked yet, and there can be only so many threads."""
-        self.patch(threads, "_checked", False)
-        self.possible = NEEDED
+        self.patch(needs, "_checked", False)
+        self.possible = THREADS
         self.begun = 0
         start = threading.Thread.start
         case = self
@@ -28,22 +31,32 @@ class RequireThreadsTests(SynchronousTestCase):
                 case.begun += 1
                 start(self)
 
-        self.patch(threads, "Thread", Limited)
+        self.patch(needs, "Thread", Limited)
         self.before = threading.active_count()
 
     def test_enough(self) -> None:
         """All are started at once, have ended afterwards, and are not tried again."""
         for _ in range(2):
-            require_threads()
-            self.assertEqual(self.begun, NEEDED)
+            check_needs()
+            self.assertEqual(self.begun, THREADS)
         self.assertEqual(threading.active_count(), self.before)
+
+    def test_no_descriptors(self) -> None:
+        """Too few descriptors are an error too, which leaves none open."""
+        before = len(os.listdir("/proc/self/fd"))
+        with no_descriptors(DESCRIPTORS - 1):
+            error: Any = self.assertRaises(OSError, check_needs)
+        self.assertEqual(error.errno, errno.EMFILE)
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+        with no_descriptors(DESCRIPTORS):
+            check_needs()
 
     def test_too_few(self) -> None:
         """One too few is an error that says what mends it; the next call tries again."""
-        self.possible = NEEDED - 1
-        error: Any = self.assertRaises(OSError, require_threads)
+        self.possible = THREADS - 1
+        error: Any = self.assertRaises(OSError, check_needs)
         self.assertIn("limit of threads", mending(error) or "")
         self.assertEqual(threading.active_count(), self.before)
         self.begun = 0
-        self.possible = NEEDED
-        require_threads()
+        self.possible = THREADS
+        check_needs()
