@@ -36,6 +36,12 @@ class BackoffTests(SynchronousTestCase):
         backoff.reset()
         self.assertEqual([backoff.next(), backoff.next()], [1.0, 2.0])
 
+    def test_most_of_one(self) -> None:
+        """A single delay may be limited further, and counts like another."""
+        backoff = Backoff(0.5, 3.0, vary=steady)
+        self.assertEqual([backoff.next(0.7) for _ in range(3)], [0.5, 0.7, 0.7])
+        self.assertEqual(backoff.next(9.0), 3.0)
+
     def test_first_above_most(self) -> None:
         """No delay is longer than the most."""
         self.assertEqual(Backoff(5.0, 3.0, vary=steady).next(), 3.0)

@@ -7,6 +7,7 @@ import tempfile
 
 from twisted.internet import reactor
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.plugins import ThrowAwayPlugin, device_list
@@ -60,6 +61,27 @@ class CdiPartsTests(SynchronousTestCase):
         self.assertRaises(SpecNotWritten, self.parts.names, ["a"])
         os.unlink(self.cdi)
         self.assertEqual(len(self.parts.names(["a"])), 1)
+
+    def test_tried_again(self) -> None:
+        """What cannot be written is tried again every second, said once, and written by itself."""
+        with open(self.cdi, "w", encoding="ascii"), capturedLogs() as events:
+            self.parts.describe({"a": camera("/dev/video0")})
+            for _ in range(3):
+                self.clock.advance(1.0)
+        self.assertEqual(len(events), 1)
+        os.unlink(self.cdi)
+        self.clock.advance(1.0)
+        self.assertEqual(os.listdir(self.cdi), [file_name(DOMAIN, TYPE)])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stops_while_it_is_tried_again(self) -> None:
+        """A stop ends that, too."""
+        with open(self.cdi, "w", encoding="ascii"):
+            self.parts.describe({"a": camera("/dev/video0")})
+            self.parts.describe({"a": camera("/dev/video1")})
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.parts.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_stops_without_a_trace(self) -> None:
         """A plan to tidy is given up with the service; the spec stays."""

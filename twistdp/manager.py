@@ -126,7 +126,8 @@ class Manager(MultiService):
             )
         change = difference(self._accepted.resources, accepted.resources)
         self._accepted = accepted
-        self._serve_all([*change.removed, *change.changed, *change.added])
+        changed = (*change.removed, *change.changed, *change.added, *self._failed)
+        self._serve_all(list(dict.fromkeys(changed)))
         self._clean_once()
 
     def _serve_all(self, resource_types: Iterable[str]) -> None:

@@ -1,5 +1,6 @@
 """A manager in this process and an emulated kubelet: the whole way over real sockets."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ from zope.interface import implementer
 
 from examples.color import ColorScanner
 from tests.plugins import Recorder
+from tests.testing.test_kubelet import until
 from twistdp import (
     HEALTHY,
     UNHEALTHY,
@@ -30,11 +32,14 @@ from twistdp import (
     inventory,
     registrar,
 )
+from twistdp import manager as manager_module
+from twistdp.cdiparts import CdiParts
 from twistdp.errors import BadTree, CallFailed
 from twistdp.inotify import inotify_of
 from twistdp.kubelet import registration
 from twistdp.kubelet.api import LIST_AND_WATCH
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Empty, ListAndWatchResponse
+from twistdp.resource import Resource
 from twistdp.rpc import Channel
 from twistdp.testing import AdmissionRefused, FakeKubelet
 
@@ -669,6 +674,40 @@ class UntidyScannerTests(LifeTestCase):
         failing = False
         scanner.tell(tree)
         await self.kubelet.listed(YELLOW, ["poison"])
+
+    async def test_what_failed_is_tried_again_by_itself(self) -> None:
+        """A resource that cannot start, or change, does so soon after it can, with no new tree."""
+        self.patch(manager_module, "SOON", 0.02)
+        await self.kubelet.start()
+        full = OSError(errno.EMFILE, "Too many open files")
+        tried: list[CdiParts] = []
+
+        def fail(parts: CdiParts, devices: Any) -> None:
+            tried.append(parts)
+            raise full
+
+        patch = self.patch(CdiParts, "describe", fail)
+        scanner = ToldScanner(tree_of("a"))
+        manager = self.manage(scanner)
+        await until(lambda: len(tried) >= 3)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.assertFalse(any(isinstance(child, Resource) for child in manager))
+        patch.restore()
+        await self.kubelet.listed(YELLOW, ["a"])
+        patch = self.patch(CdiParts, "describe", fail)
+        scanner.tell(tree_of("a", "b"))
+        await until(lambda: len(tried) >= 6)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.assertEqual(self.kubelet.allocatable(YELLOW), 1)
+        patch.restore()
+        await self.kubelet.listed(YELLOW, ["a", "b"])
+
+    async def test_stops_while_something_failed(self) -> None:
+        """What has failed is not tried again by a manager that has stopped."""
+        self.patch(CdiParts, "describe", None)
+        manager = self.manage(ToldScanner(tree_of("a")))
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+        await manager.stopService()
 
     async def test_a_failed_update_leaves_the_devices(self) -> None:
         """A change that cannot be encoded changes nothing, and the next one is taken."""
