@@ -1,14 +1,18 @@
 """The programs in the documentation work as they are printed."""
 
+import ast
 import os
 import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+import twistdp
 from twistdp import settings
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -77,3 +81,31 @@ class FirstPluginTests(TestCase):
         )
         self.assertEqual(status, 0, (out + err).decode())
         self.assertIn(b"successes=1", out)
+
+
+class LogLineTests(SynchronousTestCase):
+    """docs/operations.md, "When something runs out"."""
+
+    def test_log_lines(self) -> None:
+        """Each line in the table is one that the code logs, where … stands for what varies."""
+        with open(os.path.join(DOCS, "operations.md"), encoding="utf-8") as file:
+            section = file.read().split("## When something runs out")[1].split("\n## ")[0]
+        lines = re.findall(r"^\| `([^`]*)`", section, re.MULTILINE)
+        self.assertGreater(len(lines), 10)
+        texts = "\n".join(texts_of_the_code())
+        for line in lines:
+            for part in filter(None, re.split("[ ,:;]*…[ ,:;]*", line)):
+                self.assertIn(part, texts)
+
+
+def texts_of_the_code() -> Iterator[str]:
+    """All string constants of twistdp, with … for what is put in."""
+    for path in Path(twistdp.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (
+                    part.value if isinstance(part, ast.Constant) else "…" for part in node.values
+                )
+                yield "".join(map(str, parts))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield re.sub(r"\{\w*(:\S*)?\}", "…", node.value)

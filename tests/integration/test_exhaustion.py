@@ -279,7 +279,7 @@ class DiskTests(ExhaustionTestCase):
             with open(path, encoding="ascii") as file:
                 return file.read().splitlines()[1:]
 
-        await until(lambda: "2 devices (+b)" in lines()[-1])
+        await until(lambda: "2 devices (+b)" in "".join(lines()))
         self.assertIn("could not be written: No space left on device", lines()[0])
 
 

@@ -1,5 +1,7 @@
 """Tests for twistdp.rpc.server: a server's life, and its name in the directory."""
 
+import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -14,10 +16,18 @@ from google.protobuf.wrappers_pb2 import StringValue
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults, succeed
 from twisted.logger import capturedLogs
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SkipTest, TestCase
 
-from tests.helpers import Gate, channel_to, server_of, soon, temporary_directory
-from twistdp.errors import SocketTaken
+from tests.helpers import (
+    Gate,
+    channel_to,
+    no_descriptors,
+    server_of,
+    soon,
+    temporary_directory,
+    tmpfs,
+)
+from twistdp.errors import PeerUnavailable, SocketTaken
 from twistdp.naming import private_directory
 from twistdp.rpc import Method, Server
 from twistdp.rpc.bridge import loop_of
@@ -242,6 +252,36 @@ class ListenTests(ServerCase):
         self.assertIn(self.path, str(error))
         await soon(server.stopService())
         self.assertEqual(os.listdir(self.directory), [])
+
+    async def test_no_descriptor_left(self) -> None:
+        """A socket for which there is no descriptor fails with its errno; later it can be made."""
+        with contextlib.suppress(PeerUnavailable):
+            await self.answered()  # gRPC has its own descriptors from now on
+        server = self.server()
+        with no_descriptors(1):
+            error = await self.assertFailure(soon(server.listen()), OSError)
+        self.assertEqual(error.errno, errno.EMFILE)
+        await soon(server.listen())
+        self.assertEqual(await self.answered(), "yes")
+
+    async def test_no_space_left(self) -> None:
+        """So does one for which there is no inode, though there was for its directory."""
+        if os.geteuid() != 0:
+            raise SkipTest("needs root to mount a small file system")
+        with contextlib.suppress(PeerUnavailable):
+            await self.answered()
+        with tmpfs(self.directory, "nr_inodes=3"):
+            os.mknod(f"{self.directory}/filler")
+            server = self.server()
+            error = await self.assertFailure(soon(server.listen()), OSError)
+            self.assertEqual(error.errno, errno.ENOSPC)
+            os.unlink(f"{self.directory}/filler")
+            # The socket's second name is an inode to this file system.
+            mount = ["mount", "-o", "remount,nr_inodes=9", self.directory]
+            subprocess.run(mount, check=True)
+            await soon(server.listen())
+            self.assertEqual(await self.answered(), "yes")
+            await soon(server.stopService())
 
 
 class TakenTests(ServerCase):

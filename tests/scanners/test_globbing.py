@@ -269,6 +269,18 @@ class MatchingTests(GlobbingTestCase):
         self.box.file("d/n1")
         self.assertEqual(list(of(scanner.follow({self.box.path("d")}))), ["n0", "n1"])
 
+    def test_unreadable_after_a_scan_that_failed(self) -> None:
+        """What a scan had found before one failed is known still."""
+        self.box.file("d/n0")
+        scanner = self.scanner("d/n*")
+        tree = scanner.discover()
+        patch = self.refuse_to_list(errno.EMFILE)
+        self.assertRaises(OSError, scanner.discover)
+        patch.restore()
+        self.refuse_to_list(errno.EACCES)
+        with capturedLogs():
+            self.assertEqual(scanner.discover(), tree)
+
     def test_directory_that_cannot_be_listed_now(self) -> None:
         """Without a descriptor left the scan fails: nothing has vanished."""
         self.box.file("d/n0")
