@@ -30,6 +30,7 @@ class FakeWatch:
         self.mask = mask
         self.report = callback
         self.stopped = False
+        self.polled = False
 
     def stop(self) -> None:
         """Note it."""
@@ -578,6 +579,39 @@ class RescanTests(DiscoveryCase):
         self.worker.run()
         self.assertEqual(self.diary, [("follow", ["/a/x"]), "discover"])
         self.assertEqual(self.delays(), [60.0])
+
+    def test_polled(self) -> None:
+        """Where a path is polled, scans take a tenth of the time at most; events are not held."""
+        self.started(paths=["/a", "/b"], rescan_interval=1000.0)
+        self.inotify.live()["/a"].polled = True
+        self.event()
+        self.clock.advance(0.5)
+        self.worker.run()
+        self.diary.clear()
+        for _ in range(3):
+            self.event()
+            self.assertEqual(self.worker.calls, [])
+        self.event("/b/x", path="/b")
+        self.worker.run()
+        self.clock.advance(0.4)
+        self.inotify.live()["/a"].report(None)
+        self.assertEqual(self.worker.calls, [])
+        self.event()
+        self.worker.run()
+        self.assertEqual(self.diary, [("follow", ["/b/x"]), "discover"])
+
+    def test_polled_no_more(self) -> None:
+        """What is watched again is scanned at once, however long the last scan took."""
+        self.started(rescan_interval=1000.0)
+        watch = self.inotify.live()["/a"]
+        watch.polled = True
+        self.event()
+        self.clock.advance(9.0)
+        self.worker.run()
+        watch.polled = False
+        self.event()
+        self.assertEqual(len(self.worker.calls), 1)
+        self.worker.run()
 
     def test_rescan_while_a_retry_is_due(self) -> None:
         """A rescan that falls due while a failed scan waits makes no scan beside the retry."""

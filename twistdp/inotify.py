@@ -58,7 +58,7 @@ class Watch:
         self.path = path
         self.mask = mask
         self.number: int | None = None
-        """The kernel's number of it; None while it is refused, and polled."""
+        """The kernel's number of it; None while it is refused."""
         self.place = path
         """What is watched: the path, or while that is no directory an ancestor of it."""
         self.identity: tuple[int, int] | None = None
@@ -66,12 +66,15 @@ class Watch:
         self.awaited: str | None = None
         """While the path is no directory: the entry of the place that is waited for."""
 
+    @property
+    def polled(self) -> bool:
+        """Whether it reports every second, since the kernel refuses it."""
+        return self.number is None
+
     def is_right(self) -> bool:
         """Whether the kernel watches what there is to watch now."""
         return (
-            self.number is not None
-            and self.identity == _identity(self.place)
-            and not self.has_appeared()
+            not self.polled and self.identity == _identity(self.place) and not self.has_appeared()
         )
 
     def has_appeared(self) -> bool:
@@ -129,7 +132,7 @@ class Inotify:
                 self._disarm(watch)
                 self._arm(watch)
                 watch.report(None)
-        if self._said and all(watch.number is not None for watch in self._watches):
+        if self._said and not any(watch.polled for watch in self._watches):
             self._said.clear()
             _log.info("inotify watches everything again")
 

@@ -24,6 +24,9 @@ from twistdp.worker import Worker
 
 _log = Logger()
 
+REST = 9.0
+"""Times the duration of a scan that pass before the next one, where paths have to be polled."""
+
 
 class WatchingScanner:
     """The usual base of a scanner: name what to watch, and write `discover`.
@@ -99,6 +102,8 @@ class Discovery(Service):
         self._changes: set[str] | None = None  # since the last scan began; None: anything
         self._scanning = False
         self._again = False
+        self._begun = 0.0
+        self._rested = 0.0
         self._hung: IDelayedCall | None = None
         self._retry: IDelayedCall | None = None
         self._rescan: IDelayedCall | None = None
@@ -136,10 +141,15 @@ class Discovery(Service):
 
     def _event(self, changes: Changes) -> None:
         if changes is None:
+            if self._reactor.seconds() < self._rested and self._polled():
+                return  # it reports again in a second
             self._changes = None
         elif self._changes is not None:
             self._changes |= changes
         self._coalescer.event()
+
+    def _polled(self) -> bool:
+        return any(watch.polled for watch in self._watches.values())
 
     def _scan(self) -> None:
         """Scan now if no scan runs and none has just failed; otherwise soon."""
@@ -156,9 +166,10 @@ class Discovery(Service):
         changes, self._changes = self._changes, set()
         self._retry = None
         self._scanning, self._again = True, False
+        self._begun = self._reactor.seconds()
         self._hung = self._reactor.callLater(self._scan_timeout, self._report_hung)
         scan = self._worker.call(lambda: self._look(changes))
-        scan.addBoth(self._returned)
+        scan.addBoth(self._returned, full=changes is None)
         scan.addCallback(self._found, full=changes is None)
         scan.addErrback(self._failed)
 
@@ -172,8 +183,11 @@ class Discovery(Service):
             raise BadTree(f"discover() must return a twistdp.DeviceTree, not {kind_of(tree)}")
         return tree
 
-    def _returned(self, outcome: Any) -> Any:
+    def _returned(self, outcome: Any, full: bool) -> Any:
         self._scanning = False
+        if full:
+            now = self._reactor.seconds()
+            self._rested = now + REST * (now - self._begun)
         assert self._hung is not None
         if self._hung.active():
             self._hung.cancel()
