@@ -7,6 +7,7 @@ nobody reads a pipe, is lost, and how much was lost is the next thing that is wr
 import os
 import syslog
 from collections.abc import Callable
+from contextlib import suppress
 from threading import RLock
 from typing import Any, Protocol
 
