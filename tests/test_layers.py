@@ -23,6 +23,7 @@ PURE = {
     "twistdp.health",
     "twistdp.interfaces",
     "twistdp.latest",
+    "twistdp.legible",
     "twistdp.naming",
     "twistdp.preferred",
     "twistdp.secrecy",
@@ -43,6 +44,7 @@ WITHOUT_TWISTED = {
     "twistdp.errors",
     "twistdp.exhaustion",
     "twistdp.health",
+    "twistdp.legible",
     "twistdp.naming",
     "twistdp.preferred",
     "twistdp.secrecy",
@@ -181,7 +183,7 @@ def reactor_in_functions_only(one: Import) -> bool:
 def rpc_stands_alone(one: Import) -> bool:
     """The gRPC adapter knows errors, names and paths, not devices or kubelets."""
     return not within(one.importer, ["twistdp.rpc"]) or ours(
-        one.imported, "errors", "exhaustion", "naming", "klog", "trust", "rpc"
+        one.imported, "errors", "exhaustion", "legible", "naming", "klog", "trust", "rpc"
     )
 
 
@@ -194,6 +196,7 @@ def kubelet_stands_low(one: Import) -> bool:
             "inotify",
             "errors",
             "exhaustion",
+            "legible",
             "naming",
             "klog",
             "trust",

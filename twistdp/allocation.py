@@ -7,7 +7,8 @@ from types import MappingProxyType
 from twistdp.calls import ContainerAllocateResponse
 from twistdp.devices import HEALTHY, DeviceInfo, Devices
 from twistdp.errors import ConflictingDevices, UnhealthyDevice, UnknownDevice
-from twistdp.naming import natural_key
+from twistdp.legible import printable
+from twistdp.naming import MAX_DEVICE_ID, natural_key
 
 Claim = tuple[str, str]
 """Something a container has only one of: a kind, and a key, path or name of that kind."""
@@ -21,13 +22,13 @@ def select(resource: str, devices: Devices, ids: Iterable[str]) -> list[str]:
     chosen = sorted(set(ids), key=natural_key)
     if unknown := [id_ for id_ in chosen if id_ not in devices]:
         raise UnknownDevice(
-            f"{resource} has no device {_listed(unknown)} (any more): it was unplugged or renamed "
+            f"{resource} has no device {listed(unknown)} (any more): it was unplugged or renamed "
             "since the pod was scheduled; delete the pod, and a new one gets a present device"
         )
     if bad := [id_ for id_ in chosen if devices[id_].state != HEALTHY]:
         reasons = "; ".join(f"{id_}: {why}" for id_ in bad if (why := devices[id_].reason))
         raise UnhealthyDevice(
-            f"{resource}: device {_listed(bad)} is unhealthy{f' ({reasons})' if reasons else ''}; "
+            f"{resource}: device {listed(bad)} is unhealthy{f' ({reasons})' if reasons else ''}; "
             "mend the device or delete the pod, and a new one gets a healthy device"
         )
     return chosen
@@ -127,5 +128,8 @@ def combine(
     return answer
 
 
-def _listed(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
+def listed(ids: Sequence[str]) -> str:
+    """Ids that a caller has sent, for messages: the first few, as far as ids are long."""
+    return ", ".join(printable(id_, MAX_DEVICE_ID) for id_ in ids[:8]) + (
+        f" and {len(ids) - 8} more" if len(ids) > 8 else ""
+    )

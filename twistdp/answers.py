@@ -5,6 +5,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from twistdp.allocation import listed
 from twistdp.calls import (
     AllocateRequest,
     AllocateResponse,
@@ -22,6 +23,7 @@ from twistdp.hooks import Hooks
 from twistdp.inventory import Inventory
 from twistdp.klog import V
 from twistdp.kubelet import messages
+from twistdp.legible import shown
 from twistdp.naming import natural_key
 from twistdp.preferred import choose
 from twistdp.secrecy import kind_of
@@ -61,7 +63,7 @@ class Answers:
     ) -> bytes | Coroutine[Any, Any, bytes | Message]:
         """Allocate: the devices' own parts, joined, where no hook has a say."""
         if V(4):
-            ids = [list(part.devices_ids) for part in request.container_requests]
+            ids = [listed(part.devices_ids) for part in request.container_requests[:8]]
             V(4).info("allocation asked for", resource=self._resource, ids=ids)
         if self._hooks.allocates:
             return self._allocate_with_hooks(request)
@@ -172,7 +174,7 @@ class Answers:
 
     def _gave(self, request: messages.AllocateRequest) -> None:
         for part in request.container_requests:
-            self.handed_out.update(part.devices_ids)
+            self.handed_out.update(self._inventory.known(part.devices_ids))
 
 
 def _check(part: ContainerAllocateResponse) -> None:
@@ -193,7 +195,7 @@ def _check(part: ContainerAllocateResponse) -> None:
         if not isinstance(name, str):
             raise BadDevice(f"cdi_devices: {kind_of(name)} is not a str")
         if "=" not in name or "/" not in name:
-            raise BadDevice(f"cdi_devices: {name!r} is not a name like vendor/class=device")
+            raise BadDevice(f"cdi_devices: {shown(name)} is not a name like vendor/class=device")
 
 
 def _copy(part: ContainerAllocateResponse) -> ContainerAllocateResponse:

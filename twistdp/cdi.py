@@ -13,6 +13,7 @@ import attrs
 
 from twistdp.checking import check_env, check_number, check_once, check_path, check_text, items
 from twistdp.errors import BadDevice
+from twistdp.legible import shown
 from twistdp.secrecy import kind_of, names_only, number_only
 
 HOOKS: Final = ("createRuntime", "createContainer", "startContainer", "poststart", "poststop")
@@ -161,13 +162,13 @@ def _check_node(node: CDINode) -> None:
     if node.host_path is not None:
         check_path("cdi node host_path", node.host_path)
     if node.type is not None and node.type not in _NODE_TYPES:
-        raise BadDevice(f"cdi node type {node.type!r}: use one of {', '.join(_NODE_TYPES)}")
+        raise BadDevice(f"cdi node type {shown(node.type)}: use one of {', '.join(_NODE_TYPES)}")
     if not isinstance(node.permissions, str) or not (
         node.permissions and set(node.permissions) <= set("rwm")
     ):
-        raise BadDevice(f"cdi node permissions {node.permissions!r}: use letters of 'rwm'")
+        raise BadDevice(f"cdi node permissions {shown(node.permissions)}: use letters of 'rwm'")
     if (node.major is None) != (node.minor is None):
-        raise BadDevice(f"cdi node {node.path}: give both of major and minor, or neither")
+        raise BadDevice(f"cdi node {shown(node.path)}: give both of major and minor, or neither")
     for field, highest in (
         ("major", _MAX_NUMBER),
         ("minor", _MAX_NUMBER),
@@ -189,7 +190,7 @@ def _check_mount(mount: CDIMount) -> None:
     elif mount.type in ("", "none", "bind"):
         raise BadDevice(
             "cdi mount options: add 'bind' or 'rbind' to mount "
-            f"{mount.host_path!r} of the host, or give the type of another file system"
+            f"{shown(mount.host_path)} of the host, or give the type of another file system"
         )
     else:
         check_text("cdi mount host_path", mount.host_path)
@@ -197,7 +198,7 @@ def _check_mount(mount: CDIMount) -> None:
 
 def _check_hook(hook: CDIHook) -> None:
     if hook.name not in HOOKS:
-        raise BadDevice(f"cdi hook name {hook.name!r}: use one of {', '.join(HOOKS)}")
+        raise BadDevice(f"cdi hook name {shown(hook.name)}: use one of {', '.join(HOOKS)}")
     check_path("cdi hook path", hook.path)
     for arg in items("cdi hook args", hook.args, str):
         check_text("cdi hook args", arg, empty=True)
@@ -212,11 +213,11 @@ def _check_rdt(rdt: Any) -> None:
     for field in ("clos_id", "l3_cache_schema", "mem_bw_schema"):
         check_text(f"cdi intel_rdt {field}", getattr(rdt, field), empty=True)
     if rdt.clos_id in (".", "..") or set(rdt.clos_id) & set("/\n") or len(rdt.clos_id) >= 4096:
-        raise BadDevice(f"cdi intel_rdt clos_id {rdt.clos_id!r:.200}: it must be a file's name")
+        raise BadDevice(f"cdi intel_rdt clos_id {shown(rdt.clos_id)}: it must be a file's name")
     for line in items("cdi intel_rdt schemata", rdt.schemata, str):
         check_text("cdi intel_rdt schemata", line)
     if not isinstance(rdt.enable_monitoring, bool):
-        raise BadDevice(f"enable_monitoring {rdt.enable_monitoring!r}: use True or False")
+        raise BadDevice(f"enable_monitoring {shown(rdt.enable_monitoring)}: use True or False")
 
 
 def _check_interface(field: str, name: Any) -> None:
@@ -224,6 +225,6 @@ def _check_interface(field: str, name: Any) -> None:
     odd = any(letter in "/:" or letter.isspace() for letter in name)
     if odd or name in (".", "..") or len(name.encode()) > 15:
         raise BadDevice(
-            f"cdi net_devices {field} {name!r:.200}: an interface's name has at most 15 bytes, "
+            f"cdi net_devices {field} {shown(name)}: an interface's name has at most 15 bytes, "
             "no space, no '/' and no ':'"
         )

@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 
 from twistdp.cdi import CDIDevice, CDIHook, CDIIntelRdt, CDINode
+from twistdp.legible import shown
 from twistdp.naming import digest
 
 VERSIONS: Final = ("0.3.0", "0.4.0", "0.5.0", "0.6.0", "0.7.0", "0.8.0", "1.0.0", "1.1.0")
@@ -209,7 +210,7 @@ def parse_spec(data: bytes, kind: str) -> Spec:
     try:
         content = json.loads(data)
         if content["kind"] != kind:
-            raise ValueError(f"its kind is {content['kind']!r:.200}, not {kind!r}")
+            raise ValueError(f"its kind is {shown(content['kind'])}, not {kind!r}")
         entries = [_entry(device) for device in content["devices"]]
         version = content["cdiVersion"]
     except (KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:

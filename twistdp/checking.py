@@ -4,6 +4,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 from twistdp.errors import BadDevice
+from twistdp.legible import shown
 from twistdp.secrecy import kind_of, variable
 
 
@@ -20,10 +21,10 @@ def items(field: str, value: Any, kind: type[Any]) -> tuple[Any, ...]:
 def check_path(field: str, path: Any) -> None:
     """Refuse what is no absolute path, or one that leads out of where it says it is."""
     if not isinstance(path, str) or not path.startswith("/"):
-        raise BadDevice(f"{field} {path!r}: it must be an absolute path")
+        raise BadDevice(f"{field} {shown(path)}: it must be an absolute path")
     if "\0" in path or ".." in path.split("/"):
-        raise BadDevice(f"{field} {path!r}: '..' and NUL are not allowed")
-    check_text(f"{field} {path!r}", path)
+        raise BadDevice(f"{field} {shown(path)}: '..' and NUL are not allowed")
+    check_text(f"{field} {shown(path)}", path)
 
 
 def check_env(field: str, env: Any) -> None:
@@ -35,8 +36,8 @@ def check_env(field: str, env: Any) -> None:
             raise BadDevice(f"{field}: a name must be a str, not {kind_of(name)}")
         if not name or "=" in name:
             raise BadDevice(f"{field}: name {variable(name)} must be a non-empty str without '='")
-        check_text(f"{field}: name {name!r}", name)
-        check_text(f"{field}: value of {name!r}", value, empty=True)
+        check_text(f"{field}: name {shown(name)}", name)
+        check_text(f"{field}: value of {shown(name)}", value, empty=True)
 
 
 def check_text(field: str, text: Any, *, empty: bool = False) -> None:
@@ -59,7 +60,7 @@ def check_text(field: str, text: Any, *, empty: bool = False) -> None:
 def check_number(field: str, number: Any, highest: int, *, lowest: int = 0) -> None:
     """Refuse what is no integer of that range."""
     if type(number) is not int or not lowest <= number <= highest:
-        raise BadDevice(f"{field} {number!r}: it must be an int from {lowest} to {highest}")
+        raise BadDevice(f"{field} {shown(number)}: it must be an int from {lowest} to {highest}")
 
 
 def check_once(field: str, values: Iterable[Hashable]) -> None:
@@ -67,5 +68,5 @@ def check_once(field: str, values: Iterable[Hashable]) -> None:
     seen = set()
     for value in values:
         if value in seen:
-            raise BadDevice(f"{field} {value!r} is given twice")
+            raise BadDevice(f"{field} {shown(value)} is given twice")
         seen.add(value)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from twistdp.errors import BadDevice, BadName, BadTree
+from twistdp.legible import printable, shown
 from twistdp.naming import check_device_id, check_resource_type
 from twistdp.secrecy import kind_of, names_only, variable
 
@@ -215,6 +216,8 @@ def _problem(device_id: Any, info: Any) -> str | None:
         check_device(info)
     except (BadName, BadDevice) as reason:
         return str(reason)
+    except Exception as error:  # of the values' own methods, such as comparing an array
+        return f"it cannot be examined: {type(error).__name__}: {printable(str(error), 200)}"
     return None
 
 
@@ -223,7 +226,7 @@ def check_device(info: Any) -> None:
     if not isinstance(info, DeviceInfo):
         raise BadDevice(f"a device must be a twistdp.DeviceInfo, not {kind_of(info)}")
     if info.state not in (HEALTHY, UNHEALTHY):
-        raise BadDevice(f"state {info.state!r}: use twistdp.HEALTHY or twistdp.UNHEALTHY")
+        raise BadDevice(f"state {shown(info.state)}: use twistdp.HEALTHY or twistdp.UNHEALTHY")
     if not isinstance(info.reason, str):
         raise BadDevice(f"reason: it must be a str, not {kind_of(info.reason)}")
     if info.group is not None and not isinstance(info.group, str):
@@ -241,13 +244,13 @@ def check_device(info: Any) -> None:
         if not isinstance(node.permissions, str) or not (
             node.permissions and set(node.permissions) <= set("rwm")
         ):
-            raise BadDevice(f"permissions {node.permissions!r}: use letters of 'rwm'")
+            raise BadDevice(f"permissions {shown(node.permissions)}: use letters of 'rwm'")
     for mount in _sequence("mounts", info.mounts):
         if not isinstance(mount, Mount):
             raise BadDevice(f"mounts: {kind_of(mount)} is not a twistdp.Mount")
         _check_paths(mount, taken)
         if not isinstance(mount.read_only, bool):
-            raise BadDevice(f"read_only {mount.read_only!r}: use True or False")
+            raise BadDevice(f"read_only {shown(mount.read_only)}: use True or False")
     _check_texts("envs", info.envs, forbidden="=\0")
     _check_texts("annotations", info.annotations, forbidden="\0")
 
@@ -260,8 +263,8 @@ def _check_topology(topology: Any) -> None:
         for node in topology
     ):
         raise BadDevice(
-            f"topology {topology!r}: give a list of NUMA nodes, None for no preference, or leave "
-            "it out to have it looked up"
+            f"topology {shown(topology)}: give a list of NUMA nodes, None for no preference, or "
+            "leave it out to have it looked up"
         )
 
 
@@ -275,13 +278,13 @@ def _check_paths(part: DeviceSpec | Mount, taken: dict[str, DeviceSpec | Mount])
     for field in ("host_path", "container_path"):
         path = getattr(part, field)
         if not isinstance(path, str) or not path.startswith("/"):
-            raise BadDevice(f"{field} {path!r}: it must be an absolute path")
+            raise BadDevice(f"{field} {shown(path)}: it must be an absolute path")
         if "\0" in path or ".." in path.split("/"):
-            raise BadDevice(f"{field} {path!r}: '..' and NUL are not allowed")
-        _check_unicode(f"{field} {path!r}", path)
+            raise BadDevice(f"{field} {shown(path)}: '..' and NUL are not allowed")
+        _check_unicode(f"{field} {shown(path)}", path)
     if taken.setdefault(part.container_path, part) != part:
         raise BadDevice(
-            f"container_path {part.container_path!r}: given to two different nodes or mounts"
+            f"container_path {shown(part.container_path)}: given to two different nodes or mounts"
         )
 
 
@@ -292,11 +295,12 @@ def _check_texts(field: str, texts: Any, forbidden: str) -> None:
         if not isinstance(key, str):
             raise BadDevice(f"{field}: a key must be a str, not {kind_of(key)}")
         if not key or set(key) & set(forbidden):
-            shown = variable(key)
-            raise BadDevice(f"{field}: key {shown} must be a non-empty str without {forbidden!r}")
+            raise BadDevice(
+                f"{field}: key {variable(key)} must be a non-empty str without {forbidden!r}"
+            )
         if not isinstance(value, str) or "\0" in value:
-            raise BadDevice(f"{field}: the value of {key!r} must be a str without NUL")
-        _check_unicode(f"{field}: {key!r}", key + value)
+            raise BadDevice(f"{field}: the value of {shown(key)} must be a str without NUL")
+        _check_unicode(f"{field}: {shown(key)}", key + value)
 
 
 def _check_unicode(what: str, text: str) -> None:

@@ -19,6 +19,7 @@ from twistdp.hooks import Hooks, declared_join
 from twistdp.inotify import inotify_of
 from twistdp.interfaces import INotifier, IScanner
 from twistdp.kubelet.directory import PluginDirectory
+from twistdp.legible import shown
 from twistdp.naming import check_namespace
 from twistdp.resource import Resource
 from twistdp.rpc import remove_leftovers, require_asyncio_reactor
@@ -119,9 +120,9 @@ class Manager(MultiService):
             _log.error(
                 "scanner {scanner}: left out {what}: {reason}",
                 scanner=name_of(self._scanner),
-                what=refusal.resource_type
+                what=shown(refusal.resource_type)
                 if refusal.device_id is None
-                else f"{refusal.resource_type}, device {refusal.device_id!r}",
+                else f"{refusal.resource_type}, device {shown(refusal.device_id)}",
                 reason=refusal.reason,
             )
         change = difference(self._accepted.resources, accepted.resources)

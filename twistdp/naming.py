@@ -10,6 +10,7 @@ import os
 import re
 
 from twistdp.errors import BadName, BadSetting
+from twistdp.legible import shown
 
 MAX_DEVICE_ID = 63
 """Characters in a device id (device plugin API, `Device.ID`)."""
@@ -29,7 +30,7 @@ _MAX_DOMAIN = 253 - len("requests.")
 
 def check_namespace(namespace: str) -> str:
     """Return `namespace` if resources of that domain can exist; raise `BadName` otherwise."""
-    doing = f"namespace {namespace!r}:"
+    doing = f"namespace {shown(namespace)}:"
     if not isinstance(namespace, str) or not namespace:
         raise BadName(f"{doing} give a domain of your own, such as 'color.example.com'")
     if "/" in namespace:
@@ -50,7 +51,7 @@ def check_namespace(namespace: str) -> str:
 
 def check_resource_type(resource_type: str) -> str:
     """Return `resource_type`, a resource's name after the slash; raise `BadName` if it is none."""
-    doing = f"resource {resource_type!r}:"
+    doing = f"resource {shown(resource_type)}:"
     if not isinstance(resource_type, str) or not resource_type:
         raise BadName(f"{doing} give a name, such as 'yellow'")
     if len(resource_type) > 63:
@@ -69,15 +70,15 @@ def check_device_id(device_id: str) -> str:
     The kubelet itself checks nothing and would count an empty or unprintable id as a device.
     """
     if not isinstance(device_id, str):
-        raise BadName(f"device id {device_id!r}: it must be a str")
+        raise BadName(f"device id {shown(device_id)}: it must be a str")
     if len(device_id) > MAX_DEVICE_ID:
         raise BadName(
-            f"device id {device_id!r}: {len(device_id)} characters, "
+            f"device id {shown(device_id)}: {len(device_id)} characters, "
             f"at most {MAX_DEVICE_ID} are allowed"
         )
     if not _DEVICE_ID.fullmatch(device_id):
         raise BadName(
-            f"device id {device_id!r}: it must consist of printable ASCII characters "
+            f"device id {shown(device_id)}: it must consist of printable ASCII characters "
             "without spaces, at least one"
         )
     return device_id

@@ -7,6 +7,8 @@ the variable and never show what it is set to, and neither does ``repr()``.
 from collections.abc import Mapping
 from typing import Any
 
+from twistdp.legible import shown
+
 
 def names_only(values: Any) -> str:
     """A mapping's keys, for its ``repr()``."""
@@ -28,4 +30,4 @@ def kind_of(value: Any) -> str:
 def variable(key: str) -> str:
     """A key that is to be shown, without a value that was written into it."""
     name, equals, _ = key.partition("=")
-    return repr(name + equals)
+    return shown(name + equals)

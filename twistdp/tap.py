@@ -20,6 +20,7 @@ if "twisted.internet.reactor" not in sys.modules:
 from twistdp.arguments import bind
 from twistdp.errors import BadSetting, TwistdpError
 from twistdp.interfaces import IScanner
+from twistdp.legible import printable
 from twistdp.logs.service import LoggedService, LogOptions
 from twistdp.manager import Manager
 from twistdp.naming import check_namespace
@@ -126,7 +127,8 @@ class Options(LogOptions):
         try:
             super().parseOptions(options)
         except (usage.UsageError, TwistdpError) as error:
-            raise SystemExit(f"deviceplugin: {' '.join(str(error).split())}") from error
+            line = printable(" ".join(str(error).split()))
+            raise SystemExit(f"deviceplugin: {line}") from error
 
     def postOptions(self) -> None:
         """Check everything and make the managers; nothing is started or touched."""

@@ -1,6 +1,7 @@
 """Tests for `twistdp.kubelet.watcher`."""
 
 import errno
+import gc
 import os
 from typing import Any
 
@@ -106,6 +107,35 @@ class RegistrationTests(SynchronousTestCase):
         """The same, cancelled."""
         attempt.cancel()
         return attempt
+
+    def test_told_twice(self) -> None:
+        """A second word on one attempt comes too late, also while the server only begins."""
+        self.server.listening = Deferred()
+        attempt = self.register()
+        self.told("no")
+        self.told()
+        self.told("never")
+        self.assertNoResult(attempt)
+        self.server.listening.callback(None)
+        self.failureResultOf(attempt, RegistrationRefused)
+
+    def test_told_in_vain(self) -> None:
+        """A refusal of an attempt that is given up meanwhile leaves no failure behind."""
+        self.server.listening = Deferred()
+        attempt = self.register()
+        self.told("no")
+        self.failureResultOf(self.cancelled(attempt))
+        del attempt
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_refusal_of_many_lines(self) -> None:
+        """The kubelet's text becomes one line, of bounded length."""
+        attempt = self.register()
+        self.told("no\nE0101 forged \x1b[2J" + "x" * 10_000)
+        text = self.failureResultOf(attempt, RegistrationRefused).getErrorMessage()
+        self.assertTrue(text.isprintable())
+        self.assertLess(len(text), 2500)
 
     def test_the_name_stays_for_a_kubelet_that_has_begun(self) -> None:
         """A kubelet that registers by itself needs no other name."""

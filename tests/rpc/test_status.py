@@ -19,6 +19,7 @@ from twistdp.errors import (
     UnhealthyDevice,
     UnknownDevice,
 )
+from twistdp.legible import LONGEST
 from twistdp.rpc.status import CODES, answer_for, code_of, error_from
 
 METHOD = "/test.Service/Method"
@@ -63,6 +64,26 @@ class AnswerForTests(SynchronousTestCase):
             self.assertEqual(event["reason"], "no device 'a'")
             self.assertEqual(event["method"], METHOD)
             self.assertNotIn("log_failure", event)
+
+    def test_foreign_text(self) -> None:
+        """A text that a caller or a hook has put in is one short line, in the log too."""
+        evil = "no\nE0101 forged \x1b[2J" + "\u00e9" * 10_000
+        for error in (
+            UnknownDevice(evil),
+            UnknownDevice("a name of bytes \udcff"),
+            CallFailed("UNKNOWN", evil),
+            RuntimeError(evil),
+        ):
+            with capturedLogs() as events:
+                try:
+                    raise error
+                except Exception as raised:
+                    _, text = answer_for(raised, METHOD)
+            self.assertTrue(text.isprintable())
+            self.assertLessEqual(len(text.encode()), LONGEST)
+            for event in events:
+                self.assertIn(event.get("reason"), (text, None))
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_failed_call_keeps_status_and_text(self) -> None:
         """A CallFailed answers with just its own status and text, and is not logged."""
@@ -110,6 +131,12 @@ class ErrorFromTests(SynchronousTestCase):
             self.assertIs(type(error), kind)
             self.assertEqual((error.status, error.details), (code.name, "why"))
             self.assertEqual(str(error), f"{code.name}: why")
+
+    def test_foreign_text(self) -> None:
+        """What a peer says is one short line."""
+        details = self.outcome(grpc.StatusCode.UNKNOWN, "a\nb\x1b" + "c" * 10_000).details
+        self.assertTrue(details.startswith("a b\\x1bccc"))
+        self.assertLessEqual(len(details), LONGEST)
 
     def test_no_details(self) -> None:
         """A status without a text is named alone."""

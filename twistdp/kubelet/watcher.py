@@ -14,6 +14,7 @@ from twistdp.kubelet.pluginregistration_v1_pb2 import (
     RegistrationStatus,
     RegistrationStatusResponse,
 )
+from twistdp.legible import one_line
 from twistdp.rpc import Method, Server
 
 PATIENCE = 3.0
@@ -44,7 +45,8 @@ class WatcherRegistration:
         self._refused = False
         self._used = False
         """Whether a kubelet has done with the socket's name, and must see another."""
-        self._status: Deferred[None] | None = None
+        self._status: Deferred[str | None] | None = None
+        """Waited for by the attempt that runs: why the kubelet refuses, None when it accepts."""
 
     def attach(
         self,
@@ -74,7 +76,7 @@ class WatcherRegistration:
                 status.addTimeout(TIMEOUT, self._reactor)
             elif not self._refused:
                 status.addTimeout(PATIENCE, self._reactor)
-            await status
+            refusal = await status
         except TimeoutError as error:
             if not asked:
                 raise KubeletAbsent(
@@ -87,6 +89,11 @@ class WatcherRegistration:
             ) from error
         finally:
             self._status = None
+        if refusal is not None:
+            raise RegistrationRefused(
+                f"registration of {self._resource}: the kubelet refused: {refusal}; "
+                "it tries again by itself"
+            )
 
     async def _get_info(self, _: InfoRequest) -> PluginInfo:
         self._asked = True
@@ -101,18 +108,11 @@ class WatcherRegistration:
         )
 
     def _notified(self, status: RegistrationStatus) -> RegistrationStatusResponse:
-        waiting = self._status
+        waiting, self._status = self._status, None
         self._used |= status.plugin_registered
         self._refused = not status.plugin_registered
-        if waiting is None:
-            pass  # the end of what is over for us; the next attempt makes the name anew
-        elif status.plugin_registered:
-            waiting.callback(None)
-        else:
-            waiting.errback(
-                RegistrationRefused(
-                    f"registration of {self._resource}: the kubelet refused: "
-                    f"{status.error or 'it gives no reason'}; it tries again by itself"
-                )
-            )
+        # Otherwise it is the end of what is over for us; the next attempt makes the name anew.
+        if waiting is not None:
+            refusal = one_line(status.error) or "it gives no reason"
+            waiting.callback(None if status.plugin_registered else refusal)
         return RegistrationStatusResponse()

@@ -6,19 +6,9 @@ import time
 from functools import lru_cache
 from typing import Any
 
+from twistdp.legible import escape, printable
 from twistdp.logs.record import Record, error_text, plain
 
-_ESCAPES = {
-    "\a": r"\a",
-    "\b": r"\b",
-    "\f": r"\f",
-    "\n": r"\n",
-    "\r": r"\r",
-    "\t": r"\t",
-    "\v": r"\v",
-    '"': r"\"",
-    "\\": r"\\",
-}
 _STANDARD = {"ts", "caller", "msg", "v", "stacktrace"}
 
 
@@ -75,12 +65,7 @@ def quote(text: str) -> str:
     """`text` in double quotes, with the escapes of Go's strconv.Quote."""
     if text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
-    return '"' + re.sub(r"[^ !#-\[\]-~]", _escape, text) + '"'
-
-
-def printable(text: str) -> str:
-    """`text` with escapes for what would disturb a terminal or break the line."""
-    return text if text.isprintable() else "".join(map(_escape_control, text))
+    return '"' + re.sub(r"[^ !#-\[\]-~]", escape, text) + '"'
 
 
 def as_json(record: Record) -> str:
@@ -137,24 +122,6 @@ _dumps = json.JSONEncoder(
 
 def _any_text(found: object) -> str:
     return error_text(found) if isinstance(found, BaseException) else plain(found)
-
-
-def _escape_control(character: str) -> str:
-    return character if character == "\t" or character.isprintable() else _escape(character)
-
-
-def _escape(found: "re.Match[str] | str") -> str:
-    character = found if isinstance(found, str) else found[0]
-    if character in _ESCAPES:
-        return _ESCAPES[character]
-    if character.isprintable():
-        return character
-    number = ord(character)
-    if 0xDC80 <= number <= 0xDCFF:
-        return f"\\x{number - 0xDC00:02x}"  # a byte that is not UTF-8, as in names of files
-    if number < 0x20 or number == 0x7F:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 @lru_cache(4)

@@ -16,6 +16,7 @@ from twistdp.errors import (
     TwistdpError,
     UnknownDevice,
 )
+from twistdp.legible import one_line
 
 _log = Logger()
 
@@ -41,16 +42,17 @@ def code_of(kind: type[Exception]) -> grpc.StatusCode | None:
 
 
 def answer_for(error: Exception, method: str) -> tuple[grpc.StatusCode, str]:
-    """The status and text that a handler's exception is answered with.
+    """The status and text, of one line, that a handler's exception is answered with.
 
     Stated refusals go out as they are; anything else is a bug, whose text and stack go to the
     log, and of which the peer is told no more than its kind: the text may have anything in it.
     """
     if isinstance(error, CallFailed):
-        return grpc.StatusCode[error.status], error.details
+        return grpc.StatusCode[error.status], one_line(error.details)
     if (code := code_of(type(error))) is not None:
-        _log.warn("{method} refused: {reason}", method=method, reason=str(error))
-        return code, str(error)
+        reason = one_line(str(error))
+        _log.warn("{method} refused: {reason}", method=method, reason=reason)
+        return code, reason
     if isinstance(error, CancelledError):
         return grpc.StatusCode.CANCELLED, f"{method}: cancelled by the plugin"
     _log.failure("{method}: the handler failed", method=method)
@@ -61,6 +63,6 @@ def answer_for(error: Exception, method: str) -> tuple[grpc.StatusCode, str]:
 
 
 def error_from(error: grpc.aio.AioRpcError) -> CallFailed:
-    """What an ended call means, in our own words."""
+    """What an ended call means, in our own words; the peer's are made one line."""
     kind = _FAILURES.get(error.code(), CallFailed)
-    return kind(error.code().name, error.details() or "")
+    return kind(error.code().name, one_line(error.details() or ""))

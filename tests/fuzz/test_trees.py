@@ -1,0 +1,266 @@
+"""Trees of any values: what is wrong is left out alone and told once, the rest is served."""
+
+from collections import UserDict
+from typing import Any
+
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from tests.cdi_samples import ALL
+from tests.fuzz.support import Lines, check_lines, fuzzed
+from tests.helpers import temporary_directory
+from twistdp import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Manager, Mount, Settings
+from twistdp.allocation import SharedClaims
+from twistdp.cdi import CDIDevice, CDIHook, CDIIntelRdt, CDIMount, CDINetDevice, CDINode
+from twistdp.cdijson import entry_of, parse_spec, spec_text
+from twistdp.devices import AUTO, accept
+from twistdp.inventory import Inventory
+from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb
+from twistdp.naming import digest
+
+
+class Mute:
+    """Cannot be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+
+class Array:
+    """Compares as an array of numbers does."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    def __bool__(self) -> bool:
+        raise ValueError("the truth value of an array is ambiguous")
+
+
+class Text(str):
+    """A text that is not quite one."""
+
+    def encode(self, *_: object) -> bytes:
+        """Fail."""
+        raise RuntimeError("no bytes")
+
+
+class Empty(UserDict[Any, Any]):
+    """A mapping that is none."""
+
+    def items(self) -> Any:
+        """Fail."""
+        raise RuntimeError("no items")
+
+
+odd = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=5),
+    st.binary(max_size=5),
+    st.builds(object),
+    st.builds(Mute),
+    st.builds(Array),
+    st.builds(Text, st.text(max_size=3)),
+    st.sampled_from(
+        [
+            10**5000,
+            "\udcff",
+            "\ud800",
+            "/a\nb",
+            "/\0",
+            "/..",
+            "a=b",
+            "x" * 5000,
+            "/" + "x" * 5000,
+            [],
+            {},
+            (),
+            [[]],
+            {"": ""},
+            {1: 2},
+            {"a": None},
+            {"a": "\0"},
+            {"a=b": ""},
+            {"a": "\udcff"},
+            (object(),),
+            [10**5000],
+            [-1],
+            [2**40],
+            [True],
+            {1, 2},
+            range(3),
+            print,
+            DeviceInfo,
+            NotImplemented,
+            Ellipsis,
+        ]
+    ),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=2), st.text(max_size=2), max_size=2),
+)
+
+
+def usually(good: Any) -> st.SearchStrategy[Any]:
+    """Right, but for once in a while."""
+    return st.sampled_from([True] * 9 + [False]).flatmap(lambda right: good if right else odd)
+
+
+paths = usually(st.sampled_from(["/dev/null", "/dev/a", "/caf\u00e9 \U0001f600", "/"]))
+texts = usually(
+    st.text(
+        st.characters(exclude_categories=["Cs"], exclude_characters="\0="), min_size=1, max_size=4
+    )
+)
+environments = usually(
+    st.dictionaries(texts.filter(lambda t: isinstance(t, str)), texts, max_size=2)
+)
+numbers = usually(st.none() | st.integers(0, 5))
+
+
+def lists(of: Any) -> st.SearchStrategy[Any]:
+    """A list, usually."""
+    return usually(st.lists(usually(of), max_size=2))
+
+
+cdi_devices = st.builds(
+    CDIDevice,
+    nodes=lists(
+        st.builds(
+            CDINode,
+            path=paths,
+            host_path=usually(st.none() | paths),
+            type=usually(st.sampled_from([None, "c", "b"])),
+            permissions=usually(st.just("rw")),
+            file_mode=numbers,
+            uid=numbers,
+        )
+    ),
+    mounts=lists(st.builds(CDIMount, paths, paths, lists(st.just("rbind")), usually(st.just("")))),
+    env=environments,
+    hooks=lists(
+        st.builds(CDIHook, usually(st.just("poststop")), paths, lists(texts), environments, numbers)
+    ),
+    additional_gids=lists(numbers),
+    net_devices=lists(st.builds(CDINetDevice, texts, texts)),
+    intel_rdt=usually(st.none() | st.builds(CDIIntelRdt, texts, texts, texts, lists(texts))),
+) | st.just(ALL)
+infos = st.builds(
+    DeviceInfo,
+    state=usually(st.sampled_from([HEALTHY, UNHEALTHY])),
+    nodes=lists(st.builds(DeviceSpec, paths, paths, usually(st.sampled_from(["rw", "r", "rwm"])))),
+    mounts=lists(st.builds(Mount, paths, paths, usually(st.booleans()))),
+    envs=environments,
+    annotations=environments,
+    topology=usually(st.just(AUTO) | st.none() | st.lists(st.integers(0, 1023), max_size=2)),
+    cdi=usually(st.none() | cdi_devices),
+    group=usually(st.none() | texts),
+    reason=usually(st.text(max_size=4)),
+)
+names = st.sampled_from(["a", "b", "c", "d"]) | st.one_of(
+    st.text(max_size=4),
+    st.none(),
+    st.integers(),
+    st.builds(object),
+    st.builds(Mute),
+    st.sampled_from(["", "\udcff", "x" * 64, "a\nb", "a b", "/", 10**5000, b"a"]),
+)
+GOOD = DeviceInfo(HEALTHY, nodes=[DeviceSpec("/dev/null", "/dev/null")])
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> DeviceTree:
+    """A tree with one good device, and others."""
+    tree = DeviceTree()
+    for _ in range(draw(st.integers(1, 4))):
+        tree.add_device(draw(names), draw(names), draw(infos | usually(infos)))
+    tree.add_device("good", "good", GOOD)
+    return tree
+
+
+class TreeTests(SynchronousTestCase):
+    """Trees, without a process around them."""
+
+    @fuzzed(400, trees())
+    def test_any_tree(self, tree: DeviceTree) -> None:
+        """What is refused is told in a line; what is accepted can be encoded in every way."""
+        accepted = accept(tree)
+        self.assertIs(accepted.resources["good"]["good"], GOOD)
+        for refusal in accepted.refusals:
+            self.assertTrue(refusal.reason.isprintable(), repr(refusal.reason))
+            self.assertLess(len(refusal.reason), 1500)
+        count = sum(len(tree[kind]) for kind in tree if isinstance(kind, str))
+        taken = sum(map(len, accepted.resources.values()))
+        self.assertLessEqual(taken, count)
+        for kind, devices in accepted.resources.items():
+            self.check(kind, dict(devices))
+
+    def check(self, kind: str, devices: dict[str, DeviceInfo]) -> None:
+        """These are listed, allocated and described as they are."""
+        inventory = Inventory(f"a.example.com/{kind}", devices, sysfs="/nonexistent")
+        listed = pb.ListAndWatchResponse.FromString(inventory.listed())
+        self.assertEqual({each.ID for each in listed.devices}, devices.keys())
+        for id_, info in devices.items():
+            if info.state == HEALTHY:
+                part = pb.ContainerAllocateResponse.FromString(inventory.container([id_]))
+                self.assertEqual(dict(part.envs), dict(info.envs))
+            if info.cdi is not None:
+                entry = entry_of(id_, info.cdi)
+                spec = parse_spec(spec_text("v.example/c", [entry]), "v.example/c")
+                self.assertEqual(spec.entries[entry.name], entry)
+        shared = SharedClaims()
+        for info in devices.values():
+            shared.add(info)
+        for info in devices.values():
+            shared.remove(info)
+        self.assertFalse(shared)
+        digest(kind)
+
+
+class ManagerTests(TestCase):
+    """Trees that a manager is told."""
+
+    async def setUp(self) -> None:
+        """A manager that runs, of a scanner that says nothing by itself."""
+        self.lines = Lines(self)
+        directory = temporary_directory(self)
+        settings = Settings(plugin_dir=directory, cdi_dir=f"{directory}/cdi")
+        from tests.scanner_samples import OwnLoop
+
+        self.manager = Manager("a.example.com", OwnLoop(), settings=settings)
+        self.manager.startService()
+        self.addCleanup(self.manager.stopService)
+
+    def test_any_tree(self) -> None:
+        """Whatever tree is told, and however often, it is told once what is wrong with it."""
+
+        @fuzzed(60, trees() | odd)
+        def check(tree: Any) -> None:
+            self.manager._notified(tree)
+            self.lines.take()
+            self.manager._notified(tree.copy() if isinstance(tree, DeviceTree) else tree)
+            again = self.lines.take()
+            if isinstance(tree, DeviceTree):
+                check_lines(self, [line for line in again if "left out" in line], 0)
+                self.assertIn("good", self.manager._accepted.resources)
+
+        check()
+        self.assertEqual(len(self.flushLoggedErrors()), len(self.lines.failures))
+        for failure in self.lines.failures:
+            self.assertIn("BadTree", failure)
+
+    def test_told_once(self) -> None:
+        """Objects of foreign classes that are new in each tree are told once as well."""
+        told = []
+        for _ in range(3):
+            tree = DeviceTree()
+            tree.add_device("x", "a", object())  # type: ignore[arg-type]
+            tree.add_device("x", "b", DeviceInfo(Mute()))  # type: ignore[arg-type]
+            tree.add_device("x\ny", "c", GOOD)
+            self.manager._notified(tree)
+            told.append(self.lines.take())
+        check_lines(self, told[0], 3)
+        self.assertEqual(list(map(len, told)), [3, 0, 0])

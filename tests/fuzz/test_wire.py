@@ -1,0 +1,134 @@
+"""Messages, right and wrong, on the socket of a resource that is really served."""
+
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from twisted.internet.defer import Deferred
+
+from tests.fuzz.served import MESSAGES, Repeating, ServedTestCase
+from tests.fuzz.support import check_lines, fuzzed, in_thread
+from tests.fuzz.wire import KNOWN, PLUGIN, WATCHER, calls
+from twistdp.kubelet.api import (
+    ALLOCATE,
+    GET_INFO,
+    GET_OPTIONS,
+    GET_PREFERRED_ALLOCATION,
+    NOTIFY_STATUS,
+)
+
+OK = grpc.StatusCode.OK
+REFUSALS = {
+    ALLOCATE: {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION},
+    # Of a hook that prefers what cannot be an id.
+    GET_PREFERRED_ALLOCATION: {grpc.StatusCode.INTERNAL},
+}
+"""The statuses of messages that are right but ask for what is not there."""
+
+
+def message_in(method: str, data: bytes) -> Any:
+    """The message that a caller has sent, None if it is none."""
+    try:
+        return MESSAGES[method][0].FromString(data)
+    except DecodeError:
+        return None
+
+
+class WireTestCase(ServedTestCase):
+    """What is checked of every call."""
+
+    def check(self, channel: Any, method: str, data: bytes) -> None:
+        """One call ends with a proper status, and with at most one line in the log."""
+        code, answer = self.call(channel, method, data)
+        message = message_in(method, data)
+        if message is None:
+            self.assertEqual(code, grpc.StatusCode.INVALID_ARGUMENT)
+            self.assertIn(MESSAGES[method][0].DESCRIPTOR.full_name, answer)
+        else:
+            self.assertIn(code, {OK, *REFUSALS.get(method, ())})
+        if code is not OK:
+            self.assertTrue(answer.isprintable(), answer)
+            self.assertLess(len(answer.encode()), 2500)
+        elif method == ALLOCATE:
+            for request in message.container_requests:
+                self.assertLessEqual(set(request.devices_ids), set(KNOWN) - {"sick"})
+        self.check_log(method, code)
+
+    def check_log(self, method: str, code: grpc.StatusCode) -> None:
+        """A refusal is one line, anything else none."""
+        check_lines(self, self.lines.take(), 0 if code is OK else 1)
+
+    def check_all(self, channel: Any, examples: int, methods: Any) -> None:
+        """Try that many calls."""
+
+        @fuzzed(examples, calls(methods), name=f"{type(self).__name__}")
+        def check(call: tuple[str, bytes]) -> None:
+            self.check(channel, *call)
+
+        check()
+
+
+class MessageTests(WireTestCase):
+    """Every method of a resource's socket."""
+
+    def test_any_message(self) -> Deferred[None]:
+        """Whatever is sent, each call ends as it should, and others are served afterwards."""
+
+        def run() -> None:
+            with self.client() as channel:
+                self.lines.take()
+                self.check_all(channel, 400, PLUGIN)
+            self.check_serves()
+            self.assertEqual(self.lines.failures, [])
+
+        return in_thread(run)
+
+
+class HookTests(WireTestCase):
+    """The same, where hooks repeat what they were asked."""
+
+    scanner = Repeating
+
+    def test_any_message(self) -> Deferred[None]:
+        """What a hook repeats of a message is made harmless too."""
+
+        def run() -> None:
+            with self.client() as channel:
+                self.lines.take()
+                methods = {name: PLUGIN[name] for name in (ALLOCATE, GET_PREFERRED_ALLOCATION)}
+                self.check_all(channel, 150, methods)
+            self.check_serves()
+            self.assertEqual(self.lines.failures, [])
+
+        return in_thread(run)
+
+
+class WatcherTests(WireTestCase):
+    """The methods that there are for the kubelet's plugin watcher."""
+
+    registration = "watcher"
+
+    def check(self, channel: Any, method: str, data: bytes) -> None:
+        """A word on a registration follows the beginning of one."""
+        if method == NOTIFY_STATUS:
+            self.call(channel, GET_INFO, b"")
+        super().check(channel, method, data)
+
+    def check_log(self, method: str, code: grpc.StatusCode) -> None:
+        """What a kubelet says of a registration is told in a line, also when it is accepted."""
+        check_lines(self, self.lines.take(), 2)
+
+    def test_any_message(self) -> Deferred[None]:
+        """Whatever comes, in whatever order, the registration goes on."""
+
+        def run() -> None:
+            with self.client() as channel:
+                self.check_all(channel, 200, {**WATCHER, GET_OPTIONS: PLUGIN[GET_OPTIONS]})
+            self.check_serves()
+            self.assertEqual(self.lines.failures, [])
+            with self.client() as channel:
+                code, info = self.call(channel, GET_INFO, b"")
+                self.assertEqual((code, info.name), (OK, "fuzz.example.com/thing"))
+                self.assertEqual(self.call(channel, NOTIFY_STATUS, b"\x08\x01")[0], OK)
+
+        return in_thread(run)

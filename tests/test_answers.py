@@ -1,0 +1,69 @@
+"""Tests for `twistdp.answers`, as far as only they see it."""
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from tests.logs import LogTestCase
+from twistdp import HEALTHY, AllocateResponse, DeviceInfo, IAllocator, Settings, klog
+from twistdp.answers import Answers
+from twistdp.calls import ContainerAllocateResponse
+from twistdp.cdiparts import CdiParts
+from twistdp.hooks import Hooks
+from twistdp.inventory import Inventory
+from twistdp.kubelet.deviceplugin_v1beta1_pb2 import AllocateRequest, ContainerAllocateRequest
+
+RESOURCE = "a.example.com/thing"
+
+
+@implementer(IAllocator)
+class Generous:
+    """Grants whatever is asked for."""
+
+    def allocate(self, request: Any) -> AllocateResponse:
+        """Nothing much, for each container."""
+        return AllocateResponse([ContainerAllocateResponse() for _ in request.container_requests])
+
+
+def answers(scanner: object = None) -> Answers:
+    """Answers of a resource with one device, ``a``."""
+    clock = Clock()
+    return Answers(
+        RESOURCE,
+        Inventory(RESOURCE, {"a": DeviceInfo(HEALTHY)}, sysfs="/nonexistent"),
+        Hooks(scanner, "scanner", clock),
+        CdiParts(*RESOURCE.split("/"), settings=Settings(), reactor=clock),
+        "none",
+    )
+
+
+def request(*ids: str) -> AllocateRequest:
+    """A container's request."""
+    return AllocateRequest(container_requests=[ContainerAllocateRequest(devices_ids=ids)])
+
+
+class HandedOutTests(SynchronousTestCase):
+    """`Answers.handed_out`"""
+
+    def test_known_ids_only(self) -> None:
+        """Ids that are no devices are not kept, whatever a hook has said to them."""
+        asked = answers(Generous())
+        self.successResultOf(Deferred.fromCoroutine(asked.allocate(request("a", "b" * 10_000))))
+        self.assertEqual(asked.handed_out, {"a"})
+
+
+class LogTests(LogTestCase):
+    """What is told to developers."""
+
+    def test_many_long_ids(self) -> None:
+        """Of many long ids, a few and their beginnings are told."""
+        klog.set_level(4)
+        self.assertRaises(
+            Exception, answers().allocate, request(*(f"{n}\n" * 99 for n in range(99)))
+        )
+        (line,) = self.lines
+        self.assertLess(len(line), 2000)
+        self.assertIn("91 more", line)

@@ -1,0 +1,72 @@
+"""Foreign text and values in messages for people: one line, of a bounded length, whatever they are.
+
+What a caller sends and what foreign code returns is repeated in errors, and these land in the log
+and in pods' statuses: it must forge no line there, control no terminal and fill no disk.
+"""
+
+import re
+from typing import Final
+
+LONGEST: Final = 2000
+"""Bytes of a text for people; more than that would not fit into a gRPC status either."""
+
+_ESCAPES = {
+    "\a": r"\a",
+    "\b": r"\b",
+    "\f": r"\f",
+    "\n": r"\n",
+    "\r": r"\r",
+    "\t": r"\t",
+    "\v": r"\v",
+    '"': r"\"",
+    "\\": r"\\",
+}
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+def escape(found: "re.Match[str] | str") -> str:
+    """A character as Go's strconv.Quote escapes it; one that needs no escape as it is."""
+    character = found if isinstance(found, str) else found[0]
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if character.isprintable():
+        return character
+    number = ord(character)
+    if 0xDC80 <= number <= 0xDCFF:
+        return f"\\x{number - 0xDC00:02x}"  # a byte that is not UTF-8, as in names of files
+    if number < 0x20 or number == 0x7F:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def printable(text: str, most: int | None = None) -> str:
+    """`text` with escapes for what would disturb a terminal or break the line.
+
+    Of a text that is longer than `most` characters, the beginning and how long it is.
+    """
+    if most is not None and len(text) > most:
+        return f"{printable(text[:most])}... ({len(text)} characters)"
+    return text if text.isprintable() else "".join(map(_escape_control, text))
+
+
+def one_line(text: str) -> str:
+    """`text` in one line, of `LONGEST` bytes at most; line breaks become spaces."""
+    line = printable(" ".join(text[: 2 * LONGEST].split()))
+    encoded = line.encode()
+    if len(encoded) <= LONGEST and len(text) <= 2 * LONGEST:
+        return line
+    end = f"... ({len(text)} characters)"
+    return encoded[: LONGEST - len(end)].decode(errors="ignore") + end
+
+
+def shown(value: object, most: int = 300) -> str:
+    """What ``repr`` says of a value of foreign code, and the same each time; never raises."""
+    try:
+        text = _ADDRESS.sub("", repr(value))
+    except Exception as error:
+        return f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
+    return printable(text, most)
+
+
+def _escape_control(character: str) -> str:
+    return character if character == "\t" or character.isprintable() else escape(character)
