@@ -12,6 +12,7 @@ from twistdp import HEALTHY, AllocateResponse, DeviceInfo, IAllocator, Settings,
 from twistdp.answers import Answers
 from twistdp.calls import ContainerAllocateResponse
 from twistdp.cdiparts import CdiParts
+from twistdp.errors import UnknownDevice
 from twistdp.hooks import Hooks
 from twistdp.inventory import Inventory
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import AllocateRequest, ContainerAllocateRequest
@@ -61,9 +62,8 @@ class LogTests(LogTestCase):
     def test_many_long_ids(self) -> None:
         """Of many long ids, a few and their beginnings are told."""
         klog.set_level(4)
-        self.assertRaises(
-            Exception, answers().allocate, request(*(f"{n}\n" * 99 for n in range(99)))
-        )
+        ids = (f"{n}\n" * 99 for n in range(99))
+        self.assertRaises(UnknownDevice, answers().allocate, request(*ids))
         (line,) = self.lines
         self.assertLess(len(line), 2000)
         self.assertIn("91 more", line)

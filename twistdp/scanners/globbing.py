@@ -12,10 +12,13 @@ from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount, 
 from twistdp.errors import BadDevice
 from twistdp.exhaustion import mending
 from twistdp.naming import check_resource_type, natural_key, plain_id
-from twistdp.scanners.patterns import Pattern, link_steps
+from twistdp.scanners.patterns import Pattern, link_steps, real_path
 from twistdp.watching import WatchingScanner
 
 _log = Logger()
+
+_MOST_COMPLAINTS = 100
+"""So many files that are left out are told: in some directories anybody may make files."""
 
 
 @attrs.frozen
@@ -91,7 +94,7 @@ class GlobScanner(WatchingScanner):
             for directory in directories:
                 self._directories.setdefault(directory, []).append(pattern)
         for directory, patterns in self._directories.items():
-            real = os.path.realpath(directory)
+            real = real_path(directory)
             try:
                 names = os.listdir(directory)
             except FileNotFoundError:
@@ -99,7 +102,7 @@ class GlobScanner(WatchingScanner):
             except OSError as error:
                 if mending(error) is not None:
                     raise
-                self._complain(directory, f"cannot list {directory}: {error.strerror}")
+                self._complain(directory, f"cannot list {directory!r}: {error.strerror}")
                 if not isinstance(error, NotADirectoryError):
                     # What is in it is not known, and need not have gone.
                     self._matches.update(_those_in(directory, before))
@@ -127,7 +130,7 @@ class GlobScanner(WatchingScanner):
             self._examine(
                 path,
                 self._directories[directory],
-                os.path.realpath(directory),
+                real_path(directory),
                 {path: old} if old else {},
             )
         self.paths = self._watched()
@@ -161,10 +164,10 @@ class GlobScanner(WatchingScanner):
             found = os.lstat(path)
             real = os.path.join(real_directory, name)
             if stat.S_ISLNK(found.st_mode):
-                real = os.path.realpath(path)
                 for step in link_steps(path):
                     self._targets.setdefault(step, set()).add(path)
                 found = os.stat(path)
+                real = real_path(path)
             info = self._device(path, real, found.st_mode)
         except FileNotFoundError:
             return  # gone meanwhile, or a link to what is not there yet
@@ -220,10 +223,13 @@ class GlobScanner(WatchingScanner):
                 yield match
 
     def _complain(self, about: str, text: str) -> None:
-        """Log, once for each thing that is wrong."""
-        if about not in self._said:
-            self._said.add(about)
-            _log.warn("{resource}: {text}", resource=self.resource, text=text)
+        """Log, once for each thing that is wrong, but not without end."""
+        if about in self._said or len(self._said) > _MOST_COMPLAINTS:
+            return
+        self._said.add(about)
+        if len(self._said) > _MOST_COMPLAINTS:
+            text = "there is more that is wrong, which is not told"
+        _log.warn("{resource}: {text}", resource=self.resource, text=text)
 
 
 def _those_in(directory: str, matches: "dict[str, _Match]") -> "dict[str, _Match]":

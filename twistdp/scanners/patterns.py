@@ -10,6 +10,9 @@ import attrs
 
 from twistdp.exhaustion import mending
 
+_MOST_LINKS = 40
+"""The kernel follows no longer chain of links (MAXSYMLINKS)."""
+
 
 @attrs.frozen
 class Pattern:
@@ -28,6 +31,8 @@ class Pattern:
             raise ValueError(f"pattern {text!r}: give an absolute path, such as /dev/ttyUSB*")
         if ".." in text.split("/"):
             raise ValueError(f"pattern {text!r}: '..' is not allowed; write the directory itself")
+        if "\0" in text:
+            raise ValueError(f"pattern {text!r}: no file's name has a NUL in it")
         if "**" in text:
             raise ValueError(f"pattern {text!r}: '**' is not supported; name the directories")
         return cls(index, directory, re.compile(translate(name)), name.startswith("."))
@@ -76,12 +81,20 @@ def names_in(directory: str) -> list[str]:
         return []
 
 
+def real_path(path: str) -> str:
+    """`path` without links; the path itself where they cannot be followed."""
+    try:
+        return os.path.realpath(path)
+    except (OSError, RecursionError):
+        return path  # a link that has just gone, or a chain: it calls itself for each link
+
+
 def link_steps(path: str) -> list[str]:
     """All that the link `path` leads to, step by step: each step may change by itself."""
     steps: list[str] = []
     with suppress(OSError):
-        while path not in steps[:-1]:
+        while path not in steps[:-1] and len(steps) < _MOST_LINKS:
             target = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path)))
-            path = os.path.join(os.path.realpath(os.path.dirname(target)), os.path.basename(target))
+            path = os.path.join(real_path(os.path.dirname(target)), os.path.basename(target))
             steps.append(path)
     return steps
