@@ -6,10 +6,16 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # An editable install that twistd sees: see setup.cfg, package_dir.
 SELF   := --config-settings editable_mode=compat --editable
 TESTS  ?= tests
-MINUTES ?= 10
-TIMES  ?= 200
 
-.PHONY: help demo test conformance lint types format protos clean audit faults soak kill
+# How long the long targets run; SECONDS is for each of FUZZ, all targets by default.
+MINUTES   ?= 10
+TIMES     ?= 200
+SECONDS   ?= 60
+SCHEDULES ?= 50000
+ROUNDS    ?= 1000
+SEED      ?= 0
+
+.PHONY: help demo test conformance faults fuzz kill soak lint types format audit protos clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,10 +31,6 @@ test: $(VENV)/.test ## all tests, with branch coverage
 conformance: $(VENV)/.test ## every broken plugin against every check, half an hour
 	GRPC_VERBOSITY=ERROR $(BIN)/python -m tests.conformance.matrix
 
-SCHEDULES ?= 50000
-ROUNDS    ?= 1000
-SEED      ?= 0
-
 faults: $(VENV)/.test ## far more faults in any order than `make test` (SCHEDULES=, ROUNDS=, SEED=)
 	TWISTDP_FAULT_SCHEDULES=$(SCHEDULES) TWISTDP_FAULT_ROUNDS=$(ROUNDS) TWISTDP_FAULT_SEED=$(SEED) \
 	  $(BIN)/python -m twisted.trial --reactor=asyncio tests.faults
@@ -38,6 +40,9 @@ soak: $(VENV)/.soak ## a long run under load, MINUTES=10; soak.json and soak.svg
 
 kill: $(VENV)/.run ## kill the plugin at random moments, TIMES=200
 	$(BIN)/python -m benchmarks.kill --times $(TIMES) $(ARGS)
+
+fuzz: $(VENV)/.fuzz ## bad input, found by coverage: SECONDS=60 for each target
+	$(BIN)/python -m tests.fuzz $(SECONDS) $(FUZZ)
 
 lint: $(VENV)/.lint ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -81,6 +86,10 @@ $(VENV)/.test: $(VENV)/bin/python setup.cfg constraints.txt
 $(VENV)/.soak: $(VENV)/bin/python setup.cfg constraints.txt
 	$(PIP) install --constraint constraints.txt $(SELF) '.[soak]'
 	touch $@ $(VENV)/.run
+
+$(VENV)/.fuzz: $(VENV)/bin/python setup.cfg constraints.txt
+	$(PIP) install --constraint constraints.txt $(SELF) '.[test,fuzz]'
+	touch $@ $(VENV)/.test $(VENV)/.run
 
 $(VENV)/.lint: $(VENV)/bin/python setup.cfg constraints.txt
 	$(PIP) install --constraint constraints.txt $(SELF) '.[test,lint]'

@@ -23,6 +23,7 @@ VERSIONS: Final = ("0.3.0", "0.4.0", "0.5.0", "0.6.0", "0.7.0", "0.8.0", "1.0.0"
 _MAX_CLASS = 63
 _NOT_NAME = re.compile(r"[^A-Za-z0-9_.:-]")
 _SUFFIX = re.compile(r"-[0-9a-f]{8}")
+_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 
 
 @attrs.frozen
@@ -217,6 +218,8 @@ def parse_spec(data: bytes, kind: str) -> Spec:
         raise ValueError(f"it is no CDI spec ({type(error).__name__}: {error})") from error
     if not all(isinstance(text, str) for text in (version, *(entry.name for entry in entries))):
         raise ValueError("it is no CDI spec (a version or name is not text)")
+    if not _VERSION.fullmatch(version):
+        raise ValueError(f"it is no CDI spec (its version is {shown(version)})")
     return Spec(version, {entry.name: entry for entry in entries})
 
 
@@ -226,5 +229,6 @@ _TO_ESCAPE = re.compile("[\x7f-\uffff]")
 
 
 def _dumped(content: Any) -> str:
-    text = json.dumps(content, ensure_ascii=False)
+    # Python reads NaN and Infinity, which JSON does not have.
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
     return _TO_ESCAPE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

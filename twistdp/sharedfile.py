@@ -26,11 +26,14 @@ MODE = 0o644
 TEMPORARY = ".tmp"
 """What the hidden name ends in."""
 
+MOST = 64 * 1024 * 1024
+"""Bytes of a file that are read; none of ours comes near."""
+
 _ATTEMPTS = 10
 
 
 class NotAFile(ValueError):
-    """Something that is no regular file of root's or ours has the file's name."""
+    """Something that cannot be one of ours, or of root's, has the file's name."""
 
 
 class Turn:
@@ -219,6 +222,8 @@ def _locked(fd: int) -> bool:
 
 
 def _read(fd: int) -> bytes:
+    if (size := os.fstat(fd).st_size) > MOST:
+        raise NotAFile(f"it has {size} bytes")
     parts = []
     while part := os.read(fd, 1 << 20):
         parts.append(part)

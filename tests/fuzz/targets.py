@@ -1,0 +1,325 @@
+"""What ``make fuzz`` feeds with bytes: pure parts of the plugin, in process and fast.
+
+A target is a function that takes bytes and must not raise; what it raises is a finding.
+"""
+
+import os
+import re
+import struct
+import tempfile
+from collections.abc import Callable
+from typing import Final
+
+from google.protobuf.message import DecodeError
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from tests.cdi_samples import ALL, NULL
+from twistdp import cdijson, inotify
+from twistdp.answers import Answers
+from twistdp.cdi import CDIDevice, CDINetDevice, CDINode
+from twistdp.cdiparts import CdiParts
+from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, check_device
+from twistdp.errors import BadDevice, BadName, BadSetting, MalformedMessage, TwistdpError
+from twistdp.hooks import Hooks
+from twistdp.inventory import Inventory
+from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb
+from twistdp.kubelet.messages import container_part, listed_part
+from twistdp.kubelet.pluginregistration_v1_pb2 import RegistrationStatus
+from twistdp.kubelet.podresources_v1_pb2 import ListPodResourcesResponse
+from twistdp.legible import LONGEST, one_line, printable, shown
+from twistdp.naming import (
+    MAX_DEVICE_ID,
+    MAX_SOCKET_PATH,
+    check_device_id,
+    check_namespace,
+    check_resource_type,
+    natural_key,
+    plain_id,
+    private_directory,
+    socket_path,
+)
+from twistdp.preferred import POLICIES, Candidate, choose
+from twistdp.rpc.codec import parsed
+from twistdp.rpc.status import code_of
+from twistdp.scanners.patterns import Pattern
+from twistdp.settings import Settings
+from twistdp.topology import Topology
+
+Target = Callable[[bytes], None]
+
+TARGETS: Final[dict[str, Target]] = {}
+"""By name."""
+
+SEEDS: Final[dict[str, tuple[bytes, ...]]] = {}
+"""Good inputs of each target, to begin with: coverage does not lead into protobuf's parser."""
+
+
+def target(*seeds: bytes) -> Callable[[Target], Target]:
+    """Make a function a target."""
+
+    def register(function: Target) -> Target:
+        TARGETS[function.__name__], SEEDS[function.__name__] = function, seeds
+        return function
+
+    return register
+
+
+def _text(data: bytes) -> str:
+    """As names of files come."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+_KIND: Final = "a.example.com/thing"
+IDS: Final = [*(f"card{n // 4}-{n % 4}" for n in range(16)), "a", "b"]
+
+
+def _answers(policy: str) -> Answers:
+    resource = "a.example.com/thing"
+    devices = {
+        id_: DeviceInfo(
+            HEALTHY,
+            nodes=[DeviceSpec("/dev/null", f"/dev/{id_}")],
+            envs={"CARD": id_[:5]},
+            topology=[place % 3],
+            group=id_.partition("-")[0],
+        )
+        for place, id_ in enumerate(IDS)
+    }
+    clock = Clock()
+    return Answers(
+        resource,
+        Inventory(resource, devices),
+        Hooks(None, "none", clock),
+        CdiParts(*resource.split("/"), settings=Settings(), reactor=clock),
+        policy,
+    )
+
+
+_ANSWERS = {policy: _answers(policy) for policy in POLICIES}
+
+
+_ASKED = [
+    pb.AllocateRequest(
+        container_requests=[
+            pb.ContainerAllocateRequest(devices_ids=["card0-1", "card0-0"]),
+            pb.ContainerAllocateRequest(devices_ids=["a", "unknown"]),
+        ]
+    ),
+    *(
+        pb.PreferredAllocationRequest(
+            container_requests=[
+                pb.ContainerPreferredAllocationRequest(
+                    available_deviceIDs=IDS, must_include_deviceIDs=IDS[:must], allocation_size=size
+                )
+            ]
+        )
+        for must, size in ((0, 1), (1, 4), (2, 9))
+    ),
+    pb.PreStartContainerRequest(devices_ids=IDS[:3]),
+]
+
+
+@target(
+    *(bytes([n]) + message.SerializeToString() for message in _ASKED for n in range(len(POLICIES)))
+)
+def requests(data: bytes) -> None:
+    """Requests of every kind are answered, or refused with a status."""
+    policy, data = POLICIES[data[0] % len(POLICIES)] if data else "none", data[1:]
+    answers = _ANSWERS[policy]
+    for kind, handler in (
+        (pb.AllocateRequest, answers.allocate),
+        (pb.PreferredAllocationRequest, answers.preferred),
+        (pb.PreStartContainerRequest, answers.pre_start),
+        (pb.Empty, answers.get_options),
+    ):
+        try:
+            answer = handler(parsed(data, kind, "method"))  # type: ignore[operator, type-var]
+            if hasattr(answer, "send"):
+                done: list[object] = []
+                Deferred.fromCoroutine(answer).addBoth(done.append)
+                (answer,) = done
+                if hasattr(answer, "raiseException"):
+                    answer.raiseException()
+        except TwistdpError as refusal:
+            assert code_of(type(refusal)) is not None, refusal
+            assert len(one_line(str(refusal)).encode()) <= LONGEST
+        else:
+            if isinstance(answer, bytes):
+                pb.AllocateResponse.FromString(answer)
+            else:
+                answer.SerializeToString()
+
+
+@target(
+    b"",
+    RegistrationStatus(plugin_registered=True, error="none").SerializeToString(),
+    pb.ListAndWatchResponse(
+        devices=[pb.Device(ID="a", topology=pb.TopologyInfo(nodes=[pb.NUMANode(ID=1)]))]
+    ).SerializeToString(),
+)
+def messages(data: bytes) -> None:
+    """What a kubelet answers is a message, or none."""
+    for kind in (pb.Empty, RegistrationStatus, ListPodResourcesResponse, pb.ListAndWatchResponse):
+        try:
+            parsed(data, kind, "method")  # type: ignore[type-var]
+        except MalformedMessage as error:
+            assert isinstance(error.__cause__, DecodeError)
+
+
+@target(*(bytes([size, 4, policy, *range(40)]) for size in (3, 9, 40) for policy in range(4)))
+def preferences(data: bytes) -> None:
+    """Each policy gives as many ids as it can, those that must be included among them."""
+    if len(data) < 3:
+        return
+    size, nodes, policy = data[0] - 2, data[1] % 12 + 1, POLICIES[data[2] % len(POLICIES)]
+    candidates = [
+        Candidate(
+            str(rank),
+            rank,
+            f"group{value & 7}",
+            tuple({n % nodes for n in range(value >> 3 & 3, value >> 5)}),
+        )
+        for rank, value in enumerate(data[3:200])
+    ]
+    must = {str(rank) for rank, value in enumerate(data[3:200]) if value % 29 == 0}
+    chosen = choose(policy, candidates, must | {"unknown"}, size)
+    assert set(chosen) >= must
+    assert len(chosen) == len(set(chosen)) == min(len(candidates), max(size, len(must)))
+
+
+@target(
+    cdijson.spec_text(_KIND, [cdijson.entry_of("a", ALL), cdijson.entry_of("b", NULL)]),
+    cdijson.spec_text(_KIND, [cdijson.entry_of("b", NULL)], "9.9.9"),
+)
+def cdi_specs(data: bytes) -> None:
+    """A spec file is refused, or can be written again."""
+    try:
+        spec = cdijson.parse_spec(data, _KIND)
+    except ValueError:
+        return
+    text = cdijson.spec_text(_KIND, spec.entries.values(), spec.version)
+    assert cdijson.parse_spec(text, _KIND) == spec
+
+
+@target(b"\3abc\4\xff\xfe\na\0\20sixteen_letters_")
+def inotify_events(data: bytes) -> None:
+    """Events with names of any bytes are all told, each with its name."""
+    events = []
+    while data:
+        length, data = data[0] % 40, data[1:]
+        name, data = data[:length].replace(b"\0", b"."), data[length:]
+        events.append(name)
+    raw = b"".join(
+        struct.pack("iIII", place, 256, 0, -len(name) % 16 + len(name))
+        + name
+        + bytes(-len(name) % 16)
+        for place, name in enumerate(events)
+    )
+    told = [(place, os.fsencode(name)) for place, _, name in inotify._events(raw)]
+    assert told == list(enumerate(events))
+
+
+@target(b"a.example.com", b"Widget_1.x", b"card0-1", b"/dev/bus/\xff", "é".encode() * 60)
+def names(data: bytes) -> None:
+    """Names are refused or keep to the rules that are theirs."""
+    text = _text(data)
+    for check in (check_namespace, check_resource_type, check_device_id):
+        try:
+            assert check(text) == text
+        except BadName as error:
+            assert str(error).isprintable()
+    check_device_id(plain_id(text or "x"))
+    assert len(plain_id(text, distinguish="/dev")) <= MAX_DEVICE_ID
+    assert natural_key(text) <= natural_key(text + "0")
+    for directory, resource in (("/d", text), (f"/{text}", "a.example.com/x")):
+        try:
+            path = socket_path(directory, resource.replace("/", "_"))
+        except BadSetting:
+            continue
+        assert os.path.dirname(path) == directory.rstrip("/") or directory.endswith("/")
+        assert len(os.fsencode(path)) <= MAX_SOCKET_PATH
+        assert len(os.fsencode(private_directory(path))) < MAX_SOCKET_PATH
+
+
+@target(b"a\nb\t\x1b[2J \xff", "é\u2028\U0001f600".encode() * 300)
+def legible(data: bytes) -> None:
+    """Any text becomes one line."""
+    text = _text(data)
+    line = one_line(text)
+    assert line.isprintable() and len(line.encode()) <= LONGEST
+    assert one_line(line) == line
+    assert shown(text, 50).isprintable()
+    assert printable(text).replace("\t", "").isprintable()
+
+
+@target(b"dev/tty[!A-Z]*\0ttyUSB0", b"dev/*/x?\0x1", b"a/[]-a]\0-")
+def patterns(data: bytes) -> None:
+    """A pattern is refused, or matches in good time."""
+    first, _, second = _text(data).partition("\0")
+    try:
+        pattern = Pattern.parse(0, f"/{first}")
+    except ValueError:
+        return
+    pattern.matches(second)
+
+
+@target(b"dev/null\xfedev/a\xferwm", b"\xfe\xfe", b"eth0\xfeeth1\xfer")
+def devices(data: bytes) -> None:
+    """Texts in a device are refused, or can be sent and described."""
+    parts = [_text(part) for part in data.split(b"\xfe")]
+    first, second, third = [*parts, "", "", ""][:3]
+    info = DeviceInfo(
+        HEALTHY,
+        nodes=[DeviceSpec(f"/{first}", f"/{second}", third or "rw")],
+        envs={first or "A": second},
+        annotations={third or "a": first},
+        cdi=CDIDevice(
+            nodes=[CDINode(f"/{first}")],
+            env={second or "A": third},
+            net_devices=[CDINetDevice(first or "eth0", second or "eth1")],
+        ),
+    )
+    try:
+        check_device(info)
+    except BadDevice as error:
+        assert str(error).isprintable(), str(error)
+        return
+    pb.ContainerAllocateResponse.FromString(container_part(info))
+    pb.ListAndWatchResponse.FromString(listed_part("a", info))
+    assert info.cdi is not None
+    entry = cdijson.entry_of("a", info.cdi)
+    spec = cdijson.parse_spec(cdijson.spec_text(_KIND, [entry]), _KIND)
+    assert spec.entries == {entry.name: entry}
+
+
+class _Sysfs:
+    """A device in a sysfs, whose `numa_node` is to be filled."""
+
+    def __init__(self) -> None:
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        self.top = tempfile.TemporaryDirectory(prefix="fuzz-", dir=memory)
+        root = self.root = self.top.name
+        os.makedirs(f"{root}/devices/a")
+        os.makedirs(f"{root}/dev/char")
+        os.symlink("../../devices/a", f"{root}/dev/char/1:3")
+        self.file = os.open(f"{root}/devices/a/numa_node", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+
+
+_sysfs: list[_Sysfs] = []
+
+
+@target(b"0\n", b"-1\n", b" 1023 ", b"\xff")
+def numa_nodes(data: bytes) -> None:
+    """Whatever `numa_node` has in it is a node, or unknown."""
+    if not _sysfs:
+        _sysfs.append(_Sysfs())
+    (sysfs,) = _sysfs
+    os.ftruncate(sysfs.file, 0)
+    os.pwrite(sysfs.file, data, 0)
+    nodes = Topology(sysfs.root).of_device("char", 1, 3)
+    expected = re.fullmatch(rb"\s*([0-9]{1,4})\s*", data) if len(data) < 16 else None
+    if expected is None or int(expected[1]) >= 1024:
+        assert nodes == frozenset(), nodes
+    else:
+        assert nodes == {int(expected[1])}, nodes

@@ -1,0 +1,119 @@
+"""What stands where a resource's socket is made is named, and the resource waits for its end."""
+
+import os
+import random
+import shutil
+import socket
+from collections.abc import Callable
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
+
+from tests.fuzz.served import RESOURCE, Fixed
+from tests.fuzz.support import Lines, check_lines
+from tests.helpers import soon, temporary_directory
+from twistdp import Manager, Settings
+from twistdp.naming import private_directory, socket_path
+from twistdp.testing import FakeKubelet
+
+
+def _file(path: str) -> None:
+    with open(path, "wb") as file:
+        file.write(bytes(range(256)))
+
+
+def _socket(path: str) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(path)
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
+
+
+def _filled(fill: Callable[[str], object]) -> Callable[[str], None]:
+    def make(path: str) -> None:
+        os.mkdir(path)
+        fill(os.path.join(path, "s"))
+        fill(os.path.join(path, "caf\udcff\n"))
+
+    return make
+
+
+NAMES: dict[str, Callable[[str], object]] = {
+    "file": _file,
+    "directory": os.mkdir,
+    "fifo": os.mkfifo,
+    "dead socket": _socket,
+    "link to itself": lambda path: os.symlink(path, path),
+    "link to nowhere": lambda path: os.symlink("/nonexistent/x", path),
+}
+"""What may have the socket's name."""
+
+PLACES: dict[str, Callable[[str], object]] = {
+    **NAMES,
+    "directory of files": _filled(_file),
+    "directory of pipes": _filled(os.mkfifo),
+    "directory of sockets": _filled(_socket),
+    "directory of links": _filled(lambda path: os.symlink("/etc/passwd", path)),
+    "directory of directories": _filled(os.mkdir),
+    "link to a directory": lambda path: os.symlink("elsewhere", path),
+}
+"""What may be where the socket is bound."""
+
+
+class LeftoverTests(TestCase):
+    """A kubelet gets the devices as soon as nothing is in the way."""
+
+    async def check(self, make: Callable[[str], object], path: str) -> None:
+        """Serve while something is there, then without it."""
+        lines = Lines(self)
+        make(path)
+        manager = Manager(
+            RESOURCE.partition("/")[0], Fixed(), settings=Settings(plugin_dir=self.directory)
+        )
+        manager.startService()
+        try:
+            await self.a_moment()
+            check_lines(self, lines.take(), 4)
+            self.assertEqual(lines.failures, [])
+            if not self.kubelet.allocatable(RESOURCE):
+                _remove(path)
+            await self.kubelet.until(lambda: self.kubelet.allocatable(RESOURCE) == 5)
+        finally:
+            await manager.stopService()
+        self.assertEqual(os.listdir(self.elsewhere), ["precious"])
+        self.assertTrue(os.path.exists("/etc/passwd"))
+        await self.kubelet.stop()
+
+    async def a_moment(self) -> None:
+        """Time for a few attempts."""
+        over: Deferred[None] = Deferred()
+        reactor.callLater(0.05, over.callback, None)
+        await soon(over)
+
+    async def prepare(self) -> None:
+        """A kubelet in a directory."""
+        self.patch(random, "uniform", lambda low, high: low)
+        self.directory = temporary_directory(self)
+        self.elsewhere = os.path.join(self.directory, "elsewhere")
+        os.mkdir(self.elsewhere)
+        _file(os.path.join(self.elsewhere, "precious"))
+        self.kubelet = FakeKubelet(self.directory, force=True)
+        await self.kubelet.start()
+
+    async def test_name(self) -> None:
+        """Anything that has the socket's name."""
+        for make in NAMES.values():
+            await self.prepare()
+            await self.check(make, socket_path(self.directory, RESOURCE))
+
+    async def test_place(self) -> None:
+        """Anything where the socket is bound."""
+        for make in PLACES.values():
+            await self.prepare()
+            await self.check(make, private_directory(socket_path(self.directory, RESOURCE)))
