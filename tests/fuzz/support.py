@@ -24,6 +24,12 @@ T = TypeVar("T")
 COUNT = "TWISTDP_COUNT_INPUTS"
 """The environment variable that has the inputs of each test counted, on stderr at the end."""
 
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""Where many small files are quickly made; None: where temporary files are."""
+
+TIMES = int(os.environ.get("TWISTDP_FUZZ_TIMES", "1"))
+"""So many times the usual number of inputs are tried."""
+
 LONGEST_LINE = 2600
 """Characters of a log line, about: a text for people and what is around it."""
 
@@ -37,7 +43,7 @@ def fuzzed(examples: int, *strategies: Any, name: str = "", **named: Any) -> Cal
         about = f"{test.__module__}.{name or test.__qualname__}"
 
         @settings(
-            max_examples=examples,
+            max_examples=examples * TIMES,
             deadline=None,
             # What is waited for here is the machine, and tests make what they need themselves.
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cdi_samples import ALL, NULL, ZERO
-from tests.fuzz.support import Lines, check_lines, fuzzed
+from tests.fuzz.support import MEMORY, Lines, check_lines, fuzzed
 from twistdp.cdi import CDIDevice
 from twistdp.cdijson import VERSIONS, entry_of, parse_spec, spec_text
 from twistdp.cdispecs import SpecFile, SpecNotWritten, clean, file_name
@@ -107,7 +107,7 @@ class Box:
     """A CDI directory, and beside it a file that is nobody's business."""
 
     def __init__(self) -> None:
-        self.top = tempfile.mkdtemp(prefix="fuzz-")
+        self.top = tempfile.mkdtemp(prefix="fuzz-", dir=MEMORY)
         self.directory = os.path.join(self.top, "cdi")
         os.mkdir(self.directory)
         self.victim = os.path.join(self.top, "victim")
@@ -134,7 +134,7 @@ class Box:
 class ParseTests(SynchronousTestCase):
     """`parse_spec`"""
 
-    @fuzzed(300, datas)
+    @fuzzed(200, datas)
     def test_any_data(self, data: bytes) -> None:
         """Anything is either refused with a reason, or a spec that can be written again."""
         try:
@@ -190,7 +190,7 @@ class FileTests(SynchronousTestCase):
             with open(box.victim, "rb") as file:
                 self.assertEqual(file.read(), b"precious")
 
-    @fuzzed(150, datas, datas, st.booleans())
+    @fuzzed(100, datas, datas, st.booleans())
     def test_any_files(self, data: bytes, hidden: bytes, is_hidden: bool) -> None:
         """Our devices are written, or it is said whose file is in the way; that one stays."""
         with Box() as box:

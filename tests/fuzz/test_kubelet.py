@@ -51,15 +51,13 @@ class Peer(Factory):
         self.content = content
         self.connected = Recorder()
         self.here: set[_Peer] = set()
+        self.left = Recorder()
 
     def gone(self) -> Deferred[None]:
         """Drop all; fires when that is done."""
-        self.left: Deferred[None] = Deferred()
         for peer in self.here:
             peer.transport.abortConnection()
-        if not self.here:
-            self.left.callback(None)
-        return self.left
+        return self.left.until(lambda _: not self.here)
 
     def buildProtocol(self, address: object) -> Protocol:
         """Greet, and usually leave."""
@@ -80,8 +78,7 @@ class _Peer(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.factory.here.remove(self)
-        if hasattr(self.factory, "left") and not self.factory.here:
-            self.factory.left.callback(None)
+        self.factory.left(None)
 
 
 Handler = Callable[[bytes, Any], bytes]

@@ -66,13 +66,24 @@ PLACES: dict[str, Callable[[str], object]] = {
 """What may be where the socket is bound."""
 
 
+OURS = {"dead socket"}
+"""What an earlier process may have left under the name, so that it is removed."""
+
+OURS_TO_BIND = {
+    "directory",
+    *(f"directory of {what}" for what in ("files", "pipes", "sockets", "links")),
+}
+"""And where the socket is bound; links in there are removed, not followed."""
+
+
 class LeftoverTests(TestCase):
     """A kubelet gets the devices as soon as nothing is in the way."""
 
-    async def check(self, make: Callable[[str], object], path: str) -> None:
+    async def check(self, make: Callable[[str], object], path: str, ours: bool) -> None:
         """Serve while something is there, then without it."""
         lines = Lines(self)
         make(path)
+        before = os.lstat(path)
         manager = Manager(
             RESOURCE.partition("/")[0], Fixed(), settings=Settings(plugin_dir=self.directory)
         )
@@ -82,7 +93,10 @@ class LeftoverTests(TestCase):
             check_lines(self, lines.take(), 4)
             self.assertEqual(lines.failures, [])
             if not self.kubelet.allocatable(RESOURCE):
+                self.assertTrue(os.path.samestat(os.lstat(path), before))
                 _remove(path)
+            else:
+                self.assertTrue(ours)
             await self.kubelet.until(lambda: self.kubelet.allocatable(RESOURCE) == 5)
         finally:
             await manager.stopService()
@@ -108,12 +122,13 @@ class LeftoverTests(TestCase):
 
     async def test_name(self) -> None:
         """Anything that has the socket's name."""
-        for make in NAMES.values():
+        for what, make in NAMES.items():
             await self.prepare()
-            await self.check(make, socket_path(self.directory, RESOURCE))
+            await self.check(make, socket_path(self.directory, RESOURCE), what in OURS)
 
     async def test_place(self) -> None:
         """Anything where the socket is bound."""
-        for make in PLACES.values():
+        for what, make in PLACES.items():
             await self.prepare()
-            await self.check(make, private_directory(socket_path(self.directory, RESOURCE)))
+            path = private_directory(socket_path(self.directory, RESOURCE))
+            await self.check(make, path, what in OURS_TO_BIND)

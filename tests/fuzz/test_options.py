@@ -110,7 +110,7 @@ class OptionTests(CommandLine):
         if type(scanner).__name__ == "GlobScanner":
             scanner.discover()
 
-    @fuzzed(250, st.lists(options, max_size=6))
+    @fuzzed(150, st.lists(options, max_size=6))
     def test_any_words(self, arguments: list[str]) -> None:
         """Any list of words."""
         self.check(arguments)
@@ -121,14 +121,14 @@ class OptionTests(CommandLine):
         """Any words after what is right."""
         self.check([f"--scanner={MODULE}:Named", *arguments])
 
-    @fuzzed(250, st.lists(st.builds("--set={}={}".format, keys, words), max_size=4))
+    @fuzzed(150, st.lists(st.builds("--set={}={}".format, keys, words), max_size=4))
     def test_any_settings(self, arguments: list[str]) -> None:
         """Any settings of the scanner that comes along."""
         self.check(
             [GLOB, "--namespace=a.example.com", "--set=resource=x", "--set=pattern=/x", *arguments]
         )
 
-    @fuzzed(150, words, words)
+    @fuzzed(100, words, words)
     def test_any_pattern(self, resource: str, pattern: str) -> None:
         """Any resource and pattern."""
         name = f"--set=resource={resource}"

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fuzz.support import fuzzed
+from tests.fuzz.support import MEMORY, fuzzed
 from twistdp import topology
 from twistdp.topology import Topology
 
@@ -53,7 +53,7 @@ class Tree:
     """A sysfs, and beside it what must not be looked at."""
 
     def __init__(self, things: dict[str, tuple[str, Any]]) -> None:
-        self.top = tempfile.mkdtemp(prefix="fuzz-")
+        self.top = tempfile.mkdtemp(prefix="fuzz-", dir=MEMORY)
         self.root = os.path.join(self.top, "sys")
         os.makedirs(os.path.join(self.top, "outside"))
         with open(os.path.join(self.top, "outside", "numa_node"), "w", encoding="ascii") as file:
@@ -118,7 +118,7 @@ class TopologyTests(SynchronousTestCase):
                 self.assertLessEqual(nodes, set(range(1024)))
         self.assertIsInstance(known.nodes(["/dev/null", "/dev/\0", "/\udcff", ""]), tuple | None)
 
-    @fuzzed(250, trees)
+    @fuzzed(150, trees)
     def test_any_tree(self, things: dict[str, tuple[str, Any]]) -> None:
         """Loops, pipes and links to elsewhere lead to an answer, and nowhere outside."""
         with Tree(things) as tree, opened(self) as paths:

@@ -77,7 +77,7 @@ class MessageTests(WireTestCase):
         def run() -> None:
             with self.client() as channel:
                 self.lines.take()
-                self.check_all(channel, 400, PLUGIN)
+                self.check_all(channel, 250, PLUGIN)
             self.check_serves()
             self.assertEqual(self.lines.failures, [])
 
@@ -96,7 +96,7 @@ class HookTests(WireTestCase):
             with self.client() as channel:
                 self.lines.take()
                 methods = {name: PLUGIN[name] for name in (ALLOCATE, GET_PREFERRED_ALLOCATION)}
-                self.check_all(channel, 150, methods)
+                self.check_all(channel, 80, methods)
             self.check_serves()
             self.assertEqual(self.lines.failures, [])
 
@@ -123,7 +123,7 @@ class WatcherTests(WireTestCase):
 
         def run() -> None:
             with self.client() as channel:
-                self.check_all(channel, 200, {**WATCHER, GET_OPTIONS: PLUGIN[GET_OPTIONS]})
+                self.check_all(channel, 120, {**WATCHER, GET_OPTIONS: PLUGIN[GET_OPTIONS]})
             self.check_serves()
             self.assertEqual(self.lines.failures, [])
             with self.client() as channel:
