@@ -184,7 +184,7 @@ class ForegroundTests(LogTestCase):
             rf'options asked for resource="{RESOURCE}"',
             rf'stream opened resource="{RESOURCE}" kubelets=true',
             rf'list sent resource="{RESOURCE}" version=0 bytes=\d+',
-            rf'allocation asked for resource="{RESOURCE}" ids=\[\["thing-0"\]\]',
+            rf'allocation asked for resource="{RESOURCE}" ids=\["thing-0"\]',
             rf'stream ended resource="{RESOURCE}" kubelets=true',
             r"said with level 3",
         ]
