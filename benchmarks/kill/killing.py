@@ -4,39 +4,23 @@ import os
 import random
 import shutil
 import tempfile
-from collections import Counter
 from itertools import count
 from typing import Any
 
-import attrs
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.task import deferLater
 
+from benchmarks.kill.hardware import KINDS, Hardware
+from benchmarks.kill.outcome import Outcome
 from benchmarks.kill.plugin import ANSWERING, NAMESPACE
 from benchmarks.kill.watching import SpecWatch
 from twistdp.testing import AdmissionRefused, FakeKubelet
 from twistdp.testing.process import ChildProcess, twistd_command
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-KINDS = ("camera", "modem", "scope")
 BOUND = 20.0
 """Seconds in which a plugin must be registered again."""
 MOMENTS = ("starting", "registering", "serving", "writing", "allocating")
-
-
-@attrs.define
-class Outcome:
-    """How often the process was killed when, how long it took then, and what was wrong.
-
-    `again` are the seconds from the start of the next process to the true list in the kubelet,
-    `halfway` counts the kills in the middle of writing a spec, `reads` how often specs were read.
-    """
-
-    killed: Counter[str] = attrs.field(factory=Counter)
-    again: list[float] = attrs.field(factory=list)
-    halfway: int = 0
-    reads: int = 0
-    problems: list[str] = attrs.field(factory=list)
 
 
 class Killing:
@@ -51,21 +35,18 @@ class Killing:
             os.path.join(self._directory, name) for name in ("plugins", "devices", "cdi")
         )
         os.mkdir(self._plugins)
-        os.mkdir(self._devices)
         self._pods = os.path.join(self._directory, "pods.sock")
         self._kubelet = FakeKubelet(
             self._plugins, pod_resources=self._pods, force=True, reactor=reactor
         )
+        self._hardware = Hardware(self._devices, chance)
         self._serial = count()
-        self._there: set[str] = set()
         self._held: dict[str, set[str]] = {}
         self._child: ChildProcess | None = None
         self._start_up = 1.0
 
     async def run(self, times: int) -> Outcome:
         """So many kills, each followed by a process that must be registered again."""
-        for kind in KINDS:
-            self._plug(f"{kind}.0")
         try:
             with SpecWatch(self._cdi) as specs:
                 await self._kubelet.start()
@@ -97,7 +78,8 @@ class Killing:
             listed = {kind: self._kubelet.devices(_resource(kind)) for kind in KINDS}
             assert self._child is not None
             self.outcome.problems.append(
-                f"not registered again: {listed}, should be {self._there}\n{self._child.output}"
+                f"not registered again: {listed}, should be {self._hardware.there}\n"
+                f"{self._child.output}"
             )
         self._start_up = self._reactor.seconds() - begin
         self.outcome.again.append(self._start_up)
@@ -115,7 +97,7 @@ class Killing:
             await self._pause(0.02)
         elif moment == "writing":
             for _ in range(self._random.randint(1, 5)):
-                self._change()
+                self._hardware.change()
                 await self._pause(0.01)
         elif moment == "allocating":
             self._allocate()
@@ -128,7 +110,7 @@ class Killing:
         self.outcome.killed[moment] += 1
         self.outcome.halfway += any(name.startswith(".") for name in _listed(self._cdi))
         for _ in range(self._random.randint(0, 3)):
-            self._change()
+            self._hardware.change()
         if self._random.random() < 0.2:
             await self._kubelet.restart()
 
@@ -137,13 +119,13 @@ class Killing:
 
         Nor of a type whose devices all vanished while no process was there.
         """
-        self._plug(f"{KINDS[-1]}.0")
+        self._hardware.plug(f"{KINDS[-1]}.0")
         await self._kubelet.until(self._all_listed, BOUND)
         assert self._child is not None
         self._child.signal("KILL")
         await self._child.ended
-        for id_ in [id_ for id_ in self._there if id_.startswith(KINDS[-1])]:
-            self._unplug(id_)
+        for id_ in [id_ for id_ in self._hardware.there if id_.startswith(KINDS[-1])]:
+            self._hardware.unplug(id_)
         await self._start()
         self._child.signal("TERM")
         await self._child.ended
@@ -170,28 +152,8 @@ class Killing:
             and self._kubelet.devices(_resource(kind)).keys() == ids
             and self._kubelet.allocatable(_resource(kind)) == len(ids)
             for kind in KINDS
-            if (ids := {id_ for id_ in self._there if id_.startswith(kind)})
+            if (ids := {id_ for id_ in self._hardware.there if id_.startswith(kind)})
         )
-
-    def _change(self) -> None:
-        """A device comes, goes, or becomes another one under its name; types come and go too."""
-        id_ = f"{self._random.choice(KINDS)}.{self._random.randint(0, 2)}"
-        if id_ in self._there and id_ != f"{KINDS[0]}.0" and self._random.random() < 0.6:
-            self._unplug(id_)
-        else:
-            self._plug(id_)
-
-    def _unplug(self, id_: str) -> None:
-        self._there.remove(id_)
-        os.unlink(os.path.join(self._devices, id_))
-
-    def _plug(self, id_: str) -> None:
-        # Elsewhere first, so that nobody reads half of it.
-        new = os.path.join(self._directory, "new")
-        with open(new, "w", encoding="ascii") as file:
-            file.write(f"version-{next(self._serial)}")
-        os.replace(new, os.path.join(self._devices, id_))
-        self._there.add(id_)
 
     def _allocate(self) -> None:
         """A pod that may or may not get its devices; what it got, it keeps for a while."""

@@ -1,5 +1,6 @@
 """The node of a soak: an emulated kubelet here, the plugin in a process of its own."""
 
+import glob
 import os
 import random
 import shutil
@@ -49,7 +50,7 @@ class Bench:
         self.plugin: ChildProcess | None = None
         self._pods = pods
 
-    def start_plugin(self) -> None:
+    def start_plugin(self) -> ChildProcess:
         """Start the process."""
         glob = "--scanner=twistdp.scanners:GlobScanner"
         options = [
@@ -71,6 +72,7 @@ class Bench:
             [*command, *options, *directories], reactor=self.reactor, path=ROOT
         )
         self.plugin.ended.addCallback(self._ended)
+        return self.plugin
 
     async def close(self) -> None:
         """End the plugin, politely, and the kubelet; whatever is left over is a problem."""
@@ -84,7 +86,7 @@ class Bench:
         if self.kubelet.running:
             await self.kubelet.stop()
         left = [name for name in os.listdir(self.plugins) if "kubelet" not in name]
-        left += [name for name in os.listdir(self.cdi) if name.startswith(".")]
+        left += glob.glob(os.path.join(self.cdi, ".*"))
         if left:
             self.problem(f"left over after the end: {left}")
         for number in self.numbers:

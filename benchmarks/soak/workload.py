@@ -18,17 +18,27 @@ from benchmarks.soak.strangers import Strangers
 async def soak(reactor: Any, seconds: float, loops_from: int | None, keep: bool = False) -> Record:
     """Run for so many seconds; `loops_from` is as for `Bench`.  With `keep` the log stays."""
     bench = Bench(reactor, loops_from)
-    files, contents = Files(bench), Contents(bench)
+    try:
+        await _run(bench, seconds)
+    finally:
+        await bench.close()
+        _read_log(bench)
+        if not keep:
+            bench.remove()
+    return bench.record
+
+
+async def _run(bench: Bench, seconds: float) -> None:
+    files, contents, pods = Files(bench), Contents(bench), Pods(bench)
     await bench.kubelet.start()
-    bench.start_plugin()
-    assert bench.plugin is not None
+    plugin = bench.start_plugin()
     for resource in (FILE, CDI):
         await bench.kubelet.listed(resource, STEADY, 30.0)
-    bench.begin = reactor.seconds()
-    sampler = Sampler(bench.plugin.pid, bench.view, bench.cdi, bench.record)
+    bench.begin = bench.reactor.seconds()
+    sampler = Sampler(plugin.pid, bench.view, bench.cdi, bench.record)
     sampling = LoopingCall(lambda: sampler.look(bench.now()))
     sampling.start(1.0).addErrback(lambda failure: bench.problem(failure.getTraceback()))
-    pods, strangers = Pods(bench), Strangers(bench)
+    strangers = Strangers(bench)
     loops = [
         bench.forever(files.step, 0.1),
         bench.forever(contents.step, 0.7),
@@ -41,22 +51,15 @@ async def soak(reactor: Any, seconds: float, loops_from: int | None, keep: bool 
     ]
     if bench.numbers:
         loops.append(bench.forever(Loops(bench).step, 1.0))
-    try:
-        await deferLater(reactor, seconds)
-        bench.ending = True
-        await DeferredList(loops)
-        # Nobody disturbs any more: the last state must be the kubelet's too.
-        await files.settled()
-        await contents.settled()
-    finally:
-        if sampling.running:
-            sampling.stop()
-        await bench.close()
-        pods.stop()
-        _read_log(bench)
-        if not keep:
-            bench.remove()
-    return bench.record
+    await deferLater(bench.reactor, seconds)
+    bench.ending = True
+    await DeferredList(loops)
+    pods.stop()
+    # Nobody disturbs any more: the last state must be the kubelet's too.
+    await files.settled()
+    await contents.settled()
+    if sampling.running:
+        sampling.stop()
 
 
 def _read_log(bench: Bench) -> None:
