@@ -173,11 +173,11 @@ class Schedule:
 
     def _stop(self) -> None:
         """Stop, in the middle of whatever goes on, and leave nothing."""
-        for _ in range(self._chance.randrange(5)):
-            self._step([])
+        for _ in range(self._chance.randrange(10)):
+            self._step(self._world.faults())
         self._note("!!   the end")
-        stopped = self._world.stop()
-        self._until(lambda: bool(stopped.called))
+        self._world.stop()
+        self._until(lambda: not self._world.stopping)
         self._world.leave()
         self._exhaust()
         left = self._world.left()
@@ -191,7 +191,7 @@ class Schedule:
         while not done():
             due = self._next_timer()
             if due is None or due > end:
-                raise Violation(f"it does not come right: {self._world.state()}")
+                raise Violation(f"nothing more will happen: {self._world.state()}")
             self._pass_time(max(0.0, due - self._clock.seconds()))
             self._exhaust()
 

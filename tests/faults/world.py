@@ -233,22 +233,21 @@ class World:
 
     def state(self) -> str:
         """What there is, and what the kubelet has, for people."""
-        assert self.node.kubelet is not None
-        seen = {
+        kubelet = self.node.kubelet
+        seen = kubelet and {
             kind: (
-                sorted(self.node.kubelet.allocatable(f"{DOMAIN}/{kind}")),
-                self.node.kubelet.is_served(f"{DOMAIN}/{kind}"),
+                sorted(kubelet.allocatable(f"{DOMAIN}/{kind}")),
+                kubelet.is_served(f"{DOMAIN}/{kind}"),
             )
             for kind in KINDS
         }
         wanted = {kind: sorted(ids) for kind, ids in self._wanted.items()}
-        return f"wanted {wanted}, seen {seen}, sockets {sorted(os.listdir(self._sockets))}"
+        return f"wanted {wanted}, seen {seen}, left {self.left()}"
 
-    def stop(self) -> Deferred[Any]:
+    def stop(self) -> None:
         """Stop the service for good."""
-        stopped: Deferred[Any] = self._manager.stopService()
+        self._service_stops()
         self._scanner.notifier = None
-        return stopped
 
     def leave(self) -> None:
         """All others go too."""
@@ -257,8 +256,9 @@ class World:
 
     def left(self) -> list[str]:
         """What a service that has stopped should not have left."""
+        sockets = os.listdir(self._sockets) if os.path.isdir(self._sockets) else []
         return [
-            *(name for name in os.listdir(self._sockets) if name != KUBELET_SOCKET),
+            *(name for name in sockets if name != KUBELET_SOCKET),
             *(name for name in os.listdir(os.path.dirname(self._sockets)) if name[0] == "."),
             *(str(call) for call in self.clock.getDelayedCalls()),
             *(str(task) for task in asyncio.all_tasks(self.clock.loop)),
