@@ -9,13 +9,17 @@ from zope.interface import implementer
 
 from tests.logs import LogTestCase
 from twistdp import HEALTHY, AllocateResponse, DeviceInfo, IAllocator, Settings, klog
-from twistdp.answers import Answers
+from twistdp.answers import MOST_CONTAINERS, Answers
 from twistdp.calls import ContainerAllocateResponse
 from twistdp.cdiparts import CdiParts
-from twistdp.errors import UnknownDevice
+from twistdp.errors import UnknownDevice, UnreasonableRequest
 from twistdp.hooks import Hooks
 from twistdp.inventory import Inventory
-from twistdp.kubelet.deviceplugin_v1beta1_pb2 import AllocateRequest, ContainerAllocateRequest
+from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
+    AllocateRequest,
+    ContainerAllocateRequest,
+    PreferredAllocationRequest,
+)
 
 RESOURCE = "a.example.com/thing"
 
@@ -54,6 +58,20 @@ class HandedOutTests(SynchronousTestCase):
         asked = answers(Generous())
         self.successResultOf(Deferred.fromCoroutine(asked.allocate(request("a", "b" * 10_000))))
         self.assertEqual(asked.handed_out, {"a"})
+
+
+class SizeTests(SynchronousTestCase):
+    """Requests that would keep others waiting."""
+
+    def test_containers(self) -> None:
+        """Only so many containers are answered in one call."""
+        empty = AllocateRequest.FromString(b"\n\0" * MOST_CONTAINERS)
+        self.assertEqual(answers().allocate(empty), b"\n\0" * MOST_CONTAINERS)
+        more = AllocateRequest.FromString(b"\n\0" * (MOST_CONTAINERS + 1))
+        self.assertRaises(UnreasonableRequest, answers().allocate, more)
+        preferred = PreferredAllocationRequest.FromString(b"\n\0" * (MOST_CONTAINERS + 1))
+        asking = Deferred.fromCoroutine(answers().preferred(preferred))
+        self.failureResultOf(asking, UnreasonableRequest)
 
 
 class LogTests(LogTestCase):

@@ -1,7 +1,7 @@
 """What one resource answers the kubelet: the default, unless the scanner's hooks say otherwise."""
 
 from collections.abc import Coroutine, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
@@ -18,7 +18,7 @@ from twistdp.calls import (
 )
 from twistdp.cdiparts import CdiParts
 from twistdp.devices import HEALTHY, DeviceInfo, check_device
-from twistdp.errors import BadDevice
+from twistdp.errors import BadDevice, UnreasonableRequest
 from twistdp.hooks import Hooks
 from twistdp.inventory import Inventory
 from twistdp.klog import V
@@ -27,6 +27,9 @@ from twistdp.legible import shown
 from twistdp.naming import natural_key
 from twistdp.preferred import choose
 from twistdp.secrecy import kind_of
+
+MOST_CONTAINERS: Final = 1000
+"""Container requests in one call: kubelets send one, and one message has room for two million."""
 
 
 class Answers:
@@ -65,6 +68,7 @@ class Answers:
         if V(4):
             ids = [listed(part.devices_ids) for part in request.container_requests[:8]]
             V(4).info("allocation asked for", resource=self._resource, ids=ids)
+        _check_size(request)
         if self._hooks.allocates:
             return self._allocate_with_hooks(request)
         answer = messages.allocate_response(
@@ -75,6 +79,7 @@ class Answers:
 
     async def preferred(self, request: messages.PreferredAllocationRequest) -> Message:
         """GetPreferredAllocation: the hook's ids, or the policy's."""
+        _check_size(request)
         values = PreferredAllocationRequest(
             self._resource,
             [
@@ -175,6 +180,14 @@ class Answers:
     def _gave(self, request: messages.AllocateRequest) -> None:
         for part in request.container_requests:
             self.handed_out.update(self._inventory.known(part.devices_ids))
+
+
+def _check_size(request: messages.AllocateRequest | messages.PreferredAllocationRequest) -> None:
+    if (count := len(request.container_requests)) > MOST_CONTAINERS:
+        raise UnreasonableRequest(
+            f"{count} containers in one request: at most {MOST_CONTAINERS} are answered; ask for "
+            "them one by one, as kubelets do"
+        )
 
 
 def _check(part: ContainerAllocateResponse) -> None:

@@ -23,7 +23,7 @@ class PodError(TwistdpError):
 
 
 class CallerError(TwistdpError):
-    """Whoever called must act: it sent bytes that are no message."""
+    """Whoever called must act: it sent what no kubelet sends."""
 
 
 class RetriedError(TwistdpError):
@@ -104,6 +104,10 @@ class UnhealthyDevice(AllocationRefused):
 
 class MalformedMessage(CallerError, ValueError):
     """Bytes on the wire do not parse as the message they should be."""
+
+
+class UnreasonableRequest(CallerError):
+    """A message asks for so much that answering it would keep others waiting."""
 
 
 # Nobody

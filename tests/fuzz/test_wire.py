@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from tests.fuzz.served import MESSAGES, Repeating, ServedTestCase
 from tests.fuzz.support import check_lines, fuzzed, in_thread
 from tests.fuzz.wire import KNOWN, PLUGIN, WATCHER, calls
+from twistdp.answers import MOST_CONTAINERS
 from twistdp.kubelet.api import (
     ALLOCATE,
     GET_INFO,
@@ -44,6 +45,8 @@ class WireTestCase(ServedTestCase):
         if message is None:
             self.assertEqual(code, grpc.StatusCode.INVALID_ARGUMENT)
             self.assertIn(MESSAGES[method][0].DESCRIPTOR.full_name, answer)
+        elif len(getattr(message, "container_requests", ())) > MOST_CONTAINERS:
+            self.assertEqual(code, grpc.StatusCode.INVALID_ARGUMENT)
         else:
             self.assertIn(code, {OK, *REFUSALS.get(method, ())})
         if code is not OK:

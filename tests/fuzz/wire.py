@@ -76,11 +76,18 @@ many_ids = st.lists(ids, max_size=6) | st.builds(
 sizes = st.sampled_from([0, 1, 2, 3, 4, 100, -1, -(2**31), 2**31 - 1, 2**31, 2**63, 2**64 - 1])
 
 
+def _crowd(part: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    """A message of very many, but small requests."""
+    return st.builds(lambda part, count: texts(1, [part[:4]]) * count, part, st.integers(900, 1100))
+
+
 def _each(part: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
     """A message of container requests, usually one."""
-    return st.lists(part, min_size=1, max_size=1).map(lambda parts: texts(1, parts)) | st.lists(
-        part, max_size=5
-    ).map(lambda parts: texts(1, parts))
+    return (
+        st.lists(part, min_size=1, max_size=1).map(lambda parts: texts(1, parts))
+        | st.lists(part, max_size=5).map(lambda parts: texts(1, parts))
+        | _crowd(part)
+    )
 
 
 allocations = _each(many_ids.map(lambda values: texts(1, values)))
