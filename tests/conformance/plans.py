@@ -37,5 +37,6 @@ def _plan(start: str, patience: float = 15.0) -> Plan:
         sicken="echo ill > {work_dir}/b",
         heal="echo > {work_dir}/b",
         patience=patience,
+        startup=20.0,
         restarts=12,
     )

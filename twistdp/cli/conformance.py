@@ -63,6 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--patience", type=float, default=10.0, metavar="S", help="seconds that anything may take"
     )
     parser.add_argument(
+        "--startup",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="seconds that a process may take until it registers for the first time",
+    )
+    parser.add_argument(
         "--restarts", type=int, default=50, metavar="N", help="restarts to look for leaks"
     )
     parser.add_argument(
@@ -146,6 +153,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         heal=arguments.make_healthy,
         bind=arguments.bind,
         patience=arguments.patience,
+        startup=arguments.startup,
         restarts=arguments.restarts,
     )
     if shutil.which(plan.command[0]) is None:

@@ -20,7 +20,8 @@ class Plan:
     disappear, `sicken` and `heal` make one unhealthy and healthy; they are run by a shell.
     `resource` is the one to look at; by default the first that has devices.  `bind` puts the
     plugin directory where plugins expect it, for those that cannot be told.  `patience` is how
-    many seconds anything may take, `restarts` how many are made to look for leaks.
+    many seconds anything may take, `startup` how many a process may until it registers for the
+    first time, `restarts` how many are made to look for leaks.
 
     Raises `BadSetting`.
     """
@@ -33,6 +34,7 @@ class Plan:
     heal: str | None = None
     bind: bool = False
     patience: float = 10.0
+    startup: float = 30.0
     restarts: int = 50
 
     def __attrs_post_init__(self) -> None:
@@ -48,8 +50,10 @@ class Plan:
             raise BadSetting("--hotplug-add and --hotplug-remove belong together: give both")
         if (self.sicken is None) != (self.heal is None):
             raise BadSetting("--make-unhealthy and --make-healthy belong together: give both")
-        if self.patience <= 0 or self.restarts < 2:
-            raise BadSetting("patience must be more than 0 seconds, restarts at least 2")
+        if min(self.patience, self.startup) <= 0 or self.restarts < 2:
+            raise BadSetting(
+                "patience and startup must be more than 0 seconds, restarts at least 2"
+            )
 
     def names(self, place: str) -> bool:
         """Whether the plugin's command names one of `PLACES`."""

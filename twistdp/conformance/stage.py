@@ -1,5 +1,6 @@
 """A kubelet, directories and a plugin's process, and what was seen of them."""
 
+import math
 import os
 import shutil
 import tempfile
@@ -47,6 +48,8 @@ class Stage:
             observe=self.say,
         )
         self._plugin: Subject | None = None
+        self._started = -math.inf
+        self._heard_before = 0
 
     # Evidence
 
@@ -72,6 +75,7 @@ class Stage:
 
     def start_plugin(self) -> None:
         """Start the plugin's process."""
+        self._started, self._heard_before = self.seconds, len(self.kubelet.arrivals)
         self._plugin = Subject(self.plan, self.places, self._reactor)
         self.say(f"the plugin was started, process {self._plugin.pid}")
 
@@ -101,14 +105,18 @@ class Stage:
         `what` says what is waited for, as in "the plugin registers".  An end of the plugin is
         a failure too, unless the condition stands `alone`.
         """
-        limit = self.plan.patience
-        deadline = self._reactor.seconds() + limit
+        begin = self.seconds
         while not condition():
             if not alone and self._plugin is not None and self._plugin.status is not None:
                 raise Failed(f"the plugin {described(self._plugin.status)} (expected: {what})")
-            if self._reactor.seconds() > deadline:
-                raise Failed(f"not within {limit:g} s: {what}")
+            if self.seconds > max(begin + self.plan.patience, self._startup_ends()):
+                raise Failed(f"not within {self.seconds - begin:.1f} s: {what}")
             await self.pause(LOOK)
+
+    def _startup_ends(self) -> float:
+        """Until when a process that has just been started need not be heard of."""
+        heard = len(self.kubelet.arrivals) > self._heard_before
+        return 0.0 if heard else self._started + self.plan.startup
 
     async def pause(self, seconds: float) -> None:
         """Let time go by."""
