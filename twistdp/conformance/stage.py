@@ -109,14 +109,15 @@ class Stage:
         while not condition():
             if not alone and self._plugin is not None and self._plugin.status is not None:
                 raise Failed(f"the plugin {described(self._plugin.status)} (expected: {what})")
-            if self.seconds > max(begin + self.plan.patience, self._startup_ends()):
+            if self.seconds > max(begin + self.plan.patience, self._newcomer_has_until()):
                 raise Failed(f"not within {self.seconds - begin:.1f} s: {what}")
             await self.pause(LOOK)
 
-    def _startup_ends(self) -> float:
-        """Until when a process that has just been started need not be heard of."""
-        heard = len(self.kubelet.arrivals) > self._heard_before
-        return 0.0 if heard else self._started + self.plan.startup
+    def _newcomer_has_until(self) -> float:
+        """A process that was started has longer until it registers, and then as long as any."""
+        for first in self.kubelet.arrivals[self._heard_before :]:
+            return first.seconds - self._begin + self.plan.patience
+        return self._started + self.plan.startup
 
     async def pause(self, seconds: float) -> None:
         """Let time go by."""
