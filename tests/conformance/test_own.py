@@ -36,7 +36,7 @@ class OwnTests(TestCase):
         """Registered at the kubelet's socket."""
         await self.suite(
             "socket",
-            {"options.unannounced", "registry.info", "registry.notify", "registry.kept"},
+            {"options.unannounced", "registry.info", "registry.notify", "registry.once"},
         )
 
     async def test_watcher(self) -> None:

@@ -116,7 +116,7 @@ class Stage:
     def _newcomer_has_until(self) -> float:
         """A process that was started has longer until it registers, and then as long as any."""
         for first in self.kubelet.arrivals[self._heard_before :]:
-            return first.seconds - self._begin + self.plan.patience
+            return first.seconds - float(self._begin) + self.plan.patience
         return self._started + self.plan.startup
 
     async def pause(self, seconds: float) -> None:
