@@ -121,6 +121,10 @@ class GlobTests(SynchronousTestCase):
         self.assertEqual(accept(tree).refusals, ())
         check_lines(self, self.lines.take(), 102)
 
+    def assert_good(self, tree: DeviceTree) -> None:
+        """The good file is there; a link to its directory may show another of its name."""
+        self.assertIn("good", {id_.partition("-")[0] for id_ in tree["x"]})
+
     @fuzzed(100, contents, st.lists(st.tuples(names, st.sampled_from(sorted(KINDS))), max_size=4))
     def test_any_files(self, content: dict[bytes, str], changes: list[tuple[bytes, str]]) -> None:
         """What is a device is found, whatever lies beside it; following comes to the same."""
@@ -132,7 +136,7 @@ class GlobTests(SynchronousTestCase):
             scanner = GlobScanner("x", [f"{box.root}/*", f"{box.root}/*/*"], nodes_only=False)
             tree = scanner.discover()
             self.check(tree)
-            self.assertIn("good", {id_.partition("-")[0] for id_ in tree["x"]})
+            self.assert_good(tree)
             for name, kind in changes:
                 box.remove(name)
                 box.make(name, kind)
@@ -215,9 +219,9 @@ class GlobTests(SynchronousTestCase):
             try:
                 scanner = GlobScanner("x", [f"{box.root}/*", f"{box.root}/*/*"], nodes_only=False)
                 for _ in range(60):
-                    self.assertIn("good", scanner.discover()["x"])
+                    self.assert_good(scanner.discover())
                     changed = {f"{box.root}/{number}" for number in range(7)}
-                    self.assertIn("good", scanner.follow(changed)["x"])
+                    self.assert_good(scanner.follow(changed))
             finally:
                 over.set()
                 thread.join()
