@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable
 from subprocess import PIPE, STDOUT, run
 
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 FINDINGS = "fuzz-findings"
 LONGEST_INPUT = 4096
 SLOWEST_INPUT = 10
@@ -32,7 +33,10 @@ def fuzz_one(name: str, options: list[str]) -> None:
 def fuzz(name: str, seeds: Iterable[bytes], seconds: int) -> bool:
     """Feed one target for a time; whether nothing was found."""
     os.makedirs(FINDINGS, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="fuzz-corpus-") as corpus:
+    # The process ends without cleaning up: what it makes is made, and removed, in here.
+    with tempfile.TemporaryDirectory(prefix="fuzz-", dir=MEMORY) as directory:
+        corpus = os.path.join(directory, "corpus")
+        os.mkdir(corpus)
         for number, seed in enumerate(seeds):
             with open(os.path.join(corpus, f"seed{number}"), "wb") as file:
                 file.write(seed)
@@ -45,6 +49,7 @@ def fuzz(name: str, seeds: Iterable[bytes], seconds: int) -> bool:
                 f"-timeout={SLOWEST_INPUT}",
                 f"-artifact_prefix={FINDINGS}/{name}-",
             ],
+            env={**os.environ, "TMPDIR": directory},
             stdout=PIPE,
             stderr=STDOUT,
             text=True,
