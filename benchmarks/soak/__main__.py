@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument("--json", default="soak.json", help="where all figures are written")
     parser.add_argument("--plot", default="soak.svg", help="where they are drawn")
     parser.add_argument("--loops-from", type=int, default=64, help="first loop device to use")
+    parser.add_argument("--pace", type=float, default=1.0, help="how many times as much happens")
     parser.add_argument("--keep", action="store_true", help="keep the plugin's log")
     arguments = parser.parse_args()
     loops_from = arguments.loops_from if loopdevices.usable() else None
@@ -24,7 +25,13 @@ def main() -> int:
     async def run(reactor: Any) -> int:
         from benchmarks.soak.workload import soak
 
-        record = await soak(reactor, 60 * arguments.minutes, loops_from, arguments.keep)
+        record = await soak(
+            reactor,
+            60 * arguments.minutes,
+            loops_from,
+            pace=arguments.pace,
+            keep=arguments.keep,
+        )
         figures = summary(record)
         save(record, figures, arguments.json)
         plot(record, arguments.plot)

@@ -25,11 +25,13 @@ LOOPS = 3
 class Bench:
     """Directories, kubelet, plugin, and what was seen of them.
 
-    `loops_from` is the number from which on loop devices may be added, None for none.
+    `loops_from` is the number from which on loop devices may be added, None for none.  `pace` is
+    how many times as much happens as usual.
     """
 
-    def __init__(self, reactor: Any, loops_from: int | None) -> None:
+    def __init__(self, reactor: Any, loops_from: int | None, pace: float = 1.0) -> None:
         self.reactor = reactor
+        self._pace = pace
         self.record = Record()
         self.begin = reactor.seconds()
         self.ending = False
@@ -110,12 +112,12 @@ class Bench:
         return deferLater(self.reactor, seconds * random.uniform(0.5, 1.5))
 
     def forever(self, step: Callable[[], Awaitable[Any]], interval: float) -> Deferred[None]:
-        """Take a step every `interval` seconds or so, until the end; fires then."""
+        """Take a step every `interval` seconds or so, at the usual pace; fires at the end."""
 
         async def loop() -> None:
             while not self.ending:
                 await step()
-                await self.pause(interval)
+                await self.pause(interval / self._pace)
 
         return Deferred.fromCoroutine(loop()).addErrback(
             lambda failure: self.problem(f"the soak itself failed: {failure.getTraceback()}")

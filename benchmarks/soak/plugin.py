@@ -1,9 +1,11 @@
 """What the soak adds to the plugin process: a scanner with CDI parts, and a view inside."""
 
 import asyncio
+import ctypes
 import gc
 import json
 import os
+import sys
 from collections import Counter
 from typing import Any
 
@@ -69,6 +71,34 @@ class CdiScanner(WatchingScanner):
         return UseDefaultMethod
 
 
+class _MallInfo(ctypes.Structure):
+    """``struct mallinfo2`` (mallinfo(3))."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in [
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        ]
+    ]
+
+
+def _malloc() -> int:
+    """Bytes in use that the C library has given; what it merely keeps does not count."""
+    mallinfo = ctypes.CDLL(None).mallinfo2
+    mallinfo.restype = _MallInfo
+    info = mallinfo()
+    return int(info.uordblks + info.hblkhd)
+
+
 @implementer(IScanner)
 class Probe:
     """Finds no device; writes what only the process itself can see into the file `path`."""
@@ -97,6 +127,8 @@ class Probe:
             "timers": len(reactor.getDelayedCalls()),
             "tasks": len(asyncio.all_tasks(loop_of(reactor))),
             "objects": sum(self._objects.values()),
+            "blocks": sys.getallocatedblocks() / 1e3,
+            "malloc": _malloc() / 1e6,
             "types": self._objects,
         }
         with open(f"{self.path}.new", "w", encoding="ascii") as file:

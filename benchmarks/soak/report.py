@@ -11,12 +11,22 @@ from benchmarks.soak.figures import percentile, slope
 from benchmarks.soak.record import Record
 from benchmarks.soak.verdict import counted, judge, series
 
-GAUGES = ("descriptors", "threads", "timers", "tasks", "objects", "specs", "cpu")
+GAUGES = (
+    "descriptors",
+    "threads",
+    "timers",
+    "tasks",
+    "objects",
+    "blocks",
+    "malloc",
+    "specs",
+    "cpu",
+)
 
 
 def summary(record: Record) -> dict[str, Any]:
     """All figures: milliseconds, megabytes, megabytes an hour, kilobytes of specs,
-    percent of one core."""
+    percent of one core, thousand blocks of Python's memory."""
     samples = counted(record.samples)
     rss = [value for _, value in series(samples, "rss")]
     return {
@@ -39,6 +49,7 @@ def summary(record: Record) -> dict[str, Any]:
             for name in GAUGES
             if (values := [value for _, value in series(samples, name)])
         },
+        "inside": {name: slope(series(samples, name)) for name in ("malloc", "blocks") if samples},
         "objects": _more(record),
         "complaints": judge(record),
     }
@@ -94,6 +105,11 @@ def _lines(figures: dict[str, Any]) -> Iterator[str]:
         yield (
             f"  RSS after warm-up {rss['begin']:.1f} MB, at the end {rss['end']:.1f} MB, "
             f"at most {rss['max']:.1f} MB, slope {rss['slope']:+.2f} MB an hour"
+        )
+    if inside := figures["inside"]:
+        yield (
+            f"  in use inside: C library {inside['malloc']:+.2f} MB an hour, "
+            f"Python {inside['blocks']:+.2f} thousand blocks an hour"
         )
     if figures["objects"]:
         more = ", ".join(f"{name} +{number}" for name, number in figures["objects"].items())

@@ -15,9 +15,19 @@ from benchmarks.soak.sampling import Sampler
 from benchmarks.soak.strangers import Strangers
 
 
-async def soak(reactor: Any, seconds: float, loops_from: int | None, keep: bool = False) -> Record:
-    """Run for so many seconds; `loops_from` is as for `Bench`.  With `keep` the log stays."""
-    bench = Bench(reactor, loops_from)
+async def soak(
+    reactor: Any,
+    seconds: float,
+    loops_from: int | None = None,
+    *,
+    pace: float = 1.0,
+    keep: bool = False,
+) -> Record:
+    """Run for so many seconds; `loops_from` and `pace` are as for `Bench`.
+
+    With `keep` the log stays.
+    """
+    bench = Bench(reactor, loops_from, pace)
     try:
         await _run(bench, seconds)
     finally:

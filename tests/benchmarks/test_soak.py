@@ -165,11 +165,23 @@ class SoakTests(TestCase):
 
     async def test_seconds(self) -> None:
         """It runs, sees no problem, and takes samples that nothing lacks."""
-        record = await soak(reactor, 3.0, None)
+        record = await soak(reactor, 3.0)
         self.assertEqual(record.problems, [])
         self.assertGreater(record.counts["file"], 5)
         self.assertGreater(record.counts["pods admitted"], 5)
         self.assertGreaterEqual(
             record.samples[-1].keys(),
-            {"time", "rss", "cpu", "descriptors", "threads", "timers", "tasks", "objects", "specs"},
+            {
+                "time",
+                "rss",
+                "cpu",
+                "descriptors",
+                "threads",
+                "timers",
+                "tasks",
+                "objects",
+                "blocks",
+                "malloc",
+                "specs",
+            },
         )
