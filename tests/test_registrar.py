@@ -97,9 +97,9 @@ class RegistrarTests(SynchronousTestCase):
         self.begun(by_name)
         self.registration.attempts[0].callback(None)
 
-    def opened(self) -> Deferred[Any]:
+    def opened(self, caller: str = "") -> Deferred[Any]:
         """The kubelet's stream, which waits for a second list."""
-        stream = self.streams.follow()
+        stream = self.streams.follow(caller)
         Deferred.fromCoroutine(anext(stream))  # type: ignore[arg-type]
         return Deferred.fromCoroutine(anext(stream))  # type: ignore[arg-type]
 
@@ -127,6 +127,16 @@ class RegistrarTests(SynchronousTestCase):
             self.clock.advance(STREAM_TIMEOUT * 2 ** (number - 1) - 0.1)
             self.assertEqual(self.attempts(), number)
             self.clock.advance(0.1)
+
+    def test_only_an_older_connections_stream(self) -> None:
+        """When a kubelet has dialled twice and one stream is missing, it is registered again."""
+        self.begun()
+        self.streams.asked("kubelet")
+        self.streams.asked("kubelet")
+        self.opened("kubelet")
+        self.registration.attempts[0].callback(None)
+        self.clock.advance(STREAM_TIMEOUT)
+        self.assertEqual(self.attempts(), 2)
 
     def test_stream_in_time(self) -> None:
         """When one is, nothing more is done, until it ends."""

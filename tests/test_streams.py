@@ -132,6 +132,23 @@ class ListStreamsTests(SynchronousTestCase):
             self.end(reader)
         self.assertEqual(self.lost, 2)
 
+    def test_missing(self) -> None:
+        """A kubelet that dialled twice and came once may have lost what counts; others do not."""
+        open_: list[Reader] = []
+        self.assertTrue(self.streams.kubelets_missing)
+        self.streams.asked("kubelet")
+        self.streams.asked("somebody")
+        self.assertTrue(self.streams.kubelets_missing)
+        open_.append(self.reader("kubelet"))
+        self.assertFalse(self.streams.kubelets_missing)
+        self.streams.end_generation(1.0)
+        self.streams.asked("kubelet")
+        self.streams.asked("kubelet")
+        open_.append(self.reader("kubelet"))
+        self.assertTrue(self.streams.kubelets_missing)
+        open_.append(self.reader("kubelet"))
+        self.assertFalse(self.streams.kubelets_missing)
+
     def test_settled(self) -> None:
         """A stream that a kubelet has asked for in vain is not waited for for ever."""
         self.streams.asked("kubelet")

@@ -135,8 +135,9 @@ class Registrar:
         self._session.failed()
 
     def _check_stream(self) -> None:
+        missing = self._streams.kubelets_missing
         self._streams.settled()
-        if self._streams.kubelets_open:
+        if not missing:
             self._stream_timeout = STREAM_TIMEOUT
         else:
             self._stream_timeout = min(self._stream_timeout * 2, STREAM_TIMEOUT_MOST)

@@ -54,6 +54,15 @@ class ListStreams:
         """Whether one that a kubelet opened in this generation has ended."""
         return self._current.over
 
+    @property
+    def kubelets_missing(self) -> bool:
+        """Whether no kubelet has a stream here, or one that has asked more often than it has come.
+
+        The latter has dialled anew, and what is open may belong to an older connection of it.
+        """
+        callers = self._current.kubelets.values()
+        return not callers or any(self._expected[caller] for caller in callers)
+
     def asked(self, caller: str) -> None:
         """`caller` has asked for the options, as a kubelet does before it opens its stream."""
         self._expected[caller] += 1

@@ -14,9 +14,9 @@ SCHEDULES = effort("SCHEDULES", 1000)
 LENGTH = 30
 """Steps of a schedule, between one recovery and the next, at most."""
 
-SLOWEST = {"socket": 6.5, "watcher": 150.0}
-"""Seconds that a recovery may take when all arrives at once: the longest back-off, which with
-the watcher is the kubelet's."""
+SLOWEST = {"socket": 6.5, "watcher": 12.0}
+"""Seconds that a recovery may take when all arrives at once: the longest back-off, and with the
+watcher the wait for a kubelet that will not tell."""
 
 
 class ScheduleTests(SynchronousTestCase):

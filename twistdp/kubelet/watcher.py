@@ -20,8 +20,10 @@ from twistdp.rpc import Method, Server
 PATIENCE = 3.0
 """Seconds until a kubelet counts as absent; one that runs finds a socket within one."""
 
-TIMEOUT = 20.0
-"""Seconds from GetInfo to what became of it; a kubelet dials for up to 10."""
+TIMEOUT = 5.0
+"""Seconds from GetInfo to what became of it; usual are some milliseconds.
+
+It never comes from a kubelet that has been killed meanwhile, or from somebody who only asks."""
 
 
 class WatcherRegistration:
