@@ -306,6 +306,19 @@ class FakeKubeletTests(TestCase):
         await plugin.serve()
         await plugin.register()
 
+    async def test_replacing_follows_a_restart(self) -> None:
+        """Its socket is made anew by one after the other; the last one answers."""
+        plugin = await self.registered()
+        await DeferredList(
+            [self.kubelet.restart(), self.kubelet.replace_socket()], fireOnOneErrback=True
+        )
+        self.assertEqual(self.lines[-1], "kubelet.sock was made anew")
+        await plugin.serve()
+        await plugin.register()
+        await self.kubelet.stop()
+        await self.kubelet.replace_socket()
+        self.assertEqual(self.lines[-1], "kubelet stopped")
+
     async def test_leaves_a_dead_socket(self) -> None:
         """A stopped kubelet's socket stays, and nobody answers there."""
         plugin = await self.registered()

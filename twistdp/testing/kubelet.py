@@ -9,6 +9,7 @@ ends.
 import os
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -122,17 +123,22 @@ class FakeKubelet:
         return self._life.run(lambda: Deferred.fromCoroutine(restart()))
 
     def replace_socket(self) -> Deferred[None]:
-        """Make only ``kubelet.sock`` anew: no other socket is deleted, no stream ended."""
+        """Make only ``kubelet.sock`` anew: no other socket is deleted, no stream ended.
+
+        Does nothing when the kubelet does not run; follows a restart asked for before.
+        """
 
         async def replace() -> None:
+            if self._server is None:
+                return
             old, self._server = self._server, self._make_server(wipe=False)
-            if old is not None:
-                await old.crash()
-            os.unlink(self.socket)
+            await old.crash()
+            with suppress(FileNotFoundError):
+                os.unlink(self.socket)
             await self._server.listen()
             self.say("kubelet.sock was made anew")
 
-        return Deferred.fromCoroutine(replace())
+        return self._life.run(lambda: Deferred.fromCoroutine(replace()))
 
     # What the node has
 

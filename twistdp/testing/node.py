@@ -150,6 +150,8 @@ class NodeResource:
                     raise CallFailed(
                         "UNKNOWN", "failed to dial device plugin: context deadline exceeded"
                     ) from error
+            if self._over:
+                raise CallFailed("UNKNOWN", "the kubelet is ending")
             await connection.channel.close()
             connection.channel = Channel(path, reactor=self._reactor, agent=AGENT)
             await deferLater(self._reactor, 0.1)
