@@ -17,7 +17,7 @@ class HeldChannel:
 
     arrived: "Deferred[Any]"
 
-    def __init__(self, path: str, *, reactor: Any) -> None:
+    def __init__(self, path: str, **_: Any) -> None:
         HeldChannel.arrived = Deferred()
 
     def unary(self, *_: Any) -> "Deferred[DevicePluginOptions]":
@@ -49,7 +49,7 @@ class NodeResourceTests(SynchronousTestCase):
         self.resource = node.NodeResource("a.example.com/b", self, Clock())
         self.successResultOf(Deferred.fromCoroutine(self.resource.connect("/none")))
 
-    def list_taken(self) -> None:
+    def list_taken(self, *_: Any) -> None:
         """See `node.Host`."""
         self.taken.append(None)
 
