@@ -15,7 +15,7 @@ SCHEDULES ?= 50000
 ROUNDS    ?= 1000
 SEED      ?= 0
 
-.PHONY: help demo test conformance faults fuzz kill soak lint types format audit protos clean
+.PHONY: help demo test bench conformance faults fuzz kill soak lint types format audit protos clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: $(VENV)/.test ## all tests, with branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m twisted.trial --reactor=asyncio $(TESTS); status=$$?; \
 	  $(BIN)/coverage combine --quiet; $(BIN)/coverage report --fail-under=90 || status=1; exit $$status
+
+bench: $(VENV)/.soak ## speed and size beside other plugins, a quarter of an hour (BASE=REV, ARGS=)
+	$(BIN)/python -m benchmarks.bench $(if $(BASE),--base $(BASE)) $(ARGS)
 
 conformance: $(VENV)/.test ## every broken plugin against every check, half an hour
 	GRPC_VERBOSITY=ERROR $(BIN)/python -m tests.conformance.matrix

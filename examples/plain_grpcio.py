@@ -80,7 +80,7 @@ def codec(request: Any) -> tuple[Any, Any]:
     return request.FromString, lambda message: message.SerializeToString()
 
 
-def register(plugins: str) -> None:
+def register(plugins: str, resource: str, endpoint: str) -> None:
     """Tell the kubelet; raises grpc.RpcError."""
     with grpc.insecure_channel(f"unix:{plugins}/kubelet.sock") as channel:
         call = channel.unary_unary(
@@ -89,15 +89,15 @@ def register(plugins: str) -> None:
             api.Empty.FromString,
         )
         call(
-            api.RegisterRequest(version="v1beta1", endpoint=ENDPOINT, resource_name=RESOURCE),
+            api.RegisterRequest(version="v1beta1", endpoint=endpoint, resource_name=resource),
             timeout=5,
         )
 
 
-def main(plugins: str, directory: str) -> None:
+def main(plugins: str, directory: str, resource: str = RESOURCE, endpoint: str = ENDPOINT) -> None:
     """Serve until killed; begin anew when the socket is gone, as after a kubelet's restart."""
     plugin = Plugin(directory)
-    path = os.path.join(plugins, ENDPOINT)
+    path = os.path.join(plugins, endpoint)
     while True:
         if os.path.exists(path):
             os.unlink(path)
@@ -106,7 +106,7 @@ def main(plugins: str, directory: str) -> None:
         server.add_insecure_port(f"unix:{path}")
         server.start()
         try:
-            register(plugins)
+            register(plugins, resource, endpoint)
         except grpc.RpcError as error:
             print(f"cannot register: {error.code()}", file=sys.stderr)  # noqa: T201
             server.stop(None)

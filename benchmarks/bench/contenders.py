@@ -1,0 +1,83 @@
+"""The commands that are compared."""
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from twistdp.testing.process import twistd_command
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HERE = os.path.dirname(os.path.abspath(__file__))
+NAMESPACE = "bench.example.com"
+
+OURS, PLAIN, AIO, SYNC = "twistdp", "plain grpcio", "echo aio", "echo sync"
+"""Names: this working tree, the contrast, the floors."""
+
+
+@attrs.frozen
+class Contender:
+    """A plugin's command, in which names in braces are put in.
+
+    ``{plugins}`` is the kubelet's directory, ``{devices}`` one whose files are the devices of
+    `single`, or whose folders are the resources of `many` (nothing: it can serve only one), and
+    ``{answer}`` the size of an Allocate's answer, in bytes.  `follows`: it sees changes and
+    restarts.  `source` comes first on Python's path.
+    """
+
+    name: str
+    single: Sequence[str]
+    many: Sequence[str] = ()
+    follows: bool = True
+    source: str = ROOT
+
+    def command(self, many: bool = False, **values: object) -> list[str]:
+        """The command with the values put in."""
+        texts = self.many if many else self.single
+        return [text.format(**values) for text in texts]
+
+
+def twistdp(name: str = OURS, source: str = ROOT) -> Contender:
+    """twistdp as it is in the directory `source`."""
+    service = [*twistd_command(), "-n", "--pidfile=", "deviceplugin"]
+    # The scanner is always today's: it is taken from the directory that the process runs in.
+    glob = ["--scanner=twistdp.scanners:GlobScanner", "--set=resource=file"]
+    glob += ["--set=pattern={devices}/*", "--set=nodes_only=false", "--set=max_devices=200000"]
+    folders = ["--scanner=scanner:FolderScanner", "--set=directory={devices}"]
+    directories = [f"--namespace={NAMESPACE}", "--plugin-dir={plugins}", "--cdi-dir={plugins}/cdi"]
+    directories += ["--pod-resources-socket={plugins}/pods.sock"]
+    return Contender(
+        name, [*service, *glob, *directories], [*service, *folders, *directories], source=source
+    )
+
+
+def plain() -> Contender:
+    """The contrast: `examples/plain_grpcio.py`."""
+    script = [sys.executable, os.path.join(HERE, "contrast.py")]
+    return Contender(
+        PLAIN,
+        [*script, "single", "{plugins}", "{devices}"],
+        [*script, "many", "{plugins}", "{devices}"],
+    )
+
+
+def floors() -> Iterator[Contender]:
+    """Servers that parse nothing."""
+    for name in (AIO, SYNC):
+        script = [sys.executable, os.path.join(HERE, "floor.py"), name.split()[1]]
+        yield Contender(
+            name,
+            [*script, "single", "{plugins}", "{devices}", "{answer}"],
+            [*script, "many", "{plugins}", "{devices}", "{answer}"],
+            follows=False,
+        )
+
+
+def other(text: str) -> Contender:
+    """A plugin of any kind, given as ``NAME=COMMAND``; raises ValueError for anything else."""
+    name, found, command = text.partition("=")
+    if not (found and name and command):
+        raise ValueError(f"{text!r}: give NAME=COMMAND, such as 'go=./plugin {{plugins}}'")
+    return Contender(name, shlex.split(command))

@@ -1,0 +1,184 @@
+"""A contender's node: its directories, its kubelet, its process."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import IO
+
+import attrs
+
+from benchmarks.bench.contenders import HERE, Contender
+from benchmarks.bench.kubelet import Kubelet, Resource
+from benchmarks.bench.record import Record
+
+PATIENCE = 20.0
+"""Seconds after which something counts as never."""
+
+
+@attrs.frozen
+class Bench:
+    """A whole run: whom to measure, how often, and where to note it.
+
+    `repeats` scales the repetitions; `quick` leaves out the large sizes and the long waits.
+    """
+
+    contenders: Sequence[Contender]
+    record: Record
+    repeats: float = 1.0
+    quick: bool = False
+
+    def times(self, number: int) -> range:
+        """Repetitions, of which `number` are usual."""
+        return range(max(1, round(number * (0.2 if self.quick else self.repeats))))
+
+    def sizes(self, *sizes: int) -> Sequence[int]:
+        """The sizes to measure, the small one first."""
+        return sizes[:1] if self.quick else sizes
+
+    def following(self) -> list[Contender]:
+        """Those who see changes."""
+        return [one for one in self.contenders if one.follows]
+
+    def those_with_many(self) -> list[Contender]:
+        """Those who can serve many resources."""
+        return [one for one in self.contenders if one.many]
+
+
+class NotReady(Exception):
+    """A plugin does not even list its devices; the text says which, with its output."""
+
+
+class Node:
+    """One plugin process that is measured, and who plays the kubelet for it."""
+
+    def __init__(self, contender: Contender, devices: str) -> None:
+        self.contender = contender
+        self.devices = devices
+        self.begun = 0.0
+        """When the process was started."""
+        self.pid = 0
+        self.directory = tempfile.mkdtemp(prefix="bench-")
+        self.kubelet = Kubelet(os.path.join(self.directory, "plugins"))
+        os.mkdir(self.kubelet.directory)
+        self._process: asyncio.subprocess.Process | None = None
+        self._log: IO[bytes] | None = None
+
+    @property
+    def resource(self) -> Resource:
+        """The one resource."""
+        return next(iter(self.kubelet.resources.values()))
+
+    async def start(self, many: bool = False, answer: int = 0) -> None:
+        """Start the process."""
+        command = self.contender.command(
+            many=many, plugins=self.kubelet.directory, devices=self.devices, answer=answer
+        )
+        source = self.contender.source
+        self._log = open(self.log, "wb")  # noqa: SIM115
+        self.begun = time.perf_counter()
+        self._process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=HERE,
+            env={**os.environ, "PYTHONPATH": source, "GRPC_VERBOSITY": "NONE"},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+        )
+        self.pid = self._process.pid
+
+    @property
+    def log(self) -> str:
+        """Where its output goes."""
+        return os.path.join(self.directory, "log")
+
+    async def registered(self) -> float:
+        """When the first Register came."""
+        await self.kubelet.until(lambda: bool(self.kubelet.resources), PATIENCE)
+        return self.resource.registered
+
+    async def listed(self, devices: int, resources: int = 1) -> float:
+        """When all was listed: so many resources, with so many devices each."""
+        sizes: dict[tuple[str, int], int] = {}
+
+        def size(one: Resource) -> int:
+            """Counted once a list: there may be hundreds to look at whenever one comes."""
+            key = one.path, one.lists
+            if key not in sizes:
+                sizes[key] = len(one.ids())
+            return sizes[key]
+
+        return await self.kubelet.until(
+            lambda: (
+                len(self.kubelet.resources) == resources
+                and all(
+                    one.lists and size(one) == devices for one in self.kubelet.resources.values()
+                )
+            ),
+            PATIENCE,
+        )
+
+    async def ready(self, devices: int, resources: int = 1) -> None:
+        """As `listed`, for what cannot be measured otherwise; raises `NotReady`."""
+        try:
+            await self.listed(devices, resources)
+        except TimeoutError:
+            with open(self.log, encoding="utf-8", errors="replace") as file:
+                raise NotReady(
+                    f"{self.contender.name}: {resources} resources of {devices} devices were not "
+                    f"listed within {PATIENCE:g} s; its output:\n{file.read()}"
+                ) from None
+
+    async def close(self) -> None:
+        """End it all and leave nothing behind."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
+            try:
+                await asyncio.wait_for(self._process.wait(), 3.0)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        if self._log is not None:
+            self._log.close()
+        await self.kubelet.stop()
+        shutil.rmtree(self.directory)
+
+
+@asynccontextmanager
+async def node(contender: Contender, devices: str) -> AsyncIterator[Node]:
+    """A node with its kubelet running, and no process yet."""
+    stage = Node(contender, devices)
+    try:
+        await stage.kubelet.start()
+        yield stage
+    finally:
+        await stage.close()
+
+
+@contextmanager
+def files(count: int, name: str = "dev-{:05}") -> Iterator[str]:
+    """A directory with so many devices."""
+    with tempfile.TemporaryDirectory(prefix="bench-devices-") as directory:
+        for number in range(count):
+            touch(os.path.join(directory, name.format(number)))
+        yield directory
+
+
+@contextmanager
+def folders(count: int, devices: int) -> Iterator[str]:
+    """A directory with so many resources of so many devices each."""
+    with tempfile.TemporaryDirectory(prefix="bench-devices-") as directory:
+        for number in range(count):
+            folder = os.path.join(directory, f"kind-{number:03}")
+            os.mkdir(folder)
+            for device in range(devices):
+                touch(os.path.join(folder, f"dev-{device:05}"))
+        yield directory
+
+
+def touch(path: str) -> None:
+    """An empty file."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o644))
