@@ -30,8 +30,10 @@ SCENARIOS: Mapping[str, Callable[[Bench], Awaitable[None]]] = {
 }
 
 
-async def measure(bench: Bench, only: Sequence[str] = tuple(SCENARIOS)) -> Record:
-    """Run the scenarios of these names."""
+async def measure(
+    bench: Bench, only: Sequence[str], tell: Callable[[str], None] = lambda line: None
+) -> Record:
+    """Run the scenarios of these names; `tell` is called with a line after each."""
     record = bench.record
     record.about["measured"] = (
         f"{time.strftime('%Y-%m-%d %H:%M')}, commit {_commit()}, Python "
@@ -42,7 +44,7 @@ async def measure(bench: Bench, only: Sequence[str] = tuple(SCENARIOS)) -> Recor
     for name in only:
         begin = time.perf_counter()
         await SCENARIOS[name](bench)
-        print(f"{name}: {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
+        tell(f"{name}: {time.perf_counter() - begin:.0f} s")
     record.about["load average after"] = f"{os.getloadavg()[0]:.1f}"
     return record
 
@@ -78,7 +80,7 @@ def main() -> int:
             parser.error(str(error))
         bench = Bench(contenders, Record(), arguments.repeats, arguments.quick)
         try:
-            record = asyncio.run(measure(bench, only))
+            record = asyncio.run(measure(bench, only, _tell))
         except NotReady as error:
             print(error, file=sys.stderr)
             return 1
@@ -90,6 +92,10 @@ def main() -> int:
     plot(record, f"{arguments.output}.svg")
     print(table(record))
     return 0
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _commit() -> str:

@@ -7,7 +7,6 @@ be measured; this one does on the wire what that one does, and nothing else.
 import asyncio
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -40,16 +39,16 @@ class Resource:
 
 
 class Kubelet:
-    """Plays the kubelet in `directory`."""
+    """Plays the kubelet in `directory`; `private`, on the same file system, is its own."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, private: str) -> None:
         self.directory = directory
         self.resources: dict[str, Resource] = {}
         """By name, since the last start; in the order of their registration."""
         self.started = 0.0
         """When all sockets were deleted and kubelet.sock was there, the last time."""
         self._socket = os.path.join(directory, KUBELET_SOCKET)
-        self._private = tempfile.mkdtemp(prefix="bench-kubelet-")
+        self._private = private
         self._latest = 0.0
         self._server: Any = None
         self._streams: set[asyncio.Task[None]] = set()

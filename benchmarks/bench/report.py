@@ -107,6 +107,9 @@ def _about(record: Record) -> list[str]:
 
 
 def _score(record: Record) -> str:
-    met = [GOALS[what].is_met(one) for what, one in record.figures.items() if what in GOALS]
-    judged = [one for one in met if one is not None]
-    return f"{sum(judged)} of {len(judged)} goals met"
+    verdicts = [
+        goal.is_met(record.figures[what]) if what in record.figures else None
+        for what, goal in GOALS.items()
+    ]
+    judged = [one for one in verdicts if one is not None]
+    return f"{sum(judged)} of {len(judged)} goals met, {len(verdicts) - len(judged)} not measured"

@@ -33,7 +33,7 @@ class Bench:
 
     def times(self, number: int) -> range:
         """Repetitions, of which `number` are usual."""
-        return range(max(1, round(number * (0.2 if self.quick else self.repeats))))
+        return range(max(1, round(number * self.repeats * (0.2 if self.quick else 1.0))))
 
     def sizes(self, *sizes: int) -> Sequence[int]:
         """The sizes to measure, the small one first."""
@@ -62,8 +62,10 @@ class Node:
         """When the process was started."""
         self.pid = 0
         self.directory = tempfile.mkdtemp(prefix="bench-")
-        self.kubelet = Kubelet(os.path.join(self.directory, "plugins"))
-        os.mkdir(self.kubelet.directory)
+        plugins, private = (os.path.join(self.directory, name) for name in ("plugins", "kubelet"))
+        os.mkdir(plugins)
+        os.mkdir(private)
+        self.kubelet = Kubelet(plugins, private)
         self._process: asyncio.subprocess.Process | None = None
         self._log: IO[bytes] | None = None
 
