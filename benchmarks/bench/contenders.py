@@ -24,7 +24,7 @@ class Contender:
     ``{plugins}`` is the kubelet's directory, ``{devices}`` one whose files are the devices of
     `single`, or whose folders are the resources of `many` (nothing: it can serve only one), and
     ``{answer}`` the size of an Allocate's answer, in bytes.  `follows`: it sees changes and
-    restarts.  `source` comes first on Python's path.
+    restarts.  `source` comes first on Python's path; `directory` is where it runs.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Contender:
     many: Sequence[str] = ()
     follows: bool = True
     source: str = ROOT
+    directory: str = HERE
 
     def command(self, many: bool = False, **values: object) -> list[str]:
         """The command with the values put in."""
@@ -80,4 +81,4 @@ def other(text: str) -> Contender:
     name, found, command = text.partition("=")
     if not (found and name and command):
         raise ValueError(f"{text!r}: give NAME=COMMAND, such as 'go=./plugin {{plugins}}'")
-    return Contender(name, shlex.split(command))
+    return Contender(name, shlex.split(command), directory=os.getcwd())

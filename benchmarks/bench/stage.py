@@ -11,7 +11,7 @@ from typing import IO
 
 import attrs
 
-from benchmarks.bench.contenders import HERE, Contender
+from benchmarks.bench.contenders import Contender
 from benchmarks.bench.kubelet import Kubelet, Resource
 from benchmarks.bench.record import Record
 
@@ -84,7 +84,7 @@ class Node:
         self.begun = time.perf_counter()
         self._process = await asyncio.create_subprocess_exec(
             *command,
-            cwd=HERE,
+            cwd=self.contender.directory,
             env={**os.environ, "PYTHONPATH": source, "GRPC_VERBOSITY": "NONE"},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=self._log,
