@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.long_lists import BIG, SMALL, devices_for
 from twistdp import inventory
 from twistdp.allocation import combine, select
 from twistdp.devices import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, Mount
@@ -25,6 +26,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
 )
 from twistdp.naming import natural_key
 from twistdp.preferred import Candidate
+from twistdp.room import MOST_BYTES
 
 RESOURCE = "lab.example/x"
 GOOD = DeviceInfo(HEALTHY)
@@ -167,6 +169,73 @@ class UpdateTests(SynchronousTestCase):
         subject = Inventory(RESOURCE, {"a": GOOD})
         subject.update({"a": DeviceInfo(HEALTHY, envs={"A": "1"})})
         answer = ContainerAllocateResponse.FromString(subject.container(["a"]))
+        self.assertEqual(dict(answer.envs), {"A": "1"})
+
+
+class LongListTests(SynchronousTestCase):
+    """Lists at the edge of what a kubelet takes."""
+
+    def setUp(self) -> None:
+        """Devices that fill it to the last byte."""
+        self.full = devices_for(MOST_BYTES)
+
+    def listed(self, subject: Inventory) -> set[str]:
+        """The ids in the list, which always fits."""
+        self.assertLessEqual(len(subject.listed()), MOST_BYTES)
+        return {device.ID for device in ListAndWatchResponse.FromString(subject.listed()).devices}
+
+    def test_full(self) -> None:
+        """A list of just so many bytes has all devices."""
+        subject = Inventory(RESOURCE, self.full)
+        self.assertEqual(len(subject.listed()), MOST_BYTES)
+        self.assertEqual(subject.size, MOST_BYTES)
+        self.assertEqual(self.listed(subject), self.full.keys())
+        self.assertEqual(subject.left_out, frozenset())
+
+    def test_one_byte_more(self) -> None:
+        """With one byte more it has as many as fit, and all again when they fit again."""
+        *_, last = self.full
+        more = {id_: info for id_, info in self.full.items() if id_ != last}
+        more[f"{last}y"] = SMALL
+        subject = Inventory(RESOURCE, more)
+        self.assertEqual(subject.size, MOST_BYTES + 1)
+        self.assertEqual(subject.left_out, {f"{last}y"})
+        self.assertEqual(self.listed(subject), more.keys() - subject.left_out)
+        self.assertIs(subject.update(self.full), True)
+        self.assertEqual(self.listed(subject), self.full.keys())
+        self.assertEqual(subject.left_out, frozenset())
+
+    def test_newcomers_drive_nobody_out(self) -> None:
+        """Whoever is listed stays so, whatever comes before it in the order."""
+        subject = Inventory(RESOURCE, self.full)
+        for number in range(3):
+            newcomers = {f"a{number}": BIG for number in range(number + 1)}
+            self.assertIs(subject.update({**newcomers, **self.full}), False)
+            self.assertEqual(subject.left_out, newcomers.keys())
+
+    def test_room_for_some(self) -> None:
+        """Room that a vanished device leaves goes to the first in natural order."""
+        subject = Inventory(RESOURCE, self.full)
+        waiting = {f"a{number}": BIG for number in (10, 9, 2)}
+        subject.update({**waiting, **self.full})
+        for gone, left_out in (("b000", {"a9", "a10"}), ("b001", {"a10"})):
+            del self.full[gone]
+            self.assertIs(subject.update({**waiting, **self.full}), True)
+            self.assertEqual(subject.left_out, left_out)
+
+    def test_those_handed_out_first(self) -> None:
+        """What containers have is listed before everything else."""
+        subject = Inventory(RESOURCE, self.full)
+        more = {**self.full, "z": BIG}
+        subject.update(more, first={"z", "gone"})
+        self.assertIn("z", self.listed(subject))
+        self.assertEqual(len(subject.left_out), 1)
+
+    def test_given_nevertheless(self) -> None:
+        """A device that is there and healthy is given, listed or not."""
+        subject = Inventory(RESOURCE, {**self.full, "z": attrs.evolve(BIG, envs={"A": "1"})})
+        self.assertEqual(subject.left_out, {"z"})
+        answer = ContainerAllocateResponse.FromString(subject.container(["z"]))
         self.assertEqual(dict(answer.envs), {"A": "1"})
 
 

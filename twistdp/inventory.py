@@ -1,6 +1,6 @@
 """The devices of one resource, encoded once and joined."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import attrs
@@ -11,6 +11,7 @@ from twistdp.devices import Auto, DeviceInfo, Devices
 from twistdp.kubelet.messages import container_part, listed_part
 from twistdp.naming import natural_key
 from twistdp.preferred import Candidate
+from twistdp.room import MOST_BYTES, that_fit
 from twistdp.topology import Topology
 
 
@@ -28,6 +29,10 @@ class Inventory:
     A device's bytes are made when it appears or changes, kept, and joined for each message.
     `join` is the scanner's, see `twistdp.allocation.combine`.  NUMA nodes of devices whose topology
     is `AUTO` are looked up below `sysfs`.
+
+    The list never has more than `MOST_BYTES`: where it would, some devices are left out of it.
+    They can be allocated nevertheless, for they are there: whoever asks for one chose it when it
+    was listed.
     """
 
     def __init__(
@@ -44,11 +49,20 @@ class Inventory:
         self._entries: dict[str, _Entry] = {}
         self._shared = SharedClaims()
         self._order: list[str] = []
+        self._listed = b""
+        self.size = 0
+        """Bytes that a list of all devices has."""
+        self.left_out: frozenset[str] = frozenset()
+        """The devices that the list has no room for."""
         self.devices: Devices = {}
         self.update(devices)
 
-    def update(self, devices: Devices) -> bool:
-        """Take over another set of devices; whether the advertised list changed by it."""
+    def update(self, devices: Devices, first: Collection[str] = ()) -> bool:
+        """Take over another set of devices; whether the advertised list changed by it.
+
+        Where the list has no room for all, those of `first` are listed before others, then those
+        that were listed so far, then the first ones in natural order.
+        """
         topology = Topology(self._sysfs)  # fresh, for it remembers what it has read
         fresh: dict[str, _Entry] = {}
         for device_id, info in devices.items():
@@ -57,20 +71,39 @@ class Inventory:
                 fresh[device_id] = self._entry(device_id, info, entry, topology)
         # What can fail has been done: from here on all is taken over or nothing.
         gone = self._entries.keys() - devices.keys()
-        listed = bool(gone)
         for device_id in gone:
-            self._shared.remove(self._entries.pop(device_id).info)
+            entry = self._entries.pop(device_id)
+            self._shared.remove(entry.info)
+            self.size -= len(entry.listed)
         for device_id, entry in fresh.items():
             before = self._entries.get(device_id)
             if before is not None:
                 self._shared.remove(before.info)
+                self.size -= len(before.listed)
             self._shared.add(entry.info)
+            self.size += len(entry.listed)
             self._entries[device_id] = entry
-            listed = listed or before is None or before.listed != entry.listed
         if self._entries.keys() != self.devices.keys():
             self._order = sorted(self._entries, key=natural_key)
+        so_far = self.devices.keys() - self.left_out
         self.devices = devices
-        return listed
+        listed = self._listed
+        self._list(first, so_far)
+        return self._listed != listed
+
+    def _list(self, first: Collection[str], so_far: Collection[str]) -> None:
+        """Make the list anew."""
+        if self.size <= MOST_BYTES:
+            self.left_out = frozenset()
+            self._listed = b"".join([self._entries[id_].listed for id_ in self._order])
+        else:
+            sizes = {id_: len(self._entries[id_].listed) for id_ in self._order}
+            ranks = [[id_ for id_ in self._order if id_ in some] for some in (first, so_far)]
+            fitting = that_fit(sizes, [*ranks, self._order])
+            self.left_out = frozenset(self._order) - fitting
+            self._listed = b"".join(
+                [self._entries[id_].listed for id_ in self._order if id_ in fitting]
+            )
 
     def _entry(
         self, device_id: str, info: DeviceInfo, before: _Entry | None, topology: Topology
@@ -91,7 +124,7 @@ class Inventory:
 
     def listed(self) -> bytes:
         """The ListAndWatchResponse, in natural order of the ids."""
-        return b"".join(self._entries[device_id].listed for device_id in self._order)
+        return self._listed
 
     def container(self, ids: Iterable[str]) -> bytes:
         """The ContainerAllocateResponse for these ids; raises what `select` and `combine` do."""

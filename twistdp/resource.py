@@ -32,6 +32,7 @@ from twistdp.kubelet.registration import Registration, SocketRegistration
 from twistdp.kubelet.watcher import WatcherRegistration
 from twistdp.naming import socket_path
 from twistdp.registrar import Registrar
+from twistdp.room import MOST_BYTES
 from twistdp.rpc import Method, Server, caller
 from twistdp.settings import Settings
 from twistdp.streams import ListStreams
@@ -68,6 +69,7 @@ class Resource(Service):
         self._emptied = emptied
         self._departures = Departures(settings.removal_grace, reactor, self._advertise)
         self._inventory = Inventory(name, devices, join=join, sysfs=settings.sysfs)
+        self._said_left_out = 0
         self._cdi = CdiParts(*name.split("/"), settings=settings, reactor=reactor)
         self._answers = Answers(name, self._inventory, hooks, self._cdi, settings.preferred)
         self._streams = ListStreams(self._inventory.listed(), reactor, self._stream_lost, name)
@@ -102,11 +104,17 @@ class Resource(Service):
             reactor=reactor,
         )
 
+    @property
+    def left_out(self) -> int:
+        """How many devices are not listed, since the kubelet takes no longer list."""
+        return len(self._inventory.left_out)
+
     def startService(self) -> None:
         """Serve and register."""
         super().startService()
         self._cdi.describe(self._inventory.devices)
         _log.info("{resource}: {devices}", resource=self._resource, devices=self._summary())
+        self._tell_left_out()
         self._registrar.start()
 
     def stopService(self) -> Deferred[None]:
@@ -137,7 +145,7 @@ class Resource(Service):
         devices = self._departures.apply(before, self._found, self._answers.handed_out)
         self._answers.handed_out.intersection_update(devices)  # ids may be ever new ones
         self._cdi.describe(devices)
-        if self._inventory.update(devices):
+        if self._inventory.update(devices, first=self._answers.handed_out):
             self._streams.publish(self._inventory.listed())
             _log.info(
                 "{resource}: {devices}{change}",
@@ -145,14 +153,35 @@ class Resource(Service):
                 devices=self._summary(),
                 change=_change(before, devices),
             )
+        self._tell_left_out()
         if not devices:
             self._emptied()
+
+    def _tell_left_out(self) -> None:
+        """Say when the list has no room for all devices, and when it has again."""
+        if self.left_out == self._said_left_out:
+            return
+        self._said_left_out = self.left_out
+        if self.left_out:
+            _log.error(
+                "{resource}: {left_out} of {devices} devices are not listed and cannot be used: "
+                "the list would have {size} bytes, and a kubelet takes {most}; give the devices "
+                "shorter ids, spread them over several resources, or find fewer of them",
+                resource=self._resource,
+                left_out=self.left_out,
+                devices=len(self._inventory.devices),
+                size=self._inventory.size,
+                most=MOST_BYTES,
+            )
+        else:
+            _log.info("{resource}: all devices are listed again", resource=self._resource)
 
     def _summary(self) -> str:
         devices = self._inventory.devices
         bad = sum(info.state != HEALTHY for info in devices.values())
         text = f"{len(devices)} device{'' if len(devices) == 1 else 's'}"
-        return f"{text}, {bad} unhealthy" if bad else text
+        text += f", {bad} unhealthy" if bad else ""
+        return f"{text}, {self.left_out} not listed" if self.left_out else text
 
     def _stream_lost(self) -> None:
         self._registrar.stream_lost()
