@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.coalescing import LONGEST, QUIET, Coalescer
+from twistdp.coalescing import CALM, LONGEST, QUIET, Coalescer
 
 TOLERANCE = 1e-6
 """Seconds by which sums of floats may be off."""
@@ -49,7 +49,7 @@ class CoalescerTests(SynchronousTestCase):
             self.coalescer.event()
             self.assertEqual(len(self.acts), count)
             self.assertEqual(self.clock.getDelayedCalls(), [])
-            self.clock.advance(QUIET * 1.1)
+            self.clock.advance(LONGEST * 1.1)
             self.assertEqual(len(self.acts), count)
 
     def test_follower_waits(self) -> None:
@@ -83,7 +83,7 @@ class CoalescerTests(SynchronousTestCase):
         self.clock.advance(QUIET / 2)
         self.coalescer.event()
         self.assertEqual(len(self.acts), 2)
-        self.clock.advance(QUIET)
+        self.clock.advance(2 * QUIET)
         self.assertEqual(len(self.acts), 3)
 
     def test_storm(self) -> None:
@@ -95,6 +95,28 @@ class CoalescerTests(SynchronousTestCase):
         self.assertTrue(9 <= len(self.acts) <= 12, self.acts)
         for earlier, later in zip(self.acts, self.acts[1:], strict=False):
             self.assertTrue(later - earlier <= LONGEST + 0.002 + TOLERANCE)
+
+    def test_steady_drip(self) -> None:
+        """Events that come just after each quiet are no isolated ones: the distance grows."""
+        for _ in range(1000):
+            self.coalescer.event()
+            self.recorder.advance_to(self.clock.seconds() + QUIET * 1.2)
+        one, other = self.acts[20], self.acts[120]
+        self.assertTrue(LONGEST <= (other - one) / 100 <= LONGEST + QUIET * 1.2)
+
+    def test_calm(self) -> None:
+        """After a storm and some calm, a follower is as quick as ever."""
+        for _ in range(100):
+            self.coalescer.event()
+            self.recorder.advance_to(self.clock.seconds() + 0.004)
+        self.recorder.advance_to(self.clock.seconds() + LONGEST + CALM)
+        del self.acts[:]
+        start = self.clock.seconds()
+        self.coalescer.event()
+        self.coalescer.event()
+        self.recorder.advance_to(start + 1)
+        self.assertEqual(len(self.acts), 2)
+        self.assertAlmostEqual(self.acts[1] - start, QUIET)
 
     def test_event_during_an_act(self) -> None:
         """An event that an act itself causes is acted on later, not within the act."""
@@ -112,7 +134,7 @@ class CoalescerTests(SynchronousTestCase):
         coalescer.event()
         for expected in (1, 2, 3, 3):
             self.assertEqual(acts, [1] * expected)
-            self.clock.advance(QUIET)
+            self.clock.advance(2 * QUIET)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_failed_act(self) -> None:
@@ -148,7 +170,7 @@ class CoalescerTests(SynchronousTestCase):
         self.coalescer.event()
         self.coalescer.event()
         self.coalescer.stop()
-        self.clock.advance(QUIET * 1.1)
+        self.clock.advance(LONGEST * 1.1)
         self.coalescer.event()
         self.assertEqual(len(self.acts), 2)
 
@@ -158,10 +180,10 @@ class CoalescerTests(SynchronousTestCase):
                 st.just(0.0),
                 st.floats(0, QUIET * 1.5),
                 st.floats(0, LONGEST * 2),
-                st.just(QUIET),
+                st.sampled_from([QUIET, QUIET * 1.01, CALM]),
             ),
             min_size=1,
-            max_size=60,
+            max_size=100,
         )
     )
     @settings(deadline=None)
@@ -174,7 +196,7 @@ class CoalescerTests(SynchronousTestCase):
             events.append(recorder.clock.seconds())
             before = len(recorder.acts)
             recorder.coalescer.event()
-            isolated = len(events) < 2 or events[-1] - max(events[-2], *recorder.acts) >= QUIET
+            isolated = len(events) < 2 or events[-1] - max(events[-2], *recorder.acts) >= LONGEST
             if isolated:
                 self.assertEqual(len(recorder.acts), before + 1)
         recorder.advance_to(recorder.clock.seconds() + LONGEST + TOLERANCE)
@@ -182,8 +204,8 @@ class CoalescerTests(SynchronousTestCase):
         for event in events:
             wait = min(act for act in recorder.acts if act >= event) - event
             self.assertLessEqual(wait, LONGEST + TOLERANCE)
-        last = min(act for act in recorder.acts if act >= events[-1]) - events[-1]
-        self.assertLessEqual(last, QUIET + TOLERANCE)
+        for act in recorder.acts:
+            self.assertLessEqual(sum(act <= other < act + 1 for other in recorder.acts), 25)
         for earlier, later in zip(recorder.acts, recorder.acts[1:], strict=False):
             self.assertGreaterEqual(later - earlier, QUIET - TOLERANCE)
         self.assertLessEqual(len(recorder.acts), len(events))

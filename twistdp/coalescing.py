@@ -1,38 +1,50 @@
-"""When to act on events: an isolated one at once, followers after a short window."""
+"""When to act on events: an isolated one at once, followers after a window that grows with them."""
 
 from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 QUIET = 0.005
-"""Seconds without an event after which followers are acted on."""
+"""Seconds without an event after which followers are acted on, as long as there are few."""
 
 LONGEST = 0.05
-"""Seconds that a follower waits at most while events keep coming."""
+"""Seconds that a follower waits at most, however many events come."""
+
+CALM = 0.2
+"""Seconds without an event after which it is forgotten that there were many."""
 
 
 class Coalescer:
-    """Calls `act` for one or many events; nothing that happened before a call is missed by it."""
+    """Calls `act` for one or many events; nothing that happened before a call is missed by it.
+
+    Calls keep a distance that doubles with each one, from `QUIET` to `LONGEST`, until it has been
+    calm: no storm of whatever rhythm leads to more than 25 calls a second.
+    """
 
     def __init__(self, clock: IReactorTime, act: Callable[[], None]) -> None:
         self._clock = clock
         self._act = act
-        self._latest = float("-inf")
+        self._latest = float("-inf")  # event
+        self._acted = float("-inf")
+        self._distance = QUIET
         self._first = 0.0
         self._timer: IDelayedCall | None = None
 
     def event(self) -> None:
         """Something happened."""
         now = self._clock.seconds()
-        isolated = now - self._latest >= QUIET
+        quiet = now - max(self._latest, self._acted)
         self._latest = now
         if self._timer is not None:
-            self._timer.reset(max(0.0, min(QUIET, self._first + LONGEST - now)))
-        elif isolated:
-            self._act()
+            self._timer.reset(self._delay(now))
+            return
+        if quiet >= CALM:
+            self._distance = QUIET / 2
+        self._first = now
+        if quiet >= self._distance:
+            self._fire()
         else:
-            self._first = now
-            self._timer = self._clock.callLater(QUIET, self._fire)
+            self._timer = self._clock.callLater(self._delay(now), self._fire)
 
     def stop(self) -> None:
         """Do not act any more on what has happened so far."""
@@ -40,7 +52,13 @@ class Coalescer:
             self._timer.cancel()
             self._timer = None
 
+    def _delay(self, now: float) -> float:
+        """Until it has been quiet for a while, but not for long, nor soon after the last call."""
+        soonest = min(now + QUIET, self._first + LONGEST)
+        return max(soonest, self._acted + self._distance) - now
+
     def _fire(self) -> None:
         self._timer = None
-        self._latest = self._clock.seconds()
+        self._acted = self._clock.seconds()
+        self._distance = min(2 * self._distance, LONGEST)
         self._act()
