@@ -20,6 +20,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     ContainerAllocateRequest,
     PreferredAllocationRequest,
 )
+from twistdp.preparing import NumaNodes
 
 RESOURCE = "a.example.com/thing"
 
@@ -38,7 +39,7 @@ def answers(scanner: object = None) -> Answers:
     clock = Clock()
     return Answers(
         RESOURCE,
-        Inventory(RESOURCE, {"a": DeviceInfo(HEALTHY)}, sysfs="/nonexistent"),
+        Inventory(RESOURCE, {"a": DeviceInfo(HEALTHY)}, numa=NumaNodes("/nonexistent")),
         Hooks(scanner, "scanner", clock),
         CdiParts(*RESOURCE.split("/"), settings=Settings(), reactor=clock),
         "none",

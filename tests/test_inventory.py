@@ -26,6 +26,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
 )
 from twistdp.naming import natural_key
 from twistdp.preferred import Candidate
+from twistdp.preparing import NumaNodes
 from twistdp.room import MOST_BYTES
 
 RESOURCE = "lab.example/x"
@@ -162,6 +163,35 @@ class UpdateTests(SynchronousTestCase):
             subject.listed()
             subject.container(["x2", "x3"])
             self.assertEqual(encoded, expected)
+            del encoded[:]
+
+    def test_one_among_many(self) -> None:
+        """A change of one device among thousands costs one encoding of each kind."""
+        encoded: list[str] = []
+
+        def counted(kind: str) -> None:
+            encode = getattr(messages, kind)
+
+            def recorded(*arguments: Any) -> bytes:
+                encoded.append(kind)
+                return bytes(encode(*arguments))
+
+            self.patch(inventory, kind, recorded)
+
+        devices = {f"x{number}": DeviceInfo(HEALTHY, topology=None) for number in range(10_000)}
+        subject = Inventory(RESOURCE, devices)
+        for kind in ("listed_part", "container_part"):
+            counted(kind)
+        for state, changes in (
+            ({**devices, "x7": DeviceInfo(UNHEALTHY)}, 1),
+            ({**devices, "x7": DeviceInfo(UNHEALTHY), "y": GOOD}, 1),
+            ({**devices, "y": DeviceInfo(HEALTHY)}, 1),
+            (devices, 0),
+            ({key: attrs.evolve(info) for key, info in devices.items()}, 0),
+        ):
+            subject.update(state)
+            self.assertEqual(encoded, ["listed_part", "container_part"] * changes)
+            self.assertEqual(subject.unhealthy, state["x7"].state == UNHEALTHY)
             del encoded[:]
 
     def test_new_container_parts(self) -> None:
@@ -349,7 +379,7 @@ class TopologyTests(SynchronousTestCase):
 
     def nodes_of(self, info: DeviceInfo, sysfs: str = "/nowhere") -> list[int] | None:
         """The nodes that are advertised for a device; None for no topology at all."""
-        subject = Inventory(RESOURCE, {"a": info}, sysfs=sysfs)
+        subject = Inventory(RESOURCE, {"a": info}, numa=NumaNodes(sysfs))
         (device,) = ListAndWatchResponse.FromString(subject.listed()).devices
         return [n.ID for n in device.topology.nodes] if device.HasField("topology") else None
 

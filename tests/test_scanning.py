@@ -268,6 +268,7 @@ class ScanServiceTests(SynchronousTestCase):
                 reactor=clock,
                 inotify=Inotify(clock),  # type: ignore[arg-type]
                 scan_timeout=1.0,
+                prepare=DeviceTree.copy,
             )
             self.assertIsInstance(service, kind)
             self.assertFalse(service.running)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
+from twistdp.changes import keep_unchanged
 from twistdp.errors import BadDevice, BadName, BadTree
 from twistdp.legible import printable, shown
 from twistdp.naming import check_device_id, check_resource_type
@@ -113,6 +114,10 @@ class DeviceTree:
         """Add a device; one with the same type and id is replaced."""
         self._types.setdefault(resource_type, {})[device_id] = info
 
+    def add_devices(self, resource_type: str, devices: Devices) -> None:
+        """Add many devices at once, by id."""
+        self._types.setdefault(resource_type, {}).update(devices)
+
     def copy(self) -> "DeviceTree":
         """Another tree with the same devices."""
         tree = DeviceTree()
@@ -125,7 +130,7 @@ class DeviceTree:
     def __len__(self) -> int:
         return len(self._types)
 
-    def __getitem__(self, resource_type: str) -> Devices:
+    def __getitem__(self, resource_type: str) -> MappingProxyType[str, DeviceInfo]:
         return MappingProxyType(self._types[resource_type])
 
     def __eq__(self, other: object) -> bool:
@@ -156,8 +161,6 @@ class Accepted:
     refusals: tuple[Refusal, ...] = ()
 
 
-_ABSENT: Final = object()
-
 _MOST_NODES: Final = 1 << 10  # the kernel's own limit (CONFIG_NODES_SHIFT)
 
 NOTHING: Final = Accepted({})
@@ -167,7 +170,8 @@ NOTHING: Final = Accepted({})
 def accept(tree: DeviceTree, before: Accepted = NOTHING) -> Accepted:
     """Copy the usable part of `tree`; a bad type or device refuses only itself.
 
-    A device that is the very object accepted in `before` under its id is not examined again.
+    A device that equals the one accepted in `before` under its id is that one, and not examined
+    again; nor compared, where it is the very same object.
     Raises `BadTree` for a value that is not a `DeviceTree`.
     """
     if not isinstance(tree, DeviceTree):
@@ -180,13 +184,12 @@ def accept(tree: DeviceTree, before: Accepted = NOTHING) -> Accepted:
         except BadName as reason:
             refusals.append(Refusal(resource_type, None, str(reason)))
             continue
-        known: Mapping[str, Any] = before.resources.get(resource_type, {})
-        devices: dict[str, DeviceInfo] = {}
-        for device_id, info in tree[resource_type].items():
-            if known.get(device_id, _ABSENT) is not info and (reason_ := _problem(device_id, info)):
+        known = before.resources.get(resource_type, {})
+        devices = tree[resource_type].copy()
+        for device_id in keep_unchanged(devices, known):
+            if reason_ := _problem(device_id, devices[device_id]):
                 refusals.append(Refusal(resource_type, device_id, reason_))
-            else:
-                devices[device_id] = info
+                del devices[device_id]
         if devices:
             resources[resource_type] = devices
     return Accepted(resources, tuple(refusals))

@@ -2,17 +2,19 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Literal
 
 import attrs
 
 from twistdp.allocation import SharedClaims, combine, select
 from twistdp.calls import ContainerAllocateResponse
-from twistdp.devices import Auto, DeviceInfo, Devices
+from twistdp.changes import keep_unchanged
+from twistdp.devices import HEALTHY, Auto, DeviceInfo, Devices
 from twistdp.kubelet.messages import container_part, listed_part
 from twistdp.naming import natural_key
 from twistdp.preferred import Candidate
+from twistdp.preparing import NumaNodes, alike
 from twistdp.room import MOST_BYTES, that_fit
-from twistdp.topology import Topology
 
 
 @attrs.frozen
@@ -27,8 +29,8 @@ class Inventory:
     """What is advertised of a resource, and what containers get of it.
 
     A device's bytes are made when it appears or changes, kept, and joined for each message.
-    `join` is the scanner's, see `twistdp.allocation.combine`.  NUMA nodes of devices whose topology
-    is `AUTO` are looked up below `sysfs`.
+    `join` is the scanner's, see `twistdp.allocation.combine`.  `numa` tells the NUMA nodes of
+    devices whose topology is `AUTO`.
 
     The list never has more than `MOST_BYTES`: where it would, some devices are left out of it.
     They can be allocated nevertheless, for they are there: whoever asks for one chose it when it
@@ -41,17 +43,20 @@ class Inventory:
         devices: Devices,
         *,
         join: Mapping[str, str] = MappingProxyType({}),
-        sysfs: str = "/sys",
+        numa: NumaNodes | None = None,
     ) -> None:
         self._resource = resource
-        self._sysfs = sysfs
+        self._numa = numa or NumaNodes()
         self._join = join
         self._entries: dict[str, _Entry] = {}
         self._shared = SharedClaims()
-        self._order: list[str] = []
+        self._order: list[tuple[object, str]] = []
+        """The ids, each behind its natural key."""
         self._listed = b""
         self.size = 0
         """Bytes that a list of all devices has."""
+        self.unhealthy = 0
+        """How many devices are not healthy."""
         self.left_out: frozenset[str] = frozenset()
         """The devices that the list has no room for."""
         self.devices: Devices = {}
@@ -63,64 +68,74 @@ class Inventory:
         Where the list has no room for all, those of `first` are listed before others, then those
         that were listed so far, then the first ones in natural order.
         """
-        topology = Topology(self._sysfs)  # fresh, for it remembers what it has read
-        fresh: dict[str, _Entry] = {}
-        for device_id, info in devices.items():
-            entry = self._entries.get(device_id)
-            if entry is None or not (entry.info is info or entry.info == info):
-                fresh[device_id] = self._entry(device_id, info, entry, topology)
+        kept = dict(devices)
+        changed = keep_unchanged(kept, self.devices)
+        fresh = self._encoded({device_id: kept[device_id] for device_id in changed})
         # What can fail has been done: from here on all is taken over or nothing.
-        gone = self._entries.keys() - devices.keys()
+        gone = {id_ for id_ in self._entries if id_ not in kept}
+        new = [id_ for id_ in changed if id_ not in self._entries]
         for device_id in gone:
-            entry = self._entries.pop(device_id)
-            self._shared.remove(entry.info)
-            self.size -= len(entry.listed)
+            self._count(self._entries.pop(device_id), -1)
         for device_id, entry in fresh.items():
-            before = self._entries.get(device_id)
-            if before is not None:
-                self._shared.remove(before.info)
-                self.size -= len(before.listed)
-            self._shared.add(entry.info)
-            self.size += len(entry.listed)
+            if (before := self._entries.get(device_id)) is not None:
+                self._count(before, -1)
+            self._count(entry, 1)
             self._entries[device_id] = entry
-        if self._entries.keys() != self.devices.keys():
-            self._order = sorted(self._entries, key=natural_key)
-        so_far = self.devices.keys() - self.left_out
-        self.devices = devices
+        if gone:
+            self._order = [pair for pair in self._order if pair[1] not in gone]
+        if new:
+            self._order += [(natural_key(device_id), device_id) for device_id in new]
+            self._order.sort()  # quick, for all but the end is in order
+        so_far = self.devices.keys() - self.left_out if self.left_out else self.devices.keys()
+        self.devices = kept
         listed = self._listed
         self._list(first, so_far)
         return self._listed != listed
 
+    def _encoded(self, devices: Devices) -> dict[str, _Entry]:
+        """The entries of devices that are new or changed."""
+        numa: dict[str, Sequence[int] | None] = {}
+        unknown = []
+        for device_id, info in devices.items():
+            before = self._entries.get(device_id)
+            if before is not None and alike(before.info, info):
+                numa[device_id] = before.numa  # also when the node it was looked up by is gone
+            elif isinstance(info.topology, Auto):
+                unknown.append(device_id)
+            else:
+                numa[device_id] = info.topology
+        found = self._numa.of(devices[device_id] for device_id in unknown)
+        numa.update(zip(unknown, found, strict=True))
+        return {
+            device_id: _Entry(
+                info,
+                tuple(numa[device_id] or ()),
+                listed_part(device_id, info, numa[device_id]),
+                container_part(info),
+            )
+            for device_id, info in devices.items()
+        }
+
+    def _count(self, entry: _Entry, sign: Literal[1, -1]) -> None:
+        """Count an entry that is new, or one that is gone."""
+        self.size += sign * len(entry.listed)
+        self.unhealthy += sign * (entry.info.state != HEALTHY)
+        if sign == 1:
+            self._shared.add(entry.info)
+        else:
+            self._shared.remove(entry.info)
+
     def _list(self, first: Collection[str], so_far: Collection[str]) -> None:
         """Make the list anew."""
-        if self.size <= MOST_BYTES:
-            self.left_out = frozenset()
-            self._listed = b"".join([self._entries[id_].listed for id_ in self._order])
-        else:
-            sizes = {id_: len(self._entries[id_].listed) for id_ in self._order}
-            ranks = [[id_ for id_ in self._order if id_ in some] for some in (first, so_far)]
-            fitting = that_fit(sizes, [*ranks, self._order])
-            self.left_out = frozenset(self._order) - fitting
-            self._listed = b"".join(
-                [self._entries[id_].listed for id_ in self._order if id_ in fitting]
-            )
-
-    def _entry(
-        self, device_id: str, info: DeviceInfo, before: _Entry | None, topology: Topology
-    ) -> _Entry:
-        numa: Sequence[int] | None
-        if before is not None and _alike(before.info, info):
-            numa = before.numa  # also when the node that it was looked up by is gone
-        elif isinstance(info.topology, Auto):
-            numa = topology.nodes(node.host_path for node in info.nodes)
-        else:
-            numa = info.topology
-        return _Entry(
-            info,
-            tuple(numa or ()),
-            listed_part(device_id, info, numa),
-            container_part(info),
-        )
+        parts = {device_id: self._entries[device_id].listed for _, device_id in self._order}
+        self.left_out = frozenset()
+        if self.size > MOST_BYTES:
+            sizes = {device_id: len(part) for device_id, part in parts.items()}
+            ranks = [[id_ for id_ in parts if id_ in some] for some in (first, so_far)]
+            fitting = that_fit(sizes, [*ranks, parts])
+            self.left_out = frozenset(parts.keys() - fitting)
+            parts = {id_: part for id_, part in parts.items() if id_ in fitting}
+        self._listed = b"".join(parts.values())
 
     def listed(self) -> bytes:
         """The ListAndWatchResponse, in natural order of the ids."""
@@ -146,14 +161,9 @@ class Inventory:
         wanted = set(ids)
         return [
             Candidate(id_, rank, self.devices[id_].group or id_, tuple(self._entries[id_].numa))
-            for rank, id_ in enumerate(self._order)
+            for rank, (_, id_) in enumerate(self._order)
             if id_ in wanted
         ]
 
     def _combined(self, chosen: Sequence[str]) -> ContainerAllocateResponse:
         return combine(self._resource, [(id_, self.devices[id_]) for id_ in chosen], self._join)
-
-
-def _alike(one: DeviceInfo, other: DeviceInfo) -> bool:
-    """Whether two states of a device lead to the same NUMA nodes."""
-    return one.nodes == other.nodes and one.topology == other.topology

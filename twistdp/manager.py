@@ -21,6 +21,7 @@ from twistdp.interfaces import INotifier, IScanner
 from twistdp.kubelet.directory import PluginDirectory
 from twistdp.legible import shown
 from twistdp.naming import check_namespace
+from twistdp.preparing import NumaNodes, Preparation
 from twistdp.resource import Resource
 from twistdp.rpc import remove_leftovers, require_asyncio_reactor
 from twistdp.scanning import scan_service
@@ -53,6 +54,7 @@ class Manager(MultiService):
         self._settings = settings or Settings()
         self._reactor = reactor
         self._accepted = NOTHING
+        self._numa = NumaNodes(self._settings.sysfs)
         self._resources: dict[str, Resource] = {}
         self._retiring: dict[str, Deferred[Any]] = {}
         self._directory: PluginDirectory | None = None
@@ -81,6 +83,7 @@ class Manager(MultiService):
             reactor=self._reactor,
             inotify=inotify,
             scan_timeout=self._settings.scan_timeout,
+            prepare=Preparation(self._numa),
         ).setServiceParent(self)
 
     def stopService(self) -> Deferred[Any]:
@@ -180,6 +183,7 @@ class Manager(MultiService):
             settings=self._settings,
             hooks=self._hooks,
             join=declared_join(self._scanner),
+            numa=self._numa,
             directory=self._directory,
             emptied=lambda: self._retire(resource_type),
             reactor=self._reactor,

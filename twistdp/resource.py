@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twistdp.answers import Answers
 from twistdp.cdiparts import CdiParts
 from twistdp.departures import Departures
-from twistdp.devices import HEALTHY, Devices
+from twistdp.devices import Devices
 from twistdp.hooks import Hooks
 from twistdp.inventory import Inventory
 from twistdp.kubelet.api import (
@@ -31,6 +31,7 @@ from twistdp.kubelet.messages import (
 from twistdp.kubelet.registration import Registration, SocketRegistration
 from twistdp.kubelet.watcher import WatcherRegistration
 from twistdp.naming import socket_path
+from twistdp.preparing import NumaNodes
 from twistdp.registrar import Registrar
 from twistdp.room import MOST_BYTES
 from twistdp.rpc import Method, Server, caller
@@ -47,8 +48,9 @@ class Resource(Service):
     """Serves the devices of `name`, ``domain/type``, to the kubelet of `directory`.
 
     `settings` are those of the scanner that finds them, `hooks` its optional abilities; `join`
-    is its declaration of what may be joined, see `twistdp.allocation.combine`.  `emptied` is
-    called when the last device is gone, a removal grace included.
+    is its declaration of what may be joined, see `twistdp.allocation.combine`.  `numa` knows
+    the devices' NUMA nodes.  `emptied` is called when the last device is gone, a removal grace
+    included.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Resource(Service):
         settings: Settings,
         hooks: Hooks,
         join: Mapping[str, str],
+        numa: NumaNodes,
         directory: PluginDirectory,
         emptied: Callable[[], None],
         reactor: Any,
@@ -68,7 +71,7 @@ class Resource(Service):
         self._found = devices
         self._emptied = emptied
         self._departures = Departures(settings.removal_grace, reactor, self._advertise)
-        self._inventory = Inventory(name, devices, join=join, sysfs=settings.sysfs)
+        self._inventory = Inventory(name, devices, join=join, numa=numa)
         self._said_left_out = 0
         self._cdi = CdiParts(*name.split("/"), settings=settings, reactor=reactor)
         self._answers = Answers(name, self._inventory, hooks, self._cdi, settings.preferred)
@@ -143,7 +146,8 @@ class Resource(Service):
         """List what was found and what is leaving."""
         before = self._inventory.devices
         devices = self._departures.apply(before, self._found, self._answers.handed_out)
-        self._answers.handed_out.intersection_update(devices)  # ids may be ever new ones
+        handed_out = self._answers.handed_out
+        handed_out -= {id_ for id_ in handed_out if id_ not in devices}  # ids may be ever new ones
         self._cdi.describe(devices)
         if self._inventory.update(devices, first=self._answers.handed_out):
             self._streams.publish(self._inventory.listed())
@@ -177,9 +181,8 @@ class Resource(Service):
             _log.info("{resource}: all devices are listed again", resource=self._resource)
 
     def _summary(self) -> str:
-        devices = self._inventory.devices
-        bad = sum(info.state != HEALTHY for info in devices.values())
-        text = f"{len(devices)} device{'' if len(devices) == 1 else 's'}"
+        count, bad = len(self._inventory.devices), self._inventory.unhealthy
+        text = f"{count} device{'' if count == 1 else 's'}"
         text += f", {bad} unhealthy" if bad else ""
         return f"{text}, {self.left_out} not listed" if self.left_out else text
 

@@ -1,5 +1,6 @@
 """Runs scanners of either kind."""
 
+from collections.abc import Callable
 from inspect import iscoroutine
 from typing import Any
 
@@ -10,6 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twistdp.backoff import Backoff
+from twistdp.devices import DeviceTree
 from twistdp.inotify import Inotify
 from twistdp.interfaces import INotifier, IScanner
 from twistdp.watching import Discovery, WatchingScanner, name_of
@@ -32,11 +34,20 @@ def scan_service(
     reactor: Any,
     inotify: Inotify,
     scan_timeout: float,
+    prepare: Callable[[DeviceTree], DeviceTree],
 ) -> IService:
-    """The service that runs `scanner` and passes what it finds to `notifier`."""
+    """The service that runs `scanner` and passes what it finds to `notifier`.
+
+    What it finds in a thread of the framework's passes through `prepare` there.
+    """
     if isinstance(scanner, WatchingScanner):
         return Discovery(
-            scanner, notifier, reactor=reactor, inotify=inotify, scan_timeout=scan_timeout
+            scanner,
+            notifier,
+            reactor=reactor,
+            inotify=inotify,
+            scan_timeout=scan_timeout,
+            prepare=prepare,
         )
     return OwnLoop(scanner, notifier, reactor=reactor)
 

@@ -4,7 +4,7 @@ A scanner is foreign code: whatever it does, the last good tree stays in force, 
 not blocked, and the process can be stopped.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from twisted.application.service import Service
@@ -76,7 +76,10 @@ def name_of(scanner: object) -> str:
 
 
 class Discovery(Service):
-    """Runs a `WatchingScanner`: first, on events, now and then, and after a failure."""
+    """Runs a `WatchingScanner`: first, on events, now and then, and after a failure.
+
+    What it finds passes through `prepare`, in the scanner's thread, on its way to `notifier`.
+    """
 
     def __init__(
         self,
@@ -86,8 +89,10 @@ class Discovery(Service):
         reactor: Any,
         inotify: Inotify,
         scan_timeout: float,
+        prepare: Callable[[DeviceTree], DeviceTree] = DeviceTree.copy,
     ) -> None:
         self._scanner = scanner
+        self._prepare = prepare
         self._scanner_name = name_of(scanner)
         self._notifier = notifier
         self._reactor = reactor
@@ -181,7 +186,7 @@ class Discovery(Service):
             tree = self._scanner.follow(changes)
         if not isinstance(tree, DeviceTree):
             raise BadTree(f"discover() must return a twistdp.DeviceTree, not {kind_of(tree)}")
-        return tree
+        return self._prepare(tree)
 
     def _returned(self, outcome: Any, full: bool) -> Any:
         self._scanning = False

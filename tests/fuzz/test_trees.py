@@ -19,6 +19,7 @@ from twistdp.devices import AUTO, accept
 from twistdp.inventory import Inventory
 from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb
 from twistdp.naming import digest
+from twistdp.preparing import NumaNodes
 
 
 class Mute:
@@ -247,7 +248,7 @@ class TreeTests(SynchronousTestCase):
 
     def check(self, kind: str, devices: dict[str, DeviceInfo]) -> None:
         """These are listed, allocated and described as they are."""
-        inventory = Inventory(f"a.example.com/{kind}", devices, sysfs="/nonexistent")
+        inventory = Inventory(f"a.example.com/{kind}", devices, numa=NumaNodes("/nonexistent"))
         listed = pb.ListAndWatchResponse.FromString(inventory.listed())
         self.assertEqual({each.ID for each in listed.devices}, devices.keys())
         for id_, info in devices.items():

@@ -3,15 +3,15 @@
 import glob
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-import attrs
 from twisted.logger import Logger
 
 from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount, check_device
 from twistdp.errors import BadDevice
 from twistdp.exhaustion import mending
-from twistdp.naming import check_resource_type, natural_key, plain_id
+from twistdp.naming import check_resource_type, natural_key
+from twistdp.scanners.matches import Match, Matches
 from twistdp.scanners.patterns import Pattern, link_steps, real_path
 from twistdp.watching import WatchingScanner
 
@@ -19,16 +19,6 @@ _log = Logger()
 
 _MOST_COMPLAINTS = 100
 """So many files that are left out are told: in some directories anybody may make files."""
-
-
-@attrs.frozen
-class _Match:
-    """A file that a pattern matches, and the device that it is."""
-
-    order: tuple[object, ...]
-    path: str
-    real: str
-    info: DeviceInfo
 
 
 class GlobScanner(WatchingScanner):
@@ -66,7 +56,7 @@ class GlobScanner(WatchingScanner):
         check_device(DeviceInfo(HEALTHY, nodes=[DeviceSpec("/", "/", permissions)]))
         self._nodes_only = nodes_only
         self._max_devices = max_devices
-        self._matches: dict[str, _Match] = {}
+        self._matches = Matches()
         self._directories: dict[str, list[Pattern]] = {}
         self._parents: set[str] = set()  # where directories that wildcards stand for appear
         self._targets: dict[str, set[str]] = {}  # what links lead to: the links
@@ -76,15 +66,7 @@ class GlobScanner(WatchingScanner):
 
     def discover(self) -> DeviceTree:
         """List all directories."""
-        before = self._matches
-        try:
-            return self._discover(before)
-        except OSError:
-            self._matches = before
-            raise
-
-    def _discover(self, before: "dict[str, _Match]") -> DeviceTree:
-        self._matches = {}
+        found: list[Match] = []
         self._directories = {}
         self._parents = set()
         self._targets = {}
@@ -105,10 +87,13 @@ class GlobScanner(WatchingScanner):
                 self._complain(directory, f"cannot list {directory!r}: {error.strerror}")
                 if not isinstance(error, NotADirectoryError):
                     # What is in it is not known, and need not have gone.
-                    self._matches.update(_those_in(directory, before))
+                    found += [m for m in self._matches if os.path.dirname(m.path) == directory]
                 continue
             for name in names:
-                self._examine(os.path.join(directory, name), patterns, real, before)
+                match = self._examine(os.path.join(directory, name), patterns, real)
+                if match is not None:
+                    found.append(match)
+        self._matches = Matches(sorted(found, key=lambda match: match.order))
         self.paths = self._watched()
         return self._tree()
 
@@ -124,16 +109,21 @@ class GlobScanner(WatchingScanner):
             for path in changed
         ):
             return self.discover()  # a directory that a wildcard stands for may have come or gone
+        targets = len(self._targets)
+        real = {
+            directory: real_path(directory) for directory in map(os.path.dirname, paths | links)
+        }
         for path in paths | links:
-            old = self._matches.pop(path, None)
             directory = os.path.dirname(path)
-            self._examine(
-                path,
-                self._directories[directory],
-                real_path(directory),
-                {path: old} if old else {},
-            )
-        self.paths = self._watched()
+            before = self._matches.get(path)
+            match = self._examine(path, self._directories[directory], real[directory])
+            if match is not before:
+                if before is not None:
+                    self._matches.remove(before)
+                if match is not None:
+                    self._matches.add(match)
+        if len(self._targets) != targets:
+            self.paths = self._watched()
         return self._tree()
 
     def _watched(self) -> list[str]:
@@ -148,18 +138,15 @@ class GlobScanner(WatchingScanner):
         watched.update(dict.fromkeys(os.path.dirname(target) for target in self._targets))
         return list(watched)
 
-    def _examine(
-        self,
-        path: str,
-        patterns: Iterable[Pattern],
-        real_directory: str,
-        before: "dict[str, _Match]",
-    ) -> None:
-        """Take `path` in if it matches and is a device; one bad file never costs the others."""
+    def _examine(self, path: str, patterns: Iterable[Pattern], real_directory: str) -> Match | None:
+        """What `path` is, if it matches and is a device; a bad file never costs the others.
+
+        The very same object as before when nothing changed.
+        """
         name = os.path.basename(path)
         pattern = next((pattern for pattern in patterns if pattern.matches(name)), None)
         if pattern is None:
-            return
+            return None
         try:
             found = os.lstat(path)
             real = os.path.join(real_directory, name)
@@ -170,17 +157,16 @@ class GlobScanner(WatchingScanner):
                 real = real_path(path)
             info = self._device(path, real, found.st_mode)
         except FileNotFoundError:
-            return  # gone meanwhile, or a link to what is not there yet
+            return None  # gone meanwhile, or a link to what is not there yet
         except (OSError, BadDevice) as error:
             self._complain(path, f"left out {path!r}: {error}")
-            return
-        if info is not None:
-            old = before.get(path)
-            self._matches[path] = (
-                old
-                if old is not None and old.real == real and old.info == info
-                else _Match((pattern.index, natural_key(path)), path, real, info)
-            )
+            return None
+        if info is None:
+            return None
+        before = self._matches.get(path)
+        if before is not None and before.real == real and before.info == info:
+            return before
+        return Match((pattern.index, natural_key(path)), path, real, info)
 
     def _device(self, path: str, real: str, mode: int) -> DeviceInfo | None:
         if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
@@ -194,33 +180,15 @@ class GlobScanner(WatchingScanner):
 
     def _tree(self) -> DeviceTree:
         tree = DeviceTree()
-        devices = list(self._distinct())
-        if len(devices) > self._max_devices:
+        if len(self._matches) > self._max_devices:
             self._complain(
                 "max_devices",
-                f"{len(devices)} devices match, more than max_devices={self._max_devices}: the "
-                "rest is left out; narrow the pattern or raise max_devices",
+                f"{len(self._matches)} devices match, more than max_devices={self._max_devices}: "
+                "the rest is left out; narrow the pattern or raise max_devices",
             )
-            del devices[self._max_devices :]
-        owner: dict[str, str] = {}
-        equal: set[str] = set()
-        for match in devices:
-            directory, name = os.path.split(match.path)
-            if owner.setdefault(name, directory) != directory:
-                equal.add(name)
-        for match in devices:
-            directory, name = os.path.split(match.path)
-            device_id = plain_id(name, distinguish=directory if name in equal else "")
-            tree.add_device(self.resource, device_id, match.info)
+        if devices := self._matches.devices(self._max_devices):
+            tree.add_devices(self.resource, devices)
         return tree
-
-    def _distinct(self) -> Iterator[_Match]:
-        """The matches in order, each real path once."""
-        seen: set[str] = set()
-        for match in sorted(self._matches.values(), key=lambda match: match.order):
-            if match.real not in seen:
-                seen.add(match.real)
-                yield match
 
     def _complain(self, about: str, text: str) -> None:
         """Log, once for each thing that is wrong, but not without end."""
@@ -230,7 +198,3 @@ class GlobScanner(WatchingScanner):
         if len(self._said) > _MOST_COMPLAINTS:
             text = "there is more that is wrong, which is not told"
         _log.warn("{resource}: {text}", resource=self.resource, text=text)
-
-
-def _those_in(directory: str, matches: "dict[str, _Match]") -> "dict[str, _Match]":
-    return {path: match for path, match in matches.items() if os.path.dirname(path) == directory}

@@ -1,0 +1,48 @@
+"""Tests for `twistdp.changes`."""
+
+from typing import Any, NoReturn
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp.changes import keep_unchanged
+
+mappings = st.dictionaries(
+    st.sampled_from("abcdef"), st.one_of(st.none(), st.lists(st.integers(0, 1), max_size=1))
+)
+
+
+class Touchy:
+    """A value that must not be compared."""
+
+    def __eq__(self, other: object) -> NoReturn:
+        raise ValueError("compared")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class KeepUnchangedTests(SynchronousTestCase):
+    """`keep_unchanged`"""
+
+    @given(mappings, mappings)
+    def test_any(self, found: dict[str, Any], before: dict[str, Any]) -> None:
+        """Equal values become the same objects; the rest is told, in order, and left."""
+        kept = dict(found)
+        changed = keep_unchanged(kept, before)
+        self.assertEqual(list(kept.items()), list(found.items()))
+        self.assertEqual(
+            changed, [key for key in found if key not in before or found[key] != before[key]]
+        )
+        for key in found:
+            self.assertIs(kept[key], found[key] if key in changed else before[key])
+
+    def test_same_object(self) -> None:
+        """What is the same object is not compared."""
+        value = Touchy()
+        self.assertEqual(keep_unchanged({"a": value}, {"a": value}), [])
+
+    def test_cannot_be_compared(self) -> None:
+        """What cannot be compared has changed."""
+        found = {"a": Touchy(), "b": 1}
+        self.assertEqual(keep_unchanged(found, {"a": Touchy(), "b": 1}), ["a"])  # type: ignore[type-var,dict-item]

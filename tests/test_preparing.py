@@ -1,0 +1,134 @@
+"""Tests for `twistdp.preparing`."""
+
+import errno
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp import preparing
+from twistdp.devices import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree
+from twistdp.preparing import NumaNodes, Preparation
+
+
+def device(name: str, **fields: Any) -> DeviceInfo:
+    """A device with one node."""
+    return DeviceInfo(HEALTHY, nodes=[DeviceSpec(f"/dev/{name}", f"/dev/{name}")], **fields)
+
+
+def tree_of(**infos: Any) -> DeviceTree:
+    """A tree with devices of one type."""
+    tree = DeviceTree()
+    tree.add_devices("thing", infos)
+    return tree
+
+
+class PreparingTestCase(SynchronousTestCase):
+    """Has a sysfs that is not one, and records what is looked up in it."""
+
+    def setUp(self) -> None:
+        """Make it."""
+        self.looked_up: list[str] = []
+        self.exhausted = False
+        case = self
+
+        class FakeTopology:
+            """Says node 3 of everything."""
+
+            def __init__(self, sysfs: str) -> None:
+                case.assertEqual(sysfs, "/there")
+
+            def nodes(self, paths: Iterable[str]) -> tuple[int, ...]:
+                if case.exhausted:
+                    raise OSError(errno.EMFILE, "too many")
+                case.looked_up += paths
+                return (3,)
+
+        self.patch(preparing, "Topology", FakeTopology)
+        self.numa = NumaNodes("/there")
+
+
+class NumaNodesTests(PreparingTestCase):
+    """`NumaNodes`"""
+
+    def test_looked_up_ahead(self) -> None:
+        """What was looked up ahead is not looked up again, and all else is."""
+        one, other = device("a"), device("b")
+        self.numa.look_ahead([one])
+        self.assertEqual(self.looked_up, ["/dev/a"])
+        self.assertEqual(self.numa.of([one, other]), [(3,), (3,)])
+        self.assertEqual(self.looked_up, ["/dev/a", "/dev/b"])
+
+    def test_once(self) -> None:
+        """It is used once: later it may be another."""
+        one = device("a")
+        self.numa.look_ahead([one])
+        for _ in range(2):
+            self.numa.of([one])
+        self.assertEqual(self.looked_up, ["/dev/a", "/dev/a"])
+
+    def test_no_need(self) -> None:
+        """Of what has a topology, nothing is looked up ahead."""
+        self.numa.look_ahead([device("a", topology=[1]), device("b", topology=None)])
+        self.assertEqual(self.looked_up, [])
+
+    def test_bad_devices(self) -> None:
+        """What is no device, or cannot be looked up, keeps nobody from the others."""
+        bad: Any = [5, DeviceInfo(HEALTHY, nodes=[5])]  # type: ignore[list-item]
+        self.numa.look_ahead([*bad, device("a")])
+        self.assertEqual(self.looked_up, ["/dev/a"])
+
+    def test_exhausted(self) -> None:
+        """Want of descriptors is not an unknown node: it is tried again, and told then."""
+        one = device("a")
+        self.exhausted = True
+        self.numa.look_ahead([one])
+        self.assertRaises(OSError, self.numa.of, [one])
+        self.exhausted = False
+        self.assertEqual(self.numa.of([one]), [(3,)])
+
+
+class PreparationTests(PreparingTestCase):
+    """`Preparation`"""
+
+    def setUp(self) -> None:
+        """Make one."""
+        super().setUp()
+        self.prepare = Preparation(self.numa)
+
+    def test_equal_devices(self) -> None:
+        """Equal devices of two trees are the same objects, and looked up once."""
+        first = self.prepare(tree_of(a=device("a"), b=device("b")))
+        second = self.prepare(tree_of(a=device("a"), b=device("b", group="x"), c=device("c")))
+        self.assertIs(second["thing"]["a"], first["thing"]["a"])
+        self.assertEqual(second["thing"]["b"].group, "x")
+        self.assertEqual(list(second["thing"]), ["a", "b", "c"])
+        self.assertEqual(self.looked_up, ["/dev/a", "/dev/b", "/dev/c"])
+
+    def test_health(self) -> None:
+        """A device that only changes its health is not looked up again."""
+        one = device("a")
+        self.prepare(tree_of(a=one))
+        self.prepare(tree_of(a=attrs.evolve(one, state=UNHEALTHY)))
+        self.assertEqual(self.looked_up, ["/dev/a"])
+
+    def test_gone_and_back(self) -> None:
+        """A device that was gone is looked up again: it may be plugged in elsewhere."""
+        for tree in (tree_of(a=device("a")), tree_of(), tree_of(a=device("a"))):
+            self.prepare(tree)
+        self.assertEqual(self.looked_up, ["/dev/a", "/dev/a"])
+
+    def test_copy(self) -> None:
+        """The scanner may go on to change its tree."""
+        tree = tree_of(a=device("a"))
+        prepared = self.prepare(tree)
+        tree.add_device("thing", "b", device("b"))
+        self.assertEqual(list(prepared["thing"]), ["a"])
+
+    def test_nonsense(self) -> None:
+        """What is refused later passes."""
+        tree = tree_of(a=5, b=device("b"))
+        tree.add_device(7, 8, None)  # type: ignore[arg-type]
+        for _ in range(2):
+            self.assertEqual(self.prepare(tree), tree)

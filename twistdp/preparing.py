@@ -1,0 +1,92 @@
+"""What a tree costs, paid in the scanner's thread before the reactor's gets it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from twistdp.changes import keep_unchanged
+from twistdp.devices import Auto, DeviceInfo, Devices, DeviceTree
+from twistdp.topology import Topology
+
+_NONE: Final[Mapping[str, DeviceInfo]] = {}
+
+
+class NumaNodes:
+    """The NUMA nodes of devices whose topology is `AUTO`, from the sysfs at `sysfs`.
+
+    To read it takes some 20 µs a device, so a scanner's thread may `look_ahead`.
+    """
+
+    def __init__(self, sysfs: str = "/sys") -> None:
+        self._sysfs = sysfs
+        self._ahead: dict[int, tuple[DeviceInfo, tuple[int, ...] | None]] = {}
+
+    def look_ahead(self, infos: Iterable[DeviceInfo]) -> None:
+        """Look up these, which `of` is soon to be asked for; forget those of the last time.
+
+        In any thread, and never raises: what cannot be looked up is left to `of`.
+        """
+        topology = Topology(self._sysfs)
+        ahead = {}
+        for info in infos:
+            try:
+                if isinstance(info.topology, Auto):
+                    ahead[id(info)] = info, topology.nodes(node.host_path for node in info.nodes)
+            except Exception:  # noqa: S112  # a bad device, which is refused later, or exhaustion
+                continue
+        self._ahead = ahead
+
+    def of(self, infos: Iterable[DeviceInfo]) -> list[tuple[int, ...] | None]:
+        """The nodes of each, or None where there are none known.
+
+        Raises OSError when the process has run out of what reading needs.
+        """
+        topology = Topology(self._sysfs)  # fresh, for it remembers what it has read
+        nodes = []
+        for info in infos:
+            known, found = self._ahead.pop(id(info), (None, None))
+            if known is not info:
+                found = topology.nodes(node.host_path for node in info.nodes)
+            nodes.append(found)
+        return nodes
+
+
+def alike(one: DeviceInfo, other: DeviceInfo) -> bool:
+    """Whether two states of a device lead to the same NUMA nodes."""
+    return one.nodes == other.nodes and one.topology == other.topology
+
+
+class Preparation:
+    """Prepares one scanner's trees, one after the other, in its thread.
+
+    A device that is equal to that of the last tree becomes the same object, which makes it
+    free to all that follows, and the NUMA nodes of others are looked up.
+    """
+
+    def __init__(self, numa: NumaNodes) -> None:
+        self._numa = numa
+        self._before: Mapping[str, Devices] = {}
+
+    def __call__(self, tree: DeviceTree) -> DeviceTree:
+        """A copy of `tree`, prepared.  Refuses nothing; that is left to `accept`."""
+        prepared = DeviceTree()
+        last: dict[str, Devices] = {}
+        fresh: list[DeviceInfo] = []
+        for kind in tree:
+            before = self._before.get(kind, _NONE)
+            devices = tree[kind].copy()
+            changed = keep_unchanged(devices, before)
+            prepared.add_devices(kind, devices)
+            last[kind] = devices
+            fresh += [devices[id_] for id_ in changed if not _alike(before.get(id_), devices[id_])]
+        self._before = last
+        self._numa.look_ahead(fresh)
+        return prepared
+
+
+def _alike(one: object, other: object) -> bool:
+    """The same for what may be no devices."""
+    both = isinstance(one, DeviceInfo) and isinstance(other, DeviceInfo)
+    try:
+        return both and alike(one, other)  # type: ignore[arg-type]
+    except Exception:  # of the values' own methods
+        return False
