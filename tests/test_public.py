@@ -90,8 +90,10 @@ class PublicTests(SynchronousTestCase):
         """Every public name has a docstring where it is defined."""
         package = Path(twistdp.__file__).parent
         found: dict[str, str | None] = {}
-        for statement in ast.parse((package / "__init__.py").read_text()).body:
-            if isinstance(statement, ast.ImportFrom) and statement.module:
+        for statement in ast.walk(ast.parse((package / "__init__.py").read_text())):
+            if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith(
+                "twistdp."
+            ):
                 module = package.parent.joinpath(*statement.module.split(".")).with_suffix(".py")
                 texts = docstrings(module.read_text())
                 found.update({alias.name: texts.get(alias.name) for alias in statement.names})

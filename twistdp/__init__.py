@@ -3,6 +3,9 @@
 Write a scanner and run ``twistd deviceplugin --scanner=module:Class``.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 import twistdp.klog as klog
 from twistdp.calls import (
     AllocateRequest,
@@ -13,14 +16,6 @@ from twistdp.calls import (
     PreferredAllocationRequest,
     PreStartContainerRequest,
     UseDefaultMethod,
-)
-from twistdp.cdi import (
-    CDIDevice,
-    CDIHook,
-    CDIIntelRdt,
-    CDIMount,
-    CDINetDevice,
-    CDINode,
 )
 from twistdp.devices import AUTO, HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
 from twistdp.errors import (
@@ -36,7 +31,6 @@ from twistdp.errors import (
     RetriedError,
     TwistdpError,
 )
-from twistdp.health import HealthGate
 from twistdp.interfaces import (
     IAllocator,
     IContainerPreStarter,
@@ -48,6 +42,17 @@ from twistdp.interfaces import (
 from twistdp.manager import Manager
 from twistdp.settings import Settings
 from twistdp.watching import WatchingScanner
+
+if TYPE_CHECKING:
+    from twistdp.cdi import (
+        CDIDevice,
+        CDIHook,
+        CDIIntelRdt,
+        CDIMount,
+        CDINetDevice,
+        CDINode,
+    )
+    from twistdp.health import HealthGate
 
 __all__ = [
     "AUTO",
@@ -94,3 +99,20 @@ __all__ = [
     "WatchingScanner",
     "klog",
 ]
+
+_USED_BY_FEW = {
+    "CDIDevice": "twistdp.cdi",
+    "CDIHook": "twistdp.cdi",
+    "CDIIntelRdt": "twistdp.cdi",
+    "CDIMount": "twistdp.cdi",
+    "CDINetDevice": "twistdp.cdi",
+    "CDINode": "twistdp.cdi",
+    "HealthGate": "twistdp.health",
+}
+"""Names that are imported when they are asked for: every plugin's start would pay for them."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _USED_BY_FEW:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_USED_BY_FEW[name]), name)

@@ -9,13 +9,13 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twistdp.cdi import CDIDevice
 from twistdp.devices import Devices
 from twistdp.errors import Untrusted
 from twistdp.exhaustion import SOON
 from twistdp.settings import Settings
 
 if TYPE_CHECKING:
+    from twistdp.cdi import CDIDevice
     from twistdp.cdispecs import SpecFile
 
 _log = Logger()

@@ -64,12 +64,19 @@ class Mount:
     read_only: bool = False
 
 
+_NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
 def _copied_sequence(value: Any) -> Any:
+    if type(value) is tuple or value is AUTO or value is None:
+        return value  # the usual, without a question to an abstract class
     return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
 def _copied_mapping(value: Any) -> Any:
-    return MappingProxyType(dict(value)) if isinstance(value, Mapping) else value
+    if value is _NO_TEXTS or not isinstance(value, Mapping):
+        return value
+    return MappingProxyType(dict(value)) if value else _NO_TEXTS  # one for thousands of devices
 
 
 @attrs.frozen
@@ -90,10 +97,10 @@ class DeviceInfo:
     nodes: Sequence[DeviceSpec] = attrs.field(default=(), converter=_copied_sequence)
     mounts: Sequence[Mount] = attrs.field(default=(), converter=_copied_sequence)
     envs: Mapping[str, str] = attrs.field(
-        factory=dict, converter=_copied_mapping, hash=False, repr=names_only
+        default=_NO_TEXTS, converter=_copied_mapping, hash=False, repr=names_only
     )
     annotations: Mapping[str, str] = attrs.field(
-        factory=dict, converter=_copied_mapping, hash=False, repr=names_only
+        default=_NO_TEXTS, converter=_copied_mapping, hash=False, repr=names_only
     )
     topology: Sequence[int] | Auto | None = attrs.field(default=AUTO, converter=_copied_sequence)
     cdi: "CDIDevice | None" = None
@@ -162,6 +169,10 @@ class Accepted:
 
 
 _MOST_NODES: Final = 1 << 10  # the kernel's own limit (CONFIG_NODES_SHIFT)
+
+_NOT_UNICODE: Final = (
+    "not UTF-8, which the device plugin API cannot carry; use a link or a name without such bytes"
+)
 
 NOTHING: Final = Accepted({})
 """What is in force before the first scan."""
@@ -282,16 +293,20 @@ def _check_paths(part: DeviceSpec | Mount, taken: dict[str, DeviceSpec | Mount])
         path = getattr(part, field)
         if not isinstance(path, str) or not path.startswith("/"):
             raise BadDevice(f"{field} {shown(path)}: it must be an absolute path")
-        if "\0" in path or ".." in path.split("/"):
+        if "\0" in path or (".." in path and ".." in path.split("/")):
             raise BadDevice(f"{field} {shown(path)}: '..' and NUL are not allowed")
-        _check_unicode(f"{field} {shown(path)}", path)
-    if taken.setdefault(part.container_path, part) != part:
+        if not _is_unicode(path):
+            raise BadDevice(f"{field} {shown(path)}: {_NOT_UNICODE}")
+    other = taken.setdefault(part.container_path, part)
+    if other is not part and other != part:
         raise BadDevice(
             f"container_path {shown(part.container_path)}: given to two different nodes or mounts"
         )
 
 
 def _check_texts(field: str, texts: Any, forbidden: str) -> None:
+    if texts is _NO_TEXTS:
+        return
     if not isinstance(texts, Mapping):
         raise BadDevice(f"{field}: {kind_of(texts)} is not a dict")
     for key, value in texts.items():
@@ -303,14 +318,13 @@ def _check_texts(field: str, texts: Any, forbidden: str) -> None:
             )
         if not isinstance(value, str) or "\0" in value:
             raise BadDevice(f"{field}: the value of {shown(key)} must be a str without NUL")
-        _check_unicode(f"{field}: {shown(key)}", key + value)
+        if not _is_unicode(key + value):
+            raise BadDevice(f"{field}: {shown(key)}: {_NOT_UNICODE}")
 
 
-def _check_unicode(what: str, text: str) -> None:
+def _is_unicode(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise BadDevice(
-            f"{what}: not UTF-8, which the device plugin API cannot carry; "
-            "use a link or a name without such bytes"
-        ) from None
+        return False
+    return True

@@ -1,0 +1,58 @@
+"""What the start of ``twistd deviceplugin`` costs: nothing is imported that is not used."""
+
+from tests.integration.test_process import ProcessTestCase
+
+RESOURCE = "imports.example.com/module"
+
+UNUSED = (
+    "csv",
+    "google.protobuf.json_format",
+    "grpc.experimental",
+    "importlib.metadata",
+    "twisted.web",
+    "twisted.conch",
+    "twistdp.cdi",
+    "twistdp.cdijson",
+    "twistdp.cdispecs",
+    "twistdp.checking",
+    "twistdp.cli",
+    "twistdp.conformance",
+    "twistdp.health",
+    "twistdp.kubelet.podresources",
+    "twistdp.kubelet.podresources_v1_pb2",
+    "twistdp.scanners",
+    "twistdp.sharedfile",
+    "twistdp.testing",
+    "yaml",
+)
+"""Modules, with what is below them, that a plugin without use for them does not import."""
+
+
+class ImportTests(ProcessTestCase):
+    """A plugin that finds devices and hands one out."""
+
+    def scan(self) -> int:
+        """The number of the scan that the last list is of."""
+        return max(
+            int(name.partition(":")[2])
+            for name in self.kubelet.devices(RESOURCE)
+            if name.startswith("scan:")
+        )
+
+    async def test_only_what_is_used(self) -> None:
+        """Neither CDI nor test, command or web code is on the way of a plugin without CDI."""
+        await self.kubelet.start()
+        # Once without: twistd imports all plugins there are when its own list of them is outdated.
+        await self.plugin("--version").ended
+        self.plugin("--scanner=tests.startup_samples:Imports")
+        await self.kubelet.until(lambda: self.kubelet.devices(RESOURCE), 20)
+        await self.kubelet.allocate(RESOURCE, ids=["sys"])
+        last = self.scan()
+        await self.kubelet.until(lambda: self.scan() > last + 1, 20)  # begun after that
+        imported = self.kubelet.devices(RESOURCE)
+        self.assertIn("grpc.aio", imported)
+        self.assertIn("twistdp.answers", imported)
+        unused = [
+            name for name in imported if any(f"{name}.".startswith(f"{top}.") for top in UNUSED)
+        ]
+        self.assertEqual(unused, [])
