@@ -1,8 +1,9 @@
 """What a container gets that was given some devices of one resource."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from twistdp.calls import ContainerAllocateResponse
 from twistdp.devices import HEALTHY, DeviceInfo, Devices
@@ -14,17 +15,24 @@ Claim = tuple[str, str]
 """Something a container has only one of: a kind, and a key, path or name of that kind."""
 
 
-def select(resource: str, devices: Devices, ids: Iterable[str]) -> list[str]:
+def select(
+    resource: str,
+    devices: Devices,
+    ids: Iterable[str],
+    key: Callable[[str], Any] = natural_key,
+) -> list[str]:
     """The requested ids, each once, in natural order (the kubelet's order is random).
 
-    Raises `UnknownDevice` or `UnhealthyDevice` with a text for the pod's status.
+    `key` sorts devices in that order, for callers that know it already.  Raises `UnknownDevice`
+    or `UnhealthyDevice` with a text for the pod's status.
     """
-    chosen = sorted(set(ids), key=natural_key)
-    if unknown := [id_ for id_ in chosen if id_ not in devices]:
+    wanted = set(ids)
+    if unknown := sorted(wanted - devices.keys(), key=natural_key):
         raise UnknownDevice(
             f"{resource} has no device {listed(unknown)} (any more): it was unplugged or renamed "
             "since the pod was scheduled; delete the pod, and a new one gets a present device"
         )
+    chosen = sorted(wanted, key=key)
     if bad := [id_ for id_ in chosen if devices[id_].state != HEALTHY]:
         reasons = "; ".join(f"{id_}: {why}" for id_ in bad if (why := devices[id_].reason))
         raise UnhealthyDevice(

@@ -179,7 +179,7 @@ class Answers:
 
     def _gave(self, request: messages.AllocateRequest) -> None:
         for part in request.container_requests:
-            self.handed_out.update(self._inventory.known(part.devices_ids))
+            self.handed_out.update(self._inventory.devices.keys() & part.devices_ids)
 
 
 def _check_size(request: messages.AllocateRequest | messages.PreferredAllocationRequest) -> None:

@@ -20,6 +20,7 @@ from twistdp.room import MOST_BYTES, that_fit
 @attrs.frozen
 class _Entry:
     info: DeviceInfo
+    key: tuple[object, ...]  # natural
     numa: Sequence[int]
     listed: bytes
     container: bytes
@@ -84,7 +85,7 @@ class Inventory:
         if gone:
             self._order = [pair for pair in self._order if pair[1] not in gone]
         if new:
-            self._order += [(natural_key(device_id), device_id) for device_id in new]
+            self._order += [(self._entries[device_id].key, device_id) for device_id in new]
             self._order.sort()  # quick, for all but the end is in order
         so_far = self.devices.keys() - self.left_out if self.left_out else self.devices.keys()
         self.devices = kept
@@ -109,6 +110,7 @@ class Inventory:
         return {
             device_id: _Entry(
                 info,
+                natural_key(device_id),
                 tuple(numa[device_id] or ()),
                 listed_part(device_id, info, numa[device_id]),
                 container_part(info),
@@ -143,14 +145,14 @@ class Inventory:
 
     def container(self, ids: Iterable[str]) -> bytes:
         """The ContainerAllocateResponse for these ids; raises what `select` and `combine` do."""
-        chosen = select(self._resource, self.devices, ids)
+        chosen = self._select(ids)
         if not self._shared or len(chosen) == 1:
             return b"".join(self._entries[device_id].container for device_id in chosen)
         return container_part(self._combined(chosen))
 
     def response(self, ids: Iterable[str]) -> ContainerAllocateResponse:
         """The same as a value, for hooks."""
-        return self._combined(select(self._resource, self.devices, ids))
+        return self._combined(self._select(ids))
 
     def known(self, ids: Iterable[str]) -> dict[str, DeviceInfo]:
         """Those of the devices that there are, by id."""
@@ -164,6 +166,9 @@ class Inventory:
             for rank, (_, id_) in enumerate(self._order)
             if id_ in wanted
         ]
+
+    def _select(self, ids: Iterable[str]) -> list[str]:
+        return select(self._resource, self.devices, ids, lambda id_: self._entries[id_].key)
 
     def _combined(self, chosen: Sequence[str]) -> ContainerAllocateResponse:
         return combine(self._resource, [(id_, self.devices[id_]) for id_ in chosen], self._join)
