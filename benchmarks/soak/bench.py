@@ -5,8 +5,8 @@ import os
 import random
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError
@@ -31,12 +31,11 @@ class Bench:
 
     def __init__(self, reactor: Any, loops_from: int | None, pace: float = 1.0) -> None:
         self.reactor = reactor
-        self._pace = pace
-        self.record = Record()
+        self.record = Record(pace)
         self.begin = reactor.seconds()
         self.ending = False
         self._closing = False
-        self._disturbances = 0
+        self._disturbances = self._disturbing = 0
         self.directory = tempfile.mkdtemp(prefix="soak-")
         self.plugins = self._directory("plugins")
         self.files = self._directory("files")
@@ -117,23 +116,29 @@ class Bench:
         async def loop() -> None:
             while not self.ending:
                 await step()
-                await self.pause(interval / self._pace)
+                await self.pause(interval / self.record.pace)
 
         return Deferred.fromCoroutine(loop()).addErrback(
             lambda failure: self.problem(f"the soak itself failed: {failure.getTraceback()}")
         )
 
-    def disturb(self) -> None:
-        """From now on calls may fail and lists come late for a good reason; or no more so."""
+    @contextmanager
+    def disturbance(self) -> Iterator[None]:
+        """While the block runs calls may fail and lists come late for a good reason."""
         self._disturbances += 1
+        self._disturbing += 1
+        try:
+            yield
+        finally:
+            self._disturbing -= 1
 
     def mark(self) -> int:
         """For `calm`."""
-        return self._disturbances
+        return -1 if self._disturbing else self._disturbances
 
     def calm(self, mark: int) -> bool:
         """Whether there has been no disturbance since `mark` was taken, nor then."""
-        return mark == self._disturbances and mark % 2 == 0
+        return mark == self._disturbances and not self._disturbing
 
     async def listed(self, resource: str, devices: Mapping[str, str], what: str) -> None:
         """See that the kubelet gets just these devices with their health; take the time."""

@@ -12,9 +12,10 @@ Sample = dict[str, float]
 class Record:
     """Counts of events, latencies in seconds with the time they were seen, samples, and problems.
 
-    A problem is anything that must never happen; one is enough to fail.
+    `pace` is that of `Bench`.  A problem is anything that must never happen; one is enough to fail.
     """
 
+    pace: float = 1.0
     counts: Counter[str] = attrs.field(factory=Counter)
     latencies: dict[str, list[tuple[float, float]]] = attrs.field(factory=lambda: defaultdict(list))
     samples: list[Sample] = attrs.field(factory=list)

@@ -28,14 +28,13 @@ class Restarts:
         bench, form = self._bench, random.choice(self._forms)
         name = form.__name__.replace("_", " ")
         before = self._registrations()
-        bench.disturb()
-        await form()
-        begin = bench.now()
-        try:
-            await self._kubelet.until(lambda: self._again(before), 30.0)
-        except TimeoutError:
-            bench.problem(f"not registered again after: {name}")
-        bench.disturb()
+        with bench.disturbance():
+            await form()
+            begin = bench.now()
+            try:
+                await self._kubelet.until(lambda: self._again(before), 30.0)
+            except TimeoutError:
+                bench.problem(f"not registered again after: {name}")
         bench.record.counts[f"kubelet: {name}"] += 1
         bench.record.latencies[f"again after {name}"].append((bench.now(), bench.now() - begin))
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+from contextlib import nullcontext
 
 from twisted.internet.defer import CancelledError, TimeoutError
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
@@ -31,22 +32,27 @@ class Strangers:
     async def reader(self) -> None:
         """A second stream, read at leisure, that ends in one way or another.
 
-        Not opened while a kubelet registers: the first stream then counts as the kubelet's.
+        One that was opened while a kubelet registers may be taken for the kubelet's, and then its
+        end leads to another registration.
         """
-        if not self._bench.calm(self._bench.mark()):
-            return
-        channel = self._channel()
+        mark, channel = self._bench.mark(), self._channel()
         stream = channel.stream(LIST_AND_WATCH, Empty(), ListAndWatchResponse)
+        kubelets = True
         try:
-            for _ in range(random.randint(0, 5)):
+            for number in range(random.randint(1, 6)):
                 if await stream.read().addTimeout(2.0, self._bench.reactor) is None:
                     break
+                if number == 0:
+                    kubelets = not self._bench.calm(mark)
                 await self._bench.pause(random.choice([0.0, 0.5]))
         except (CallFailed, CancelledError, TimeoutError):
             pass  # the kubelet restarts meanwhile, or nothing happens there
-        if random.random() < 0.5:
-            stream.cancel()
-        await channel.close()
+        with self._bench.disturbance() if kubelets else nullcontext():
+            if random.random() < 0.5:
+                stream.cancel()
+            await channel.close()
+            if kubelets:
+                await self._bench.pause(1.0)
         self._bench.record.counts["other streams"] += 1
 
     async def gives_up(self) -> None:

@@ -12,8 +12,8 @@ of the heap takes its time to become as fragmented as it stays."""
 RSS_A_HOUR = 4.0
 """Megabytes by which the memory may seem to grow in an hour."""
 
-RSS_NOISE = 2.0
-"""Megabytes that count as noise, however short the run."""
+RSS_NOISE = 4.0
+"""Megabytes that count as fragmentation, however short the run; see also what is in use, below."""
 
 GROWTH = {
     "descriptors": 4.0,
@@ -25,7 +25,7 @@ GROWTH = {
     "blocks": 10.0,
 }
 """By how much the typical number may be more in the last fifth than in the first one: kilobytes of
-`specs`, megabytes in use of the C library's heap, thousands of blocks in use of Python's."""
+`specs` (times the pace), megabytes in use of the C library's heap, thousands of blocks in use of Python's."""
 
 
 def counted(samples: Sequence[Sample]) -> Sequence[Sample]:
@@ -57,6 +57,6 @@ def judge(record: Record) -> list[str]:
         values = [value for _, value in series(samples, name)]
         if not values:
             complaints.append(f"{name}: no samples")
-        elif (more := growth(values)) > most:
+        elif (more := growth(values)) > (most * record.pace if name == "specs" else most):
             complaints.append(f"{name} grow by {more:g} (bound {most:g})")
     return complaints

@@ -83,8 +83,8 @@ class VerdictTests(SynchronousTestCase):
     def test_memory_leak(self) -> None:
         """A slope beyond the bound is found under the noise."""
         (complaint,) = judge(record_of(3600, noise=2.0, rss=6.0))
-        self.assertRegex(complaint, r"^memory grows by [56]\.\d MB an hour \(bound 4\.0\)$")
-        (complaint,) = judge(record_of(600, rss=30.0))
+        self.assertRegex(complaint, r"^memory grows by [56]\.\d MB an hour \(bound 4\.8\)$")
+        (complaint,) = judge(record_of(600, rss=60.0))
         self.assertIn("memory grows by", complaint)
 
     def test_other_leaks(self) -> None:
