@@ -25,7 +25,8 @@ GROWTH = {
     "blocks": 10.0,
 }
 """By how much the typical number may be more in the last fifth than in the first one: kilobytes of
-`specs` (times the pace), megabytes in use of the C library's heap, thousands of blocks in use of Python's."""
+`specs` (times the pace), megabytes in use of the C library's heap, thousands of blocks in use of
+Python's."""
 
 
 def counted(samples: Sequence[Sample]) -> Sequence[Sample]:
