@@ -95,14 +95,19 @@ class InotifyDescriptor:
         try:
             data = os.read(self.fileno(), 65536)
         except BlockingIOError:
-            return
-        offset = 0
-        while offset < len(data):
-            number, mask, _cookie, length = _HEADER.unpack_from(data, offset)
-            offset += _HEADER.size
-            name = data[offset : offset + length].rstrip(b"\0")
-            offset += length
-            yield number, mask, os.fsdecode(name)
+            return iter(())
+        return events_in(data)
+
+
+def events_in(data: bytes) -> Iterator[tuple[int, int, str]]:
+    """Number, mask and entry's name of each event of inotify(7) in what the kernel has given."""
+    offset = 0
+    while offset < len(data):
+        number, mask, _cookie, length = _HEADER.unpack_from(data, offset)
+        offset += _HEADER.size
+        name = data[offset : offset + length].rstrip(b"\0")
+        offset += length
+        yield number, mask, os.fsdecode(name)
 
 
 def limit(error: OSError) -> str | None:

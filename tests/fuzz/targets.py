@@ -15,13 +15,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tests.cdi_samples import ALL, NULL
-from twistdp import cdijson, inotify
+from twistdp import cdijson
 from twistdp.answers import Answers
 from twistdp.cdi import CDIDevice, CDINetDevice, CDINode
 from twistdp.cdiparts import CdiParts
 from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, check_device
 from twistdp.errors import BadDevice, BadName, BadSetting, MalformedMessage, TwistdpError
 from twistdp.hooks import Hooks
+from twistdp.inotifyfd import events_in
 from twistdp.inventory import Inventory
 from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb
 from twistdp.kubelet.messages import container_part, listed_part
@@ -216,7 +217,7 @@ def inotify_events(data: bytes) -> None:
         + bytes(-len(name) % 16)
         for place, name in enumerate(events)
     )
-    told = [(place, os.fsencode(name)) for place, _, name in inotify._events(raw)]
+    told = [(place, os.fsencode(name)) for place, _, name in events_in(raw)]
     assert told == list(enumerate(events))
 
 
