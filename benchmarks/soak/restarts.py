@@ -4,12 +4,14 @@ import os
 import random
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 
 from twisted.internet.defer import TimeoutError
 
 from benchmarks.soak.bench import Bench
 from benchmarks.soak.devices import CDI, FILE
+from twistdp.naming import socket_path
 
 
 class Restarts:
@@ -29,10 +31,10 @@ class Restarts:
         name = form.__name__.replace("_", " ")
         before = self._registrations()
         with bench.disturbance():
-            await form()
+            over = await form() or (lambda: self._again(before))
             begin = bench.now()
             try:
-                await self._kubelet.until(lambda: self._again(before), 30.0)
+                await self._kubelet.until(over, 30.0)
             except TimeoutError:
                 bench.problem(f"not registered again after: {name}")
         bench.record.counts[f"kubelet: {name}"] += 1
@@ -46,11 +48,16 @@ class Restarts:
         """Only kubelet.sock is new."""
         await self._kubelet.replace_socket()
 
-    async def own_socket_removed(self) -> None:
-        """Somebody deletes the plugin's sockets; the kubelet does not mind."""
-        for name in os.listdir(self._bench.plugins):
-            if name.endswith(".sock") and name != "kubelet.sock":
-                os.unlink(os.path.join(self._bench.plugins, name))
+    async def own_socket_removed(self) -> Callable[[], bool]:
+        """Somebody deletes the plugin's sockets; the kubelet does not mind.
+
+        They are made anew, and nothing need be registered for that.
+        """
+        paths = [socket_path(self._bench.plugins, resource) for resource in (FILE, CDI)]
+        for path in paths:
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+        return lambda: all(map(os.path.exists, paths))
 
     async def stream_ended(self) -> None:
         """The kubelet lets go of the plugin, which must come back by itself."""
