@@ -129,13 +129,20 @@ class DescriptorTests(ExhaustionTestCase):
         self.assertNotIn("no kubelet answers", child.output)
 
     async def test_too_few_to_be_called(self) -> None:
-        """Enough to call the kubelet, and none to be called back by it."""
+        """Enough to call the kubelet, and hardly one to be called back by it.
+
+        With the one that the old kubelet's connection gives back it may just be enough.
+        """
         child = await self.running()
         self.leave(child, 1)
         await self.kubelet.restart()
-        told = "cannot register", "no file can be opened"  # before it is called back, or then
-        await until(lambda: any(text in child.output for text in told), 20)
-        self.assertEqual(self.kubelet.allocatable(FOLDER), 0)
+        told = "cannot register", "no file can be opened"
+        await until(
+            lambda: (
+                self.kubelet.allocatable(FOLDER) == 1 or any(text in child.output for text in told)
+            ),
+            20,
+        )
         self.give_back(child)
         await self.healed("a")
 
