@@ -136,7 +136,7 @@ class DescriptorTests(ExhaustionTestCase):
         child = await self.running()
         self.leave(child, 1)
         await self.kubelet.restart()
-        told = "cannot register", "no file can be opened"
+        told = "cannot register", "no file can be opened", "trying again"
         await until(
             lambda: (
                 self.kubelet.allocatable(FOLDER) == 1 or any(text in child.output for text in told)
