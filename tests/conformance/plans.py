@@ -40,5 +40,5 @@ def _plan(start: str, patience: float = 15.0) -> Plan:
         heal="echo > {work_dir}/b",
         patience=patience,
         startup=20.0,
-        restarts=12,
+        restarts=30,
     )

@@ -118,7 +118,8 @@ async def crash(bench: Bench) -> None:
 )
 async def leaks(bench: Bench) -> None:
     """The kubelet restarts many times (--restarts), and the plugin holds no more descriptors,
-    threads or memory than after the first few. Of memory, 20 MB more are a warning."""
+    threads or memory than after the first few. What grows by less than one for two restarts may
+    wait for a garbage collector. Of memory, 20 MB more are a warning."""
     if bench.plan.restarts <= WARM_UP:
         raise Skipped(f"needs more than {WARM_UP} restarts (--restarts)")
     await bench.begin()
@@ -137,7 +138,7 @@ async def leaks(bench: Bench) -> None:
     for what, most in (("descriptors", MORE_DESCRIPTORS), ("threads", MORE_THREADS)):
         was, is_ = getattr(before, what), getattr(after, what)
         bench.require(
-            is_ <= was + most,
+            is_ <= was + max(most, (bench.plan.restarts - WARM_UP) // 2),
             f"{what}: {was} after {WARM_UP} restarts, {is_} after {bench.plan.restarts}",
         )
     if after.memory > before.memory + MORE_MEMORY:
