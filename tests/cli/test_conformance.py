@@ -134,7 +134,7 @@ class ContrastTests(TestCase):
         out, _, status = await getProcessOutputAndValue(
             TWISTDP,
             [
-                *("conformance", "-j3", "--restarts", "30", "--json", report),
+                *("conformance", "-j3", "--restarts", "6", "--json", report),
                 *("--hotplug-add", "touch {work_dir}/b", "--hotplug-remove", "rm {work_dir}/b"),
                 *("--", "sh", "-c", PLAIN),
             ],
