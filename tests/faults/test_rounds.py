@@ -28,12 +28,13 @@ class RoundTests(TestCase):
     async def play(self, way: str) -> None:
         """All rounds of one way to register."""
         seconds = [0.0]
+        others = asyncio.all_tasks(bridge.loop_of(reactor))
         for seed in ROUNDS:
             played = Round(seed, way, reactor, patience=PATIENCE)
             try:
                 seconds += await played.run(FAULTS)
                 self.assertEqual(played.left, set(), "left behind")
-                tasks = asyncio.all_tasks(bridge.loop_of(reactor))
+                tasks = asyncio.all_tasks(bridge.loop_of(reactor)) - others
                 self.assertEqual([str(task) for task in tasks], [], "left behind")
             except Exception as error:
                 history = "\n".join(played.history)

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import suppress
 from typing import Any
 
 from twistdp.errors import BadName, BadSetting
@@ -21,7 +22,8 @@ class RegistrationServer(Server):
         """Delete every socket, then appear, all in one go."""
         if self._wipe:
             for path in _sockets(os.path.dirname(self.path)):
-                os.unlink(path)
+                with suppress(FileNotFoundError):  # its plugin was faster
+                    os.unlink(path)
         super().publish()
 
 
@@ -48,9 +50,10 @@ def is_extended_resource_name(name: str) -> bool:
 
 
 def _sockets(directory: str) -> list[str]:
+    found = []
     with os.scandir(directory) as entries:
-        return [
-            entry.path
-            for entry in entries
-            if stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode)
-        ]
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                if stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode):
+                    found.append(entry.path)
+    return found
