@@ -129,6 +129,11 @@ class Bench(Stage):
             one.resource == self.resource and not one.error for one in self.kubelet.registrations
         )
 
+    @property
+    def streams_ended(self) -> int:
+        """How many of the kubelet's streams have ended, its own ends apart."""
+        return self.kubelet.resources[self.resource].streams_ended
+
     # Calling
 
     def caller(self, path: str = "", **options: Any) -> Caller:

@@ -89,6 +89,8 @@ class NodeResource:
         """How many lists have come."""
         self.listed = False
         """Whether the current plugin has sent a list."""
+        self.streams_ended = 0
+        """How many streams have ended, but for those that the kubelet's own end has ended."""
         self._host = host
         self._reactor = reactor
         self._stale: IDelayedCall | None = None
@@ -171,6 +173,7 @@ class NodeResource:
         self._connections.remove(connection)
         if self._over:
             return
+        self.streams_ended += 1
         # Whichever stream ended, the kubelet lets go of the plugin it has now.
         current, self._current = self._current, None
         if current is not None and current is not connection:
