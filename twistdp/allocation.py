@@ -1,6 +1,6 @@
 """What a container gets that was given some devices of one resource."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -68,22 +68,25 @@ class SharedClaims:
     """
 
     def __init__(self) -> None:
-        self._uses: Counter[Claim] = Counter()
+        self._uses: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        """By kind: a tuple for each of thousands of claims would be as large as all else."""
         self._shared = 0
 
     def add(self, info: DeviceInfo) -> None:
         """Count a device that appeared."""
-        for claim in claims(info):
-            self._uses[claim] += 1
-            self._shared += self._uses[claim] == 2
+        for kind, key in claims(info):
+            uses = self._uses[kind]
+            uses[key] += 1
+            self._shared += uses[key] == 2
 
     def remove(self, info: DeviceInfo) -> None:
         """Forget a device that vanished."""
-        for claim in claims(info):
-            self._uses[claim] -= 1
-            self._shared -= self._uses[claim] == 1
-            if not self._uses[claim]:
-                del self._uses[claim]
+        for kind, key in claims(info):
+            uses = self._uses[kind]
+            uses[key] -= 1
+            self._shared -= uses[key] == 1
+            if not uses[key]:
+                del uses[key]
 
     def __bool__(self) -> bool:
         return self._shared > 0

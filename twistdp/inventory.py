@@ -20,7 +20,7 @@ from twistdp.room import MOST_BYTES, that_fit
 @attrs.frozen
 class _Entry:
     info: DeviceInfo
-    key: tuple[object, ...]  # natural
+    key: str  # natural
     numa: Sequence[int]
     listed: bytes
     container: bytes
@@ -51,8 +51,8 @@ class Inventory:
         self._join = join
         self._entries: dict[str, _Entry] = {}
         self._shared = SharedClaims()
-        self._order: list[tuple[object, str]] = []
-        """The ids, each behind its natural key."""
+        self._order: list[str] = []
+        """The ids in natural order."""
         self._listed = b""
         self.size = 0
         """Bytes that a list of all devices has."""
@@ -83,10 +83,10 @@ class Inventory:
             self._count(entry, 1)
             self._entries[device_id] = entry
         if gone:
-            self._order = [pair for pair in self._order if pair[1] not in gone]
+            self._order = [id_ for id_ in self._order if id_ not in gone]
         if new:
-            self._order += [(self._entries[device_id].key, device_id) for device_id in new]
-            self._order.sort()  # quick, for all but the end is in order
+            self._order += new
+            self._order.sort(key=self._key)  # quick, for all but the end is in order
         so_far = self.devices.keys() - self.left_out if self.left_out else self.devices.keys()
         self.devices = kept
         listed = self._listed
@@ -129,7 +129,7 @@ class Inventory:
 
     def _list(self, first: Collection[str], so_far: Collection[str]) -> None:
         """Make the list anew."""
-        parts = {device_id: self._entries[device_id].listed for _, device_id in self._order}
+        parts = {device_id: self._entries[device_id].listed for device_id in self._order}
         self.left_out = frozenset()
         if self.size > MOST_BYTES:
             sizes = {device_id: len(part) for device_id, part in parts.items()}
@@ -163,12 +163,15 @@ class Inventory:
         wanted = set(ids)
         return [
             Candidate(id_, rank, self.devices[id_].group or id_, tuple(self._entries[id_].numa))
-            for rank, (_, id_) in enumerate(self._order)
+            for rank, id_ in enumerate(self._order)
             if id_ in wanted
         ]
 
     def _select(self, ids: Iterable[str]) -> list[str]:
-        return select(self._resource, self.devices, ids, lambda id_: self._entries[id_].key)
+        return select(self._resource, self.devices, ids, self._key)
+
+    def _key(self, device_id: str) -> str:
+        return self._entries[device_id].key
 
     def _combined(self, chosen: Sequence[str]) -> ContainerAllocateResponse:
         return combine(self._resource, [(id_, self.devices[id_]) for id_ in chosen], self._join)

@@ -8,6 +8,7 @@ names under ``kubernetes.io/`` and with the prefix ``requests.`` are refused
 import hashlib
 import os
 import re
+import sys
 
 from twistdp.errors import BadName, BadSetting
 from twistdp.legible import shown
@@ -24,7 +25,7 @@ PRIVATE = ".tdp-"
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _DEVICE_ID = re.compile(r"[!-~]+")
-_NUMBERS = re.compile(r"([0-9]+)")
+_NUMBER = re.compile(r"[0-9]+")
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._:@+-]")
 _MAX_DOMAIN = 253 - len("requests.")
 
@@ -141,14 +142,16 @@ def socket_path(directory: str, resource_name: str, place: str | None = None) ->
     return path
 
 
-def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+def natural_key(text: str) -> str:
     """Sort key under which ``loop2`` comes before ``loop10``."""
-    # Numbers by length and digits: int() refuses more than 4300 digits.
-    # A list, which is built faster than a generator is run, for each of thousands of devices.
-    return tuple(
-        [
-            (0, len(digits := part.lstrip("0")), digits + part) if index % 2 else (1, 0, part)
-            for index, part in enumerate(_NUMBERS.split(text))
-            if part
-        ]
-    )
+    # A text, for it is kept for each of thousands of devices, and a tuple is ten times as large.
+    return _NUMBER.sub(_comparable, text)
+
+
+def _comparable(number: re.Match[str]) -> str:
+    """A number's digits behind how many they are: int() refuses more than 4300 of them.
+
+    NUL is in no name, so it puts numbers before letters, and ends them.
+    """
+    digits = number[0].lstrip("0")
+    return f"\0{chr(min(len(digits), sys.maxunicode))}{digits}{number[0]}\0"

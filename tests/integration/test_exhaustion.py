@@ -292,7 +292,7 @@ class PlaceTests(ExhaustionTestCase):
         unprivileged = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
         child = await self.running(through=unprivileged)
         os.chmod(self.devices, 0)
-        await self.says(child, f"cannot list {self.devices!r}")
+        await self.says(child, f"cannot look at {self.devices!r}")
         self.make("b")
         os.chmod(self.plugins, 0o500)
         await self.kubelet.restart()

@@ -249,10 +249,13 @@ class MatchingTests(GlobbingTestCase):
     def refuse_to_list(self, error: int) -> Any:
         """Let no directory be listed from now on."""
 
-        def refuse(path: str) -> list[str]:
+        def refuse(path: str) -> Any:
             raise OSError(error, os.strerror(error), path)
 
-        return self.patch(globbing.os, "listdir", refuse)
+        patch = self.patch(os, "listdir", refuse)
+        patch.addPatch(os, "scandir", refuse)
+        patch.patch()
+        return patch
 
     def test_unreadable_directory(self) -> None:
         """A directory that may not be listed any more is logged once; its devices stay."""
@@ -292,19 +295,97 @@ class MatchingTests(GlobbingTestCase):
             patch.restore()
             self.assertEqual(scanner.discover(), tree)
 
+    def refuse(self, function: str, refused: str, error: int) -> Any:
+        """Let a function of `os` fail for one path."""
+        real = getattr(os, function)
+
+        def refuse(path: str, *arguments: Any) -> Any:
+            if path == refused:
+                raise OSError(error, os.strerror(error), path)
+            return real(path, *arguments)
+
+        return self.patch(os, function, refuse)
+
+    def test_unreadable_above(self) -> None:
+        """A directory whose place cannot be looked at any more keeps its devices."""
+        self.box.file("bus/1/n0")
+        self.box.file("bus/2/n0")
+        for function, refused in (("listdir", "bus"), ("stat", "bus/1")):
+            scanner = self.scanner("bus/*/n*")
+            tree, paths = scanner.discover(), scanner.paths
+            patch = self.refuse(function, self.box.path(refused), errno.EACCES)
+            with capturedLogs() as events:
+                self.assertEqual(scanner.discover(), tree)
+            (event,) = events
+            self.assertIn(f"{self.box.path(refused)!r}, its devices stay", event["text"])
+            self.assertEqual(set(scanner.paths), set(paths))
+            with open(self.box.path("bus/1/n1"), "w", encoding="ascii"):
+                self.assertEqual(len(of(scanner.discover())), 3)
+            os.unlink(self.box.path("bus/1/n1"))
+            self.assertEqual(scanner.discover(), tree)
+            patch.restore()
+            self.assertEqual(scanner.discover(), tree)
+
+    def test_file_that_cannot_be_looked_at_any_more(self) -> None:
+        """It stays what it was, whatever the scan."""
+        bad = self.box.file("n0")
+        scanner = self.scanner("n*")
+        tree = scanner.discover()
+        self.refuse("lstat", bad, errno.EIO)
+        self.assertEqual(scanner.follow({bad}), tree)
+        self.assertEqual(scanner.discover(), tree)
+
+    def test_second_outage(self) -> None:
+        """What could be looked at meanwhile is told again when it cannot."""
+        self.box.file("d/n0")
+        scanner = self.scanner("d/n*")
+        told = []
+        for _ in range(2):
+            scanner.discover()
+            patch = self.refuse("scandir", self.box.path("d"), errno.EACCES)
+            with capturedLogs() as events:
+                scanner.discover()
+            told += events
+            patch.restore()
+        self.assertEqual(len(told), 2)
+
+    def test_unchanged_files_are_not_looked_at(self) -> None:
+        """A rescan asks directories only; but links, whose targets may have changed."""
+        self.box.link("d/link", self.box.file("d/plain"))
+        scanner = self.scanner("d/*")
+        tree = scanner.discover()
+        asked = []
+        real = os.lstat
+        self.patch(os, "lstat", lambda path, **at: asked.append(path) or real(path, **at))
+        self.assertEqual(scanner.discover(), tree)
+        self.assertIn(self.box.path("d/link"), asked)
+        asked.clear()
+        os.unlink(self.box.path("d/link"))
+        self.assertEqual(list(of(scanner.discover())), ["plain"])
+        self.assertNotIn(self.box.path("d/plain"), asked)
+
+    def test_other_kind_under_a_name(self) -> None:
+        """A rescan notices by the directory alone what a file has become."""
+        name = self.box.file("n0")
+        scanner = self.scanner("n*")
+        self.assertTrue(of(scanner.discover())["n0"].mounts)
+        os.unlink(name)
+        self.box.node("n0")
+        self.assertTrue(of(scanner.discover())["n0"].nodes)
+        os.unlink(name)
+        self.box.file("n0")
+        self.assertTrue(of(scanner.discover())["n0"].mounts)
+        os.unlink(name)
+        os.mkfifo(name)  # with the inode number that the file had
+        self.assertEqual(of(scanner.discover()), {})
+
     def test_unreadable_file(self) -> None:
         """A file that cannot be examined is logged once and costs no other."""
         for name in ("n0", "n1", "n2"):
             self.box.file(name)
-        lstat, bad = os.lstat, self.box.path("n1")
-
-        def refuse(path: str) -> os.stat_result:
-            if path == bad:
-                raise PermissionError(13, "Permission denied", path)
-            return lstat(path)
-
+        bad = self.box.path("n1")
         scanner = self.scanner("n*")
-        self.patch(globbing.os, "lstat", refuse)
+        self.refuse("lstat", bad, errno.EACCES)
         with capturedLogs() as events:
             self.assertEqual(list(of(scanner.discover())), ["n0", "n2"])
             self.assertEqual(list(of(scanner.follow({bad}))), ["n0", "n2"])
@@ -315,8 +396,7 @@ class MatchingTests(GlobbingTestCase):
     def test_file_that_vanishes(self) -> None:
         """A file that is gone between being listed and examined is passed over silently."""
         self.box.file("n0")
-        names = ["n0", "gone"]
-        self.patch(globbing.os, "listdir", lambda path: names)
+        self.refuse("lstat", self.box.file("gone"), errno.ENOENT)
         with capturedLogs() as events:
             self.assertEqual(self.ids("*"), ["n0"])
         self.assertEqual(events, [])

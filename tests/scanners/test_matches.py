@@ -19,7 +19,7 @@ PATHS = [f"/{directory}/{name}" for directory in "abc" for name in NAMES]
 
 def match(path: str, real: str, order: int) -> Match:
     """A match whose device tells it from all others."""
-    return Match((order, path), path, real, DeviceInfo(HEALTHY, mounts=[Mount(real, path)]))
+    return Match(order, path, real, 0, DeviceInfo(HEALTHY, mounts=[Mount(real, path)]))
 
 
 matches = st.builds(match, st.sampled_from(PATHS), st.sampled_from("xyzuvw"), st.integers(0, 1))
@@ -27,7 +27,7 @@ matches = st.builds(match, st.sampled_from(PATHS), st.sampled_from("xyzuvw"), st
 
 def anew(matches: list[Match], most: int) -> dict[str, DeviceInfo]:
     """The devices of matches, from nothing."""
-    ordered = sorted(matches, key=lambda match: match.order)
+    ordered = sorted(matches, key=lambda match: (match.index, match.path))
     first: dict[str, Match] = {}
     for one in ordered:
         first.setdefault(one.real, one)
@@ -55,7 +55,7 @@ class MatchesTests(SynchronousTestCase):
             self.assertIs(subject.get(change.path), old)
             if old is not None:
                 subject.remove(old)
-            if old is None or old.order != change.order:
+            if old is None or old.index != change.index:
                 subject.add(change)
                 there[change.path] = change
             for most in (99, 2):

@@ -4,15 +4,15 @@ import glob
 import os
 import stat
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 
 from twisted.logger import Logger
 
 from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount, check_device
 from twistdp.errors import BadDevice
-from twistdp.exhaustion import mending
-from twistdp.naming import check_resource_type, natural_key
+from twistdp.naming import check_resource_type
 from twistdp.scanners.matches import Match, Matches
-from twistdp.scanners.patterns import Pattern, link_steps, real_path
+from twistdp.scanners.patterns import ABSENT, Pattern, link_steps, looked_at, real_path
 from twistdp.watching import WatchingScanner
 
 _log = Logger()
@@ -66,34 +66,49 @@ class GlobScanner(WatchingScanner):
 
     def discover(self) -> DeviceTree:
         """List all directories."""
-        found: list[Match] = []
-        self._directories = {}
-        self._parents = set()
-        self._targets = {}
+        unknown: list[str] = []
+        listed: set[str] = set()
+
+        def keep(path: str, error: OSError) -> None:
+            unknown.append(path)
+            self._complain(
+                path, f"cannot look at {path!r}, its devices stay as they were: {error.strerror}"
+            )
+
+        known, parents = self._directories, self._parents
+        self._directories, self._parents, self._targets = {}, set(), {}
         for pattern in self._patterns:
-            *parents, directories = pattern.levels()
-            self._parents.update(path for level in parents for path in level)
+            *above, directories = pattern.levels(keep)
+            self._parents.update(path for level in above for path in level)
             for directory in directories:
                 self._directories.setdefault(directory, []).append(pattern)
+        # What is below need not have gone, and is listed again as soon as that is possible.
+        self._parents |= {path for path in parents if _is_below(path, unknown)}
+        for directory in known.keys() - self._directories:
+            if _is_below(directory, unknown):
+                self._directories[directory] = known[directory]
+        found: dict[str, Match] = {}
         for directory, patterns in self._directories.items():
             real = real_path(directory)
-            try:
-                names = os.listdir(directory)
-            except FileNotFoundError:
-                continue  # it is watched, and listed when it appears
-            except OSError as error:
-                if mending(error) is not None:
-                    raise
-                self._complain(directory, f"cannot list {directory!r}: {error.strerror}")
-                if not isinstance(error, NotADirectoryError):
-                    # What is in it is not known, and need not have gone.
-                    found += [m for m in self._matches if os.path.dirname(m.path) == directory]
+            # A directory that is missing is watched, and listed when it appears.
+            entries = looked_at(directory, _entries, keep)
+            if entries is None:
+                if directory not in unknown and os.path.exists(directory):
+                    self._complain(directory, f"cannot look at {directory!r}: it is no directory")
                 continue
-            for name in names:
-                match = self._examine(os.path.join(directory, name), patterns, real)
+            self._said.discard(directory)
+            listed.add(directory)
+            for entry in entries:
+                match = self._unchanged(entry) if real == directory else None
+                match = match or self._examine(entry.path, patterns, real)
                 if match is not None:
-                    found.append(match)
-        self._matches = Matches(sorted(found, key=lambda match: match.order))
+                    found[entry.path] = match
+        if unknown:
+            for match in self._matches:
+                directory = os.path.dirname(match.path)
+                if directory not in listed and _is_below(directory, unknown):
+                    found[match.path] = match
+        self._matches.update(found)
         self.paths = self._watched()
         return self._tree()
 
@@ -138,40 +153,61 @@ class GlobScanner(WatchingScanner):
         watched.update(dict.fromkeys(os.path.dirname(target) for target in self._targets))
         return list(watched)
 
+    def _unchanged(self, entry: os.DirEntry[str]) -> Match | None:
+        """What a directory's entry was, if it still is without doubt.
+
+        Entries tell of plain files, but not one kind of device node from another, nor what a
+        link leads to.
+        """
+        before = self._matches.get(entry.path)
+        if before is None or before.real is not before.path or before.kind != stat.S_IFREG:
+            return None
+        with suppress(OSError):  # of file systems whose entries do not tell
+            if entry.is_file(follow_symlinks=False):
+                return before
+        return None
+
     def _examine(self, path: str, patterns: Iterable[Pattern], real_directory: str) -> Match | None:
         """What `path` is, if it matches and is a device; a bad file never costs the others.
 
-        The very same object as before when nothing changed.
+        The very same object as before when nothing changed, or when nothing can be known.
         """
         name = os.path.basename(path)
         pattern = next((pattern for pattern in patterns if pattern.matches(name)), None)
         if pattern is None:
             return None
+        before = self._matches.get(path)
         try:
             found = os.lstat(path)
             real = os.path.join(real_directory, name)
+            if real == path:
+                real = path  # one text for both, for each of thousands of devices
             if stat.S_ISLNK(found.st_mode):
                 for step in link_steps(path):
                     self._targets.setdefault(step, set()).add(path)
                 found = os.stat(path)
                 real = real_path(path)
-            info = self._device(path, real, found.st_mode)
+            kind = stat.S_IFMT(found.st_mode)
+            if before is not None and before.kind == kind and before.real == real:
+                return before
+            info = self._device(path, real, kind)
         except FileNotFoundError:
             return None  # gone meanwhile, or a link to what is not there yet
-        except (OSError, BadDevice) as error:
+        except OSError as error:
+            if error.errno in ABSENT:
+                self._complain(path, f"left out {path!r}: {error}")
+                return None
+            self._complain(path, f"cannot look at {path!r}, it stays what it was: {error.strerror}")
+            return before
+        except BadDevice as error:
             self._complain(path, f"left out {path!r}: {error}")
             return None
-        if info is None:
-            return None
-        before = self._matches.get(path)
-        if before is not None and before.real == real and before.info == info:
-            return before
-        return Match((pattern.index, natural_key(path)), path, real, info)
+        return None if info is None else Match(pattern.index, path, real, kind, info)
 
-    def _device(self, path: str, real: str, mode: int) -> DeviceInfo | None:
-        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+    def _device(self, path: str, real: str, kind: int) -> DeviceInfo | None:
+        if stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
             info = DeviceInfo(HEALTHY, nodes=[DeviceSpec(real, path, self._permissions)])
-        elif stat.S_ISREG(mode) and not self._nodes_only:
+        elif stat.S_ISREG(kind) and not self._nodes_only:
             info = DeviceInfo(HEALTHY, mounts=[Mount(real, path, "w" not in self._permissions)])
         else:
             return None
@@ -198,3 +234,12 @@ class GlobScanner(WatchingScanner):
         if len(self._said) > _MOST_COMPLAINTS:
             text = "there is more that is wrong, which is not told"
         _log.warn("{resource}: {text}", resource=self.resource, text=text)
+
+
+def _entries(directory: str) -> list[os.DirEntry[str]]:
+    with os.scandir(directory) as entries:
+        return list(entries)
+
+
+def _is_below(path: str, tops: Iterable[str]) -> bool:
+    return any(path == top or path.startswith(os.path.join(top, "")) for top in tops)

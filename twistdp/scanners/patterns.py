@@ -1,14 +1,26 @@
 """File name patterns, and where the files that match them can appear."""
 
+import errno
 import glob
 import os
 import re
+import stat
+from collections.abc import Callable
 from contextlib import suppress
 from fnmatch import translate
+from typing import Final, TypeAlias, TypeVar
 
 import attrs
 
 from twistdp.exhaustion import mending
+
+T = TypeVar("T")
+
+Unknown: TypeAlias = Callable[[str, OSError], object]
+"""Is called with a path of which nothing can be known, and why: it need not have gone."""
+
+ABSENT: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+"""What says that a path leads nowhere."""
 
 _MOST_LINKS = 40
 """The kernel follows no longer chain of links (MAXSYMLINKS)."""
@@ -41,11 +53,12 @@ class Pattern:
         """Whether a file name matches; as in a shell, wildcards match no leading dot."""
         return (self.hidden or not name.startswith(".")) and self.name.match(name) is not None
 
-    def levels(self) -> list[list[str]]:
+    def levels(self, unknown: Unknown) -> list[list[str]]:
         """The directories, level by level: first the one without wildcards, last those listed.
 
         A level without wildcards below one with them is taken as it is, whether it exists or
-        not: it is waited for.  Raises what `names_in` does.
+        not: it is waited for.  `unknown` is told of those that nothing can be known of.  Raises
+        OSError when the process has run out of what looking needs.
         """
         directory, parts = self.directory, []
         while glob.has_magic(directory):
@@ -58,9 +71,9 @@ class Pattern:
                 found = [
                     path
                     for parent in levels[-1]
-                    for name in names_in(parent)
+                    for name in looked_at(parent, os.listdir, unknown) or ()
                     if (part.startswith(".") or not name.startswith(".")) and wanted.match(name)
-                    if os.path.isdir(path := os.path.join(parent, name))
+                    if is_directory(path := os.path.join(parent, name), unknown)
                 ]
             else:
                 found = [os.path.join(parent, part) for parent in levels[-1]]
@@ -68,17 +81,26 @@ class Pattern:
         return levels
 
 
-def names_in(directory: str) -> list[str]:
-    """What is in a directory; nothing if it cannot be listed.
+def looked_at(path: str, look: Callable[[str], T], unknown: Unknown) -> T | None:
+    """What `look` finds of a path; None where there is nothing, or nothing can be known.
 
-    Raises OSError when the process has run out of what listing needs: it may list it soon.
+    `unknown` is told of the latter.  Raises OSError when the process has run out of what looking
+    needs: it may have it soon.
     """
     try:
-        return os.listdir(directory)
+        return look(path)
     except OSError as error:
         if mending(error) is not None:
             raise
-        return []
+        if error.errno not in ABSENT:
+            unknown(path, error)
+        return None
+
+
+def is_directory(path: str, unknown: Unknown) -> bool:
+    """Whether a path leads to a directory, as far as can be known; see `looked_at`."""
+    found = looked_at(path, os.stat, unknown)
+    return found is not None and stat.S_ISDIR(found.st_mode)
 
 
 def real_path(path: str) -> str:
