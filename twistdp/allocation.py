@@ -3,13 +3,16 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twistdp.calls import ContainerAllocateResponse
 from twistdp.devices import HEALTHY, DeviceInfo, Devices
 from twistdp.errors import ConflictingDevices, UnhealthyDevice, UnknownDevice
 from twistdp.legible import printable
 from twistdp.naming import MAX_DEVICE_ID, natural_key
+
+if TYPE_CHECKING:
+    from twistdp.cdi import CDIDevice
 
 Claim = tuple[str, str]
 """Something a container has only one of: a kind, and a key, path or name of that kind."""
@@ -27,7 +30,7 @@ def select(
     or `UnhealthyDevice` with a text for the pod's status.
     """
     wanted = set(ids)
-    if unknown := sorted(wanted - devices.keys(), key=natural_key):
+    if unknown := sorted((id_ for id_ in wanted if id_ not in devices), key=natural_key):
         raise UnknownDevice(
             f"{resource} has no device {listed(unknown)} (any more): it was unplugged or renamed "
             "since the pod was scheduled; delete the pod, and a new one gets a present device"
@@ -44,21 +47,21 @@ def select(
 
 def claims(info: DeviceInfo) -> list[Claim]:
     """All that a device claims for itself in a container."""
-    return [
-        *(("env", key) for key in info.envs),
-        *(("annotation", key) for key in info.annotations),
-        *(("device path", node.container_path) for node in info.nodes),
-        *(("mount path", mount.container_path) for mount in info.mounts),
-        *((kind, key) for kind, key, _ in _cdi_claims(info)),
-    ]
-
-
-def _cdi_claims(info: DeviceInfo) -> Iterator[tuple[str, str, object]]:
-    """What a device's CDI part claims, and for what: a runtime lets the last one win."""
+    found = [("device path", node.container_path) for node in info.nodes]
+    found += [("mount path", mount.container_path) for mount in info.mounts]
+    if info.envs or info.annotations:
+        found += [("env", key) for key in info.envs]
+        found += [("annotation", key) for key in info.annotations]
     if info.cdi is not None:
-        yield from (("device path", node.path, node) for node in info.cdi.nodes)
-        yield from (("mount path", mount.container_path, mount) for mount in info.cdi.mounts)
-        yield from (("env", key, value) for key, value in info.cdi.env.items())
+        found += [(kind, key) for kind, key, _ in _cdi_claims(info.cdi)]
+    return found
+
+
+def _cdi_claims(cdi: "CDIDevice") -> Iterator[tuple[str, str, object]]:
+    """What a device's CDI part claims, and for what: a runtime lets the last one win."""
+    yield from (("device path", node.path, node) for node in cdi.nodes)
+    yield from (("mount path", mount.container_path, mount) for mount in cdi.mounts)
+    yield from (("env", key, value) for key, value in cdi.env.items())
 
 
 class SharedClaims:
@@ -133,7 +136,7 @@ def combine(
         add(answer.envs, id_, "env", info.envs)
         add(answer.annotations, id_, "annotation", info.annotations)
         answer.devices += (n for n in info.nodes if unique(id_, "device path", n.container_path, n))
-        for kind, key, value in _cdi_claims(info):
+        for kind, key, value in _cdi_claims(info.cdi) if info.cdi is not None else ():
             unique(id_, kind, key, value)
         answer.mounts += (m for m in info.mounts if unique(id_, "mount path", m.container_path, m))
     return answer

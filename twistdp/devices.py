@@ -323,6 +323,8 @@ def _check_texts(field: str, texts: Any, forbidden: str) -> None:
 
 
 def _is_unicode(text: str) -> bool:
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -190,11 +190,11 @@ class Resource(Service):
         self._registrar.stream_lost()
 
     def _get_options(self, request: Empty) -> DevicePluginOptions:
-        self._streams.asked(caller.get())
+        self._streams.asked(caller())
         return self._answers.get_options(request)
 
     def _list_and_watch(self, _: Empty) -> AsyncIterator[bytes]:
-        return self._streams.follow(caller.get())
+        return self._streams.follow(caller())
 
 
 def _change(before: Devices, after: Devices) -> str:

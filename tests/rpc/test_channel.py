@@ -121,12 +121,12 @@ class ChannelTests(TestCase):
     async def test_tells_who_calls(self) -> None:
         """A handler may look at what its caller calls itself, begun as the channel was told."""
         path = f"{temporary_directory(self)}/b.sock"
-        ask = Method(ASK, None, lambda _: StringValue(value=caller.get()))
+        ask = Method(ASK, None, lambda _: StringValue(value=caller()))
 
         async def watch(name: str) -> AsyncIterator[StringValue]:
             yield StringValue(value=name)
 
-        watching = Method(WATCH, None, lambda _: watch(caller.get()), streaming=True)
+        watching = Method(WATCH, None, lambda _: watch(caller()), streaming=True)
         await soon(server_of(self, path, ask, watching).listen())
         for agent in ("somebody/1.0", "else/2.0"):
             channel = channel_to(self, path, agent=agent)

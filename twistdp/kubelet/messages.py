@@ -4,7 +4,7 @@ Protobuf messages concatenate: the parts made here for single devices are joined
 message by putting their bytes one after the other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from twistdp.calls import ContainerAllocateResponse
 from twistdp.devices import DeviceInfo, DeviceSpec
@@ -51,9 +51,12 @@ def container_part(given: ContainerAllocateResponse | DeviceInfo) -> bytes:
         nodes = given.nodes  # its CDI name is known only when it is handed out
     else:
         nodes, cdi_devices = given.devices, given.cdi_devices
+    texts: dict[str, Mapping[str, str]] = {}
+    if given.envs:  # for thousands of devices they have none, and it is they that take long
+        texts["envs"] = given.envs
+    if given.annotations:
+        texts["annotations"] = given.annotations
     return pb.ContainerAllocateResponse(
-        envs=given.envs,
-        annotations=given.annotations,
         mounts=[
             pb.Mount(
                 host_path=mount.host_path,
@@ -71,6 +74,7 @@ def container_part(given: ContainerAllocateResponse | DeviceInfo) -> bytes:
             for node in dict.fromkeys(nodes)
         ],
         cdi_devices=[pb.CDIDevice(name=name) for name in cdi_devices],
+        **texts,
     ).SerializeToString()
 
 

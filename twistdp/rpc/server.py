@@ -3,7 +3,8 @@
 import asyncio
 import os
 import stat
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import groupby
 from typing import Any
@@ -28,8 +29,17 @@ _log = Logger()
 LATE = 0.3
 """Seconds that cancelled calls get for their clean-up before a stop goes on without them."""
 
-caller: ContextVar[str] = ContextVar("caller", default="")
-"""What the program calls itself whose call a handler is called for (header ``user-agent``)."""
+_context: ContextVar[Any] = ContextVar("context", default=None)
+"""gRPC's, of the call that a handler is called for."""
+
+
+def caller() -> str:
+    """What the program calls itself whose call a handler is called for (header ``user-agent``).
+
+    Empty where it does not say, and outside of handlers.
+    """
+    context = _context.get()
+    return "" if context is None else dict(context.invocation_metadata()).get("user-agent", "")
 
 
 @attrs.frozen
@@ -173,7 +183,7 @@ class Server(Service):
         if server is not None:
             await server.stop(self._grace)
         if self._calls:  # stop() returns before the last handlers' clean-up has run
-            _, late = await asyncio.wait(self._calls, timeout=self._grace + LATE)
+            _, late = await asyncio.wait(list(self._calls), timeout=self._grace + LATE)
             if late:
                 _log.error(
                     "{path}: {count} calls do not end though they were cancelled; stopping "
@@ -183,12 +193,16 @@ class Server(Service):
                 )
         self._file.release()
 
-    def _track(self, context: Any) -> None:
-        caller.set(dict(context.invocation_metadata()).get("user-agent", ""))
+    @contextmanager
+    def _tracked(self) -> Iterator[None]:
+        """A call during which a stop waits for its clean-up."""
         task = asyncio.current_task()
         assert task is not None
         self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        try:
+            yield
+        finally:
+            self._calls.discard(task)
 
     def _handlers(self, loop: asyncio.AbstractEventLoop) -> list[grpc.GenericRpcHandler]:
         handlers = []
@@ -207,10 +221,13 @@ class Server(Service):
         self, method: Method, loop: asyncio.AbstractEventLoop
     ) -> Callable[[bytes, Any], Awaitable[bytes]]:
         async def call(data: bytes, context: Any) -> bytes:
-            self._track(context)
+            _context.set(context)
             try:
                 result = method.handler(_request(method, data))
-                return encoded(await bridge.awaited(result, loop))
+                if type(result) is not bytes:  # usual ones take no detour: pods wait for them
+                    with self._tracked():
+                        result = encoded(await bridge.awaited(result, loop))
+                return result
             except Exception as error:
                 code, text = answer_for(error, method.path)
             await context.abort(code, text)
@@ -222,25 +239,30 @@ class Server(Service):
         self, method: Method, loop: asyncio.AbstractEventLoop
     ) -> Callable[[bytes, Any], Awaitable[None]]:
         async def call(data: bytes, context: Any) -> None:
-            self._track(context)
-            try:
-                items = method.handler(_request(method, data))
+            _context.set(context)
+            with self._tracked():
                 try:
-                    while True:
-                        item = await bridge.awaited(bridge.following(items), loop)
-                        if item is bridge.END:
-                            return
-                        try:
-                            await context.write(encoded(item))
-                        except grpc.aio.InternalError:
-                            return  # the peer went away in the middle of the message
-                finally:
-                    await bridge.awaited(bridge.close(items), loop)
-            except Exception as error:
-                code, text = answer_for(error, method.path)
-            await context.abort(code, text)
+                    await self._send(method.handler(_request(method, data)), context, loop)
+                    return
+                except Exception as error:
+                    code, text = answer_for(error, method.path)
+                await context.abort(code, text)
 
         return call
+
+    async def _send(self, items: Any, context: Any, loop: asyncio.AbstractEventLoop) -> None:
+        """Send what a streaming method's handler has returned, to its end."""
+        try:
+            while True:
+                item = await bridge.awaited(bridge.following(items), loop)
+                if item is bridge.END:
+                    return
+                try:
+                    await context.write(encoded(item))
+                except grpc.aio.InternalError:
+                    return  # the peer went away in the middle of the message
+        finally:
+            await bridge.awaited(bridge.close(items), loop)
 
 
 def _check_binding(address: str) -> None:

@@ -211,7 +211,8 @@ class GlobScanner(WatchingScanner):
             info = DeviceInfo(HEALTHY, mounts=[Mount(real, path, "w" not in self._permissions)])
         else:
             return None
-        check_device(info)
+        if not (path.isascii() and real.isascii()):  # nothing else can be wrong with it
+            check_device(info)
         return info
 
     def _tree(self) -> DeviceTree:
