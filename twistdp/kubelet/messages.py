@@ -4,7 +4,8 @@ Protobuf messages concatenate: the parts made here for single devices are joined
 message by putting their bytes one after the other.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from twistdp.calls import ContainerAllocateResponse
 from twistdp.devices import DeviceInfo, DeviceSpec
@@ -35,12 +36,16 @@ __all__ = [
 ]
 
 
+T = TypeVar("T")
+
+
 def listed_part(device_id: str, info: DeviceInfo, numa: Sequence[int] | None = None) -> bytes:
     """A device's part of a ListAndWatchResponse; `numa` are its NUMA nodes, if it has any."""
-    device = pb.Device(ID=device_id, health=info.state)
+    answer = pb.ListAndWatchResponse()
+    device = answer.devices.add(ID=device_id, health=info.state)
     if numa:  # an empty list would make the kubelet drop the device
         device.topology.nodes.extend(pb.NUMANode(ID=node) for node in numa)
-    return pb.ListAndWatchResponse(devices=[device]).SerializeToString()
+    return answer.SerializeToString()
 
 
 def container_part(given: ContainerAllocateResponse | DeviceInfo) -> bytes:
@@ -51,31 +56,32 @@ def container_part(given: ContainerAllocateResponse | DeviceInfo) -> bytes:
         nodes = given.nodes  # its CDI name is known only when it is handed out
     else:
         nodes, cdi_devices = given.devices, given.cdi_devices
-    texts: dict[str, Mapping[str, str]] = {}
-    if given.envs:  # for thousands of devices they have none, and it is they that take long
-        texts["envs"] = given.envs
+    # Thousands of devices are encoded at once: what they do not have must cost them nothing.
+    answer = pb.ContainerAllocateResponse()
+    if given.envs:
+        answer.envs.update(given.envs)
     if given.annotations:
-        texts["annotations"] = given.annotations
-    return pb.ContainerAllocateResponse(
-        mounts=[
-            pb.Mount(
-                host_path=mount.host_path,
-                container_path=mount.container_path,
-                read_only=mount.read_only,
-            )
-            for mount in dict.fromkeys(given.mounts)
-        ],
-        devices=[
-            pb.DeviceSpec(
-                host_path=node.host_path,
-                container_path=node.container_path,
-                permissions=node.permissions,
-            )
-            for node in dict.fromkeys(nodes)
-        ],
-        cdi_devices=[pb.CDIDevice(name=name) for name in cdi_devices],
-        **texts,
-    ).SerializeToString()
+        answer.annotations.update(given.annotations)
+    for mount in _unique(given.mounts):
+        answer.mounts.add(
+            host_path=mount.host_path,
+            container_path=mount.container_path,
+            read_only=mount.read_only,
+        )
+    for node in _unique(nodes):
+        answer.devices.add(
+            host_path=node.host_path,
+            container_path=node.container_path,
+            permissions=node.permissions,
+        )
+    for name in cdi_devices:
+        answer.cdi_devices.add(name=name)
+    return answer.SerializeToString()
+
+
+def _unique(parts: Sequence[T]) -> Iterable[T]:
+    """Each once, in their order."""
+    return dict.fromkeys(parts) if len(parts) > 1 else parts
 
 
 def allocate_response(containers: Iterable[bytes]) -> bytes:

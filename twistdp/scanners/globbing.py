@@ -99,8 +99,11 @@ class GlobScanner(WatchingScanner):
             self._said.discard(directory)
             listed.add(directory)
             for entry in entries:
-                match = self._unchanged(entry) if real == directory else None
-                match = match or self._examine(entry.path, patterns, real)
+                plain = _is_plain(entry)
+                match = self._matches.get(entry.path)
+                # A plain file stays what it was; of others, entries do not tell enough.
+                if not (plain and match and match.is_plain and real == directory):
+                    match = self._examine(entry.path, patterns, real, plain)
                 if match is not None:
                     found[entry.path] = match
         if unknown:
@@ -153,24 +156,13 @@ class GlobScanner(WatchingScanner):
         watched.update(dict.fromkeys(os.path.dirname(target) for target in self._targets))
         return list(watched)
 
-    def _unchanged(self, entry: os.DirEntry[str]) -> Match | None:
-        """What a directory's entry was, if it still is without doubt.
-
-        Entries tell of plain files, but not one kind of device node from another, nor what a
-        link leads to.
-        """
-        before = self._matches.get(entry.path)
-        if before is None or before.real is not before.path or before.kind != stat.S_IFREG:
-            return None
-        with suppress(OSError):  # of file systems whose entries do not tell
-            if entry.is_file(follow_symlinks=False):
-                return before
-        return None
-
-    def _examine(self, path: str, patterns: Iterable[Pattern], real_directory: str) -> Match | None:
+    def _examine(
+        self, path: str, patterns: Iterable[Pattern], real_directory: str, plain: bool = False
+    ) -> Match | None:
         """What `path` is, if it matches and is a device; a bad file never costs the others.
 
         The very same object as before when nothing changed, or when nothing can be known.
+        `plain`: it is known for a plain file.
         """
         name = os.path.basename(path)
         pattern = next((pattern for pattern in patterns if pattern.matches(name)), None)
@@ -178,16 +170,15 @@ class GlobScanner(WatchingScanner):
             return None
         before = self._matches.get(path)
         try:
-            found = os.lstat(path)
+            kind = stat.S_IFREG if plain else stat.S_IFMT(os.lstat(path).st_mode)
             real = os.path.join(real_directory, name)
             if real == path:
                 real = path  # one text for both, for each of thousands of devices
-            if stat.S_ISLNK(found.st_mode):
+            if kind == stat.S_IFLNK:
                 for step in link_steps(path):
                     self._targets.setdefault(step, set()).add(path)
-                found = os.stat(path)
+                kind = stat.S_IFMT(os.stat(path).st_mode)
                 real = real_path(path)
-            kind = stat.S_IFMT(found.st_mode)
             if before is not None and before.kind == kind and before.real == real:
                 return before
             info = self._device(path, real, kind)
@@ -240,6 +231,13 @@ class GlobScanner(WatchingScanner):
 def _entries(directory: str) -> list[os.DirEntry[str]]:
     with os.scandir(directory) as entries:
         return list(entries)
+
+
+def _is_plain(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a plain file, and no link to one, as far as its directory tells."""
+    with suppress(OSError):  # of file systems that do not tell it there
+        return entry.is_file(follow_symlinks=False)
+    return False
 
 
 def _is_below(path: str, tops: Iterable[str]) -> bool:

@@ -1,6 +1,7 @@
 """The files that match patterns, and the devices that they come to."""
 
 import os
+import stat
 from bisect import insort
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -23,6 +24,11 @@ class Match:
     real: str
     kind: int
     info: DeviceInfo
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a plain file under its own name."""
+        return self.kind == stat.S_IFREG and self.real is self.path
 
 
 def _order(match: Match) -> tuple[int, str]:
