@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.preferred import MAX_NODE_SETS, POLICIES, Candidate, choose
+from twistdp.preferred import MAX_NODE_SETS, Candidate, choose
+from twistdp.settings import POLICIES
 
 Question = tuple[list[Candidate], list[str], int]
 Cost = tuple[Any, ...]

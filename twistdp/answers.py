@@ -25,7 +25,6 @@ from twistdp.klog import V
 from twistdp.kubelet import messages
 from twistdp.legible import shown
 from twistdp.naming import natural_key
-from twistdp.preferred import choose
 from twistdp.secrecy import kind_of
 
 MOST_CONTAINERS: Final = 1000
@@ -35,7 +34,7 @@ MOST_CONTAINERS: Final = 1000
 class Answers:
     """Handlers of the API's unary methods for the devices of `inventory`.
 
-    `policy` is one of `twistdp.preferred.POLICIES`.  `handed_out` collects the ids that
+    `policy` is one of `twistdp.settings.POLICIES`.  `handed_out` collects the ids that
     containers were given.
     """
 
@@ -95,6 +94,8 @@ class Answers:
         )
         ids = await self._hooks.preferred(values)
         if ids is None:
+            from twistdp.preferred import choose  # few plugins use it
+
             ids = [
                 choose(
                     self._policy,

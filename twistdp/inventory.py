@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
@@ -12,12 +12,14 @@ from twistdp.changes import keep_unchanged
 from twistdp.devices import HEALTHY, Auto, DeviceInfo, Devices
 from twistdp.kubelet.messages import container_part, listed_part
 from twistdp.naming import natural_key
-from twistdp.preferred import Candidate
 from twistdp.preparing import NumaNodes, alike
 from twistdp.room import MOST_BYTES, that_fit
 
+if TYPE_CHECKING:
+    from twistdp.preferred import Candidate
 
-@attrs.frozen
+
+@attrs.frozen(eq=False, repr=False)
 class _Entry:
     info: DeviceInfo
     key: str  # natural
@@ -158,8 +160,10 @@ class Inventory:
         """Those of the devices that there are, by id."""
         return {id_: self.devices[id_] for id_ in ids if id_ in self.devices}
 
-    def candidates(self, ids: Iterable[str]) -> list[Candidate]:
+    def candidates(self, ids: Iterable[str]) -> "list[Candidate]":
         """Those of the devices that there are, as the policies want them, in natural order."""
+        from twistdp.preferred import Candidate  # few plugins use it
+
         wanted = set(ids)
         return [
             Candidate(id_, rank, self.devices[id_].group or id_, tuple(self._entries[id_].numa))

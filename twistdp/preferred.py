@@ -33,8 +33,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
-POLICIES: Final[tuple[str, ...]] = ("none", "packed", "spread", "numa")
-"""The names that `choose` knows."""
+from twistdp.settings import POLICIES
 
 MAX_NODE_SETS: Final = comb(8, 4)
 """Sets of NUMA nodes that ``numa`` compares at most: all of one size, for up to eight nodes."""

@@ -6,7 +6,6 @@ import attrs
 
 from twistdp.errors import BadSetting
 from twistdp.naming import socket_path
-from twistdp.preferred import POLICIES
 
 PLUGIN_DIRECTORY = "/var/lib/kubelet/device-plugins"
 """Where kubelets look for plugins, whatever their ``--root-dir``."""
@@ -16,6 +15,9 @@ REGISTRY_DIRECTORY = "/var/lib/kubelet/plugins_registry"
 
 REGISTRATIONS = ("socket", "watcher")
 """The ways to register: at the kubelet's socket, or found by it in the plugins registry."""
+
+POLICIES = ("none", "packed", "spread", "numa")
+"""The policies of preferred devices; what they mean, `twistdp.preferred` says."""
 
 CDI_DIRECTORY = "/var/run/cdi"
 """Where container runtimes look for generated specs (CDI specification, dynamic specs)."""
@@ -61,7 +63,7 @@ class Settings:
 
     `plugin_dir` is the kubelet's device plugin directory.  `scan_timeout` is the time in
     seconds after which a call of ``discover()`` counts as hung.  `preferred` is the policy of
-    preferred devices, one of `twistdp.preferred.POLICIES`.  `removal_grace` is the time in
+    preferred devices, one of `POLICIES`.  `removal_grace` is the time in
     seconds that a device which was handed out stays listed, unhealthy, after it has vanished.
     `cdi_dir` is where specs of CDI devices are written, `pod_resources_socket` the kubelet's
     socket that tells who holds which device, and `sysfs` where NUMA nodes are looked up.

@@ -40,11 +40,11 @@ from twistdp.naming import (
     private_directory,
     socket_path,
 )
-from twistdp.preferred import POLICIES, Candidate, choose
+from twistdp.preferred import Candidate, choose
 from twistdp.rpc.codec import parsed
 from twistdp.rpc.status import code_of
 from twistdp.scanners.patterns import Pattern
-from twistdp.settings import Settings
+from twistdp.settings import POLICIES, Settings
 from twistdp.topology import Topology
 
 Target = Callable[[bytes], None]

@@ -103,7 +103,7 @@ class GlobScanner(WatchingScanner):
                 match = self._matches.get(entry.path)
                 # A plain file stays what it was; of others, entries do not tell enough.
                 if not (plain and match and match.is_plain and real == directory):
-                    match = self._examine(entry.path, patterns, real, plain)
+                    match = self._examine(entry.path, entry.name, patterns, real, plain)
                 if match is not None:
                     found[entry.path] = match
         if unknown:
@@ -132,9 +132,9 @@ class GlobScanner(WatchingScanner):
             directory: real_path(directory) for directory in map(os.path.dirname, paths | links)
         }
         for path in paths | links:
-            directory = os.path.dirname(path)
+            directory, name = os.path.split(path)
             before = self._matches.get(path)
-            match = self._examine(path, self._directories[directory], real[directory])
+            match = self._examine(path, name, self._directories[directory], real[directory])
             if match is not before:
                 if before is not None:
                     self._matches.remove(before)
@@ -157,16 +157,22 @@ class GlobScanner(WatchingScanner):
         return list(watched)
 
     def _examine(
-        self, path: str, patterns: Iterable[Pattern], real_directory: str, plain: bool = False
+        self,
+        path: str,
+        name: str,
+        patterns: Iterable[Pattern],
+        real_directory: str,
+        plain: bool = False,
     ) -> Match | None:
         """What `path` is, if it matches and is a device; a bad file never costs the others.
 
         The very same object as before when nothing changed, or when nothing can be known.
         `plain`: it is known for a plain file.
         """
-        name = os.path.basename(path)
-        pattern = next((pattern for pattern in patterns if pattern.matches(name)), None)
-        if pattern is None:
+        for pattern in patterns:
+            if pattern.matches(name):
+                break
+        else:
             return None
         before = self._matches.get(path)
         try:
