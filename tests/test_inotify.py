@@ -596,6 +596,21 @@ class LookTests(InotifyCase):
         self.assertEqual(recorder.calls[-1], None)
         await self.assert_sees(recorder, self.top, "after")
 
+    async def test_many(self) -> None:
+        """Of very many watches a third has its turn each second, all of them within three."""
+        clock = Clock()
+        self.inotify = Inotify(ClockedReactor(clock))
+        for name in "ab":
+            os.makedirs(f"{self.top}/{name}/d")
+        os.symlink("a", f"{self.top}/link")
+        recorders = [self.watch(f"{self.top}/link/d") for _ in range(180)]
+        os.unlink(f"{self.top}/link")
+        os.symlink("b", f"{self.top}/link")
+        for seconds in (1, 2, 3):
+            clock.advance(1.0)
+            self.assertEqual(sum(len(one.calls) for one in recorders), 60 * seconds)
+        self.assertTrue(all(one.calls == [None] for one in recorders))
+
 
 class ClockedReactor:
     """The reactor with another clock."""

@@ -1,9 +1,10 @@
 """Tests for `twistdp.registrar`: what is done when, on a clock."""
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -211,12 +212,51 @@ class SocketRegistrationTests(SynchronousTestCase):
             ended.append(True)
             return succeed(None)
 
-        kubelet = f"{temporary_directory(self)}/kubelet.sock"
-        registration = SocketRegistration(kubelet, RESOURCE, DevicePluginOptions, Clock())
-        server = FakeServer()
-        registration.attach(server, end_streams, lambda: None)  # type: ignore[arg-type]
-        attempt = Deferred.fromCoroutine(registration.register())
+        attempt, server = self.begin(f"{temporary_directory(self)}/kubelet.sock", end_streams)
         self.assertNoResult(attempt)
         server.listens[0].callback(None)
         self.failureResultOf(attempt, KubeletAbsent)
         self.assertEqual(ended, [])
+
+    def begin(
+        self,
+        kubelet: str,
+        end_streams: Callable[[], Deferred[None]],
+        turns: DeferredSemaphore | None = None,
+    ) -> tuple[Deferred[None], FakeServer]:
+        """Begin an attempt, whose server does not listen yet."""
+        turns = turns or DeferredSemaphore(1)
+        registration = SocketRegistration(kubelet, RESOURCE, DevicePluginOptions, turns, Clock())
+        server = FakeServer()
+        registration.attach(server, end_streams, lambda: None)  # type: ignore[arg-type]
+        return Deferred.fromCoroutine(registration.register()), server
+
+    def test_turns(self) -> None:
+        """So many at once have their streams ended and call; a turn that is dropped is free."""
+        path = f"{temporary_directory(self)}/kubelet.sock"
+        with socket.socket(socket.AF_UNIX) as kubelet:
+            kubelet.bind(path)
+            kubelet.listen()
+            called: list[Deferred[None]] = []
+
+            def end_streams() -> Deferred[None]:
+                called.append(Deferred())
+                return called[-1]
+
+            turns = DeferredSemaphore(2)
+            attempts = []
+            for _ in range(4):
+                attempt, server = self.begin(path, end_streams, turns)
+                server.listens[0].callback(None)
+                attempts.append(attempt)
+            self.assertEqual(len(called), 2)
+            attempts[2].cancel()  # one that waits
+            self.failureResultOf(attempts[2], CancelledError)
+            self.assertEqual(len(called), 2)
+            attempts[0].cancel()  # one that has its turn
+            self.failureResultOf(attempts[0], CancelledError)
+            self.assertEqual(len(called), 3)
+            for attempt in (attempts[1], attempts[3]):
+                attempt.cancel()
+                self.failureResultOf(attempt, CancelledError)
+            self.assertEqual(turns.tokens, 2)

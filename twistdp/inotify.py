@@ -5,15 +5,15 @@ deleted, moved or made anew: it is waited for through its nearest existing ances
 watches it is told that anything may have changed.  Names of any bytes are reported, as
 `os.fsdecode` gives them.
 
-Every second all watches are looked at.  One whose path leads elsewhere by now without an event (a
-file system was mounted or unmounted, a link switched) is armed anew.  One that the kernel refuses,
-usually because a limit is reached, is polled: it reports each second that anything may have
-changed, until the kernel takes it.
+Watches are looked at every second, where there are very many every three.  One whose path leads
+elsewhere by now without an event (a file system was mounted or unmounted, a link switched) is
+armed anew.  One that the kernel refuses, usually because a limit is reached, is polled: it
+reports each second that anything may have changed, until the kernel takes it.
 """
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -38,7 +38,14 @@ __all__ = ["ATTRIBUTES", "CONTENTS", "ENTRIES", "Changes", "Inotify", "Watch", "
 _log = Logger()
 
 PERIOD: Final = 1.0
-"""Seconds between two looks at all watches."""
+"""Seconds between two looks at watches."""
+
+LOOKS: Final = 50
+"""Watches that are looked at each time; a third of them where that is more.
+
+A look at a hundred, which is hardly ever needed, takes as long as all else that a process does
+while nothing happens.
+"""
 
 # Where such a path leads, a directory may appear.
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
@@ -125,9 +132,9 @@ class Inotify:
         if not self._watches:
             self._close()
 
-    def look(self) -> None:
-        """Arm anew what is not right, and report that anything may have changed there."""
-        for watch in list(self._watches):
+    def look(self, some: Iterable[Watch] | None = None) -> None:
+        """Arm anew what is not right of some or all, and report that anything may have changed."""
+        for watch in list(self._watches if some is None else some):
             if watch in self._watches and not watch.is_right():
                 self._disarm(watch)
                 self._arm(watch)
@@ -251,7 +258,10 @@ class Inotify:
 
     def _look_again(self) -> None:
         self._timer = self._reactor.callLater(PERIOD, self._look_again)
-        self.look()
+        share = max(LOOKS, -(-len(self._watches) // 3))
+        due, rest = self._watches[:share], self._watches[share:]
+        self._watches = rest + due
+        self.look([*due, *(watch for watch in rest if watch.polled)])
 
     def _close(self) -> None:
         self._users.clear()

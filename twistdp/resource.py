@@ -81,7 +81,7 @@ class Resource(Service):
             registration = WatcherRegistration(name, reactor)
         else:
             registration = SocketRegistration(
-                directory.kubelet_socket, name, self._answers.options, reactor
+                directory.kubelet_socket, name, self._answers.options, directory.turns, reactor
             )
         self._server = Server(
             socket_path(directory.path, name, settings.private_place),

@@ -4,10 +4,12 @@ import os
 from collections.abc import Callable
 
 from twisted.application.service import Service
+from twisted.internet.defer import DeferredSemaphore
 from twisted.logger import Logger
 
 from twistdp.inotify import ENTRIES, Changes, Inotify, Watch
 from twistdp.kubelet.api import KUBELET_SOCKET
+from twistdp.kubelet.registration import AT_ONCE
 
 _log = Logger()
 
@@ -23,6 +25,8 @@ class PluginDirectory(Service):
     def __init__(self, path: str, inotify: Inotify) -> None:
         self.path = path
         self.kubelet_socket = os.path.join(path, KUBELET_SOCKET)
+        self.turns = DeferredSemaphore(AT_ONCE)
+        """Taken by resources while they register."""
         self._inotify = inotify
         self._watch: Watch | None = None
         self._subscribers: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {}

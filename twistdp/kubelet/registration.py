@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredSemaphore
 
 from twistdp.errors import (
     CallFailed,
@@ -18,6 +18,10 @@ from twistdp.kubelet.api import REGISTER, VERSION
 from twistdp.kubelet.messages import DevicePluginOptions, Empty, RegisterRequest
 from twistdp.rpc import Channel, Method, Server
 from twistdp.trust import check_server
+
+AT_ONCE = 16
+"""Registrations at the same time: of hundreds at once, each would wait for all others, and what
+their connections take, some 30 kB each, would stay with the process."""
 
 TIMEOUT = 5.0
 """Seconds for the kubelet to answer; usual are 3 to 17 ms, including its call back."""
@@ -58,17 +62,26 @@ class Registration(Protocol):
 
 
 class SocketRegistration:
-    """Registers `resource` at the socket `kubelet`; see `Registration`."""
+    """Registers `resource` at the socket `kubelet`; see `Registration`.
+
+    `turns` are taken while the kubelet is called; resources of one process share them.
+    """
 
     methods: Sequence[Method] = ()
     by_name = False
 
     def __init__(
-        self, kubelet: str, resource: str, options: Callable[[], DevicePluginOptions], reactor: Any
+        self,
+        kubelet: str,
+        resource: str,
+        options: Callable[[], DevicePluginOptions],
+        turns: DeferredSemaphore,
+        reactor: Any,
     ) -> None:
         self._kubelet = kubelet
         self._resource = resource
         self._options = options
+        self._turns = turns
         self._reactor = reactor
 
     def attach(
@@ -84,15 +97,16 @@ class SocketRegistration:
     async def register(self) -> None:
         """See `Registration`."""
         await self._server.listen()
-        check_kubelet(self._kubelet)
-        await self._end_streams()  # not before: they may be all that a kubelet still has of us
-        await register(
-            self._kubelet,
-            self._resource,
-            os.path.basename(self._server.path),
-            self._options(),
-            reactor=self._reactor,
-        )
+        async with self._turns:
+            check_kubelet(self._kubelet)
+            await self._end_streams()  # not before: they may be all that a kubelet still has of us
+            await register(
+                self._kubelet,
+                self._resource,
+                os.path.basename(self._server.path),
+                self._options(),
+                reactor=self._reactor,
+            )
 
 
 async def register(
