@@ -227,6 +227,23 @@ class DiskTests(ExhaustionTestCase):
             child, f"cannot register from {self.plugins}: Read-only file system; make its file"
         )
 
+    async def test_read_only_at_the_start(self) -> None:
+        """A plugin directory that may only be read yet when the process starts."""
+        self.mounted(self.plugins, "")
+        await self.kubelet.start()
+        self.make("a")
+        self.remount("ro")
+        child = self.folder_plugin()
+        await self.says(child, "cannot register")
+        self.assertEqual(self.kubelet.registrations, [])
+        self.remount("rw")
+        await self.healed("a")
+        self.assert_said(
+            child,
+            f"cannot register from {self.plugins}: Read-only file system; make its file system "
+            "writable; trying again",
+        )
+
     def remount(self, mode: str) -> None:
         """Change how the plugin directory may be used."""
         mount = ["mount", "-o", f"remount,{mode}", self.plugins]
