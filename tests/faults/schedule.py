@@ -14,10 +14,12 @@ from unittest import mock
 import grpc
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 
+from tests.faults.hardware import Broken
 from tests.faults.world import World
+from twistdp import watching
 from twistdp.errors import BadTree
 from twistdp.inotify import Inotify
-from twistdp.kubelet import registration
+from twistdp.kubelet import podresources, registration
 
 LONGEST = 400.0
 """Seconds, of the schedule's own time, after which a recovery counts as none."""
@@ -70,6 +72,8 @@ class Schedule:
             channel, server = self._world.channel, self._world.server
             stack.enter_context(mock.patch.object(registration, "Channel", channel))
             stack.enter_context(mock.patch.object(grpc.aio, "server", server))
+            stack.enter_context(mock.patch.object(watching, "Worker", self._world.thread))
+            stack.enter_context(mock.patch.object(podresources, "holders", self._world.holders))
             observer = cast(ILogObserver, self._observe)
             globalLogPublisher.addObserver(observer)
             stack.callback(globalLogPublisher.removeObserver, observer)
@@ -90,7 +94,7 @@ class Schedule:
     def _observe(self, event: LogEvent) -> None:
         self._note(event)
         failure = event.get("log_failure")
-        if failure is not None and not failure.check(BadTree):
+        if failure is not None and not failure.check(BadTree, Broken):
             self._logged.append(failure.getTraceback())
 
     # Steps
@@ -144,7 +148,7 @@ class Schedule:
 
     def _come_right(self) -> None:
         self._note("!!   no more faults")
-        self._world.mend_directory()
+        self._world.mend_directories()
         self._until(lambda: not self._world.stopping)
         self._world.mend()
         began = self._clock.seconds()
@@ -156,8 +160,22 @@ class Schedule:
             raise Violation(f"it does not stay right: {self._world.state()}")
         self._world.plug()
         self._until(self._world.is_right)
+        self._world.node.devices_given_to_pods()
+        self._until(self._world.is_described)
         if self._chance.random() < 0.3:
             self._meet_another_kubelet()
+        if self._chance.random() < 0.2:
+            self._tidy_up()
+
+    def _tidy_up(self) -> None:
+        """What pods have had is not described for ever, nor is what has gone while nobody saw."""
+        self._note("!!   time to tidy up")
+        self._world.exchange_described()
+        self._until(lambda: self._world.is_right() and self._world.is_tidy())
+        self._world.unplug_described()
+        self._until(lambda: not self._world.stopping)
+        self._world.mend()
+        self._until(lambda: self._world.is_right() and self._world.is_tidy())
 
     def _meet_another_kubelet(self) -> None:
         """Sooner or later after the last one."""

@@ -5,6 +5,7 @@ from collections import Counter
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.faults.effort import effort, replay, tell
+from tests.faults.hardware import Broken
 from tests.faults.loops import imitated
 from tests.faults.schedule import Schedule, Violation
 from twistdp.errors import BadTree
@@ -39,7 +40,7 @@ class ScheduleTests(SynchronousTestCase):
                         f"registered by {way}; play it again: {replay('SCHEDULES', seed)}"
                     )
                 finally:
-                    self.flushLoggedErrors(BadTree)
+                    self.flushLoggedErrors(BadTree, Broken)
                 steps += schedule.steps
                 slowest = max(slowest, schedule.recovery)
                 met += schedule.met
