@@ -29,7 +29,9 @@ class ScanThread:
                 outcome = function()
             except Exception:
                 outcome = Failure()
-            self._lane.put("scan returns", lambda: self._stopped or done.callback(outcome))
+            self._lane.put(
+                "scan returns", lambda: None if self._stopped else done.callback(outcome)
+            )
 
         self._lane.put("scan", look)
         return done
