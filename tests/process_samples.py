@@ -99,3 +99,21 @@ class Described(WatchingScanner):
         cdi = CDIDevice(nodes=[CDINode("/dev/null")])
         tree.add_device("thing", "thing-0", DeviceInfo(HEALTHY, cdi=cdi))
         return tree
+
+
+class Verbose(WatchingScanner):
+    """Each file of `directory` is a device, whose CDI part has 3000 bytes."""
+
+    namespace = "verbose.example.com"
+
+    def __init__(self, directory: str) -> None:
+        super().__init__(paths=[directory])
+        self.directory = directory
+
+    def discover(self) -> DeviceTree:
+        """Look."""
+        tree = DeviceTree()
+        for name in os.listdir(self.directory):
+            cdi = CDIDevice(env={name.upper(): 3000 * "x"})
+            tree.add_device("thing", name, DeviceInfo(HEALTHY, cdi=cdi))
+        return tree

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
+from unittest.mock import Mock
 
 import attrs
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
@@ -122,15 +123,29 @@ class CheckPluginDirectoryTests(SynchronousTestCase):
 
     def test_what_writable_means(self) -> None:
         """The permissions asked for are to write in the directory and to enter it."""
-        asked: list[tuple[str, int]] = []
+        for missing in (os.W_OK, os.X_OK):
+            self.allow(missing)
+            self.refused(self.directory, "not writable for this user")
+        self.allow(os.R_OK)
+        check_plugin_directory(self.directory)
+
+    def test_read_only(self) -> None:
+        """A file system that may only be read now is waited for, unless this user may not enter."""
+        flags = os.statvfs(self.directory).f_flag | os.ST_RDONLY
+        self.patch(module.os, "statvfs", lambda path: Mock(f_flag=flags))
+        self.allow(os.W_OK)
+        check_plugin_directory(self.directory)
+        self.allow(os.X_OK)
+        self.refused(self.directory, "not writable for this user")
+
+    def allow(self, missing: int) -> None:
+        """Let the user have all permissions for the directory but one."""
 
         def access(path: str, mode: int) -> bool:
-            asked.append((path, mode))
-            return False
+            self.assertEqual(path, self.directory)
+            return not mode & missing
 
         self.patch(module.os, "access", access)
-        self.refused(self.directory, "not writable for this user")
-        self.assertEqual(asked, [(self.directory, os.W_OK | os.X_OK)])
 
     def file(self) -> str:
         """A file's path."""

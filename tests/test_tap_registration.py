@@ -1,6 +1,7 @@
 """Tests of the options --registration and --registry-dir, and of their settings."""
 
 import os
+from unittest.mock import Mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -83,3 +84,11 @@ class OptionsTests(CommandLine):
         settings = Settings(registration="watcher", registry_dir=self.plugin_dir)
         error = self.assertRaises(BadSetting, check_socket_directory, settings)
         self.assertIn(f"{self.directory}, where its sockets are made", str(error))
+
+    def test_parent_read_only(self) -> None:
+        """Like the directory itself, the parent's file system may be made writable later."""
+        self.patch(os, "access", lambda path, mode: path != self.directory or not mode & os.W_OK)
+        settings = Settings(registration="watcher", registry_dir=self.plugin_dir)
+        self.assertRaises(BadSetting, check_socket_directory, settings)
+        self.patch(os, "statvfs", lambda path: Mock(f_flag=os.ST_RDONLY))
+        check_socket_directory(settings)

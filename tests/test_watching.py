@@ -388,6 +388,15 @@ class FailureTests(DiscoveryCase):
         self.assertEqual(self.diary, ["discover"])
         self.flushLoggedErrors(ZeroDivisionError)
 
+    def test_event_during_the_scan_brings_the_retry_forward(self) -> None:
+        """So does one that comes while a scan fails, having looked before it came."""
+        self.failing()
+        self.clock.advance(self.delays()[0])
+        self.event("/a/x")
+        self.worker.run()
+        self.assertEqual(self.delays(), [1.0])
+        self.flushLoggedErrors(ZeroDivisionError)
+
     def test_storm_does_not_fill_the_log(self) -> None:
         """Events neither bring a near retry nearer nor put it off."""
         self.failing()

@@ -63,7 +63,9 @@ class CdiParts:
                 return
             from twistdp.cdispecs import SpecFile
 
-            self._spec = SpecFile(self._settings.cdi_dir, self._namespace, self._type)
+            self._spec = SpecFile(
+                self._settings.cdi_dir, self._namespace, self._type, clock=self._reactor.seconds
+            )
         self._write()
 
     def names(self, ids: Iterable[str]) -> list[str]:

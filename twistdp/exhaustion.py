@@ -17,7 +17,7 @@ MENDING: Final = {
     errno.ENFILE: "raise the sysctl fs.file-max, or find out who holds the node's open files",
     errno.ENOSPC: "free space or inodes there",
     errno.EDQUOT: "free space there, or raise the quota",
-    errno.EROFS: "make its file system writable again",
+    errno.EROFS: "make its file system writable",
     errno.ENOMEM: "free memory, or raise the limit of it",
     errno.EAGAIN: "raise the limit of threads (systemd: TasksMax= and LimitNPROC=, a container: "
     "its limit of pids)",

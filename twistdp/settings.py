@@ -109,11 +109,11 @@ def check_socket_directory(settings: Settings) -> None:
         check_plugin_directory(settings.plugin_dir)
         return
     check_plugin_directory(settings.registry_dir, "registry directory", "--registry-dir")
-    if not os.access(settings.private_place, os.W_OK | os.X_OK):
+    if _is_forbidden(settings.private_place):
         raise BadSetting(
             f"registry directory {settings.registry_dir}: {settings.private_place}, where its "
-            "sockets are made, is not writable for this user; run as root, mount it "
-            "writable, or give another --registry-dir"
+            "sockets are made, is not writable for this user; run as root, or give another "
+            "--registry-dir"
         )
 
 
@@ -123,13 +123,13 @@ def check_plugin_directory(
     """Raise `BadSetting` unless sockets can be made in `path`, or it can still appear.
 
     A missing directory is waited for, like the kubelet that makes it; when its parent is missing
-    too, the path is taken for a mistake.
+    too, the path is taken for a mistake.  A file system that may only be read is waited for too:
+    it can be mounted anew while the process runs, and whoever registers says what is wrong.
     """
     if os.path.isdir(path):
-        if not os.access(path, os.W_OK | os.X_OK):
+        if _is_forbidden(path):
             raise BadSetting(
-                f"{what} {path}: not writable for this user; run as root, mount it writable, or "
-                f"give another {option}"
+                f"{what} {path}: not writable for this user; run as root, or give another {option}"
             )
     elif os.path.lexists(path):
         raise BadSetting(f"{what} {path}: not a directory; give another {option}")
@@ -138,3 +138,10 @@ def check_plugin_directory(
             f"{what} {path}: neither it nor its parent exists; is a kubelet installed "
             f"here? Otherwise give another {option}"
         )
+
+
+def _is_forbidden(path: str) -> bool:
+    """Whether this user may not write in a directory, whatever becomes of its file system."""
+    if os.access(path, os.W_OK | os.X_OK):
+        return False
+    return not (os.access(path, os.X_OK) and os.statvfs(path).f_flag & os.ST_RDONLY)

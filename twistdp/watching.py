@@ -162,8 +162,8 @@ class Discovery(Service):
             self._again = True
         elif self._retry is not None:
             # What happened may have mended the cause, but a storm must not fill the log.
-            if self._retry.getTime() - self._reactor.seconds() > 1.0:
-                self._retry.reset(1.0)
+            if self._retry.getTime() - self._reactor.seconds() > SOON:
+                self._retry.reset(SOON)
         else:
             self._begin()
 
@@ -218,7 +218,10 @@ class Discovery(Service):
     def _failed(self, failure: Failure) -> None:
         remedy = mending(failure.value)
         if remedy is None:
+            # An event after the scan's beginning brings the next one forward, as one after its end.
             delay = self._backoff.next()
+            if self._again:
+                delay = min(delay, SOON)
             _log.failure(
                 "scanner {scanner}: the scan failed, the devices stay as they were; next try in "
                 "{delay:.1f} s",

@@ -117,7 +117,7 @@ class Killing:
     async def _end(self) -> None:
         """End politely: nothing is left over, not even of those that were killed.
 
-        Nor of a type whose devices all vanished while no process was there.
+        Nor of a type whose devices all vanished while no process was there, once no pod holds one.
         """
         self._hardware.plug(f"{KINDS[-1]}.0")
         await self._kubelet.until(self._all_listed, BOUND)
@@ -126,14 +126,26 @@ class Killing:
         await self._child.ended
         for id_ in [id_ for id_ in self._hardware.there if id_.startswith(KINDS[-1])]:
             self._hardware.unplug(id_)
+        for pod in self._held:
+            self._kubelet.release(pod)
         await self._start()
+        deadline = self._reactor.seconds() + BOUND
+        while self._stale() and self._reactor.seconds() < deadline:
+            await deferLater(self._reactor, 0.01)
         self._child.signal("TERM")
         await self._child.ended
         await self._kubelet.stop()
         left = [name for name in os.listdir(self._plugins) if "kubelet" not in name]
-        left += [name for name in os.listdir(self._cdi) if not name.endswith(".json")]
+        left += self._stale()
         if left:
             self.outcome.problems.append(f"left over at the end: {left}")
+
+    def _stale(self) -> list[str]:
+        """What is in the CDI directory besides the specs of types of which a device is there."""
+        types = {id_.split(".")[0] for id_ in self._hardware.there}
+        return sorted(
+            {*_listed(self._cdi)} - {f"twistdp.{NAMESPACE}_{kind}.json" for kind in types}
+        )
 
     def _spawn(self) -> None:
         command = [*twistd_command(), "-n", "--pidfile=", "deviceplugin"]

@@ -13,7 +13,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from tests.faults.hardware import Hardware
+from tests.faults.hardware import DESCRIBED, KINDS, Hardware
+from tests.faults.specs import Specs
 from twistdp import Manager, Settings
 from twistdp.errors import CallFailed
 from twistdp.kubelet.api import LIST_AND_WATCH
@@ -22,7 +23,6 @@ from twistdp.rpc import Channel, Stream
 from twistdp.testing import FakeKubelet
 
 DOMAIN = "faults.example.com"
-KINDS = ("one", "two")
 
 
 class Round:
@@ -47,6 +47,7 @@ class Round:
         self._registry_dir = os.path.join(self._root, "w", "r")
         for path in (self._plugin_dir, self._registry_dir):
             os.makedirs(path)
+        self._specs = Specs(os.path.join(self._root, "cdi"), DOMAIN)
         self._hardware = Hardware(os.path.join(self._root, "hw"))
         self._manager = Manager(
             DOMAIN,
@@ -55,7 +56,7 @@ class Round:
                 plugin_dir=self._plugin_dir,
                 registry_dir=self._registry_dir,
                 registration=way,
-                cdi_dir=os.path.join(self._root, "cdi"),
+                cdi_dir=self._specs.path,
             ),
             reactor=reactor,
         )
@@ -118,11 +119,12 @@ class Round:
             self._stranger_goes,
             self._register_refused,
             self._register_taken,
-            self._scanner_fails,
-            self._scanner_works,
+            self._hardware.scanner_fails,
+            self._hardware.bad_tree,
+            self._hardware.scanner_works,
             self._devices_change,
             self._devices_change,
-            self._all_vanish,
+            self._hardware.all_devices_vanish,
             self._all_back,
             self._service_restarts,
         ]
@@ -197,24 +199,8 @@ class Round:
     def _register_taken(self) -> None:
         self._kubelet.refusal = None
 
-    def _scanner_fails(self) -> None:
-        self._hardware.scanner.broken = True
-        self._hardware.touch()
-
-    def _scanner_works(self) -> None:
-        self._hardware.scanner.broken = False
-        self._hardware.touch()
-
     def _devices_change(self) -> None:
-        name = f"{self._chance.choice(KINDS)}.{self._chance.randrange(3)}"
-        if name in self._hardware.names:
-            self._hardware.unplug(name)
-        else:
-            self._hardware.plug(name)
-
-    def _all_vanish(self) -> None:
-        for name in sorted(self._hardware.names):
-            self._hardware.unplug(name)
+        self._hardware.toggle(f"{self._chance.choice(KINDS)}.{self._chance.randrange(3)}")
 
     def _all_back(self) -> None:
         for kind in KINDS:
@@ -241,7 +227,7 @@ class Round:
             self._stranger_goes()
         if not self._hardware.names:
             self._hardware.plug("one.0")
-        self._scanner_works()
+        self._hardware.scanner_works()
         if not self._kubelet.running or not os.path.exists(self._kubelet.socket):
             await self._kubelet.restart()
         began = time.monotonic()
@@ -256,6 +242,8 @@ class Round:
     def _is_listed(self, kind: str) -> bool:
         resource, wanted = f"{DOMAIN}/{kind}", self._hardware.ids(kind)
         if self._kubelet.allocatable(resource) != len(wanted):
+            return False
+        if kind == DESCRIBED and not wanted <= self._specs.ids():
             return False
         return not wanted or self._kubelet.devices(resource).keys() == wanted
 
@@ -276,4 +264,5 @@ class Round:
         self.left = {
             name for name in os.listdir(self._sockets) if DOMAIN in name or name.startswith(".tdp")
         } | {name for name in os.listdir(os.path.dirname(self._sockets)) if name.startswith(".")}
+        self.left.update(self._specs.half_made())
         shutil.rmtree(self._root)

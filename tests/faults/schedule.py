@@ -6,18 +6,20 @@ the end nothing goes wrong any more, and then all must come right.
 
 import random
 from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import cast
 from unittest import mock
 
 import grpc
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 
+from tests.faults.hardware import Broken
 from tests.faults.world import World
+from twistdp import watching
 from twistdp.errors import BadTree
 from twistdp.inotify import Inotify
-from twistdp.kubelet import registration
+from twistdp.kubelet import podresources, registration
 
 LONGEST = 400.0
 """Seconds, of the schedule's own time, after which a recovery counts as none."""
@@ -27,6 +29,10 @@ CALM = 20.0
 
 PROMPT = 0.1
 """Seconds until all is right with a kubelet that has just started, when nothing else happens."""
+
+
+OFTEN, SELDOM = 0.2, 0.03
+"""The share of steps in which something goes wrong."""
 
 
 class Violation(Exception):
@@ -39,7 +45,7 @@ class Schedule:
     def __init__(self, seed: int, way: str, inotify: Inotify) -> None:
         self.steps = 0
         self.met: Counter[tuple[str, str]] = Counter()
-        """Each fault with what was on its way just then."""
+        """What was on its way when which fault happened."""
         self.recovery = 0.0
         """The longest time that it took until all was right, in its own seconds."""
         self._seed = seed
@@ -64,16 +70,7 @@ class Schedule:
 
         Raises `Violation`.
         """
-        random.seed(self._seed)  # for back-offs
-        with ExitStack() as stack:
-            stack.callback(self._world.clean_up)
-            channel, server = self._world.channel, self._world.server
-            stack.enter_context(mock.patch.object(registration, "Channel", channel))
-            stack.enter_context(mock.patch.object(grpc.aio, "server", server))
-            observer = cast(ILogObserver, self._observe)
-            globalLogPublisher.addObserver(observer)
-            stack.callback(globalLogPublisher.removeObserver, observer)
-            self._world.begin()
+        with self._playing():
             for _ in range(self._chance.randint(1, 3)):
                 share = self._chance.choice([0.2, 0.4, 0.8])
                 faults = [f for f in self._world.faults() if self._chance.random() < share]
@@ -81,6 +78,46 @@ class Schedule:
                     self._step(faults)
                 self._come_right()
             self._stop()
+
+    def strike(self, blows: Iterable[tuple[str, str]], patience: int) -> bool:
+        """For each of `blows` wait until what it names first is on its way, then have the fault
+        happen that it names second; let all come right, and stop.
+
+        False if something was not on its way in `patience` steps.  Raises `Violation`.
+        """
+        with self._playing():
+            struck = all(self._strike(*blow, patience) for blow in blows)
+            for _ in range(self._chance.randrange(10)):
+                self._step([])
+            self._come_right()
+            self._stop()
+        return struck
+
+    def _strike(self, point: str, name: str, patience: int) -> bool:
+        for _ in range(patience):
+            if point in self._under_way():
+                self._go_wrong(*(f for f in self._world.faults() if _name(f) == name))
+                self._clock.loop.settle()
+                return True
+            self._step(self._world.faults(), SELDOM)
+        return False
+
+    @contextmanager
+    def _playing(self) -> Iterator[None]:
+        """The world begins, and goes on for the block."""
+        random.seed(self._seed)  # for back-offs
+        with ExitStack() as stack:
+            stack.callback(self._world.clean_up)
+            channel, server = self._world.channel, self._world.server
+            stack.enter_context(mock.patch.object(registration, "Channel", channel))
+            stack.enter_context(mock.patch.object(grpc.aio, "server", server))
+            stack.enter_context(mock.patch.object(watching, "Worker", self._world.thread))
+            stack.enter_context(mock.patch.object(podresources, "holders", self._world.holders))
+            observer = cast(ILogObserver, self._observe)
+            globalLogPublisher.addObserver(observer)
+            stack.callback(globalLogPublisher.removeObserver, observer)
+            self._world.begin()
+            yield
         if self._logged:
             raise Violation(f"errors were logged: {self._logged}")
 
@@ -90,31 +127,34 @@ class Schedule:
     def _observe(self, event: LogEvent) -> None:
         self._note(event)
         failure = event.get("log_failure")
-        if failure is not None and not failure.check(BadTree):
+        if failure is not None and not failure.check(BadTree, Broken):
             self._logged.append(failure.getTraceback())
 
     # Steps
 
-    def _step(self, faults: list[Callable[[], None]]) -> None:
+    def _step(self, faults: list[Callable[[], None]], often: float = OFTEN) -> None:
         self.steps += 1
         dice = self._chance.random()
-        if faults and dice < 0.2:
+        if faults and dice < often:
             self._go_wrong(self._chance.choice(faults))
-        elif dice < 0.3:
+        elif dice < often + 0.1:
             self._note("events are read")
             self._inotify.doRead()
-        elif dice < 0.4:
+        elif dice < often + 0.2:
             self._pass_time(self._chance.choice([0.0, 0.001, 0.01, 0.05, 0.3, 1.0, 5.0]))
         else:
             self._deliver()
         self._clock.loop.settle()
 
     def _go_wrong(self, fault: Callable[[], None]) -> None:
-        name = fault.__name__.strip("_")
-        for under_way in {lane.steps[0][0] for lane in self._wire.ready()} or {"nothing"}:
-            self.met[name, under_way] += 1
-        self._note(f"!!   {name}")
+        for point in self._under_way():
+            self.met[point, _name(fault)] += 1
+        self._note(f"!!   {_name(fault)}")
         fault()
+
+    def _under_way(self) -> set[str]:
+        """What may happen next."""
+        return {lane.steps[0][0] for lane in self._wire.ready()} or {"nothing"}
 
     def _deliver(self) -> bool:
         ready = self._wire.ready()
@@ -144,7 +184,7 @@ class Schedule:
 
     def _come_right(self) -> None:
         self._note("!!   no more faults")
-        self._world.mend_directory()
+        self._world.mend_directories()
         self._until(lambda: not self._world.stopping)
         self._world.mend()
         began = self._clock.seconds()
@@ -156,8 +196,22 @@ class Schedule:
             raise Violation(f"it does not stay right: {self._world.state()}")
         self._world.plug()
         self._until(self._world.is_right)
+        self._world.node.devices_given_to_pods()
+        self._until(self._world.is_described)
         if self._chance.random() < 0.3:
             self._meet_another_kubelet()
+        if self._chance.random() < 0.2:
+            self._tidy_up()
+
+    def _tidy_up(self) -> None:
+        """What pods have had is not described for ever, nor is what has gone while nobody saw."""
+        self._note("!!   time to tidy up")
+        self._world.exchange_described()
+        self._until(lambda: self._world.is_right() and self._world.is_tidy())
+        self._world.unplug_described()
+        self._until(lambda: not self._world.stopping)
+        self._world.mend()
+        self._until(lambda: self._world.is_right() and self._world.is_tidy())
 
     def _meet_another_kubelet(self) -> None:
         """Sooner or later after the last one."""
@@ -213,3 +267,7 @@ class Schedule:
             if not self._deliver():
                 return
         raise Violation("it never comes to rest")
+
+
+def _name(fault: Callable[[], None]) -> str:
+    return fault.__name__.strip("_")

@@ -9,6 +9,7 @@ from twisted.trial.unittest import TestCase
 from tests.faults.effort import effort, replay, tell
 from tests.faults.hardware import Broken
 from tests.faults.rounds import Round
+from twistdp.errors import BadTree
 from twistdp.rpc import bridge
 
 ROUNDS = effort("ROUNDS", 12)
@@ -41,7 +42,7 @@ class RoundTests(TestCase):
                 again = replay("ROUNDS", seed)
                 self.fail(f"{error!r}\n{history}\nregistered by {way}; play it again: {again}")
             finally:
-                self.flushLoggedErrors(Broken)
+                self.flushLoggedErrors(Broken, BadTree)
         median, worst = statistics.median(seconds) * 1000, max(seconds) * 1000
         tell(
             f"{way}: {len(ROUNDS)} rounds, {len(seconds) - 1} recoveries in {median:.1f} ms "

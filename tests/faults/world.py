@@ -1,7 +1,8 @@
 """A manager, a kubelet and others who use its sockets, and what can go wrong with them.
 
 The manager and all below it are the real ones, with real names on a real disk and the kernel's
-events; only gRPC is imitated (`tests.faults.plugins`, `tests.faults.channels`).
+events; only gRPC is imitated (`tests.faults.plugins`, `tests.faults.channels`), and the scanner's
+thread (`tests.faults.threads`).
 """
 
 import asyncio
@@ -15,19 +16,20 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from tests.faults.channels import KubeletChannel
-from tests.faults.hardware import Told
+from tests.faults.hardware import DESCRIBED, KINDS, Hardware
 from tests.faults.loops import Reactor
 from tests.faults.node import Node
 from tests.faults.plugins import Call, Connection, PluginServer
+from tests.faults.specs import Specs
+from tests.faults.threads import ScanThread
 from tests.faults.wire import Wire
-from twistdp import HEALTHY, DeviceInfo, DeviceTree, Manager, Settings
+from twistdp import Manager, Settings
 from twistdp.errors import PeerUnavailable
 from twistdp.inotify import Inotify
 from twistdp.kubelet.api import KUBELET_SOCKET, LIST_AND_WATCH
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Empty
 
 DOMAIN = "faults.example.com"
-KINDS = ("one", "two")
 
 
 class World:
@@ -58,16 +60,16 @@ class World:
             inotify=inotify,
         )
         self._strangers: list[tuple[Connection, Call]] = []
-        self._wanted: dict[str, set[str]] = {"one": {"0", "1"}, "two": set()}
-        self._scanner = Told()
+        self._specs = Specs(os.path.join(self._root, "cdi"), DOMAIN)
+        self._hardware = Hardware(os.path.join(self._root, "hw"))
         self._manager = Manager(
             DOMAIN,
-            self._scanner,
+            self._hardware.scanner,
             settings=Settings(
                 plugin_dir=self._plugin_dir,
                 registry_dir=self._registry,
                 registration=way,
-                cdi_dir=os.path.join(self._root, "cdi"),
+                cdi_dir=self._specs.path,
                 removal_grace=chance.choice([0.0, 2.0]),
             ),
             reactor=self.clock,
@@ -76,12 +78,13 @@ class World:
 
     def begin(self) -> None:
         """Start the service, and perhaps a kubelet before it."""
-        self._find()
+        for id_ in "01":
+            self._hardware.plug(f"one.{id_}")
         if self._chance.random() < 0.7:
             self.node.kubelet_starts()
         self._service_starts()
 
-    # What stands in for gRPC
+    # What stands in for gRPC, threads and a kubelet's word
 
     def server(self, handlers: Any) -> PluginServer:
         """In place of ``grpc.aio.server``."""
@@ -92,6 +95,15 @@ class World:
     def channel(self, path: str, reactor: Any) -> KubeletChannel:
         """In place of `twistdp.rpc.Channel`."""
         return KubeletChannel(self.wire, path, self.clock)
+
+    def thread(self, name: str, reactor: Any) -> ScanThread:
+        """In place of `twistdp.worker.Worker`."""
+        return ScanThread(self.wire, lambda: self._hardware.hanging)
+
+    async def holders(self, path: str, *, reactor: Any) -> dict[str, set[str]] | None:
+        """In place of `twistdp.kubelet.podresources.holders`; all pods have ended."""
+        await self.wire.later("pod-resources answer")
+        return None if self.node.kubelet is None else {}
 
     # What can go wrong
 
@@ -109,9 +121,15 @@ class World:
             self._stranger_goes,
             self.node.registrations_refused,
             self.node.registrations_taken,
-            self._bad_tree,
+            self._hardware.scanner_fails,
+            self._hardware.bad_tree,
+            self._hardware.scan_hangs,
+            self._hardware.scanner_works,
+            self._specs.specs_vanish,
+            self._specs.specs_cannot_be_written,
+            self._specs.specs_can_be_written,
             self._devices_change,
-            self._all_devices_vanish,
+            self._hardware.all_devices_vanish,
             self._all_devices_come,
             self.node.devices_given_to_pods,
             self._service_stops,
@@ -151,30 +169,13 @@ class World:
         while self._strangers:
             self._strangers.pop()[0].close(False)
 
-    def _find(self) -> None:
-        tree = DeviceTree()
-        for kind in KINDS:
-            for id_ in sorted(self._wanted[kind]):
-                tree.add_device(kind, id_, DeviceInfo(HEALTHY))
-        self._scanner.tree = tree
-        if self._scanner.notifier is not None:
-            self._scanner.notifier.notify(tree)
-
-    def _bad_tree(self) -> None:
-        if self._scanner.notifier is not None:
-            self._scanner.notifier.notify("no tree")  # type: ignore[arg-type]
-
     def _devices_change(self) -> None:
-        self._wanted[self._chance.choice(KINDS)] ^= {self._chance.choice("012")}
-        self._find()
-
-    def _all_devices_vanish(self) -> None:
-        self._wanted = {kind: set() for kind in KINDS}
-        self._find()
+        self._hardware.toggle(f"{self._chance.choice(KINDS)}.{self._chance.choice('012')}")
 
     def _all_devices_come(self) -> None:
-        self._wanted = {kind: {"0", "1", "2"} for kind in KINDS}
-        self._find()
+        for kind in KINDS:
+            for id_ in "012":
+                self._hardware.plug(f"{kind}.{id_}")
 
     def _service_stops(self) -> None:
         if self._manager.running:
@@ -191,35 +192,53 @@ class World:
         """Whether the service has been stopped and has not ended yet."""
         return self._stopping is not None and not self._stopping.called
 
-    def mend_directory(self) -> None:
-        """The directory is there, and registrations are taken."""
+    def mend_directories(self) -> None:
+        """The sockets' one is there, that of specs can be, and registrations are taken."""
         os.makedirs(self._sockets, exist_ok=True)
+        self._specs.specs_can_be_written()
         self.node.registrations_taken()
 
     def mend(self) -> None:
-        """A kubelet runs, and so does the service, and there is some device."""
-        if not any(self._wanted.values()):
-            self._wanted["one"].add("0")
+        """A kubelet runs, so do the service and its scanner, and there is some device."""
+        if not self._hardware.names:
+            self._hardware.plug("one.0")
         kubelets = os.path.join(self._plugin_dir, KUBELET_SOCKET)
         if self.node.kubelet is None or not os.path.exists(kubelets):
             self.node.kubelet_restarts()
         if self._chance.random() < 0.5:
             self._stranger_goes()
         self._service_starts()
-        self._find()
+        self._hardware.scanner_works()
 
     def plug(self) -> None:
         """One device more of each kind."""
         for kind in KINDS:
-            self._wanted[kind].add("9")
-        self._find()
+            self._hardware.plug(f"{kind}.9")
+
+    def exchange_described(self) -> None:
+        """A device with a CDI part goes and another one comes."""
+        self._hardware.unplug(f"{DESCRIBED}.9")
+        self._hardware.plug(f"{DESCRIBED}.8")
+
+    def unplug_described(self) -> None:
+        """No device with a CDI part is left, and nobody is there to see it."""
+        self._service_stops()
+        self._hardware.unplug_all(DESCRIBED)
 
     def is_right(self) -> bool:
         """Whether the kubelet has just the devices that there are, from a live plugin."""
         return all(self._is_right(kind) for kind in KINDS)
 
+    def is_described(self) -> bool:
+        """Whether a CDI spec has all devices that need it."""
+        return self._hardware.ids(DESCRIBED) <= self._specs.ids()
+
+    def is_tidy(self) -> bool:
+        """Whether it has nothing else."""
+        return self._hardware.ids(DESCRIBED) == self._specs.ids()
+
     def _is_right(self, kind: str) -> bool:
-        kubelet, name, wanted = self.node.kubelet, f"{DOMAIN}/{kind}", self._wanted[kind]
+        kubelet, name, wanted = self.node.kubelet, f"{DOMAIN}/{kind}", self._hardware.ids(kind)
         assert kubelet is not None
         if not wanted:
             # A kubelet that has lost track of a plugin keeps what it had of it.
@@ -241,13 +260,12 @@ class World:
             )
             for kind in KINDS
         }
-        wanted = {kind: sorted(ids) for kind, ids in self._wanted.items()}
-        return f"wanted {wanted}, seen {seen}, left {self.left()}"
+        wanted, specs = sorted(self._hardware.names), sorted(self._specs.ids())
+        return f"wanted {wanted}, seen {seen}, described {specs}, left {self.left()}"
 
     def stop(self) -> None:
         """Stop the service for good."""
         self._service_stops()
-        self._scanner.notifier = None
 
     def leave(self) -> None:
         """All others go too."""
@@ -260,6 +278,7 @@ class World:
         return [
             *(name for name in sockets if name != KUBELET_SOCKET),
             *(name for name in os.listdir(os.path.dirname(self._sockets)) if name[0] == "."),
+            *self._specs.half_made(),
             *(str(call) for call in self.clock.getDelayedCalls()),
             *(str(task) for task in asyncio.all_tasks(self.clock.loop)),
             *(f"server {server}" for server in self._servers if server.running or server.calls),

@@ -15,6 +15,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SkipTest
 
+from benchmarks.kill.watching import SpecWatch
 from tests.helpers import tmpfs
 from tests.integration.test_process import FOLDER, GLOB, ROOT, ProcessTestCase
 from tests.testing.test_kubelet import until
@@ -227,6 +228,23 @@ class DiskTests(ExhaustionTestCase):
             child, f"cannot register from {self.plugins}: Read-only file system; make its file"
         )
 
+    async def test_read_only_at_the_start(self) -> None:
+        """A plugin directory that may only be read yet when the process starts."""
+        self.mounted(self.plugins, "")
+        await self.kubelet.start()
+        self.make("a")
+        self.remount("ro")
+        child = self.folder_plugin()
+        await self.says(child, "cannot register")
+        self.assertEqual(self.kubelet.registrations, [])
+        self.remount("rw")
+        await self.healed("a")
+        self.assert_said(
+            child,
+            f"cannot register from {self.plugins}: Read-only file system; make its file system "
+            "writable; trying again",
+        )
+
     def remount(self, mode: str) -> None:
         """Change how the plugin directory may be used."""
         mount = ["mount", "-o", f"remount,{mode}", self.plugins]
@@ -251,6 +269,43 @@ class DiskTests(ExhaustionTestCase):
         answer = await self.kubelet.allocate(resource_name)
         self.assertEqual(len(answer.cdi_devices), 1)
         self.assert_said(child, f"] CDI spec {cdi}/twistdp.cdi.example.com_thing.json cannot be")
+
+    async def test_cdi_half_written(self) -> None:
+        """Only half of a new CDI spec finds room: nobody sees that half, and the old one stays."""
+        cdi, resource_name = f"{self.directory}/cdi", "verbose.example.com/thing"
+        os.mkdir(cdi)
+        self.mounted(cdi, "size=12k")
+        with open(f"{cdi}/filler", "wb") as file:
+            file.write(4096 * b"x")
+        self.make("a")
+        await self.kubelet.start()
+        with SpecWatch(cdi) as specs:
+            child = self.plugin(
+                *("--scanner=tests.process_samples:Verbose", f"--set=directory={self.devices}"),
+                f"--cdi-dir={cdi}",
+            )
+            await self.kubelet.listed(resource_name, ["a"], 20)
+            old = specs.names()
+            # So of a spec for two devices the first write takes 4096 bytes and the next one none.
+            self.assertEqual((len(old), os.statvfs(cdi).f_bavail), (1, 1))
+            self.make("b")
+            await self.kubelet.listed(resource_name, ["a", "b"])
+            refused = await self.assertFailure(
+                self.kubelet.allocate(resource_name, ids=["b"]), AdmissionRefused
+            )
+            self.assertIn("No space left on device; free space or inodes", str(refused))
+            answer = await self.kubelet.allocate(resource_name, ids=["a"])
+            self.assertEqual({device.name for device in answer.cdi_devices}, old)
+            self.assertEqual(specs.names(), old)
+            os.unlink(f"{cdi}/filler")
+            await until(lambda: len(specs.names()) == 2, HEALING)
+            await self.kubelet.allocate(resource_name, ids=["b"])
+        self.assertEqual(specs.problems, [])
+        (name,) = os.listdir(cdi)
+        self.assertGreater(os.path.getsize(f"{cdi}/{name}"), 4096)
+        self.assert_said(
+            child, f"] CDI spec {cdi}/{name} cannot be written: No space left on device; free space"
+        )
 
     async def test_log(self) -> None:
         """A log's disk is full: the devices are served, and later it is told what is missing."""

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import random
+import sys
 from collections import Counter
 from typing import Any
 
@@ -147,6 +148,7 @@ class LoadTests(LifeTestCase):
     async def load(self, kind: type[ToldScanner], rounds: int = ROUNDS) -> None:
         """Some rounds; after each everything is still, and counted."""
         ids = [f"dev-{number}" for number in range(12)]
+        self.answers = self.restarts = 0
         self.random = random.Random(4711)
         self.flapping = Flapping(ids, self.random)
         self.history = History(self.flapping.first())
@@ -170,6 +172,10 @@ class LoadTests(LifeTestCase):
             # gRPC closes connections in a thread of its own.
             self.assertLess(reactor.seconds(), deadline, f"left over: {more}")
             await deferLater(reactor, 0.1)
+        sys.stdout.write(
+            f"\n{CALLERS} callers: {self.answers} answers, each right at some moment of its call, "
+            f"during {rounds * FLAPS} changes of the devices and {self.restarts} kubelet restarts\n"
+        )
 
     async def round(self, ids: list[str]) -> None:
         """Callers, readers, flapping and restarts at once."""
@@ -206,6 +212,8 @@ class LoadTests(LifeTestCase):
             answers.keys(), {"given", "NOT_FOUND", "FAILED_PRECONDITION", "changed meanwhile"}
         )
         self.assertGreater(min(answers.values()), 20, answers)
+        self.answers += answers.total() - answers["changed meanwhile"]
+        self.restarts += len(restarting)
 
     async def flap(self) -> list[Deferred[None]]:
         """Change the devices; returns the restarts of the kubelet that have been begun."""
