@@ -1,6 +1,6 @@
 """What a check works with: to begin, to wait, to look and to call."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -10,7 +10,8 @@ from twistdp.conformance.checking import Failed, Skipped
 from twistdp.conformance.hardware import Hardware
 from twistdp.conformance.kubelet import Arrival, Listed
 from twistdp.conformance.plan import Plan
-from twistdp.conformance.stage import LOOK, Stage
+from twistdp.conformance.program import LOOK
+from twistdp.conformance.stage import Stage
 from twistdp.kubelet.api import ALLOCATE, GET_OPTIONS
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     AllocateRequest,
@@ -83,12 +84,10 @@ class Bench(Stage):
         node = self.kubelet.resources[self.resource]
         await self.until("the kubelet sees its end", lambda: not node.connected, alone=True)
 
-    async def clean_up(self) -> None:
-        """End everything and leave nothing behind."""
-        for caller in self._callers:
-            await caller.close()
-        await self.hardware.restore()
-        await super().clean_up()
+    def last_steps(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        """See `Stage`: the devices are put back while the plugin still runs."""
+        callers = [caller.close for caller in self._callers]
+        return *callers, self.hardware.restore, self.hardware.end, *super().last_steps()
 
     # Looking
 

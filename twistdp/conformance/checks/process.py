@@ -7,13 +7,16 @@ import stat
 from twistdp.conformance.bench import Bench
 from twistdp.conformance.checking import Skipped, check
 from twistdp.conformance.processes import usage
-from twistdp.conformance.subject import described
+from twistdp.conformance.program import LOOK, described
 
 TERMINATION = 30.0
 """Seconds that Kubernetes gives a pod between SIGTERM and SIGKILL by default."""
 
 PROMPT = 5.0
 """Seconds in which a plugin should end."""
+
+FOLLOWERS = 1.0
+"""Seconds that the other processes of a plugin may take after the first has ended."""
 
 WARM_UP = 5
 """Restarts before the first measurement."""
@@ -61,6 +64,13 @@ async def _terminate(bench: Bench) -> None:
     bench.require(status in (0, -signal.SIGTERM), f"after SIGTERM it {described(status)}")
     if took > PROMPT:
         bench.warn(f"it ended {took:.1f} s after SIGTERM")
+    while (left := bench.plugin.relatives()) and bench.seconds - begin < took + FOLLOWERS:
+        await bench.pause(LOOK)
+    if left:
+        bench.warn(
+            f"SIGTERM ended the command, and {len(left)} of its processes run on; what wraps a "
+            "plugin has to exec it, or to pass the signal on"
+        )
 
 
 @check(
