@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 
 from twistdp.conformance.calling import Answer, Caller, Watched
 from twistdp.conformance.checking import Failed, Skipped
+from twistdp.conformance.deaf import DeafStream, open_deaf
 from twistdp.conformance.hardware import Hardware
 from twistdp.conformance.kubelet import Arrival, Listed
 from twistdp.conformance.plan import Plan
@@ -35,6 +36,7 @@ class Bench(Stage):
         self.resource = resource
         self.hardware = Hardware(self, reactor)
         self._callers: list[Caller] = []
+        self._deaf: list[DeafStream] = []
 
     # Life
 
@@ -87,7 +89,12 @@ class Bench(Stage):
     def last_steps(self) -> Sequence[Callable[[], Awaitable[None]]]:
         """See `Stage`: the devices are put back while the plugin still runs."""
         callers = [caller.close for caller in self._callers]
-        return *callers, self.hardware.restore, self.hardware.end, *super().last_steps()
+        mine = *callers, self._close_deaf, self.hardware.restore, self.hardware.end
+        return *mine, *super().last_steps()
+
+    async def _close_deaf(self) -> None:
+        for stream in self._deaf:
+            stream.close()
 
     # Looking
 
@@ -191,6 +198,12 @@ class Bench(Stage):
     def watch(self) -> Watched:
         """A ListAndWatch stream over a connection of its own."""
         return self.caller().watch()
+
+    async def neglect(self) -> DeafStream:
+        """A ListAndWatch stream of which nothing is taken, closed after the check."""
+        stream = await open_deaf(self.socket, self._reactor)
+        self._deaf.append(stream)
+        return stream
 
 
 def allocation(*containers: Iterable[str]) -> AllocateRequest:
