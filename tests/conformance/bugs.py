@@ -333,6 +333,21 @@ class OneForAll(Bug):
             self.stream_lost()
 
 
+class OneAfterTheOther(Bug):
+    """Writes to its streams one after the other."""
+
+    check = "list.slow-reader"
+
+    def __init__(self, *places: str) -> None:
+        super().__init__(*places)
+        self.writing = asyncio.Lock()
+
+    async def ListAndWatch(self, request: object, context: object) -> AsyncIterator[object]:
+        async for message in super().ListAndWatch(request, context):
+            async with self.writing:
+                yield message
+
+
 class SevenStreams(Bug):
     """Has no place for more than seven streams."""
 
@@ -787,6 +802,16 @@ class LeaksThreads(Bug):
 
     async def register(self) -> None:
         threading.Thread(target=threading.Event().wait, daemon=True).start()
+        await super().register()
+
+
+class LeaksDescriptors(Bug):
+    """Each registration leaves a descriptor open."""
+
+    check = "process.leaks"
+
+    async def register(self) -> None:
+        os.dup(0)
         await super().register()
 
 
