@@ -221,6 +221,7 @@ class ContrastTests(TestCase):
             {
                 "allocate.unknown",
                 "allocate.duplicates",
+                "restart.directory",
                 "restart.socket-only",
                 "restart.stream",
                 "process.leftovers",

@@ -522,6 +522,26 @@ class BlindedByAbsence(Bug):
         return found
 
 
+class HoldsItsDirectory(Bug):
+    """Looks for kubelets in the directory that was there when it started."""
+
+    check = "restart.directory"
+
+    def start(self) -> None:
+        held = os.open(os.path.dirname(self.kubelet_socket), os.O_RDONLY | os.O_DIRECTORY)
+        self.kubelet_socket = f"/proc/self/fd/{held}/kubelet.sock"
+
+
+class TakesNoForAnEnd(Bug):
+    """Gives up when a kubelet says no after another has said yes."""
+
+    check = "restart.refused"
+
+    def refused(self, error: grpc.aio.AioRpcError) -> None:
+        if self.kubelet is not None and "refuses" in error.details():
+            self.outdated = lambda: False
+
+
 class OneAtATime(Bug):
     """Takes no notice of a kubelet for a second after it has registered."""
 
