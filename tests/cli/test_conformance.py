@@ -144,8 +144,8 @@ class SignalTests(TestCase):
         """A place for temporary files and one for what the plugin and the commands tell."""
         self.temporary, self.told = temporary_directory(self), temporary_directory(self)
 
-    async def interrupted(self, name: str, *options: str, until: str) -> tuple[int, str]:
-        """Status and output when a signal is sent once there is a file `until`."""
+    async def interrupted(self, name: str, *options: str, until: str) -> ChildProcess:
+        """The suite, which is sent a signal once there is a file `until`."""
         plugin = PLAIN.replace("exec ", f"echo $$ >> {self.told}/plugins; exec ")
         child = ChildProcess(
             [TWISTDP, "conformance", "--patience=60", *options, "--", "sh", "-c", plugin],
@@ -153,12 +153,15 @@ class SignalTests(TestCase):
             env={"PYTHONPATH": ROOT, "TMPDIR": self.temporary},
         )
         self.addCleanup(_kill, child)
-        while not os.path.exists(until):
+        await self.there(until, child)
+        child.signal(name)
+        return child
+
+    async def there(self, path: str, child: ChildProcess) -> None:
+        """Wait for a file, as long as the suite runs."""
+        while not os.path.exists(path):
             self.assertFalse(child.ended.called, child.output)
             await deferLater(reactor, 0.01)
-        child.signal(name)
-        child.signal(name)  # as GNU timeout does
-        return await child.ended, child.output
 
     def assert_nothing_left(self, plugins: int) -> None:
         """Of so many plugins that were started none runs, and no directory is left."""
@@ -168,15 +171,26 @@ class SignalTests(TestCase):
         self.assertEqual(os.listdir(self.temporary), [])
 
     async def test_command(self) -> None:
-        """While a command runs: it is ended, and what it has changed is undone."""
-        status, output = await self.interrupted(
+        """While a command runs: it is ended, and what it has changed is undone.
+
+        That is not disturbed by more signals, as GNU timeout sends them.
+        """
+        os.mkfifo(f"{self.told}/go")
+        undo = f"touch {self.told}/undoing; read line < {self.told}/go; touch {self.told}/undone"
+        child = await self.interrupted(
             "TERM",
             *("--only", "list.hotplug", "--hotplug-add", f"touch {self.told}/add; sleep 60"),
-            *("--hotplug-remove", f"touch {self.told}/removed"),
+            *("--hotplug-remove", undo),
             until=f"{self.told}/add",
         )
+        await self.there(f"{self.told}/undoing", child)
+        child.signal("TERM")
+        go = os.open(f"{self.told}/go", os.O_RDWR)  # also where nobody reads any more
+        self.addCleanup(os.close, go)
+        os.write(go, b"\n")
+        status, output = await child.ended, child.output
         self.assertEqual(status, 128 + signal.SIGTERM, output)
-        self.assertTrue(os.path.exists(f"{self.told}/removed"), output)
+        self.assertTrue(os.path.exists(f"{self.told}/undone"), output)
         self.assertIn("fail  list.hotplug", output)
         self.assertIn("interrupted: the plugin has ended", output)
         self.assertNotIn("Traceback", output)
@@ -184,9 +198,10 @@ class SignalTests(TestCase):
 
     async def test_look(self) -> None:
         """While the plugin is looked at for the first time."""
-        status, output = await self.interrupted(
+        child = await self.interrupted(
             "INT", "--resource", "a.example.com/none", until=f"{self.told}/plugins"
         )
+        status, output = await child.ended, child.output
         self.assertEqual(status, 128 + signal.SIGINT, output)
         self.assertNotIn("Traceback", output)
         self.assert_nothing_left(plugins=1)
