@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -10,10 +11,14 @@ from unittest import SkipTest
 from xml.etree import ElementTree
 
 from twisted.internet import reactor
+from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
 
+from tests.conformance.test_program import runs
+from tests.helpers import temporary_directory
 from twistdp.conformance.catalog import CHECKS
+from twistdp.testing.process import ChildProcess
 
 ROOT = str(Path(__file__).parents[2])
 TWISTDP = os.path.join(os.path.dirname(sys.executable), "twistdp")
@@ -55,6 +60,13 @@ class CommandTests(TestCase):
         self.assertEqual(status, 0)
         self.assertIn("never redials", out)
 
+    async def test_explain_group(self) -> None:
+        """All checks of a group."""
+        status, out, _ = await self.conformance("--explain", "options")
+        self.assertEqual(status, 0)
+        titles = [f"{c.id}: {c.title}" for c in CHECKS if c.id.startswith("options.")]
+        self.assertEqual([line for line in out.splitlines() if line in titles], titles)
+
     async def test_refusals(self) -> None:
         """What cannot work is said in one line, with status 2."""
         for expected, arguments in (
@@ -63,6 +75,7 @@ class CommandTests(TestCase):
             ("no check 'nix'", ["--only", "nix", "--", "x", "{plugin_dir}"]),
             ("no check 'nix'", ["--explain", "nix"]),
             ("/no/such: no such command", ["--", "/no/such", "{plugin_dir}"]),
+            ("--json - and --junit -", ["--json=-", "--junit=-", "--", "true", "{plugin_dir}"]),
         ):
             status, out, err = await self.conformance(*arguments)
             self.assertEqual((status, out), (2, ""), arguments)
@@ -81,6 +94,7 @@ class CommandTests(TestCase):
         self.assertEqual(said["resource"], "plain.example.com/file")
         self.assertEqual([check["verdict"] for check in said["checks"]], ["skip", "pass"])
         self.assertIn("1 passed, 0 with warnings, 1 skipped, 0 failed", err)
+        self.assertTrue(err.startswith("starting the plugin to see what it has"), err)
         cases = ElementTree.parse(junit).getroot().iter("testcase")
         self.assertEqual([case.get("name") for case in cases], ["pre-start", "ids"])
 
@@ -121,6 +135,78 @@ class CommandTests(TestCase):
         self.assertEqual(os.listdir("/var/lib/kubelet/device-plugins"), [])
 
 
+class SignalTests(TestCase):
+    """Ctrl-C and SIGTERM in the middle of a check."""
+
+    timeout = 120
+
+    def setUp(self) -> None:
+        """A place for temporary files and one for what the plugin and the commands tell."""
+        self.temporary, self.told = temporary_directory(self), temporary_directory(self)
+
+    async def interrupted(self, name: str, *options: str, until: str) -> ChildProcess:
+        """The suite, which is sent a signal once there is a file `until`."""
+        plugin = PLAIN.replace("exec ", f"echo $$ >> {self.told}/plugins; exec ")
+        child = ChildProcess(
+            [TWISTDP, "conformance", "--patience=60", *options, "--", "sh", "-c", plugin],
+            reactor=reactor,
+            env={"PYTHONPATH": ROOT, "TMPDIR": self.temporary},
+        )
+        self.addCleanup(_kill, child)
+        await self.there(until, child)
+        child.signal(name)
+        return child
+
+    async def there(self, path: str, child: ChildProcess) -> None:
+        """Wait for a file, as long as the suite runs."""
+        while not os.path.exists(path):
+            self.assertFalse(child.ended.called, child.output)
+            await deferLater(reactor, 0.01)
+
+    def assert_nothing_left(self, plugins: int) -> None:
+        """Of so many plugins that were started none runs, and no directory is left."""
+        with open(f"{self.told}/plugins", encoding="ascii") as file:
+            pids = [int(line) for line in file]
+        self.assertEqual([runs(pid) for pid in pids], [False] * plugins)
+        self.assertEqual(os.listdir(self.temporary), [])
+
+    async def test_command(self) -> None:
+        """While a command runs: it is ended, and what it has changed is undone.
+
+        That is not disturbed by more signals, as GNU timeout sends them.
+        """
+        os.mkfifo(f"{self.told}/go")
+        undo = f"touch {self.told}/undoing; read line < {self.told}/go; touch {self.told}/undone"
+        child = await self.interrupted(
+            "TERM",
+            *("--only", "list.hotplug", "--hotplug-add", f"touch {self.told}/add; sleep 60"),
+            *("--hotplug-remove", undo),
+            until=f"{self.told}/add",
+        )
+        await self.there(f"{self.told}/undoing", child)
+        child.signal("TERM")
+        go = os.open(f"{self.told}/go", os.O_RDWR)  # also where nobody reads any more
+        self.addCleanup(os.close, go)
+        os.write(go, b"\n")
+        status, output = await child.ended, child.output
+        self.assertEqual(status, 128 + signal.SIGTERM, output)
+        self.assertTrue(os.path.exists(f"{self.told}/undone"), output)
+        self.assertIn("fail  list.hotplug", output)
+        self.assertIn("interrupted: the plugin has ended", output)
+        self.assertNotIn("Traceback", output)
+        self.assert_nothing_left(plugins=2)
+
+    async def test_look(self) -> None:
+        """While the plugin is looked at for the first time."""
+        child = await self.interrupted(
+            "INT", "--resource", "a.example.com/none", until=f"{self.told}/plugins"
+        )
+        status, output = await child.ended, child.output
+        self.assertEqual(status, 128 + signal.SIGINT, output)
+        self.assertNotIn("Traceback", output)
+        self.assert_nothing_left(plugins=1)
+
+
 class ContrastTests(TestCase):
     """The plugin that is written by hand."""
 
@@ -150,9 +236,17 @@ class ContrastTests(TestCase):
             {
                 "allocate.unknown",
                 "allocate.duplicates",
+                "restart.directory",
                 "restart.socket-only",
                 "restart.stream",
                 "process.leftovers",
             },
             out.decode(),
         )
+
+
+async def _kill(child: ChildProcess) -> None:
+    """End a child that a test has given up."""
+    if not child.ended.called:
+        child.signal("KILL")
+        await child.ended

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from unittest import SkipTest
@@ -14,6 +15,7 @@ from twisted.internet.defer import TimeoutError, succeed
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
 
+from tests.cli.test_kubelet import Watched
 from twistdp.cli.demo import Demo, StepFailed
 from twistdp.errors import BadSetting
 from twistdp.testing import loopdevices, process
@@ -87,6 +89,15 @@ class ProcessTests(TemporaryTestCase):
         self.assertIn(f"FAILED: {STEPS[1]}: the plugin ended with status 1", errors)
         self.assertIn("broken today", errors)
         self.assertNotIn("Traceback", errors)
+        self.assertEqual(os.listdir(self.temporary), [])
+
+    async def test_interrupted(self) -> None:
+        """A signal in the middle leaves nothing behind either, and is what the status tells."""
+        child = Watched("demo", env={"TMPDIR": self.temporary})
+        await child.printed(STEPS[0])
+        child.signal("TERM")
+        self.assertEqual(await child.ended, 128 + signal.SIGTERM, child.output)
+        self.assertNotIn("Traceback", child.output)
         self.assertEqual(os.listdir(self.temporary), [])
 
 

@@ -7,6 +7,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable
+from typing import Any
 from unittest import SkipTest
 
 from twisted.internet import reactor
@@ -28,9 +29,9 @@ TIMEOUT = 20.0
 class Watched(ChildProcess):
     """A child whose output can be waited for."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, **options: Any) -> None:
         self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []
-        super().__init__([TWISTDP, *arguments], reactor=reactor)
+        super().__init__([TWISTDP, *arguments], reactor=reactor, **options)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """See whether that is what somebody waits for."""

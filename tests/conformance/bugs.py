@@ -333,6 +333,21 @@ class OneForAll(Bug):
             self.stream_lost()
 
 
+class OneAfterTheOther(Bug):
+    """Writes to its streams one after the other."""
+
+    check = "list.slow-reader"
+
+    def __init__(self, *places: str) -> None:
+        super().__init__(*places)
+        self.writing = asyncio.Lock()
+
+    async def ListAndWatch(self, request: object, context: object) -> AsyncIterator[object]:
+        async for message in super().ListAndWatch(request, context):
+            async with self.writing:
+                yield message
+
+
 class SevenStreams(Bug):
     """Has no place for more than seven streams."""
 
@@ -505,6 +520,26 @@ class BlindedByAbsence(Bug):
         if found is None and self.kubelet is not None:
             self.outdated = lambda: False
         return found
+
+
+class HoldsItsDirectory(Bug):
+    """Looks for kubelets in the directory that was there when it started."""
+
+    check = "restart.directory"
+
+    def start(self) -> None:
+        held = os.open(os.path.dirname(self.kubelet_socket), os.O_RDONLY | os.O_DIRECTORY)
+        self.kubelet_socket = f"/proc/self/fd/{held}/kubelet.sock"
+
+
+class TakesNoForAnEnd(Bug):
+    """Gives up when a kubelet says no after another has said yes."""
+
+    check = "restart.refused"
+
+    def refused(self, error: grpc.aio.AioRpcError) -> None:
+        if self.kubelet is not None and "refuses" in error.details():
+            self.outdated = lambda: False
 
 
 class OneAtATime(Bug):
@@ -787,6 +822,16 @@ class LeaksThreads(Bug):
 
     async def register(self) -> None:
         threading.Thread(target=threading.Event().wait, daemon=True).start()
+        await super().register()
+
+
+class LeaksDescriptors(Bug):
+    """Each registration leaves a descriptor open."""
+
+    check = "process.leaks"
+
+    async def register(self) -> None:
+        os.dup(0)
         await super().register()
 
 

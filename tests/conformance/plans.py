@@ -18,13 +18,17 @@ def plan_for(name: str, registry: bool = False, patience: float = 4.0) -> Plan:
     return _plan(start, patience)
 
 
-def own_plan(registration: str) -> Plan:
-    """How to run our own plugin, registered in one of the two ways."""
+def own_plan(registration: str, *, hooks: bool = True) -> Plan:
+    """How to run our own plugin, registered in one of the two ways.
+
+    With `hooks` it announces all that can be announced, otherwise nothing.
+    """
+    scanner = "HookedScanner --preferred=packed" if hooks else "FolderScanner"
     return _plan(
         f"touch {{work_dir}}/a {{work_dir}}/b {{work_dir}}/c; cd {ROOT}; exec {sys.executable} "
         "-c 'from twisted.scripts.twistd import run; run()' -n --pidfile= deviceplugin "
-        "--scanner=tests.conformance.scanner:FolderScanner --set directory={work_dir} "
-        f"--preferred=packed --plugin-dir={{plugin_dir}} --registration={registration} "
+        f"--scanner=tests.conformance.scanner:{scanner} --set directory={{work_dir}} "
+        f"--plugin-dir={{plugin_dir}} --registration={registration} "
         + ("--registry-dir={registry_dir}" if registration == "watcher" else "")
     )
 

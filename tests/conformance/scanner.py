@@ -17,9 +17,8 @@ from twistdp import (
 )
 
 
-@implementer(IContainerPreStarter)
 class FolderScanner(WatchingScanner):
-    """Files are devices; one that says ``ill`` is unhealthy."""
+    """Files are devices; one that says ``ill`` is unhealthy.  It has no hooks."""
 
     namespace = "check.example.com"
 
@@ -43,6 +42,11 @@ class FolderScanner(WatchingScanner):
             )
             tree.add_device("thing", name, info)
         return tree
+
+
+@implementer(IContainerPreStarter)
+class HookedScanner(FolderScanner):
+    """The same, asked before each start of a container."""
 
     def pre_start_container(self, request: PreStartContainerRequest) -> None:
         """Nothing to do."""

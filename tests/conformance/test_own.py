@@ -1,27 +1,30 @@
 """Our own plugin passes the suite, in both ways to be registered."""
 
+from collections.abc import Collection
+
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
 from tests.conformance.plans import own_plan
 from twistdp.conformance.catalog import CHECKS
 from twistdp.conformance.checking import Verdict
+from twistdp.conformance.plan import Plan
 from twistdp.conformance.suite import look, run
 
 AT_ONCE = 3
 
 
 class OwnTests(TestCase):
-    """``twistd deviceplugin`` with all hooks, a policy and a device that falls ill."""
+    """``twistd deviceplugin``, with hooks and a policy, and without."""
 
     timeout = 300
 
-    async def suite(self, registration: str, skipped: set[str]) -> None:
-        """All checks pass, but those that cannot be made."""
-        plan = own_plan(registration)
+    async def suite(self, plan: Plan, skipped: set[str], groups: Collection[str] = ()) -> None:
+        """All checks, or those of some groups, pass, but for those that cannot be made."""
+        checks = [c for c in CHECKS if not groups or c.id.partition(".")[0] in groups]
         found = await look(plan, reactor)
         self.assertEqual(found.resource, "check.example.com/thing", found.problem)
-        results = await run(plan, CHECKS, found, reactor=reactor, jobs=AT_ONCE)
+        results = await run(plan, checks, found, reactor=reactor, jobs=AT_ONCE)
         bad = [
             f"{result.check.id}: {result.verdict.value}: {result.reason} "
             f"{[seen.text for seen in result.evidence]}"
@@ -35,10 +38,18 @@ class OwnTests(TestCase):
     async def test_socket(self) -> None:
         """Registered at the kubelet's socket."""
         await self.suite(
-            "socket",
+            own_plan("socket"),
             {"options.unannounced", "registry.info", "registry.notify", "registry.once"},
         )
 
     async def test_watcher(self) -> None:
         """Found in the plugins registry."""
-        await self.suite("watcher", {"options.unannounced", "restart.socket-only"})
+        await self.suite(own_plan("watcher"), {"options.unannounced", "restart.socket-only"})
+
+    async def test_unannounced(self) -> None:
+        """With a scanner that has no hooks, so that nothing is announced."""
+        await self.suite(
+            own_plan("socket", hooks=False),
+            {"options.preferred", "options.pre-start"},
+            ("options", "allocate"),
+        )

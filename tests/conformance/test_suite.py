@@ -7,13 +7,17 @@ import sys
 import tempfile
 from typing import Any
 
+import attrs
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.conformance.plans import plan_for
+from tests.conformance.test_program import runs
+from tests.helpers import soon
 from twistdp.conformance.bench import Bench
-from twistdp.conformance.checking import Check, Failed, Result, Skipped, Verdict
+from twistdp.conformance.catalog import CHECKS
+from twistdp.conformance.checking import Check, CommandFailed, Failed, Result, Skipped, Verdict
 from twistdp.conformance.plan import Plan
 from twistdp.conformance.processes import cpu, family, usage
 from twistdp.conformance.suite import Found, look, run
@@ -61,6 +65,7 @@ class RunTests(TestCase):
             check_of("a.skip", failing(Skipped("missing"))),
             check_of("a.warn", warns),
             check_of("a.broken", failing(KeyError("x"))),
+            check_of("a.command", failing(CommandFailed("it exited"))),
             done=done.append,
         )
         self.assertEqual(
@@ -71,6 +76,7 @@ class RunTests(TestCase):
                 ("skip", "missing"),
                 ("warn", "first; second"),
                 ("fail", "the check itself broke: KeyError: 'x'"),
+                ("fail", "it exited"),
             ],
         )
         self.assertEqual(done, results)
@@ -137,7 +143,51 @@ class RunTests(TestCase):
         await run(plan, [check_of("a.x", starts)], FOUND, reactor=reactor)
         self.assertGreaterEqual(len(pids), 3)
         for pid in pids:
-            self.assertFalse(_runs(pid), pid)
+            self.assertFalse(runs(pid), pid)
+        self.assertEqual(set(glob.glob(f"{tempfile.gettempdir()}/tdp-*")) - before, set())
+
+    async def test_cleans_up_whatever_happens(self) -> None:
+        """Where a device cannot be put back, the rest is done, and it is no success."""
+        pids: list[int] = []
+
+        async def plugs(bench: Bench) -> None:
+            bench.start_plugin()
+            await bench.hardware.plug_unseen()
+            pids.append(bench.plugin.pid)
+
+        plan = attrs.evolve(PLAN, add="true", remove="echo so sorry; exit 5")
+        before = set(glob.glob(f"{tempfile.gettempdir()}/tdp-*"))
+        (result,) = await run(plan, [check_of("a.x", plugs)], FOUND, reactor=reactor)
+        self.assertIs(result.verdict, Verdict.FAIL)
+        reason = "the command 'echo so sorry; exit 5' exited with status 5: so sorry"
+        self.assertEqual(result.reason, f"cleaning up: {reason}")
+        self.assertIn(f"cleaning up: {reason}", [seen.text for seen in result.evidence])
+        self.assertFalse(runs(pids[0]))
+        self.assertEqual(set(glob.glob(f"{tempfile.gettempdir()}/tdp-*")) - before, set())
+
+    async def test_interrupted(self) -> None:
+        """When the run is cancelled, it ends after the clean-up of all that was under way."""
+        pids: list[int] = []
+        begun: Deferred[None] = Deferred()
+
+        async def waits(bench: Bench) -> None:
+            await bench.kubelet.start()
+            bench.start_plugin()
+            pids.append(bench.plugin.pid)
+            if len(pids) == 2:
+                reactor.callLater(0, begun.callback, None)
+            await bench.pause(60.0)
+
+        before = set(glob.glob(f"{tempfile.gettempdir()}/tdp-*"))
+        done: list[Result] = []
+        checks = [check_of(f"a.{number}", waits) for number in range(4)]
+        running = Deferred.fromCoroutine(self.results(*checks, jobs=2, done=done.append))
+        await soon(begun)
+        running.cancel()
+        with self.assertRaises(CancelledError):
+            await soon(running)
+        self.assertEqual([(r.verdict, r.reason) for r in done], [(Verdict.FAIL, "interrupted")] * 2)
+        self.assertEqual([runs(pid) for pid in pids], [False, False])
         self.assertEqual(set(glob.glob(f"{tempfile.gettempdir()}/tdp-*")) - before, set())
 
     async def test_until(self) -> None:
@@ -158,6 +208,23 @@ class RunTests(TestCase):
         self.assertEqual(result.reason, "")
         self.assertRegex(said[0], r"^not within 0\.3 s: never$")
         self.assertEqual(said[1], "the plugin was ended by SIGKILL (expected: an answer)")
+
+
+class WrapperTests(TestCase):
+    """A shell that waits for the plugin instead of becoming it."""
+
+    async def test_sigterm(self) -> None:
+        """The shell's end is seen, though the plugin runs on, of which the user is told."""
+        plan = plan_for("none")
+        *start, script = plan.command
+        wrapped = attrs.evolve(plan, command=(*start, script.replace("exec ", "") + "; true"))
+        checks = [check for check in CHECKS if check.id in ("process.sigterm", "process.crash")]
+        found = Found("check.example.com/thing", {})
+        results = await run(wrapped, checks, found, reactor=reactor)
+        self.assertEqual(
+            [result.verdict for result in results], [Verdict.WARN, Verdict.PASS], results
+        )
+        self.assertIn("1 of its processes run on", results[0].reason)
 
 
 class LookTests(TestCase):
@@ -183,8 +250,15 @@ class ProcessTests(SynchronousTestCase):
 
     def test_family(self) -> None:
         """A process with its children and theirs."""
-        self.assertIn(os.getpid(), family(os.getppid()))
+        with subprocess.Popen(["/bin/sh", "-c", "read line"], stdin=subprocess.PIPE) as child:
+            self.assertIn(child.pid, family(os.getpid()))
+            child.communicate()
         self.assertEqual(family(os.getpid())[0], os.getpid())
+
+    def test_nobodys_family(self) -> None:
+        """The number 0 of a process that has ended is no ancestor of all there are, nor is init."""
+        self.assertEqual((family(0), family(1)), ([], []))
+        self.assertEqual(usage(0).descriptors, 0)
 
     def test_usage(self) -> None:
         """Counts grow with what is opened; a process that is gone has nothing."""
@@ -203,11 +277,3 @@ class ProcessTests(SynchronousTestCase):
         before = cpu(os.getpid())
         while cpu(os.getpid()) - before < 0.02:
             sum(range(100_000))
-
-
-def _runs(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from twisted.internet.defer import CancelledError
+
 from twistdp.cli.running import run_on_reactor
 from twistdp.conformance.catalog import CHECKS
 from twistdp.conformance.checking import Check, Result, Verdict
@@ -33,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "an empty directory, are replaced by paths that are new for each check",
     )
     parser.add_argument("--list", action="store_true", help="list the checks and end")
-    parser.add_argument("--explain", metavar="CHECK", help="say what a check is for and end")
+    parser.add_argument(
+        "--explain", metavar="CHECK", help="say what a check, or each of a group, is for and end"
+    )
     parser.add_argument(
         "--only",
         action="append",
@@ -86,7 +90,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--junit", metavar="FILE", help="write the results as JUnit XML")
     parser.epilog = (
         "Exit status: 0 when nothing failed, 1 when a check failed, 2 when nothing could be "
-        "checked."
+        "checked. Ctrl-C and SIGTERM end the plugin, undo what the commands have changed and "
+        "give 130 and 143."
     )
 
 
@@ -98,9 +103,12 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     try:
         if arguments.explain:
-            (check,) = _chosen([arguments.explain])[:1]
-            print(explained(check))
+            print("\n\n".join(explained(check) for check in _chosen([arguments.explain])))
             return 0
+        if arguments.json == arguments.junit == "-":
+            raise BadSetting(
+                "--json - and --junit - would write into each other: name a file for one of them"
+            )
         checks = _chosen(arguments.only)
         plan = _plan(arguments)
     except BadSetting as error:
@@ -111,6 +119,11 @@ def run(arguments: argparse.Namespace) -> int:
         stream = sys.stderr if arguments.json == "-" else sys.stdout
         colour = stream.isatty() and "NO_COLOR" not in os.environ
         report = TextReport(stream, total=len(checks), colour=colour, verbose=arguments.verbose)
+        print(
+            f"starting the plugin to see what it has (for up to {plan.startup:g} s)",
+            file=stream,
+            flush=True,
+        )
         found = await look(plan, reactor)
         if found.resource:
             print(f"{found.resource}: {len(found.devices)} devices", file=stream)
@@ -127,7 +140,14 @@ def run(arguments: argparse.Namespace) -> int:
             _write(arguments.junit, as_junit(results))
         return _status(results, arguments.strict)
 
-    return run_on_reactor(main)
+    async def interruptible(reactor: Any) -> int:
+        try:
+            return await main(reactor)
+        except CancelledError:
+            print("interrupted: the plugin has ended, nothing is left of it", file=sys.stderr)
+            raise
+
+    return run_on_reactor(interruptible)
 
 
 def _chosen(only: Sequence[str] | None) -> list[Check]:
@@ -156,8 +176,9 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         startup=arguments.startup,
         restarts=arguments.restarts,
     )
-    if shutil.which(plan.command[0]) is None:
-        raise BadSetting(f"{plan.command[0]}: no such command")
+    for command in (plan.command[0], "setsid"):
+        if shutil.which(command) is None:
+            raise BadSetting(f"{command}: no such command")
     if plan.bind:
         if os.geteuid() != 0:
             raise BadSetting("--bind needs root, for it mounts a directory")

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError, succeed
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.threads import deferToThread
 
 from twistdp.cli.running import run_on_reactor
@@ -114,7 +115,8 @@ class Demo:
         await self._removing
         self._remove_device()
         if self._plugin is not None and not self._plugin.ended.called:
-            self._plugin.signal("TERM")
+            with suppress(ProcessExitedAlready):  # a terminal's Ctrl-C is for the plugin too
+                self._plugin.signal("TERM")
             await self._plugin.ended
         if self._kubelet.running:
             await self._kubelet.stop()

@@ -1,23 +1,30 @@
 """Runs a command's coroutine on the asyncio reactor."""
 
+import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet import asyncioreactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Each asks for an end, unless whoever started the command had it ignored."""
 
 
 def run_on_reactor(main: Callable[[Any], Awaitable[int]]) -> int:
     """Install the asyncio reactor, run ``main(reactor)`` in it and return its result.
 
-    What `main` raises is raised here.  Ctrl-C stops the reactor and gives status 130, unless
-    `main` handles the signal itself.
+    What `main` raises is raised here.  One of `SIGNALS`, unless `main` handles it itself,
+    cancels `main`, which then cleans up; the result is 128 and the signal's number, as a shell
+    has it.  More of them change nothing: ``timeout`` sends each signal twice.
     """
     asyncioreactor.install()
-    from twisted.internet import reactor
+    from twisted.internet import reactor as installed
 
+    reactor: Any = installed
     outcome: list[Any] = []
+    caught: list[int] = []
 
     async def call() -> int:
         return await main(reactor)
@@ -27,12 +34,20 @@ def run_on_reactor(main: Callable[[Any], Awaitable[int]]) -> int:
         reactor.stop()
 
     def begin() -> None:
-        Deferred.fromCoroutine(call()).addBoth(finish)
+        def interrupt(number: int) -> None:
+            caught.append(number)
+            if len(caught) == 1:
+                running.cancel()
+
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, lambda n, _: reactor.callFromThread(interrupt, n))
+        running = Deferred.fromCoroutine(call())
+        running.addBoth(finish)
 
     reactor.callWhenRunning(begin)
     reactor.run()
-    if not outcome:
-        return 130
-    if isinstance(outcome[0], Failure):
-        outcome[0].raiseException()
-    return int(outcome[0])
+    (result,) = outcome
+    if isinstance(result, Failure) and not (caught and result.check(CancelledError)):
+        result.raiseException()
+    return 128 + caught[0] if caught else int(result)

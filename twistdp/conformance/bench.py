@@ -1,16 +1,18 @@
 """What a check works with: to begin, to wait, to look and to call."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
 from twistdp.conformance.calling import Answer, Caller, Watched
 from twistdp.conformance.checking import Failed, Skipped
+from twistdp.conformance.deaf import DeafStream, open_deaf
 from twistdp.conformance.hardware import Hardware
 from twistdp.conformance.kubelet import Arrival, Listed
 from twistdp.conformance.plan import Plan
-from twistdp.conformance.stage import LOOK, Stage
+from twistdp.conformance.program import LOOK
+from twistdp.conformance.stage import Stage
 from twistdp.kubelet.api import ALLOCATE, GET_OPTIONS
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     AllocateRequest,
@@ -34,6 +36,7 @@ class Bench(Stage):
         self.resource = resource
         self.hardware = Hardware(self, reactor)
         self._callers: list[Caller] = []
+        self._deaf: list[DeafStream] = []
 
     # Life
 
@@ -83,12 +86,15 @@ class Bench(Stage):
         node = self.kubelet.resources[self.resource]
         await self.until("the kubelet sees its end", lambda: not node.connected, alone=True)
 
-    async def clean_up(self) -> None:
-        """End everything and leave nothing behind."""
-        for caller in self._callers:
-            await caller.close()
-        await self.hardware.restore()
-        await super().clean_up()
+    def last_steps(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        """See `Stage`: the devices are put back while the plugin still runs."""
+        callers = [caller.close for caller in self._callers]
+        mine = *callers, self._close_deaf, self.hardware.restore, self.hardware.end
+        return *mine, *super().last_steps()
+
+    async def _close_deaf(self) -> None:
+        for stream in self._deaf:
+            stream.close()
 
     # Looking
 
@@ -192,6 +198,12 @@ class Bench(Stage):
     def watch(self) -> Watched:
         """A ListAndWatch stream over a connection of its own."""
         return self.caller().watch()
+
+    async def neglect(self) -> DeafStream:
+        """A ListAndWatch stream of which nothing is taken, closed after the check."""
+        stream = await open_deaf(self.socket, self._reactor)
+        self._deaf.append(stream)
+        return stream
 
 
 def allocation(*containers: Iterable[str]) -> AllocateRequest:

@@ -11,7 +11,7 @@ from twistdp.conformance.checking import Failed
 from twistdp.errors import CallFailed, MalformedMessage
 from twistdp.kubelet.api import LIST_AND_WATCH
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Empty, ListAndWatchResponse
-from twistdp.rpc import Channel, Stream
+from twistdp.rpc import Channel
 
 M = TypeVar("M", bound=Message)
 
@@ -49,7 +49,6 @@ class Caller:
         self._channel = Channel(path, reactor=reactor, **options)
         self._reactor = reactor
         self._say = say
-        self._neglected: list[Stream[ListAndWatchResponse]] = []  # one that nobody holds ends
 
     async def call(
         self, method: str, request: Message | bytes, answer: type[M], timeout: float
@@ -76,17 +75,6 @@ class Caller:
     def watch(self) -> "Watched":
         """Open a ListAndWatch stream and read it."""
         return Watched(self._channel, self._reactor, self._say)
-
-    def neglect(self) -> Deferred[object]:
-        """Open a ListAndWatch stream of which only the first list is read.
-
-        It stays open until `close`.  Fires when the list has come or the stream has ended.
-        """
-        stream = self._channel.stream(LIST_AND_WATCH, Empty(), ListAndWatchResponse)
-        self._neglected.append(stream)
-        return stream.read().addErrback(
-            lambda failure: failure.trap(CallFailed, CancelledError, MalformedMessage) and None
-        )
 
     def close(self) -> Deferred[None]:
         """End all calls and streams."""

@@ -27,12 +27,17 @@ class Skipped(Exception):
     """The check cannot be made here; the text says why."""
 
 
+class CommandFailed(Exception):
+    """A command of the user's did not work, so the check has shown nothing of the plugin."""
+
+
 @attrs.frozen
 class Check:
     """One thing that a device plugin should do.
 
     `id` never changes.  `source` is where it is written or was seen that it matters.  `run` is
-    called with a `twistdp.conformance.bench.Bench`; it returns, or raises `Failed` or `Skipped`.
+    called with a `twistdp.conformance.bench.Bench`; it returns, or raises `Failed`, `Skipped` or
+    `CommandFailed`.
     `after` are the ids of checks without which this one would only fail for the same reason:
     it is skipped when one of them has failed.  `registered`: it needs a plugin that the kubelet
     has accepted.

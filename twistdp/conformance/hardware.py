@@ -1,14 +1,13 @@
 """The user's commands that change the devices under the plugin."""
 
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
-from twisted.internet.utils import getProcessOutputAndValue
+from twisted.internet.defer import TimeoutError
 
-from twistdp.conformance.checking import Skipped
+from twistdp.conformance.checking import CommandFailed, Skipped
 from twistdp.conformance.plan import Plan, filled
+from twistdp.conformance.program import Program, described
 
 
 class Looker(Protocol):
@@ -33,12 +32,17 @@ class Looker(Protocol):
 
 
 class Hardware:
-    """Devices that come, go, fall ill and are healed."""
+    """Devices that come, go, fall ill and are healed.
+
+    All methods raise `CommandFailed` where a command fails or takes longer than the user's
+    patience.
+    """
 
     def __init__(self, bench: Looker, reactor: Any) -> None:
         self._bench = bench
         self._reactor = reactor
         self._undo: list[str] = []
+        self._programs: list[Program] = []
 
     async def plug(self) -> str:
         """Make a device appear and wait for it; its id.  `Skipped` without such a command."""
@@ -75,9 +79,20 @@ class Hardware:
         await self._bench.until(f"{id_} is healthy again", lambda: id_ in self._bench.healthy)
 
     async def restore(self) -> None:
-        """Take back whatever is still changed."""
+        """Take back whatever is still changed: all of it, also where one command fails."""
+        problems = []
         while self._undo:
-            await self._restore()
+            try:
+                await self._restore()
+            except CommandFailed as error:
+                problems.append(str(error))
+        if problems:
+            raise CommandFailed("; ".join(problems))
+
+    async def end(self) -> None:
+        """End what the commands have left running in the background."""
+        for program in self._programs:
+            await program.kill_all()
 
     def _hotplug(self) -> tuple[str, str]:
         plan = self._bench.plan
@@ -101,10 +116,21 @@ class Hardware:
     async def _run(self, command: str) -> None:
         command = filled(command, self._bench.places)
         self._bench.say(f"$ {command}")
-        running: Deferred[tuple[bytes, bytes, int]] = getProcessOutputAndValue(
-            "/bin/sh", ["-c", command], env=os.environ, reactor=self._reactor
-        )
-        out, err, status = await running
+        program = Program(["/bin/sh", "-c", command], self._reactor)
+        self._programs.append(program)
+        patience = self._bench.plan.patience
+        try:
+            status = await program.exited().addTimeout(patience, self._reactor)
+        except TimeoutError:
+            raise CommandFailed(
+                f"the command {command!r} has not ended within {patience:g} s; what is to go on "
+                "belongs into the background, what needs time needs --patience"
+            ) from None
+        finally:
+            if program.status is None:
+                await program.kill_all()
         if status:
-            said = (err or out).decode(errors="replace").strip()
-            raise Skipped(f"the command {command!r} failed with status {status}: {said}")
+            await program.drain()
+            raise CommandFailed(
+                f"the command {command!r} {described(status)}: {program.output.strip()}"
+            )

@@ -17,17 +17,26 @@ class Usage:
 
 
 def family(pid: int) -> list[int]:
-    """A process and all that descend from it, oldest first."""
+    """A process and all that descend from it, those of its session also without their parents.
+
+    The process itself comes first, whether it runs or not; of the others only those that run.
+    Nothing for 0, which stands for a process that has ended, and for the kernel's: whoever
+    kills a family must never be told that everything is one.  Nor for 1.
+    """
+    if pid < 2:
+        return []
     children = defaultdict(list)
     for name in os.listdir("/proc"):
         if name.isdigit():
-            with suppress(OSError), open(f"/proc/{name}/stat", encoding="utf-8") as file:
+            with suppress(OSError), open(f"/proc/{name}/stat", encoding="latin-1") as file:
                 # The command's name stands in brackets and may hold anything.
-                parent = int(file.read().rpartition(")")[2].split()[1])
-                children[parent].append(int(name))
+                state, parent, _, session = file.read().rpartition(")")[2].split()[:4]
+                if state not in "ZX":
+                    children[int(parent)].append(int(name))
+                    children[int(session)].append(int(name))
     found = [pid]
     for member in found:
-        found += children[member]
+        found += [child for child in children[member] if child not in found]
     return found
 
 
@@ -35,7 +44,7 @@ def cpu(pid: int) -> float:
     """Seconds of processor time that a process and its children have used so far."""
     ticks = 0
     for member in family(pid):
-        with suppress(OSError), open(f"/proc/{member}/stat", encoding="utf-8") as file:
+        with suppress(OSError), open(f"/proc/{member}/stat", encoding="latin-1") as file:
             fields = file.read().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")

@@ -4,7 +4,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.task import deferLater
@@ -13,10 +13,8 @@ from twistdp.conformance.checking import Evidence, Failed
 from twistdp.conformance.kubelet import RecordingKubelet
 from twistdp.conformance.plan import Plan
 from twistdp.conformance.processes import cpu
-from twistdp.conformance.subject import Subject, described
-
-LOOK = 0.005
-"""Seconds between two looks at what is waited for."""
+from twistdp.conformance.program import LOOK, described
+from twistdp.conformance.subject import Subject
 
 BUSY = 0.05
 """Seconds of processor time a second that a waiting plugin does not use."""
@@ -32,6 +30,8 @@ class Stage:
         self.plan = plan
         self.evidence: list[Evidence] = []
         self.warnings: list[str] = []
+        self.troubles: list[str] = []
+        """What went wrong while cleaning up."""
         self._reactor = reactor
         self._begin = reactor.seconds()
         self._root = tempfile.mkdtemp(prefix="tdp-")
@@ -86,14 +86,33 @@ class Stage:
         return self._plugin
 
     async def clean_up(self) -> None:
-        """End everything and leave nothing behind."""
+        """End everything and leave nothing behind.
+
+        All is done whatever goes wrong; that is kept in `troubles` and as evidence.
+        """
+        for step in self.last_steps():
+            try:
+                await step()
+            except Exception as error:  # whatever it is, the rest is to be done
+                self.troubles.append(str(error) or type(error).__name__)
+                self.say(f"cleaning up: {self.troubles[-1]}")
+
+    def last_steps(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        """What `clean_up` does, in this order; for subclasses to extend."""
+        return self._end_plugin, self._end_kubelet, self._remove_places
+
+    async def _end_plugin(self) -> None:
         if self._plugin is not None:
             await self._plugin.kill_all()
-            lines = self._plugin.output.splitlines()[-OUTPUT:]
-            self.evidence += [Evidence(self.seconds, f"the plugin wrote: {line}") for line in lines]
-        if self.kubelet.running:
-            await self.kubelet.stop()
-        shutil.rmtree(self._root, ignore_errors=True)
+            for line in self._plugin.output.splitlines()[-OUTPUT:]:
+                self.say(f"the plugin wrote: {line}")
+
+    async def _end_kubelet(self) -> None:
+        # Also one that does not run: a check that was cancelled may have left half of it.
+        await self.kubelet.stop()
+
+    async def _remove_places(self) -> None:
+        shutil.rmtree(self._root)
 
     # Waiting
 

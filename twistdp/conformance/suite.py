@@ -5,14 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredSemaphore
 
 from twistdp.conformance.bench import Bench
-from twistdp.conformance.checking import Check, Failed, Result, Skipped, Verdict
+from twistdp.conformance.checking import Check, CommandFailed, Failed, Result, Skipped, Verdict
 from twistdp.conformance.plan import Plan
 
 SETTLE = 0.5
 """Seconds after its first list that a plugin gets to register all its resources."""
+
+INTERRUPTED = "interrupted"
+"""The reason of checks that ran when the suite was cancelled."""
 
 
 @attrs.frozen
@@ -58,7 +61,11 @@ async def run(
     done: Callable[[Result], None] = lambda result: None,
     jobs: int = 1,
 ) -> list[Result]:
-    """Make `checks`, `jobs` at a time, and call `done` after each; the results in their order."""
+    """Make `checks`, `jobs` at a time, and call `done` after each; the results in their order.
+
+    When it is cancelled, checks that run fail and are cleaned up before it raises
+    CancelledError.
+    """
     finished: dict[str, Deferred[None]] = {check.id: Deferred() for check in checks}
     results: dict[str, Result] = {}
     places = DeferredSemaphore(jobs)
@@ -68,11 +75,12 @@ async def run(
         for id_ in check.after:
             if id_ in finished:
                 await finished[id_]
-        result = await judged(check)
-        results[check.id] = result
-        done(result)
-        finished[check.id].callback(None)
-        return result
+        try:
+            results[check.id] = result = await judged(check)
+            done(result)
+            return result
+        finally:
+            finished[check.id].callback(None)
 
     async def judged(check: Check) -> Result:
         failed = [
@@ -87,7 +95,13 @@ async def run(
     def begin(check: Check) -> Deferred[Result]:
         return places.run(lambda: Deferred.fromCoroutine(make(check)))
 
-    return await gatherResults([begin(check) for check in checks])
+    # Not gatherResults: what is cancelled is waited for, to the end of its clean-up.
+    made: list[tuple[bool, Any]] = await DeferredList(
+        [begin(check) for check in checks], consumeErrors=True
+    )
+    if any(result.reason == INTERRUPTED for result in results.values()):
+        raise CancelledError
+    return [result if ok else result.raiseException() for ok, result in made]
 
 
 async def _run_one(check: Check, plan: Plan, resource: str, reactor: Any) -> Result:
@@ -95,10 +109,12 @@ async def _run_one(check: Check, plan: Plan, resource: str, reactor: Any) -> Res
     verdict, reason = Verdict.PASS, ""
     try:
         await check.run(bench)
-    except Failed as error:
+    except (Failed, CommandFailed) as error:
         verdict, reason = Verdict.FAIL, str(error)
     except Skipped as error:
         verdict, reason = Verdict.SKIP, str(error)
+    except CancelledError:
+        verdict, reason = Verdict.FAIL, INTERRUPTED
     except Exception as error:  # a check that breaks has proved nothing
         verdict, reason = Verdict.FAIL, f"the check itself broke: {type(error).__name__}: {error}"
         bench.say(traceback.format_exc())
@@ -107,4 +123,7 @@ async def _run_one(check: Check, plan: Plan, resource: str, reactor: Any) -> Res
             verdict, reason = Verdict.WARN, "; ".join(bench.warnings)
     seconds = bench.seconds
     await bench.clean_up()
+    if bench.troubles and verdict is not Verdict.FAIL:
+        # What is left behind is there for all other checks.
+        verdict, reason = Verdict.FAIL, f"cleaning up: {'; '.join(bench.troubles)}"
     return Result(check, verdict, reason, seconds, tuple(bench.evidence))

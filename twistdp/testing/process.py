@@ -52,6 +52,11 @@ class ChildProcess(ProcessProtocol):
 
     def processEnded(self, reason: Failure = Failure(ProcessDone(0))) -> None:  # noqa: B008
         """The child has ended and its output is complete."""
-        value = reason.value
-        assert isinstance(value, ProcessDone | ProcessTerminated)
-        self.ended.callback(-value.signal if value.signal else value.exitCode or 0)
+        self.ended.callback(status_of(reason))
+
+
+def status_of(reason: Failure) -> int:
+    """An exit status as Twisted tells it, negative for a signal."""
+    value = reason.value
+    assert isinstance(value, ProcessDone | ProcessTerminated)
+    return -value.signal if value.signal else value.exitCode or 0

@@ -271,18 +271,23 @@ async def cancelled(bench: Bench) -> None:
 @check(
     "list.slow-reader",
     "A stream that nobody reads holds up nobody",
-    source=f"{SEEN}: a stopped process's stream stays open, there is no keepalive",
+    source=f"{SEEN}: a stopped process's stream stays open, there is no keepalive; RFC 9113, "
+    "6.9: who takes no bytes blocks who writes",
     after=["list.two-streams"],
 )
 async def slow_reader(bench: Bench) -> None:
-    """Eight streams are opened and not read any further. Lists and calls go on as before, and
-    with the hot plug commands the kubelet is told of every change."""
+    """Eight streams are opened whose reader takes not a byte, so that the plugin's writes to
+    them do not end. Lists and calls go on as before, and with the hot plug commands the kubelet
+    is told of every change. A plugin that writes to one stream after the other, or holds a lock
+    meanwhile, tells nobody anything any more."""
     await bench.begin()
-    opened = [bench.caller().neglect() for _ in range(NEGLECTED)]
-    await bench.until(
-        f"{NEGLECTED} more streams get a list, or are refused",
-        lambda: all(stream.called for stream in opened),
-    )
+    for number in range(1, NEGLECTED + 1):
+        stream = await bench.neglect()
+        await bench.until(
+            f"{number} streams that are not read are answered, or refused",
+            lambda s=stream: s.answered.called,  # type: ignore[misc]
+        )
+    bench.say(f"{NEGLECTED} streams are open of which nothing is taken")
     await bench.sound()
     if bench.plan.add is not None:
         for _ in range(4):

@@ -1,6 +1,7 @@
 """Whether a plugin survives what kubelets do to it."""
 
 import os
+import shutil
 from collections.abc import Awaitable
 
 from twistdp.conformance.bench import Bench, shortened
@@ -72,6 +73,66 @@ async def socket_absent(bench: Bench) -> None:
     os.unlink(bench.kubelet.socket)
     await bench.pause(2.0)
     await _registered_anew(bench, bench.kubelet.start(), ids)
+
+
+@check(
+    "restart.directory",
+    "It is registered again after its directory was gone",
+    source="kubelet source, devicemanager server.go: Start makes the directory where it is "
+    "missing; 'kubeadm reset' and repairs of nodes remove it",
+    after=["restart.socket-absent"],
+)
+async def directory(bench: Bench) -> None:
+    """The kubelet has ended and the whole directory is removed; seconds later a kubelet starts
+    and makes it anew. A plugin that watches the old directory is deaf from then on, and one that
+    cannot make its socket meanwhile must not end. Into a container its parent has to be mounted
+    for that: a mount of the directory itself stays the old one."""
+    if bench.plan.bind:
+        raise Skipped("with --bind the plugin keeps the directory that was bound")
+    ids = await bench.begin()
+    await bench.kubelet.stop()
+    names = [name for name in ("plugin_dir", "registry_dir") if bench.plan.names(name)]
+    places = [bench.places[name] for name in names]
+    for place in places:
+        await bench.until(f"{place} is removed", lambda p=place: _removed(p))  # type: ignore[misc]
+        bench.say(f"{place} was removed")
+    await bench.pause(2.0)
+    bench.require(bench.plugin.status is None, "the plugin ended when its directory was gone")
+    for place in places:
+        os.makedirs(place, exist_ok=True)
+    await _registered_anew(bench, bench.kubelet.start(), ids)
+    await bench.sound()
+
+
+def _removed(place: str) -> bool:
+    """Remove a directory in which a plugin may just be making something."""
+    shutil.rmtree(place, ignore_errors=True)
+    return not os.path.exists(place)
+
+
+@check(
+    "restart.refused",
+    "A refusal right after a restart is not the last word",
+    source=f"{SEEN}: a kubelet that is just starting can refuse or not answer at first",
+    after=["restart.kubelet", "registration.refused"],
+)
+async def refused(bench: Bench) -> None:
+    """The new kubelet refuses the first registration and would take the next. A plugin that
+    tries again only when it starts is lost to the node until somebody restarts it."""
+    ids = await bench.begin()
+    bench.kubelet.refusal = "the check refuses the first registration after a restart"
+    before = len(bench.kubelet.registrations)
+    await bench.kubelet.restart()
+    await bench.until(
+        "a registration is refused",
+        lambda: any(one.error for one in bench.kubelet.registrations[before:]),
+    )
+    bench.kubelet.refusal = None
+    await bench.until("it is registered", lambda: bench.accepted > 1)
+    listed = await bench.listed()
+    bench.require(
+        listed == ids, f"listed before: {shortened(ids)}; afterwards: {shortened(listed)}"
+    )
 
 
 @check(
