@@ -19,19 +19,30 @@ if TYPE_CHECKING:
     from twistdp.preferred import Candidate
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.define(eq=False, repr=False)
 class _Entry:
     info: DeviceInfo
     key: str  # natural
     numa: Sequence[int]
     listed: bytes
-    container: bytes
+    _container: bytes | None = None
+
+    @property
+    def container(self) -> bytes:
+        """What a container gets of it, encoded when it is handed out for the first time.
+
+        Not before: of thousands of devices that appear most are never asked for.
+        """
+        if self._container is None:
+            self._container = container_part(self.info)
+        return self._container
 
 
 class Inventory:
     """What is advertised of a resource, and what containers get of it.
 
-    A device's bytes are made when it appears or changes, kept, and joined for each message.
+    A device's bytes are made once, for the list when it appears or changes, for a container when
+    it is handed out for the first time; they are kept, and joined for each message.
     `join` is the scanner's, see `twistdp.allocation.combine`.  `numa` tells the NUMA nodes of
     devices whose topology is `AUTO`.
 
@@ -115,7 +126,6 @@ class Inventory:
                 natural_key(device_id),
                 tuple(numa[device_id] or ()),
                 listed_part(device_id, info, numa[device_id]),
-                container_part(info),
             )
             for device_id, info in devices.items()
         }

@@ -42,11 +42,14 @@ class NumaNodes:
         """
         topology = Topology(self._sysfs)  # fresh, for it remembers what it has read
         nodes = []
+        ahead = self._ahead
         for info in infos:
-            known, found = self._ahead.pop(id(info), (None, None))
+            known, found = ahead.pop(id(info), (None, None))
             if known is not info:
                 found = topology.nodes(node.host_path for node in info.nodes)
             nodes.append(found)
+        if not ahead:
+            ahead.clear()  # and gives back the room for thousands of devices
         return nodes
 
 
@@ -76,7 +79,7 @@ class Preparation:
             devices = tree[kind].copy()
             changed = keep_unchanged(devices, before)
             prepared.add_devices(kind, devices)
-            last[kind] = devices
+            last[kind] = prepared[kind]
             fresh += [devices[id_] for id_ in changed if not _alike(before.get(id_), devices[id_])]
         self._before = last
         self._numa.look_ahead(fresh)
