@@ -83,7 +83,7 @@ class RunTests(TestCase):
         self.assertIn("Traceback", results[4].evidence[0].text)
 
     async def test_dependencies(self) -> None:
-        """What depends on a failed check is skipped, also when several run at once."""
+        """What depends on a failed check, also through another, is skipped; several run at once."""
         waiting: Deferred[None] = Deferred()
 
         async def fails_late(bench: Bench) -> None:
@@ -95,11 +95,15 @@ class RunTests(TestCase):
             check_of("a.second", nothing, after=("a.first",)),
             check_of("a.third", nothing, after=("a.not-chosen",)),
             check_of("a.fourth", nothing, after=("a.second",)),
+            check_of("a.fifth", failing(Skipped("missing"))),
+            check_of("a.sixth", nothing, after=("a.fifth",)),
         ]
         reactor.callLater(0.01, waiting.callback, None)
         results = await self.results(*checks, jobs=3)
-        self.assertEqual([r.verdict.value for r in results], ["fail", "skip", "pass", "pass"])
-        self.assertEqual(results[1].reason, "a.first has failed")
+        verdicts = [result.verdict.value for result in results]
+        self.assertEqual(verdicts, ["fail", "skip", "pass", "skip", "skip", "pass"])
+        for result in (results[1], results[3]):
+            self.assertEqual(result.reason, "a.first has failed")
 
     async def test_never_registered(self) -> None:
         """Without a resource only the checks that need none are made."""

@@ -68,6 +68,8 @@ async def run(
     """
     finished: dict[str, Deferred[None]] = {check.id: Deferred() for check in checks}
     results: dict[str, Result] = {}
+    culprits: dict[str, str] = {}
+    """Checks that have failed, or were skipped for one that has: which."""
     places = DeferredSemaphore(jobs)
 
     async def make(check: Check) -> Result:
@@ -83,14 +85,16 @@ async def run(
             finished[check.id].callback(None)
 
     async def judged(check: Check) -> Result:
-        failed = [
-            id_ for id_ in check.after if id_ in results and results[id_].verdict is Verdict.FAIL
-        ]
         if check.registered and not found.resource:
             return Result(check, Verdict.SKIP, "the plugin was never registered", 0.0, ())
-        if failed:
-            return Result(check, Verdict.SKIP, f"{failed[0]} has failed", 0.0, ())
-        return await _run_one(check, plan, found.resource, reactor)
+        for id_ in check.after:
+            if (culprit := culprits.get(id_)) is not None:
+                culprits[check.id] = culprit
+                return Result(check, Verdict.SKIP, f"{culprit} has failed", 0.0, ())
+        result = await _run_one(check, plan, found.resource, reactor)
+        if result.verdict is Verdict.FAIL:
+            culprits[check.id] = check.id
+        return result
 
     def begin(check: Check) -> Deferred[Result]:
         return places.run(lambda: Deferred.fromCoroutine(make(check)))
