@@ -677,7 +677,8 @@ class Forwarding(Bug):
         await super().serve()
 
     async def stop(self) -> int:
-        self.front.close()
+        if self.server is not None:
+            self.front.close()
         return await super().stop()
 
 
@@ -741,8 +742,20 @@ class KeepsConnections(Forwarding):
     check = "wire.half-open"
 
     async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.kept = [*getattr(self, "kept", []), os.dup(writer.get_extra_info("socket").fileno())]
-        await super().forward(reader, writer)
+        kept = os.dup(writer.get_extra_info("socket").fileno())
+
+        class Listening:
+            heard = 0
+
+            async def read(self, most: int) -> bytes:
+                data = await reader.read(most)
+                self.heard += len(data)
+                return data
+
+        listening = Listening()
+        await super().forward(listening, writer)
+        if listening.heard > 100:  # more than a greeting
+            os.close(kept)
 
 
 class DiesOfSize(Bug):
@@ -799,6 +812,8 @@ class LeavesItsSocket(Bug):
     check = "process.leftovers"
 
     async def stop(self) -> int:
+        if self.server is None:
+            return 0
         await self.server.stop(None)
         with contextlib.closing(__import__("socket").socket(1)) as left:
             left.bind(self.socket)
