@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.cdi_rules import NAME, Broken, check_spec
 from tests.cdi_samples import ALL, NULL, ZERO, device_ids, devices
 from tests.test_naming import domains, resource_types
+from twistdp.accepting import accept
 from twistdp.cdi import (
     CDIDevice,
     CDIHook,
@@ -35,7 +36,6 @@ from twistdp.cdijson import (
     spec_text,
     stem_of,
 )
-from twistdp.devices import accept
 from twistdp.errors import BadDevice
 
 KIND = "color.example.com/yellow"

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import twistdp
 
 PURE = {
+    "twistdp.accepting",
     "twistdp.allocation",
     "twistdp.arguments",
     "twistdp.backoff",
@@ -35,6 +36,7 @@ PURE = {
 """These decide and calculate; nothing here waits for anything or touches the machine."""
 
 WITHOUT_TWISTED = {
+    "twistdp.accepting",
     "twistdp.allocation",
     "twistdp.arguments",
     "twistdp.backoff",

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
+from twistdp.accepting import check_device
 from twistdp.allocation import listed
 from twistdp.calls import (
     AllocateRequest,
@@ -17,7 +18,7 @@ from twistdp.calls import (
     UseDefaultMethod,
 )
 from twistdp.cdiparts import CdiParts
-from twistdp.devices import HEALTHY, DeviceInfo, check_device
+from twistdp.devices import HEALTHY, DeviceInfo
 from twistdp.errors import BadDevice, UnreasonableRequest
 from twistdp.hooks import Hooks
 from twistdp.inventory import Inventory

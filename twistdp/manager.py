@@ -11,8 +11,9 @@ from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
 from zope.interface import implementer
 
+from twistdp.accepting import NOTHING, accept, difference
 from twistdp.cdiparts import clean_leftovers, report_unless_cancelled
-from twistdp.devices import NOTHING, Devices, DeviceTree, accept, difference
+from twistdp.devices import Devices, DeviceTree
 from twistdp.errors import BadTree
 from twistdp.exhaustion import SOON
 from twistdp.hooks import Hooks, declared_join

@@ -16,10 +16,11 @@ from twisted.internet.task import Clock
 
 from tests.cdi_samples import ALL, NULL
 from twistdp import cdijson
+from twistdp.accepting import check_device
 from twistdp.answers import Answers
 from twistdp.cdi import CDIDevice, CDINetDevice, CDINode
 from twistdp.cdiparts import CdiParts
-from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, check_device
+from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec
 from twistdp.errors import BadDevice, BadName, BadSetting, MalformedMessage, TwistdpError
 from twistdp.hooks import Hooks
 from twistdp.inotifyfd import events_in

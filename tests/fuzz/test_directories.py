@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.fuzz.support import MEMORY, Lines, check_lines, fuzzed
 from tests.helpers import temporary_directory
 from twistdp import DeviceTree, Manager, Settings
-from twistdp.devices import accept
+from twistdp.accepting import accept
 from twistdp.scanners import GlobScanner
 from twistdp.testing import FakeKubelet
 

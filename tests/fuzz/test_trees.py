@@ -12,10 +12,11 @@ from tests.cdi_samples import ALL
 from tests.fuzz.support import Lines, check_lines, fuzzed
 from tests.helpers import temporary_directory
 from twistdp import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Manager, Mount, Settings
+from twistdp.accepting import accept
 from twistdp.allocation import SharedClaims
 from twistdp.cdi import CDIDevice, CDIHook, CDIIntelRdt, CDIMount, CDINetDevice, CDINode
 from twistdp.cdijson import entry_of, parse_spec, spec_text
-from twistdp.devices import AUTO, accept
+from twistdp.devices import AUTO
 from twistdp.inventory import Inventory
 from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb
 from twistdp.naming import digest

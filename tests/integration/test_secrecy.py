@@ -29,7 +29,7 @@ from twistdp import (
     Mount,
     klog,
 )
-from twistdp.devices import accept, check_device
+from twistdp.accepting import accept, check_device
 from twistdp.errors import BadDevice, BadTree
 from twistdp.logs.format import as_json, as_text
 from twistdp.logs.record import caller_of, record_of

@@ -15,7 +15,7 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount, naming
-from twistdp.devices import accept
+from twistdp.accepting import accept
 from twistdp.errors import BadDevice, BadName
 from twistdp.naming import digest
 from twistdp.scanners import GlobScanner, globbing, matches

@@ -8,7 +8,8 @@ from contextlib import suppress
 
 from twisted.logger import Logger
 
-from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount, check_device
+from twistdp.accepting import check_device
+from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
 from twistdp.errors import BadDevice
 from twistdp.naming import check_resource_type
 from twistdp.scanners.matches import Match, Matches
