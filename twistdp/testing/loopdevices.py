@@ -28,9 +28,9 @@ def remove(number: int) -> None:
     _control(_REMOVE, number)
 
 
-def free_number(first: int = 64) -> int:
-    """A number from `first` on that no loop device has."""
-    number = first
+def free_number() -> int:
+    """A number that no loop device has; where others look too, they find other ones."""
+    number = 64 + os.getpid() % 1000 * 4
     while os.path.exists(f"/dev/loop{number}") or os.path.exists(f"/sys/block/loop{number}"):
         number += 1
     return number
