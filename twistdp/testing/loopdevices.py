@@ -28,9 +28,12 @@ def remove(number: int) -> None:
     _control(_REMOVE, number)
 
 
-def free_number() -> int:
-    """A number that no loop device has; where others look too, they find other ones."""
-    number = 64 + os.getpid() % 1000 * 4
+def free_number(first: int | None = None) -> int:
+    """A number from `first` on that no loop device has.
+
+    By default from a number on that other processes do not begin with, for they may look too.
+    """
+    number = 64 + os.getpid() % 1000 * 4 if first is None else first
     while os.path.exists(f"/dev/loop{number}") or os.path.exists(f"/sys/block/loop{number}"):
         number += 1
     return number
