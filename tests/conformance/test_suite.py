@@ -1,6 +1,5 @@
 """How checks are run: their order, their verdicts, and that nothing is left behind."""
 
-import glob
 import os
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.conformance.plans import plan_for
 from tests.conformance.test_program import runs
-from tests.helpers import soon
+from tests.helpers import soon, temporary_directory
 from twistdp.conformance.bench import Bench
 from twistdp.conformance.catalog import CHECKS
 from twistdp.conformance.checking import Check, CommandFailed, Failed, Result, Skipped, Verdict
@@ -50,6 +49,12 @@ class RunTests(TestCase):
     async def results(self, *checks: Check, found: Found = FOUND, **options: Any) -> list[Result]:
         """What comes of some checks."""
         return await run(PLAN, checks, found, reactor=reactor, **options)
+
+    def own_temporary_directory(self) -> str:
+        """Where all that is temporary is made from now on: others may run the suite too."""
+        here = temporary_directory(self)
+        self.patch(tempfile, "tempdir", here)
+        return here
 
     async def test_verdicts(self) -> None:
         """Pass, fail, skip and warn, and a check that breaks has failed."""
@@ -143,12 +148,12 @@ class RunTests(TestCase):
             raise Failed("and fails")
 
         plan = Plan(("sh", "-c", "sleep 60 & sleep 61 & wait # {plugin_dir}"))
-        before = set(glob.glob(f"{tempfile.gettempdir()}/tdp-*"))
+        here = self.own_temporary_directory()
         await run(plan, [check_of("a.x", starts)], FOUND, reactor=reactor)
         self.assertGreaterEqual(len(pids), 3)
         for pid in pids:
             self.assertFalse(runs(pid), pid)
-        self.assertEqual(set(glob.glob(f"{tempfile.gettempdir()}/tdp-*")) - before, set())
+        self.assertEqual(os.listdir(here), [])
 
     async def test_cleans_up_whatever_happens(self) -> None:
         """Where a device cannot be put back, the rest is done, and it is no success."""
@@ -160,14 +165,14 @@ class RunTests(TestCase):
             pids.append(bench.plugin.pid)
 
         plan = attrs.evolve(PLAN, add="true", remove="echo so sorry; exit 5")
-        before = set(glob.glob(f"{tempfile.gettempdir()}/tdp-*"))
+        here = self.own_temporary_directory()
         (result,) = await run(plan, [check_of("a.x", plugs)], FOUND, reactor=reactor)
         self.assertIs(result.verdict, Verdict.FAIL)
         reason = "the command 'echo so sorry; exit 5' exited with status 5: so sorry"
         self.assertEqual(result.reason, f"cleaning up: {reason}")
         self.assertIn(f"cleaning up: {reason}", [seen.text for seen in result.evidence])
         self.assertFalse(runs(pids[0]))
-        self.assertEqual(set(glob.glob(f"{tempfile.gettempdir()}/tdp-*")) - before, set())
+        self.assertEqual(os.listdir(here), [])
 
     async def test_interrupted(self) -> None:
         """When the run is cancelled, it ends after the clean-up of all that was under way."""
@@ -182,7 +187,7 @@ class RunTests(TestCase):
                 reactor.callLater(0, begun.callback, None)
             await bench.pause(60.0)
 
-        before = set(glob.glob(f"{tempfile.gettempdir()}/tdp-*"))
+        here = self.own_temporary_directory()
         done: list[Result] = []
         checks = [check_of(f"a.{number}", waits) for number in range(4)]
         running = Deferred.fromCoroutine(self.results(*checks, jobs=2, done=done.append))
@@ -192,7 +197,7 @@ class RunTests(TestCase):
             await soon(running)
         self.assertEqual([(r.verdict, r.reason) for r in done], [(Verdict.FAIL, "interrupted")] * 2)
         self.assertEqual([runs(pid) for pid in pids], [False, False])
-        self.assertEqual(set(glob.glob(f"{tempfile.gettempdir()}/tdp-*")) - before, set())
+        self.assertEqual(os.listdir(here), [])
 
     async def test_until(self) -> None:
         """Waiting ends with the condition, the user's patience or the plugin's end."""
