@@ -195,8 +195,10 @@ class Plugin:
         """A server on a path."""
         server = grpc.aio.server(handlers=self.handlers(), options=self.server_options())
         before = os.umask(0o777 & ~self.mode)
-        server.add_insecure_port(f"unix:{path}")
-        os.umask(before)
+        try:
+            server.add_insecure_port(f"unix:{path}")
+        finally:
+            os.umask(before)
         await server.start()
         return server
 
@@ -251,7 +253,11 @@ class Plugin:
         if self.in_registry:
             await self.serve()
         elif self.kubelet_now() is not None:
-            await self.serve()
+            try:
+                await self.serve()
+            except RuntimeError as error:  # gRPC's, where the directory has gone meanwhile
+                sys.stderr.write(f"serve: {error}\n")
+                return
             kubelet = self.kubelet_now()
             try:
                 await self.register()
