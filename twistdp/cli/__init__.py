@@ -9,6 +9,7 @@ COMMANDS = {
     "conformance": "put a device plugin of any kind to the test",
     "demo": "show a plugin's whole life on this machine, in a few seconds",
     "kubelet": "run an emulated kubelet to try plugins against",
+    "new": "make a plugin project of your own",
 }
 """Each is a module here with ``add_arguments(parser)`` and ``run(arguments) -> int``."""
 
