@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 COMMANDS = {
+    "check": "say what a plugin's project lacks of what it should have",
     "conformance": "put a device plugin of any kind to the test",
     "demo": "show a plugin's whole life on this machine, in a few seconds",
     "kubelet": "run an emulated kubelet to try plugins against",
