@@ -86,6 +86,18 @@ class OutcomeTests(SynchronousTestCase):
         self.assertFalse(good)
         self.assertIn("no coverage is told", line)
 
+    def test_conformance_without_target(self) -> None:
+        """Where the suite fails with the usual command, a target of one's own may be the remedy."""
+        directory = temporary_directory(self)
+        bin_directory = os.path.join(directory, ".venv", "bin")
+        os.makedirs(bin_directory)
+        for name in ("python", "twistdp"):
+            os.symlink("/bin/false", os.path.join(bin_directory, name))
+        texts = {"README.md": "--scanner=a:B", "a.py": "class B:"}
+        verdict = outcome(Tree(directory, texts), "conformance")
+        self.assertFalse(verdict.good)
+        self.assertIn("write a target conformance into a Makefile", verdict.line)
+
     def test_make_in_make(self) -> None:
         """The settings of a make that runs us are not handed on."""
         self.patch(os, "environ", {**os.environ, "MAKEFLAGS": "n"})

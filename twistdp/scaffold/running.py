@@ -15,6 +15,8 @@ TARGETS = ("test", "lint", "types", "conformance")
 
 _MAKEFILES = ("Makefile", "makefile", "GNUmakefile")
 
+_ADVICE = "; if it needs options to find a device, write a target conformance into a Makefile"
+
 _SHOWN = 15
 """Lines of a failed command's output."""
 
@@ -32,8 +34,8 @@ def command(tree: Tree, target: str) -> list[str]:
         tests = "tests" if os.path.isdir(os.path.join(tree.root, "tests")) else ""
         return [
             *("sh", "-c"),
-            f"{coverage} run --branch --source=. --omit='tests/*,test_*' "
-            f"-m twisted.trial --reactor=asyncio {tests} && {coverage} report",
+            f"{coverage} run --branch -m twisted.trial --reactor=asyncio {tests} && "
+            f"{coverage} report --omit='tests/*,*/tests/*,test_*,*/test_*'",
         ]
     if target == "lint":
         return [*run, "ruff", "check", "."]
@@ -76,7 +78,9 @@ def outcome(tree: Tree, target: str) -> Verdict:
     seconds = f"{time.monotonic() - begun:.1f} s"
     if done.returncode != 0:
         last = "".join(f"\n    {line}" for line in done.stdout.splitlines()[-_SHOWN:])
-        return Verdict(name, False, f"{shlex.join(words)} ended with {done.returncode}:{last}")
+        advice = _ADVICE if name == "conformance" else ""
+        ended = f"{shlex.join(words)} ended with {done.returncode}{advice}:{last}"
+        return Verdict(name, False, ended)
     if target != "test":
         return Verdict(name, True, seconds)
     return _covered(name, done.stdout, seconds)
