@@ -4,8 +4,10 @@ It needs a package index, and takes a minute: ``make test-scaffold``.
 """
 
 import os
+import re
 import shutil
 import sys
+import textwrap
 import time
 from pathlib import Path
 from subprocess import PIPE, STDOUT, run
@@ -74,23 +76,19 @@ class WholeTests(TestCase):
         self.told("twistd serves", begun)
 
     async def serves(self, project: str) -> None:
-        """The project's own twistd, with the command that the README has."""
-        plugins, devices = (os.path.join(project, name) for name in ("p", "d"))
-        os.mkdir(plugins)
-        os.mkdir(devices)
-        os.symlink("/dev/null", os.path.join(devices, "sensor0"))
+        """The command that the README has for another terminal, with a directory of this test's."""
+        place = os.path.join(project, "demo")
+        readme = Path(project, "README.md").read_text(encoding="utf-8")
+        block = re.search(r"(?m)^    mkdir (?:.+\n)+", readme)
+        assert block is not None
+        command = textwrap.dedent(block[0]).replace("/tmp/lab-thermo", place)
+        plugins = os.path.join(place, "plugins")
+        os.makedirs(plugins)
         kubelet = FakeKubelet(plugins)
         await kubelet.start()
         self.addCleanup(kubelet.stop)
-        child = ChildProcess(
-            [
-                *(f"{project}/.venv/bin/twistd", "-n", "--pidfile=", "deviceplugin"),
-                *("--scanner=lab_thermo.scanner:Scanner", "--set", f"directory={devices}"),
-                f"--plugin-dir={plugins}",
-            ],
-            reactor=reactor,
-            path=project,
-        )
+        command = command.replace(".venv/bin/twistd ", "exec .venv/bin/twistd ")
+        child = ChildProcess(["/bin/sh", "-c", command], reactor=reactor, path=project)
         try:
             await kubelet.listed("thermo.example.com/sensor", ["sensor0"], timeout=20)
         finally:
