@@ -15,10 +15,10 @@ SCHEDULES ?= 50000
 ROUNDS    ?= 1000
 SEED      ?= 0
 
-.PHONY: help demo test bench conformance faults fuzz kill soak lint types format audit protos clean
+.PHONY: help demo test test-scaffold bench conformance faults fuzz kill soak lint types format audit protos clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.run ## the whole life of a device plugin, in a few seconds
 	$(BIN)/twistdp demo $(ARGS)
@@ -27,6 +27,9 @@ test: $(VENV)/.test ## all tests, with branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m twisted.trial --reactor=asyncio $(TESTS); status=$$?; \
 	  $(BIN)/coverage combine --quiet; $(BIN)/coverage report --fail-under=90 || status=1; exit $$status
+
+test-scaffold: $(VENV)/.test ## `twistdp new` to passing conformance in a fresh environment, a minute
+	$(BIN)/python -m twisted.trial --reactor=asyncio tests.scaffold.whole
 
 bench: $(VENV)/.soak ## speed and size beside other plugins, a quarter of an hour (BASE=REV, ARGS=)
 	$(BIN)/python -m benchmarks.bench $(if $(BASE),--base $(BASE)) $(ARGS)

@@ -14,6 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 import twistdp
 from twistdp import settings
+from twistdp.scaffold.checklist import ITEMS
+from twistdp.scaffold.project import Project
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DOCS = os.path.join(ROOT, "docs")
@@ -81,6 +83,29 @@ class FirstPluginTests(TestCase):
         )
         self.assertEqual(status, 0, (out + err).decode())
         self.assertIn(b"successes=1", out)
+
+
+class ScaffoldTests(SynchronousTestCase):
+    """docs/scaffold.md."""
+
+    def test_tables(self) -> None:
+        """The items are those of the checklist, and the files and targets those that are made."""
+        text = text_of(os.path.join(DOCS, "scaffold.md"))
+        items = text.split("| item |")[1].split("\n\n")[0]
+        self.assertEqual(
+            re.findall(r"^\| ([a-z-]+) \|", items, re.MULTILINE), [item.name for item in ITEMS]
+        )
+        made = dict(Project("thermo", resource="sensor").files())
+        table = text.split("| file |")[1].split("\n\n")[0]
+        cells = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+        named = [name for cell in cells for name in re.findall("`(.*?)`", cell)]
+        self.assertGreater(len(named), 8)
+        for name in named:
+            self.assertTrue([path for path in made if path.startswith(name)], name)
+        targets = re.search(r"^\| `Makefile` \| (.*) \|$", table, re.MULTILINE)
+        assert targets is not None
+        for target in re.findall("`(.*?)`", targets[1]):
+            self.assertRegex(made["Makefile"], rf"(?m)^{target}:")
 
 
 class LogLineTests(SynchronousTestCase):

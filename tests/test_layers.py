@@ -221,6 +221,13 @@ def scanners_do_not_serve(one: Import) -> bool:
     )
 
 
+def scaffold_stands_apart(one: Import) -> bool:
+    """What makes and judges projects knows names and errors, and nothing that serves."""
+    return not within(one.importer, ["twistdp.scaffold"]) or ours(
+        one.imported, "errors", "naming", "scaffold"
+    )
+
+
 RULES: tuple[Callable[[Import], bool], ...] = (
     pure_modules_wait_for_nothing,
     pure_modules_import_pure_ones,
@@ -236,6 +243,7 @@ RULES: tuple[Callable[[Import], bool], ...] = (
     rpc_stands_alone,
     kubelet_stands_low,
     scanners_do_not_serve,
+    scaffold_stands_apart,
 )
 """Each says whether an import is allowed."""
 
@@ -355,6 +363,7 @@ BAD: tuple[tuple[str, str, list[Callable[[Import], bool]]], ...] = (
     ("twistdp.kubelet.api", "import twistdp.manager", [kubelet_stands_low]),
     ("twistdp.scanners.x", "from twistdp.manager import x", [scanners_do_not_serve]),
     ("twistdp.scanners.x", "import twistdp.rpc.server", [scanners_do_not_serve]),
+    ("twistdp.scaffold.x", "from twistdp.settings import x", [scaffold_stands_apart]),
 )
 """Importer, source, and the rules that it breaks."""
 

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 COMMANDS = {
+    "check": "say what a plugin's project lacks of what it should have",
     "conformance": "put a device plugin of any kind to the test",
     "demo": "show a plugin's whole life on this machine, in a few seconds",
     "kubelet": "run an emulated kubelet to try plugins against",
+    "new": "make a plugin project of your own",
 }
 """Each is a module here with ``add_arguments(parser)`` and ``run(arguments) -> int``."""
 

@@ -1,0 +1,154 @@
+"""Tests for `twistdp.scaffold.checklist`: each item sees what is there, and what is not."""
+
+import os
+from collections.abc import Mapping
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.helpers import temporary_directory
+from twistdp.errors import BadSetting
+from twistdp.scaffold.checklist import ITEMS, verdicts
+from twistdp.scaffold.project import Project
+from twistdp.scaffold.tree import Tree, read
+
+BITES: tuple[tuple[str, str], ...] = (
+    ("command", "thermo/scanner.py"),
+    ("image", "Dockerfile"),
+    ("manifests", "deploy/kustomize/kustomization.yaml"),
+    ("manifests", "deploy/kustomize/namespace.yaml"),
+    ("manifests", "deploy/kustomize/daemonset.yaml"),
+    ("privileges", "deploy/kustomize/daemonset.yaml"),
+    ("tests", "tests/test_scanner.py"),
+    ("coverage", "pyproject.toml"),
+    ("lint", "pyproject.toml"),
+    ("types", "pyproject.toml"),
+    ("end-to-end", "tests/test_e2e.py"),
+    ("documentation", "README.md"),
+    ("demo", "README.md"),
+)
+"""Which item needs which file of a project that was made by us."""
+
+SPOILT: tuple[tuple[str, str, str, str, str], ...] = (
+    ("command", "thermo/scanner.py", "class Scanner", "class Other", "thermo.scanner:Scanner"),
+    ("image", "Dockerfile", "FROM", "from", "looked for a Dockerfile"),
+    ("manifests", "deploy/kustomize/daemonset.yaml", "kind: DaemonSet", "kind: Job", "DaemonSet"),
+    ("manifests", "deploy/kustomize/daemonset.yaml", "/var/lib/kubelet", "/x", "does not mount"),
+    ("manifests", "deploy/kustomize/kustomization.yaml", "daemonset.y", "d.y", "names d.yaml"),
+    ("privileges", "deploy/kustomize/daemonset.yaml", "drop: [ALL]", "drop: []", "[ALL]"),
+    ("privileges", "deploy/kustomize/daemonset.yaml", "RuntimeD", "D", "seccompProfile"),
+    ("privileges", "deploy/kustomize/daemonset.yaml", "system: true", "system: no", "readOnly"),
+    ("privileges", "deploy/kustomize/daemonset.yaml", "tion: false", "tion: true", "Escalation"),
+    (
+        *("privileges", "deploy/kustomize/daemonset.yaml", "drop: [ALL]"),
+        *("drop: [ALL]\n            privileged: true", "says privileged: true"),
+    ),
+    ("tests", "tests/test_scanner.py", "def test_", "def look_", "looked for unit tests"),
+    ("coverage", "pyproject.toml", "fail_under = 80", "fail_under = 79", "content with 79 %"),
+    ("coverage", "pyproject.toml", "fail_under", "fail", "looked for fail_under"),
+    ("lint", "pyproject.toml", "[tool.ruff", "[tool.x", "looked for settings of ruff"),
+    ("types", "pyproject.toml", "[tool.mypy", "[tool.x", "looked for settings of mypy"),
+    ("demo", "README.md", "## Demo", "## Story", "looked for a heading"),
+)
+"""Item, file, what is replaced by what, and what is said of it."""
+
+OTHER = {
+    "README.rst": "Serial lines\n\n\nTry it\n------\n\nType::\n\n    twistd deviceplugin \\\n"
+    "      --scanner serial_lines:Lines\n",
+    "src/serial_lines/__init__.py": "import x\n\nclass Lines(x.Y):\n    pass\n",
+    "docker/plugin.Dockerfile": "FROM scratch\nCMD [x]\n",
+    "k8s/kustomization.yml": "resources:\n- ds.yml\n- https://x.example/y.yaml\n",
+    "k8s/ds.yml": "kind: DaemonSet\nhostPath: /var/lib/kubelet/plugins_registry\n"
+    "allowPrivilegeEscalation: false\nreadOnlyRootFilesystem: true\ndrop:\n  - ALL\n"
+    "type: RuntimeDefault\n",
+    "test/lines_test.py": "async def test_a(): ...\n",
+    "tox.ini": "commands = coverage report --fail-under=85\n",
+    ".flake8": "[flake8]\n",
+    "setup.cfg": "[mypy]\n",
+    "ci/e2e.sh": "kubectl apply -k k8s\n",
+}
+"""A project that is laid out in another way and has everything."""
+
+
+def bad(texts: Mapping[str, str]) -> dict[str, str]:
+    """What is missing, and what is said of it."""
+    tree = Tree("/x", {path: text for path, text in texts.items() if text.strip()})
+    return {verdict.name: verdict.line for verdict in verdicts(tree) if not verdict.good}
+
+
+class ChecklistTests(SynchronousTestCase):
+    """`verdicts`"""
+
+    def setUp(self) -> None:
+        """A project as it is made."""
+        self.texts = dict(Project("thermo", resource="sensor").files())
+
+    def test_all_there(self) -> None:
+        """A project that was just made has everything."""
+        self.assertEqual(bad(self.texts), {})
+
+    def test_another_layout(self) -> None:
+        """So has one that was not made by us."""
+        self.assertEqual(bad(OTHER), {})
+
+    def test_nothing(self) -> None:
+        """Of nothing, every item is missing: what was looked for, and how to mend it, in a line."""
+        lines = bad({})
+        self.assertEqual(list(lines), [item.name for item in ITEMS])
+        for item in ITEMS:
+            self.assertIn(f"looked for {item.wanted}", lines[item.name])
+            self.assertIn(item.mend, lines[item.name])
+            self.assertNotIn("\n", lines[item.name])
+
+    def test_bites(self) -> None:
+        """A file that is removed or emptied is missed by the items that need it."""
+        for item, path in BITES:
+            rest = {name: text for name, text in self.texts.items() if name != path}
+            self.assertEqual(len(rest), len(self.texts) - 1)
+            self.assertIn(item, bad(rest), path)
+            self.assertIn(item, bad({**rest, path: "\n"}), path)
+
+    def test_every_item_bites(self) -> None:
+        """There is a file for each item."""
+        self.assertEqual({name for name, _ in BITES}, {item.name for item in ITEMS})
+
+    def test_spoilt(self) -> None:
+        """A file that lacks what matters is told from a good one, with the reason."""
+        for item, path, old, new, words in SPOILT:
+            self.assertIn(old, self.texts[path])
+            found = bad({**self.texts, path: self.texts[path].replace(old, new)})
+            self.assertIn(words, found.get(item, "nothing is missing"), (item, old))
+
+    def test_short_readme(self) -> None:
+        """A title is no documentation."""
+        self.assertIn("next to nothing", bad({"README.md": "# x\n\ny\n"})["documentation"])
+
+    def test_demo_without_command(self) -> None:
+        """A heading alone is no demo, nor are the commands of the next section."""
+        text = "# Demo\n\nIt is nice.\n\n# Else\n\n    make x\n"
+        self.assertIn("demo", bad({"README.md": text}))
+        self.assertNotIn("demo", bad({"README.md": text.replace("# Else\n", "")}))
+
+
+class TreeTests(SynchronousTestCase):
+    """`read`"""
+
+    def test_files(self) -> None:
+        """Files that could matter are read, but not what was installed or made."""
+        directory = temporary_directory(self)
+        for path, text in {
+            "a/b.py": "x",
+            ".github/workflows/e2e.yaml": "x",
+            ".venv/c.py": "x",
+            "build/d.py": "x",
+            "empty.py": " \n",
+            "picture.png": "x",
+        }.items():
+            os.makedirs(os.path.dirname(os.path.join(directory, path)), exist_ok=True)
+            with open(os.path.join(directory, path), "w", encoding="ascii") as file:
+                file.write(text)
+        self.assertEqual(list(read(directory).texts), [".github/workflows/e2e.yaml", "a/b.py"])
+
+    def test_no_directory(self) -> None:
+        """What is no directory is said in one line."""
+        error = self.assertRaises(BadSetting, read, "/no/such")
+        self.assertEqual(str(error), "/no/such: no such directory")

@@ -1,0 +1,118 @@
+"""What a new project has for clusters and nodes, as far as it can be tried without any."""
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from subprocess import run
+from unittest import SkipTest
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.helpers import temporary_directory
+from twistdp.scaffold.project import Project, create
+
+STUB = """#!/bin/sh
+echo "$(basename $0) $*" >> {log}
+case "$(basename $0) $*" in
+"kind get clusters") echo {clusters} ;;
+"kind get nodes"*) echo first second ;;
+*" logs "*) echo "crw-rw-rw- 1 root root 1, 3 /dev/sensor0" ;;
+esac
+"""
+"""Plays kind, kubectl and docker."""
+
+
+class DeploymentTests(SynchronousTestCase):
+    """A project's files under ``deploy``, and its end-to-end test."""
+
+    timeout = 60
+
+    def setUp(self) -> None:
+        """A project."""
+        self.directory = temporary_directory(self)
+        create(Project("thermo", resource="sensor"), self.directory)
+
+    def end_to_end(self, path: str) -> str:
+        """What the end-to-end test says when the commands are looked for there."""
+        done = run(
+            [sys.executable, "-m", "twisted.trial", "tests.test_e2e"],
+            cwd=self.directory,
+            env={**os.environ, "PATH": path, "PYTHONPATH": self.directory},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout + done.stderr
+
+    def stubs(self, clusters: str) -> tuple[str, str]:
+        """A path on which the commands are played, and the file in which they are written down."""
+        stubs, log = (os.path.join(self.directory, name) for name in ("stubs", "log"))
+        os.mkdir(stubs)
+        for name in ("kind", "kubectl", "docker"):
+            stub = os.path.join(stubs, name)
+            with open(stub, "w", encoding="ascii") as file:
+                file.write(STUB.format(log=log, clusters=clusters))
+            os.chmod(stub, 0o755)
+        return f"{stubs}:{os.environ['PATH']}", log
+
+    def test_without_kind(self) -> None:
+        """Without kind the test is skipped, and says why."""
+        self.assertIn("needs the command kind", self.end_to_end("/no/such"))
+
+    def test_without_cluster(self) -> None:
+        """So it is without a cluster."""
+        path, _ = self.stubs("")
+        self.assertIn("there is no kind cluster", self.end_to_end(path))
+
+    def test_with_cluster(self) -> None:
+        """With one it builds, loads, plugs, applies, waits and looks, and undoes what it did."""
+        path, log = self.stubs("lab")
+        self.assertIn("successes=1", self.end_to_end(path))
+        with open(log, encoding="ascii") as file:
+            calls = file.read()
+        order = [
+            "docker build .*--tag thermo:dev",
+            "kind load docker-image thermo:dev --name=lab",
+            "docker exec first .*mknod /dev/sensor0",
+            "docker exec second .*mknod /dev/sensor0",
+            "kubectl --context=kind-lab apply -k deploy/kustomize",
+            "rollout status daemonset/thermo",
+            "apply -f deploy/pod.yaml",
+            "logs pod/thermo-demo",
+            "delete .*deploy/pod.yaml",
+            "delete .*deploy/kustomize",
+            "docker exec first rm",
+        ]
+        self.assertTrue(re.search(r"[\s\S]*".join(order), calls), calls)
+
+    def test_kustomization(self) -> None:
+        """kubectl builds it: everything is in the plugin's namespace, with the image's tag."""
+        if shutil.which("kubectl") is None:
+            raise SkipTest("there is no kubectl to build the manifests with")
+        done = run(
+            ["kubectl", "kustomize", os.path.join(self.directory, "deploy", "kustomize")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.count("namespace: thermo\n"), 2)
+        self.assertIn("image: thermo:dev\n", done.stdout)
+
+    def test_unit(self) -> None:
+        """systemd finds nothing wrong with the unit."""
+        if shutil.which("systemd-analyze") is None:
+            raise SkipTest("there is no systemd-analyze to look at the unit with")
+        unit = Path(self.directory, "deploy", "thermo.service")
+        # A unit of which the program is not there is refused for that alone.
+        unit.write_text(unit.read_text().replace("/opt/thermo/bin/twistd", sys.executable))
+        done = run(
+            ["systemd-analyze", "verify", "--man=no", str(unit)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        about = [line for line in done.stderr.splitlines() if "thermo" in line]
+        self.assertEqual((done.returncode, about), (0, []), done.stderr)

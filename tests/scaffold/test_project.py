@@ -1,0 +1,143 @@
+"""Tests for `twistdp.scaffold.project`: a project out of templates."""
+
+import ast
+import os
+import re
+import sys
+from importlib.resources import files
+from importlib.util import find_spec
+from subprocess import run
+from unittest import SkipTest
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.helpers import temporary_directory
+from twistdp.errors import BadName, BadSetting
+from twistdp.scaffold.project import FILES, Project, check_package, create
+
+LONG = Project("abcdefghijklmnopqrstuvwxyz_234", resource="A" * 40 + ".b-" + "9" * 20)
+"""The longest names that there can be."""
+
+
+class NameTests(SynchronousTestCase):
+    """`check_package` and `Project`'s names."""
+
+    def test_good(self) -> None:
+        """What can be imported and is nobody else's."""
+        for name in ("thermo", "t", "usb_3", "abcdefghijklmnopqrstuvwxyz_234"):
+            self.assertEqual(check_package(name), name)
+
+    def test_bad(self) -> None:
+        """No identifier, too long, a keyword, taken, or read as something else by YAML."""
+        for name, why in (
+            *((n, "begins with a lower-case") for n in ("", "9x", "a-b", "A", "a_", "_a", "a.b")),
+            *((n, "begins with a lower-case") for n in ("a/b", "../x", "é", "a\n", "a" * 31)),
+            *((n, "Python or YAML") for n in ("class", "match", "yes", "on", "null")),
+            *((n, "is called so") for n in ("json", "tests", "twistdp", "twisted", "demo")),
+        ):
+            self.assertIn(why, str(self.assertRaises(BadName, Project, name)), name)
+
+    def test_namespace_and_resource(self) -> None:
+        """They are what the kubelet accepts."""
+        for namespace in ("a.kubernetes.io", "requests.x", "A.b", "a/b", ""):
+            self.assertRaises(BadName, Project, "thermo", namespace=namespace)
+        for resource in ("a/b", "-a", "a" * 64, ""):
+            self.assertRaises(BadName, Project, "thermo", resource=resource)
+
+    def test_defaults(self) -> None:
+        """The domain is made of the name, without what a domain cannot have."""
+        project = Project("lab_thermo")
+        self.assertEqual(
+            (project.distribution, project.namespace, project.resource),
+            ("lab-thermo", "lab-thermo.example.com", "device"),
+        )
+
+
+class FilesTests(SynchronousTestCase):
+    """`Project.files`"""
+
+    def test_every_template(self) -> None:
+        """Each template is used, and each that is named is there."""
+        there = {file.name for file in files("twistdp.scaffold").joinpath("template").iterdir()}
+        self.assertEqual({f"{name}.in" for name in FILES.values() if name}, there)
+
+    def test_filled_in(self) -> None:
+        """Names are filled in everywhere, in paths too, and what is for make and shells stays."""
+        texts = dict(Project("lab_thermo", "lab.example", "sensor").files())
+        for path, text in texts.items():
+            self.assertNotIn("%%", text, path)
+            self.assertNotIn("{", path)
+            self.assertTrue(not text or text.endswith("\n"), path)
+        self.assertIn("lab.example/sensor: 1", texts["deploy/pod.yaml"])
+        self.assertIn('RESOURCE = "sensor"', texts["lab_thermo/scanner.py"])
+        self.assertIn("lab_thermo.scanner:Scanner", texts["deploy/lab-thermo.service"])
+        self.assertIn("$(BIN)/twistdp conformance", texts["Makefile"])
+        self.assertIn("FROM ${BASE}", texts["Dockerfile"])
+
+    def test_python(self) -> None:
+        """Every module is Python, with a docstring."""
+        for path, text in LONG.files():
+            if path.endswith(".py"):
+                self.assertTrue(ast.get_docstring(ast.parse(text)), path)
+
+    def test_targets(self) -> None:
+        """The Makefile has the targets that README and checklist speak of."""
+        targets = set(re.findall(r"^([a-z0-9]+):", dict(LONG.files())["Makefile"], re.MULTILINE))
+        self.assertLessEqual(
+            {"demo", "test", "lint", "types", "conformance", "check", "image", "e2e"}, targets
+        )
+
+    def test_ruff(self) -> None:
+        """However long the names are, rules and format are kept."""
+        if find_spec("ruff") is None:
+            raise SkipTest("ruff is not installed: make lint does that")
+        for project in (Project("t", "e", "x"), Project("thermo", resource="sensor"), LONG):
+            directory = temporary_directory(self)
+            create(project, directory)
+            for command in (["check", "."], ["format", "--check", "--diff", "."]):
+                done = run(
+                    [sys.executable, "-m", "ruff", *command, "--no-cache"],
+                    cwd=directory,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
+class CreateTests(SynchronousTestCase):
+    """`create`"""
+
+    def setUp(self) -> None:
+        """A place."""
+        self.directory = temporary_directory(self)
+
+    def test_new_directory(self) -> None:
+        """A directory that is not there is made, with all files."""
+        target = os.path.join(self.directory, "a", "b")
+        paths = create(Project("thermo"), target)
+        self.assertEqual(len(paths), len(FILES))
+        for path in paths:
+            self.assertTrue(os.path.isfile(path), path)
+        self.assertIn(os.path.join(target, "thermo", "scanner.py"), paths)
+
+    def test_empty_directory(self) -> None:
+        """An empty one will do."""
+        self.assertTrue(create(Project("thermo"), self.directory))
+
+    def test_used_directory(self) -> None:
+        """One that holds anything, even hidden, is refused and left as it is."""
+        with open(os.path.join(self.directory, ".x"), "w", encoding="ascii"):
+            pass
+        error = self.assertRaises(BadSetting, create, Project("thermo"), self.directory)
+        self.assertIn("not empty", str(error))
+        self.assertEqual(os.listdir(self.directory), [".x"])
+
+    def test_no_directory(self) -> None:
+        """What cannot be a directory is one line."""
+        path = os.path.join(self.directory, "file")
+        with open(path, "w", encoding="ascii"):
+            pass
+        for target in (path, os.path.join(path, "below")):
+            error = self.assertRaises(BadSetting, create, Project("thermo"), target)
+            self.assertIn("cannot be written", str(error))

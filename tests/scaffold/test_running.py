@@ -1,0 +1,115 @@
+"""Tests for `twistdp.scaffold.running`: what `twistdp check --run` runs."""
+
+import os
+import sys
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.helpers import temporary_directory
+from twistdp.scaffold.running import TARGETS, command, outcome
+from twistdp.scaffold.tree import Tree, read
+
+PASSES = "TOTAL  5  1  0  0  80%"
+
+
+class CommandTests(SynchronousTestCase):
+    """`command`"""
+
+    def test_targets(self) -> None:
+        """A target of the Makefile is made, and a variable of that name is none."""
+        tree = Tree("/x", {"Makefile": "test: a\n\tb\nlint := c\nx/types:\n"})
+        self.assertEqual(command(tree, "test"), ["make", "test"])
+        self.assertEqual(command(tree, "lint"), [sys.executable, "-m", "ruff", "check", "."])
+        self.assertEqual(command(tree, "types"), [sys.executable, "-m", "mypy", "."])
+
+    def test_makefile_below(self) -> None:
+        """The Makefile of another directory does not count."""
+        self.assertNotIn("make", command(Tree("/x", {"docs/Makefile": "test:\n"}), "test"))
+
+    def test_tests(self) -> None:
+        """Without a Makefile the tests are run with branch coverage."""
+        line = command(Tree("/x", {}), "test")[2]
+        self.assertIn("coverage run --branch", line)
+        self.assertIn("twisted.trial --reactor=asyncio", line)
+
+    def test_own_environment(self) -> None:
+        """The project's .venv is used when it has one."""
+        directory = temporary_directory(self)
+        os.makedirs(os.path.join(directory, ".venv", "bin"))
+        python = os.path.join(directory, ".venv", "bin", "python")
+        with open(python, "w", encoding="ascii"):
+            pass
+        self.assertEqual(command(read(directory), "lint")[0], python)
+
+    def test_conformance(self) -> None:
+        """The scanner that was found is put to the test, if there is one."""
+        self.assertEqual(command(Tree("/x", {}), "conformance"), [])
+        texts = {"README.md": "--scanner=a.b:C", "a/b.py": "class C:"}
+        words = command(Tree("/x", texts), "conformance")
+        self.assertIn("--scanner=a.b:C", words)
+        self.assertIn("--plugin-dir={plugin_dir}", words)
+
+
+class OutcomeTests(SynchronousTestCase):
+    """`outcome`"""
+
+    def outcome(self, target: str, *recipe: str) -> tuple[str, bool, str]:
+        """Of a target with this recipe."""
+        directory = temporary_directory(self)
+        with open(os.path.join(directory, "Makefile"), "w", encoding="ascii") as file:
+            file.write(f"{target}:\n" + "".join(f"\t@{line}\n" for line in recipe))
+        verdict = outcome(read(directory), target)
+        return verdict.name, verdict.good, verdict.line
+
+    def test_success(self) -> None:
+        """It ends well, and the time is told."""
+        name, good, line = self.outcome("lint", "true")
+        self.assertEqual((name, good), ("make lint", True))
+        self.assertRegex(line, r"^\d+\.\d s$")
+
+    def test_failure(self) -> None:
+        """The status and the end of the output are told."""
+        _, good, line = self.outcome("types", "for i in `seq 40`; do echo line $$i; done", "false")
+        self.assertFalse(good)
+        self.assertIn("make types ended with 2:", line)
+        self.assertIn("\n    line 40", line)
+        self.assertNotIn("line 20\n", line)
+
+    def test_coverage(self) -> None:
+        """Tests must cover enough, and say so."""
+        _, good, line = self.outcome("test", f"echo '{PASSES}'")
+        self.assertTrue(good)
+        self.assertIn("80 % is covered", line)
+        _, good, line = self.outcome("test", f"echo '{PASSES.replace('80', '79.9')}'")
+        self.assertEqual((good, line), (False, "79.9 % is covered; write tests for 80 %"))
+        _, good, line = self.outcome("test", "true")
+        self.assertFalse(good)
+        self.assertIn("no coverage is told", line)
+
+    def test_conformance_without_target(self) -> None:
+        """Where the suite fails with the usual command, a target of one's own may be the remedy."""
+        directory = temporary_directory(self)
+        bin_directory = os.path.join(directory, ".venv", "bin")
+        os.makedirs(bin_directory)
+        for name in ("python", "twistdp"):
+            os.symlink("/bin/false", os.path.join(bin_directory, name))
+        texts = {"README.md": "--scanner=a:B", "a.py": "class B:"}
+        verdict = outcome(Tree(directory, texts), "conformance")
+        self.assertFalse(verdict.good)
+        self.assertIn("write a target conformance into a Makefile", verdict.line)
+
+    def test_make_in_make(self) -> None:
+        """The settings of a make that runs us are not handed on."""
+        self.patch(os, "environ", {**os.environ, "MAKEFLAGS": "n"})
+        self.assertFalse(self.outcome("lint", "false")[1])
+
+    def test_nothing_to_run(self) -> None:
+        """Without a command, or with one that is not there, it fails in one line."""
+        self.assertFalse(outcome(Tree("/x", {}), "conformance").good)
+        verdict = outcome(Tree("/no/such", {}), "lint")
+        self.assertFalse(verdict.good)
+        self.assertIn("cannot be run: No such file", verdict.line)
+
+    def test_targets(self) -> None:
+        """Tests, lint, types and conformance."""
+        self.assertEqual(TARGETS, ("test", "lint", "types", "conformance"))

@@ -1,0 +1,46 @@
+"""``twistdp new``: a plugin project of one's own."""
+
+import argparse
+import os
+import sys
+
+from twistdp.errors import BadName, BadSetting
+from twistdp.scaffold.project import Project, create
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument("name", metavar="NAME", help="what its Python package is called")
+    parser.add_argument(
+        "--namespace", metavar="DOMAIN", help="domain of the resource; default NAME.example.com"
+    )
+    parser.add_argument(
+        "--resource", metavar="TYPE", help="the resource's name after the slash; default device"
+    )
+    parser.add_argument(
+        "--directory", metavar="DIR", help="where to make it, new or empty; default NAME"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the files, and say what to do next."""
+    given = {
+        name: value
+        for name in ("namespace", "resource")
+        if (value := getattr(arguments, name)) is not None
+    }
+    try:
+        project = Project(arguments.name, **given)
+        directory = arguments.directory or project.distribution
+        paths = create(project, directory)
+    except (BadName, BadSetting) as error:
+        print(f"twistdp new: {error}", file=sys.stderr)
+        return 1
+    for path in paths:
+        print(path)
+    print(
+        f"\nA plugin for {project.namespace}/{project.resource}. Next:\n\n"
+        f"    cd {directory}\n    make demo\n    make check\n\n"
+        f"then change {os.path.join(project.package, 'scanner.py')}."
+    )
+    return 0

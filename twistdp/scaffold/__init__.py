@@ -1,0 +1,1 @@
+"""A plugin project of one's own, and the checklist for any."""

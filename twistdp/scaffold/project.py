@@ -1,0 +1,126 @@
+"""Makes a project: template files, filled in with a few names."""
+
+import keyword
+import os
+import re
+import string
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+
+import attrs
+
+from twistdp.errors import BadName, BadSetting
+from twistdp.naming import check_namespace, check_resource_type
+
+FILES = {
+    "{package}/__init__.py": "init.py",
+    "{package}/scanner.py": "scanner.py",
+    "{package}/py.typed": "",
+    "tests/__init__.py": "tests_init.py",
+    "tests/test_scanner.py": "test_scanner.py",
+    "tests/test_e2e.py": "test_e2e.py",
+    "demo.py": "demo.py",
+    "deploy/kustomize/kustomization.yaml": "kustomization.yaml",
+    "deploy/kustomize/namespace.yaml": "namespace.yaml",
+    "deploy/kustomize/daemonset.yaml": "daemonset.yaml",
+    "deploy/pod.yaml": "pod.yaml",
+    "deploy/{distribution}.service": "service",
+    "Dockerfile": "Dockerfile",
+    ".dockerignore": "dockerignore",
+    ".gitignore": "gitignore",
+    "Makefile": "Makefile",
+    "pyproject.toml": "pyproject.toml",
+    "README.md": "README.md",
+}
+"""A project's files, and the template of each; empty files have none."""
+
+_NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
+_MAX_NAME = 30  # so that import lines, labels and unit names have room
+_TAKEN = {"tests", "demo", "deploy", "build", "dist", "wheels", "twistdp", "twisted"}
+_NOT_NAMES_IN_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+
+
+class Text(string.Template):
+    """A template in which ``%%{name}`` is replaced; ``$`` is for make and shells."""
+
+    delimiter = "%%"
+
+
+def check_package(name: str) -> str:
+    """Return `name` if a plugin's package can be called so; raise `BadName` otherwise."""
+    doing = f"name {name!r}:"
+    if not _NAME.fullmatch(name) or len(name) > _MAX_NAME:
+        raise BadName(
+            f"{doing} a package's name begins with a lower-case letter, and lower-case letters, "
+            f"digits and '_' follow, at most {_MAX_NAME} in all, such as 'thermo'"
+        )
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in _NOT_NAMES_IN_YAML:
+        raise BadName(f"{doing} it means something else in Python or YAML; take another")
+    if name in _TAKEN or name in sys.stdlib_module_names:
+        raise BadName(f"{doing} another Python package is called so; take another")
+    return name
+
+
+@attrs.frozen
+class Project:
+    """What a project is called; a name that cannot be is a `BadName`.
+
+    The namespace is by default a domain below example.com, the resource ``device``.
+    """
+
+    package: str = attrs.field(converter=check_package)
+    namespace: str = attrs.field(converter=check_namespace)
+    resource: str = attrs.field(default="device", converter=check_resource_type)
+
+    @namespace.default
+    def _namespace(self) -> str:
+        return f"{self.distribution}.example.com"
+
+    @property
+    def distribution(self) -> str:
+        """What pip, Kubernetes and systemd call it: none of them likes ``_``."""
+        return self.package.replace("_", "-")
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What is filled in."""
+        return {
+            "package": self.package,
+            "distribution": self.distribution,
+            "namespace": self.namespace,
+            "resource": self.resource,
+            # Device ids are made of it, and these have at most 63 characters.
+            "prefix": self.resource[:30],
+            "variable": re.sub(r"\W", "_", f"{self.resource}_ids").upper(),
+        }
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        """The path and the text of each file."""
+        templates = files("twistdp.scaffold").joinpath("template")
+        for path, template in FILES.items():
+            text = ""
+            if template:
+                text = templates.joinpath(f"{template}.in").read_text(encoding="utf-8")
+            yield path.format(**self.words), Text(text).substitute(self.words)
+
+
+def create(project: Project, directory: str) -> list[str]:
+    """Write the project's files and return their paths; `BadSetting` unless there is room.
+
+    An existing directory is taken only when it is empty: nothing is ever overwritten.
+    """
+    try:
+        os.makedirs(directory, exist_ok=True)
+        if os.listdir(directory):
+            raise BadSetting(f"{directory}: it is not empty; name a new directory")
+        paths = []
+        for path, text in project.files():
+            full = os.path.join(directory, path)
+            os.makedirs(os.path.dirname(full), exist_ok=True)
+            with open(full, "x", encoding="utf-8") as file:
+                file.write(text)
+            paths.append(full)
+    except OSError as error:
+        raise BadSetting(f"{directory}: the project cannot be written: {error}") from error
+    return paths
