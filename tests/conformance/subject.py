@@ -250,14 +250,14 @@ class Plugin:
 
     async def announce(self) -> None:
         """Serve and register."""
-        if self.in_registry:
+        if not self.in_registry and self.kubelet_now() is None:
+            return
+        try:
             await self.serve()
-        elif self.kubelet_now() is not None:
-            try:
-                await self.serve()
-            except RuntimeError as error:  # gRPC's, where the directory has gone meanwhile
-                sys.stderr.write(f"serve: {error}\n")
-                return
+        except (OSError, RuntimeError) as error:  # gRPC's, where the directory has gone meanwhile
+            sys.stderr.write(f"serve: {error}\n")
+            return
+        if not self.in_registry:
             kubelet = self.kubelet_now()
             try:
                 await self.register()

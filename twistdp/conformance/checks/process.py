@@ -127,7 +127,7 @@ async def crash(bench: Bench) -> None:
     "process.leaks",
     "Restarts of the kubelet leak nothing",
     source="two descriptors or a thread a restart end a plugin after some months",
-    after=["restart.in-a-row", "wire.half-open"],
+    after=["restart.in-a-row", "restart.socket-absent", "wire.half-open"],
 )
 async def leaks(bench: Bench) -> None:
     """The kubelet restarts many times (--restarts), and the plugin holds no more descriptors,
