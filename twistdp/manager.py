@@ -12,6 +12,7 @@ from twisted.python.threadable import isInIOThread
 from zope.interface import implementer
 
 from twistdp.cdiparts import clean_leftovers, report_unless_cancelled
+from twistdp.condition import Condition, ResourceCondition, Standing
 from twistdp.devices import NOTHING, Devices, DeviceTree, accept, difference
 from twistdp.errors import BadTree
 from twistdp.exhaustion import SOON
@@ -62,6 +63,19 @@ class Manager(MultiService):
         self._failed: dict[str, str] = {}
         """Resource types that could not be served, and why."""
         self._retry: IDelayedCall | None = None
+
+    @property
+    def condition(self) -> Condition:
+        """How far it has come, while it runs."""
+        failed = self._failed.keys() - self._resources.keys()
+        return Condition(
+            self._settings.socket_dir,
+            self._cleaning is not None,
+            (
+                *(resource.condition for resource in self._resources.values()),
+                *(ResourceCondition(0, Standing.FAILING) for _ in failed),
+            ),
+        )
 
     def startService(self) -> None:
         """Watch the kubelet's directory, and scan."""
