@@ -9,8 +9,10 @@ COMMANDS = {
     "conformance": "put a device plugin of any kind to the test",
     "demo": "show a plugin's whole life on this machine, in a few seconds",
     "kubelet": "run an emulated kubelet to try plugins against",
+    "systemd-unit": "print a systemd unit for a plugin",
 }
-"""Each is a module here with ``add_arguments(parser)`` and ``run(arguments) -> int``."""
+"""Each is a module here, with ``_`` for ``-``, that has ``add_arguments(parser)`` and
+``run(arguments) -> int``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,4 +36,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _module(name: str):  # type: ignore[no-untyped-def]  # a module, whose functions mypy cannot know
     from importlib import import_module
 
-    return import_module(f"twistdp.cli.{name}")
+    return import_module(f"twistdp.cli.{name.replace('-', '_')}")
