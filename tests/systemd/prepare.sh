@@ -11,9 +11,12 @@ tree=$directory/tree wheels=$directory/wheels
 export DEBIAN_FRONTEND=noninteractive
 
 [ "$(id -u)" = 0 ] || { echo "prepare.sh: booting a tree needs root" >&2; exit 1; }
-if ! command -v debootstrap systemd-nspawn systemd-analyze >/dev/null; then
+for program in debootstrap systemd-nspawn nsenter; do
+    command -v "$program" >/dev/null || missing=yes
+done
+if [ "${missing:-}" ]; then
     apt-get -qq update
-    apt-get -qq install --yes --no-install-recommends systemd debootstrap systemd-container
+    apt-get -qq install --yes --no-install-recommends debootstrap systemd-container util-linux
 fi
 mkdir -p "$directory"
 if [ ! -e "$directory/made" ]; then
