@@ -15,7 +15,7 @@ SCHEDULES ?= 50000
 ROUNDS    ?= 1000
 SEED      ?= 0
 
-.PHONY: help demo test test-scaffold bench conformance faults fuzz kill soak lint types format audit protos clean
+.PHONY: help demo test test-scaffold bench conformance faults fuzz kill soak lint types format audit protos clean test-systemd
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ test: $(VENV)/.test ## all tests, with branch coverage
 
 test-scaffold: $(VENV)/.test ## `twistdp new` to passing conformance in a fresh environment, a minute
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.scaffold.whole
+
+test-systemd: $(VENV)/.test ## the unit under a real systemd in a container; as root, on Debian
+	sh tests/systemd/prepare.sh .cache/systemd $(BIN)/python
+	TWISTDP_SYSTEMD_TREE=$(CURDIR)/.cache/systemd/tree \
+	  $(BIN)/python -m twisted.trial --reactor=asyncio tests.systemd
 
 bench: $(VENV)/.soak ## speed and size beside other plugins, a quarter of an hour (BASE=REV, ARGS=)
 	$(BIN)/python -m benchmarks.bench $(if $(BASE),--base $(BASE)) $(ARGS)
@@ -75,7 +80,7 @@ protos: ## regenerate twistdp/kubelet/*_pb2.py from protos/
 	sed -i 's/_descriptor_pool\.Default()/_descriptor_pool.DescriptorPool()/' twistdp/kubelet/*_pb2.py
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .venv-protos .venv-audit build *.egg-info .coverage* _trial_temp* .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-protos .venv-audit .cache build *.egg-info .coverage* _trial_temp* .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -19,7 +19,14 @@ from twistdp.descriptors import Reserve
 from twistdp.errors import Untrusted
 from twistdp.logs.files import RotatingFile
 from twistdp.logs.format import as_json, as_text
-from twistdp.logs.output import FileOutput, Observer, Output, StreamOutput, SyslogOutput
+from twistdp.logs.output import (
+    FileOutput,
+    Observer,
+    Output,
+    StreamOutput,
+    SyslogOutput,
+    is_journal,
+)
 
 
 class Broken:
@@ -111,6 +118,28 @@ class StreamTests(SynchronousTestCase):
         self.stream.reconfigure(encoding="ascii")
         StreamOutput(self.stream).write("I", "\u00fc x")
         self.assertEqual(self.read(), b"\\xfc x\n")
+
+    def test_priorities(self) -> None:
+        """For the journal each line begins with the event's priority, further ones too."""
+        output = StreamOutput(self.stream, priorities=True)
+        for severity in "IWEF":
+            output.write(severity, "a\n\tb")
+        lines = b"<6>a\n<6>\tb\n<4>a\n<4>\tb\n<3>a\n<3>\tb\n<2>a\n<2>\tb\n"
+        self.assertEqual(self.read(), lines)
+
+    def test_is_journal(self) -> None:
+        """The journal is known by the device and inode that systemd tells of it."""
+        fd = self.stream.fileno()
+        found = os.fstat(fd)
+        for told, expected in (
+            (f"{found.st_dev}:{found.st_ino}", True),
+            (f"{found.st_dev}:{found.st_ino + 1}", False),
+            ("", False),
+        ):
+            self.patch(os, "environ", {"JOURNAL_STREAM": told})
+            self.assertIs(is_journal(fd), expected, told)
+        self.patch(os, "environ", {})
+        self.assertIs(is_journal(fd), False)
 
     def test_long(self) -> None:
         """An event of many pages, as far as the pipe has room, is written as a whole."""

@@ -19,6 +19,7 @@ from tests.helpers import temporary_directory
 from tests.logs import HEADER
 from twistdp import klog
 from twistdp.descriptors import Reserve
+from twistdp.logs import service as logs_service
 from twistdp.logs.output import FileOutput, StreamOutput, SyslogOutput
 from twistdp.logs.service import LESS, MORE, LoggedService, LogOptions, output_for
 
@@ -236,6 +237,30 @@ class RunningTests(ServiceTestCase):
             self.reactor.turn()
             levels.append((before, klog.level()))
         self.assertEqual(levels, [(0, 1), (1, 2), (2, 1), (1, 0), (0, 0), (0, 1)])
+
+    def hangup(self, *, terminal: bool) -> object:
+        """What handles SIGHUP while the service runs."""
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
+        self.patch(logs_service, "_has_terminal", lambda: terminal)
+        self.running()
+        return signal.getsignal(signal.SIGHUP)
+
+    def test_hangup(self) -> None:
+        """A service without a terminal survives SIGHUP, and says what to do instead."""
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        self.hangup(terminal=False)
+        said: list[Any] = []
+        self.patch(klog, "info", said.append)
+        signal.raise_signal(signal.SIGHUP)
+        self.assertEqual(said, [])
+        self.reactor.turn()
+        self.assertIn("restart", said[0])
+
+    def test_hangup_of_a_terminal(self) -> None:
+        """Closing a terminal ends what runs in it, and what nohup started lives on."""
+        for handler, terminal in ((signal.SIG_DFL, True), (signal.SIG_IGN, False)):
+            signal.signal(signal.SIGHUP, handler)
+            self.assertIs(self.hangup(terminal=terminal), handler)
 
     def test_signals_are_given_back(self) -> None:
         """Once stopped, signals do what they did before."""

@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.helpers import temporary_directory
+from twistdp.condition import Standing
 from twistdp.errors import KubeletAbsent
 from twistdp.kubelet.messages import DevicePluginOptions
 from twistdp.kubelet.registration import SocketRegistration
@@ -103,6 +104,30 @@ class RegistrarTests(SynchronousTestCase):
         stream = self.streams.follow(caller)
         Deferred.fromCoroutine(anext(stream))  # type: ignore[arg-type]
         return Deferred.fromCoroutine(anext(stream))  # type: ignore[arg-type]
+
+    def test_standing(self) -> None:
+        """It is told whether a kubelet is waited for, has accepted, or something else is wrong."""
+        self.begun()
+        self.assertIs(self.registrar.standing, Standing.REGISTERING)
+        self.registration.attempts[0].errback(KubeletAbsent("none"))
+        self.assertIs(self.registrar.standing, Standing.WAITING)
+        self.assertEqual(self.attempts(), 2)
+        self.assertIs(self.registrar.standing, Standing.WAITING)
+        self.registration.attempts[1].errback(OSError(28, "No space left on device"))
+        self.assertIs(self.registrar.standing, Standing.FAILING)
+        self.registrar._kubelet_changed()
+        self.registration.attempts[2].callback(None)
+        self.assertIs(self.registrar.standing, Standing.REGISTERED)
+        self.registrar.stream_lost()
+        self.assertIs(self.registrar.standing, Standing.REGISTERING)
+
+    def test_stuck(self) -> None:
+        """An attempt that was lost, and is followed by none, is told too."""
+        self.begun()
+        self.registrar.cease()
+        self.assertIs(self.registrar.standing, Standing.STUCK)
+        self.registrar.announce()
+        self.assertIs(self.registrar.standing, Standing.REGISTERING)
 
     def attempts(self) -> int:
         """How many there were, when all that is due has happened."""
@@ -217,6 +242,13 @@ class SocketRegistrationTests(SynchronousTestCase):
         server.listens[0].callback(None)
         self.failureResultOf(attempt, KubeletAbsent)
         self.assertEqual(ended, [])
+
+    def test_missing_directory(self) -> None:
+        """The plugin directory is made by the kubelet: without it there is none."""
+        attempt, server = self.begin("/nonexistent/kubelet.sock", lambda: succeed(None))
+        server.listens[0].errback(FileNotFoundError(2, "No such file or directory"))
+        failure = self.failureResultOf(attempt, KubeletAbsent)
+        self.assertIn("waiting for /nonexistent to appear", failure.getErrorMessage())
 
     def begin(
         self,

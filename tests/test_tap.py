@@ -19,6 +19,7 @@ from tests.scanner_samples import MODULE, Named, OwnLoop, Plain, WithArguments
 from twistdp import Manager, klog, tap
 from twistdp.errors import BadSetting
 from twistdp.logs.service import LogSettings
+from twistdp.notifying import Notifier
 
 NAMED = f"--scanner={MODULE}:Named"
 
@@ -384,6 +385,26 @@ class MakeServiceTests(CommandLine):
         (maker,) = [m for m in getPlugins(IServiceMaker) if m.tapname == "deviceplugin"]
         self.assertIs(maker.options, tap.Options)
         self.assertIs(maker.makeService, tap.makeService)
+
+
+class NotifierTests(CommandLine):
+    """`tap.makeService`, when a service manager wants to be told."""
+
+    def test_notifier(self) -> None:
+        """It is the last service, so that it is stopped first; no child gets the variables."""
+        self.patch(os, "environ", {**os.environ, "NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "1"})
+        service = tap.makeService(self.parse(NAMED))
+        assert isinstance(service, MultiService)
+        self.assertIsInstance(list(service)[-1], Notifier)
+        self.assertFalse({"NOTIFY_SOCKET", "WATCHDOG_USEC"} & os.environ.keys())
+
+    def test_none(self) -> None:
+        """Nobody is told anything who does not ask."""
+        environ = {key: text for key, text in os.environ.items() if key != "NOTIFY_SOCKET"}
+        self.patch(os, "environ", environ)
+        service = tap.makeService(self.parse(NAMED))
+        assert isinstance(service, MultiService)
+        self.assertIsInstance(list(service)[-1], Manager)
 
 
 class InformationTests(CommandLine):

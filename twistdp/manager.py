@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from twistdp.accepting import NOTHING, accept, difference
 from twistdp.cdiparts import clean_leftovers, report_unless_cancelled
+from twistdp.condition import Condition, ResourceCondition, Standing
 from twistdp.devices import Devices, DeviceTree
 from twistdp.errors import BadTree
 from twistdp.exhaustion import SOON
@@ -63,6 +64,19 @@ class Manager(MultiService):
         self._failed: dict[str, str] = {}
         """Resource types that could not be served, and why."""
         self._retry: IDelayedCall | None = None
+
+    @property
+    def condition(self) -> Condition:
+        """How far it has come, while it runs."""
+        failed = self._failed.keys() - self._resources.keys()
+        return Condition(
+            self._settings.socket_dir,
+            self._cleaning is not None,
+            (
+                *(resource.condition for resource in self._resources.values()),
+                *(ResourceCondition(0, Standing.FAILING) for _ in failed),
+            ),
+        )
 
     def startService(self) -> None:
         """Watch the kubelet's directory, and scan."""

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twistdp.backoff import Backoff
+from twistdp.condition import Standing
 from twistdp.errors import KubeletAbsent, SocketTaken, TwistdpError, Untrusted
 from twistdp.exhaustion import SOON, mending
 from twistdp.klog import V
@@ -61,9 +62,22 @@ class Registrar:
         self._local = False
         """Whether this machine, not the kubelet, made the last attempt fail."""
         self._said: object = None
+        self._standing = Standing.REGISTERING
         registration.attach(
             server, lambda: streams.end_generation(STREAM_PATIENCE), self._session.outdated
         )
+
+    @property
+    def standing(self) -> Standing:
+        """How the resource stands with the kubelet, once it is started and until it is stopped.
+
+        Stuck is what is not registered and has neither an attempt that runs nor one that is
+        planned; that an attempt ends is the registration's promise.
+        """
+        busy = self._attempt is not None or (self._timer is not None and self._timer.active())
+        if self._standing is Standing.REGISTERED or busy:
+            return self._standing
+        return Standing.STUCK
 
     def start(self) -> None:
         """Serve and register, and do so again whenever it is needed."""
@@ -106,6 +120,8 @@ class Registrar:
         timer, self._timer = self._timer, None
         if timer is not None and timer.active():
             timer.cancel()
+        if self._standing is Standing.REGISTERED:
+            self._standing = Standing.REGISTERING
 
     async def _announce(self) -> None:
         V(4).info("an attempt to register begins", resource=self._resource)
@@ -119,6 +135,7 @@ class Registrar:
         self._said = None
         self._directory.say_once(None)
         self._since = self._reactor.seconds()
+        self._standing = Standing.REGISTERED
         _log.info("registered {resource} with the kubelet", resource=self._resource)
         self._session.registered()
         if self._streams.kubelets_over:  # before we heard that it was accepted
@@ -131,6 +148,8 @@ class Registrar:
             return
         self._attempt = None
         self._local = failure.check(OSError) is not None and not failure.check(TwistdpError)
+        absent = failure.check(KubeletAbsent) is not None
+        self._standing = Standing.WAITING if absent else Standing.FAILING
         self._complain(failure)
         self._session.failed()
 

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from twistdp.answers import Answers
 from twistdp.cdiparts import CdiParts
+from twistdp.condition import ResourceCondition
 from twistdp.departures import Departures
 from twistdp.devices import Devices
 from twistdp.hooks import Hooks
@@ -111,6 +112,11 @@ class Resource(Service):
     def left_out(self) -> int:
         """How many devices are not listed, since the kubelet takes no longer list."""
         return len(self._inventory.left_out)
+
+    @property
+    def condition(self) -> ResourceCondition:
+        """How many devices there are, and how it stands with the kubelet."""
+        return ResourceCondition(len(self._inventory.devices), self._registrar.standing)
 
     def startService(self) -> None:
         """Serve and register."""

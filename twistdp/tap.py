@@ -5,6 +5,7 @@ one, and installs the asyncio reactor, which gRPC needs, when none is installed 
 """
 
 import gc
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -180,6 +181,13 @@ def makeService(options: Options) -> IService:
     service = LoggedService(options, reactor)
     for manager in options.managers:
         manager.setServiceParent(service)
+    if "NOTIFY_SOCKET" in os.environ:
+        from twistdp.notifying import notifier_from
+
+        # The last one, which is stopped first: the end is told when it begins.
+        notifier_from(
+            os.environ, lambda: [manager.condition for manager in options.managers], reactor
+        ).setServiceParent(service)
     # What is there by now, mostly modules, stays: never to look through it again saves a fifth
     # of a first scan of thousands of devices.
     gc.freeze()

@@ -71,7 +71,7 @@ class MainTests(SynchronousTestCase):
     def test_commands(self) -> None:
         """Every command is a module with the two functions that make a command."""
         for name in cli.COMMANDS:
-            module = import_module(f"twistdp.cli.{name}")
+            module = import_module(f"twistdp.cli.{name.replace('-', '_')}")
             module.add_arguments(ArgumentParser())
             self.assertTrue(callable(module.run))
 

@@ -20,6 +20,7 @@ UNUSED = (
     "twistdp.health",
     "twistdp.kubelet.podresources",
     "twistdp.kubelet.podresources_v1_pb2",
+    "twistdp.notifying",
     "twistdp.scanners",
     "twistdp.sharedfile",
     "twistdp.testing",

@@ -11,8 +11,10 @@ COMMANDS = {
     "demo": "show a plugin's whole life on this machine, in a few seconds",
     "kubelet": "run an emulated kubelet to try plugins against",
     "new": "make a plugin project of your own",
+    "systemd-unit": "print a systemd unit for a plugin",
 }
-"""Each is a module here with ``add_arguments(parser)`` and ``run(arguments) -> int``."""
+"""Each is a module here, with ``_`` for ``-``, that has ``add_arguments(parser)`` and
+``run(arguments) -> int``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,4 +38,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _module(name: str):  # type: ignore[no-untyped-def]  # a module, whose functions mypy cannot know
     from importlib import import_module
 
-    return import_module(f"twistdp.cli.{name}")
+    return import_module(f"twistdp.cli.{name.replace('-', '_')}")

@@ -96,7 +96,13 @@ class SocketRegistration:
 
     async def register(self) -> None:
         """See `Registration`."""
-        await self._server.listen()
+        try:
+            await self._server.listen()
+        except FileNotFoundError as error:
+            directory = os.path.dirname(self._server.path)
+            if os.path.isdir(directory):
+                raise
+            raise KubeletAbsent(f"no kubelet yet: waiting for {directory} to appear") from error
         async with self._turns:
             check_kubelet(self._kubelet)
             await self._end_streams()  # not before: they may be all that a kubelet still has of us

@@ -38,17 +38,28 @@ class Output(Protocol):
 class StreamOutput:
     """Writes to a text stream, standard output usually; nothing stays in its buffer.
 
-    Its encoding is used, and nothing is waited for that may never come: see `Pipe`.
+    Its encoding is used, and nothing is waited for that may never come: see `Pipe`.  With
+    `priorities` each line begins with its event's, as ``<4>``, which the journal takes off again;
+    see sd-daemon(3).
     """
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, *, priorities: bool = False) -> None:
+        self._priorities = priorities
         stream.flush()  # what was said before comes first
         self._encoding = stream.encoding
         self._pipe = Pipe(stream.fileno())
 
     def write(self, severity: str, text: str) -> None:
         """See `Output`."""
+        if self._priorities:
+            text = "\n".join(f"<{PRIORITIES[severity]}>{line}" for line in text.split("\n"))
         self._pipe.write(f"{text}\n".encode(self._encoding, "backslashreplace"))
+
+
+def is_journal(fd: int) -> bool:
+    """Whether the descriptor `fd` leads to systemd's journal: JOURNAL_STREAM in systemd.exec(5)."""
+    found = os.fstat(fd)
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 class FileOutput:

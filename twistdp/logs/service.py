@@ -1,5 +1,6 @@
 """A process's log as its command line wants it: options, the observer, signals."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -18,7 +19,14 @@ from twistdp.descriptors import DescriptorWatch, Reserve
 from twistdp.errors import Untrusted
 from twistdp.logs.bridge import Bridge
 from twistdp.logs.format import as_json, as_text
-from twistdp.logs.output import FileOutput, Observer, Output, StreamOutput, SyslogOutput
+from twistdp.logs.output import (
+    FileOutput,
+    Observer,
+    Output,
+    StreamOutput,
+    SyslogOutput,
+    is_journal,
+)
 
 MORE = signal.SIGRTMIN + 1
 """The signal that raises the level by one; twistd itself uses SIGUSR1 and SIGUSR2."""
@@ -97,7 +105,7 @@ def output_for(twistd: Mapping[str, Any], reserve: Reserve) -> Output | None:
         return SyslogOutput(twistd.get("prefix") or "")
     path = twistd.get("logfile")
     if path == "-" or (not path and twistd.get("nodaemon", True)):
-        return StreamOutput(sys.stdout)
+        return StreamOutput(sys.stdout, priorities=is_journal(sys.stdout.fileno()))
     return FileOutput(path or "twistd.log", twistd.get("umask"), reserve)
 
 
@@ -106,7 +114,9 @@ class LoggedService(MultiService):
 
     An application that it is added to logs through it, unless twistd was given a ``--logger``.
     While it runs, Python's loggers and warnings are a part of the log, signals change the level
-    and rotate the file, and it is said when the process has no descriptor left.
+    and rotate the file, and it is said when the process has no descriptor left.  SIGHUP, which
+    administrators send to services to have options read again, is answered in the log instead of
+    ending the process, unless it would tell of the end of the process's terminal.
     """
 
     def __init__(self, options: LogOptions, reactor: Any) -> None:
@@ -141,6 +151,8 @@ class LoggedService(MultiService):
         self._on_signal(LESS, lambda: _change_level(-1))
         if isinstance(self._output, FileOutput) and not signal.getsignal(signal.SIGUSR1):
             self._on_signal(signal.SIGUSR1, self._output.rotate)
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL and not _has_terminal():
+            self._on_signal(signal.SIGHUP, _answer_hangup)
         super().startService()
 
     def stopService(self) -> Deferred[Any]:
@@ -172,6 +184,19 @@ def _open(output: FileOutput) -> None:
         raise SystemExit(f"deviceplugin: --logfile {output.path}: {error.strerror}") from error
     except Untrusted as error:
         raise SystemExit(f"deviceplugin: --logfile {error}") from error
+
+
+def _has_terminal() -> bool:
+    """Whether this process has a controlling terminal: see tty(4)."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+def _answer_hangup() -> None:
+    klog.info("SIGHUP changes nothing: options are read at the start only; restart for new ones")
 
 
 def _change_level(step: int) -> None:

@@ -1,0 +1,1 @@
+"""The unit under a real systemd: see `tests.systemd.machine`."""

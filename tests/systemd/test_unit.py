@@ -1,0 +1,206 @@
+"""deploy/systemd/twistdp@.service on a machine with systemd and the emulated kubelet."""
+
+import json
+import os
+import re
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.systemd.machine import Machine, booted
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+UNIT = "twistdp@lab.service"
+OPTIONS = "--scanner=samples:Nodes --removal-grace=0"
+KUBELET = r"""
+[Service]
+ExecStart=/opt/twistdp/bin/twistdp kubelet --force --dir /var/lib/kubelet/device-plugins \
+    --pod-resources /var/lib/kubelet/pod-resources/kubelet.sock
+ExecStartPre=/bin/mkdir -p /var/lib/kubelet/pod-resources
+KillSignal=SIGKILL
+"""
+REGISTERED = "1 resource, 1 device, registered"
+WAITING = "1 resource, 1 device, waiting for a kubelet in /var/lib/kubelet/device-plugins"
+MOST_EXPOSED = 1.5
+
+
+def text_of(path: str) -> str:
+    """A file of the project."""
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        return file.read()
+
+
+class UnitTests(SynchronousTestCase):
+    """A fresh node for each test."""
+
+    machine: Machine
+
+    def setUp(self) -> None:
+        """Nothing of a kubelet is there, and one device."""
+        self.machine = booted()
+        self.run_("systemctl", "stop", UNIT, "kubelet.service", check=False)
+        self.run_("sh", "-c", "rm -rf /var/lib/kubelet /run/cdi /dev/tdp* /run/systemd/system/*")
+        self.write("/etc/systemd/system/kubelet.service", KUBELET)
+        self.write(
+            "/etc/systemd/system/twistdp@.service", text_of("deploy/systemd/twistdp@.service")
+        )
+        self.write("/etc/twistdp/samples.py", text_of("tests/systemd/samples.py"))
+        self.options(OPTIONS)
+        self.run_("systemctl", "daemon-reload")
+        self.plug("tdp0")
+        self.run_("journalctl", "--rotate")
+        self.run_("journalctl", "--vacuum-time=1us")
+
+    def run_(self, *command: str, check: bool = True) -> str:
+        """See `Machine.run`."""
+        return self.machine.run(*command, check=check)
+
+    def write(self, path: str, text: str) -> None:
+        """See `Machine.write`."""
+        self.machine.write(path, text)
+
+    def options(self, options: str) -> None:
+        """Give the instance these options."""
+        self.write("/etc/twistdp/lab.env", f"PYTHONPATH=/etc/twistdp\nTWISTDP_OPTIONS={options}\n")
+
+    def plug(self, name: str) -> None:
+        """Make a device."""
+        self.run_("mknod", f"/dev/{name}", "c", "1", "3")
+
+    def start(self, *units: str) -> None:
+        """Start, and wait until systemd calls it started."""
+        self.run_("systemctl", "start", *units)
+
+    def show(self, name: str) -> str:
+        """A property of the unit."""
+        return self.run_("systemctl", "show", "--value", "--property", name, UNIT)
+
+    def becomes(self, name: str, wanted: str, seconds: float = 20.0) -> None:
+        """Wait until a property is as wanted."""
+        self.machine.until(lambda: self.show(name), lambda found: found == wanted, seconds)
+
+    def signal(self, name: str) -> None:
+        """Send the plugin a signal."""
+        self.run_("systemctl", "kill", "--kill-who=main", f"--signal={name}", UNIT)
+
+    def journal(self, unit: str = UNIT) -> list[dict[str, Any]]:
+        """What it has logged."""
+        lines = self.run_("journalctl", "--output=json", "--unit", unit).splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def test_verify(self) -> None:
+        """systemd has nothing to say against it."""
+        path = "/etc/systemd/system/twistdp@.service"
+        self.assertEqual(self.run_("systemd-analyze", "verify", path), "")
+
+    def test_security(self) -> None:
+        """It is exposed no more than it must be."""
+        said = self.run_("systemd-analyze", "security", "--no-pager", UNIT)
+        found = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)
+        assert found, said
+        self.assertLessEqual(float(found[1]), MOST_EXPOSED)
+
+    def test_without_a_kubelet(self) -> None:
+        """On a fresh node it is started when it waits; the kubelet that comes gets the devices."""
+        self.start(UNIT)
+        self.assertEqual(self.show("ActiveState"), "active")
+        self.becomes("StatusText", WAITING, 3)
+        self.start("kubelet.service")
+        self.becomes("StatusText", REGISTERED)
+        self.run_("systemctl", "kill", "--signal=KILL", "kubelet.service")
+        self.becomes("StatusText", WAITING)
+        self.start("kubelet.service")
+        self.becomes("StatusText", REGISTERED)
+        self.assertEqual(self.show("NRestarts"), "0")
+
+    def test_order(self) -> None:
+        """Started together, the kubelet comes when the plugin waits for it."""
+        self.start(UNIT, "kubelet.service")
+        ready = int(self.show("ActiveEnterTimestampMonotonic"))
+        kubelet = self.run_(
+            "systemctl", "show", "--value", "-p", "ExecMainStartTimestampMonotonic",
+            "kubelet.service",
+        )  # fmt: skip
+        self.assertLessEqual(ready, int(kubelet))
+        self.becomes("StatusText", REGISTERED)
+
+    def test_hotplug_and_cdi(self) -> None:
+        """In the sandbox devices come and go, with their CDI spec."""
+        self.start(UNIT, "kubelet.service")
+        self.becomes("StatusText", REGISTERED)
+        self.plug("tdp1")
+        self.becomes("StatusText", "1 resource, 2 devices, registered", 5)
+        specs = self.run_("sh", "-c", "stat -c '%a %n' /run/cdi/*; cat /run/cdi/*")
+        self.assertIn("/dev/tdp1", specs)
+        self.assertIn("644 /run/cdi/twistdp.", specs)
+        self.run_("rm", "/dev/tdp0")
+        self.becomes("StatusText", REGISTERED, 5)
+
+    def test_crash(self) -> None:
+        """A killed plugin is started again, and registered."""
+        self.start(UNIT, "kubelet.service")
+        self.becomes("StatusText", REGISTERED)
+        for times in range(1, 4):
+            self.signal("KILL")
+            self.becomes("NRestarts", str(times))
+            self.becomes("StatusText", REGISTERED)
+
+    def test_watchdog(self) -> None:
+        """A process that does nothing any more is replaced; one that waits for a kubelet lives."""
+        self.write(
+            f"/run/systemd/system/{UNIT}.d/short.conf",
+            "[Service]\nWatchdogSec=2\nTimeoutStopSec=1\n",
+        )
+        self.run_("systemctl", "daemon-reload")
+        self.start(UNIT)
+        fed = self.show("WatchdogTimestampMonotonic")
+        for _ in range(4):  # each is a second later, without a kubelet
+            fed = self.machine.until(
+                lambda: self.show("WatchdogTimestampMonotonic"),
+                lambda now, last=fed: now != last,
+                3,
+            )
+        self.assertEqual(self.show("NRestarts"), "0")
+        self.signal("STOP")
+        self.becomes("NRestarts", "1")
+        self.assertIn("Watchdog timeout", str(self.journal()))
+        self.becomes("StatusText", WAITING)
+
+    def test_changed_options(self) -> None:
+        """A restart takes what the environment file says by then."""
+        self.start(UNIT, "kubelet.service")
+        self.becomes("StatusText", REGISTERED)
+        self.options(f"{OPTIONS} --namespace=other.example.com")
+        self.run_("systemctl", "restart", UNIT)
+        self.becomes("StatusText", REGISTERED)
+        names = self.run_("ls", "/var/lib/kubelet/device-plugins")
+        self.assertIn("other.example.com_thing.sock", names)
+        self.assertNotIn("lab.example.com_thing.sock", names)
+
+    def test_hangup_and_stop(self) -> None:
+        """SIGHUP ends nothing; a stop leaves no socket, at once and without a failure."""
+        self.start(UNIT, "kubelet.service")
+        self.becomes("StatusText", REGISTERED)
+        process = self.show("MainPID")
+        self.signal("HUP")
+        self.machine.until(
+            lambda: str(self.journal()), lambda said: "SIGHUP changes nothing" in said, 5
+        )
+        self.assertEqual(self.show("MainPID"), process)
+        self.run_("systemctl", "stop", UNIT)
+        self.assertEqual((self.show("ActiveState"), self.show("Result")), ("inactive", "success"))
+        self.assertNotIn("lab.example", self.run_("ls", "-A", "/var/lib/kubelet/device-plugins"))
+
+    def test_priorities(self) -> None:
+        """In the journal each line has its event's priority, those of a stack too."""
+        self.start(UNIT)
+        self.plug("tdp-bad")
+        self.machine.until(
+            lambda: str(self.journal()), lambda said: "RuntimeError: this one is bad" in said, 5
+        )
+        priorities: dict[str, set[str]] = {}
+        for entry in self.journal():
+            if entry.get("_COMM") == "twistd":
+                self.assertFalse(entry["MESSAGE"].startswith("<"), entry["MESSAGE"])
+                priorities.setdefault(entry["MESSAGE"][0], set()).add(entry["PRIORITY"])
+        self.assertEqual(priorities, {"I": {"6"}, "W": {"4"}, "E": {"3"}, "\t": {"3"}})
