@@ -15,7 +15,7 @@ SCHEDULES ?= 50000
 ROUNDS    ?= 1000
 SEED      ?= 0
 
-.PHONY: help demo test bench conformance faults fuzz kill soak lint types format audit protos clean
+.PHONY: help demo test bench conformance faults fuzz kill soak test-image test-manifests lint types format audit protos clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ test: $(VENV)/.test ## all tests, with branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m twisted.trial --reactor=asyncio $(TESTS); status=$$?; \
 	  $(BIN)/coverage combine --quiet; $(BIN)/coverage report --fail-under=90 || status=1; exit $$status
+
+test-image: $(VENV)/.test ## the container image, made and put to the test, as root with apt-get (SUITE=)
+	SUITE=$(SUITE) docker/test-image
+
+test-manifests: $(VENV)/.manifests ## the manifests against Kubernetes' schemas and kubectl
+	$(BIN)/python -m twisted.trial --reactor=asyncio tests.test_manifests
 
 bench: $(VENV)/.soak ## speed and size beside other plugins, a quarter of an hour (BASE=REV, ARGS=)
 	$(BIN)/python -m benchmarks.bench $(if $(BASE),--base $(BASE)) $(ARGS)
@@ -72,7 +78,7 @@ protos: ## regenerate twistdp/kubelet/*_pb2.py from protos/
 	sed -i 's/_descriptor_pool\.Default()/_descriptor_pool.DescriptorPool()/' twistdp/kubelet/*_pb2.py
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .venv-protos .venv-audit build *.egg-info .coverage* _trial_temp* .mypy_cache .ruff_cache
+	rm -rf $(VENV) .cache .venv-protos .venv-audit build *.egg-info .coverage* _trial_temp* .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -92,6 +98,10 @@ $(VENV)/.soak: $(VENV)/bin/python setup.cfg constraints.txt
 
 $(VENV)/.fuzz: $(VENV)/bin/python setup.cfg constraints.txt
 	$(PIP) install --constraint constraints.txt $(SELF) '.[test,fuzz]'
+	touch $@ $(VENV)/.test $(VENV)/.run
+
+$(VENV)/.manifests: $(VENV)/bin/python setup.cfg constraints.txt
+	$(PIP) install --constraint constraints.txt $(SELF) '.[test,manifests]'
 	touch $@ $(VENV)/.test $(VENV)/.run
 
 $(VENV)/.lint: $(VENV)/bin/python setup.cfg constraints.txt
