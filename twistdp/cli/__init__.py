@@ -9,6 +9,7 @@ COMMANDS = {
     "conformance": "put a device plugin of any kind to the test",
     "demo": "show a plugin's whole life on this machine, in a few seconds",
     "kubelet": "run an emulated kubelet to try plugins against",
+    "manifests": "print the manifests that run a plugin on every node",
 }
 """Each is a module here with ``add_arguments(parser)`` and ``run(arguments) -> int``."""
 
