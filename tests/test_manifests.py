@@ -76,6 +76,17 @@ class BaseTests(SynchronousTestCase):
             content("deploy", "kustomize", "base", "twistdp.yaml"), printed(*base_arguments())
         )
 
+    def test_document(self) -> None:
+        """The commands in docs/kubernetes.md print manifests."""
+        commands = re.findall(
+            r"(?m)^    twistdp manifests ((?:.*\\\n)*.*)", content("docs", "kubernetes.md")
+        )
+        self.assertEqual(len(commands), 2)
+        for command in commands:
+            arguments = shlex.split(command.replace("\\\n", " "))
+            arguments = [one.replace("=deploy/", f"={ROOT}/deploy/") for one in arguments]
+            self.assertIn("kind: DaemonSet\n", printed(*arguments))
+
     def test_image(self) -> None:
         """The image's version is that of the project, in all places."""
         (version,) = re.findall(r"(?m)^version = (.*)", content("setup.cfg"))
@@ -108,6 +119,19 @@ class BuiltTests(SynchronousTestCase):
         )
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return done.stdout
+
+    def test_document(self) -> None:
+        """The kustomization in docs/kubernetes.md builds."""
+        (snippet,) = re.findall(r"(?s)```yaml\n(.*?)```", content("docs", "kubernetes.md"))
+        copy = os.path.join(temporary_directory(self), "kustomize")
+        shutil.copytree(KUSTOMIZE, copy)
+        os.mkdir(os.path.join(copy, "mine"))
+        with open(os.path.join(copy, "mine", "kustomization.yaml"), "w", encoding="utf-8") as file:
+            file.write(snippet)
+        built = self.build(copy, "mine")
+        self.check(built)
+        self.assertIn("image: lab/twistdp:0.1.0\n", built)
+        self.assertIn('lab.example.com/bench: "true"\n', built)
 
     def check(self, text: str) -> None:
         """All documents are what Kubernetes' schemas describe."""
