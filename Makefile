@@ -15,7 +15,7 @@ SCHEDULES ?= 50000
 ROUNDS    ?= 1000
 SEED      ?= 0
 
-.PHONY: help demo test test-scaffold bench conformance faults fuzz kill soak lint types format audit protos clean test-systemd
+.PHONY: help demo test test-scaffold bench conformance faults fuzz kill soak lint types format audit protos clean test-systemd test-image test-manifests
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ test-systemd: $(VENV)/.test ## the unit under a real systemd in a container; as 
 	sh tests/systemd/prepare.sh .cache/systemd $(BIN)/python
 	TWISTDP_SYSTEMD_TREE=$(CURDIR)/.cache/systemd/tree \
 	  $(BIN)/python -m twisted.trial --reactor=asyncio tests.systemd
+
+test-image: $(VENV)/.test ## the container image, made and put to the test, as root with apt-get (SUITE=)
+	SUITE=$(SUITE) docker/test-image
+
+test-manifests: $(VENV)/.manifests ## the manifests against Kubernetes' schemas and kubectl
+	$(BIN)/python -m twisted.trial --reactor=asyncio tests.cli.test_manifests tests.test_manifests
 
 bench: $(VENV)/.soak ## speed and size beside other plugins, a quarter of an hour (BASE=REV, ARGS=)
 	$(BIN)/python -m benchmarks.bench $(if $(BASE),--base $(BASE)) $(ARGS)
@@ -80,7 +86,7 @@ protos: ## regenerate twistdp/kubelet/*_pb2.py from protos/
 	sed -i 's/_descriptor_pool\.Default()/_descriptor_pool.DescriptorPool()/' twistdp/kubelet/*_pb2.py
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .venv-protos .venv-audit .cache build *.egg-info .coverage* _trial_temp* .mypy_cache .ruff_cache
+	rm -rf $(VENV) .cache .venv-protos .venv-audit build *.egg-info .coverage* _trial_temp* .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -100,6 +106,10 @@ $(VENV)/.soak: $(VENV)/bin/python setup.cfg constraints.txt
 
 $(VENV)/.fuzz: $(VENV)/bin/python setup.cfg constraints.txt
 	$(PIP) install --constraint constraints.txt $(SELF) '.[test,fuzz]'
+	touch $@ $(VENV)/.test $(VENV)/.run
+
+$(VENV)/.manifests: $(VENV)/bin/python setup.cfg constraints.txt
+	$(PIP) install --constraint constraints.txt $(SELF) '.[test,manifests]'
 	touch $@ $(VENV)/.test $(VENV)/.run
 
 $(VENV)/.lint: $(VENV)/bin/python setup.cfg constraints.txt

@@ -111,7 +111,7 @@ class WheelTests(SynchronousTestCase):
 
     def test_every_module(self) -> None:
         """Every module of the package is in it, and with them their types and the templates."""
-        expected = {"twistdp/py.typed"}
+        expected = {"twistdp/py.typed", "twistdp/cli/manifests.yaml"}
         for directory, _, files in os.walk(os.path.join(ROOT, "twistdp")):
             relative = os.path.relpath(directory, ROOT)
             expected.update(

@@ -12,6 +12,7 @@ COMMANDS = {
     "kubelet": "run an emulated kubelet to try plugins against",
     "new": "make a plugin project of your own",
     "systemd-unit": "print a systemd unit for a plugin",
+    "manifests": "print the manifests that run a plugin on every node",
 }
 """Each is a module here, with ``_`` for ``-``, that has ``add_arguments(parser)`` and
 ``run(arguments) -> int``."""

@@ -1,0 +1,164 @@
+"""Tests for `twistdp.cli.manifests`: ``twistdp manifests``."""
+
+import json
+import os
+import re
+import sys
+from io import StringIO
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.helpers import temporary_directory
+from twistdp import cli
+from twistdp.cli import manifests
+
+OPTIONS = ("--scanner=nowhere:Scanner",)
+
+
+def listed(text: str, key: str) -> list[Any]:
+    """The values of a list in rendered text."""
+    found = re.search(rf"(?m)^ *{key}:\n((?: *- .*\n)+)", text)
+    return [json.loads(line.strip()[2:]) for line in found[1].splitlines()] if found else []
+
+
+class ManifestsTestCase(SynchronousTestCase):
+    """The command, called."""
+
+    def call(self, *arguments: str, status: int = 0) -> tuple[str, str]:
+        """Output and errors of a call with this exit status."""
+        output, errors = StringIO(), StringIO()
+        self.patch(sys, "stdout", output)
+        self.patch(sys, "stderr", errors)
+        self.assertEqual(cli.main(["manifests", *arguments]), status)
+        return output.getvalue(), errors.getvalue()
+
+    def rendered(self, *arguments: str, options: tuple[str, ...] = OPTIONS) -> str:
+        """What is printed."""
+        return self.call(*arguments, "--", *options)[0]
+
+    def file(self, text: str, name: str = "mine.py") -> str:
+        """A scanner's file."""
+        path = os.path.join(temporary_directory(self), name)
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        return path
+
+
+class OptionTests(ManifestsTestCase):
+    """What of the command line is where in the output."""
+
+    def test_arguments(self) -> None:
+        """The container gets the options as they are, also those that YAML or Kubernetes read."""
+        odd = ("--set=a=$(HOME) $$", '--set=b="x"\ty', "--set=c=yes: # é\x85")
+        options = [*OPTIONS, *odd]
+        arguments = listed(
+            self.rendered(options=(*OPTIONS, *odd)).replace("\\U0000", "\\u"), "args"
+        )
+        self.assertEqual([one.replace("$$", "$") for one in arguments], options)
+        self.assertIn("$$(HOME) $$$$", arguments[1])
+
+    def test_names(self) -> None:
+        """The image, and names."""
+        text = self.rendered("--image=mine:1", "--name=lab", "--namespace=devices")
+        self.assertIn('image: "mine:1"\n', text)
+        self.assertEqual(set(re.findall(r"(?m)^  name: (.*)", text)), {"devices", "lab"})
+        self.assertEqual(set(re.findall(r"(?m)^  namespace: (.*)", text)), {"devices"})
+
+    def test_paths(self) -> None:
+        """The container has the kubelet's directory and /dev, or what it is told to."""
+        plugins = {"name": "kubelet", "mountPath": "/var/lib/kubelet/device-plugins"}
+        dev = {"name": "host-0", "mountPath": "/dev", "readOnly": True}
+        self.assertEqual(listed(self.rendered(), "volumeMounts"), [plugins, dev])
+        text = self.rendered(
+            "--host-path=/run/colors", options=(*OPTIONS, "--plugin-dir=/x/plugins")
+        )
+        self.assertEqual(
+            [(one["mountPath"], one.get("readOnly")) for one in listed(text, "volumeMounts")],
+            [("/x/plugins", None), ("/run/colors", True)],
+        )
+
+    def test_watcher(self) -> None:
+        """The registry's parent, and nothing twice."""
+        options = (*OPTIONS, "--registration=watcher")
+        for flags, expected in (
+            ((), ["/var/lib/kubelet", "/dev"]),
+            (("--cdi",), ["/var/lib/kubelet", "/var/run/cdi", "/dev"]),
+        ):
+            mounts = listed(self.rendered(*flags, options=options), "volumeMounts")
+            self.assertEqual([one["mountPath"] for one in mounts], expected)
+
+    def test_cdi(self) -> None:
+        """Specs are written, which makes their directory; who holds devices is only asked."""
+        text = self.rendered("--cdi", options=(*OPTIONS, "--cdi-dir=/etc/cdi"))
+        self.assertEqual(
+            listed(text, "volumes")[1:3],
+            [
+                {"name": "cdi", "hostPath": {"path": "/etc/cdi", "type": "DirectoryOrCreate"}},
+                {
+                    "name": "pod-resources",
+                    "hostPath": {"path": "/var/lib/kubelet/pod-resources", "type": "Directory"},
+                },
+            ],
+        )
+
+    def test_selinux(self) -> None:
+        """The type is there when it is asked for."""
+        self.assertNotIn("seLinux", self.rendered())
+        self.assertIn("type: container_device_plugin_t\n", self.rendered("--selinux"))
+
+    def test_refusals(self) -> None:
+        """What is wrong is one line and status 1."""
+        for arguments, expected in (
+            (["--name=Big", "--", *OPTIONS], "--name Big: use at most 40"),
+            (["--host-path=dev", "--", *OPTIONS], "--host-path dev: give an absolute path"),
+            (["--scanner-file=/nonexistent", "--", *OPTIONS], "/nonexistent"),
+            (["--", *OPTIONS, "--set=a=\udcff"], "surrogates"),
+        ):
+            output, errors = self.call(*arguments, status=1)
+            self.assertEqual((output, errors.count("\n")), ("", 1))
+            self.assertTrue(errors.startswith("twistdp manifests: "), errors)
+            self.assertIn(expected, errors)
+        for options, expected in (
+            ([], "--scanner is missing"),
+            ([*OPTIONS, "--wrong"], "--wrong"),
+            ([*OPTIONS, "--registration=x"], "registration 'x'"),
+        ):
+            error = self.assertRaises(SystemExit, cli.main, ["manifests", "--", *options])
+            self.assertIn(expected, str(error))
+
+
+class ScannerFileTests(ManifestsTestCase):
+    """``--scanner-file``"""
+
+    def test_in_the_path(self) -> None:
+        """The file is in a ConfigMap, in the container, and where Python looks."""
+        path = self.file("a = 1\n\nb = 2\n")
+        text = self.rendered(f"--scanner-file={path}")
+        self.assertIn('data:\n  "mine.py": |\n    a = 1\n\n    b = 2\n---\n', text)
+        self.assertEqual(listed(text, "env"), [{"name": "PYTHONPATH", "value": "/etc/twistdp"}])
+        self.assertEqual(listed(text, "volumeMounts")[-1]["mountPath"], "/etc/twistdp")
+        name = listed(text, "volumes")[-1]["configMap"]["name"]
+        self.assertIn(f"kind: ConfigMap\nmetadata:\n  name: {name}\n", text)
+
+    def test_name_changes(self) -> None:
+        """Another text is another ConfigMap, so that pods are replaced."""
+        names = {
+            listed(self.rendered(f"--scanner-file={self.file(text)}"), "volumes")[-1]["configMap"][
+                "name"
+            ]
+            for text in ("a = 1\n", "a = 2\n", "a = 1\n")
+        }
+        self.assertEqual(len(names), 2)
+
+    def test_odd_texts(self) -> None:
+        """What YAML would change in a block is quoted instead."""
+        for text in ("", "a", " a\n", "\na\n", "a\n\n", "a\tb\n", "a\r\n", "\n"):
+            self.assertEqual(json.loads(manifests.block(text).replace("U0000", "u")), text)
+
+    def test_odd_name(self) -> None:
+        """A name that no ConfigMap takes is refused."""
+        _, errors = self.call(
+            f"--scanner-file={self.file('', 'my file.py')}", "--", *OPTIONS, status=1
+        )
+        self.assertIn("a ConfigMap takes no file of this name", errors)

@@ -1,0 +1,128 @@
+"""The container image, run as the manifests have it: read-only, without capabilities.
+
+``make test-image`` makes it and runs these; without it they are skipped.
+"""
+
+import json
+import os
+import re
+import signal
+import sys
+from subprocess import run
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.trial.unittest import TestCase
+
+from tests.helpers import soon, temporary_directory
+from twistdp.testing import FakeKubelet
+from twistdp.testing.process import ChildProcess
+
+IMAGE = os.environ.get("TWISTDP_TEST_IMAGE", "")
+
+KUBELET = "/var/lib/kubelet"
+NULL = "lab.example.com/null"
+OPTIONS = (
+    "--scanner=twistdp.scanners:GlobScanner",
+    "--set=resource=null",
+    "--set=pattern=/dev/null,/dev/zero",
+    "--namespace=lab.example.com",
+)
+
+RUN = f"""set -e
+root=$1 kubelet=$2 directory=$3 user=$4
+shift 4
+mount --bind "$root" "$root"
+mount -o remount,bind,ro "$root"
+mount --bind "$kubelet" "$root{KUBELET}"
+mount --bind /dev "$root/dev"
+mount -o remount,bind,ro "$root/dev"
+exec unshare --root="$root" --wd="$directory" setpriv --reuid="$user" --regid="$user" \
+    --clear-groups --bounding-set=-all --inh-caps=-all --no-new-privs env -i "$@"
+"""
+"""Each program replaces the one before it, so that the child is the container's process."""
+
+
+def buildah(*arguments: str) -> str:
+    """What a command of buildah says."""
+    done = run(["buildah", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+class ImageTests(TestCase):
+    """A container of the image."""
+
+    timeout = 60
+    skip = None if IMAGE else "no image: run `make test-image`"
+
+    async def setUp(self) -> None:
+        """A container, not running, and a kubelet with its directories."""
+        self.container = buildah("from", f"localhost/{IMAGE}")
+        self.addCleanup(buildah, "rm", self.container)
+        self.root = buildah("mount", self.container)
+        config = json.loads(buildah("inspect", self.container))["OCIv1"]["config"]
+        self.config: dict[str, Any] = config
+        for path in (KUBELET, "/dev"):
+            os.makedirs(self.root + path, exist_ok=True)
+        self.directory = temporary_directory(self)
+        os.chmod(self.directory, 0o755)  # as the kubelet's is
+        self.registry = os.path.join(self.directory, "plugins_registry")
+        plugins = os.path.join(self.directory, "device-plugins")
+        for path in (self.registry, plugins):
+            os.mkdir(path)
+        self.kubelet = FakeKubelet(plugins, registry_dir=self.registry)
+        await self.kubelet.start()
+        self.addCleanup(self.kubelet.stop)
+
+    def start(self, *options: str, user: int = 0) -> ChildProcess:
+        """The image's entry point."""
+        child = ChildProcess(
+            [
+                *("/usr/bin/unshare", "--mount", "/bin/sh", "-c", RUN, "container"),
+                *(self.root, self.directory, self.config["WorkingDir"], str(user)),
+                *(*self.config["Env"], *self.config["Entrypoint"], *options),
+            ],
+            reactor=reactor,
+        )
+        self.addCleanup(self.end, child)
+        return child
+
+    async def end(self, child: ChildProcess) -> None:
+        """End a child if it has not been done; it must not have met anything unusual."""
+        if child.pid:
+            child.signal("TERM")
+            self.assertEqual(await soon(child.ended), -signal.SIGTERM, child.output)
+
+    async def test_life(self) -> None:
+        """Devices are listed and allocated, nothing is complained about, and memory is measured."""
+        child = self.start(*OPTIONS)
+        await self.kubelet.listed(NULL, ["null", "zero"])
+        given = await soon(self.kubelet.allocate(NULL, 1))
+        self.assertIn(given.devices[0].host_path, ("/dev/null", "/dev/zero"))
+        with open(f"/proc/{child.pid}/status", encoding="ascii") as file:
+            status = dict(re.findall(r"(\w+):\s+(\w+)", file.read()))
+        self.assertEqual(int(status["CapEff"], 16) | int(status["CapBnd"], 16), 0)
+        sys.stdout.write(f"\nresident memory {int(status['VmRSS']) / 1024:.1f} MiB\n")
+        await self.end(child)
+        self.assertNotRegex(child.output, r"(?m)^[WEF]\d{4} |Traceback|cache")
+
+    async def test_without_root(self) -> None:
+        """Found by the plugin watcher, it need not be root where the directories are its own."""
+        for path in (self.directory, self.registry):
+            os.chown(path, 65532, 65532)
+        self.start(*OPTIONS, "--registration=watcher", user=65532)
+        await self.kubelet.listed(NULL, ["null", "zero"])
+
+    async def test_help(self) -> None:
+        """Help is there, and so is the list of commands, without a word about its cache."""
+        child = self.start("--help")
+        self.assertEqual(await soon(child.ended), 0)
+        self.assertIn("--scanner=", child.output)
+        self.assertNotIn("cache", child.output)
+
+    def test_nothing_that_only_builds(self) -> None:
+        """No pip, and no tests of dependencies."""
+        names = {name for _, names, _ in os.walk(f"{self.root}/opt/twistdp") for name in names}
+        self.assertIn("grpc", names)
+        self.assertEqual(names & {"pip", "setuptools", "test", "tests"}, set())
