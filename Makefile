@@ -15,10 +15,11 @@ SCHEDULES ?= 50000
 ROUNDS    ?= 1000
 SEED      ?= 0
 
-.PHONY: help demo test bench conformance faults fuzz kill soak lint types format audit protos clean
+.PHONY: help demo test bench conformance faults fuzz kill soak lint types format audit protos clean \
+  docs diagram update-k8s
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.run ## the whole life of a device plugin, in a few seconds
 	$(BIN)/twistdp demo $(ARGS)
@@ -64,6 +65,16 @@ audit: $(VENV)/.lint ## known vulnerabilities of what is pinned, where a data ba
 	  pip-audit==2.10.1; } || echo "audit: pip-audit cannot be installed"
 	$(BIN)/python .ci/audit.py . .venv-audit/bin/pip-audit
 
+docs: ## a site of docs/ in build/docs, any warning is an error
+	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip --disable-pip-version-check --quiet install \
+	  --requirement docs/requirements.txt --constraint constraints.txt $(SELF) .
+	.venv-docs/bin/python -m sphinx --quiet --fail-on-warning --nitpicky --fresh-env \
+	  -b html docs build/docs
+
+diagram: ## draw docs/imports.svg anew
+	$(PYTHON) .ci/diagram.py
+
 protos: ## regenerate twistdp/kubelet/*_pb2.py from protos/
 	test -x .venv-protos/bin/python || $(PYTHON) -m venv .venv-protos
 	.venv-protos/bin/python -m pip --disable-pip-version-check --quiet install grpcio-tools==1.75.1
@@ -71,8 +82,15 @@ protos: ## regenerate twistdp/kubelet/*_pb2.py from protos/
 	  --pyi_out=twistdp/kubelet protos/*.proto
 	sed -i 's/_descriptor_pool\.Default()/_descriptor_pool.DescriptorPool()/' twistdp/kubelet/*_pb2.py
 
+update-k8s: ## the kubelet's APIs of another Kubernetes, FROM=DIR (VERSION=1.37 for the table)
+	test -x .venv-protos/bin/python || $(PYTHON) -m venv .venv-protos
+	.venv-protos/bin/python -m pip --disable-pip-version-check --quiet install grpcio-tools==1.75.1
+	.venv-protos/bin/python .ci/update_k8s.py '$(FROM)' $(VERSION)
+	$(MAKE) protos
+	$(MAKE) test TESTS='$(TESTS)'
+
 clean: ## remove what the targets made
-	rm -rf $(VENV) .venv-protos .venv-audit build *.egg-info .coverage* _trial_temp* .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-* build dist *.egg-info .coverage* _trial_temp* .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
