@@ -16,7 +16,7 @@ ROUNDS    ?= 1000
 SEED      ?= 0
 
 .PHONY: help demo test bench conformance faults fuzz kill soak lint types format audit protos clean \
-  docs diagram update-k8s
+  docs diagram update-k8s test-lowest test-newest dist changelog
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,40 @@ audit: $(VENV)/.lint ## known vulnerabilities of what is pinned, where a data ba
 	  timeout 120 .venv-audit/bin/python -m pip --disable-pip-version-check --quiet install \
 	  pip-audit==2.10.1; } || echo "audit: pip-audit cannot be installed"
 	$(BIN)/python .ci/audit.py . .venv-audit/bin/pip-audit
+
+# What shows soon whether a version of a dependency will do.
+SOME_TESTS = $(subst /,.,$(basename $(wildcard tests/test_*.py))) tests.rpc tests.kubelet \
+  tests.integration.test_life
+
+test-lowest: ## some tests with the lowest versions that setup.cfg allows
+	rm -rf .venv-lowest
+	$(PYTHON) -m venv .venv-lowest
+	$(PYTHON) .ci/bounds.py setup.cfg > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip --disable-pip-version-check --quiet install \
+	  --constraint .venv-lowest/constraints.txt $(SELF) . hypothesis coverage setuptools wheel
+	# What the tests use of it runs without grpcio, of which it wants a newer one.
+	.venv-lowest/bin/python -m pip --disable-pip-version-check --quiet install --no-deps \
+	  grpcio-tools==1.75.1
+	.venv-lowest/bin/python -m twisted.trial --reactor=asyncio $(SOME_TESTS)
+
+test-newest: ## the same tests with the newest versions, without any pin
+	rm -rf .venv-newest
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/python -m pip --disable-pip-version-check --quiet install wheel
+	.venv-newest/bin/python -m pip --disable-pip-version-check --quiet install $(SELF) '.[test]'
+	.venv-newest/bin/python -m twisted.trial --reactor=asyncio $(SOME_TESTS)
+
+dist: .venv-dist/.done ## sdist, wheel and bill of materials in dist/, checked and tried
+	.venv-dist/bin/python .ci/dist.py dist
+
+changelog: .venv-dist/.done ## move newsfragments/ into CHANGELOG.md, under setup.cfg's version
+	.venv-dist/bin/towncrier build --yes --version "$$(sed -n 's/^version = //p' setup.cfg)"
+
+.venv-dist/.done: .ci/dist.txt
+	$(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/python -m pip --disable-pip-version-check --quiet install --upgrade pip
+	.venv-dist/bin/python -m pip --disable-pip-version-check --quiet install --requirement $<
+	touch $@
 
 docs: ## a site of docs/ in build/docs, any warning is an error
 	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
