@@ -116,12 +116,12 @@ protos: ## regenerate twistdp/kubelet/*_pb2.py from protos/
 	  --pyi_out=twistdp/kubelet protos/*.proto
 	sed -i 's/_descriptor_pool\.Default()/_descriptor_pool.DescriptorPool()/' twistdp/kubelet/*_pb2.py
 
-update-k8s: ## the kubelet's APIs of another Kubernetes, FROM=DIR (VERSION=1.37 for the table)
+update-k8s: $(VENV)/.test ## the kubelet's APIs of another Kubernetes, FROM=DIR (VERSION=1.37 for the table)
 	test -x .venv-protos/bin/python || $(PYTHON) -m venv .venv-protos
 	.venv-protos/bin/python -m pip --disable-pip-version-check --quiet install grpcio-tools==1.75.1
 	.venv-protos/bin/python .ci/update_k8s.py '$(FROM)' $(VERSION)
 	$(MAKE) protos
-	$(MAKE) test TESTS='$(TESTS)'
+	$(BIN)/python -m twisted.trial --reactor=asyncio $(TESTS)
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .venv-* build dist *.egg-info .coverage* _trial_temp* .mypy_cache .ruff_cache
