@@ -15,10 +15,12 @@ SCHEDULES ?= 50000
 ROUNDS    ?= 1000
 SEED      ?= 0
 
-.PHONY: help demo test test-scaffold bench conformance faults fuzz kill soak lint types format audit protos clean test-systemd test-image test-manifests
+.PHONY: help demo test test-scaffold test-systemd test-image test-manifests test-lowest test-newest \
+  bench conformance faults fuzz kill soak lint types format audit docs diagram protos update-k8s dist \
+  changelog clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.run ## the whole life of a device plugin, in a few seconds
 	$(BIN)/twistdp demo $(ARGS)
@@ -78,6 +80,50 @@ audit: $(VENV)/.lint ## known vulnerabilities of what is pinned, where a data ba
 	  pip-audit==2.10.1; } || echo "audit: pip-audit cannot be installed"
 	$(BIN)/python .ci/audit.py . .venv-audit/bin/pip-audit
 
+# What shows soon whether a version of a dependency will do.
+SOME_TESTS = $(subst /,.,$(basename $(wildcard tests/test_*.py))) tests.rpc tests.kubelet \
+  tests.integration.test_life
+
+test-lowest: ## some tests with the lowest versions that setup.cfg allows
+	rm -rf .venv-lowest
+	$(PYTHON) -m venv .venv-lowest
+	$(PYTHON) .ci/bounds.py setup.cfg > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip --disable-pip-version-check --quiet install \
+	  --constraint .venv-lowest/constraints.txt $(SELF) . hypothesis coverage setuptools wheel
+	# What the tests use of it runs without grpcio, of which it wants a newer one.
+	.venv-lowest/bin/python -m pip --disable-pip-version-check --quiet install --no-deps \
+	  grpcio-tools==1.75.1
+	.venv-lowest/bin/python -m twisted.trial --reactor=asyncio $(SOME_TESTS)
+
+test-newest: ## the same tests with the newest versions, without any pin
+	rm -rf .venv-newest
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/python -m pip --disable-pip-version-check --quiet install wheel
+	.venv-newest/bin/python -m pip --disable-pip-version-check --quiet install $(SELF) '.[test]'
+	.venv-newest/bin/python -m twisted.trial --reactor=asyncio $(SOME_TESTS)
+
+dist: .venv-dist/.done ## sdist, wheel and bill of materials in dist/, checked and tried
+	.venv-dist/bin/python .ci/dist.py dist
+
+changelog: .venv-dist/.done ## move newsfragments/ into CHANGELOG.md, under setup.cfg's version
+	.venv-dist/bin/towncrier build --yes --version "$$(sed -n 's/^version = //p' setup.cfg)"
+
+.venv-dist/.done: .ci/dist.txt
+	$(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/python -m pip --disable-pip-version-check --quiet install --upgrade pip
+	.venv-dist/bin/python -m pip --disable-pip-version-check --quiet install --requirement $<
+	touch $@
+
+docs: ## a site of docs/ in build/docs, any warning is an error
+	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip --disable-pip-version-check --quiet install \
+	  --requirement docs/requirements.txt --constraint constraints.txt $(SELF) .
+	.venv-docs/bin/python -m sphinx --quiet --fail-on-warning --nitpicky --fresh-env \
+	  -b html docs build/docs
+
+diagram: ## draw docs/imports.svg anew
+	$(PYTHON) .ci/diagram.py
+
 protos: ## regenerate twistdp/kubelet/*_pb2.py from protos/
 	test -x .venv-protos/bin/python || $(PYTHON) -m venv .venv-protos
 	.venv-protos/bin/python -m pip --disable-pip-version-check --quiet install grpcio-tools==1.75.1
@@ -85,8 +131,15 @@ protos: ## regenerate twistdp/kubelet/*_pb2.py from protos/
 	  --pyi_out=twistdp/kubelet protos/*.proto
 	sed -i 's/_descriptor_pool\.Default()/_descriptor_pool.DescriptorPool()/' twistdp/kubelet/*_pb2.py
 
+update-k8s: $(VENV)/.test ## the kubelet's APIs of another Kubernetes, FROM=DIR (VERSION=1.37 for the table)
+	test -x .venv-protos/bin/python || $(PYTHON) -m venv .venv-protos
+	.venv-protos/bin/python -m pip --disable-pip-version-check --quiet install grpcio-tools==1.75.1
+	.venv-protos/bin/python .ci/update_k8s.py '$(FROM)' $(VERSION)
+	$(MAKE) protos
+	$(BIN)/python -m twisted.trial --reactor=asyncio $(TESTS)
+
 clean: ## remove what the targets made
-	rm -rf $(VENV) .cache .venv-protos .venv-audit build *.egg-info .coverage* _trial_temp* .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-* .cache build dist *.egg-info .coverage* _trial_temp* .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

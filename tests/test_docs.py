@@ -4,8 +4,10 @@ import ast
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +16,10 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 import twistdp
 from twistdp import settings
+from twistdp.cli import COMMANDS
 from twistdp.scaffold.checklist import ITEMS
 from twistdp.scaffold.project import Project
+from twistdp.tap import Options
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DOCS = os.path.join(ROOT, "docs")
@@ -32,7 +36,7 @@ class LinkTests(SynchronousTestCase):
 
     def test_links(self) -> None:
         """Links within the project lead somewhere, and the README leads to every document."""
-        paths = [os.path.join(DOCS, name) for name in os.listdir(DOCS)]
+        paths = [os.path.join(DOCS, name) for name in os.listdir(DOCS) if name.endswith(".md")]
         for path in (os.path.join(ROOT, "README.md"), *paths):
             for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text_of(path)):
                 found = os.path.join(os.path.dirname(path), target)
@@ -40,6 +44,144 @@ class LinkTests(SynchronousTestCase):
         readme = text_of(os.path.join(ROOT, "README.md"))
         for path in paths:
             self.assertIn(f"(docs/{os.path.basename(path)})", readme)
+
+    def test_contents(self) -> None:
+        """The site's table of contents has every document once."""
+        listed = re.findall(r"(?m)^   ([a-z-]+)$", text_of(os.path.join(DOCS, "index.rst")))
+        pages = [Path(name).stem for name in os.listdir(DOCS) if name.endswith((".md", ".rst"))]
+        self.assertEqual(sorted(listed), sorted(set(pages) - {"index"}))
+
+    def test_api(self) -> None:
+        """The API's page has every public name."""
+        text = text_of(os.path.join(DOCS, "api.rst"))
+        described = set(re.findall(r":: (?:twistdp\.)?(\w+)", text))
+        self.assertEqual(set(twistdp.__all__) - described, set())
+
+
+class CommandTests(SynchronousTestCase):
+    """Commands in all documents: each is one that there is."""
+
+    def test_make(self) -> None:
+        """Targets of make are those of the Makefile."""
+        targets = set(re.findall(r"(?m)^([a-z0-9-]+):", text_of(os.path.join(ROOT, "Makefile"))))
+        named = set(re.findall(r"(?:^    |`)make ([a-z0-9-]+)", documents(), re.MULTILINE))
+        self.assertGreater(len(named), 10)
+        self.assertEqual(named - targets, set())
+
+    def test_twistd(self) -> None:
+        """Options of `twistd deviceplugin` are known to it."""
+        known = {"--" + name.rstrip("=") for name in Options().longOpt}
+        commands = re.findall(r"deviceplugin((?: |\\?\n +)--[^`#]*?)(?:`|\n\n|\n$)", documents())
+        named = {option for command in commands for option in re.findall(r"--[a-z-]+", command)}
+        self.assertIn("--set", named)
+        self.assertEqual(named - known, set())
+
+    def test_twistdp(self) -> None:
+        """Commands of `twistdp` are known to it."""
+        named = set(re.findall(r"(?:^    |`)twistdp ([a-z-]+)", documents(), re.MULTILINE))
+        self.assertIn("conformance", named)
+        self.assertEqual(named - set(COMMANDS), set())
+
+
+class SnippetTests(TestCase):
+    """Programs that are printed with the name of their file run as they are."""
+
+    timeout = 120
+
+    async def run_tests(self, document: str, module: str, **more: str) -> None:
+        """Write a document's programs to their files and run the tests among them."""
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        for name, text in {**programs(document), **more}.items():
+            with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        out, err, status = await getProcessOutputAndValue(
+            sys.executable,
+            ["-m", "twisted.trial", "--reactor=asyncio", module],
+            env=os.environ,
+            path=directory,
+        )
+        self.assertEqual(status, 0, (out + err).decode())
+
+    async def test_testing(self) -> None:
+        """The plugin of docs/testing.md passes the tests there."""
+        await self.run_tests("testing.md", "test_lamps")
+
+    async def test_migrating(self) -> None:
+        """The plugins of docs/migrating.md give a container what those they replace did."""
+        await self.run_tests("migrating.md", "test_migrated", **{"test_migrated.py": MIGRATED})
+
+    def test_by_hand(self) -> None:
+        """What docs/migrating.md shows of the plugin written by hand is of the example."""
+        blocks = re.findall(
+            r"by hand:\n\n```python\n(.*?)```",
+            text_of(os.path.join(DOCS, "migrating.md")),
+            re.DOTALL,
+        )
+        self.assertEqual(len(blocks), 2)
+        example = text_of(os.path.join(ROOT, "examples", "plain_grpcio.py"))
+        for block in blocks:
+            self.assertIn("".join(block.split()), "".join(example.split()))
+
+    def test_all_parse(self) -> None:
+        """Every other snippet is Python at least."""
+        for path in (*Path(DOCS).glob("*.md"), Path(ROOT, "README.md")):
+            for block in re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL):
+                ast.parse(textwrap.dedent("if True:\n" + block if block[0] == " " else block))
+
+
+class DiagramTests(SynchronousTestCase):
+    """docs/imports.svg."""
+
+    def test_true(self) -> None:
+        """It shows the imports that there are."""
+        script = os.path.join(ROOT, ".ci", "diagram.py")
+        child = subprocess.run([sys.executable, script, "--check"], check=False)
+        self.assertEqual(child.returncode, 0, "run 'make diagram'")
+
+
+MIGRATED = """
+import os, tempfile
+from twisted.trial.unittest import TestCase
+from twistdp import Manager, Settings
+from twistdp.testing import FakeKubelet
+from files import FileScanner
+from ports import PortScanner
+
+class Tests(TestCase):
+    async def answer(self, scanner, resource):
+        kubelet = FakeKubelet(tempfile.mkdtemp())
+        await kubelet.start()
+        self.addCleanup(kubelet.stop)
+        settings = Settings(plugin_dir=kubelet.directory)
+        manager = Manager(scanner.namespace, scanner, settings=settings)
+        manager.startService()
+        self.addCleanup(manager.stopService)
+        await kubelet.until(lambda: kubelet.allocatable(resource) == 1)
+        return await kubelet.allocate(resource)
+
+    async def test(self):
+        devices = tempfile.mkdtemp()
+        path = os.path.join(devices, "port0")
+        open(path, "w").close()
+        answer = await self.answer(FileScanner(devices), "plain.example.com/file")
+        self.assertEqual(answer.mounts[0].container_path, "/run/files/port0")
+        answer = await self.answer(PortScanner(devices + "/port*"), "fpga.example.com/port")
+        self.assertEqual(answer.devices[0].host_path, path)
+        self.assertEqual(dict(answer.annotations), {"fpga.example.com/mode": "af"})
+"""
+
+
+def documents() -> str:
+    """All documents."""
+    paths = [Path(ROOT, "README.md"), *sorted(Path(DOCS).glob("*.md"))]
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
+
+
+def programs(document: str) -> dict[str, str]:
+    """The programs of a document that are introduced by the name of their file."""
+    text = text_of(os.path.join(DOCS, document))
+    return dict(re.findall(r"`(\w+\.py)`[^`]*:\n\n```python\n(.*?)```", text, re.DOTALL))
 
 
 class SecurityTests(SynchronousTestCase):

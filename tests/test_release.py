@@ -1,0 +1,92 @@
+"""Tests for what makes and checks a release: ``.ci/dist.py``, ``.ci/bounds.py``, the workflows."""
+
+import importlib.util
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.helpers import temporary_directory
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def loaded(name: str) -> Any:
+    """A script, as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / ".ci" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+bounds, dist = loaded("bounds"), loaded("dist")
+
+
+class BoundsTests(SynchronousTestCase):
+    """The constraints of ``make test-lowest``."""
+
+    def test_pins(self) -> None:
+        """Each lower bound is a pin, with the marker of the requirement."""
+        text = '[options]\ninstall_requires =\n  a >= 1.2\n  b.c>=3; python_version >= "3.12"\n'
+        self.assertEqual(list(bounds.lowest(text)), ["a==1.2", 'b.c==3; python_version >= "3.12"'])
+
+    def test_no_bound(self) -> None:
+        """A dependency without a lower bound is refused."""
+        text = "[options]\ninstall_requires =\n  a\n"
+        self.assertRaises(ValueError, list, bounds.lowest(text))
+
+    def test_ours(self) -> None:
+        """All dependencies of this package have one."""
+        pins = list(bounds.lowest((ROOT / "setup.cfg").read_text()))
+        self.assertIn("pyinotify==0.9.6", pins)
+
+
+class DistTests(SynchronousTestCase):
+    """The checks of ``make dist``."""
+
+    def wheel(self, name: str, mode: int = 0o644, **members: str) -> Path:
+        """An archive."""
+        path = Path(self.directory) / name
+        with zipfile.ZipFile(path, "w") as archive:
+            for member, text in members.items():
+                info = zipfile.ZipInfo(member)
+                info.external_attr = mode << 16
+                archive.writestr(info, text)
+        return path
+
+    def setUp(self) -> None:
+        """A directory for archives."""
+        self.directory = temporary_directory(self)
+
+    def test_same(self) -> None:
+        """Equal wheels are equal."""
+        self.assertEqual(dist.differences(self.wheel("a", x="1"), self.wheel("b", x="1")), [])
+
+    def test_different(self) -> None:
+        """Content, mode and presence of members are told by name."""
+        one = self.wheel("a", x="1", y="1")
+        self.assertEqual(dist.differences(one, self.wheel("b", x="1", y="2", z="")), ["y", "z"])
+        other = self.wheel("b", mode=0o600, x="1", y="1")
+        self.assertEqual(dist.differences(one, other), ["x", "y"])
+
+    def test_command(self) -> None:
+        """A line of the list counts, not a word in another one's text."""
+        self.assertTrue(dist.lists_the_command("Commands:\n    deviceplugin   Serve"))
+        self.assertFalse(dist.lists_the_command("Commands:\n    web   not a deviceplugin"))
+
+
+class WorkflowTests(SynchronousTestCase):
+    """The workflows of a public forge."""
+
+    def test_targets(self) -> None:
+        """They run targets of the Makefile, all that .ci/run does, and may only read."""
+        text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+        makefile = (ROOT / "Makefile").read_text()
+        used = set(" ".join(re.findall(r"(?:run: make|target:) ([a-z -]+)", text)).split())
+        self.assertEqual(used - set(re.findall(r"(?m)^([a-z0-9-]+):", makefile)), set())
+        checks = " ".join(re.findall(r"(?m)^make ([a-z ]+)", (ROOT / ".ci" / "run").read_text()))
+        self.assertEqual(set(checks.split()) - used, set())
+        self.assertIn("permissions:\n  contents: read\n", text)

@@ -1,0 +1,126 @@
+"""Tests for ``.ci/update_k8s.py``, with a Kubernetes that was made up."""
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.helpers import temporary_directory
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def loaded() -> Any:
+    """The script, as a module."""
+    spec = importlib.util.spec_from_file_location("update_k8s", ROOT / ".ci" / "update_k8s.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+script = loaded()
+
+
+class UpdateTests(SynchronousTestCase):
+    """A newer Kubernetes beside a copy of our protos."""
+
+    def setUp(self) -> None:
+        """A checkout with the same APIs, as Kubernetes lays them out."""
+        base = Path(temporary_directory(self))
+        self.protos = base / "protos"
+        shutil.copytree(ROOT / "protos", self.protos)
+        self.checkout = base / "kubernetes"
+        self.apis = self.checkout / "staging/src/k8s.io/kubelet/pkg/apis"
+        for name, origin in script.SOURCES.items():
+            path = self.apis / origin
+            path.parent.mkdir(parents=True)
+            text = (self.protos / name).read_text()
+            path.write_text(
+                text.replace(
+                    'syntax = "proto3";',
+                    'syntax = "proto3";\n\nimport "github.com/gogoproto/gogo.proto";\n'
+                    "option (gogoproto.marshaler_all) = true;\n"
+                    'option go_package = "k8s.io/kubelet/pkg/apis/x";',
+                )
+            )
+        self.said: list[str] = []
+        script.print = self.said.append
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Change the newer API."""
+        path = self.apis / script.SOURCES[name]
+        text = path.read_text()
+        self.assertIn(old, text)
+        path.write_text(text.replace(old, new))
+
+    def update(self, version: str = "") -> int:
+        """Run it."""
+        status: int = script.update(self.checkout, version, self.protos)
+        return status
+
+    def test_same(self) -> None:
+        """What is for Go is no difference, and nothing is replaced."""
+        self.assertEqual(self.update(), 0)
+        self.assertEqual([line.partition(": ")[2] for line in self.said], 3 * [SAME])
+        for name in os.listdir(ROOT / "protos"):
+            self.assertEqual((self.protos / name).read_text(), (ROOT / "protos" / name).read_text())
+
+    def test_changes(self) -> None:
+        """What is added, removed and changed is told, and the file replaced without Go's part."""
+        name = "pluginregistration_v1.proto"
+        self.edit(name, "string error = 2;", "bytes error = 2;\n  string why = 3;")
+        self.edit(name, "string endpoint = 3;", "")
+        self.edit(name, "string name = 2;", "string name = 2 [deprecated = true];")
+        self.edit(
+            name,
+            "rpc GetInfo(InfoRequest) returns (PluginInfo) {}",
+            "rpc GetInfo(InfoRequest) returns (stream PluginInfo) {}\n"
+            "  rpc Forget(InfoRequest) returns (PluginInfo) {}",
+        )
+        self.assertEqual(self.update("1.99"), 0)
+        self.assertEqual(
+            [line.strip() for line in self.said if line.startswith("  ")],
+            [
+                "removed  field PluginInfo.endpoint optional string = 3  (breaking)",
+                "changed  field PluginInfo.name: optional string = 2 -> "
+                "optional string = 2 deprecated",
+                "changed  field RegistrationStatus.error: optional string = 2 -> "
+                "optional bytes = 2  (breaking)",
+                "added    field RegistrationStatus.why optional string = 3",
+                "added    method Registration.Forget InfoRequest -> PluginInfo",
+                "changed  method Registration.GetInfo: InfoRequest -> PluginInfo -> "
+                "InfoRequest -> stream PluginInfo  (breaking)",
+            ],
+        )
+        self.assertIn("string why = 3;", (self.protos / name).read_text())
+        self.assertNotIn("gogo", (self.protos / name).read_text())
+        self.assertEqual((self.protos / "README.md").read_text().count("Kubernetes 1.99 |"), 3)
+
+    def test_released_files(self) -> None:
+        """A directory of files with our names will do; one that is missing is an error."""
+        shutil.rmtree(self.checkout)
+        shutil.copytree(self.protos, self.checkout)
+        self.assertEqual(self.update(), 0)
+        os.unlink(self.checkout / "podresources_v1.proto")
+        self.assertEqual(self.update(), 1)
+
+    def test_another_version(self) -> None:
+        """A version of an API that we do not have is told."""
+        (self.apis / "deviceplugin/v1").mkdir()
+        (self.apis / "deviceplugin/v1/api.proto").write_text("")
+        self.update()
+        self.assertIn("deviceplugin/v1/api.proto", self.said[-1])
+
+    def test_broken(self) -> None:
+        """What does not compile replaces nothing."""
+        self.edit("podresources_v1.proto", "message", "massage")
+        self.assertEqual(self.update(), 1)
+        name = "podresources_v1.proto"
+        self.assertEqual((self.protos / name).read_text(), (ROOT / "protos" / name).read_text())
+
+
+SAME = "the API is the same"
