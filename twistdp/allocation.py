@@ -30,7 +30,8 @@ def select(
     or `UnhealthyDevice` with a text for the pod's status.
     """
     wanted = set(ids)
-    if unknown := sorted((id_ for id_ in wanted if id_ not in devices), key=natural_key):
+    if unknown := [id_ for id_ in wanted if id_ not in devices]:
+        unknown.sort(key=natural_key)
         raise UnknownDevice(
             f"{resource} has no device {listed(unknown)} (any more): it was unplugged or renamed "
             "since the pod was scheduled; delete the pod, and a new one gets a present device"

@@ -71,10 +71,9 @@ class Answers:
         _check_size(request)
         if self._hooks.allocates:
             return self._allocate_with_hooks(request)
-        answer = messages.allocate_response(
-            [self._container(part.devices_ids) for part in request.container_requests]
-        )
-        self._gave(request)
+        wanted = [list(part.devices_ids) for part in request.container_requests]
+        answer = messages.allocate_response([self._container(ids) for ids in wanted])
+        self.handed_out.update(*wanted)
         return answer
 
     async def preferred(self, request: messages.PreferredAllocationRequest) -> Message:

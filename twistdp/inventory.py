@@ -25,17 +25,8 @@ class _Entry:
     key: str  # natural
     numa: Sequence[int]
     listed: bytes
-    _container: bytes | None = None
-
-    @property
-    def container(self) -> bytes:
-        """What a container gets of it, encoded when it is handed out for the first time.
-
-        Not before: of thousands of devices that appear most are never asked for.
-        """
-        if self._container is None:
-            self._container = container_part(self.info)
-        return self._container
+    container: bytes | None = None
+    """What a container gets of it, once it has been handed out: most never are."""
 
 
 class Inventory:
@@ -158,9 +149,14 @@ class Inventory:
     def container(self, ids: Iterable[str]) -> bytes:
         """The ContainerAllocateResponse for these ids; raises what `select` and `combine` do."""
         chosen = self._select(ids)
-        if not self._shared or len(chosen) == 1:
-            return b"".join(self._entries[device_id].container for device_id in chosen)
-        return container_part(self._combined(chosen))
+        if self._shared and len(chosen) > 1:
+            return container_part(self._combined(chosen))
+        parts = []
+        for entry in [self._entries[device_id] for device_id in chosen]:
+            if entry.container is None:
+                entry.container = container_part(entry.info)
+            parts.append(entry.container)
+        return b"".join(parts)
 
     def response(self, ids: Iterable[str]) -> ContainerAllocateResponse:
         """The same as a value, for hooks."""
