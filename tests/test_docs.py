@@ -62,8 +62,10 @@ class CommandTests(SynchronousTestCase):
     """Commands in all documents: each is one that there is."""
 
     def test_make(self) -> None:
-        """Targets of make are those of the Makefile."""
-        targets = set(re.findall(r"(?m)^([a-z0-9-]+):", text_of(os.path.join(ROOT, "Makefile"))))
+        """Targets of make are those of the Makefile, or of a project that `twistdp new` makes."""
+        template = os.path.join(ROOT, "twistdp", "scaffold", "template", "Makefile.in")
+        makefiles = text_of(os.path.join(ROOT, "Makefile")) + text_of(template)
+        targets = set(re.findall(r"(?m)^([a-z0-9-]+):", makefiles))
         named = set(re.findall(r"(?:^    |`)make ([a-z0-9-]+)", documents(), re.MULTILINE))
         self.assertGreater(len(named), 10)
         self.assertEqual(named - targets, set())
