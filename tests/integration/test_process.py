@@ -209,10 +209,10 @@ class HotPlugTests(ProcessTestCase):
             os.path.join(self.plugins, "block.example.com_loop.sock"), reactor=reactor
         )
         request = AllocateRequest(
-            container_requests=[ContainerAllocateRequest(devices_ids=["loop0"])]
+            container_requests=[ContainerAllocateRequest(devices_ids=["null"])]
         )
         answer = await channel.unary(ALLOCATE, request, AllocateResponse, 5)
-        self.assertEqual(answer.container_responses[0].devices[0].host_path, "/dev/loop0")
+        self.assertEqual(answer.container_responses[0].devices[0].host_path, "/dev/null")
         await channel.close()
         os.kill(pid, signal.SIGTERM)
         await self.kubelet.until(
