@@ -27,7 +27,7 @@ class Goal:
             return None
         # As it is shown: nobody is told that 1.15 is more than 1.15.
         if math.isfinite(value):
-            value = round(value, 2)
+            value = round(value, 2) if self.times else float(f"{value:.3g}")
         return value >= self.bound if figure.more else value <= self.bound
 
     def shown(self, figure: Figure) -> str:

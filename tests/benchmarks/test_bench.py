@@ -88,6 +88,7 @@ class GoalTests(SynchronousTestCase):
         for value, met in ((4.0, True), (5.0, True), (5.004, True), (5.01, False), (NEVER, False)):
             self.assertIs(goal.is_met(Figure("ms", values={OURS: [value]})), met)
         self.assertFalse(goal.is_met(Figure("", more=True, values={OURS: [4.0]})))
+        self.assertFalse(Goal(0.06).is_met(Figure("s", values={OURS: [0.063]})))
         self.assertTrue(goal.is_met(Figure("", more=True, values={OURS: [6.0]})))
 
     def test_floor(self) -> None:
