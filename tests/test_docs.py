@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 from twisted.internet.utils import getProcessOutputAndValue
@@ -250,31 +249,3 @@ class ScaffoldTests(SynchronousTestCase):
         assert targets is not None
         for target in re.findall("`(.*?)`", targets[1]):
             self.assertRegex(made["Makefile"], rf"(?m)^{target}:")
-
-
-class LogLineTests(SynchronousTestCase):
-    """docs/operations.md, "When something runs out"."""
-
-    def test_log_lines(self) -> None:
-        """Each line in the table is one that the code logs, where … stands for what varies."""
-        with open(os.path.join(DOCS, "operations.md"), encoding="utf-8") as file:
-            section = file.read().split("## When something runs out")[1].split("\n## ")[0]
-        lines = re.findall(r"^\| `([^`]*)`", section, re.MULTILINE)
-        self.assertGreater(len(lines), 10)
-        texts = "\n".join(texts_of_the_code())
-        for line in lines:
-            for part in filter(None, re.split("[ ,:;]*…[ ,:;]*", line)):
-                self.assertIn(part, texts)
-
-
-def texts_of_the_code() -> Iterator[str]:
-    """All string constants of twistdp, with … for what is put in."""
-    for path in Path(twistdp.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.JoinedStr):
-                parts = (
-                    part.value if isinstance(part, ast.Constant) else "…" for part in node.values
-                )
-                yield "".join(map(str, parts))
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield re.sub(r"\{\w*(:\S*)?\}", "…", node.value)

@@ -1,0 +1,204 @@
+"""What the service can log, read from its source."""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import twistdp
+
+SOURCE = Path(twistdp.__file__).parent
+
+NOT_THE_SERVICE = {"cli", "conformance", "scaffold", "testing"}
+"""Packages that do not run on a node."""
+
+LEVELS = {
+    "info": "I",
+    "warn": "W",
+    "warning": "W",
+    "error": "E",
+    "failure": "E",
+    "failuresHandled": "E",
+    "critical": "E",
+    "fatal": "F",
+}
+"""The severity of what the methods of a Logger, and the functions of `twistdp.klog`, log."""
+
+SAYING = {
+    "_say": "W",
+    "say_once": "W",
+    "_complain": "W",
+    "report_unless_cancelled": "E",
+}
+"""Functions of ours that log a text that they are given."""
+
+ERRORS = {
+    "KubeletAbsent": "W",
+    "OSError": "W",
+    "RegistrationRefused": "W",
+    "SocketTaken": "W",
+    "SpecNotWritten": "E",
+    "Untrusted": "W",
+}
+"""Errors whose texts are logged as they are."""
+
+PASSED_ON = {
+    "cdiparts.py",
+    "kubelet/directory.py",
+    "registrar.py",
+    "rpc/server.py",
+    "scanners/globbing.py",
+}
+"""Modules with a call whose whole text is a variable: one of those above."""
+
+
+class Message(NamedTuple):
+    """One message."""
+
+    level: str
+    """``I``, ``W``, ``E``, ``F``, or the level of verbosity that shows it, as in ``4``."""
+    text: str
+    """With … for what varies."""
+
+
+def messages() -> Iterator[Message]:
+    """All messages of the service."""
+    texts = dict(_own_texts())
+    for path in sorted(SOURCE.rglob("*.py")):
+        where = path.relative_to(SOURCE)
+        if where.parts[0] in NOT_THE_SERVICE or where.name.endswith("_pb2.py"):
+            continue
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        constants = _assigned(module)
+        for scope in ast.walk(module):
+            if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+                names = {**constants, **_assigned(scope)}
+                for node in ast.walk(scope):
+                    if isinstance(node, ast.Call):
+                        for message in _of(node, names, texts):
+                            if re.search("[a-z]", message.text):
+                                yield message
+                            elif str(where) not in PASSED_ON:
+                                # It may be that all of a message varies, as of "lab/lamp: 3 devices".
+                                yield message
+            elif isinstance(scope, ast.ClassDef):
+                yield from _inherited(scope, constants, texts)
+
+
+def _of(
+    call: ast.Call, names: Mapping[str, ast.expr], texts: Mapping[str, "OwnText"]
+) -> Iterator[Message]:
+    """What a call logs, or the message of the error that it makes."""
+    function, arguments = call.func, [template(argument, names) for argument in call.args]
+    if isinstance(function, ast.Attribute):
+        name, of = function.attr, function.value
+    else:
+        name, of = getattr(function, "id", ""), None
+    if isinstance(of, ast.Name) and of.id in ("_log", "klog") and name in LEVELS:
+        yield Message(LEVELS[name], arguments[0])
+        for keyword in call.keywords:  # a part of it that is a text of its own
+            if " " in (text := template(keyword.value, names)) and not re.search("[a-z]", arguments[0]):
+                yield Message(LEVELS[name], text)
+    elif isinstance(of, ast.Call) and getattr(of.func, "id", "") == "V" and name == "info":
+        yield Message(template(of.args[0], names), arguments[0])
+    elif name == "Record" and arguments[0] in ("I", "W", "E", "F"):
+        yield Message(arguments[0], arguments[6])
+    elif name in SAYING:
+        yield from (Message(SAYING[name], text) for text in arguments if " " in text)
+    elif name == "addErrback" and getattr(call.args[0], "id", "") in SAYING:
+        yield Message(SAYING[call.args[0].id], arguments[1])  # type: ignore[attr-defined]
+    elif name in texts:
+        yield Message(ERRORS[name], texts[name].filled(arguments))
+    elif name in ERRORS:
+        yield from (Message(ERRORS[name], text) for text in arguments if " " in text)
+
+
+class OwnText(NamedTuple):
+    """The text that an error's class makes of its arguments."""
+
+    parameters: list[str]
+    parts: list[str | ast.expr]
+
+    def filled(self, arguments: list[str]) -> str:
+        """The text with these arguments."""
+        given = dict(zip(self.parameters, arguments, strict=False))
+        parts = [
+            part if isinstance(part, str) else given.get(getattr(part, "id", ""), "…")
+            for part in self.parts
+        ]
+        return _collapsed("".join(parts))
+
+
+def _own_texts() -> Iterator[tuple[str, OwnText]]:
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and node.name in ERRORS:
+                for call in _calls_of_base(node):
+                    text = call.args[0]
+                    if isinstance(text, ast.JoinedStr):
+                        yield node.name, OwnText(_parameters(node), _parts(text))
+
+
+def _inherited(
+    node: ast.ClassDef, names: Mapping[str, ast.expr], texts: Mapping[str, OwnText]
+) -> Iterator[Message]:
+    """The messages of a class that is such an error of a special kind."""
+    for base in node.bases:
+        if isinstance(base, ast.Name) and base.id in texts:
+            for call in _calls_of_base(node):
+                arguments = [template(argument, names) for argument in call.args]
+                yield Message(ERRORS[base.id], texts[base.id].filled(arguments))
+
+
+def _calls_of_base(node: ast.ClassDef) -> Iterator[ast.Call]:
+    for call in ast.walk(node):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "super().__init__":
+            yield call
+
+
+def _parameters(node: ast.ClassDef) -> list[str]:
+    for method in node.body:
+        if isinstance(method, ast.FunctionDef) and method.name == "__init__":
+            return [argument.arg for argument in method.args.args[1:]]
+    return []
+
+
+def _assigned(scope: ast.AST) -> dict[str, ast.expr]:
+    """What the names of a scope stand for."""
+    nodes = ast.iter_child_nodes(scope) if isinstance(scope, ast.Module) else ast.walk(scope)
+    return {
+        target.id: node.value
+        for node in nodes
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def template(node: ast.expr, names: Mapping[str, ast.expr]) -> str:
+    """A text with … for what varies in it."""
+    if isinstance(node, ast.Constant):
+        text = re.sub(r"\{\w*(:[^}]*)?\}", "…", str(node.value))
+    elif isinstance(node, ast.JoinedStr):
+        text = "".join(part if isinstance(part, str) else "…" for part in _parts(node))
+    elif isinstance(node, ast.Name) and node.id in names:
+        others = {name: value for name, value in names.items() if name != node.id}
+        text = template(names[node.id], others)
+    elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "format":
+        assert isinstance(node.func, ast.Attribute)
+        text = template(node.func.value, names)
+    else:
+        text = "…"
+    return _collapsed(text)
+
+
+def _parts(text: ast.JoinedStr) -> list[str | ast.expr]:
+    return [
+        str(part.value) if isinstance(part, ast.Constant) else part.value
+        for part in text.values
+    ]
+
+
+def _collapsed(text: str) -> str:
+    return re.sub("…+", "…", " ".join(text.split()))

@@ -1,0 +1,55 @@
+"""docs/messages.md has every message that the service can log, and no other."""
+
+import re
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.docs.messages import Message, messages
+from tests.docs.pages import page
+
+
+class MessageTests(SynchronousTestCase):
+    """The tables of docs/messages.md."""
+
+    def setUp(self) -> None:
+        """Collect both."""
+        self.logged = set(messages())
+        self.told = [
+            Message(level, text)
+            for text, level in re.findall(
+                r"^\| `([^`]*)` \| (\w) \|", page("docs/messages.md"), re.MULTILINE
+            )
+        ]
+
+    def test_collected(self) -> None:
+        """What is collected are messages of each kind."""
+        self.assertGreater(len(self.logged), 60)
+        self.assertEqual({message.level for message in self.logged}, {"I", "W", "E", "4"})
+        for text in (
+            "the log level has changed",  # of klog
+            "serving …, tried again every second",  # through a variable
+            "tidying CDI specs",  # through an errback
+            "no kubelet answers on …: registration waits until one does",  # a constant
+            "… cannot be trusted: others may write in … (user …, group …, mode …); chmod go-w …",
+        ):
+            self.assertIn(text, {message.text for message in self.logged})
+
+    def test_all(self) -> None:
+        """Each row is a message of that level, and each message has a row."""
+        found = {row: best(row, self.logged) for row in self.told}
+        self.assertEqual(
+            [row for row, message in found.items() if message is None], [], "rows without message"
+        )
+        self.assertEqual(self.logged - set(found.values()), set(), "messages without row")
+
+
+def best(row: Message, logged: set[Message]) -> Message | None:
+    """The message that a row tells of, maybe with something put in for its …; None if none."""
+    fitting = [message for message in logged if message.level == row.level and fits(row, message)]
+    return max(fitting, key=lambda message: len(message.text.replace("…", "")), default=None)
+
+
+def fits(row: Message, message: Message) -> bool:
+    """Whether a row's text is a message's, after the resource's name or without."""
+    parts = map(re.escape, message.text.split("…"))
+    return re.fullmatch("(.*: )?" + "(.*)".join(parts), row.text) is not None
