@@ -1,0 +1,214 @@
+"""Every command and every program that is printed in the pages is run, or named here with where."""
+
+import ast
+import json
+import os
+import re
+import textwrap
+from configparser import ConfigParser
+from typing import NamedTuple
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from tests.docs.pages import PAGES, ROOT, Block, blocks, commands, page
+from tests.docs.session import Session
+
+
+class Elsewhere(NamedTuple):
+    """Why commands are not run here, and what does run them."""
+
+    commands: str
+    """A pattern for the whole command."""
+    where: str
+    """A target of make, a module of tests, or nothing."""
+    why: str
+
+
+NOT_HERE = (
+    Elsewhere("make test", "make test", "it is what runs this"),
+    Elsewhere("make lint types", "make lint", "needs ruff and mypy; .ci/run runs it"),
+    Elsewhere("make audit", "tests.test_audit", "asks data bases in the network"),
+    Elsewhere("make (soak|kill|bench)( .*)?", "tests.benchmarks", "minutes; it is run in short there"),
+    Elsewhere("make update-k8s .*", "tests.test_update_k8s", "changes the checkout"),
+    Elsewhere("(cd thermo|make demo|make check)", "make test-scaffold", "pip, for a minute"),
+    Elsewhere("pip wheel .*", "make test-scaffold", "pip, as above"),
+    Elsewhere("pip install twistdp", "make dist", "no index has it before a release; a wheel is installed there"),
+    Elsewhere("docker build .*", "make test-image", "needs root and buildah"),
+    Elsewhere("kubectl kustomize .*", "make test-manifests", "needs kubectl"),
+    Elsewhere("twistdp conformance --bind .*", "tests.conformance.test_program", "mounts over the node's directory"),
+    Elsewhere("python3 -m venv /opt/.*", "make test-systemd", "needs root and a booted systemd"),
+    Elsewhere("cp deploy/systemd/.*", "make test-systemd", "as above"),
+    Elsewhere("mkdir -p /etc/twistdp .*", "make test-systemd", "as above"),
+    Elsewhere("systemctl .*", "make test-systemd", "as above"),
+)
+
+ONLY_ON = {"(cd thermo|make demo|make check)": {"docs/scaffold.md"}}
+"""Patterns of `NOT_HERE` that count on some pages only."""
+
+REPLACED = {
+    r"/tmp/(colors|lab)\b": r"BASE/\1",
+    r"/run/colors": "BASE/colors",
+    r"/dev/ttyUSB\*": "/dev/nul[l]",
+    r"\bmodule:Class\b": "examples.color:ColorScanner",
+    r"--set key=value": "--set directory=/run/colors",
+    r"(?m)^(twistd -n .*?deviceplugin)(?!.*--plugin-dir)": r"\1 --plugin-dir=BASE/plugins",
+    # All checks are run by tests.conformance.
+    r"(?m)^(twistdp conformance)(?!.*--only)": r"\1 --only registration.registers",
+    r"\bPID$": "LAST_PID",
+    r"\btwistdp check DIR\b": "twistdp check thermo",
+    r"\btwistdp check --run DIR\b": "twistdp check --help",
+}
+"""What stands for what is printed: this machine has neither a kubelet nor serial lines."""
+
+SERVES = r"twistd -n\b|twistdp kubelet\b"
+"""Commands that end when they are told to."""
+
+MY_PLUGIN = """#!/bin/sh
+# A plugin of somebody's: ./my-plugin [--plugin-dir=]PLUGINS [DEVICES]
+devices=${2:-$(mktemp -d -p BASE)}
+touch "$devices/blue-0"
+exec twistd -n --pidfile= deviceplugin --plugin-dir="${1#--plugin-dir=}" \\
+  --scanner=examples.color:ColorScanner --set directory="$devices"
+"""
+
+BEFORE = {
+    "README.md": ["twistdp kubelet --dir BASE/plugins"],
+    "docs/operations.md": ["twistdp kubelet --dir BASE/plugins"],
+}
+"""What is there on a node."""
+
+CONTEXT = {
+    "docs/first-plugin.md": "from colors import *\nfrom twistdp import DeviceSpec",
+    "docs/hooks.md": """
+from twistdp import HEALTHY, DeviceInfo, DeviceSpec
+device_id, path, node = "a", "/dev/a", DeviceSpec("/dev/a", "/dev/a")
+answers = lambda path: True
+""",
+}
+"""What programs without a file's name rely on; those of a page follow each other in one namespace."""
+
+LANGUAGES = {"sh", "python", "output", "text", "yaml", "ini", "json", "go"}
+
+
+class PageTests(SynchronousTestCase):
+    """Each page is gone through from its first block to its last."""
+
+    def test_all_are_gone_through(self) -> None:
+        """There is a test here for every page with a block."""
+        for path in PAGES:
+            self.assertTrue(not list(blocks(path)) or hasattr(self, name_of_test(path)), path)
+
+    def test_not_here(self) -> None:
+        """What is run elsewhere is printed somewhere, and that elsewhere exists."""
+        printed = [c for path in PAGES for b in blocks(path) if b.language == "sh" for c in commands(b.text)]
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        for elsewhere in NOT_HERE:
+            with self.subTest(elsewhere.commands):
+                pattern = re.compile(elsewhere.commands)
+                self.assertTrue(any(map(pattern.fullmatch, printed)), "is printed nowhere")
+                if elsewhere.where.startswith("make "):
+                    self.assertRegex(makefile, rf"(?m)^{elsewhere.where[5:]}:")
+                else:
+                    self.assertTrue(is_module(elsewhere.where), elsewhere.where)
+
+    def go_through(self, path: str) -> None:
+        """Do what a reader does."""
+        if path == "README.md" and (os.geteuid() != 0 or not os.path.exists("/dev/loop-control")):
+            raise SkipTest("it makes device nodes: run it as root, where there are loop devices")
+        session = Session(REPLACED, SERVES)
+        self.addCleanup(session.close)
+        script = os.path.join(session.directory, "my-plugin")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(MY_PLUGIN.replace("BASE", session.base))
+        os.chmod(script, 0o755)
+        os.mkdir(os.path.join(session.base, "plugins"), 0o755)
+        for command in BEFORE.get(path, ()):
+            session.run(command.replace("BASE", session.base))
+        namespace: dict[str, object] = {}
+        for block in blocks(path):
+            self.assertIn(block.language, LANGUAGES, f"{block}: name the block's language")
+            getattr(self, f"do_{block.language}", lambda *_: None)(block, session, namespace)
+
+    def do_sh(self, block: Block, session: Session, _: object) -> None:
+        """Type it."""
+        for command in commands(block.text):
+            if not is_elsewhere(command, block.page):
+                session.run(command)
+
+    def do_output(self, block: Block, session: Session, _: object) -> None:
+        """See it."""
+        session.expect(block)
+
+    def do_python(self, block: Block, session: Session, namespace: dict[str, object]) -> None:
+        """Save it, or run it; what is a part of an example is run with that."""
+        if block.words.endswith("by hand:"):
+            example = (ROOT / "examples" / "plain_grpcio.py").read_text(encoding="utf-8")
+            self.assertIn("".join(block.text.split()), "".join(example.split()))
+        elif block.file is not None:
+            ast.parse(block.text, str(block))
+            session.write(block)
+        else:
+            import sys
+
+            before = set(sys.modules)
+            sys.path.insert(0, session.directory)
+            try:
+                if not namespace:
+                    exec(CONTEXT.get(block.page, ""), namespace)
+                exec(compile(textwrap.dedent(block.text), str(block), "exec"), namespace)
+            finally:
+                sys.path.remove(session.directory)
+                for name in set(sys.modules) - before:
+                    if getattr(sys.modules[name], "__file__", None) and str(
+                        sys.modules[name].__file__
+                    ).startswith(session.directory):
+                        del sys.modules[name]
+
+    def do_json(self, block: Block, *_: object) -> None:
+        """Read it."""
+        json.loads(block.text)
+
+    def do_ini(self, block: Block, *_: object) -> None:
+        """Read it."""
+        ConfigParser(strict=False, interpolation=None).read_string(block.text)
+
+    def do_yaml(self, block: Block, *_: object) -> None:
+        """Read it, where there is a parser: `make test-manifests` has one."""
+        try:
+            import yaml  # type: ignore[import-untyped,unused-ignore]
+        except ImportError:
+            return
+        list(yaml.safe_load_all(block.text))
+
+
+def is_elsewhere(command: str, path: str) -> bool:
+    """Whether a command is named in `NOT_HERE`."""
+    return any(
+        re.fullmatch(elsewhere.commands, command)
+        and path in ONLY_ON.get(elsewhere.commands, {path})
+        for elsewhere in NOT_HERE
+    )
+
+
+def is_module(name: str) -> bool:
+    """Whether there is a module, or a package, of tests of this name."""
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or path.joinpath("__init__.py").exists()
+
+
+def name_of_test(path: str) -> str:
+    """The name of a page's test."""
+    return "test_" + re.sub(r"\W", "_", path.removeprefix("docs/").removesuffix(".md").lower())
+
+
+def _add(path: str) -> None:
+    def test(self: PageTests) -> None:
+        self.go_through(path)
+
+    test.__doc__ = f"{path} does what it says."
+    setattr(PageTests, name_of_test(path), test)
+
+
+for _path in PAGES:
+    if any(blocks(_path)):
+        _add(_path)
