@@ -70,20 +70,23 @@ def messages() -> Iterator[Message]:
         if where.parts[0] in NOT_THE_SERVICE or where.name.endswith("_pb2.py"):
             continue
         module = ast.parse(path.read_text(encoding="utf-8"))
-        constants = _assigned(module)
-        for scope in ast.walk(module):
-            if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
-                names = {**constants, **_assigned(scope)}
-                for node in ast.walk(scope):
-                    if isinstance(node, ast.Call):
-                        for message in _of(node, names, texts):
-                            if re.search("[a-z]", message.text):
-                                yield message
-                            elif str(where) not in PASSED_ON:
-                                # It may be that all of a message varies, as of "lab/lamp: 3 devices".
-                                yield message
-            elif isinstance(scope, ast.ClassDef):
-                yield from _inherited(scope, constants, texts)
+        for message in _in(module, texts):
+            # It may be that all of a message varies, as of "lab.example.com/lamp: 3 devices".
+            if re.search("[a-z]", message.text) or str(where) not in PASSED_ON:
+                yield message
+
+
+def _in(module: ast.Module, texts: Mapping[str, "OwnText"]) -> Iterator[Message]:
+    """The messages of a module."""
+    constants = _assigned(module)
+    for scope in ast.walk(module):
+        if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+            names = {**constants, **_assigned(scope)}
+            for node in ast.walk(scope):
+                if isinstance(node, ast.Call):
+                    yield from _of(node, names, texts)
+        elif isinstance(scope, ast.ClassDef):
+            yield from _inherited(scope, constants, texts)
 
 
 def _of(
@@ -97,17 +100,17 @@ def _of(
         name, of = getattr(function, "id", ""), None
     if isinstance(of, ast.Name) and of.id in ("_log", "klog") and name in LEVELS:
         yield Message(LEVELS[name], arguments[0])
-        for keyword in call.keywords:  # a part of it that is a text of its own
-            if " " in (text := template(keyword.value, names)) and not re.search("[a-z]", arguments[0]):
-                yield Message(LEVELS[name], text)
+        if not re.search("[a-z]", arguments[0]):  # a part of it may be a text of its own
+            parts = [template(keyword.value, names) for keyword in call.keywords]
+            yield from (Message(LEVELS[name], text) for text in parts if " " in text)
     elif isinstance(of, ast.Call) and getattr(of.func, "id", "") == "V" and name == "info":
         yield Message(template(of.args[0], names), arguments[0])
     elif name == "Record" and arguments[0] in ("I", "W", "E", "F"):
         yield Message(arguments[0], arguments[6])
     elif name in SAYING:
         yield from (Message(SAYING[name], text) for text in arguments if " " in text)
-    elif name == "addErrback" and getattr(call.args[0], "id", "") in SAYING:
-        yield Message(SAYING[call.args[0].id], arguments[1])  # type: ignore[attr-defined]
+    elif name == "addErrback" and (called := getattr(call.args[0], "id", "")) in SAYING:
+        yield Message(SAYING[called], arguments[1])
     elif name in texts:
         yield Message(ERRORS[name], texts[name].filled(arguments))
     elif name in ERRORS:
@@ -195,8 +198,7 @@ def template(node: ast.expr, names: Mapping[str, ast.expr]) -> str:
 
 def _parts(text: ast.JoinedStr) -> list[str | ast.expr]:
     return [
-        str(part.value) if isinstance(part, ast.Constant) else part.value
-        for part in text.values
+        str(part.value) if isinstance(part, ast.Constant) else part.value for part in text.values
     ]
 
 

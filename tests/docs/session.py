@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -88,8 +89,17 @@ class Session:
         """Make the file that a block is the content of, or add the block to it."""
         assert block.file is not None
         adds = re.search(r"\bAdd to `[^`]*`:$", block.words) is not None
-        with open(os.path.join(self.directory, block.file), "a" if adds else "w") as file:
-            file.write(self.put(block.text))
+        self._put(os.path.join(self.directory, block.file), block.text, "a" if adds else "w")
+
+    def execute(self, text: str) -> None:
+        """Run a program that has no file's name, after all before it that had none."""
+        script = os.path.join(self.base, "nameless.py")
+        self._put(script, text, "a")
+        self.run(f"PYTHONPATH=. python {script}")
+
+    def _put(self, path: str, text: str, mode: str) -> None:
+        with open(path, mode, encoding="utf-8") as file:
+            file.write(self.put(text))
 
     def run(self, command: str) -> None:
         """Run one command; raises AssertionError if it fails.  A server has printed something."""
@@ -102,9 +112,9 @@ class Session:
         where = os.path.join(self.base, "pwd")
         environment = {key: value for key, value in os.environ.items() if key[:4] != "MAKE"}
         environment["PATH"] = f"{sys.prefix}/bin:{environment['PATH']}"
-        environment["PYTHONPATH"] = str(ROOT)
+        script = f"exec {command}" if serves else f"{command}\ns=$?; pwd >{where}; exit $s"
         process = subprocess.Popen(
-            ["bash", "-c", f"exec {command}" if serves else f"{command}\ns=$?; pwd >{where}; exit $s"],
+            ["bash", "-c", script],
             cwd=self.directory,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -133,7 +143,7 @@ class Session:
                 terminal.process.wait()
 
     def expect(self, block: Block) -> None:
-        """Wait until a terminal has, since the last command, the lines of a block in their order."""
+        """Wait until a terminal has a block's lines, in their order, since the last command."""
         wanted = [shape(self.put(line)) for line in block.text.splitlines() if line.strip()]
         self._until(
             lambda: any(
@@ -149,15 +159,14 @@ class Session:
     def _keys(self) -> list[selectors.SelectorKey]:
         return list(self._selector.get_map().values())
 
-    def _until(self, condition: "object", what: str) -> bool:
-        assert callable(condition)
+    def _until(self, condition: Callable[[], bool], what: str) -> bool:
         end = time.monotonic() + PATIENCE
         while not condition():
             left = end - time.monotonic()
             if left <= 0 or not self._keys():
                 raise AssertionError(f"{what}\n{self._all_printed()}")
             for key, _ in self._selector.select(left):
-                data = key.fileobj.read()  # type: ignore[union-attr]
+                data = key.fileobj.read()
                 if data:
                     key.data.printed += data.decode(errors="replace")
                 else:

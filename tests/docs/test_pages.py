@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.docs.pages import PAGES, ROOT, Block, blocks, commands, page
+from tests.docs.pages import PAGES, ROOT, Block, blocks, commands
 from tests.docs.session import Session
 
 
@@ -28,14 +28,24 @@ NOT_HERE = (
     Elsewhere("make test", "make test", "it is what runs this"),
     Elsewhere("make lint types", "make lint", "needs ruff and mypy; .ci/run runs it"),
     Elsewhere("make audit", "tests.test_audit", "asks data bases in the network"),
-    Elsewhere("make (soak|kill|bench)( .*)?", "tests.benchmarks", "minutes; it is run in short there"),
+    Elsewhere(
+        "make (soak|kill|bench)( .*)?", "tests.benchmarks", "minutes; it is run in short there"
+    ),
     Elsewhere("make update-k8s .*", "tests.test_update_k8s", "changes the checkout"),
     Elsewhere("(cd thermo|make demo|make check)", "make test-scaffold", "pip, for a minute"),
     Elsewhere("pip wheel .*", "make test-scaffold", "pip, as above"),
-    Elsewhere("pip install twistdp", "make dist", "no index has it before a release; a wheel is installed there"),
+    Elsewhere(
+        "pip install twistdp",
+        "make dist",
+        "no index has it before a release; a wheel is installed there",
+    ),
     Elsewhere("docker build .*", "make test-image", "needs root and buildah"),
     Elsewhere("kubectl kustomize .*", "make test-manifests", "needs kubectl"),
-    Elsewhere("twistdp conformance --bind .*", "tests.conformance.test_program", "mounts over the node's directory"),
+    Elsewhere(
+        "twistdp conformance --bind .*",
+        "tests.conformance.test_program",
+        "mounts over the node's directory",
+    ),
     Elsewhere("python3 -m venv /opt/.*", "make test-systemd", "needs root and a booted systemd"),
     Elsewhere("cp deploy/systemd/.*", "make test-systemd", "as above"),
     Elsewhere("mkdir -p /etc/twistdp .*", "make test-systemd", "as above"),
@@ -85,7 +95,7 @@ device_id, path, node = "a", "/dev/a", DeviceSpec("/dev/a", "/dev/a")
 answers = lambda path: True
 """,
 }
-"""What programs without a file's name rely on; those of a page follow each other in one namespace."""
+"""What programs without a file's name rely on; those of a page follow each other as one program."""
 
 LANGUAGES = {"sh", "python", "output", "text", "yaml", "ini", "json", "go"}
 
@@ -100,7 +110,13 @@ class PageTests(SynchronousTestCase):
 
     def test_not_here(self) -> None:
         """What is run elsewhere is printed somewhere, and that elsewhere exists."""
-        printed = [c for path in PAGES for b in blocks(path) if b.language == "sh" for c in commands(b.text)]
+        printed = [
+            c
+            for path in PAGES
+            for b in blocks(path)
+            if b.language == "sh"
+            for c in commands(b.text)
+        ]
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
         for elsewhere in NOT_HERE:
             with self.subTest(elsewhere.commands):
@@ -124,22 +140,22 @@ class PageTests(SynchronousTestCase):
         os.mkdir(os.path.join(session.base, "plugins"), 0o755)
         for command in BEFORE.get(path, ()):
             session.run(command.replace("BASE", session.base))
-        namespace: dict[str, object] = {}
+        self.begun: set[str] = set()
         for block in blocks(path):
             self.assertIn(block.language, LANGUAGES, f"{block}: name the block's language")
-            getattr(self, f"do_{block.language}", lambda *_: None)(block, session, namespace)
+            getattr(self, f"do_{block.language}", lambda *_: None)(block, session)
 
-    def do_sh(self, block: Block, session: Session, _: object) -> None:
+    def do_sh(self, block: Block, session: Session) -> None:
         """Type it."""
         for command in commands(block.text):
             if not is_elsewhere(command, block.page):
                 session.run(command)
 
-    def do_output(self, block: Block, session: Session, _: object) -> None:
+    def do_output(self, block: Block, session: Session) -> None:
         """See it."""
         session.expect(block)
 
-    def do_python(self, block: Block, session: Session, namespace: dict[str, object]) -> None:
+    def do_python(self, block: Block, session: Session) -> None:
         """Save it, or run it; what is a part of an example is run with that."""
         if block.words.endswith("by hand:"):
             example = (ROOT / "examples" / "plain_grpcio.py").read_text(encoding="utf-8")
@@ -148,21 +164,9 @@ class PageTests(SynchronousTestCase):
             ast.parse(block.text, str(block))
             session.write(block)
         else:
-            import sys
-
-            before = set(sys.modules)
-            sys.path.insert(0, session.directory)
-            try:
-                if not namespace:
-                    exec(CONTEXT.get(block.page, ""), namespace)
-                exec(compile(textwrap.dedent(block.text), str(block), "exec"), namespace)
-            finally:
-                sys.path.remove(session.directory)
-                for name in set(sys.modules) - before:
-                    if getattr(sys.modules[name], "__file__", None) and str(
-                        sys.modules[name].__file__
-                    ).startswith(session.directory):
-                        del sys.modules[name]
+            context = "" if block.page in self.begun else CONTEXT.get(block.page, "")
+            self.begun.add(block.page)
+            session.execute(f"{context}\n{textwrap.dedent(block.text)}\n")
 
     def do_json(self, block: Block, *_: object) -> None:
         """Read it."""
@@ -175,7 +179,7 @@ class PageTests(SynchronousTestCase):
     def do_yaml(self, block: Block, *_: object) -> None:
         """Read it, where there is a parser: `make test-manifests` has one."""
         try:
-            import yaml  # type: ignore[import-untyped,unused-ignore]
+            import yaml
         except ImportError:
             return
         list(yaml.safe_load_all(block.text))

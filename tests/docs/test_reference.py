@@ -1,0 +1,154 @@
+"""docs/reference.md has every option, command, exit status and environment variable."""
+
+import argparse
+import ast
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import twistdp
+from tests.docs.pages import page
+from twistdp.cli import COMMANDS
+from twistdp.tap import Options
+
+
+def section(title: str) -> str:
+    """A section of the reference, by its heading."""
+    return page("docs/reference.md").split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+class OptionTests(SynchronousTestCase):
+    """The options of both commands."""
+
+    def test_twistd(self) -> None:
+        """Every option of `twistd deviceplugin` has a row, and no other; so has each default."""
+        table = re.findall(r"^\| (.*?) \|(.*)\|$", section("`twistd deviceplugin`"), re.MULTILINE)
+        told = {option for cell, _ in table for option in re.findall(r"(--?[a-z][a-z-]*)", cell)}
+        options = Options()
+        self.assertEqual(
+            told,
+            {"--" + name.rstrip("=") for name in options.longOpt} | {"-v", "-h"},
+        )
+        rows = "\n".join(meaning for _, meaning in table)
+        for name, _, default, _ in options.optParameters:
+            self.assertIn(
+                f"`{default}`" if default.startswith("/") else default, rows + str(table), name
+            )
+
+    def test_twistdp(self) -> None:
+        """Every option of every command of `twistdp` is in its synopsis, and no other."""
+        text = re.sub(r"\n +", " ", section("`twistdp`"))
+        for name in COMMANDS:
+            parser = argparse.ArgumentParser()
+            import_module(f"twistdp.cli.{name.replace('-', '_')}").add_arguments(parser)
+            known = {
+                option
+                for action in parser._actions
+                for option in action.option_strings
+                if option not in ("-h", "--help")
+            }
+            lines = re.findall(rf"(?m)^twistdp {name} .*$", text)
+            told = {
+                option
+                for line in lines
+                for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", line)
+            }
+            self.assertEqual(told, known, name)
+            self.assertIn(f"| `{name}` |", text)
+
+
+class EnvironmentTests(SynchronousTestCase):
+    """The environment variables."""
+
+    def test_all(self) -> None:
+        """Those that the code looks at are told, and no others."""
+        told = re.findall(
+            r"`([A-Z_]+)`",
+            "".join(
+                line.split("|")[1]
+                for line in section("Environment variables").splitlines()
+                if line[:2] == "| "
+            ),
+        )
+        self.assertEqual(set(told), set(variables()))
+
+
+def variables() -> set[str]:
+    """The names that are looked up in, or put into, an environment anywhere in the code."""
+    found = set()
+    for path in Path(twistdp.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+                of, name = node.func.value, node.args[0]
+            elif isinstance(node, ast.Subscript):
+                of, name = node.value, node.slice
+            elif isinstance(node, ast.Compare):
+                of, name = node.comparators[0], node.left
+            else:
+                continue
+            if ast.unparse(of) in ("os.environ", "environ") and isinstance(name, ast.Constant):
+                found.add(str(name.value))
+    return found
+
+
+class ExitStatusTests(SynchronousTestCase):
+    """The exit statuses, each caused."""
+
+    def status(self, *command: str) -> int:
+        """How a command of ours ends."""
+        program = os.path.join(os.path.dirname(sys.executable), command[0])
+        return subprocess.run(
+            [program, *command[1:]],
+            check=False,
+            capture_output=True,
+            timeout=60,
+            cwd=self.mktemp_directory(),
+        ).returncode
+
+    def mktemp_directory(self) -> str:
+        """An empty directory."""
+        directory = tempfile.mkdtemp()
+        self.addCleanup(os.rmdir, directory)
+        return directory
+
+    def test_twistd(self) -> None:
+        """What is wrong with options is 1."""
+        plugin = "twistd", "-n", "--pidfile=", "deviceplugin"
+        self.assertEqual(self.status(*plugin), 1)
+        self.assertEqual(self.status(*plugin, "--version"), 0)
+
+    def test_signals(self) -> None:
+        """A plugin that is told to end dies by the signal."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            directory = self.mktemp_directory()
+            child = subprocess.Popen(
+                [
+                    os.path.join(os.path.dirname(sys.executable), "twistd"),
+                    *("-n", "--pidfile=", "deviceplugin", f"--plugin-dir={directory}"),
+                    *("--scanner=twistdp.scanners:GlobScanner", "--set=resource=x"),
+                    *("--set=pattern=/dev/nul[l]", "--namespace=x.example"),
+                ],
+                stdout=subprocess.PIPE,
+            )
+            with child:
+                assert child.stdout is not None
+                # Found in the reactor's turn: it runs, and has its handlers.
+                while b"x.example/x: 1 device" not in child.stdout.readline():
+                    pass
+                child.send_signal(number)
+            self.assertEqual(child.returncode, -number)
+
+    def test_twistdp(self) -> None:
+        """What cannot be done is 1, a wrong command line 2."""
+        self.assertEqual(self.status("twistdp", "--version"), 0)
+        self.assertEqual(self.status("twistdp", "check", "/nowhere"), 1)
+        self.assertEqual(self.status("twistdp", "new", "Bad-Name"), 1)
+        self.assertEqual(self.status("twistdp"), 2)
+        self.assertEqual(self.status("twistdp", "conformance"), 2)
