@@ -71,12 +71,15 @@ async def awaited(result: Any, loop: asyncio.AbstractEventLoop) -> Any:
 
     result.addBoth(resolve)
     try:
-        return await asyncio.shield(future)
+        # Not shield(), which since Python 3.14 logs how the future ends after a cancellation.
+        if not future.done():
+            await asyncio.wait([future])
     except asyncio.CancelledError:
         result.cancel()
         await asyncio.wait([future])
         future.exception()  # retrieved: the caller is gone, nobody else will
         raise
+    return future.result()
 
 
 END = object()
