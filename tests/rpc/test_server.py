@@ -408,7 +408,7 @@ class StopTests(ServerCase):
         self.assertEqual(await self.answered(), "yes")
 
     async def test_stop_waits_for_a_parked_stream(self) -> None:
-        """Stopping waits until a stream's handler has run its finally, and so does a second stop."""
+        """Stopping waits until a stream's handler has run its finally; a second stop does too."""
         gate, cleaning = Gate(), Gate()
 
         async def handler(_: StringValue) -> AsyncIterator[StringValue]:
