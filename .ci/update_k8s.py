@@ -4,7 +4,8 @@
 
 FROM is a checkout of Kubernetes or of k8s.io/kubelet, a directory with files named as in protos/,
 or a release such as v1.36.0, whose files are fetched.  Only files whose API differs are replaced,
-by descriptors and not by text; with VERSION the table in protos/README.md tells it.  Needs grpcio-tools.  Status 1 when nothing could be read.
+by descriptors and not by text; with VERSION the table in protos/README.md tells it.  Needs
+grpcio-tools.  Status 1 when nothing could be read.
 """
 
 import os
