@@ -73,6 +73,8 @@ class FilesTests(SynchronousTestCase):
         self.assertIn("lab_thermo.scanner:Scanner", texts["deploy/lab-thermo.service"])
         self.assertIn("$(BIN)/twistdp conformance", texts["Makefile"])
         self.assertIn("FROM ${BASE}", texts["Dockerfile"])
+        self.assertIn('CMD ["--scanner=lab_thermo.scanner:Scanner"]', texts["Dockerfile"])
+        self.assertIn("!lab_thermo\n", texts[".dockerignore"])
 
     def test_python(self) -> None:
         """Every module is Python, with a docstring."""
@@ -116,7 +118,7 @@ class CreateTests(SynchronousTestCase):
         """A directory that is not there is made, with all files."""
         target = os.path.join(self.directory, "a", "b")
         paths = create(Project("thermo"), target)
-        self.assertEqual(len(paths), len(FILES))
+        self.assertEqual(len(paths), len(list(Project("thermo").files())))
         for path in paths:
             self.assertTrue(os.path.isfile(path), path)
         self.assertIn(os.path.join(target, "thermo", "scanner.py"), paths)

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.deployments import MOST_EXPOSED
 from tests.systemd.machine import Machine, booted
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -21,7 +22,6 @@ KillSignal=SIGKILL
 """
 REGISTERED = "1 resource, 1 device, registered"
 WAITING = "1 resource, 1 device, waiting for a kubelet in /var/lib/kubelet/device-plugins"
-MOST_EXPOSED = 1.5
 
 
 def text_of(path: str) -> str:
