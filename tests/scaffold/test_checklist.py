@@ -21,7 +21,7 @@ BITES: tuple[tuple[str, str], ...] = (
     ("coverage", "pyproject.toml"),
     ("lint", "pyproject.toml"),
     ("types", "pyproject.toml"),
-    ("end-to-end", "tests/test_e2e.py"),
+    ("end-to-end", "e2e/test_cluster.py"),
     ("documentation", "README.md"),
     ("demo", "README.md"),
 )

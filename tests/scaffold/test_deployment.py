@@ -40,7 +40,7 @@ class DeploymentTests(SynchronousTestCase):
     def end_to_end(self, path: str) -> str:
         """What the end-to-end test says when the commands are looked for there."""
         done = run(
-            [sys.executable, "-m", "twisted.trial", "tests.test_e2e"],
+            [sys.executable, "-m", "twisted.trial", "e2e"],
             cwd=self.directory,
             env={**os.environ, "PATH": path, "PYTHONPATH": self.directory},
             capture_output=True,

@@ -21,7 +21,8 @@ FILES = {
     "{package}/py.typed": "",
     "tests/__init__.py": "tests_init.py",
     "tests/test_scanner.py": "test_scanner.py",
-    "tests/test_e2e.py": "test_e2e.py",
+    "e2e/__init__.py": "e2e_init.py",
+    "e2e/test_cluster.py": "test_cluster.py",
     "demo.py": "demo.py",
     "deploy/kustomize/kustomization.yaml": "kustomization.yaml",
     ".dockerignore": "dockerignore",
@@ -34,7 +35,7 @@ FILES = {
 
 _NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
 _MAX_NAME = 30  # so that import lines, labels and unit names have room
-_TAKEN = {"tests", "demo", "deploy", "build", "dist", "wheels", "twistdp", "twisted"}
+_TAKEN = {"tests", "e2e", "demo", "deploy", "build", "dist", "wheels", "twistdp", "twisted"}
 _NOT_NAMES_IN_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
