@@ -33,7 +33,10 @@ class NameTests(SynchronousTestCase):
             *((n, "begins with a lower-case") for n in ("", "9x", "a-b", "A", "a_", "_a", "a.b")),
             *((n, "begins with a lower-case") for n in ("a/b", "../x", "é", "a\n", "a" * 31)),
             *((n, "Python or YAML") for n in ("class", "match", "yes", "on", "null")),
-            *((n, "is called so") for n in ("json", "tests", "twistdp", "twisted", "demo", "e2e")),
+            *(
+                (n, "is called so")
+                for n in ("json", "tests", "twistdp", "twisted", "demo", "e2e", "kustomization")
+            ),
         ):
             self.assertIn(why, str(self.assertRaises(BadName, Project, name)), name)
 

@@ -35,7 +35,11 @@ FILES = {
 
 _NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
 _MAX_NAME = 30  # so that import lines, labels and unit names have room
-_TAKEN = {"tests", "e2e", "demo", "deploy", "build", "dist", "wheels", "twistdp", "twisted"}
+_TAKEN = {
+    *("twistdp", "twisted"),
+    # What else is in the project.
+    *("tests", "e2e", "demo", "deploy", "kustomization", "build", "dist", "wheels"),
+}
 _NOT_NAMES_IN_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
@@ -50,7 +54,9 @@ def check_package(name: str) -> str:
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in _NOT_NAMES_IN_YAML:
         raise BadName(f"{doing} it means something else in Python or YAML; take another")
     if name in _TAKEN or name in sys.stdlib_module_names:
-        raise BadName(f"{doing} another Python package is called so; take another")
+        raise BadName(
+            f"{doing} another Python package or a part of the project is called so; take another"
+        )
     return name
 
 
