@@ -42,7 +42,8 @@ test-image: $(VENV)/.test ## the container image, made and put to the test, as r
 	SUITE=$(SUITE) docker/test-image
 
 test-manifests: $(VENV)/.manifests ## the manifests against Kubernetes' schemas and kubectl
-	$(BIN)/python -m twisted.trial --reactor=asyncio tests.cli.test_manifests tests.test_manifests
+	$(BIN)/python -m twisted.trial --reactor=asyncio tests.cli.test_manifests tests.test_manifests \
+	  tests.scaffold.test_deployment
 
 bench: $(VENV)/.soak ## speed and size beside other plugins, a quarter of an hour (BASE=REV, ARGS=)
 	$(BIN)/python -m benchmarks.bench $(if $(BASE),--base $(BASE)) $(ARGS)

@@ -16,6 +16,7 @@ PICTURE = ROOT / "docs" / "imports.svg"
 
 PARTS = {
     "commands": "tap cli scaffold",
+    "how it is run": "deployment",
     "conformance suite": "conformance",
     "emulated kubelet": "testing",
     "ready-made scanners": "scanners",
