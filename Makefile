@@ -15,7 +15,7 @@ SCHEDULES ?= 50000
 ROUNDS    ?= 1000
 SEED      ?= 0
 
-.PHONY: help demo test test-scaffold test-systemd test-image test-manifests test-lowest test-newest \
+.PHONY: help demo test test-scaffold test-systemd test-image test-manifests test-lowest test-newest test-python \
   bench conformance faults fuzz kill soak lint types format audit docs diagram protos update-k8s dist \
   changelog clean
 
@@ -102,6 +102,9 @@ test-newest: ## the same tests with the newest versions, without any pin
 	.venv-newest/bin/python -m pip --disable-pip-version-check --quiet install wheel
 	.venv-newest/bin/python -m pip --disable-pip-version-check --quiet install $(SELF) '.[test]'
 	.venv-newest/bin/python -m twisted.trial --reactor=asyncio $(SOME_TESTS)
+
+test-python: ## tests on the Python of another Debian, in a tree of its own; as root (SUITE=forky)
+	.ci/other-python $(or $(SUITE),forky) $(if $(filter-out tests,$(TESTS)),$(TESTS))
 
 dist: .venv-dist/.done ## sdist, wheel and bill of materials in dist/, checked and tried
 	.venv-dist/bin/python .ci/dist.py dist
