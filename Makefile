@@ -103,8 +103,8 @@ test-newest: ## the same tests with the newest versions, without any pin
 	.venv-newest/bin/python -m pip --disable-pip-version-check --quiet install $(SELF) '.[test]'
 	.venv-newest/bin/python -m twisted.trial --reactor=asyncio $(SOME_TESTS)
 
-test-python: ## tests on the Python of another Debian, in a tree of its own; as root (SUITE=forky)
-	.ci/other-python $(or $(SUITE),forky) $(if $(filter-out tests,$(TESTS)),$(TESTS))
+test-python: ## all tests on the Python of another Debian, in a tree of its own; as root (SUITE=forky)
+	.ci/other-python $(or $(SUITE),forky) $(TESTS)
 
 dist: .venv-dist/.done ## sdist, wheel and bill of materials in dist/, checked and tried
 	.venv-dist/bin/python .ci/dist.py dist
