@@ -109,8 +109,9 @@ test-python: ## all tests on the Python of another Debian, in a tree of its own;
 dist: .venv-dist/.done ## sdist, wheel and bill of materials in dist/, checked and tried
 	.venv-dist/bin/python .ci/dist.py dist
 
-changelog: .venv-dist/.done ## move newsfragments/ into CHANGELOG.md, under setup.cfg's version
-	.venv-dist/bin/towncrier build --yes --version "$$(sed -n 's/^version = //p' setup.cfg)"
+changelog: .venv-dist/.done ## move newsfragments/ into CHANGELOG.md, under _version.py's version
+	.venv-dist/bin/towncrier build --yes --version "$$(.venv-dist/bin/python -c \
+	  "exec(open('twistdp/_version.py').read()); print(__version__.public())")"
 
 .venv-dist/.done: .ci/dist.txt
 	$(PYTHON) -m venv .venv-dist

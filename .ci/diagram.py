@@ -28,7 +28,7 @@ PARTS = {
     "inotify": "inotify inotifyfd",
     "log": "logs",
     "files and what runs out": "cdispecs sharedfile trust exhaustion descriptors klog",
-    "pure": "accepting allocation arguments backoff calls cdi cdijson checking changes coalescing "
+    "pure": "_version accepting allocation arguments backoff calls cdi cdijson checking changes coalescing "
     "condition devices errors health interfaces latest legible naming preferred secrecy session "
     "settings",
 }

@@ -50,6 +50,7 @@ PUBLIC = [
     "UNHEALTHY",
     "UseDefaultMethod",
     "WatchingScanner",
+    "__version__",
     "klog",
 ]
 

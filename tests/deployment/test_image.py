@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.deployments import content
 from tests.test_packaging import FILES, PACKAGES
+from twistdp import __version__
 from twistdp.deployment.image import dockerfile
 
 
@@ -29,8 +30,7 @@ class ImageTests(SynchronousTestCase):
 
     def test_ours(self) -> None:
         """twistdp's own is made of the same template, and has the project's version."""
-        (version,) = re.findall(r"(?m)^version = (.*)", content("setup.cfg"))
-        self.assertEqual(content("docker", "Dockerfile"), ours(version))
+        self.assertEqual(content("docker", "Dockerfile"), ours(__version__.public()))
 
     def test_context(self) -> None:
         """What is copied is what a wheel is made of, with the versions of what it needs."""

@@ -2,8 +2,8 @@
 
 import argparse
 import sys
-from importlib.metadata import version
 
+from twistdp._version import __version__
 from twistdp.cli.options import settings_of
 from twistdp.deployment.manifests import SELINUX_TYPE, DaemonSet, manifests
 from twistdp.errors import TwistdpError
@@ -12,7 +12,7 @@ from twistdp.errors import TwistdpError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.usage = "twistdp manifests [options] -- [options of twistd deviceplugin]"
-    parser.add_argument("--image", default=f"twistdp:{version('twistdp')}", help="%(default)s")
+    parser.add_argument("--image", default=f"twistdp:{__version__.public()}", help="%(default)s")
     parser.add_argument("--name", default="twistdp", help="of all that is made; %(default)s")
     parser.add_argument("--namespace", default="twistdp", help="where to; %(default)s")
     parser.add_argument(
