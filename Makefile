@@ -15,7 +15,7 @@ SCHEDULES ?= 50000
 ROUNDS    ?= 1000
 SEED      ?= 0
 
-.PHONY: help demo test test-scaffold test-systemd test-image test-manifests test-lowest test-newest \
+.PHONY: help demo test test-scaffold test-systemd test-image test-manifests test-lowest test-newest test-python \
   bench conformance faults fuzz kill soak lint types format audit docs diagram protos update-k8s dist \
   changelog clean
 
@@ -42,7 +42,8 @@ test-image: $(VENV)/.test ## the container image, made and put to the test, as r
 	SUITE=$(SUITE) docker/test-image
 
 test-manifests: $(VENV)/.manifests ## the manifests against Kubernetes' schemas and kubectl
-	$(BIN)/python -m twisted.trial --reactor=asyncio tests.cli.test_manifests tests.test_manifests
+	$(BIN)/python -m twisted.trial --reactor=asyncio tests.cli.test_manifests tests.test_manifests \
+	  tests.scaffold.test_deployment
 
 bench: $(VENV)/.soak ## speed and size beside other plugins, a quarter of an hour (BASE=REV, ARGS=)
 	$(BIN)/python -m benchmarks.bench $(if $(BASE),--base $(BASE)) $(ARGS)
@@ -102,11 +103,15 @@ test-newest: ## the same tests with the newest versions, without any pin
 	.venv-newest/bin/python -m pip --disable-pip-version-check --quiet install $(SELF) '.[test]'
 	.venv-newest/bin/python -m twisted.trial --reactor=asyncio $(SOME_TESTS)
 
+test-python: ## all tests on the Python of another Debian, in a tree of its own; as root (SUITE=forky)
+	.ci/other-python $(or $(SUITE),forky) $(TESTS)
+
 dist: .venv-dist/.done ## sdist, wheel and bill of materials in dist/, checked and tried
 	.venv-dist/bin/python .ci/dist.py dist
 
-changelog: .venv-dist/.done ## move newsfragments/ into CHANGELOG.md, under setup.cfg's version
-	.venv-dist/bin/towncrier build --yes --version "$$(sed -n 's/^version = //p' setup.cfg)"
+changelog: .venv-dist/.done ## move newsfragments/ into CHANGELOG.md, under _version.py's version
+	.venv-dist/bin/towncrier build --yes --version "$$(.venv-dist/bin/python -c \
+	  "exec(open('twistdp/_version.py').read()); print(__version__.public())")"
 
 .venv-dist/.done: .ci/dist.txt
 	$(PYTHON) -m venv .venv-dist
@@ -131,7 +136,7 @@ protos: ## regenerate twistdp/kubelet/*_pb2.py from protos/
 	  --pyi_out=twistdp/kubelet protos/*.proto
 	sed -i 's/_descriptor_pool\.Default()/_descriptor_pool.DescriptorPool()/' twistdp/kubelet/*_pb2.py
 
-update-k8s: $(VENV)/.test ## the kubelet's APIs of another Kubernetes, FROM=DIR (VERSION=1.37 for the table)
+update-k8s: $(VENV)/.test ## the kubelet's APIs of another Kubernetes, FROM=DIR or v1.37.0 (VERSION=1.37)
 	test -x .venv-protos/bin/python || $(PYTHON) -m venv .venv-protos
 	.venv-protos/bin/python -m pip --disable-pip-version-check --quiet install grpcio-tools==1.75.1
 	.venv-protos/bin/python .ci/update_k8s.py '$(FROM)' $(VERSION)

@@ -16,6 +16,7 @@ PICTURE = ROOT / "docs" / "imports.svg"
 
 PARTS = {
     "commands": "tap cli scaffold",
+    "how it is run": "deployment",
     "conformance suite": "conformance",
     "emulated kubelet": "testing",
     "ready-made scanners": "scanners",
@@ -27,7 +28,7 @@ PARTS = {
     "inotify": "inotify inotifyfd",
     "log": "logs",
     "files and what runs out": "cdispecs sharedfile trust exhaustion descriptors klog",
-    "pure": "accepting allocation arguments backoff calls cdi cdijson checking changes coalescing "
+    "pure": "_version accepting allocation arguments backoff calls cdi cdijson checking changes coalescing "
     "condition devices errors health interfaces latest legible naming preferred secrecy session "
     "settings",
 }

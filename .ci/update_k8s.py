@@ -2,15 +2,17 @@
 
     update_k8s.py FROM [VERSION]
 
-FROM is a checkout of Kubernetes or of k8s.io/kubelet, or a directory with files named as in
-protos/.  Only files whose API differs are replaced, by descriptors and not by text; with VERSION
-the table in protos/README.md tells it.  Needs grpcio-tools.  Status 1 when nothing could be read.
+FROM is a checkout of Kubernetes or of k8s.io/kubelet, a directory with files named as in protos/,
+or a release such as v1.36.0, whose files are fetched.  Only files whose API differs are replaced,
+by descriptors and not by text; with VERSION the table in protos/README.md tells it.  Needs
+grpcio-tools.  Status 1 when nothing could be read.
 """
 
 import os
 import re
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +30,9 @@ SOURCES = {
 
 PLACES = ("staging/src/k8s.io/kubelet/pkg/apis", "pkg/apis", "")
 """Where these directories are in FROM."""
+
+RELEASES = "https://raw.githubusercontent.com/kubernetes/kubernetes"
+"""Where each release is a directory."""
 
 FOR_GO = (
     r'import\s+"[^"]*gogo[^"]*"\s*;',
@@ -56,6 +61,18 @@ def unknown(directory: Path) -> list[str]:
     known = {source.split("/")[0] for source in SOURCES.values()}
     found = {str(p.relative_to(root)) for root in apis(directory) for p in root.glob("*/*/*.proto")}
     return sorted(n for n in found - set(SOURCES.values()) if n.split("/")[0] in known)
+
+
+def fetched(release: str, into: Path, releases: str = RELEASES) -> Path:
+    """A directory with the files of a release; raises OSError for what cannot be had."""
+    for name, origin in SOURCES.items():
+        url = f"{releases}/{release}/{PLACES[0]}/{origin}"
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - a constant
+                (into / name).write_bytes(answer.read())
+        except OSError as error:
+            raise OSError(f"{url}: {error}; name a checkout instead") from error
+    return into
 
 
 def transcribed(text: str) -> str:
@@ -147,5 +164,18 @@ def update(directory: Path, version: str, protos: Path = PROTOS) -> int:
     return status
 
 
+def main(source: str, version: str = "") -> int:
+    """Take a release or a directory; returns the exit status."""
+    release = re.fullmatch(r"v(\d+\.\d+)\.\d+\S*", source)
+    if not release:
+        return update(Path(source), version)
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            return update(fetched(source, Path(directory)), version or release[1])
+        except OSError as error:
+            print(f"update-k8s: {error}")
+            return 1
+
+
 if __name__ == "__main__":
-    sys.exit(update(Path(sys.argv[1]), *(sys.argv[2:3] or [""])))
+    sys.exit(main(*sys.argv[1:]))

@@ -2,7 +2,6 @@
 
 import re
 import sys
-from functools import partial
 from typing import Any
 
 from twisted.logger import globalLogPublisher
@@ -39,7 +38,7 @@ class Kept:
 class LogTestCase(SynchronousTestCase):
     """Keeps the lines that a process would write, at level 0 unless a test sets another."""
 
-    form: Any = partial(as_text)
+    form: Any = staticmethod(as_text)
 
     def setUp(self) -> None:
         """Observe all events; levels are as before afterwards."""

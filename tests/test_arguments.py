@@ -133,7 +133,7 @@ class ConversionTests(SynchronousTestCase):
             (object, "object"),
             (complex, "complex"),
             (int | str, "int | str"),
-            (Union[int, str, None], "Union"),  # noqa: UP007
+            (Union[int, str, None], "str"),  # noqa: UP007
             (list[list[int]], "list"),
             (tuple[dict[str, str], ...], "dict"),
             (Callable[[], int], "Callable"),

@@ -47,6 +47,10 @@ WITHOUT_TWISTED = {
     "twistdp.changes",
     "twistdp.checking",
     "twistdp.condition",
+    "twistdp.deployment.image",
+    "twistdp.deployment.manifests",
+    "twistdp.deployment.templates",
+    "twistdp.deployment.unit",
     "twistdp.devices",
     "twistdp.errors",
     "twistdp.exhaustion",
@@ -223,10 +227,17 @@ def scanners_do_not_serve(one: Import) -> bool:
     )
 
 
+def deployment_runs_nothing(one: Import) -> bool:
+    """What writes how a plugin is run knows the settings, and nothing that serves."""
+    return not within(one.importer, ["twistdp.deployment"]) or ours(
+        one.imported, "errors", "legible", "settings", "deployment"
+    )
+
+
 def scaffold_stands_apart(one: Import) -> bool:
-    """What makes and judges projects knows names and errors, and nothing that serves."""
+    """What makes and judges projects knows names and texts, and nothing that serves."""
     return not within(one.importer, ["twistdp.scaffold"]) or ours(
-        one.imported, "errors", "naming", "scaffold"
+        one.imported, "errors", "naming", "deployment", "scaffold"
     )
 
 
@@ -245,6 +256,7 @@ RULES: tuple[Callable[[Import], bool], ...] = (
     rpc_stands_alone,
     kubelet_stands_low,
     scanners_do_not_serve,
+    deployment_runs_nothing,
     scaffold_stands_apart,
 )
 """Each says whether an import is allowed."""
@@ -365,6 +377,8 @@ BAD: tuple[tuple[str, str, list[Callable[[Import], bool]]], ...] = (
     ("twistdp.kubelet.api", "import twistdp.manager", [kubelet_stands_low]),
     ("twistdp.scanners.x", "from twistdp.manager import x", [scanners_do_not_serve]),
     ("twistdp.scanners.x", "import twistdp.rpc.server", [scanners_do_not_serve]),
+    ("twistdp.deployment.x", "from twistdp.tap import Options", [deployment_runs_nothing]),
+    ("twistdp.scaffold.x", "from twistdp.cli import new", [scaffold_stands_apart]),
     ("twistdp.scaffold.x", "from twistdp.settings import x", [scaffold_stands_apart]),
 )
 """Importer, source, and the rules that it breaks."""

@@ -108,6 +108,18 @@ class UpdateTests(SynchronousTestCase):
         os.unlink(self.checkout / "podresources_v1.proto")
         self.assertEqual(self.update(), 1)
 
+    def test_fetched(self) -> None:
+        """A release is fetched, file by file; one that is not there is an error that says so."""
+        shutil.move(self.checkout, self.checkout.parent / "v1.99.0")
+        into = Path(temporary_directory(self))
+        releases = self.checkout.parent.as_uri()
+        fetched = script.fetched("v1.99.0", into, releases)
+        self.assertEqual(script.update(fetched, "1.99", self.protos), 0)
+        self.assertEqual([line.partition(": ")[2] for line in self.said], 3 * [SAME])
+        self.assertIn("| Kubernetes 1.99 |", (self.protos / "README.md").read_text())
+        error = self.assertRaises(OSError, script.fetched, "v1.98.0", into, releases)
+        self.assertIn("v1.98.0/staging/src/k8s.io/kubelet/pkg/apis/deviceplugin", str(error))
+
     def test_another_version(self) -> None:
         """A version of an API that we do not have is told."""
         (self.apis / "deviceplugin/v1").mkdir()

@@ -21,21 +21,22 @@ def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == NAME]
 
 
+def end(worker: Worker) -> None:
+    """Stop the worker and see its thread end."""
+    running = threads()
+    worker.stop()
+    for thread in running:
+        thread.join(5.0)
+    assert threads() == [], threads()
+
+
 class CallTests(TestCase):
     """Tests for `Worker.call` with the real reactor."""
 
     def setUp(self) -> None:
         """Make a worker that ends with the test."""
         self.worker = Worker(NAME, reactor)
-        self.addCleanup(self.end)
-
-    def end(self) -> None:
-        """Stop the worker and see its thread end."""
-        running = threads()
-        self.worker.stop()
-        for thread in running:
-            thread.join(5.0)
-        self.assertEqual(threads(), [])
+        self.addCleanup(end, self.worker)
 
     async def test_value(self) -> None:
         """The Deferred fires with the function's value, in the reactor's thread."""
@@ -171,7 +172,7 @@ class StopTests(SynchronousTestCase):
         """Make a worker and a call that blocks."""
         self.turns = Turns()
         self.worker = Worker(NAME, self.turns)
-        self.addCleanup(self.worker.stop)
+        self.addCleanup(end, self.worker)
         self.entered, self.release = threading.Event(), threading.Event()
         self.addCleanup(self.release.set)
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import twistdp.klog as klog
+from twistdp._version import __version__
 from twistdp.calls import (
     AllocateRequest,
     AllocateResponse,
@@ -97,6 +98,7 @@ __all__ = [
     "TwistdpError",
     "UseDefaultMethod",
     "WatchingScanner",
+    "__version__",
     "klog",
 ]
 

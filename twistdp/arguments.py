@@ -111,7 +111,8 @@ def _convert_one(value: str, annotation: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         names = {member.name: member for member in annotation}
         return _choice(value, {**{str(m.value): m for m in annotation}, **names})
-    kind = getattr(annotation, "__name__", annotation)
+    # A union's name is not what was written, and differs by version of Python.
+    kind = annotation.__name__ if isinstance(annotation, type) else annotation
     raise ValueError(f"{value}: arguments of type {kind} cannot be given on the command line")
 
 

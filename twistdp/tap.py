@@ -18,6 +18,7 @@ from twisted.python import usage
 if "twisted.internet.reactor" not in sys.modules:
     asyncioreactor.install()
 
+from twistdp._version import __version__
 from twistdp.arguments import bind
 from twistdp.errors import BadSetting, TwistdpError
 from twistdp.interfaces import IScanner
@@ -118,9 +119,7 @@ class Options(LogOptions):
 
     def opt_version(self) -> None:
         """Show the version and exit."""
-        from importlib.metadata import version
-
-        sys.stdout.write(f"twistdp {version('twistdp')}\n")
+        sys.stdout.write(f"twistdp {__version__.public()}\n")
         raise SystemExit(0)
 
     opt_h = usage.Options.opt_help

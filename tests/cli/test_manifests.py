@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.helpers import temporary_directory
 from twistdp import cli
-from twistdp.cli import manifests
+from twistdp.deployment.manifests import block
 
 OPTIONS = ("--scanner=nowhere:Scanner",)
 
@@ -154,7 +154,7 @@ class ScannerFileTests(ManifestsTestCase):
     def test_odd_texts(self) -> None:
         """What YAML would change in a block is quoted instead."""
         for text in ("", "a", " a\n", "\na\n", "a\n\n", "a\tb\n", "a\r\n", "\n"):
-            self.assertEqual(json.loads(manifests.block(text).replace("U0000", "u")), text)
+            self.assertEqual(json.loads(block(text).replace("U0000", "u")), text)
 
     def test_odd_name(self) -> None:
         """A name that no ConfigMap takes is refused."""

@@ -32,12 +32,13 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual((status, errors), (0, ""))
         self.assertIn("cd lab-thermo\n", output)
         self.assertIn("lab-thermo.example.com/device", output)
-        options = ("--namespace=a.b", "--resource=c", "--directory=x/y")
+        options = ("--namespace=a.b", "--resource=c", "--directory=x y/z")
         status, output, errors = self.main("new", "thermo", *options)
         self.assertEqual((status, errors), (0, ""))
         self.assertIn("A plugin for a.b/c.", output)
-        self.assertIn("x/y/thermo/scanner.py\n", output)
-        self.assertTrue(os.path.isfile("x/y/thermo/scanner.py"))
+        self.assertIn("cd 'x y/z'\n", output)
+        self.assertIn("x y/z/thermo/scanner.py\n", output)
+        self.assertTrue(os.path.isfile("x y/z/thermo/scanner.py"))
 
     def test_new_refuses(self) -> None:
         """A bad name, or a directory that is used, is one line, and nothing is made."""

@@ -1,71 +1,49 @@
-"""Tests for ``twistdp systemd-unit``."""
+"""``twistdp systemd-unit`` as a command."""
 
-import os
+import shlex
 import sys
 from io import StringIO
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.deployments import content, printed
 from twistdp import cli
-from twistdp.cli.systemd_unit import SHIPPED_TWISTD, quote, unit
-
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def lines(*options: str) -> list[str]:
-    """The unit for a command line."""
-    return unit("/bin/twistd", options).splitlines()
-
-
-class UnitTests(SynchronousTestCase):
-    """`unit`"""
+class CommandTests(SynchronousTestCase):
+    """What is printed, and what is refused."""
 
     def test_shipped(self) -> None:
-        """The file that is shipped is what the command prints."""
-        output = StringIO()
-        self.patch(sys, "stdout", output)
-        self.assertEqual(cli.main(["systemd-unit", "--twistd", SHIPPED_TWISTD]), 0)
-        with open(os.path.join(ROOT, "deploy/systemd/twistdp@.service"), encoding="ascii") as file:
-            self.assertEqual(output.getvalue(), file.read())
+        """The file that is shipped is what the command in its first line prints."""
+        text = content("deploy", "systemd", "twistdp@.service")
+        command = text.splitlines()[0].removeprefix("# Printed by: twistdp ")
+        self.assertEqual(printed(*shlex.split(command)), text)
 
     def test_command_line(self) -> None:
         """What follows ``--`` is run, word for word, and no environment file is needed."""
-        output = StringIO()
-        self.patch(sys, "stdout", output)
-        options = ["--scanner=a:b", "--set", "x=a $b%c"]
-        self.assertEqual(cli.main(["systemd-unit", "--twistd=/t", "--", *options]), 0)
+        options = ["--scanner=a:b", "--set", "x=a $b%c", "--plugin-dir=/a/b"]
+        text = printed("systemd-unit", "--twistd=/t", "--", *options)
         self.assertIn(
-            'ExecStart=/t -n --pidfile= deviceplugin --scanner=a:b --set "x=a $$b%%c"\n',
-            output.getvalue(),
+            'ExecStart=/t -n --pidfile= deviceplugin --scanner=a:b --set "x=a $$b%%c" '
+            "--plugin-dir=/a/b\n",
+            text,
         )
-        self.assertNotIn("EnvironmentFile", output.getvalue())
-        self.assertNotIn("%i", output.getvalue())
+        self.assertIn("ReadWritePaths=-/a -/var/run/cdi\n", text)
+        self.assertNotIn("EnvironmentFile", text)
+        self.assertNotIn("%i", text)
 
-    def test_directories(self) -> None:
-        """Directories of the command line are made and writable."""
-        for options, made in (
-            ([], "/var/lib/kubelet /var/run/cdi"),
-            (["--plugin-dir=/a/b", "--cdi-dir", "/c d"], '/a "/c d"'),
-            (["--registration=watcher", "--plugin-dir=/a/b"], "/var/lib/kubelet /var/run/cdi"),
-            (["--registration", "watcher", "--registry-dir=/r$/s"], "/r$$ /var/run/cdi"),
-            (["--cdi-dir"], "/var/lib/kubelet /var/run/cdi"),
-        ):
-            self.assertIn(f"ExecStartPre=+/bin/mkdir -p -m 0755 {made}", lines(*options))
-        self.assertIn("RequiresMountsFor=/a", lines("--plugin-dir=/a/b"))
-        self.assertIn(
-            "ReadWritePaths=-/r$ -/var/run/cdi",
-            lines("--registration=watcher", "--registry-dir=/r$/s"),
+    def test_refusals(self) -> None:
+        """What would not start is said in one line, with status 1."""
+        errors = StringIO()
+        self.patch(sys, "stderr", errors)
+        self.assertEqual(cli.main(["systemd-unit", "--twistd=bin/twistd"]), 1)
+        self.assertEqual(
+            errors.getvalue(),
+            "twistdp systemd-unit: --twistd bin/twistd: give an absolute path\n",
         )
-
-    def test_quote(self) -> None:
-        """A word that a unit would take apart is quoted, and cannot begin a line of its own."""
-        for word, expected in (
-            ("a=b", "a=b"),
-            ("", '""'),
-            ("a b", '"a b"'),
-            ("a%n", "a%%n"),
-            ('a"\\', '"a\\"\\\\"'),
-            ("a\nUser=x", '"a\\nUser=x"'),
-            (";", '";"'),
+        for options, expected in (
+            (["--set=x=y"], "--set x=y: put it after the --scanner"),
+            (["--scanner=a:b", "--wrong"], "--wrong"),
         ):
-            self.assertEqual(quote(word), expected)
+            error = self.assertRaises(SystemExit, cli.main, ["systemd-unit", "--", *options])
+            self.assertIn(expected, str(error))

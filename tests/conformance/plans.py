@@ -18,7 +18,9 @@ def plan_for(name: str, registry: bool = False, patience: float = 4.0) -> Plan:
     return _plan(start, patience)
 
 
-def own_plan(registration: str, *, hooks: bool = True) -> Plan:
+def own_plan(
+    registration: str, *, hooks: bool = True, namespace: str = "check.example.com"
+) -> Plan:
     """How to run our own plugin, registered in one of the two ways.
 
     With `hooks` it announces all that can be announced, otherwise nothing.
@@ -28,7 +30,7 @@ def own_plan(registration: str, *, hooks: bool = True) -> Plan:
         f"touch {{work_dir}}/a {{work_dir}}/b {{work_dir}}/c; cd {ROOT}; exec {sys.executable} "
         "-c 'from twisted.scripts.twistd import run; run()' -n --pidfile= deviceplugin "
         f"--scanner=tests.conformance.scanner:{scanner} --set directory={{work_dir}} "
-        f"--plugin-dir={{plugin_dir}} --registration={registration} "
+        f"--plugin-dir={{plugin_dir}} --registration={registration} --namespace={namespace} "
         + ("--registry-dir={registry_dir}" if registration == "watcher" else "")
     )
 

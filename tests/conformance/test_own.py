@@ -19,11 +19,17 @@ class OwnTests(TestCase):
 
     timeout = 300
 
-    async def suite(self, plan: Plan, skipped: set[str], groups: Collection[str] = ()) -> None:
+    async def suite(
+        self,
+        plan: Plan,
+        skipped: set[str],
+        groups: Collection[str] = (),
+        resource: str = "check.example.com/thing",
+    ) -> None:
         """All checks, or those of some groups, pass, but for those that cannot be made."""
         checks = [c for c in CHECKS if not groups or c.id.partition(".")[0] in groups]
         found = await look(plan, reactor)
-        self.assertEqual(found.resource, "check.example.com/thing", found.problem)
+        self.assertEqual(found.resource, resource, found.problem)
         results = await run(plan, checks, found, reactor=reactor, jobs=AT_ONCE)
         bad = [
             f"{result.check.id}: {result.verdict.value}: {result.reason} "
@@ -45,6 +51,16 @@ class OwnTests(TestCase):
     async def test_watcher(self) -> None:
         """Found in the plugins registry."""
         await self.suite(own_plan("watcher"), {"options.unannounced", "restart.socket-only"})
+
+    async def test_long_name(self) -> None:
+        """With a name so long that the socket's is cut to what its directory leaves."""
+        domain = ".".join(["check", 14 * "long", "example.com"])
+        await self.suite(
+            own_plan("socket", hooks=False, namespace=domain),
+            set(),
+            ("registration",),
+            f"{domain}/thing",
+        )
 
     async def test_unannounced(self) -> None:
         """With a scanner that has no hooks, so that nothing is announced."""

@@ -155,11 +155,11 @@ class TopologyTests(SynchronousTestCase):
             left = [when]
             real = os.lstat
 
-            def lstat(path: str) -> os.stat_result:
+            def lstat(path: str, **more: Any) -> os.stat_result:
                 left[0] -= 1
                 if left[0] == 0:
                     shutil.rmtree(os.path.join(tree.root, "devices"), ignore_errors=True)
-                return real(path)
+                return real(path, **more)
 
             patch = self.patch(topology.os, "lstat", lstat)
             try:

@@ -1,6 +1,6 @@
-"""The container image, run as the manifests have it: read-only, without capabilities.
+"""The container images, run as the manifests have it: read-only, without capabilities.
 
-``make test-image`` makes it and runs these; without it they are skipped.
+``make test-image`` makes them and runs these; without them they are skipped.
 """
 
 import json
@@ -50,15 +50,16 @@ def buildah(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-class ImageTests(TestCase):
-    """A container of the image."""
+class ContainerTestCase(TestCase):
+    """A container of an image."""
 
     timeout = 60
     skip = None if IMAGE else "no image: run `make test-image`"
+    image = IMAGE
 
     async def setUp(self) -> None:
         """A container, not running, and a kubelet with its directories."""
-        self.container = buildah("from", f"localhost/{IMAGE}")
+        self.container = buildah("from", f"localhost/{self.image}")
         self.addCleanup(buildah, "rm", self.container)
         self.root = buildah("mount", self.container)
         config = json.loads(buildah("inspect", self.container))["OCIv1"]["config"]
@@ -94,6 +95,21 @@ class ImageTests(TestCase):
             child.signal("TERM")
             self.assertEqual(await soon(child.ended), -signal.SIGTERM, child.output)
 
+    async def no_complaint(self, child: ChildProcess) -> None:
+        """End a child that must have had nothing to complain about, not even of twistd's cache."""
+        await self.end(child)
+        self.assertNotRegex(child.output, r"(?m)^[WEF]\d{4} |Traceback|cache")
+
+    def only_runs(self, place: str) -> None:
+        """There must be no pip, and no tests of dependencies."""
+        names = {name for _, names, _ in os.walk(self.root + place) for name in names}
+        self.assertIn("grpc", names)
+        self.assertEqual(names & {"pip", "setuptools", "test", "tests"}, set())
+
+
+class ImageTests(ContainerTestCase):
+    """twistdp's own image."""
+
     async def test_life(self) -> None:
         """Devices are listed and allocated, nothing is complained about, and memory is measured."""
         child = self.start(*OPTIONS)
@@ -104,8 +120,7 @@ class ImageTests(TestCase):
             status = dict(re.findall(r"(\w+):\s+(\w+)", file.read()))
         self.assertEqual(int(status["CapEff"], 16) | int(status["CapBnd"], 16), 0)
         sys.stdout.write(f"\nresident memory {int(status['VmRSS']) / 1024:.1f} MiB\n")
-        await self.end(child)
-        self.assertNotRegex(child.output, r"(?m)^[WEF]\d{4} |Traceback|cache")
+        await self.no_complaint(child)
 
     async def test_without_root(self) -> None:
         """Found by the plugin watcher, it need not be root where the directories are its own."""
@@ -123,6 +138,27 @@ class ImageTests(TestCase):
 
     def test_nothing_that_only_builds(self) -> None:
         """No pip, and no tests of dependencies."""
-        names = {name for _, names, _ in os.walk(f"{self.root}/opt/twistdp") for name in names}
-        self.assertIn("grpc", names)
-        self.assertEqual(names & {"pip", "setuptools", "test", "tests"}, set())
+        self.only_runs("/opt/twistdp")
+
+
+class ProjectTests(ContainerTestCase):
+    """The image of a project that ``twistdp new`` made."""
+
+    image = f"{IMAGE}-project"
+
+    async def test_life(self) -> None:
+        """Its scanner is what runs when nothing else is said; devices come and are allocated."""
+        devices = os.path.join(self.directory, "devices")
+        os.mkdir(devices)
+        child = self.start(*self.config["Cmd"], f"--set=directory={KUBELET}/devices")
+        resource = "thermo.example.com/device"
+        for names in (["device0"], ["device0", "device1"]):
+            os.symlink("/dev/null", os.path.join(devices, names[-1]))
+            await self.kubelet.listed(resource, names)
+        given = await soon(self.kubelet.allocate(resource, 1))
+        self.assertEqual(dict(given.envs), {"DEVICE_IDS": "device0"})
+        await self.no_complaint(child)
+
+    def test_nothing_that_only_builds(self) -> None:
+        """No pip, and no tests of dependencies."""
+        self.only_runs("/opt/thermo")

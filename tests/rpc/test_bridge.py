@@ -1,6 +1,7 @@
 """Tests for twistdp.rpc.bridge."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -125,6 +126,9 @@ class AwaitedTests(TestCase):
     async def test_cancelled_task_waits_for_the_clean_up(self) -> None:
         """When its task is cancelled, a coroutine's clean-up is waited for, Deferreds and all."""
         gate, cleaning = Gate(), Gate()
+        told: list[dict[str, Any]] = []
+        self.loop.set_exception_handler(lambda loop, context: told.append(context))
+        self.addCleanup(self.loop.set_exception_handler, None)
 
         async def handler() -> None:
             try:
@@ -143,6 +147,8 @@ class AwaitedTests(TestCase):
         cleaning.opened.callback(None)
         await task_ended
         self.assertEqual(ended, [CancelledError])
+        gc.collect()
+        self.assertEqual(told, [])
 
 
 class FollowingTests(TestCase):

@@ -20,26 +20,29 @@ class CheckNeedsTests(SynchronousTestCase):
         """Nothing has been checked yet, and there can be only so many threads."""
         self.patch(needs, "_checked", False)
         self.possible = THREADS
-        self.begun = 0
+        self.begun: list[threading.Thread] = []
         start = threading.Thread.start
         case = self
 
         class Limited(threading.Thread):
             def start(self) -> None:
-                if case.begun == case.possible:
+                if len(case.begun) == case.possible:
                     raise RuntimeError("can't start new thread")
-                case.begun += 1
+                case.begun.append(self)
                 start(self)
 
         self.patch(needs, "Thread", Limited)
-        self.before = threading.active_count()
+
+    def alive(self) -> list[threading.Thread]:
+        """What was started and has not ended; others come and go as they like."""
+        return [thread for thread in self.begun if thread.is_alive()]
 
     def test_enough(self) -> None:
         """All are started at once, have ended afterwards, and are not tried again."""
         for _ in range(2):
             check_needs()
-            self.assertEqual(self.begun, THREADS)
-        self.assertEqual(threading.active_count(), self.before)
+            self.assertEqual(len(self.begun), THREADS)
+        self.assertEqual(self.alive(), [])
 
     def test_no_descriptors(self) -> None:
         """Too few descriptors are an error too, which leaves none open."""
@@ -56,7 +59,8 @@ class CheckNeedsTests(SynchronousTestCase):
         self.possible = THREADS - 1
         error: Any = self.assertRaises(OSError, check_needs)
         self.assertIn("limit of threads", mending(error) or "")
-        self.assertEqual(threading.active_count(), self.before)
-        self.begun = 0
+        self.assertEqual(len(self.begun), THREADS - 1)
+        self.assertEqual(self.alive(), [])
+        self.begun.clear()
         self.possible = THREADS
         check_needs()

@@ -408,7 +408,7 @@ class StopTests(ServerCase):
         self.assertEqual(await self.answered(), "yes")
 
     async def test_stop_waits_for_a_parked_stream(self) -> None:
-        """Stopping waits until a stream's handler has run its finally."""
+        """Stopping waits until a stream's handler has run its finally; a second stop does too."""
         gate, cleaning = Gate(), Gate()
 
         async def handler(_: StringValue) -> AsyncIterator[StringValue]:
@@ -426,8 +426,11 @@ class StopTests(ServerCase):
         await soon(cleaning.entered)
         await read  # the client knows the end, so gRPC's own stop is past that call
         self.assertNoResult(stopped)
+        again = server.stopService()
+        self.assertNoResult(again)
         cleaning.opened.callback(None)
         await stopped
+        await soon(again)
         self.assertEqual(os.listdir(self.directory), [])
 
     async def test_calls_may_end_within_the_grace(self) -> None:

@@ -2,15 +2,18 @@
 
 import os
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
-from subprocess import run
+from subprocess import PIPE, STDOUT, run
 from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.deployments import MISSING, MOST_EXPOSED, built, command_in, printed, validate
 from tests.helpers import temporary_directory
+from tests.scaffold.test_project import LONG
 from twistdp.scaffold.project import Project, create
 
 STUB = """#!/bin/sh
@@ -37,7 +40,7 @@ class DeploymentTests(SynchronousTestCase):
     def end_to_end(self, path: str) -> str:
         """What the end-to-end test says when the commands are looked for there."""
         done = run(
-            [sys.executable, "-m", "twisted.trial", "tests.test_e2e"],
+            [sys.executable, "-m", "twisted.trial", "e2e"],
             cwd=self.directory,
             env={**os.environ, "PATH": path, "PYTHONPATH": self.directory},
             capture_output=True,
@@ -80,39 +83,72 @@ class DeploymentTests(SynchronousTestCase):
             "kubectl --context=kind-lab apply -k deploy/kustomize",
             "rollout status daemonset/thermo",
             "apply -f deploy/pod.yaml",
-            "logs pod/thermo-demo",
+            "logs pod/thermo-sample",
             "delete .*deploy/pod.yaml",
             "delete .*deploy/kustomize",
             "docker exec first rm",
         ]
         self.assertTrue(re.search(r"[\s\S]*".join(order), calls), calls)
 
+    def content(self, *names: str) -> str:
+        """A file of the project."""
+        return Path(self.directory, *names).read_text(encoding="utf-8")
+
+    def test_printed(self) -> None:
+        """Unit and manifests are what twistdp prints for the command that they say."""
+        unit = self.content("deploy", "thermo.service")
+        command = unit.splitlines()[0].removeprefix("# Printed by: twistdp ")
+        self.assertEqual(printed(*shlex.split(command)), unit)
+        command = self.content("deploy", "kustomize", "kustomization.yaml")
+        self.assertEqual(
+            printed(*command_in(command)), self.content("deploy", "kustomize", "thermo.yaml")
+        )
+
     def test_kustomization(self) -> None:
         """kubectl builds it: everything is in the plugin's namespace, with the image's tag."""
         if shutil.which("kubectl") is None:
             raise SkipTest("there is no kubectl to build the manifests with")
-        done = run(
-            ["kubectl", "kustomize", os.path.join(self.directory, "deploy", "kustomize")],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(done.stdout.count("namespace: thermo\n"), 2)
-        self.assertIn("image: thermo:dev\n", done.stdout)
+        text = built(os.path.join(self.directory, "deploy", "kustomize"))
+        self.assertEqual(text.count("namespace: thermo\n"), 2)
+        self.assertIn("image: thermo:dev\n", text)
+        self.assertIn("image: thermo:dev\n", self.content("deploy", "pod.yaml"))
+        self.assertIn("thermo.example.com/sensor: 1\n", self.content("deploy", "pod.yaml"))
 
-    def test_unit(self) -> None:
-        """systemd finds nothing wrong with the unit."""
+    def test_schemas(self) -> None:
+        """Kubernetes' schemas describe what kubectl builds, also with the longest names."""
+        if MISSING is not None:
+            raise SkipTest(MISSING)
+        long = temporary_directory(self)
+        create(LONG, long)
+        for directory in (self.directory, long):
+            validate(built(os.path.join(directory, "deploy", "kustomize")))
+            validate(Path(directory, "deploy", "pod.yaml").read_text(encoding="utf-8"))
+
+    def systemd_analyze(self, *arguments: str) -> str:
+        """What systemd says of the unit."""
         if shutil.which("systemd-analyze") is None:
             raise SkipTest("there is no systemd-analyze to look at the unit with")
         unit = Path(self.directory, "deploy", "thermo.service")
         # A unit of which the program is not there is refused for that alone.
         unit.write_text(unit.read_text().replace("/opt/thermo/bin/twistd", sys.executable))
         done = run(
-            ["systemd-analyze", "verify", "--man=no", str(unit)],
-            capture_output=True,
+            ["systemd-analyze", *arguments, str(unit)],
+            stdout=PIPE,
+            stderr=STDOUT,
             text=True,
             check=False,
         )
-        about = [line for line in done.stderr.splitlines() if "thermo" in line]
-        self.assertEqual((done.returncode, about), (0, []), done.stderr)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout
+
+    def test_unit(self) -> None:
+        """systemd finds nothing wrong with the unit."""
+        said = self.systemd_analyze("verify", "--man=no")
+        self.assertEqual([line for line in said.splitlines() if "thermo" in line], [])
+
+    def test_exposure(self) -> None:
+        """The unit is in the same sandbox as the one that is shipped."""
+        said = self.systemd_analyze("security", "--no-pager", "--offline=true")
+        exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)
+        assert exposure, said
+        self.assertLessEqual(float(exposure[1]), MOST_EXPOSED)

@@ -33,7 +33,10 @@ class NameTests(SynchronousTestCase):
             *((n, "begins with a lower-case") for n in ("", "9x", "a-b", "A", "a_", "_a", "a.b")),
             *((n, "begins with a lower-case") for n in ("a/b", "../x", "é", "a\n", "a" * 31)),
             *((n, "Python or YAML") for n in ("class", "match", "yes", "on", "null")),
-            *((n, "is called so") for n in ("json", "tests", "twistdp", "twisted", "demo")),
+            *(
+                (n, "is called so")
+                for n in ("json", "tests", "twistdp", "twisted", "demo", "e2e", "kustomization")
+            ),
         ):
             self.assertIn(why, str(self.assertRaises(BadName, Project, name)), name)
 
@@ -73,6 +76,8 @@ class FilesTests(SynchronousTestCase):
         self.assertIn("lab_thermo.scanner:Scanner", texts["deploy/lab-thermo.service"])
         self.assertIn("$(BIN)/twistdp conformance", texts["Makefile"])
         self.assertIn("FROM ${BASE}", texts["Dockerfile"])
+        self.assertIn('CMD ["--scanner=lab_thermo.scanner:Scanner"]', texts["Dockerfile"])
+        self.assertIn("!lab_thermo\n", texts[".dockerignore"])
 
     def test_python(self) -> None:
         """Every module is Python, with a docstring."""
@@ -116,7 +121,7 @@ class CreateTests(SynchronousTestCase):
         """A directory that is not there is made, with all files."""
         target = os.path.join(self.directory, "a", "b")
         paths = create(Project("thermo"), target)
-        self.assertEqual(len(paths), len(FILES))
+        self.assertEqual(len(paths), len(list(Project("thermo").files())))
         for path in paths:
             self.assertTrue(os.path.isfile(path), path)
         self.assertIn(os.path.join(target, "thermo", "scanner.py"), paths)

@@ -34,3 +34,4 @@ cp -r "$wheels" "$tree/wheels"
 chroot "$tree" python3 -m venv /opt/twistdp
 chroot "$tree" env PIP_CONFIG_FILE=/dev/null /opt/twistdp/bin/pip install --quiet --no-index \
     --find-links /wheels twistdp
+chroot "$tree" /opt/twistdp/bin/twistd --help >/dev/null

@@ -7,7 +7,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.deployments import MOST_EXPOSED
 from tests.systemd.machine import Machine, booted
+from twistdp.scaffold.project import Project
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 UNIT = "twistdp@lab.service"
@@ -21,7 +23,6 @@ KillSignal=SIGKILL
 """
 REGISTERED = "1 resource, 1 device, registered"
 WAITING = "1 resource, 1 device, waiting for a kubelet in /var/lib/kubelet/device-plugins"
-MOST_EXPOSED = 1.5
 
 
 def text_of(path: str) -> str:
@@ -71,13 +72,13 @@ class UnitTests(SynchronousTestCase):
         """Start, and wait until systemd calls it started."""
         self.run_("systemctl", "start", *units)
 
-    def show(self, name: str) -> str:
+    def show(self, name: str, unit: str = UNIT) -> str:
         """A property of the unit."""
-        return self.run_("systemctl", "show", "--value", "--property", name, UNIT)
+        return self.run_("systemctl", "show", "--value", "--property", name, unit)
 
-    def becomes(self, name: str, wanted: str, seconds: float = 20.0) -> None:
+    def becomes(self, name: str, wanted: str, seconds: float = 20.0, unit: str = UNIT) -> None:
         """Wait until a property is as wanted."""
-        self.machine.until(lambda: self.show(name), lambda found: found == wanted, seconds)
+        self.machine.until(lambda: self.show(name, unit), lambda found: found == wanted, seconds)
 
     def signal(self, name: str) -> None:
         """Send the plugin a signal."""
@@ -135,6 +136,26 @@ class UnitTests(SynchronousTestCase):
         self.assertIn("644 /run/cdi/twistdp.", specs)
         self.run_("rm", "/dev/tdp0")
         self.becomes("StatusText", REGISTERED, 5)
+
+    def test_project(self) -> None:
+        """The unit of a new project, with its scanner, is started and serves."""
+        unit = "thermo.service"
+        texts = dict(Project("thermo", resource="tdp").files())
+        packages = self.run_("sh", "-c", "echo /opt/twistdp/lib/python3*/site-packages")
+        self.addCleanup(self.run_, "rm", "-r", f"{packages}/thermo")
+        self.addCleanup(self.run_, "systemctl", "stop", unit)
+        self.write(f"{packages}/thermo/scanner.py", texts["thermo/scanner.py"])
+        self.write(
+            f"/run/systemd/system/{unit}",
+            texts[f"deploy/{unit}"].replace("/opt/thermo", "/opt/twistdp"),
+        )
+        self.run_("systemctl", "daemon-reload")
+        self.start(unit, "kubelet.service")
+        self.assertEqual(self.show("Description", unit), "Kubernetes device plugin thermo")
+        self.becomes("StatusText", REGISTERED, unit=unit)
+        self.plug("tdp1")
+        self.becomes("StatusText", "1 resource, 2 devices, registered", 5, unit)
+        self.assertNotIn("cache", str(self.journal(unit)))
 
     def test_crash(self) -> None:
         """A killed plugin is started again, and registered."""

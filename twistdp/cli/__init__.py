@@ -3,7 +3,8 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+
+from twistdp._version import __version__
 
 COMMANDS = {
     "check": "say what a plugin's project lacks of what it should have",
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Tools for Kubernetes device plugins. The service itself is "
         "'twistd deviceplugin'.",
     )
-    parser.add_argument("--version", action="version", version=f"twistdp {version('twistdp')}")
+    parser.add_argument("--version", action="version", version=f"twistdp {__version__.public()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     wanted = sys.argv[1:] if argv is None else argv
     for name, summary in COMMANDS.items():

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 
 from twistdp.errors import BadName, BadSetting
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(path)
     print(
         f"\nA plugin for {project.namespace}/{project.resource}. Next:\n\n"
-        f"    cd {directory}\n    make demo\n    make check\n\n"
+        f"    cd {shlex.quote(directory)}\n    make demo\n    make check\n\n"
         f"then change {os.path.join(project.package, 'scanner.py')}."
     )
     return 0

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Any, TextIO
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from twistdp._version import __version__
 from twistdp.conformance.checking import Check, Result, Verdict
 from twistdp.conformance.plan import Plan
 from twistdp.conformance.suite import Found
@@ -80,7 +80,7 @@ def explained(check: Check) -> str:
 def as_json(plan: Plan, found: Found, results: Sequence[Result]) -> dict[str, Any]:
     """All there is, for programs; times in seconds."""
     return {
-        "suite": {"name": "twistdp conformance", "version": version("twistdp")},
+        "suite": {"name": "twistdp conformance", "version": __version__.public()},
         "command": list(plan.command),
         "resource": found.resource,
         "devices": dict(found.devices),

@@ -15,6 +15,7 @@ from twistdp.conformance.plan import Plan
 from twistdp.conformance.processes import cpu
 from twistdp.conformance.program import LOOK, described
 from twistdp.conformance.subject import Subject
+from twistdp.settings import PLUGIN_DIRECTORY
 
 BUSY = 0.05
 """Seconds of processor time a second that a waiting plugin does not use."""
@@ -35,9 +36,12 @@ class Stage:
         self._reactor = reactor
         self._begin = reactor.seconds()
         self._root = tempfile.mkdtemp(prefix="tdp-")
+        # As long a path as kubelets have, if possible: plugins may fit their socket's name to it.
+        plugin_dir = f"{self._root}/p".ljust(len(PLUGIN_DIRECTORY), "p")
         self.places: Mapping[str, str] = {
-            name: os.path.join(self._root, short)
-            for name, short in (("plugin_dir", "p"), ("registry_dir", "r"), ("work_dir", "w"))
+            "plugin_dir": plugin_dir,
+            "registry_dir": f"{self._root}/r",
+            "work_dir": f"{self._root}/w",
         }
         for path in self.places.values():
             os.mkdir(path)

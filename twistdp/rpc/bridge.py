@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
+from functools import partial
 from inspect import iscoroutine
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import CancelledError, Deferred
@@ -34,14 +35,29 @@ def loop_of(reactor: object) -> asyncio.AbstractEventLoop:
 def deferred_from(
     coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop
 ) -> Deferred[T]:
-    """Run an asyncio coroutine; cancelling the Deferred cancels it, in Twisted's words."""
+    """Run an asyncio coroutine; cancelling the Deferred cancels it, and fires when it has ended."""
+    # Deferred.fromFuture() does the same, but leaves a cycle of an error and a frame behind: what
+    # the frames of a failed call hold, its connection for one, would wait for the collector.
+    task = loop.create_task(coroutine)
+    ended: Deferred[T] = Deferred()
 
-    def translate(failure: Failure) -> NoReturn:
-        failure.trap(asyncio.CancelledError)
-        raise CancelledError() from failure.value
+    def end(task: asyncio.Task[T]) -> None:
+        if not deferred.called:
+            deferred.callback(None)
+        if task.cancelled():
+            ended.errback(CancelledError())
+        elif (error := task.exception()) is not None:
+            ended.errback(error)
+        else:
+            ended.callback(task.result())
 
-    deferred: Deferred[T] = Deferred.fromFuture(loop.create_task(coroutine))
-    return deferred.addErrback(translate)
+    def cancel(deferred: Deferred[Any]) -> None:
+        task.cancel()
+        deferred.callback(None)
+
+    deferred: Deferred[None] = Deferred(cancel)
+    task.add_done_callback(end)
+    return deferred.addCallback(lambda _: ended)
 
 
 async def awaited(result: Any, loop: asyncio.AbstractEventLoop) -> Any:
@@ -54,29 +70,37 @@ async def awaited(result: Any, loop: asyncio.AbstractEventLoop) -> Any:
     if not isinstance(result, Deferred):
         return result
     future: asyncio.Future[Any] = loop.create_future()
-
-    def resolve(outcome: Any) -> None:
-        if future.cancelled():
-            return
-        if isinstance(outcome, Failure):
-            assert outcome.value is not None
-            error = outcome.value
-            # A Future refuses the one, and the loop ends with the others.
-            if isinstance(error, StopIteration) or not isinstance(error, Exception):
-                error = RuntimeError(f"a handler raised {type(error).__name__}")
-                error.__cause__ = outcome.value
-            future.set_exception(error)
-        else:
-            future.set_result(outcome)
-
-    result.addBoth(resolve)
+    result.addBoth(partial(_resolve, future))
     try:
-        return await asyncio.shield(future)
+        # Not shield(), which since Python 3.14 logs how the future ends after a cancellation.
+        if not future.done():
+            await asyncio.wait([future])
+        return future.result()
     except asyncio.CancelledError:
         result.cancel()
         await asyncio.wait([future])
-        future.exception()  # retrieved: the caller is gone, nobody else will
+        error = future.exception()  # retrieved: the caller is gone, nobody else will
+        if error is not None:
+            error.__traceback__ = None  # its frames lead here, and to all that is below
         raise
+    finally:
+        del future  # its error's traceback has this frame
+
+
+def _resolve(future: asyncio.Future[Any], outcome: Any) -> None:
+    """Give a future what a Deferred came to."""
+    if future.cancelled():
+        return
+    if isinstance(outcome, Failure):
+        assert outcome.value is not None
+        error = outcome.value
+        # A Future refuses the one, and the loop ends with the others.
+        if isinstance(error, StopIteration) or not isinstance(error, Exception):
+            error = RuntimeError(f"a handler raised {type(error).__name__}")
+            error.__cause__ = outcome.value
+        future.set_exception(error)
+    else:
+        future.set_result(outcome)
 
 
 END = object()

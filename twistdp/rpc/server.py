@@ -86,6 +86,7 @@ class Server(Service):
         self._grace = grace
         self._server: grpc.aio.Server | None = None
         self._calls: set[asyncio.Task[Any]] = set()
+        self._stopping = asyncio.Lock()  # whoever stops it too waits for the end as well
         self._pending: Deferred[None] | None = None
         self._waiting: list[Deferred[None]] = []
 
@@ -141,7 +142,7 @@ class Server(Service):
 
     def _end(self) -> Deferred[None]:
         self._file.withdraw()
-        if self._server is None:
+        if self._server is None and not self._stopping.locked():
             self._file.release()
             return succeed(None)
         return bridge.deferred_from(self._stop(), bridge.loop_of(self._reactor))
@@ -179,19 +180,20 @@ class Server(Service):
         self.publish()
 
     async def _stop(self) -> None:
-        server, self._server = self._server, None
-        if server is not None:
-            await server.stop(self._grace)
-        if self._calls:  # stop() returns before the last handlers' clean-up has run
-            _, late = await asyncio.wait(list(self._calls), timeout=self._grace + LATE)
-            if late:
-                _log.error(
-                    "{path}: {count} calls do not end though they were cancelled; stopping "
-                    "without them",
-                    path=self.path,
-                    count=len(late),
-                )
-        self._file.release()
+        async with self._stopping:
+            server, self._server = self._server, None
+            if server is not None:
+                await server.stop(self._grace)
+            if self._calls:  # stop() returns before the last handlers' clean-up has run
+                _, late = await asyncio.wait(list(self._calls), timeout=self._grace + LATE)
+                if late:
+                    _log.error(
+                        "{path}: {count} calls do not end though they were cancelled; stopping "
+                        "without them",
+                        path=self.path,
+                        count=len(late),
+                    )
+            self._file.release()
 
     @contextmanager
     def _tracked(self) -> Iterator[None]:

@@ -135,11 +135,15 @@ def _is_end_to_end(path: str) -> bool:
     return re.search(r"e2e|end[-_]to[-_]end", path) is not None
 
 
+def _has_tests(text: str) -> bool:
+    return re.search(r"^\s*(async )?def test_", text, re.MULTILINE) is not None
+
+
 def _tests(tree: Tree) -> Found:
     paths = [
         path
         for path, text in tree.named("test_*.py", "*_test.py").items()
-        if not _is_end_to_end(path) and re.search(r"^\s*(async )?def test_", text, re.MULTILINE)
+        if not _is_end_to_end(path) and _has_tests(text)
     ]
     return bool(paths), ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
 
@@ -169,7 +173,9 @@ def _settings_of(names: str, own_files: tuple[str, ...]) -> Callable[[Tree], Fou
 
 def _end_to_end(tree: Tree) -> Found:
     for path, text in tree.named("*.py", "*.sh", "*.y*ml").items():
-        if _is_end_to_end(path) and re.search(r"\b(kubectl|kind|kubernetes)\b", text):
+        if not _is_end_to_end(path) or not re.search(r"\b(kubectl|kind|kubernetes)\b", text):
+            continue
+        if not path.endswith(".py") or _has_tests(text):
             return True, path
     return False, ""
 

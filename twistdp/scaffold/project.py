@@ -3,13 +3,15 @@
 import keyword
 import os
 import re
-import string
 import sys
 from collections.abc import Iterator
-from importlib.resources import files
 
 import attrs
 
+from twistdp.deployment.image import dockerfile
+from twistdp.deployment.manifests import DaemonSet, manifests, sample_pod
+from twistdp.deployment.templates import filled
+from twistdp.deployment.unit import unit
 from twistdp.errors import BadName, BadSetting
 from twistdp.naming import check_namespace, check_resource_type
 
@@ -19,32 +21,26 @@ FILES = {
     "{package}/py.typed": "",
     "tests/__init__.py": "tests_init.py",
     "tests/test_scanner.py": "test_scanner.py",
-    "tests/test_e2e.py": "test_e2e.py",
+    "e2e/__init__.py": "e2e_init.py",
+    "e2e/test_cluster.py": "test_cluster.py",
     "demo.py": "demo.py",
     "deploy/kustomize/kustomization.yaml": "kustomization.yaml",
-    "deploy/kustomize/namespace.yaml": "namespace.yaml",
-    "deploy/kustomize/daemonset.yaml": "daemonset.yaml",
-    "deploy/pod.yaml": "pod.yaml",
-    "deploy/{distribution}.service": "service",
-    "Dockerfile": "Dockerfile",
     ".dockerignore": "dockerignore",
     ".gitignore": "gitignore",
     "Makefile": "Makefile",
     "pyproject.toml": "pyproject.toml",
     "README.md": "README.md",
 }
-"""A project's files, and the template of each; empty files have none."""
+"""A project's own files, and the template of each; empty files have none."""
 
 _NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
 _MAX_NAME = 30  # so that import lines, labels and unit names have room
-_TAKEN = {"tests", "demo", "deploy", "build", "dist", "wheels", "twistdp", "twisted"}
+_TAKEN = {
+    *("twistdp", "twisted"),
+    # What else is in the project.
+    *("tests", "e2e", "demo", "deploy", "kustomization", "build", "dist", "wheels"),
+}
 _NOT_NAMES_IN_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
-
-
-class Text(string.Template):
-    """A template in which ``%%{name}`` is replaced; ``$`` is for make and shells."""
-
-    delimiter = "%%"
 
 
 def check_package(name: str) -> str:
@@ -58,7 +54,9 @@ def check_package(name: str) -> str:
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in _NOT_NAMES_IN_YAML:
         raise BadName(f"{doing} it means something else in Python or YAML; take another")
     if name in _TAKEN or name in sys.stdlib_module_names:
-        raise BadName(f"{doing} another Python package is called so; take another")
+        raise BadName(
+            f"{doing} another Python package or a part of the project is called so; take another"
+        )
     return name
 
 
@@ -97,12 +95,30 @@ class Project:
 
     def files(self) -> Iterator[tuple[str, str]]:
         """The path and the text of each file."""
-        templates = files("twistdp.scaffold").joinpath("template")
         for path, template in FILES.items():
-            text = ""
-            if template:
-                text = templates.joinpath(f"{template}.in").read_text(encoding="utf-8")
-            yield path.format(**self.words), Text(text).substitute(self.words)
+            text = filled("twistdp.scaffold", template, self.words) if template else ""
+            yield path.format(**self.words), text
+        yield from self._deployment()
+
+    def _deployment(self) -> Iterator[tuple[str, str]]:
+        """What runs it, as twistdp's own files do for twistdp."""
+        name, resource = self.distribution, f"{self.namespace}/{self.resource}"
+        options = [f"--scanner={self.package}.scanner:Scanner"]
+        yield (
+            "Dockerfile",
+            dockerfile(
+                name,
+                build=f"docker build --tag {name}:dev .",
+                install="--find-links /src/wheels",
+                labels={"title": name, "description": f"A Kubernetes device plugin for {resource}"},
+                options=options,
+            ),
+        )
+        plugin = DaemonSet(options=options, image=name, name=name, namespace=name)
+        yield f"deploy/kustomize/{name}.yaml", manifests(plugin)
+        devices = f"/dev/{self.words['prefix']}*"
+        yield "deploy/pod.yaml", sample_pod(f"{name}-sample", f"{name}:dev", resource, devices)
+        yield f"deploy/{name}.service", unit(f"/opt/{name}/bin/twistd", options)
 
 
 def create(project: Project, directory: str) -> list[str]:

@@ -1,0 +1,58 @@
+"""Tests for `twistdp.deployment.image`: the Dockerfile, twistdp's own and a project's."""
+
+import re
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.deployments import content
+from tests.test_packaging import FILES, PACKAGES
+from twistdp import __version__
+from twistdp.deployment.image import dockerfile
+
+
+def ours(version: str) -> str:
+    """What is in docker/Dockerfile."""
+    return dockerfile(
+        "twistdp",
+        build=f"docker build --file docker/Dockerfile --tag twistdp:{version} .",
+        install="--constraint /src/constraints.txt",
+        labels={
+            "title": "twistdp",
+            "description": "A Twisted server and framework for Kubernetes device plugins",
+            "licenses": "Apache-2.0",
+            "version": version,
+        },
+    )
+
+
+class ImageTests(SynchronousTestCase):
+    """`dockerfile`"""
+
+    def test_ours(self) -> None:
+        """twistdp's own is made of the same template, and has the project's version."""
+        self.assertEqual(content("docker", "Dockerfile"), ours(__version__.public()))
+
+    def test_context(self) -> None:
+        """What is copied is what a wheel is made of, with the versions of what it needs."""
+        self.assertEqual(
+            set(re.findall(r"(?m)^!(.*)", content(".dockerignore"))),
+            {*FILES, *PACKAGES, "constraints.txt"},
+        )
+
+    def test_project(self) -> None:
+        """A project has its own place, labels and default options, whatever letters these have."""
+        text = dockerfile(
+            "thermo",
+            build="make image",
+            install="--find-links /src/wheels",
+            labels={"title": "thermo", "description": 'a "hot" one'},
+            options=["--scanner=thermo:A", '--set=x="y"'],
+        )
+        self.assertNotIn("twistdp", text)
+        self.assertIn("install --quiet --find-links /src/wheels /src\n", text)
+        self.assertIn(
+            'LABEL org.opencontainers.image.title="thermo" \\\n'
+            '      org.opencontainers.image.description="a \\"hot\\" one"\n',
+            text,
+        )
+        self.assertTrue(text.endswith('\nCMD ["--scanner=thermo:A", "--set=x=\\"y\\""]\n'), text)

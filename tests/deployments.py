@@ -1,0 +1,65 @@
+"""What tests of deployments share: printed texts, and Kubernetes' schemas."""
+
+import contextlib
+import importlib.util
+import io
+import os
+import re
+import shlex
+import shutil
+from subprocess import run
+
+from twistdp import cli
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+VERSIONS = ("1.29", "1.34", "1.37")
+"""Of Kubernetes, whose schemas are looked at."""
+
+MOST_EXPOSED = 1.5
+"""What ``systemd-analyze security`` may say of a unit."""
+
+if shutil.which("kubectl") is None:
+    MISSING: str | None = "kubectl is not installed"
+elif importlib.util.find_spec("kubernetes_validate") is None:
+    MISSING = "kubernetes-validate is not installed: run `make test-manifests`"
+else:
+    MISSING = None
+
+
+def content(*names: str) -> str:
+    """A file of this project."""
+    with open(os.path.join(ROOT, *names), encoding="utf-8") as file:
+        return file.read()
+
+
+def printed(*words: str) -> str:
+    """What ``twistdp`` prints when it is called so."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        assert cli.main(words) == 0
+    return output.getvalue()
+
+
+def command_in(comment: str) -> list[str]:
+    """The command, without ``twistdp``, that a kustomization says it is made by."""
+    command = "".join(re.findall(r"(?m)^#   +(.*\n)", comment.split("apiVersion")[0]))
+    program, *words = shlex.split(command.replace("\\\n", " "))
+    assert program == "twistdp", command
+    return words
+
+
+def built(directory: str) -> str:
+    """The output of ``kubectl kustomize``."""
+    done = run(["kubectl", "kustomize", directory], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
+
+
+def validate(text: str) -> None:
+    """Raise ValidationError unless all documents are what Kubernetes' schemas describe."""
+    import kubernetes_validate
+    import yaml
+
+    for document in yaml.safe_load_all(text):
+        for version in VERSIONS:
+            kubernetes_validate.validate(document, version, strict=True)

@@ -1,0 +1,173 @@
+"""What Kubernetes needs to run a plugin on every node, as YAML.
+
+Values are put in as JSON, which YAML includes, so that no YAML library is needed.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import attrs
+
+from twistdp.deployment.templates import filled
+from twistdp.errors import BadSetting
+from twistdp.settings import Settings
+
+SCANNER_DIRECTORY = "/etc/twistdp"
+"""Where a scanner of one's own is in the container."""
+
+SELINUX_TYPE = "container_device_plugin_t"
+"""The type that the policy of containers has for device plugins."""
+
+
+@attrs.frozen
+class HostPath:
+    """A path of the node in the container, under the same name.
+
+    `type` is Kubernetes': a ``Directory`` is waited for.
+    """
+
+    name: str
+    path: str
+    writable: bool = False
+    type: str = "Directory"
+
+    def mount(self) -> dict[str, Any]:
+        """The container's part of it."""
+        only = {} if self.writable else {"readOnly": True}
+        return {"name": self.name, "mountPath": self.path, **only}
+
+    def volume(self) -> dict[str, Any]:
+        """The pod's part of it."""
+        return {"name": self.name, "hostPath": {"path": self.path, "type": self.type}}
+
+
+def _label(_: object, attribute: "attrs.Attribute[str]", value: str) -> None:
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?", value):
+        raise BadSetting(
+            f"--{attribute.name} {value}: use at most 40 lower-case letters, digits and '-' in "
+            "between"
+        )
+
+
+def _absolute(_: object, __: object, value: str) -> None:
+    if not os.path.isabs(value):
+        raise BadSetting(f"--host-path {value}: give an absolute path")
+
+
+@attrs.frozen(kw_only=True)
+class DaemonSet:
+    """What is to run, and with what of the node; a value that will not do is a `BadSetting`.
+
+    `options` are those of ``twistd deviceplugin``, and `settings` what they come to.  `name` is
+    that of all that is made in `namespace`.  `scanner_file` is a module that is put into a
+    ConfigMap.  `host_paths` are what the scanner looks at, to be read only.  With `cdi` it writes
+    CDI specs, with `selinux` its type is `SELINUX_TYPE`.
+    """
+
+    options: Sequence[str]
+    settings: Settings = attrs.field(factory=Settings)
+    image: str
+    name: str = attrs.field(validator=_label)
+    namespace: str = attrs.field(validator=_label)
+    scanner_file: str | None = None
+    host_paths: Sequence[str] = attrs.field(
+        default=("/dev",), validator=attrs.validators.deep_iterable(_absolute)
+    )
+    cdi: bool = False
+    selinux: bool = False
+
+    def of_the_node(self) -> Iterator[HostPath]:
+        """What of the node is in the container."""
+        kubelet = self.settings.private_place
+        yield HostPath("kubelet", kubelet or self.settings.plugin_dir, True)
+        if self.cdi:
+            yield HostPath("cdi", self.settings.cdi_dir, True, "DirectoryOrCreate")
+            pod_resources = os.path.dirname(self.settings.pod_resources_socket)
+            if kubelet is None or os.path.commonpath([kubelet, pod_resources]) != kubelet:
+                yield HostPath("pod-resources", pod_resources)
+        for number, path in enumerate(self.host_paths):
+            yield HostPath(f"host-{number}", os.path.normpath(path))
+
+
+def manifests(plugin: DaemonSet) -> str:
+    """A Namespace, a ServiceAccount, the DaemonSet, and a ConfigMap for a scanner's file.
+
+    OSError or UnicodeError if that file cannot be read or what is given cannot be written.
+    """
+    paths = list(plugin.of_the_node())
+    mounts = [path.mount() for path in paths]
+    volumes = [path.volume() for path in paths]
+    names = {"name": plugin.name, "namespace": plugin.namespace}
+    scanner = env = ""
+    if plugin.scanner_file:
+        scanner, config_map = config_map_of(plugin.scanner_file, **names)
+        mounts.append({"name": "scanner", "mountPath": SCANNER_DIRECTORY, "readOnly": True})
+        volumes.append({"name": "scanner", "configMap": {"name": config_map}})
+        env = "          env:\n" + entries(12, [{"name": "PYTHONPATH", "value": SCANNER_DIRECTORY}])
+    words = {
+        **names,
+        "image": quoted(plugin.image),
+        "scanner": scanner,
+        "selinux": f"        seLinuxOptions:\n          type: {SELINUX_TYPE}\n"
+        if plugin.selinux
+        else "",
+        # Kubernetes replaces $(NAME) in arguments, and $$ by a single one.
+        "args": entries(12, [option.replace("$", "$$") for option in plugin.options]),
+        "env": env,
+        "mounts": entries(12, mounts),
+        "volumes": entries(8, volumes).rstrip("\n"),
+    }
+    return filled("twistdp.deployment", "manifests.yaml", words)
+
+
+def sample_pod(name: str, image: str, resource: str, pattern: str) -> str:
+    """A pod of an image with a shell that asks for one device, and lists what it sees of them.
+
+    `pattern` is the shell's, of the devices' paths.
+    """
+    command = f"ls -l {pattern}"
+    words = {"name": name, "image": image, "resource": resource, "command": quoted(command)}
+    return filled("twistdp.deployment", "pod.yaml", words)
+
+
+def config_map_of(path: str, name: str, namespace: str) -> tuple[str, str]:
+    """A document with a file, and its name, which changes with the file so that pods do too."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    file_name = os.path.basename(path)
+    if not re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", file_name):
+        raise BadSetting(f"--scanner-file {path}: a ConfigMap takes no file of this name")
+    config_map = f"{name}-scanner-{digest}"
+    return (
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {config_map}\n"
+        f"  namespace: {namespace}\n  labels:\n    app.kubernetes.io/name: {name}\n"
+        f"data:\n  {quoted(file_name)}: {block(text)}---\n"
+    ), config_map
+
+
+def entries(indent: int, values: list[Any]) -> str:
+    """Values, one a line."""
+    return "".join(f"{' ' * indent}- {quoted(value)}\n" for value in values)
+
+
+def quoted(value: Any) -> str:
+    """A value as YAML takes it: JSON, with escapes for what is not printable."""
+    text = json.dumps(value, ensure_ascii=False)
+    text.encode()  # a lone surrogate, of bytes that are no UTF-8, cannot be written at all
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
+
+
+def block(text: str) -> str:
+    """A text as YAML takes it, its lines as they are if that is possible."""
+    *lines, rest = text.split("\n")
+    if rest or not lines or not all(line.isprintable() for line in lines):
+        return quoted(text) + "\n"
+    # The first line tells the indentation, the last one how the text ends.
+    if not lines[-1] or not lines[0] or lines[0].startswith(" "):
+        return quoted(text) + "\n"
+    return "|\n" + "".join(f"    {line}\n" if line else "\n" for line in lines)
