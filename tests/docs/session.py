@@ -38,11 +38,12 @@ class Session:
     """What somebody has before him who goes through a page.
 
     Every command runs in a shell, in the directory in which the one before it ended, with this
-    Python's programs on its path.  Those that serve until they are ended, for which `serves` is a
-    pattern, go on beside the others, each in a terminal of its own.
+    Python's programs on its path.  Those that serve until they are ended go on beside the others,
+    each in a terminal of its own: `serves` has how their commands begin, and what they print when
+    they have begun.
     """
 
-    def __init__(self, replaced: dict[str, str], serves: str) -> None:
+    def __init__(self, replaced: dict[str, str], serves: dict[str, str]) -> None:
         # Sockets are below it: it must be short.
         self.base = tempfile.mkdtemp(prefix="docs", dir="/tmp")
         self.directory = os.path.join(self.base, "here")
@@ -51,7 +52,7 @@ class Session:
             os.symlink(ROOT / name, os.path.join(self.directory, name))
         os.symlink(sys.prefix, os.path.join(self.directory, ".venv"))
         self._replaced = replaced
-        self._serves = re.compile(serves)
+        self._serves = serves
         self.terminals: list[Terminal] = []
         self._selector = selectors.DefaultSelector()
 
@@ -80,7 +81,7 @@ class Session:
         pids = [
             str(terminal.process.pid)
             for terminal in self.terminals
-            if self._serves.match(terminal.command)
+            if self._program(terminal.command)
         ]
         text = to.replace("BASE", self.base).replace("ROOT", str(ROOT)).replace("ENV", sys.prefix)
         return found.expand(text.replace("LAST_PID", pids[-1] if pids else "none"))
@@ -106,9 +107,9 @@ class Session:
         command = self.put(command)
         for terminal in self.terminals:
             terminal.looked_at = len(terminal.printed)
-        serves = self._serves.match(command)
+        serves = self._program(command)
         if serves:
-            self._interrupt(serves[0])
+            self._interrupt(serves)
         where = os.path.join(self.base, "pwd")
         environment = {key: value for key, value in os.environ.items() if key[:4] != "MAKE"}
         environment["PATH"] = f"{sys.prefix}/bin:{environment['PATH']}"
@@ -128,11 +129,16 @@ class Session:
         self._selector.register(process.stdout, selectors.EVENT_READ, terminal)
         self.terminals.append(terminal)
         if serves:
-            self._until(lambda: bool(terminal.printed), f"{command}\nprints nothing")
+            begun = self._serves[serves]
+            self._until(lambda: begun in terminal.printed, f"{command}\ndoes not begin")
         else:
             ended = self._until(lambda: self._has_ended(terminal), f"{command}\ndoes not end")
             assert ended and process.wait() == 0, f"{command}\n{terminal.printed}"
             self.directory = Path(where).read_text(encoding="utf-8").strip()
+
+    def _program(self, command: str) -> str | None:
+        """The beginning of a command that serves."""
+        return next(filter(command.startswith, self._serves), None)
 
     def _interrupt(self, program: str) -> None:
         """End, as Ctrl-C does, a server of this program: it is about to be started again."""

@@ -71,8 +71,8 @@ REPLACED = {
 }
 """What stands for what is printed: this machine has neither a kubelet nor serial lines."""
 
-SERVES = r"twistd -n\b|twistdp kubelet\b"
-"""Commands that end when they are told to."""
+SERVES = {"twistd -n": "reactor class", "twistdp kubelet": "kubelet started"}
+"""Commands that end when they are told to, with what they print when they have begun."""
 
 MY_PLUGIN = """#!/bin/sh
 # A plugin of somebody's: ./my-plugin [--plugin-dir=]PLUGINS [DEVICES]
