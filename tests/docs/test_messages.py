@@ -42,6 +42,22 @@ class MessageTests(SynchronousTestCase):
         )
         self.assertEqual(self.logged - set(found.values()), set(), "messages without row")
 
+    def test_troubleshooting(self) -> None:
+        """What is to be looked for in the log, by symptom, can be there."""
+        section = page("docs/operations.md").split("## Troubleshooting, by symptom\n")[1]
+        quoted = re.findall(r"`([^`]*(?:…|\d devices|serves)[^`]*)`", section.split("\n## ")[0])
+        self.assertGreater(len(quoted), 6)
+        for text in set(quoted) - {"Insufficient …"}:  # this is Kubernetes'
+            begun = re.compile(".*".join(map(re.escape, text.split("…"))))
+            self.assertTrue(
+                any(
+                    begun.fullmatch(message.text) or fits(Message(message.level, text), message)
+                    for message in self.logged
+                    if re.search("[a-z]", message.text) or "devices" in text
+                ),
+                text,
+            )
+
 
 def best(row: Message, logged: set[Message]) -> Message | None:
     """The message that a row tells of, maybe with something put in for its …; None if none."""
