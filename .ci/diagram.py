@@ -28,9 +28,9 @@ PARTS = {
     "inotify": "inotify inotifyfd",
     "log": "logs",
     "files and what runs out": "cdispecs sharedfile trust exhaustion descriptors klog",
-    "pure": "_version accepting allocation arguments backoff calls cdi cdijson checking changes coalescing "
-    "condition devices errors health interfaces latest legible naming preferred secrecy session "
-    "settings",
+    "pure": "_version accepting allocation arguments backoff calls cdi cdijson checking changes "
+    "coalescing condition devices errors health interfaces latest legible naming preferred secrecy "
+    "session settings",
 }
 """Every module or package of twistdp, by the part that it is of; a new one has to be added."""
 

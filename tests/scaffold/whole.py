@@ -39,7 +39,7 @@ def call(*command: str, cwd: str) -> str:
 class WholeTests(TestCase):
     """One project, from nothing."""
 
-    timeout = 600
+    timeout = 1200
 
     async def test_everything(self) -> None:
         """It is installed, all its targets pass, in time, and its twistd serves its devices."""
@@ -68,8 +68,9 @@ class WholeTests(TestCase):
         call("make", "lint", "types", cwd=project)
         self.told("lint and types", begun)
         self.assertIn("both end", call("make", "demo", cwd=project))
-        self.assertIn("skips=1", call("make", "e2e", cwd=project))
-        self.told("demo, and an end-to-end test that is skipped", begun)
+        # Skipped where there is no cluster.
+        (seen,) = re.findall("skips=1|successes=1", call("make", "e2e", cwd=project))
+        self.told(f"demo, and the end-to-end test: {seen}", begun)
         found = call(".venv/bin/twistdp", "check", ".", cwd=project)
         self.assertIn("all is there", found)
         await self.serves(project)
