@@ -6,6 +6,7 @@ import os
 import re
 import textwrap
 from configparser import ConfigParser
+from shutil import which
 from typing import NamedTuple
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
@@ -20,8 +21,12 @@ class Elsewhere(NamedTuple):
     commands: str
     """A pattern for the whole command."""
     where: str
-    """A target of make, a module of tests, or nothing."""
+    """The target of make, or the module or package of tests, that runs them or their like."""
     why: str
+    page: str = ""
+    """The only page on which they are not run."""
+    unless: str = ""
+    """A program with which they are run here, where it is installed."""
 
 
 NOT_HERE = (
@@ -32,7 +37,12 @@ NOT_HERE = (
         "make (soak|kill|bench)( .*)?", "tests.benchmarks", "minutes; it is run in short there"
     ),
     Elsewhere("make update-k8s .*", "tests.test_update_k8s", "changes the checkout"),
-    Elsewhere("(cd thermo|make demo|make check)", "make test-scaffold", "pip, for a minute"),
+    Elsewhere(
+        "(cd thermo|make demo|make check|twistdp check --run .*)",
+        "make test-scaffold",
+        "of the project that is made; pip, for a minute",
+        page="docs/scaffold.md",
+    ),
     Elsewhere("pip wheel .*", "make test-scaffold", "pip, as above"),
     Elsewhere(
         "pip install twistdp",
@@ -40,10 +50,10 @@ NOT_HERE = (
         "no index has it before a release; a wheel is installed there",
     ),
     Elsewhere("docker build .*", "make test-image", "needs root and buildah"),
-    Elsewhere("kubectl kustomize .*", "make test-manifests", "needs kubectl"),
+    Elsewhere("kubectl kustomize .*", "make test-manifests", "needs kubectl", unless="kubectl"),
     Elsewhere(
         "twistdp conformance --bind .*",
-        "tests.conformance.test_program",
+        "tests.cli.test_conformance",
         "mounts over the node's directory",
     ),
     Elsewhere("python3 -m venv /opt/.*", "make test-systemd", "needs root and a booted systemd"),
@@ -52,9 +62,6 @@ NOT_HERE = (
     Elsewhere("mkdir -p /etc/twistdp .*", "make test-systemd", "as above"),
     Elsewhere("systemctl .*", "make test-systemd", "as above"),
 )
-
-ONLY_ON = {"(cd thermo|make demo|make check)": {"docs/scaffold.md"}}
-"""Patterns of `NOT_HERE` that count on some pages only."""
 
 REPLACED = {
     r"/tmp/(colors|lab)\b": r"BASE/\1",
@@ -68,7 +75,6 @@ REPLACED = {
     r"(?m)^(twistdp conformance)(?!.*--only)": r"\1 --only registration.registers",
     r"\bPID$": "LAST_PID",
     r"\btwistdp check DIR\b": "twistdp check thermo",
-    r"\btwistdp check --run DIR\b": "twistdp check --help",
 }
 """What stands for what is printed: this machine has neither a kubelet nor serial lines."""
 
@@ -191,7 +197,8 @@ def is_elsewhere(command: str, path: str) -> bool:
     """Whether a command is named in `NOT_HERE`."""
     return any(
         re.fullmatch(elsewhere.commands, command)
-        and path in ONLY_ON.get(elsewhere.commands, {path})
+        and elsewhere.page in ("", path)
+        and not (elsewhere.unless and which(elsewhere.unless))
         for elsewhere in NOT_HERE
     )
 
