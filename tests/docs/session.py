@@ -16,7 +16,7 @@ import attrs
 
 from tests.docs.pages import ROOT, Block
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds that anything may take."""
 
 CHECKOUT = ("Makefile", "constraints.txt", "deploy", "docker", "examples", "setup.cfg")

@@ -96,7 +96,6 @@ BEFORE = {
 """What is there on a node."""
 
 CONTEXT = {
-    "docs/first-plugin.md": "from colors import *\nfrom twistdp import DeviceSpec",
     "docs/hooks.md": """
 from twistdp import HEALTHY, DeviceInfo, DeviceSpec
 device_id, path, node = "a", "/dev/a", DeviceSpec("/dev/a", "/dev/a")
