@@ -111,7 +111,12 @@ class Session:
         if serves:
             self._interrupt(serves)
         where = os.path.join(self.base, "pwd")
-        environment = {key: value for key, value in os.environ.items() if key[:4] != "MAKE"}
+        # Neither make nor the measuring of coverage, which costs time, is a reader's.
+        environment = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("MAKE", "COVERAGE"))
+        }
         environment["PATH"] = f"{sys.prefix}/bin:{environment['PATH']}"
         script = f"exec {command}" if serves else f"{command}\ns=$?; pwd >{where}; exit $s"
         process = subprocess.Popen(
