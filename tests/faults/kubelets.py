@@ -229,7 +229,9 @@ class Kubelet:
             path = os.path.join(registry, name)
             found = os.lstat(path)
             if stat.S_ISSOCK(found.st_mode) and not name.startswith("."):
-                there[path] = found.st_ino, found.st_ctime_ns
+                # Time stamps are as coarse as 10 ms on some kernels and file systems.
+                directory = os.stat(registry)
+                there[path] = directory.st_ino, found.st_ino, found.st_ctime_ns
         for path in sorted({*self._found, *there}):
             known = self._found.get(path)
             if (
@@ -289,6 +291,6 @@ class Kubelet:
 @attrs.define(eq=False)
 class _Found:
     path: str
-    identity: tuple[int, int]
+    identity: tuple[int, int, int]
     resource: str = ""
     work: "Deferred[None]" = attrs.field(factory=Deferred)

@@ -125,8 +125,10 @@ class Stream(Generic[M]):
     def cancel(self) -> None:
         """End the call; the peer's handler is cancelled, and so is a pending or later read."""
         self._cancelled = True
-        if self._call is not None:
-            self._call.cancel()
+        # Let go of it, and its connection: a read that failed may keep this stream for a while.
+        call, self._call = self._call, None
+        if call is not None:
+            call.cancel()
 
     async def _read(self) -> M | None:
         if self._cancelled:

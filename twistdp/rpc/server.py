@@ -29,8 +29,12 @@ _log = Logger()
 LATE = 0.3
 """Seconds that cancelled calls get for their clean-up before a stop goes on without them."""
 
-_context: ContextVar[Any] = ContextVar("context", default=None)
-"""gRPC's, of the call that a handler is called for."""
+_call: ContextVar[list[Any]] = ContextVar("call")
+"""gRPC's context of the call that a handler is called for.
+
+In a list, which is emptied when the call ends: what failed may keep the variables of its time, and
+the connection of the call with them, until the garbage collector comes.
+"""
 
 
 def caller() -> str:
@@ -38,8 +42,9 @@ def caller() -> str:
 
     Empty where it does not say, and outside of handlers.
     """
-    context = _context.get()
-    return "" if context is None else dict(context.invocation_metadata()).get("user-agent", "")
+    for context in _call.get(()):
+        return str(dict(context.invocation_metadata()).get("user-agent", ""))
+    return ""
 
 
 @attrs.frozen
@@ -223,7 +228,8 @@ class Server(Service):
         self, method: Method, loop: asyncio.AbstractEventLoop
     ) -> Callable[[bytes, Any], Awaitable[bytes]]:
         async def call(data: bytes, context: Any) -> bytes:
-            _context.set(context)
+            current = [context]
+            _call.set(current)
             try:
                 result = method.handler(_request(method, data))
                 if type(result) is not bytes:  # usual ones take no detour: pods wait for them
@@ -232,6 +238,8 @@ class Server(Service):
                 return result
             except Exception as error:
                 code, text = answer_for(error, method.path)
+            finally:
+                current.clear()
             await context.abort(code, text)
             raise AssertionError("abort raises")
 
@@ -241,13 +249,16 @@ class Server(Service):
         self, method: Method, loop: asyncio.AbstractEventLoop
     ) -> Callable[[bytes, Any], Awaitable[None]]:
         async def call(data: bytes, context: Any) -> None:
-            _context.set(context)
+            current = [context]
+            _call.set(current)
             with self._tracked():
                 try:
                     await self._send(method.handler(_request(method, data)), context, loop)
                     return
                 except Exception as error:
                     code, text = answer_for(error, method.path)
+                finally:
+                    current.clear()
                 await context.abort(code, text)
 
         return call

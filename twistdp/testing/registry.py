@@ -64,7 +64,7 @@ class _Plugin:
     """A socket that was found; `resource` is set once it is registered."""
 
     path: str
-    identity: tuple[int, int, int]
+    identity: tuple[int, ...]
     resource: str | None = None
     work: "Deferred[None] | None" = None
 
@@ -200,15 +200,22 @@ class PluginsRegistry:
             )
         return ""
 
-    def _sockets(self) -> dict[str, tuple[int, int, int]]:
+    def _sockets(self) -> dict[str, tuple[int, ...]]:
         """The sockets that are there, as far as a kubelet looks at them."""
-        found = {}
-        for name in os.listdir(self._directory) if os.path.isdir(self._directory) else ():
+        found: dict[str, tuple[int, ...]] = {}
+        try:
+            directory = os.stat(self._directory)
+            names = os.listdir(self._directory)
+        except (FileNotFoundError, NotADirectoryError):
+            return found
+        for name in names:
             path = os.path.join(self._directory, name)
             try:
                 status = os.lstat(path)
             except FileNotFoundError:
                 continue
             if stat.S_ISSOCK(status.st_mode) and not name.startswith("."):
-                found[path] = status.st_dev, status.st_ino, status.st_ctime_ns
+                # Not by the time alone: it is as coarse as 10 ms on some kernels and file systems.
+                place = directory.st_dev, directory.st_ino
+                found[path] = (*place, status.st_ino, status.st_ctime_ns)
         return found
