@@ -34,7 +34,7 @@ test-scaffold: $(VENV)/.test ## `twistdp new` to passing conformance in a fresh 
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.scaffold.whole
 
 test-systemd: $(VENV)/.test ## the unit under a real systemd in a container; as root, on Debian
-	sh tests/systemd/prepare.sh .cache/systemd $(BIN)/python
+	sh tests/systemd/prepare.sh .cache/systemd
 	TWISTDP_SYSTEMD_TREE=$(CURDIR)/.cache/systemd/tree \
 	  $(BIN)/python -m twisted.trial --reactor=asyncio tests.systemd
 
