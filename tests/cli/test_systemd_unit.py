@@ -52,6 +52,9 @@ class UnitTests(SynchronousTestCase):
         ):
             self.assertIn(f"ExecStartPre=+/bin/mkdir -p -m 0755 {made}", lines(*options))
         self.assertIn("RequiresMountsFor=/a", lines("--plugin-dir=/a/b"))
+        hiding = lines("--plugin-dir=/r $/b")
+        self.assertIn('ExecStartPre=+/bin/mkdir -p -m 0750 "/r $$/pki" "/r $$/pods"', hiding)
+        self.assertIn('InaccessiblePaths="-/r $/pki" "-/r $/pods" -/etc/kubernetes', hiding)
         self.assertIn(
             "ReadWritePaths=-/r$ -/var/run/cdi",
             lines("--registration=watcher", "--registry-dir=/r$/s"),

@@ -24,20 +24,21 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=notify
-{environment}# The sandbox makes writable what is there when ExecStart= begins; make it.
+{environment}# The sandbox makes writable, and hides, what is there when ExecStart= begins; make it.
 ExecStartPre=+/bin/mkdir -p -m 0755 {made}
+ExecStartPre=+/bin/mkdir -p -m 0750 {hidden}
 ExecStart={command}
 Restart=always
 RestartSec=1
 WatchdogSec=30
 TimeoutStopSec=10
 
-# Files: all may be read, but homes and what is the kubelet's secret; sockets and CDI specs may be
+# Files: all may be read, but homes and what is the cluster's secret; sockets and CDI specs may be
 # written. Devices are looked for in /dev, so it is not PrivateDevices.
 ProtectSystem=strict
 # Optional, since they are looked for before ExecStartPre= too.
 ReadWritePaths={writable}
-InaccessiblePaths={inaccessible}
+InaccessiblePaths={inaccessible} -/etc/kubernetes
 PrivateMounts=yes
 PrivateTmp=yes
 ProtectHome=yes
@@ -113,14 +114,16 @@ def unit(twistd: str, options: Sequence[str] = ()) -> str:
     if _value(options, "registration", "socket") == "watcher":
         root = os.path.dirname(_value(options, "registry-dir", REGISTRY_DIRECTORY))
     cdi = _value(options, "cdi-dir", CDI_DIRECTORY)
+    secrets = (f"{root}/pki", f"{root}/pods")
     return _UNIT.format(
         description="" if options else " %i",
         environment="" if options else _ENVIRONMENT,
         command=quoted if options else f"{quoted} $TWISTDP_OPTIONS",
         mounts=quote(root),
-        made=" ".join(_argument(path) for path in (root, cdi)),
+        made=" ".join(map(_argument, (root, cdi))),
+        hidden=" ".join(map(_argument, secrets)),
         writable=_optional(root, cdi),
-        inaccessible=_optional(f"{root}/pki", f"{root}/pods"),
+        inaccessible=_optional(*secrets),
     )
 
 
