@@ -38,8 +38,8 @@ test-systemd: $(VENV)/.test ## the unit under a real systemd in a container; as 
 	TWISTDP_SYSTEMD_TREE=$(CURDIR)/.cache/systemd/tree \
 	  $(BIN)/python -m twisted.trial --reactor=asyncio tests.systemd
 
-test-image: $(VENV)/.test ## the container image, made and put to the test, as root with apt-get (SUITE=)
-	SUITE=$(SUITE) docker/test-image
+test-image: $(VENV)/.test ## the container image, made and put to the test, as root with apt-get (SUITE=, ARCH=)
+	SUITE=$(SUITE) ARCH=$(ARCH) docker/test-image
 
 test-manifests: $(VENV)/.manifests ## the manifests against Kubernetes' schemas and kubectl
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.cli.test_manifests tests.test_manifests
