@@ -34,12 +34,12 @@ test-scaffold: $(VENV)/.test ## `twistdp new` to passing conformance in a fresh 
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.scaffold.whole
 
 test-systemd: $(VENV)/.test ## the unit under a real systemd in a container; as root, on Debian
-	sh tests/systemd/prepare.sh .cache/systemd $(BIN)/python
+	sh tests/systemd/prepare.sh .cache/systemd
 	TWISTDP_SYSTEMD_TREE=$(CURDIR)/.cache/systemd/tree \
 	  $(BIN)/python -m twisted.trial --reactor=asyncio tests.systemd
 
-test-image: $(VENV)/.test ## the container image, made and put to the test, as root with apt-get (SUITE=)
-	SUITE=$(SUITE) docker/test-image
+test-image: $(VENV)/.test ## the container image, made and put to the test, as root with apt-get (SUITE=, ARCH=)
+	SUITE=$(SUITE) ARCH=$(ARCH) docker/test-image
 
 test-manifests: $(VENV)/.manifests ## the manifests against Kubernetes' schemas and kubectl
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.cli.test_manifests tests.test_manifests \

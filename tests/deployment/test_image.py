@@ -49,7 +49,7 @@ class ImageTests(SynchronousTestCase):
             options=["--scanner=thermo:A", '--set=x="y"'],
         )
         self.assertNotIn("twistdp", text)
-        self.assertIn("install --quiet --find-links /src/wheels /src\n", text)
+        self.assertIn("install --quiet --use-pep517 --find-links /src/wheels /src\n", text)
         self.assertIn(
             'LABEL org.opencontainers.image.title="thermo" \\\n'
             '      org.opencontainers.image.description="a \\"hot\\" one"\n',

@@ -24,6 +24,9 @@ class UnitTests(SynchronousTestCase):
         ):
             self.assertIn(f"ExecStartPre=+/bin/mkdir -p -m 0755 {made}", lines(**settings))
         self.assertIn("RequiresMountsFor=/a", lines(plugin_dir="/a/b"))
+        hiding = lines(plugin_dir="/r $/b")
+        self.assertIn('ExecStartPre=+/bin/mkdir -p -m 0750 "/r $$/pki" "/r $$/pods"', hiding)
+        self.assertIn('InaccessiblePaths="-/r $/pki" "-/r $/pods" -/etc/kubernetes', hiding)
         self.assertIn(
             "ReadWritePaths=-/r$ -/var/run/cdi",
             lines(registration="watcher", registry_dir="/r$/s"),

@@ -15,12 +15,17 @@ from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
 from tests.helpers import soon, temporary_directory
+from twistdp.cli import COMMANDS
 from twistdp.testing import FakeKubelet
 from twistdp.testing.process import ChildProcess
 
 IMAGE = os.environ.get("TWISTDP_TEST_IMAGE", "")
 
 KUBELET = "/var/lib/kubelet"
+PATIENCE = 100.0
+"""Seconds for a start: in an emulator of another processor all takes ten times as long."""
+SERVICE = "deviceplugin"
+UNWANTED = {"pip", "setuptools", "test", "tests", "conch", "mail", "names", "words"}
 NULL = "lab.example.com/null"
 OPTIONS = (
     "--scanner=twistdp.scanners:GlobScanner",
@@ -37,6 +42,7 @@ mount -o remount,bind,ro "$root"
 mount --bind "$kubelet" "$root{KUBELET}"
 mount --bind /dev "$root/dev"
 mount -o remount,bind,ro "$root/dev"
+mount --bind /proc "$root/proc"
 exec unshare --root="$root" --wd="$directory" setpriv --reuid="$user" --regid="$user" \
     --clear-groups --bounding-set=-all --inh-caps=-all --no-new-privs env -i "$@"
 """
@@ -53,7 +59,7 @@ def buildah(*arguments: str) -> str:
 class ContainerTestCase(TestCase):
     """A container of an image."""
 
-    timeout = 60
+    timeout = 3 * PATIENCE
     skip = None if IMAGE else "no image: run `make test-image`"
     image = IMAGE
 
@@ -78,11 +84,15 @@ class ContainerTestCase(TestCase):
 
     def start(self, *options: str, user: int = 0) -> ChildProcess:
         """The image's entry point."""
+        return self.start_command(*self.config["Entrypoint"], *options, user=user)
+
+    def start_command(self, *command: str, user: int = 0) -> ChildProcess:
+        """A command of the image, which may use the kubelet's directory for temporary files."""
         child = ChildProcess(
             [
                 *("/usr/bin/unshare", "--mount", "/bin/sh", "-c", RUN, "container"),
                 *(self.root, self.directory, self.config["WorkingDir"], str(user)),
-                *(*self.config["Env"], *self.config["Entrypoint"], *options),
+                *(*self.config["Env"], f"TMPDIR={KUBELET}", *command),
             ],
             reactor=reactor,
         )
@@ -113,13 +123,16 @@ class ImageTests(ContainerTestCase):
     async def test_life(self) -> None:
         """Devices are listed and allocated, nothing is complained about, and memory is measured."""
         child = self.start(*OPTIONS)
-        await self.kubelet.listed(NULL, ["null", "zero"])
+        await self.kubelet.listed(NULL, ["null", "zero"], PATIENCE)
         given = await soon(self.kubelet.allocate(NULL, 1))
         self.assertIn(given.devices[0].host_path, ("/dev/null", "/dev/zero"))
         with open(f"/proc/{child.pid}/status", encoding="ascii") as file:
             status = dict(re.findall(r"(\w+):\s+(\w+)", file.read()))
         self.assertEqual(int(status["CapEff"], 16) | int(status["CapBnd"], 16), 0)
-        sys.stdout.write(f"\nresident memory {int(status['VmRSS']) / 1024:.1f} MiB\n")
+        with open(f"/proc/{child.pid}/mountinfo", encoding="utf-8") as file:
+            self.assertRegex(file.read(), r"(?m)^\d+ \d+ \S+ \S+ / ro,")
+        total, own = (int(status[name]) / 1024 for name in ("VmRSS", "RssAnon"))
+        sys.stdout.write(f"\nresident memory {total:.1f} MiB, without files {own:.1f} MiB\n")
         await self.no_complaint(child)
 
     async def test_without_root(self) -> None:
@@ -127,14 +140,41 @@ class ImageTests(ContainerTestCase):
         for path in (self.directory, self.registry):
             os.chown(path, 65532, 65532)
         self.start(*OPTIONS, "--registration=watcher", user=65532)
-        await self.kubelet.listed(NULL, ["null", "zero"])
+        await self.kubelet.listed(NULL, ["null", "zero"], PATIENCE)
+
+    async def says(self, *command: str) -> str:
+        """What a command prints that succeeds."""
+        child = self.start_command(*command)
+        self.assertEqual(await child.ended, 0, child.output)
+        return child.output
 
     async def test_help(self) -> None:
-        """Help is there, and so is the list of commands, without a word about its cache."""
-        child = self.start("--help")
-        self.assertEqual(await soon(child.ended), 0)
-        self.assertIn("--scanner=", child.output)
-        self.assertNotIn("cache", child.output)
+        """Help is there, and the service is the only command, without a word about its cache."""
+        self.assertIn("--scanner=", await self.says(*self.config["Entrypoint"], "--help"))
+        said = await self.says("twistd", "--help")
+        self.assertEqual(re.findall(r"(?m)^    ([a-z-]+) ", said.split("Commands:")[1]), [SERVICE])
+        self.assertNotIn("cache", said)
+
+    async def test_tools(self) -> None:
+        """All of twistdp's commands are there, and a plugin's whole life can be shown."""
+        for name in COMMANDS:
+            self.assertIn(f"usage: twistdp {name} ", await self.says("twistdp", name, "--help"))
+        self.assertIn("All steps succeeded.", await self.says("twistdp", "demo"))
+
+    async def test_conformance(self) -> None:
+        """The image's plugin passes the image's own conformance test."""
+        said = await self.says(
+            *(
+                "twistdp",
+                "conformance",
+                "--only=registration.registers",
+                "--only=allocate",
+                "-j2",
+                "--",
+            ),
+            *(*self.config["Entrypoint"], *OPTIONS, "--plugin-dir={plugin_dir}"),
+        )
+        self.assertIn("passed", said)
 
     def test_nothing_that_only_builds(self) -> None:
         """No pip, and no tests of dependencies."""

@@ -25,18 +25,31 @@ class Machine:
 
     def __init__(self, tree: str) -> None:
         self.tree = tree
+        atexit.register(self.stop)
+        self._boot()
+
+    def _boot(self) -> None:
         # Without a login manager or a scope of its own, which only a host with systemd has.
         self._nspawn = subprocess.Popen(
-            ["systemd-nspawn", "--register=no", "--keep-unit", "-D", tree, "--boot"],
+            [
+                *("systemd-nspawn", "--register=no", "--keep-unit", "-D", self.tree, "--boot"),
+                # What a whole machine has, and a container usually has not: raw commands, and a
+                # filter of IP addresses.
+                "--capability=CAP_SYS_RAWIO",
+                "--system-call-filter=bpf",
+            ],
+            env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        atexit.register(self.stop)
         self._wait_for(b"Reached target", b"multi-user.target")
         self._leader = self._child()
+        # Not forked it is no process of the machine, which would wait for it in order to end.
         self._follower = subprocess.Popen(
-            self._inside("journalctl", "--follow", "--lines=0", "--output=cat"),
+            self._inside(
+                *("--no-fork", "journalctl", "--follow", "--lines=0", "--output=cat"),
+            ),
             stdout=subprocess.PIPE,
         )
 
@@ -45,8 +58,15 @@ class Machine:
         with contextlib.suppress(Exception):
             self.run("systemctl", "poweroff")
             self._nspawn.wait(20)
+            self._follower.kill()
+            self._follower.wait()
         self._nspawn.kill()
         self._nspawn.wait()
+
+    def reboot(self) -> None:
+        """Switch it off and on; returns when everything that is enabled was begun."""
+        self.stop()
+        self._boot()
 
     def run(self, *command: str, check: bool = True) -> str:
         """What a command prints, errors too; raises AssertionError if it fails."""

@@ -1,13 +1,13 @@
 #!/bin/sh
 # Makes the tree that the tests boot: Debian with systemd and Python, and twistdp as an
-# administrator would install it, from wheels.
+# administrator would install it, with the tree's own Python.
 #
-#     prepare.sh DIRECTORY PYTHON
+#     prepare.sh DIRECTORY
 #
-# DIRECTORY/tree is kept and used again; PYTHON, with pip, is of the version that Debian has.
+# DIRECTORY/tree is kept and used again.
 set -eu
-directory=$1 python=$2
-tree=$directory/tree wheels=$directory/wheels
+directory=$1
+tree=$directory/tree
 export DEBIAN_FRONTEND=noninteractive
 
 [ "$(id -u)" = 0 ] || { echo "prepare.sh: booting a tree needs root" >&2; exit 1; }
@@ -27,11 +27,17 @@ if [ ! -e "$directory/made" ]; then
         >"$directory/debootstrap.log"
     touch "$directory/made"
 fi
-rm -rf "$wheels" "$tree/wheels" "$tree/opt/twistdp"
-"$python" -m pip --disable-pip-version-check wheel --quiet --constraint constraints.txt \
-    --wheel-dir "$wheels" .
-cp -r "$wheels" "$tree/wheels"
-chroot "$tree" python3 -m venv /opt/twistdp
-chroot "$tree" env PIP_CONFIG_FILE=/dev/null /opt/twistdp/bin/pip install --quiet --no-index \
-    --find-links /wheels twistdp
-chroot "$tree" /opt/twistdp/bin/twistd --help >/dev/null
+rm -rf "$tree/src" "$tree/opt/twistdp"
+mkdir "$tree/src"
+cp -r constraints.txt LICENSE README.md pyproject.toml setup.cfg twistdp twisted "$tree/src"
+.ci/pip-conf >"$tree/etc/pip.conf"
+cert=$(sed -n 's/^cert=//p' "$tree/etc/pip.conf")
+if [ "$cert" ]; then
+    install -D --mode=644 "$cert" "$tree$cert"
+fi
+cp --dereference --remove-destination /etc/resolv.conf "$tree/etc/resolv.conf"
+env --ignore-environment PATH="$PATH" chroot "$tree" sh -euc '
+    python3 -m venv /opt/twistdp
+    /opt/twistdp/bin/python -m pip --disable-pip-version-check --quiet install --use-pep517 \
+        --constraint /src/constraints.txt /src
+    /opt/twistdp/bin/twistd --help >/dev/null'

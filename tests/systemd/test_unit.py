@@ -21,14 +21,33 @@ ExecStart=/opt/twistdp/bin/twistdp kubelet --force --dir /var/lib/kubelet/device
 ExecStartPre=/bin/mkdir -p /var/lib/kubelet/pod-resources
 KillSignal=SIGKILL
 """
+PLUGINS = "/var/lib/kubelet/device-plugins"
 REGISTERED = "1 resource, 1 device, registered"
-WAITING = "1 resource, 1 device, waiting for a kubelet in /var/lib/kubelet/device-plugins"
+WAITING = f"1 resource, 1 device, waiting for a kubelet in {PLUGINS}"
+DROP_IN = f"/run/systemd/system/{UNIT}.d/more.conf"
+NEEDS = {
+    "network": "network",
+    "netlink, as udev's events": "netlink",
+    "device nodes of others than root": "/dev/tdp-user",
+    "another capability, as raw commands to disks": "rawio",
+    "a system call that goes with a capability, as `chroot`": "chroot",
+    "code that is made at run time (a JIT)": "code",
+    "home directories": "/root/.config",
+}
+"""What `samples.Tries` tries for a need, in the words of the documentation."""
 
 
 def text_of(path: str) -> str:
     """A file of the project."""
     with open(os.path.join(ROOT, path), encoding="utf-8") as file:
         return file.read()
+
+
+def drop_ins() -> dict[str, list[str]]:
+    """The settings that docs/operations.md has for each need."""
+    _, table = text_of("docs/operations.md").split("| need | drop-in |\n|---|---|\n")
+    rows = re.findall(r"(?m)^\| (.+?) \| (.+) \|$", table.split("\n\n")[0])
+    return {need: re.findall(r"`(\w+=[^`]+)`", settings) for need, settings in rows}
 
 
 class UnitTests(SynchronousTestCase):
@@ -39,8 +58,11 @@ class UnitTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Nothing of a kubelet is there, and one device."""
         self.machine = booted()
-        self.run_("systemctl", "stop", UNIT, "kubelet.service", check=False)
-        self.run_("sh", "-c", "rm -rf /var/lib/kubelet /run/cdi /dev/tdp* /run/systemd/system/*")
+        self.run_("systemctl", "stop", "twistdp@*", "kubelet.service", check=False)
+        self.run_(
+            "sh", "-c",
+            "rm -rf /var/lib/kubelet /etc/kubernetes /run/cdi /dev/tdp* /run/systemd/system/*",
+        )  # fmt: skip
         self.write("/etc/systemd/system/kubelet.service", KUBELET)
         self.write(
             "/etc/systemd/system/twistdp@.service", text_of("deploy/systemd/twistdp@.service")
@@ -49,20 +71,32 @@ class UnitTests(SynchronousTestCase):
         self.options(OPTIONS)
         self.run_("systemctl", "daemon-reload")
         self.plug("tdp0")
-        self.run_("journalctl", "--rotate")
-        self.run_("journalctl", "--vacuum-time=1us")
+        self.fresh_journal()
 
     def run_(self, *command: str, check: bool = True) -> str:
         """See `Machine.run`."""
         return self.machine.run(*command, check=check)
 
+    def fresh_journal(self) -> None:
+        """Forget what was logged."""
+        self.run_("journalctl", "--rotate")
+        self.run_("journalctl", "--vacuum-time=1us")
+
     def write(self, path: str, text: str) -> None:
         """See `Machine.write`."""
         self.machine.write(path, text)
 
-    def options(self, options: str) -> None:
+    def options(self, options: str, instance: str = "lab") -> None:
         """Give the instance these options."""
-        self.write("/etc/twistdp/lab.env", f"PYTHONPATH=/etc/twistdp\nTWISTDP_OPTIONS={options}\n")
+        self.write(
+            f"/etc/twistdp/{instance}.env",
+            f"PYTHONPATH=/etc/twistdp\nTWISTDP_OPTIONS={options}\n",
+        )
+
+    def drop_in(self, *settings: str) -> None:
+        """Change the instance's unit."""
+        self.write(DROP_IN, "\n".join(("[Service]", *settings, "")))
+        self.run_("systemctl", "daemon-reload")
 
     def plug(self, name: str) -> None:
         """Make a device."""
@@ -72,8 +106,14 @@ class UnitTests(SynchronousTestCase):
         """Start, and wait until systemd calls it started."""
         self.run_("systemctl", "start", *units)
 
+    def restart(self) -> None:
+        """Start with an empty journal, and do not wait: a scan that fails delays the start."""
+        self.run_("systemctl", "stop", UNIT)
+        self.fresh_journal()
+        self.run_("systemctl", "start", "--no-block", UNIT)
+
     def show(self, name: str, unit: str = UNIT) -> str:
-        """A property of the unit."""
+        """A property of a unit."""
         return self.run_("systemctl", "show", "--value", "--property", name, unit)
 
     def becomes(self, name: str, wanted: str, seconds: float = 20.0, unit: str = UNIT) -> None:
@@ -88,6 +128,10 @@ class UnitTests(SynchronousTestCase):
         """What it has logged."""
         lines = self.run_("journalctl", "--output=json", "--unit", unit).splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def says(self, words: str, times: int = 1) -> None:
+        """Wait until it has logged this so often."""
+        self.machine.until(lambda: str(self.journal()).count(words), lambda n: n >= times, 10)
 
     def test_verify(self) -> None:
         """systemd has nothing to say against it."""
@@ -118,10 +162,7 @@ class UnitTests(SynchronousTestCase):
         """Started together, the kubelet comes when the plugin waits for it."""
         self.start(UNIT, "kubelet.service")
         ready = int(self.show("ActiveEnterTimestampMonotonic"))
-        kubelet = self.run_(
-            "systemctl", "show", "--value", "-p", "ExecMainStartTimestampMonotonic",
-            "kubelet.service",
-        )  # fmt: skip
+        kubelet = self.show("ExecMainStartTimestampMonotonic", "kubelet.service")
         self.assertLessEqual(ready, int(kubelet))
         self.becomes("StatusText", REGISTERED)
 
@@ -157,6 +198,122 @@ class UnitTests(SynchronousTestCase):
         self.becomes("StatusText", "1 resource, 2 devices, registered", 5, unit)
         self.assertNotIn("cache", str(self.journal(unit)))
 
+    def test_cdi_is_tidied(self) -> None:
+        """In the sandbox names that are not used any more go, and so do files."""
+        self.start(UNIT, "kubelet.service")
+        self.plug("tdp1")
+        self.becomes("StatusText", "1 resource, 2 devices, registered", 5)
+        self.run_("rm", "/dev/tdp1")
+        specs = self.machine.until(
+            lambda: self.run_("sh", "-c", "cat /run/cdi/*.json"),
+            lambda specs: "/dev/tdp1" not in specs,
+            10,
+        )
+        self.assertIn("/dev/tdp0", specs)
+        self.run_("rm", "/dev/tdp0")
+        self.run_("systemctl", "restart", UNIT)
+        self.machine.until(
+            lambda: self.run_("find", "/run/cdi", "-type", "f"), lambda files: files == "", 10
+        )
+
+    def test_drop_ins(self) -> None:
+        """What is documented for a need is needed, and enough."""
+        settings = drop_ins()
+        self.assertEqual(
+            set(settings) - set(NEEDS), {"other directories than the default ones, to write in"}
+        )
+        self.plug("tdp-user")
+        self.run_("sh", "-c", "chown 1 /dev/tdp-user; chmod 600 /dev/tdp-user")
+        self.write("/root/.config", "x")
+        for need, what in NEEDS.items():
+            self.options(f"--scanner=samples:Tries --set=what={what}")
+            for left_out in settings[need]:
+                with self.subTest(need=need, left_out=left_out):
+                    self.drop_in(*(setting for setting in settings[need] if setting != left_out))
+                    self.restart()
+                    self.says("the scan failed")
+            with self.subTest(need=need):
+                self.drop_in(*settings[need])
+                self.restart()
+                self.becomes("StatusText", WAITING, 5)
+
+    def test_secrets(self) -> None:
+        """The cluster's secrets are hidden, also those that come when the plugin runs."""
+        self.write("/etc/kubernetes/admin.conf", "secret")
+        for path in (
+            "/etc/kubernetes/admin.conf",
+            "/var/lib/kubelet/pki/kubelet.key",
+            "/var/lib/kubelet/pods/1/volumes/token",
+        ):
+            with self.subTest(path=path):
+                self.run_("rm", "-rf", "/var/lib/kubelet")
+                self.options(f"--scanner=samples:Tries --set=what={path}")
+                self.restart()
+                self.says("PermissionError")
+                self.write(path, "secret")
+                self.plug(f"tdp-{os.path.basename(path)}")
+                self.says("PermissionError", 2)
+
+    def test_several(self) -> None:
+        """Two instances with scanners of their own do not touch each other."""
+        other = "twistdp@other.service"
+        self.options(
+            "--scanner=twistdp.scanners:GlobScanner --namespace=other.example.com "
+            "--set=resource=null --set=pattern=/dev/null",
+            "other",
+        )
+        self.start(UNIT, other, "kubelet.service")
+        for unit in (UNIT, other):
+            self.becomes("StatusText", REGISTERED, unit=unit)
+        process = self.show("MainPID", other)
+        self.signal("KILL")
+        self.becomes("NRestarts", "1")
+        self.becomes("StatusText", REGISTERED)
+        self.run_("systemctl", "stop", UNIT)
+        names = self.run_("ls", PLUGINS)
+        self.assertIn("other.example.com_null.sock", names)
+        self.assertNotIn("lab.example.com", names)
+        self.assertEqual(self.show("StatusText", other), REGISTERED)
+        self.assertEqual(self.show("MainPID", other), process)
+
+    def test_boot(self) -> None:
+        """Enabled, it is registered after a boot, before the kubelet or after it."""
+        enabled = "/etc/systemd/system/multi-user.target.wants"
+        self.addCleanup(
+            self.run_, "sh", "-c",
+            f"rm -rf /etc/systemd/system/{UNIT}.d {enabled}/twistdp@* {enabled}/*kube*",
+        )  # fmt: skip
+        self.write(
+            f"/etc/systemd/system/{UNIT}.d/device.conf",
+            "[Service]\nExecStartPre=-+/bin/mknod /dev/tdp0 c 1 3\n",
+        )
+        install = "\n[Install]\nWantedBy=multi-user.target\n"
+        self.write("/etc/systemd/system/kubelet.service", KUBELET + install)
+        self.write(
+            "/etc/systemd/system/otherkube.service", f"[Unit]\nBefore={UNIT}\n{KUBELET}{install}"
+        )
+        self.run_("systemctl", "enable", UNIT)
+        for kubelet, other, fresh in (
+            ("kubelet.service", "otherkube.service", True),
+            ("kubelet.service", "otherkube.service", False),
+            ("otherkube.service", "kubelet.service", False),
+            ("otherkube.service", "kubelet.service", True),
+        ):
+            with self.subTest(kubelet=kubelet, fresh=fresh):
+                self.run_("systemctl", "disable", other)
+                self.run_("systemctl", "enable", kubelet)
+                if fresh:
+                    self.run_("systemctl", "stop", UNIT, other)
+                    self.run_("rm", "-rf", "/var/lib/kubelet")
+                self.machine.reboot()
+                self.becomes("StatusText", REGISTERED)
+                self.assertEqual(self.show("NRestarts"), "0")
+                began = {
+                    unit: int(self.show("ExecMainStartTimestampMonotonic", unit))
+                    for unit in (UNIT, kubelet)
+                }
+                self.assertEqual(began[UNIT] < began[kubelet], kubelet == "kubelet.service")
+
     def test_crash(self) -> None:
         """A killed plugin is started again, and registered."""
         self.start(UNIT, "kubelet.service")
@@ -168,11 +325,7 @@ class UnitTests(SynchronousTestCase):
 
     def test_watchdog(self) -> None:
         """A process that does nothing any more is replaced; one that waits for a kubelet lives."""
-        self.write(
-            f"/run/systemd/system/{UNIT}.d/short.conf",
-            "[Service]\nWatchdogSec=2\nTimeoutStopSec=1\n",
-        )
-        self.run_("systemctl", "daemon-reload")
+        self.drop_in("WatchdogSec=2", "TimeoutStopSec=1")
         self.start(UNIT)
         fed = self.show("WatchdogTimestampMonotonic")
         for _ in range(4):  # each is a second later, without a kubelet
@@ -194,7 +347,7 @@ class UnitTests(SynchronousTestCase):
         self.options(f"{OPTIONS} --namespace=other.example.com")
         self.run_("systemctl", "restart", UNIT)
         self.becomes("StatusText", REGISTERED)
-        names = self.run_("ls", "/var/lib/kubelet/device-plugins")
+        names = self.run_("ls", PLUGINS)
         self.assertIn("other.example.com_thing.sock", names)
         self.assertNotIn("lab.example.com_thing.sock", names)
 
@@ -204,21 +357,17 @@ class UnitTests(SynchronousTestCase):
         self.becomes("StatusText", REGISTERED)
         process = self.show("MainPID")
         self.signal("HUP")
-        self.machine.until(
-            lambda: str(self.journal()), lambda said: "SIGHUP changes nothing" in said, 5
-        )
+        self.says("SIGHUP changes nothing")
         self.assertEqual(self.show("MainPID"), process)
         self.run_("systemctl", "stop", UNIT)
         self.assertEqual((self.show("ActiveState"), self.show("Result")), ("inactive", "success"))
-        self.assertNotIn("lab.example", self.run_("ls", "-A", "/var/lib/kubelet/device-plugins"))
+        self.assertNotIn("lab.example", self.run_("ls", "-A", PLUGINS))
 
     def test_priorities(self) -> None:
         """In the journal each line has its event's priority, those of a stack too."""
         self.start(UNIT)
         self.plug("tdp-bad")
-        self.machine.until(
-            lambda: str(self.journal()), lambda said: "RuntimeError: this one is bad" in said, 5
-        )
+        self.says("RuntimeError: this one is bad")
         priorities: dict[str, set[str]] = {}
         for entry in self.journal():
             if entry.get("_COMM") == "twistd":

@@ -31,6 +31,7 @@ def unit(twistd: str, options: Sequence[str] = (), settings: Settings | None = N
     quoted = " ".join(map(_argument, command))
     root = settings.private_place or os.path.dirname(settings.plugin_dir)
     written = (root, settings.cdi_dir)
+    secrets = (f"{root}/pki", f"{root}/pods")
     words = {
         "printing": printable(shlex.join(printing)),
         # The unit's name up to an @, and what is behind it.
@@ -39,8 +40,9 @@ def unit(twistd: str, options: Sequence[str] = (), settings: Settings | None = N
         "command": quoted if options else f"{quoted} $TWISTDP_OPTIONS",
         "mounts": quote(root),
         "made": " ".join(map(_argument, written)),
+        "hidden": " ".join(map(_argument, secrets)),
         "writable": _optional(*written),
-        "inaccessible": _optional(f"{root}/pki", f"{root}/pods"),
+        "inaccessible": _optional(*secrets),
     }
     return filled("twistdp.deployment", "service", words)
 
