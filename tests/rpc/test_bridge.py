@@ -2,12 +2,13 @@
 
 import asyncio
 import gc
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import TestCase
 
 from tests.helpers import Gate, soon
@@ -149,6 +150,82 @@ class AwaitedTests(TestCase):
         self.assertEqual(ended, [CancelledError])
         gc.collect()
         self.assertEqual(told, [])
+
+    async def test_error_in_the_clean_up(self) -> None:
+        """An error while a cancelled coroutine cleans up is raised: nobody else hears of it."""
+        gate = Gate()
+
+        async def handler() -> None:
+            try:
+                await gate.wait()
+            finally:
+                raise KeyError("missing")
+
+        waiting = self.awaited(handler())
+        await soon(gate.entered)
+        waiting.cancel()
+        await self.assertFailure(soon(waiting), KeyError)
+
+    async def test_canceller_that_raises(self) -> None:
+        """What a Deferred's canceller raises is what comes of it."""
+
+        def canceller(_: object) -> None:
+            raise KeyError("missing")
+
+        waiting = self.awaited(Deferred(canceller))
+        await soon(deferLater(reactor, 0.0))
+        waiting.cancel()
+        await self.assertFailure(soon(waiting), KeyError)
+
+    async def test_second_cancel(self) -> None:
+        """A second cancellation reaches the clean-up, whose end is waited for all the same."""
+        gate, cleaning, end = Gate(), Gate(), Gate()
+
+        async def handler() -> None:
+            try:
+                await gate.wait()
+            finally:
+                try:
+                    await cleaning.wait()
+                finally:
+                    await end.wait()
+
+        waiting = self.awaited(handler())
+        ended = soon(waiting)
+        await soon(gate.entered)
+        waiting.cancel()
+        await soon(cleaning.entered)
+        waiting.cancel()
+        await soon(end.entered)
+        self.assertNoResult(ended)
+        end.opened.callback(None)
+        await self.assertFailure(ended, CancelledError)
+
+    async def test_nothing_is_kept(self) -> None:
+        """What waits for a coroutine is freed when it was cancelled, without a collector."""
+
+        class Kept:
+            """Stands for a connection."""
+
+        gate = Gate()
+
+        async def handler() -> None:
+            await gate.wait()
+
+        async def call(kept: Kept) -> None:
+            await bridge.awaited(handler(), self.loop)
+
+        kept = Kept()
+        left = weakref.ref(kept)
+        gc.disable()
+        self.addCleanup(gc.enable)
+        waiting = bridge.deferred_from(call(kept), self.loop)
+        del kept
+        await soon(gate.entered)
+        waiting.cancel()
+        await self.assertFailure(soon(waiting), CancelledError)
+        await soon(deferLater(reactor, 0.0))
+        self.assertIsNone(left())
 
 
 class FollowingTests(TestCase):

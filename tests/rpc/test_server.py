@@ -27,6 +27,7 @@ from tests.helpers import (
     temporary_directory,
     tmpfs,
 )
+from tests.testing.test_kubelet import until
 from twistdp.errors import PeerUnavailable, SocketTaken
 from twistdp.naming import private_directory
 from twistdp.rpc import Method, Server
@@ -452,6 +453,78 @@ class StopTests(ServerCase):
         await soon(gatherResults([server.stopService(), server.stopService()]))
         await soon(server.stopService())
         self.assertEqual(os.listdir(self.directory), [])
+
+    async def test_start_while_it_stops(self) -> None:
+        """A start that comes while calls end waits for them, and what it makes stays."""
+        gate = Gate()
+        server = self.server(Method(ASK, StringValue, lambda _: gate.wait()), grace=5.0)
+        await soon(server.listen())
+        answer = soon(channel_to(self, self.path).unary(ASK, b"", StringValue))
+        await soon(gate.entered)
+        stopped = server.stopService()
+        listening = server.listen()
+        gate.opened.callback(StringValue(value="in time"))
+        await answer
+        await soon(stopped)
+        await soon(listening)
+        self.assertTrue(os.path.isdir(self.private))
+        self.assertTrue(server.is_published())
+
+    async def test_start_after_a_stop_while_it_starts(self) -> None:
+        """Started, stopped and started at once, it serves in the end."""
+        server = self.server()
+        server.startService()
+        stopped = server.stopService()
+        await soon(server.listen())
+        await soon(stopped)
+        self.assertEqual(await self.answered(), "yes")
+
+    async def test_stop_that_is_given_up(self) -> None:
+        """Whoever waits no longer for calls to end has them end at once, and nothing is left."""
+        gate = Gate()
+        server = self.server(Method(ASK, StringValue, lambda _: gate.wait()), grace=60.0)
+        await soon(server.listen())
+        answer = soon(channel_to(self, self.path).unary(ASK, b"", StringValue))
+        await soon(gate.entered)
+        stopped = server.stopService()
+        await until(lambda: server._server is None)  # gRPC waits by now
+        stopped.cancel()
+        await self.assertFailure(soon(stopped), CancelledError)
+        await self.assertFailure(answer, PeerUnavailable)
+        self.assertEqual(os.listdir(self.directory), [])
+
+    async def test_error_in_a_clean_up(self) -> None:
+        """An error of a handler whose caller has gone is logged."""
+        gates = {"unary": Gate(), "stream": Gate()}
+
+        async def unary(_: StringValue) -> None:
+            try:
+                await gates["unary"].wait()
+            finally:
+                raise KeyError("missing")
+
+        async def stream(_: StringValue) -> AsyncIterator[StringValue]:
+            try:
+                yield await gates["stream"].wait()
+            finally:
+                raise KeyError("missing")
+
+        server = self.server(
+            Method(ASK, StringValue, unary), Method(WATCH, StringValue, stream, streaming=True)
+        )
+        await soon(server.listen())
+        for begin, gate in gates.items():
+            channel = channel_to(self, self.path)
+            call: Deferred[Any] = (
+                channel.unary(ASK, b"", StringValue)
+                if begin == "unary"
+                else channel.stream(WATCH, b"", StringValue).read()
+            )
+            call.addErrback(lambda _: None)
+            await soon(gate.entered)
+            await soon(channel.close())
+            await until(lambda: not server._calls)
+            self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1, begin)
 
     async def test_stop_without_a_start(self) -> None:
         """A server that never listened stops at once."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from functools import partial
 from inspect import iscoroutine
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import CancelledError, Deferred
@@ -38,32 +38,48 @@ def deferred_from(
     """Run an asyncio coroutine; cancelling the Deferred cancels it, and fires when it has ended."""
     # Deferred.fromFuture() does the same, but leaves a cycle of an error and a frame behind: what
     # the frames of a failed call hold, its connection for one, would wait for the collector.
-    task = loop.create_task(coroutine)
-    ended: Deferred[T] = Deferred()
+    return _Running(loop.create_task(coroutine)).waiting()
 
-    def end(task: asyncio.Task[T]) -> None:
-        if not deferred.called:
-            deferred.callback(None)
+
+_GOES_ON = object()
+
+
+class _Running(Generic[T]):
+    """A task, and the Deferred that waits for it: a new one after each cancellation."""
+
+    def __init__(self, task: asyncio.Task[T]) -> None:
+        self._task = task
+        task.add_done_callback(self._end)
+
+    def waiting(self) -> Deferred[T]:
+        """Fires with what the task comes to."""
+        self._waiting: Deferred[Any] = Deferred(self._cancel)
+        return self._waiting.addCallback(self._again)
+
+    def _cancel(self, waiting: Deferred[Any]) -> None:
+        # A Deferred that its canceller leaves alone fires at once; the task may take its time.
+        self._task.cancel()
+        waiting.callback(_GOES_ON)
+
+    def _again(self, result: Any) -> Any:
+        return self.waiting() if result is _GOES_ON else result
+
+    def _end(self, task: asyncio.Task[T]) -> None:
+        waiting = self._waiting
+        del self._waiting
         if task.cancelled():
-            ended.errback(CancelledError())
+            waiting.errback(CancelledError())
         elif (error := task.exception()) is not None:
-            ended.errback(error)
+            waiting.errback(error)
         else:
-            ended.callback(task.result())
-
-    def cancel(deferred: Deferred[Any]) -> None:
-        task.cancel()
-        deferred.callback(None)
-
-    deferred: Deferred[None] = Deferred(cancel)
-    task.add_done_callback(end)
-    return deferred.addCallback(lambda _: ended)
+            waiting.callback(task.result())
 
 
 async def awaited(result: Any, loop: asyncio.AbstractEventLoop) -> Any:
     """Wait in an asyncio task for what Twisted code returned: a value, Deferred or coroutine.
 
-    When the task is cancelled, so is what it waits for, and its clean-up is waited for.
+    When the task is cancelled, so is what it waits for, and its clean-up is waited for; an error in
+    that is raised in place of the cancellation.
     """
     if iscoroutine(result):
         result = Deferred.fromCoroutine(result)
@@ -72,24 +88,53 @@ async def awaited(result: Any, loop: asyncio.AbstractEventLoop) -> Any:
     future: asyncio.Future[Any] = loop.create_future()
     result.addBoth(partial(_resolve, future))
     try:
-        # Not shield(), which since Python 3.14 logs how the future ends after a cancellation.
         if not future.done():
-            await asyncio.wait([future])
+            await _done(future, loop)
         return future.result()
     except asyncio.CancelledError:
-        result.cancel()
-        await asyncio.wait([future])
-        error = future.exception()  # retrieved: the caller is gone, nobody else will
-        if error is not None:
-            error.__traceback__ = None  # its frames lead here, and to all that is below
-        raise
+        # Not from here: Twisted's frames of a cancellation hold each other and what called them.
+        loop.call_soon(_cancel, result, future)
+        while not future.done():
+            try:
+                await _done(future, loop)
+            except asyncio.CancelledError:
+                loop.call_soon(_cancel, result, future)
+        if isinstance(future.exception(), (CancelledError, type(None))):
+            raise
+        return future.result()  # raises what the clean-up failed with, which nobody else hears of
     finally:
         del future  # its error's traceback has this frame
 
 
+def _cancel(result: Deferred[Any], future: asyncio.Future[Any]) -> None:
+    """Cancel a Deferred; what its canceller raises is what comes of it."""
+    try:
+        result.cancel()
+    except Exception as error:
+        if not future.done():
+            future.set_exception(error)
+
+
+async def _done(future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
+    """Wait until a future is done; being cancelled leaves it alone."""
+    # On Python 3.14 shield() logs how the future ends after the cancellation, and wait() leaves a
+    # cycle that holds all its callers.
+    wake: asyncio.Future[None] = loop.create_future()
+
+    def fire(_: object) -> None:
+        if not wake.done():
+            wake.set_result(None)
+
+    future.add_done_callback(fire)
+    try:
+        await wake
+    finally:
+        future.remove_done_callback(fire)
+
+
 def _resolve(future: asyncio.Future[Any], outcome: Any) -> None:
     """Give a future what a Deferred came to."""
-    if future.cancelled():
+    if future.done():
         return
     if isinstance(outcome, Failure):
         assert outcome.value is not None

@@ -91,7 +91,7 @@ class Server(Service):
         self._grace = grace
         self._server: grpc.aio.Server | None = None
         self._calls: set[asyncio.Task[Any]] = set()
-        self._stopping = asyncio.Lock()  # whoever stops it too waits for the end as well
+        self._turn = asyncio.Lock()  # one after the other listens or stops, as they were asked to
         self._pending: Deferred[None] | None = None
         self._waiting: list[Deferred[None]] = []
 
@@ -129,12 +129,10 @@ class Server(Service):
         for done in waiting:
             done.cancel()
         self._file.withdraw()
-        if self._pending is None:
-            return self._end()
-        # gRPC cannot stop a server that is just starting.
-        ended: Deferred[None] = Deferred()
-        self._pending.addCallback(lambda _: self._end()).addBoth(ended.callback)
-        return ended
+        if self._server is None and self._pending is None and not self._turn.locked():
+            self._file.release()
+            return succeed(None)
+        return bridge.deferred_from(self._stop(), bridge.loop_of(self._reactor))
 
     def crash(self) -> Deferred[None]:
         """Stop like a process that was killed: the dead socket keeps its name."""
@@ -144,13 +142,6 @@ class Server(Service):
     def publish(self) -> None:
         """Give the bound socket its name; called by `listen`, for subclasses to extend."""
         self._file.publish()
-
-    def _end(self) -> Deferred[None]:
-        self._file.withdraw()
-        if self._server is None and not self._stopping.locked():
-            self._file.release()
-            return succeed(None)
-        return bridge.deferred_from(self._stop(), bridge.loop_of(self._reactor))
 
     def _begin_listening(self) -> None:
         # Only for those who wait now: whoever comes later may know of something that this
@@ -168,27 +159,36 @@ class Server(Service):
             done.callback(result)  # a Failure fails them
 
     async def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._server is not None and not self._file.is_bound():
-            # The directory was removed, and the socket in it: its name leads nowhere any more.
-            self._file.withdraw()
-            await self._stop()
-        if self._server is None:
-            check_needs()
-            address = self._file.claim()
-            self._server = server = grpc.aio.server(handlers=self._handlers(loop))
-            try:
-                server.add_insecure_port(f"unix:{address}")
-            except RuntimeError as error:
-                _check_binding(address)
-                raise OSError(f"{self.path}: gRPC cannot bind {address}: {error}") from error
-            await server.start()
-        self.publish()
+        async with self._turn:
+            if self._server is not None and not self._file.is_bound():
+                # The directory was removed, and the socket in it: its name leads nowhere any more.
+                await self._end()
+            if self._server is None:
+                check_needs()
+                address = self._file.claim()
+                self._server = server = grpc.aio.server(handlers=self._handlers(loop))
+                try:
+                    server.add_insecure_port(f"unix:{address}")
+                except RuntimeError as error:
+                    _check_binding(address)
+                    raise OSError(f"{self.path}: gRPC cannot bind {address}: {error}") from error
+                await server.start()
+            self.publish()
 
     async def _stop(self) -> None:
-        async with self._stopping:
-            server, self._server = self._server, None
+        async with self._turn:  # gRPC cannot stop a server that is just starting
+            await self._end()
+
+    async def _end(self) -> None:
+        self._file.withdraw()
+        server, self._server = self._server, None
+        try:
             if server is not None:
-                await server.stop(self._grace)
+                try:
+                    await server.stop(self._grace)
+                except asyncio.CancelledError:
+                    await server.stop(None)
+                    raise
             if self._calls:  # stop() returns before the last handlers' clean-up has run
                 _, late = await asyncio.wait(list(self._calls), timeout=self._grace + LATE)
                 if late:
@@ -198,6 +198,7 @@ class Server(Service):
                         path=self.path,
                         count=len(late),
                     )
+        finally:
             self._file.release()
 
     @contextmanager
