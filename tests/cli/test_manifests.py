@@ -65,6 +65,13 @@ class OptionTests(ManifestsTestCase):
         self.assertEqual(set(re.findall(r"(?m)^  name: (.*)", text)), {"devices", "lab"})
         self.assertEqual(set(re.findall(r"(?m)^  namespace: (.*)", text)), {"devices"})
 
+    def test_names_that_look_otherwise(self) -> None:
+        """What YAML would read as a number or as nothing is put in as text, everywhere."""
+        text = self.rendered("--name=123", "--namespace=null", f"--scanner-file={self.file('x')}")
+        self.assertIn('  namespace: "null"\n', text)
+        self.assertIn('      app.kubernetes.io/name: "123"\n', text)
+        self.assertEqual(re.findall(r": (?:123|null)\b.*", text), [])
+
     def test_paths(self) -> None:
         """The container has the kubelet's directory and /dev, or what it is told to."""
         plugins = {"name": "kubelet", "mountPath": "/var/lib/kubelet/device-plugins"}
@@ -77,6 +84,8 @@ class OptionTests(ManifestsTestCase):
             [(one["mountPath"], one.get("readOnly")) for one in listed(text, "volumeMounts")],
             [("/x/plugins", None), ("/run/colors", True)],
         )
+        text = self.rendered(*2 * ("--host-path=/dev",), f"--host-path={plugins['mountPath']}/")
+        self.assertEqual(listed(text, "volumeMounts"), [plugins, dev])
 
     def test_watcher(self) -> None:
         """The registry's parent, and nothing twice."""

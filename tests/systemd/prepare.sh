@@ -6,25 +6,19 @@
 #
 # DIRECTORY/tree is kept and used again.
 set -eu
+cd "$(dirname "$0")/../.."
 directory=$1
 tree=$directory/tree
 export DEBIAN_FRONTEND=noninteractive
 
 [ "$(id -u)" = 0 ] || { echo "prepare.sh: booting a tree needs root" >&2; exit 1; }
-for program in debootstrap systemd-nspawn nsenter; do
-    command -v "$program" >/dev/null || missing=yes
-done
-if [ "${missing:-}" ]; then
+if ! { command -v systemd-nspawn && command -v nsenter; } >/dev/null; then
     apt-get -qq update
-    apt-get -qq install --yes --no-install-recommends debootstrap systemd-container util-linux
+    apt-get -qq install --yes --no-install-recommends systemd-container util-linux
 fi
-mkdir -p "$directory"
 if [ ! -e "$directory/made" ]; then
     suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    rm -rf "$tree"
-    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,python3,python3-venv \
-        "$suite" "$tree" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" \
-        >"$directory/debootstrap.log"
+    .ci/debian-tree "$suite" "$tree" systemd,systemd-sysv,dbus,python3,python3-venv
     touch "$directory/made"
 fi
 rm -rf "$tree/src" "$tree/opt/twistdp"

@@ -22,6 +22,9 @@ SCANNER_DIRECTORY = "/etc/twistdp"
 SELINUX_TYPE = "container_device_plugin_t"
 """The type that the policy of containers has for device plugins."""
 
+NOT_NAMES = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+"""Words that mean something else in YAML."""
+
 
 @attrs.frozen
 class HostPath:
@@ -83,14 +86,19 @@ class DaemonSet:
     def of_the_node(self) -> Iterator[HostPath]:
         """What of the node is in the container."""
         kubelet = self.settings.private_place
-        yield HostPath("kubelet", kubelet or self.settings.plugin_dir, True)
+        paths = [HostPath("kubelet", kubelet or self.settings.plugin_dir, True)]
         if self.cdi:
-            yield HostPath("cdi", self.settings.cdi_dir, True, "DirectoryOrCreate")
+            paths.append(HostPath("cdi", self.settings.cdi_dir, True, "DirectoryOrCreate"))
             pod_resources = os.path.dirname(self.settings.pod_resources_socket)
             if kubelet is None or os.path.commonpath([kubelet, pod_resources]) != kubelet:
-                yield HostPath("pod-resources", pod_resources)
-        for number, path in enumerate(self.host_paths):
-            yield HostPath(f"host-{number}", os.path.normpath(path))
+                paths.append(HostPath("pod-resources", pod_resources))
+        paths += [
+            HostPath(f"host-{number}", os.path.normpath(path))
+            for number, path in enumerate(self.host_paths)
+        ]
+        # Kubernetes refuses two mounts of one path.
+        first = {path.path: path for path in reversed(paths)}
+        yield from (path for path in paths if first[path.path] is path)
 
 
 def manifests(plugin: DaemonSet) -> str:
@@ -101,10 +109,10 @@ def manifests(plugin: DaemonSet) -> str:
     paths = list(plugin.of_the_node())
     mounts = [path.mount() for path in paths]
     volumes = [path.volume() for path in paths]
-    names = {"name": plugin.name, "namespace": plugin.namespace}
+    names = {"name": label(plugin.name), "namespace": label(plugin.namespace)}
     scanner = env = ""
     if plugin.scanner_file:
-        scanner, config_map = config_map_of(plugin.scanner_file, **names)
+        scanner, config_map = config_map_of(plugin.scanner_file, plugin.name, plugin.namespace)
         mounts.append({"name": "scanner", "mountPath": SCANNER_DIRECTORY, "readOnly": True})
         volumes.append({"name": "scanner", "configMap": {"name": config_map}})
         env = "          env:\n" + entries(12, [{"name": "PYTHONPATH", "value": SCANNER_DIRECTORY}])
@@ -144,8 +152,8 @@ def config_map_of(path: str, name: str, namespace: str) -> tuple[str, str]:
         raise BadSetting(f"--scanner-file {path}: a ConfigMap takes no file of this name")
     config_map = f"{name}-scanner-{digest}"
     return (
-        f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {config_map}\n"
-        f"  namespace: {namespace}\n  labels:\n    app.kubernetes.io/name: {name}\n"
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {label(config_map)}\n"
+        f"  namespace: {label(namespace)}\n  labels:\n    app.kubernetes.io/name: {label(name)}\n"
         f"data:\n  {quoted(file_name)}: {block(text)}---\n"
     ), config_map
 
@@ -153,6 +161,11 @@ def config_map_of(path: str, name: str, namespace: str) -> tuple[str, str]:
 def entries(indent: int, values: list[Any]) -> str:
     """Values, one a line."""
     return "".join(f"{' ' * indent}- {quoted(value)}\n" for value in values)
+
+
+def label(name: str) -> str:
+    """A name of lower-case letters, digits and ``-`` as YAML takes it, which knows other words."""
+    return name if name[0].isalpha() and name not in NOT_NAMES else quoted(name)
 
 
 def quoted(value: Any) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import attrs
 
 from twistdp.deployment.image import dockerfile
-from twistdp.deployment.manifests import DaemonSet, manifests, sample_pod
+from twistdp.deployment.manifests import NOT_NAMES, DaemonSet, manifests, sample_pod
 from twistdp.deployment.templates import filled
 from twistdp.deployment.unit import unit
 from twistdp.errors import BadName, BadSetting
@@ -40,7 +40,6 @@ _TAKEN = {
     # What else is in the project.
     *("tests", "e2e", "demo", "deploy", "kustomization", "build", "dist", "wheels"),
 }
-_NOT_NAMES_IN_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
 def check_package(name: str) -> str:
@@ -51,7 +50,7 @@ def check_package(name: str) -> str:
             f"{doing} a package's name begins with a lower-case letter, and lower-case letters, "
             f"digits and '_' follow, at most {_MAX_NAME} in all, such as 'thermo'"
         )
-    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in _NOT_NAMES_IN_YAML:
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in NOT_NAMES:
         raise BadName(f"{doing} it means something else in Python or YAML; take another")
     if name in _TAKEN or name in sys.stdlib_module_names:
         raise BadName(
