@@ -73,7 +73,13 @@ class CommandTests(TestCase):
             ("no command", []),
             ("the command names no place", ["--", "plugin"]),
             ("no check 'nix'", ["--only", "nix", "--", "x", "{plugin_dir}"]),
+            ("no check 'nix'", ["--skip", "nix", "--", "x", "{plugin_dir}"]),
             ("no check 'nix'", ["--explain", "nix"]),
+            ("--jobs 0: at least 1", ["-j", "0", "--", "true", "{plugin_dir}"]),
+            (
+                "/no/x: the report cannot be written: No such file",
+                ["--json=/no/x", "--", "true", "{plugin_dir}"],
+            ),
             ("/no/such: no such command", ["--", "/no/such", "{plugin_dir}"]),
             ("--json - and --junit -", ["--json=-", "--junit=-", "--", "true", "{plugin_dir}"]),
         ):
@@ -220,7 +226,7 @@ class ContrastTests(TestCase):
         out, _, status = await getProcessOutputAndValue(
             TWISTDP,
             [
-                *("conformance", "-j3", "--restarts", "6", "--json", report),
+                *("conformance", "-j3", "--skip", "process.leaks", "--json", report),
                 *("--hotplug-add", "touch {work_dir}/b", "--hotplug-remove", "rm {work_dir}/b"),
                 *("--", "sh", "-c", PLAIN),
             ],

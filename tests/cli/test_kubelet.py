@@ -119,6 +119,21 @@ class KubeletTests(TestCase):
         self.assertIn("v1beta1", await self.refused(child))
         self.assertEqual(child.output.count("a.example/x (x.sock) refused"), 2)
 
+    async def test_directory_that_cannot_be(self) -> None:
+        """What is in the way is named, in one line, with what to do."""
+        path = os.path.join(self.root, "file")
+        with open(path, "w", encoding="ascii"):
+            pass
+        self.assertEqual(
+            await self.run_kubelet(f"--dir={path}"),
+            (
+                "",
+                f"twistdp kubelet: it cannot start: {path}: File exists; give directories that "
+                "are there or can be made\n",
+                1,
+            ),
+        )
+
     async def test_terminated(self) -> None:
         """SIGTERM ends it with status 0."""
         child = await self.start()

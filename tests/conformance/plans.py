@@ -19,13 +19,15 @@ def plan_for(name: str, registry: bool = False, patience: float = 4.0) -> Plan:
 
 
 def own_plan(
-    registration: str, *, hooks: bool = True, namespace: str = "check.example.com"
+    registration: str,
+    scanner: str = "HookedScanner --preferred=packed",
+    *,
+    namespace: str = "check.example.com",
 ) -> Plan:
     """How to run our own plugin, registered in one of the two ways.
 
-    With `hooks` it announces all that can be announced, otherwise nothing.
+    The usual scanner announces all that can be announced; see `tests.conformance.scanner`.
     """
-    scanner = "HookedScanner --preferred=packed" if hooks else "FolderScanner"
     return _plan(
         f"touch {{work_dir}}/a {{work_dir}}/b {{work_dir}}/c; cd {ROOT}; exec {sys.executable} "
         "-c 'from twisted.scripts.twistd import run; run()' -n --pidfile= deviceplugin "

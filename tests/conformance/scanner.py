@@ -7,12 +7,17 @@ from zope.interface import implementer
 from twistdp import (
     HEALTHY,
     UNHEALTHY,
+    AllocateRequest,
+    AllocateResponse,
+    AllocationRefused,
     DeviceInfo,
     DeviceSpec,
     DeviceTree,
+    IAllocator,
     IContainerPreStarter,
     Mount,
     PreStartContainerRequest,
+    UseDefaultMethod,
     WatchingScanner,
 )
 
@@ -42,6 +47,17 @@ class FolderScanner(WatchingScanner):
             )
             tree.add_device("thing", name, info)
         return tree
+
+
+@implementer(IAllocator)
+class SingleScanner(FolderScanner):
+    """Gives a container one device only."""
+
+    def allocate(self, request: AllocateRequest) -> AllocateResponse:
+        """Refuse more; the rest is as usual."""
+        if any(len(one.devices_ids) > 1 for one in request.container_requests):
+            raise AllocationRefused("a container may have one thing only; ask for one")
+        raise UseDefaultMethod
 
 
 @implementer(IContainerPreStarter)

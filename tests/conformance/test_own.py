@@ -56,16 +56,24 @@ class OwnTests(TestCase):
         """With a name so long that the socket's is cut to what its directory leaves."""
         domain = ".".join(["check", 14 * "long", "example.com"])
         await self.suite(
-            own_plan("socket", hooks=False, namespace=domain),
+            own_plan("socket", "FolderScanner", namespace=domain),
             set(),
             ("registration",),
             f"{domain}/thing",
         )
 
+    async def test_one_device_only(self) -> None:
+        """With a scanner that refuses several devices for a container, which is its right."""
+        await self.suite(
+            own_plan("socket", "SingleScanner"),
+            {"allocate.many", "allocate.order", "allocate.containers"},
+            ("allocate",),
+        )
+
     async def test_unannounced(self) -> None:
         """With a scanner that has no hooks, so that nothing is announced."""
         await self.suite(
-            own_plan("socket", hooks=False),
+            own_plan("socket", "FolderScanner"),
             {"options.preferred", "options.pre-start"},
             ("options", "allocate"),
         )

@@ -22,7 +22,7 @@ class PlanTests(SynchronousTestCase):
             ("--hotplug-add and --hotplug-remove", good, {"remove": "rm x"}),
             ("--make-unhealthy and --make-healthy", good, {"heal": "x"}),
             ("patience", good, {"patience": 0.0}),
-            ("restarts", good, {"restarts": 1}),
+            ("restarts", good, {"restarts": 16}),
         ):
             error = self.assertRaises(BadSetting, Plan, command, **settings)
             self.assertIn(expected, str(error))

@@ -44,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CHECK",
         help="make only this check, or those of a group, as in --only list; may be repeated",
     )
+    parser.add_argument(
+        "--skip",
+        action="append",
+        metavar="CHECK",
+        help="leave out this check, or those of a group; may be repeated",
+    )
     parser.add_argument("--resource", metavar="NAME", help="the resource to look at")
     parser.add_argument(
         "--hotplug-add", metavar="SHELL", help="shell command that makes a device appear"
@@ -103,14 +109,24 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     try:
         if arguments.explain:
-            print("\n\n".join(explained(check) for check in _chosen([arguments.explain])))
+            print("\n\n".join(explained(check) for check in _chosen([arguments.explain], ())))
             return 0
         if arguments.json == arguments.junit == "-":
             raise BadSetting(
                 "--json - and --junit - would write into each other: name a file for one of them"
             )
-        checks = _chosen(arguments.only)
+        if arguments.jobs < 1:
+            raise BadSetting(f"--jobs {arguments.jobs}: at least 1 is needed")
+        checks = _chosen(arguments.only, arguments.skip or ())
         plan = _plan(arguments)
+        # Now, not when the results are there and would be lost.
+        for path in {arguments.json, arguments.junit} - {None, "-"}:
+            try:
+                _write(path, "")
+            except OSError as error:
+                raise BadSetting(
+                    f"{path}: the report cannot be written: {error.strerror}; name another file"
+                ) from error
     except BadSetting as error:
         print(f"twistdp conformance: {error}", file=sys.stderr)
         return UNUSABLE
@@ -150,17 +166,21 @@ def run(arguments: argparse.Namespace) -> int:
     return run_on_reactor(interruptible)
 
 
-def _chosen(only: Sequence[str] | None) -> list[Check]:
-    """The checks of these ids or groups; all without any."""
-    chosen = [
+def _chosen(only: Sequence[str] | None, skip: Sequence[str]) -> list[Check]:
+    """The checks of the ids or groups `only`, all without any, less those of `skip`."""
+    for name in [*(only or ()), *skip]:
+        if not any(name in _names(check) for check in CHECKS):
+            raise BadSetting(f"no check {name!r}; --list shows them all")
+    return [
         check
         for check in CHECKS
-        if only is None or any(name in (check.id, check.id.partition(".")[0]) for name in only)
+        if (only is None or _names(check) & {*only}) and not _names(check) & {*skip}
     ]
-    for name in only or ():
-        if not any(name in (check.id, check.id.partition(".")[0]) for check in chosen):
-            raise BadSetting(f"no check {name!r}; --list shows them all")
-    return chosen
+
+
+def _names(check: Check) -> set[str]:
+    """What a check is called: by its id, and by its group."""
+    return {check.id, check.id.partition(".")[0]}
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:

@@ -59,14 +59,24 @@ def run(arguments: argparse.Namespace) -> int:
             socket_path(os.path.abspath(arguments.dir), "x.example/x")
             os.makedirs(arguments.dir, exist_ok=True)
             await kubelet.start()
-        except (TwistdpError, OSError) as error:
-            print(f"twistdp kubelet: {error}", file=sys.stderr)
-            return 1
+        except TwistdpError as error:
+            return complain(str(error))
+        except OSError as error:
+            return complain(
+                f"it cannot start: {error.filename or arguments.dir}: {error.strerror}; give "
+                "directories that are there or can be made"
+            )
         status = await ended
         await kubelet.stop()
         return status
 
     return run_on_reactor(main)
+
+
+def complain(text: str) -> int:
+    """Say why there is no kubelet; returns the exit status."""
+    print(f"twistdp kubelet: {text}", file=sys.stderr)
+    return 1
 
 
 def show(line: str) -> None:

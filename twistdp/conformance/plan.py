@@ -10,6 +10,9 @@ from twistdp.settings import PLUGIN_DIRECTORY
 PLACES = ("plugin_dir", "registry_dir", "work_dir")
 """What a command may name in braces; each check has its own."""
 
+FEWEST = 17
+"""Restarts that tell what grows by one with each from what is allowed."""
+
 
 @attrs.frozen
 class Plan:
@@ -50,9 +53,10 @@ class Plan:
             raise BadSetting("--hotplug-add and --hotplug-remove belong together: give both")
         if (self.sicken is None) != (self.heal is None):
             raise BadSetting("--make-unhealthy and --make-healthy belong together: give both")
-        if min(self.patience, self.startup) <= 0 or self.restarts < 2:
+        if min(self.patience, self.startup) <= 0 or self.restarts < FEWEST:
             raise BadSetting(
-                "patience and startup must be more than 0 seconds, restarts at least 2"
+                "patience and startup must be more than 0 seconds, and restarts at least "
+                f"{FEWEST}, to tell a leak from what was there"
             )
 
     def names(self, place: str) -> bool:

@@ -5,7 +5,7 @@ import signal
 import stat
 
 from twistdp.conformance.bench import Bench
-from twistdp.conformance.checking import Skipped, check
+from twistdp.conformance.checking import check
 from twistdp.conformance.processes import usage
 from twistdp.conformance.program import LOOK, described
 
@@ -20,9 +20,6 @@ FOLLOWERS = 1.0
 
 WARM_UP = 5
 """Restarts before the first measurement."""
-
-FEWEST = 17
-"""Restarts that tell what grows by one with each from what is allowed."""
 
 MORE_DESCRIPTORS, MORE_THREADS, MORE_MEMORY = 3, 3, 20_000_000
 
@@ -136,8 +133,6 @@ async def leaks(bench: Bench) -> None:
     first five apart. Three descriptors and threads more are allowed, for what is begun only when
     it is needed; of memory, 20 MB more are a warning."""
     restarts = bench.plan.restarts
-    if restarts < FEWEST:
-        raise Skipped(f"needs {FEWEST} restarts (--restarts)")
     await bench.begin()
     held = []
     for _ in range(restarts):
