@@ -69,7 +69,7 @@ class CommandTests(SynchronousTestCase):
         status, output, errors = self.main("check", "thermo")
         self.assertEqual((status, errors), (1, ""))
         self.assertIn("\nmissing  image ", output)
-        self.assertIn("\n1 of the items above", output)
+        self.assertIn("\n1 of the items above wants mending", output)
 
     def test_check_run(self) -> None:
         """--run makes the targets too, and a failure counts."""
