@@ -8,6 +8,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from importlib.resources import files
 from importlib.util import find_spec
+from pathlib import Path
 from subprocess import run
 from unittest import SkipTest
 
@@ -106,6 +107,16 @@ class FilesTests(SynchronousTestCase):
         self.assertIn("FROM ${BASE}", texts["Dockerfile"])
         self.assertIn('CMD ["--scanner=lab_thermo.scanner:Scanner"]', texts["Dockerfile"])
         self.assertIn("!lab_thermo\n", texts[".dockerignore"])
+
+    def test_left_out(self) -> None:
+        """README and manual tell which packages the Dockerfile takes out of the image."""
+        texts = dict(Project("thermo").files())
+        removed = re.search(r"site-packages/twisted && \\\n +rm -r (.+) && ", texts["Dockerfile"])
+        assert removed is not None
+        manual = Path(__file__).parents[2].joinpath("docs", "scaffold.md").read_text("utf-8")
+        for text in (texts["README.md"], manual):
+            told = text.partition("the image lacks ")[2].partition(", and every")[0]
+            self.assertEqual(re.findall(r"`(?:twisted\.)?(\w+)`", told), removed[1].split())
 
     def test_python(self) -> None:
         """Every module is Python, with a docstring."""
