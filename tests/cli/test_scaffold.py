@@ -3,11 +3,13 @@
 import os
 import sys
 from io import StringIO
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.helpers import temporary_directory
 from twistdp import cli
+from twistdp.cli.new import WHEEL
 from twistdp.scaffold.checklist import ITEMS
 
 
@@ -31,6 +33,10 @@ class CommandTests(SynchronousTestCase):
         status, output, errors = self.main("new", "lab_thermo")
         self.assertEqual((status, errors), (0, ""))
         self.assertIn("cd lab-thermo\n", output)
+        root = Path(__file__).parents[2]
+        pages = [(root / name).read_text("utf-8") for name in ("README.md", "docs/scaffold.md")]
+        for text in (output, *pages):
+            self.assertIn(f"    {WHEEL}\n", text)
         self.assertIn("lab-thermo.example.com/device", output)
         options = ("--namespace=a.b", "--resource=c", "--directory=x y/z")
         status, output, errors = self.main("new", "thermo", *options)
@@ -69,7 +75,7 @@ class CommandTests(SynchronousTestCase):
         status, output, errors = self.main("check", "thermo")
         self.assertEqual((status, errors), (1, ""))
         self.assertIn("\nmissing  image ", output)
-        self.assertIn("\n1 of the items above", output)
+        self.assertIn("\n1 of the items above wants mending", output)
 
     def test_check_run(self) -> None:
         """--run makes the targets too, and a failure counts."""

@@ -24,6 +24,7 @@ BITES: tuple[tuple[str, str], ...] = (
     ("end-to-end", "e2e/test_cluster.py"),
     ("documentation", "README.md"),
     ("demo", "README.md"),
+    ("demo", "Makefile"),
 )
 """Which item needs which file of a project that was made by us."""
 
@@ -32,7 +33,30 @@ SPOILT: tuple[tuple[str, str, str, str, str], ...] = (
     ("image", "Dockerfile", "FROM", "from", "looked for a Dockerfile"),
     ("manifests", "deploy/kustomize/thermo.yaml", "kind: DaemonSet", "kind: Job", "DaemonSet"),
     ("manifests", "deploy/kustomize/thermo.yaml", "/var/lib/kubelet", "/x", "does not mount"),
-    ("manifests", "deploy/kustomize/kustomization.yaml", "thermo.y", "d.y", "names d.yaml"),
+    ("manifests", "deploy/kustomize/kustomization.yaml", "- thermo.y", "- d.y", "names d.yaml"),
+    *(
+        ("manifests", "deploy/kustomize/kustomization.yaml", "\n  - thermo.yaml", new, words)
+        for new, words in (
+            ('\n  - "d.yaml"', "names d.yaml"),
+            ("\n- thermo.yaml\n- ./nope", "names ./nope"),
+            (" [thermo.yaml, 'd.yaml']", "names d.yaml"),
+            (" thermo.yaml", "cannot be read as a list"),
+            ("\n  file: thermo.yaml", "cannot be read as a list"),
+        )
+    ),
+    *(
+        ("privileges", "deploy/kustomize/thermo.yaml", "drop: [ALL]", f"drop: [ALL]{new}", words)
+        for new, words in (
+            ("\n              add: [SYS_ADMIN]", "adds the capability SYS_ADMIN"),
+            ('\n              add:\n              - "SYS_ADMIN"', "adds the capability SYS_ADMIN"),
+            ("\n      hostNetwork: true", "says hostNetwork: true"),
+            ("\n      hostPID: true  # why not", "says hostPID: true"),
+            ("\n      hostIPC: true", "says hostIPC: true"),
+        )
+    ),
+    ("privileges", "deploy/kustomize/thermo.yaml", "drop: [ALL]", "# drop: [ALL]", "[ALL]"),
+    ("image", "Dockerfile", 'ENTRYPOINT ["twistd"', 'ENTRYPOINT ["nginx"', "starts nginx"),
+    ("image", "Dockerfile", 'ENTRYPOINT ["twistd"', "ENTRYPOINT exec nginx #", "starts nginx"),
     ("privileges", "deploy/kustomize/thermo.yaml", "drop: [ALL]", "drop: []", "[ALL]"),
     ("privileges", "deploy/kustomize/thermo.yaml", "RuntimeD", "D", "seccompProfile"),
     ("privileges", "deploy/kustomize/thermo.yaml", "system: true", "system: no", "readOnly"),
@@ -44,8 +68,11 @@ SPOILT: tuple[tuple[str, str, str, str, str], ...] = (
     ("tests", "tests/test_scanner.py", "def test_", "def look_", "looked for unit tests"),
     ("coverage", "pyproject.toml", "fail_under = 80", "fail_under = 79", "content with 79 %"),
     ("coverage", "pyproject.toml", "fail_under", "fail", "looked for fail_under"),
+    ("coverage", "pyproject.toml", "fail_under", "# fail_under", "looked for fail_under"),
     ("lint", "pyproject.toml", "[tool.ruff", "[tool.x", "looked for settings of ruff"),
     ("types", "pyproject.toml", "[tool.mypy", "[tool.x", "looked for settings of mypy"),
+    ("types", "pyproject.toml", "strict = true", "strict = false", "says strict = false"),
+    ("demo", "Makefile", "\ndemo:", "\nshow:", "says make demo, of which no Makefile has a rule"),
     ("demo", "README.md", "## Demo", "## Story", "looked for a heading"),
 )
 """Item, file, what is replaced by what, and what is said of it."""
@@ -121,9 +148,55 @@ class ChecklistTests(SynchronousTestCase):
         """A title is no documentation."""
         self.assertIn("next to nothing", bad({"README.md": "# x\n\ny\n"})["documentation"])
 
+    def test_another_start(self) -> None:
+        """An image may start in many ways, of which the list cannot know whether they are good."""
+        for lines in (
+            'CMD ["--scanner=a:B"]',  # what it starts is its base's
+            'ENTRYPOINT []\nCMD ["/opt/x/bin/twistd"]',
+            'ENTRYPOINT ["python3.11", "-m", "twisted"]',
+            'ENTRYPOINT ["tini", "--", "x"]',
+            'ENTRYPOINT ["$START"]',
+            'ENTRYPOINT ["/bin/bash", "-c", "x"]',
+            "CMD exec twistd -n",
+            'COPY --from=go /out/gizmo /usr/bin/gizmo\nENTRYPOINT ["/usr/bin/gizmo", "-v"]',
+            'ENTRYPOINT ["thermo"]',
+            'ENTRYPOINT ["/src/test_scanner.py"]',
+        ):
+            texts = {**self.texts, "Dockerfile": f"FROM x\n{lines}\n"}
+            self.assertEqual(bad(texts), {}, lines)
+
+    def test_other_resources(self) -> None:
+        """Directories with a kustomization, and what is elsewhere, may be named too."""
+        listed = """resources: # all
+- "../base/"  # the usual
+- ../base
+- github.com/a/b/deploy?ref=v1
+- https://x.example/y
+
+bases: []
+---
+patches:
+- path: p.yaml
+  target: {kind: DaemonSet}
+"""
+        for text in (listed, "resources: [\n  ../base,\n]\n"):
+            texts = {**OTHER, "k8s/base/kustomization.yaml": "resources: [../ds.yml]\n"}
+            texts["k8s/over/kustomization.yaml"] = text
+            self.assertEqual(bad(texts), {}, text)
+
+    def test_demo_by_hand(self) -> None:
+        """Only a plain `make TARGET` is held against the Makefile; a rule may have more of them."""
+        for command in ("python demo.py", "make", "make -C x demo", "make A=b demo", "make play"):
+            text = f"# Demo\n\n```sh\n{command}\n```\n"
+            texts = {"README.md": text, "Makefile": ".PHONY: a\nall play: b\n\techo no: x\n"}
+            self.assertNotIn("demo", bad(texts), command)
+        for target in ("a", "echo", "no", "b"):
+            texts["README.md"] = f"# Demo\n\n    make {target}\n"
+            self.assertIn("no Makefile", bad(texts)["demo"])
+
     def test_demo_without_command(self) -> None:
         """A heading alone is no demo, nor are the commands of the next section."""
-        text = "# Demo\n\nIt is nice.\n\n# Else\n\n    make x\n"
+        text = "# Demo\n\nIt is nice.\n\n# Else\n\n    x\n"
         self.assertIn("demo", bad({"README.md": text}))
         self.assertNotIn("demo", bad({"README.md": text.replace("# Else\n", "")}))
 
@@ -149,5 +222,6 @@ class TreeTests(SynchronousTestCase):
 
     def test_no_directory(self) -> None:
         """What is no directory is said in one line."""
-        error = self.assertRaises(BadSetting, read, "/no/such")
-        self.assertEqual(str(error), "/no/such: no such directory")
+        for path, words in (("/no/such", "no such directory"), (__file__, "not a directory")):
+            error = self.assertRaises(BadSetting, read, path)
+            self.assertEqual(str(error), f"{path}: {words}")

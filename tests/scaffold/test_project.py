@@ -1,11 +1,14 @@
 """Tests for `twistdp.scaffold.project`: a project out of templates."""
 
 import ast
+import contextlib
 import os
 import re
 import sys
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from importlib.resources import files
 from importlib.util import find_spec
+from pathlib import Path
 from subprocess import run
 from unittest import SkipTest
 
@@ -37,8 +40,34 @@ class NameTests(SynchronousTestCase):
                 (n, "is called so")
                 for n in ("json", "tests", "twistdp", "twisted", "demo", "e2e", "kustomization")
             ),
+            *((n, "is called so") for n in ("grpc", "attr", "google", "zope", "mypy", "setup")),
+            *((n, "keeps for itself") for n in ("default", "kube_system", "kube_node_lease")),
         ):
             self.assertIn(why, str(self.assertRaises(BadName, Project, name)), name)
+
+    def test_environment(self) -> None:
+        """Nothing that a project's environment has can be called so, by Python or by pip."""
+        found: set[str] = set()
+        wanted = {"twistdp", "coverage", "mypy", "mypy-zope", "ruff", "pip", "setuptools"}
+        while wanted:
+            name = wanted.pop()
+            try:
+                needed = requires(name) or []
+            except PackageNotFoundError:
+                continue  # for another Python, or a tool that only make lint installs
+            found.add(name)
+            plain = [line for line in needed if "extra ==" not in line]
+            names = {re.split(r"[^\w.-]", line)[0].lower() for line in plain}
+            wanted |= names - found
+        self.assertIn("zope.interface", found)
+        for module, distributions in packages_distributions().items():
+            if found & {name.lower() for name in distributions}:
+                found.add(module)
+        accepted = []
+        for name in found:
+            with contextlib.suppress(BadName):
+                accepted.append(check_package(re.sub(r"[-.]", "_", name)))
+        self.assertEqual(accepted, [])
 
     def test_namespace_and_resource(self) -> None:
         """They are what the kubelet accepts."""
@@ -79,6 +108,16 @@ class FilesTests(SynchronousTestCase):
         self.assertIn('CMD ["--scanner=lab_thermo.scanner:Scanner"]', texts["Dockerfile"])
         self.assertIn("!lab_thermo\n", texts[".dockerignore"])
 
+    def test_left_out(self) -> None:
+        """README and manual tell which packages the Dockerfile takes out of the image."""
+        texts = dict(Project("thermo").files())
+        removed = re.search(r"site-packages/twisted && \\\n +rm -r (.+) && ", texts["Dockerfile"])
+        assert removed is not None
+        manual = Path(__file__).parents[2].joinpath("docs", "scaffold.md").read_text("utf-8")
+        for text in (texts["README.md"], manual):
+            told = text.partition("the image lacks ")[2].partition(", and every")[0]
+            self.assertEqual(re.findall(r"`(?:twisted\.)?(\w+)`", told), removed[1].split())
+
     def test_python(self) -> None:
         """Every module is Python, with a docstring."""
         for path, text in LONG.files():
@@ -91,6 +130,18 @@ class FilesTests(SynchronousTestCase):
         self.assertLessEqual(
             {"demo", "test", "lint", "types", "conformance", "check", "image", "e2e"}, targets
         )
+
+    def test_space(self) -> None:
+        """Every target works below a directory with a space, as far as the Makefile goes."""
+        directory = os.path.join(temporary_directory(self), "us er")
+        programs = os.path.join(directory, ".venv", "bin")
+        create(Project("thermo"), directory)
+        os.makedirs(programs)
+        for name in ("python", "coverage", "ruff", "mypy", "twistdp"):
+            os.symlink("/bin/true", os.path.join(programs, name))
+        for target in ("demo", "test", "lint", "types", "conformance", "check", "e2e"):
+            done = run(["make", target], cwd=directory, capture_output=True, text=True, check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
 
     def test_ruff(self) -> None:
         """However long the names are, rules and format are kept."""

@@ -75,6 +75,20 @@ class OutcomeTests(SynchronousTestCase):
         self.assertIn("\n    line 40", line)
         self.assertNotIn("line 20\n", line)
 
+    def test_tool_missing(self) -> None:
+        """A tool that is not installed is no fault of the project: how to install it is told."""
+        name, good, line = self.outcome(
+            "lint", "echo '/b c/python3: No module named ruff'", "false"
+        )
+        self.assertEqual((name, good), ("make lint", False))
+        self.assertEqual(
+            line, "ruff is not installed for /b c/python3: '/b c/python3' -m pip install ruff"
+        )
+        texts = {"README.md": "--scanner=a:B", "a.py": "class B:"}
+        self.patch(sys, "executable", "/no/such/python")
+        verdict = outcome(Tree(temporary_directory(self), texts), "conformance")
+        self.assertIn("/no/such/twistdp has to be installed", verdict.line)
+
     def test_coverage(self) -> None:
         """Tests must cover enough, and say so."""
         _, good, line = self.outcome("test", f"echo '{PASSES}'")

@@ -41,5 +41,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.run:
         for target in TARGETS:
             tell(outcome(tree, target), "failed")
-    print(f"\n{bad} of the items above want mending" if bad else "\nall is there")
+    verb = "wants" if bad == 1 else "want"
+    print(f"\n{bad} of the items above {verb} mending" if bad else "\nall is there")
     return 1 if bad else 0

@@ -8,6 +8,9 @@ import sys
 from twistdp.errors import BadName, BadSetting
 from twistdp.scaffold.project import Project, create
 
+WHEEL = "pip wheel --no-deps --wheel-dir wheels DIRECTORY_OF_TWISTDP"
+"""What puts twistdp where a project's Makefile and Dockerfile look for it."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
@@ -41,7 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(path)
     print(
         f"\nA plugin for {project.namespace}/{project.resource}. Next:\n\n"
-        f"    cd {shlex.quote(directory)}\n    make demo\n    make check\n\n"
+        f"    cd {shlex.quote(directory)}\n\n"
+        "as long as your package index has no twistdp, with a checkout of it,\n\n"
+        f"    {WHEEL}\n\nand\n\n    make demo\n    make check\n\n"
         f"then change {os.path.join(project.package, 'scanner.py')}."
     )
     return 0

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import attrs
 
-from twistdp.scaffold.tree import Tree
+from twistdp.scaffold.tree import MAKEFILES, Tree, has_rule
 
 COVERAGE = 80
 """Percent that unit tests must cover."""
@@ -73,8 +73,14 @@ def scanners(tree: Tree) -> dict[str, str]:
 
 _PROSE = ("*.md", "*.rst", "README*")
 _IMAGES = ("Dockerfile", "*.Dockerfile", "Containerfile")
-_COMMANDS = (*_IMAGES, "Makefile", "makefile", "GNUmakefile", "*.mk", "*.service", "*.sh", "*.y*ml")
+_COMMANDS = (*_IMAGES, *MAKEFILES, "*.mk", "*.service", "*.sh", "*.y*ml")
+_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _SETTINGS = ("*.toml", "*.cfg", "*.ini", ".coveragerc", ".flake8", ".pylintrc", "*.json")
+
+
+def _uncommented(text: str) -> str:
+    """Settings, a manifest or a Makefile without what is only said."""
+    return re.sub(r"(?m)(^\s*;|(^|\s)#).*", "", text)
 
 
 def _command(tree: Tree) -> Found:
@@ -87,15 +93,51 @@ def _command(tree: Tree) -> Found:
 
 
 def _image(tree: Tree) -> Found:
-    path = tree.with_text(r"^FROM [\s\S]*^(ENTRYPOINT|CMD) ", *_IMAGES)
-    return path is not None, path or ""
+    problem = ""
+    for path, text in tree.named(*_IMAGES).items():
+        if not re.search(r"^FROM [\s\S]*^(ENTRYPOINT|CMD) ", text, re.MULTILINE):
+            continue
+        program = _program(text)
+        if program is None or _is_own(tree, path, program):
+            return True, path
+        problem = problem or (
+            f"{path} starts {program}, which is neither twistd nor named elsewhere in the project"
+        )
+    return False, problem
+
+
+def _program(dockerfile: str) -> str | None:
+    """The name of what an image starts; None if its base or a variable tells that."""
+    starts = re.findall(
+        r"^(ENTRYPOINT|CMD) +\[?[ \"']*(?:exec +)?([^\s\[\]\"',]+)", dockerfile, re.MULTILINE
+    )
+    entries = [word for instruction, word in starts if instruction == "ENTRYPOINT"]
+    commands = [word for _, word in starts]
+    program = posixpath.basename((entries or commands or [""])[-1])
+    return program if re.match(r"\w", program) else None
+
+
+def _is_own(tree: Tree, path: str, program: str) -> bool:
+    # What starts another program is not looked through, and a plugin may come with one of its own:
+    # then a file, a setting or another line of the Dockerfile has the name.
+    if re.fullmatch(r"twistd?|twistdp|python[\d.]*|\w*sh|env|tini|dumb-init", program):
+        return True
+    rest = re.sub(r"(?m)^(FROM|ENTRYPOINT|CMD)\b.*", "", _uncommented(tree.texts[path]))
+    places = [*tree.texts, rest, *(text for name, text in tree.texts.items() if name != path)]
+    word = re.compile(rf"(?<![\w-]){re.escape(program)}(?![\w-])")
+    return any(word.search(place) for place in places)
 
 
 def _manifests(tree: Tree) -> Found:
-    kustomizations = tree.named("kustomization.yaml", "kustomization.yml", "Kustomization")
+    kustomizations = tree.named(*_KUSTOMIZATIONS)
     for path, text in kustomizations.items():
-        for entry in re.findall(r"^\s*-\s+([^\s:]+\.ya?ml)\s*$", text, re.MULTILINE):
-            if posixpath.normpath(posixpath.join(posixpath.dirname(path), entry)) not in tree.texts:
+        entries = _entries(_uncommented(text))
+        if entries is None:
+            return False, f"{path} has resources that cannot be read as a list of files"
+        for entry in entries:
+            place = posixpath.normpath(posixpath.join(posixpath.dirname(path), entry))
+            names = (place, *(posixpath.join(place, name) for name in _KUSTOMIZATIONS))
+            if not _is_remote(entry) and not any(name in tree.texts for name in names):
                 return False, f"{path} names {entry}, which is missing or empty"
     workload = _workload(tree)
     if not kustomizations or not workload:
@@ -103,6 +145,28 @@ def _manifests(tree: Tree) -> Found:
     if "/var/lib/kubelet" not in tree.texts[workload]:
         return False, f"the DaemonSet in {workload} does not mount the kubelet's directory"
     return True, f"{next(iter(kustomizations))}, {workload}"
+
+
+def _entries(kustomization: str) -> list[str] | None:
+    """The files and directories that it names; None when it is not written as a list."""
+    files = r"^\s*-\s+[\"']?([^\s:\"']+\.ya?ml)[\"']?\s*$"
+    entries: list[str] = re.findall(files, kustomization, re.MULTILINE)
+    for value in re.findall(
+        r"^(?:resources|bases|components):(.*(?:\n(?:(?!---)[ \t\]-].*)?)*)",
+        kustomization,
+        re.MULTILINE,
+    ):
+        flow = re.fullmatch(r"\s*\[([^\]]*)\]\s*", value)
+        words = flow[1].split(",") if flow else value.splitlines()
+        for word in filter(None, map(str.strip, words)):
+            if not flow and not word.startswith("- "):
+                return None
+            entries.append(word.removeprefix("- ").strip(" \"'"))
+    return entries
+
+
+def _is_remote(entry: str) -> bool:
+    return re.match(r"[\w.-]+\.[a-z]{2,}/|.*(//|@|\?)", entry) is not None
 
 
 def _workload(tree: Tree) -> str | None:
@@ -113,7 +177,7 @@ def _privileges(tree: Tree) -> Found:
     workload = _workload(tree)
     if workload is None:
         return False, ""
-    text = tree.texts[workload]
+    text = _uncommented(tree.texts[workload])
     lacking = [
         words
         for words, expression in {
@@ -124,8 +188,10 @@ def _privileges(tree: Tree) -> Found:
         }.items()
         if not re.search(expression, text, re.MULTILINE)
     ]
-    if re.search(r"^\s*privileged:\s*true", text, re.MULTILINE):
-        return False, f"{workload} says privileged: true"
+    if said := re.search(r"\b(privileged|hostNetwork|hostPID|hostIPC):\s*true\b", text):
+        return False, f"{workload} says {said[1]}: true"
+    if added := re.search(r"\badd:\s*(?:\[\s*|-\s*)[\"']?(\w+)", text):
+        return False, f"{workload} adds the capability {added[1]}"
     if lacking:
         return False, f"{workload} lacks {', '.join(lacking)}"
     return True, workload
@@ -152,7 +218,7 @@ def _coverage(tree: Tree) -> Found:
     best = 0
     where = ""
     for path, text in tree.named(*_SETTINGS, *_COMMANDS).items():
-        for number in re.findall(r"fail[-_]under\s*[= ]\s*(\d+)", text):
+        for number in re.findall(r"fail[-_]under\s*[= ]\s*(\d+)", _uncommented(text)):
             if int(number) > best:
                 best, where = int(number), path
     if 0 < best < COVERAGE:
@@ -169,6 +235,16 @@ def _settings_of(names: str, own_files: tuple[str, ...]) -> Callable[[Tree], Fou
         return path is not None, path or ""
 
     return look
+
+
+def _types(tree: Tree) -> Found:
+    section = r"(?m)^\[(?:tool\.)?mypy\]\n(?:(?!\[).*\n)*?"
+    off = re.compile(section + r"\s*(strict\s*=\s*(?i:false|no|off|0))\b")
+    for path, text in tree.named(*_SETTINGS).items():
+        if said := off.search(_uncommented(text)):
+            return False, f"{path} says {said[1]}"
+    own_files = ("mypy.ini", ".mypy.ini", "pyrightconfig.json")
+    return _settings_of("mypy|pyright", own_files)(tree)
 
 
 def _end_to_end(tree: Tree) -> Found:
@@ -189,10 +265,20 @@ def _documentation(tree: Tree) -> Found:
 
 
 def _demo(tree: Tree) -> Found:
-    # A heading, of Markdown or reStructuredText, and a command before the next one.
+    # A heading, of Markdown or reStructuredText, and a command before the next one; the first of
+    # several is looked at.
     heading = r"^(#+ .*({0})|.*({0}).*\n[=~^-]{{4,}}$)".format(r"\b(?i:demo|try it|quick ?start)\b")
-    path = tree.with_text(heading + r"(?:\n(?!#)(?!( {4,}|\t)\S).*)*\n(```|( {4,}|\t)\S)", *_PROSE)
-    return path is not None, path or ""
+    command = r"(?:\n(?!#|```|( {4,}|\t)\S).*)*\n"
+    command += r"(?:```.*\n\s*|(?: {4,}|\t)(?=\S))(?P<command>.+)"
+    makefiles = tree.named(*MAKEFILES, "*.mk").values()
+    problem = ""
+    for path, text in tree.named(*_PROSE).items():
+        for found in re.finditer(heading + command, text, re.MULTILINE):
+            made = re.match(r"(?:[$#] )?make +([A-Za-z_][\w-]*)(?![\w=-])", found["command"])
+            if made is None or any(has_rule(rules, made[1]) for rules in makefiles):
+                return True, path
+            problem = problem or f"{path} says make {made[1]}, of which no Makefile has a rule"
+    return False, problem
 
 
 ITEMS = (
@@ -240,7 +326,7 @@ ITEMS = (
     ),
     Item(
         "types",
-        _settings_of("mypy|pyright", ("mypy.ini", ".mypy.ini", "pyrightconfig.json")),
+        _types,
         "settings of mypy or pyright",
         "write [tool.mypy] with strict = true into pyproject.toml",
     ),

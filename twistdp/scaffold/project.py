@@ -36,10 +36,17 @@ FILES = {
 _NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
 _MAX_NAME = 30  # so that import lines, labels and unit names have room
 _TAKEN = {
-    *("twistdp", "twisted"),
-    # What else is in the project.
-    *("tests", "e2e", "demo", "deploy", "kustomization", "build", "dist", "wheels"),
+    # What else is in the project, and what setuptools looks for.
+    *("tests", "e2e", "demo", "deploy", "kustomization", "build", "dist", "wheels", "setup"),
+    # What a project's environment has, as it is imported and as pip calls it: Python would find the
+    # project instead of the former, and pip take it for the latter.
+    *("twistdp", "twisted", "attr", "attrs", "automat", "constantly", "google", "grpc", "grpcio"),
+    *("hyperlink", "idna", "incremental", "packaging", "protobuf", "pyinotify", "zope"),
+    *("asyncore", "pyasyncore", "typing_extensions", "zope_interface", "zope_schema", "zope_stubs"),
+    *("ast_serialize", "coverage", "hypothesis", "librt", "mypy", "mypy_extensions", "mypy_zope"),
+    *("mypyc", "pathspec", "pip", "pkg_resources", "ruff", "setuptools", "wheel", "zope_event"),
 }
+"""Names that are refused; that all of an environment are among them is tested."""
 
 
 def check_package(name: str) -> str:
@@ -55,6 +62,11 @@ def check_package(name: str) -> str:
     if name in _TAKEN or name in sys.stdlib_module_names:
         raise BadName(
             f"{doing} another Python package or a part of the project is called so; take another"
+        )
+    if name == "default" or name.startswith("kube_"):
+        raise BadName(
+            f"{doing} the project's manifests change and delete the namespace of that name, "
+            "which Kubernetes keeps for itself; take another"
         )
     return name
 

@@ -8,12 +8,10 @@ import sys
 import time
 
 from twistdp.scaffold.checklist import COVERAGE, Verdict, scanners
-from twistdp.scaffold.tree import Tree
+from twistdp.scaffold.tree import MAKEFILES, Tree, has_rule
 
 TARGETS = ("test", "lint", "types", "conformance")
 """Targets of a project's Makefile; where there is none, a usual command is run instead."""
-
-_MAKEFILES = ("Makefile", "makefile", "GNUmakefile")
 
 _ADVICE = "; if it needs options to find a device, write a target conformance into a Makefile"
 
@@ -23,8 +21,7 @@ _SHOWN = 15
 
 def command(tree: Tree, target: str) -> list[str]:
     """What is run for a target; nothing when there is nothing to run."""
-    rule = re.compile(rf"^{target}\s*:(?!=)", re.MULTILINE)
-    if any(rule.search(tree.texts.get(name, "")) for name in _MAKEFILES):
+    if any(has_rule(tree.texts.get(name, ""), target) for name in MAKEFILES):
         return ["make", target]
     own = os.path.join(tree.root, ".venv", "bin", "python")
     python = os.path.abspath(own) if os.path.exists(own) else sys.executable
@@ -74,8 +71,15 @@ def outcome(tree: Tree, target: str) -> Verdict:
             check=False,
         )
     except OSError as error:
-        return Verdict(name, False, f"{shlex.join(words)} cannot be run: {error.strerror}")
+        advice = "" if os.path.exists(words[0]) else f"; {words[0]} has to be installed"
+        ended = f"{shlex.join(words)} cannot be run: {error.strerror}{advice}"
+        return Verdict(name, False, ended)
     seconds = f"{time.monotonic() - begun:.1f} s"
+    lacking = re.search(r"^(.*): No module named (\w+)$", done.stdout, re.MULTILINE)
+    if lacking and done.returncode != 0:
+        python, tool = lacking.groups()
+        mended = shlex.join([python, "-m", "pip", "install", tool])
+        return Verdict(name, False, f"{tool} is not installed for {python}: {mended}")
     if done.returncode != 0:
         last = "".join(f"\n    {line}" for line in done.stdout.splitlines()[-_SHOWN:])
         advice = _ADVICE if name == "conformance" else ""

@@ -9,11 +9,14 @@ import attrs
 
 from twistdp.errors import BadSetting
 
+MAKEFILES = ("Makefile", "makefile", "GNUmakefile")
+"""What make looks for."""
+
 READ = (
     *("*.py", "*.sh", "*.toml", "*.cfg", "*.ini", "*.yaml", "*.yml", "*.md", "*.rst", "*.txt"),
     *("*.service", "*.mk", "*.json", ".coveragerc", ".flake8", ".pylintrc", "README*"),
-    *("Makefile", "makefile", "GNUmakefile", "Dockerfile", "*.Dockerfile", "Containerfile"),
-    *("Kustomization",),
+    *MAKEFILES,
+    *("Dockerfile", "*.Dockerfile", "Containerfile", "Kustomization"),
 )
 """File names that are looked into."""
 
@@ -45,10 +48,17 @@ class Tree:
         return None
 
 
+def has_rule(makefile: str, target: str) -> bool:
+    """Whether it is among the targets of a rule, as it is written."""
+    rule = rf"^(?!\t)(?:[^:#=\n]*\s)?{re.escape(target)}(?:\s[^:#=\n]*)?:(?!=|:=)"
+    return re.search(rule, makefile, re.MULTILINE) is not None
+
+
 def read(root: str) -> Tree:
     """Look at a directory; `BadSetting` if it is none."""
     if not os.path.isdir(root):
-        raise BadSetting(f"{root}: no such directory")
+        there = os.path.lexists(root)
+        raise BadSetting(f"{root}: {'not a directory' if there else 'no such directory'}")
     return Tree(root, dict(sorted(_texts(root))))
 
 
