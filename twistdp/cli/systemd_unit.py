@@ -6,6 +6,7 @@ import sys
 
 from twistdp.cli.options import settings_of
 from twistdp.deployment.unit import unit
+from twistdp.errors import BadSetting
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,16 +25,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=os.path.join(os.path.dirname(sys.executable), "twistd"),
         help="the twistd to run; default: the one of this installation",
     )
+    parser.add_argument(
+        "--python-path",
+        metavar="DIR",
+        help="where a scanner's module is, if Python would not find it; several with ':' between",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the unit."""
-    settings = settings_of(arguments.options) if arguments.options else None
     if not os.path.isabs(arguments.twistd):
-        print(
-            f"twistdp systemd-unit: --twistd {arguments.twistd}: give an absolute path",
-            file=sys.stderr,
-        )
-        return 1
-    sys.stdout.write(unit(arguments.twistd, arguments.options, settings))
+        raise BadSetting(f"--twistd {arguments.twistd!r}: give the absolute path of the program")
+    settings = settings_of(arguments.options) if arguments.options else None
+    text = unit(arguments.twistd, arguments.options, settings, arguments.python_path)
+    sys.stdout.write(text)
     return 0
