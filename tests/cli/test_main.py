@@ -97,8 +97,8 @@ class MainTests(SynchronousTestCase):
         self.addCleanup(os.close, full)
         directory = temporary_directory(self)
         commands = (
-            ("1", ["systemd-unit"]),
-            ("", ["systemd-unit"]),
+            ("1", ["systemd-unit", "--twistd=/t"]),
+            ("", ["systemd-unit", "--twistd=/t"]),
             ("", ["new", "sample", "--directory", os.path.join(directory, "sample")]),
             ("1", ["check", directory]),
             ("", ["check", directory]),

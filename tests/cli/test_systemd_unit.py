@@ -39,6 +39,21 @@ class CommandTests(SynchronousTestCase):
         )
         self.assertIn("Environment=PYTHONPATH=/srv/mine\n", text)
 
+    def test_twistd_that_is_hidden(self) -> None:
+        """A twistd that the unit would not find is warned of, below what is printed."""
+        for twistd, place in (
+            ("/home/me/bin/twistd", "/home"),
+            ("/opt/../tmp/t", "/tmp"),
+            ("/opt/home/twistd", None),
+        ):
+            errors = StringIO()
+            self.patch(sys, "stderr", errors)
+            text = printed("systemd-unit", f"--twistd={twistd}", "--", "--scanner=a:b")
+            self.assertIn(f"ExecStart={twistd} ", text)
+            told = f"twistdp systemd-unit: warning: --twistd {twistd}: the unit's sandbox hides"
+            self.assertEqual(errors.getvalue().startswith(told), place is not None)
+            self.assertIn(f"what is in {place}, " if place else "", errors.getvalue())
+
     def test_refusals(self) -> None:
         """What would not start, and could not be loaded, is said in one line, with status 1."""
         scanner = "--scanner=a:b"
@@ -64,7 +79,7 @@ class CommandTests(SynchronousTestCase):
             (["--", scanner, "--pod-resources-socket=s"], "--pod-resources-socket 's': give an"),
             (["--", scanner, "--plugin-dir=//x/y"], "--plugin-dir '//x/y': give an absolute"),
             (["--", scanner, "--plugin-dir=/foo"], "--plugin-dir /foo: all of / would be writable"),
-            (["--", scanner, "--set=k=\udcff"], "--set=k=\\xff: systemd loads no unit"),
+            (["--", scanner, "--set=k=\udcff"], "--set=k=\\xff: control characters, and bytes"),
         ):
             errors = StringIO()
             self.patch(sys, "stderr", errors)

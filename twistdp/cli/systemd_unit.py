@@ -5,8 +5,9 @@ import os
 import sys
 
 from twistdp.cli.options import settings_of
-from twistdp.deployment.unit import unit
+from twistdp.deployment.unit import hidden_by, unit
 from twistdp.errors import BadSetting
+from twistdp.legible import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,4 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments.options) if arguments.options else None
     text = unit(arguments.twistd, arguments.options, settings, arguments.python_path)
     sys.stdout.write(text)
+    if place := hidden_by(os.path.normpath(arguments.twistd)):
+        # It is the default in most checkouts, from which a unit may be printed to be read.
+        print(
+            f"twistdp systemd-unit: warning: --twistd {printable(arguments.twistd)}: the unit's "
+            f"sandbox hides what is in {place}, so that it would not start; install twistdp "
+            "elsewhere, as in /opt/twistdp",
+            file=sys.stderr,
+        )
     return 0

@@ -73,6 +73,11 @@ def unit(
     return filled("twistdp.deployment", "service", words)
 
 
+def hidden_by(path: str) -> str | None:
+    """Which of the `HIDDEN` an absolute path is in; None if it is there in the sandbox."""
+    return next((place for place in HIDDEN if _holds(place, path)), None)
+
+
 def _root(settings: Settings) -> str:
     """The parent of where the sockets are: it must be writable, since what is in it comes and goes.
 
@@ -99,16 +104,15 @@ def _check(
     for word in (twistd, *options, python_path or ""):
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in word):
             raise BadSetting(
-                f"{printable(word)}: systemd loads no unit with control characters, or bytes that "
-                "are not UTF-8; leave them out"
+                f"{printable(word)}: control characters, and bytes that are not UTF-8, cannot be "
+                "written into a unit; leave them out"
             )
     for option, path in _directories(settings, python_path):
-        for hidden in HIDDEN:
-            if _holds(hidden, path):
-                raise BadSetting(
-                    f"{option} {path}: the unit's sandbox hides what is below {hidden}; give a "
-                    "directory elsewhere"
-                )
+        if place := hidden_by(path):
+            raise BadSetting(
+                f"{option} {path}: the unit's sandbox hides what is in {place}; give a directory "
+                "elsewhere"
+            )
     socket_option = "--plugin-dir" if settings.private_place is None else "--registry-dir"
     for option, path, written in (
         (socket_option, settings.socket_dir, _root(settings)),
