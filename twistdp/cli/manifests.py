@@ -1,7 +1,6 @@
 """``twistdp manifests``: what Kubernetes needs to run a plugin on every node."""
 
 import argparse
-import sys
 
 from twistdp._version import __version__
 from twistdp.cli.options import settings_of
@@ -63,5 +62,5 @@ def run(arguments: argparse.Namespace) -> int:
         cdi=arguments.cdi,
         selinux=arguments.selinux,
     )
-    sys.stdout.write(manifests(plugin))
+    print(manifests(plugin), end="")
     return 0

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise BadSetting(f"--twistd {arguments.twistd!r}: give the absolute path of the program")
     settings = settings_of(arguments.options) if arguments.options else None
     text = unit(arguments.twistd, arguments.options, settings, arguments.python_path)
-    sys.stdout.write(text)
+    print(text, end="")
     if place := hidden_by(os.path.normpath(arguments.twistd)):
         # It is the default in most checkouts, from which a unit may be printed to be read.
         print(
