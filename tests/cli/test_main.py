@@ -1,5 +1,8 @@
 """Tests for `twistdp.cli`: the ``twistdp`` command."""
 
+import os
+import shutil
+import subprocess
 import sys
 from argparse import ArgumentParser
 from importlib import import_module
@@ -8,6 +11,7 @@ from io import StringIO
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.helpers import temporary_directory
 from twistdp import cli
 
 
@@ -62,11 +66,59 @@ class MainTests(SynchronousTestCase):
         self.assertEqual((output, status), ("", 2))
         self.assertIn("--colour", errors)
 
+    def test_no_abbreviations(self) -> None:
+        """An option that only begins like one of ours is unknown, and where it may go is told."""
+        for arguments in (
+            ["manifests", "--scanner=a:B"],
+            ["systemd-unit", "--twist=/t"],
+            ["new", "pkgx", "--name", "x"],
+            ["kubelet", "--dir=/x", "--registry=/y"],
+        ):
+            output, errors, status = self.run_main(*arguments)
+            self.assertEqual((output, status), ("", 2))
+            self.assertIn(f"twistdp {arguments[0]}: error: unrecognized arguments: --", errors)
+            self.assertEqual(
+                "the plugin's own options go after --" in errors,
+                arguments[0] in ("manifests", "systemd-unit"),
+            )
+
     def test_missing_option(self) -> None:
         """An option that a command cannot do without is named."""
         output, errors, status = self.run_main("kubelet")
         self.assertEqual((output, status), ("", 2))
         self.assertIn("--dir", errors)
+
+    def test_output_that_cannot_be_written(self) -> None:
+        """Of a command whose output has nowhere to go, there is one line, and status 1."""
+        read, closed = os.pipe()
+        os.close(read)
+        self.addCleanup(os.close, closed)
+        full = os.open("/dev/full", os.O_WRONLY)
+        self.addCleanup(os.close, full)
+        directory = temporary_directory(self)
+        commands = (
+            ("1", ["systemd-unit", "--twistd=/t"]),
+            ("", ["systemd-unit", "--twistd=/t"]),
+            ("", ["new", "sample", "--directory", os.path.join(directory, "sample")]),
+            ("1", ["check", directory]),
+            ("", ["check", directory]),
+            ("", ["--help"]),
+        )
+        for output, reason in ((closed, "Broken pipe"), (full, "No space left on device")):
+            for unbuffered, words in commands:
+                done = subprocess.run(
+                    [os.path.join(os.path.dirname(sys.executable), "twistdp"), *words],
+                    stdout=output,
+                    stderr=subprocess.PIPE,
+                    env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+                    text=True,
+                    check=False,
+                    timeout=60,
+                )
+                told = f"twistdp: writing to standard output: {reason}; not all is printed: "
+                self.assertTrue(done.stderr.startswith(told), (words, done.stderr))
+                self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1), words)
+            shutil.rmtree(os.path.join(directory, "sample"))
 
     def test_commands(self) -> None:
         """Every command is a module with the two functions that make a command."""

@@ -116,25 +116,56 @@ class OptionTests(ManifestsTestCase):
         self.assertNotIn("seLinux", self.rendered())
         self.assertIn("type: container_device_plugin_t\n", self.rendered("--selinux"))
 
+    def test_namespaces_of_every_cluster(self) -> None:
+        """What Kubernetes makes itself is not made, nor its level of Pod Security changed."""
+        made = self.rendered("--namespace=devices")
+        self.assertTrue(made.startswith("apiVersion: v1\nkind: Namespace\n"), made)
+        self.assertIn("enforce: privileged", made)
+        for namespace in ("default", "kube-system", "kube-public", "kube-node-lease"):
+            text = self.rendered(f"--namespace={namespace}")
+            self.assertTrue(text.startswith("apiVersion: v1\nkind: ServiceAccount\n"), text)
+            self.assertNotIn("enforce", text)
+            self.assertIn(f"  namespace: {namespace}\n", text)
+
     def test_refusals(self) -> None:
         """What is wrong is one line and status 1."""
         for arguments, expected in (
             (["--name=Big", "--", *OPTIONS], "--name Big: use at most 40"),
             (["--host-path=dev", "--", *OPTIONS], "--host-path dev: give an absolute path"),
-            (["--scanner-file=/nonexistent", "--", *OPTIONS], "/nonexistent"),
-            (["--", *OPTIONS, "--set=a=\udcff"], "surrogates"),
-        ):
-            output, errors = self.call(*arguments, status=1)
-            self.assertEqual((output, errors.count("\n")), ("", 1))
-            self.assertTrue(errors.startswith("twistdp manifests: "), errors)
-            self.assertIn(expected, errors)
-        for options, expected in (
+            (["--image=", "--", *OPTIONS], "--image '': give an image's name"),
+            (["--image=a b", "--", *OPTIONS], "--image 'a b': give an image's name"),
+            (["--", *OPTIONS, "--set=a=\udcff"], "--set=a=\\xff"),
+            (["--", *OPTIONS, "--plugin-dir=rel"], "--plugin-dir 'rel': give an absolute path"),
+            (["--", *OPTIONS, "--help"], "--help: the plugin would only print its help"),
             ([], "--scanner is missing"),
-            ([*OPTIONS, "--wrong"], "--wrong"),
-            ([*OPTIONS, "--registration=x"], "registration 'x'"),
+            (["--", *OPTIONS, "--wrong"], "--wrong"),
+            (["--", *OPTIONS, "--registration=x"], "registration 'x'"),
         ):
-            error = self.assertRaises(SystemExit, cli.main, ["manifests", "--", *options])
-            self.assertIn(expected, str(error))
+            self.refused(expected, *arguments)
+
+    def test_in_the_way(self) -> None:
+        """What of the node would hide what is in the container is refused, with the option."""
+        watcher = "--registration=watcher", "--registry-dir=/plugins"
+        for arguments, path, option in (
+            (["--host-path=/", "--", *OPTIONS], "/", "--host-path"),
+            (["--host-path=//", "--", *OPTIONS], "/", "--host-path"),
+            (["--host-path=/usr/", "--", *OPTIONS], "/usr", "--host-path"),
+            (["--", *OPTIONS, *watcher], "/", "--registry-dir, whose parent is mounted"),
+            (["--", *OPTIONS, "--plugin-dir=/"], "/", "--plugin-dir"),
+            (["--cdi", "--", *OPTIONS, "--cdi-dir=/"], "/", "--cdi-dir"),
+        ):
+            self.refused(
+                f"mounting the node's {path} would hide the container's own programs: give another "
+                f"{option}\n",
+                *arguments,
+            )
+
+    def refused(self, expected: str, *arguments: str) -> None:
+        """Check that a call prints one line, of what is wrong."""
+        output, errors = self.call(*arguments, status=1)
+        self.assertEqual((output, errors.count("\n")), ("", 1))
+        self.assertTrue(errors.startswith("twistdp manifests: "), errors)
+        self.assertIn(expected, errors)
 
 
 class ScannerFileTests(ManifestsTestCase):
@@ -171,3 +202,34 @@ class ScannerFileTests(ManifestsTestCase):
             f"--scanner-file={self.file('', 'my file.py')}", "--", *OPTIONS, status=1
         )
         self.assertIn("a ConfigMap takes no file of this name", errors)
+
+    def test_in_the_way(self) -> None:
+        """Nothing of the node is where the file is, in it, or around it; without a file it may."""
+        file = f"--scanner-file={self.file('')}"
+        for path in ("/etc", "/etc/twistdp", "/etc/twistdp/", "/etc/twistdp/x"):
+            _, errors = self.call(file, f"--host-path={path}", "--", *OPTIONS, status=1)
+            self.assertIn("is in the way of /etc/twistdp, where the --scanner-file is", errors)
+            self.rendered(f"--host-path={path}")
+        self.rendered(file, "--host-path=/etc/twistdp2")
+
+    def test_unreadable(self) -> None:
+        """A file that is not there, is none, or is not text is named, with what is wrong."""
+        directory = temporary_directory(self)
+        binary = os.path.join(directory, "mine.so")
+        with open(binary, "wb") as file:
+            file.write(b"ab\xff")
+        for path, expected in (
+            ("/nonexistent", "it cannot be read: No such file or directory"),
+            (directory, "it cannot be read: Is a directory"),
+            (binary, "it is not UTF-8 from byte 2 on"),
+        ):
+            output, errors = self.call(f"--scanner-file={path}", "--", *OPTIONS, status=1)
+            self.assertEqual((output, errors.count("\n")), ("", 1))
+            self.assertIn(f"twistdp manifests: --scanner-file {path}: {expected}; name ", errors)
+
+    def test_too_large(self) -> None:
+        """A file is as large as a ConfigMap takes, or refused."""
+        self.rendered(f"--scanner-file={self.file('x' * 1048576)}")
+        file = f"--scanner-file={self.file('é' * 524288 + 'x')}"
+        _, errors = self.call(file, "--", *OPTIONS, status=1)
+        self.assertIn("more than the 1048576 bytes that a ConfigMap takes", errors)

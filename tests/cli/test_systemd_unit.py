@@ -32,18 +32,67 @@ class CommandTests(SynchronousTestCase):
         self.assertNotIn("EnvironmentFile", text)
         self.assertNotIn("%i", text)
 
-    def test_refusals(self) -> None:
-        """What would not start is said in one line, with status 1."""
-        errors = StringIO()
-        self.patch(sys, "stderr", errors)
-        self.assertEqual(cli.main(["systemd-unit", "--twistd=bin/twistd"]), 1)
-        self.assertEqual(
-            errors.getvalue(),
-            "twistdp systemd-unit: --twistd bin/twistd: give an absolute path\n",
+    def test_python_path(self) -> None:
+        """Where a scanner of one's own is."""
+        text = printed(
+            "systemd-unit", "--twistd=/t", "--python-path=/srv/mine", "--", "--scanner=a:b"
         )
-        for options, expected in (
-            (["--set=x=y"], "--set x=y: put it after the --scanner"),
-            (["--scanner=a:b", "--wrong"], "--wrong"),
+        self.assertIn("Environment=PYTHONPATH=/srv/mine\n", text)
+
+    def test_twistd_that_is_hidden(self) -> None:
+        """A twistd that the unit would not find is warned of, below what is printed."""
+        for twistd, place in (
+            ("/home/me/bin/twistd", "/home"),
+            ("/opt/../tmp/t", "/tmp"),
+            ("/opt/home/twistd", None),
         ):
-            error = self.assertRaises(SystemExit, cli.main, ["systemd-unit", "--", *options])
-            self.assertIn(expected, str(error))
+            errors = StringIO()
+            self.patch(sys, "stderr", errors)
+            text = printed("systemd-unit", f"--twistd={twistd}", "--", "--scanner=a:b")
+            self.assertIn(f"ExecStart={twistd} ", text)
+            told = f"twistdp systemd-unit: warning: --twistd {twistd}: the unit's sandbox hides"
+            self.assertEqual(errors.getvalue().startswith(told), place is not None)
+            self.assertIn(f"what is in {place}, " if place else "", errors.getvalue())
+
+    def test_refusals(self) -> None:
+        """What would not start, and could not be loaded, is said in one line, with status 1."""
+        scanner = "--scanner=a:b"
+        for arguments, expected in (
+            (["--twistd=bin/twistd"], "--twistd 'bin/twistd': give the absolute path"),
+            (["--twistd="], "--twistd '': give the absolute path"),
+            (["--python-path=mine"], "--python-path 'mine': give an absolute path"),
+            (["--", "--set=x=y"], "--set x=y: put it after the --scanner"),
+            (["--", scanner, "--wrong"], "option --wrong not recognized"),
+            (["--", scanner, "--help"], "--help: the plugin would only print its help"),
+            (["--", "-h"], "--help: the plugin would only print its help"),
+            (["--", scanner, "--version"], "--version: the plugin would only print its version"),
+            (["--", "--scanner=nocolon"], "--scanner nocolon: write it as module:Class"),
+            (["--", "--scanner=a b:C"], "--scanner a b:C: write it as module:Class"),
+            (["--", "--scanner=a:C d"], "--scanner a:C d: write it as module:Class"),
+            (["--", scanner, "--preferred=x"], "preferred 'x': use one of"),
+            (["--", "--preferred=x", scanner], "preferred 'x': use one of"),
+            (["--", scanner, "--scan-timeout=-1"], "scan-timeout -1: it must be"),
+            (["--", scanner, "--namespace=a/b"], "namespace "),
+            (["--", scanner, "--plugin-dir=rel/dir"], "--plugin-dir 'rel/dir': give an absolute"),
+            (["--", scanner, "--registry-dir=x"], "--registry-dir 'x': give an absolute"),
+            (["--", scanner, "--cdi-dir="], "--cdi-dir '': give an absolute"),
+            (["--", scanner, "--pod-resources-socket=s"], "--pod-resources-socket 's': give an"),
+            (["--", scanner, "--plugin-dir=//x/y"], "--plugin-dir '//x/y': give an absolute"),
+            (["--", scanner, "--plugin-dir=/foo"], "--plugin-dir /foo: all of / would be writable"),
+            (["--", scanner, "--set=k=\udcff"], "--set=k=\\xff: control characters, and bytes"),
+        ):
+            errors = StringIO()
+            self.patch(sys, "stderr", errors)
+            output = StringIO()
+            self.patch(sys, "stdout", output)
+            self.assertEqual(cli.main(["systemd-unit", "--twistd=/t", *arguments]), 1, arguments)
+            self.assertTrue(
+                errors.getvalue().startswith(f"twistdp systemd-unit: {expected}"),
+                errors.getvalue(),
+            )
+            self.assertEqual((output.getvalue(), errors.getvalue().count("\n")), ("", 1))
+
+    def test_scanners_that_are_not_here(self) -> None:
+        """A scanner's name is judged without looking for it."""
+        for name in ("my-module:C", "a.b:C.D", "a:Ünde_1"):
+            self.assertIn(name, printed("systemd-unit", "--twistd=/t", "--", f"--scanner={name}"))

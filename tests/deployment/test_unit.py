@@ -3,6 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.deployment.unit import quote, unit
+from twistdp.errors import BadSetting
 from twistdp.settings import Settings
 
 
@@ -24,13 +25,96 @@ class UnitTests(SynchronousTestCase):
         ):
             self.assertIn(f"ExecStartPre=+/bin/mkdir -p -m 0755 {made}", lines(**settings))
         self.assertIn("RequiresMountsFor=/a", lines(plugin_dir="/a/b"))
-        hiding = lines(plugin_dir="/r $/b")
-        self.assertIn('ExecStartPre=+/bin/mkdir -p -m 0750 "/r $$/pki" "/r $$/pods"', hiding)
-        self.assertIn('InaccessiblePaths="-/r $/pki" "-/r $/pods" -/etc/kubernetes', hiding)
         self.assertIn(
             "ReadWritePaths=-/r$ -/var/run/cdi",
             lines(registration="watcher", registry_dir="/r$/s"),
         )
+
+    def test_secrets(self) -> None:
+        """A kubelet's secrets are hidden, and made for that in no directory but a kubelet's."""
+        usual = "-/var/lib/kubelet/pki -/var/lib/kubelet/pods -/etc/kubernetes"
+        for settings, made, hidden in (
+            ({}, "/var/lib/kubelet/pki /var/lib/kubelet/pods", usual),
+            (
+                {"plugin_dir": "/var/lib/kubelet/mine"},
+                "/var/lib/kubelet/pki /var/lib/kubelet/pods",
+                usual,
+            ),
+            (
+                {"plugin_dir": "/r $/device-plugins"},
+                '"/r $$/pki" "/r $$/pods"',
+                f'"-/r $/pki" "-/r $/pods" {usual}',
+            ),
+            (
+                {"registration": "watcher", "registry_dir": "/r/plugins_registry"},
+                "/r/pki /r/pods",
+                f"-/r/pki -/r/pods {usual}",
+            ),
+            ({"plugin_dir": "/r/mine"}, None, usual),
+            ({"registration": "watcher", "registry_dir": "/r/mine"}, None, usual),
+        ):
+            text = lines(**settings)
+            self.assertEqual(
+                [line for line in text if "mkdir -p -m 0750" in line],
+                [f"ExecStartPre=+/bin/mkdir -p -m 0750 {made}"] if made else [],
+            )
+            self.assertIn(f"InaccessiblePaths={hidden}", text)
+
+    def test_sandbox_that_would_be_open(self) -> None:
+        """What would make a directory of the system writable is refused, by its option."""
+        for settings, option, opened in (
+            ({"plugin_dir": "/foo"}, "--plugin-dir /foo", "/"),
+            ({"plugin_dir": "/var/lib/kubelet"}, "--plugin-dir /var/lib/kubelet", "/var/lib"),
+            ({"plugin_dir": "/etc/foo"}, "--plugin-dir /etc/foo", "/etc"),
+            ({"plugin_dir": "/run/foo"}, "--plugin-dir /run/foo", "/run"),
+            ({"registration": "watcher", "registry_dir": "/foo"}, "--registry-dir /foo", "/"),
+            ({"cdi_dir": "/"}, "--cdi-dir /", "/"),
+            ({"cdi_dir": "/var/run"}, "--cdi-dir /var/run", "/var/run"),
+        ):
+            error = self.assertRaises(BadSetting, lines, **settings)
+            self.assertIn(f"{option}: all of {opened} would be writable", str(error))
+        lines(plugin_dir="/foo", registration="watcher")  # it is not used
+        lines(cdi_dir="/etc/cdi", plugin_dir="/var/lib/mine/plugins")
+
+    def test_hidden(self) -> None:
+        """What the sandbox hides is refused, by its option; what only looks like it is not."""
+        for settings, expected in (
+            ({"plugin_dir": "/tmp/x/y"}, "--plugin-dir /tmp/x/y: the unit's sandbox hides"),
+            ({"cdi_dir": "/root"}, "--cdi-dir /root: "),
+            ({"pod_resources_socket": "/run/user/0/s"}, "--pod-resources-socket /run/user/0/s: "),
+            ({"registration": "watcher", "registry_dir": "/home/a/b"}, "--registry-dir /home/a/b"),
+        ):
+            self.assertIn(expected, str(self.assertRaises(BadSetting, lines, **settings)))
+        lines(plugin_dir="/homes/a/b", registry_dir="/tmp/x/y")
+
+    def test_python_path(self) -> None:
+        """Where scanners are is told to Python, also to that of the template, as one word."""
+        for options in (["--scanner=a:b"], []):
+            text = unit("/t", options, python_path="/opt/my $x%:/srv").splitlines()
+            self.assertIn('Environment="PYTHONPATH=/opt/my $x%%:/srv"', text)
+            self.assertIn("'--python-path=/opt/my $x%:/srv'", text[0])
+        for path, expected in (
+            ("mine", "--python-path 'mine': give an absolute path"),
+            ("/a::/b", "--python-path '': give an absolute path"),
+            ("/srv:/home/me", "--python-path /home/me: the unit's sandbox hides"),
+            ("/a/../root/x", "--python-path /root/x: the unit's sandbox hides"),
+        ):
+            error = self.assertRaises(BadSetting, unit, "/t", python_path=path)
+            self.assertIn(expected, str(error))
+
+    def test_what_systemd_does_not_load(self) -> None:
+        """Control characters, and bytes that are not UTF-8, are refused; other text is not."""
+        for word, told in (
+            ("k=a\udcffb", "k=a\\xffb: "),
+            ("k=\x01", "k=\\x01: "),
+            ("k=a\n[Unit]", "k=a\\n[Unit]: "),
+            ("k=\x85", "k=\\u0085: "),
+        ):
+            error = self.assertRaises(BadSetting, unit, "/t", ["--scanner=a:b", "--set", word])
+            self.assertTrue(str(error).startswith(told), error)
+            self.assertRaises(BadSetting, unit, f"/{word}")
+            self.assertRaises(BadSetting, unit, "/t", python_path=f"/{word}")
+        self.assertIn("k=é\u2028", unit("/t", ["--scanner=a:b", "--set=k=é\u2028"]))
 
     def test_template(self) -> None:
         """Without options it is one of instances, which have theirs in a file."""
@@ -40,23 +124,22 @@ class UnitTests(SynchronousTestCase):
 
     def test_printed_by(self) -> None:
         """The command that prints it is one line, whatever is in the options."""
-        first, second, *_ = unit("/t", ["--scanner=a:b", "--set=x=a b\n[Unit]"]).splitlines()
+        first, second, *_ = unit("/t", ["--scanner=a:b", "--set=x=a b\u2028[Unit]"]).splitlines()
         self.assertEqual(
             first,
             "# Printed by: twistdp systemd-unit --twistd=/t -- --scanner=a:b "
-            "'--set=x=a b\\n[Unit]'",
+            "'--set=x=a b\\u2028[Unit]'",
         )
         self.assertEqual(second, "[Unit]")
 
     def test_quote(self) -> None:
-        """A word that a unit would take apart is quoted, and cannot begin a line of its own."""
+        """A word that a unit would take apart is quoted."""
         for word, expected in (
             ("a=b", "a=b"),
             ("", '""'),
             ("a b", '"a b"'),
             ("a%n", "a%%n"),
             ('a"\\', '"a\\"\\\\"'),
-            ("a\nUser=x", '"a\\nUser=x"'),
             (";", '";"'),
         ):
             self.assertEqual(quote(word), expected)

@@ -1,10 +1,14 @@
 """The ``twistdp`` command."""
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Sequence
 
 from twistdp._version import __version__
+from twistdp.errors import TwistdpError
+from twistdp.legible import printable
 
 COMMANDS = {
     "check": "say what a plugin's project lacks of what it should have",
@@ -18,23 +22,62 @@ COMMANDS = {
 """Each is a module here, with ``_`` for ``-``, that has ``add_arguments(parser)`` and
 ``run(arguments) -> int``."""
 
+_UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit status."""
+    """Run a command; returns its exit status.
+
+    What cannot be done, a `TwistdpError`, is told in one line.  SystemExit for a command line that
+    is wrong, and for output that cannot be written.
+    """
+    try:
+        try:
+            return _run(sys.argv[1:] if argv is None else argv)
+        finally:
+            if sys.stdout is not None:  # as it is if it was closed before the process began
+                sys.stdout.flush()
+    except OSError as error:
+        # That of a print names no file.
+        if error.filename is not None or error.errno not in _UNWRITABLE:
+            raise
+        # At the end Python writes once more what is left.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        raise SystemExit(
+            f"twistdp: writing to standard output: {error.strerror}; not all is printed: send it "
+            "to where there is room, and a reader"
+        ) from error
+
+
+def _run(wanted: Sequence[str]) -> int:
+    # An abbreviated option of ours is more likely a plugin's own, without the -- before it.
     parser = argparse.ArgumentParser(
         prog="twistdp",
         description="Tools for Kubernetes device plugins. The service itself is "
         "'twistd deviceplugin'.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"twistdp {__version__.public()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    wanted = sys.argv[1:] if argv is None else argv
+    parsers = {}
     for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+        parsers[name] = command = commands.add_parser(
+            name, help=summary, description=f"{summary.capitalize()}.", allow_abbrev=False
+        )
         if name in wanted:  # the others are not imported: gRPC alone takes a fifth of a second
             _module(name).add_arguments(command)
-    arguments = parser.parse_args(wanted)
-    return int(_module(arguments.command).run(arguments))
+    arguments, unknown = parser.parse_known_args(wanted)
+    name = arguments.command
+    if unknown:
+        hint = "; the plugin's own options go after --" if "options" in arguments else ""
+        parsers[name].error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+    try:
+        return int(_module(name).run(arguments))
+    except TwistdpError as error:
+        print(f"twistdp {name}: {printable(str(error))}", file=sys.stderr)
+        return 1
 
 
 def _module(name: str):  # type: ignore[no-untyped-def]  # a module, whose functions mypy cannot know

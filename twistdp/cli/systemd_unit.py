@@ -5,7 +5,9 @@ import os
 import sys
 
 from twistdp.cli.options import settings_of
-from twistdp.deployment.unit import unit
+from twistdp.deployment.unit import hidden_by, unit
+from twistdp.errors import BadSetting
+from twistdp.legible import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,16 +26,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=os.path.join(os.path.dirname(sys.executable), "twistd"),
         help="the twistd to run; default: the one of this installation",
     )
+    parser.add_argument(
+        "--python-path",
+        metavar="DIR",
+        help="where a scanner's module is, if Python would not find it; several with ':' between",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the unit."""
-    settings = settings_of(arguments.options) if arguments.options else None
     if not os.path.isabs(arguments.twistd):
+        raise BadSetting(f"--twistd {arguments.twistd!r}: give the absolute path of the program")
+    settings = settings_of(arguments.options) if arguments.options else None
+    text = unit(arguments.twistd, arguments.options, settings, arguments.python_path)
+    print(text, end="")
+    if place := hidden_by(os.path.normpath(arguments.twistd)):
+        # It is the default in most checkouts, from which a unit may be printed to be read.
         print(
-            f"twistdp systemd-unit: --twistd {arguments.twistd}: give an absolute path",
+            f"twistdp systemd-unit: warning: --twistd {printable(arguments.twistd)}: the unit's "
+            f"sandbox hides what is in {place}, so that it would not start; install twistdp "
+            "elsewhere, as in /opt/twistdp",
             file=sys.stderr,
         )
-        return 1
-    sys.stdout.write(unit(arguments.twistd, arguments.options, settings))
     return 0

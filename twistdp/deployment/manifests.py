@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import string
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import attrs
 
 from twistdp.deployment.templates import filled
 from twistdp.errors import BadSetting
+from twistdp.legible import printable
 from twistdp.settings import Settings
 
 SCANNER_DIRECTORY = "/etc/twistdp"
@@ -21,6 +23,15 @@ SCANNER_DIRECTORY = "/etc/twistdp"
 
 SELINUX_TYPE = "container_device_plugin_t"
 """The type that the policy of containers has for device plugins."""
+
+IN_EVERY_CLUSTER = {"default", "kube-node-lease", "kube-public", "kube-system"}
+"""Namespaces that Kubernetes makes, and whose labels are not the plugin's business."""
+
+OF_THE_CONTAINER = {"/", "/bin", "/lib", "/lib64", "/opt", "/usr"}
+"""Where the container's own programs are."""
+
+LARGEST_FILE = 1 << 20
+"""Bytes that Kubernetes takes in a ConfigMap."""
 
 NOT_NAMES = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 """Words that mean something else in YAML."""
@@ -61,6 +72,11 @@ def _absolute(_: object, __: object, value: str) -> None:
         raise BadSetting(f"--host-path {value}: give an absolute path")
 
 
+def _image(_: object, __: object, value: str) -> None:
+    if not value or set(value) & set(string.whitespace):
+        raise BadSetting(f"--image {value!r}: give an image's name, which has no blanks in it")
+
+
 @attrs.frozen(kw_only=True)
 class DaemonSet:
     """What is to run, and with what of the node; a value that will not do is a `BadSetting`.
@@ -73,7 +89,7 @@ class DaemonSet:
 
     options: Sequence[str]
     settings: Settings = attrs.field(factory=Settings)
-    image: str
+    image: str = attrs.field(validator=_image)
     name: str = attrs.field(validator=_label)
     namespace: str = attrs.field(validator=_label)
     scanner_file: str | None = None
@@ -84,7 +100,10 @@ class DaemonSet:
     selinux: bool = False
 
     def of_the_node(self) -> Iterator[HostPath]:
-        """What of the node is in the container."""
+        """What of the node is in the container.
+
+        Raises `BadSetting` for what would be in the way of the container's own.
+        """
         kubelet = self.settings.private_place
         paths = [HostPath("kubelet", kubelet or self.settings.plugin_dir, True)]
         if self.cdi:
@@ -93,18 +112,45 @@ class DaemonSet:
             if kubelet is None or os.path.commonpath([kubelet, pod_resources]) != kubelet:
                 paths.append(HostPath("pod-resources", pod_resources))
         paths += [
-            HostPath(f"host-{number}", os.path.normpath(path))
+            HostPath(f"host-{number}", "/" + os.path.normpath(path).lstrip("/"))
             for number, path in enumerate(self.host_paths)
         ]
         # Kubernetes refuses two mounts of one path.
         first = {path.path: path for path in reversed(paths)}
-        yield from (path for path in paths if first[path.path] is path)
+        for path in paths:
+            if first[path.path] is path:
+                self._check(path)
+                yield path
+
+    def _check(self, mounted: HostPath) -> None:
+        option = {
+            "kubelet": "--plugin-dir"
+            if self.settings.private_place is None
+            else "--registry-dir, whose parent is mounted",
+            "cdi": "--cdi-dir",
+            "pod-resources": "--pod-resources-socket",
+        }.get(mounted.name, "--host-path")
+        path = mounted.path
+        if path in OF_THE_CONTAINER:
+            raise BadSetting(
+                f"mounting the node's {path} would hide the container's own programs: give another "
+                f"{option}"
+            )
+        if self.scanner_file and os.path.commonpath([path, SCANNER_DIRECTORY]) in (
+            path,
+            SCANNER_DIRECTORY,
+        ):
+            raise BadSetting(
+                f"mounting the node's {path} is in the way of {SCANNER_DIRECTORY}, where the "
+                f"--scanner-file is: give another {option}"
+            )
 
 
 def manifests(plugin: DaemonSet) -> str:
     """A Namespace, a ServiceAccount, the DaemonSet, and a ConfigMap for a scanner's file.
 
-    OSError or UnicodeError if that file cannot be read or what is given cannot be written.
+    One of the namespaces `IN_EVERY_CLUSTER` is not made.  `BadSetting` if that file cannot be read,
+    or what is given cannot be written or mounted.
     """
     paths = list(plugin.of_the_node())
     mounts = [path.mount() for path in paths]
@@ -118,6 +164,9 @@ def manifests(plugin: DaemonSet) -> str:
         env = "          env:\n" + entries(12, [{"name": "PYTHONPATH", "value": SCANNER_DIRECTORY}])
     words = {
         **names,
+        "made": ""
+        if plugin.namespace in IN_EVERY_CLUSTER
+        else filled("twistdp.deployment", "namespace.yaml", names),
         "image": quoted(plugin.image),
         "scanner": scanner,
         "selinux": f"        seLinuxOptions:\n          type: {SELINUX_TYPE}\n"
@@ -144,8 +193,25 @@ def sample_pod(name: str, image: str, resource: str, pattern: str) -> str:
 
 def config_map_of(path: str, name: str, namespace: str) -> tuple[str, str]:
     """A document with a file, and its name, which changes with the file so that pods do too."""
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
+    try:
+        with open(path, "rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        text = content.decode()
+    except OSError as error:
+        raise BadSetting(
+            f"--scanner-file {path}: it cannot be read: {error.strerror}; name the file of a "
+            "Python module"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise BadSetting(
+            f"--scanner-file {path}: it is not UTF-8 from byte {error.start} on; name a Python "
+            "module's source"
+        ) from error
+    if len(content) > LARGEST_FILE:
+        raise BadSetting(
+            f"--scanner-file {path}: it has more than the {LARGEST_FILE} bytes that a ConfigMap "
+            "takes; put it into an image"
+        )
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     file_name = os.path.basename(path)
     if not re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", file_name):
@@ -169,9 +235,18 @@ def label(name: str) -> str:
 
 
 def quoted(value: Any) -> str:
-    """A value as YAML takes it: JSON, with escapes for what is not printable."""
+    """A value as YAML takes it: JSON, with escapes for what is not printable.
+
+    `BadSetting` for bytes that are not UTF-8.
+    """
     text = json.dumps(value, ensure_ascii=False)
-    text.encode()  # a lone surrogate, of bytes that are no UTF-8, cannot be written at all
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # lone surrogates are bytes of the command line
+        raise BadSetting(
+            f"{printable(text)}: bytes that are not UTF-8 cannot be written into YAML; leave them "
+            "out"
+        ) from error
     return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
 
 

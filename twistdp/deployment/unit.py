@@ -2,11 +2,22 @@
 
 import os
 import shlex
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 
 from twistdp.deployment.templates import filled
+from twistdp.errors import BadSetting
 from twistdp.legible import printable
-from twistdp.settings import Settings
+from twistdp.settings import PLUGIN_DIRECTORY, REGISTRY_DIRECTORY, Settings
+
+KUBELET = os.path.dirname(PLUGIN_DIRECTORY)
+"""The kubelet's root directory, unless it is told otherwise."""
+
+OF_THE_SYSTEM = ("/etc", "/run", "/usr", "/var/lib", "/var/run")
+"""Directories that the sandbox must not open as a whole, nor what they are in."""
+
+HIDDEN = ("/home", "/root", "/run/user", "/var/run/user", "/tmp", "/var/tmp")  # noqa: S108  # named, not used
+"""Directories that are empty, or others, in the sandbox."""
 
 _ENVIRONMENT = """\
 # TWISTDP_OPTIONS, and variables of the scanner's own.
@@ -14,37 +25,123 @@ EnvironmentFile=/etc/twistdp/%i.env
 """
 
 
-def unit(twistd: str, options: Sequence[str] = (), settings: Settings | None = None) -> str:
+def unit(
+    twistd: str,
+    options: Sequence[str] = (),
+    settings: Settings | None = None,
+    python_path: str | None = None,
+) -> str:
     """The text of a unit that runs ``twistd deviceplugin`` with `options`, or of the template.
 
-    `twistd` is the absolute path of the program.  Directories that `settings`, which `options`
-    come to, name are writable in it; those of the template are the defaults.
+    `twistd` is the absolute path of the program, and `python_path` where scanners are looked for,
+    several directories with a colon in between.  Directories that `settings`, which `options`
+    come to, name are writable in it; those of the template are the defaults.  Raises `BadSetting`
+    for what systemd would not load, what is not to be found in the sandbox, and what would leave
+    none of it.
     """
     settings = settings or Settings()
+    _check(twistd, options, settings, python_path)
+    path = [f"--python-path={python_path}"] if python_path is not None else []
     printing = [
         "twistdp",
         "systemd-unit",
         f"--twistd={twistd}",
+        *path,
         *(["--", *options] if options else []),
     ]
     command = [twistd, "-n", "--pidfile=", "deviceplugin", *options]
     quoted = " ".join(map(_argument, command))
-    root = settings.private_place or os.path.dirname(settings.plugin_dir)
+    root = _root(settings)
     written = (root, settings.cdi_dir)
-    secrets = (f"{root}/pki", f"{root}/pods")
+    made = _secrets(root) if _is_kubelets(settings) else []
+    hidden = dict.fromkeys([*made, *_secrets(KUBELET), "/etc/kubernetes"])
     words = {
         "printing": printable(shlex.join(printing)),
         # The unit's name up to an @, and what is behind it.
         "name": "%p" if options else "%i",
-        "environment": "" if options else _ENVIRONMENT,
+        "environment": ("" if options else _ENVIRONMENT)
+        + (f"Environment={quote(f'PYTHONPATH={python_path}')}\n" if path else ""),
         "command": quoted if options else f"{quoted} $TWISTDP_OPTIONS",
         "mounts": quote(root),
         "made": " ".join(map(_argument, written)),
-        "hidden": " ".join(map(_argument, secrets)),
+        "hiding": f"ExecStartPre=+/bin/mkdir -p -m 0750 {' '.join(map(_argument, made))}\n"
+        if made
+        else "",
         "writable": _optional(*written),
-        "inaccessible": _optional(*secrets),
+        "inaccessible": _optional(*hidden),
     }
     return filled("twistdp.deployment", "service", words)
+
+
+def hidden_by(path: str) -> str | None:
+    """Which of the `HIDDEN` an absolute path is in; None if it is there in the sandbox."""
+    return next((place for place in HIDDEN if _holds(place, path)), None)
+
+
+def _root(settings: Settings) -> str:
+    """The parent of where the sockets are: it must be writable, since what is in it comes and goes.
+
+    With the plugin watcher, sockets are made in it.
+    """
+    return os.path.dirname(settings.socket_dir)
+
+
+def _secrets(root: str) -> list[str]:
+    """A kubelet's keys, and the volumes of its pods."""
+    return [f"{root}/pki", f"{root}/pods"]
+
+
+def _is_kubelets(settings: Settings) -> bool:
+    """Whether the root is a kubelet's, with its secrets, and no directory of somebody else's."""
+    names = map(os.path.basename, (PLUGIN_DIRECTORY, REGISTRY_DIRECTORY))
+    return _root(settings) == KUBELET or os.path.basename(settings.socket_dir) in names
+
+
+def _check(
+    twistd: str, options: Sequence[str], settings: Settings, python_path: str | None
+) -> None:
+    """Raise `BadSetting` unless a unit of this can be loaded and has a sandbox."""
+    for word in (twistd, *options, python_path or ""):
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in word):
+            raise BadSetting(
+                f"{printable(word)}: control characters, and bytes that are not UTF-8, cannot be "
+                "written into a unit; leave them out"
+            )
+    for option, path in _directories(settings, python_path):
+        if place := hidden_by(path):
+            raise BadSetting(
+                f"{option} {path}: the unit's sandbox hides what is in {place}; give a directory "
+                "elsewhere"
+            )
+    socket_option = "--plugin-dir" if settings.private_place is None else "--registry-dir"
+    for option, path, written in (
+        (socket_option, settings.socket_dir, _root(settings)),
+        ("--cdi-dir", settings.cdi_dir, settings.cdi_dir),
+    ):
+        if any(_holds(written, directory) for directory in OF_THE_SYSTEM):
+            raise BadSetting(
+                f"{option} {path}: all of {written} would be writable in the unit's sandbox; give "
+                "a directory in one that is for nothing else"
+            )
+
+
+def _directories(settings: Settings, python_path: str | None) -> Iterator[tuple[str, str]]:
+    """What the plugin needs to see, each with the option that names it."""
+    if settings.private_place is None:
+        yield "--plugin-dir", settings.plugin_dir
+    else:
+        yield "--registry-dir", settings.registry_dir
+    yield "--cdi-dir", settings.cdi_dir
+    yield "--pod-resources-socket", settings.pod_resources_socket
+    for path in python_path.split(":") if python_path is not None else []:
+        if not os.path.isabs(path):
+            raise BadSetting(f"--python-path {path!r}: give an absolute path")
+        yield "--python-path", os.path.normpath(path)
+
+
+def _holds(directory: str, path: str) -> bool:
+    """Whether `path` is `directory`, or in it."""
+    return os.path.commonpath([directory, path]) == directory
 
 
 def _argument(word: str) -> str:
@@ -58,12 +155,12 @@ def _optional(*paths: str) -> str:
 
 
 def quote(word: str) -> str:
-    """`word` as one word of a list in a unit; see systemd.syntax(7).
+    """`word`, without control characters, as one of a list in a unit; see systemd.syntax(7).
 
     What looks like a specifier stands for itself.
     """
     text = word.replace("\\", "\\\\").replace("%", "%%")
-    if text and not set(text) & set(" \t\n\r;\"'\\"):
+    if text and not set(text) & set(" ;\"'\\"):
         return text
-    text = text.replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+    text = text.replace('"', '\\"')
     return f'"{text}"'
