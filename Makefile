@@ -17,7 +17,7 @@ SEED      ?= 0
 
 .PHONY: help demo test test-scaffold test-systemd test-image test-manifests test-lowest test-newest test-python \
   bench conformance faults fuzz kill soak lint types format audit docs diagram protos update-k8s dist \
-  changelog clean
+  version changelog clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +108,11 @@ test-python: ## all tests on the Python of another Debian, in a tree of its own;
 
 dist: .venv-dist/.done ## sdist, wheel and bill of materials in dist/, checked and tried
 	.venv-dist/bin/python .ci/dist.py dist
+
+version: $(VENV)/.run ## the version of the next release, in every file that has it (VERSION=0.2.0)
+	@test -n "$$VERSION" || { echo "usage: make version VERSION=0.2.0" >&2; exit 2; }
+	$(BIN)/incremental update twistdp --newversion="$$VERSION"
+	$(BIN)/python .ci/render.py
 
 changelog: .venv-dist/.done ## move newsfragments/ into CHANGELOG.md, under _version.py's version
 	.venv-dist/bin/towncrier build --yes --version "$$(.venv-dist/bin/python -c \

@@ -1,28 +1,17 @@
-"""Tests for what makes and checks a release: ``.ci/dist.py``, ``.ci/bounds.py``, the workflows."""
+"""Tests for what makes and checks a release: programs of ``.ci``, the workflows."""
 
-import importlib.util
 import re
 import zipfile
 from pathlib import Path
-from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.helpers import temporary_directory
+from tests.helpers import script, temporary_directory
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def loaded(name: str) -> Any:
-    """A script, as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / ".ci" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-bounds, dist = loaded("bounds"), loaded("dist")
+bounds, dist, render = script("bounds"), script("dist"), script("render")
 
 
 class BoundsTests(SynchronousTestCase):
@@ -42,6 +31,22 @@ class BoundsTests(SynchronousTestCase):
         """All dependencies of this package have one."""
         pins = list(bounds.lowest((ROOT / "setup.cfg").read_text()))
         self.assertIn("pyinotify==0.9.6", pins)
+
+
+class RenderTests(SynchronousTestCase):
+    """What ``make version`` writes anew."""
+
+    def test_files(self) -> None:
+        """Each file is as it would be written."""
+        for path, text in render.files().items():
+            self.assertEqual(path.read_text("utf-8"), text, path)
+
+    def test_version(self) -> None:
+        """A page names the image's version, whatever the one before, and no other changes."""
+        self.assertEqual(
+            render.with_version("`twistdp:0.1.0rc1`. `a:1.2` newTag: 1.2.dev0\n", "3.4"),
+            "`twistdp:3.4`. `a:1.2` newTag: 3.4\n",
+        )
 
 
 class DistTests(SynchronousTestCase):

@@ -1,28 +1,17 @@
 """Tests for ``.ci/update_k8s.py``, with a Kubernetes that was made up."""
 
-import importlib.util
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.helpers import temporary_directory
+from tests.helpers import script, temporary_directory
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def loaded() -> Any:
-    """The script, as a module."""
-    spec = importlib.util.spec_from_file_location("update_k8s", ROOT / ".ci" / "update_k8s.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-script = loaded()
+update_k8s = script("update_k8s")
 
 
 class UpdateTests(SynchronousTestCase):
@@ -35,7 +24,7 @@ class UpdateTests(SynchronousTestCase):
         shutil.copytree(ROOT / "protos", self.protos)
         self.checkout = base / "kubernetes"
         self.apis = self.checkout / "staging/src/k8s.io/kubelet/pkg/apis"
-        for name, origin in script.SOURCES.items():
+        for name, origin in update_k8s.SOURCES.items():
             path = self.apis / origin
             path.parent.mkdir(parents=True)
             text = (self.protos / name).read_text()
@@ -48,18 +37,18 @@ class UpdateTests(SynchronousTestCase):
                 )
             )
         self.said: list[str] = []
-        script.print = self.said.append
+        update_k8s.print = self.said.append
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Change the newer API."""
-        path = self.apis / script.SOURCES[name]
+        path = self.apis / update_k8s.SOURCES[name]
         text = path.read_text()
         self.assertIn(old, text)
         path.write_text(text.replace(old, new))
 
     def update(self, version: str = "") -> int:
         """Run it."""
-        status: int = script.update(self.checkout, version, self.protos)
+        status: int = update_k8s.update(self.checkout, version, self.protos)
         return status
 
     def test_same(self) -> None:
@@ -113,11 +102,11 @@ class UpdateTests(SynchronousTestCase):
         shutil.move(self.checkout, self.checkout.parent / "v1.99.0")
         into = Path(temporary_directory(self))
         releases = self.checkout.parent.as_uri()
-        fetched = script.fetched("v1.99.0", into, releases)
-        self.assertEqual(script.update(fetched, "1.99", self.protos), 0)
+        fetched = update_k8s.fetched("v1.99.0", into, releases)
+        self.assertEqual(update_k8s.update(fetched, "1.99", self.protos), 0)
         self.assertEqual([line.partition(": ")[2] for line in self.said], 3 * [SAME])
         self.assertIn("| Kubernetes 1.99 |", (self.protos / "README.md").read_text())
-        error = self.assertRaises(OSError, script.fetched, "v1.98.0", into, releases)
+        error = self.assertRaises(OSError, update_k8s.fetched, "v1.98.0", into, releases)
         self.assertIn("v1.98.0/staging/src/k8s.io/kubelet/pkg/apis/deviceplugin", str(error))
 
     def test_another_version(self) -> None:
