@@ -1,6 +1,9 @@
 """Tests for what makes and checks a release: programs of ``.ci``, the workflows."""
 
+import io
+import os
 import re
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -62,6 +65,17 @@ class DistTests(SynchronousTestCase):
                 archive.writestr(info, text)
         return path
 
+    def sdist(self, name: str, mtime: float, *members: str, content: bytes = b"x") -> Path:
+        """An archive as it is built at some time by some user."""
+        path = Path(self.directory) / name
+        with tarfile.open(path, "w:gz") as archive:
+            for member in members:
+                info = tarfile.TarInfo(member)
+                info.mtime, info.uid, info.uname = mtime, int(mtime), f"user{mtime}"
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+        return path
+
     def setUp(self) -> None:
         """A directory for archives."""
         self.directory = temporary_directory(self)
@@ -76,6 +90,27 @@ class DistTests(SynchronousTestCase):
         self.assertEqual(dist.differences(one, self.wheel("b", x="1", y="2", z="")), ["y", "z"])
         other = self.wheel("b", mode=0o600, x="1", y="1")
         self.assertEqual(dist.differences(one, other), ["x", "y"])
+
+    def test_sdists(self) -> None:
+        """When, where and by whom an sdist was built is not in it; what it has and its date are."""
+        one, other = self.sdist("a.tar.gz", 5.5, "x", "y"), self.sdist("b.tar.gz", 7, "y", "x")
+        self.assertNotEqual(dist.differences(one, other), [])
+        for sdist in (one, other):
+            dist.normalise(sdist, 1000)
+        self.assertEqual(dist.differences(one, other), [])
+        self.assertEqual({content for _, content in dist.members(one)}, {(b"x", 1000, 0o644)})
+        another = self.sdist("c.tar.gz", 7, "x", "z", content=b"y")
+        dist.normalise(another, 1000)
+        self.assertEqual(dist.differences(one, another), ["x", "y", "z"])
+
+    def test_emptied(self) -> None:
+        """What an earlier version left is removed, and nothing else."""
+        target = Path(self.directory) / "dist"
+        for name in ("twistdp-0.1.tar.gz", "twistdp-0.1-py3-none-any.whl", "twistdp-0.1.cdx.json"):
+            (dist.emptied(target) / name).touch()
+        (target / "notes.txt").touch()
+        dist.emptied(target)
+        self.assertEqual(os.listdir(target), ["notes.txt"])
 
     def test_command(self) -> None:
         """A line of the list counts, not a word in another one's text."""
