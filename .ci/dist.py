@@ -42,7 +42,7 @@ def run(*command: object, cwd: Path = ROOT, **environment: str) -> str:
 
 def members(archive: Path) -> Iterator[tuple[str, object]]:
     """Name, and what should be equal, of each file in a wheel or sdist."""
-    if archive.suffix == ".whl":
+    if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as wheel:
             for info in wheel.infolist():
                 yield info.filename, (info.CRC, info.date_time, info.external_attr)
