@@ -86,8 +86,7 @@ def lists_the_command(output: str) -> bool:
 
 def build(source: Path, into: Path, date: str) -> list[Path]:
     """An sdist and the wheel that is made of it, in this order."""
-    # Modes of files are part of an archive, and the umask is of whoever builds.
-    run("tar", "-xf", source, "-C", into, "--no-same-owner", "--mode=u=rwX,go=rX", cwd=into)
+    run("tar", "-xpf", source, "-C", into, "--no-same-owner", cwd=into)
     run(
         sys.executable,
         "-m",
@@ -119,10 +118,12 @@ def main(target: Path) -> int:
     if changed := run("git", "status", "--porcelain", "--untracked-files=no"):
         raise SystemExit(f"dist: a commit is built, and these are not committed:\n{changed}")
     emptied(target)
+    # Modes of files are part of an archive, and the umask is of whoever builds.
+    os.umask(0o022)
     print(run(tools / "check-manifest").strip())
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        run("git", "archive", "--output", work / "source.tar", "HEAD")
+        run("git", "-c", "tar.umask=022", "archive", "--output", work / "source.tar", "HEAD")
         built = []
         for number in ("one", "two"):
             (work / number).mkdir()
