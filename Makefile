@@ -144,7 +144,7 @@ protos: ## regenerate twistdp/kubelet/*_pb2.py from protos/
 update-k8s: $(VENV)/.test ## the kubelet's APIs of another Kubernetes, FROM=DIR or v1.37.0 (VERSION=1.37)
 	test -x .venv-protos/bin/python || $(PYTHON) -m venv .venv-protos
 	.venv-protos/bin/python -m pip --disable-pip-version-check --quiet install grpcio-tools==1.75.1
-	.venv-protos/bin/python .ci/update_k8s.py '$(FROM)' $(VERSION)
+	.venv-protos/bin/python .ci/update_k8s.py "$$FROM" "$$VERSION"
 	$(MAKE) protos
 	$(BIN)/python -m twisted.trial --reactor=asyncio $(TESTS)
 

@@ -1,7 +1,10 @@
 """Tests for ``.ci/update_k8s.py``, with a Kubernetes that was made up."""
 
+import io
 import os
 import shutil
+import urllib.request
+from http.client import IncompleteRead
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -117,11 +120,39 @@ class UpdateTests(SynchronousTestCase):
         self.assertIn("deviceplugin/v1/api.proto", self.said[-1])
 
     def test_broken(self) -> None:
-        """What does not compile replaces nothing."""
+        """What does not compile replaces nothing, nor do the others that differ."""
+        self.edit("deviceplugin_v1beta1.proto", "string endpoint = 2;", "bytes endpoint = 2;")
         self.edit("podresources_v1.proto", "message", "massage")
-        self.assertEqual(self.update(), 1)
-        name = "podresources_v1.proto"
-        self.assertEqual((self.protos / name).read_text(), (ROOT / "protos" / name).read_text())
+        self.assertEqual(self.update("1.99"), 1)
+        for name in os.listdir(ROOT / "protos"):
+            self.assertEqual((self.protos / name).read_text(), (ROOT / "protos" / name).read_text())
+
+    def test_cut_short(self) -> None:
+        """An answer that ends too soon is an error that says of what."""
+
+        class Answer(io.BytesIO):
+            """One of a server that went away."""
+
+            def read(self, size: int | None = -1) -> bytes:
+                raise IncompleteRead(b"syn", 100)
+
+        self.patch(urllib.request, "urlopen", lambda url, timeout: Answer())
+        self.assertEqual(update_k8s.main("v1.99.0"), 1)
+        self.assertIn("deviceplugin/v1beta1/api.proto: IncompleteRead", self.said[-1])
+
+    def test_arguments(self) -> None:
+        """What makes no sense is refused before anything is read."""
+        for arguments, problem in (
+            ([], "usage: make update-k8s FROM=DIR"),
+            (["", "1.37"], "usage: make update-k8s FROM=DIR"),
+            ([str(self.checkout), "abc"], "VERSION=abc: not a version"),
+            (["v1.37.0", "1.37.0"], "VERSION=1.37.0: not a version"),
+            (["v1.37"], "FROM=v1.37: neither a directory nor a release"),
+            (["/nowhere"], "FROM=/nowhere: neither"),
+        ):
+            self.assertEqual(update_k8s.main(*arguments), 2)
+            self.assertIn(problem, self.said.pop())
+            self.assertEqual(self.said, [])
 
 
 SAME = "the API is the same"
