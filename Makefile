@@ -33,8 +33,8 @@ test: $(VENV)/.test ## all tests, with branch coverage
 test-scaffold: $(VENV)/.test ## `twistdp new` to passing conformance in a fresh environment, a minute
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.scaffold.whole
 
-test-systemd: $(VENV)/.test ## the unit under a real systemd in a container; as root, on Debian
-	sh tests/systemd/prepare.sh .cache/systemd
+test-systemd: $(VENV)/.test ## the unit under a real systemd in a container, as root with apt-get (SUITE=)
+	SUITE=$(SUITE) sh tests/systemd/prepare.sh .cache/systemd
 	TWISTDP_SYSTEMD_TREE=$(CURDIR)/.cache/systemd/tree \
 	  $(BIN)/python -m twisted.trial --reactor=asyncio tests.systemd
 

@@ -17,8 +17,8 @@ if ! { command -v systemd-nspawn && command -v nsenter; } >/dev/null; then
     apt-get -qq install --yes --no-install-recommends systemd-container util-linux
 fi
 if [ ! -e "$directory/made" ]; then
-    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    .ci/debian-tree "$suite" "$tree" systemd,systemd-sysv,dbus,python3,python3-venv
+    . /etc/os-release
+    .ci/debian-tree "${SUITE:-$VERSION_CODENAME}" "$tree" systemd,systemd-sysv,dbus,python3,python3-venv
     touch "$directory/made"
 fi
 rm -rf "$tree/src" "$tree/opt/twistdp"
