@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import subprocess
 import urllib.request
 from http.client import IncompleteRead
 from pathlib import Path
@@ -139,6 +140,15 @@ class UpdateTests(SynchronousTestCase):
         self.patch(urllib.request, "urlopen", lambda url, timeout: Answer())
         self.assertEqual(update_k8s.main("v1.99.0"), 1)
         self.assertIn("deviceplugin/v1beta1/api.proto: IncompleteRead", self.said[-1])
+
+    def test_make(self) -> None:
+        """What is given to make is an argument, whatever is in it."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+        command = ["make", "--dry-run", "update-k8s", "FROM=v1'; echo one; '", "VERSION=; echo two"]
+        recipe = subprocess.check_output(command, cwd=ROOT, env=environment, text=True)
+        self.assertIn("update_k8s.py", recipe)
+        self.assertNotIn("echo one", recipe)
+        self.assertNotIn("echo two", recipe)
 
     def test_arguments(self) -> None:
         """What makes no sense is refused before anything is read."""
