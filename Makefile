@@ -17,7 +17,7 @@ SEED      ?= 0
 
 .PHONY: help demo test test-scaffold test-systemd test-image test-manifests test-lowest test-newest test-python \
   bench conformance faults fuzz kill soak lint types format audit docs diagram protos update-k8s dist \
-  changelog clean
+  version changelog clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,8 +33,8 @@ test: $(VENV)/.test ## all tests, with branch coverage
 test-scaffold: $(VENV)/.test ## `twistdp new` to passing conformance in a fresh environment, a minute
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.scaffold.whole
 
-test-systemd: $(VENV)/.test ## the unit under a real systemd in a container; as root, on Debian
-	sh tests/systemd/prepare.sh .cache/systemd
+test-systemd: $(VENV)/.test ## the unit under a real systemd in a container, as root with apt-get (SUITE=)
+	SUITE=$(SUITE) sh tests/systemd/prepare.sh .cache/systemd
 	TWISTDP_SYSTEMD_TREE=$(CURDIR)/.cache/systemd/tree \
 	  $(BIN)/python -m twisted.trial --reactor=asyncio tests.systemd
 
@@ -109,6 +109,11 @@ test-python: ## all tests on the Python of another Debian, in a tree of its own;
 dist: .venv-dist/.done ## sdist, wheel and bill of materials in dist/, checked and tried
 	.venv-dist/bin/python .ci/dist.py dist
 
+version: $(VENV)/.run ## the version of the next release, in every file that has it (VERSION=0.2.0)
+	@test -n "$$VERSION" || { echo "usage: make version VERSION=0.2.0" >&2; exit 2; }
+	$(BIN)/incremental update twistdp --newversion="$$VERSION"
+	$(BIN)/python .ci/render.py
+
 changelog: .venv-dist/.done ## move newsfragments/ into CHANGELOG.md, under _version.py's version
 	.venv-dist/bin/towncrier build --yes --version "$$(.venv-dist/bin/python -c \
 	  "exec(open('twistdp/_version.py').read()); print(__version__.public())")"
@@ -139,7 +144,7 @@ protos: ## regenerate twistdp/kubelet/*_pb2.py from protos/
 update-k8s: $(VENV)/.test ## the kubelet's APIs of another Kubernetes, FROM=DIR or v1.37.0 (VERSION=1.37)
 	test -x .venv-protos/bin/python || $(PYTHON) -m venv .venv-protos
 	.venv-protos/bin/python -m pip --disable-pip-version-check --quiet install grpcio-tools==1.75.1
-	.venv-protos/bin/python .ci/update_k8s.py '$(FROM)' $(VERSION)
+	.venv-protos/bin/python .ci/update_k8s.py "$$FROM" "$$VERSION"
 	$(MAKE) protos
 	$(BIN)/python -m twisted.trial --reactor=asyncio $(TESTS)
 

@@ -3,11 +3,14 @@
     update_k8s.py FROM [VERSION]
 
 FROM is a checkout of Kubernetes or of k8s.io/kubelet, a directory with files named as in protos/,
-or a release such as v1.36.0, whose files are fetched.  Only files whose API differs are replaced,
-by descriptors and not by text; with VERSION the table in protos/README.md tells it.  Needs
-grpcio-tools.  Status 1 when nothing could be read.
+or a release such as v1.36.0, of which the same files are fetched: versions of an API that are not
+here are noticed in a directory only.  Files whose API differs, by descriptors and not by text, are
+replaced when all could be read; with VERSION, which a release has by itself, the table in
+protos/README.md tells it.  Needs grpcio-tools.  Status 1 when something could not be read, 2 for
+arguments that make no sense.
 """
 
+import http.client
 import os
 import re
 import sys
@@ -70,7 +73,7 @@ def fetched(release: str, into: Path, releases: str = RELEASES) -> Path:
         try:
             with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - a constant
                 (into / name).write_bytes(answer.read())
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise OSError(f"{url}: {error}; name a checkout instead") from error
     return into
 
@@ -134,18 +137,21 @@ def changes(old: dict[str, str], new: dict[str, str]) -> Iterator[str]:
 
 
 def update(directory: Path, version: str, protos: Path = PROTOS) -> int:
-    """Compare, tell, and replace what differs; returns the exit status."""
+    """Compare, tell, and replace what differs, unless one cannot be read; the exit status."""
+    texts: dict[Path, str] = {}
     status = 0
+    table = protos / "README.md"
+    rows = table.read_text("utf-8")
     for name, origin in SOURCES.items():
         path = source_of(name, directory)
         if path is None:
             print(f"{name}: neither {origin} nor a file of that name is in {directory}")
             status = 1
             continue
-        text = transcribed(path.read_text(encoding="utf-8"))
         try:
+            text = transcribed(path.read_text(encoding="utf-8"))
             new = entries(described(text))
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             print(f"{name}: {path}: {error}")
             status = 1
             continue
@@ -154,27 +160,43 @@ def update(directory: Path, version: str, protos: Path = PROTOS) -> int:
         for line in lines:
             print(f"  {line}")
         if lines:
-            (protos / name).write_text(text, encoding="utf-8")
+            texts[protos / name] = text
         if version:
-            table = protos / "README.md"
             row = rf"(?m)^(\| `{re.escape(name)}` .*\| Kubernetes )[\d.]+ \|$"
-            table.write_text(re.sub(row, rf"\g<1>{version} |", table.read_text("utf-8")), "utf-8")
+            rows = re.sub(row, rf"\g<1>{version} |", rows)
     for name in unknown(directory):
         print(f"not here: {name}, another version of an API that is")
-    return status
+    if status:
+        print("nothing is replaced")
+        return status
+    for path, text in {**texts, table: rows}.items():
+        path.write_text(text, encoding="utf-8")
+    return 0
 
 
-def main(source: str, version: str = "") -> int:
+def main(source: str = "", version: str = "", releases: str = RELEASES) -> int:
     """Take a release or a directory; returns the exit status."""
-    release = re.fullmatch(r"v(\d+\.\d+)\.\d+\S*", source)
-    if not release:
+    if not source:
+        print("usage: make update-k8s FROM=DIR [VERSION=1.37], or FROM=v1.37.0")
+        return 2
+    if version and not re.fullmatch(r"\d+\.\d+", version):
+        print(f"update-k8s: VERSION={version}: not a version such as 1.37")
+        return 2
+    if os.path.isdir(source):
         return update(Path(source), version)
+    release = re.fullmatch(r"v(\d+\.\d+)\.\d+[\w.+-]*", source)
+    if not release:
+        print(f"update-k8s: FROM={source}: neither a directory nor a release such as v1.37.0")
+        return 2
     with tempfile.TemporaryDirectory() as directory:
         try:
-            return update(fetched(source, Path(directory)), version or release[1])
+            fetched(source, Path(directory), releases)
         except OSError as error:
             print(f"update-k8s: {error}")
             return 1
+        status = update(Path(directory), version or release[1])
+    print("only these files are fetched: with a checkout, versions that are not here are told too")
+    return status
 
 
 if __name__ == "__main__":

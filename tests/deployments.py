@@ -1,15 +1,11 @@
 """What tests of deployments share: printed texts, and Kubernetes' schemas."""
 
-import contextlib
 import importlib.util
-import io
 import os
-import re
-import shlex
 import shutil
 from subprocess import run
 
-from twistdp import cli
+from tests.helpers import script
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VERSIONS = ("1.29", "1.34", "1.37")
@@ -25,27 +21,14 @@ elif importlib.util.find_spec("kubernetes_validate") is None:
 else:
     MISSING = None
 
+render = script("render")
+printed, command_in = render.printed, render.command_in
+
 
 def content(*names: str) -> str:
     """A file of this project."""
     with open(os.path.join(ROOT, *names), encoding="utf-8") as file:
         return file.read()
-
-
-def printed(*words: str) -> str:
-    """What ``twistdp`` prints when it is called so."""
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output):
-        assert cli.main(words) == 0
-    return output.getvalue()
-
-
-def command_in(comment: str) -> list[str]:
-    """The command, without ``twistdp``, that a kustomization says it is made by."""
-    command = "".join(re.findall(r"(?m)^#   +(.*\n)", comment.split("apiVersion")[0]))
-    program, *words = shlex.split(command.replace("\\\n", " "))
-    assert program == "twistdp", command
-    return words
 
 
 def built(directory: str) -> str:

@@ -1,5 +1,6 @@
 """What tests of several modules share."""
 
+import importlib.util
 import os
 import resource
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from twisted.internet import reactor
@@ -16,6 +18,16 @@ from twisted.trial.unittest import SynchronousTestCase
 from twistdp.rpc import Channel, Method, Server
 
 T = TypeVar("T")
+
+
+def script(name: str) -> Any:
+    """A program of ``.ci``, as a module."""
+    path = Path(__file__).resolve().parent.parent / ".ci" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def temporary_directory(case: SynchronousTestCase) -> str:

@@ -1,31 +1,20 @@
 """Tests for ``.ci/audit.py``, and the pins that it audits."""
 
 import importlib.metadata
-import importlib.util
 import os
 import stat
 import sys
 from subprocess import PIPE, run
-from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.helpers import temporary_directory
+from tests.helpers import script, temporary_directory
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCRIPT = os.path.join(ROOT, ".ci", "audit.py")
 
 
-def loaded() -> Any:
-    """The script, as a module."""
-    spec = importlib.util.spec_from_file_location("audit", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-audit = loaded()
+audit = script("audit")
 
 INSTALLED = [(d.name, d.version) for d in importlib.metadata.distributions()]
 

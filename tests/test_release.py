@@ -1,28 +1,20 @@
-"""Tests for what makes and checks a release: ``.ci/dist.py``, ``.ci/bounds.py``, the workflows."""
+"""Tests for what makes and checks a release: programs of ``.ci``, the workflows."""
 
-import importlib.util
+import io
+import os
 import re
+import tarfile
 import zipfile
 from pathlib import Path
-from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.helpers import temporary_directory
+from tests.helpers import script, temporary_directory
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def loaded(name: str) -> Any:
-    """A script, as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / ".ci" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-bounds, dist = loaded("bounds"), loaded("dist")
+bounds, dist, render = script("bounds"), script("dist"), script("render")
 
 
 class BoundsTests(SynchronousTestCase):
@@ -44,6 +36,22 @@ class BoundsTests(SynchronousTestCase):
         self.assertIn("pyinotify==0.9.6", pins)
 
 
+class RenderTests(SynchronousTestCase):
+    """What ``make version`` writes anew."""
+
+    def test_files(self) -> None:
+        """Each file is as it would be written."""
+        for path, text in render.files().items():
+            self.assertEqual(path.read_text("utf-8"), text, path)
+
+    def test_version(self) -> None:
+        """A page names the image's version, whatever the one before, and no other changes."""
+        self.assertEqual(
+            render.with_version("`twistdp:0.1.0rc1`. `a:1.2` newTag: 1.2.dev0\n", "3.4"),
+            "`twistdp:3.4`. `a:1.2` newTag: 3.4\n",
+        )
+
+
 class DistTests(SynchronousTestCase):
     """The checks of ``make dist``."""
 
@@ -55,6 +63,17 @@ class DistTests(SynchronousTestCase):
                 info = zipfile.ZipInfo(member)
                 info.external_attr = mode << 16
                 archive.writestr(info, text)
+        return path
+
+    def sdist(self, name: str, mtime: float, *members: str, content: bytes = b"x") -> Path:
+        """An archive as it is built at some time by some user."""
+        path = Path(self.directory) / name
+        with tarfile.open(path, "w:gz") as archive:
+            for member in members:
+                info = tarfile.TarInfo(member)
+                info.mtime, info.uid, info.uname = mtime, int(mtime), f"user{mtime}"
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
         return path
 
     def setUp(self) -> None:
@@ -71,6 +90,27 @@ class DistTests(SynchronousTestCase):
         self.assertEqual(dist.differences(one, self.wheel("b", x="1", y="2", z="")), ["y", "z"])
         other = self.wheel("b", mode=0o600, x="1", y="1")
         self.assertEqual(dist.differences(one, other), ["x", "y"])
+
+    def test_sdists(self) -> None:
+        """When, where and by whom an sdist was built is not in it; what it has and its date are."""
+        one, other = self.sdist("a.tar.gz", 5.5, "x", "y"), self.sdist("b.tar.gz", 7, "y", "x")
+        self.assertNotEqual(dist.differences(one, other), [])
+        for sdist in (one, other):
+            dist.normalise(sdist, 1000)
+        self.assertEqual(dist.differences(one, other), [])
+        self.assertEqual({content for _, content in dist.members(one)}, {(b"x", 1000, 0o644)})
+        another = self.sdist("c.tar.gz", 7, "x", "z", content=b"y")
+        dist.normalise(another, 1000)
+        self.assertEqual(dist.differences(one, another), ["x", "y", "z"])
+
+    def test_emptied(self) -> None:
+        """What an earlier version left is removed, and nothing else."""
+        target = Path(self.directory) / "dist"
+        for name in ("twistdp-0.1.tar.gz", "twistdp-0.1-py3-none-any.whl", "twistdp-0.1.cdx.json"):
+            (dist.emptied(target) / name).touch()
+        (target / "notes.txt").touch()
+        dist.emptied(target)
+        self.assertEqual(os.listdir(target), ["notes.txt"])
 
     def test_command(self) -> None:
         """A line of the list counts, not a word in another one's text."""

@@ -1,28 +1,21 @@
 """Tests for ``.ci/update_k8s.py``, with a Kubernetes that was made up."""
 
-import importlib.util
+import io
 import os
 import shutil
+import subprocess
+import urllib.request
+from http.client import IncompleteRead
 from pathlib import Path
-from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.helpers import temporary_directory
+from tests.helpers import script, temporary_directory
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def loaded() -> Any:
-    """The script, as a module."""
-    spec = importlib.util.spec_from_file_location("update_k8s", ROOT / ".ci" / "update_k8s.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-script = loaded()
+update_k8s = script("update_k8s")
 
 
 class UpdateTests(SynchronousTestCase):
@@ -35,7 +28,7 @@ class UpdateTests(SynchronousTestCase):
         shutil.copytree(ROOT / "protos", self.protos)
         self.checkout = base / "kubernetes"
         self.apis = self.checkout / "staging/src/k8s.io/kubelet/pkg/apis"
-        for name, origin in script.SOURCES.items():
+        for name, origin in update_k8s.SOURCES.items():
             path = self.apis / origin
             path.parent.mkdir(parents=True)
             text = (self.protos / name).read_text()
@@ -48,18 +41,18 @@ class UpdateTests(SynchronousTestCase):
                 )
             )
         self.said: list[str] = []
-        script.print = self.said.append
+        update_k8s.print = self.said.append
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Change the newer API."""
-        path = self.apis / script.SOURCES[name]
+        path = self.apis / update_k8s.SOURCES[name]
         text = path.read_text()
         self.assertIn(old, text)
         path.write_text(text.replace(old, new))
 
     def update(self, version: str = "") -> int:
         """Run it."""
-        status: int = script.update(self.checkout, version, self.protos)
+        status: int = update_k8s.update(self.checkout, version, self.protos)
         return status
 
     def test_same(self) -> None:
@@ -113,11 +106,11 @@ class UpdateTests(SynchronousTestCase):
         shutil.move(self.checkout, self.checkout.parent / "v1.99.0")
         into = Path(temporary_directory(self))
         releases = self.checkout.parent.as_uri()
-        fetched = script.fetched("v1.99.0", into, releases)
-        self.assertEqual(script.update(fetched, "1.99", self.protos), 0)
+        fetched = update_k8s.fetched("v1.99.0", into, releases)
+        self.assertEqual(update_k8s.update(fetched, "1.99", self.protos), 0)
         self.assertEqual([line.partition(": ")[2] for line in self.said], 3 * [SAME])
         self.assertIn("| Kubernetes 1.99 |", (self.protos / "README.md").read_text())
-        error = self.assertRaises(OSError, script.fetched, "v1.98.0", into, releases)
+        error = self.assertRaises(OSError, update_k8s.fetched, "v1.98.0", into, releases)
         self.assertIn("v1.98.0/staging/src/k8s.io/kubelet/pkg/apis/deviceplugin", str(error))
 
     def test_another_version(self) -> None:
@@ -128,11 +121,48 @@ class UpdateTests(SynchronousTestCase):
         self.assertIn("deviceplugin/v1/api.proto", self.said[-1])
 
     def test_broken(self) -> None:
-        """What does not compile replaces nothing."""
+        """What does not compile replaces nothing, nor do the others that differ."""
+        self.edit("deviceplugin_v1beta1.proto", "string endpoint = 2;", "bytes endpoint = 2;")
         self.edit("podresources_v1.proto", "message", "massage")
-        self.assertEqual(self.update(), 1)
-        name = "podresources_v1.proto"
-        self.assertEqual((self.protos / name).read_text(), (ROOT / "protos" / name).read_text())
+        self.assertEqual(self.update("1.99"), 1)
+        for name in os.listdir(ROOT / "protos"):
+            self.assertEqual((self.protos / name).read_text(), (ROOT / "protos" / name).read_text())
+
+    def test_cut_short(self) -> None:
+        """An answer that ends too soon is an error that says of what."""
+
+        class Answer(io.BytesIO):
+            """One of a server that went away."""
+
+            def read(self, size: int | None = -1) -> bytes:
+                raise IncompleteRead(b"syn", 100)
+
+        self.patch(urllib.request, "urlopen", lambda url, timeout: Answer())
+        self.assertEqual(update_k8s.main("v1.99.0"), 1)
+        self.assertIn("deviceplugin/v1beta1/api.proto: IncompleteRead", self.said[-1])
+
+    def test_make(self) -> None:
+        """What is given to make is an argument, whatever is in it."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+        command = ["make", "--dry-run", "update-k8s", "FROM=v1'; echo one; '", "VERSION=; echo two"]
+        recipe = subprocess.check_output(command, cwd=ROOT, env=environment, text=True)
+        self.assertIn("update_k8s.py", recipe)
+        self.assertNotIn("echo one", recipe)
+        self.assertNotIn("echo two", recipe)
+
+    def test_arguments(self) -> None:
+        """What makes no sense is refused before anything is read."""
+        for arguments, problem in (
+            ([], "usage: make update-k8s FROM=DIR"),
+            (["", "1.37"], "usage: make update-k8s FROM=DIR"),
+            ([str(self.checkout), "abc"], "VERSION=abc: not a version"),
+            (["v1.37.0", "1.37.0"], "VERSION=1.37.0: not a version"),
+            (["v1.37"], "FROM=v1.37: neither a directory nor a release"),
+            (["/nowhere"], "FROM=/nowhere: neither"),
+        ):
+            self.assertEqual(update_k8s.main(*arguments), 2)
+            self.assertIn(problem, self.said.pop())
+            self.assertEqual(self.said, [])
 
 
 SAME = "the API is the same"

@@ -1,4 +1,4 @@
-"""Tests for `twistdp.deployment.image`: the Dockerfile, twistdp's own and a project's."""
+"""Tests for `twistdp.deployment.image`: the Dockerfile."""
 
 import re
 
@@ -6,31 +6,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.deployments import content
 from tests.test_packaging import FILES, PACKAGES
-from twistdp import __version__
 from twistdp.deployment.image import dockerfile
-
-
-def ours(version: str) -> str:
-    """What is in docker/Dockerfile."""
-    return dockerfile(
-        "twistdp",
-        build=f"docker build --file docker/Dockerfile --tag twistdp:{version} .",
-        install="--constraint /src/constraints.txt",
-        labels={
-            "title": "twistdp",
-            "description": "A Twisted server and framework for Kubernetes device plugins",
-            "licenses": "Apache-2.0",
-            "version": version,
-        },
-    )
 
 
 class ImageTests(SynchronousTestCase):
     """`dockerfile`"""
-
-    def test_ours(self) -> None:
-        """twistdp's own is made of the same template, and has the project's version."""
-        self.assertEqual(content("docker", "Dockerfile"), ours(__version__.public()))
 
     def test_context(self) -> None:
         """What is copied is what a wheel is made of, with the versions of what it needs."""

@@ -4,7 +4,7 @@
 #
 #     prepare.sh DIRECTORY
 #
-# DIRECTORY/tree is kept and used again.
+# DIRECTORY/tree is kept and used again for the same suite, $SUITE or the machine's own.
 set -eu
 cd "$(dirname "$0")/../.."
 directory=$1
@@ -16,10 +16,12 @@ if ! { command -v systemd-nspawn && command -v nsenter; } >/dev/null; then
     apt-get -qq update
     apt-get -qq install --yes --no-install-recommends systemd-container util-linux
 fi
-if [ ! -e "$directory/made" ]; then
-    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+. /etc/os-release
+suite=${SUITE:-$VERSION_CODENAME}
+if [ "$(cat "$directory/made" 2>/dev/null)" != "$suite" ]; then
+    rm -f "$directory/made"
     .ci/debian-tree "$suite" "$tree" systemd,systemd-sysv,dbus,python3,python3-venv
-    touch "$directory/made"
+    echo "$suite" >"$directory/made"
 fi
 rm -rf "$tree/src" "$tree/opt/twistdp"
 mkdir "$tree/src"

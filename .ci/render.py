@@ -1,0 +1,73 @@
+"""Writes what has the version in it, and what is made of twistdp's templates, anew.
+
+    render.py
+
+Run by a Python that has twistdp.  Prints the files that it changed.
+"""
+
+import contextlib
+import io
+import re
+import shlex
+from pathlib import Path
+
+from twistdp import __version__, cli
+from twistdp.deployment.image import dockerfile
+
+ROOT = Path(__file__).resolve().parent.parent
+VERSION = __version__.public()
+
+
+def printed(*words: str) -> str:
+    """What ``twistdp`` prints when it is called so."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        assert cli.main(words) == 0
+    return output.getvalue()
+
+
+def command_in(comment: str) -> list[str]:
+    """The command, without ``twistdp``, that a kustomization says it is made by."""
+    command = "".join(re.findall(r"(?m)^#   +(.*\n)", comment.split("apiVersion")[0]))
+    program, *words = shlex.split(command.replace("\\\n", " "))
+    assert program == "twistdp", command
+    return words
+
+
+def with_version(text: str, version: str = VERSION) -> str:
+    """A page, with `version` wherever it names a release of the image."""
+    return re.sub(r"(\btwistdp:|\bnewTag: )\d+(?:\.\w+)+", rf"\g<1>{version}", text)
+
+
+def files() -> dict[Path, str]:
+    """The text of each file."""
+    image = ROOT / "docker" / "Dockerfile"
+    base = ROOT / "deploy" / "kustomize" / "base"
+    page = ROOT / "docs" / "kubernetes.md"
+    return {
+        image: dockerfile(
+            "twistdp",
+            build=f"docker build --file docker/Dockerfile --tag twistdp:{VERSION} .",
+            install="--constraint /src/constraints.txt",
+            labels={
+                "title": "twistdp",
+                "description": "A Twisted server and framework for Kubernetes device plugins",
+                "licenses": "Apache-2.0",
+                "version": VERSION,
+            },
+        ),
+        base / "twistdp.yaml": printed(*command_in((base / "kustomization.yaml").read_text())),
+        page: with_version(page.read_text("utf-8")),
+    }
+
+
+def main() -> None:
+    """Write them."""
+    for path, text in files().items():
+        if path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+            print(path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
