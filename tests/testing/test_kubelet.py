@@ -269,6 +269,15 @@ class FakeKubeletTests(TestCase):
         self.assertEqual(self.kubelet.capacity(RESOURCE), 2)
         self.assertEqual(self.kubelet.devices(RESOURCE), {"a": "Unhealthy", "b": "Healthy"})
 
+    async def test_nothing_is_used_after_the_end(self) -> None:
+        """A registration that was on its way at the stop is refused, and leaves nothing."""
+        await self.registered()
+        await self.kubelet.stop()
+        path = os.path.join(self.directory, "x.sock")
+        late = Deferred.fromCoroutine(self.kubelet.connect("late.example.com/thing", path))
+        await self.assertFailure(late, CallFailed)
+        self.assertNotIn("late.example.com/thing", self.kubelet.resources)
+
     async def test_never_redials(self) -> None:
         """When the plugin ends its stream, capacity stays, allocatable is 0, until it registers."""
         plugin = await self.registered()

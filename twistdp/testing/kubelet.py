@@ -90,6 +90,7 @@ class FakeKubelet:
         self.hanging = False
         """When set, Register is not answered until the kubelet stops."""
         self.running = False
+        self._over = False
         self._observe = observe
         self._reactor = reactor
         self._checked = force
@@ -217,6 +218,7 @@ class FakeKubelet:
         if not self._checked:
             refuse_used_directory(self.directory)
         self._checked = True
+        self._over = False
         self.resources.clear()
         self._server = self._make_server(wipe=True)
         await self._server.listen()
@@ -232,6 +234,7 @@ class FakeKubelet:
 
     async def _stop(self) -> None:
         self.running = False
+        self._over = True
         if self._registry is not None:
             self._registry.stop()
         for node in self.resources.values():
@@ -293,6 +296,9 @@ class FakeKubelet:
 
     async def connect(self, resource: str, path: str) -> None:
         """Begin to use the plugin that serves `resource` on the socket `path`."""
+        # A call whose answer was on its way when it was cancelled goes on.
+        if self._over:
+            raise CallFailed("UNKNOWN", "the kubelet is ending")
         if self.refusal is not None:
             raise CallFailed("UNKNOWN", self.refusal)
         node = self.resources.setdefault(resource, NodeResource(resource, self, self._reactor))
