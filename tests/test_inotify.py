@@ -35,6 +35,12 @@ def descriptors() -> int:
     return count
 
 
+def kernel_watches(inotify: Inotify) -> int:
+    """How many watches the kernel has on its descriptor."""
+    with open(f"/proc/self/fdinfo/{inotify.fileno()}") as file:
+        return sum(line.startswith("inotify ") for line in file)
+
+
 class InotifyCase(TestCase):
     """An Inotify of its own, and a directory."""
 
@@ -239,7 +245,19 @@ class MissingTests(InotifyCase):
 
     async def test_appears_while_it_is_looked_for(self) -> None:
         """A directory that appears just before its parent is watched instead is not missed."""
-        path = f"{self.top}/a"
+        recorder = self.watch_what_appears(f"{self.top}/a")
+        self.assertEqual(kernel_watches(self.inotify), 1)  # not its parent's any more
+        await self.assert_sees(recorder, f"{self.top}/a")
+
+    async def test_appears_beside_another_watch(self) -> None:
+        """Then its parent's own watch goes on."""
+        parents = self.watch(self.top)
+        recorder = self.watch_what_appears(f"{self.top}/a")
+        await self.assert_sees(parents, self.top)
+        await self.assert_sees(recorder, f"{self.top}/a")
+
+    def watch_what_appears(self, path: str) -> Recorder:
+        """Watch a directory that appears while its parent is about to be watched for it."""
         add_watch = pyinotify.WatchManager.add_watch
 
         def add(manager: Any, added: str, *arguments: Any, **options: Any) -> Any:
@@ -250,7 +268,7 @@ class MissingTests(InotifyCase):
         patch = self.patch(pyinotify.WatchManager, "add_watch", add)
         recorder = self.watch(path)
         patch.restore()
-        await self.assert_sees(recorder, path)
+        return recorder
 
     async def test_ancestor_removed_while_waiting(self) -> None:
         """When the ancestor where a path is waited for vanishes, the next one up takes over."""

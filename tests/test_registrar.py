@@ -13,7 +13,7 @@ from twistdp.condition import Standing
 from twistdp.errors import KubeletAbsent
 from twistdp.kubelet.messages import DevicePluginOptions
 from twistdp.kubelet.registration import SocketRegistration
-from twistdp.registrar import STREAM_TIMEOUT, Registrar
+from twistdp.registrar import STABLE, STREAM_TIMEOUT, STREAM_TIMEOUT_MOST, Registrar
 from twistdp.streams import ListStreams
 
 RESOURCE = "x.example.com/widget"
@@ -64,11 +64,15 @@ class FakeRegistration:
         self.by_name = by_name
         self.attempts: list[Deferred[None]] = []
 
-    def attach(self, *_: Any) -> None:
-        """Nobody else begins."""
+    def attach(
+        self, server: object, end_streams: Callable[[], Deferred[None]], outdated: object
+    ) -> None:
+        """Keep what ends the streams; nobody else begins."""
+        self._end_streams = end_streams
 
     async def register(self) -> None:
-        """Wait for the test."""
+        """End older streams and wait for the test."""
+        self._end_streams()
         self.attempts.append(Deferred())
         await self.attempts[-1]
 
@@ -100,10 +104,13 @@ class RegistrarTests(SynchronousTestCase):
         self.registration.attempts[0].callback(None)
 
     def opened(self, caller: str = "") -> Deferred[Any]:
-        """The kubelet's stream, which waits for a second list."""
-        stream = self.streams.follow(caller)
-        Deferred.fromCoroutine(anext(stream))  # type: ignore[arg-type]
-        return Deferred.fromCoroutine(anext(stream))  # type: ignore[arg-type]
+        """The kubelet's stream, which it reads; cancelling it ends it."""
+
+        async def read() -> None:
+            async for _ in self.streams.follow(caller):
+                pass
+
+        return Deferred.fromCoroutine(read()).addErrback(lambda end: end.trap(CancelledError))
 
     def test_standing(self) -> None:
         """It is told whether a kubelet is waited for, has accepted, or something else is wrong."""
@@ -146,13 +153,53 @@ class RegistrarTests(SynchronousTestCase):
         """One that needs longer than that for a stream gets more time with each registration."""
         self.accepted()
         self.clock.advance(STREAM_TIMEOUT)
-        for number in (2, 3):
-            self.clock.advance(0.05)  # more than the back-off
+        for number, seconds in enumerate((2.0, 4.0, 8.0, 16.0, 16.0), start=2):
+            self.pass_back_off()
             self.assertEqual(self.attempts(), number)
             self.registration.attempts[-1].callback(None)
-            self.clock.advance(STREAM_TIMEOUT * 2 ** (number - 1) - 0.1)
+            # In steps, for an attempt that came too early begins a back-off after it.
+            self.clock.pump([0.5] * round(seconds * 2 - 1))
             self.assertEqual(self.attempts(), number)
-            self.clock.advance(0.1)
+            self.clock.advance(0.5)
+        self.pass_back_off()
+        self.registration.attempts[-1].callback(None)
+        stream = self.opened()
+        self.clock.advance(STREAM_TIMEOUT_MOST)
+        stream.cancel()
+        self.pass_back_off()
+        self.registration.attempts[-1].callback(None)
+        number = self.attempts()
+        self.clock.advance(STREAM_TIMEOUT)
+        self.pass_back_off()
+        self.assertEqual(self.attempts(), number + 1)
+
+    def pass_back_off(self) -> None:
+        """The attempt that is planned begins, whatever its delay."""
+        self.clock.advance(6.0)
+
+    def end_streams_after(self, *lives: float) -> list[float]:
+        """Each stream ends after so many seconds; how long the attempt that follows waits."""
+        waits = []
+        for life in lives:
+            stream = self.opened()
+            self.clock.advance(life)
+            stream.cancel()
+            (planned,) = self.clock.getDelayedCalls()
+            waits.append(planned.getTime() - self.clock.seconds())
+            self.pass_back_off()
+            self.registration.attempts[-1].callback(None)
+        return waits
+
+    def test_streams_that_end_soon(self) -> None:
+        """Each time the kubelet is left alone for longer, until a stream has lasted."""
+        self.accepted()
+        short = self.end_streams_after(*[STABLE - 0.5] * 6)
+        self.assertEqual(short[0], 0.0)
+        self.assertEqual(short, sorted(short))
+        self.assertGreater(short[-1], 0.1)
+        again = self.end_streams_after(STABLE, STABLE - 0.5)
+        self.assertEqual(again[0], 0.0)
+        self.assertLess(again[1], 0.1)
 
     def test_only_an_older_connections_stream(self) -> None:
         """When a kubelet has dialled twice and one stream is missing, it is registered again."""
@@ -171,13 +218,13 @@ class RegistrarTests(SynchronousTestCase):
         self.clock.advance(STREAM_TIMEOUT)
         self.assertEqual(self.attempts(), 1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        stream.addErrback(lambda _: None).cancel()
+        stream.cancel()
         self.assertEqual(self.attempts(), 2)
 
     def test_stream_ended_before_it_was_accepted(self) -> None:
         """It is registered again as soon as that is known."""
         self.begun()
-        self.opened().addErrback(lambda _: None).cancel()
+        self.opened().cancel()
         self.assertEqual(self.attempts(), 1)
         self.registration.attempts[0].callback(None)
         self.assertEqual(self.attempts(), 2)

@@ -193,6 +193,19 @@ class ListStreamsTests(SynchronousTestCase):
         self.successResultOf(gone)
         self.assertEqual(self.lost, 0)
 
+    def test_finish_sends_the_newest_to_a_slow_stream(self) -> None:
+        """One that asks only when there will be no more lists still gets the last of them."""
+        slow = self.reader()
+        self.streams.publish(b"last")
+        gone = self.streams.finish(1.0)
+        slow.read()
+        self.assertEqual(slow.got, [b"0", b"last"])
+        self.assertFalse(slow.ended)
+        self.assertNoResult(gone)
+        slow.read()
+        self.assertTrue(slow.ended)
+        self.successResultOf(gone)
+
     def test_finish_without_streams(self) -> None:
         """Nothing is waited for where nobody is connected."""
         self.successResultOf(self.streams.finish(1.0))

@@ -75,6 +75,24 @@ class DeferredFromTests(TestCase):
         await soon(left)
 
 
+class CountingFuture(asyncio.Future[None]):
+    """Knows its callbacks."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.callbacks: list[Any] = []
+
+    def add_done_callback(self, fn: Any, **options: Any) -> None:
+        """Count it."""
+        self.callbacks.append(fn)
+        super().add_done_callback(fn, **options)
+
+    def remove_done_callback(self, fn: Any, /) -> int:
+        """Count it no more."""
+        self.callbacks.remove(fn)
+        return super().remove_done_callback(fn)
+
+
 class AwaitedTests(TestCase):
     """Tests for `bridge.awaited`."""
 
@@ -200,6 +218,17 @@ class AwaitedTests(TestCase):
         self.assertNoResult(ended)
         end.opened.callback(None)
         await self.assertFailure(ended, CancelledError)
+
+    async def test_cancelled_wait_leaves_nothing_on_what_it_waited_for(self) -> None:
+        """What goes on for long does not gather a callback with each wait that was given up."""
+        future = CountingFuture(loop=self.loop)
+        for _ in range(3):
+            waiting = bridge.deferred_from(bridge._done(future, self.loop), self.loop)
+            await soon(deferLater(reactor, 0.0))
+            self.assertEqual(len(future.callbacks), 1)
+            waiting.cancel()
+            await self.assertFailure(soon(waiting), CancelledError)
+        self.assertEqual(future.callbacks, [])
 
     async def test_nothing_is_kept(self) -> None:
         """What waits for a coroutine is freed when it was cancelled, without a collector."""
