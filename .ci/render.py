@@ -13,6 +13,7 @@ from pathlib import Path
 
 from twistdp import __version__, cli
 from twistdp.deployment.image import dockerfile
+from twistdp.deployment.manifests import constraints
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSION = __version__.public()
@@ -42,7 +43,8 @@ def with_version(text: str, version: str = VERSION) -> str:
 def files() -> dict[Path, str]:
     """The text of each file."""
     image = ROOT / "docker" / "Dockerfile"
-    base = ROOT / "deploy" / "kustomize" / "base"
+    kustomize = ROOT / "deploy" / "kustomize"
+    base = kustomize / "base"
     page = ROOT / "docs" / "kubernetes.md"
     return {
         image: dockerfile(
@@ -57,6 +59,9 @@ def files() -> dict[Path, str]:
             },
         ),
         base / "twistdp.yaml": printed(*command_in((base / "kustomization.yaml").read_text())),
+        kustomize / "overlays" / "openshift" / "constraints.yaml": constraints(
+            "twistdp", "twistdp"
+        ),
         page: with_version(page.read_text("utf-8")),
     }
 

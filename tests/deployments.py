@@ -39,10 +39,15 @@ def built(directory: str) -> str:
 
 
 def validate(text: str) -> None:
-    """Raise ValidationError unless all documents are what Kubernetes' schemas describe."""
+    """Raise ValidationError unless all documents are what Kubernetes' schemas describe.
+
+    OpenShift's own kind is not among them.
+    """
     import kubernetes_validate
     import yaml
 
     for document in yaml.safe_load_all(text):
+        if document["kind"] == "SecurityContextConstraints":
+            continue
         for version in VERSIONS:
             kubernetes_validate.validate(document, version, strict=True)

@@ -51,6 +51,7 @@ WITHOUT_TWISTED = {
     "twistdp.deployment.manifests",
     "twistdp.deployment.templates",
     "twistdp.deployment.unit",
+    "twistdp.deployment.yamltext",
     "twistdp.devices",
     "twistdp.errors",
     "twistdp.exhaustion",

@@ -15,11 +15,27 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.deployments import MISSING, ROOT, built, command_in, content, printed, validate
 from tests.helpers import temporary_directory
 from twistdp import __version__
-from twistdp.deployment.manifests import block, quoted, sample_pod
+from twistdp.deployment.manifests import VIRTUAL_NODES, sample_pod
+from twistdp.deployment.yamltext import block, quoted
 
 KUSTOMIZE = os.path.join(ROOT, "deploy", "kustomize")
 OVERLAYS = sorted(os.listdir(os.path.join(KUSTOMIZE, "overlays")))
 OWN = os.path.join(KUSTOMIZE, "overlays", "own-scanner", "joysticks.py")
+
+REQUIRED_OF_CONSTRAINTS = {
+    *("allowHostDirVolumePlugin", "allowHostIPC", "allowHostNetwork", "allowHostPID"),
+    *("allowHostPorts", "allowPrivilegedContainer", "allowedCapabilities"),
+    *("defaultAddCapabilities", "priority", "readOnlyRootFilesystem", "requiredDropCapabilities"),
+    "volumes",
+}
+"""What OpenShift's schema wants of security.openshift.io/v1 SecurityContextConstraints."""
+
+OF_CONSTRAINTS = REQUIRED_OF_CONSTRAINTS | {
+    *("apiVersion", "kind", "metadata", "allowPrivilegeEscalation", "allowedFlexVolumes"),
+    *("allowedUnsafeSysctls", "defaultAllowPrivilegeEscalation", "forbiddenSysctls", "fsGroup"),
+    *("groups", "runAsUser", "seLinuxContext", "seccompProfiles", "supplementalGroups", "users"),
+}
+"""All that it knows."""
 
 
 def base_command() -> list[str]:
@@ -89,7 +105,7 @@ class BuiltTests(SynchronousTestCase):
 
     def test_schemas(self) -> None:
         """The base, the overlays, and the sample are valid."""
-        self.assertEqual(OVERLAYS, ["cdi", "own-scanner", "selinux", "watcher"])
+        self.assertEqual(OVERLAYS, ["cdi", "openshift", "own-scanner", "selinux", "watcher"])
         validate(self.build("base"))
         for overlay in OVERLAYS:
             validate(self.build("overlays", overlay))
@@ -107,6 +123,7 @@ class BuiltTests(SynchronousTestCase):
         flags, options = ["--"], base_command()[2:]
         for overlay, arguments in (
             ("cdi", ["--cdi", *flags, *options]),
+            ("openshift", ["--openshift", *flags, *options]),
             ("selinux", ["--selinux", *flags, *options]),
             ("watcher", [*flags, *options, "--registration=watcher"]),
             ("own-scanner", [f"--scanner-file={OWN}", "--", "--scanner=joysticks:JoystickScanner"]),
@@ -128,6 +145,97 @@ class BuiltTests(SynchronousTestCase):
         for text in ("a: b", "é\x85\u2028\U0001f600", "\x7f\0", "yes", "- |\n x\n", "a\n\n  b \n"):
             self.assertEqual(yaml.safe_load(quoted(text)), text)
             self.assertEqual(yaml.safe_load("k:\n  f: " + block(text))["k"]["f"], text)
+
+
+class ClusterTests(SynchronousTestCase):
+    """Clusters that admit or place pods by rules of their own."""
+
+    skip = MISSING
+
+    def printed(self, *flags: str) -> dict[str, Any]:
+        """What the command prints with these options, by kind."""
+        return documents(printed("manifests", *flags, "--", "--scanner=nowhere:Scanner"))
+
+    def test_virtual_nodes(self) -> None:
+        """No pod is placed on a node that is no machine, one is on any other."""
+        pod = self.printed()["DaemonSet"]["spec"]["template"]["spec"]
+        node = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+        (term,) = node["nodeSelectorTerms"]
+
+        def placed(labels: dict[str, str]) -> bool:
+            assert {one["operator"] for one in term["matchExpressions"]} == {"NotIn"}
+            return all(
+                labels.get(one["key"]) not in one["values"] for one in term["matchExpressions"]
+            )
+
+        for key, values in VIRTUAL_NODES.items():
+            for value in values:
+                self.assertFalse(placed({key: value}), value)
+            self.assertTrue(placed({key: "other"}))
+        self.assertTrue(placed({}))
+        self.assertTrue(placed({"eks.amazonaws.com/compute-type": "ec2"}))
+
+    def test_priority_class(self) -> None:
+        """Where a quota must allow the pods' class, one does, in their namespace."""
+        for namespace in ("devices", "default"):
+            made = self.printed(f"--namespace={namespace}", "--name=lab")
+            quota, pod = made["ResourceQuota"], made["DaemonSet"]["spec"]["template"]["spec"]
+            self.assertEqual(quota["metadata"]["namespace"], namespace)
+            (scope,) = quota["spec"]["scopeSelector"]["matchExpressions"]
+            self.assertEqual((scope["scopeName"], scope["operator"]), ("PriorityClass", "In"))
+            self.assertEqual(scope["values"], [pod["priorityClassName"]])
+            self.assertEqual(list(quota["spec"]["hard"]), ["pods"])
+        self.assertNotIn("ResourceQuota", self.printed("--namespace=kube-system"))
+
+    def test_openshift_allows(self) -> None:
+        """The constraints let the pod do what it asks for, by OpenShift's rules, and no more."""
+        scanner = f"--scanner-file={OWN}"
+        made = self.printed("--openshift", "--cdi", "--name=lab", "--namespace=devices", scanner)
+        scc, pod = (
+            made["SecurityContextConstraints"],
+            made["DaemonSet"]["spec"]["template"]["spec"],
+        )
+        of_pod, of_container = pod["securityContext"], pod["containers"][0]["securityContext"]
+        kinds = {kind for volume in pod["volumes"] for kind in volume if kind != "name"}
+        self.assertEqual(kinds, set(scc["volumes"]))
+        self.assertTrue(scc["allowHostDirVolumePlugin"])
+        selinux = {"type": "MustRunAs", "seLinuxOptions": of_pod["seLinuxOptions"]}
+        self.assertEqual(scc["seLinuxContext"], selinux)
+        self.assertEqual(of_pod["seLinuxOptions"]["type"], "container_device_plugin_t")
+        user = {"type": "MustRunAs", "uid": of_container["runAsUser"]}
+        self.assertEqual(scc["runAsUser"], user)
+        self.assertEqual(of_pod["seccompProfile"]["type"], "RuntimeDefault")
+        self.assertEqual(scc["seccompProfiles"], ["runtime/default"])
+        self.assertTrue(scc["readOnlyRootFilesystem"] and of_container["readOnlyRootFilesystem"])
+        self.assertEqual(scc["requiredDropCapabilities"], of_container["capabilities"]["drop"])
+        self.assertFalse(scc["allowedCapabilities"] or scc["defaultAddCapabilities"])
+        allowed = {key for key, value in scc.items() if key.startswith("allow") and value}
+        self.assertEqual(allowed, {"allowHostDirVolumePlugin"})
+        self.assertLessEqual(set(scc), OF_CONSTRAINTS)
+        self.assertLessEqual(REQUIRED_OF_CONSTRAINTS, set(scc))
+
+    def test_openshift_binds(self) -> None:
+        """Nobody but the plugin's account is given the constraints."""
+        made = self.printed("--openshift", "--name=lab", "--namespace=devices")
+        scc, account = made["SecurityContextConstraints"], made["ServiceAccount"]["metadata"]
+        self.assertEqual((scc["users"], scc["groups"]), ([], []))
+        (rule,), binding = made["Role"]["rules"], made["RoleBinding"]
+        self.assertEqual((rule["verbs"], rule["resourceNames"]), (["use"], ["lab"]))
+        self.assertEqual(scc["metadata"]["name"], "lab")
+        self.assertEqual(binding["roleRef"]["name"], made["Role"]["metadata"]["name"])
+        (subject,) = binding["subjects"]
+        self.assertEqual(subject["kind"], "ServiceAccount")
+        for key in ("name", "namespace"):
+            self.assertEqual(subject[key], account[key])
+        for kind in ("Role", "RoleBinding"):
+            self.assertEqual(made[kind]["metadata"]["namespace"], "devices")
+
+    def test_openshift_nodes(self) -> None:
+        """The usual selector of a cluster's namespaces is lifted, so that all nodes are served."""
+        made = self.printed("--openshift")
+        annotations = made["Namespace"]["metadata"]["annotations"]
+        self.assertEqual(annotations, {"openshift.io/node-selector": ""})
+        self.assertNotIn("annotations", self.printed()["Namespace"]["metadata"])
 
 
 class ScannerTests(SynchronousTestCase):

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.helpers import temporary_directory
 from twistdp import cli
-from twistdp.deployment.manifests import block
+from twistdp.deployment.yamltext import block
 
 OPTIONS = ("--scanner=nowhere:Scanner",)
 

@@ -109,7 +109,7 @@ class DeploymentTests(SynchronousTestCase):
         if shutil.which("kubectl") is None:
             raise SkipTest("there is no kubectl to build the manifests with")
         text = built(os.path.join(self.directory, "deploy", "kustomize"))
-        self.assertEqual(text.count("namespace: thermo\n"), 2)
+        self.assertEqual(text.count("namespace: thermo\n"), 3)
         self.assertIn("image: thermo:dev\n", text)
         self.assertIn("image: thermo:dev\n", self.content("deploy", "pod.yaml"))
         self.assertIn("thermo.example.com/sensor: 1\n", self.content("deploy", "pod.yaml"))

@@ -45,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--selinux", action="store_true", help=f"run the container as SELinux type {SELINUX_TYPE}"
     )
     parser.add_argument(
+        "--openshift",
+        action="store_true",
+        help="add the SecurityContextConstraints that OpenShift needs; includes --selinux",
+    )
+    parser.add_argument(
         "options", nargs="*", metavar="OPTION", help="what follows 'twistd deviceplugin'"
     )
 
@@ -61,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         host_paths=arguments.host_path or ["/dev"],
         cdi=arguments.cdi,
         selinux=arguments.selinux,
+        openshift=arguments.openshift,
     )
     print(manifests(plugin), end="")
     return 0

@@ -1,21 +1,17 @@
-"""What Kubernetes needs to run a plugin on every node, as YAML.
-
-Values are put in as JSON, which YAML includes, so that no YAML library is needed.
-"""
+"""What Kubernetes needs to run a plugin on every node, as YAML."""
 
 import hashlib
-import json
 import os
 import re
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from twistdp.deployment.templates import filled
+from twistdp.deployment.yamltext import block, entries, label, quoted
 from twistdp.errors import BadSetting
-from twistdp.legible import printable
 from twistdp.settings import Settings
 
 SCANNER_DIRECTORY = "/etc/twistdp"
@@ -23,6 +19,19 @@ SCANNER_DIRECTORY = "/etc/twistdp"
 
 SELINUX_TYPE = "container_device_plugin_t"
 """The type that the policy of containers has for device plugins."""
+
+SELINUX_LEVEL = "s0"
+"""Its level on OpenShift, which compares all of a pod's options: that of the node's directories."""
+
+VIRTUAL_NODES = {
+    "type": ["virtual-kubelet", "kwok"],
+    "eks.amazonaws.com/compute-type": ["fargate"],
+    "virtualization": ["virtualnode2"],
+    "node.kubernetes.io/instance-type": ["eklet"],
+    "liqo.io/type": ["virtual-node"],
+}
+"""Labels of nodes that are no machines: of virtual-kubelet (AKS, ACK, CCI and others), KWOK, EKS
+Fargate, AKS' virtual nodes of the second kind, TKE's super nodes, Liqo."""
 
 IN_EVERY_CLUSTER = {"default", "kube-node-lease", "kube-public", "kube-system"}
 """Namespaces that Kubernetes makes, and whose labels are not the plugin's business."""
@@ -32,9 +41,6 @@ OF_THE_CONTAINER = {"/", "/bin", "/lib", "/lib64", "/opt", "/usr"}
 
 LARGEST_FILE = 1 << 20
 """Bytes that Kubernetes takes in a ConfigMap."""
-
-NOT_NAMES = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
-"""Words that mean something else in YAML."""
 
 
 @attrs.frozen
@@ -84,7 +90,8 @@ class DaemonSet:
     `options` are those of ``twistd deviceplugin``, and `settings` what they come to.  `name` is
     that of all that is made in `namespace`.  `scanner_file` is a module that is put into a
     ConfigMap.  `host_paths` are what the scanner looks at, to be read only.  With `cdi` it writes
-    CDI specs, with `selinux` its type is `SELINUX_TYPE`.
+    CDI specs, with `selinux` its type is `SELINUX_TYPE`.  With `openshift` OpenShift lets it do
+    what it needs, `selinux` included.
     """
 
     options: Sequence[str]
@@ -98,6 +105,7 @@ class DaemonSet:
     )
     cdi: bool = False
     selinux: bool = False
+    openshift: bool = False
 
     def of_the_node(self) -> Iterator[HostPath]:
         """What of the node is in the container.
@@ -147,8 +155,9 @@ class DaemonSet:
 
 
 def manifests(plugin: DaemonSet) -> str:
-    """A Namespace, a ServiceAccount, the DaemonSet, and a ConfigMap for a scanner's file.
+    """A Namespace, a ServiceAccount, the DaemonSet, and what it needs beside them.
 
+    That is a ResourceQuota, a ConfigMap for a scanner's file, and on OpenShift its constraints.
     One of the namespaces `IN_EVERY_CLUSTER` is not made.  `BadSetting` if that file cannot be read,
     or what is given cannot be written or mounted.
     """
@@ -162,23 +171,60 @@ def manifests(plugin: DaemonSet) -> str:
         mounts.append({"name": "scanner", "mountPath": SCANNER_DIRECTORY, "readOnly": True})
         volumes.append({"name": "scanner", "configMap": {"name": config_map}})
         env = "          env:\n" + entries(12, [{"name": "PYTHONPATH", "value": SCANNER_DIRECTORY}])
+    virtual = [
+        {"key": key, "operator": "NotIn", "values": values} for key, values in VIRTUAL_NODES.items()
+    ]
     words = {
         **names,
-        "made": ""
-        if plugin.namespace in IN_EVERY_CLUSTER
-        else filled("twistdp.deployment", "namespace.yaml", names),
+        "made": _namespace(plugin),
+        # Where the cluster's own system pods are, they are admitted.
+        "allowed": ("" if plugin.namespace == "kube-system" else _filled("quota.yaml", names))
+        + (constraints(plugin.name, plugin.namespace) if plugin.openshift else ""),
+        "virtual": entries(18, virtual),
         "image": quoted(plugin.image),
         "scanner": scanner,
-        "selinux": f"        seLinuxOptions:\n          type: {SELINUX_TYPE}\n"
-        if plugin.selinux
-        else "",
+        "selinux": _selinux(plugin),
         # Kubernetes replaces $(NAME) in arguments, and $$ by a single one.
         "args": entries(12, [option.replace("$", "$$") for option in plugin.options]),
         "env": env,
         "mounts": entries(12, mounts),
         "volumes": entries(8, volumes).rstrip("\n"),
     }
-    return filled("twistdp.deployment", "manifests.yaml", words)
+    return _filled("manifests.yaml", words)
+
+
+def constraints(name: str, namespace: str) -> str:
+    """What OpenShift lets the pods of a DaemonSet do, and for whom that is."""
+    return _filled(
+        "openshift.yaml",
+        {
+            "name": label(name),
+            "namespace": label(namespace),
+            "type": SELINUX_TYPE,
+            "level": SELINUX_LEVEL,
+        },
+    )
+
+
+def _filled(name: str, words: Mapping[str, str]) -> str:
+    return filled("twistdp.deployment", name, words)
+
+
+def _namespace(plugin: DaemonSet) -> str:
+    if plugin.namespace in IN_EVERY_CLUSTER:
+        return ""
+    # OpenShift's usual selector would keep the pods off all but the workers.
+    every_node = '  annotations:\n    openshift.io/node-selector: ""\n'
+    annotations = every_node if plugin.openshift else ""
+    words = {"namespace": label(plugin.namespace), "annotations": annotations}
+    return _filled("namespace.yaml", words)
+
+
+def _selinux(plugin: DaemonSet) -> str:
+    if not (plugin.selinux or plugin.openshift):
+        return ""
+    level = f"          level: {SELINUX_LEVEL}\n" if plugin.openshift else ""
+    return f"        seLinuxOptions:\n          type: {SELINUX_TYPE}\n{level}"
 
 
 def sample_pod(name: str, image: str, resource: str, pattern: str) -> str:
@@ -188,7 +234,7 @@ def sample_pod(name: str, image: str, resource: str, pattern: str) -> str:
     """
     command = f"ls -l {pattern}"
     words = {"name": name, "image": image, "resource": resource, "command": quoted(command)}
-    return filled("twistdp.deployment", "pod.yaml", words)
+    return _filled("pod.yaml", words)
 
 
 def config_map_of(path: str, name: str, namespace: str) -> tuple[str, str]:
@@ -222,40 +268,3 @@ def config_map_of(path: str, name: str, namespace: str) -> tuple[str, str]:
         f"  namespace: {label(namespace)}\n  labels:\n    app.kubernetes.io/name: {label(name)}\n"
         f"data:\n  {quoted(file_name)}: {block(text)}---\n"
     ), config_map
-
-
-def entries(indent: int, values: list[Any]) -> str:
-    """Values, one a line."""
-    return "".join(f"{' ' * indent}- {quoted(value)}\n" for value in values)
-
-
-def label(name: str) -> str:
-    """A name of lower-case letters, digits and ``-`` as YAML takes it, which knows other words."""
-    return name if name[0].isalpha() and name not in NOT_NAMES else quoted(name)
-
-
-def quoted(value: Any) -> str:
-    """A value as YAML takes it: JSON, with escapes for what is not printable.
-
-    `BadSetting` for bytes that are not UTF-8.
-    """
-    text = json.dumps(value, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:  # lone surrogates are bytes of the command line
-        raise BadSetting(
-            f"{printable(text)}: bytes that are not UTF-8 cannot be written into YAML; leave them "
-            "out"
-        ) from error
-    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
-
-
-def block(text: str) -> str:
-    """A text as YAML takes it, its lines as they are if that is possible."""
-    *lines, rest = text.split("\n")
-    if rest or not lines or not all(line.isprintable() for line in lines):
-        return quoted(text) + "\n"
-    # The first line tells the indentation, the last one how the text ends.
-    if not lines[-1] or not lines[0] or lines[0].startswith(" "):
-        return quoted(text) + "\n"
-    return "|\n" + "".join(f"    {line}\n" if line else "\n" for line in lines)

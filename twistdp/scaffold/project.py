@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import attrs
 
 from twistdp.deployment.image import dockerfile
-from twistdp.deployment.manifests import NOT_NAMES, DaemonSet, manifests, sample_pod
+from twistdp.deployment.manifests import DaemonSet, manifests, sample_pod
 from twistdp.deployment.templates import filled
 from twistdp.deployment.unit import unit
+from twistdp.deployment.yamltext import NOT_NAMES
 from twistdp.errors import BadName, BadSetting
 from twistdp.naming import check_namespace, check_resource_type
 
