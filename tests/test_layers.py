@@ -33,6 +33,7 @@ PURE = {
     "twistdp.secrecy",
     "twistdp.session",
     "twistdp.settings",
+    "twistdp.summary",
 }
 """These decide and calculate; nothing here waits for anything or touches the machine."""
 
@@ -63,6 +64,7 @@ WITHOUT_TWISTED = {
     "twistdp.secrecy",
     "twistdp.session",
     "twistdp.settings",
+    "twistdp.summary",
     "twistdp.topology",
     "twistdp.trust",
 }

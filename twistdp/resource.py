@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
+import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -38,6 +39,7 @@ from twistdp.room import MOST_BYTES
 from twistdp.rpc import Method, Server, caller
 from twistdp.settings import Settings
 from twistdp.streams import ListStreams
+from twistdp.summary import Change, change, counted
 
 _log = Logger()
 
@@ -122,7 +124,8 @@ class Resource(Service):
         """Serve and register."""
         super().startService()
         self._cdi.describe(self._inventory.devices)
-        _log.info("{resource}: {devices}", resource=self._resource, devices=self._summary())
+        found = change({}, self._inventory.devices)
+        self._tell(attrs.evolve(found, came=()))  # they have all come
         self._tell_left_out()
         self._registrar.start()
 
@@ -155,17 +158,30 @@ class Resource(Service):
         handed_out = self._answers.handed_out
         handed_out -= {id_ for id_ in handed_out if id_ not in devices}  # ids may be ever new ones
         self._cdi.describe(devices)
-        if self._inventory.update(devices, first=self._answers.handed_out):
+        listed = self._inventory.update(devices, first=self._answers.handed_out)
+        if listed:
             self._streams.publish(self._inventory.listed())
-            _log.info(
-                "{resource}: {devices}{change}",
-                resource=self._resource,
-                devices=self._summary(),
-                change=_change(before, devices),
-            )
+        what = change(before, self._inventory.devices)
+        if listed or what:
+            self._tell(what)
         self._tell_left_out()
         if not devices:
             self._emptied()
+
+    def _tell(self, what: Change) -> None:
+        """Say how many devices there are, and what has changed: as a warning if for the worse."""
+        line = "{resource}: {devices}{change}"
+        fields = {
+            "resource": self._resource,
+            "devices": counted(
+                len(self._inventory.devices), self._inventory.unhealthy, self.left_out
+            ),
+            "change": f" ({what})" if what else "",
+        }
+        if what.worse:
+            _log.warn(line, **fields)
+        else:
+            _log.info(line, **fields)
 
     def _tell_left_out(self) -> None:
         """Say when the list has no room for all devices, and when it has again."""
@@ -186,12 +202,6 @@ class Resource(Service):
         else:
             _log.info("{resource}: all devices are listed again", resource=self._resource)
 
-    def _summary(self) -> str:
-        count, bad = len(self._inventory.devices), self._inventory.unhealthy
-        text = f"{count} device{'' if count == 1 else 's'}"
-        text += f", {bad} unhealthy" if bad else ""
-        return f"{text}, {self.left_out} not listed" if self.left_out else text
-
     def _stream_lost(self) -> None:
         self._registrar.stream_lost()
 
@@ -201,11 +211,3 @@ class Resource(Service):
 
     def _list_and_watch(self, _: Empty) -> AsyncIterator[bytes]:
         return self._streams.follow(caller())
-
-
-def _change(before: Devices, after: Devices) -> str:
-    """A few words on what changed, for the log."""
-    names = [f"+{id_}" for id_ in after if id_ not in before]
-    names += [f"-{id_}" for id_ in before if id_ not in after]
-    shown = " ".join(names[:6]) + (" ..." if len(names) > 6 else "")
-    return f" ({shown})" if names else ""

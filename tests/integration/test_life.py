@@ -197,6 +197,30 @@ class ServingTests(LifeTestCase):
         scanner.tell(tree)
         self.assertEqual(len(self.logged("left out")), 3)
 
+    async def test_health_is_logged(self) -> None:
+        """Which devices are unhealthy and why, also another reason, and which are well again."""
+        await self.kubelet.start()
+        scanner = ToldScanner(tree_of("a", "b"))
+        self.manage(scanner)
+        await self.kubelet.listed(YELLOW, ["a", "b"])
+
+        def tell(state: str, reason: str) -> str:
+            tree = tree_of("b")
+            tree.add_device("yellow", "a", DeviceInfo(state, reason=reason))
+            scanner.tell(tree)
+            return self.log.events[-1]
+
+        for state, reason, line in (
+            (UNHEALTHY, "hot", "2 devices, 1 unhealthy (unhealthy: a (hot))"),
+            (UNHEALTHY, "on fire", "2 devices, 1 unhealthy (unhealthy: a (on fire))"),
+            (HEALTHY, "", "2 devices (healthy again: a)"),
+        ):
+            self.assertEqual(tell(state, reason), f"{YELLOW}: {line}")
+        scanner.tell(scanner.tree)
+        lists = self.log.events[:]
+        scanner.tell(scanner.tree)
+        self.assertEqual(self.log.events, lists)
+
     async def test_a_tree_from_another_thread(self) -> None:
         """A scanner with threads of its own may notify from them."""
         await self.kubelet.start()
