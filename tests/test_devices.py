@@ -86,6 +86,8 @@ class DeviceInfoTests(SynchronousTestCase):
         """A device needs a state only; a node is read and written, a mount is writable."""
         self.assertEqual(GOOD, DeviceInfo(HEALTHY, (), (), {}, {}, AUTO, None, None, ""))
         self.assertEqual(DeviceSpec("/a", "/b"), DeviceSpec("/a", "/b", "rw"))
+        self.assertEqual(DeviceSpec("/a"), DeviceSpec("/a", "/a"))
+        self.assertEqual(DeviceSpec("/a", permissions="r"), DeviceSpec("/a", "/a", "r"))
         self.assertEqual(Mount("/a", "/b"), Mount("/a", "/b", False))
 
 

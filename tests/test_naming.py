@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+from pathlib import Path
+from typing import Any
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -14,9 +16,9 @@ from twistdp.naming import (
     check_device_id,
     check_namespace,
     check_resource_type,
+    device_id,
     digest,
     natural_key,
-    plain_id,
     private_directory,
     socket_path,
 )
@@ -141,12 +143,12 @@ class CheckDeviceIdTests(SynchronousTestCase):
 
     def test_accepted(self) -> None:
         """Printable ASCII without spaces is returned as it is, up to 63 characters."""
-        for device_id in ("a", "/dev/x", "0000:3b:00.0", "!~", "a" * 63):
-            self.assertEqual(check_device_id(device_id), device_id)
+        for id_ in ("a", "/dev/x", "0000:3b:00.0", "!~", "a" * 63):
+            self.assertEqual(check_device_id(id_), id_)
 
     def test_refused(self) -> None:
         """What the kubelet would count without being able to use it is refused."""
-        for device_id, why in (
+        for id_, why in (
             ("", "at least one"),
             ("a b", "without spaces"),
             ("a\n", "printable"),
@@ -157,8 +159,8 @@ class CheckDeviceIdTests(SynchronousTestCase):
             (5, "must be a str"),
             (b"a", "must be a str"),
         ):
-            error = self.assertRaises(BadName, check_device_id, device_id)
-            self.assertIn(repr(device_id), str(error))
+            error = self.assertRaises(BadName, check_device_id, id_)
+            self.assertIn(repr(id_), str(error))
             self.assertIn(why, str(error))
             self.assertNotIn("\n", str(error))
 
@@ -176,54 +178,73 @@ class DigestTests(SynchronousTestCase):
         self.assertEqual(digest(name), hashlib.sha256(b"\xff\xfe").hexdigest()[:8])
 
 
-class PlainIdTests(SynchronousTestCase):
-    """`plain_id` makes a device id of any file name."""
+class DeviceIdTests(SynchronousTestCase):
+    """`device_id` makes a device id of any path or text."""
 
-    @given(file_names, st.sampled_from(["", "/dev", "/dev/disk"]))
+    @given(st.one_of(file_names, file_names.map("/dev/x/{}".format), st.text(min_size=1)))
     @settings(deadline=None)
-    def test_is_always_a_device_id(self, name: str, distinguish: str) -> None:
-        """Whatever bytes a file name consists of, the API takes the id."""
-        check_device_id(plain_id(name, distinguish=distinguish))
+    def test_is_always_a_device_id(self, text: str) -> None:
+        """Whatever a text consists of, the API takes the id, and it is the same each time."""
+        try:
+            text.encode(errors="surrogateescape")
+        except UnicodeEncodeError:
+            self.assertRaises(BadName, device_id, text)
+            return
+        self.assertEqual(check_device_id(device_id(text)), device_id(text))
 
     @given(st.text(PLAIN, min_size=1, max_size=MAX_DEVICE_ID))
     @settings(deadline=None)
-    def test_keeps_plain_names(self, name: str) -> None:
-        """A name without odd characters is the id itself."""
-        self.assertEqual(plain_id(name), name)
+    def test_keeps_plain_texts(self, text: str) -> None:
+        """A short text without odd characters is the id itself."""
+        self.assertEqual(device_id(text), text)
 
     @given(file_names, file_names)
     @settings(deadline=None)
     def test_tells_names_apart(self, one: str, other: str) -> None:
         """Two names have two ids."""
         assume(one != other)
-        self.assertNotEqual(plain_id(one), plain_id(other))
+        self.assertNotEqual(device_id(one), device_id(other))
 
-    def test_tells_similar_names_apart(self) -> None:
-        """Names that differ in odd characters, or only far behind, have different ids."""
+    def test_tells_similar_texts_apart(self) -> None:
+        """Texts that differ in odd characters, or only far behind, have different ids."""
         for one, other in (
             ("a b", "a\tb"),
             ("a b", "a-b"),
+            ("001/004", "001-004"),
+            ("/dev/a/b", "/dev/a-b"),
+            ("/dev/a/b", "/srv/a/b"),
             ("é", "è"),
             (os.fsdecode(b"\xff"), os.fsdecode(b"\xfe")),
             ("x" * 63, "x" * 64),
             ("x" * 70 + "1", "x" * 70 + "2"),
         ):
-            self.assertNotEqual(plain_id(one), plain_id(other))
+            self.assertNotEqual(device_id(one), device_id(other))
 
-    def test_of_odd_names(self) -> None:
-        """Odd characters become hyphens, and a digest of the whole name follows."""
-        self.assertEqual(plain_id("a b"), f"a-b-{digest('a b')}")
-        self.assertEqual(plain_id("x" * 64), "x" * 54 + f"-{digest('x' * 64)}")
+    def test_below_dev(self) -> None:
+        """A path below /dev is taken relative to it, however it is written."""
+        for path in ("/dev/ttyUSB0", "//dev//ttyUSB0", "/dev/./ttyUSB0", Path("/dev/ttyUSB0")):
+            self.assertEqual(device_id(path), "ttyUSB0")
+        for path in ("/dev/bus/usb/001/004", "bus/usb/001/004"):
+            self.assertEqual(device_id(path), f"bus-usb-001-004-{digest('bus/usb/001/004')}")
 
-    def test_distinguish(self) -> None:
-        """A text to distinguish by is digested at the end, after the name's own digest."""
-        self.assertEqual(plain_id("a", distinguish="/d"), f"a-{digest('/d')}")
-        self.assertEqual(plain_id("a b", distinguish="/d"), f"a-b-{digest('a b')}-{digest('/d')}")
-        self.assertEqual(plain_id("x" * 54, distinguish="/d"), "x" * 54 + f"-{digest('/d')}")
-        self.assertEqual(
-            plain_id("x" * 55, distinguish="/d"),
-            "x" * 45 + f"-{digest('x' * 55)}-{digest('/d')}",
-        )
+    def test_other_paths(self) -> None:
+        """The id of any other path begins with a letter where the path does."""
+        self.assertEqual(device_id("/srv/a"), f"srv-a-{digest('srv/a')}")
+        self.assertEqual(device_id("/developer"), "developer")
+        for path in ("/", "/dev", "/dev/"):
+            check_device_id(device_id(path))
+
+    def test_of_odd_texts(self) -> None:
+        """Odd characters become hyphens, and a digest of the whole text follows."""
+        self.assertEqual(device_id("a b"), f"a-b-{digest('a b')}")
+        self.assertEqual(device_id("x" * 64), "x" * 54 + f"-{digest('x' * 64)}")
+
+    def test_no_text(self) -> None:
+        """What is no text, or an empty one, is refused by what it is."""
+        bad: Any
+        for bad in ("", None, 5, b"x"):
+            text = str(self.assertRaises(BadName, device_id, bad))
+            self.assertIn(repr(bad), text)
 
 
 class SocketPathTests(SynchronousTestCase):

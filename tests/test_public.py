@@ -51,6 +51,8 @@ PUBLIC = [
     "UseDefaultMethod",
     "WatchingScanner",
     "__version__",
+    "device_id",
+    "entries",
     "klog",
 ]
 

@@ -40,7 +40,9 @@ from twistdp.interfaces import (
     IPreferredAllocator,
     IScanner,
 )
+from twistdp.listing import entries
 from twistdp.manager import Manager
+from twistdp.naming import device_id
 from twistdp.settings import Settings
 from twistdp.watching import WatchingScanner
 
@@ -99,6 +101,8 @@ __all__ = [
     "UseDefaultMethod",
     "WatchingScanner",
     "__version__",
+    "device_id",
+    "entries",
     "klog",
 ]
 

@@ -43,11 +43,16 @@ Resources: TypeAlias = Mapping[str, Devices]
 class DeviceSpec:
     """A device node that a container gets.
 
+    `host_path` may be a link, and had better be one where the node's own name can change: the
+    kubelet keeps what a pod was given, also over a reboot, and the container runtime follows the
+    link each time it starts a container.  `container_path` is the same unless it is given.
     `permissions` are letters of ``rwm``: read, write, mknod.
     """
 
     host_path: str
-    container_path: str
+    container_path: str = attrs.field(
+        default=attrs.Factory(lambda self: self.host_path, takes_self=True)
+    )
     permissions: str = "rw"
 
 

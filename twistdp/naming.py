@@ -91,6 +91,36 @@ def digest(text: str) -> str:
     return hashlib.sha256(os.fsencode(text)).hexdigest()[:8]
 
 
+def device_id(path_or_text: str | os.PathLike[str]) -> str:
+    """A valid device id for a path, or for any other text: always the same for the same text.
+
+    A path below ``/dev`` is taken relative to it, so that ``/dev/ttyUSB0`` gives ``ttyUSB0``.  A
+    text of at most 63 letters, digits and ``._:@+-`` is its own id.  In any other, odd characters
+    become ``-``, it is cut, and eight hex digits of a SHA-256 of the whole text follow, so that two
+    texts have two ids: ``/dev/bus/usb/001/004`` gives ``bus-usb-001-004-9e3296d2``.
+
+    The id depends on the text alone.  So give what belongs to the device for good: its serial
+    number or its name below ``/dev/serial/by-id``, not a number that the kernel counts.
+    Raises `BadName` for what is no text, or an empty one.
+    """
+    text = os.fspath(path_or_text) if isinstance(path_or_text, str | os.PathLike) else None
+    if not isinstance(text, str) or not text:
+        raise BadName(f"device id for {shown(path_or_text)}: give a path or another text")
+    if text.startswith("/"):
+        path = os.path.normpath(f"/{text.lstrip('/')}")
+        text = path.removeprefix("/dev/").lstrip("/") or path
+    plain = _NOT_PLAIN.sub("-", text)
+    if plain == text and len(text) <= MAX_DEVICE_ID:
+        return text
+    try:
+        suffix = f"-{digest(text)}"
+    except UnicodeEncodeError:
+        raise BadName(
+            f"device id for {shown(path_or_text)}: it is no Unicode text; give another one"
+        ) from None
+    return plain[: MAX_DEVICE_ID - len(suffix)] + suffix
+
+
 def plain_id(name: str, *, distinguish: str = "") -> str:
     """A device id for a file name: the name itself where it is short and plain.
 

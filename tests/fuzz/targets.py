@@ -31,13 +31,12 @@ from twistdp.kubelet.pluginregistration_v1_pb2 import RegistrationStatus
 from twistdp.kubelet.podresources_v1_pb2 import ListPodResourcesResponse
 from twistdp.legible import LONGEST, one_line, printable, shown
 from twistdp.naming import (
-    MAX_DEVICE_ID,
     MAX_SOCKET_PATH,
     check_device_id,
     check_namespace,
     check_resource_type,
+    device_id,
     natural_key,
-    plain_id,
     private_directory,
     socket_path,
 )
@@ -231,8 +230,7 @@ def names(data: bytes) -> None:
             assert check(text) == text
         except BadName as error:
             assert str(error).isprintable()
-    check_device_id(plain_id(text or "x"))
-    assert len(plain_id(text, distinguish="/dev")) <= MAX_DEVICE_ID
+    check_device_id(device_id(text or "x"))
     assert natural_key(text) <= natural_key(text + "0")
     for directory, resource in (("/d", text), (f"/{text}", "a.example.com/x")):
         try:
