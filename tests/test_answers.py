@@ -19,6 +19,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     AllocateRequest,
     ContainerAllocateRequest,
     PreferredAllocationRequest,
+    PreStartContainerRequest,
 )
 from twistdp.preparing import NumaNodes
 
@@ -76,7 +77,36 @@ class SizeTests(SynchronousTestCase):
 
 
 class LogTests(LogTestCase):
-    """What is told to developers."""
+    """What is told to operators and developers."""
+
+    def test_allocated(self) -> None:
+        """Each allocation is a line with the resource and the ids, with hooks and without."""
+        answers().allocate(request("a"))
+        self.assertEqual(self.said(), f"{RESOURCE}: allocated a")
+        asked = answers(Generous())
+        self.successResultOf(Deferred.fromCoroutine(asked.allocate(request("c", "b"))))
+        self.assertIn(f"{RESOURCE}: allocated c, b", self.lines[1])
+        self.assertEqual(len(self.lines), 2)
+
+    def test_refused(self) -> None:
+        """What is refused was not allocated."""
+        self.assertRaises(UnknownDevice, answers().allocate, request("z"))
+        self.assertEqual(self.lines, [])
+
+    def test_about(self) -> None:
+        """A request's resource and devices, of each container, in a short text."""
+        about = answers().about
+        both = request("a", "b")
+        both.container_requests.add(devices_ids=["c"])
+        self.assertEqual(about(both), f"{RESOURCE} (a, b; c)")
+        self.assertEqual(about(PreStartContainerRequest(devices_ids=["a"])), f"{RESOURCE} (a)")
+        preferred = PreferredAllocationRequest()
+        preferred.container_requests.add(allocation_size=2, available_deviceIDs=["a", "b", "c"])
+        self.assertEqual(about(preferred), f"{RESOURCE} (2 wanted)")
+        self.assertEqual(about(AllocateRequest()), f"{RESOURCE} (no devices)")
+        self.assertLess(len(about(request(*(f"{n}\n" * 99 for n in range(99))))), 2000)
+        many = AllocateRequest.FromString(b"\n\0" * 2_000_000)
+        self.assertLess(len(about(many)), 100)
 
     def test_many_long_ids(self) -> None:
         """Of many long ids, a few and their beginnings are told."""

@@ -4,6 +4,7 @@ from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, Final
 
 from google.protobuf.message import Message
+from twisted.logger import Logger
 
 from twistdp.accepting import check_device
 from twistdp.allocation import listed
@@ -28,8 +29,12 @@ from twistdp.legible import shown
 from twistdp.naming import natural_key
 from twistdp.secrecy import kind_of
 
+_log = Logger()
+
 MOST_CONTAINERS: Final = 1000
 """Container requests in one call: kubelets send one, and one message has room for two million."""
+
+_MOST_SHOWN: Final = 8  # containers of one request in a line of the log
 
 
 class Answers:
@@ -66,15 +71,27 @@ class Answers:
     ) -> bytes | Coroutine[Any, Any, bytes | Message]:
         """Allocate: the devices' own parts, joined, where no hook has a say."""
         if V(4):
-            ids = [listed(part.devices_ids) for part in request.container_requests[:8]]
-            V(4).info("allocation asked for", resource=self._resource, ids=ids)
+            V(4).info("allocation asked for", resource=self._resource, ids=_asked_for(request))
         _check_size(request)
         if self._hooks.allocates:
             return self._allocate_with_hooks(request)
-        wanted = [list(part.devices_ids) for part in request.container_requests]
-        answer = messages.allocate_response([self._container(ids) for ids in wanted])
-        self.handed_out.update(*wanted)
+        answer = messages.allocate_response(
+            [self._container(list(part.devices_ids)) for part in request.container_requests]
+        )
+        self._gave(request)
         return answer
+
+    def about(
+        self,
+        request: messages.AllocateRequest
+        | messages.PreferredAllocationRequest
+        | messages.PreStartContainerRequest,
+    ) -> str:
+        """What a request is about: the resource, and what there is to say of the devices."""
+        if isinstance(request, messages.PreferredAllocationRequest):
+            sizes = [str(part.allocation_size) for part in request.container_requests[:_MOST_SHOWN]]
+            return f"{self._resource} ({', '.join(sizes)} wanted)"
+        return f"{self._resource} ({'; '.join(_asked_for(request)) or 'no devices'})"
 
     async def preferred(self, request: messages.PreferredAllocationRequest) -> Message:
         """GetPreferredAllocation: the hook's ids, or the policy's."""
@@ -181,6 +198,20 @@ class Answers:
     def _gave(self, request: messages.AllocateRequest) -> None:
         for part in request.container_requests:
             self.handed_out.update(self._inventory.devices.keys() & part.devices_ids)
+        _log.info(
+            "{resource}: allocated {ids}",
+            resource=self._resource,
+            ids="; ".join(_asked_for(request)) or "nothing",
+        )
+
+
+def _asked_for(
+    request: messages.AllocateRequest | messages.PreStartContainerRequest,
+) -> list[str]:
+    """The ids of each container, as far as one line has room."""
+    if isinstance(request, messages.PreStartContainerRequest):
+        return [listed(request.devices_ids)]
+    return [listed(part.devices_ids) for part in request.container_requests[:_MOST_SHOWN]]
 
 
 def _check_size(request: messages.AllocateRequest | messages.PreferredAllocationRequest) -> None:

@@ -77,7 +77,9 @@ class Resource(Service):
         self._inventory = Inventory(name, devices, join=join, numa=numa)
         self._said_left_out = 0
         self._cdi = CdiParts(*name.split("/"), settings=settings, reactor=reactor)
-        self._answers = Answers(name, self._inventory, hooks, self._cdi, settings.preferred)
+        self._answers = answers = Answers(
+            name, self._inventory, hooks, self._cdi, settings.preferred
+        )
         self._streams = ListStreams(self._inventory.listed(), reactor, self._stream_lost, name)
         registration: Registration
         if settings.registration == "watcher":
@@ -91,11 +93,19 @@ class Resource(Service):
             [
                 Method(GET_OPTIONS, Empty, self._get_options),
                 Method(LIST_AND_WATCH, Empty, self._list_and_watch, streaming=True),
-                Method(ALLOCATE, AllocateRequest, self._answers.allocate),
+                Method(ALLOCATE, AllocateRequest, answers.allocate, about=answers.about),
                 Method(
-                    GET_PREFERRED_ALLOCATION, PreferredAllocationRequest, self._answers.preferred
+                    GET_PREFERRED_ALLOCATION,
+                    PreferredAllocationRequest,
+                    answers.preferred,
+                    about=answers.about,
                 ),
-                Method(PRE_START_CONTAINER, PreStartContainerRequest, self._answers.pre_start),
+                Method(
+                    PRE_START_CONTAINER,
+                    PreStartContainerRequest,
+                    answers.pre_start,
+                    about=answers.about,
+                ),
                 *registration.methods,
             ],
             reactor=reactor,

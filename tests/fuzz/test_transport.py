@@ -159,7 +159,7 @@ class TransportTests(ServedTestCase):
         said = [line for line in self.lines.take() if "no kubelet yet" not in line]
         self.assertLessEqual(len(said), 1100, said[-1:])
         for line in said:
-            self.assertRegex(line, "^[IW].*(refused|devices)", line)
+            self.assertRegex(line, "^[IW].*(refused|devices|allocated)", line)
 
     def test_floods(self) -> Deferred[None]:
         """Each kind of flood leaves a server that serves."""

@@ -185,6 +185,7 @@ class ForegroundTests(LogTestCase):
             rf'stream opened resource="{RESOURCE}" kubelets=true',
             rf'list sent resource="{RESOURCE}" version=0 bytes=\d+',
             rf'allocation asked for resource="{RESOURCE}" ids=\["thing-0"\]',
+            rf"{RESOURCE}: allocated thing-0",
             rf'stream ended resource="{RESOURCE}" kubelets=true',
             r"said with level 3",
         ]

@@ -6,7 +6,7 @@ from typing import Any
 from google.protobuf.wrappers_pb2 import BytesValue, StringValue
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, fail, gatherResults, succeed
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
 from tests.helpers import Gate, served, server_of, soon, temporary_directory
@@ -191,6 +191,23 @@ class RefusalTests(TestCase):
         gate.opened.errback(UnknownDevice("no device 'a'"))
         error = await self.assertFailure(call, CallFailed)
         self.assertEqual((error.status, error.details), ("NOT_FOUND", "no device 'a'"))
+
+    async def test_what_a_call_was_about(self) -> None:
+        """The log of a refusal has it, if there was a request."""
+
+        def handler(_: StringValue) -> None:
+            raise UnknownDevice("gone")
+
+        method = Method(ASK, StringValue, handler, about=lambda request: f"<{request.value}>")
+        channel = await served(self, method)
+        with capturedLogs() as events:
+            await self.assertFailure(ask(channel, "it"), CallFailed)
+            await self.assertFailure(
+                soon(channel.unary(ASK, b"\xff\xff\xff", StringValue)), CallFailed
+            )
+        said = [formatEvent(event) for event in events]
+        self.assertEqual(said[0], f"{ASK} of <it> refused: gone")
+        self.assertTrue(said[1].startswith(f"{ASK} refused: "), said[1])
 
     async def test_call_failed(self) -> None:
         """A CallFailed answers with its own status and text."""

@@ -4,7 +4,7 @@ import inspect
 
 import grpc
 from twisted.internet.defer import CancelledError
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp import errors
@@ -64,6 +64,19 @@ class AnswerForTests(SynchronousTestCase):
             self.assertEqual(event["reason"], "no device 'a'")
             self.assertEqual(event["method"], METHOD)
             self.assertNotIn("log_failure", event)
+
+    def test_call(self) -> None:
+        """The log says which call was refused or failed; the caller knows, and is told less."""
+        for error in (UnknownDevice("gone"), RuntimeError("broken")):
+            with capturedLogs() as events:
+                try:
+                    raise error
+                except Exception as raised:
+                    _, text = answer_for(raised, METHOD, "Allocate of x/y (a)")
+            (event,) = events
+            self.assertIn("Allocate of x/y (a)", formatEvent(event))
+            self.assertNotIn("x/y", text)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_foreign_text(self) -> None:
         """A text that a caller or a hook has put in is one short line, in the log too."""
@@ -131,6 +144,19 @@ class ErrorFromTests(SynchronousTestCase):
             self.assertIs(type(error), kind)
             self.assertEqual((error.status, error.details), (code.name, "why"))
             self.assertEqual(str(error), f"{code.name}: why")
+
+    def test_call(self) -> None:
+        """The log says which call was refused or failed; the caller knows, and is told less."""
+        for error in (UnknownDevice("gone"), RuntimeError("broken")):
+            with capturedLogs() as events:
+                try:
+                    raise error
+                except Exception as raised:
+                    _, text = answer_for(raised, METHOD, "Allocate of x/y (a)")
+            (event,) = events
+            self.assertIn("Allocate of x/y (a)", formatEvent(event))
+            self.assertNotIn("x/y", text)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_foreign_text(self) -> None:
         """What a peer says is one short line."""

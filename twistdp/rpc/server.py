@@ -59,12 +59,21 @@ class Method:
 
     When the caller goes away, what the handler returned is cancelled: a Deferred by its
     canceller, a coroutine or generator with Twisted's CancelledError where it waits.
+
+    `about` says in a few words what a request is about; the log has them where it is refused.
     """
 
     path: str
     request: type[Message] | None
     handler: Callable[[Any], Any]
     streaming: bool = False
+    about: Callable[[Any], str] | None = None
+
+    def called(self, request: Any) -> str:
+        """The call in the log; `request` is None if it was none."""
+        if self.about is None or request is None:
+            return self.path
+        return f"{self.path} of {self.about(request)}"
 
 
 class Server(Service):
@@ -231,14 +240,16 @@ class Server(Service):
         async def call(data: bytes, context: Any) -> bytes:
             current = [context]
             _call.set(current)
+            request = None
             try:
-                result = method.handler(_request(method, data))
+                request = _request(method, data)
+                result = method.handler(request)
                 if type(result) is not bytes:  # usual ones take no detour: pods wait for them
                     with self._tracked():
                         result = encoded(await bridge.awaited(result, loop))
                 return result
             except Exception as error:
-                code, text = answer_for(error, method.path)
+                code, text = answer_for(error, method.path, method.called(request))
             finally:
                 current.clear()
             await context.abort(code, text)

@@ -41,8 +41,10 @@ def code_of(kind: type[Exception]) -> grpc.StatusCode | None:
     return next((CODES[base] for base in kind.__mro__ if base in CODES), None)
 
 
-def answer_for(error: Exception, method: str) -> tuple[grpc.StatusCode, str]:
+def answer_for(error: Exception, method: str, call: str = "") -> tuple[grpc.StatusCode, str]:
     """The status and text, of one line, that a handler's exception is answered with.
+
+    `call` is what the log calls the call; without it that is `method`, which the peer is told.
 
     Stated refusals go out as they are; anything else is a bug, whose text and stack go to the
     log, and of which the peer is told no more than its kind: the text may have anything in it.
@@ -51,11 +53,11 @@ def answer_for(error: Exception, method: str) -> tuple[grpc.StatusCode, str]:
         return grpc.StatusCode[error.status], one_line(error.details)
     if (code := code_of(type(error))) is not None:
         reason = one_line(str(error))
-        _log.warn("{method} refused: {reason}", method=method, reason=reason)
+        _log.warn("{call} refused: {reason}", call=call or method, method=method, reason=reason)
         return code, reason
     if isinstance(error, CancelledError):
         return grpc.StatusCode.CANCELLED, f"{method}: cancelled by the plugin"
-    _log.failure("{method}: the handler failed", method=method)
+    _log.failure("{call}: the handler failed", call=call or method, method=method)
     return (
         grpc.StatusCode.INTERNAL,
         f"{method} failed in the device plugin: {type(error).__name__}; its log has the stack",
