@@ -1,9 +1,11 @@
 """Tests for twistdp.inotify, on real directories."""
 
 import errno
+import gc
 import os
 import shutil
 import struct
+import weakref
 from typing import Any
 
 import pyinotify
@@ -15,7 +17,7 @@ from twisted.trial.unittest import SkipTest, TestCase
 
 from tests.helpers import Recorder, temporary_directory, tmpfs
 from twistdp import inotifyfd
-from twistdp.inotify import ATTRIBUTES, CONTENTS, ENTRIES, Inotify, Watch, inotify_of
+from twistdp.inotify import ATTRIBUTES, CONTENTS, ENTRIES, LOOKS, Inotify, Watch, inotify_of
 
 
 def create(path: str | bytes) -> None:
@@ -185,7 +187,7 @@ class EventTests(InotifyCase):
         """A single file may be watched: writing, removing and remaking it are reported."""
         path = f"{self.top}/file"
         create(path)
-        recorder = self.watch(path)
+        recorder = self.watch(path, mask=ENTRIES | ATTRIBUTES | CONTENTS)
         create(f"{self.top}/another")
         with open(path, "w") as file:
             file.write("text")
@@ -195,6 +197,48 @@ class EventTests(InotifyCase):
         create(path)
         await self.lost(recorder, 3)
         self.assertEqual(set(recorder.calls), {None})
+
+    async def test_contents_of_a_file_only_when_asked_for(self) -> None:
+        """Writing to a watched file wakes nobody who did not ask for contents."""
+        path = f"{self.top}/node"
+        create(path)
+        plain = self.watch(path)
+        with open(path, "a"):
+            pass
+        self.assertEqual(list(self.inotify._kernel.read()), [])
+        os.chmod(path, 0o600)
+        await self.lost(plain)
+        wanted = self.watch(path, mask=ENTRIES | CONTENTS)
+        with open(path, "a"):
+            pass
+        await self.lost(wanted)
+
+    async def test_contents_above_a_missing_directory(self) -> None:
+        """What is written above what is waited for does not even reach the process."""
+        create(f"{self.top}/null")
+        for path in ("missing/below", "missing", "null/below"):
+            mask = ENTRIES | ATTRIBUTES | (CONTENTS if "/" in path else 0)
+            recorder = self.watch(f"{self.top}/{path}", mask=mask)
+            for _ in range(100):
+                with open(f"{self.top}/null", "a"):
+                    pass
+            self.assertEqual(list(self.inotify._kernel.read()), [], path)
+            self.assertEqual(recorder.calls, [])
+
+    async def test_contents_end_with_who_asked_for_them(self) -> None:
+        """When the last one stops that wants contents, the kernel reports no more of them."""
+        create(f"{self.top}/null")
+        recorder = self.watch(self.top)
+        for _ in range(2):
+            wanting = self.inotify.watch(self.top, lambda _: None, ENTRIES | CONTENTS)
+            with open(f"{self.top}/null", "a"):
+                pass
+            self.assertEqual(len(list(self.inotify._kernel.read())), 1)
+            wanting.stop()
+            with open(f"{self.top}/null", "a"):
+                pass
+            self.assertEqual(list(self.inotify._kernel.read()), [])
+        await self.assert_sees(recorder, self.top)
 
     async def test_file_replaced_by_a_rename(self) -> None:
         """A file replaced in one step, as editors and kubelets do it, is reported."""
@@ -480,7 +524,14 @@ class DescriptorTests(InotifyCase):
         self.assertIs(inotify_of(reactor), inotify_of(reactor))
         other = Clock()
         self.assertIsNot(inotify_of(other), inotify_of(reactor))
-        self.assertIs(inotify_of(other), inotify_of(other))
+        held = inotify_of(other)
+        self.assertIs(held, inotify_of(other))
+
+    def test_forgotten_with_its_users(self) -> None:
+        """The Inotify of a reactor that is gone is gone too."""
+        gone = weakref.ref(inotify_of(Clock()))
+        gc.collect()
+        self.assertIsNone(gone())
 
     async def test_real_overflow(self) -> None:
         """More changes than the kernel keeps events of: all is reported as changed, and goes on."""
@@ -615,18 +666,18 @@ class LookTests(InotifyCase):
         await self.assert_sees(recorder, self.top, "after")
 
     async def test_many(self) -> None:
-        """Of very many watches a third has its turn each second, all of them within three."""
+        """Of very many watches as many have their turn each second as of few, one after another."""
         clock = Clock()
         self.inotify = Inotify(ClockedReactor(clock))
         for name in "ab":
             os.makedirs(f"{self.top}/{name}/d")
         os.symlink("a", f"{self.top}/link")
-        recorders = [self.watch(f"{self.top}/link/d") for _ in range(180)]
+        recorders = [self.watch(f"{self.top}/link/d") for _ in range(4 * LOOKS)]
         os.unlink(f"{self.top}/link")
         os.symlink("b", f"{self.top}/link")
-        for seconds in (1, 2, 3):
+        for seconds in (1, 2, 3, 4):
             clock.advance(1.0)
-            self.assertEqual(sum(len(one.calls) for one in recorders), 60 * seconds)
+            self.assertEqual(sum(len(one.calls) for one in recorders), LOOKS * seconds)
         self.assertTrue(all(one.calls == [None] for one in recorders))
 
 
@@ -696,6 +747,39 @@ class UnwatchableTests(InotifyCase):
             [event["log_format"] for event in events][1:], ["inotify watches everything again"]
         )
         await self.assert_sees(recorder, self.top)
+
+    def test_one_report_for_each_user(self) -> None:
+        """Of thousands of paths that are refused, whoever watches them is told once a second."""
+        clock = Clock()
+        self.inotify = Inotify(ClockedReactor(clock))
+        patch = self.refuse()
+        attempts: list[str] = []
+        refuse = pyinotify.WatchManager.add_watch
+
+        def counted(manager: Any, path: str, *arguments: Any, **options: Any) -> Any:
+            attempts.append(path)
+            return refuse(manager, path, *arguments, **options)
+
+        for name in range(4 * LOOKS):
+            os.mkdir(f"{self.top}/{name}")
+        users = [Recorder(), Recorder()]
+        with capturedLogs() as events:
+            for name in range(4 * LOOKS):
+                self.watch(f"{self.top}/{name}", users[name % 2])
+            counting = self.patch(pyinotify.WatchManager, "add_watch", counted)
+            for seconds in (1, 2, 3):
+                clock.advance(1.0)
+                self.assertEqual([user.calls for user in users], [[None] * seconds] * 2)
+            self.assertEqual(len(attempts), 6)
+            self.assertEqual(len(set(attempts)), 6)
+            counting.restore()
+            patch.restore()
+            for _ in range(4):
+                clock.advance(1.0)
+        self.assertFalse(any(watch.polled for watch in self.watches))
+        self.assertEqual(
+            [event["log_format"] for event in events][1:], ["inotify watches everything again"]
+        )
 
     def test_said_again(self) -> None:
         """A limit that is reached once more, after it was mended, is logged once more."""

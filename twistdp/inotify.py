@@ -5,17 +5,19 @@ deleted, moved or made anew: it is waited for through its nearest existing ances
 watches it is told that anything may have changed.  Names of any bytes are reported, as
 `os.fsdecode` gives them.
 
-Watches are looked at every second, where there are very many every three.  One whose path leads
-elsewhere by now without an event (a file system was mounted or unmounted, a link switched) is
-armed anew.  One that the kernel refuses, usually because a limit is reached, is polled: it
-reports each second that anything may have changed, until the kernel takes it.
+Every second, `LOOKS` watches are looked at in turn.  One whose path leads elsewhere by now without
+an event (a file system was mounted or unmounted, a link switched) is armed anew.  One that the
+kernel refuses, usually because a limit is reached, is polled: whoever watches is told each second
+that anything may have changed, until the kernel takes it.
 """
 
 import errno
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
 from twisted.logger import Logger
@@ -41,10 +43,11 @@ PERIOD: Final = 1.0
 """Seconds between two looks at watches."""
 
 LOOKS: Final = 50
-"""Watches that are looked at each time; a third of them where that is more.
+"""Watches that are looked at each time, so that a look takes as long whatever their number.
 
 A look at a hundred, which is hardly ever needed, takes as long as all else that a process does
-while nothing happens.
+while nothing happens.  Of 8 000 watches each has its turn every 160 s; what a scan would find
+meanwhile, the scanners' rescans find.
 """
 
 # Where such a path leads, a directory may appear.
@@ -61,13 +64,15 @@ class Watch:
         self, owner: "Inotify", path: str, mask: int, callback: Callable[[Changes], None]
     ) -> None:
         self._owner = owner
-        self._callback = callback
+        self.callback = callback
         self.path = path
         self.mask = mask
         self.number: int | None = None
         """The kernel's number of it; None while it is refused."""
         self.place = path
         """What is watched: the path, or while that is no directory an ancestor of it."""
+        self.armed = 0
+        """What the kernel reports of the place for it."""
         self.identity: tuple[int, int] | None = None
         """That of the place."""
         self.awaited: str | None = None
@@ -95,7 +100,7 @@ class Watch:
     def report(self, changes: Changes) -> None:
         """Call back, and log what the callback raises."""
         with _log.failuresHandled("handling changes in {path}", path=self.path):
-            self._callback(changes)
+            self.callback(changes)
 
 
 @implementer(IReadDescriptor)
@@ -105,8 +110,11 @@ class Inotify:
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._kernel = InotifyDescriptor()
-        self._watches: list[Watch] = []
-        self._users: dict[int, list[Watch]] = {}
+        self._watches: OrderedDict[Watch, None] = OrderedDict()
+        """In the order in which they are looked at."""
+        self._users: dict[int, dict[Watch, None]] = {}
+        self._refused: dict[Callable[[Changes], None], OrderedDict[Watch, None]] = {}
+        """What the kernel does not watch, by who is told so."""
         self._said: set[str] = set()
         self._timer: IDelayedCall | None = None
 
@@ -118,7 +126,7 @@ class Inotify:
         Never fails: what cannot be watched is logged once, and polled.
         """
         watch = Watch(self, os.path.abspath(path), mask, callback)
-        self._watches.append(watch)
+        self._watches[watch] = None
         self._arm(watch)
         if self._timer is None:
             self._timer = self._reactor.callLater(PERIOD, self._look_again)
@@ -127,7 +135,7 @@ class Inotify:
     def forget(self, watch: Watch) -> None:
         """End a watch."""
         if watch in self._watches:
-            self._watches.remove(watch)
+            del self._watches[watch]
             self._disarm(watch)
         if not self._watches:
             self._close()
@@ -139,7 +147,7 @@ class Inotify:
                 self._disarm(watch)
                 self._arm(watch)
                 watch.report(None)
-        if self._said and not any(watch.polled for watch in self._watches):
+        if self._said and not self._refused:
             self._said.clear()
             _log.info("inotify watches everything again")
 
@@ -188,27 +196,30 @@ class Inotify:
 
     def _arm(self, watch: Watch) -> None:
         """Watch the path, or the nearest ancestor in which the next part of it can appear."""
-        watch.place, watch.awaited, mask = watch.path, None, watch.mask
+        watch.place, watch.awaited, watch.armed = watch.path, None, watch.mask
         try:
             if self._kernel.open():
                 self._reactor.addReader(self)
             while True:
                 watch.identity = _identity(watch.place)
-                number = self._add(watch.place, mask)
+                number = self._add(watch.place, watch.armed)
                 if number is None:
+                    # It may be a file, whose contents may matter; those of a file above do not.
+                    contents = watch.mask & CONTENTS if watch.place == watch.path else 0
                     watch.place, watch.awaited = os.path.split(watch.place)
-                    mask = ENTRIES | ATTRIBUTES | CONTENTS
+                    watch.armed = ENTRIES | ATTRIBUTES | contents
                 elif watch.has_appeared():  # between the two attempts
                     if number not in self._users:
                         self._kernel.remove(number)
-                    watch.place, watch.awaited, mask = watch.path, None, watch.mask
+                    watch.place, watch.awaited, watch.armed = watch.path, None, watch.mask
                 else:
                     break
         except OSError as error:
             self._complain(watch.path, error)
+            self._refused.setdefault(watch.callback, OrderedDict())[watch] = None
         else:
             watch.number = number
-            self._users.setdefault(number, []).append(watch)
+            self._users.setdefault(number, {})[watch] = None
 
     def _add(self, path: str, mask: int) -> int | None:
         """Have the kernel watch a directory; None if there is none.  Raises OSError."""
@@ -223,17 +234,27 @@ class Inotify:
 
     def _disarm(self, watch: Watch) -> None:
         number, watch.number = watch.number, None
-        users = self._users.get(number, []) if number is not None else []
-        if watch in users:
-            users.remove(watch)
-            if not users:
-                assert number is not None
-                del self._users[number]
-                self._kernel.remove(number)
+        if number is None:
+            if refused := self._refused.get(watch.callback):
+                refused.pop(watch, None)
+                if not refused:
+                    del self._refused[watch.callback]
+            return
+        users = self._users[number]
+        del users[watch]
+        if not users:
+            del self._users[number]
+            self._kernel.remove(number)
+        elif (
+            watch.armed & CONTENTS
+            and not any(user.armed & CONTENTS for user in users)
+            and watch.identity == _identity(watch.place)
+        ):
+            self._kernel.drop_contents(watch.place)
 
     def _drop(self, number: int, mask: int) -> list[Watch]:
         """Forget a number whose directory is gone; its watches."""
-        users = self._users.pop(number, [])
+        users = list(self._users.pop(number, ()))
         for watch in users:
             watch.number = None
         if users:
@@ -258,13 +279,26 @@ class Inotify:
 
     def _look_again(self) -> None:
         self._timer = self._reactor.callLater(PERIOD, self._look_again)
-        share = max(LOOKS, -(-len(self._watches) // 3))
-        due, rest = self._watches[:share], self._watches[share:]
-        self._watches = rest + due
-        self.look([*due, *(watch for watch in rest if watch.polled)])
+        for callback in list(self._refused):
+            if callback in self._refused:
+                self._poll(self._refused[callback])
+        due = list(islice(self._watches, LOOKS))
+        for watch in due:
+            self._watches.move_to_end(watch)
+        self.look(watch for watch in due if not watch.polled)
+
+    def _poll(self, refused: OrderedDict[Watch, None]) -> None:
+        """Have the kernel watch some that it refused, until it refuses one; report once."""
+        for watch in list(islice(refused, LOOKS)):
+            self._disarm(watch)
+            self._arm(watch)
+            if watch.polled:
+                break
+        watch.report(None)
 
     def _close(self) -> None:
         self._users.clear()
+        self._refused.clear()
         self._said.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -274,12 +308,18 @@ class Inotify:
             self._kernel.close()
 
 
-_SHARED: "WeakKeyDictionary[Any, Inotify]" = WeakKeyDictionary()
+_SHARED: "WeakValueDictionary[Any, Inotify]" = WeakValueDictionary()
 
 
 def inotify_of(reactor: Any) -> Inotify:
-    """The one `Inotify` of a reactor: a user may have only 128 descriptors on a whole node."""
-    return _SHARED.setdefault(reactor, Inotify(reactor))
+    """The one `Inotify` of a reactor: a user may have only 128 descriptors on a whole node.
+
+    It lives as long as somebody holds it, or a watch of it.
+    """
+    found = _SHARED.get(reactor)
+    if found is None:
+        found = _SHARED[reactor] = Inotify(reactor)
+    return found
 
 
 def _identity(path: str) -> tuple[int, int] | None:

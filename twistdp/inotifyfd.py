@@ -38,7 +38,7 @@ MOVED: Final = pyinotify.IN_MOVE_SELF
 GONE: Final = MOVED | pyinotify.IN_DELETE_SELF | pyinotify.IN_UNMOUNT | pyinotify.IN_IGNORED
 """What was watched is not at its path any more."""
 
-_ALWAYS = MOVED | pyinotify.IN_DELETE_SELF | pyinotify.IN_ONLYDIR | pyinotify.IN_MASK_ADD
+_ALWAYS = MOVED | pyinotify.IN_DELETE_SELF | pyinotify.IN_ONLYDIR
 _HEADER = struct.Struct("iIII")
 
 
@@ -73,9 +73,17 @@ class InotifyDescriptor:
 
         Raises OSError; NotADirectoryError for anything else than a directory.
         """
+        return self._add(path, mask | _ALWAYS | pyinotify.IN_MASK_ADD)
+
+    def drop_contents(self, path: str) -> None:
+        """Report no `CONTENTS` of the watched directory `path` any more, but all else."""
+        with suppress(OSError):  # gone, and the event that tells so not read yet
+            self._add(path, ENTRIES | ATTRIBUTES | _ALWAYS)
+
+    def _add(self, path: str, mask: int) -> int:
         assert self._manager is not None
         with _plain_errors(), _encodable(path) as encodable:
-            added = self._manager.add_watch(encodable, mask | _ALWAYS, quiet=False)
+            added = self._manager.add_watch(encodable, mask, quiet=False)
         return int(next(iter(added.values())))
 
     def remove(self, number: int) -> None:
