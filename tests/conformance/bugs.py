@@ -183,6 +183,21 @@ class PartFirst(Bug):
             yield message
 
 
+class NothingFirst(Bug):
+    """The first list of each process is empty, and the full one comes a moment later."""
+
+    check = "list.first-complete"
+    told = False
+
+    async def ListAndWatch(self, request: object, context: object) -> AsyncIterator[object]:
+        if not self.told:
+            yield api.ListAndWatchResponse()
+            await asyncio.sleep(0.001)
+            self.told = True
+        async for message in super().ListAndWatch(request, context):
+            yield message
+
+
 class LongId(Bug):
     """One id has 64 characters."""
 

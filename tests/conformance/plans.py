@@ -18,6 +18,15 @@ def plan_for(name: str, registry: bool = False, patience: float = 4.0) -> Plan:
     return _plan(start, patience)
 
 
+def late_plan(patience: float = 4.0) -> Plan:
+    """How to run `tests.conformance.late`."""
+    return _plan(
+        f"touch {{work_dir}}/a {{work_dir}}/b {{work_dir}}/c; cd {ROOT}; exec {sys.executable} "
+        "-m tests.conformance.late {plugin_dir} {work_dir}",
+        patience,
+    )
+
+
 def own_plan(
     registration: str,
     scanner: str = "HookedScanner --preferred=packed",

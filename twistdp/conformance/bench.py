@@ -1,6 +1,8 @@
 """What a check works with: to begin, to wait, to look and to call."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -24,16 +26,27 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
 
 M = TypeVar("M", bound=Message)
 
+SECOND = 1.1
+"""Seconds after which a socket that is named by the second has another name."""
+
 
 class Bench(Stage):
     """A `Stage` with one resource to look at.
 
-    `resource` is its name; it is empty where no plugin has been accepted yet.
+    `resource` is its name; it is empty where no plugin has been accepted yet.  `found` are the
+    ids and the health of its devices as a first look has shown them; empty where nobody looked.
     """
 
-    def __init__(self, plan: Plan, resource: str, reactor: Any) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        resource: str,
+        reactor: Any,
+        found: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         super().__init__(plan, reactor)
         self.resource = resource
+        self._found = Counter(found.values())
         self.hardware = Hardware(self, reactor)
         self._callers: list[Caller] = []
         self._deaf: list[DeafStream] = []
@@ -41,10 +54,19 @@ class Bench(Stage):
     # Life
 
     async def begin(self) -> set[str]:
-        """Start kubelet and plugin; returns the ids of the devices once they are listed."""
+        """Start kubelet and plugin; returns the ids of the devices once all are listed."""
         await self.kubelet.start()
         self.start_plugin()
-        return await self.listed()
+        return await self.complete()
+
+    async def start_again(self) -> None:
+        """Start another process of the plugin after the first has ended, as a supervisor does.
+
+        Not within the same second: many plugins put the time into the name of their socket, so
+        that what comes of it would be a matter of chance.
+        """
+        await self.pause(SECOND)
+        self.start_plugin()
 
     async def arrives(self) -> Arrival:
         """Start kubelet and plugin, and wait for the first registration, accepted or not.
@@ -62,19 +84,42 @@ class Bench(Stage):
         self.resource = mine()[0].resource
         return mine()[0]
 
-    async def listed(self, ids: Iterable[str] | None = None) -> set[str]:
-        """Wait until the plugin is registered and a list has come, of just `ids` if given."""
-        wanted = None if ids is None else set(ids)
+    async def listed(self) -> set[str]:
+        """Wait until the plugin is registered and a list has come, complete or not."""
 
         def done() -> bool:
             node = self.kubelet.resources.get(self.resource)
-            if node is None or not (node.connected and node.listed):
-                return False
-            return wanted is None or self.devices.keys() == wanted
+            return node is not None and node.connected and node.listed
 
-        which = "" if wanted is None else f" with {shortened(wanted)}"
-        await self.until(f"{self.resource} is registered and listed{which}", done)
+        await self.until(f"{self.resource} is registered and listed", done)
         return set(self.devices)
+
+    async def complete(self) -> set[str]:
+        """The same, and wait for as many devices, and as many healthy ones, as were found first.
+
+        What a plugin lists for a moment before is a matter of chance.  `list.first-complete`
+        looks for that, and no other check shall depend on it.
+        """
+        await self.listed()
+        if self._found:
+            count, healthy = self._found.total(), self._found["Healthy"]
+            await self.until(
+                f"{count} devices are listed, {healthy} of them healthy, as at the first look",
+                lambda: Counter(self.devices.values()) == self._found,
+            )
+        return set(self.devices)
+
+    async def listed_again(self, ids: set[str]) -> None:
+        """Wait until the plugin is registered and lists just `ids`, as it did before."""
+        await self.listed()
+        try:
+            await self.until("the same devices", lambda: self.devices.keys() == ids)
+        except Failed:
+            self.require(
+                self.plugin.status is not None or self.devices.keys() == ids,
+                f"listed before: {shortened(ids)}; afterwards: {shortened(self.devices)}",
+            )
+            raise
 
     async def terminate(self) -> None:
         """End the plugin as an upgrade does: SIGTERM, and SIGKILL after the user's patience."""

@@ -10,9 +10,10 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList, Defer
 from twistdp.conformance.bench import Bench
 from twistdp.conformance.checking import Check, CommandFailed, Failed, Result, Skipped, Verdict
 from twistdp.conformance.plan import Plan
+from twistdp.conformance.program import LOOK
 
-SETTLE = 0.5
-"""Seconds after its first list that a plugin gets to register all its resources."""
+SETTLE = 3.0
+"""Seconds without news after which a plugin has registered all its resources and devices."""
 
 INTERRUPTED = "interrupted"
 """The reason of checks that ran when the suite was cancelled."""
@@ -42,7 +43,7 @@ async def look(plan: Plan, reactor: Any) -> Found:
         await kubelet.start()
         bench.start_plugin()
         await bench.until("the plugin is registered and sends a list", resources)
-        await bench.pause(SETTLE)
+        await _settled(bench)
         name = resources()[0]
         return Found(name, kubelet.devices(name))
     except Failed as error:
@@ -50,6 +51,22 @@ async def look(plan: Plan, reactor: Any) -> Found:
         return Found("", {}, f"{error}{said and f' ({said})'}")
     finally:
         await bench.clean_up()
+
+
+async def _settled(bench: Bench) -> None:
+    """Wait until nothing is new for a while; for a first device as long as for anything."""
+
+    def seen() -> dict[str, dict[str, str]]:
+        return {name: dict(node.devices) for name, node in bench.kubelet.resources.items()}
+
+    before, since, begin = seen(), bench.seconds, bench.seconds
+    while bench.seconds - begin < bench.plan.startup:
+        await bench.pause(LOOK)
+        if seen() != before:
+            before, since = seen(), bench.seconds
+        patience = SETTLE if any(before.values()) else max(SETTLE, bench.plan.patience)
+        if bench.seconds - since > patience:
+            return
 
 
 async def run(
@@ -91,7 +108,7 @@ async def run(
             if (culprit := culprits.get(id_)) is not None:
                 culprits[check.id] = culprit
                 return Result(check, Verdict.SKIP, f"{culprit} has failed", 0.0, ())
-        result = await _run_one(check, plan, found.resource, reactor)
+        result = await _run_one(check, plan, found, reactor)
         if result.verdict is Verdict.FAIL:
             culprits[check.id] = check.id
         return result
@@ -108,8 +125,8 @@ async def run(
     return [result if ok else result.raiseException() for ok, result in made]
 
 
-async def _run_one(check: Check, plan: Plan, resource: str, reactor: Any) -> Result:
-    bench = Bench(plan, resource, reactor)
+async def _run_one(check: Check, plan: Plan, found: Found, reactor: Any) -> Result:
+    bench = Bench(plan, found.resource, reactor, found.devices)
     verdict, reason = Verdict.PASS, ""
     try:
         await check.run(bench)

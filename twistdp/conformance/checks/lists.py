@@ -9,6 +9,12 @@ SEEN = "seen in a kubelet 1.36"
 LONGEST_ID = 63
 LARGEST = 4 * 1024 * 1024
 QUIET = 3.0
+STARTS = 3
+"""Starts of the plugin after each of which its first list is looked at."""
+
+LATE = 1.0
+"""Seconds after a list in which devices come that it should have had."""
+
 NEGLECTED = 8
 """Streams that are opened and not read."""
 
@@ -23,12 +29,21 @@ NEGLECTED = 8
 async def first_complete(bench: Bench) -> None:
     """The first message of a stream is the whole truth. A plugin that lists nothing, or a part,
     and the rest a moment later takes devices away from pods that are admitted in between; they
-    fail for good."""
-    await bench.begin()
-    first = set(bench.lists[0].health)
-    await bench.pause(2.0)
-    late = bench.devices.keys() - first
-    bench.require(not late, f"missing in the first list, listed later: {shortened(late)}")
+    fail for good. The plugin is started three times, for what it manages to list first may be a
+    matter of chance."""
+    await bench.kubelet.start()
+    for number in range(STARTS):
+        before, lists = bench.accepted, len(bench.lists)
+        if number == 0:
+            bench.start_plugin()
+        else:
+            await bench.terminate()
+            await bench.start_again()
+        await bench.until("it is registered", lambda b=before: bench.accepted > b)  # type: ignore[misc]
+        await bench.complete()
+        await bench.pause(LATE)
+        late = bench.devices.keys() - bench.lists[lists].health.keys()
+        bench.require(not late, f"missing in the first list, listed later: {shortened(late)}")
 
 
 @check(
@@ -101,7 +116,7 @@ async def topology(bench: Bench) -> None:
     "list.order",
     "Every list has the same order",
     source="people compare lists, and so do logs and tests; the API leaves it open",
-    after=["list.first-complete"],
+    after=["registration.registers"],
 )
 async def order(bench: Bench) -> None:
     """Lists of the same devices come in the same order. Kubelets do not care; whoever compares
@@ -120,19 +135,15 @@ async def order(bench: Bench) -> None:
     "list.ids-stable",
     "A device keeps its id",
     source="the kubelet keeps allocated ids in its checkpoint (kubelet_internal_checkpoint)",
-    after=["list.first-complete"],
+    after=["registration.registers"],
 )
 async def ids_stable(bench: Bench) -> None:
     """Ids survive a restart of the plugin: the kubelet remembers which pod has which id. With
     new ids, devices that are in use are given to a second pod."""
     before = await bench.begin()
     await bench.terminate()
-    bench.start_plugin()
-    after = await bench.listed()
-    bench.require(
-        after == before,
-        f"after a restart of the plugin: {shortened(after)}, before: {shortened(before)}",
-    )
+    await bench.start_again()
+    await bench.listed_again(before)
 
 
 @check(
@@ -185,7 +196,7 @@ async def size(bench: Bench) -> None:
     "A device that comes or goes is reported",
     source=f"{API}: 'Whenever a Device state change or a Device disappears, ListAndWatch returns "
     "the new list'",
-    after=["list.first-complete"],
+    after=["registration.registers"],
 )
 async def hotplug(bench: Bench) -> None:
     """After --hotplug-add a new device is listed, after --hotplug-remove it is gone or
@@ -228,8 +239,9 @@ async def two_streams(bench: Bench) -> None:
     ended = bench.streams_ended
     second = bench.watch()
     await bench.until("the second stream gets a list", lambda: second.lists)
-    bench.require(
-        second.ids == bench.devices.keys(), f"the second stream got {shortened(second.ids)}"
+    await bench.until(
+        f"the second stream lists {shortened(bench.devices)}",
+        lambda: second.ids == bench.devices.keys(),
     )
     await bench.stays(
         "the second stream ended the kubelet's", lambda: bench.streams_ended == ended, 0.5
