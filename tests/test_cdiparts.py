@@ -54,6 +54,20 @@ class CdiPartsTests(SynchronousTestCase):
         described = [f"{spec['kind']}={device['name']}" for device in spec["devices"]]
         self.assertEqual(self.parts.names(["a", "b"]), described)
 
+    def test_after_a_reboot(self) -> None:
+        """The name in the kubelet's old answer leads to the device's node of this boot."""
+        self.parts.describe({"serial/0815": camera("/dev/video0")})
+        (given,) = self.parts.names(["serial/0815"])
+        self.parts.stop()
+        shutil.rmtree(self.cdi)
+        later = CdiParts(DOMAIN, TYPE, settings=Settings(cdi_dir=self.cdi), reactor=self.clock)
+        self.addCleanup(later.stop)
+        later.describe({"other": camera("/dev/video0"), "serial/0815": camera("/dev/video2")})
+        with open(os.path.join(self.cdi, file_name(DOMAIN, TYPE)), encoding="utf-8") as file:
+            spec = json.load(file)
+        found = {f"{spec['kind']}={one['name']}": one["containerEdits"] for one in spec["devices"]}
+        self.assertEqual(found[given]["deviceNodes"][0]["path"], "/dev/video2")
+
     def test_what_cannot_be_written_is_logged_and_refused(self) -> None:
         """Describing never raises; a name is refused until the spec can be written."""
         with open(self.cdi, "w", encoding="ascii"):
@@ -87,7 +101,7 @@ class CdiPartsTests(SynchronousTestCase):
         """A plan to tidy is given up with the service; the spec stays."""
         self.parts.describe({"a": camera("/dev/video0")})
         self.parts.names(["a"])
-        self.parts.describe({"a": camera("/dev/video1")})
+        self.parts.describe({"b": camera("/dev/video1")})
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
         self.parts.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -128,7 +142,7 @@ class TidyTests(TestCase):
             return 0
 
     async def test_names_live_as_long_as_their_holders(self) -> None:
-        """An older content's name stays while a pod holds the id, and goes when none does."""
+        """A vanished device is described while a pod holds its id, and not when none does."""
         await self.start()
         self.patch(cdiparts, "TIDY_AFTER", 0.01)
         self.patch(cdispecs, "HANDED_OUT", 0.0)
@@ -136,7 +150,7 @@ class TidyTests(TestCase):
         self.addCleanup(parts.stop)
         parts.describe({"a": camera("/dev/video0")})
         parts.names(["a"])
-        parts.describe({"a": camera("/dev/video1")})
+        parts.describe({"b": camera("/dev/video1")})
         self.assertEqual(self.described(), 2)
         asked = []
         holders = podresources.holders

@@ -22,7 +22,8 @@ VERSIONS: Final = ("0.3.0", "0.4.0", "0.5.0", "0.6.0", "0.7.0", "0.8.0", "1.0.0"
 
 _MAX_CLASS = 63
 _NOT_NAME = re.compile(r"[^A-Za-z0-9_.:-]")
-_SUFFIX = re.compile(r"-[0-9a-f]{8}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*[A-Za-z0-9]")  # one character: see `kind`
+_DIGESTED = re.compile(r"-[0-9a-f]{16}\Z")
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 
 
@@ -64,23 +65,18 @@ def _needs_prefix(name: str, prefix: str) -> bool:
     return name[0].isdigit() or len(name) == 1 or name.startswith(prefix)
 
 
-def name_stem(device_id: str) -> str:
-    """What a device's CDI names begin with: its id, made fit for CDI."""
-    stem = _NOT_NAME.sub("-", device_id)
-    return stem if stem[0].isalnum() else f"id{stem}"
+def device_name(device_id: str) -> str:
+    """The CDI name of a device: its id, where CDI allows it.
 
-
-def device_name(device_id: str, device: CDIDevice) -> str:
-    """The CDI name of a device: its id and eight hex digits that stand for its content.
-
-    Equal content gets the equal name, always; other content another one.
+    Other ids get odd characters replaced and end in a digest.  A name stands for its device
+    alone, not for what the device is at the moment: the kubelet keeps the names that a pod was
+    given over restarts and reboots, and a container that is started again shall get its own
+    device as it is then.
     """
-    return f"{name_stem(device_id)}-{digest(json.dumps(edits(device), sort_keys=True))}"
-
-
-def stem_of(name: str) -> str:
-    """The `name_stem` in a name that `device_name` made; of any other name, the name."""
-    return name[:-9] if _SUFFIX.fullmatch(name[-9:]) else name
+    if _NAME.fullmatch(device_id) and not _DIGESTED.search(device_id):
+        return device_id
+    stem = _NOT_NAME.sub("-", device_id)
+    return f"{stem if stem[0].isalnum() else f'id{stem}'}-{digest(device_id, 16)}"
 
 
 def qualified_name(kind: str, name: str) -> str:
@@ -158,7 +154,13 @@ def _given(**fields: Any) -> dict[str, Any]:
 
 def entry_of(device_id: str, device: CDIDevice) -> Entry:
     """The device as a spec has it."""
-    return _entry({"name": device_name(device_id, device), "containerEdits": edits(device)})
+    return _entry({"name": device_name(device_id), "containerEdits": edits(device)})
+
+
+def host_nodes(entry: Entry) -> set[str]:
+    """The paths of the host's nodes that a device has in a spec."""
+    nodes = json.loads(entry.text)["containerEdits"].get("deviceNodes") or ()
+    return {str(node.get("hostPath") or node.get("path")) for node in nodes}
 
 
 def _entry(content: dict[str, Any]) -> Entry:

@@ -17,13 +17,13 @@ from twistdp.cdijson import (
     VERSIONS,
     Entry,
     Spec,
+    device_name,
     entry_of,
+    host_nodes,
     kind,
-    name_stem,
     parse_spec,
     qualified_name,
     spec_text,
-    stem_of,
 )
 from twistdp.errors import AdministratorError, Untrusted
 from twistdp.exhaustion import MENDING
@@ -101,8 +101,7 @@ class SpecFile:
         self._devices: Mapping[str, CDIDevice] = {}
         self._entries: dict[str, Entry] = {}
         self._handed_out: dict[str, float] = {}
-        self._unused: set[str] = set()  # names that are new in the file, and nobody was given
-        self._present: frozenset[str] = frozenset()
+        self._written: Mapping[str, Entry] = {}
 
     @property
     def path(self) -> str:
@@ -112,17 +111,16 @@ class SpecFile:
     @property
     def surplus(self) -> bool:
         """Whether the file has names of no present device: a reason to ask who holds devices."""
-        return not self._present <= {entry.name for entry in self._entries.values()}
+        return not self._written.keys() <= {entry.name for entry in self._entries.values()}
 
     def write(
         self, devices: Mapping[str, CDIDevice], held: Collection[str] | None = None
     ) -> Mapping[str, str]:
         """Make the file hold `devices`, by id; returns their qualified names by id.
 
-        Names of other content or other devices stay in the file as they are while `held`, the
-        ids that pods hold, has their device's id or is None for "not known"; but those that are
-        known to have been handed out to nobody only in the latter case.  Without anything
-        to hold there is no file.  A file that is right already is not written.  Raises
+        Other devices stay in the file as they are while `held`, the ids that pods hold, has
+        theirs or is None for "not known", unless one of `devices` has a node of theirs.  Without
+        anything to hold there is no file.  A file that is right already is not written.  Raises
         `SpecNotWritten`; then the file is as it was, and `names` tries again.
         """
         entries = {
@@ -131,9 +129,9 @@ class SpecFile:
         }
         self._devices, self._entries = devices, entries
         if entries or self._file.exists():
-            self._mend(None if held is None else set(map(name_stem, held)))
+            self._mend(None if held is None else set(map(device_name, held)))
         else:
-            self._present = frozenset()
+            self._written = {}
             self._file.close()
         return {id_: self._qualified(id_) for id_ in devices}
 
@@ -141,13 +139,12 @@ class SpecFile:
         """Hand out the qualified names of these devices; those without a CDI part have none.
 
         The file is seen to first, and written again if it is not as `write` left it.  Raises
-        `SpecNotWritten` when a name is not in it and cannot be brought in.
+        `SpecNotWritten` when a device is not in it as it is now, and cannot be brought in.
         """
-        names = dict.fromkeys(self._entries[id_].name for id_ in ids if id_ in self._entries)
-        if names and not (names.keys() <= self._present and self._file.untouched()):
+        names = {entry.name: entry for entry in map(self._entries.get, ids) if entry is not None}
+        if names and not (names.items() <= self._written.items() and self._file.untouched()):
             self.write(self._devices)
         self._handed_out.update(dict.fromkeys(names, self._clock()))
-        self._unused -= names.keys()
         return [qualified_name(self._kind, name) for name in names]
 
     def close(self) -> None:
@@ -161,7 +158,7 @@ class SpecFile:
         `SpecNotWritten`.
         """
         with suppress(_NotOurs):
-            self._mend(None if held is None else set(map(name_stem, held)), if_in_use=False)
+            self._mend(None if held is None else set(map(device_name, held)), if_in_use=False)
         self.close()
 
     def _qualified(self, device_id: str) -> str:
@@ -172,12 +169,12 @@ class SpecFile:
         self._handed_out = {k: when for k, when in self._handed_out.items() if when > since}
         return self._handed_out
 
-    def _mend(self, stems: Collection[str] | None, *, if_in_use: bool = True) -> None:
-        """Bring the file up to date; old names of `stems` stay, all of them for None."""
+    def _mend(self, held: Collection[str] | None, *, if_in_use: bool = True) -> None:
+        """Bring the file up to date; the names `held` stay in it, all of them for None."""
         try:
             with self._file.turn() as turn:
                 if if_in_use or not turn.in_use:
-                    self._put(turn, stems)
+                    self._put(turn, held)
         except NotAFile as error:
             raise _NotOurs(self.path, str(error)) from error
         except Untrusted as error:
@@ -186,30 +183,33 @@ class SpecFile:
             mending = _MENDING.get(error.errno or 0, _MENDING_OTHERWISE)
             raise SpecNotWritten(self.path, error.strerror or str(error), mending) from error
 
-    def _put(self, turn: Turn, stems: Collection[str] | None) -> None:
+    def _put(self, turn: Turn, held: Collection[str] | None) -> None:
         try:
             old = Spec(VERSIONS[0], {}) if turn.data is None else parse_spec(turn.data, self._kind)
         except ValueError as error:
             raise _NotOurs(self.path, str(error)) from error
-        if not self._file.untouched():  # whoever wrote it may have handed them out
-            self._unused.clear()
+        ours = {entry.name: entry for entry in self._entries.values()}
         recent = self._recent()
-        content = {
+        kept = {
             name: entry
             for name, entry in old.entries.items()
-            if stems is None
-            or name in recent
-            or (stem_of(name) in stems and name not in self._unused)
+            if name not in ours and (held is None or name in held or name in recent)
         }
+        if kept:  # the node of a vanished device may be another one's by now
+            nodes = {
+                node.host_path or node.path for d in self._devices.values() for node in d.nodes
+            }
+            kept = {
+                name: entry for name, entry in kept.items() if nodes.isdisjoint(host_nodes(entry))
+            }
         # A version that we do not know was needed by something that we do not know.
-        version = old.version if content and old.version not in VERSIONS else None
-        content.update((entry.name, entry) for entry in self._entries.values())
+        version = old.version if kept and old.version not in VERSIONS else None
+        content = kept | ours
         if content:
             turn.put(spec_text(self._kind, content.values(), version))
         else:
             turn.remove()
-        self._present = frozenset(content)
-        self._unused = (self._unused | content.keys() - old.entries.keys()) & content.keys()
+        self._written = content
 
 
 def clean(

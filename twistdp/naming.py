@@ -86,9 +86,9 @@ def check_device_id(device_id: str) -> str:
     return device_id
 
 
-def digest(text: str) -> str:
-    """Eight hex digits that stand for `text` (SHA-256, of any file name's bytes)."""
-    return hashlib.sha256(os.fsencode(text)).hexdigest()[:8]
+def digest(text: str, digits: int = 8) -> str:
+    """So many hex digits that stand for `text` (SHA-256, of any file name's bytes)."""
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:digits]
 
 
 def device_id(path_or_text: str | os.PathLike[str]) -> str:
