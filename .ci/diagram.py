@@ -29,8 +29,8 @@ PARTS = {
     "log": "logs",
     "files and what runs out": "cdispecs sharedfile trust exhaustion descriptors klog",
     "pure": "_version accepting allocation arguments backoff calls cdi cdijson checking changes "
-    "coalescing condition devices errors health interfaces latest legible listing naming preferred secrecy "
-    "session settings",
+    "coalescing condition devices errors health interfaces latest legible listing naming preferred "
+    "secrecy session settings summary",
 }
 """Every module or package of twistdp, by the part that it is of; a new one has to be added."""
 

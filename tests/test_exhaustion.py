@@ -84,7 +84,7 @@ class RegistrarTests(SynchronousTestCase):
         """Two of them in one directory."""
         self.clock = Clock()
         self.registration = FakeRegistration()
-        directory = PluginDirectory("/plugins", Inotify(self.clock))
+        directory = PluginDirectory("/plugins", Inotify(self.clock), Clock())
         self.registrars = [
             Registrar(
                 name,

@@ -12,6 +12,7 @@ from tests.helpers import temporary_directory
 from twistdp.condition import Standing
 from twistdp.errors import KubeletAbsent
 from twistdp.kubelet.messages import DevicePluginOptions
+from twistdp.kubelet.news import KubeletNews
 from twistdp.kubelet.registration import SocketRegistration
 from twistdp.registrar import STABLE, STREAM_TIMEOUT, STREAM_TIMEOUT_MOST, Registrar
 from twistdp.streams import ListStreams
@@ -25,15 +26,15 @@ class FakeDirectory:
     kubelet_changed: Callable[[], None]
     socket_changed: Callable[[], None]
 
+    def __init__(self) -> None:
+        self.news = KubeletNews(Clock())
+
     def subscribe(self, path: str, *told: Callable[[], None]) -> None:
         """Keep them."""
         self.kubelet_changed, self.socket_changed = told
 
     def unsubscribe(self, path: str) -> None:
         """Nothing is kept."""
-
-    def say_once(self, complaint: str | None) -> None:
-        """Nothing is logged."""
 
 
 class FakeServer:

@@ -47,6 +47,7 @@ class SocketTaken(AdministratorError):
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.pid = pid
+        self.reason = reason
 
 
 class Untrusted(AdministratorError):
@@ -139,4 +140,8 @@ class KubeletAbsent(RetriedError, ConnectionError):
 
 
 class RegistrationRefused(RetriedError):
-    """The kubelet answered a registration with an error; it is tried again."""
+    """The kubelet answered a registration with an error, or not at all; it is tried again."""
+
+    def __init__(self, resource: str, reason: str) -> None:
+        super().__init__(f"registration of {resource}: {reason}")
+        self.reason = reason

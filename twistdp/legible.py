@@ -5,6 +5,7 @@ and in pods' statuses: it must forge no line there, control no terminal and fill
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 LONGEST: Final = 2000
@@ -57,6 +58,13 @@ def one_line(text: str) -> str:
         return line
     end = f"... ({len(text)} characters)"
     return encoded[: LONGEST - len(end)].decode(errors="ignore") + end
+
+
+def named(texts: Iterable[str], between: str = ", ", most: int = 6) -> str:
+    """The first `most` of `texts`, and how many more there are."""
+    texts = list(texts)
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return between.join(texts[:most]) + more
 
 
 def shown(value: object, most: int = 300) -> str:

@@ -87,7 +87,7 @@ class Manager(MultiService):
         require_asyncio_reactor(self._reactor)
         self._hooks = Hooks(self._scanner, name_of(self._scanner), self._reactor)
         inotify = inotify_of(self._reactor)
-        self._directory = PluginDirectory(self._settings.socket_dir, inotify)
+        self._directory = PluginDirectory(self._settings.socket_dir, inotify, self._reactor)
         self._directory.setServiceParent(self)
         remove_leftovers(self._settings.socket_dir, self._settings.private_place)
         super().startService()

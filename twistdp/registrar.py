@@ -10,7 +10,13 @@ from twisted.python.failure import Failure
 
 from twistdp.backoff import Backoff
 from twistdp.condition import Standing
-from twistdp.errors import KubeletAbsent, SocketTaken, TwistdpError, Untrusted
+from twistdp.errors import (
+    KubeletAbsent,
+    RegistrationRefused,
+    SocketTaken,
+    TwistdpError,
+    Untrusted,
+)
 from twistdp.exhaustion import SOON, mending
 from twistdp.klog import V
 from twistdp.kubelet.directory import PluginDirectory
@@ -34,6 +40,9 @@ STREAM_PATIENCE = 0.05
 """Seconds that older streams get to end before the resource is registered anew."""
 
 
+_REGISTRATION = "registration of "
+
+
 class Registrar:
     """Carries out what the session machine decides (its `Effects`)."""
 
@@ -52,6 +61,7 @@ class Registrar:
         self._server = server
         self._streams = streams
         self._directory = directory
+        self._news = directory.news
         self._reactor = reactor
         self._session = new_session(self)
         self._backoff = Backoff(0.01, 5.0, immediate=True)
@@ -100,6 +110,7 @@ class Registrar:
     def announce(self) -> None:
         """Begin an attempt."""
         self.cease()
+        self._news.trying(self._resource)
         attempt = self._attempt = Deferred.fromCoroutine(self._announce())
         attempt.addCallbacks(
             self._succeeded, self._failed, callbackArgs=(attempt,), errbackArgs=(attempt,)
@@ -122,6 +133,7 @@ class Registrar:
             timer.cancel()
         if self._standing is Standing.REGISTERED:
             self._standing = Standing.REGISTERING
+        self._news.over(self._resource)
 
     async def _announce(self) -> None:
         V(4).info("an attempt to register begins", resource=self._resource)
@@ -133,10 +145,9 @@ class Registrar:
         self._attempt = None
         self._local = False
         self._said = None
-        self._directory.say_once(None)
         self._since = self._reactor.seconds()
         self._standing = Standing.REGISTERED
-        _log.info("registered {resource} with the kubelet", resource=self._resource)
+        self._news.registered(self._resource)
         self._session.registered()
         if self._streams.kubelets_over:  # before we heard that it was accepted
             self._session.stream_ended()
@@ -151,6 +162,7 @@ class Registrar:
         absent = failure.check(KubeletAbsent) is not None
         self._standing = Standing.WAITING if absent else Standing.FAILING
         self._complain(failure)
+        self._news.over(self._resource)
         self._session.failed()
 
     def _check_stream(self) -> None:
@@ -161,8 +173,7 @@ class Registrar:
         else:
             self._stream_timeout = min(self._stream_timeout * 2, STREAM_TIMEOUT_MOST)
             self._say(
-                f"{self._resource}: the kubelet has accepted the registration but opened no "
-                "stream; registering again"
+                "the kubelet has accepted the registration but opened no stream; registering again"
             )
             self._session.stream_ended()
 
@@ -171,25 +182,30 @@ class Registrar:
         if (remedy := mending(failure.value)) is not None:
             assert isinstance(failure.value, OSError)
             # Without its file's name, which differs from resource to resource.
-            self._directory.say_once(
+            self._news.say_once(
                 f"cannot register from {os.path.dirname(self._server.path)}: "
                 f"{failure.value.strerror}; {remedy}; trying again every second"
             )
-        elif failure.check(KubeletAbsent, Untrusted):
-            self._directory.say_once(failure.getErrorMessage())
-        elif failure.check(SocketTaken):
+        elif failure.check(KubeletAbsent):
+            self._news.absent(failure.getErrorMessage())
+        elif failure.check(Untrusted):
+            self._news.say_once(failure.getErrorMessage())
+        elif isinstance(failure.value, SocketTaken):
             # Once, also when its process can no longer be told while it ends.
-            self._say(f"{self._resource}: {failure.getErrorMessage()}", about=SocketTaken)
+            if self._said is not SocketTaken:
+                self._news.complain(self._resource, str(failure.value), failure.value.reason)
+            self._said = SocketTaken
+        elif isinstance(failure.value, RegistrationRefused):
+            self._say(failure.value.reason, doing=_REGISTRATION)
         elif failure.check(TwistdpError, OSError):
-            self._say(f"{self._resource}: {failure.getErrorMessage()}")
+            self._say(failure.getErrorMessage())
         else:
             _log.failure("registering {resource}", failure, resource=self._resource)
 
-    def _say(self, complaint: str, about: object = None) -> None:
-        about = about or complaint
-        if about != self._said:
-            _log.warn("{complaint}", complaint=complaint)
-        self._said = about
+    def _say(self, complaint: str, doing: str = "") -> None:
+        if complaint != self._said:
+            self._news.complain(self._resource, complaint, doing=doing)
+        self._said = complaint
 
     # Events of the directory
 

@@ -1,14 +1,11 @@
 """What the log says of a resource's devices, and of a change of them: one line, however many."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import attrs
 
 from twistdp.devices import HEALTHY, DeviceInfo, Devices
-from twistdp.legible import printable
-
-MOST_NAMED = 6
-"""Devices of a kind that one line names; of the others it has the number."""
+from twistdp.legible import named, printable
 
 LONGEST_REASON = 100
 """Characters of a reason in such a line."""
@@ -30,12 +27,12 @@ class Change:
 
     def __str__(self) -> str:
         """In a few words, empty if nothing has changed."""
-        signs = _named([*(f"+{id_}" for id_ in self.came), *(f"-{id_}" for id_ in self.went)], " ")
+        signs = named([*(f"+{id_}" for id_ in self.came), *(f"-{id_}" for id_ in self.went)], " ")
         parts = [signs] if signs else []
         if self.worse:
-            parts.append(f"unhealthy: {_named(self.worse)}")
+            parts.append(f"unhealthy: {named(self.worse)}")
         if self.better:
-            parts.append(f"healthy again: {_named(self.better)}")
+            parts.append(f"healthy again: {named(self.better)}")
         return "; ".join(parts)
 
 
@@ -67,9 +64,3 @@ def counted(devices: int, unhealthy: int, left_out: int) -> str:
 def _with_reason(device_id: str, info: DeviceInfo) -> str:
     reason = printable(" ".join(info.reason.split()), LONGEST_REASON)
     return f"{device_id} ({reason})" if reason else device_id
-
-
-def _named(texts: Iterable[str], between: str = ", ") -> str:
-    texts = list(texts)
-    more = f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
-    return between.join(texts[:MOST_NAMED]) + more

@@ -432,11 +432,29 @@ class KubeletTroubleTests(LifeTestCase):
         self.kubelet.hanging = True
         self.manage(ToldScanner(tree_of("a")))
         await self.log.seen(
-            f"{YELLOW}: registration of {YELLOW}: no answer from the kubelet within 0.1 s; "
-            "trying again"
+            f"registration of {YELLOW}: no answer from the kubelet within 0.1 s; trying again"
         )
         self.kubelet.hanging = False
         await self.kubelet.listed(YELLOW, ["a"])
+
+    async def test_a_restart_of_many_resources_is_few_lines(self) -> None:
+        """What concerns all resources is told once, and an absence of milliseconds never."""
+        await self.kubelet.start()
+        tree = DeviceTree()
+        for number in range(40):
+            tree.add_device(f"yellow-{number}", "a", DeviceInfo(HEALTHY))
+        self.manage(ToldScanner(tree))
+        for number in range(40):
+            await self.kubelet.listed(f"{YELLOW}-{number}", ["a"])
+        await self.kubelet.until(lambda: self.logged("registered"))
+        del self.log.events[:]
+        await self.kubelet.stop()
+        await self.kubelet.start()
+        for number in range(40):
+            await self.kubelet.listed(f"{YELLOW}-{number}", ["a"])
+        await self.kubelet.until(lambda: self.logged("registered"))
+        self.assertLess(len(self.log.events), 4, self.log.events)
+        self.assertEqual(self.logged("no kubelet"), [])
 
     async def test_fifty_restarts(self) -> None:
         """After each of fifty restarts a change is seen; no descriptor or thread is left behind.

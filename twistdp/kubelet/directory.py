@@ -5,13 +5,12 @@ from collections.abc import Callable
 
 from twisted.application.service import Service
 from twisted.internet.defer import DeferredSemaphore
-from twisted.logger import Logger
+from twisted.internet.interfaces import IReactorTime
 
 from twistdp.inotify import ENTRIES, Changes, Inotify, Watch
 from twistdp.kubelet.api import KUBELET_SOCKET
+from twistdp.kubelet.news import news_of
 from twistdp.kubelet.registration import AT_ONCE
-
-_log = Logger()
 
 
 class PluginDirectory(Service):
@@ -22,26 +21,29 @@ class PluginDirectory(Service):
     makes the kubelet write its checkpoint here, so events are filtered by name.
     """
 
-    def __init__(self, path: str, inotify: Inotify) -> None:
+    def __init__(self, path: str, inotify: Inotify, clock: IReactorTime) -> None:
         self.path = path
         self.kubelet_socket = os.path.join(path, KUBELET_SOCKET)
         self.turns = DeferredSemaphore(AT_ONCE)
         """Taken by resources while they register."""
+        self.news = news_of(path, clock)
+        """What is to be said of all of them."""
         self._inotify = inotify
         self._watch: Watch | None = None
         self._subscribers: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {}
         self._identity: tuple[int, int, int] | None = None
-        self._said: set[str] = set()
 
     def startService(self) -> None:
         """Begin to watch; a missing directory is waited for."""
         super().startService()
+        self.news.begin()
         self._identity = self._kubelet_identity()
         self._watch = self._inotify.watch(self.path, self._changed, ENTRIES)
 
     def stopService(self) -> None:
         """Stop to watch."""
         super().stopService()
+        self.news.end()
         if self._watch is not None:
             self._watch.stop()
             self._watch = None
@@ -57,14 +59,6 @@ class PluginDirectory(Service):
         """No more calls for the socket `path`."""
         self._subscribers.pop(path, None)
 
-    def say_once(self, complaint: str | None) -> None:
-        """Log why nobody can register now, once for all resources; None: somebody could."""
-        if complaint is None:
-            self._said.clear()
-        elif complaint not in self._said:
-            self._said.add(complaint)
-            _log.warn("{complaint}", complaint=complaint)
-
     def _changed(self, changes: Changes) -> None:
         identity = self._kubelet_identity()
         if changes is None:
@@ -75,6 +69,8 @@ class PluginDirectory(Service):
             kubelet = self.kubelet_socket in changes
         self._identity = identity
         kubelet = kubelet and identity is not None
+        if kubelet:
+            self.news.appeared()
         for path, (kubelet_changed, socket_changed) in list(self._subscribers.items()):
             if changes is None or path in changes:
                 socket_changed()

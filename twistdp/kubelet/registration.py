@@ -143,13 +143,11 @@ async def register(
         raise KubeletAbsent(_NOBODY.format(kubelet)) from error
     except CallTimedOut as error:
         raise RegistrationRefused(
-            f"registration of {resource}: no answer from the kubelet within {TIMEOUT:g} s; "
-            "trying again"
+            resource, f"no answer from the kubelet within {TIMEOUT:g} s; trying again"
         ) from error
     except CallFailed as error:
         raise RegistrationRefused(
-            f"registration of {resource}: the kubelet refused: {error.details or error.status}; "
-            "trying again"
+            resource, f"the kubelet refused: {error.details or error.status}; trying again"
         ) from error
     finally:
         await channel.close()

@@ -86,15 +86,14 @@ class WatcherRegistration:
                 ) from error
             self._used = True
             raise RegistrationRefused(
-                f"registration of {self._resource}: the kubelet began it and did not tell its end "
-                f"within {TIMEOUT:g} s; trying again"
+                self._resource,
+                f"the kubelet began it and did not tell its end within {TIMEOUT:g} s; trying again",
             ) from error
         finally:
             self._status = None
         if refusal is not None:
             raise RegistrationRefused(
-                f"registration of {self._resource}: the kubelet refused: {refusal}; "
-                "it tries again by itself"
+                self._resource, f"the kubelet refused: {refusal}; it tries again by itself"
             )
 
     async def _get_info(self, _: InfoRequest) -> PluginInfo:
