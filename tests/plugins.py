@@ -7,7 +7,14 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 
 from twistdp.errors import CallFailed
-from twistdp.kubelet.api import ALLOCATE, GET_OPTIONS, LIST_AND_WATCH, REGISTER, VERSION
+from twistdp.kubelet.api import (
+    ALLOCATE,
+    GET_OPTIONS,
+    LIST_AND_WATCH,
+    PRE_START_CONTAINER,
+    REGISTER,
+    VERSION,
+)
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     AllocateRequest,
     AllocateResponse,
@@ -16,6 +23,8 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     DevicePluginOptions,
     Empty,
     ListAndWatchResponse,
+    PreStartContainerRequest,
+    PreStartContainerResponse,
     RegisterRequest,
 )
 from twistdp.latest import Latest
@@ -64,6 +73,8 @@ class ThrowAwayPlugin:
         self.options: DevicePluginOptions | Exception = DevicePluginOptions()
         self.requests: list[AllocateRequest] = []
         self.answer = AllocateResponse(container_responses=[ContainerAllocateResponse()])
+        self.failing_starts = 0
+        """How many calls of PreStartContainer fail from now on."""
         self._directory = directory
         self._resource = resource
         self._endpoint = endpoint
@@ -74,6 +85,7 @@ class ThrowAwayPlugin:
                 Method(GET_OPTIONS, Empty, self._get_options),
                 Method(LIST_AND_WATCH, Empty, self._list_and_watch, streaming=True),
                 Method(ALLOCATE, AllocateRequest, self._allocate),
+                Method(PRE_START_CONTAINER, PreStartContainerRequest, self._pre_start),
             ],
             reactor=reactor,
         )
@@ -122,6 +134,13 @@ class ThrowAwayPlugin:
             raise
         finally:
             self.log.record("ended")
+
+    def _pre_start(self, _: PreStartContainerRequest) -> PreStartContainerResponse:
+        self.log.record("pre start")
+        if self.failing_starts:
+            self.failing_starts -= 1
+            raise CallFailed("INTERNAL", "it is not ready")
+        return PreStartContainerResponse()
 
     def _allocate(self, request: AllocateRequest) -> AllocateResponse:
         self.requests.append(request)

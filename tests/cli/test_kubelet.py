@@ -186,6 +186,19 @@ class KubeletTests(TestCase):
         self.assertFalse(os.path.exists(path))
         self.assertIn("file", os.listdir(self.directory))
 
+    async def test_topology(self) -> None:
+        """A machine with which no kubelet starts, and a policy that there is not, are refused."""
+        place = f"--dir={self.directory}"
+        _, errors, status = await self.run_kubelet(
+            place, "--topology-policy=restricted", "--numa-nodes=9"
+        )
+        self.assertEqual((len(errors.splitlines()), status), (1, 1), errors)
+        self.assertIn("9 NUMA nodes", errors)
+        _, errors, status = await self.run_kubelet(place, "--topology-policy=strict")
+        self.assertNotEqual(status, 0)
+        self.assertIn("single-numa-node", errors)
+        await self.start("--topology-policy=restricted", "--numa-nodes=1")
+
     async def test_second_kubelet(self) -> None:
         """A directory in which a kubelet runs is refused with that one's process id."""
         child = await self.start()

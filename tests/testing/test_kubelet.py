@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import socket
+import stat
 import tempfile
 from typing import Any
 
@@ -20,6 +21,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     DevicePluginOptions,
 )
 from twistdp.testing import AdmissionRefused, FakeKubelet, node
+from twistdp.testing import kubelet as kubelet_module
 from twistdp.testing.node import NodeResource
 
 RESOURCE = "contract.example.com/widget"
@@ -140,6 +142,12 @@ class KubeletContract:
         self.assertNotEqual((before.st_ino, before.st_ctime_ns), (after.st_ino, after.st_ctime_ns))
         self.assertFalse(os.path.exists(os.path.join(self.directory, "contract.sock")))
         self.assertTrue(all(map(os.path.exists, kept)))
+
+    async def test_socket_mode(self) -> None:
+        """Everybody may look at its socket, and only its owner may connect."""
+        await self.start_kubelet()
+        mode = os.stat(os.path.join(self.directory, "kubelet.sock")).st_mode
+        self.assertEqual(stat.S_IMODE(mode), 0o755)
 
     async def test_writes_its_checkpoint(self) -> None:
         """Every list makes the kubelet write a file into the directory."""
@@ -413,6 +421,68 @@ class FakeKubeletTests(TestCase):
         await self.kubelet.until(lambda: self.kubelet.allocatable(RESOURCE) == 0)
         refused = await self.assertFailure(self.kubelet.allocate(RESOURCE), AdmissionRefused)
         self.assertIn("no healthy devices present", str(refused))
+
+    async def test_aligns(self) -> None:
+        """With a topology policy, devices of one NUMA node go together, and others are refused."""
+        self.kubelet = FakeKubelet(
+            self.directory, topology_policy="single-numa-node", observe=self.lines.append
+        )
+        self.addCleanup(self.kubelet.stop)
+        plugin = await self.registered()
+        devices = device_list("near1", "near2", "other", "anywhere")
+        for device, where in zip(devices.devices, (0, 0, 1), strict=False):
+            device.topology.nodes.add(ID=where)
+        plugin.latest.publish(devices)
+        await self.kubelet.listed(RESOURCE, ["near1", "near2", "other", "anywhere"])
+        await self.kubelet.allocate(RESOURCE, 2, pod="two")
+        taken = plugin.requests[-1].container_requests[0].devices_ids
+        self.assertEqual(sorted(taken), ["near1", "near2"])
+        refused = self.kubelet.allocate(RESOURCE, 2, pod="mixed")
+        error = await self.assertFailure(refused, AdmissionRefused)
+        self.assertIn("TopologyAffinityError", str(error))
+        await self.kubelet.allocate(RESOURCE, ids=["other"], pod="one")
+        refused = self.kubelet.allocate(RESOURCE, pod="last")
+        error = await self.assertFailure(refused, AdmissionRefused)
+        self.assertIn("TopologyAffinityError", str(error))
+
+    async def test_prefers_among_the_aligned(self) -> None:
+        """Devices that are aligned must be included where there are not enough of them."""
+        self.kubelet = FakeKubelet(
+            self.directory, topology_policy="best-effort", observe=self.lines.append
+        )
+        self.addCleanup(self.kubelet.stop)
+        plugin = await self.registered()
+        devices = device_list("near", "x", "y")
+        devices.devices[0].topology.nodes.add(ID=0)
+        plugin.latest.publish(devices)
+        await self.kubelet.listed(RESOURCE, ["near", "x", "y"])
+        await self.kubelet.allocate(RESOURCE, pod="aligned")
+        self.assertEqual(list(plugin.requests[-1].container_requests[0].devices_ids), ["near"])
+        await self.kubelet.allocate(RESOURCE, 2, pod="rest")
+        taken = plugin.requests[-1].container_requests[0].devices_ids
+        self.assertEqual(sorted(taken), ["x", "y"])
+
+    async def test_starts_again(self) -> None:
+        """A container is started again while PreStartContainer fails, until its pod has ended."""
+        self.patch(kubelet_module, "START_AGAIN", 0.01)
+        plugin = await self.registered()
+        plugin.options = DevicePluginOptions(pre_start_required=True)
+        await plugin.register()
+        await self.kubelet.allocate(RESOURCE)
+        plugin.failing_starts = 2
+        await self.kubelet.start_container()
+        self.assertEqual(plugin.log.events.count("pre start"), 3)
+        self.assertEqual(self.lines[-1], "started default/pod")
+        failed = [line for line in self.lines if "CreateContainerConfigError" in line]
+        self.assertEqual(len(failed), 2)
+        self.assertIn("it is not ready", failed[0])
+        plugin.latest.close()
+        await self.kubelet.until(lambda: self.kubelet.allocatable(RESOURCE) == 0)
+        starting = self.kubelet.start_container()
+        await self.kubelet.until(lambda: "has been stopped" in self.lines[-1])
+        self.assertFalse(starting.called)
+        self.kubelet.release("pod")
+        await starting
 
     async def test_shows_the_plugins_error(self) -> None:
         """The status and text of a plugin's error are in what the pod shows."""

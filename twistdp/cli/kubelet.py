@@ -10,6 +10,7 @@ from typing import Any
 from twistdp.cli.running import run_on_reactor
 from twistdp.errors import TwistdpError
 from twistdp.naming import socket_path
+from twistdp.testing.topologymanager import POLICIES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +21,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--registry-dir", metavar="DIR", help="find plugins there too; made if missing"
+    )
+    parser.add_argument(
+        "--topology-policy",
+        choices=POLICIES,
+        default="none",
+        help="the topology manager's policy (default: none)",
+    )
+    parser.add_argument(
+        "--numa-nodes",
+        type=int,
+        default=2,
+        metavar="N",
+        help="NUMA nodes that the machine has, for that policy (default: 2)",
     )
     parser.add_argument(
         "--force", action="store_true", help="use a directory that holds sockets, deleting them"
@@ -35,14 +49,19 @@ def run(arguments: argparse.Namespace) -> int:
 
         from twistdp.testing import FakeKubelet
 
-        kubelet = FakeKubelet(
-            arguments.dir,
-            pod_resources=arguments.pod_resources,
-            registry_dir=arguments.registry_dir,
-            force=arguments.force,
-            observe=show,
-            reactor=reactor,
-        )
+        try:
+            kubelet = FakeKubelet(
+                arguments.dir,
+                pod_resources=arguments.pod_resources,
+                registry_dir=arguments.registry_dir,
+                topology_policy=arguments.topology_policy,
+                numa_nodes=range(arguments.numa_nodes),
+                force=arguments.force,
+                observe=show,
+                reactor=reactor,
+            )
+        except TwistdpError as error:
+            return complain(str(error))
         ended: Deferred[int] = Deferred()
 
         def end() -> None:

@@ -8,12 +8,13 @@ ends.
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from twistdp.errors import CallFailed
@@ -32,12 +33,17 @@ from twistdp.testing.kubeletsocket import (
 )
 from twistdp.testing.node import AdmissionRefused, NodeResource
 from twistdp.testing.podresources import pod_resources_server
-from twistdp.testing.pods import Pods
+from twistdp.testing.pods import Holding, Pods
 from twistdp.testing.registry import PluginsRegistry
+from twistdp.testing.topologymanager import Policy, TopologyManager
 
 __all__ = ["AdmissionRefused", "FakeKubelet", "NodeResource", "Registration"]
 
 _log = Logger()
+
+START_AGAIN = 7.75
+"""Seconds until a container that could not be started is started again: three calls of
+PreStartContainer were seen in 15.5 s."""
 
 
 @attrs.frozen
@@ -59,10 +65,12 @@ class FakeKubelet:
 
     `pod_resources` is the path of a socket on which to serve pod-resources v1 for what was
     allocated.  `registry_dir`, which is made if it is missing, is where it looks for plugins by
-    itself, the plugins' ``--registry-dir``.  A directory in which a kubelet answers, or that
-    holds sockets, is refused with `BadSetting` unless `force` is given: they would be deleted.
-    `observe` is called with a line for people for everything that happens.  `reactor` must be
-    an asyncio reactor; None means the installed one.
+    itself, the plugins' ``--registry-dir``.  `topology_policy` is its topology manager's, on a
+    machine with the NUMA nodes `numa_nodes`; it raises `BadSetting` for what cannot be.  A
+    directory in which a kubelet answers, or that holds sockets, is refused with `BadSetting`
+    unless `force` is given: they would be deleted.  `observe` is called with a line for people
+    for everything that happens.  `reactor` must be an asyncio reactor; None means the installed
+    one.
     """
 
     def __init__(
@@ -71,6 +79,8 @@ class FakeKubelet:
         *,
         pod_resources: str | None = None,
         registry_dir: str | None = None,
+        topology_policy: Policy = "none",
+        numa_nodes: Collection[int] = (0, 1),
         force: bool = False,
         observe: Callable[[str], None] = lambda line: None,
         reactor: Any = None,
@@ -83,6 +93,7 @@ class FakeKubelet:
         """What the node has, by resource name; forgotten by a restart."""
         self.registrations: list[Registration] = []
         """Every Register call and plugin found, oldest first; kept over restarts."""
+        self._topology = TopologyManager(topology_policy, tuple(numa_nodes))
         self.pods = Pods()
         """What has been allocated; kept over restarts, as the kubelet's checkpoint does."""
         self.refusal: str | None = None
@@ -200,12 +211,32 @@ class FakeKubelet:
             if node is None:
                 raise AdmissionRefused(f"{resource}: no such resource on this node")
             taken = self.pods.taken(resource)
-            chosen, answer = await node.allocate(count, taken, ids)
+            chosen, answer = await node.allocate(count, taken, ids, self._topology)
             self.pods.add(namespace, pod, container, resource, chosen, node)
             self.say(f"allocated {resource} {' '.join(chosen)} to {namespace}/{pod}")
             return answer
 
         return self._admission.run(lambda: Deferred.fromCoroutine(admit()))
+
+    def start_container(
+        self, pod: str = "pod", *, container: str = "main", namespace: str = "default"
+    ) -> Deferred[None]:
+        """Start a container that was allocated to, or start it again.
+
+        Calls PreStartContainer of each plugin that has announced it, and calls again while it
+        fails, as a kubelet does.  Fires when the container has started, or the pod was released.
+        """
+
+        async def start() -> None:
+            held = self.pods.held(namespace, pod, container)
+            while problem := await self._problem(held):
+                self.say(f"{namespace}/{pod}: CreateContainerConfigError: {problem}")
+                await deferLater(self._reactor, START_AGAIN)
+                held = self.pods.held(namespace, pod, container)
+            if held:
+                self.say(f"started {namespace}/{pod}")
+
+        return Deferred.fromCoroutine(start())
 
     def release(self, pod: str, namespace: str = "default") -> None:
         """The pod has ended; no plugin is told."""
@@ -213,6 +244,18 @@ class FakeKubelet:
         self.say(f"released {namespace}/{pod}")
 
     # Inside
+
+    async def _problem(self, held: Iterable[Holding]) -> str:
+        """Why a container with these devices cannot be started, or nothing."""
+        for one in held:
+            node = self.resources.get(one.resource)
+            if node is None:
+                return f"endpoint not found in cache for a registered resource: {one.resource}"
+            try:
+                await node.start_container(one.ids)
+            except AdmissionRefused as error:
+                return str(error)
+        return ""
 
     async def _start(self) -> None:
         if not self._checked:

@@ -10,6 +10,9 @@ from twistdp.naming import check_namespace, check_resource_type
 from twistdp.rpc import Method, Server
 from twistdp.rpc.socketfile import listener
 
+MODE = 0o755
+"""Of ``kubelet.sock``, as a kubelet makes it."""
+
 
 class RegistrationServer(Server):
     """Serves ``kubelet.sock``; with `wipe`, it deletes first what a starting kubelet deletes."""
@@ -25,6 +28,7 @@ class RegistrationServer(Server):
                 with suppress(FileNotFoundError):  # its plugin was faster
                     os.unlink(path)
         super().publish()
+        os.chmod(self.path, MODE)
 
 
 def refuse_used_directory(directory: str) -> None:

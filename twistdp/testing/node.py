@@ -32,6 +32,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     PreStartContainerResponse,
 )
 from twistdp.rpc import Channel, Stream
+from twistdp.testing.topologymanager import REJECTED, NotAligned, TopologyManager
 
 _log = Logger()
 
@@ -98,6 +99,8 @@ class NodeResource:
         self._current: _Connection | None = None
         self._connections: list[_Connection] = []
         self._liveness_lost = False
+        self._pre_start_required = False
+        """What the plugin that was registered last has said; kept when it has gone."""
 
     @property
     def connected(self) -> bool:
@@ -133,6 +136,7 @@ class NodeResource:
         self._liveness_lost = False
         self._stop_timer()
         self._current = connection
+        self._pre_start_required = connection.options.pre_start_required
         self.listed = False
         self._connections.append(connection)
         connection.stream = connection.channel.stream(LIST_AND_WATCH, Empty(), ListAndWatchResponse)
@@ -222,7 +226,11 @@ class NodeResource:
             self._current.close()
 
     async def allocate(
-        self, count: int, taken: Iterable[str], ids: Iterable[str] | None
+        self,
+        count: int,
+        taken: Iterable[str],
+        ids: Iterable[str] | None,
+        topology: TopologyManager,
     ) -> tuple[list[str], ContainerAllocateResponse]:
         """Choose devices and ask the plugin for them, as at a pod's admission."""
         connection = self._current
@@ -230,7 +238,15 @@ class NodeResource:
             raise AdmissionRefused(
                 f"no healthy devices present; cannot allocate unhealthy devices {self.name}"
             )
-        chosen = list(ids) if ids is not None else await self._choose(connection, count, taken)
+        available = self._healthy() - set(taken) if ids is None else list(ids)
+        count = count if ids is None else len(set(available))
+        try:
+            near = topology.affinity(self.numa, available, count)
+        except NotAligned as error:
+            raise AdmissionRefused(REJECTED) from error
+        chosen = list(available)
+        if ids is None:
+            chosen = await self._choose(connection, count, sorted(available), near)
         random.shuffle(chosen)  # a kubelet's order is a Go map's
         answer = await self._asked(
             connection.channel.unary(
@@ -243,18 +259,27 @@ class NodeResource:
             raise AdmissionRefused("no containers return in allocation response")
         return chosen, answer.container_responses[0]
 
-    async def _choose(self, connection: _Connection, count: int, taken: Iterable[str]) -> list[str]:
-        available = sorted(self._healthy() - set(taken))
+    async def _choose(
+        self, connection: _Connection, count: int, available: list[str], near: frozenset[int] | None
+    ) -> list[str]:
+        """Which of the devices `available`; those on the NUMA nodes `near` come first."""
         if len(available) < count:
             raise AdmissionRefused(
                 f"requested number of devices unavailable for {self.name}. "
                 f"Requested: {count}, Available: {len(available)}"
             )
         random.shuffle(available)
-        if not connection.options.get_preferred_allocation_available:
+        aligned = [id_ for id_ in available if near and near & set(self.numa.get(id_, ()))]
+        must: list[str] = []
+        if count < len(aligned):
+            available = aligned
+        else:
+            must = aligned
+            available.sort(key=lambda id_: id_ not in aligned)
+        if count == len(must) or not connection.options.get_preferred_allocation_available:
             return available[:count]
         request = ContainerPreferredAllocationRequest(
-            available_deviceIDs=available, allocation_size=count
+            available_deviceIDs=available, must_include_deviceIDs=must, allocation_size=count
         )
         answer = await self._asked(
             connection.channel.unary(
@@ -265,21 +290,27 @@ class NodeResource:
         )
         preferred = [id_ for part in answer.container_responses[:1] for id_ in part.deviceIDs]
         # Advice that does not fit is ignored.
-        fits = len(preferred) == count and set(preferred) <= set(available)
+        fits = len(preferred) == count and set(must) <= set(preferred) <= set(available)
         return preferred if fits else available[:count]
 
     async def start_container(self, ids: Iterable[str]) -> None:
-        """Call PreStartContainer if the plugin has announced it; before each container start."""
+        """Call PreStartContainer if the plugin has announced it; before each container start.
+
+        Raises `AdmissionRefused` when it fails; see `FakeKubelet.start_container`.
+        """
         connection = self._current
-        if connection is not None and connection.options.pre_start_required:
-            await self._asked(
-                connection.channel.unary(
-                    PRE_START_CONTAINER,
-                    PreStartContainerRequest(devices_ids=ids),
-                    PreStartContainerResponse,
-                    PRE_START_TIMEOUT,
-                )
+        if not self._pre_start_required:
+            return
+        if connection is None:
+            raise AdmissionRefused(f"endpoint {self.name} has been stopped")
+        await self._asked(
+            connection.channel.unary(
+                PRE_START_CONTAINER,
+                PreStartContainerRequest(devices_ids=ids),
+                PreStartContainerResponse,
+                PRE_START_TIMEOUT,
             )
+        )
 
     async def _asked(self, call: "Deferred[Any]") -> Any:
         try:

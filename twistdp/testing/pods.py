@@ -42,6 +42,11 @@ class Pods:
         numa = {id_: node.numa[id_] for id_ in ids if id_ in node.numa}
         self._holdings.append(Holding(namespace, pod, container, resource, ids, numa))
 
+    def held(self, namespace: str, pod: str, container: str) -> list[Holding]:
+        """What one container holds."""
+        whose = namespace, pod, container
+        return [h for h in self._holdings if (h.namespace, h.pod, h.container) == whose]
+
     def remove(self, namespace: str, pod: str) -> None:
         """A pod has ended."""
         self._holdings = [h for h in self._holdings if (h.namespace, h.pod) != (namespace, pod)]
