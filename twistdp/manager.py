@@ -25,7 +25,7 @@ from twistdp.legible import shown
 from twistdp.naming import check_namespace
 from twistdp.preparing import NumaNodes, Preparation
 from twistdp.resource import Resource
-from twistdp.rpc import remove_leftovers, require_asyncio_reactor
+from twistdp.rpc import keep_steady, remove_leftovers
 from twistdp.scanning import scan_service
 from twistdp.settings import Settings
 from twistdp.watching import WatchingScanner, name_of
@@ -38,7 +38,8 @@ class Manager(MultiService):
     """Serves what `scanner` finds as resources of the domain `namespace`.
 
     A service that can be composed into any Twisted application that runs on the asyncio
-    reactor.  `reactor` is looked up when the service starts, unless it is given.  Raises
+    reactor.  `reactor` is looked up when the service starts, unless it is given; from then on
+    its clock is a monotonic one.  Raises
     `twistdp.errors.BadName` for a namespace that the kubelet would refuse.
     """
 
@@ -84,7 +85,7 @@ class Manager(MultiService):
             from twisted.internet import reactor
 
             self._reactor = reactor
-        require_asyncio_reactor(self._reactor)
+        keep_steady(self._reactor)
         self._hooks = Hooks(self._scanner, name_of(self._scanner), self._reactor)
         inotify = inotify_of(self._reactor)
         self._directory = PluginDirectory(self._settings.socket_dir, inotify, self._reactor)

@@ -13,17 +13,20 @@ from twistdp import manager
 from twistdp.inotify import Inotify
 from twistdp.rpc import bridge
 
+EPOCH = 1.8e9
+"""When every schedule begins."""
+
 
 class Loop(asyncio.SelectorEventLoop):
-    """Runs what is ready; its time is the clock's."""
+    """Runs what is ready; its time is the clock's, without its steps."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: "Reactor") -> None:
         super().__init__()
         self.clock = clock
 
     def time(self) -> float:
-        """The clock's."""
-        return self.clock.seconds()
+        """The monotonic clock."""
+        return self.clock.rightNow
 
     def settle(self) -> None:
         """Run until nothing is ready."""
@@ -38,11 +41,21 @@ class Loop(asyncio.SelectorEventLoop):
 
 
 class Reactor(Clock):
-    """What the code under test takes for its reactor."""
+    """What the code under test takes for its reactor; as Twisted's, it goes by the wall clock."""
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = Loop(self)
+        self.stepped = 0.0
+        """Seconds by which the wall clock has been set forward."""
+
+    def wall(self) -> float:
+        """The wall clock."""
+        return EPOCH + self.rightNow + self.stepped
+
+    def seconds(self) -> float:
+        """The same; until somebody has it otherwise."""
+        return self.wall()
 
     def addReader(self, reader: object) -> None:
         """Nothing is read but when a schedule says so."""
@@ -65,7 +78,6 @@ def imitated() -> Iterator[Inotify]:
         stack.callback(shutil.rmtree, base)
         for where, name, what in (
             (bridge, "loop_of", loop_of),
-            (manager, "require_asyncio_reactor", lambda reactor: None),
             (manager, "inotify_of", lambda reactor: inotify),
             (manager, "isInIOThread", lambda: True),
         ):

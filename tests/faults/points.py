@@ -74,6 +74,7 @@ _COMMON_FAULTS = (
     "devices_given_to_pods",
     "service_stops",
     "service_starts",
+    "clock_is_set",
 )
 
 FAULTS = {

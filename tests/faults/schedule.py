@@ -5,6 +5,7 @@ the end nothing goes wrong any more, and then all must come right.
 """
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -113,6 +114,7 @@ class Schedule:
             stack.enter_context(mock.patch.object(grpc.aio, "server", server))
             stack.enter_context(mock.patch.object(watching, "Worker", self._world.thread))
             stack.enter_context(mock.patch.object(podresources, "holders", self._world.holders))
+            stack.enter_context(mock.patch.object(time, "time", self._clock.wall))
             observer = cast(ILogObserver, self._observe)
             globalLogPublisher.addObserver(observer)
             stack.callback(globalLogPublisher.removeObserver, observer)
@@ -122,7 +124,7 @@ class Schedule:
             raise Violation(f"errors were logged: {self._logged}")
 
     def _note(self, what: str | LogEvent) -> None:
-        self._history.append((self._clock.seconds(), what))
+        self._history.append((self._now(), what))
 
     def _observe(self, event: LogEvent) -> None:
         self._note(event)
@@ -165,19 +167,24 @@ class Schedule:
         step()
         return True
 
+    def _now(self) -> float:
+        """Seconds since the beginning."""
+        return self._clock.loop.time()
+
     def _next_timer(self) -> float | None:
-        times = [call.getTime() for call in self._clock.getDelayedCalls()]
+        past = self._now() - self._clock.seconds()
+        times = [past + call.getTime() for call in self._clock.getDelayedCalls()]
         loops = self._clock.loop.next_timer()
         return min([*times, *([] if loops is None else [loops])], default=None)
 
     def _pass_time(self, seconds: float) -> None:
         if seconds:
             self._note(f"{seconds:g} s pass")
-        end = self._clock.seconds() + seconds
+        end = self._now() + seconds
         while (due := self._next_timer()) is not None and due <= end:
-            self._clock.advance(max(0.0, due - self._clock.seconds()))
+            self._clock.advance(max(0.0, due - self._now()))
             self._clock.loop.settle()
-        self._clock.advance(max(0.0, end - self._clock.seconds()))
+        self._clock.advance(max(0.0, end - self._now()))
         self._clock.loop.settle()
 
     # The end
@@ -187,9 +194,9 @@ class Schedule:
         self._world.mend_directories()
         self._until(lambda: not self._world.stopping)
         self._world.mend()
-        began = self._clock.seconds()
+        began = self._now()
         self._until(self._world.is_right)
-        self.recovery = max(self.recovery, self._clock.seconds() - began)
+        self.recovery = max(self.recovery, self._now() - began)
         self._note("---- recovered")
         self._rest()
         if not self._world.is_right():
@@ -220,10 +227,10 @@ class Schedule:
         if self._chance.random() < 0.5:
             self._rest()
         self._world.node.kubelet_starts()
-        began = self._clock.seconds()
+        began = self._now()
         self._until(self._world.is_right)
-        if self._clock.seconds() - began > PROMPT:
-            raise Violation(f"{self._clock.seconds() - began:g} s until it was registered")
+        if self._now() - began > PROMPT:
+            raise Violation(f"{self._now() - began:g} s until it was registered")
 
     def _stop(self) -> None:
         """Stop, in the middle of whatever goes on, and leave nothing."""
@@ -240,22 +247,22 @@ class Schedule:
 
     def _until(self, done: Callable[[], bool]) -> None:
         """Let everything arrive, and time pass only when nothing is on its way."""
-        end = self._clock.seconds() + LONGEST
+        end = self._now() + LONGEST
         self._exhaust()
         while not done():
             due = self._next_timer()
             if due is None or due > end:
                 raise Violation(f"nothing more will happen: {self._world.state()}")
-            self._pass_time(max(0.0, due - self._clock.seconds()))
+            self._pass_time(max(0.0, due - self._now()))
             self._exhaust()
 
     def _rest(self) -> None:
         """Let time pass, in which everything arrives at once."""
-        end = self._clock.seconds() + CALM
+        end = self._now() + CALM
         while (due := self._next_timer()) is not None and due <= end:
-            self._pass_time(max(0.0, due - self._clock.seconds()))
+            self._pass_time(max(0.0, due - self._now()))
             self._exhaust()
-        self._pass_time(end - self._clock.seconds())
+        self._pass_time(end - self._now())
 
     def _exhaust(self) -> None:
         """Let everything arrive."""

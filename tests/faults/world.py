@@ -32,6 +32,10 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Empty
 DOMAIN = "faults.example.com"
 
 
+STEPS = (15.0, 3600.0, 10 * 365.25 * 86400.0)
+"""Seconds by which the wall clock is set forward or back: NTP's, an hour, a board without one."""
+
+
 class World:
     """Things as they are, from a generator of chances; `way` is how resources are registered."""
 
@@ -134,6 +138,7 @@ class World:
             self.node.devices_given_to_pods,
             self._service_stops,
             self._service_starts,
+            self._clock_is_set,
         ]
         return [*faults, self.node.kubelets_socket_replaced] if self.way == "socket" else faults
 
@@ -184,6 +189,9 @@ class World:
     def _service_starts(self) -> None:
         if not self._manager.running and (self._stopping is None or self._stopping.called):
             self._manager.startService()
+
+    def _clock_is_set(self) -> None:
+        self.clock.stepped += self._chance.choice([-1, 1]) * self._chance.choice(STEPS)
 
     # What must come of it
 

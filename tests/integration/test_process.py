@@ -6,6 +6,7 @@ import shutil
 import signal
 import statistics
 import tempfile
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet import reactor
@@ -43,10 +44,17 @@ class ProcessTestCase(TestCase):
         self.kubelet = FakeKubelet(self.plugins, force=True)
         self.addCleanup(lambda: self.kubelet.running and self.kubelet.stop())
 
-    def plugin(self, *options: str, twistd: tuple[str, ...] = ("-n", "--pidfile=")) -> ChildProcess:
+    def plugin(
+        self,
+        *options: str,
+        twistd: tuple[str, ...] = ("-n", "--pidfile="),
+        env: Mapping[str, str] | None = None,
+    ) -> ChildProcess:
         """Start a plugin, which is ended with the test."""
         command = [*twistd_command(), *twistd, "deviceplugin", *options]
-        child = ChildProcess([*command, f"--plugin-dir={self.plugins}"], reactor=reactor, path=ROOT)
+        child = ChildProcess(
+            [*command, f"--plugin-dir={self.plugins}"], reactor=reactor, path=ROOT, env=env
+        )
 
         def end() -> Deferred[Any]:
             if child.ended.called:
@@ -57,12 +65,13 @@ class ProcessTestCase(TestCase):
         self.addCleanup(end)
         return child
 
-    def folder_plugin(self) -> ChildProcess:
+    def folder_plugin(self, **options: Any) -> ChildProcess:
         """A plugin for the plain files of a folder."""
         return self.plugin(
             GLOB,
             *("--set", "resource=file", "--set", f"pattern={self.devices}/*"),
             *("--set", "nodes_only=false", "--namespace=folder.example.com"),
+            **options,
         )
 
     def make(self, name: str) -> None:

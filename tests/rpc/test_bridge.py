@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import TestCase
 
+from tests.clocks import STEPS
 from tests.helpers import Gate, soon
 from twistdp.errors import BadSetting
 from twistdp.rpc import bridge
@@ -21,7 +23,7 @@ class ReactorTests(TestCase):
 
     def test_another_reactor_is_refused_with_the_remedy(self) -> None:
         """A reactor without an asyncio loop is refused by name, with what to do instead."""
-        for function in (bridge.require_asyncio_reactor, bridge.loop_of):
+        for function in (bridge.require_asyncio_reactor, bridge.loop_of, bridge.keep_steady):
             error = self.assertRaises(BadSetting, function, Clock())
             self.assertIn("Clock", str(error))
             self.assertIn("--reactor=asyncio", str(error))
@@ -34,6 +36,57 @@ class ReactorTests(TestCase):
 
         loop = bridge.loop_of(reactor)
         self.assertIs(await soon(bridge.deferred_from(running(), loop)), loop)
+
+
+class SteadyTests(TestCase):
+    """Tests for `bridge.keep_steady`."""
+
+    def setUp(self) -> None:
+        """A reactor whose clock, as Twisted's own, is a wall clock."""
+        self.wall = 1.8e9
+        self.loop = asyncio.SelectorEventLoop()
+        self.addCleanup(self.loop.close)
+        self.monotonic = 100.0
+        self.loop.time = lambda: self.monotonic  # type: ignore[method-assign]
+        self.reactor: Any = AsyncioSelectorReactor(self.loop)
+        self.patch(AsyncioSelectorReactor, "seconds", staticmethod(lambda: self.wall))
+        self.called: list[str] = []
+
+    def pass_seconds(self, seconds: float) -> None:
+        """Time passes for both clocks, and what is due is called."""
+        self.wall += seconds
+        self.monotonic += seconds
+        self.reactor.runUntilCurrent()
+
+    def test_steps_change_nothing(self) -> None:
+        """A call comes in its time, however the wall clock is set meanwhile."""
+        for step in STEPS:
+            bridge.keep_steady(self.reactor)
+            self.called.clear()
+            self.reactor.callLater(2.0, self.called.append, "two")
+            self.pass_seconds(1.0)
+            self.wall += step
+            self.pass_seconds(0.9)
+            self.assertEqual(self.called, [], step)
+            self.pass_seconds(0.2)
+            self.assertEqual(self.called, ["two"], step)
+
+    def test_what_is_planned_already(self) -> None:
+        """A call that was planned before comes in its time too."""
+        self.reactor.callLater(2.0, self.called.append, "two")
+        self.pass_seconds(1.0)
+        bridge.keep_steady(self.reactor)
+        self.wall -= 3600.0
+        self.pass_seconds(0.9)
+        self.assertEqual(self.called, [])
+        self.pass_seconds(0.2)
+        self.assertEqual(self.called, ["two"])
+
+    def test_a_clock_that_was_replaced_stays(self) -> None:
+        """Once is enough, and an application's own clock is its own business."""
+        self.reactor.seconds = clock = Clock().seconds
+        bridge.keep_steady(self.reactor)
+        self.assertEqual(self.reactor.seconds, clock)
 
 
 class DeferredFromTests(TestCase):

@@ -1,5 +1,6 @@
 """Tests for calls between twistdp.rpc.Channel and twistdp.rpc.Server, both ends real."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -497,6 +498,21 @@ class CancellationTests(TestCase):
         error = await self.assertFailure(call, CallTimedOut)
         self.assertEqual(error.status, "DEADLINE_EXCEEDED")
         await soon(gate.cancelled)
+
+    async def test_timeout_under_a_wall_clock_that_is_set(self) -> None:
+        """A time-out is so many seconds, whatever Python's wall clock says."""
+        gate, wall = Gate(), time.time
+        channel = await served(
+            self,
+            Method(ASK, StringValue, lambda request: request),
+            Method(OTHER, StringValue, lambda _: gate.wait()),
+        )
+        for step in (15.0, -15.0, 3e8, -3e8):
+            self.patch(time, "time", lambda step=step: wall() + step)
+            self.assertEqual((await ask(channel, timeout=5.0)).value, "you")
+        self.patch(time, "time", lambda: wall() + 3e8)
+        call = soon(channel.unary(OTHER, b"", StringValue, timeout=0.2))
+        await self.assertFailure(call, CallTimedOut)
 
     async def test_caller_that_closes_its_channel(self) -> None:
         """Closing the channel ends its calls at both ends."""

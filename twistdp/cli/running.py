@@ -15,6 +15,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def run_on_reactor(main: Callable[[Any], Awaitable[int]]) -> int:
     """Install the asyncio reactor, run ``main(reactor)`` in it and return its result.
 
+    The reactor's clock is a monotonic one.
+
     What `main` raises is raised here.  One of `SIGNALS`, unless `main` handles it itself,
     cancels `main`, which then cleans up; the result is 128 and the signal's number, as a shell
     has it.  More of them change nothing: ``timeout`` sends each signal twice.
@@ -22,7 +24,10 @@ def run_on_reactor(main: Callable[[Any], Awaitable[int]]) -> int:
     asyncioreactor.install()
     from twisted.internet import reactor as installed
 
+    from twistdp.rpc import keep_steady
+
     reactor: Any = installed
+    keep_steady(reactor)
     outcome: list[Any] = []
     caught: list[int] = []
 

@@ -32,6 +32,21 @@ def loop_of(reactor: object) -> asyncio.AbstractEventLoop:
     return reactor._asyncioEventloop
 
 
+def keep_steady(reactor: Any) -> None:
+    """Have the clock of `reactor` go on from where it is, whatever becomes of the wall clock.
+
+    Twisted's own is the wall clock: set back by an hour, it makes all that is due in a second
+    come an hour late, and set forward, it makes all time-outs run out at once.  A reactor whose
+    clock has been replaced already is left as it is.  Raises `BadSetting` for a reactor without
+    an asyncio loop, whose clock is the monotonic one.
+    """
+    loop = loop_of(reactor)
+    if "seconds" not in vars(reactor):
+        # Continuous, since calls may be planned already.
+        ahead = reactor.seconds() - loop.time()
+        reactor.seconds = lambda: loop.time() + ahead
+
+
 def deferred_from(
     coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop
 ) -> Deferred[T]:

@@ -7,7 +7,7 @@ import grpc
 from google.protobuf.message import Message
 from twisted.internet.defer import Deferred, succeed
 
-from twistdp.errors import PeerUnavailable
+from twistdp.errors import CallTimedOut, PeerUnavailable
 from twistdp.rpc import bridge
 from twistdp.rpc.codec import M, encoded, parsed
 from twistdp.rpc.needs import check_needs
@@ -61,7 +61,11 @@ class Channel:
         async def call() -> M:
             unary = self._open().unary_unary(method)
             try:
-                data = await unary(encoded(request), timeout=timeout)
+                # Not gRPC's own, which reads the wall clock.
+                async with asyncio.timeout(timeout):
+                    data = await unary(encoded(request))
+            except TimeoutError:
+                raise CallTimedOut("DEADLINE_EXCEEDED", f"no answer within {timeout} s") from None
             except grpc.aio.AioRpcError as error:
                 raise error_from(error) from error
             return parsed(data, answer, method)

@@ -25,7 +25,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     ListAndWatchResponse,
     RegisterRequest,
 )
-from twistdp.rpc import Method, Server
+from twistdp.rpc import Method, Server, keep_steady
 from twistdp.testing.kubeletsocket import (
     RegistrationServer,
     is_extended_resource_name,
@@ -258,6 +258,7 @@ class FakeKubelet:
         return ""
 
     async def _start(self) -> None:
+        keep_steady(self._reactor)
         if not self._checked:
             refuse_used_directory(self.directory)
         self._checked = True

@@ -1,0 +1,42 @@
+"""Tests for `twistdp.cli.running`, which installs a reactor: each in a child process."""
+
+import os
+import subprocess
+import sys
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.clocks import STEPS, WallClock
+from tests.helpers import temporary_directory
+
+_COMMAND = """\
+import os, sys, time
+from twisted.internet.task import deferLater
+from twistdp.cli.running import run_on_reactor
+
+async def main(reactor):
+    waiting = deferLater(reactor, 0.2)
+    with open(os.environ["TWISTDP_TEST_CLOCK"], "w") as file:
+        file.write(sys.argv[1])
+    begun = time.monotonic()
+    await waiting
+    return 0 if 0.15 < time.monotonic() - begun else 1
+
+sys.exit(run_on_reactor(main))
+"""
+
+
+class RunningTests(SynchronousTestCase):
+    """`run_on_reactor`"""
+
+    def test_the_wall_clock_is_set(self) -> None:
+        """What a command waits for comes in its time."""
+        clock = WallClock(temporary_directory(self))
+        for step in STEPS:
+            done = subprocess.run(
+                [sys.executable, "-c", _COMMAND, str(step)],
+                env={**os.environ, **clock.env},
+                timeout=20,
+                check=False,
+            )
+            self.assertEqual(done.returncode, 0, step)
