@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from twistdp.errors import CallTimedOut, PeerUnavailable
 from twistdp.rpc import bridge
+from twistdp.rpc.address import Peer
 from twistdp.rpc.codec import M, encoded, parsed
 from twistdp.rpc.needs import check_needs
 from twistdp.rpc.status import error_from
@@ -46,6 +47,7 @@ class Channel:
             ("grpc.max_receive_message_length", max_receive),
         ]
         self._channel: grpc.aio.Channel | None = None
+        self._peer: Peer | None = None
         self._closed = False
 
     def unary(
@@ -86,7 +88,7 @@ class Channel:
         channel, self._channel = self._channel, None
         if channel is None:
             return succeed(None)
-        return bridge.deferred_from(channel.close(), self._loop)
+        return bridge.deferred_from(self._end(channel), self._loop)
 
     def _open(self) -> grpc.aio.Channel:
         if self._closed:
@@ -94,10 +96,18 @@ class Channel:
         if self._channel is None:
             try:
                 check_needs()
+                self._peer = Peer(self._path)
             except OSError as error:
                 raise PeerUnavailable("UNAVAILABLE", str(error)) from error
-            self._channel = grpc.aio.insecure_channel(f"unix:{self._path}", options=self._options)
+            self._channel = grpc.aio.insecure_channel(self._peer.address, options=self._options)
         return self._channel
+
+    async def _end(self, channel: grpc.aio.Channel) -> None:
+        try:
+            await channel.close()
+        finally:
+            if self._peer is not None:
+                self._peer.close()
 
 
 class Stream(Generic[M]):

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 
 from twistdp.exhaustion import check_descriptors
 from twistdp.rpc import bridge
+from twistdp.rpc.address import address
 from twistdp.rpc.codec import encoded, parsed
 from twistdp.rpc.needs import check_needs
 from twistdp.rpc.socketfile import SocketFile
@@ -174,13 +175,13 @@ class Server(Service):
                 await self._end()
             if self._server is None:
                 check_needs()
-                address = self._file.claim()
+                bound = self._file.claim()
                 self._server = server = grpc.aio.server(handlers=self._handlers(loop))
                 try:
-                    server.add_insecure_port(f"unix:{address}")
+                    server.add_insecure_port(address(bound))
                 except RuntimeError as error:
-                    _check_binding(address)
-                    raise OSError(f"{self.path}: gRPC cannot bind {address}: {error}") from error
+                    _check_binding(bound)
+                    raise OSError(f"{self.path}: gRPC cannot bind {bound}: {error}") from error
                 await server.start()
             self.publish()
 
@@ -290,11 +291,11 @@ class Server(Service):
             await bridge.awaited(bridge.close(items), loop)
 
 
-def _check_binding(address: str) -> None:
+def _check_binding(path: str) -> None:
     """Raise the OSError that keeps gRPC, which does not tell, from binding a socket."""
     check_descriptors()
-    os.mknod(address, stat.S_IFSOCK | 0o600)
-    os.unlink(address)
+    os.mknod(path, stat.S_IFSOCK | 0o600)
+    os.unlink(path)
 
 
 def _report(failure: Failure) -> None:

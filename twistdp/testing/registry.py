@@ -151,7 +151,9 @@ class PluginsRegistry:
 
     async def _register(self, plugin: _Plugin) -> bool:
         """Do what a kubelet does for a socket; whether the plugin is registered now."""
-        channel = Channel(plugin.path, reactor=self._reactor, authority=quote(plugin.path, safe=""))
+        channel = Channel(
+            plugin.path, reactor=self._reactor, authority=quote(os.fsencode(plugin.path), safe="")
+        )
         try:
             info = await channel.unary(GET_INFO, InfoRequest(), PluginInfo, INFO_TIMEOUT)
             error = await self._use(plugin, info)
