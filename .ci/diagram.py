@@ -22,15 +22,15 @@ PARTS = {
     "ready-made scanners": "scanners",
     "service": "manager resource registrar streams inventory room answers hooks departures "
     "cdiparts notifying",
-    "scanning": "scanning watching preparing worker topology",
+    "scanning": "scanning watching outage preparing worker topology",
     "the kubelet's API": "kubelet",
     "gRPC on Twisted": "rpc",
     "inotify": "inotify inotifyfd",
     "log": "logs",
     "files and what runs out": "cdispecs sharedfile trust exhaustion descriptors klog",
     "pure": "_version accepting allocation arguments backoff calls cdi cdijson checking changes "
-    "coalescing condition devices errors health interfaces latest legible listing naming preferred "
-    "secrecy session settings summary",
+    "coalescing condition devices errors health interfaces latest legible listing naming places "
+    "preferred secrecy session settings summary",
 }
 """Every module or package of twistdp, by the part that it is of; a new one has to be added."""
 

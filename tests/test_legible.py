@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.legible import LONGEST, one_line, printable, shown
+from twistdp.legible import LONGEST, named, of_error, one_line, printable, shown
 
 
 class Mute:
@@ -67,3 +67,35 @@ class ShownTests(SynchronousTestCase):
         """Objects of one class look alike, for what is logged once."""
         one, other = object(), object()
         self.assertEqual((shown(one), shown([one])), (shown(other), shown([other])))
+
+
+class NamedTests(SynchronousTestCase):
+    """`named`"""
+
+    def test_few_and_many(self) -> None:
+        """The first few, and how many there are beyond."""
+        self.assertEqual(named([]), "")
+        self.assertEqual(named("abcdef"), "a, b, c, d, e, f")
+        self.assertEqual(named("abcdefg", most=2), "a, b and 5 more")
+
+
+class Sly(Exception):
+    """Cannot be shown."""
+
+    def __str__(self) -> str:
+        raise ValueError("no")
+
+
+class ErrorTests(SynchronousTestCase):
+    """`of_error`"""
+
+    def test_one_line(self) -> None:
+        """Class and text, on one line, without addresses."""
+        for error, text in (
+            (ValueError("a\nb"), "ValueError: a b"),
+            (KeyError(), "KeyError"),
+            (ValueError("<x at 0x7f01>"), "ValueError: <x>"),
+            (ValueError("x" * 400), f"ValueError: {'x' * 300}... (400 characters)"),
+            (Sly(), "Sly whose text raises ValueError"),
+        ):
+            self.assertEqual(of_error(error), text)

@@ -76,5 +76,15 @@ def shown(value: object, most: int = 300) -> str:
     return printable(text, most)
 
 
+def of_error(error: BaseException | None, most: int = 300) -> str:
+    """The class and the text of an exception of foreign code, in one line; never raises."""
+    kind = type(error).__name__
+    try:
+        text = _ADDRESS.sub("", " ".join(str(error).split()))
+    except Exception as again:
+        return f"{kind} whose text raises {type(again).__name__}"
+    return f"{kind}: {printable(text, most)}" if text else kind
+
+
 def _escape_control(character: str) -> str:
     return character if character == "\t" or character.isprintable() else escape(character)

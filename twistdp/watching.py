@@ -19,6 +19,9 @@ from twistdp.errors import BadTree
 from twistdp.exhaustion import SOON, mending
 from twistdp.inotify import ATTRIBUTES, CONTENTS, ENTRIES, Changes, Inotify, Watch
 from twistdp.interfaces import INotifier
+from twistdp.legible import of_error
+from twistdp.outage import News, Outage
+from twistdp.places import place_of
 from twistdp.secrecy import kind_of
 from twistdp.worker import Worker
 
@@ -99,6 +102,7 @@ class Discovery(Service):
         self._inotify = inotify
         self._scan_timeout = scan_timeout
         self._backoff = Backoff(0.5, 30.0)
+        self._outage = Outage()
         self._lacking: str | None = None
         """The remedy that the last scan was in need of."""
         self._worker = Worker(self._scanner_name, reactor)
@@ -204,14 +208,13 @@ class Discovery(Service):
         self._notifier.notify(tree)
         if not self.running:
             return  # whoever was notified has stopped us
-        self._backoff.reset()
-        self._lacking = None
         if self._watch():
             # What happened there before it was watched has made no event.
             self._changes = None
             self._again = True
         if full:
             self._schedule_rescan()
+        self._recovered()
         if self._again:
             self._coalescer.event()
 
@@ -222,15 +225,10 @@ class Discovery(Service):
             delay = self._backoff.next()
             if self._again:
                 delay = min(delay, SOON)
-            _log.failure(
-                "scanner {scanner}: the scan failed, the devices stay as they were; next try in "
-                "{delay:.1f} s",
-                failure,
-                scanner=self._scanner_name,
-                delay=delay,
-            )
+            self._report(failure, delay)
         else:
             delay = SOON
+            self._outage.failed(failure)
             if self._lacking != remedy:
                 self._lacking = remedy
                 _log.error(
@@ -242,6 +240,37 @@ class Discovery(Service):
                 )
         self._changes = None
         self._retry = self._reactor.callLater(delay, self._begin)
+
+    def _report(self, failure: Failure, delay: float) -> None:
+        """Log what is new about a failed scan."""
+        news = self._outage.failed(failure)
+        if news is News.STACK:
+            _log.failure(
+                "scanner {scanner}: the scan failed, the devices stay as they were; next try in "
+                "{delay:.1f} s",
+                failure,
+                scanner=self._scanner_name,
+                delay=delay,
+            )
+        elif news is News.LINE:
+            _log.error(
+                "scanner {scanner}: the scan failed with {error}, at {place}; next try in "
+                "{delay:.1f} s",
+                scanner=self._scanner_name,
+                error=of_error(failure.value),
+                place=place_of(failure),
+                delay=delay,
+            )
+
+    def _recovered(self) -> None:
+        self._backoff.reset()
+        self._lacking = None
+        if count := self._outage.over():
+            _log.info(
+                "scanner {scanner}: the scan works again, after {count} that failed",
+                scanner=self._scanner_name,
+                count=count,
+            )
 
     def _report_hung(self) -> None:
         _log.error(
