@@ -14,9 +14,10 @@ SECONDS   ?= 60
 SCHEDULES ?= 50000
 ROUNDS    ?= 1000
 SEED      ?= 0
+JOBS      ?= 1
 
 .PHONY: help demo test test-scaffold test-systemd test-image test-manifests test-lowest test-newest test-python \
-  bench conformance faults fuzz kill soak lint types format audit docs diagram protos update-k8s dist \
+  bench conformance faults fuzz kill mutants soak lint types format audit docs diagram protos update-k8s dist \
   version changelog clean
 
 help: ## this list
@@ -63,6 +64,9 @@ kill: $(VENV)/.run ## kill the plugin at random moments, TIMES=200
 
 fuzz: $(VENV)/.fuzz ## bad input, found by coverage: SECONDS=60 for each target
 	$(BIN)/python -m tests.fuzz $(SECONDS) $(FUZZ)
+
+mutants: $(VENV)/.mutants ## small faults in the core: does a test notice each? an hour (MODULES=, JOBS=)
+	JOBS=$(JOBS) $(BIN)/python -m tests.mutants $(MODULES)
 
 lint: $(VENV)/.lint ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -169,6 +173,10 @@ $(VENV)/.soak: $(VENV)/bin/python setup.cfg constraints.txt
 
 $(VENV)/.fuzz: $(VENV)/bin/python setup.cfg constraints.txt
 	$(PIP) install --constraint constraints.txt $(SELF) '.[test,fuzz]'
+	touch $@ $(VENV)/.test $(VENV)/.run
+
+$(VENV)/.mutants: $(VENV)/bin/python setup.cfg constraints.txt
+	$(PIP) install --constraint constraints.txt $(SELF) '.[test,mutants]'
 	touch $@ $(VENV)/.test $(VENV)/.run
 
 $(VENV)/.manifests: $(VENV)/bin/python setup.cfg constraints.txt

@@ -1,0 +1,58 @@
+"""Which modules are mutated, which tests must notice, and what none can notice."""
+
+import tomllib
+from pathlib import Path
+
+CORE = (
+    "latest",
+    "streams",
+    "session",
+    "registrar",
+    "inventory",
+    "departures",
+    "changes",
+    "coalescing",
+    "backoff",
+    "health",
+    "allocation",
+    "answers",
+    "accepting",
+    "preparing",
+    "watching",
+    "worker",
+    "scanning",
+    "hooks",
+    "manager",
+    "resource",
+    "inotify",
+    "rpc.bridge",
+    "rpc.server",
+    "rpc.socketfile",
+)
+"""The way from a scanner to the kubelet, without ``twistdp.``."""
+
+MORE_TESTS = {
+    "manager": ["tests.integration.test_life"],
+    "resource": ["tests.integration.test_life"],
+}
+"""Test modules of those that are hard to try alone."""
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def path_of(module: str) -> str:
+    """The file of a module, from the project's root."""
+    return f"twistdp/{module.replace('.', '/')}.py"
+
+
+def tests_of(module: str) -> list[str]:
+    """The test modules of a module: the one that mirrors it, then more of them."""
+    package, _, name = module.rpartition(".")
+    own = f"tests.{package}.test_{name}" if package else f"tests.test_{name}"
+    there = (ROOT / f"{own.replace('.', '/')}.py").exists()
+    return [own] * there + MORE_TESTS.get(module, [])
+
+
+def equivalent() -> dict[str, dict[str, str]]:
+    """By module: why a change of a line (``old -> new``) is none that could be seen."""
+    return tomllib.loads((ROOT / "tests/mutants/equivalent.toml").read_text())
