@@ -20,8 +20,8 @@ PARTS = {
     "conformance suite": "conformance",
     "emulated kubelet": "testing",
     "ready-made scanners": "scanners",
-    "service": "manager resource registrar streams inventory room answers hooks departures "
-    "cdiparts notifying",
+    "service": "manager resource registrar streams inventory alignment room answers hooks "
+    "departures cdiparts notifying",
     "scanning": "scanning watching outage preparing worker topology",
     "the kubelet's API": "kubelet",
     "gRPC on Twisted": "rpc",

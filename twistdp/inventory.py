@@ -1,5 +1,6 @@
 """The devices of one resource, encoded once and joined."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -62,6 +63,10 @@ class Inventory:
         """Bytes that a list of all devices has."""
         self.unhealthy = 0
         """How many devices are not healthy."""
+        self.placed = 0
+        """How many devices have a NUMA node, or several."""
+        self.nodes: Counter[int] = Counter()
+        """How many devices are on each NUMA node; a node with none is not there."""
         self.left_out: frozenset[str] = frozenset()
         """The devices that the list has no room for."""
         self.devices: Devices = {}
@@ -125,6 +130,11 @@ class Inventory:
         """Count an entry that is new, or one that is gone."""
         self.size += sign * len(entry.listed)
         self.unhealthy += sign * (entry.info.state != HEALTHY)
+        self.placed += sign * bool(entry.numa)
+        for node in entry.numa:
+            self.nodes[node] += sign
+            if not self.nodes[node]:
+                del self.nodes[node]
         if sign == 1:
             self._shared.add(entry.info)
         else:
@@ -165,6 +175,10 @@ class Inventory:
     def known(self, ids: Iterable[str]) -> dict[str, DeviceInfo]:
         """Those of the devices that there are, by id."""
         return {id_: self.devices[id_] for id_ in ids if id_ in self.devices}
+
+    def numa(self, device_id: str) -> Sequence[int]:
+        """The NUMA nodes of a device that there is, none where they are not known."""
+        return self._entries[device_id].numa
 
     def candidates(self, ids: Iterable[str]) -> "list[Candidate]":
         """Those of the devices that there are, as the policies want them, in natural order."""

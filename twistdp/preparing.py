@@ -52,6 +52,11 @@ class NumaNodes:
             ahead.clear()  # and gives back the room for thousands of devices
         return nodes
 
+    def absent(self, nodes: Iterable[int]) -> set[int]:
+        """Those of the NUMA nodes that this machine does not have."""
+        topology = Topology(self._sysfs)
+        return {node for node in nodes if not topology.has_node(node)}
+
 
 def alike(one: DeviceInfo, other: DeviceInfo) -> bool:
     """Whether two states of a device lead to the same NUMA nodes."""

@@ -8,6 +8,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from twistdp.alignment import Alignment
 from twistdp.answers import Answers
 from twistdp.cdiparts import CdiParts
 from twistdp.condition import ResourceCondition
@@ -75,6 +76,7 @@ class Resource(Service):
         self._emptied = emptied
         self._departures = Departures(settings.removal_grace, reactor, self._advertise)
         self._inventory = Inventory(name, devices, join=join, numa=numa)
+        self._alignment = Alignment(name, self._inventory, numa)
         self._said_left_out = 0
         self._cdi = CdiParts(*name.split("/"), settings=settings, reactor=reactor)
         self._answers = answers = Answers(
@@ -137,6 +139,7 @@ class Resource(Service):
         found = change({}, self._inventory.devices)
         self._tell(attrs.evolve(found, came=()))  # they have all come
         self._tell_left_out()
+        self._alignment.look()
         self._registrar.start()
 
     def stopService(self) -> Deferred[None]:
@@ -175,6 +178,7 @@ class Resource(Service):
         if listed or what:
             self._tell(what)
         self._tell_left_out()
+        self._alignment.look()
         if not devices:
             self._emptied()
 

@@ -125,6 +125,16 @@ class Topology:
                 waiting += self._group(directory)
         return frozenset(found)
 
+    def has_node(self, node: int) -> bool:
+        """Whether the machine has the node, by what the kubelet counts them by."""
+        if node not in self._present:
+            nodes = f"{self._prefix}devices/system/node"
+            # Where there is no list of nodes, nothing contradicts.
+            self._present[node] = (
+                self._directory(f"{nodes}/node{node}") is not None or self._directory(nodes) is None
+            )
+        return self._present[node]
+
     def _followed(self, link: str) -> str | None:
         """The real path of the directory that a link in sysfs leads to, never outside of it."""
         parent = self._directory(os.path.dirname(link))
@@ -202,17 +212,7 @@ class Topology:
         if match is None or len(value) == _LONGEST_VALUE:
             return None
         node = int(match[1])
-        return node if node < _MOST_NODES and self._is_present(node) else None
-
-    def _is_present(self, node: int) -> bool:
-        """Whether the machine has the node, by what the kubelet counts them by."""
-        if node not in self._present:
-            nodes = f"{self._prefix}devices/system/node"
-            # Where there is no list of nodes, nothing contradicts.
-            self._present[node] = (
-                self._directory(f"{nodes}/node{node}") is not None or self._directory(nodes) is None
-            )
-        return self._present[node]
+        return node if node < _MOST_NODES and self.has_node(node) else None
 
     def _slaves(self, directory: str) -> Iterator[str]:
         """The links to the block devices that a block device is made of."""
