@@ -121,20 +121,6 @@ def device_id(path_or_text: str | os.PathLike[str]) -> str:
     return plain[: MAX_DEVICE_ID - len(suffix)] + suffix
 
 
-def plain_id(name: str, *, distinguish: str = "") -> str:
-    """A device id for a file name: the name itself where it is short and plain.
-
-    Otherwise odd characters become ``-``, the name is cut, and a digest of the whole name is
-    appended.  `distinguish`, if given, is a text (such as the directory) whose digest is
-    appended too, to tell equal names apart.
-    """
-    suffix = f"-{digest(distinguish)}" if distinguish else ""
-    plain = _NOT_PLAIN.sub("-", name)
-    if plain != name or len(name) + len(suffix) > MAX_DEVICE_ID:
-        suffix = f"-{digest(name)}{suffix}"
-    return plain[: MAX_DEVICE_ID - len(suffix)] + suffix
-
-
 def private_directory(path: str, place: str | None = None) -> str:
     """Where the server of the socket `path` binds before the name appears: hidden, beside it.
 

@@ -1,67 +1,191 @@
 """Tests for `twistdp.scanners.matches`."""
 
 import os
-from itertools import groupby
+from collections.abc import Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.devices import HEALTHY, DeviceInfo, Mount
-from twistdp.naming import digest, plain_id
-from twistdp.scanners.matches import Match, Matches
+from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec
+from twistdp.scanners.matches import REST, Match, Matches
+from twistdp.scanners.patterns import Identity
 
-NAMES = ["n", "m", f"n-{digest('/a')}", "odd name", f"odd-name-{digest('odd name')}"]
-"""Among them some that are the ids of others."""
+PATHS = [f"/{directory}/{name}" for directory in "abc" for name in ("n", "m", "o")]
 
-PATHS = [f"/{directory}/{name}" for directory in "abc" for name in NAMES]
-
-
-def match(path: str, real: str, order: int) -> Match:
-    """A match whose device tells it from all others."""
-    return Match(order, path, real, 0, DeviceInfo(HEALTHY, mounts=[Mount(real, path)]))
+MS = 1_000_000
+"""Nanoseconds."""
 
 
-matches = st.builds(match, st.sampled_from(PATHS), st.sampled_from("xyzuvw"), st.integers(0, 1))
+def node(real: str, index: int = 0) -> Match:
+    """A node under its own name."""
+    return Match(index, real, real, 0, DeviceSpec(real))
 
 
-def anew(matches: list[Match], most: int) -> dict[str, DeviceInfo]:
-    """The devices of matches, from nothing."""
-    ordered = sorted(matches, key=lambda match: (match.index, match.path))
-    first: dict[str, Match] = {}
-    for one in ordered:
-        first.setdefault(one.real, one)
-    counted = list(first.values())[:most]
-    names = sorted(os.path.basename(one.path) for one in counted)
-    equal = {name for name, group in groupby(names) if len(list(group)) > 1}
-    return {
-        plain_id(name, distinguish=directory if name in equal else ""): one.info
-        for one in counted
-        for directory, name in [os.path.split(one.path)]
-    }
+def link(path: str, real: str, made: int = 0, identity: int = 1, index: int = 0) -> Match:
+    """A link to a node; `made` in milliseconds."""
+    return Match(index, path, real, 0, DeviceSpec(path), made * MS, (0, identity, 0))
+
+
+def made_by(is_still: bool = True) -> Matches:
+    """Matches whose devices are called by their paths."""
+
+    def device(name: str, matches: Sequence[Match]) -> DeviceInfo:
+        first = matches[0].part
+        assert isinstance(first, DeviceSpec)
+        return DeviceInfo(HEALTHY, nodes=[first])
+
+    def still(path: str, identity: Identity) -> bool:
+        return is_still
+
+    return Matches(lambda match: match.path, device, lambda name: [name], still)
+
+
+matches = st.one_of(
+    st.builds(node, st.sampled_from(PATHS), st.integers(0, 1)),
+    st.builds(
+        link,
+        st.sampled_from(PATHS),
+        st.sampled_from([*PATHS, "/x", "/y"]),
+        st.sampled_from([0, 1, 70, 75, 1000]),
+        st.integers(1, 2),
+        st.integers(0, 1),
+    ),
+)
 
 
 class MatchesTests(SynchronousTestCase):
     """`Matches`"""
 
-    @given(st.lists(matches, max_size=40))
+    @given(st.lists(st.lists(matches, max_size=4), max_size=15), st.booleans())
     @settings(deadline=None)
-    def test_equals_one_made_anew(self, changes: list[Match]) -> None:
+    def test_equals_one_made_anew(self, batches: list[list[Match]], is_still: bool) -> None:
         """Whatever was added, removed and replaced, the devices are those of what is there."""
-        subject = Matches()
+        subject = made_by(is_still)
         there: dict[str, Match] = {}
-        for change in changes:
-            old = there.pop(change.path, None)
-            self.assertIs(subject.get(change.path), old)
-            if old is not None:
-                subject.remove(old)
-            if old is None or old.index != change.index:
-                subject.add(change)
-                there[change.path] = change
+        for batch in batches:
+            known = dict(subject.known)
+            for change in batch:
+                old = there.pop(change.path, None)
+                self.assertIs(subject.get(change.path), old)
+                if old is not None:
+                    subject.remove(old)
+                if old is None or old.index != change.index:
+                    subject.add(change)
+                    there[change.path] = change
+            subject.settle()
+            self.assertEqual(subject.unsettled(), {})
+            fresh = made_by(is_still)
+            fresh.known.update(known)
+            fresh.update(there)
+            fresh.settle()
             for most in (99, 2):
-                self.assertEqual(subject.devices(most), anew(list(there.values()), most))
-            self.assertEqual(len(subject), len({one.real for one in there.values()}))
+                self.assertEqual(subject.devices(most), fresh.devices(most))
+            self.assertEqual(len(subject), len(fresh))
             self.assertEqual(set(subject), set(there.values()))
-        for one in there.values():
-            subject.remove(one)
-        self.assertEqual(vars(subject), vars(Matches()))
+            reals = [there[id_].real for id_ in subject.devices(99)]
+            self.assertEqual(len(reals), len(set(reals)))
+
+    def test_forgets(self) -> None:
+        """Nothing is left of what is gone."""
+        subject = made_by(is_still=False)
+        all_ = [node("/a/n"), link("/b/n", "/a/n", index=1), link("/b/m", "/x")]
+        for match in all_:
+            subject.add(match)
+        subject.settle()
+        for match in all_:
+            subject.remove(match)
+        subject.settle()
+        subject.without_effect.clear()
+        self.assertEqual(
+            [value for value in vars(subject).values() if isinstance(value, dict | set) and value],
+            [],
+        )
+        self.assertEqual((len(subject), list(subject)), (0, []))
+
+
+class NameTests(SynchronousTestCase):
+    """Which of several names a file is known by."""
+
+    def listed(self, *all_: Match) -> list[str]:
+        """The devices of all these, found at once."""
+        subject = made_by()
+        subject.update({match.path: match for match in all_})
+        subject.settle()
+        return list(subject.devices(99))
+
+    def test_own_name(self) -> None:
+        """A file's own name comes before links of earlier patterns, and before other directories'
+        names of it.
+        """
+        self.assertEqual(self.listed(link("/a/n", "/x"), node("/x", 1)), ["/x"])
+        through = Match(0, "/a/x", "/x", 0, DeviceSpec("/a/x"))
+        self.assertEqual(self.listed(through, node("/x", 1)), ["/x"])
+        self.assertEqual(self.listed(through, link("/a/n", "/x")), ["/a/x"])
+
+    def test_links_made_together(self) -> None:
+        """Of links made together the first counts, by pattern and natural order."""
+        self.assertEqual(self.listed(link("/a/n10", "/x", 0), link("/a/n9", "/x", 40)), ["/a/n9"])
+        both = [link("/a/n1", "/x", 0, index=1), link("/b/n2", "/x", 40)]
+        self.assertEqual(self.listed(*both), ["/b/n2"])
+
+    def test_links_made_later(self) -> None:
+        """A link that was made later does not count, whoever looks first when both are there."""
+        late = 1000 * REST + 20
+        both = [link("/a/n9", "/x", 0), link("/a/n1", "/x", int(late))]
+        self.assertEqual(self.listed(*both), ["/a/n9"])
+        three = [*both, link("/a/n2", "/x", 45)]
+        self.assertEqual(self.listed(*three), ["/a/n1"])  # one after the other
+
+    def test_links_touched(self) -> None:
+        """What changes a link's time later, as udev does, changes no name."""
+        first = link("/a/n9", "/x", 0)
+        subject = made_by()
+        subject.add(first)
+        subject.settle()
+        subject.remove(first)
+        for match in (link("/a/n9", "/x", 5000), link("/a/n1", "/x", 5000)):
+            subject.add(match)
+        subject.settle()
+        self.assertEqual(list(subject.devices(9)), ["/a/n9"])
+
+    def test_link_to_another_file(self) -> None:
+        """A file whose link leads elsewhere is left out as long as it is there: a pod may hold it.
+
+        It is found again when the link leads back.
+        """
+        mine, other = link("/a/n", "/x", identity=1), link("/a/n", "/y", identity=2)
+        second = link("/a/o", "/x", identity=1)
+        subject = made_by()
+        subject.update({"/a/n": mine, "/a/o": second})
+        subject.settle()
+        subject.update({"/a/n": other, "/a/o": second})
+        subject.settle()
+        self.assertEqual({id_: os.path.basename(id_) for id_ in subject.devices(9)}, {"/a/n": "n"})
+        self.assertEqual([known.path for known in subject.lost.values()], ["/a/n"])
+        subject.update({"/a/n": mine, "/a/o": second})
+        subject.settle()
+        self.assertEqual(list(subject.devices(9)), ["/a/n"])
+        self.assertEqual(list(subject.lost), ["/y"])
+
+    def test_another_file_in_its_place(self) -> None:
+        """A new file under a path is named anew."""
+        subject = made_by()
+        subject.update({"/a/n": link("/a/n", "/x", identity=1)})
+        subject.settle()
+        subject.update({"/a/o": link("/a/o", "/x", identity=2)})
+        self.assertEqual(subject.unsettled(), {"/x": ["/a/o"]})
+        subject.settle()
+        self.assertEqual(list(subject.devices(9)), ["/a/o"])
+
+    def test_all_links_gone(self) -> None:
+        """While the file is there its name is kept, when it is gone the name is forgotten."""
+        for is_still, listed in ((True, []), (False, ["/a/o"])):
+            subject = made_by(is_still)
+            subject.update({"/a/n": link("/a/n", "/x")})
+            subject.settle()
+            subject.update({})
+            subject.settle()
+            subject.update({"/a/o": link("/a/o", "/x")})
+            subject.settle()
+            self.assertEqual(list(subject.devices(9)), listed)

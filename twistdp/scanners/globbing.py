@@ -1,40 +1,58 @@
 """Devices by file name patterns."""
 
-import glob
 import os
 import stat
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from time import sleep
+from typing import Final
 
 from twisted.logger import Logger
 
 from twistdp.accepting import check_device
 from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
 from twistdp.errors import BadDevice
-from twistdp.naming import check_resource_type
-from twistdp.scanners.matches import Match, Matches
-from twistdp.scanners.patterns import ABSENT, Pattern, link_steps, looked_at, real_path
+from twistdp.naming import check_resource_type, device_id
+from twistdp.scanners.complaints import Complaints
+from twistdp.scanners.matches import REST, Match, Matches
+from twistdp.scanners.patterns import (
+    ABSENT,
+    Pattern,
+    identity,
+    is_directory,
+    is_still,
+    link_steps,
+    looked_at,
+    real_path,
+)
 from twistdp.watching import WatchingScanner
 
 _log = Logger()
 
-_MOST_COMPLAINTS = 100
-"""So many files that are left out are told: in some directories anybody may make files."""
+_MOST_RESTS: Final = 10
+"""So often more links to new devices are waited for."""
 
 
 class GlobScanner(WatchingScanner):
     """Every device node whose path matches a pattern is a device of one resource.
 
     `resource` is the resource's name after the slash.  `pattern` are absolute paths with the
-    wildcards of a shell (``*``, ``?``, ``[...]``, no ``**``), repeatable or comma separated.
-    With ``nodes_only=False`` plain files count too and are mounted.  `permissions` are letters
-    of ``rwm``; without ``w`` plain files are mounted read-only.  `max_devices` is a guard
-    against a pattern that matches too much; so many still fit into one message to the kubelet.
+    wildcards of a shell (``*``, ``?``, ``[...]``, no ``**``), repeatable or comma separated.  A
+    pattern without wildcards that names a directory makes all nodes in it one device.  With
+    ``nodes_only=False`` plain files count too and are mounted.  `permissions` are letters of
+    ``rwm``; without ``w`` plain files are mounted read-only.  `max_devices` is a guard against a
+    pattern that matches too much; so many still fit into one message to the kubelet.
 
-    The id is the file name, made a valid id where it is none; equal names from different
-    directories get a hash of the directory.  Links are followed: the node behind one is given
-    to the container under the name that matched.  Several names of one node are one device,
-    called by the first pattern that matches.
+    With `count`, each device is listed that often, for so many pods.  `container_path` is where the
+    container finds what matched, for a directory the directory's place.  With `together`, all that
+    matches is one device, named like the resource.
+
+    The id is the path from the directory that all patterns have in common before their first
+    wildcards, made a valid id by `twistdp.device_id`; with `count` a number from 0 follows.  It
+    depends on nothing else.  The container gets the path that matched, which may be a link.
+    Several names of one node are one device: by its own name where that matches, otherwise by the
+    first link that udev made when it appeared, by pattern and then by name; it keeps that name as
+    long as the node is there.
     """
 
     def __init__(
@@ -44,6 +62,9 @@ class GlobScanner(WatchingScanner):
         permissions: str = "rw",
         nodes_only: bool = True,
         max_devices: int = 50_000,
+        count: int | None = None,
+        container_path: str | None = None,
+        together: bool = False,
     ) -> None:
         texts = [pattern] if isinstance(pattern, str) else pattern
         parts = [part.strip() for text in texts for part in text.split(",") if part.strip()]
@@ -51,28 +72,46 @@ class GlobScanner(WatchingScanner):
             raise ValueError("pattern: give at least one, such as /dev/ttyUSB*")
         if max_devices < 1:
             raise ValueError(f"max_devices {max_devices}: it must be at least 1")
+        if count is not None and not 1 <= count <= max_devices:
+            raise ValueError(f"count {count}: it must be from 1 to max_devices, {max_devices}")
+        if together and container_path is not None:
+            raise ValueError(
+                f"container_path {container_path!r}: with together=true several nodes would be at "
+                "that one path; leave one of the two out"
+            )
         self.resource = check_resource_type(resource)
         self._patterns = [Pattern.parse(index, text) for index, text in enumerate(parts)]
+        self._base = os.path.join(os.path.commonpath([p.top for p in self._patterns]), "")
         self._permissions = permissions
-        check_device(DeviceInfo(HEALTHY, nodes=[DeviceSpec("/", "/", permissions)]))
+        self._container_path = container_path
+        inside = "/" if container_path is None else container_path
+        check_device(DeviceInfo(HEALTHY, nodes=[DeviceSpec("/", inside, permissions)]))
         self._nodes_only = nodes_only
         self._max_devices = max_devices
-        self._matches = Matches()
+        self._count = count
+        self._together = together
+        self._matches = Matches(self._named, self._device, self._ids, is_still)
         self._directories: dict[str, list[Pattern]] = {}
-        self._parents: set[str] = set()  # where directories that wildcards stand for appear
+        self._parents: set[str] = set()  # where directories that patterns stand for appear
         self._targets: dict[str, set[str]] = {}  # what links lead to: the links
-        self._said: set[str] = set()
+        self._complaints = Complaints(self._warn)
+        self._overruled: set[int] = set()  # patterns that this was said of
         # Written contents do not matter, and in /dev they would be reported all the time.
         super().__init__(self._watched(), contents=False)
 
     def discover(self) -> DeviceTree:
+        """List all directories."""
+        self._look()
+        return self._tree(everything=True)
+
+    def _look(self) -> None:
         """List all directories."""
         unknown: list[str] = []
         listed: set[str] = set()
 
         def keep(path: str, error: OSError) -> None:
             unknown.append(path)
-            self._complain(
+            self._complaints.add(
                 path, f"cannot look at {path!r}, its devices stay as they were: {error.strerror}"
             )
 
@@ -83,6 +122,10 @@ class GlobScanner(WatchingScanner):
             self._parents.update(path for level in above for path in level)
             for directory in directories:
                 self._directories.setdefault(directory, []).append(pattern)
+            if pattern.is_literal:
+                self._parents.add(pattern.directory)
+                if is_directory(pattern.text, keep):
+                    self._directories.setdefault(pattern.text, []).append(pattern.inside())
         # What is below need not have gone, and is listed again as soon as that is possible.
         self._parents |= {path for path in parents if _is_below(path, unknown)}
         for directory in known.keys() - self._directories:
@@ -95,9 +138,10 @@ class GlobScanner(WatchingScanner):
             entries = looked_at(directory, _entries, keep)
             if entries is None:
                 if directory not in unknown and os.path.exists(directory):
-                    self._complain(directory, f"cannot look at {directory!r}: it is no directory")
+                    self._complaints.add(
+                        directory, f"cannot look at {directory!r}: it is no directory"
+                    )
                 continue
-            self._said.discard(directory)
             listed.add(directory)
             for entry in entries:
                 plain = _is_plain(entry)
@@ -114,20 +158,19 @@ class GlobScanner(WatchingScanner):
                     found[match.path] = match
         self._matches.update(found)
         self.paths = self._watched()
-        return self._tree()
 
     def follow(self, changed: Collection[str]) -> DeviceTree:
         """Look again at these paths only."""
         paths = {path for path in changed if os.path.dirname(path) in self._directories}
         links = {link for path in changed for link in self._targets.get(path, ())}
         known = self._directories.keys() | self._parents
-        if any(path in self._directories for path in changed):
+        if any(path in self._directories for path in {*changed, *links}):
             return self.discover()  # whoever may list a directory now need not have been before
         if any(
             os.path.dirname(path) in self._parents and (path in known or os.path.isdir(path))
-            for path in changed
+            for path in {*changed, *links}
         ):
-            return self.discover()  # a directory that a wildcard stands for may have come or gone
+            return self.discover()  # a directory that a pattern stands for may have come or gone
         targets = len(self._targets)
         real = {
             directory: real_path(directory) for directory in map(os.path.dirname, paths | links)
@@ -143,17 +186,13 @@ class GlobScanner(WatchingScanner):
                     self._matches.add(match)
         if len(self._targets) != targets:
             self.paths = self._watched()
-        return self._tree()
+        return self._tree(everything=False)
 
     def _watched(self) -> list[str]:
         """The directories to watch: those that are listed, those that wildcards in the middle
         of a pattern start from, and those that links lead to."""
         watched = dict.fromkeys([*self._directories, *self._parents])
-        for pattern in self._patterns:
-            directory = pattern.directory
-            while glob.has_magic(directory):
-                directory = os.path.dirname(directory)
-            watched[directory] = None
+        watched.update(dict.fromkeys(pattern.top for pattern in self._patterns))
         watched.update(dict.fromkeys(os.path.dirname(target) for target in self._targets))
         return list(watched)
 
@@ -176,62 +215,123 @@ class GlobScanner(WatchingScanner):
         else:
             return None
         before = self._matches.get(path)
+        made = known = None
         try:
-            kind = stat.S_IFREG if plain else stat.S_IFMT(os.lstat(path).st_mode)
+            status = None if plain else os.lstat(path)
+            kind = stat.S_IFREG if status is None else stat.S_IFMT(status.st_mode)
             real = os.path.join(real_directory, name)
             if real == path:
                 real = path  # one text for both, for each of thousands of devices
-            if kind == stat.S_IFLNK:
+            if status is not None and kind == stat.S_IFLNK:
                 for step in link_steps(path):
                     self._targets.setdefault(step, set()).add(path)
-                kind = stat.S_IFMT(os.stat(path).st_mode)
-                real = real_path(path)
-            if before is not None and before.kind == kind and before.real == real:
+                made = status.st_mtime_ns
+                status = os.stat(path)
+                kind, known, real = stat.S_IFMT(status.st_mode), identity(status), real_path(path)
+            if before is not None and (
+                (before.kind, before.real, before.made, before.identity, before.whole)
+                == (kind, real, made, known, pattern.whole)
+            ):
                 return before
-            info = self._device(path, real, kind)
+            part = self._part(path, kind, pattern.whole)
         except FileNotFoundError:
             return None  # gone meanwhile, or a link to what is not there yet
         except OSError as error:
             if error.errno in ABSENT:
-                self._complain(path, f"left out {path!r}: {error}")
+                self._complaints.add(path, f"left out {path!r}: {error}")
                 return None
-            self._complain(path, f"cannot look at {path!r}, it stays what it was: {error.strerror}")
+            self._complaints.add(
+                path, f"cannot look at {path!r}, it stays what it was: {error.strerror}"
+            )
             return before
         except BadDevice as error:
-            self._complain(path, f"left out {path!r}: {error}")
+            self._complaints.add(path, f"left out {path!r}: {error}")
             return None
-        return None if info is None else Match(pattern.index, path, real, kind, info)
+        if part is None:
+            return None
+        return Match(pattern.index, path, real, kind, part, made, known, pattern.whole)
 
-    def _device(self, path: str, real: str, kind: int) -> DeviceInfo | None:
+    def _part(self, path: str, kind: int, whole: str | None) -> DeviceSpec | Mount | None:
+        """What a container gets of a file; None if it is nothing to get."""
+        inside = path
+        if self._container_path is not None:
+            inside = self._container_path
+            if whole is not None:
+                inside = os.path.join(inside, os.path.basename(path))
+        part: DeviceSpec | Mount
         if stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
-            info = DeviceInfo(HEALTHY, nodes=[DeviceSpec(real, path, self._permissions)])
+            part = DeviceSpec(path, inside, self._permissions)
+            info = DeviceInfo(HEALTHY, nodes=[part])
         elif stat.S_ISREG(kind) and not self._nodes_only:
-            info = DeviceInfo(HEALTHY, mounts=[Mount(real, path, "w" not in self._permissions)])
+            part = Mount(path, inside, "w" not in self._permissions)
+            info = DeviceInfo(HEALTHY, mounts=[part])
         else:
             return None
-        if not (path.isascii() and real.isascii()):  # nothing else can be wrong with it
+        if not path.isascii():  # nothing else can be wrong with it
             check_device(info)
-        return info
+        return part
 
-    def _tree(self) -> DeviceTree:
+    def _named(self, match: Match) -> str:
+        """The id of a match's device, but for the number that `count` adds."""
+        if self._together:
+            return self.resource
+        return device_id((match.whole or match.path).removeprefix(self._base))
+
+    def _ids(self, name: str) -> list[str]:
+        """What a device is listed as."""
+        if self._count is None:
+            return [name]
+        return [device_id(f"{name}-{number}") for number in range(self._count)]
+
+    def _device(self, name: str, matches: Sequence[Match]) -> DeviceInfo:
+        """What the matches of one name make together."""
+        if not (self._together or matches[0].whole):
+            matches = matches[:1]
+        return DeviceInfo(
+            HEALTHY,
+            nodes=tuple(match.part for match in matches if isinstance(match.part, DeviceSpec)),
+            mounts=tuple(match.part for match in matches if isinstance(match.part, Mount)),
+            group=name if self._count is not None else None,
+        )
+
+    def _tree(self, everything: bool) -> DeviceTree:
+        """What was found, once links to what is new have all been made; logs what is wrong."""
+        under_way: dict[str, list[str]] = {}
+        for _ in range(_MOST_RESTS):
+            if (unsettled := self._matches.unsettled()) == under_way:
+                break
+            under_way = unsettled
+            # A little longer than files' times are exact.
+            sleep(REST + 0.01)
+            self._look()
+        self._matches.settle()
+        for real, known in self._matches.lost.items():
+            self._complaints.add(
+                real,
+                f"left out {real!r}: it is known as {known.path!r}, which leads elsewhere now, and "
+                "pods may have it under that name; it is listed again when the link leads back, or "
+                "when it is plugged in again",
+            )
+        for index in sorted(self._matches.without_effect - self._overruled):
+            self._overruled.add(index)
+            self._warn(
+                f"pattern {self._patterns[index].text!r} has no effect on devices that another "
+                "pattern matches by their own names, for those count; give it alone, and ids stay "
+                "the same when devices are plugged in again"
+            )
         tree = DeviceTree()
         if len(self._matches) > self._max_devices:
-            self._complain(
+            self._complaints.add(
                 "max_devices",
                 f"{len(self._matches)} devices match, more than max_devices={self._max_devices}: "
                 "the rest is left out; narrow the pattern or raise max_devices",
             )
         if devices := self._matches.devices(self._max_devices):
             tree.add_devices(self.resource, devices)
+        self._complaints.end(everything)
         return tree
 
-    def _complain(self, about: str, text: str) -> None:
-        """Log, once for each thing that is wrong, but not without end."""
-        if about in self._said or len(self._said) > _MOST_COMPLAINTS:
-            return
-        self._said.add(about)
-        if len(self._said) > _MOST_COMPLAINTS:
-            text = "there is more that is wrong, which is not told"
+    def _warn(self, text: str) -> None:
         _log.warn("{resource}: {text}", resource=self.resource, text=text)
 
 

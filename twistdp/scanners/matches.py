@@ -1,29 +1,40 @@
-"""The files that match patterns, and the devices that they come to."""
+"""The files that match patterns, and the devices that they make."""
 
-import os
 import stat
 from bisect import insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
+from operator import attrgetter
+from typing import Final
 
 import attrs
 
-from twistdp.devices import DeviceInfo, Devices
-from twistdp.naming import natural_key, plain_id
+from twistdp.devices import DeviceInfo, Devices, DeviceSpec, Mount
+from twistdp.naming import natural_key
+from twistdp.scanners.patterns import Identity
+
+REST: Final = 0.05
+"""Seconds without a new link to a node after which udev is taken to have made all of them."""
 
 
 @attrs.frozen
 class Match:
-    """A file that a pattern matches, and the device that it is.
+    """A file that a pattern matches.
 
     `index` is the pattern's, `real` the file's path without links, and `kind` what `stat.S_IFMT`
-    says of it: as long as these stay, so does the device.
+    says of it.  `made` is when the link was made, in nanoseconds, and `identity` that of the file
+    that it leads to; both are None for what is no link.  `whole` is the directory that makes one
+    device together with all that is in it.  `part` is what a container gets.
     """
 
     index: int
     path: str
     real: str
     kind: int
-    info: DeviceInfo
+    part: DeviceSpec | Mount
+    made: int | None = None
+    identity: Identity | None = None
+    whole: str | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -41,17 +52,16 @@ class _Groups:
 
     _groups: dict[str, "Match | list[Match]"] = attrs.Factory(dict)
 
-    def __len__(self) -> int:
-        return len(self._groups)
+    def __contains__(self, text: str) -> bool:
+        return text in self._groups
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._groups)
 
     def of(self, text: str) -> Sequence[Match]:
         """Those of a text; valid until the next change."""
         group = self._groups.get(text, ())
         return (group,) if isinstance(group, Match) else group
-
-    def firsts(self) -> list[Match]:
-        """The first one of each text."""
-        return [self.of(text)[0] for text in self._groups]
 
     def add(self, text: str, match: Match) -> None:
         """Add one that is not there."""
@@ -73,25 +83,59 @@ class _Groups:
                 self._groups[text] = group[0]
 
 
-class Matches:
-    """Matching files; of those that are one file the first one counts: by pattern, then by path.
+@attrs.frozen
+class Known:
+    """A file that is known by a link to it."""
 
-    To add and to remove one costs what it concerns, whatever there is else.
+    identity: Identity
+    path: str
+
+
+class Matches:
+    """Matching files, and one device for each of them, however many names it has.
+
+    A file's own name counts.  Where only links to it match, it is the first one of those that were
+    made one after the other when it appeared: by pattern, then by path.  That link stays its name
+    as long as the file is there, whatever becomes of the link, since a pod may have the device
+    under it: where it leads elsewhere, the file is left out.
+
+    `named` gives the name of a match's device, `device` what the matches of one name make
+    together, and `ids` the ids that it is listed under.  `is_still` tells whether a path is the
+    file of an identity.
+
+    To add and to remove a file, and to settle, costs what it concerns, whatever there is else.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        named: Callable[[Match], str],
+        device: Callable[[str, Sequence[Match]], DeviceInfo],
+        ids: Callable[[str], Iterable[str]],
+        is_still: Callable[[str, Identity], bool],
+    ) -> None:
+        self._named = named
+        self._device = device
+        self._ids = ids
+        self._is_still = is_still
         self._by_path: dict[str, Match] = {}
         self._by_real = _Groups()
-        self._by_name = _Groups()  # those that count
-        self._by_id = _Groups()
+        self._changed: set[str] = set()  # of these real paths, the name may be another
+        self._names: dict[str, Match] = {}  # by real path
+        self._by_id = _Groups()  # those that count
         self._devices: dict[str, DeviceInfo] = {}
+        self.known: dict[str, Known] = {}
+        """By real path: the files that are known by links."""
+        self.lost: dict[str, Known] = {}
+        """Those of them whose link leads elsewhere, or nowhere, while they are still there."""
+        self.without_effect: set[int] = set()
+        """Patterns that match links to files which another one matches by their own names."""
 
     def __iter__(self) -> Iterator[Match]:
         return iter(self._by_path.values())
 
     def __len__(self) -> int:
         """How many devices there are."""
-        return len(self._by_real)
+        return len(self._devices)
 
     def get(self, path: str) -> Match | None:
         """What is known of a path."""
@@ -101,73 +145,119 @@ class Matches:
         """The devices by id, the first `most` of them."""
         if len(self) <= most:
             return self._devices
-        first = Matches()
-        first.update(
-            {match.path: match for match in sorted(self._by_real.firsts(), key=_order)[:most]}
-        )
-        return first._devices
+        bases = sorted(self._by_id, key=lambda base: _order(self._by_id.of(base)[0]))
+        listed = [id_ for base in bases for id_ in self._ids(base)][:most]
+        return {id_: self._devices[id_] for id_ in listed}
 
     def update(self, found: Mapping[str, Match]) -> None:
         """Have just these, by path; what is the very same as before costs next to nothing."""
         fresh = [match for path, match in found.items() if self._by_path.get(path) is not match]
         for path in [path for path, old in self._by_path.items() if found.get(path) is not old]:
             self.remove(self._by_path[path])
-        for match in sorted(fresh, key=_order):
+        for match in fresh:
             self.add(match)
 
     def add(self, match: Match) -> None:
         """Add a file whose path is not known."""
         self._by_path[match.path] = match
-        counted = self._by_real.of(match.real)[:1]
         self._by_real.add(match.real, match)
-        if self._by_real.of(match.real)[0] is match:
-            for other in counted:
-                self._discount(other)
-            self._count(match)
+        self._changed.add(match.real)
 
     def remove(self, match: Match) -> None:
         """Remove a file that was added."""
         del self._by_path[match.path]
-        counted = self._by_real.of(match.real)[0] is match
         self._by_real.remove(match.real, match)
-        if counted:
-            self._discount(match)
-            for other in self._by_real.of(match.real)[:1]:
-                self._count(other)
+        self._changed.add(match.real)
 
-    def _count(self, match: Match) -> None:
-        name = os.path.basename(match.path)
-        namesakes = self._by_name.of(name)
-        if len(namesakes) == 1:
-            self._unname(namesakes[0], name, alone=True)
-            self._name(namesakes[0], name, alone=False)
-        self._name(match, name, alone=not namesakes)
-        self._by_name.add(name, match)
+    def unsettled(self) -> dict[str, list[str]]:
+        """Links to files that were not known so far: more of them may be under way."""
+        return {
+            real: [match.path for match in matches]
+            for real in self._changed
+            if (matches := self._by_real.of(real))
+            and all(match.made is not None for match in matches)
+            and not self._is_known(real, matches)
+        }
 
-    def _discount(self, match: Match) -> None:
-        name = os.path.basename(match.path)
-        self._unname(match, name, alone=len(self._by_name.of(name)) == 1)
-        self._by_name.remove(name, match)
-        namesakes = self._by_name.of(name)
-        if len(namesakes) == 1:
-            self._unname(namesakes[0], name, alone=False)
-            self._name(namesakes[0], name, alone=True)
+    def settle(self) -> None:
+        """Let what was added and removed count."""
+        touched: dict[str, None] = {}
+        for real in self._changed | self.lost.keys():
+            before, now = self._names.get(real), self._name(real)
+            if now is before:
+                continue
+            if before is not None:
+                id_ = self._named(before)
+                self._by_id.remove(id_, before)
+                del self._names[real]
+                touched[id_] = None
+            if now is not None:
+                id_ = self._named(now)
+                self._by_id.add(id_, now)
+                self._names[real] = now
+                touched[id_] = None
+        self._changed.clear()
+        for base in touched:
+            if base not in self._by_id:
+                for id_ in self._ids(base):
+                    del self._devices[id_]
+        present = (base for base in touched if base in self._by_id)
+        for base in sorted(present, key=lambda base: _order(self._by_id.of(base)[0])):
+            device = self._device(base, self._by_id.of(base))
+            for id_ in self._ids(base):
+                if self._devices.get(id_) != device:
+                    self._devices[id_] = device
 
-    def _name(self, match: Match, name: str, alone: bool) -> None:
-        """Give a file its id; `alone` if no other has its name."""
-        id_ = _id(match, name, alone)
-        self._by_id.add(id_, match)
-        self._devices[id_] = self._by_id.of(id_)[-1].info
+    def _name(self, real: str) -> Match | None:
+        """The match that a file is listed as, if it is."""
+        matches = self._by_real.of(real)
+        self.lost.pop(real, None)
+        own = [match for match in matches if match.made is None]
+        if own:
+            self.known.pop(real, None)
+            self.without_effect.update(
+                {match.index for match in matches} - {match.index for match in own}
+            )
+            return min(own, key=lambda match: (match.path != real, *_order(match)))
+        if not self._is_known(real, matches):
+            if not matches:
+                self.known.pop(real, None)
+                return None
+            first = min(_made_together(matches), key=_order)
+            assert first.identity is not None
+            self.known[real] = Known(first.identity, first.path)
+            return first
+        known = self.known[real]
+        for match in matches:
+            if match.path == known.path:
+                return match
+        self.lost[real] = known
+        return None
 
-    def _unname(self, match: Match, name: str, alone: bool) -> None:
-        """Take back the id that it was given."""
-        id_ = _id(match, name, alone)
-        self._by_id.remove(id_, match)
-        if holders := self._by_id.of(id_):
-            self._devices[id_] = holders[-1].info
-        else:
-            del self._devices[id_]
+    def _is_known(self, real: str, matches: Sequence[Match]) -> bool:
+        """Whether a file is the one that a link was chosen for."""
+        known = self.known.get(real)
+        if known is None:
+            return False
+        if matches:
+            return any(match.identity == known.identity for match in matches)
+        return self._is_still(real, known.identity)
 
 
-def _id(match: Match, name: str, alone: bool) -> str:
-    return plain_id(name, distinguish="" if alone else os.path.dirname(match.path))
+def _made_together(links: Iterable[Match]) -> Iterator[Match]:
+    """Those that were made without a `REST` in between, beginning with the oldest.
+
+    Their times are compared with each other alone, so it does not matter how clocks are set now,
+    and a process that starts later finds the same.
+    """
+    ordered = sorted(links, key=attrgetter("made"))
+    latest = ordered[0].made or 0
+
+    def follows(link: Match) -> bool:
+        nonlocal latest
+        made = link.made or 0
+        near = made - latest <= REST * 1e9
+        latest = made
+        return near
+
+    return takewhile(follows, ordered)

@@ -26,28 +26,64 @@ _MOST_LINKS = 40
 """The kernel follows no longer chain of links (MAXSYMLINKS)."""
 
 
+Identity: TypeAlias = tuple[int, int, int]
+"""What tells a file from all others as long as it exists."""
+
+
+_ANYTHING = re.compile("")
+
+
 @attrs.frozen
 class Pattern:
-    """A glob pattern, its last part compiled; `index` is its place among the patterns."""
+    """A glob pattern, its last part compiled; `index` is its place among the patterns.
+
+    `text` is the pattern in its shortest form, the one in which the kernel reports paths.
+    `whole` is the directory all of whose files are one device; None: each is one of its own.
+    """
 
     index: int
+    text: str
     directory: str
     name: re.Pattern[str]
     hidden: bool
+    whole: str | None = None
 
     @classmethod
     def parse(cls, index: int, text: str) -> "Pattern":
         """Raises ValueError for a pattern that cannot be followed."""
         directory, name = os.path.split(text)
-        if not text.startswith("/") or not name:
-            raise ValueError(f"pattern {text!r}: give an absolute path, such as /dev/ttyUSB*")
+        if not text.startswith("/") or not name or name == ".":
+            raise ValueError(
+                f"pattern {text!r}: give an absolute path that ends in a name, such as /dev/ttyUSB*"
+            )
         if ".." in text.split("/"):
             raise ValueError(f"pattern {text!r}: '..' is not allowed; write the directory itself")
         if "\0" in text:
             raise ValueError(f"pattern {text!r}: no file's name has a NUL in it")
         if "**" in text:
             raise ValueError(f"pattern {text!r}: '**' is not supported; name the directories")
-        return cls(index, directory, re.compile(translate(name)), name.startswith("."))
+        directory = os.path.normpath(f"/{directory.lstrip('/')}")
+        text = os.path.join(directory, name)
+        return cls(index, text, directory, re.compile(translate(name)), name.startswith("."))
+
+    @property
+    def top(self) -> str:
+        """The directory before the first wildcard."""
+        directory = self.directory
+        while glob.has_magic(directory):
+            directory = os.path.dirname(directory)
+        return directory
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether it names a single file, or a directory, without any wildcard."""
+        return not glob.has_magic(self.text)
+
+    def inside(self) -> "Pattern":
+        """The pattern of all that is in the directory that this one names."""
+        return attrs.evolve(
+            self, directory=self.text, name=_ANYTHING, hidden=False, whole=self.text
+        )
 
     def matches(self, name: str) -> bool:
         """Whether a file name matches; as in a shell, wildcards match no leading dot."""
@@ -101,6 +137,23 @@ def is_directory(path: str, unknown: Unknown) -> bool:
     """Whether a path leads to a directory, as far as can be known; see `looked_at`."""
     found = looked_at(path, os.stat, unknown)
     return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def identity(status: os.stat_result) -> Identity:
+    """What a file is known by.
+
+    The inode numbers of devtmpfs are not used twice.  Times are no part of it: udev and whoever
+    changes permissions change them.
+    """
+    return status.st_dev, status.st_ino, status.st_rdev
+
+
+def is_still(path: str, known: Identity) -> bool:
+    """Whether the file at `path` is the one known by that, as far as can be known."""
+    try:
+        return identity(os.stat(path)) == known
+    except OSError as error:
+        return error.errno not in ABSENT
 
 
 def real_path(path: str) -> str:

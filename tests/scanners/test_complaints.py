@@ -1,0 +1,70 @@
+"""Tests for `twistdp.scanners.complaints`."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp.scanners.complaints import MOST, Complaints
+
+
+class ComplaintsTests(SynchronousTestCase):
+    """`Complaints`"""
+
+    def setUp(self) -> None:
+        """Make them."""
+        self.logged: list[str] = []
+        self.subject = Complaints(self.logged.append)
+
+    def scan(self, *abouts: str, everything: bool = True) -> list[str]:
+        """What is logged of a scan that complains of these."""
+        for about in abouts:
+            self.subject.add(about, f"{about} is bad")
+        self.subject.end(everything)
+        logged = list(self.logged)
+        self.logged.clear()
+        return logged
+
+    def test_once(self) -> None:
+        """Each is logged once, in whichever scans it is found, and however often."""
+        self.assertEqual(self.scan("a", "a"), ["a is bad"])
+        self.assertEqual(self.scan("b", everything=False), ["b is bad"])
+        for _ in range(2):
+            self.assertEqual(self.scan("a", everything=False), [])
+            self.assertEqual(self.scan("b", "a"), [])
+
+    def test_again(self) -> None:
+        """What had ended is logged again; a scan that does not look at all ends nothing."""
+        self.scan("a")
+        self.scan(everything=False)
+        self.assertEqual(self.scan("a"), [])
+        self.scan()
+        self.assertEqual(self.scan("a"), ["a is bad"])
+
+    def test_many(self) -> None:
+        """Many at once are one line, with their number and a few."""
+        (line,) = self.scan(*map(str, range(5000)))
+        self.assertIn("5000 complaints", line)
+        self.assertIn("0 is bad; 1 is bad; 2 is bad", line)
+        self.assertNotIn("3 is bad", line)
+
+    def test_still_many(self) -> None:
+        """The same many are not logged again, and nothing else of that kind without end."""
+        names = list(map(str, range(5000)))
+        self.scan(*names)
+        self.assertEqual(self.scan(*names), [])
+        self.assertEqual(self.scan("x", everything=False), [])
+
+    def test_full(self) -> None:
+        """When no more are remembered that is logged once, until there is room again."""
+        self.scan(*map(str, range(MOST)))
+        (line,) = self.scan("x", "y", everything=False)
+        self.assertIn("2 more", line)
+        self.assertEqual(self.scan("z", everything=False), [])
+        self.scan("1")
+        self.assertEqual(self.scan("1", "x"), ["x is bad"])
+
+    def test_bounded(self) -> None:
+        """However many there are, few are kept."""
+        for number in range(20):
+            self.scan(*(f"{number} {other}" for other in range(MOST)), everything=number % 2 == 0)
+        for value in vars(self.subject).values():
+            if isinstance(value, set | list):
+                self.assertLessEqual(len(value), MOST)
