@@ -118,6 +118,22 @@ class CoalescerTests(SynchronousTestCase):
         self.assertEqual(len(self.acts), 2)
         self.assertAlmostEqual(self.acts[1] - start, QUIET)
 
+    def test_just_in_time(self) -> None:
+        """When the distance has just passed, it acts at once; after just `CALM`, it is calm."""
+        clock, acts = Clock(), self.acts  # at 0, where sums of floats are exact
+        coalescer = Coalescer(clock, lambda: acts.append(clock.seconds()))
+        coalescer.event()
+        clock.advance(QUIET)
+        coalescer.event()
+        self.assertEqual(acts, [0.0, QUIET])
+        coalescer = Coalescer(clock := Clock(), lambda: acts.append(clock.seconds()))
+        coalescer.event()
+        clock.advance(CALM)
+        coalescer.event()
+        coalescer.event()
+        clock.advance(QUIET)
+        self.assertEqual(acts[2:], [0.0, CALM, CALM + QUIET])
+
     def test_event_during_an_act(self) -> None:
         """An event that an act itself causes is acted on later, not within the act."""
         depth: list[int] = []

@@ -48,6 +48,15 @@ class DeparturesTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertFalse(self.departures)
 
+    def test_short_grace(self) -> None:
+        """A grace of less than a second is one too."""
+        self.use(0.5, "a")
+        self.handed_out.add("a")
+        self.find()
+        self.assertEqual(self.states(), {"a": UNHEALTHY})
+        self.clock.advance(0.5)
+        self.assertEqual(self.states(), {})
+
     def test_handed_out(self) -> None:
         """A device that was handed out is listed, unhealthy, for the grace and then dropped."""
         self.use(GRACE, "a", "b")

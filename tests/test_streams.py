@@ -176,7 +176,7 @@ class ListStreamsTests(SynchronousTestCase):
         gone = self.streams.end_generation(0.05)
         self.assertNoResult(gone)
         self.clock.advance(0.05)
-        self.successResultOf(gone)
+        self.assertIsNone(self.successResultOf(gone))
         self.successResultOf(self.streams.end_generation(0.05))
         self.assertFalse(stuck.ended)
 

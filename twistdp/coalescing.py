@@ -24,7 +24,6 @@ class Coalescer:
     def __init__(self, clock: IReactorTime, act: Callable[[], None]) -> None:
         self._clock = clock
         self._act = act
-        self._latest = float("-inf")  # event
         self._acted = float("-inf")
         self._distance = QUIET
         self._first = 0.0
@@ -33,11 +32,11 @@ class Coalescer:
     def event(self) -> None:
         """Something happened."""
         now = self._clock.seconds()
-        quiet = now - max(self._latest, self._acted)
-        self._latest = now
         if self._timer is not None:
             self._timer.reset(self._delay(now))
             return
+        # Whatever came since has been acted on by then.
+        quiet = now - self._acted
         if quiet >= CALM:
             self._distance = QUIET / 2
         self._first = now

@@ -23,7 +23,12 @@ def main(chosen: list[str]) -> int:
     good = True
     # A process a module, since each has a working directory of its own.
     with ProcessPoolExecutor(jobs, max_tasks_per_child=1) as pool:
-        for done in as_completed(pool.submit(score, module) for module in chosen or CORE):
+        running = {pool.submit(score, module): module for module in chosen or CORE}
+        for done in as_completed(running):
+            if (error := done.exception()) is not None:
+                good = False
+                print(f"  {running[done]} could not be tried: {error}", flush=True)
+                continue
             print(done.result().line(), flush=True)
             for change in done.result().survivors:
                 good = False
