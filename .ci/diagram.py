@@ -21,7 +21,7 @@ PARTS = {
     "emulated kubelet": "testing",
     "ready-made scanners": "scanners",
     "service": "manager resource registrar streams inventory alignment room answers hooks "
-    "departures cdiparts notifying",
+    "departures cdiparts notifying patience blocked",
     "scanning": "scanning watching outage preparing worker topology",
     "the kubelet's API": "kubelet",
     "gRPC on Twisted": "rpc",
@@ -29,8 +29,8 @@ PARTS = {
     "log": "logs",
     "files and what runs out": "cdispecs sharedfile trust exhaustion descriptors klog",
     "pure": "_version accepting allocation arguments backoff calls cdi cdijson checking changes "
-    "coalescing condition devices errors health interfaces latest legible listing naming places "
-    "preferred secrecy session settings summary",
+    "coalescing condition contract devices errors health interfaces latest legible listing naming "
+    "places preferred secrecy session settings summary waiting",
 }
 """Every module or package of twistdp, by the part that it is of; a new one has to be added."""
 

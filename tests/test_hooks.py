@@ -1,6 +1,8 @@
 """Tests for `twistdp.hooks`."""
 
+import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import combinations
 from typing import Any
 
@@ -8,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock, deferLater
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import directlyProvides
+from zope.interface import directlyProvides, noLongerProvides
 
 from twistdp.calls import (
     AllocateRequest,
@@ -19,6 +21,7 @@ from twistdp.calls import (
     PreStartContainerRequest,
     UseDefaultMethod,
 )
+from twistdp.contract import HOOKS
 from twistdp.errors import AllocationRefused, HookFailed
 from twistdp.hooks import SLOW, Hooks
 from twistdp.interfaces import (
@@ -27,6 +30,7 @@ from twistdp.interfaces import (
     IPostAllocator,
     IPreferredAllocator,
 )
+from twistdp.patience import LONG
 
 NAME = "acme.scanner:Scanner"
 RESOURCE = "acme.example/gadget"
@@ -35,6 +39,9 @@ INTERFACES = (IAllocator, IPostAllocator, IPreferredAllocator, IContainerPreStar
 ALLOCATE = AllocateRequest(RESOURCE, [])
 POST = AllocateResponse([ContainerAllocateResponse(envs={"A": "1"})], ALLOCATE)
 PRE_START = PreStartContainerRequest(RESOURCE, ["a"], {})
+
+ADVICE = "get_preferred_allocation"
+REFUSAL = AllocationRefused("no")
 
 ANSWER = AllocateResponse([ContainerAllocateResponse(envs={"B": "2"})])
 
@@ -73,6 +80,13 @@ CALLS: dict[str, tuple[Callable[[Hooks], Any], object, object, object]] = {
         [["b"]],
     ),
     "pre_start_container": (lambda hooks: hooks.pre_start(PRE_START), PRE_START, "done", None),
+}
+
+CONSEQUENCES = {
+    "allocate": "the pod is refused",
+    "post_allocate": "the pod is refused",
+    "get_preferred_allocation": "the pod gets devices without its advice",
+    "pre_start_container": "the container does not start",
 }
 
 DEFAULTS = {
@@ -166,20 +180,25 @@ class CallTests(HooksTestCase):
         """A stated refusal passes through as the same object, and nothing is logged."""
         refusal = AllocationRefused("all gadgets are at lunch")
         for name, deferred in self.outcomes(refusal):
-            self.assertIs(self.failureResultOf(deferred).value, refusal, name)
-        self.assertEqual(self.lines, [])
+            if name != ADVICE:
+                self.assertIs(self.failureResultOf(deferred).value, refusal, name)
+                self.assertEqual(self.lines, [])
+            self.lines.clear()
 
     def test_crash(self) -> None:
         """Any other error is logged once with its stack; the pod's text has its kind only."""
         error = ZeroDivisionError("too few gadgets")
         for name, deferred in self.outcomes(error):
-            failed = self.failureResultOf(deferred, HookFailed).value
-            self.assertIs(failed.__cause__, error)
-            text = str(failed)
-            for part in (f"{name} of ", NAME, "failed: ZeroDivisionError; its log"):
-                self.assertIn(part, text)
-            self.assertNotIn("\n", text)
-            self.assertNotIn("gadgets", text)
+            if name == ADVICE:
+                self.assertIs(self.successResultOf(deferred), None)
+            else:
+                failed = self.failureResultOf(deferred, HookFailed).value
+                self.assertIs(failed.__cause__, error)
+                text = str(failed)
+                for part in (f"{name} of ", NAME, "failed: ZeroDivisionError; its log"):
+                    self.assertIn(part, text)
+                self.assertNotIn("\n", text)
+                self.assertNotIn("gadgets", text)
             (logged,) = self.flushLoggedErrors()
             self.assertIs(logged.value, error)
             self.assertIn("in outcome", logged.getTraceback())
@@ -257,14 +276,15 @@ class CallTests(HooksTestCase):
     def test_slow(self) -> None:
         """A hook that takes a second or more is logged once with its time, whatever its end."""
         for name, (_, _, answer, _) in CALLS.items():
-            for result in (answer, AllocationRefused("no"), UseDefaultMethod):
+            for result in (answer, REFUSAL, UseDefaultMethod):
                 call = self.called(
                     name, lambda _, result=result: deferLater(self.clock, 2.25, outcome, result)
                 )
                 self.clock.advance(2.25)
                 call.addErrback(lambda failure: failure.trap(AllocationRefused))
                 self.successResultOf(call)
-                (line,) = self.lines
+                line = self.lines[0]
+                self.assertEqual(len(self.lines), 1 + (name == ADVICE and result is REFUSAL))
                 self.assertIn(f"scanner {NAME}: {name} took 2.2 s", line)
                 self.lines.clear()
 
@@ -326,7 +346,7 @@ class PreferredTests(HooksTestCase):
             self.assertEqual(self.successResultOf(self.asked(answer)), [answer])
 
     def test_nonsense(self) -> None:
-        """Anything else is refused with the hook, the scanner and what kind of answer it was."""
+        """Anything else is left out, and the log names the hook and what kind of answer it was."""
         for answer, containers in (
             (None, 1),
             (7, 1),
@@ -339,36 +359,197 @@ class PreferredTests(HooksTestCase):
             (["a", "b"], 2),
             (["a", ["b"]], 1),
         ):
-            failed = self.failureResultOf(self.asked(answer, containers), HookFailed)
-            text = str(failed.value)
+            self.assertIs(self.successResultOf(self.asked(answer, containers)), None)
+            (text,) = self.lines
+            self.lines.clear()
             kind = "None" if answer is None else f"type {type(answer).__name__}"
-            for part in ("get_preferred_allocation", NAME, kind, "not a list of device"):
+            for part in (ADVICE, NAME, kind, "not a list of device ids; the pod gets devices"):
                 self.assertIn(part, text)
+
+    def test_too_few_containers(self) -> None:
+        """An answer that is not for all containers is left out too."""
+        self.assertIs(self.successResultOf(self.asked([["a"]], 2)), None)
+        (line,) = self.lines
+        self.assertIn("answered for 1 containers, not for all; the pod gets", line)
+
+    def test_refusal(self) -> None:
+        """Advice cannot refuse a pod; what it says is in the log."""
+        hooks = self.hooks(lambda _: outcome(AllocationRefused("never on Sundays")))
+        self.assertIs(
+            self.successResultOf(Deferred.fromCoroutine(hooks.preferred(preferred_request(1)))),
+            None,
+        )
+        (line,) = self.lines
+        self.assertIn(f"{ADVICE} refused: never on Sundays; only allocate can refuse a pod", line)
 
     def test_long_nonsense_is_cut(self) -> None:
         """A huge answer does not become a huge text."""
-        failed = self.failureResultOf(self.asked("x" * 100_000), HookFailed)
-        self.assertLess(len(str(failed.value)), 600)
+        self.successResultOf(self.asked("x" * 100_000))
+        self.assertLess(len(self.lines[0]), 600)
+
+
+class LateTests(HooksTestCase):
+    """Hooks that do not answer."""
+
+    def setUp(self) -> None:
+        """Have the log's lines of what waits too."""
+        super().setUp()
+        self.said: list[str] = []
+        globalLogPublisher.addObserver(self._hear)
+        self.addCleanup(globalLogPublisher.removeObserver, self._hear)
+
+    def _hear(self, event: LogEvent) -> None:
+        if event.get("log_namespace") == "twistdp.patience":
+            self.said.append(formatEvent(event))
+
+    def test_reported_and_again_at_its_end(self) -> None:
+        """An answer that takes long is reported by name, and again when it has come."""
+        for name, (_, _, answer, expected) in CALLS.items():
+            pending: Deferred[Any] = Deferred()
+            call = self.called(name, lambda _, pending=pending: pending)
+            self.clock.advance(LONG - 0.1)
+            self.assertEqual(self.said, [])
+            self.clock.advance(0.1)
+            (line,) = self.said
+            self.assertIn(f"scanner {NAME}: {name} for {RESOURCE} has not answered for 5 s", line)
+            self.assertIn(f"after 60 s it is cancelled, and {CONSEQUENCES[name]}", line)
+            self.clock.advance(3.0)
+            pending.callback(answer)
+            self.assertEqual(self.successResultOf(call), expected)
+            (line,) = self.lines
+            self.assertIn(f"{name} took 8.0 s", line)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+            self.lines.clear()
+            self.said.clear()
+
+    def test_limit(self) -> None:
+        """At the limit the hook is cancelled; the pod is refused, but not for want of advice."""
+        for name in CALLS:
+            cancelled: list[Any] = []
+            pending: Deferred[Any] = Deferred(cancelled.append)
+            call = self.called(name, lambda _, pending=pending: pending)
+            self.clock.advance(59.9)
+            self.assertNoResult(call)
+            self.clock.advance(0.1)
+            self.assertEqual(cancelled, [pending])
+            if name == ADVICE:
+                self.assertIs(self.successResultOf(call), None)
+            else:
+                failed = str(self.failureResultOf(call, HookFailed).value)
+                self.assertIn(f"{name} of the device plugin's scanner {NAME} did not", failed)
+                self.assertIn("answer within 60 s", failed)
+            self.assertIn(f"{name} for {RESOURCE} has not answered for 60 s", self.said[1])
+            self.assertIn("has ended after 60.0 s", self.said[2])
+            self.assertEqual(len(self.said), 3)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+            self.said.clear()
+
+    def test_limit_of_ones_own(self) -> None:
+        """The limit is a setting; a short one is reported once."""
+        hooks = Hooks(EveryHook(lambda _: Deferred()), NAME, self.clock, timeout=2.0)
+        call = Deferred.fromCoroutine(hooks.allocate(ALLOCATE))
+        self.clock.advance(2.0)
+        self.failureResultOf(call, HookFailed)
+        self.assertIn("has not answered for 2 s: it is cancelled", self.said[0])
+
+    def test_one_that_will_not_be_cancelled(self) -> None:
+        """The pod does not wait for a hook that goes on; its end, and its error, are logged."""
+        gate: Deferred[None] = Deferred()
+
+        async def stubborn(_: object) -> None:
+            try:
+                await Deferred()
+            finally:
+                await gate
+                raise ZeroDivisionError
+
+        call = self.called("allocate", stubborn)
+        self.clock.advance(60.0)
+        self.failureResultOf(call, HookFailed)
+        self.clock.advance(10.0)
+        gate.callback(None)
+        self.assertIn("which was given up, has ended after 70.0 s", self.said[2])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_clean_up_of_a_cancelled_call(self) -> None:
+        """When the kubelet gives up, the hook's clean-up is waited for."""
+        gate: Deferred[None] = Deferred()
+
+        async def hook(_: object) -> None:
+            try:
+                await Deferred()
+            finally:
+                await gate
+
+        call = self.called("allocate", hook)
+        call.cancel()
+        self.assertNoResult(call)
+        gate.callback(None)
+        self.failureResultOf(call, CancelledError)
+
+    def test_hook_that_cancels_itself(self) -> None:
+        """A CancelledError that nobody asked for is a failure of the hook's."""
+        for name in CALLS:
+            call = self.called(name, lambda _: fail(CancelledError()))
+            if name == ADVICE:
+                self.assertIs(self.successResultOf(call), None)
+            else:
+                self.failureResultOf(call, HookFailed)
+            self.assertEqual(len(self.flushLoggedErrors(CancelledError)), 1)
+
+    def test_what_ends_processes(self) -> None:
+        """Not even SystemExit and its like pass; they fail the one call."""
+        for kind in (SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError):
+
+            def leave(_: object, kind: type[BaseException] = kind) -> None:
+                raise kind
+
+            self.failureResultOf(self.called("allocate", leave), HookFailed)
+            self.assertEqual(len(self.flushLoggedErrors(kind)), 1)
 
 
 class AbilityTests(HooksTestCase):
-    """What a scanner provides is what is used, neither more nor less."""
+    """The methods that a scanner has are what is used, declared or not."""
 
     def test_properties(self) -> None:
-        """For each set of interfaces the properties say what there is."""
-        for count in range(len(INTERFACES) + 1):
-            for chosen in combinations(INTERFACES, count):
-                scanner = EveryHook(outcome, *chosen)
+        """For each set of methods the properties say what there is."""
+        for count in range(len(HOOKS) + 1):
+            for chosen in combinations(HOOKS, count):
+                scanner = type("Scanner", (), {name: lambda self, _: None for name in chosen})()
                 hooks = Hooks(scanner, NAME, self.clock)
-                self.assertEqual(hooks.allocates, IAllocator in chosen or IPostAllocator in chosen)
-                self.assertEqual(hooks.prefers, IPreferredAllocator in chosen)
-                self.assertEqual(hooks.pre_starts, IContainerPreStarter in chosen)
+                self.assertEqual(hooks.allocates, "allocate" in chosen or "post_allocate" in chosen)
+                self.assertEqual(hooks.prefers, ADVICE in chosen)
+                self.assertEqual(hooks.pre_starts, "pre_start_container" in chosen)
 
-    def test_without_interfaces(self) -> None:
-        """Methods with the right names are not called when nothing says that they are hooks."""
-        scanner = EveryHook(outcome)
-        hooks = Hooks(scanner, NAME, self.clock)
+    def test_without_methods(self) -> None:
+        """A scanner without hooks leaves all to the default."""
+        hooks = Hooks(object(), NAME, self.clock)
         for name, (call, *_) in CALLS.items():
             result = self.successResultOf(Deferred.fromCoroutine(call(hooks)))
             self.assertIs(result, POST if name == "post_allocate" else DEFAULTS[name])
-        self.assertEqual(scanner.asked, [])
+
+    def test_undeclared(self) -> None:
+        """A method is a hook without a word about an interface."""
+        hooks = self.hooks(lambda _: ANSWER)
+        noLongerProvides(self.scanner, IAllocator)
+        self.assertIs(
+            self.successResultOf(Deferred.fromCoroutine(hooks.allocate(ALLOCATE))), ANSWER
+        )
+
+    def test_blocked_watch(self) -> None:
+        """While a hook runs, the thread is watched under the hook's name, and not afterwards."""
+        watched: list[str] = []
+        seen: list[list[str]] = []
+
+        class Watch:
+            @contextmanager
+            def watching(self, what: str) -> Iterator[None]:
+                watched.append(what)
+                yield
+                watched.remove(what)
+
+        scanner = EveryHook(lambda _: seen.append(list(watched)))
+        hooks = Hooks(scanner, NAME, self.clock, blocked=Watch())  # type: ignore[arg-type]
+        self.successResultOf(Deferred.fromCoroutine(hooks.allocate(ALLOCATE)))
+        self.assertEqual(seen, [[f"scanner {NAME}: allocate for {RESOURCE}"]])
+        self.assertEqual(watched, [])

@@ -21,6 +21,7 @@ PURE = {
     "twistdp.changes",
     "twistdp.coalescing",
     "twistdp.condition",
+    "twistdp.contract",
     "twistdp.devices",
     "twistdp.errors",
     "twistdp.health",
@@ -34,6 +35,7 @@ PURE = {
     "twistdp.session",
     "twistdp.settings",
     "twistdp.summary",
+    "twistdp.waiting",
 }
 """These decide and calculate; nothing here waits for anything or touches the machine."""
 
@@ -198,7 +200,8 @@ def reactor_in_functions_only(one: Import) -> bool:
 def rpc_stands_alone(one: Import) -> bool:
     """The gRPC adapter knows errors, names and paths, not devices or kubelets."""
     return not within(one.importer, ["twistdp.rpc"]) or ours(
-        one.imported, "errors", "exhaustion", "legible", "naming", "klog", "trust", "rpc"
+        one.imported,
+        *("errors", "exhaustion", "legible", "naming", "klog", "trust", "waiting", "rpc"),
     )
 
 

@@ -13,7 +13,7 @@ from zope.interface.verify import verifyObject
 from twistdp.devices import DeviceTree
 from twistdp.inotify import Inotify
 from twistdp.interfaces import INotifier, IScanner
-from twistdp.scanning import OwnLoop, is_scanner, scan_service
+from twistdp.scanning import CLEAN_UP, OwnLoop, is_scanner, scan_service
 from twistdp.watching import Discovery, WatchingScanner
 
 NAME = "tests.test_scanning:FakeScanner"
@@ -191,6 +191,52 @@ class OwnLoopTests(SynchronousTestCase):
         self.start(scan)
         self.stop()
         self.assertEqual(left, [True])
+
+    def cleaning(self) -> Deferred[None]:
+        """Start a scanner whose clean-up waits for what is returned."""
+        gate: Deferred[None] = Deferred()
+
+        async def scan() -> None:
+            try:
+                await Deferred()
+            finally:
+                await gate
+
+        self.start(scan)
+        return gate
+
+    def test_stop_waits_for_the_clean_up(self) -> None:
+        """A stop has ended when the scanner has let go of its hardware, and not before."""
+        gate = self.cleaning()
+        stopped = self.loop.stopService()
+        self.clock.advance(CLEAN_UP - 0.1)
+        self.assertNoResult(stopped)
+        gate.callback(None)
+        self.successResultOf(stopped)
+
+    def test_stop_does_not_wait_for_ever(self) -> None:
+        """A clean-up that takes too long is logged by the scanner's name, and left alone."""
+        gate = self.cleaning()
+        with capturedLogs() as events:
+            stopped = self.loop.stopService()
+            self.clock.advance(CLEAN_UP)
+        self.successResultOf(stopped)
+        (event,) = events
+        self.assertEqual((event["scanner"], event["seconds"]), (NAME, CLEAN_UP))
+        gate.callback(None)
+        self.assert_called_once()
+
+    def test_start_during_the_clean_up(self) -> None:
+        """A scanner that is started again is called when its clean-up has ended."""
+        gate = self.cleaning()
+        self.loop.stopService()
+        self.loop.startService()
+        self.assertEqual(self.calls(), 1)
+        self.scanner.acts = [lambda: None]
+        gate.callback(None)
+        self.assertEqual(self.calls(), 2)
+        self.clock.advance(CLEAN_UP)
+        self.assertEqual(self.calls(), 2)
 
     def test_failure_during_the_stop(self) -> None:
         """A clean-up that fails at the stop is logged, and the scanner is not called again."""

@@ -73,6 +73,10 @@ class BadDevice(PluginError, ValueError):
     """A device, or a part of one, that no container could get."""
 
 
+class BadScanner(PluginError, TypeError):
+    """A scanner lacks a method, or an attribute of it cannot be used."""
+
+
 class BadTree(PluginError, TypeError):
     """A scan produced something that is not a `twistdp.DeviceTree`."""
 

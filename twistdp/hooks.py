@@ -1,13 +1,14 @@
 """Calls a scanner's optional abilities, and falls back to the default."""
 
-from collections.abc import Callable, Mapping, Sequence
-from inspect import iscoroutine
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, TypeGuard
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from twistdp.blocked import BlockedWatch
 from twistdp.calls import (
     AllocateRequest,
     AllocateResponse,
@@ -15,13 +16,10 @@ from twistdp.calls import (
     PreStartContainerRequest,
     UseDefaultMethod,
 )
+from twistdp.contract import hooks_of
 from twistdp.errors import HookFailed, PodError
-from twistdp.interfaces import (
-    IAllocator,
-    IContainerPreStarter,
-    IPostAllocator,
-    IPreferredAllocator,
-)
+from twistdp.patience import Patience
+from twistdp.rpc import deferred_of
 from twistdp.secrecy import kind_of
 
 _log = Logger()
@@ -29,102 +27,165 @@ _log = Logger()
 SLOW: Final = 1.0
 """Seconds after which a hook's time is logged: the kubelet admits one pod after the other."""
 
+_CONSEQUENCES: Final = {
+    "allocate": "the pod is refused",
+    "post_allocate": "the pod is refused",
+    "get_preferred_allocation": "the pod gets devices without its advice",
+    "pre_start_container": "the container does not start",
+}
+"""What comes of a hook that fails."""
+
 
 class Hooks:
-    """The hooks of one scanner; `name` is for messages."""
+    """The hooks of one scanner; `name` is for messages.
 
-    def __init__(self, scanner: Any, name: str, clock: IReactorTime) -> None:
+    They are called in the reactor's thread, which `blocked` watches meanwhile.  One that has not
+    answered after `timeout` seconds is cancelled, and has failed.  Raises `BadScanner`.
+    """
+
+    def __init__(
+        self,
+        scanner: object,
+        name: str,
+        reactor: Any,
+        *,
+        timeout: float = 60.0,
+        blocked: BlockedWatch | None = None,
+    ) -> None:
         self._name = name
-        self._clock = clock
-        self._allocator: IAllocator | None = scanner if IAllocator.providedBy(scanner) else None
-        self._post_allocator: IPostAllocator | None = (
-            scanner if IPostAllocator.providedBy(scanner) else None
-        )
-        self._preferred: IPreferredAllocator | None = (
-            scanner if IPreferredAllocator.providedBy(scanner) else None
-        )
-        self._pre_starter: IContainerPreStarter | None = (
-            scanner if IContainerPreStarter.providedBy(scanner) else None
-        )
+        self._reactor = reactor
+        self._timeout = timeout
+        self._blocked = blocked
+        self._hooks = hooks_of(scanner)
 
     @property
     def allocates(self) -> bool:
         """Whether any hook has a say in Allocate."""
-        return self._allocator is not None or self._post_allocator is not None
+        return "allocate" in self._hooks or "post_allocate" in self._hooks
 
     @property
     def prefers(self) -> bool:
-        """Whether the scanner is an `IPreferredAllocator`."""
-        return self._preferred is not None
+        """Whether the scanner has advice on devices."""
+        return "get_preferred_allocation" in self._hooks
 
     @property
     def pre_starts(self) -> bool:
-        """Whether the scanner is an `IContainerPreStarter`."""
-        return self._pre_starter is not None
+        """Whether the scanner prepares devices for containers."""
+        return "pre_start_container" in self._hooks
 
     async def allocate(self, request: AllocateRequest) -> object:
         """What the allocator answers; `UseDefaultMethod` if there is none or it says so."""
-        if self._allocator is None:
+        if "allocate" not in self._hooks:
             return UseDefaultMethod
-        return await self._call(self._allocator.allocate, request, "allocate")
+        return await self._call("allocate", request, request.resource)
 
     async def post_allocate(self, response: AllocateResponse) -> object:
         """The response after the post-allocator has had its way with it.
 
         `UseDefaultMethod` if it says that it should be sent as it was.
         """
-        if self._post_allocator is None:
+        if "post_allocate" not in self._hooks:
             return response
-        changed = await self._call(self._post_allocator.post_allocate, response, "post_allocate")
+        resource = response.request.resource if response.request else ""
+        changed = await self._call("post_allocate", response, resource)
         return response if changed is None else changed
 
     async def preferred(self, request: PreferredAllocationRequest) -> list[Sequence[str]] | None:
-        """Ids for each container request; None for the default.  Raises `HookFailed`."""
-        if self._preferred is None:
-            return None
+        """Ids for each container request; None for the default.
+
+        None too for advice that fails, which is logged: an error would cost the pod its admission.
+        """
         hook = "get_preferred_allocation"
-        answer = await self._call(self._preferred.get_preferred_allocation, request, hook)
+        if hook not in self._hooks:
+            return None
+        try:
+            answer = await self._call(hook, request, request.resource)
+        except HookFailed:
+            return None
+        except PodError as error:
+            self._ignore(hook, f"refused: {error}; only allocate can refuse a pod")
+            return None
         if answer is UseDefaultMethod:
             return None
         if _ids(answer) and len(request.container_requests) == 1:
             answer = [answer]
         if not _sequence(answer) or not all(map(_ids, answer)):
-            raise self.failed(hook, f"answered {kind_of(answer)}, not a list of device ids")
-        if len(answer) != len(request.container_requests):
-            raise self.failed(hook, f"answered for {len(answer)} containers, not for all")
-        return list(answer)
+            self._ignore(hook, f"answered {kind_of(answer)}, not a list of device ids")
+        elif len(answer) != len(request.container_requests):
+            self._ignore(hook, f"answered for {len(answer)} containers, not for all")
+        else:
+            return list(answer)
+        return None
 
     async def pre_start(self, request: PreStartContainerRequest) -> None:
         """Let the scanner prepare the devices, if it wants to."""
-        if self._pre_starter is not None:
-            await self._call(self._pre_starter.pre_start_container, request, "pre_start_container")
+        if "pre_start_container" in self._hooks:
+            await self._call("pre_start_container", request, request.resource)
 
     def failed(self, hook: str, what: str) -> HookFailed:
         """An error for the pod's status: which hook, and what it did."""
         return HookFailed(
             f"{hook} of the device plugin's scanner {self._name} {what}; its log on the node "
-            "says more, and its author must mend it"
+            "says more, and its author must fix it"
         )
 
-    async def _call(self, hook: Callable[[Any], object], argument: object, name: str) -> object:
-        begin = self._clock.seconds()
+    def _ignore(self, hook: str, what: str) -> None:
+        _log.error(
+            "scanner {scanner}: {hook} {what}; {consequence}",
+            scanner=self._name,
+            hook=hook,
+            what=what,
+            consequence=_CONSEQUENCES[hook],
+        )
+
+    async def _call(self, hook: str, argument: object, resource: str) -> object:
+        begin = self._reactor.seconds()
+        where = f"{hook} for {resource}"
         try:
-            result = hook(argument)
-            if iscoroutine(result) or isinstance(result, Deferred):
-                result = await result
-        except UseDefaultMethod:
-            return UseDefaultMethod
-        except (PodError, CancelledError):
-            raise  # stated on purpose, or nobody wants to know any more
-        except (Exception, SystemExit) as error:  # foreign code must not end the process
-            _log.failure("scanner {scanner}: {hook} failed", scanner=self._name, hook=name)
-            # What it says is for the log alone: pods' users read this, and it may be a secret.
-            raise self.failed(name, f"failed: {type(error).__name__}") from error
+            with self._watching(where):
+                patience = Patience(
+                    self._begin(hook, argument),
+                    scanner=self._name,
+                    hook=where,
+                    limit=self._timeout,
+                    consequence=_CONSEQUENCES[hook],
+                    clock=self._reactor,
+                )
+                answers = await patience.wait()
         finally:
-            self._report_if_slow(name, self._clock.seconds() - begin)
-        if result is UseDefaultMethod or isinstance(result, UseDefaultMethod):
+            self._report_if_slow(hook, self._reactor.seconds() - begin)
+        if not answers:
+            raise self.failed(hook, f"did not answer within {self._timeout:g} s")
+        (answer,) = answers
+        if not isinstance(answer, Failure):
+            default = answer is UseDefaultMethod or isinstance(answer, UseDefaultMethod)
+            return UseDefaultMethod if default else answer
+        error = answer.value
+        assert error is not None
+        if isinstance(error, UseDefaultMethod):
             return UseDefaultMethod
-        return result
+        if isinstance(error, PodError) or (patience.cancelled and answer.check(CancelledError)):
+            raise error  # stated on purpose, or nobody wants to know any more
+        _log.failure(
+            "scanner {scanner}: {hook} failed, and {consequence}",
+            answer,
+            scanner=self._name,
+            hook=hook,
+            consequence=_CONSEQUENCES[hook],
+        )
+        # What it says is for the log alone: pods' users read this, and it may be a secret.
+        raise self.failed(hook, f"failed: {type(error).__name__}") from error
+
+    def _begin(self, hook: str, argument: object) -> Deferred[Any]:
+        try:
+            return deferred_of(self._hooks[hook](argument), self._reactor)
+        except BaseException:  # also SystemExit: foreign code must not end the process
+            return fail(Failure())
+
+    def _watching(self, what: str) -> AbstractContextManager[None]:
+        if self._blocked is None:
+            return nullcontext()
+        return self._blocked.watching(f"scanner {self._name}: {what}")
 
     def _report_if_slow(self, name: str, seconds: float) -> None:
         if seconds >= SLOW:

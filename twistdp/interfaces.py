@@ -1,4 +1,9 @@
-"""What a plugin author provides and is given; one interface an ability."""
+"""What a plugin author provides and is given; one interface an ability.
+
+Hooks are found by their methods: declaring an interface is optional.  They are called in the
+reactor's thread, also while the scanner's own thread is in ``discover()``, and may return a value
+or anything that can be awaited: a Deferred, a coroutine, a Task or Future of asyncio.
+"""
 
 from zope.interface import Interface
 
@@ -32,10 +37,10 @@ class IScanner(Interface):
     def scan(notifier: INotifier) -> object:
         """Start to look for devices, and tell `notifier` of every change.
 
-        Called once, in the reactor's thread, when the plugin starts.  May return None, a
-        Deferred or a coroutine; a result that is still pending is cancelled when the plugin
-        stops.  If it raises or fails, the failure is logged and `scan` is called again after a
-        back-off.
+        Called once, in the reactor's thread, when the plugin starts.  May return None, or
+        anything that can be awaited: a Deferred, a coroutine, a Task or Future of asyncio.  What
+        is still pending is cancelled when the plugin stops, and its clean-up waited for, for 5 s.
+        If it raises or fails, the failure is logged and `scan` is called again after a back-off.
         """
 
 
@@ -43,7 +48,7 @@ class IAllocator(Interface):
     """Optional ability of a scanner: decide itself what containers get."""
 
     def allocate(request: AllocateRequest) -> object:
-        """Answer with an `AllocateResponse`, as a value, a Deferred or a coroutine.
+        """Answer with an `AllocateResponse`.
 
         `UseDefaultMethod`, raised or returned, has the devices' own parts put together instead.
         `twistdp.AllocationRefused` refuses the pod with its text; anything else that is raised is
@@ -58,7 +63,7 @@ class IPostAllocator(Interface):
     def post_allocate(response: AllocateResponse) -> object:
         """Change `response` in place, or return another one; just before it is sent.
 
-        Not called when an `IAllocator` has answered.  May return a Deferred or a coroutine.
+        Not called when an `IAllocator` has answered.
         """
 
 
@@ -68,8 +73,9 @@ class IPreferredAllocator(Interface):
     def get_preferred_allocation(request: PreferredAllocationRequest) -> object:
         """Answer with a list of ids for each container request.
 
-        For a single container request a plain list of ids will do.  May return a Deferred or a
-        coroutine, and `UseDefaultMethod` for the policy that was chosen, if any.
+        For a single container request a plain list of ids will do, and `UseDefaultMethod` for
+        the policy that was chosen, if any.  What fails is logged, and the policy decides: advice
+        refuses no pod.
         """
 
 
@@ -79,6 +85,5 @@ class IContainerPreStarter(Interface):
     def pre_start_container(request: PreStartContainerRequest) -> object:
         """Reset or check the devices; the container starts when this has succeeded.
 
-        May return a Deferred or a coroutine.  The kubelet waits 30 seconds, and tries again when
-        it fails.
+        The kubelet waits 30 seconds, and tries again when it fails.
         """

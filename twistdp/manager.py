@@ -12,6 +12,7 @@ from twisted.python.threadable import isInIOThread
 from zope.interface import implementer
 
 from twistdp.accepting import NOTHING, accept, difference
+from twistdp.blocked import BlockedWatch
 from twistdp.cdiparts import clean_leftovers, report_unless_cancelled
 from twistdp.condition import Condition, ResourceCondition, Standing
 from twistdp.devices import Devices, DeviceTree
@@ -86,7 +87,13 @@ class Manager(MultiService):
 
             self._reactor = reactor
         keep_steady(self._reactor)
-        self._hooks = Hooks(self._scanner, name_of(self._scanner), self._reactor)
+        self._hooks = Hooks(
+            self._scanner,
+            name_of(self._scanner),
+            self._reactor,
+            timeout=self._settings.hook_timeout,
+            blocked=BlockedWatch(self._reactor),
+        )
         inotify = inotify_of(self._reactor)
         self._directory = PluginDirectory(self._settings.socket_dir, inotify, self._reactor)
         self._directory.setServiceParent(self)

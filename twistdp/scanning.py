@@ -1,11 +1,10 @@
 """Runs scanners of either kind."""
 
 from collections.abc import Callable
-from inspect import iscoroutine
 from typing import Any
 
 from twisted.application.service import IService, Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -14,12 +13,16 @@ from twistdp.backoff import Backoff
 from twistdp.devices import DeviceTree
 from twistdp.inotify import Inotify
 from twistdp.interfaces import INotifier, IScanner
+from twistdp.rpc import deferred_of
 from twistdp.watching import Discovery, WatchingScanner, name_of
 
 _log = Logger()
 
 STABLE = 60.0
 """Seconds that a scanner must have run for its failure to be a new one."""
+
+CLEAN_UP = 5.0
+"""Seconds for which a stop waits until a cancelled scanner has let go of its hardware."""
 
 
 def is_scanner(candidate: object) -> bool:
@@ -53,55 +56,86 @@ def scan_service(
 
 
 class OwnLoop(Service):
-    """Runs an `IScanner`, which has a loop of its own."""
+    """Runs an `IScanner`, which has a loop of its own; in the reactor's thread."""
 
     def __init__(self, scanner: IScanner, notifier: INotifier, *, reactor: Any) -> None:
         self._scanner = scanner
         self._notifier = notifier
         self._reactor = reactor
         self._backoff = Backoff(0.5, 60.0)
-        self._running: Deferred[Any] | None = None
+        self._scan_running: Deferred[None] | None = None
+        self._cancelled = False
+        self._stopped: list[Deferred[None]] = []
         self._timer: IDelayedCall | None = None
         self._since = 0.0
 
     def startService(self) -> None:
-        """Call the scanner."""
+        """Call the scanner, as soon as what an earlier stop has cancelled has ended."""
         super().startService()
-        self._scan()
+        if self._scan_running is None:
+            self._scan()
 
-    def stopService(self) -> None:
-        """Cancel what the scanner returned, if that is still pending."""
+    def stopService(self) -> Deferred[None]:
+        """Cancel what the scanner returned, if that is still pending; fires when it has ended.
+
+        After `CLEAN_UP` seconds it is waited for no longer.
+        """
         super().stopService()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        running, self._running = self._running, None
-        if running is not None:
-            running.cancel()
+        if self._scan_running is None:
+            return succeed(None)
+        self._cancelled = True
+        stopped: Deferred[None] = Deferred()
+        self._stopped.append(stopped)
+        self._scan_running.cancel()
+        if not stopped.called:
+            stopped.addTimeout(CLEAN_UP, self._reactor, self._clean_up_is_late)
+        return stopped
 
     def _scan(self) -> None:
         self._timer = None
+        self._cancelled = False
 
         async def scan() -> None:
-            result = self._scanner.scan(self._notifier)
-            if iscoroutine(result) or isinstance(result, Deferred):
-                await result
+            await deferred_of(self._scanner.scan(self._notifier), self._reactor)
 
         self._since = self._reactor.seconds()
-        self._running = Deferred.fromCoroutine(scan())
-        self._running.addErrback(self._failed)
+        self._scan_running = deferred_of(scan(), self._reactor)
+        self._scan_running.addErrback(self._failed)
+        self._scan_running.addBoth(self._ended)
 
     def _failed(self, failure: Failure) -> None:
-        if not self.running and failure.check(CancelledError):
+        if self._cancelled and failure.check(CancelledError):
             return
         if self._reactor.seconds() - self._since > STABLE:
             self._backoff.reset()
+        again = self.running and not self._cancelled
         delay = self._backoff.next()
         _log.failure(
             "scanner {scanner} failed{then}",
             failure,
             scanner=name_of(self._scanner),
-            then=f"; calling it again in {delay:.1f} s" if self.running else "",
+            then=f"; calling it again in {delay:.1f} s" if again else "",
         )
-        if self.running:
+        if again:
             self._timer = self._reactor.callLater(delay, self._scan)
+
+    def _ended(self, outcome: Any) -> Any:
+        self._scan_running = None
+        stopped, self._stopped = self._stopped, []
+        for waiting in stopped:
+            if not waiting.called:
+                waiting.callback(None)
+        if self.running and self._cancelled:  # started again meanwhile
+            self._scan()
+        return outcome
+
+    def _clean_up_is_late(self, _: object, seconds: float) -> None:
+        _log.error(
+            "scanner {scanner}: what it does has not ended {seconds:g} s after it was cancelled; "
+            "it is waited for no longer, and scan() is not called again before that",
+            scanner=name_of(self._scanner),
+            seconds=seconds,
+        )

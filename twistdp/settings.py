@@ -62,7 +62,8 @@ class Settings:
     """How a `twistdp.Manager` works.
 
     `plugin_dir` is the kubelet's device plugin directory.  `scan_timeout` is the time in
-    seconds after which a call of ``discover()`` counts as hung.  `preferred` is the policy of
+    seconds after which a call of ``discover()`` counts as hung, `hook_timeout` that after which a
+    hook that has not answered is cancelled.  `preferred` is the policy of
     preferred devices, one of `POLICIES`.  `removal_grace` is the time in
     seconds that a device which was handed out stays listed, unhealthy, after it has vanished.
     `cdi_dir` is where specs of CDI devices are written, `pod_resources_socket` the kubelet's
@@ -73,6 +74,7 @@ class Settings:
 
     plugin_dir: str = attrs.field(default=PLUGIN_DIRECTORY, converter=_directory)
     scan_timeout: float = attrs.field(default=30.0, validator=_positive)
+    hook_timeout: float = attrs.field(default=60.0, validator=_positive)
     preferred: str = attrs.field(default="none", validator=_policy)
     removal_grace: float = attrs.field(default=0.0, validator=_not_negative)
     cdi_dir: str = attrs.field(default=CDI_DIRECTORY, converter=_directory)

@@ -54,8 +54,8 @@ class Options(LogOptions):
     synopsis = "[options] --scanner=module:Class [--set key=value ...]"
     longdesc = (
         "Serve this node's devices to the kubelet. --set, --namespace, --scan-timeout, "
-        "--removal-grace and --preferred belong to the --scanner before them; before the first "
-        "one they are defaults for all, but for --set."
+        "--hook-timeout, --removal-grace and --preferred belong to the --scanner before them; "
+        "before the first one they are defaults for all, but for --set."
     )
     optParameters = [  # noqa: RUF012  # Twisted's way
         [
@@ -108,6 +108,10 @@ class Options(LogOptions):
     def opt_scan_timeout(self, seconds: str) -> None:
         """Seconds after which a scan counts as hung; default 30."""
         self._own()["scan_timeout"] = _seconds("scan-timeout", seconds)
+
+    def opt_hook_timeout(self, seconds: str) -> None:
+        """Seconds after which a hook that has not answered is cancelled; default 60."""
+        self._own()["hook_timeout"] = _seconds("hook-timeout", seconds)
 
     def opt_removal_grace(self, seconds: str) -> None:
         """Seconds that a device in use stays listed, unhealthy, after it vanished; default 0."""

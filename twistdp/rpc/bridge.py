@@ -1,16 +1,19 @@
 """Between asyncio and Twisted; nothing else mixes Futures and Deferreds."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+import concurrent.futures
+import types
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator
 from functools import partial
-from inspect import iscoroutine
-from typing import Any, Generic, TypeVar
+from inspect import isawaitable, iscoroutine
+from typing import Any, TypeVar
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 
 from twistdp.errors import BadSetting
+from twistdp.waiting import Waiting
 
 T = TypeVar("T")
 
@@ -53,41 +56,131 @@ def deferred_from(
     """Run an asyncio coroutine; cancelling the Deferred cancels it, and fires when it has ended."""
     # Deferred.fromFuture() does the same, but leaves a cycle of an error and a frame behind: what
     # the frames of a failed call hold, its connection for one, would wait for the collector.
-    return _Running(loop.create_task(coroutine)).waiting()
+    return _Running().watch(loop.create_task(coroutine))
 
 
-_GOES_ON = object()
+def deferred_of(result: Any, reactor: Any) -> Deferred[Any]:
+    """What foreign code has returned, as a Deferred: a value, or whatever Python can await.
+
+    That is a Deferred, a coroutine, a Task or Future of asyncio or of `concurrent.futures`, or an
+    object with ``__await__``.  A coroutine runs in a task of the reactor's loop and may await
+    Deferreds and asyncio's awaitables by turns.  Where it is cancelled while it awaits a Deferred,
+    that one is cancelled, and its outcome is what the coroutine gets there: Twisted's
+    CancelledError; anywhere else it gets asyncio's.  The outcome of either is Twisted's.
+
+    On a reactor without a loop coroutines can await Deferreds alone.
+    """
+    if isinstance(result, Deferred):
+        return result
+    if isinstance(result, concurrent.futures.Future):
+        result = asyncio.wrap_future(result, loop=loop_of(reactor))
+    if asyncio.isfuture(result):
+        if result.get_loop() is not loop_of(reactor):
+            raise RuntimeError(f"{type(result).__name__} of another loop than the reactor's")
+        return _Running().watch(result)
+    if not isawaitable(result):
+        return succeed(result)
+    coroutine = result if isinstance(result, Coroutine) else _awaiting(result)
+    if not isinstance(reactor, AsyncioSelectorReactor):
+        return Deferred.fromCoroutine(coroutine)
+    loop, running = loop_of(reactor), _Running()
+    return running.watch(loop.create_task(_bilingual(coroutine, running, loop)))
 
 
-class _Running(Generic[T]):
-    """A task, and the Deferred that waits for it: a new one after each cancellation."""
+async def _awaiting(result: Awaitable[Any]) -> Any:
+    return await result
 
-    def __init__(self, task: asyncio.Task[T]) -> None:
-        self._task = task
-        task.add_done_callback(self._end)
 
-    def waiting(self) -> Deferred[T]:
-        """Fires with what the task comes to."""
-        self._waiting: Deferred[Any] = Deferred(self._cancel)
-        return self._waiting.addCallback(self._again)
+class _Running:
+    """A task or future, and the Deferred that waits for it."""
 
-    def _cancel(self, waiting: Deferred[Any]) -> None:
-        # A Deferred that its canceller leaves alone fires at once; the task may take its time.
-        self._task.cancel()
-        waiting.callback(_GOES_ON)
+    def __init__(self) -> None:
+        self.cancelled = False
+        """Whether it was cancelled by its Deferred, and not by asyncio."""
 
-    def _again(self, result: Any) -> Any:
-        return self.waiting() if result is _GOES_ON else result
+    def watch(self, future: asyncio.Future[Any]) -> Deferred[Any]:
+        """Fires with what the future comes to."""
+        self._future = future
+        self._waiting = Waiting(self._cancel)
+        future.add_done_callback(self._end)
+        return self._waiting.deferred()
 
-    def _end(self, task: asyncio.Task[T]) -> None:
+    def _cancel(self) -> None:
+        self.cancelled = True
+        self._future.cancel()
+
+    def _end(self, future: asyncio.Future[Any]) -> None:
         waiting = self._waiting
-        del self._waiting
-        if task.cancelled():
-            waiting.errback(CancelledError())
-        elif (error := task.exception()) is not None:
-            waiting.errback(error)
+        del self._waiting, self._future
+        if future.cancelled():
+            waiting.end(Failure(CancelledError()))
+        elif (error := future.exception()) is not None:
+            waiting.end(Failure(error))
         else:
-            waiting.callback(task.result())
+            waiting.end(future.result())
+
+
+@types.coroutine
+def _bilingual(
+    coroutine: Coroutine[Any, Any, Any], running: _Running, loop: asyncio.AbstractEventLoop
+) -> Generator[Any, Any, Any]:
+    """Run in a task what awaits Deferreds too."""
+    # Errors are kept in a list for as long as it takes: their tracebacks have these frames.
+    thrown: list[BaseException] = []
+    while True:
+        try:
+            awaited = coroutine.throw(thrown.pop()) if thrown else coroutine.send(None)
+        except StopIteration as end:
+            return end.value
+        except (SystemExit, KeyboardInterrupt):
+            return Failure()  # raised here, it would end the loop
+        try:
+            if isinstance(awaited, Deferred):
+                yield from _fired(awaited, running, loop, thrown)
+            else:
+                yield awaited
+        except BaseException as error:
+            thrown.append(error)
+
+
+def _fired(
+    deferred: Deferred[Any],
+    running: _Running,
+    loop: asyncio.AbstractEventLoop,
+    thrown: list[BaseException],
+) -> Generator[Any, Any, None]:
+    """Wait in a task until a Deferred has a value, which stays there; its error is put in `thrown`.
+
+    It is cancelled with the task.  When it is asyncio that cancels, such as ``asyncio.timeout``,
+    its CancelledError takes the place of Twisted's.
+    """
+    fired: asyncio.Future[None] = loop.create_future()
+    asked: list[asyncio.CancelledError] = []  # by asyncio, to end the wait
+
+    def fire(outcome: Any) -> Any:
+        if fired.done():
+            return outcome  # the canceller has raised, and that was it
+        fired.set_result(None)
+        if not isinstance(outcome, Failure):
+            return outcome
+        assert outcome.value is not None
+        if asked and outcome.check(CancelledError):
+            thrown.append(asked[-1])
+        else:
+            thrown.append(outcome.value.with_traceback(outcome.tb))
+        asked.clear()
+        return None
+
+    deferred.addBoth(fire)
+    while not fired.done():
+        try:
+            yield from _done(fired, loop).__await__()
+        except asyncio.CancelledError as error:
+            if not running.cancelled:
+                asked.append(error)
+            # Not from here: Twisted's frames of a cancellation hold each other and who called.
+            loop.call_soon(_cancel, deferred, fired)
+    fired.result()  # raises what a canceller has raised
 
 
 async def awaited(result: Any, loop: asyncio.AbstractEventLoop) -> Any:
