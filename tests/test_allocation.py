@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.allocation import SharedClaims, claims, combine, select
 from twistdp.calls import ContainerAllocateResponse
+from twistdp.cdi import CDIDevice, CDIMount, CDINode
 from twistdp.devices import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, Mount
 from twistdp.errors import ConflictingDevices, UnhealthyDevice, UnknownDevice
 
@@ -54,6 +55,7 @@ class SelectTests(SynchronousTestCase):
         """Of many unknown devices the first eight are named and the others counted."""
         for count, listed in (
             (8, "d0, d1, d2, d3, d4, d5, d6, d7 (any more)"),
+            (9, "d0, d1, d2, d3, d4, d5, d6, d7 and 1 more (any more)"),
             (11, "d0, d1, d2, d3, d4, d5, d6, d7 and 3 more (any more)"),
         ):
             ids = [f"d{number}" for number in range(count)]
@@ -219,6 +221,28 @@ class ClaimsTests(SynchronousTestCase):
             [("annotation", "a"), ("device path", "/dev/c"), ("env", "A"), ("mount path", "/c")],
         )
 
+    def test_one_kind_alone(self) -> None:
+        """Each kind is claimed without the others, and by a CDI part as by a device."""
+        node, mount = DeviceSpec("/dev/h", "/dev/c"), Mount("/h", "/c")
+        for info, claimed in (
+            (DeviceInfo(HEALTHY, nodes=[node]), [("device path", "/dev/c")]),
+            (DeviceInfo(HEALTHY, mounts=[mount]), [("mount path", "/c")]),
+            (DeviceInfo(HEALTHY, envs={"A": "1"}), [("env", "A")]),
+            (DeviceInfo(HEALTHY, annotations={"a": "1"}), [("annotation", "a")]),
+            (
+                DeviceInfo(
+                    HEALTHY,
+                    cdi=CDIDevice(
+                        env={"A": "1"},
+                        nodes=[CDINode("/dev/c")],
+                        mounts=[CDIMount("/h", "/c")],
+                    ),
+                ),
+                [("device path", "/dev/c"), ("mount path", "/c"), ("env", "A")],
+            ),
+        ):
+            self.assertEqual(claims(info), claimed)
+
 
 class SharedClaimsTests(SynchronousTestCase):
     """`SharedClaims` keeps count while devices come and go."""
@@ -234,6 +258,18 @@ class SharedClaimsTests(SynchronousTestCase):
         ):
             shared.add(info)
         self.assertFalse(shared)
+
+    def test_several(self) -> None:
+        """A claim is shared until one device is left that makes it; of none, nothing is kept."""
+        shared, info = SharedClaims(), DeviceInfo(HEALTHY, envs={"a": "1"})
+        for _ in range(2):
+            for count in (1, 2, 3):
+                shared.add(info)
+                self.assertEqual(bool(shared), count > 1)
+            for left in (2, 1, 0):
+                shared.remove(info)
+                self.assertEqual(bool(shared), left > 1)
+            self.assertEqual([len(uses) for uses in shared._uses.values()], [0])
 
     @given(st.lists(st.tuples(st.booleans(), infos, st.integers(0, 9)), max_size=20))
     @settings(deadline=None)

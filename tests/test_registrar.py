@@ -1,5 +1,6 @@
 """Tests for `twistdp.registrar`: what is done when, on a clock."""
 
+import errno
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.helpers import temporary_directory
 from twistdp.condition import Standing
-from twistdp.errors import KubeletAbsent
+from twistdp.errors import (
+    CallFailed,
+    KubeletAbsent,
+    RegistrationRefused,
+    SocketTaken,
+    Untrusted,
+)
+from twistdp.exhaustion import SOON
 from twistdp.kubelet.messages import DevicePluginOptions
 from twistdp.kubelet.news import KubeletNews
 from twistdp.kubelet.registration import SocketRegistration
@@ -20,21 +28,63 @@ from twistdp.streams import ListStreams
 RESOURCE = "x.example.com/widget"
 
 
+class RecordingNews(KubeletNews):
+    """Keeps what there is to log."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.under_way = 0
+
+    def trying(self, resource: str) -> None:
+        """One more is under way."""
+        self.under_way += 1
+
+    def over(self, resource: str) -> None:
+        """None is, of one resource."""
+        self.under_way = 0
+
+    def registered(self, resource: str) -> None:
+        """As `KubeletNews` does it."""
+        self.lines.append(f"registered {resource}")
+        self.over(resource)
+
+    def complain(self, resource: str, text: str, about: str = "", doing: str = "") -> None:
+        """Keep it."""
+        self.lines.append(f"complain {doing}{resource}: {text}")
+
+    def absent(self, text: str) -> None:
+        """Keep it."""
+        self.lines.append(f"absent {text}")
+
+    def say_once(self, complaint: str) -> None:
+        """Keep it."""
+        self.lines.append(f"once {complaint}")
+
+
 class FakeDirectory:
     """Keeps whom to tell."""
 
-    kubelet_changed: Callable[[], None]
-    socket_changed: Callable[[], None]
-
     def __init__(self) -> None:
-        self.news = KubeletNews(Clock())
+        self.news = RecordingNews()
+        self.told: dict[str, tuple[Callable[[], None], ...]] = {}
 
     def subscribe(self, path: str, *told: Callable[[], None]) -> None:
         """Keep them."""
-        self.kubelet_changed, self.socket_changed = told
+        self.told[path] = told
 
     def unsubscribe(self, path: str) -> None:
-        """Nothing is kept."""
+        """Forget them."""
+        del self.told[path]
+
+    def kubelet_changed(self) -> None:
+        """There is another kubelet."""
+        for kubelet_changed, _ in self.told.values():
+            kubelet_changed()
+
+    def socket_changed(self) -> None:
+        """Something happened to the socket's name."""
+        for _, socket_changed in self.told.values():
+            socket_changed()
 
 
 class FakeServer:
@@ -63,6 +113,8 @@ class FakeRegistration:
 
     def __init__(self, by_name: bool) -> None:
         self.by_name = by_name
+        self.stubborn = False
+        """Whether a cancelled attempt succeeds all the same."""
         self.attempts: list[Deferred[None]] = []
 
     def attach(
@@ -75,11 +127,15 @@ class FakeRegistration:
         """End older streams and wait for the test."""
         self._end_streams()
         self.attempts.append(Deferred())
-        await self.attempts[-1]
+        try:
+            await self.attempts[-1]
+        except CancelledError:
+            if not self.stubborn:
+                raise
 
 
-class RegistrarTests(SynchronousTestCase):
-    """A registrar whose registration is accepted, and what happens then."""
+class RegistrarCase(SynchronousTestCase):
+    """A registrar."""
 
     def begun(self, by_name: bool = False) -> None:
         """A registration that is under way."""
@@ -113,6 +169,45 @@ class RegistrarTests(SynchronousTestCase):
 
         return Deferred.fromCoroutine(read()).addErrback(lambda end: end.trap(CancelledError))
 
+    def attempts(self) -> int:
+        """How many there were, when all that is due has happened."""
+        self.clock.advance(0.0)
+        return len(self.registration.attempts)
+
+    def pass_back_off(self) -> None:
+        """The attempt that is planned begins, whatever its delay."""
+        self.clock.advance(6.0)
+
+    def wait(self) -> float:
+        """How long the attempt that is planned has to wait."""
+        (planned,) = self.clock.getDelayedCalls()
+        return planned.getTime() - self.clock.seconds()
+
+    def end_streams_after(self, *lives: float) -> list[float]:
+        """Each stream ends after so many seconds; how long the attempt that follows waits."""
+        waits = []
+        for life in lives:
+            stream = self.opened()
+            self.clock.advance(life)
+            stream.cancel()
+            waits.append(self.wait())
+            self.pass_back_off()
+            self.registration.attempts[-1].callback(None)
+        return waits
+
+    def fail(self, *errors: Exception) -> list[float]:
+        """Each attempt fails so; how long the attempt that follows waits."""
+        waits = []
+        for error in errors:
+            self.registration.attempts[-1].errback(error)
+            waits.append(self.wait())
+            self.pass_back_off()
+        return waits
+
+
+class RegistrarTests(RegistrarCase):
+    """A registrar whose registration is accepted, and what happens then."""
+
     def test_standing(self) -> None:
         """It is told whether a kubelet is waited for, has accepted, or something else is wrong."""
         self.begun()
@@ -137,10 +232,54 @@ class RegistrarTests(SynchronousTestCase):
         self.registrar.announce()
         self.assertIs(self.registrar.standing, Standing.REGISTERING)
 
-    def attempts(self) -> int:
-        """How many there were, when all that is due has happened."""
-        self.clock.advance(0.0)
-        return len(self.registration.attempts)
+    def test_dropped(self) -> None:
+        """What was dropped does not count, however it ends."""
+        self.begun()
+        self.registration.stubborn = True
+        self.directory.kubelet_changed()
+        self.assertTrue(self.registration.attempts[0].called)
+        self.assertIs(self.registrar.standing, Standing.REGISTERING)
+        self.assertEqual(self.directory.news.lines, [])
+        self.registration.attempts[1].callback(None)
+        self.assertEqual(self.directory.news.lines, [f"registered {RESOURCE}"])
+
+    def test_stop(self) -> None:
+        """Nothing is under way or planned after a stop, and nothing begins."""
+        self.begun()
+        self.assertEqual(self.directory.news.under_way, 1)
+        self.registrar.stop()
+        self.assertTrue(self.registration.attempts[0].called)
+        self.assertEqual(self.directory.news.under_way, 0)
+        self.assertEqual((self.directory.told, self.attempts()), ({}, 1))
+        self.accepted()
+        self.registrar.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_nothing_is_planned_twice(self) -> None:
+        """A kubelet that comes before a planned attempt makes that superfluous."""
+        self.begun()
+        self.fail(KubeletAbsent("none"))
+        self.registration.attempts[-1].errback(KubeletAbsent("none"))
+        self.directory.kubelet_changed()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stream_that_was_expected_in_vain(self) -> None:
+        """Whoever asked and did not come in time is not waited for with the next registration."""
+        self.begun()
+        self.streams.asked("kubelet")
+        self.registration.attempts[0].callback(None)
+        self.clock.advance(STREAM_TIMEOUT)
+        self.assertEqual(
+            self.directory.news.lines[-1],
+            f"complain {RESOURCE}: the kubelet has accepted the registration but opened no stream; "
+            "registering again",
+        )
+        self.assertEqual(self.attempts(), 2)
+        self.streams.asked("kubelet")
+        self.opened("kubelet")
+        self.registration.attempts[1].callback(None)
+        self.clock.advance(STREAM_TIMEOUT_MOST)
+        self.assertEqual(self.attempts(), 2)
 
     def test_no_stream(self) -> None:
         """When none is opened in time, the resource is registered again."""
@@ -173,23 +312,6 @@ class RegistrarTests(SynchronousTestCase):
         self.clock.advance(STREAM_TIMEOUT)
         self.pass_back_off()
         self.assertEqual(self.attempts(), number + 1)
-
-    def pass_back_off(self) -> None:
-        """The attempt that is planned begins, whatever its delay."""
-        self.clock.advance(6.0)
-
-    def end_streams_after(self, *lives: float) -> list[float]:
-        """Each stream ends after so many seconds; how long the attempt that follows waits."""
-        waits = []
-        for life in lives:
-            stream = self.opened()
-            self.clock.advance(life)
-            stream.cancel()
-            (planned,) = self.clock.getDelayedCalls()
-            waits.append(planned.getTime() - self.clock.seconds())
-            self.pass_back_off()
-            self.registration.attempts[-1].callback(None)
-        return waits
 
     def test_streams_that_end_soon(self) -> None:
         """Each time the kubelet is left alone for longer, until a stream has lasted."""
@@ -265,6 +387,15 @@ class RegistrarTests(SynchronousTestCase):
         self.directory.socket_changed()
         self.assertEqual(self.attempts(), 2)
 
+    def test_name_removed_begins_at_once(self) -> None:
+        """However often attempts have failed before."""
+        self.begun()
+        self.fail(*[KubeletAbsent("none")] * 9)
+        self.registration.attempts[-1].callback(None)
+        self.server.published = False
+        self.directory.socket_changed()
+        self.assertEqual(self.fail(KubeletAbsent("none")), [0.0])
+
     def test_name_removed_that_counts(self) -> None:
         """A kubelet that goes by names has let go of the plugin."""
         self.accepted(by_name=True)
@@ -272,6 +403,89 @@ class RegistrarTests(SynchronousTestCase):
         self.server.published = False
         self.directory.socket_changed()
         self.assertEqual((self.server.listens, self.attempts()), ([], 2))
+
+
+class FailureTests(RegistrarCase):
+    """Attempts that fail: when the next one comes, and what is said."""
+
+    def test_waits(self) -> None:
+        """They grow while a kubelet is missing, whose return is an event; a full disk's end is none."""
+        for error, most in (
+            (KubeletAbsent("none"), 5.0),
+            (RegistrationRefused(RESOURCE, "full"), 5.0),
+            (OSError(errno.ENOSPC, "No space left on device"), SOON),
+            (PermissionError(errno.EACCES, "Permission denied"), SOON),
+        ):
+            self.begun()
+            waits = self.fail(*[error] * 12)
+            self.assertEqual(waits[0], 0.0)
+            self.assertTrue(0.8 * most <= waits[-1] <= 1.2 * most, (error, waits))
+
+    def test_machine_that_is_well_again(self) -> None:
+        """After a registration that worked, the waits are those for a kubelet again."""
+        self.begun()
+        self.fail(OSError(errno.ENOSPC, "No space left on device"))
+        self.registration.attempts[-1].callback(None)
+        self.assertGreater(self.end_streams_after(*[STABLE - 0.5] * 12)[-1], 2 * SOON)
+
+    def test_said(self) -> None:
+        """Each kind of failure has its line; what concerns all resources has no resource in it."""
+        for error, line in (
+            (
+                OSError(errno.ENOSPC, "No space left on device", "/nonexistent/widget.sock"),
+                "once cannot register from /nonexistent: No space left on device; free space or "
+                "inodes there; trying again every second",
+            ),
+            (KubeletAbsent("waiting"), "absent waiting"),
+            (
+                Untrusted("/p", "mode 0777", "chmod it"),
+                "once /p cannot be trusted: mode 0777; chmod it",
+            ),
+            (
+                SocketTaken("/p/x.sock", 7, "process 7 is there"),
+                f"complain {RESOURCE}: /p/x.sock: process 7 is there",
+            ),
+            (
+                RegistrationRefused(RESOURCE, "full"),
+                f"complain registration of {RESOURCE}: full",
+            ),
+            (
+                PermissionError(errno.EACCES, "Permission denied"),
+                f"complain {RESOURCE}: [Errno 13] Permission denied",
+            ),
+            (CallFailed("UNKNOWN", "odd"), f"complain {RESOURCE}: UNKNOWN: odd"),
+        ):
+            self.begun()
+            self.registration.attempts[0].errback(error)
+            self.assertEqual(self.directory.news.lines, [line])
+            self.assertEqual(self.directory.news.under_way, 0)
+
+    def test_surprise(self) -> None:
+        """Anything else is an error of the framework's: it has its stack logged."""
+        self.begun()
+        self.fail(ZeroDivisionError("by zero"))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_said_once(self) -> None:
+        """The same is not said again before a registration works; a taken socket only once."""
+        full, closed = (RegistrationRefused(RESOURCE, reason) for reason in ("full", "closed"))
+        taken = [SocketTaken("/p/x.sock", pid, f"process {pid} is there") for pid in (7, 0)]
+        for errors, count in (
+            ((full, full), 1),
+            ((full, closed), 2),
+            ((full, closed, full), 3),
+            ((*taken, *taken), 1),
+            ((taken[0], full, taken[0]), 3),
+        ):
+            self.begun()
+            self.fail(*errors)
+            self.assertEqual(len(self.directory.news.lines), count, errors)
+            self.registration.attempts[-1].callback(None)
+            self.end_streams_after(STABLE)
+            del self.directory.news.lines[:]
+            self.directory.kubelet_changed()
+            self.fail(errors[-1])
+            self.assertEqual(len(self.directory.news.lines), 1, errors)
 
 
 class SocketRegistrationTests(SynchronousTestCase):
