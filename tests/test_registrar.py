@@ -409,7 +409,7 @@ class FailureTests(RegistrarCase):
     """Attempts that fail: when the next one comes, and what is said."""
 
     def test_waits(self) -> None:
-        """They grow while a kubelet is missing, for its return is an event; not so on a full disk."""
+        """They grow while a kubelet is missing, which an event will end; not so on a full disk."""
         for error, most in (
             (KubeletAbsent("none"), 5.0),
             (RegistrationRefused(RESOURCE, "full"), 5.0),
