@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "imports.svg"
 
 PARTS = {
-    "commands": "tap cli scaffold",
+    "commands": "tap loading cli scaffold",
     "how it is run": "deployment",
     "conformance suite": "conformance",
     "emulated kubelet": "testing",
@@ -30,7 +30,7 @@ PARTS = {
     "files and what runs out": "cdispecs sharedfile trust exhaustion descriptors klog",
     "pure": "_version accepting allocation arguments backoff calls cdi cdijson checking changes "
     "coalescing condition contract devices errors health interfaces latest legible listing naming "
-    "places preferred secrecy session settings summary waiting",
+    "places preferred secrecy session settings suggestions summary waiting",
 }
 """Every module or package of twistdp, by the part that it is of; a new one has to be added."""
 

@@ -34,6 +34,7 @@ PURE = {
     "twistdp.secrecy",
     "twistdp.session",
     "twistdp.settings",
+    "twistdp.suggestions",
     "twistdp.summary",
     "twistdp.waiting",
 }
@@ -66,6 +67,7 @@ WITHOUT_TWISTED = {
     "twistdp.secrecy",
     "twistdp.session",
     "twistdp.settings",
+    "twistdp.suggestions",
     "twistdp.summary",
     "twistdp.topology",
     "twistdp.trust",

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.helpers import temporary_directory
 from tests.logs import here
 from twistdp.naming import check_namespace
-from twistdp.places import place_of
+from twistdp.places import at, place_of
 
 
 class PlaceTests(SynchronousTestCase):
@@ -48,7 +48,13 @@ class PlaceTests(SynchronousTestCase):
         error = self.assertRaises(ValueError, exec, code, {})
         self.assertEqual(place_of(error), f"{path}:2")
 
+    def test_syntax(self) -> None:
+        """The line that cannot be parsed, not the one that has it parsed."""
+        error = self.assertRaises(SyntaxError, compile, "a\nb c", "/lamps/scanner.py", "exec")
+        self.assertEqual(at(error), ", at /lamps/scanner.py:2")
+
     def test_not_known(self) -> None:
         """What was never raised has no place."""
         self.assertEqual(place_of(ValueError()), "")
         self.assertEqual(place_of(Failure(ValueError())), "")
+        self.assertEqual(at(ValueError()), "")

@@ -52,7 +52,7 @@ class SettingsTests(SynchronousTestCase):
         for bad in (0, -1, -0.5, float("inf"), float("-inf"), float("nan")):
             error = self.assertRaises(BadSetting, Settings, scan_timeout=bad)
             self.assertEqual(
-                str(error), f"scan-timeout {bad:g}: it must be a positive number of seconds"
+                str(error), f"--scan-timeout {bad:g}: it must be a positive number of seconds"
             )
 
     def test_directory_too_long(self) -> None:

@@ -13,6 +13,7 @@ from twisted.application.service import IServiceMaker, MultiService
 from twisted.internet import reactor
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.plugin import getPlugins
+from twisted.scripts.twistd import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.scanner_samples import MODULE, Named, OwnLoop, Plain, WithArguments
@@ -104,6 +105,59 @@ class ScannerRefusalTests(CommandLine):
         self.module("bad_syntax", "def f(:\n    pass\n")
         self.assert_refused(["--scanner=bad_syntax:X"], "cannot import bad_syntax", "SyntaxError")
 
+    def test_places(self) -> None:
+        """What is wrong in a module is told with the file and the line of the author's code."""
+        for name, source, line in (
+            ("place_in_module", "import json\n\njson.loads('{')\n", 3),
+            ("place_in_syntax", "\ndef f(:\n", 2),
+            ("place_in_class", "class X:\n    def __init__(self):\n        int('x')\n", 3),
+            ("place_in_import", "import os\nimport no_such_driver\n", 2),
+        ):
+            self.module(name, source)
+            path = os.path.join(self.modules, f"{name}.py")
+            self.assert_refused([f"--scanner={name}:X"], f", at {path}:{line}")
+
+    def test_missing_dependency(self) -> None:
+        """A module that a scanner needs is not looked for where scanners are: it is installed."""
+        self.module("needs_a_driver", "import no_such_driver\n")
+        line = self.refused("--scanner=needs_a_driver:X")
+        self.assertIn("install what provides it", line)
+        self.assertIn(sys.prefix, line)
+        self.assertNotIn("current directory", line)
+
+    def test_misspelt(self) -> None:
+        """The module beside us, or the class in it, that may have been meant is named."""
+        self.module("lamp_scanner", f"from {MODULE} import Named\nclass LampScanner: pass\n")
+        here = os.getcwd()
+        self.addCleanup(os.chdir, here)
+        os.chdir(self.modules)
+        self.assert_refused(["--scanner=lampscanner:X"], "did you mean lamp_scanner?")
+        self.assert_refused(
+            ["--scanner=lamp_scanner:lampscaner"], "no class lampscaner; did you mean LampScanner?"
+        )
+        self.assert_refused(["--scanner=lamp_scanner:X"], "no class X; it has: LampScanner")
+
+    def test_named_like_a_module_of_pythons(self) -> None:
+        """Whether Python's was imported before or not, the file is told to be in its shadow."""
+        for name in ("queue", "platform", "cProfile"):
+            path = os.path.join(self.modules, f"{name}.py")
+            with open(path, "w", encoding="ascii") as file:
+                file.write(f"from {MODULE} import Named\n")
+            self.assert_refused(
+                [f"--scanner={name}:Named"], path, "standard library", f"{name}_scanner.py"
+            )
+            os.unlink(path)
+        os.mkdir(os.path.join(self.modules, "select"))
+        path = os.path.join(self.modules, "select", "__init__.py")
+        with open(path, "w", encoding="ascii"):
+            pass
+        self.assert_refused(["--scanner=select.lamps:Named"], path, "standard library")
+
+    def test_named_like_another_package(self) -> None:
+        """Only Python's own modules are in the way."""
+        self.module("serial", f"from {MODULE} import Named\n")
+        self.assertEqual(len(self.parse("--scanner=serial:Named").managers), 1)
+
     def test_module_exits(self) -> None:
         """A script that ends the process when it is imported is refused like other errors."""
         self.module("exits_at_import", "raise SystemExit(0)\n")
@@ -173,6 +227,9 @@ class SetRefusalTests(CommandLine):
             "WithArguments",
             "count, names",
         )
+        self.assert_refused(
+            [f"--scanner={MODULE}:WithArguments", "--set", "nmaes=red"], "did you mean names?"
+        )
 
     def test_unconvertible(self) -> None:
         """A value that does not convert is quoted with what was expected."""
@@ -206,11 +263,30 @@ class OptionRefusalTests(CommandLine):
 
     def test_unknown_option(self) -> None:
         """An unknown option is named."""
-        self.assert_refused(["--no-such-option", NAMED], "no-such-option")
+        self.assert_refused(["--no-such-option", NAMED], "--no-such-option", "--help")
+        self.assert_refused(["-q", NAMED], "-q: there is no such option")
+
+    def test_misspelt_option(self) -> None:
+        """The option that may have been meant is named, with its dashes."""
+        for written, option in (
+            ("scaner", "scanner"),
+            ("plugindir", "plugin-dir"),
+            ("log_format", "log-format"),
+            ("Namespace", "namespace"),
+            ("vmodul_e", "vmodule"),
+        ):
+            self.assert_refused([f"--{written}=x", NAMED], f"--{written}: ", f"mean --{option}?")
+
+    def test_option_of_twistds(self) -> None:
+        """An option of twistd's own in the wrong place is no misspelt one of ours."""
+        options = tap.Options()
+        options.parent = ServerOptions()
+        error = self.assertRaises(SystemExit, options.parseOptions, ["--pidfile=", NAMED])
+        self.assertIn("--pidfile: it is twistd's own; write it before", str(error.code))
 
     def test_option_without_value(self) -> None:
         """An option that lacks its value is named."""
-        self.assert_refused(["--scanner"], "--scanner", "argument")
+        self.assert_refused(["--scanner"], "--scanner requires argument")
 
     def test_stray_argument(self) -> None:
         """An argument that is no option is quoted."""
@@ -218,13 +294,16 @@ class OptionRefusalTests(CommandLine):
 
     def test_bad_namespace(self) -> None:
         """A namespace that the kubelet would refuse is quoted with the rule it breaks."""
-        self.assert_refused([NAMED, "--namespace=Upper.example.com"], "Upper", "lower-case")
+        self.assert_refused(
+            [NAMED, "--namespace=Upper.example.com"], "--namespace 'Upper", "lower-case"
+        )
         self.assert_refused([NAMED, "--namespace=a.example/b"], "'/'")
         self.assert_refused([NAMED, "--namespace=x.kubernetes.io"], "reserved")
 
     def test_bad_namespace_of_the_scanner(self) -> None:
         """A scanner's own namespace is checked like one that was given."""
-        self.assert_refused([f"--scanner={MODULE}:BadlyNamed"], "Bad/Name")
+        name = f"{MODULE}:BadlyNamed"
+        self.assert_refused([f"--scanner={name}"], f"{name}: its own namespace 'Bad/Name'")
 
     def test_no_namespace(self) -> None:
         """A scanner without a namespace needs --namespace, and the line says so."""
@@ -234,8 +313,8 @@ class OptionRefusalTests(CommandLine):
         """A scan timeout must be a positive, finite number."""
         for value in ("soon", "", "0", "-1", "nan", "inf"):
             with self.subTest(value):
-                self.assert_refused([NAMED, f"--scan-timeout={value}"], "scan-timeout", value)
-                self.assert_refused([f"--scan-timeout={value}", NAMED], "scan-timeout", value)
+                self.assert_refused([NAMED, f"--scan-timeout={value}"], "--scan-timeout", value)
+                self.assert_refused([f"--scan-timeout={value}", NAMED], "--scan-timeout", value)
 
     def test_missing_plugin_directory(self) -> None:
         """A plugin directory that is missing with its parent is taken for a mistake."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from twistdp.errors import BadSetting
+from twistdp.suggestions import meant
 
 _LISTS = (list, tuple, Sequence)
 
@@ -34,7 +35,10 @@ def bind(factory: Callable[..., Any], texts: Mapping[str, Sequence[str]]) -> dic
     for key, values in texts.items():
         if key not in parameters:
             known = ", ".join(parameters) or "none"
-            raise BadSetting(f"--set {key}: {_name(factory)} has no such argument; it has: {known}")
+            raise BadSetting(
+                f"--set {key}: {_name(factory)} has no such argument; it has: {known}"
+                f"{meant(key, parameters)}"
+            )
         try:
             bound[key] = _convert(values, hints.get(key, str))
         except ValueError as error:

@@ -19,15 +19,25 @@ def place_of(error: BaseException | Failure) -> str:
     """``file:line`` of what was raised; empty if that is not known.
 
     It is the innermost line of a scanner's own code, where its author begins to look: neither
-    Python's, nor twistdp's, nor an installed package's.  A scanner may itself be installed, and
-    where there is nothing else, any line will do.
+    Python's, nor twistdp's, nor an installed package's, but a scanner may itself be one.
     """
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
     if isinstance(error, Failure):
         frames = [(file, line) for _, file, line, *_ in error.frames]
     else:
         frames = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
-    best = max(enumerate(frames), key=lambda item: (_rank(item[1][0]), item[0]), default=None)
-    return "" if best is None else f"{best[1][0]}:{best[1][1]}"
+    best = max((_rank(file) for file, _ in frames), default=0)
+    if best == 0:
+        return ""
+    file, line = [frame for frame in frames if _rank(frame[0]) == best][-1]
+    return f"{file}:{line}"
+
+
+def at(error: BaseException | Failure) -> str:
+    """The same as the end of a sentence: ", at file:line", or nothing."""
+    place = place_of(error)
+    return f", at {place}" if place else ""
 
 
 def _rank(file: str) -> int:

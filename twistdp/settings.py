@@ -34,27 +34,28 @@ def _directory(value: str | os.PathLike[str]) -> str:
 
 def _positive(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
     if not 0 < value < float("inf"):
-        raise BadSetting(
-            f"{attribute.name.replace('_', '-')} {value:g}: it must be a positive number of seconds"
-        )
+        raise BadSetting(f"{_option(attribute)} {value:g}: it must be a positive number of seconds")
 
 
 def _not_negative(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
     if not 0 <= value < float("inf"):
         raise BadSetting(
-            f"{attribute.name.replace('_', '-')} {value:g}: it must be a number of seconds, 0 or "
-            "more"
+            f"{_option(attribute)} {value:g}: it must be a number of seconds, 0 or more"
         )
+
+
+def _option(attribute: "attrs.Attribute[float]") -> str:
+    return f"--{attribute.name.replace('_', '-')}"
 
 
 def _policy(_: object, attribute: "attrs.Attribute[str]", value: str) -> None:
     if value not in POLICIES:
-        raise BadSetting(f"preferred {value!r}: use one of {', '.join(POLICIES)}")
+        raise BadSetting(f"--preferred {value!r}: use one of {', '.join(POLICIES)}")
 
 
 def _registration(_: object, attribute: "attrs.Attribute[str]", value: str) -> None:
     if value not in REGISTRATIONS:
-        raise BadSetting(f"registration {value!r}: use one of {', '.join(REGISTRATIONS)}")
+        raise BadSetting(f"--registration {value!r}: use one of {', '.join(REGISTRATIONS)}")
 
 
 @attrs.frozen

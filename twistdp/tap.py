@@ -7,7 +7,6 @@ one, and installs the asyncio reactor, which gRPC needs, when none is installed 
 import gc
 import os
 import sys
-from importlib import import_module
 from typing import Any
 
 import attrs
@@ -19,10 +18,10 @@ if "twisted.internet.reactor" not in sys.modules:
     asyncioreactor.install()
 
 from twistdp._version import __version__
-from twistdp.arguments import bind
-from twistdp.errors import BadSetting, TwistdpError
+from twistdp.errors import BadName, TwistdpError
 from twistdp.interfaces import IScanner
 from twistdp.legible import printable
+from twistdp.loading import make
 from twistdp.logs.service import LoggedService, LogOptions
 from twistdp.manager import Manager
 from twistdp.naming import check_namespace
@@ -168,13 +167,19 @@ class Options(LogOptions):
     def _manager(self, choice: _Choice) -> Manager:
         scanner = _make_scanner(choice)
         options = {**self._defaults, **choice.options}
-        namespace = options.pop("namespace", None) or getattr(scanner, "namespace", None)
+        given = options.pop("namespace", None)
+        namespace = given or getattr(scanner, "namespace", None)
         if namespace is None:
             raise usage.UsageError(
                 f"--scanner {choice.name}: it has no namespace of its own; add --namespace=DOMAIN"
             )
+        try:
+            check_namespace(namespace)
+        except BadName as error:
+            option = "--" if given else f"--scanner {choice.name}: its own "
+            raise usage.UsageError(f"{option}{error}") from error
         settings = Settings(**self._common(), **options)
-        return Manager(check_namespace(namespace), scanner, settings=settings)
+        return Manager(namespace, scanner, settings=settings)
 
 
 def makeService(options: Options) -> IService:
@@ -205,48 +210,10 @@ def _seconds(option: str, text: str) -> float:
 
 
 def _make_scanner(choice: _Choice) -> IScanner | WatchingScanner:
-    factory = _load(choice.name)
-    try:
-        arguments = bind(factory, choice.arguments)
-    except BadSetting as error:
-        raise usage.UsageError(f"--scanner {choice.name}: {error}") from error
-    try:
-        scanner = factory(**arguments)
-    except (Exception, SystemExit) as error:
-        raise usage.UsageError(
-            f"--scanner {choice.name}: its constructor raised {_one_line(error)}"
-        ) from error
+    scanner = make(choice.name, choice.arguments)
     if not is_scanner(scanner):
         raise usage.UsageError(
             f"--scanner {choice.name}: not a scanner; derive it from twistdp.WatchingScanner or "
             "implement twistdp.IScanner"
         )
     return scanner  # type: ignore[no-any-return]
-
-
-def _load(name: str) -> Any:
-    module_name, colon, class_name = name.partition(":")
-    if not (module_name and colon and class_name):
-        raise usage.UsageError(f"--scanner {name}: write it as module:Class")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        module = import_module(module_name)
-    except (Exception, SystemExit) as error:
-        raise usage.UsageError(
-            f"--scanner {name}: cannot import {module_name}: {_one_line(error)}; modules are "
-            "looked for in the current directory and where Python finds its packages"
-        ) from error
-    factory = module
-    for part in class_name.split("."):
-        factory = getattr(factory, part, None)  # type: ignore[assignment]
-    if factory is None:
-        raise usage.UsageError(f"--scanner {name}: {module_name} has no class {class_name}")
-    if not callable(factory):
-        raise usage.UsageError(f"--scanner {name}: {class_name} is no class")
-    return factory
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

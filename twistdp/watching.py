@@ -21,7 +21,7 @@ from twistdp.inotify import ATTRIBUTES, CONTENTS, ENTRIES, Changes, Inotify, Wat
 from twistdp.interfaces import INotifier
 from twistdp.legible import of_error
 from twistdp.outage import News, Outage
-from twistdp.places import place_of
+from twistdp.places import at
 from twistdp.secrecy import kind_of
 from twistdp.worker import Worker
 
@@ -254,11 +254,10 @@ class Discovery(Service):
             )
         elif news is News.LINE:
             _log.error(
-                "scanner {scanner}: the scan failed with {error}, at {place}; next try in "
-                "{delay:.1f} s",
+                "scanner {scanner}: the scan failed with {error}{at}; next try in {delay:.1f} s",
                 scanner=self._scanner_name,
                 error=of_error(failure.value),
-                place=place_of(failure),
+                at=at(failure),
                 delay=delay,
             )
 

@@ -65,6 +65,12 @@ class MainTests(SynchronousTestCase):
         output, errors, status = self.run_main("kubelet", "--dir=/x", "--colour")
         self.assertEqual((output, status), ("", 2))
         self.assertIn("--colour", errors)
+        self.assertNotIn("did you mean", errors)
+
+    def test_misspelt_option(self) -> None:
+        """One that is nearly one of ours is answered with that one."""
+        _, errors, _ = self.run_main("new", "lamp", "--namspace=x.example")
+        self.assertIn("--namspace=x.example; did you mean --namespace?", errors)
 
     def test_no_abbreviations(self) -> None:
         """An option that only begins like one of ours is unknown, and where it may go is told."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from twistdp._version import __version__
 from twistdp.errors import TwistdpError
 from twistdp.legible import printable
+from twistdp.suggestions import meant
 
 COMMANDS = {
     "check": "say what a plugin's project lacks of what it should have",
@@ -71,7 +72,8 @@ def _run(wanted: Sequence[str]) -> int:
     arguments, unknown = parser.parse_known_args(wanted)
     name = arguments.command
     if unknown:
-        hint = "; the plugin's own options go after --" if "options" in arguments else ""
+        hint = meant(unknown[0].partition("=")[0], parsers[name]._option_string_actions)
+        hint += "; the plugin's own options go after --" if "options" in arguments else ""
         parsers[name].error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     try:
         return int(_module(name).run(arguments))

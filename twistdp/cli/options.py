@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from twisted.python import usage
 
-from twistdp.errors import BadSetting, TwistdpError
+from twistdp.errors import BadName, BadSetting, TwistdpError
 from twistdp.logs.service import LogOptions
 from twistdp.naming import check_namespace
 from twistdp.settings import Settings
@@ -47,7 +47,10 @@ class _Unchecked(Options):
                 raise usage.UsageError(f"--scanner {choice.name}: write it as module:Class")
             settings = {**self._defaults, **choice.options}
             if (namespace := settings.pop("namespace", None)) is not None:
-                check_namespace(namespace)
+                try:
+                    check_namespace(namespace)
+                except BadName as error:
+                    raise usage.UsageError(f"--{error}") from error
             Settings(**settings)
         self.settings = Settings(**self._common())
 

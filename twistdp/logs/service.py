@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
+from getopt import GetoptError
 from typing import Any
 
 import attrs
@@ -27,6 +28,7 @@ from twistdp.logs.output import (
     SyslogOutput,
     is_journal,
 )
+from twistdp.suggestions import meant
 
 MORE = signal.SIGRTMIN + 1
 """The signal that raises the level by one; twistd itself uses SIGUSR1 and SIGUSR2."""
@@ -84,7 +86,23 @@ class LogOptions(usage.Options):
         """Parse; ``--skip_headers`` is understood too."""
         if options is not None:
             options = ["--skip-headers" if o == "--skip_headers" else o for o in options]
-        super().parseOptions(options)
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            if isinstance(error.__context__, GetoptError):
+                raise usage.UsageError(self._explained(error.__context__)) from error
+            raise
+
+    def _explained(self, error: GetoptError) -> str:
+        """What is wrong with an option, and which one may have been meant."""
+        option = f"--{error.opt}" if len(error.opt) > 1 else f"-{error.opt}"
+        if "not recognized" not in error.msg:
+            return f"{error.msg.removeprefix('option ')}; --help lists all options"
+        twistds = {name.rstrip("=") for name in self.parent.longOpt} if self.parent else set()
+        if error.opt in twistds:
+            return f"{option}: it is twistd's own; write it before the command's name"
+        known = [f"--{name.rstrip('=')}" for name in self.longOpt if not name.startswith("_")]
+        return f"{option}: there is no such option{meant(option, known) or '; --help lists all'}"
 
     def postOptions(self) -> None:
         """Check what twistd itself is told about logging."""
