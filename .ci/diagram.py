@@ -22,14 +22,14 @@ PARTS = {
     "ready-made scanners": "scanners",
     "service": "manager resource registrar streams inventory alignment room answers hooks "
     "departures cdiparts notifying patience blocked",
-    "scanning": "scanning watching outage preparing worker topology",
+    "scanning": "scanning watching contract attributes outage preparing worker topology",
     "the kubelet's API": "kubelet",
     "gRPC on Twisted": "rpc",
     "inotify": "inotify inotifyfd",
     "log": "logs",
     "files and what runs out": "cdispecs sharedfile trust exhaustion descriptors klog",
     "pure": "_version accepting allocation arguments backoff calls cdi cdijson checking changes "
-    "coalescing condition contract devices errors health interfaces latest legible listing naming "
+    "coalescing condition devices errors health interfaces latest legible listing naming "
     "places preferred secrecy session settings suggestions summary waiting",
 }
 """Every module or package of twistdp, by the part that it is of; a new one has to be added."""

@@ -21,7 +21,6 @@ PURE = {
     "twistdp.changes",
     "twistdp.coalescing",
     "twistdp.condition",
-    "twistdp.contract",
     "twistdp.devices",
     "twistdp.errors",
     "twistdp.health",

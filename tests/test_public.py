@@ -15,6 +15,7 @@ PUBLIC = [
     "AllocationRefused",
     "BadDevice",
     "BadName",
+    "BadScanner",
     "BadSetting",
     "BadTree",
     "CDIDevice",

@@ -1,6 +1,7 @@
 """Tests for twistdp.scanning."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -11,9 +12,10 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from twistdp.devices import DeviceTree
+from twistdp.errors import BadScanner
 from twistdp.inotify import Inotify
-from twistdp.interfaces import INotifier, IScanner
-from twistdp.scanning import CLEAN_UP, OwnLoop, is_scanner, scan_service
+from twistdp.interfaces import IAllocator, INotifier, IScanner
+from twistdp.scanning import CLEAN_UP, OwnLoop, check_scanner, scan_service
 from twistdp.watching import Discovery, WatchingScanner
 
 NAME = "tests.test_scanning:FakeScanner"
@@ -277,24 +279,114 @@ class OwnLoopTests(SynchronousTestCase):
         self.flushLoggedErrors(ZeroDivisionError)
 
 
-class IsScannerTests(SynchronousTestCase):
-    """Tests for `is_scanner`."""
+class Watcher(WatchingScanner):
+    """A scanner that finds nothing."""
+
+    def discover(self) -> DeviceTree:
+        """Find nothing."""
+        return DeviceTree()
+
+
+def watcher(**parts: Any) -> WatchingScanner:
+    """A scanner whose class has these parts, and no attributes of its own."""
+    scanner: WatchingScanner = Watcher()
+    scanner.__class__ = type("Odd", (Watcher,), parts)
+    vars(scanner).clear()
+    return scanner
+
+
+class CheckScannerTests(SynchronousTestCase):
+    """Tests for `check_scanner`."""
 
     def test_both_kinds(self) -> None:
-        """Who derives from WatchingScanner or provides IScanner is a scanner."""
-        self.assertTrue(is_scanner(WatchingScanner()))
-        self.assertTrue(is_scanner(FakeScanner(lambda: None)))
-        self.assertTrue(verifyObject(IScanner, FakeScanner(lambda: None)))
+        """Who derives from WatchingScanner or has a scan() is a scanner, declared or not."""
 
-    def test_others(self) -> None:
-        """Nothing else is: neither a class nor an object with a method of that name."""
-
-        class Similar:
+        class Undeclared:
             def scan(self, notifier: INotifier) -> None:
                 pass
 
-        for other in (Similar(), WatchingScanner, FakeScanner, None, "module:Class"):
-            self.assertFalse(is_scanner(other))
+        for scanner in (Watcher(), FakeScanner(lambda: None), Undeclared()):
+            check_scanner(scanner)
+        self.assertTrue(verifyObject(IScanner, FakeScanner(lambda: None)))
+
+    def test_others(self) -> None:
+        """Nothing else is, and the line says what to do."""
+        for other in (Watcher, None, "module:Class", DeviceTree()):
+            error = self.assertRaises(BadScanner, check_scanner, other)
+            self.assertIn("derive it from twistdp.WatchingScanner", str(error))
+
+    def test_methods(self) -> None:
+        """What is missing, is no method or cannot be called is refused, by name."""
+
+        async def coroutine(_: object) -> None:
+            pass
+
+        @implementer(IAllocator)
+        class Declares(Watcher):
+            pass
+
+        @implementer(IScanner)
+        class DeclaresToo:
+            pass
+
+        for scanner, words in (
+            (WatchingScanner(), ["does not define discover()"]),
+            (watcher(discover=lambda self, what: None), ["discover(what)", "no argument"]),
+            (watcher(discover=coroutine), ["discover() is a coroutine", "without async"]),
+            (watcher(discover=7), ["its discover is", "type int"]),
+            (watcher(follow=lambda self: None), ["follow()", "one argument"]),
+            (Declares(), ["declares IAllocator", "no allocate()"]),
+            (DeclaresToo(), ["declares IScanner", "no scan()"]),
+            (FakeScanner, ["its scan(self", "one argument"]),
+            (watcher(allocate=True), ["its allocate is", "type bool", "rename"]),
+            (watcher(post_allocate=lambda self: None), ["post_allocate()", "one argument"]),
+            (watcher(pre_start_container=property(lambda self: {}["x"])), ["KeyError"]),
+        ):
+            text = str(self.assertRaises(BadScanner, check_scanner, scanner))
+            for word in words:
+                self.assertIn(word, text)
+            self.assertNotIn("\n", text)
+
+    def test_methods_that_are_no_faults(self) -> None:
+        """None takes a hook back; what may be left out, and what Python cannot look into, may."""
+        check_scanner(watcher(allocate=None))
+        check_scanner(watcher(post_allocate=lambda self, response, log=print: response))
+        check_scanner(watcher(get_preferred_allocation=dict))
+        check_scanner(watcher(discover=lambda self, *_: DeviceTree()))
+
+    def test_attributes(self) -> None:
+        """Attributes of a wrong type or out of their range are refused, by name."""
+        nan, inf = float("nan"), float("inf")
+        for name, values in (
+            ("paths", (7, None, b"/dev", {"/dev": 1}, ["/dev", 7], [""], ["/a\0b"], [b"/dev"])),
+            ("rescan_interval", (None, "60", True, nan, inf, -inf, 0, -1.0, 0.001, 1e10, 10**400)),
+            ("contents", (None, 0, "no")),
+            ("join", (None, [], {"A": 1}, {1: ","}, "A")),
+        ):
+            for value in values:
+                text = str(self.assertRaises(BadScanner, check_scanner, watcher(**{name: value})))
+                self.assertTrue(text.startswith(name), text)
+                self.assertNotIn("\n", text)
+                self.assertLess(len(text), 500)
+
+    def test_good_attributes(self) -> None:
+        """What can be used is not refused, and what a property cannot tell now is no fault."""
+        for parts in (
+            {"paths": "/dev"},
+            {"paths": Path("/dev")},
+            {"paths": {"/dev", Path("/sys")}},
+            {"rescan_interval": 1},
+            {"rescan_interval": 86400.0},
+            {"join": {"A": ","}},
+            {"paths": property(lambda self: [{}["hub"]], lambda self, paths: None)},
+        ):
+            check_scanner(watcher(**parts))
+
+    def test_constructor(self) -> None:
+        """The base's constructor raises at the line that gives it what it cannot use."""
+        for arguments in ({"paths": 7}, {"rescan_interval": 0.0}, {"contents": None}):
+            self.assertRaises(BadScanner, WatchingScanner, **arguments)
+        self.assertEqual(WatchingScanner(Path("/dev")).paths, ["/dev"])  # type: ignore[arg-type]
 
 
 class ScanServiceTests(SynchronousTestCase):
@@ -304,7 +396,7 @@ class ScanServiceTests(SynchronousTestCase):
         """Each kind of scanner gets the service that runs it, not yet running."""
         clock = Clock()
         kinds: list[tuple[Any, type]] = [
-            (WatchingScanner(), Discovery),
+            (Watcher(), Discovery),
             (FakeScanner(lambda: None), OwnLoop),
         ]
         for scanner, kind in kinds:

@@ -15,11 +15,12 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 from tests.helpers import Recorder, temporary_directory
+from twistdp.contract import name_of
 from twistdp.devices import HEALTHY, DeviceInfo, DeviceTree
 from twistdp.errors import BadTree
 from twistdp.inotify import ATTRIBUTES, CONTENTS, ENTRIES, Changes, Inotify
 from twistdp.interfaces import INotifier
-from twistdp.watching import Discovery, WatchingScanner, name_of
+from twistdp.watching import MOST_CHANGES, Discovery, WatchingScanner
 
 
 class FakeWatch:
@@ -231,6 +232,21 @@ class ScanTests(DiscoveryCase):
             self.worker.run()
         self.assertEqual(self.diary, [("follow", ["/a/x"]), ("follow", ["/a/y"])])
 
+    def test_very_many_changes(self) -> None:
+        """Of more paths than are worth their memory it is only kept that something changed."""
+        self.started()
+        self.event("/a/before")
+        for number in range(MOST_CHANGES):
+            self.inotify.live()["/a"].report(frozenset([f"/a/{number}"]))
+        self.assertEqual(len(self.discovery._changes), MOST_CHANGES)
+        for number in range(10 * MOST_CHANGES):
+            self.inotify.live()["/a"].report(frozenset([f"/a/more{number}"]))
+        self.assertEqual(len(self.discovery._changes), 0)
+        self.worker.run()
+        self.clock.advance(1.0)
+        self.worker.run()
+        self.assertEqual(self.diary, [("follow", ["/a/before"]), "discover"])
+
     def test_anything_may_have_changed(self) -> None:
         """When anything may have changed, everything is discovered."""
         self.started()
@@ -369,18 +385,6 @@ class FailureTests(DiscoveryCase):
         self.assertIn("test_watching.py:", said[2][0])
         self.flushLoggedErrors(ZeroDivisionError)
 
-    def test_spoilt_paths_are_one_outage(self) -> None:
-        """What fails when a scan has returned is tried again less and less often, too."""
-        self.start()
-        self.scanner.paths = 17  # type: ignore[assignment]
-        self.worker.run()
-        for _ in range(5):
-            (delay,) = self.delays()
-            self.clock.advance(delay + 0.001)
-            self.worker.run()
-        self.assertGreater(self.delays()[0], 7.0)
-        self.assertEqual(len(self.flushLoggedErrors()), 1)
-
     def test_success_resets_the_back_off(self) -> None:
         """After a scan that went well, the next failure is tried again soon."""
         error = ZeroDivisionError("by zero")
@@ -509,18 +513,48 @@ class FailureTests(DiscoveryCase):
         self.assertEqual(self.notifier.trees[-1], tree_of("two"))
 
     def test_bad_attributes(self) -> None:
-        """A scanner that spoils its paths or interval in a scan is a failure, tried again."""
-        for name, value in [("paths", None), ("rescan_interval", "often")]:
+        """An attribute that a scan has spoilt is logged once; the last good value stays."""
+        for name, value in [("paths", 17), ("rescan_interval", "often"), ("contents", "no")]:
             self.start()
-            good = getattr(self.scanner, name)
             setattr(self.scanner, name, value)
-            self.worker.run()
-            self.assertEqual(len(self.flushLoggedErrors()), 1)
-            setattr(self.scanner, name, good)
-            self.clock.advance(0.7)
-            self.worker.run()
-            self.assertEqual(self.delays(), [60.0])
+            with capturedLogs() as events:
+                for _ in range(3):
+                    self.worker.run()
+                    self.assertEqual(self.delays(), [60.0])
+                    self.assertEqual(list(self.inotify.live()), ["/a"])
+                    self.event()
+                self.worker.run()
+            (event,) = events
+            self.assertEqual((event["scanner"], event["attribute"]), (NAME, name))
+            self.assertIn(name, event["reason"])
             self.stop()
+
+    def test_property_that_raises(self) -> None:
+        """What a property raises is logged once, and it is read again after the next scan."""
+        self.start()
+        broken = [True]
+
+        def paths(_: object) -> list[str]:
+            return [{}["hub"]] if broken else ["/b"]
+
+        self.patch(FakeScanner, "paths", property(paths, lambda *_: None))
+        del self.scanner.__dict__["paths"]
+        with capturedLogs() as events:
+            for _ in range(3):
+                self.worker.run()
+                self.event()
+        (event,) = events
+        self.assertIn("KeyError", event["reason"])
+        broken.clear()
+        self.worker.run()
+        self.assertEqual(list(self.inotify.live()), ["/b"])
+
+    def test_contents_may_change(self) -> None:
+        """A scanner that cares for contents no more is not woken by them any more."""
+        self.start()
+        self.scanner.contents = False
+        self.worker.run()
+        self.assertEqual(self.inotify.live()["/a"].mask, ENTRIES | ATTRIBUTES)
 
 
 class HungTests(DiscoveryCase):
@@ -747,6 +781,18 @@ class StopTests(DiscoveryCase):
         self.stop()
         self.worker.run()
         self.assertEqual(self.notifier.trees, [])
+
+    def test_start_again(self) -> None:
+        """Started again it watches and discovers like the first time, whatever was before."""
+        self.started(ZeroDivisionError("by zero"), tree_of("two"))
+        self.flushLoggedErrors(ZeroDivisionError)
+        self.stop()
+        self.worker.stopped = False
+        self.discovery.startService()
+        self.worker.run()
+        self.assertEqual(self.diary, [("watch", "/a"), "discover"])
+        self.assertEqual(self.notifier.trees, [tree_of("two")])
+        self.assertEqual(self.delays(), [60.0])
 
     def test_stop_before_a_retry(self) -> None:
         """Stopping cancels a retry."""

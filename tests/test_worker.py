@@ -207,6 +207,29 @@ class StopTests(SynchronousTestCase):
         self.assertNoResult(done)
         self.assertNoResult(never)
 
+    def test_call_after_a_stop(self) -> None:
+        """A call after a stop waits for the one that was under way, in the same thread."""
+        dropped = self.worker.call(self.block)
+        self.assertTrue(self.entered.wait(5.0))
+        (thread,) = threads()
+        for _ in range(3):
+            self.worker.stop()
+            done = self.worker.call(lambda: threading.current_thread())
+        self.assertIn("in block", self.worker.stack())
+        self.assertEqual(threads(), [thread])
+        self.release.set()
+        self.turns.turn()
+        self.assertIs(self.successResultOf(done), thread)
+        self.assertNoResult(dropped)
+        self.assertTrue(self.turns.asked.empty())
+
+    def test_call_after_the_end(self) -> None:
+        """A call after a stop that has ended the thread starts another."""
+        end(self.worker)
+        done = self.worker.call(lambda: "value")
+        self.turns.turn()
+        self.assertEqual(self.successResultOf(done), "value")
+
     def test_outcome_on_its_way(self) -> None:
         """An outcome that the reactor has not delivered yet at the stop is dropped too."""
         done = self.worker.call(lambda: "value")

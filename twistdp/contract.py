@@ -1,11 +1,13 @@
 """What a scanner must be: its methods and attributes, checked before it is run."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from zope.interface.interface import InterfaceClass
 
+from twistdp.attributes import check_contents, check_interval, check_join, check_paths
 from twistdp.errors import BadScanner
 from twistdp.interfaces import (
     IAllocator,
@@ -22,6 +24,15 @@ HOOKS: Final = {
     "pre_start_container": IContainerPreStarter,
 }
 """The methods by which a scanner has a say, and the interfaces that describe them."""
+
+
+ATTRIBUTES: Final[Mapping[str, Callable[[Any], object]]] = {
+    "paths": check_paths,
+    "rescan_interval": check_interval,
+    "contents": check_contents,
+    "join": check_join,
+}
+"""A watching scanner's attributes, and what each is checked by; any scanner may have a `join`."""
 
 
 def name_of(scanner: object) -> str:
@@ -74,3 +85,19 @@ def hooks_of(scanner: object) -> dict[str, Callable[[Any], object]]:
     """The hooks that a scanner has, by name; declared or not.  Raises `BadScanner`."""
     found = {name: method_of(scanner, name, interface, 1) for name, interface in HOOKS.items()}
     return {name: method for name, method in found.items() if method is not None}
+
+
+def check_attributes(scanner: object, names: Iterable[str]) -> None:
+    """Raise `BadScanner` for a wrong attribute of these names; a missing one is right.
+
+    What the code of a property raises is left to when it is read: hardware may be missing.
+    """
+    for name in names:
+        value = _ABSENT
+        with suppress(Exception):
+            value = getattr(scanner, name, _ABSENT)
+        if value is not _ABSENT:
+            ATTRIBUTES[name](value)
+
+
+_ABSENT: Final[Any] = object()

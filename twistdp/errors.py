@@ -73,7 +73,7 @@ class BadDevice(PluginError, ValueError):
     """A device, or a part of one, that no container could get."""
 
 
-class BadScanner(PluginError, TypeError):
+class BadScanner(PluginError, ValueError):
     """A scanner lacks a method, or an attribute of it cannot be used."""
 
 

@@ -1,10 +1,10 @@
 """Calls a scanner's optional abilities, and falls back to the default."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, TypeGuard
 
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -19,7 +19,7 @@ from twistdp.calls import (
 from twistdp.contract import hooks_of
 from twistdp.errors import HookFailed, PodError
 from twistdp.patience import Patience
-from twistdp.rpc import deferred_of
+from twistdp.rpc import called
 from twistdp.secrecy import kind_of
 
 _log = Logger()
@@ -144,7 +144,7 @@ class Hooks:
         try:
             with self._watching(where):
                 patience = Patience(
-                    self._begin(hook, argument),
+                    called(lambda: self._hooks[hook](argument), self._reactor),
                     scanner=self._name,
                     hook=where,
                     limit=self._timeout,
@@ -176,12 +176,6 @@ class Hooks:
         # What it says is for the log alone: pods' users read this, and it may be a secret.
         raise self.failed(hook, f"failed: {type(error).__name__}") from error
 
-    def _begin(self, hook: str, argument: object) -> Deferred[Any]:
-        try:
-            return deferred_of(self._hooks[hook](argument), self._reactor)
-        except BaseException:  # also SystemExit: foreign code must not end the process
-            return fail(Failure())
-
     def _watching(self, what: str) -> AbstractContextManager[None]:
         if self._blocked is None:
             return nullcontext()
@@ -196,20 +190,6 @@ class Hooks:
                 hook=name,
                 seconds=seconds,
             )
-
-
-def declared_join(scanner: object) -> Mapping[str, str]:
-    """The scanner's attribute `join`, if it declares one; see `twistdp.allocation.combine`."""
-    join = getattr(scanner, "join", {})
-    if isinstance(join, Mapping) and all(
-        isinstance(text, str) for item in join.items() for text in item
-    ):
-        return join
-    _log.warn(
-        "scanner {scanner}: its attribute join is not a dict of str to str, and is not used",
-        scanner=f"{type(scanner).__module__}:{type(scanner).__qualname__}",
-    )
-    return {}
 
 
 def _sequence(answer: object) -> TypeGuard[Sequence[Any]]:

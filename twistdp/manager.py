@@ -1,9 +1,9 @@
 """Trees in; resource services started, updated and stopped."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from twisted.application.service import MultiService
+from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -12,13 +12,15 @@ from twisted.python.threadable import isInIOThread
 from zope.interface import implementer
 
 from twistdp.accepting import NOTHING, accept, difference
+from twistdp.attributes import Attribute, check_join
 from twistdp.blocked import BlockedWatch
 from twistdp.cdiparts import clean_leftovers, report_unless_cancelled
 from twistdp.condition import Condition, ResourceCondition, Standing
+from twistdp.contract import name_of
 from twistdp.devices import Devices, DeviceTree
-from twistdp.errors import BadTree
+from twistdp.errors import BadScanner, BadTree
 from twistdp.exhaustion import SOON
-from twistdp.hooks import Hooks, declared_join
+from twistdp.hooks import Hooks
 from twistdp.inotify import inotify_of
 from twistdp.interfaces import INotifier, IScanner
 from twistdp.kubelet.directory import PluginDirectory
@@ -27,9 +29,9 @@ from twistdp.naming import check_namespace
 from twistdp.preparing import NumaNodes, Preparation
 from twistdp.resource import Resource
 from twistdp.rpc import keep_steady, remove_leftovers
-from twistdp.scanning import scan_service
+from twistdp.scanning import check_scanner, scan_service
 from twistdp.settings import Settings
-from twistdp.watching import WatchingScanner, name_of
+from twistdp.watching import WatchingScanner
 
 _log = Logger()
 
@@ -54,7 +56,14 @@ class Manager(MultiService):
     ) -> None:
         super().__init__()
         self.namespace = check_namespace(namespace)
+        try:
+            check_scanner(scanner)
+        except BadScanner as error:
+            raise BadScanner(f"scanner {name_of(scanner)}: {error}") from error
         self._scanner = scanner
+        nothing: Mapping[str, str] = {}
+        self._join = Attribute(scanner, "join", check_join, nothing, name_of(scanner))
+        self._scanning: IService | None = None
         self._settings = settings or Settings()
         self._reactor = reactor
         self._accepted = NOTHING
@@ -100,20 +109,22 @@ class Manager(MultiService):
         remove_leftovers(self._settings.socket_dir, self._settings.private_place)
         super().startService()
         # Last, for it may notify at once, and a resource that is added then is started then.
-        scan_service(
-            self._scanner,
-            self,
-            reactor=self._reactor,
-            inotify=inotify,
-            scan_timeout=self._settings.scan_timeout,
-            prepare=Preparation(self._numa),
-        ).setServiceParent(self)
+        if self._scanning is None:  # it outlives a stop, for its last call may do so too
+            self._scanning = scan_service(
+                self._scanner,
+                self,
+                reactor=self._reactor,
+                inotify=inotify,
+                scan_timeout=self._settings.scan_timeout,
+                prepare=Preparation(self._numa),
+            )
+        self._scanning.setServiceParent(self)
 
     def stopService(self) -> Deferred[Any]:
         """Stop all; fires when every socket is gone.  The service may be started again."""
         stopped = DeferredList([super().stopService(), *self._retiring.values()])
         for service in list(self):
-            self.removeService(service)
+            service.disownServiceParent()
         self._resources.clear()
         self._accepted = NOTHING
         self._failed.clear()
@@ -205,7 +216,7 @@ class Manager(MultiService):
             self._accepted.resources[resource_type],
             settings=self._settings,
             hooks=self._hooks,
-            join=declared_join(self._scanner),
+            join=self._join.read(),
             numa=self._numa,
             directory=self._directory,
             emptied=lambda: self._retire(resource_type),

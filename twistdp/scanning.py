@@ -1,6 +1,7 @@
 """Runs scanners of either kind."""
 
 from collections.abc import Callable
+from inspect import iscoroutinefunction
 from typing import Any
 
 from twisted.application.service import IService, Service
@@ -10,11 +11,21 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twistdp.backoff import Backoff
+from twistdp.contract import (
+    ATTRIBUTES,
+    check_attributes,
+    check_call,
+    hooks_of,
+    method_of,
+    name_of,
+)
 from twistdp.devices import DeviceTree
+from twistdp.errors import BadScanner
 from twistdp.inotify import Inotify
 from twistdp.interfaces import INotifier, IScanner
-from twistdp.rpc import deferred_of
-from twistdp.watching import Discovery, WatchingScanner, name_of
+from twistdp.rpc import called
+from twistdp.secrecy import kind_of
+from twistdp.watching import Discovery, WatchingScanner
 
 _log = Logger()
 
@@ -25,9 +36,33 @@ CLEAN_UP = 5.0
 """Seconds for which a stop waits until a cancelled scanner has let go of its hardware."""
 
 
-def is_scanner(candidate: object) -> bool:
-    """Whether `candidate` can be run by `scan_service`."""
-    return isinstance(candidate, WatchingScanner) or IScanner.providedBy(candidate)
+def check_scanner(candidate: object) -> None:
+    """Raise `BadScanner` for what `scan_service` cannot run, or could not run for long."""
+    hooks_of(candidate)
+    if isinstance(candidate, WatchingScanner):
+        check_attributes(candidate, ATTRIBUTES)
+        _check_discover(candidate)
+    elif method_of(candidate, "scan", IScanner, 1) is None:
+        raise BadScanner(
+            "not a scanner; derive it from twistdp.WatchingScanner or implement twistdp.IScanner"
+        )
+    else:
+        check_attributes(candidate, ["join"])
+
+
+def _check_discover(scanner: WatchingScanner) -> None:
+    for name, arguments in (("discover", 0), ("follow", 1)):
+        method: Any = getattr(scanner, name)
+        if not callable(method):
+            raise BadScanner(f"its {name} is {kind_of(method)}; define a method {name}()")
+        if iscoroutinefunction(method):
+            raise BadScanner(
+                f"its {name}() is a coroutine, and is called in a thread: define it without "
+                "async, or implement twistdp.IScanner"
+            )
+        check_call(method, name, arguments)
+    if getattr(scanner.discover, "__func__", None) is WatchingScanner.discover:
+        raise BadScanner("it does not define discover(), which finds the devices; define it")
 
 
 def scan_service(
@@ -97,12 +132,8 @@ class OwnLoop(Service):
     def _scan(self) -> None:
         self._timer = None
         self._cancelled = False
-
-        async def scan() -> None:
-            await deferred_of(self._scanner.scan(self._notifier), self._reactor)
-
         self._since = self._reactor.seconds()
-        self._scan_running = deferred_of(scan(), self._reactor)
+        self._scan_running = called(lambda: self._scanner.scan(self._notifier), self._reactor)
         self._scan_running.addErrback(self._failed)
         self._scan_running.addBoth(self._ended)
 

@@ -18,7 +18,7 @@ if "twisted.internet.reactor" not in sys.modules:
     asyncioreactor.install()
 
 from twistdp._version import __version__
-from twistdp.errors import BadName, TwistdpError
+from twistdp.errors import BadName, BadScanner, TwistdpError
 from twistdp.interfaces import IScanner
 from twistdp.legible import printable
 from twistdp.loading import make
@@ -26,7 +26,7 @@ from twistdp.logs.service import LoggedService, LogOptions
 from twistdp.manager import Manager
 from twistdp.naming import check_namespace
 from twistdp.rpc import require_asyncio_reactor
-from twistdp.scanning import is_scanner
+from twistdp.scanning import check_scanner
 from twistdp.settings import (
     CDI_DIRECTORY,
     PLUGIN_DIRECTORY,
@@ -211,9 +211,8 @@ def _seconds(option: str, text: str) -> float:
 
 def _make_scanner(choice: _Choice) -> IScanner | WatchingScanner:
     scanner = make(choice.name, choice.arguments)
-    if not is_scanner(scanner):
-        raise usage.UsageError(
-            f"--scanner {choice.name}: not a scanner; derive it from twistdp.WatchingScanner or "
-            "implement twistdp.IScanner"
-        )
+    try:
+        check_scanner(scanner)
+    except BadScanner as error:
+        raise usage.UsageError(f"--scanner {choice.name}: {error}") from error
     return scanner  # type: ignore[no-any-return]

@@ -5,15 +5,17 @@ not blocked, and the process can be stopped.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twistdp.attributes import Attribute, check_contents, check_interval, check_paths
 from twistdp.backoff import Backoff
 from twistdp.coalescing import Coalescer
+from twistdp.contract import name_of
 from twistdp.devices import DeviceTree
 from twistdp.errors import BadTree
 from twistdp.exhaustion import SOON, mending
@@ -38,7 +40,8 @@ class WatchingScanner:
     exist yet, and are read again after every scan.  `rescan_interval` is the time in seconds
     between full scans that happen anyway, as a net for what events cannot tell.  With
     `contents`, writing to a file is a change too; pass False for directories such as /dev,
-    where every write to /dev/null would be one.
+    where every write to /dev/null would be one.  All three are attributes too, read again after
+    every scan; the constructor raises `twistdp.BadScanner` for values that cannot be used.
 
     The constructor runs before the process becomes a daemon: store values there and nothing
     else, no thread, socket or open file.
@@ -51,9 +54,9 @@ class WatchingScanner:
     def __init__(
         self, paths: Sequence[str] = (), rescan_interval: float = 60.0, contents: bool = True
     ) -> None:
-        self.paths = [paths] if isinstance(paths, str) else list(paths)
-        self.rescan_interval = rescan_interval
-        self.contents = contents
+        self.paths = list(check_paths(paths))
+        self.rescan_interval = check_interval(rescan_interval)
+        self.contents = check_contents(contents)
 
     def discover(self) -> DeviceTree:
         """Look at the hardware and return all devices that are there now.
@@ -73,9 +76,33 @@ class WatchingScanner:
         return self.discover()
 
 
-def name_of(scanner: object) -> str:
-    """``module:Class`` of a scanner, as on the command line."""
-    return f"{type(scanner).__module__}:{type(scanner).__qualname__}"
+MOST_CHANGES: Final = 4096
+"""Paths that are kept for the next scan; of more it is only known that something changed."""
+
+
+class Pending:
+    """What changed since the last scan began: some paths, or anything."""
+
+    def __init__(self) -> None:
+        self._paths: set[str] = set()
+        self._anything = True
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def add(self, changes: Changes) -> None:
+        """These changed too."""
+        if changes is not None and not self._anything:
+            self._paths |= changes
+        if changes is None or len(self._paths) > MOST_CHANGES:
+            self._anything = True
+            self._paths.clear()
+
+    def take(self) -> Collection[str] | None:
+        """What changed, None for anything; nothing has from now on."""
+        paths, self._paths = self._paths, set()
+        anything, self._anything = self._anything, False
+        return None if anything else paths
 
 
 class Discovery(Service):
@@ -108,7 +135,12 @@ class Discovery(Service):
         self._worker = Worker(self._scanner_name, reactor)
         self._coalescer = Coalescer(reactor, self._scan)
         self._watches: dict[str, Watch] = {}
-        self._changes: set[str] | None = None  # since the last scan began; None: anything
+        name = self._scanner_name
+        nothing: tuple[str, ...] = ()
+        self._paths = Attribute(scanner, "paths", check_paths, nothing, name)
+        self._interval = Attribute(scanner, "rescan_interval", check_interval, 60.0, name)
+        self._contents = Attribute(scanner, "contents", check_contents, True, name)
+        self._changes = Pending()
         self._scanning = False
         self._again = False
         self._begun = 0.0
@@ -118,10 +150,14 @@ class Discovery(Service):
         self._rescan: IDelayedCall | None = None
 
     def startService(self) -> None:
-        """Watch, and scan for the first time."""
+        """Watch, and scan for the first time; after a stop, when a scan under way has ended."""
         super().startService()
-        with _log.failuresHandled("scanner {scanner}: paths", scanner=self._scanner_name):
-            self._watch()
+        self._scanning = self._again = False
+        self._retry = None
+        self._rested = 0.0
+        self._backoff.reset()
+        self._changes.add(None)
+        self._watch()
         self._scan()
 
     def stopService(self) -> None:
@@ -138,23 +174,20 @@ class Discovery(Service):
 
     def _watch(self) -> bool:
         """Watch the scanner's paths as they are now; whether any are new."""
-        mask = ENTRIES | ATTRIBUTES | (CONTENTS if self._scanner.contents else 0)
-        paths = self._scanner.paths
-        wanted = dict.fromkeys([paths] if isinstance(paths, str) else paths)
-        for path in self._watches.keys() - wanted.keys():
-            self._watches.pop(path).stop()
+        mask = ENTRIES | ATTRIBUTES | (CONTENTS if self._contents.read() else 0)
+        wanted = dict.fromkeys(self._paths.read())
+        for path, watch in list(self._watches.items()):
+            if path not in wanted or watch.mask != mask:
+                self._watches.pop(path).stop()
         new = [path for path in wanted if path not in self._watches]
         for path in new:
             self._watches[path] = self._inotify.watch(path, self._event, mask)
         return bool(new)
 
     def _event(self, changes: Changes) -> None:
-        if changes is None:
-            if self._reactor.seconds() < self._rested and self._polled():
-                return  # it reports again in a second
-            self._changes = None
-        elif self._changes is not None:
-            self._changes |= changes
+        if changes is None and self._reactor.seconds() < self._rested and self._polled():
+            return  # it reports again in a second
+        self._changes.add(changes)
         self._coalescer.event()
 
     def _polled(self) -> bool:
@@ -172,7 +205,7 @@ class Discovery(Service):
             self._begin()
 
     def _begin(self) -> None:
-        changes, self._changes = self._changes, set()
+        changes = self._changes.take()
         self._retry = None
         self._scanning, self._again = True, False
         self._begun = self._reactor.seconds()
@@ -210,7 +243,7 @@ class Discovery(Service):
             return  # whoever was notified has stopped us
         if self._watch():
             # What happened there before it was watched has made no event.
-            self._changes = None
+            self._changes.add(None)
             self._again = True
         if full:
             self._schedule_rescan()
@@ -238,7 +271,7 @@ class Discovery(Service):
                     reason=failure.getErrorMessage(),
                     remedy=remedy,
                 )
-        self._changes = None
+        self._changes.add(None)
         self._retry = self._reactor.callLater(delay, self._begin)
 
     def _report(self, failure: Failure, delay: float) -> None:
@@ -281,12 +314,12 @@ class Discovery(Service):
         )
 
     def _schedule_rescan(self) -> None:
-        interval = self._scanner.rescan_interval
+        interval = self._interval.read()
         if self._rescan is not None and self._rescan.active():
             self._rescan.reset(interval)
         else:
             self._rescan = self._reactor.callLater(interval, self._scan_everything)
 
     def _scan_everything(self) -> None:
-        self._changes = None
+        self._changes.add(None)
         self._scan()

@@ -3,9 +3,9 @@
 import errno
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
-from threading import Thread
+from threading import Condition, Thread
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, fail
@@ -17,7 +17,7 @@ _Job = tuple[Callable[[], Any], Deferred[Any]]
 
 
 class Worker:
-    """One daemon thread that makes one call after the other.
+    """One daemon thread that makes one call after the other; never two at once.
 
     Not the reactor's thread pool, which is joined when the process ends: a call that hangs must
     not keep it from ending.
@@ -26,46 +26,68 @@ class Worker:
     def __init__(self, name: str, reactor: Any) -> None:
         self._name = name
         self._reactor = reactor
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._changed = Condition()
+        self._jobs: deque[_Job] = deque()
         self._thread: Thread | None = None
-        self._stopped = False
+        self._ending = False
+        self._life = 0
+        """How often it was stopped: outcomes of an earlier life are dropped."""
 
     def call(self, function: Callable[[], T]) -> Deferred[T]:
         """Call `function` in the thread; fires in the reactor's thread with what comes of it.
 
-        Fails with OSError when there can be no thread now; the next call tries again.
+        Also after a `stop`, whose call under way is waited for.  Fails with OSError when there can
+        be no thread now; the next call tries again.
         """
-        if self._thread is None:
-            thread = Thread(target=self._work, name=self._name, daemon=True)
-            try:
-                thread.start()
-            except RuntimeError as error:  # Python's way to tell EAGAIN
-                return fail(OSError(errno.EAGAIN, str(error)))
-            self._thread = thread
         done: Deferred[T] = Deferred()
-        self._jobs.put((function, done))
+        with self._changed:
+            if self._thread is None:
+                thread = Thread(target=self._work, name=self._name, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # Python's way to tell EAGAIN
+                    return fail(OSError(errno.EAGAIN, str(error)))
+                self._thread = thread
+            self._ending = False
+            self._jobs.append((function, done))
+            self._changed.notify()
         return done
 
     def stack(self) -> str:
         """Where the thread is now, as a traceback's lines; empty when it does not run."""
-        frame = sys._current_frames().get(self._thread.ident or 0) if self._thread else None
+        thread = self._thread
+        frame = sys._current_frames().get(thread.ident or 0) if thread else None
         return "".join(traceback.format_stack(frame)) if frame else ""
 
     def stop(self) -> None:
         """Let the thread end after its current call, whose outcome is dropped."""
-        self._stopped = True
-        self._jobs.put(None)
+        with self._changed:
+            self._life += 1
+            self._jobs.clear()
+            self._ending = True
+            self._changed.notify()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None and not self._stopped:
+        while (job := self._next()) is not None:
             function, done = job
+            life = self._life
             try:
                 outcome = function()
             except BaseException:  # also SystemExit: foreign code must not end the thread
                 outcome = Failure()
-            if not self._stopped:
-                self._reactor.callFromThread(self._finish, done, outcome)
+            if life == self._life:
+                self._reactor.callFromThread(self._finish, done, life, outcome)
 
-    def _finish(self, done: Deferred[Any], outcome: Any) -> None:
-        if not self._stopped:
+    def _next(self) -> _Job | None:
+        """The next job, for which is waited; None to end."""
+        with self._changed:
+            while not self._jobs:
+                if self._ending:
+                    self._thread = None  # from now on a call starts another
+                    return None
+                self._changed.wait()
+            return self._jobs.popleft()
+
+    def _finish(self, done: Deferred[Any], life: int, outcome: Any) -> None:
+        if life == self._life:
             done.callback(outcome)

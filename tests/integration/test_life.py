@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
@@ -241,6 +242,34 @@ class ServingTests(LifeTestCase):
         scanner.tell({"yellow": "a"})
         self.assertEqual(len(self.flushLoggedErrors(BadTree)), 1)
         self.assertEqual(self.kubelet.allocatable(YELLOW), 1)
+
+    async def test_starts_again_while_a_scan_hangs(self) -> None:
+        """A scan that outlives its stop is waited for, and reported: there are never two."""
+        entered, release = threading.Semaphore(0), threading.Event()
+        self.addCleanup(release.set)
+        running: list[int] = []
+        most: list[int] = []
+
+        class Hanging(WatchingScanner):
+            def discover(self) -> DeviceTree:
+                running.append(1)
+                most.append(len(running))
+                entered.release()
+                release.wait(10.0)
+                running.pop()
+                return tree_of("a")
+
+        await self.kubelet.start()
+        manager = self.manage(Hanging(), scan_timeout=0.05)
+        await deferToThread(entered.acquire)
+        for _ in range(3):
+            await manager.stopService()
+            manager.startService()
+        await until(lambda: self.logged("has not returned for 0.05 s"))
+        self.assertIn("in discover", self.logged("has not returned")[0])
+        release.set()
+        await self.kubelet.listed(YELLOW, ["a"])
+        self.assertEqual(most, [1, 1])
 
     async def test_starts_again_after_a_stop(self) -> None:
         """A stopped manager leaves nothing and can be started again."""
@@ -754,7 +783,9 @@ class UntidyScannerTests(LifeTestCase):
     async def test_stops_while_something_failed(self) -> None:
         """What has failed is not tried again by a manager that has stopped."""
         self.patch(CdiParts, "describe", None)
-        manager = self.manage(ToldScanner(tree_of("a")))
+        scanner = ToldScanner(tree_of("a"))
+        manager = self.manage(scanner)
+        await until(lambda: scanner.notifier)
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
         await manager.stopService()
 

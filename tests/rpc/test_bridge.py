@@ -499,6 +499,18 @@ class DeferredOfTests(TestCase):
         self.assertEqual(await self.of(waits()), "in time")
         self.assertEqual(len(cancelled), 1)
 
+    async def test_cancelled_before_it_has_begun(self) -> None:
+        """A coroutine that never ran is no coroutine that somebody forgot to await."""
+
+        async def never() -> None:
+            raise AssertionError("it has run")
+
+        running = self.of(never())
+        running.cancel()
+        await self.assertFailure(running, CancelledError)
+        gc.collect()
+        self.assertEqual(self.flushWarnings(), [])
+
     async def test_another_loop(self) -> None:
         """A Future of another loop would never wake this one: it is refused."""
         other = asyncio.new_event_loop()
@@ -529,6 +541,32 @@ class DeferredOfTests(TestCase):
         await self.assertFailure(running, CancelledError)
         await soon(deferLater(reactor, 0.0))
         self.assertIsNone(left())
+
+
+class CalledTests(TestCase):
+    """Tests for `bridge.called`."""
+
+    async def test_at_once(self) -> None:
+        """Where the loop runs, the call is made at once; what it raises is a failure."""
+        await deferLater(reactor, 0.0)
+        self.assertEqual(self.successResultOf(bridge.called(lambda: 7, reactor)), 7)
+        for kind in (KeyError, SystemExit):
+
+            def broken(kind: type[BaseException] = kind) -> None:
+                raise kind
+
+            self.failureResultOf(bridge.called(broken, reactor), kind)
+
+    def test_before_the_loop_runs(self) -> None:
+        """Before that it is made when the loop runs, so that it may make tasks of its own."""
+        loop = asyncio.new_event_loop()
+        self.addCleanup(loop.close)
+        early = AsyncioSelectorReactor(loop)
+        self.addCleanup(early.disconnectAll)
+        done = bridge.called(lambda: asyncio.create_task(asyncio.sleep(0, "value")), early)
+        self.assertNoResult(done)
+        loop.run_until_complete(asyncio.sleep(0.01))
+        self.assertEqual(self.successResultOf(done), "value")
 
 
 class FollowingTests(TestCase):

@@ -14,7 +14,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 # gRPC's core writes to stderr by itself, past every logger.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
-from twistdp.rpc.bridge import deferred_of, keep_steady, require_asyncio_reactor
+from twistdp.rpc.bridge import called, keep_steady, require_asyncio_reactor
 from twistdp.rpc.channel import Channel, Stream
 from twistdp.rpc.leftovers import remove_leftovers
 from twistdp.rpc.server import Method, Server, caller
@@ -24,8 +24,8 @@ __all__ = [
     "Method",
     "Server",
     "Stream",
+    "called",
     "caller",
-    "deferred_of",
     "keep_steady",
     "remove_leftovers",
     "require_asyncio_reactor",

@@ -3,13 +3,13 @@
 import asyncio
 import concurrent.futures
 import types
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from functools import partial
 from inspect import isawaitable, iscoroutine
 from typing import Any, TypeVar
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.python.failure import Failure
 
 from twistdp.errors import BadSetting
@@ -84,7 +84,27 @@ def deferred_of(result: Any, reactor: Any) -> Deferred[Any]:
     if not isinstance(reactor, AsyncioSelectorReactor):
         return Deferred.fromCoroutine(coroutine)
     loop, running = loop_of(reactor), _Running()
-    return running.watch(loop.create_task(_bilingual(coroutine, running, loop)))
+    task = loop.create_task(_bilingual(coroutine, running, loop))
+    task.add_done_callback(lambda _: coroutine.close())  # cancelled before it has begun
+    return running.watch(task)
+
+
+def called(function: Callable[[], object], reactor: Any) -> Deferred[Any]:
+    """Call foreign code in the reactor's thread; see `deferred_of` for what it may return.
+
+    At once, or as soon as the reactor's loop runs: before that it could make no Task.  What it
+    raises, also SystemExit and its like, is a failure.
+    """
+    if isinstance(reactor, AsyncioSelectorReactor) and not loop_of(reactor).is_running():
+
+        async def later() -> object:
+            return await deferred_of(function(), reactor)
+
+        return deferred_of(later(), reactor)
+    try:
+        return deferred_of(function(), reactor)
+    except BaseException:
+        return fail(Failure())
 
 
 async def _awaiting(result: Awaitable[Any]) -> Any:
