@@ -1,5 +1,6 @@
 """Tests for `twistdp.answers`, as far as only they see it."""
 
+import os
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -8,13 +9,25 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.logs import LogTestCase
-from twistdp import HEALTHY, AllocateResponse, DeviceInfo, IAllocator, Settings, klog
+from twistdp import (
+    HEALTHY,
+    AllocateResponse,
+    CDIDevice,
+    CDINode,
+    DeviceInfo,
+    DeviceSpec,
+    IAllocator,
+    IPostAllocator,
+    Settings,
+    klog,
+)
 from twistdp.answers import MOST_CONTAINERS, Answers
 from twistdp.calls import ContainerAllocateResponse
 from twistdp.cdiparts import CdiParts
-from twistdp.errors import UnknownDevice, UnreasonableRequest
+from twistdp.errors import MissingNode, UnknownDevice, UnreasonableRequest
 from twistdp.hooks import Hooks
 from twistdp.inventory import Inventory
+from twistdp.kubelet import messages
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     AllocateRequest,
     ContainerAllocateRequest,
@@ -35,15 +48,40 @@ class Generous:
         return AllocateResponse([ContainerAllocateResponse() for _ in request.container_requests])
 
 
-def answers(scanner: object = None) -> Answers:
+@implementer(IPostAllocator)
+class Adding:
+    """Adds a node to what a container gets, or says so in a message of its own."""
+
+    def __init__(self, path: str, as_message: bool = False) -> None:
+        self.path = path
+        self.as_message = as_message
+
+    def post_allocate(self, response: AllocateResponse) -> object:
+        """Add it."""
+        response.container_responses[0].devices.append(DeviceSpec(self.path))
+        if self.as_message:
+            (part,) = response.container_responses
+            return messages.AllocateResponse.FromString(
+                messages.allocate_response([messages.container_part(part)])
+            )
+        return response
+
+
+def answers(
+    scanner: object = None,
+    info: DeviceInfo | None = None,
+    check_nodes: bool = True,
+    cdi: CdiParts | None = None,
+) -> Answers:
     """Answers of a resource with one device, ``a``."""
     clock = Clock()
     return Answers(
         RESOURCE,
-        Inventory(RESOURCE, {"a": DeviceInfo(HEALTHY)}, numa=NumaNodes("/nonexistent")),
+        Inventory(RESOURCE, {"a": info or DeviceInfo(HEALTHY)}, numa=NumaNodes("/nonexistent")),
         Hooks(scanner, "scanner", clock),
-        CdiParts(*RESOURCE.split("/"), settings=Settings(), reactor=clock),
+        cdi or CdiParts(*RESOURCE.split("/"), settings=Settings(), reactor=clock),
         "none",
+        check_nodes,
     )
 
 
@@ -60,6 +98,59 @@ class HandedOutTests(SynchronousTestCase):
         asked = answers(Generous())
         self.successResultOf(Deferred.fromCoroutine(asked.allocate(request("a", "b" * 10_000))))
         self.assertEqual(asked.handed_out, {"a"})
+
+
+class NodeTests(SynchronousTestCase):
+    """Nodes that are not there are not handed out."""
+
+    def refused(self, asked: Answers) -> str:
+        """The text with which an allocation is refused."""
+        return str(self.assertRaises(MissingNode, asked.allocate, request("a")))
+
+    def test_default(self) -> None:
+        """A device whose node is gone is refused by its path, and not handed out."""
+        nodes = [DeviceSpec("/dev/null"), DeviceSpec("/absent/a")]
+        asked = answers(info=DeviceInfo(HEALTHY, nodes=nodes))
+        self.assertIn("device a cannot be used, its node /absent/a is gone", self.refused(asked))
+        self.assertEqual(asked.handed_out, set())
+        self.assertTrue(answers(info=DeviceInfo(HEALTHY, nodes=nodes[:1])).allocate(request("a")))
+
+    def test_cdi(self) -> None:
+        """So is one whose CDI part has such a node."""
+        info = DeviceInfo(HEALTHY, cdi=CDIDevice(nodes=[CDINode("/dev/x", host_path="/absent/x")]))
+        self.assertIn("/absent/x", self.refused(answers(info=info)))
+
+    def test_off(self) -> None:
+        """Without the check the node is not looked at."""
+        info = DeviceInfo(HEALTHY, nodes=[DeviceSpec("/absent/a")])
+        self.assertTrue(answers(info=info, check_nodes=False).allocate(request("a")))
+        for as_message in (False, True):
+            asked = answers(Adding("/absent/b", as_message), check_nodes=False)
+            self.successResultOf(Deferred.fromCoroutine(asked.allocate(request("a"))))
+
+    def test_hooks(self) -> None:
+        """What a hook adds is looked at, whatever its answer is made of."""
+        for as_message in (False, True):
+            asked = answers(Adding("/absent/b", as_message))
+            failure = self.failureResultOf(Deferred.fromCoroutine(asked.allocate(request("a"))))
+            self.assertTrue(failure.check(MissingNode))
+            self.assertIn("/absent/b", failure.getErrorMessage())
+            self.assertEqual(asked.handed_out, set())
+            there = answers(Adding("/dev/null", as_message))
+            self.successResultOf(Deferred.fromCoroutine(there.allocate(request("a"))))
+            self.assertEqual(there.handed_out, {"a"})
+
+    def test_hooks_and_cdi(self) -> None:
+        """A hook's answer with CDI names is as good as the nodes of these devices."""
+        info = DeviceInfo(HEALTHY, cdi=CDIDevice(nodes=[CDINode("/absent/x")]))
+        clock = Clock()
+        settings = Settings(cdi_dir=self.mktemp())
+        os.mkdir(settings.cdi_dir)
+        cdi = CdiParts(*RESOURCE.split("/"), settings=settings, reactor=clock)
+        self.addCleanup(cdi.stop)
+        cdi.describe({"a": info})
+        asked = answers(Adding("/dev/null"), info, cdi=cdi)
+        self.failureResultOf(Deferred.fromCoroutine(asked.allocate(request("a"))), MissingNode)
 
 
 class SizeTests(SynchronousTestCase):

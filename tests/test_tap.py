@@ -309,6 +309,18 @@ class OptionRefusalTests(CommandLine):
         """A scanner without a namespace needs --namespace, and the line says so."""
         self.assert_refused([f"--scanner={MODULE}:Plain"], f"{MODULE}:Plain", "--namespace=DOMAIN")
 
+    def test_check_nodes(self) -> None:
+        """Whether nodes are checked is said for each scanner, or for all."""
+        for arguments, expected in (
+            ([NAMED], [True]),
+            ([NAMED, "--check-nodes=false", NAMED], [False, True]),
+            (["--check-nodes=false", NAMED, NAMED, "--check-nodes=true"], [False, True]),
+        ):
+            managers = self.parse(*arguments).managers
+            self.assertEqual([manager._settings.check_nodes for manager in managers], expected)
+        for value in ("", "no", "True"):
+            self.assert_refused([NAMED, f"--check-nodes={value}"], "check-nodes", "true or false")
+
     def test_bad_scan_timeout(self) -> None:
         """A scan timeout must be a positive, finite number."""
         for value in ("soon", "", "0", "-1", "nan", "inf"):

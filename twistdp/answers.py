@@ -27,6 +27,7 @@ from twistdp.klog import V
 from twistdp.kubelet import messages
 from twistdp.legible import shown
 from twistdp.naming import natural_key
+from twistdp.presence import cdi_host_paths, check_present, host_paths
 from twistdp.secrecy import kind_of
 
 _log = Logger()
@@ -40,18 +41,25 @@ _MOST_SHOWN: Final = 8  # containers of one request in a line of the log
 class Answers:
     """Handlers of the API's unary methods for the devices of `inventory`.
 
-    `policy` is one of `twistdp.settings.POLICIES`.  `handed_out` collects the ids that
-    containers were given.
+    `policy` is one of `twistdp.settings.POLICIES`.  With `check_nodes`, no container is given a
+    node that is not there.  `handed_out` collects the ids that containers were given.
     """
 
     def __init__(
-        self, resource: str, inventory: Inventory, hooks: Hooks, cdi: CdiParts, policy: str
+        self,
+        resource: str,
+        inventory: Inventory,
+        hooks: Hooks,
+        cdi: CdiParts,
+        policy: str,
+        check_nodes: bool = True,
     ) -> None:
         self._resource = resource
         self._inventory = inventory
         self._hooks = hooks
         self._cdi = cdi
         self._policy = policy
+        self._check_nodes = check_nodes
         self.handed_out: set[str] = set()
 
     def options(self) -> messages.DevicePluginOptions:
@@ -154,12 +162,17 @@ class Answers:
             if answer is UseDefaultMethod:
                 answer = AllocateResponse(default)
         encoded = self._encoded(answer, hook, len(values.container_requests))
+        if self._check_nodes:
+            self._check_answer(answer, values)
         self._gave(request)
         return encoded
 
     def _container(self, ids: Sequence[str]) -> bytes:
         """The default for one container."""
         part = self._inventory.container(ids)
+        if self._check_nodes:
+            for id_ in ids:
+                check_present(self._resource, id_, host_paths(self._inventory.devices[id_]))
         if self._cdi.used:
             names = self._cdi.names(_natural(ids))
             part += messages.container_part(ContainerAllocateResponse(cdi_devices=names))
@@ -194,6 +207,15 @@ class Answers:
                 hook, f"answered what no container can get: {error}"
             ) from error
         return messages.allocate_response(messages.container_part(part) for part in parts)
+
+    def _check_answer(self, answer: Any, request: AllocateRequest) -> None:
+        """Raise `MissingNode` if a hook's answer has a node that is not there."""
+        for part, asked in zip(answer.container_responses, request.container_requests, strict=True):
+            paths = [node.host_path for node in part.devices]
+            check_present(self._resource, listed(asked.devices_ids), paths)
+            if part.cdi_devices:
+                for id_, info in asked.devices.items():
+                    check_present(self._resource, id_, cdi_host_paths(info))
 
     def _gave(self, request: messages.AllocateRequest) -> None:
         for part in request.container_requests:

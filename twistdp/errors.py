@@ -104,6 +104,10 @@ class UnhealthyDevice(AllocationRefused):
     """A device was asked for that cannot be used now."""
 
 
+class MissingNode(AllocationRefused):
+    """A device was asked for whose node is gone, though no scan has found that out yet."""
+
+
 # Caller
 
 

@@ -1,8 +1,13 @@
-"""What a directory holds."""
+"""What a directory holds, and how the kernel says that there is nothing."""
 
+import errno
 import os
+from typing import Final
 
 from twistdp.naming import natural_key
+
+ABSENT: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+"""What says that a path leads nowhere."""
 
 
 def entries(directory: str | os.PathLike[str]) -> list[str]:

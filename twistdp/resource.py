@@ -80,7 +80,7 @@ class Resource(Service):
         self._said_left_out = 0
         self._cdi = CdiParts(*name.split("/"), settings=settings, reactor=reactor)
         self._answers = answers = Answers(
-            name, self._inventory, hooks, self._cdi, settings.preferred
+            name, self._inventory, hooks, self._cdi, settings.preferred, settings.check_nodes
         )
         self._streams = ListStreams(self._inventory.listed(), reactor, self._stream_lost, name)
         registration: Registration

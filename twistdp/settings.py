@@ -67,6 +67,7 @@ class Settings:
     hook that has not answered is cancelled.  `preferred` is the policy of
     preferred devices, one of `POLICIES`.  `removal_grace` is the time in
     seconds that a device which was handed out stays listed, unhealthy, after it has vanished.
+    With `check_nodes`, an allocation of a device whose node is gone is refused.
     `cdi_dir` is where specs of CDI devices are written, `pod_resources_socket` the kubelet's
     socket that tells who holds which device, and `sysfs` where NUMA nodes are looked up.
     `registration` is one of `REGISTRATIONS`; with
@@ -78,6 +79,7 @@ class Settings:
     hook_timeout: float = attrs.field(default=60.0, validator=_positive)
     preferred: str = attrs.field(default="none", validator=_policy)
     removal_grace: float = attrs.field(default=0.0, validator=_not_negative)
+    check_nodes: bool = True
     cdi_dir: str = attrs.field(default=CDI_DIRECTORY, converter=_directory)
     sysfs: str = attrs.field(default="/sys", converter=_directory)
     pod_resources_socket: str = attrs.field(default=POD_RESOURCES_SOCKET, converter=_directory)

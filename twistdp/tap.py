@@ -53,8 +53,8 @@ class Options(LogOptions):
     synopsis = "[options] --scanner=module:Class [--set key=value ...]"
     longdesc = (
         "Serve this node's devices to the kubelet. --set, --namespace, --scan-timeout, "
-        "--hook-timeout, --removal-grace and --preferred belong to the --scanner before them; "
-        "before the first one they are defaults for all, but for --set."
+        "--hook-timeout, --removal-grace, --check-nodes and --preferred belong to the --scanner "
+        "before them; before the first one they are defaults for all, but for --set."
     )
     optParameters = [  # noqa: RUF012  # Twisted's way
         [
@@ -115,6 +115,12 @@ class Options(LogOptions):
     def opt_removal_grace(self, seconds: str) -> None:
         """Seconds that a device in use stays listed, unhealthy, after it vanished; default 0."""
         self._own()["removal_grace"] = _seconds("removal-grace", seconds)
+
+    def opt_check_nodes(self, text: str) -> None:
+        """Refuse to allocate a device whose node is gone: true (default) or false."""
+        if text not in ("true", "false"):
+            raise usage.UsageError(f"--check-nodes {text}: give true or false")
+        self._own()["check_nodes"] = text == "true"
 
     def opt_preferred(self, policy: str) -> None:
         """Policy of preferred devices: none (default), packed, spread or numa."""

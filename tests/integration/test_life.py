@@ -333,8 +333,8 @@ class AllocationTests(LifeTestCase):
     async def test_refuses_devices_that_disagree(self) -> None:
         """Two devices that want one path for different nodes cannot be in one container."""
         tree = DeviceTree()
-        for id_ in ("a", "b"):
-            node = DeviceSpec(f"/dev/{id_}", "/dev/it")
+        for id_, path in (("a", "/dev/null"), ("b", "/dev/zero")):
+            node = DeviceSpec(path, "/dev/it")
             tree.add_device("yellow", id_, DeviceInfo(HEALTHY, nodes=[node]))
         await self.serve(tree)
         refused = await self.assertFailure(self.kubelet.allocate(YELLOW, 2), AdmissionRefused)

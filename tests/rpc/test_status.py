@@ -14,6 +14,7 @@ from twistdp.errors import (
     CallTimedOut,
     ConflictingDevices,
     MalformedMessage,
+    MissingNode,
     PeerUnavailable,
     TwistdpError,
     UnhealthyDevice,
@@ -32,6 +33,7 @@ class AnswerForTests(SynchronousTestCase):
         """The statuses are these, since the kubelet and its users tell refusals by them."""
         self.assertEqual(code_of(UnknownDevice), grpc.StatusCode.NOT_FOUND)
         self.assertEqual(code_of(UnhealthyDevice), grpc.StatusCode.FAILED_PRECONDITION)
+        self.assertEqual(code_of(MissingNode), grpc.StatusCode.FAILED_PRECONDITION)
         self.assertEqual(code_of(ConflictingDevices), grpc.StatusCode.FAILED_PRECONDITION)
         self.assertEqual(code_of(MalformedMessage), grpc.StatusCode.INVALID_ARGUMENT)
 

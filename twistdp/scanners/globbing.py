@@ -12,11 +12,11 @@ from twisted.logger import Logger
 from twistdp.accepting import check_device
 from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
 from twistdp.errors import BadDevice
+from twistdp.listing import ABSENT
 from twistdp.naming import check_resource_type, device_id
 from twistdp.scanners.complaints import Complaints
 from twistdp.scanners.matches import REST, Match, Matches
 from twistdp.scanners.patterns import (
-    ABSENT,
     Pattern,
     identity,
     is_directory,

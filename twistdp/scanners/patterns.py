@@ -1,6 +1,5 @@
 """File name patterns, and where the files that match them can appear."""
 
-import errno
 import glob
 import os
 import re
@@ -8,19 +7,17 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from fnmatch import translate
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import attrs
 
 from twistdp.exhaustion import mending
+from twistdp.listing import ABSENT
 
 T = TypeVar("T")
 
 Unknown: TypeAlias = Callable[[str, OSError], object]
 """Is called with a path of which nothing can be known, and why: it need not have gone."""
-
-ABSENT: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
-"""What says that a path leads nowhere."""
 
 _MOST_LINKS = 40
 """The kernel follows no longer chain of links (MAXSYMLINKS)."""

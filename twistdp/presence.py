@@ -1,0 +1,48 @@
+"""Whether the nodes that a container is about to get are there."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+
+from twistdp.devices import DeviceInfo
+from twistdp.errors import MissingNode
+from twistdp.legible import printable
+from twistdp.listing import ABSENT
+
+
+def host_paths(info: DeviceInfo) -> Iterator[str]:
+    """The nodes of a device, on the host."""
+    for node in info.nodes:
+        yield node.host_path
+    yield from cdi_host_paths(info)
+
+
+def cdi_host_paths(info: DeviceInfo) -> Iterator[str]:
+    """Those of its CDI part alone."""
+    if info.cdi is not None:
+        for part in info.cdi.nodes:
+            yield part.host_path or part.path
+
+
+def check_present(resource: str, device: str, paths: Iterable[str]) -> None:
+    """Raise `MissingNode` unless each path leads to a device node, or to a directory of nodes.
+
+    `resource` and `device` are for the message.  What cannot be looked at may be there.
+    """
+    for path in paths:
+        try:
+            mode = os.stat(path).st_mode
+        except OSError as error:
+            if error.errno not in ABSENT:
+                continue
+            reason = f"its node {printable(path)} is gone ({error.strerror})"
+        else:
+            # Runtimes take a directory for all nodes in it.
+            if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISDIR(mode):
+                continue
+            reason = f"{printable(path)} is no device node"
+        raise MissingNode(
+            f"{resource}: device {device} cannot be used, {reason}; plug it in again or delete the "
+            "pod, and a new one gets a device that is there (--check-nodes=false leaves this check "
+            "out, for a plugin that does not see the host's /dev)"
+        )
