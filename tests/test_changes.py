@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.changes import keep_unchanged
+from twistdp.changes import changed, keep_unchanged
 
 mappings = st.dictionaries(
     st.sampled_from("abcdef"), st.one_of(st.none(), st.lists(st.integers(0, 1), max_size=1))
@@ -28,21 +28,30 @@ class KeepUnchangedTests(SynchronousTestCase):
     @given(mappings, mappings)
     def test_any(self, found: dict[str, Any], before: dict[str, Any]) -> None:
         """Equal values become the same objects; the rest is told, in order, and left."""
-        kept = dict(found)
-        changed = keep_unchanged(kept, before)
-        self.assertEqual(list(kept.items()), list(found.items()))
+        kept, others = keep_unchanged(found, before)
+        self.assertEqual(kept, found)
         self.assertEqual(
-            changed, [key for key in found if key not in before or found[key] != before[key]]
+            others, [key for key in found if key not in before or found[key] != before[key]]
         )
+        self.assertEqual(changed(found, before), others)
         for key in found:
-            self.assertIs(kept[key], found[key] if key in changed else before[key])
+            self.assertIs(kept[key], found[key] if key in others else before[key])
+
+    def test_keys(self) -> None:
+        """Keys become the same objects too, also those of values that have changed."""
+        before = {f"a{'b' * 60}": 1, f"c{'d' * 60}": 1}
+        found = {key[:1] + key[1:]: value + (key[0] == "c") for key, value in before.items()}
+        kept, _ = keep_unchanged(found, before)
+        self.assertEqual({id(key) for key in kept}, {id(key) for key in before})
+        self.assertEqual(kept, found)
 
     def test_same_object(self) -> None:
         """What is the same object is not compared."""
         value = Touchy()
-        self.assertEqual(keep_unchanged({"a": value}, {"a": value}), [])
+        self.assertEqual(keep_unchanged({"a": value}, {"a": value})[1], [])
 
     def test_cannot_be_compared(self) -> None:
         """What cannot be compared has changed."""
         found = {"a": Touchy(), "b": 1}
-        self.assertEqual(keep_unchanged(found, {"a": Touchy(), "b": 1}), ["a"])  # type: ignore[type-var,dict-item]
+        before: dict[str, Any] = {"a": Touchy(), "b": 1}
+        self.assertEqual(keep_unchanged(found, before)[1], ["a"])

@@ -72,8 +72,8 @@ def accept(tree: DeviceTree, before: Accepted = NOTHING) -> Accepted:
             refusals.append(Refusal(resource_type, None, str(reason)))
             continue
         known = before.resources.get(resource_type, {})
-        devices = tree[resource_type].copy()
-        for device_id in keep_unchanged(devices, known):
+        devices, changed = keep_unchanged(tree[resource_type], known)
+        for device_id in changed:
             if reason_ := _problem(device_id, devices[device_id]):
                 refusals.append(Refusal(resource_type, device_id, reason_))
                 del devices[device_id]

@@ -1,7 +1,7 @@
 """What is unchanged in a mapping stays the very same object, so that nobody need compare again."""
 
 from collections.abc import Mapping
-from itertools import compress, repeat
+from itertools import compress, filterfalse, repeat
 from operator import is_not
 from typing import Final, TypeVar
 
@@ -10,20 +10,31 @@ T = TypeVar("T")
 _ABSENT: Final = object()
 
 
-def keep_unchanged(found: dict[str, T], before: Mapping[str, T]) -> list[str]:
-    """Put the objects of `before` into `found` where equal ones are; the keys of all others.
+def changed(found: Mapping[str, T], before: Mapping[str, T]) -> list[str]:
+    """The keys of `found` whose values are other ones than in `before`.
 
-    What is the same object already is not compared.
+    What is the same object is not compared.
     """
     olds = map(before.get, found, repeat(_ABSENT))
-    changed = []
     # Nothing is done in Python for what is the same object.
-    for key in list(compress(found, map(is_not, olds, found.values()))):
-        if key in before and _equal(before[key], found[key]):
-            found[key] = before[key]
-        else:
-            changed.append(key)
-    return changed
+    others = compress(found, map(is_not, olds, found.values()))
+    return [key for key in others if key not in before or not _equal(before[key], found[key])]
+
+
+def keep_unchanged(
+    found: Mapping[str, T], before: Mapping[str, T]
+) -> tuple[dict[str, T], list[str]]:
+    """`found` with the very keys and values of `before` where they are equal; and what `changed`.
+
+    A scan makes new ones of all, and whoever kept an older one of each would fill the memory.
+    """
+    kept = dict(before)
+    for key in list(filterfalse(found.__contains__, before)):
+        del kept[key]
+    others = changed(found, before)
+    for key in others:
+        kept[key] = found[key]
+    return kept, others
 
 
 def _equal(one: object, other: object) -> bool:

@@ -9,7 +9,7 @@ import attrs
 
 from twistdp.allocation import SharedClaims, combine, select
 from twistdp.calls import ContainerAllocateResponse
-from twistdp.changes import keep_unchanged
+from twistdp.changes import changed
 from twistdp.devices import HEALTHY, Auto, DeviceInfo, Devices
 from twistdp.kubelet.messages import container_part, listed_part
 from twistdp.naming import natural_key
@@ -75,15 +75,15 @@ class Inventory:
     def update(self, devices: Devices, first: Collection[str] = ()) -> bool:
         """Take over another set of devices; whether the advertised list changed by it.
 
+        `devices` is kept, and must not change any more.
         Where the list has no room for all, those of `first` are listed before others, then those
         that were listed so far, then the first ones in natural order.
         """
-        kept = dict(devices)
-        changed = keep_unchanged(kept, self.devices)
-        fresh = self._encoded({device_id: kept[device_id] for device_id in changed})
+        others = changed(devices, self.devices)
+        fresh = self._encoded({device_id: devices[device_id] for device_id in others})
         # What can fail has been done: from here on all is taken over or nothing.
-        gone = {id_ for id_ in self._entries if id_ not in kept}
-        new = [id_ for id_ in changed if id_ not in self._entries]
+        gone = {id_ for id_ in self._entries if id_ not in devices}
+        new = [id_ for id_ in others if id_ not in self._entries]
         for device_id in gone:
             self._count(self._entries.pop(device_id), -1)
         for device_id, entry in fresh.items():
@@ -97,7 +97,7 @@ class Inventory:
             self._order += new
             self._order.sort(key=self._key)  # quick, for all but the end is in order
         so_far = self.devices.keys() - self.left_out if self.left_out else self.devices.keys()
-        self.devices = kept
+        self.devices = devices
         listed = self._listed
         self._list(first, so_far)
         return self._listed != listed
@@ -142,15 +142,15 @@ class Inventory:
 
     def _list(self, first: Collection[str], so_far: Collection[str]) -> None:
         """Make the list anew."""
-        parts = {device_id: self._entries[device_id].listed for device_id in self._order}
         self.left_out = frozenset()
+        order = self._order
         if self.size > MOST_BYTES:
-            sizes = {device_id: len(part) for device_id, part in parts.items()}
-            ranks = [[id_ for id_ in parts if id_ in some] for some in (first, so_far)]
-            fitting = that_fit(sizes, [*ranks, parts])
-            self.left_out = frozenset(parts.keys() - fitting)
-            parts = {id_: part for id_, part in parts.items() if id_ in fitting}
-        self._listed = b"".join(parts.values())
+            sizes = {device_id: len(self._entries[device_id].listed) for device_id in order}
+            ranks = [[id_ for id_ in order if id_ in some] for some in (first, so_far)]
+            fitting = that_fit(sizes, [*ranks, order])
+            self.left_out = frozenset(sizes.keys() - fitting)
+            order = [id_ for id_ in order if id_ in fitting]
+        self._listed = b"".join([self._entries[device_id].listed for device_id in order])
 
     def listed(self) -> bytes:
         """The ListAndWatchResponse, in natural order of the ids."""

@@ -81,8 +81,7 @@ class Preparation:
         fresh: list[DeviceInfo] = []
         for kind in tree:
             before = self._before.get(kind, _NONE)
-            devices = tree[kind].copy()
-            changed = keep_unchanged(devices, before)
+            devices, changed = keep_unchanged(tree[kind], before)
             prepared.add_devices(kind, devices)
             last[kind] = prepared[kind]
             fresh += [devices[id_] for id_ in changed if not _alike(before.get(id_), devices[id_])]
