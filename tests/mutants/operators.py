@@ -124,6 +124,8 @@ def left_alone(source: str) -> list[tuple[Position, Position]]:
                 places.append((node.start_pos, node.end_pos))
         elif kind == "tfpdef" or (kind == "operator" and node.parent.type == "parameters"):
             places.append((node.start_pos, node.end_pos))
+        elif kind == "if_stmt" and node.children[1].get_code().strip() == "TYPE_CHECKING":
+            places.append((node.start_pos, node.end_pos))
         elif kind == "annassign":
             places.append((node.start_pos, node.children[1].end_pos))
         elif kind == "funcdef" and node.annotation is not None:

@@ -6,16 +6,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from difflib import unified_diff
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from cosmic_ray import plugins
 from cosmic_ray.commands import init
-from cosmic_ray.mutating import mutate_and_test
+from cosmic_ray.mutating import use_mutation
 from cosmic_ray.work_db import WorkDB
-from cosmic_ray.work_item import WorkerOutcome, WorkItem, WorkResult
+from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkItem, WorkResult
 
+from tests.mutants.forking import passes, preload
 from tests.mutants.modules import equivalent, path_of, tests_of
 from tests.mutants.operators import Own, is_chosen, left_alone
 
@@ -66,27 +69,33 @@ def prepared(module: str) -> WorkDB:
 
 def change_of(item: WorkItem, result: WorkResult) -> str:
     """The lines that differ, as ``function: old -> new``."""
-    lines = (result.diff or "").splitlines()[3:]
+    lines = [line for line in (result.diff or "").splitlines() if line[:3] not in {"---", "+++"}]
     old, new = (
         " ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+"
     )
     return f"{item.mutations[0].definition_name or 'module'}: {old} -> {new}"
 
 
-def run_tests(module: str) -> str:
-    """The command that tells whether a mutant of the module is noticed."""
-    return " ".join(
-        (sys.executable, "-m", "twisted.trial", "--reactor=asyncio", "-x", *tests_of(module))
-    )
-
-
-def baseline(command: str) -> float:
-    """How long the tests take, in seconds; raises if they fail without any mutant."""
+def baseline(tests: Sequence[str]) -> float:
+    """How long the tests take, in seconds; raises RuntimeError if they fail without any mutant."""
     began = time.monotonic()
-    # What it compiles is kept for the mutants' runs, which keep nothing.
-    keeping = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
-    subprocess.run(command.split(), env=keeping, check=True, stdout=subprocess.DEVNULL)
+    sys.dont_write_bytecode = False
+    passed = passes(tests, 600.0)
+    # What was compiled is kept for the mutants' runs, which keep nothing.
+    sys.dont_write_bytecode = True
+    if not passed:
+        raise RuntimeError(f"{' '.join(tests)} fail without any mutant")
     return time.monotonic() - began
+
+
+def tried(item: WorkItem, tests: Sequence[str], limit: float) -> WorkResult:
+    """Whether the tests notice a mutant."""
+    (mutation,) = item.mutations
+    operator = plugins.get_operator(mutation.operator_name)()
+    with use_mutation(mutation.module_path, operator, mutation.occurrence) as (old, new):
+        outcome = TestOutcome.SURVIVED if passes(tests, limit) else TestOutcome.KILLED
+    diff = unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=0)
+    return WorkResult(WorkerOutcome.NORMAL, test_outcome=outcome, diff="\n".join(diff))
 
 
 def copy_tree(where: str) -> None:
@@ -109,10 +118,11 @@ def score(module: str) -> Score:
     reasons = equivalent().get(module, {})
     with tempfile.TemporaryDirectory(prefix="mutants-") as tree:
         copy_tree(tree)
+        preload()
         database = prepared(module)
         os.chdir(tree)
-        command = run_tests(module)
-        limit = 10.0 + 4.0 * baseline(command)
+        tests = tests_of(module)
+        limit = 10.0 + 4.0 * baseline(tests)
         survived = [
             item
             for item, result in database.completed_work_items
@@ -121,7 +131,7 @@ def score(module: str) -> Score:
             and change_of(item, result) not in reasons
         ]
         for item in [*database.pending_work_items, *survived]:
-            database.set_result(item.job_id, mutate_and_test(item.mutations, command, limit))
+            database.set_result(item.job_id, tried(item, tests, limit))
         results = [
             (item, result)
             for item, result in database.completed_work_items
