@@ -279,6 +279,7 @@ class RegistrarTests(RegistrarCase):
         self.opened("kubelet")
         self.registration.attempts[1].callback(None)
         self.clock.advance(STREAM_TIMEOUT_MOST)
+        self.pass_back_off()
         self.assertEqual(self.attempts(), 2)
 
     def test_no_stream(self) -> None:
@@ -387,14 +388,15 @@ class RegistrarTests(RegistrarCase):
         self.directory.socket_changed()
         self.assertEqual(self.attempts(), 2)
 
-    def test_name_removed_begins_at_once(self) -> None:
-        """However often attempts have failed before."""
+    def test_waits_begin_again(self) -> None:
+        """After an event they are short, however often attempts have failed before."""
         self.begun()
-        self.fail(*[KubeletAbsent("none")] * 9)
-        self.registration.attempts[-1].callback(None)
-        self.server.published = False
-        self.directory.socket_changed()
-        self.assertEqual(self.fail(KubeletAbsent("none")), [0.0])
+        for event in (self.directory.socket_changed, self.directory.kubelet_changed):
+            self.fail(*[KubeletAbsent("none")] * 9)
+            self.registration.attempts[-1].callback(None)
+            self.server.published = False
+            event()
+            self.assertEqual(self.fail(KubeletAbsent("none")), [0.0])
 
     def test_name_removed_that_counts(self) -> None:
         """A kubelet that goes by names has let go of the plugin."""

@@ -162,7 +162,6 @@ class Registrar:
         absent = failure.check(KubeletAbsent) is not None
         self._standing = Standing.WAITING if absent else Standing.FAILING
         self._complain(failure)
-        self._news.over(self._resource)
         self._session.failed()
 
     def _check_stream(self) -> None:
