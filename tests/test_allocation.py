@@ -203,6 +203,41 @@ class CombineTests(SynchronousTestCase):
                 self.assertNotIn(value, error)  # which may be a secret
             self.assertNotIn("\n", error)
 
+    def test_joined(self) -> None:
+        """Values of a key that may be joined are, in the devices' order and each once."""
+        devices = [
+            (value, DeviceInfo(HEALTHY, envs={"K": value}, annotations={"K": value}))
+            for value in ("b", "a", "b")
+        ]
+        joined = combine(RESOURCE, devices, {"K": "+"})
+        self.assertEqual((joined.envs, joined.annotations), ({"K": "b+a"}, {"K": "b+a"}))
+
+    def test_cdi_conflicts(self) -> None:
+        """What devices give by CDI is compared too, also with what others give without it."""
+        for one, two, claim in (
+            (CDIDevice(env={"A": "1"}), CDIDevice(env={"A": "2"}), "env A"),
+            (
+                CDIDevice(nodes=[CDINode("/dev/a")]),
+                CDIDevice(nodes=[CDINode("/dev/a", "/dev/b")]),
+                "device path /dev/a",
+            ),
+            (
+                CDIDevice(mounts=[CDIMount("/a", "/c")]),
+                CDIDevice(mounts=[CDIMount("/b", "/c")]),
+                "mount path /c",
+            ),
+        ):
+            devices = [("first", DeviceInfo(HEALTHY, cdi=one))]
+            combine(RESOURCE, [*devices, ("same", DeviceInfo(HEALTHY, cdi=one))])
+            devices.append(("second", DeviceInfo(HEALTHY, cdi=two)))
+            error = self.assertRaises(ConflictingDevices, combine, RESOURCE, devices)
+            self.assertIn(f"its {claim} different values", str(error))
+        mixed = [
+            ("first", DeviceInfo(HEALTHY, envs={"A": "1"})),
+            ("second", DeviceInfo(HEALTHY, cdi=CDIDevice(env={"A": "2"}))),
+        ]
+        self.assertRaises(ConflictingDevices, combine, RESOURCE, mixed)
+
 
 class ClaimsTests(SynchronousTestCase):
     """`claims` lists what a container has only one of."""

@@ -116,18 +116,23 @@ def left_alone(source: str) -> list[tuple[Position, Position]]:
     """
     places = []
     for node in ast_nodes(parso.parse(source)):
-        kind = node.type
-        if kind == "simple_stmt":
-            first = node.children[0]
-            constant = first.type == "expr_stmt" and node.parent.type == "file_input"
-            if constant or _LOGS.match(first.get_code(include_prefix=False)):
-                places.append((node.start_pos, node.end_pos))
-        elif kind == "tfpdef" or (kind == "operator" and node.parent.type == "parameters"):
+        if _is_left_alone(node):
             places.append((node.start_pos, node.end_pos))
-        elif kind == "if_stmt" and node.children[1].get_code().strip() == "TYPE_CHECKING":
-            places.append((node.start_pos, node.end_pos))
-        elif kind == "annassign":
+        elif node.type == "annassign":
             places.append((node.start_pos, node.children[1].end_pos))
-        elif kind == "funcdef" and node.annotation is not None:
+        elif node.type == "funcdef" and node.annotation is not None:
             places.append((node.annotation.start_pos, node.annotation.end_pos))
     return places
+
+
+def _is_left_alone(node: Any) -> bool:
+    match node.type:
+        case "simple_stmt":
+            first = node.children[0]
+            constant = first.type == "expr_stmt" and node.parent.type == "file_input"
+            return constant or _LOGS.match(first.get_code(include_prefix=False)) is not None
+        case "if_stmt":
+            return bool(node.children[1].get_code().strip() == "TYPE_CHECKING")
+        case "operator":  # the * before arguments that have names
+            return bool(node.parent.type == "parameters")
+    return bool(node.type == "tfpdef")
