@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "imports.svg"
 
 PARTS = {
-    "commands": "tap loading cli scaffold",
+    "commands": "tap loading opening cli scaffold",
     "how it is run": "deployment",
     "conformance suite": "conformance",
     "emulated kubelet": "testing",

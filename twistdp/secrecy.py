@@ -4,10 +4,20 @@ Variables of the environment, annotations and arguments carry licences and token
 the variable and never show what it is set to, and neither does ``repr()``.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from twistdp.legible import shown
+from twistdp.legible import named, printable, shown
+
+HIDDEN: Final = "<hidden>"
+
+_SECRET_PARTS: Final = re.compile(
+    r"pass(word|wd|phrase|code)?|pw|pwd|pin|secrets?|tokens?|(api|access|private)?keys?|auth\w*"
+    r"|cred(ential)?s?|licen[cs]es?|cookies?|cert(ificate)?s?|community|salt|seed",
+    re.IGNORECASE,
+)
+_CREDENTIALS: Final = re.compile(r"://[^/@\s]*@")
 
 
 def names_only(values: Any) -> str:
@@ -31,3 +41,15 @@ def variable(key: str) -> str:
     """A key that is to be shown, without a value that was written into it."""
     name, equals, _ = key.partition("=")
     return shown(name + equals)
+
+
+def assignment(key: str, values: Sequence[str]) -> str:
+    """An argument of the command line, with its values unless they may be a secret.
+
+    They may if the argument is called like one, as in ``api_token``, or has a URL with somebody's
+    name in it.
+    """
+    parts = re.split(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])", key)
+    if any(map(_SECRET_PARTS.fullmatch, parts)) or any(map(_CREDENTIALS.search, values)):
+        return f"{key}={HIDDEN}"
+    return f"{key}={named([printable(value, 100) for value in values])}"

@@ -25,6 +25,7 @@ from twistdp.loading import make
 from twistdp.logs.service import LoggedService, LogOptions
 from twistdp.manager import Manager
 from twistdp.naming import check_namespace
+from twistdp.opening import Opening, Serving
 from twistdp.rpc import require_asyncio_reactor
 from twistdp.scanning import check_scanner
 from twistdp.settings import (
@@ -157,6 +158,14 @@ class Options(LogOptions):
         if arguments:
             raise usage.UsageError(f"{arguments[0]}: unexpected; options start with '--'")
 
+    def opening(self) -> Opening:
+        """The service that says in the log what these options come to."""
+        scanners = [
+            Serving(manager.namespace, choice.name, choice.arguments)
+            for manager, choice in zip(self.managers, self._choices, strict=True)
+        ]
+        return Opening(scanners, Settings(**self._common()).socket_dir)
+
     def _own(self) -> dict[str, Any]:
         return self._choices[-1].options if self._choices else self._defaults
 
@@ -193,6 +202,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     service = LoggedService(options, reactor)
+    options.opening().setServiceParent(service)
     for manager in options.managers:
         manager.setServiceParent(service)
     if "NOTIFY_SOCKET" in os.environ:

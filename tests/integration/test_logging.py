@@ -26,6 +26,7 @@ RESOURCE = "talk.example.com/thing"
 START = [
     r"twistd \S+ \(.*\) starting up\.",
     r"reactor class: .*\.AsyncioSelectorReactor\.",
+    r"twistdp \S+ in \S+ serves talk\.example\.com from tests\.process_samples:Talks\S*\(.*\)",
 ]
 RUN = [rf"{RESOURCE}: 1 device", rf"registered {RESOURCE} with the kubelet"]
 SCANNER = [
