@@ -27,7 +27,7 @@ PARTS = {
     "gRPC on Twisted": "rpc",
     "inotify": "inotify inotifyfd",
     "log": "logs",
-    "files and what runs out": "cdispecs sharedfile trust exhaustion descriptors klog",
+    "files and what runs out": "cdispecs sharedfile trust exhaustion stopping descriptors klog",
     "pure": "_version accepting allocation arguments backoff calls cdi cdijson checking changes "
     "coalescing condition devices errors health interfaces latest legible listing naming "
     "places preferred secrecy session settings suggestions summary waiting",

@@ -589,7 +589,7 @@ class DyingOS:
     """
 
     STEPS = (
-        *("mkdir", "umask", "open", "lstat", "read", "ftruncate", "write", "fchmod", "fsync"),
+        *("chmod", "rename", "open", "lstat", "read", "ftruncate", "write", "fchmod", "fsync"),
         *("replace", "unlink", "close"),
     )
 

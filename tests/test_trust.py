@@ -128,7 +128,7 @@ class OwnTests(TrustCase):
         self.serving(path)
         os.chmod(path, 0o777)
         check_server(path)
-        self.assertEqual(peer_of(path), (os.getpid(), os.geteuid(), os.getegid()))
+        self.assertEqual(peer_of(path), (os.getpid(), os.geteuid(), os.getegid(), True))
 
     def test_no_server(self) -> None:
         """Nobody there, in each way."""

@@ -13,6 +13,7 @@ from twistdp.devices import Devices
 from twistdp.errors import Untrusted
 from twistdp.exhaustion import SOON
 from twistdp.settings import Settings
+from twistdp.stopping import stop_all
 
 if TYPE_CHECKING:
     from twistdp.cdi import CDIDevice
@@ -77,12 +78,12 @@ class CdiParts:
 
     def stop(self) -> None:
         """Let go of the spec, which stays: containers may be started again."""
-        for pending in (self._tidying, self._asking, self._retry):
-            if pending is not None:
-                pending.cancel()
+        pending = [self._tidying, self._asking, self._retry]
         self._tidying = self._asking = self._retry = None
+        steps = [what.cancel for what in pending if what is not None]
         if self._spec is not None:
-            self._spec.close()
+            steps.append(self._spec.close)
+        stop_all(f"{self._namespace}/{self._type}", *steps)
 
     def _write(self, held: set[str] | None = None) -> None:
         from twistdp.cdispecs import SpecNotWritten

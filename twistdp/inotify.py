@@ -34,6 +34,7 @@ from twistdp.inotifyfd import (
     InotifyDescriptor,
     limit,
 )
+from twistdp.stopping import stop_all
 
 __all__ = ["ATTRIBUTES", "CONTENTS", "ENTRIES", "Changes", "Inotify", "Watch", "inotify_of"]
 
@@ -305,7 +306,7 @@ class Inotify:
             self._timer = None
         if self.fileno() >= 0:
             self._reactor.removeReader(self)
-            self._kernel.close()
+            stop_all("inotify", self._kernel.close)
 
 
 _SHARED: "WeakValueDictionary[Any, Inotify]" = WeakValueDictionary()

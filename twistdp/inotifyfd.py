@@ -63,10 +63,10 @@ class InotifyDescriptor:
         return True
 
     def close(self) -> None:
-        """Close it, and with it all watches."""
-        if self._manager is not None:
-            self._manager.close()
-            self._manager = None
+        """Close it, and with it all watches; it is closed also when this raises OSError."""
+        manager, self._manager = self._manager, None
+        if manager is not None:
+            manager.close()
 
     def add(self, path: str, mask: int) -> int:
         """Watch the directory `path` for what `mask` says and for its end; the watch's number.

@@ -106,7 +106,7 @@ class Manager(MultiService):
         inotify = inotify_of(self._reactor)
         self._directory = PluginDirectory(self._settings.socket_dir, inotify, self._reactor)
         self._directory.setServiceParent(self)
-        remove_leftovers(self._settings.socket_dir, self._settings.private_place)
+        self._remove_leftovers()
         super().startService()
         # Last, for it may notify at once, and a resource that is added then is started then.
         if self._scanning is None:  # it outlives a stop, for its last call may do so too
@@ -134,7 +134,12 @@ class Manager(MultiService):
         if self._cleaning is not None:
             self._cleaning.cancel()
             self._cleaning = None
-        return stopped
+        # What a resource could not remove when it was retired, it may be possible to remove now.
+        return stopped.addCallback(self._remove_leftovers)
+
+    def _remove_leftovers(self, outcome: object = None) -> Any:
+        remove_leftovers(self._settings.socket_dir, self._settings.private_place)
+        return outcome
 
     def notify(self, tree: DeviceTree) -> None:
         """See `INotifier.notify`."""

@@ -39,6 +39,7 @@ from twistdp.registrar import Registrar
 from twistdp.room import MOST_BYTES
 from twistdp.rpc import Method, Server, caller
 from twistdp.settings import Settings
+from twistdp.stopping import stop_all
 from twistdp.streams import ListStreams
 from twistdp.summary import Change, change, counted
 
@@ -145,10 +146,13 @@ class Resource(Service):
     def stopService(self) -> Deferred[None]:
         """Stop serving; the kubelet keeps the capacity for a while.  Fires when all is gone."""
         super().stopService()
-        self._departures.stop()
-        self._cdi.stop()
-        self._registrar.stop()
-        self._streams.finish(0.0)
+        stop_all(
+            self._resource,
+            self._departures.stop,
+            self._cdi.stop,
+            self._registrar.stop,
+            lambda: self._streams.finish(0.0),
+        )
         return self._server.stopService()
 
     def update(self, devices: Devices) -> None:
@@ -158,7 +162,7 @@ class Resource(Service):
 
     def retire(self) -> Deferred[None]:
         """The last device is gone for good: have the empty list delivered, then stop."""
-        self._registrar.stop()
+        stop_all(self._resource, self._registrar.stop)
         return self._streams.finish(FAREWELL).addCallback(
             # Stopped meanwhile, it has been disowned already.
             lambda _: self.disownServiceParent() if self.running else None

@@ -14,6 +14,7 @@ is refused, and so is a file that somebody has left there before.
 import errno
 import fcntl
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -82,13 +83,15 @@ class Turn:
 
     def end(self) -> None:
         """Let others have their turn."""
-        if self._found >= 0:
-            os.close(self._found)
-        if self._hidden >= 0:
-            # While it is still locked: the next in turn makes another.
-            with suppress(OSError):
-                os.unlink(self._file.hidden)
-            os.close(self._hidden)
+        try:
+            if self._found >= 0:
+                os.close(self._found)
+        finally:
+            if self._hidden >= 0:
+                # While it is still locked: the next in turn makes another.
+                with suppress(OSError):
+                    os.unlink(self._file.hidden)
+                os.close(self._hidden)
 
 
 class SharedFile:
@@ -233,15 +236,19 @@ def _read(fd: int) -> bytes:
 def _make_directory(path: str) -> None:
     if os.path.isdir(path):
         return
-    check_path(os.path.dirname(path))
-    # With a chmod afterwards, a crash in between would leave a directory that cannot be read:
-    # daemons have a umask of 077.
-    before = os.umask(0o022)
+    above = os.path.dirname(path)
+    check_path(above)
+    # It appears with its mode, also where a daemon has a umask of 077 and when this process ends
+    # in between.  The umask itself is the process's, and other threads make files too.
+    made = os.path.join(above, f".{secrets.token_hex(8)}")
+    os.mkdir(made, 0o700)
     try:
-        with suppress(FileExistsError):
-            os.mkdir(path, 0o755)
-    finally:
-        os.umask(before)
+        os.chmod(made, 0o755)  # noqa: S103  # everybody may read what is in it
+        os.rename(made, path)
+    except OSError:
+        os.rmdir(made)
+        if not os.path.isdir(path):  # which another process has made meanwhile
+            raise
 
 
 def _sync(directory: str) -> None:

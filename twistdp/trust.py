@@ -10,25 +10,31 @@ root.  Access control lists are seen as far as they show in the mode.
 """
 
 import os
+import select
 import socket
 import stat
 import struct
 from collections.abc import Iterator
-from errno import ELOOP
+from errno import ELOOP, ESRCH
 from typing import Final, NamedTuple
 
 from twistdp.errors import Untrusted
 
 _MOST_LINKS: Final = 40  # the kernel's own limit (path_resolution(7))
+_SO_PEERPIDFD: Final = 77
 _CREDENTIALS: Final = struct.Struct("3i")
 
 
 class Peer(NamedTuple):
-    """Who listens on a socket; `pid` is 0 for a process that is hidden from us."""
+    """Who listens on a socket; `pid` is 0 for a process that is hidden from us.
+
+    `alive` is False for a process that has ended and whose children keep the socket open.
+    """
 
     pid: int
     uid: int
     gid: int
+    alive: bool = True
 
 
 def check_path(path: str) -> None:
@@ -78,7 +84,33 @@ def peer_of(path: str) -> Peer:
         probe.setblocking(False)
         probe.connect(path)
         found = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return Peer(*_CREDENTIALS.unpack(found))
+        pid, uid, gid = _CREDENTIALS.unpack(found)
+        return Peer(pid, uid, gid, _is_alive(probe, pid))
+
+
+def _is_alive(probe: socket.socket, pid: int) -> bool:
+    """Whether the process at the other end has not ended; a zombie has.
+
+    Unless the kernel can be asked for that very process (Linux 6.5), another one that has got its
+    number since then counts as alive, and so does one that is hidden.
+    """
+    try:
+        pidfd = probe.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
+    except OSError as error:
+        if error.errno == ESRCH:
+            return False
+        if pid == 0:
+            return True
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError as gone:
+            return gone.errno != ESRCH
+    try:
+        end = select.poll()
+        end.register(pidfd, select.POLLIN)
+        return not end.poll(0)
+    finally:
+        os.close(pidfd)
 
 
 def _trusted() -> tuple[int, int]:

@@ -25,6 +25,7 @@ from twistdp.legible import of_error
 from twistdp.outage import News, Outage
 from twistdp.places import at
 from twistdp.secrecy import kind_of
+from twistdp.stopping import stop_all
 from twistdp.worker import Worker
 
 _log = Logger()
@@ -163,14 +164,16 @@ class Discovery(Service):
     def stopService(self) -> None:
         """Stop at once, even in the middle of a scan."""
         super().stopService()
-        self._coalescer.stop()
-        self._worker.stop()
         for timer in (self._hung, self._retry, self._rescan):
             if timer is not None and timer.active():
                 timer.cancel()
-        for watch in self._watches.values():
-            watch.stop()
-        self._watches.clear()
+        watches, self._watches = self._watches, {}
+        stop_all(
+            f"scanner {self._scanner_name}",
+            self._coalescer.stop,
+            self._worker.stop,
+            *(watch.stop for watch in watches.values()),
+        )
 
     def _watch(self) -> bool:
         """Watch the scanner's paths as they are now; whether any are new."""

@@ -18,12 +18,18 @@ from twistdp.rpc.codec import encoded
 class PluginServer:
     """What stands in for ``grpc.aio.server``: calls come from `Connection`s."""
 
-    def __init__(self, wire: Wire, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        handlers: Iterable[grpc.GenericRpcHandler],
+        read_only: Callable[[], bool],
+    ) -> None:
         self.running = False
         self.over = False
         self.calls: dict[asyncio.Task[Any], Connection] = {}
         self._loop = asyncio.get_running_loop()
         self._wire = wire
+        self._read_only = read_only
         self._handlers = list(handlers)
         self._connections: list[Connection] = []
 
@@ -44,7 +50,7 @@ class PluginServer:
         """Accept no more; calls have `grace` seconds."""
         self.over = True
         self._close()
-        if os.path.exists(self._path):  # gRPC does so, whoever's it is
+        if os.path.exists(self._path) and not self._read_only():  # gRPC does, whoever's it is
             os.unlink(self._path)
         if self.calls:
             await asyncio.wait(self.calls, timeout=grace)

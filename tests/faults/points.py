@@ -75,6 +75,10 @@ _COMMON_FAULTS = (
     "service_stops",
     "service_starts",
     "clock_is_set",
+    "directory_is_read_only",
+    "directory_is_writable",
+    "a_call_fails",
+    "somebody_is_faster",
 )
 
 FAULTS = {

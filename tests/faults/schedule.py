@@ -17,6 +17,7 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 
 from tests.faults.hardware import Broken
 from tests.faults.world import World
+from tests.system import failing
 from twistdp import watching
 from twistdp.errors import BadTree
 from twistdp.inotify import Inotify
@@ -115,6 +116,7 @@ class Schedule:
             stack.enter_context(mock.patch.object(watching, "Worker", self._world.thread))
             stack.enter_context(mock.patch.object(podresources, "holders", self._world.holders))
             stack.enter_context(mock.patch.object(time, "time", self._clock.wall))
+            stack.enter_context(failing(self._world.verdict))
             observer = cast(ILogObserver, self._observe)
             globalLogPublisher.addObserver(observer)
             stack.callback(globalLogPublisher.removeObserver, observer)
@@ -237,6 +239,8 @@ class Schedule:
         for _ in range(self._chance.randrange(10)):
             self._step(self._world.faults())
         self._note("!!   the end")
+        if self._world.troubled:
+            self._until(lambda: not self._world.stopping)
         self._world.stop()
         self._until(lambda: not self._world.stopping)
         self._world.leave()

@@ -6,6 +6,7 @@ thread (`tests.faults.threads`).
 """
 
 import asyncio
+import errno
 import os
 import random
 import shutil
@@ -23,6 +24,7 @@ from tests.faults.plugins import Call, Connection, PluginServer
 from tests.faults.specs import Specs
 from tests.faults.threads import ScanThread
 from tests.faults.wire import Wire
+from tests.system import read_only
 from twistdp import Manager, Settings
 from twistdp.errors import PeerUnavailable
 from twistdp.inotify import Inotify
@@ -79,6 +81,11 @@ class World:
             reactor=self.clock,
         )
         self._stopping: Deferred[Any] | None = None
+        self._read_only = False
+        self.troubled = False
+        """Whether something may have been left behind that only the next start finds."""
+        self._next_fails = False
+        self._next_is_late = False
 
     def begin(self) -> None:
         """Start the service, and perhaps a kubelet before it."""
@@ -92,7 +99,7 @@ class World:
 
     def server(self, handlers: Any) -> PluginServer:
         """In place of ``grpc.aio.server``."""
-        server = PluginServer(self.wire, handlers)
+        server = PluginServer(self.wire, handlers, lambda: self._read_only)
         self._servers.append(server)
         return server
 
@@ -108,6 +115,17 @@ class World:
         """In place of `twistdp.kubelet.podresources.holders`; all pods have ended."""
         await self.wire.later("pod-resources answer")
         return None if self.node.kubelet is None else {}
+
+    def verdict(self, name: str) -> OSError | None:
+        """What a system call of the service fails with, see `tests.system`."""
+        number = 0
+        if self._next_fails:
+            number, self._next_fails = errno.EIO, False
+        elif self._next_is_late and name in ("unlink", "rmdir"):
+            number, self._next_is_late = errno.ENOENT, False
+        elif self._read_only and read_only(name):
+            number = errno.EROFS
+        return OSError(number, os.strerror(number)) if number else None
 
     # What can go wrong
 
@@ -139,6 +157,10 @@ class World:
             self._service_stops,
             self._service_starts,
             self._clock_is_set,
+            self._directory_is_read_only,
+            self._directory_is_writable,
+            self._a_call_fails,
+            self._somebody_is_faster,
         ]
         return [*faults, self.node.kubelets_socket_replaced] if self.way == "socket" else faults
 
@@ -193,6 +215,18 @@ class World:
     def _clock_is_set(self) -> None:
         self.clock.stepped += self._chance.choice([-1, 1]) * self._chance.choice(STEPS)
 
+    def _directory_is_read_only(self) -> None:
+        self._read_only = self.troubled = True
+
+    def _directory_is_writable(self) -> None:
+        self._read_only = False
+
+    def _a_call_fails(self) -> None:
+        self._next_fails = self.troubled = True
+
+    def _somebody_is_faster(self) -> None:
+        self._next_is_late = self.troubled = True
+
     # What must come of it
 
     @property
@@ -202,6 +236,7 @@ class World:
 
     def mend_directories(self) -> None:
         """The sockets' one is there, that of specs can be, and registrations are taken."""
+        self._read_only = self._next_fails = self._next_is_late = False
         os.makedirs(self._sockets, exist_ok=True)
         self._specs.specs_can_be_written()
         self.node.registrations_taken()
@@ -272,7 +307,10 @@ class World:
         return f"wanted {wanted}, seen {seen}, described {specs}, left {self.left()}"
 
     def stop(self) -> None:
-        """Stop the service for good."""
+        """Stop the service for good; a process that could not leave all well has a successor."""
+        self._read_only = self._next_fails = self._next_is_late = False
+        if self.troubled:
+            self._service_starts()
         self._service_stops()
 
     def leave(self) -> None:
@@ -286,7 +324,8 @@ class World:
         return [
             *(name for name in sockets if name != KUBELET_SOCKET),
             *(name for name in os.listdir(os.path.dirname(self._sockets)) if name[0] == "."),
-            *self._specs.half_made(),
+            # A file that could not be removed is taken over by the next writer.
+            *(() if self.troubled else self._specs.half_made()),
             *(str(call) for call in self.clock.getDelayedCalls()),
             *(str(task) for task in asyncio.all_tasks(self.clock.loop)),
             *(f"server {server}" for server in self._servers if server.running or server.calls),

@@ -2,14 +2,19 @@
 
 import os
 import shutil
+import signal
 import socket
 import stat
+import subprocess
+import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.helpers import temporary_directory
 from tests.users import ALICE, NEEDS_ROOT, acting_as, given_to
+from twistdp import trust
 from twistdp.errors import SocketTaken, Untrusted
+from twistdp.rpc.leftovers import remove_leftovers
 from twistdp.rpc.socketfile import SocketFile, listener
 from twistdp.trust import peer_of
 
@@ -240,6 +245,84 @@ class ListenerTests(SocketFileCase):
         self.assertIsNone(listener(self.path))
         self.bound(self.path).close()
         self.assertIsNone(listener(self.path))
+
+
+_OWNER = """\
+import ctypes, os, signal, socket, sys
+from twistdp.rpc.socketfile import SocketFile
+file, bound = SocketFile(sys.argv[1]), socket.socket(socket.AF_UNIX)
+bound.bind(file.claim())
+bound.listen()
+file.publish()
+child = ctypes.CDLL(None).fork()
+if child:
+    print(child, flush=True)
+signal.pause()
+"""
+
+
+class DeadOwnerTests(SocketFileCase):
+    """A process has ended whose child, forked by some library, has all that it had open."""
+
+    def setUp(self) -> None:
+        """Such a process, which is still there."""
+        super().setUp()
+        command = [sys.executable, "-c", _OWNER, self.path]
+        self.owner = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.owner.stdout is not None
+        self.addCleanup(self.owner.stdout.close)
+        self.addCleanup(self.owner.wait)
+        self.addCleanup(self.owner.kill)
+        child = int(self.owner.stdout.readline())
+        self.addCleanup(os.kill, child, signal.SIGKILL)
+        self.file = SocketFile(self.path)
+        self.addCleanup(self.file.release)
+
+    def end(self, reaped: bool) -> None:
+        """It ends, and perhaps its parent has not taken note of that yet."""
+        self.owner.kill()
+        os.waitid(os.P_PID, self.owner.pid, os.WEXITED | os.WNOWAIT)
+        if reaped:
+            self.owner.wait()
+
+    def take(self) -> None:
+        """Claim and publish, as any successor."""
+        self.bound(self.file.claim())
+        self.file.publish()
+        self.assertEqual(listener(self.path), os.getpid())
+
+    def test_it_lives(self) -> None:
+        """It is waited for as long as it lives."""
+        error = self.assertRaises(SocketTaken, self.file.claim)
+        self.assertEqual(error.pid, self.owner.pid)
+
+    def test_zombie(self) -> None:
+        """One that nobody has waited for yet serves nothing."""
+        self.end(reaped=False)
+        self.take()
+
+    def test_reaped(self) -> None:
+        """Nor does one that is gone."""
+        self.end(reaped=True)
+        self.assertIsNone(listener(self.path))
+        self.take()
+
+    def test_kernel_that_tells_less(self) -> None:
+        """Before Linux 6.5 its number is what there is to go by."""
+        self.patch(trust, "_SO_PEERPIDFD", 32767)
+        self.assertEqual(listener(self.path), self.owner.pid)
+        self.end(reaped=False)
+        self.assertIsNone(listener(self.path))
+        self.owner.wait()
+        self.take()
+
+    def test_leftovers(self) -> None:
+        """What it has left is removed."""
+        remove_leftovers(self.directory)
+        self.assertIn("a.sock", os.listdir(self.directory))
+        self.end(reaped=True)
+        remove_leftovers(self.directory)
+        self.assertEqual(os.listdir(self.directory), [])
 
 
 class AttackTests(SocketFileCase):

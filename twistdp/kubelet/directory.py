@@ -44,9 +44,9 @@ class PluginDirectory(Service):
         """Stop to watch."""
         super().stopService()
         self.news.end()
-        if self._watch is not None:
-            self._watch.stop()
-            self._watch = None
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.stop()
 
     def subscribe(
         self, path: str, kubelet_changed: Callable[[], None], socket_changed: Callable[[], None]

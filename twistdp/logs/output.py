@@ -86,11 +86,10 @@ class FileOutput:
                 check_path(self.path)
         mode = None
         if not os.path.exists(self.path):
-            umask = self._umask
-            if umask is None:
-                umask = os.umask(0)
-                os.umask(umask)
-            mode = 0o666 & ~umask
+            if self._umask is None:  # which cannot be read without being changed for a moment
+                os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+            else:
+                mode = 0o666 & ~self._umask
         directory, name = os.path.split(self.path)
         self._file = RotatingFile(name, directory, mode, self._reserve)
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from twisted.logger import Logger
 
 from twistdp.naming import PRIVATE, private_directory
+from twistdp.rpc.socketfile import is_abandoned
 
 _log = Logger()
 
@@ -47,7 +48,11 @@ def _remove(private: str, name: str | None) -> None:
     lock = os.open(private, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         # A server that is just beginning here finds out: see `SocketFile.claim`.
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not is_abandoned(os.path.join(private, "s")):
+                raise
         if name is not None:
             with suppress(FileNotFoundError):  # it was killed before the socket was bound
                 if os.path.samestat(os.lstat(name), os.lstat(os.path.join(private, "s"))):

@@ -4,7 +4,7 @@ import asyncio
 import os
 import stat
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from itertools import groupby
 from typing import Any
@@ -17,7 +17,8 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twistdp.exhaustion import check_descriptors
+from twistdp.errors import SocketTaken
+from twistdp.exhaustion import check_descriptors, mending
 from twistdp.rpc import bridge
 from twistdp.rpc.address import address
 from twistdp.rpc.codec import encoded, parsed
@@ -29,6 +30,8 @@ _log = Logger()
 
 LATE = 0.3
 """Seconds that cancelled calls get for their clean-up before a stop goes on without them."""
+
+REMOVED = "the next plugin that starts there removes what is left"
 
 _call: ContextVar[list[Any]] = ContextVar("call")
 """gRPC's context of the call that a handler is called for.
@@ -138,9 +141,9 @@ class Server(Service):
         waiting, self._waiting = self._waiting, []
         for done in waiting:
             done.cancel()
-        self._file.withdraw()
+        self._withdraw()
         if self._server is None and self._pending is None and not self._turn.locked():
-            self._file.release()
+            self._clean_up()
             return succeed(None)
         return bridge.deferred_from(self._stop(), bridge.loop_of(self._reactor))
 
@@ -190,7 +193,7 @@ class Server(Service):
             await self._end()
 
     async def _end(self) -> None:
-        self._file.withdraw()
+        self._withdraw()
         server, self._server = self._server, None
         try:
             if server is not None:
@@ -209,7 +212,30 @@ class Server(Service):
                         count=len(late),
                     )
         finally:
-            self._file.release()
+            self._clean_up()
+
+    def _withdraw(self) -> None:
+        """Let nobody come any more; what fails is tried again by `_clean_up`."""
+        with suppress(OSError):
+            self._file.withdraw()
+
+    def _clean_up(self) -> None:
+        """Leave nothing on disk.  What cannot be removed is logged, and is nobody's from now on."""
+        failed: list[Exception] = []
+        for step in (self._file.withdraw, self._file.release):
+            try:
+                step()
+            except (OSError, SocketTaken) as error:
+                failed.append(error)
+        self._file.forget()
+        if failed:
+            _log.warn(
+                "{path}: its server has ended, but it or its private directory cannot be removed: "
+                "{reason}; {remedy}",
+                path=self.path,
+                reason=getattr(failed[0], "strerror", None) or str(failed[0]),
+                remedy=mending(failed[0]) or REMOVED,
+            )
 
     @contextmanager
     def _tracked(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ made only where others can neither put a name of theirs in its place nor have do
 import errno
 import fcntl
 import os
+import shutil
 import stat
 from contextlib import suppress
 
@@ -41,26 +42,17 @@ class SocketFile:
         Raises `SocketTaken` while another process holds it or if it is not one of ours,
         `Untrusted` if others could interfere, and OSError if it cannot be made.
         """
-        self.release()
+        with suppress(OSError, SocketTaken):
+            self.release()
         check_path(os.path.dirname(self.private))
-        with suppress(FileExistsError):
-            os.mkdir(self.private, 0o700)
-        self._check_private()
-        lock = os.open(self.private, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            # Held as long as the process lives, so a crash frees it.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.path.samestat(os.fstat(lock), os.lstat(self.private)):
-                raise FileNotFoundError(f"{self.private}: it was removed meanwhile")
-            os.fchmod(lock, 0o700)
-            self._empty(lock)
+            self._lock = self._take()
         except BlockingIOError:
-            os.close(lock)
-            raise self._taken(self.bound) from None
-        except BaseException:
-            os.close(lock)
-            raise
-        self._lock = lock
+            if not is_abandoned(self.bound):
+                raise self._taken(self.bound) from None
+            # Its lock lives as long as its children: another directory has another lock.
+            shutil.rmtree(self.private)
+            self._lock = self._take()
         return self.bound
 
     def publish(self) -> None:
@@ -76,22 +68,28 @@ class SocketFile:
         try:
             self._link()
         except FileExistsError:
-            self._remove_dead()
-            self._link()
+            if _identity(self.path) != _identity(self.bound):  # not ours already
+                self._remove_dead()
+                self._link()
         self._identity = _identity(self.path)
 
     def is_bound(self) -> bool:
         """Whether the bound socket is still where it was bound."""
-        return self._holds_private() and _identity(self.bound) is not None
+        return (
+            self._lock is not None
+            and self._is_private(self._lock)
+            and _identity(self.bound) is not None
+        )
 
     def is_published(self) -> bool:
         """Whether the name shows our socket."""
         return self._identity is not None and _identity(self.path) == self._identity
 
     def withdraw(self) -> None:
-        """Remove the name if it is ours."""
+        """Remove the name if it is ours; raises OSError, and then it still is."""
         if self.is_published():
-            os.unlink(self.path)
+            with suppress(FileNotFoundError):  # somebody was faster
+                os.unlink(self.path)
         self._identity = None
 
     def forget(self) -> None:
@@ -99,14 +97,42 @@ class SocketFile:
         self._identity = None
 
     def release(self) -> None:
-        """Remove the private directory and let others claim it."""
-        if self._lock is not None:
-            with suppress(OSError, SocketTaken):
-                if self._holds_private():  # not one that somebody has made in its place
-                    self._empty(self._lock)
+        """Remove the private directory and let others claim it.
+
+        Raises OSError, or `SocketTaken` for what is none of ours in it; then it is still there,
+        and others may claim it nevertheless.
+        """
+        lock, self._lock = self._lock, None
+        if lock is None:
+            return
+        try:
+            if self._is_private(lock):  # not one that somebody has made in its place
+                self._empty(lock)
+                with suppress(FileNotFoundError):  # somebody was faster
                     os.rmdir(self.private)
-            os.close(self._lock)
-            self._lock = None
+        finally:
+            os.close(lock)
+
+    def _take(self) -> int:
+        """Make the private directory, if it is not there, and lock it; empties it.
+
+        Raises BlockingIOError while another one holds the lock.
+        """
+        with suppress(FileExistsError):
+            os.mkdir(self.private, 0o700)
+        self._check_private()
+        lock = os.open(self.private, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            # Held as long as the process lives, so a crash frees it.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not self._is_private(lock):
+                raise FileNotFoundError(f"{self.private}: it was removed meanwhile")
+            os.fchmod(lock, 0o700)
+            self._empty(lock)
+        except BaseException:
+            os.close(lock)
+            raise
+        return lock
 
     def _check_private(self) -> None:
         """See that the private directory is one that we have made, now or before a crash."""
@@ -121,7 +147,8 @@ class SocketFile:
         """Remove what is in the open private directory."""
         for leftover in os.listdir(private):
             try:
-                os.unlink(leftover, dir_fd=private)
+                with suppress(FileNotFoundError):  # gRPC removes its socket in a thread of its own
+                    os.unlink(leftover, dir_fd=private)
             except IsADirectoryError as error:
                 raise self._in_the_way(f"has a directory {leftover} in it") from error
 
@@ -141,11 +168,9 @@ class SocketFile:
                 f"its socket is made; mount {os.path.dirname(self.private)} as a whole"
             ) from error
 
-    def _holds_private(self) -> bool:
-        """Whether the private directory is the one that we have locked."""
-        if self._lock is None:
-            return False
-        locked = os.fstat(self._lock)
+    def _is_private(self, lock: int) -> bool:
+        """Whether the private directory is the one that `lock` leads to."""
+        locked = os.fstat(lock)
         return _identity(self.private) == (locked.st_dev, locked.st_ino)
 
     def _remove_dead(self) -> None:
@@ -174,13 +199,25 @@ class SocketFile:
 
 
 def listener(path: str) -> int | None:
-    """The process that listens on the socket `path`, 0 if that is hidden, None for nobody."""
+    """The process that listens on the socket `path`, 0 if that is hidden, None for nobody.
+
+    One that has ended is nobody, though a child of it may keep the socket open.
+    """
     try:
-        return peer_of(path).pid
+        peer = peer_of(path)
     except (ConnectionRefusedError, FileNotFoundError):
         return None
     except OSError:
         return 0  # its backlog is full, it is of another kind: somebody is there
+    return peer.pid if peer.alive else None
+
+
+def is_abandoned(path: str) -> bool:
+    """Whether the socket `path` is open though who has made it has ended: children have it."""
+    try:
+        return not peer_of(path).alive
+    except OSError:
+        return False
 
 
 def _identity(path: str) -> tuple[int, int] | None:
