@@ -485,6 +485,86 @@ class SharedState(Bug):
         return await super().Allocate(self.request, context)
 
 
+# identity
+
+
+class TwoNames(Bug):
+    """Gives one device by another name of the node that all have."""
+
+    check = "identity.once"
+
+    def give(self, response: object, id_: str) -> None:
+        link = os.path.join(self.work_dir, "..", "null")
+        with contextlib.suppress(FileExistsError):
+            os.symlink("/dev/null", link)
+        super().give(response, id_)
+        if id_ == "a":
+            response.devices[-1].host_path = link
+
+
+class PlacesInAList(Bug):
+    """Ids are the places of the devices in a list, the last one first."""
+
+    check = "identity.neighbours"
+
+    def name(self, path: str) -> str:
+        return f"thing{self.files()[::-1].index(path)}"
+
+
+class InOrderOfArrival(Bug):
+    """Ids are numbers in the order in which devices are found."""
+
+    check = "identity.restart"
+
+    def __init__(self, *places: str) -> None:
+        super().__init__(*places)
+        self.found: list[str] = []
+
+    def name(self, path: str) -> str:
+        if path not in self.found:
+            self.found += [one for one in self.files()[::-1] if one not in self.found]
+        return f"thing{self.found.index(path)}"
+
+
+class RenamesNamesakes(Bug):
+    """Ids are the last names; where two are the same, both have a directory's name before."""
+
+    check = "identity.namesake"
+
+    def name(self, path: str) -> str:
+        last = os.path.basename(path)
+        if sum(os.path.basename(one) == last for one in self.files()) == 1:
+            return last
+        return f"{os.path.basename(os.path.dirname(path))}-{last}"
+
+
+class PrefersLinks(Bug):
+    """Calls a device by a link to it as soon as there is one."""
+
+    check = "identity.alias"
+
+    def name(self, path: str) -> str:
+        for entry in os.scandir(self.work_dir):
+            if entry.is_symlink() and os.path.realpath(entry.path) == path:
+                return entry.name
+        return super().name(path)
+
+
+class RemembersTheGone(Bug):
+    """Grants what it has known once."""
+
+    check = "identity.gone"
+
+    def __init__(self, *places: str) -> None:
+        super().__init__(*places)
+        self.ever: set[str] = set()
+
+    async def check_id(self, id_: str, context: object) -> None:
+        self.ever |= self.devices.keys()
+        if id_ in self.devices or id_ not in self.ever:
+            await super().check_id(id_, context)
+
+
 # restart
 
 

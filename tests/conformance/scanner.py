@@ -19,25 +19,34 @@ from twistdp import (
     PreStartContainerRequest,
     UseDefaultMethod,
     WatchingScanner,
+    device_id,
+    entries,
 )
 
 
 class FolderScanner(WatchingScanner):
-    """Files are devices; one that says ``ill`` is unhealthy.  It has no hooks."""
+    """Files, also in directories below, are devices; one that says ``ill`` is unhealthy.
+
+    Links are none.  It has no hooks.
+    """
 
     namespace = "check.example.com"
 
     def __init__(self, directory: str):
-        super().__init__(paths=[directory])
+        super().__init__(paths=[directory, os.path.join(directory, "x")])
         self.directory = directory
 
     def discover(self) -> DeviceTree:
         """Look at all files."""
         tree = DeviceTree()
-        for name in os.listdir(self.directory):
-            path = os.path.join(self.directory, name)
+        places = [self.directory, os.path.join(self.directory, "x")]
+        paths = [os.path.join(place, name) for place in places for name in entries(place)]
+        for path in paths:
+            if os.path.islink(path) or os.path.isdir(path):
+                continue
             with open(path, encoding="ascii") as file:
                 state = UNHEALTHY if file.read().strip() == "ill" else HEALTHY
+            name = device_id(os.path.relpath(path, self.directory))
             info = DeviceInfo(
                 state,
                 nodes=[DeviceSpec("/dev/null", f"/dev/{name}")],

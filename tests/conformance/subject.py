@@ -1,7 +1,8 @@
 """A device plugin without twistdp, by which the suite is tested: small, plain and right.
 
-Files in a directory are its devices; one that says ``ill`` is unhealthy.  It looks at everything
-a hundred times a second.  `tests.conformance.bugs` has the ways to break it.
+Files in a directory and below are its devices, called by their path; links are not.  One that says
+``ill`` is unhealthy.  It looks at everything a hundred times a second.  The ways to break it are in
+`tests.conformance.bugs`.
 """
 
 import asyncio
@@ -52,11 +53,28 @@ class Plugin:
     def look(self) -> dict[str, str]:
         """Ids and health, in order."""
         found = {}
-        for name in sorted(os.listdir(self.work_dir)):
-            path = os.path.join(self.work_dir, name)
+        for path in self.files():
             with contextlib.suppress(FileNotFoundError), open(path, encoding="ascii") as file:
-                found[name] = "Unhealthy" if file.read().strip() == "ill" else "Healthy"
+                health = "Unhealthy" if file.read().strip() == "ill" else "Healthy"
+                found[self.name(path)] = health
         return found
+
+    def files(self) -> list[str]:
+        """The paths of the devices, in order."""
+        return sorted(
+            os.path.join(directory, name)
+            for directory, _, names in os.walk(self.work_dir)
+            for name in names
+            if not os.path.islink(os.path.join(directory, name))
+        )
+
+    def name(self, path: str) -> str:
+        """The id of the device at a path."""
+        return os.path.relpath(path, self.work_dir).replace("/", ".")
+
+    def path(self, id_: str) -> str | None:
+        """The path of a device, if it is one's."""
+        return next((path for path in self.files() if self.name(path) == id_), None)
 
     async def refresh(self) -> None:
         """Take over what is there, and tell all streams."""
@@ -125,6 +143,8 @@ class Plugin:
         """Add what one device gives."""
         response.devices.add(host_path="/dev/null", container_path=f"/dev/{id_}", permissions="rw")
         response.envs[f"THING_{id_}"] = "1"
+        if (path := self.path(id_)) is not None:
+            response.mounts.add(host_path=path, container_path=f"/run/{id_}", read_only=True)
 
     async def GetPreferredAllocation(
         self, request: api.PreferredAllocationRequest, context: object

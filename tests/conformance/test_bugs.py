@@ -57,6 +57,10 @@ class BugTests(TestCase):
         """Allocations that give too much, too little or something else."""
         await self.judge("allocate")
 
+    async def test_identity(self) -> None:
+        """Ids that stand for this and that."""
+        await self.judge("identity")
+
     async def test_restart(self) -> None:
         """Ways not to survive a kubelet."""
         await self.judge("restart")

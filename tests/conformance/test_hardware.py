@@ -84,9 +84,32 @@ class HardwareTests(TestCase):
         self.assertEqual(self.bench.said[1:], [f"$ rm {self.directory}/b"])
 
     async def test_no_commands(self) -> None:
-        """Without them it cannot be tried."""
-        with self.assertRaises(Skipped):
-            await self.hardware(None, None).plug()
+        """Without them it cannot be tried; the reason names the options."""
+        hardware = self.hardware(None, None)
+        for action, options in (
+            (hardware.plug, "--hotplug-add and --hotplug-remove"),
+            (hardware.sicken, "--make-unhealthy and --make-healthy"),
+            (hardware.namesake, "--namesake-add and --namesake-remove"),
+            (hardware.alias, "--alias-add and --alias-remove"),
+        ):
+            with self.assertRaisesRegex(Skipped, f"needs {options}"):
+                await action()
+
+    async def test_namesake_and_alias(self) -> None:
+        """A namesake is a device that comes; of another name nothing is waited for."""
+        hardware = self.hardware(None, None)
+        self.bench.plan = attrs.evolve(
+            PLAN,
+            namesake="touch {work_dir}/a2",
+            namesake_gone="rm {work_dir}/a2",
+            alias="ln -s a2 {work_dir}/link",
+            alias_gone="rm {work_dir}/link",
+        )
+        self.assertEqual(await hardware.namesake(), "a2")
+        await hardware.alias()
+        self.assertEqual(sorted(os.listdir(self.directory)), ["a2", "link"])
+        await hardware.restore()
+        self.assertEqual(os.listdir(self.directory), [])
 
     async def test_failure(self) -> None:
         """It names the command with its output."""

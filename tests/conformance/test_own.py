@@ -5,7 +5,7 @@ from collections.abc import Collection
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
-from tests.conformance.plans import own_plan
+from tests.conformance.plans import glob_plan, own_plan
 from twistdp.conformance.catalog import CHECKS
 from twistdp.conformance.checking import Verdict
 from twistdp.conformance.plan import Plan
@@ -51,6 +51,11 @@ class OwnTests(TestCase):
     async def test_watcher(self) -> None:
         """Found in the plugins registry."""
         await self.suite(own_plan("watcher"), {"options.unannounced", "restart.socket-only"})
+
+    async def test_patterns(self) -> None:
+        """The ids of our scanner of patterns, with names and links that come late."""
+        for links_only in (False, True):
+            await self.suite(glob_plan(links_only), set(), ("identity",))
 
     async def test_long_name(self) -> None:
         """With a name so long that the socket's is cut to what its directory leaves."""

@@ -21,6 +21,8 @@ class PlanTests(SynchronousTestCase):
             ("--hotplug-add and --hotplug-remove", good, {"add": "touch x"}),
             ("--hotplug-add and --hotplug-remove", good, {"remove": "rm x"}),
             ("--make-unhealthy and --make-healthy", good, {"heal": "x"}),
+            ("--namesake-add and --namesake-remove", good, {"namesake": "x"}),
+            ("--alias-add and --alias-remove", good, {"alias_gone": "x"}),
             ("patience", good, {"patience": 0.0}),
             ("restarts", good, {"restarts": 16}),
         ):

@@ -64,6 +64,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--make-healthy", metavar="SHELL", help="shell command that makes it healthy again"
     )
     parser.add_argument(
+        "--namesake-add",
+        metavar="SHELL",
+        help="shell command that makes a device appear with the last name of one that is there",
+    )
+    parser.add_argument(
+        "--namesake-remove", metavar="SHELL", help="shell command that makes it disappear"
+    )
+    parser.add_argument(
+        "--alias-add",
+        metavar="SHELL",
+        help="shell command that makes another name, such as a link, for a device that is there",
+    )
+    parser.add_argument(
+        "--alias-remove", metavar="SHELL", help="shell command that takes that name away"
+    )
+    parser.add_argument(
         "--bind",
         action="store_true",
         help=f"for plugins that insist on {PLUGIN_DIRECTORY}: run each in a mount namespace where "
@@ -191,6 +207,10 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         remove=arguments.hotplug_remove,
         sicken=arguments.make_unhealthy,
         heal=arguments.make_healthy,
+        namesake=arguments.namesake_add,
+        namesake_gone=arguments.namesake_remove,
+        alias=arguments.alias_add,
+        alias_gone=arguments.alias_remove,
         bind=arguments.bind,
         patience=arguments.patience,
         startup=arguments.startup,

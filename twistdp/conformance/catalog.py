@@ -3,6 +3,7 @@
 from twistdp.conformance.checking import Check
 from twistdp.conformance.checks import (
     allocation,
+    identity,
     lists,
     options,
     process,
@@ -14,7 +15,17 @@ from twistdp.conformance.checks import (
 
 CHECKS: tuple[Check, ...] = tuple(
     value
-    for module in (registration, options, lists, allocation, restarts, wire, process, registry)
+    for module in (
+        registration,
+        options,
+        lists,
+        allocation,
+        identity,
+        restarts,
+        wire,
+        process,
+        registry,
+    )
     for value in vars(module).values()
     if isinstance(value, Check)
 )

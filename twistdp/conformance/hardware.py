@@ -46,11 +46,18 @@ class Hardware:
 
     async def plug(self) -> str:
         """Make a device appear and wait for it; its id.  `Skipped` without such a command."""
-        commands = self._hotplug()
-        before = set(self._bench.healthy)
-        await self._change(*commands)
-        await self._bench.until("the new device is listed", lambda: self._new(before))
-        return next(iter(self._new(before)))
+        return await self._appear(*self._hotplug())
+
+    async def namesake(self) -> str:
+        """The same for a device that has the last name of another."""
+        plan = self._bench.plan
+        commands = _given(plan.namesake, plan.namesake_gone, "--namesake-add and --namesake-remove")
+        return await self._appear(*commands)
+
+    async def alias(self) -> None:
+        """Make another name for a device that is there.  `Skipped` without such a command."""
+        plan = self._bench.plan
+        await self._change(*_given(plan.alias, plan.alias_gone, "--alias-add and --alias-remove"))
 
     async def plug_unseen(self) -> None:
         """Make a device appear that no kubelet can see yet.  `Skipped` without such a command."""
@@ -66,10 +73,9 @@ class Hardware:
     async def sicken(self) -> str:
         """Make a device unhealthy and wait for it; its id.  `Skipped` without such a command."""
         plan = self._bench.plan
-        if plan.sicken is None or plan.heal is None:
-            raise Skipped("needs --make-unhealthy and --make-healthy")
+        commands = _given(plan.sicken, plan.heal, "--make-unhealthy and --make-healthy")
         before = set(self._bench.healthy)
-        await self._change(plan.sicken, plan.heal)
+        await self._change(*commands)
         await self._bench.until("a device is unhealthy", lambda: self._ill(before))
         return next(iter(self._ill(before)))
 
@@ -96,9 +102,13 @@ class Hardware:
 
     def _hotplug(self) -> tuple[str, str]:
         plan = self._bench.plan
-        if plan.add is None or plan.remove is None:
-            raise Skipped("needs --hotplug-add and --hotplug-remove")
-        return plan.add, plan.remove
+        return _given(plan.add, plan.remove, "--hotplug-add and --hotplug-remove")
+
+    async def _appear(self, command: str, undo: str) -> str:
+        before = set(self._bench.healthy)
+        await self._change(command, undo)
+        await self._bench.until("the new device is listed", lambda: self._new(before))
+        return next(iter(self._new(before)))
 
     def _new(self, before: set[str]) -> set[str]:
         return set(self._bench.healthy) - before
@@ -134,3 +144,10 @@ class Hardware:
             raise CommandFailed(
                 f"the command {command!r} {described(status)}: {program.output.strip()}"
             )
+
+
+def _given(do: str | None, undo: str | None, options: str) -> tuple[str, str]:
+    """Two commands that belong together; raises `Skipped` where the user has not given them."""
+    if do is None or undo is None:
+        raise Skipped(f"needs {options}")
+    return do, undo

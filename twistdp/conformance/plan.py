@@ -20,7 +20,9 @@ class Plan:
 
     In all of them ``{plugin_dir}``, ``{registry_dir}`` and ``{work_dir}``, an empty directory,
     stand for the paths of the check that runs.  `add` and `remove` make a device appear and
-    disappear, `sicken` and `heal` make one unhealthy and healthy; they are run by a shell.
+    disappear, `sicken` and `heal` make one unhealthy and healthy, `namesake` makes one appear
+    that has the last name of another, `alias` another name for one that is there, and each of
+    these has what takes it back; they are run by a shell.
     `resource` is the one to look at; by default the first that has devices.  `bind` puts the
     plugin directory where plugins expect it, for those that cannot be told.  `patience` is how
     many seconds anything may take, `startup` how many a process may until it registers for the
@@ -35,6 +37,10 @@ class Plan:
     remove: str | None = None
     sicken: str | None = None
     heal: str | None = None
+    namesake: str | None = None
+    namesake_gone: str | None = None
+    alias: str | None = None
+    alias_gone: str | None = None
     bind: bool = False
     patience: float = 10.0
     startup: float = 30.0
@@ -49,10 +55,14 @@ class Plan:
                 "the command names no place: write {plugin_dir} where it takes the directory of "
                 f"kubelet.sock, or use --bind for a plugin that insists on {PLUGIN_DIRECTORY}"
             )
-        if (self.add is None) != (self.remove is None):
-            raise BadSetting("--hotplug-add and --hotplug-remove belong together: give both")
-        if (self.sicken is None) != (self.heal is None):
-            raise BadSetting("--make-unhealthy and --make-healthy belong together: give both")
+        for do, undo, options in (
+            (self.add, self.remove, "--hotplug-add and --hotplug-remove"),
+            (self.sicken, self.heal, "--make-unhealthy and --make-healthy"),
+            (self.namesake, self.namesake_gone, "--namesake-add and --namesake-remove"),
+            (self.alias, self.alias_gone, "--alias-add and --alias-remove"),
+        ):
+            if (do is None) != (undo is None):
+                raise BadSetting(f"{options} belong together: give both")
         if min(self.patience, self.startup) <= 0 or self.restarts < FEWEST:
             raise BadSetting(
                 "patience and startup must be more than 0 seconds, and restarts at least "

@@ -38,7 +38,7 @@ def parts(response: ContainerAllocateResponse) -> dict[str, set[object]]:
     }
 
 
-async def _container(bench: Bench, ids: Sequence[str]) -> ContainerAllocateResponse:
+async def container(bench: Bench, ids: Sequence[str]) -> ContainerAllocateResponse:
     """What one container gets for ids that must be allocatable."""
     answer = await bench.allocate(ids)
     if len(ids) > 1 and answer.status == REFUSED and answer.details:
@@ -99,7 +99,7 @@ async def known(bench: Bench) -> None:
     await bench.begin()
     bench.need(1)
     for id_ in bench.healthy[:SAMPLE]:
-        _examine(bench, id_, await _container(bench, [id_]))
+        _examine(bench, id_, await container(bench, [id_]))
 
 
 @check(
@@ -114,9 +114,9 @@ async def repeated(bench: Bench) -> None:
     result."""
     await bench.begin()
     (id_,) = bench.need(1)
-    first = await _container(bench, [id_])
+    first = await container(bench, [id_])
     for _ in range(2):
-        again = await _container(bench, [id_])
+        again = await container(bench, [id_])
         bench.require(
             parts(again) == parts(first), f"{id_}: first {parts(first)}, then {parts(again)}"
         )
@@ -135,10 +135,10 @@ async def many(bench: Bench) -> None:
     await bench.begin()
     bench.need(2)
     healthy = bench.healthy
-    whole = await _container(bench, healthy)
+    whole = await container(bench, healthy)
     _examine(bench, "all devices", whole)
     for id_ in healthy[:SAMPLE]:
-        alone = parts(await _container(bench, [id_]))
+        alone = parts(await container(bench, [id_]))
         for kind in ("devices", "mounts"):
             missing = alone[kind] - parts(whole)[kind]
             bench.require(not missing, f"all devices at once lack {missing}, which {id_} gives")
@@ -155,8 +155,8 @@ async def order(bench: Bench) -> None:
     a variable that lists devices in the order of the request differs from pod to pod."""
     await bench.begin()
     ids = bench.need(2)
-    forth = parts(await _container(bench, ids))
-    back = parts(await _container(bench, ids[::-1]))
+    forth = parts(await container(bench, ids))
+    back = parts(await container(bench, ids[::-1]))
     for kind in forth:
         if kind in ("envs", "annotations") and forth[kind] != back[kind]:
             bench.warn(f"{kind}: {forth[kind]} for {ids}, {back[kind]} in the other order")
@@ -244,7 +244,7 @@ async def duplicates(bench: Bench) -> None:
     """The same id twice in one request is answered as if it were there once, or refused."""
     await bench.begin()
     (id_,) = bench.need(1)
-    alone = await _container(bench, [id_])
+    alone = await container(bench, [id_])
     answer = await bench.allocate([id_, id_])
     if answer.ok:
         bench.require(
@@ -272,7 +272,7 @@ async def containers(bench: Bench) -> None:
     await bench.begin()
     ids = bench.need(2)
     all_wanted = ([ids[0]], [ids[1]], ids)
-    alone = [parts(await _container(bench, wanted))["devices"] for wanted in all_wanted]
+    alone = [parts(await container(bench, wanted))["devices"] for wanted in all_wanted]
     answer = await bench.allocate(*all_wanted)
     bench.require(answer.ok, f"Allocate for three containers is answered with {answer}")
     responses = answer.message.container_responses
@@ -298,7 +298,7 @@ async def concurrent(bench: Bench) -> None:
     await bench.begin()
     bench.need(1)
     ids = bench.healthy[:SAMPLE]
-    alone = {id_: parts(await _container(bench, [id_])) for id_ in ids}
+    alone = {id_: parts(await container(bench, [id_])) for id_ in ids}
     wanted = [ids[number % len(ids)] for number in range(CALLERS)]
 
     async def ask(id_: str) -> Answer[AllocateResponse]:
