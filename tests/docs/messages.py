@@ -28,7 +28,8 @@ LEVELS = {
 SAYING = {
     "_say": "W",
     "say_once": "W",
-    "_complain": "W",
+    "_warn": "W",
+    "_inform": "I",
     "report_unless_cancelled": "E",
 }
 """Functions of ours that log a text that they are given."""

@@ -5,16 +5,16 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NoReturn
 from unittest import SkipTest
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount, device_id
+from twistdp import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount, device_id, klog
 from twistdp.accepting import accept
 from twistdp.errors import BadDevice, BadName
 from twistdp.naming import digest
@@ -240,7 +240,7 @@ class MatchingTests(GlobbingTestCase):
         scanner = self.scanner("absent/n*")
         with capturedLogs() as events:
             self.assertEqual(scanner.discover(), DeviceTree())
-        self.assertEqual(events, [])
+        self.assertEqual([e["text"] for e in events if "matches nothing" not in e["text"]], [])
         self.assertEqual(scanner.paths, [self.box.path("absent")])
         self.box.file("absent/n0")
         self.assertEqual(list(of(scanner.discover())), ["n0"])
@@ -253,9 +253,10 @@ class MatchingTests(GlobbingTestCase):
         with capturedLogs() as events:
             self.assertEqual(names(scanner.discover()), ["n0"])
             scanner.discover()
-        (event,) = events
+        event, idle = events
         self.assertEqual(event["log_level"], LogLevel.warn)
-        self.assertIn(self.box.path("file"), event["text"])
+        self.assertIn(f"{self.box.path('file')!r}: it is no directory", event["text"])
+        self.assertIn("matches nothing", idle["text"])
 
     def refuse_to_list(self, error: int) -> Any:
         """Let no directory be listed from now on."""
@@ -411,6 +412,63 @@ class MatchingTests(GlobbingTestCase):
         with capturedLogs() as events:
             self.assertEqual(self.ids("*"), ["n0"])
         self.assertEqual(events, [])
+
+
+class LoggedTests(GlobbingTestCase):
+    """What is said of patterns that match nothing, and of what matches and is no device."""
+
+    def said(self, scan: Callable[[], object]) -> list[str]:
+        """The lines of a scan, without what follows a semicolon."""
+        with capturedLogs() as events:
+            scan()
+        return [formatEvent(event).partition(";")[0] for event in events]
+
+    def test_nothing(self) -> None:
+        """It is told once, however often it is scanned, and once when the pattern matches."""
+        self.box.directory("d")
+        scanner = self.scanner("d/x*", "d/y*")
+        x, y = (repr(self.box.path(f"d/{letter}*")) for letter in "xy")
+        self.assertEqual(
+            self.said(scanner.discover),
+            [f"thing: pattern {x} matches nothing", f"thing: pattern {y} matches nothing"],
+        )
+        self.assertEqual(self.said(scanner.discover), [])
+        path = self.box.file("d/x0")
+        self.assertEqual(
+            self.said(lambda: scanner.follow([path])), [f"thing: pattern {x} matches by now"]
+        )
+        self.assertEqual(self.said(scanner.discover), [])
+        os.unlink(path)
+        self.assertEqual(
+            self.said(lambda: scanner.follow([path])), [f"thing: pattern {x} matches nothing"]
+        )
+
+    def test_what_another_pattern_has(self) -> None:
+        """A pattern whose files count for an earlier one does match."""
+        self.box.file("d/x0")
+        self.assertEqual(self.said(self.scanner("d/*", "d/x*").discover), [])
+
+    def test_left_out(self) -> None:
+        """Files that are no devices are counted, and named once with the reason at level 1."""
+        plain, directory = self.box.file("d/x0"), self.box.directory("d/x1")
+        scanner = self.scanner("d/x*", nodes_only=True)
+        self.assertEqual(
+            self.said(scanner.discover),
+            [
+                f"thing: pattern {self.box.path('d/x*')!r} matches nothing but 2 files that are no "
+                "device"
+            ],
+        )
+        self.addCleanup(klog.set_level, klog.level())
+        klog.set_level(1)
+        with capturedLogs() as events:
+            scanner.discover()
+            scanner.discover()
+        self.assertEqual({event["log_text"] for event in events}, {"what matches is left out"})
+        self.assertEqual(
+            sorted(event["what"].partition(";")[0] for event in events),
+            [f"{plain!r}: it is a plain file", f"{directory!r}: it is a directory"],
+        )
 
 
 class NameTests(GlobbingTestCase):

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from time import sleep
@@ -12,9 +13,11 @@ from twisted.logger import Logger
 from twistdp.accepting import check_device
 from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
 from twistdp.errors import BadDevice
+from twistdp.klog import V
 from twistdp.listing import ABSENT
 from twistdp.naming import check_resource_type, device_id
 from twistdp.scanners.complaints import Complaints
+from twistdp.scanners.idle import IdlePatterns
 from twistdp.scanners.matches import REST, Match, Matches
 from twistdp.scanners.patterns import (
     Pattern,
@@ -95,6 +98,9 @@ class GlobScanner(WatchingScanner):
         self._parents: set[str] = set()  # where directories that patterns stand for appear
         self._targets: dict[str, set[str]] = {}  # what links lead to: the links
         self._complaints = Complaints(self._warn)
+        self._left_out = Complaints(self._tell_left_out)
+        self._unfit: Counter[int] = Counter()  # by pattern, files that are no devices
+        self._idle = IdlePatterns(self._patterns, self._warn, self._inform)
         self._overruled: set[int] = set()  # patterns that this was said of
         # Written contents do not matter, and in /dev they would be reported all the time.
         super().__init__(self._watched(), contents=False)
@@ -115,6 +121,7 @@ class GlobScanner(WatchingScanner):
                 path, f"cannot look at {path!r}, its devices stay as they were: {error.strerror}"
             )
 
+        self._unfit.clear()
         known, parents = self._directories, self._parents
         self._directories, self._parents, self._targets = {}, set(), {}
         for pattern in self._patterns:
@@ -248,6 +255,9 @@ class GlobScanner(WatchingScanner):
             self._complaints.add(path, f"left out {path!r}: {error}")
             return None
         if part is None:
+            self._unfit[pattern.index] += 1
+            if V(1):
+                self._left_out.add(path, f"{path!r}: {_why(kind)}")
             return None
         return Match(pattern.index, path, real, kind, part, made, known, pattern.whole)
 
@@ -329,10 +339,26 @@ class GlobScanner(WatchingScanner):
         if devices := self._matches.devices(self._max_devices):
             tree.add_devices(self.resource, devices)
         self._complaints.end(everything)
+        self._left_out.end(everything)
+        self._idle.end(self._matches.of_pattern, self._unfit, self._is_covered)
         return tree
+
+    def _is_covered(self, pattern: Pattern) -> bool:
+        """Whether what `pattern` matches counts for patterns before it."""
+        return any(
+            other.index == pattern.index and other.matches(os.path.basename(match.path))
+            for match in self._matches
+            for other in self._directories.get(os.path.dirname(match.path), ())
+        )
 
     def _warn(self, text: str) -> None:
         _log.warn("{resource}: {text}", resource=self.resource, text=text)
+
+    def _inform(self, text: str) -> None:
+        _log.info("{resource}: {text}", resource=self.resource, text=text)
+
+    def _tell_left_out(self, text: str) -> None:
+        V(1).info("what matches is left out", resource=self.resource, what=text)
 
 
 def _entries(directory: str) -> list[os.DirEntry[str]]:
@@ -345,6 +371,12 @@ def _is_plain(entry: os.DirEntry[str]) -> bool:
     with suppress(OSError):  # of file systems that do not tell it there
         return entry.is_file(follow_symlinks=False)
     return False
+
+
+def _why(kind: int) -> str:
+    if kind == stat.S_IFREG:
+        return "it is a plain file; nodes_only=false takes those too"
+    return "it is a directory" if kind == stat.S_IFDIR else "it is neither a node nor a file"
 
 
 def _is_below(path: str, tops: Iterable[str]) -> bool:

@@ -2,6 +2,7 @@
 
 import stat
 from bisect import insort
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from operator import attrgetter
@@ -118,6 +119,8 @@ class Matches:
         self._ids = ids
         self._is_still = is_still
         self._by_path: dict[str, Match] = {}
+        self.of_pattern: Counter[int] = Counter()
+        """How many files count for each pattern, by its index."""
         self._by_real = _Groups()
         self._changed: set[str] = set()  # of these real paths, the name may be another
         self._names: dict[str, Match] = {}  # by real path
@@ -160,12 +163,16 @@ class Matches:
     def add(self, match: Match) -> None:
         """Add a file whose path is not known."""
         self._by_path[match.path] = match
+        self.of_pattern[match.index] += 1
         self._by_real.add(match.real, match)
         self._changed.add(match.real)
 
     def remove(self, match: Match) -> None:
         """Remove a file that was added."""
         del self._by_path[match.path]
+        self.of_pattern[match.index] -= 1
+        if not self.of_pattern[match.index]:
+            del self.of_pattern[match.index]
         self._by_real.remove(match.real, match)
         self._changed.add(match.real)
 

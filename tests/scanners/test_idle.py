@@ -1,0 +1,46 @@
+"""Tests for `twistdp.scanners.idle`."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp.scanners.idle import IdlePatterns
+from twistdp.scanners.patterns import Pattern
+
+
+class IdleTests(SynchronousTestCase):
+    """`IdlePatterns`"""
+
+    def setUp(self) -> None:
+        """Of two patterns."""
+        self.said: list[str] = []
+        patterns = [Pattern.parse(index, text) for index, text in enumerate(["/a/x*", "/b/y*"])]
+        self.idle = IdlePatterns(patterns, self.said.append, self.said.append)
+
+    def scan(self, *found: int, unfit: int = 0, covered: bool = False) -> list[str]:
+        """What is said after a scan in which the patterns have so many files."""
+        self.idle.end(dict(enumerate(found)), {0: unfit}, lambda _: covered)
+        said = [text.partition(";")[0] for text in self.said]
+        self.said.clear()
+        return said
+
+    def test_once(self) -> None:
+        """A pattern that matches nothing is told once, and once when it matches."""
+        self.assertEqual(self.scan(0, 1), ["pattern '/a/x*' matches nothing"])
+        self.assertEqual(self.scan(0, 1), [])
+        self.assertEqual(self.scan(2, 1), ["pattern '/a/x*' matches by now"])
+        self.assertEqual(self.scan(2, 1), [])
+        self.assertEqual(self.scan(0, 1), ["pattern '/a/x*' matches nothing"])
+
+    def test_from_the_start(self) -> None:
+        """Of a pattern that matches nothing is said."""
+        self.assertEqual(self.scan(1, 1), [])
+
+    def test_unfit(self) -> None:
+        """Files that match and are no devices are counted."""
+        self.assertEqual(
+            self.scan(0, 1, unfit=2),
+            ["pattern '/a/x*' matches nothing but 2 files that are no device"],
+        )
+
+    def test_covered(self) -> None:
+        """A pattern whose files all count for another one does match."""
+        self.assertEqual(self.scan(0, 1, covered=True), [])
