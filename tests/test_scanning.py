@@ -1,12 +1,13 @@
 """Tests for twistdp.scanning."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -15,7 +16,7 @@ from twistdp.devices import DeviceTree
 from twistdp.errors import BadScanner
 from twistdp.inotify import Inotify
 from twistdp.interfaces import IAllocator, INotifier, IScanner
-from twistdp.scanning import CLEAN_UP, OwnLoop, check_scanner, scan_service
+from twistdp.scanning import CLEAN_UP, STABLE, OwnLoop, check_scanner, scan_service
 from twistdp.watching import Discovery, WatchingScanner
 
 NAME = "tests.test_scanning:FakeScanner"
@@ -134,7 +135,7 @@ class OwnLoopTests(SynchronousTestCase):
         later.errback(ZeroDivisionError("later"))
         self.clock.advance(1.21)
         self.assertEqual(self.calls(), 3)
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_failed_coroutine(self) -> None:
         """A coroutine that raises is a failure too."""
@@ -166,6 +167,51 @@ class OwnLoopTests(SynchronousTestCase):
             self.clock.advance(delays[-1] + 0.001)
         for delay, expected in zip(delays, [0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60], strict=True):
             self.assertTrue(0.79 * expected < delay < 1.21 * expected, delays)
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_goes_on(self) -> None:
+        """The stack comes once, a line when it is another failure, and one when it is over."""
+
+        def busy() -> None:
+            raise OSError("lamp busy")
+
+        lasting: Deferred[None] = Deferred()
+        with capturedLogs() as events:
+            self.start(self.broken, self.broken, busy, lambda: lasting)
+            for _ in range(3):
+                self.clock.advance(5.0)
+            self.assertEqual(self.calls(), 4)
+            self.clock.advance(STABLE)
+            lasting.errback(ZeroDivisionError("later"))
+        texts = [formatEvent(event).partition(";")[0] for event in events]
+        self.assertEqual(["log_failure" in event for event in events], [True, False, False, True])
+        self.assertEqual(texts[0], f"scanner {NAME} failed")
+        self.assertIn(f"scanner {NAME} failed with OSError: lamp busy, at {__file__}:", texts[1])
+        self.assertEqual(texts[2], f"scanner {NAME} works again, after 3 failures")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
+    def test_returns_in_the_end(self) -> None:
+        """A scan that returns without an error works, too."""
+        with capturedLogs() as events:
+            self.start(self.broken, lambda: None)
+            self.clock.advance(0.61)
+        self.assertIn("works again, after 1 failure", formatEvent(events[1]))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_stop_in_an_outage(self) -> None:
+        """A scan that ends since it is stopped does not work again."""
+
+        async def tidy() -> None:
+            with contextlib.suppress(CancelledError):
+                await Deferred[None]()
+
+        with capturedLogs() as events:
+            self.start(self.broken, tidy)
+            self.clock.advance(0.61)
+            self.loop.stopService()
+        self.assertEqual(len(events), 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
         self.flushLoggedErrors(ZeroDivisionError)
 
     def test_stop_cancels_a_deferred(self) -> None:

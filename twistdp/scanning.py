@@ -23,6 +23,9 @@ from twistdp.devices import DeviceTree
 from twistdp.errors import BadScanner
 from twistdp.inotify import Inotify
 from twistdp.interfaces import INotifier, IScanner
+from twistdp.legible import of_error
+from twistdp.outage import News, Outage
+from twistdp.places import at
 from twistdp.rpc import called
 from twistdp.secrecy import kind_of
 from twistdp.watching import Discovery, WatchingScanner
@@ -102,7 +105,7 @@ class OwnLoop(Service):
         self._cancelled = False
         self._stopped: list[Deferred[None]] = []
         self._timer: IDelayedCall | None = None
-        self._since = 0.0
+        self._outage = Outage()
 
     def startService(self) -> None:
         """Call the scanner, as soon as what an earlier stop has cancelled has ended."""
@@ -116,9 +119,7 @@ class OwnLoop(Service):
         After `CLEAN_UP` seconds it is waited for no longer.
         """
         super().stopService()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._drop_timer()
         if self._scan_running is None:
             return succeed(None)
         self._cancelled = True
@@ -131,27 +132,54 @@ class OwnLoop(Service):
 
     def _scan(self) -> None:
         self._timer = None
+        if self._outage.count:
+            self._timer = self._reactor.callLater(STABLE, self._works)
         self._cancelled = False
-        self._since = self._reactor.seconds()
         self._scan_running = called(lambda: self._scanner.scan(self._notifier), self._reactor)
-        self._scan_running.addErrback(self._failed)
+        self._scan_running.addCallbacks(self._returned, self._failed)
         self._scan_running.addBoth(self._ended)
+
+    def _returned(self, _: None) -> None:
+        self._drop_timer()
+        if not self._cancelled:
+            self._works()
+
+    def _works(self) -> None:
+        """The scan has lasted, or has returned without an error."""
+        self._backoff.reset()
+        if count := self._outage.over():
+            _log.info(
+                "scanner {scanner} works again, after {failures}",
+                scanner=name_of(self._scanner),
+                failures="1 failure" if count == 1 else f"{count} failures",
+            )
 
     def _failed(self, failure: Failure) -> None:
         if self._cancelled and failure.check(CancelledError):
             return
-        if self._reactor.seconds() - self._since > STABLE:
-            self._backoff.reset()
+        self._drop_timer()
         again = self.running and not self._cancelled
         delay = self._backoff.next()
-        _log.failure(
-            "scanner {scanner} failed{then}",
-            failure,
-            scanner=name_of(self._scanner),
-            then=f"; calling it again in {delay:.1f} s" if again else "",
-        )
+        then = f"; calling it again in {delay:.1f} s" if again else ""
+        name = name_of(self._scanner)
+        news = self._outage.failed(failure)
+        if news is News.STACK:
+            _log.failure("scanner {scanner} failed{then}", failure, scanner=name, then=then)
+        elif news is News.LINE:
+            _log.error(
+                "scanner {scanner} failed with {error}{at}{then}",
+                scanner=name,
+                error=of_error(failure.value),
+                at=at(failure),
+                then=then,
+            )
         if again:
             self._timer = self._reactor.callLater(delay, self._scan)
+
+    def _drop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
 
     def _ended(self, outcome: Any) -> Any:
         self._scan_running = None
