@@ -21,13 +21,14 @@ PARTS = {
     "emulated kubelet": "testing",
     "ready-made scanners": "scanners",
     "service": "manager resource registrar streams inventory alignment room answers hooks "
-    "departures cdiparts notifying patience presence blocked",
-    "scanning": "scanning watching contract attributes outage preparing worker topology",
+    "departures cdiparts notifying patience blocked",
+    "scanning": "scanning watching contract attributes outage preparing sightings worker topology",
     "the kubelet's API": "kubelet",
     "gRPC on Twisted": "rpc",
     "inotify": "inotify inotifyfd",
     "log": "logs",
-    "files and what runs out": "cdispecs sharedfile trust exhaustion stopping descriptors klog",
+    "files and what runs out": "cdispecs sharedfile trust exhaustion stopping descriptors klog "
+    "presence",
     "pure": "_version accepting allocation arguments backoff calls cdi cdijson checking changes "
     "coalescing condition devices errors health interfaces latest legible listing naming "
     "places preferred secrecy session settings suggestions summary waiting",

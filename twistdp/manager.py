@@ -31,6 +31,7 @@ from twistdp.resource import Resource
 from twistdp.rpc import keep_steady, remove_leftovers
 from twistdp.scanning import check_scanner, scan_service
 from twistdp.settings import Settings
+from twistdp.sightings import Sightings, sightings_of
 from twistdp.watching import WatchingScanner
 
 _log = Logger()
@@ -68,6 +69,8 @@ class Manager(MultiService):
         self._reactor = reactor
         self._accepted = NOTHING
         self._numa = NumaNodes(self._settings.sysfs)
+        self._prepare: Preparation | None = None
+        self._sightings: Sightings | None = None
         self._resources: dict[str, Resource] = {}
         self._retiring: dict[str, Deferred[Any]] = {}
         self._directory: PluginDirectory | None = None
@@ -109,6 +112,9 @@ class Manager(MultiService):
         self._remove_leftovers()
         super().startService()
         # Last, for it may notify at once, and a resource that is added then is started then.
+        if self._prepare is None:
+            self._sightings = sightings_of(self._reactor)
+            self._prepare = Preparation(self._numa, self.namespace, self._sightings)
         if self._scanning is None:  # it outlives a stop, for its last call may do so too
             self._scanning = scan_service(
                 self._scanner,
@@ -116,7 +122,7 @@ class Manager(MultiService):
                 reactor=self._reactor,
                 inotify=inotify,
                 scan_timeout=self._settings.scan_timeout,
-                prepare=Preparation(self._numa),
+                prepare=self._prepare,
             )
         self._scanning.setServiceParent(self)
 
@@ -125,6 +131,8 @@ class Manager(MultiService):
         stopped = DeferredList([super().stopService(), *self._retiring.values()])
         for service in list(self):
             service.disownServiceParent()
+        if self._sightings is not None:
+            self._sightings.forget(f"{self.namespace}/{kind}" for kind in self._accepted.resources)
         self._resources.clear()
         self._accepted = NOTHING
         self._failed.clear()
@@ -153,6 +161,9 @@ class Manager(MultiService):
     def _notified(self, tree: DeviceTree) -> None:
         if not self.running:
             return  # a thread did not know yet
+        if not isinstance(self._scanner, WatchingScanner) and isinstance(tree, DeviceTree):
+            assert self._prepare is not None
+            tree = self._prepare(tree)  # of a watching scanner, its thread has done that
         try:
             accepted = accept(tree, self._accepted)
         except BadTree:

@@ -5,6 +5,7 @@ from typing import Final
 
 from twistdp.changes import keep_unchanged
 from twistdp.devices import Auto, DeviceInfo, Devices, DeviceTree
+from twistdp.sightings import Sightings
 from twistdp.topology import Topology
 
 _NONE: Final[Mapping[str, DeviceInfo]] = {}
@@ -67,11 +68,16 @@ class Preparation:
     """Prepares one scanner's trees, one after the other, in its thread.
 
     A device that is equal to that of the last tree becomes the same object, which makes it
-    free to all that follows, and the NUMA nodes of others are looked up.
+    free to all that follows, and the NUMA nodes of others are looked up.  `sightings` are told of
+    those, as devices of resources of `namespace`.
     """
 
-    def __init__(self, numa: NumaNodes) -> None:
+    def __init__(
+        self, numa: NumaNodes, namespace: str = "", sightings: Sightings | None = None
+    ) -> None:
         self._numa = numa
+        self._namespace = namespace
+        self._sightings = sightings
         self._before: Mapping[str, Devices] = {}
 
     def __call__(self, tree: DeviceTree) -> DeviceTree:
@@ -79,15 +85,25 @@ class Preparation:
         prepared = DeviceTree()
         last: dict[str, Devices] = {}
         fresh: list[DeviceInfo] = []
+        for kind in self._before.keys() - set(tree):
+            self._sight(kind, self._before[kind], {})
         for kind in tree:
             before = self._before.get(kind, _NONE)
             devices, changed = keep_unchanged(tree[kind], before)
             prepared.add_devices(kind, devices)
             last[kind] = prepared[kind]
-            fresh += [devices[id_] for id_ in changed if not _alike(before.get(id_), devices[id_])]
+            others = {
+                id_: devices[id_] for id_ in changed if not _alike(before.get(id_), devices[id_])
+            }
+            fresh += others.values()
+            self._sight(kind, before.keys() - devices.keys(), others)
         self._before = last
         self._numa.look_ahead(fresh)
         return prepared
+
+    def _sight(self, kind: str, gone: Iterable[str], fresh: Devices) -> None:
+        if self._sightings is not None:
+            self._sightings.look(f"{self._namespace}/{kind}", gone, fresh)
 
 
 def _alike(one: object, other: object) -> bool:
