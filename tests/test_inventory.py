@@ -138,6 +138,30 @@ class UpdateTests(SynchronousTestCase):
             self.assertIs(subject.update(after), changed)
             self.assertEqual(subject.devices, after)
 
+    def test_figures(self) -> None:
+        """However devices come, change and go, what is counted is what one built anew counts."""
+
+        def figures(subject: Inventory) -> list[object]:
+            return [subject.size, subject.unhealthy, subject.placed, dict(subject.nodes)]
+
+        both = DeviceInfo(HEALTHY, topology=[0, 1])
+        sick = DeviceInfo(UNHEALTHY, topology=[1])
+        placeless = DeviceInfo(HEALTHY, topology=None)
+        subject = Inventory(RESOURCE, {})
+        for state in (
+            {"a": both, "b": sick, "c": placeless},
+            {"a": both, "b": both, "c": placeless},
+            {"a": both, "c": sick},
+            {"a": placeless, "c": sick},
+            {"a": placeless},
+            {},
+            {"long-id": both},
+        ):
+            subject.update(state)
+            self.assertEqual(figures(subject), figures(Inventory(RESOURCE, state)))
+        subject.update({"a": both, "b": sick})
+        self.assertEqual(figures(subject)[1:], [1, 2, {0: 1, 1: 2}])
+
     def test_encodes_only_what_changed(self) -> None:
         """A device's bytes are made when it appears or changes, and then no more."""
         encoded: list[str] = []

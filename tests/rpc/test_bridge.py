@@ -5,6 +5,7 @@ import gc
 import weakref
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from inspect import CORO_CLOSED, getcoroutinestate
 from typing import Any
 
 from twisted.internet import reactor
@@ -194,7 +195,8 @@ class AwaitedTests(TestCase):
 
     async def test_stop_iteration_is_no_end_without_an_answer(self) -> None:
         """A Deferred that fails with StopIteration, which no Future takes, still fails."""
-        await self.assertFailure(self.awaited(fail(StopIteration())), RuntimeError)
+        error = await self.assertFailure(self.awaited(fail(StopIteration())), RuntimeError)
+        self.assertIsInstance(error.__cause__, StopIteration)
 
     async def test_cancelled_task_waits_for_the_clean_up(self) -> None:
         """When its task is cancelled, a coroutine's clean-up is waited for, Deferreds and all."""
@@ -505,11 +507,11 @@ class DeferredOfTests(TestCase):
         async def never() -> None:
             raise AssertionError("it has run")
 
-        running = self.of(never())
+        coroutine = never()
+        running = self.of(coroutine)
         running.cancel()
         await self.assertFailure(running, CancelledError)
-        gc.collect()
-        self.assertEqual(self.flushWarnings(), [])
+        self.assertEqual(getcoroutinestate(coroutine), CORO_CLOSED)
 
     async def test_another_loop(self) -> None:
         """A Future of another loop would never wake this one: it is refused."""
