@@ -2,6 +2,7 @@
 
 from hypothesis import strategies as st
 
+from tests.helpers import made
 from twistdp.cdi import HOOKS, CDIDevice, CDIHook, CDIIntelRdt, CDIMount, CDINetDevice, CDINode
 
 NULL = CDIDevice(nodes=[CDINode("/dev/null")])
@@ -74,7 +75,7 @@ rdts = st.builds(
     st.booleans(),
 )
 devices = st.builds(
-    CDIDevice,
+    made(CDIDevice, CDIDevice(nodes=[CDINode("/dev/null")])),
     st.lists(nodes(), max_size=2, unique_by=lambda node: node.path),
     st.lists(mounts, max_size=2, unique_by=lambda mount: mount.container_path),
     environments,
@@ -86,6 +87,6 @@ devices = st.builds(
         unique_by=(lambda net: net.host_name, lambda net: net.name),
     ),
     st.none() | rdts,
-).filter(lambda device: device != CDIDevice())
+)
 
 device_ids = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=63)

@@ -15,6 +15,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from twistdp.errors import BadDevice
 from twistdp.rpc import Channel, Method, Server
 
 T = TypeVar("T")
@@ -35,6 +36,21 @@ def temporary_directory(case: SynchronousTestCase) -> str:
     path = tempfile.mkdtemp(prefix="tdp-")
     case.addCleanup(shutil.rmtree, path, ignore_errors=True)
     return path
+
+
+def made(factory: Callable[..., T], otherwise: T) -> Callable[..., T]:
+    """Like `factory`, for strategies: what it refuses is `otherwise`."""
+
+    def make(*arguments: Any, **parts: Any) -> T:
+        try:
+            return factory(*arguments, **parts)
+        except BadDevice as error:
+            assert str(error).isprintable(), repr(str(error))
+        except Exception as error:  # of the values' own methods, such as comparing an array
+            assert not isinstance(error, AttributeError | NameError), error
+        return otherwise
+
+    return make
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.helpers import made
 from twistdp.allocation import SharedClaims, claims, combine, select
 from twistdp.calls import ContainerAllocateResponse
 from twistdp.cdi import CDIDevice, CDIMount, CDINode
@@ -18,7 +19,7 @@ RESOURCE = "lab.example/x"
 
 texts = st.dictionaries(st.sampled_from("ABC"), st.sampled_from("12"), max_size=2)
 infos = st.builds(
-    DeviceInfo,
+    made(DeviceInfo, DeviceInfo(HEALTHY)),
     st.just(HEALTHY),
     nodes=st.lists(st.sampled_from("ab").map(lambda n: DeviceSpec(f"/{n}", f"/{n}")), max_size=2),
     mounts=st.lists(st.sampled_from("ab").map(lambda n: Mount(f"/{n}", f"/{n}")), max_size=2),

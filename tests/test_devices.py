@@ -1,13 +1,17 @@
 """Tests for `twistdp.devices`."""
 
+import inspect
+import os
 from typing import Any
 
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.devices import AUTO, HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
+from twistdp.errors import BadDevice
 
 GOOD = DeviceInfo(HEALTHY)
+SURROGATE = os.fsdecode(b"/dev/\xff")
 
 
 def tree_of(*entries: tuple[Any, Any, Any]) -> DeviceTree:
@@ -77,10 +81,16 @@ class DeviceInfoTests(SynchronousTestCase):
         ):
             self.assertNotEqual(one, other)
 
-    def test_nothing_is_refused(self) -> None:
-        """Constructing nonsense does not raise, so that it costs no other device."""
-        info: Any = DeviceInfo
-        info(None, nodes=5, mounts="x", envs=[], annotations=None, reason=7)
+    def test_signature(self) -> None:
+        """help() shows of what type each part is."""
+        kinds = {
+            name: str(parameter.annotation)
+            for name, parameter in inspect.signature(DeviceInfo).parameters.items()
+        }
+        self.assertEqual(kinds["envs"], "collections.abc.Mapping[str, str]")
+        self.assertIn("Sequence[twistdp.devices.DeviceSpec]", kinds["nodes"])
+        self.assertIn("Sequence[int]", kinds["topology"])
+        self.assertNotIn("Any", "".join(kinds.values()))
 
     def test_defaults(self) -> None:
         """A device needs a state only; a node is read and written, a mount is writable."""
@@ -89,6 +99,118 @@ class DeviceInfoTests(SynchronousTestCase):
         self.assertEqual(DeviceSpec("/a"), DeviceSpec("/a", "/a"))
         self.assertEqual(DeviceSpec("/a", permissions="r"), DeviceSpec("/a", "/a", "r"))
         self.assertEqual(Mount("/a", "/b"), Mount("/a", "/b", False))
+
+
+def with_mount(host: Any = "/x", container: Any = "/x", read_only: Any = False) -> Any:
+    """A healthy device with one mount."""
+    return DeviceInfo(HEALTHY, mounts=[Mount(host, container, read_only)])
+
+
+class CheckTests(SynchronousTestCase):
+    """What no container could get is refused where it is made."""
+
+    def test_good(self) -> None:
+        """Devices with every kind of part pass."""
+        for info in (
+            GOOD,
+            DeviceInfo(UNHEALTHY, reason="too hot"),
+            *(with_node(permissions=letters) for letters in ("r", "w", "m", "rw", "mrw")),
+            with_node("/dev/..x", "/dev/x.."),
+            with_node("/dev/ä b"),
+            with_mount("/", "/host", True),
+            DeviceInfo(HEALTHY, envs={"A": "", "B": "a=b\n"}, annotations={"a/b=c": "ü"}),
+            DeviceInfo(HEALTHY, nodes=(), mounts=[], envs={}, annotations={}),
+        ):
+            self.assertEqual(attrs.evolve(info), info)
+
+    def test_bad(self) -> None:
+        """Each wrong part is refused with one line that names the field."""
+        info: Any = DeviceInfo
+        for bad, words in (
+            (lambda: info("healthy"), ["state 'healthy'", "HEALTHY", "UNHEALTHY"]),
+            (lambda: info(None), ["state None"]),
+            (lambda: info(True), ["state True"]),
+            (lambda: info([]), ["state []"]),
+            (lambda: info(HEALTHY, reason=None), ["reason", "a str, not None"]),
+            (lambda: info(HEALTHY, nodes=["/dev/x"]), ["nodes", "type str", "DeviceSpec"]),
+            (lambda: info(HEALTHY, nodes=[Mount("/x", "/x")]), ["nodes", "Mount", "DeviceSpec"]),
+            (
+                lambda: info(HEALTHY, nodes=DeviceSpec("/x", "/x")),
+                ["nodes", "DeviceSpec", "not a list"],
+            ),
+            (lambda: info(HEALTHY, nodes="/dev/x"), ["nodes", "type str", "not a list"]),
+            (lambda: info(HEALTHY, nodes=None), ["nodes", "None", "not a list"]),
+            (lambda: info(HEALTHY, nodes={}), ["nodes", "type dict", "not a list"]),
+            (lambda: info(HEALTHY, nodes=5), ["nodes", "type int", "not a list"]),
+            (lambda: with_node(host="dev/x"), ["host_path 'dev/x'", "absolute"]),
+            (lambda: with_node(host=""), ["host_path ''", "absolute"]),
+            (lambda: with_node(host=None), ["host_path None", "absolute"]),
+            (lambda: with_node(host=b"/dev/x"), ["host_path b'/dev/x'", "absolute"]),
+            (lambda: with_node(container="x"), ["container_path 'x'", "absolute"]),
+            (lambda: with_node(host="/dev/../x"), ["host_path '/dev/../x'", "'..'"]),
+            (lambda: with_node(container="/dev/.."), ["container_path '/dev/..'", "'..'"]),
+            (lambda: with_node(host="/dev/\0x"), [r"host_path '/dev/\x00x'", "NUL"]),
+            (lambda: with_node(host=SURROGATE), [r"host_path '/dev/\udcff'", "UTF-8"]),
+            (lambda: with_node(container=SURROGATE), [r"container_path '/dev/\udcff'", "UTF-8"]),
+            (lambda: with_node(permissions=""), ["permissions ''", "'rwm'"]),
+            (lambda: with_node(permissions="rx"), ["permissions 'rx'", "'rwm'"]),
+            (lambda: with_node(permissions="RW"), ["permissions 'RW'", "'rwm'"]),
+            (lambda: with_node(permissions=None), ["permissions None", "'rwm'"]),
+            (lambda: with_node(permissions=["r"]), ["permissions ['r']", "'rwm'"]),
+            (lambda: info(HEALTHY, mounts=["/x"]), ["mounts", "type str", "Mount"]),
+            (lambda: info(HEALTHY, mounts=[DeviceSpec("/x", "/x")]), ["mounts", "twistdp.Mount"]),
+            (lambda: info(HEALTHY, mounts=Mount("/x", "/x")), ["mounts", "not a list"]),
+            (lambda: info(HEALTHY, mounts=None), ["mounts", "None", "not a list"]),
+            (lambda: with_mount(host="x"), ["host_path 'x'", "absolute"]),
+            (lambda: with_mount(container="/a/../b"), ["container_path '/a/../b'", "'..'"]),
+            (lambda: with_mount(host=SURROGATE), ["host_path", "UTF-8"]),
+            (lambda: with_mount(read_only=None), ["read_only None", "True or False"]),
+            (lambda: with_mount(read_only="no"), ["read_only 'no'", "True or False"]),
+            (lambda: with_mount(read_only=1), ["read_only 1", "True or False"]),
+            (lambda: info(HEALTHY, envs=None), ["envs", "None", "not a dict"]),
+            (lambda: info(HEALTHY, envs=["A=1"]), ["envs", "type list", "not a dict"]),
+            (lambda: info(HEALTHY, envs={"": "1"}), ["envs", "key ''", "non-empty"]),
+            (lambda: info(HEALTHY, envs={"A=B": "1"}), ["envs", "key 'A='"]),
+            (lambda: info(HEALTHY, envs={"A\0": "1"}), ["envs", r"key 'A\x00'"]),
+            (lambda: info(HEALTHY, envs={5: "1"}), ["envs", "key", "not a value of type int"]),
+            (lambda: info(HEALTHY, envs={"A": 1}), ["envs", "value of 'A'", "str"]),
+            (lambda: info(HEALTHY, envs={"A": None}), ["envs", "value of 'A'"]),
+            (lambda: info(HEALTHY, envs={"A": "\0"}), ["envs", "value of 'A'", "NUL"]),
+            (lambda: info(HEALTHY, envs={"A": SURROGATE}), ["envs", "'A'", "UTF-8"]),
+            (lambda: info(HEALTHY, envs={"A\udcff": "x"}), ["envs", r"'A\udcff'", "UTF-8"]),
+            (lambda: info(HEALTHY, annotations="x"), ["annotations", "type str", "not a dict"]),
+            (lambda: info(HEALTHY, annotations={"": "1"}), ["annotations", "key ''"]),
+            (lambda: info(HEALTHY, annotations={"a\0": "1"}), ["annotations", r"key 'a\x00'"]),
+            (lambda: info(HEALTHY, annotations={"a": 1}), ["annotations", "value of 'a'"]),
+            (lambda: info(HEALTHY, annotations={"a": SURROGATE}), ["annotations", "'a'", "UTF-8"]),
+        ):
+            text = str(self.assertRaises(BadDevice, bad))
+            for word in words:
+                self.assertIn(word, text)
+            self.assertNotIn("\n", text)
+            text.encode()
+
+    def test_at_that_very_line(self) -> None:
+        """The error comes from where the author wrote the value, and costs no other one."""
+        with self.assertRaises(BadDevice) as raised:
+            DeviceSpec("tty0")
+        self.assertEqual(raised.exception.args, ("host_path 'tty0': it must be an absolute path",))
+        self.assertIsInstance(raised.exception, ValueError)
+
+    def test_long_values_are_cut(self) -> None:
+        """A huge object in the place of a text does not fill the log."""
+        error = self.assertRaises(BadDevice, DeviceInfo, "x" * 100_000)
+        self.assertLess(len(str(error)), 500)
+
+    def test_self_contradiction(self) -> None:
+        """A device that gives one container path two meanings is refused, being of no use."""
+        for nodes, mounts in (
+            ([DeviceSpec("/dev/a", "/dev/x"), DeviceSpec("/dev/b", "/dev/x")], []),
+            ([DeviceSpec("/dev/a", "/dev/x")], [Mount("/a", "/dev/x")]),
+        ):
+            self.assertRaises(BadDevice, DeviceInfo, HEALTHY, nodes, mounts)
+        same = [DeviceSpec("/dev/a"), DeviceSpec("/dev/a")]
+        self.assertEqual(len(DeviceInfo(HEALTHY, same).nodes), 2)
 
 
 class DeviceTreeTests(SynchronousTestCase):

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.helpers import made
 from tests.long_lists import BIG, SMALL, devices_for
 from twistdp import inventory
 from twistdp.allocation import combine, select
@@ -37,7 +38,7 @@ Devices = Mapping[str, DeviceInfo]
 paths = st.sampled_from(["/dev/a", "/dev/b", "/dev/c", "/dev/ä"])
 texts = st.dictionaries(st.sampled_from(["A", "B", "Ü"]), st.sampled_from(["", "1", "ß"]))
 infos = st.builds(
-    DeviceInfo,
+    made(DeviceInfo, DeviceInfo(HEALTHY)),
     st.sampled_from([HEALTHY, HEALTHY, UNHEALTHY]),
     nodes=st.lists(
         st.builds(DeviceSpec, paths, paths, st.sampled_from(["r", "rw"])),

@@ -24,6 +24,13 @@ class EntriesTests(SynchronousTestCase):
         for directory in (self.directory, str(self.directory)):
             self.assertEqual(entries(directory), ["a", "tty1", "tty2", "tty10"])
 
+    def test_names_that_are_not_unicode(self) -> None:
+        """What no container could be given is left out."""
+        for name in (b"a", b"\xff", "é".encode()):
+            with open(os.path.join(os.fsencode(self.directory), name), "xb"):
+                pass
+        self.assertEqual(entries(self.directory), ["a", "é"])
+
     def test_missing(self) -> None:
         """A directory that is gone has no entries, and neither has one above it that is gone."""
         self.assertEqual(entries(self.directory / "gone"), [])

@@ -6,7 +6,6 @@ from typing import Any, Final
 from google.protobuf.message import Message
 from twisted.logger import Logger
 
-from twistdp.accepting import check_device
 from twistdp.allocation import listed
 from twistdp.calls import (
     AllocateRequest,
@@ -247,14 +246,12 @@ def _check_size(request: messages.AllocateRequest | messages.PreferredAllocation
 def _check(part: ContainerAllocateResponse) -> None:
     if not isinstance(part, ContainerAllocateResponse):
         raise BadDevice(f"{kind_of(part)} is not a ContainerAllocateResponse")
-    check_device(
-        DeviceInfo(
-            HEALTHY,
-            nodes=part.devices,
-            mounts=part.mounts,
-            envs=part.envs,
-            annotations=part.annotations,
-        )
+    DeviceInfo(  # raises for what no device could be
+        HEALTHY,
+        nodes=part.devices,
+        mounts=part.mounts,
+        envs=part.envs,
+        annotations=part.annotations,
     )
     if not isinstance(part.cdi_devices, list | tuple):
         raise BadDevice(f"cdi_devices: {kind_of(part.cdi_devices)} is not a list")

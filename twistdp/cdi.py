@@ -1,8 +1,9 @@
 """What a container runtime shall do to a container that gets a device, as values.
 
 The edits of one device after the Container Device Interface (CDI) specification, versions 0.3.0
-to 1.1.0.  Like `twistdp.devices` these values refuse nothing by themselves; `check_cdi` says what
-is wrong.  How they become a spec is told in `twistdp.cdijson`.
+to 1.1.0.  Like those of `twistdp.devices` these values raise `BadDevice` for what cannot be: one
+bad device would make a runtime refuse the whole spec, and with it all other devices.  How they
+become a spec is told in `twistdp.cdijson`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,15 @@ from typing import Any, Final
 
 import attrs
 
-from twistdp.checking import check_env, check_number, check_once, check_path, check_text, items
+from twistdp.checking import (
+    check_env,
+    check_number,
+    check_once,
+    check_path,
+    check_permissions,
+    check_text,
+    items,
+)
 from twistdp.errors import BadDevice
 from twistdp.legible import shown
 from twistdp.secrecy import kind_of, names_only, number_only
@@ -52,6 +61,9 @@ class CDINode:
     uid: int | None = None
     gid: int | None = None
 
+    def __attrs_post_init__(self) -> None:
+        _check_node(self)
+
 
 @attrs.frozen
 class CDIMount:
@@ -67,6 +79,9 @@ class CDIMount:
         default=("rbind",), converter=_copied_sequence, repr=number_only
     )
     type: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        _check_mount(self)
 
 
 @attrs.frozen
@@ -85,6 +100,9 @@ class CDIHook:
     )
     timeout: int | None = None
 
+    def __attrs_post_init__(self) -> None:
+        _check_hook(self)
+
 
 @attrs.frozen
 class CDINetDevice:
@@ -92,6 +110,10 @@ class CDINetDevice:
 
     host_name: str
     name: str
+
+    def __attrs_post_init__(self) -> None:
+        _check_interface("host_name", self.host_name)
+        _check_interface("name", self.name)
 
 
 @attrs.frozen
@@ -107,6 +129,9 @@ class CDIIntelRdt:
     mem_bw_schema: str = ""
     schemata: Sequence[str] = attrs.field(default=(), converter=_copied_sequence)
     enable_monitoring: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        _check_rdt(self)
 
 
 @attrs.frozen
@@ -127,33 +152,29 @@ class CDIDevice:
     net_devices: Sequence[CDINetDevice] = attrs.field(default=(), converter=_copied_sequence)
     intel_rdt: CDIIntelRdt | None = None
 
+    def __attrs_post_init__(self) -> None:
+        _check_device(self)
 
-def check_cdi(value: Any) -> None:
-    """Raise `BadDevice` if `value` is not a `CDIDevice` that runtimes accept.
 
-    One bad device would make a runtime refuse the whole spec, and with it all other devices.
-    """
-    if not isinstance(value, CDIDevice):
-        raise BadDevice(f"cdi: {kind_of(value)} is not a twistdp.CDIDevice")
-    for node in items("cdi nodes", value.nodes, CDINode):
-        _check_node(node)
-    for mount in items("cdi mounts", value.mounts, CDIMount):
-        _check_mount(mount)
-    for hook in items("cdi hooks", value.hooks, CDIHook):
-        _check_hook(hook)
-    for net in items("cdi net_devices", value.net_devices, CDINetDevice):
-        _check_interface("host_name", net.host_name)
-        _check_interface("name", net.name)
-    for gid in items("cdi additional_gids", value.additional_gids, object):
+def _check_device(device: CDIDevice) -> None:
+    parts = (
+        items("cdi nodes", device.nodes, CDINode),
+        items("cdi mounts", device.mounts, CDIMount),
+        items("cdi hooks", device.hooks, CDIHook),
+        items("cdi net_devices", device.net_devices, CDINetDevice),
+        items("cdi additional_gids", device.additional_gids, object),
+    )
+    for gid in device.additional_gids:
         check_number("cdi additional_gids", gid, _MAX_ID)
-    check_env("cdi env", value.env)
-    if value.intel_rdt is not None:
-        _check_rdt(value.intel_rdt)
-    check_once("cdi nodes: path", (node.path for node in value.nodes))
-    check_once("cdi mounts: container_path", (mount.container_path for mount in value.mounts))
-    check_once("cdi net_devices: host_name", (net.host_name for net in value.net_devices))
-    check_once("cdi net_devices: name", (net.name for net in value.net_devices))
-    if value == CDIDevice():
+    check_env("cdi env", device.env)
+    rdt: object = device.intel_rdt
+    if rdt is not None and not isinstance(rdt, CDIIntelRdt):
+        raise BadDevice(f"cdi intel_rdt: {kind_of(rdt)} is not a twistdp.CDIIntelRdt")
+    check_once("cdi nodes: path", (node.path for node in device.nodes))
+    check_once("cdi mounts: container_path", (mount.container_path for mount in device.mounts))
+    check_once("cdi net_devices: host_name", (net.host_name for net in device.net_devices))
+    check_once("cdi net_devices: name", (net.name for net in device.net_devices))
+    if not any(parts) and not device.env and rdt is None:
         raise BadDevice("cdi: it is empty, which runtimes refuse; give a part, or leave cdi out")
 
 
@@ -163,10 +184,7 @@ def _check_node(node: CDINode) -> None:
         check_path("cdi node host_path", node.host_path)
     if node.type is not None and node.type not in _NODE_TYPES:
         raise BadDevice(f"cdi node type {shown(node.type)}: use one of {', '.join(_NODE_TYPES)}")
-    if not isinstance(node.permissions, str) or not (
-        node.permissions and set(node.permissions) <= set("rwm")
-    ):
-        raise BadDevice(f"cdi node permissions {shown(node.permissions)}: use letters of 'rwm'")
+    check_permissions("cdi node permissions", node.permissions)
     if (node.major is None) != (node.minor is None):
         raise BadDevice(f"cdi node {shown(node.path)}: give both of major and minor, or neither")
     for field, highest in (
@@ -207,9 +225,7 @@ def _check_hook(hook: CDIHook) -> None:
         check_number("cdi hook timeout", hook.timeout, 2**31 - 1, lowest=1)
 
 
-def _check_rdt(rdt: Any) -> None:
-    if not isinstance(rdt, CDIIntelRdt):
-        raise BadDevice(f"cdi intel_rdt: {kind_of(rdt)} is not a twistdp.CDIIntelRdt")
+def _check_rdt(rdt: CDIIntelRdt) -> None:
     for field in ("clos_id", "l3_cache_schema", "mem_bw_schema"):
         check_text(f"cdi intel_rdt {field}", getattr(rdt, field), empty=True)
     if rdt.clos_id in (".", "..") or set(rdt.clos_id) & set("/\n") or len(rdt.clos_id) >= 4096:

@@ -7,10 +7,22 @@ Values only; no input or output, no Twisted, no gRPC.  The names are those of In
 import enum
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
+from twistdp.checking import (
+    check_choice,
+    check_paths,
+    check_permissions,
+    check_places,
+    check_type,
+    checked_items,
+    checked_texts,
+    checked_topology,
+)
+from twistdp.errors import BadDevice
+from twistdp.legible import shown
 from twistdp.secrecy import names_only
 
 if TYPE_CHECKING:
@@ -39,9 +51,12 @@ Resources: TypeAlias = Mapping[str, Devices]
 """All devices of one scanner: resource type to id to device."""
 
 
+_USUAL: Final = "rw"
+
+
 @attrs.frozen
 class DeviceSpec:
-    """A device node that a container gets.
+    """A device node that a container gets.  Raises `twistdp.BadDevice`.
 
     `host_path` may be a link, and had better be one where the node's own name can change: the
     kubelet keeps what a pod was given, also over a reboot, and the container runtime follows the
@@ -53,40 +68,41 @@ class DeviceSpec:
     container_path: str = attrs.field(
         default=attrs.Factory(lambda self: self.host_path, takes_self=True)
     )
-    permissions: str = "rw"
+    permissions: str = _USUAL
+
+    def __attrs_post_init__(self) -> None:
+        check_paths(self.host_path, self.container_path)
+        if self.permissions is not _USUAL:
+            check_permissions("permissions", self.permissions)
 
 
 @attrs.frozen
 class Mount:
-    """A file or directory of the host that a container gets."""
+    """A file or directory of the host that a container gets.  Raises `twistdp.BadDevice`."""
 
     host_path: str
     container_path: str
     read_only: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        check_paths(self.host_path, self.container_path)
+        if type(self.read_only) is not bool:
+            raise BadDevice(f"read_only {shown(self.read_only)}: use True or False")
 
 
 NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
 """The variables or annotations of a device without any."""
 
 
-def _copied_sequence(value: Any) -> Any:
-    if type(value) is tuple or value is AUTO or value is None:
-        return value  # the usual, without a question to an abstract class
-    return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
-
-
-def _copied_mapping(value: Any) -> Any:
-    if value is NO_TEXTS or not isinstance(value, Mapping):
-        return value
-    return MappingProxyType(dict(value)) if value else NO_TEXTS  # one for thousands of devices
+_set = object.__setattr__  # of a value that is frozen for all others
 
 
 @attrs.frozen
 class DeviceInfo:
     """One device: its health, and what a container that is given it needs.
 
-    The value is frozen; sequences and mappings are copied.  Nothing is refused here: `problem`
-    says what is wrong, and the framework leaves such a device out of the tree, alone.
+    The value is frozen; sequences and mappings are copied.  Raises `twistdp.BadDevice` for what
+    no container could get, here, where the mistake is.
 
     `state` is `HEALTHY` or `UNHEALTHY`; `reason` says in a few words why, for people.
     `topology` are the NUMA nodes that the device is near to: `AUTO` looks up those of `nodes`,
@@ -96,24 +112,47 @@ class DeviceInfo:
     """
 
     state: str
-    nodes: Sequence[DeviceSpec] = attrs.field(default=(), converter=_copied_sequence)
-    mounts: Sequence[Mount] = attrs.field(default=(), converter=_copied_sequence)
-    envs: Mapping[str, str] = attrs.field(
-        default=NO_TEXTS, converter=_copied_mapping, hash=False, repr=names_only
-    )
-    annotations: Mapping[str, str] = attrs.field(
-        default=NO_TEXTS, converter=_copied_mapping, hash=False, repr=names_only
-    )
-    topology: Sequence[int] | Auto | None = attrs.field(default=AUTO, converter=_copied_sequence)
+    nodes: Sequence[DeviceSpec] = ()
+    mounts: Sequence[Mount] = ()
+    envs: Mapping[str, str] = attrs.field(default=NO_TEXTS, hash=False, repr=names_only)
+    annotations: Mapping[str, str] = attrs.field(default=NO_TEXTS, hash=False, repr=names_only)
+    topology: Sequence[int] | Auto | None = AUTO
     cdi: "CDIDevice | None" = None
     group: str | None = None
     reason: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        # Thousands of times a scan, so the usual is recognised first.
+        if self.state is not HEALTHY and self.state is not UNHEALTHY:
+            check_choice("state", self.state, (HEALTHY, UNHEALTHY), "twistdp.HEALTHY or UNHEALTHY")
+        if type(self.reason) is not str:
+            check_type("reason", self.reason, str, "a str")
+        if self.group is not None and type(self.group) is not str:
+            check_type("group", self.group, str, "a str or None")
+        if self.topology is not AUTO and self.topology is not None:
+            _set(self, "topology", checked_topology(self.topology))
+        if self.cdi is not None:
+            from twistdp.cdi import CDIDevice  # few plugins use it
+
+            check_type("cdi", self.cdi, CDIDevice, "a twistdp.CDIDevice")
+        if type(self.nodes) is not tuple or self.nodes:
+            _set(self, "nodes", checked_items("nodes", self.nodes, DeviceSpec))
+        if type(self.mounts) is not tuple or self.mounts:
+            _set(self, "mounts", checked_items("mounts", self.mounts, Mount))
+        if len(self.nodes) + len(self.mounts) > 1:
+            check_places([*self.nodes, *self.mounts])
+        if self.envs is not NO_TEXTS:
+            _set(self, "envs", checked_texts("envs", self.envs, forbidden="=\0") or NO_TEXTS)
+        if self.annotations is not NO_TEXTS:
+            texts = checked_texts("annotations", self.annotations, forbidden="\0")
+            _set(self, "annotations", texts or NO_TEXTS)
 
 
 class DeviceTree:
     """What one scan found: resource type to device id to `DeviceInfo`.
 
-    Nothing is refused here either, so that one bad device costs only itself.
+    Nothing is refused here: a bad type or id, which is often made of a file's name, costs only
+    itself.
     """
 
     def __init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections import UserDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import attrs
@@ -10,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.cdi_samples import ALL
 from tests.fuzz.support import Lines, check_lines, fuzzed
-from tests.helpers import temporary_directory
+from tests.helpers import made, temporary_directory
 from twistdp import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Manager, Mount, Settings
 from twistdp.accepting import accept
 from twistdp.allocation import SharedClaims
@@ -142,10 +143,10 @@ def lists(of: Any) -> st.SearchStrategy[Any]:
 
 
 cdi_devices = st.builds(
-    CDIDevice,
+    made(CDIDevice, ALL),
     nodes=lists(
         st.builds(
-            CDINode,
+            made(CDINode, ALL.nodes[0]),
             path=paths,
             host_path=usually(st.none() | paths),
             type=usually(st.sampled_from([None, "c", "b"])),
@@ -154,20 +155,44 @@ cdi_devices = st.builds(
             uid=numbers,
         )
     ),
-    mounts=lists(st.builds(CDIMount, paths, paths, lists(st.just("rbind")), usually(st.just("")))),
+    mounts=lists(
+        st.builds(
+            made(CDIMount, ALL.mounts[0]),
+            paths,
+            paths,
+            lists(st.just("rbind")),
+            usually(st.just("")),
+        )
+    ),
     env=environments,
     hooks=lists(
-        st.builds(CDIHook, usually(st.just("poststop")), paths, lists(texts), environments, numbers)
+        st.builds(
+            made(CDIHook, ALL.hooks[0]),
+            usually(st.just("poststop")),
+            paths,
+            lists(texts),
+            environments,
+            numbers,
+        )
     ),
     additional_gids=lists(numbers),
-    net_devices=lists(st.builds(CDINetDevice, texts, texts)),
-    intel_rdt=usually(st.none() | st.builds(CDIIntelRdt, texts, texts, texts, lists(texts))),
+    net_devices=lists(st.builds(made(CDINetDevice, ALL.net_devices[0]), texts, texts)),
+    intel_rdt=usually(
+        st.none() | st.builds(made(CDIIntelRdt, ALL.intel_rdt), texts, texts, texts, lists(texts))
+    ),
 ) | st.just(ALL)
 infos = st.builds(
-    DeviceInfo,
+    made(DeviceInfo, DeviceInfo(HEALTHY)),
     state=usually(st.sampled_from([HEALTHY, UNHEALTHY])),
-    nodes=lists(st.builds(DeviceSpec, paths, paths, usually(st.sampled_from(["rw", "r", "rwm"])))),
-    mounts=lists(st.builds(Mount, paths, paths, usually(st.booleans()))),
+    nodes=lists(
+        st.builds(
+            made(DeviceSpec, DeviceSpec("/dev/a")),
+            paths,
+            paths,
+            usually(st.sampled_from(["rw", "r", "rwm"])),
+        )
+    ),
+    mounts=lists(st.builds(made(Mount, Mount("/a", "/a")), paths, paths, usually(st.booleans()))),
     envs=environments,
     annotations=environments,
     topology=usually(st.just(AUTO) | st.none() | st.lists(st.integers(0, 1023), max_size=2)),
@@ -200,7 +225,7 @@ class TreeTests(SynchronousTestCase):
     """Trees, without a process around them."""
 
     def test_each_odd_value(self) -> None:
-        """One odd value in one field costs at most the one device."""
+        """One odd value in one field is refused at its line, or costs at most the one device."""
         node, cdi_node = DeviceSpec("/dev/a", "/dev/a"), CDINode("/dev/a")
         parts: list[tuple[Any, Callable[[Any], DeviceInfo]]] = [
             (DeviceInfo(HEALTHY), lambda info: info),
@@ -217,7 +242,8 @@ class TreeTests(SynchronousTestCase):
             for field in attrs.fields(type(part)):
                 for value in NASTY:
                     tree = DeviceTree()
-                    info = device(attrs.evolve(part, **{field.name: value}))
+                    evolve = made(partial(attrs.evolve, part), part)
+                    info = made(device, GOOD)(evolve(**{field.name: value}))
                     tree.add_device("good", "odd", info)
                     tree.add_device("good", "good", GOOD)
                     self.check_tree(tree)
@@ -308,7 +334,7 @@ class ManagerTests(TestCase):
             tree = DeviceTree()
             trees.append(tree)  # or the next one's objects would be where this one's were
             tree.add_device("x", "a", object())  # type: ignore[arg-type]
-            tree.add_device("x", "b", DeviceInfo(Mute()))  # type: ignore[arg-type]
+            tree.add_device("x", "b", Mute())  # type: ignore[arg-type]
             tree.add_device("x\ny", "c", GOOD)
             self.manager._notified(tree)
             told.append(self.lines.take())

@@ -10,7 +10,6 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from twistdp.accepting import check_device
 from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
 from twistdp.errors import BadDevice
 from twistdp.klog import V
@@ -88,7 +87,7 @@ class GlobScanner(WatchingScanner):
         self._permissions = permissions
         self._container_path = container_path
         inside = "/" if container_path is None else container_path
-        check_device(DeviceInfo(HEALTHY, nodes=[DeviceSpec("/", inside, permissions)]))
+        DeviceSpec("/", inside, permissions)  # raises for what could be given to no container
         self._nodes_only = nodes_only
         self._max_devices = max_devices
         self._count = count
@@ -268,18 +267,11 @@ class GlobScanner(WatchingScanner):
             inside = self._container_path
             if whole is not None:
                 inside = os.path.join(inside, os.path.basename(path))
-        part: DeviceSpec | Mount
         if stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
-            part = DeviceSpec(path, inside, self._permissions)
-            info = DeviceInfo(HEALTHY, nodes=[part])
-        elif stat.S_ISREG(kind) and not self._nodes_only:
-            part = Mount(path, inside, "w" not in self._permissions)
-            info = DeviceInfo(HEALTHY, mounts=[part])
-        else:
-            return None
-        if not path.isascii():  # nothing else can be wrong with it
-            check_device(info)
-        return part
+            return DeviceSpec(path, inside, self._permissions)
+        if stat.S_ISREG(kind) and not self._nodes_only:
+            return Mount(path, inside, "w" not in self._permissions)
+        return None
 
     def _named(self, match: Match) -> str:
         """The id of a match's device, but for the number that `count` adds."""
