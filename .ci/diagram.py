@@ -21,7 +21,7 @@ PARTS = {
     "emulated kubelet": "testing",
     "ready-made scanners": "scanners",
     "service": "manager resource registrar streams inventory alignment room answers hooks "
-    "departures cdiparts notifying patience blocked",
+    "departures faults cdiparts notifying patience blocked",
     "scanning": "scanning watching contract attributes outage preparing sightings worker topology",
     "the kubelet's API": "kubelet",
     "gRPC on Twisted": "rpc",

@@ -229,6 +229,25 @@ class DeviceTreeTests(SynchronousTestCase):
         other = DeviceInfo(UNHEALTHY)
         self.assertEqual(tree_of(("a", "1", GOOD), ("a", "1", other)), tree_of(("a", "1", other)))
 
+    def test_repeated(self) -> None:
+        """What is added twice is known, unless it is the same; the last one counts."""
+        tree = tree_of(("a", "1", GOOD), ("a", "1", DeviceInfo(HEALTHY)), ("b", "1", with_node()))
+        self.assertEqual(tree.repeated, set())
+        tree.add_device("b", "1", GOOD)
+        tree.add_devices("a", {"1": with_node(), "2": GOOD})
+        tree.add_devices("a", {"2": GOOD})
+        self.assertEqual(tree.repeated, {("a", "1"), ("b", "1")})
+        self.assertEqual(tree.copy().repeated, tree.repeated)
+        self.assertEqual((tree["a"]["1"], tree["b"]["1"]), (with_node(), GOOD))
+
+    def test_settled(self) -> None:
+        """In a tree that was given, a second one is how a device changes."""
+        tree = tree_of(("a", "1", GOOD), ("a", "1", with_node()))
+        self.assertEqual(tree.settle(), {("a", "1")})
+        tree.add_device("a", "1", GOOD)
+        tree.add_devices("a", {"1": with_node()})
+        self.assertEqual(tree.settle(), set())
+
     def test_what_it_gives_is_read_only(self) -> None:
         """The devices of a type cannot be changed through the mapping that a look-up gives."""
         found: Any = tree_of(("a", "1", GOOD))["a"]

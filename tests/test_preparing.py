@@ -126,6 +126,14 @@ class PreparationTests(PreparingTestCase):
         tree.add_device("thing", "b", device("b"))
         self.assertEqual(list(prepared["thing"]), ["a"])
 
+    def test_repeated(self) -> None:
+        """What a scan added twice stays known; what it adds to the same tree later has changed."""
+        tree = tree_of(a=device("a"))
+        tree.add_device("thing", "a", device("b"))
+        self.assertEqual(self.prepare(tree).repeated, {("thing", "a")})
+        tree.add_device("thing", "a", device("c"))
+        self.assertEqual(self.prepare(tree).repeated, set())
+
     def test_nonsense(self) -> None:
         """What is refused later passes."""
         tree = tree_of(a=5, b=device("b"))

@@ -30,6 +30,8 @@ class Accepted:
 
     resources: Resources
     refusals: tuple[Refusal, ...] = ()
+    repeated: frozenset[tuple[str, str]] = frozenset()
+    """Type and id of devices that the tree had twice, differently."""
 
 
 NOTHING: Final = Accepted({})
@@ -61,7 +63,7 @@ def accept(tree: DeviceTree, before: Accepted = NOTHING) -> Accepted:
                 del devices[device_id]
         if devices:
             resources[resource_type] = devices
-    return Accepted(resources, tuple(refusals))
+    return Accepted(resources, tuple(refusals), frozenset(tree.repeated))
 
 
 @attrs.frozen

@@ -153,23 +153,44 @@ class DeviceTree:
 
     Nothing is refused here: a bad type or id, which is often made of a file's name, costs only
     itself.
+
+    Of two different devices with one type and id the last one counts.  In one scan that is a
+    mistake, which is logged; in a tree that was given to a notifier it is how a device changes.
     """
 
     def __init__(self) -> None:
         self._types: dict[str, dict[str, DeviceInfo]] = {}
+        self._settled = False
+        self.repeated: set[tuple[str, str]] = set()
+        """Type and id of what was added twice, differently, since the tree was made."""
 
     def add_device(self, resource_type: str, device_id: str, info: DeviceInfo) -> None:
         """Add a device; one with the same type and id is replaced."""
-        self._types.setdefault(resource_type, {})[device_id] = info
+        devices = self._types.setdefault(resource_type, {})
+        if device_id in devices and not self._settled and _differ(devices[device_id], info):
+            self.repeated.add((resource_type, device_id))
+        devices[device_id] = info
 
     def add_devices(self, resource_type: str, devices: Devices) -> None:
         """Add many devices at once, by id."""
-        self._types.setdefault(resource_type, {}).update(devices)
+        known = self._types.setdefault(resource_type, {})
+        if known and not self._settled:
+            for device_id in known.keys() & devices.keys():
+                if _differ(known[device_id], devices[device_id]):
+                    self.repeated.add((resource_type, device_id))
+        known.update(devices)
+
+    def settle(self) -> set[tuple[str, str]]:
+        """What was `repeated` so far; from now on what is added twice has changed."""
+        repeated, self.repeated = self.repeated, set()
+        self._settled = True
+        return repeated
 
     def copy(self) -> "DeviceTree":
         """Another tree with the same devices."""
         tree = DeviceTree()
         tree._types = {kind: dict(devices) for kind, devices in self._types.items()}
+        tree.repeated = set(self.repeated)
         return tree
 
     def __iter__(self) -> Iterator[str]:
@@ -190,3 +211,10 @@ class DeviceTree:
 
     def __repr__(self) -> str:
         return f"DeviceTree({self._types!r})"
+
+
+def _differ(one: object, other: object) -> bool:
+    try:
+        return one is not other and bool(one != other)
+    except Exception:  # of the values' own methods, such as comparing an array
+        return True

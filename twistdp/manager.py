@@ -20,11 +20,11 @@ from twistdp.contract import name_of
 from twistdp.devices import Devices, DeviceTree
 from twistdp.errors import BadScanner, BadTree
 from twistdp.exhaustion import SOON
+from twistdp.faults import report_faults
 from twistdp.hooks import Hooks
 from twistdp.inotify import inotify_of
 from twistdp.interfaces import INotifier, IScanner
 from twistdp.kubelet.directory import PluginDirectory
-from twistdp.legible import shown
 from twistdp.naming import check_namespace
 from twistdp.preparing import NumaNodes, Preparation
 from twistdp.resource import Resource
@@ -155,7 +155,10 @@ class Manager(MultiService):
             self._notified(tree)
         elif self._reactor is not None:
             # Copied here: its thread may go on to change it.
-            copied = tree.copy() if isinstance(tree, DeviceTree) else tree
+            copied: Any = tree
+            if isinstance(tree, DeviceTree):
+                copied = tree.copy()
+                tree.settle()
             self._reactor.callFromThread(self._notified, copied)
 
     def _notified(self, tree: DeviceTree) -> None:
@@ -169,15 +172,7 @@ class Manager(MultiService):
         except BadTree:
             _log.failure("scanner {scanner}", scanner=name_of(self._scanner))
             return
-        for refusal in set(accepted.refusals) - set(self._accepted.refusals):
-            _log.error(
-                "scanner {scanner}: left out {what}: {reason}",
-                scanner=name_of(self._scanner),
-                what=shown(refusal.resource_type)
-                if refusal.device_id is None
-                else f"{refusal.resource_type}, device {shown(refusal.device_id)}",
-                reason=refusal.reason,
-            )
+        report_faults(self._accepted, accepted, name_of(self._scanner))
         change = difference(self._accepted.resources, accepted.resources)
         self._accepted = accepted
         changed = (*change.removed, *change.changed, *change.added, *self._failed)

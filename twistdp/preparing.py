@@ -83,6 +83,7 @@ class Preparation:
     def __call__(self, tree: DeviceTree) -> DeviceTree:
         """A copy of `tree`, prepared.  Refuses nothing; that is left to `accept`."""
         prepared = DeviceTree()
+        prepared.repeated |= tree.settle()
         last: dict[str, Devices] = {}
         fresh: list[DeviceInfo] = []
         for kind in self._before.keys() - set(tree):
