@@ -190,7 +190,7 @@ class ServingTests(LifeTestCase):
         await self.kubelet.start()
         tree = tree_of("good")
         tree.add_device("yellow", "x" * 64, DeviceInfo(HEALTHY))
-        tree.add_device("yellow", "odd", DeviceInfo("Sparkling"))
+        tree.add_device("yellow", "odd", "Sparkling")  # type: ignore[arg-type]
         tree.add_device("no/type", "y", DeviceInfo(HEALTHY))
         scanner = ToldScanner(tree)
         self.manage(scanner)
