@@ -57,6 +57,7 @@ def files() -> dict[Path, str]:
                 "licenses": "Apache-2.0",
                 "version": VERSION,
             },
+            slim=True,
         ),
         base / "twistdp.yaml": printed(*command_in((base / "kustomization.yaml").read_text())),
         kustomize / "overlays" / "openshift" / "constraints.yaml": constraints(

@@ -194,7 +194,7 @@ class ScaffoldTests(SynchronousTestCase):
         self.assertEqual(
             re.findall(r"^\| ([a-z-]+) \|", items, re.MULTILINE), [item.name for item in ITEMS]
         )
-        made = dict(Project("thermo", resource="sensor").files())
+        made = dict(Project("thermo", resource="sensor", hooks=True).files())
         table = text.split("| file |")[1].split("\n\n")[0]
         cells = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
         named = [name for cell in cells for name in re.findall("`(.*?)`", cell)]

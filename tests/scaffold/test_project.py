@@ -12,14 +12,25 @@ from pathlib import Path
 from subprocess import run
 from unittest import SkipTest
 
+from incremental import Version
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.helpers import temporary_directory
 from twistdp.errors import BadName, BadSetting
-from twistdp.scaffold.project import FILES, Project, check_package, create
+from twistdp.scaffold.project import (
+    FILES,
+    HOOKS,
+    Project,
+    check_package,
+    compatible_versions,
+    create,
+)
 
 LONG = Project("abcdefghijklmnopqrstuvwxyz_234", resource="A" * 40 + ".b-" + "9" * 20)
 """The longest names that there can be."""
+
+HOOKED = Project("thermo", resource="sensor", hooks=True)
+"""One with hooks."""
 
 
 class NameTests(SynchronousTestCase):
@@ -40,6 +51,7 @@ class NameTests(SynchronousTestCase):
                 (n, "is called so")
                 for n in ("json", "tests", "twistdp", "twisted", "demo", "e2e", "kustomization")
             ),
+            *((n, "is called so") for n in ("test", "queue", "this", "select")),
             *((n, "is called so") for n in ("grpc", "attr", "google", "zope", "mypy", "setup")),
             *((n, "keeps for itself") for n in ("default", "kube_system", "kube_node_lease")),
         ):
@@ -69,6 +81,34 @@ class NameTests(SynchronousTestCase):
                 accepted.append(check_package(re.sub(r"[-.]", "_", name)))
         self.assertEqual(accepted, [])
 
+    def test_installed(self) -> None:
+        """Nor what else this Python would import, unless it is in the current directory."""
+        directory = temporary_directory(self)
+        for name in ("installed_one", "beside_us"):
+            os.mkdir(os.path.join(directory, name))
+        os.mkdir(os.path.join(directory, "installed_one", "thermo"))
+        for path in ("installed_one/lamps.py", "installed_one/thermo/x.txt", "beside_us/here.py"):
+            with open(os.path.join(directory, path), "w", encoding="ascii"):
+                pass
+        current = os.getcwd()
+        self.addCleanup(os.chdir, current)
+        os.chdir(os.path.join(directory, "beside_us"))
+        self.patch(sys, "path", ["", *sys.path, os.path.join(directory, "installed_one")])
+        self.assertIn("is called so", str(self.assertRaises(BadName, check_package, "lamps")))
+        self.assertEqual(check_package("thermo"), "thermo", "it has no modules")
+        self.assertEqual(check_package("here"), "here")
+
+    def test_versions(self) -> None:
+        """A project asks for the versions of twistdp that have the same promises."""
+        for version, text in (
+            (Version("twistdp", 0, 1, 0), ">=0.1.0,<0.2"),
+            (Version("twistdp", 0, 9, 3), ">=0.9.3,<0.10"),
+            (Version("twistdp", 2, 4, 0, release_candidate=1), ">=2.4.0rc1,<3"),
+        ):
+            self.assertEqual(compatible_versions(version), text)
+        text = dict(Project("thermo").files())["pyproject.toml"]
+        self.assertIn(f'dependencies = ["twistdp{compatible_versions()}"]', text)
+
     def test_namespace_and_resource(self) -> None:
         """They are what the kubelet accepts."""
         for namespace in ("a.kubernetes.io", "requests.x", "A.b", "a/b", ""):
@@ -91,7 +131,8 @@ class FilesTests(SynchronousTestCase):
     def test_every_template(self) -> None:
         """Each template is used, and each that is named is there."""
         there = {file.name for file in files("twistdp.scaffold").joinpath("template").iterdir()}
-        self.assertEqual({f"{name}.in" for name in FILES.values() if name}, there)
+        used = {*FILES.values(), *HOOKS.values()}
+        self.assertEqual({f"{name}.in" for name in used if name}, there)
 
     def test_filled_in(self) -> None:
         """Names are filled in everywhere, in paths too, and what is for make and shells stays."""
@@ -108,15 +149,29 @@ class FilesTests(SynchronousTestCase):
         self.assertIn('CMD ["--scanner=lab_thermo.scanner:Scanner"]', texts["Dockerfile"])
         self.assertIn("!lab_thermo\n", texts[".dockerignore"])
 
-    def test_left_out(self) -> None:
-        """README and manual tell which packages the Dockerfile takes out of the image."""
+    def test_nothing_of_others_is_removed(self) -> None:
+        """The Dockerfile of a project deletes no part of a package: its scanner may need it."""
+        text = dict(Project("thermo").files())["Dockerfile"]
+        self.assertEqual(re.findall(r"\brm\b|-delete\b|setuptools", text), [])
+        self.assertIn("pip uninstall --quiet --yes pip &&", text)
+
+    def test_workflow(self) -> None:
+        """What a forge runs are targets of the Makefile."""
         texts = dict(Project("thermo").files())
-        removed = re.search(r"site-packages/twisted && \\\n +rm -r (.+) && ", texts["Dockerfile"])
-        assert removed is not None
-        manual = Path(__file__).parents[2].joinpath("docs", "scaffold.md").read_text("utf-8")
-        for text in (texts["README.md"], manual):
-            told = text.partition("the image lacks ")[2].partition(", and every")[0]
-            self.assertEqual(re.findall(r"`(?:twisted\.)?(\w+)`", told), removed[1].split())
+        (command,) = re.findall(r"run: make (.*)", texts[".github/workflows/ci.yaml"])
+        for target in command.split():
+            self.assertRegex(texts["Makefile"], rf"(?m)^{target}:")
+
+    def test_hooks(self) -> None:
+        """They are there where they are wanted, and nowhere else is a trace of them."""
+        with_hooks = dict(Project("thermo", hooks=True).files())
+        without = dict(Project("thermo").files())
+        self.assertEqual(
+            with_hooks.keys() - without.keys(), {"thermo/hooks.py", "tests/test_hooks.py"}
+        )
+        self.assertIn("class Scanner(Hooks, WatchingScanner)", with_hooks["thermo/scanner.py"])
+        for path, text in without.items():
+            self.assertNotIn("hook", text.lower(), path)
 
     def test_python(self) -> None:
         """Every module is Python, with a docstring."""
@@ -147,7 +202,7 @@ class FilesTests(SynchronousTestCase):
         """However long the names are, rules and format are kept."""
         if find_spec("ruff") is None:
             raise SkipTest("ruff is not installed: make lint does that")
-        for project in (Project("t", "e", "x"), Project("thermo", resource="sensor"), LONG):
+        for project in (Project("t", "e", "x"), Project("thermo", resource="sensor"), LONG, HOOKED):
             directory = temporary_directory(self)
             create(project, directory)
             for command in (["check", "."], ["format", "--check", "--diff", "."]):
@@ -159,6 +214,50 @@ class FilesTests(SynchronousTestCase):
                     check=False,
                 )
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
+class ProjectsTests(SynchronousTestCase):
+    """A project's own tests."""
+
+    timeout = 120
+
+    def said_by_trial(self, directory: str) -> str:
+        """What trial says of a project's tests."""
+        done = run(
+            [sys.executable, "-m", "twisted.trial", "--reactor=asyncio", "tests"],
+            cwd=directory,
+            env={**os.environ, "PYTHONPATH": directory},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout + done.stderr
+
+    def made(self, project: Project) -> str:
+        """The directory of a new project."""
+        directory = temporary_directory(self)
+        create(project, directory)
+        return directory
+
+    def test_pass(self) -> None:
+        """They pass, with hooks and without."""
+        self.assertIn("PASSED (successes=5)", self.said_by_trial(self.made(Project("thermo"))))
+        self.assertIn("PASSED (successes=9)", self.said_by_trial(self.made(HOOKED)))
+
+    def test_without_a_hook(self) -> None:
+        """When a hook is deleted, its test fails, and no other does."""
+        directory = self.made(HOOKED)
+        path = Path(directory, "thermo", "hooks.py")
+        whole = path.read_text(encoding="utf-8")
+        for method, test in (
+            ("allocate", "test_refusal"),
+            ("post_allocate", "test_variable"),
+            ("get_preferred_allocation", "test_preferred"),
+            ("pre_start_container", "test_pre_start"),
+        ):
+            path.write_text(re.sub(rf"\bdef {method}\b", "def deleted", whole), encoding="utf-8")
+            said = self.said_by_trial(directory)
+            self.assertEqual(re.findall(r"(\w+) \.\.\. +\[(?:FAIL|ERROR)\]", said), [test], said)
 
 
 class CreateTests(SynchronousTestCase):

@@ -22,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resource", metavar="TYPE", help="the resource's name after the slash; default device"
     )
     parser.add_argument(
+        "--hooks", action="store_true", help="with an example of each hook, and its test"
+    )
+    parser.add_argument(
         "--directory", metavar="DIR", help="where to make it, new or empty; default NAME"
     )
 
@@ -34,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         if (value := getattr(arguments, name)) is not None
     }
     try:
-        project = Project(arguments.name, **given)
+        project = Project(arguments.name, hooks=arguments.hooks, **given)
         directory = arguments.directory or project.distribution
         paths = create(project, directory)
     except (BadName, BadSetting) as error:

@@ -5,9 +5,12 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 
 import attrs
+from incremental import Version
 
+from twistdp._version import __version__
 from twistdp.deployment.image import dockerfile
 from twistdp.deployment.manifests import DaemonSet, manifests, sample_pod
 from twistdp.deployment.templates import filled
@@ -27,6 +30,7 @@ FILES = {
     "demo.py": "demo.py",
     "deploy/kustomize/kustomization.yaml": "kustomization.yaml",
     ".dockerignore": "dockerignore",
+    ".github/workflows/ci.yaml": "ci.yaml",
     ".gitignore": "gitignore",
     "Makefile": "Makefile",
     "pyproject.toml": "pyproject.toml",
@@ -34,11 +38,28 @@ FILES = {
 }
 """A project's own files, and the template of each; empty files have none."""
 
+HOOKS = {
+    "{package}/hooks.py": "hooks.py",
+    "tests/test_hooks.py": "test_hooks.py",
+}
+"""What a project has besides where hooks are wanted."""
+
 _NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
 _MAX_NAME = 30  # so that import lines, labels and unit names have room
 _TAKEN = {
     # What else is in the project, and what setuptools looks for.
-    *("tests", "e2e", "demo", "deploy", "kustomization", "build", "dist", "wheels", "setup"),
+    *(
+        "test",
+        "tests",
+        "e2e",
+        "demo",
+        "deploy",
+        "kustomization",
+        "build",
+        "dist",
+        "wheels",
+        "setup",
+    ),
     # What a project's environment has, as it is imported and as pip calls it: Python would find the
     # project instead of the former, and pip take it for the latter.
     *("twistdp", "twisted", "attr", "attrs", "automat", "constantly", "google", "grpc", "grpcio"),
@@ -60,7 +81,7 @@ def check_package(name: str) -> str:
         )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in NOT_NAMES:
         raise BadName(f"{doing} it means something else in Python or YAML; take another")
-    if name in _TAKEN or name in sys.stdlib_module_names:
+    if name in _TAKEN or name in sys.stdlib_module_names or _is_installed(name):
         raise BadName(
             f"{doing} another Python package or a part of the project is called so; take another"
         )
@@ -72,16 +93,27 @@ def check_package(name: str) -> str:
     return name
 
 
+def _is_installed(name: str) -> bool:
+    """Whether Python would import something else by that name, wherever it is started."""
+    here = os.getcwd()
+    places = [path for path in sys.path if path and os.path.abspath(path) != here]
+    found = PathFinder.find_spec(name, places)
+    return found is not None and found.origin is not None  # a directory without modules is nobody's
+
+
 @attrs.frozen
 class Project:
     """What a project is called; a name that cannot be is a `BadName`.
 
-    The namespace is by default a domain below example.com, the resource ``device``.
+    The namespace is by default a domain below example.com, the resource ``device``.  With `hooks`
+    the project has an example of each hook, with its test.
     """
 
     package: str = attrs.field(converter=check_package)
     namespace: str = attrs.field(converter=check_namespace)
     resource: str = attrs.field(default="device", converter=check_resource_type)
+
+    hooks: bool = attrs.field(default=False, kw_only=True)
 
     @namespace.default
     def _namespace(self) -> str:
@@ -102,12 +134,18 @@ class Project:
             "resource": self.resource,
             # Device ids are made of it, and these have at most 63 characters.
             "prefix": self.resource[:30],
+            "versions": compatible_versions(),
+            "import_hooks": f"\nfrom {self.package}.hooks import Hooks\n" if self.hooks else "",
+            "bases": "Hooks, WatchingScanner" if self.hooks else "WatchingScanner",
+            "hooks_too": f"\n`{self.package}/hooks.py` has a say in the latter."
+            if self.hooks
+            else "",
             "variable": re.sub(r"\W", "_", f"{self.resource}_ids").upper(),
         }
 
     def files(self) -> Iterator[tuple[str, str]]:
         """The path and the text of each file."""
-        for path, template in FILES.items():
+        for path, template in {**FILES, **(HOOKS if self.hooks else {})}.items():
             text = filled("twistdp.scaffold", template, self.words) if template else ""
             yield path.format(**self.words), text
         yield from self._deployment()
@@ -131,6 +169,13 @@ class Project:
         devices = f"/dev/{self.words['prefix']}*"
         yield "deploy/pod.yaml", sample_pod(f"{name}-sample", f"{name}:dev", resource, devices)
         yield f"deploy/{name}.service", unit(f"/opt/{name}/bin/twistd", options)
+
+
+def compatible_versions(version: Version = __version__) -> str:
+    """The versions of twistdp that a project made with this one works with, for pip."""
+    major, minor = int(version.major), int(version.minor)
+    most = f"0.{minor + 1}" if major == 0 else str(major + 1)
+    return f">={version.public()},<{most}"
 
 
 def create(project: Project, directory: str) -> list[str]:
