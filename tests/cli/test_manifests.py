@@ -160,6 +160,15 @@ class OptionTests(ManifestsTestCase):
                 *arguments,
             )
 
+    def test_colons(self) -> None:
+        """What Kubernetes does not mount is refused, with the option."""
+        for arguments, option in (
+            (["--host-path=/dev/a:b", "--", *OPTIONS], "--host-path"),
+            (["--", *OPTIONS, "--plugin-dir=/a:b"], "--plugin-dir"),
+        ):
+            self.refused("Kubernetes takes no ':' in the path of a mount; give", *arguments)
+            self.refused(f"another {option}\n", *arguments)
+
     def refused(self, expected: str, *arguments: str) -> None:
         """Check that a call prints one line, of what is wrong."""
         output, errors = self.call(*arguments, status=1)

@@ -139,6 +139,11 @@ class DaemonSet:
             "pod-resources": "--pod-resources-socket",
         }.get(mounted.name, "--host-path")
         path = mounted.path
+        if ":" in path:
+            raise BadSetting(
+                f"mounting the node's {path}: Kubernetes takes no ':' in the path of a mount; "
+                f"give another {option}"
+            )
         if path in OF_THE_CONTAINER:
             raise BadSetting(
                 f"mounting the node's {path} would hide the container's own programs: give another "
