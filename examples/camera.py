@@ -5,10 +5,10 @@ cannot: give nodes another owner, add supplementary groups, run hooks.  twistdp 
 ``--cdi-dir`` before a camera is advertised, and hands out its name.
 """
 
-import glob
 import os
+import re
 
-from twistdp import HEALTHY, CDIDevice, CDINode, DeviceInfo, DeviceTree, WatchingScanner
+from twistdp import HEALTHY, CDIDevice, CDINode, DeviceInfo, DeviceTree, WatchingScanner, entries
 
 
 class CameraScanner(WatchingScanner):
@@ -24,8 +24,11 @@ class CameraScanner(WatchingScanner):
     def discover(self) -> DeviceTree:
         """Every camera is a device that CDI describes."""
         tree = DeviceTree()
-        for path in glob.glob(os.path.join(self.directory, "video[0-9]*")):
-            node = CDINode(path=f"/dev/{os.path.basename(path)}", host_path=path, uid=self.uid)
+        for name in entries(self.directory):
+            if not re.fullmatch("video[0-9]+", name):
+                continue
+            path = os.path.join(self.directory, name)
+            node = CDINode(path=f"/dev/{name}", host_path=path, uid=self.uid)
             info = DeviceInfo(HEALTHY, cdi=CDIDevice(nodes=[node], env={"CAMERA": node.path}))
-            tree.add_device("camera", os.path.basename(path), info)
+            tree.add_device("camera", name, info)
         return tree

@@ -17,7 +17,16 @@ Then create and remove files in /run/colors while it runs.
 import os
 import stat
 
-from twistdp import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount, WatchingScanner
+from twistdp import (
+    HEALTHY,
+    DeviceInfo,
+    DeviceSpec,
+    DeviceTree,
+    Mount,
+    WatchingScanner,
+    device_id,
+    entries,
+)
 
 
 class ColorScanner(WatchingScanner):
@@ -39,13 +48,13 @@ class ColorScanner(WatchingScanner):
     def discover(self) -> DeviceTree:
         """Return all devices that are there now."""
         tree = DeviceTree()
-        if not os.path.isdir(self.directory):
-            return tree  # no devices is a good answer
-        for name in os.listdir(self.directory):
+        # A directory that is missing has no entries: no devices is a good answer.
+        for name in entries(self.directory):
             color = name.partition("-")[0]
             path = os.path.join(self.directory, name)
-            # The type becomes the resource's name, the id must be unique within it.
-            tree.add_device(color, name, self.device(path))
+            # The type becomes the resource's name.  The id must be unique within it, and the same
+            # for a device whatever comes beside it.
+            tree.add_device(color, device_id(name), self.device(path))
         return tree
 
     def device(self, path: str) -> DeviceInfo:
@@ -53,7 +62,7 @@ class ColorScanner(WatchingScanner):
         # A device node is given to the container with a cgroup rule that lets it be opened,
         # a plain file is mounted.
         if is_device_node(path):
-            return DeviceInfo(HEALTHY, nodes=[DeviceSpec(path, path, permissions="rw")])
+            return DeviceInfo(HEALTHY, nodes=[DeviceSpec(path, permissions="rw")])
         return DeviceInfo(HEALTHY, mounts=[Mount(path, path, read_only=True)])
 
 

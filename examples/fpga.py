@@ -4,8 +4,8 @@ Some container runtimes program an FPGA before a container starts, and find the 
 annotation.  `post_allocate` adds it to the response and leaves all that is there.
 """
 
-import glob
 import os
+import re
 
 from zope.interface import implementer
 
@@ -17,6 +17,7 @@ from twistdp import (
     DeviceTree,
     IPostAllocator,
     WatchingScanner,
+    entries,
 )
 
 
@@ -34,13 +35,14 @@ class FpgaScanner(WatchingScanner):
     def discover(self) -> DeviceTree:
         """Every port is a device."""
         tree = DeviceTree()
-        for path in glob.glob(os.path.join(self.directory, "port[0-9]*")):
-            info = DeviceInfo(
-                HEALTHY,
-                nodes=[DeviceSpec(path, path)],
-                annotations={f"fpga.example.com/{os.path.basename(path)}": "present"},
-            )
-            tree.add_device(self.mode, os.path.basename(path), info)
+        for name in entries(self.directory):
+            if re.fullmatch("port[0-9]+", name):
+                info = DeviceInfo(
+                    HEALTHY,
+                    nodes=[DeviceSpec(os.path.join(self.directory, name))],
+                    annotations={f"fpga.example.com/{name}": "present"},
+                )
+                tree.add_device(self.mode, name, info)
         return tree
 
     def post_allocate(self, response: AllocateResponse) -> None:

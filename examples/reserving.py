@@ -4,8 +4,8 @@ The reservation is a call to something that may take a while (here: a file that 
 done in a thread; a hook may return a Deferred or be a coroutine.
 """
 
-import glob
 import os
+import re
 
 from twisted.internet.threads import deferToThread
 from zope.interface import implementer
@@ -20,6 +20,7 @@ from twistdp import (
     IAllocator,
     UseDefaultMethod,
     WatchingScanner,
+    entries,
     klog,
 )
 
@@ -37,9 +38,10 @@ class ReservingScanner(WatchingScanner):
     def discover(self) -> DeviceTree:
         """Every instrument is a device."""
         tree = DeviceTree()
-        for path in glob.glob(os.path.join(self.directory, "scope[0-9]")):
-            info = DeviceInfo(HEALTHY, nodes=[DeviceSpec(path, path)])
-            tree.add_device("scope", os.path.basename(path), info)
+        for name in entries(self.directory):
+            if re.fullmatch("scope[0-9]+", name):
+                node = DeviceSpec(os.path.join(self.directory, name))
+                tree.add_device("scope", name, DeviceInfo(HEALTHY, nodes=[node]))
         return tree
 
     async def allocate(self, request: AllocateRequest) -> type[UseDefaultMethod]:

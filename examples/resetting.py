@@ -4,8 +4,8 @@ Here a reset is a file that is written; with real hardware it may be an ioctl or
 container is not started while the reset fails, and the kubelet tries again.
 """
 
-import glob
 import os
+import re
 
 from zope.interface import implementer
 
@@ -17,6 +17,7 @@ from twistdp import (
     IContainerPreStarter,
     PreStartContainerRequest,
     WatchingScanner,
+    entries,
 )
 
 
@@ -33,9 +34,10 @@ class ResettingScanner(WatchingScanner):
     def discover(self) -> DeviceTree:
         """Every modem is a device."""
         tree = DeviceTree()
-        for path in glob.glob(os.path.join(self.directory, "modem[0-9]")):
-            info = DeviceInfo(HEALTHY, nodes=[DeviceSpec(path, path)])
-            tree.add_device("modem", os.path.basename(path), info)
+        for name in entries(self.directory):
+            if re.fullmatch("modem[0-9]+", name):
+                node = DeviceSpec(os.path.join(self.directory, name))
+                tree.add_device("modem", name, DeviceInfo(HEALTHY, nodes=[node]))
         return tree
 
     def pre_start_container(self, request: PreStartContainerRequest) -> None:

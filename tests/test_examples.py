@@ -53,14 +53,22 @@ class ExampleTests(TestCase):
 
     async def test_gpu(self) -> None:
         """Shares of one card are taken first, and a container of two cards sees both numbers."""
-        self.make("card0", "renderD128", "card1", "renderD129")
+        self.make("card0", "renderD129", "card1", "renderD128", "card2")
+        sysfs = os.path.join(self.directory, "sys")
+        for card, names in (("card0", ("card0", "renderD129")), ("card1", ("card1", "renderD128"))):
+            for name in (*names, "version"):
+                os.makedirs(os.path.join(sysfs, "class/drm", card, "device/drm", name))
+        found = GpuScanner(self.devices, sysfs=sysfs).discover()["card"]
+        self.assertEqual([len(info.nodes) for info in found.values()], [2, 2, 1])
+        os.unlink(os.path.join(self.devices, "card2"))
         resource = "gpu.example.com/card"
-        kubelet = await self.serve(GpuScanner(self.devices, shares=2), resource, preferred="numa")
+        scanner = GpuScanner(self.devices, shares=2, sysfs=sysfs)
+        kubelet = await self.serve(scanner, resource, preferred="numa")
         self.assertEqual(kubelet.capacity(resource), 4)
         answer = await kubelet.allocate(resource, 2, pod="one")
         self.assertEqual(dict(answer.envs), {"VISIBLE_CARDS": "0"})
         self.assertEqual(
-            [os.path.basename(node.host_path) for node in answer.devices], ["card0", "renderD128"]
+            [os.path.basename(node.host_path) for node in answer.devices], ["card0", "renderD129"]
         )
         kubelet.release("one")
         answer = await kubelet.allocate(resource, 3, pod="two")

@@ -1,9 +1,9 @@
 """Joysticks: every one that the kernel has is a device ``joystick.example.com/joystick``."""
 
-import glob
 import os
+import re
 
-from twistdp import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, WatchingScanner
+from twistdp import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, WatchingScanner, entries
 
 
 class JoystickScanner(WatchingScanner):
@@ -18,7 +18,8 @@ class JoystickScanner(WatchingScanner):
     def discover(self) -> DeviceTree:
         """What is there now."""
         tree = DeviceTree()
-        for path in glob.glob(os.path.join(self.directory, "js[0-9]*")):
-            node = DeviceSpec(host_path=path, container_path=path)
-            tree.add_device("joystick", os.path.basename(path), DeviceInfo(HEALTHY, nodes=[node]))
+        for name in entries(self.directory):
+            if re.fullmatch("js[0-9]+", name):
+                node = DeviceSpec(os.path.join(self.directory, name))
+                tree.add_device("joystick", name, DeviceInfo(HEALTHY, nodes=[node]))
         return tree
