@@ -380,6 +380,11 @@ class ContainerTests(SynchronousTestCase):
             answer = ContainerAllocateResponse.FromString(subject.container(["a", "b"]))
             self.assertEqual(dict(answer.envs), {"KEY_a": "a", "KEY_b": "b"})
 
+    def test_known(self) -> None:
+        """Of ids that are asked for, those that there are, with what they are."""
+        subject = Inventory(RESOURCE, {"a": GOOD, "b": GOOD})
+        self.assertEqual(subject.known(["b", "z"]), {"b": GOOD})
+
     def test_repeated_id(self) -> None:
         """An id that is asked for twice is given once."""
         subject = Inventory(

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twistdp import preparing
 from twistdp.devices import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree
 from twistdp.preparing import NumaNodes, Preparation
+from twistdp.sightings import Sightings
 
 
 def device(name: str, **fields: Any) -> DeviceInfo:
@@ -45,6 +46,10 @@ class PreparingTestCase(SynchronousTestCase):
                 case.looked_up += paths
                 return (3,)
 
+            def has_node(self, node: int) -> bool:
+                """There is no other."""
+                return node == 3
+
         self.patch(preparing, "Topology", FakeTopology)
         self.numa = NumaNodes("/there")
 
@@ -59,6 +64,18 @@ class NumaNodesTests(PreparingTestCase):
         self.assertEqual(self.looked_up, ["/dev/a"])
         self.assertEqual(self.numa.of([one, other]), [(3,), (3,)])
         self.assertEqual(self.looked_up, ["/dev/a", "/dev/b"])
+
+    def test_some_first(self) -> None:
+        """What was looked up ahead and is asked for later is not forgotten meanwhile."""
+        one, other = device("a"), device("b")
+        self.numa.look_ahead([one, other])
+        self.numa.of([one])
+        self.numa.of([other])
+        self.assertEqual(self.looked_up, ["/dev/a", "/dev/b"])
+
+    def test_absent(self) -> None:
+        """It tells which of some nodes this machine lacks."""
+        self.assertEqual(self.numa.absent([1, 3, 5]), {1, 5})
 
     def test_once(self) -> None:
         """It is used once: later it may be another."""
@@ -112,6 +129,50 @@ class PreparationTests(PreparingTestCase):
         self.prepare(tree_of(a=one))
         self.prepare(tree_of(a=attrs.evolve(one, state=UNHEALTHY)))
         self.assertEqual(self.looked_up, ["/dev/a"])
+
+    def test_other_nodes(self) -> None:
+        """A device with other nodes than before is looked up again, and so is an odd one."""
+
+        class Odd(DeviceSpec):
+            """Cannot be compared."""
+
+            def __eq__(self, other: object) -> bool:
+                raise ValueError("ambiguous")
+
+            __hash__ = None  # type: ignore[assignment]
+
+        odd = [DeviceInfo(HEALTHY, nodes=[Odd("/dev/odd", "/dev/odd")]) for _ in range(2)]
+        for info in (device("a"), device("b"), *odd):
+            self.prepare(tree_of(x=info))
+        self.assertEqual(self.looked_up, ["/dev/a", "/dev/b", "/dev/odd", "/dev/odd"])
+
+    def test_sightings(self) -> None:
+        """What is new, has other nodes or is gone is noted, of types that are gone too."""
+        looks: list[Any] = []
+
+        class Recording(Sightings):
+            """Keeps what it is told."""
+
+            def look(self, resource: str, gone: Iterable[str], fresh: Any) -> None:
+                """Keep it."""
+                looks.append((resource, sorted(gone), sorted(fresh)))
+
+        prepare = Preparation(self.numa, "x.example.com", Recording())
+        one = device("a")
+        for tree in (
+            tree_of(a=one, b=device("b")),
+            tree_of(a=attrs.evolve(one, state=UNHEALTHY), c=device("c")),
+            DeviceTree(),
+        ):
+            prepare(tree)
+        self.assertEqual(
+            looks,
+            [
+                ("x.example.com/thing", [], ["a", "b"]),
+                ("x.example.com/thing", ["b"], ["c"]),
+                ("x.example.com/thing", ["a", "c"], []),
+            ],
+        )
 
     def test_gone_and_back(self) -> None:
         """A device that was gone is looked up again: it may be plugged in elsewhere."""

@@ -220,11 +220,17 @@ class StopTests(SynchronousTestCase):
         self.release.set()
         self.turns.turn()
         self.assertIs(self.successResultOf(done), thread)
+        for _ in range(20):  # and the thread has not ended since
+            done = self.worker.call(threading.current_thread)
+            self.turns.turn()
+            self.assertIs(self.successResultOf(done), thread)
         self.assertNoResult(dropped)
         self.assertTrue(self.turns.asked.empty())
 
     def test_call_after_the_end(self) -> None:
         """A call after a stop that has ended the thread starts another."""
+        self.worker.call(lambda: None)
+        self.turns.turn()
         end(self.worker)
         done = self.worker.call(lambda: "value")
         self.turns.turn()

@@ -32,10 +32,12 @@ CORE = (
 """The way from a scanner to the kubelet, without ``twistdp.``."""
 
 MORE_TESTS = {
+    "answers": ["tests.integration.test_hooks"],
+    "hooks": ["tests.integration.test_hooks"],
     "manager": ["tests.integration.test_life"],
     "resource": ["tests.integration.test_life"],
 }
-"""Test modules of those that are hard to try alone."""
+"""Test modules of those that are hard to try alone, or are tried with others."""
 
 ROOT = Path(__file__).resolve().parents[2]
 

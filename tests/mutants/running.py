@@ -132,6 +132,7 @@ def score(module: str) -> Score:
         ]
         for item in [*database.pending_work_items, *survived]:
             database.set_result(item.job_id, tried(item, tests, limit))
+        baseline(tests)  # or else it is not for the mutants that they fail
         results = [
             (item, result)
             for item, result in database.completed_work_items

@@ -246,10 +246,13 @@ class AwaitedTests(TestCase):
         def canceller(_: object) -> None:
             raise KeyError("missing")
 
-        waiting = self.awaited(Deferred(canceller))
+        result: Deferred[Any] = Deferred(canceller)
+        waiting = self.awaited(result)
         await soon(deferLater(reactor, 0.0))
         waiting.cancel()
         await self.assertFailure(soon(waiting), KeyError)
+        result.callback("late")
+        self.assertIsNone(self.successResultOf(result))
 
     async def test_second_cancel(self) -> None:
         """A second cancellation reaches the clean-up, whose end is waited for all the same."""
@@ -310,6 +313,27 @@ class AwaitedTests(TestCase):
         waiting.cancel()
         await self.assertFailure(soon(waiting), CancelledError)
         await soon(deferLater(reactor, 0.0))
+        self.assertIsNone(left())
+
+    async def test_nothing_is_kept_of_a_failure(self) -> None:
+        """And when it has failed."""
+
+        class Broken(Exception):
+            """Holds what it has been raised in."""
+
+        gate, kept = Gate(), Broken()
+        left = weakref.ref(kept)
+        gc.disable()
+        self.addCleanup(gc.enable)
+        waiting = self.awaited(gate.wait())
+        await soon(gate.entered)
+        gate.opened.errback(kept)
+        del kept, gate
+        ended: list[type[BaseException]] = []
+        await waiting.addErrback(lambda failure: ended.append(failure.type))
+        del waiting
+        await soon(deferLater(reactor, 0.0))
+        self.assertEqual(ended, [Broken])
         self.assertIsNone(left())
 
 
