@@ -140,7 +140,7 @@ class NameTests(SightingsTestCase):
 
     def test_bad_devices(self) -> None:
         """What cannot be looked at is passed over."""
-        bad: Any = [5, None, DeviceInfo(HEALTHY, nodes=[5])]  # type: ignore[list-item]
+        bad: Any = [5, None, "x"]
         self.assertEqual(self.found(a=bad[0], b=bad[1], c=bad[2], d=self.info("/absent")), [])
 
     def test_bounded(self) -> None:
