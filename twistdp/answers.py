@@ -26,7 +26,7 @@ from twistdp.klog import V
 from twistdp.kubelet import messages
 from twistdp.legible import shown
 from twistdp.naming import natural_key
-from twistdp.presence import cdi_host_paths, check_present, host_paths
+from twistdp.presence import check_present
 from twistdp.secrecy import kind_of
 
 _log = Logger()
@@ -171,7 +171,8 @@ class Answers:
         part = self._inventory.container(ids)
         if self._check_nodes:
             for id_ in ids:
-                check_present(self._resource, id_, host_paths(self._inventory.devices[id_]))
+                nodes = self._inventory.devices[id_].nodes
+                check_present(self._resource, id_, (node.host_path for node in nodes))
         if self._cdi.used:
             names = self._cdi.names(_natural(ids))
             part += messages.container_part(ContainerAllocateResponse(cdi_devices=names))
@@ -212,9 +213,6 @@ class Answers:
         for part, asked in zip(answer.container_responses, request.container_requests, strict=True):
             paths = [node.host_path for node in part.devices]
             check_present(self._resource, listed(asked.devices_ids), paths)
-            if part.cdi_devices:
-                for id_, info in asked.devices.items():
-                    check_present(self._resource, id_, cdi_host_paths(info))
 
     def _gave(self, request: messages.AllocateRequest) -> None:
         for part in request.container_requests:

@@ -11,14 +11,9 @@ from twistdp.listing import ABSENT
 
 
 def host_paths(info: DeviceInfo) -> Iterator[str]:
-    """The nodes of a device, on the host."""
+    """The nodes of a device, on the host, with those of its CDI part."""
     for node in info.nodes:
         yield node.host_path
-    yield from cdi_host_paths(info)
-
-
-def cdi_host_paths(info: DeviceInfo) -> Iterator[str]:
-    """Those of its CDI part alone."""
     if info.cdi is not None:
         for part in info.cdi.nodes:
             yield part.host_path or part.path
@@ -27,7 +22,9 @@ def cdi_host_paths(info: DeviceInfo) -> Iterator[str]:
 def check_present(resource: str, device: str, paths: Iterable[str]) -> None:
     """Raise `MissingNode` unless each path leads to a device node, or to a directory of nodes.
 
-    `resource` and `device` are for the message.  What cannot be looked at may be there.
+    `resource` and `device` are for the message.  What cannot be looked at may be there.  Not for
+    CDI's nodes: some are made from numbers or are pipes, and a name leads to what the device is
+    when the runtime makes a container, which the kubelet tries again.
     """
     for path in paths:
         try:
