@@ -11,9 +11,11 @@ from typing import Any
 import pyinotify
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SkipTest, TestCase
+from zope.interface.verify import verifyObject
 
 from tests.helpers import Recorder, temporary_directory, tmpfs
 from twistdp import inotifyfd
@@ -477,8 +479,56 @@ class SharingTests(InotifyCase):
         self.assertEqual(descriptors(), before)
 
 
+class LeftoverTests(InotifyCase):
+    """Nothing is kept of what is watched no more, by the kernel or here."""
+
+    def assert_one(self) -> None:
+        """Just one directory is watched."""
+        self.assertEqual(kernel_watches(self.inotify), 1)
+        assert self.inotify._kernel._manager is not None
+        self.assertEqual(len(self.inotify._kernel._manager.watches), 1)
+        self.assertEqual(len(self.inotify._users), 1)
+
+    async def test_deleted(self) -> None:
+        """A directory that was deleted, and the one above in which it was waited for."""
+        path = f"{self.top}/a"
+        os.mkdir(path)
+        recorder = self.watch(path)
+        self.assert_one()
+        for turn in (1, 2, 3):
+            os.rmdir(path)
+            await self.lost(recorder, 2 * turn - 1)
+            self.assert_one()
+            os.mkdir(path)
+            await self.lost(recorder, 2 * turn)
+            self.assert_one()
+
+    async def test_moved(self) -> None:
+        """A directory that lives on under another name."""
+        path = f"{self.top}/a"
+        os.mkdir(path)
+        recorder = self.watch(path)
+        os.rename(path, f"{self.top}/away")
+        os.mkdir(path)
+        await self.lost(recorder)
+        self.assert_one()
+
+    async def test_stopped(self) -> None:
+        """A directory whose last watch was stopped, while another is watched."""
+        os.mkdir(f"{self.top}/a")
+        for path in (self.top, f"{self.top}/a", f"{self.top}/a"):
+            self.watch(path)
+        for watch in self.watches[1:]:
+            watch.stop()
+        self.assert_one()
+
+
 class DescriptorTests(InotifyCase):
     """Tests for the one descriptor."""
+
+    def test_interface(self) -> None:
+        """It is what a reactor takes for a reader."""
+        self.assertTrue(verifyObject(IReadDescriptor, self.inotify))
 
     def test_closed_with_the_last_watch(self) -> None:
         """The descriptor is opened by the first watch, shared, and closed with the last."""
@@ -790,6 +840,15 @@ class UnwatchableTests(InotifyCase):
                 patch.restore()
                 self.inotify.look()
             self.assertEqual(len(events), 2)
+
+    def test_said_again_after_the_last_watch(self) -> None:
+        """What begins again has not said anything."""
+        self.refuse()
+        with capturedLogs() as events:
+            for _ in range(2):
+                self.watch(self.top)
+                self.stop_all()
+        self.assertEqual(len(events), 2)
 
     def test_stopped_while_it_is_polled(self) -> None:
         """A watch that a callback stops is polled no more, and stopping works unarmed too."""

@@ -118,6 +118,7 @@ class OwnLoopTests(SynchronousTestCase):
             self.start(self.broken, lambda: None)
         (event,) = events
         self.assertEqual(event["scanner"], NAME)
+        self.assertRegex(event["then"], r"^; calling it again in 0\.\d s$")
         self.assertIn("in broken", event["log_failure"].getTraceback())
         self.assertEqual(self.calls(), 1)
         self.clock.advance(0.61)
@@ -167,6 +168,18 @@ class OwnLoopTests(SynchronousTestCase):
             self.clock.advance(delays[-1] + 0.001)
         for delay, expected in zip(delays, [0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60], strict=True):
             self.assertTrue(0.79 * expected < delay < 1.21 * expected, delays)
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_back_off_begins_again(self) -> None:
+        """After a scan that has lasted, the delays are short again."""
+        lasting: Deferred[None] = Deferred()
+        self.start(*[self.broken] * 4, lambda: lasting)
+        for _ in range(4):
+            self.clock.advance(5.0)
+        self.clock.advance(STABLE)
+        lasting.errback(ZeroDivisionError("later"))
+        (call,) = self.clock.getDelayedCalls()
+        self.assertLess(call.getTime() - self.clock.seconds(), 0.61)
         self.flushLoggedErrors(ZeroDivisionError)
 
     def test_goes_on(self) -> None:
@@ -285,6 +298,19 @@ class OwnLoopTests(SynchronousTestCase):
         self.assertEqual(self.calls(), 2)
         self.clock.advance(CLEAN_UP)
         self.assertEqual(self.calls(), 2)
+
+    def test_failing_clean_up_after_another_start(self) -> None:
+        """Then it is called once, and not once more for the failure."""
+        gate = self.cleaning()
+        self.loop.stopService()
+        self.loop.startService()
+        self.scanner.acts = [lambda: None]
+        with capturedLogs() as events:
+            gate.errback(ZeroDivisionError("by zero"))
+        self.assertEqual(events[0]["then"], "")
+        self.clock.advance(1000.0)
+        self.assertEqual(self.calls(), 2)
+        self.flushLoggedErrors(ZeroDivisionError)
 
     def test_failure_during_the_stop(self) -> None:
         """A clean-up that fails at the stop is logged, and the scanner is not called again."""
@@ -414,6 +440,13 @@ class CheckScannerTests(SynchronousTestCase):
                 self.assertTrue(text.startswith(name), text)
                 self.assertNotIn("\n", text)
                 self.assertLess(len(text), 500)
+
+    def test_attributes_of_a_loop(self) -> None:
+        """Of a scanner with a loop of its own, what it may join is looked at too."""
+        scanner = FakeScanner(lambda: None)
+        vars(scanner)["join"] = {"A": 1}
+        error = self.assertRaises(BadScanner, check_scanner, scanner)
+        self.assertIn("join", str(error))
 
     def test_good_attributes(self) -> None:
         """What can be used is not refused, and what a property cannot tell now is no fault."""

@@ -71,7 +71,8 @@ def change_of(item: WorkItem, result: WorkResult) -> str:
     """The lines that differ, as ``function: old -> new``."""
     lines = [line for line in (result.diff or "").splitlines() if line[:3] not in {"---", "+++"}]
     old, new = (
-        " ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+"
+        " ".join(" ".join(line[1:] for line in lines if line.startswith(sign)).split())
+        for sign in "-+"
     )
     return f"{item.mutations[0].definition_name or 'module'}: {old} -> {new}"
 
