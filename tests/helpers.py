@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.errors import BadDevice
@@ -82,6 +83,14 @@ def no_descriptors(but: int = 0) -> Iterator[None]:
 def soon(deferred: Deferred[T]) -> Deferred[T]:
     """The same Deferred, which fails the test unless it fires within seconds."""
     return deferred.addTimeout(10.0, reactor)
+
+
+def until(condition: Any, timeout: float = 5.0) -> Deferred[None]:
+    """Fires when `condition` is true, which is looked at 200 times a second."""
+    done: Deferred[None] = Deferred()
+    call = LoopingCall(lambda: condition() and not done.called and done.callback(None))
+    call.start(0.005)
+    return done.addTimeout(timeout, reactor).addBoth(lambda result: call.stop() or result)
 
 
 def server_of(case: SynchronousTestCase, path: str, *methods: Method, **options: Any) -> Server:

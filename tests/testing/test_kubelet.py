@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, DeferredList, TimeoutError
 from twisted.internet.utils import getProcessValue
 from twisted.trial.unittest import SkipTest, TestCase
 
+from tests.helpers import until
 from tests.plugins import UNIMPLEMENTED, ThrowAwayPlugin, device_list
 from twistdp.errors import BadSetting, CallFailed, PeerUnavailable
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
@@ -169,16 +170,6 @@ class KubeletContract:
         plugin.latest.publish(message)
         await plugin.register()
         await plugin.log.seen("ended")
-
-
-def until(condition: Any, timeout: float = 5.0) -> Deferred[None]:
-    """Fires when `condition` is true, which is looked at 200 times a second."""
-    from twisted.internet.task import LoopingCall
-
-    done: Deferred[None] = Deferred()
-    call = LoopingCall(lambda: condition() and not done.called and done.callback(None))
-    call.start(0.005)
-    return done.addTimeout(timeout, reactor).addBoth(lambda result: call.stop() or result)
 
 
 class EmulatedKubeletContractTests(KubeletContract, TestCase):

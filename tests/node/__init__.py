@@ -1,0 +1,1 @@
+"""Acceptance on a node with a real kubelet, through kubectl: see `tests.node.cluster`."""
