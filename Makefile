@@ -16,7 +16,7 @@ ROUNDS    ?= 1000
 SEED      ?= 0
 JOBS      ?= 1
 
-.PHONY: help demo test test-scaffold test-systemd test-image test-manifests test-memory test-lowest test-newest test-python \
+.PHONY: help demo test test-scaffold test-systemd test-image test-manifests test-node test-memory test-lowest test-newest test-python \
   bench conformance faults fuzz kill mutants soak lint types format audit docs diagram protos update-k8s dist \
   version changelog clean
 
@@ -45,6 +45,10 @@ test-image: $(VENV)/.test ## the container image, made and put to the test, as r
 test-manifests: $(VENV)/.manifests ## the manifests against Kubernetes' schemas and kubectl
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.cli.test_manifests tests.test_manifests \
 	  tests.scaffold.test_deployment
+
+test-node: $(VENV)/.test ## on a node with a real kubelet, which tests/node/cluster.py says how to name; as root
+	$(BIN)/python -m twisted.trial --reactor=asyncio tests.node \
+	  tests.testing.test_kubelet.RealKubeletContractTests
 
 test-memory: $(VENV)/.test ## the largest lists in the memory that the manifests allow, half a minute; as root
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.memory.limit
