@@ -202,7 +202,8 @@ def rpc_stands_alone(one: Import) -> bool:
     """The gRPC adapter knows errors, names and paths, not devices or kubelets."""
     return not within(one.importer, ["twistdp.rpc"]) or ours(
         one.imported,
-        *("errors", "exhaustion", "legible", "naming", "klog", "trust", "waiting", "rpc"),
+        *("children", "errors", "exhaustion", "legible", "naming", "klog", "trust", "waiting"),
+        "rpc",
     )
 
 

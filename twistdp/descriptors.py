@@ -15,6 +15,7 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from twistdp.children import keep_from_children
 from twistdp.exhaustion import SOON, check_descriptors, mending
 
 _log = Logger()
@@ -27,6 +28,11 @@ class Reserve:
 
     def __init__(self) -> None:
         self._fd = -1
+        keep_from_children(self)
+
+    def descriptors(self) -> tuple[int, ...]:
+        """See `twistdp.children.Owner`."""
+        return (self._fd,) if self._fd >= 0 else ()
 
     def take(self) -> None:
         """Have one, if one is to be had; does nothing while there is one."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pyinotify
 
+from twistdp.children import keep_from_children
 from twistdp.exhaustion import check_descriptors, mending
 
 # pyinotify writes its log to stderr by itself; its messages go where all logs go.
@@ -47,6 +48,11 @@ class InotifyDescriptor:
 
     def __init__(self) -> None:
         self._manager: pyinotify.WatchManager | None = None
+        keep_from_children(self)
+
+    def descriptors(self) -> tuple[int, ...]:
+        """See `twistdp.children.Owner`."""
+        return () if self._manager is None else (self.fileno(),)
 
     def fileno(self) -> int:
         """The descriptor, -1 while there is none."""

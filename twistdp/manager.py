@@ -15,6 +15,7 @@ from twistdp.accepting import NOTHING, accept, difference
 from twistdp.attributes import Attribute, check_join
 from twistdp.blocked import BlockedWatch
 from twistdp.cdiparts import clean_leftovers, report_unless_cancelled
+from twistdp.children import begin_keeping, end_keeping, keep_from_children
 from twistdp.condition import Condition, ResourceCondition, Standing
 from twistdp.contract import name_of
 from twistdp.devices import Devices, DeviceTree
@@ -28,7 +29,7 @@ from twistdp.kubelet.directory import PluginDirectory
 from twistdp.naming import check_namespace
 from twistdp.preparing import NumaNodes, Preparation
 from twistdp.resource import Resource
-from twistdp.rpc import keep_steady, remove_leftovers
+from twistdp.rpc import Reactors, keep_steady, remove_leftovers
 from twistdp.scanning import check_scanner, scan_service
 from twistdp.settings import Settings
 from twistdp.sightings import Sightings, sightings_of
@@ -110,6 +111,9 @@ class Manager(MultiService):
         self._directory = PluginDirectory(self._settings.socket_dir, inotify, self._reactor)
         self._directory.setServiceParent(self)
         self._remove_leftovers()
+        self._private = Reactors(self._reactor)
+        keep_from_children(self._private)
+        begin_keeping(self)
         super().startService()
         # Last, for it may notify at once, and a resource that is added then is started then.
         if self._prepare is None:
@@ -143,11 +147,15 @@ class Manager(MultiService):
             self._cleaning.cancel()
             self._cleaning = None
         # What a resource could not remove when it was retired, it may be possible to remove now.
-        return stopped.addCallback(self._remove_leftovers)
+        return stopped.addCallback(self._ended)
 
-    def _remove_leftovers(self, outcome: object = None) -> Any:
-        remove_leftovers(self._settings.socket_dir, self._settings.private_place)
+    def _ended(self, outcome: object) -> object:
+        end_keeping(self)
+        self._remove_leftovers()
         return outcome
+
+    def _remove_leftovers(self) -> None:
+        remove_leftovers(self._settings.socket_dir, self._settings.private_place)
 
     def notify(self, tree: DeviceTree) -> None:
         """See `INotifier.notify`."""

@@ -19,6 +19,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from twistdp.children import keep_from_children
 from twistdp.trust import check_directory, check_path
 
 MODE = 0o644
@@ -53,6 +54,11 @@ class Turn:
         if found >= 0:
             self.data = _read(found)
             self.in_use = not (file.holds(found) or _locked(found))
+
+    @property
+    def descriptors(self) -> tuple[int, int]:
+        """What is open for it; -1 for nothing."""
+        return self._hidden, self._found
 
     def put(self, data: bytes) -> None:
         """Make `data` the content, and hold the file; raises OSError, and then all is as it was.
@@ -102,7 +108,14 @@ class SharedFile:
         self.path = path
         self.hidden = os.path.join(directory, f".{name}{TEMPORARY}")
         self._fd = -1
+        self._turn: Turn | None = None
+        keep_from_children(self)
         self._signature: tuple[int, ...] = ()
+
+    def descriptors(self) -> tuple[int, ...]:
+        """See `twistdp.children.Owner`."""
+        turn = () if self._turn is None else self._turn.descriptors
+        return tuple(fd for fd in (self._fd, *turn) if fd >= 0)
 
     def exists(self) -> bool:
         """Whether there is a file, or something left of a writer that died."""
@@ -137,9 +150,11 @@ class SharedFile:
                 os.unlink(self.hidden)
             os.close(hidden)
             raise
+        self._turn = turn
         try:
             yield turn
         finally:
+            self._turn = None
             turn.end()
 
     def holds(self, fd: int) -> bool:

@@ -8,8 +8,8 @@ are those of `twistdp.errors` and cancellation is Twisted's.
 import os
 
 # Before grpc is imported, unless the environment says otherwise.  gRPC's fork handlers serve
-# processes that fork and go on with its objects; here, every fork with live objects is followed
-# by an exec, and the handlers would only write noise to stderr.
+# processes that fork and go on with its objects.  Here children have none of them
+# (`twistdp.children`), and the handlers would only write noise to stderr.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 # gRPC's core writes to stderr by itself, past every logger.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
@@ -17,11 +17,13 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 from twistdp.rpc.bridge import called, keep_steady, require_asyncio_reactor
 from twistdp.rpc.channel import Channel, Stream
 from twistdp.rpc.leftovers import remove_leftovers
+from twistdp.rpc.privacy import Reactors
 from twistdp.rpc.server import Method, Server, caller
 
 __all__ = [
     "Channel",
     "Method",
+    "Reactors",
     "Server",
     "Stream",
     "called",

@@ -12,6 +12,7 @@ from twistdp.rpc import bridge
 from twistdp.rpc.address import Peer
 from twistdp.rpc.codec import M, encoded, parsed
 from twistdp.rpc.needs import check_needs
+from twistdp.rpc.privacy import GRPC
 from twistdp.rpc.status import error_from
 
 _OPTIONS = [
@@ -38,7 +39,8 @@ class Channel:
         authority: str = "localhost",
         agent: str = "twistdp",
     ) -> None:
-        self._path = path
+        self._path = self.place = path
+        GRPC.has(self)
         self._loop = bridge.loop_of(reactor)
         self._options = [
             *_OPTIONS,
@@ -99,7 +101,8 @@ class Channel:
                 self._peer = Peer(self._path)
             except OSError as error:
                 raise PeerUnavailable("UNAVAILABLE", str(error)) from error
-            self._channel = grpc.aio.insecure_channel(self._peer.address, options=self._options)
+            with GRPC.opening():
+                self._channel = grpc.aio.insecure_channel(self._peer.address, options=self._options)
         return self._channel
 
     async def _end(self, channel: grpc.aio.Channel) -> None:

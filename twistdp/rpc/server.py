@@ -23,6 +23,7 @@ from twistdp.rpc import bridge
 from twistdp.rpc.address import address
 from twistdp.rpc.codec import encoded, parsed
 from twistdp.rpc.needs import check_needs
+from twistdp.rpc.privacy import GRPC
 from twistdp.rpc.socketfile import SocketFile
 from twistdp.rpc.status import answer_for
 
@@ -99,6 +100,9 @@ class Server(Service):
     ) -> None:
         self.path = path
         self._file = SocketFile(path, place)
+        self.place = self._file.bound
+        """Where the socket is bound."""
+        GRPC.has(self)
         self._methods = sorted(methods, key=lambda method: method.path)
         self._reactor = reactor
         self._grace = grace
@@ -179,7 +183,8 @@ class Server(Service):
             if self._server is None:
                 check_needs()
                 bound = self._file.claim()
-                self._server = server = grpc.aio.server(handlers=self._handlers(loop))
+                with GRPC.opening():
+                    self._server = server = grpc.aio.server(handlers=self._handlers(loop))
                 try:
                     server.add_insecure_port(address(bound))
                 except RuntimeError as error:

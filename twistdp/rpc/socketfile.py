@@ -16,6 +16,7 @@ import shutil
 import stat
 from contextlib import suppress
 
+from twistdp.children import keep_from_children
 from twistdp.errors import SocketTaken
 from twistdp.naming import private_directory
 from twistdp.trust import check_path, peer_of
@@ -34,7 +35,12 @@ class SocketFile:
         self.private = private_directory(path, place)
         self.bound = os.path.join(self.private, _BOUND)
         self._lock: int | None = None
+        keep_from_children(self)
         self._identity: tuple[int, int] | None = None
+
+    def descriptors(self) -> tuple[int, ...]:
+        """See `twistdp.children.Owner`: a lock lives as long as any process has it open."""
+        return () if self._lock is None else (self._lock,)
 
     def claim(self) -> str:
         """Make the private directory and return the path to bind; whatever a crash left is removed.

@@ -1,0 +1,59 @@
+"""What the children that a scanner forks do not have of this process: its descriptors and handlers.
+
+Python runs this in a child that is forked without an exec, as `multiprocessing` forks them.  What
+is executed has none of it anyway: all descriptors are close-on-exec, and handlers end with exec.
+"""
+
+import os
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Protocol
+from weakref import WeakSet
+
+
+class Owner(Protocol):
+    """Whoever has descriptors that are no child's business."""
+
+    def descriptors(self) -> Iterable[int]:
+        """Those that it has now; also called in a child, where no other thread runs."""
+
+
+_owners: "WeakSet[Owner]" = WeakSet()
+_users: set[int] = set()
+
+
+def keep_from_children(owner: Owner) -> None:
+    """Keep the descriptors of `owner` from children, as long as it lives and something serves."""
+    _owners.add(owner)
+
+
+def begin_keeping(user: object) -> None:
+    """`user` serves from now on; before that, a fork is a daemon's, which goes on as the same."""
+    _users.add(id(user))
+
+
+def end_keeping(user: object) -> None:
+    """It does not any more."""
+    _users.discard(id(user))
+
+
+def _in_child() -> None:
+    """Handlers are as Python starts with, and descriptors lead to /dev/null."""
+    if not _users:
+        return
+    _users.clear()
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, default)
+    # Not closed: a number that something else gets would be closed by whom it belonged to.
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for descriptor in {fd for owner in list(_owners) for fd in owner.descriptors()}:
+        with suppress(OSError):
+            os.dup2(null, descriptor, inheritable=False)
+    os.close(null)
+
+
+os.register_at_fork(after_in_child=_in_child)
