@@ -84,7 +84,7 @@ def deferred_of(result: Any, reactor: Any) -> Deferred[Any]:
     if not isinstance(reactor, AsyncioSelectorReactor):
         return Deferred.fromCoroutine(coroutine)
     loop, running = loop_of(reactor), _Running()
-    task = loop.create_task(_bilingual(coroutine, running, loop))
+    task = loop.create_task(_awaiting(_bilingual(coroutine, running, loop)))
     task.add_done_callback(lambda _: coroutine.close())  # cancelled before it has begun
     return running.watch(task)
 
