@@ -138,6 +138,16 @@ class EventTests(InotifyCase):
         await self.seen(both, f"{self.top}/a")
         self.assertEqual(without.calls + after.calls, [])
 
+    async def test_contents_while_another_wants_them(self) -> None:
+        """One of two watches that want contents goes, and the other gets them as before."""
+        create(f"{self.top}/a")
+        for _ in range(2):
+            recorder = self.watch(self.top, mask=ENTRIES | CONTENTS)
+        self.watches[0].stop()
+        with open(f"{self.top}/a", "w") as file:
+            file.write("text")
+        await self.seen(recorder, f"{self.top}/a")
+
     async def test_many_changes_are_few_calls(self) -> None:
         """Everything that is there to be read makes one call of a watch."""
         recorder = self.watch(self.top)
