@@ -24,7 +24,7 @@ from twistdp import (
 from twistdp.answers import MOST_CONTAINERS, Answers
 from twistdp.calls import ContainerAllocateResponse
 from twistdp.cdiparts import CdiParts
-from twistdp.errors import MissingNode, UnknownDevice, UnreasonableRequest
+from twistdp.errors import HookFailed, MissingNode, UnknownDevice, UnreasonableRequest
 from twistdp.hooks import Hooks
 from twistdp.inventory import Inventory
 from twistdp.kubelet import messages
@@ -145,9 +145,43 @@ class NodeTests(SynchronousTestCase):
         self.addCleanup(cdi.stop)
         info = DeviceInfo(HEALTHY, cdi=CDIDevice(nodes=nodes))
         cdi.describe({"a": info})
-        self.assertTrue(answers(info=info, cdi=cdi).allocate(request("a")))
+        answer = messages.AllocateResponse.FromString(
+            answers(info=info, cdi=cdi).allocate(request("a"))
+        )
+        names = [device.name for device in answer.container_responses[0].cdi_devices]
+        self.assertEqual(names, cdi.names(["a"]))
+        self.assertEqual(len(names), 1)
         asked = answers(Adding("/dev/null"), info, cdi=cdi)
         self.successResultOf(Deferred.fromCoroutine(asked.allocate(request("a"))))
+
+
+class OddAnswerTests(SynchronousTestCase):
+    """Answers of a hook that cannot be used are its failure, and say what is wrong."""
+
+    def test_parts(self) -> None:
+        """Whatever an author puts into a response after it was made."""
+        for name, value, words in (
+            ("container_responses", 5, "answered with a value of type int, not a list"),
+            ("cdi_devices", 5, "cdi_devices: a value of type int is not a list"),
+            ("cdi_devices", [5], "cdi_devices: a value of type int is not a str"),
+            ("cdi_devices", ["vendor/class"], "is not a name like vendor/class=device"),
+            ("cdi_devices", ["device=1"], "is not a name like vendor/class=device"),
+        ):
+            part = ContainerAllocateResponse()
+            answer = AllocateResponse([part])
+            setattr(part if hasattr(part, name) else answer, name, value)
+
+            @implementer(IAllocator)
+            class Odd:
+                """Answers so."""
+
+                def allocate(self, request: Any, answer: Any = answer) -> object:
+                    """Answer."""
+                    return answer
+
+            asking = Deferred.fromCoroutine(answers(Odd()).allocate(request("a")))
+            self.assertIn(words, self.failureResultOf(asking, HookFailed).getErrorMessage())
+            self.flushLoggedErrors()
 
 
 class SizeTests(SynchronousTestCase):

@@ -174,9 +174,18 @@ class DiscoveryCase(SynchronousTestCase):
         """Stop; whatever the test did, nothing is left."""
         if self.discovery.running:
             self.discovery.stopService()
+        self.assertFalse(self.discovery.running)
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual(self.inotify.live(), {})
         self.assertTrue(self.worker.stopped)
+
+    def start_again(self) -> None:
+        """Stop, and start once more; what the thread was doing is of no interest."""
+        self.stop()
+        self.worker.calls.clear()
+        self.worker.stopped = False
+        self.diary.clear()
+        self.discovery.startService()
 
     def started(self, *results: Any, **options: Any) -> None:
         """Start a Discovery and let its first scan return, and all that comes of it."""
@@ -549,6 +558,22 @@ class FailureTests(DiscoveryCase):
         self.worker.run()
         self.assertEqual(list(self.inotify.live()), ["/b"])
 
+    def test_properties_that_never_work(self) -> None:
+        """Where nothing could be read so far, it is as if nothing were said."""
+        broken = property(lambda _: {}["hub"], lambda *_: None)
+        for name in ("rescan_interval", "contents"):
+            self.patch(FakeScanner, name, broken)
+        with capturedLogs():
+            self.started()
+        self.assertEqual(self.inotify.live()["/a"].mask, ENTRIES | ATTRIBUTES | CONTENTS)
+        self.assertEqual(self.delays(), [60.0])
+
+    def test_constructor_that_is_not_called(self) -> None:
+        """What a class says of its attributes is what its constructor says."""
+        scanner = WatchingScanner()
+        self.assertEqual(WatchingScanner.rescan_interval, scanner.rescan_interval)
+        self.assertEqual(WatchingScanner.contents, scanner.contents)
+
     def test_contents_may_change(self) -> None:
         """A scanner that cares for contents no more is not woken by them any more."""
         self.start()
@@ -793,6 +818,35 @@ class StopTests(DiscoveryCase):
         self.assertEqual(self.diary, [("watch", "/a"), "discover"])
         self.assertEqual(self.notifier.trees, [tree_of("two")])
         self.assertEqual(self.delays(), [60.0])
+
+    def test_start_again_during_a_scan(self) -> None:
+        """A scan that was under way at the stop keeps no other one waiting."""
+        self.start()
+        self.event("/a/x")
+        self.start_again()
+        self.worker.run()
+        self.clock.advance(1.0)
+        self.assertEqual(self.diary, [("watch", "/a"), "discover"])
+        self.assertEqual(self.worker.calls, [])
+
+    def test_start_again_with_events_pending(self) -> None:
+        """Everything is discovered, and not only what had changed before the stop."""
+        self.started()
+        self.event("/a/x")
+        self.start_again()
+        self.worker.run()
+        self.assertEqual(self.diary, [("watch", "/a"), "discover"])
+
+    def test_start_again_after_failures(self) -> None:
+        """A first failure is tried again soon, whatever was before."""
+        self.start(ZeroDivisionError("by zero"))
+        for _ in range(5):
+            self.worker.run()
+            self.clock.advance(self.delays()[0] + 0.001)
+        self.start_again()
+        self.worker.run()
+        self.assertLess(self.delays()[0], 0.7)
+        self.flushLoggedErrors(ZeroDivisionError)
 
     def test_stop_before_a_retry(self) -> None:
         """Stopping cancels a retry."""

@@ -1,5 +1,6 @@
 """Tests for twistdp.rpc.socketfile."""
 
+import errno
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from tests.helpers import temporary_directory
 from tests.users import ALICE, NEEDS_ROOT, acting_as, given_to
 from twistdp import trust
 from twistdp.errors import SocketTaken, Untrusted
+from twistdp.rpc import socketfile
 from twistdp.rpc.leftovers import remove_leftovers
 from twistdp.rpc.socketfile import SocketFile, listener
 from twistdp.trust import peer_of
@@ -172,6 +174,36 @@ class PublishTests(SocketFileCase):
         error = self.assertRaises(SocketTaken, self.claimed().publish)
         self.assertEqual(error.pid, os.getpid())
         self.assertIsNotNone(listener(self.path))
+
+    def test_who_is_there(self) -> None:
+        """The text says who serves the resource, as far as that is known."""
+        file = self.claimed()
+        self.bound(self.path)
+        for pid, words in (
+            (os.getpid(), f"this process ({os.getpid()}) serves"),
+            (1, "process 1 serves"),
+            (0, "another process serves"),
+        ):
+            self.patch(socketfile, "listener", lambda _, pid=pid: pid)
+            self.assertIn(words, str(self.assertRaises(SocketTaken, file.publish)))
+        other = SocketFile(self.path)
+        self.patch(socketfile, "listener", lambda _: None)
+        error = self.assertRaises(SocketTaken, other.claim)
+        self.assertIn("a server that has not ended yet serves", str(error))
+        self.assertEqual(error.pid, 0)
+
+    def test_two_file_systems(self) -> None:
+        """A name on another file system than the socket's is refused, with what to do."""
+        file = self.claimed()
+
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+        patch = self.patch(os, "link", refuse)
+        error = self.assertRaises(OSError, file.publish)
+        patch.restore()
+        self.assertIn("must be on one mounted file system", str(error))
+        self.assertFalse(file.is_published())
 
     def test_live_listener_with_a_full_backlog(self) -> None:
         """A listener too busy to accept is alive, though its pid is hidden."""
