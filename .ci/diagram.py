@@ -28,7 +28,7 @@ PARTS = {
     "inotify": "inotify inotifyfd",
     "log": "logs",
     "files and what runs out": "cdispecs sharedfile trust exhaustion stopping children descriptors "
-    "klog presence",
+    "firstprocess klog presence",
     "pure": "_version accepting allocation arguments backoff calls cdi cdijson checking changes "
     "coalescing condition devices errors health interfaces latest legible listing naming "
     "places preferred secrecy session settings suggestions summary waiting",

@@ -112,3 +112,23 @@ class Starts(Files):
         process = method.Process(target=report_and_stay, args=(self.told,), daemon=True)
         process.start()
         return process
+
+
+class Orphans(WatchingScanner):
+    """Runs a program that leaves another one behind; there is a device if its result is right."""
+
+    namespace = "forking.example.com"
+
+    def __init__(self, told: str) -> None:
+        super().__init__(rescan_interval=0.05)
+        self.told = told
+
+    def discover(self) -> DeviceTree:
+        """Run it, and add a byte to the file `told`."""
+        with open(self.told, "ab") as file:
+            file.write(b".")
+        done = subprocess.run(["sh", "-c", "(sleep 0.01 &) ; exit 7"], check=False)
+        tree = DeviceTree()
+        if done.returncode == 7:
+            tree.add_device("thing", "a", DeviceInfo(HEALTHY, envs={"NAME": "a"}))
+        return tree

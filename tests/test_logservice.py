@@ -265,7 +265,7 @@ class RunningTests(ServiceTestCase):
     def test_signals_are_given_back(self) -> None:
         """Once stopped, signals do what they did before."""
         path = os.path.join(temporary_directory(self), "a.log")
-        numbers = (MORE, LESS, signal.SIGUSR1)
+        numbers = (MORE, LESS, signal.SIGUSR1, signal.SIGUSR2)
         before = [signal.getsignal(number) for number in numbers]
         service = self.running(logfile=path)
         self.assertNotIn(signal.SIG_DFL, [signal.getsignal(number) for number in numbers])
@@ -283,6 +283,16 @@ class RunningTests(ServiceTestCase):
         self.assertTrue(os.path.exists(f"{path}.1"))
         assert isinstance(service._output, FileOutput)
         service._output.close()
+
+    def test_user_signals_end_nothing(self) -> None:
+        """Without a file to rotate SIGUSR1 is answered in the log, and SIGUSR2 always is."""
+        self.running()
+        said: list[Any] = []
+        self.patch(klog, "info", said.append)
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            signal.raise_signal(number)
+            self.reactor.turn()
+            self.assertIn("SIGUSR2 changes nothing", said.pop())
 
     def test_others_signal(self) -> None:
         """SIGUSR1 stays with whoever has taken it."""

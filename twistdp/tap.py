@@ -7,6 +7,7 @@ one, and installs the asyncio reactor, which gRPC needs, when none is installed 
 import gc
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -19,6 +20,7 @@ if "twisted.internet.reactor" not in sys.modules:
 
 from twistdp._version import __version__
 from twistdp.errors import BadName, BadScanner, TwistdpError
+from twistdp.firstprocess import stand_in
 from twistdp.interfaces import IScanner
 from twistdp.legible import printable
 from twistdp.loading import make
@@ -135,7 +137,16 @@ class Options(LogOptions):
     opt_h = usage.Options.opt_help
 
     def parseOptions(self, options: Any = None) -> None:
-        """Parse; what is wrong leaves as one line (twistd would print its whole usage)."""
+        """Parse; what is wrong leaves as one line (twistd would print its whole usage).
+
+        What runs as process 1 of a container goes on in a child of it: see
+        `twistdp.firstprocess`.  Before anything foreign is imported, since that may start threads.
+        """
+        twistd: Mapping[str, Any] = self.parent or {}
+        if twistd.get("nodaemon"):
+            status = stand_in()
+            if status is not None:
+                os._exit(status)
         try:
             super().parseOptions(options)
         except (usage.UsageError, TwistdpError) as error:

@@ -132,7 +132,8 @@ class LoggedService(MultiService):
 
     An application that it is added to logs through it, unless twistd was given a ``--logger``.
     While it runs, Python's loggers and warnings are a part of the log, signals change the level
-    and rotate the file, and it is said when the process has no descriptor left.  SIGHUP, which
+    and rotate the file, and it is said when the process has no descriptor left.  SIGUSR1 and
+    SIGUSR2 end nothing.  SIGHUP, which
     administrators send to services to have options read again, is answered in the log instead of
     ending the process, unless it would tell of the end of the process's terminal.
     """
@@ -167,8 +168,11 @@ class LoggedService(MultiService):
         self._bridge.install()
         self._on_signal(MORE, lambda: _change_level(1))
         self._on_signal(LESS, lambda: _change_level(-1))
-        if isinstance(self._output, FileOutput) and not signal.getsignal(signal.SIGUSR1):
-            self._on_signal(signal.SIGUSR1, self._output.rotate)
+        if not signal.getsignal(signal.SIGUSR1):
+            file = self._output if isinstance(self._output, FileOutput) else None
+            self._on_signal(signal.SIGUSR1, file.rotate if file else _answer_user_signal)
+        if not signal.getsignal(signal.SIGUSR2):
+            self._on_signal(signal.SIGUSR2, _answer_user_signal)
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL and not _has_terminal():
             self._on_signal(signal.SIGHUP, _answer_hangup)
         super().startService()
@@ -215,6 +219,10 @@ def _has_terminal() -> bool:
 
 def _answer_hangup() -> None:
     klog.info("SIGHUP changes nothing: options are read at the start only; restart for new ones")
+
+
+def _answer_user_signal() -> None:
+    klog.info("SIGUSR1 rotates a log file, where there is one; SIGUSR2 changes nothing")
 
 
 def _change_level(step: int) -> None:
