@@ -17,7 +17,7 @@ SEED      ?= 0
 JOBS      ?= 1
 
 .PHONY: help demo test test-scaffold test-systemd test-image test-manifests test-node test-memory test-lowest test-newest test-python \
-  bench conformance faults fuzz kill mutants soak lint types format audit docs diagram protos update-k8s dist \
+  bench conformance verdicts faults fuzz kill mutants soak lint types format audit docs diagram protos update-k8s dist \
   version changelog clean
 
 help: ## this list
@@ -58,6 +58,9 @@ bench: $(VENV)/.soak ## speed and size beside other plugins, a quarter of an hou
 
 conformance: $(VENV)/.test ## every broken plugin against every check, half an hour
 	GRPC_VERBOSITY=ERROR $(BIN)/python -m tests.conformance.matrix
+
+verdicts: $(VENV)/.test ## the suite on three plugins again and again, to see that verdicts are the same (TIMES=10)
+	GRPC_VERBOSITY=ERROR $(BIN)/python -m tests.conformance.repeat $(if $(filter file,$(origin TIMES)),10,$(TIMES))
 
 faults: $(VENV)/.test ## far more faults in any order than `make test` (SCHEDULES=, ROUNDS=, SEED=)
 	TWISTDP_FAULT_SCHEDULES=$(SCHEDULES) TWISTDP_FAULT_ROUNDS=$(ROUNDS) TWISTDP_FAULT_SEED=$(SEED) \

@@ -29,6 +29,16 @@ def late_plan(patience: float = 4.0) -> Plan:
     )
 
 
+def plain_plan(patience: float = 12.0) -> Plan:
+    """How to run ``examples/plain_grpcio.py``, to which each name is a healthy device."""
+    plan = _plan(
+        f"touch {{work_dir}}/a {{work_dir}}/b {{work_dir}}/c; cd {ROOT}; exec {sys.executable} "
+        "examples/plain_grpcio.py {plugin_dir} {work_dir}",
+        patience,
+    )
+    return attrs.evolve(plan, sicken=None, heal=None, namesake=None, namesake_gone=None)
+
+
 def own_plan(
     registration: str,
     scanner: str = "HookedScanner --preferred=packed",
