@@ -74,6 +74,12 @@ class Hardware:
         else:
             self.plug(name)
 
+    def rename(self, name: str, other: str) -> None:
+        """A device has another name, which none has, from one moment to the next."""
+        os.rename(os.path.join(self._directory, name), os.path.join(self._directory, other))
+        self.names.remove(name)
+        self.names.add(other)
+
     def unplug_all(self, kind: str) -> None:
         """All devices of a kind go."""
         for id_ in sorted(self.ids(kind)):

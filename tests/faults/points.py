@@ -69,6 +69,7 @@ _COMMON_FAULTS = (
     "specs_cannot_be_written",
     "specs_can_be_written",
     "devices_change",
+    "device_is_renamed",
     "all_devices_vanish",
     "all_devices_come",
     "devices_given_to_pods",

@@ -18,19 +18,23 @@ class ScanThread:
 
     def __init__(self, wire: Wire, hanging: Callable[[], bool]) -> None:
         self._lane = wire.lane(hanging)
-        self._stopped = False
+        self._life = 0
 
     def call(self, function: Callable[[], Any]) -> Deferred[Any]:
         """Fires with what comes of it."""
         done: Deferred[Any] = Deferred()
 
+        life = self._life
+
         def look() -> None:
+            if life != self._life:
+                return
             try:
                 outcome = function()
             except Exception:
                 outcome = Failure()
             self._lane.put(
-                "scan returns", lambda: None if self._stopped else done.callback(outcome)
+                "scan returns", lambda: done.callback(outcome) if life == self._life else None
             )
 
         self._lane.put("scan", look)
@@ -41,5 +45,5 @@ class ScanThread:
         return ""
 
     def stop(self) -> None:
-        """The outcome of what is under way is dropped."""
-        self._stopped = True
+        """The outcome of what is under way is dropped, and what waits is not begun."""
+        self._life += 1

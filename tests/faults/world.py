@@ -151,6 +151,7 @@ class World:
             self._specs.specs_cannot_be_written,
             self._specs.specs_can_be_written,
             self._devices_change,
+            self._device_is_renamed,
             self._hardware.all_devices_vanish,
             self._all_devices_come,
             self.node.devices_given_to_pods,
@@ -198,6 +199,13 @@ class World:
 
     def _devices_change(self) -> None:
         self._hardware.toggle(f"{self._chance.choice(KINDS)}.{self._chance.choice('012')}")
+
+    def _device_is_renamed(self) -> None:
+        if self._hardware.names:
+            name = self._chance.choice(sorted(self._hardware.names))
+            other = f"{self._chance.choice(KINDS)}.{self._chance.choice('01234567')}"
+            if other not in self._hardware.names:
+                self._hardware.rename(name, other)
 
     def _all_devices_come(self) -> None:
         for kind in KINDS:
