@@ -27,6 +27,12 @@ class BadlyNamed(Plain):
     namespace = "Bad/Name"
 
 
+class WithoutDiscover(WatchingScanner):
+    """A scanner whose author forgot the main thing."""
+
+    namespace = "named.example.com"
+
+
 class WithArguments(Named):
     """A scanner that keeps what it was constructed with."""
 

@@ -328,6 +328,20 @@ class OptionRefusalTests(CommandLine):
                 self.assert_refused([NAMED, f"--scan-timeout={value}"], "--scan-timeout", value)
                 self.assert_refused([f"--scan-timeout={value}", NAMED], "--scan-timeout", value)
 
+    def test_hook_timeout(self) -> None:
+        """So must a hook's; it belongs to the scanner before it, or is a default for all."""
+        for value in ("soon", "0", "nan", "inf"):
+            with self.subTest(value):
+                self.assert_refused([NAMED, f"--hook-timeout={value}"], "hook-timeout", value)
+        options = self.parse("--hook-timeout=7", NAMED, NAMED, "--hook-timeout=2.5")
+        found = [manager._settings.hook_timeout for manager in options.managers]
+        self.assertEqual(found, [7.0, 2.5])
+        self.assertEqual(self.parse(NAMED).managers[0]._settings.hook_timeout, 60.0)
+
+    def test_bad_scanners(self) -> None:
+        """A scanner that could not run is refused in one line, before anything starts."""
+        self.assert_refused([f"--scanner={MODULE}:WithoutDiscover"], "does not define discover()")
+
     def test_missing_plugin_directory(self) -> None:
         """A plugin directory that is missing with its parent is taken for a mistake."""
         path = os.path.join(self.directory, "absent", "p")
