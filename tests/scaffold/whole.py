@@ -62,7 +62,7 @@ class WholeTests(TestCase):
         self.assertRegex(tests, r"(?m)^TOTAL .* 100%$")
         self.told("tested: 100 % of lines and branches", begun)
         verdict = call("make", "conformance", cwd=project)
-        self.assertRegex(verdict, r"\b5\d passed, 0 with warnings, [0-9] skipped, 0 failed")
+        self.assertRegex(verdict, r"\b[56]\d passed, 0 with warnings, [0-9] skipped, 0 failed")
         self.told(verdict.splitlines()[-1], begun)
         self.assertLess(time.monotonic() - begun, LIMIT)
 
