@@ -4,7 +4,10 @@ import gc
 
 from twisted.internet.task import Clock
 
+from tests.helpers import temporary_directory
 from tests.logs import HEADER, LogTestCase
+from twistdp.inotify import Inotify
+from twistdp.kubelet.directory import PluginDirectory
 from twistdp.kubelet.news import _SHARED, LASTING, MOST_GATHERED, KubeletNews, news_of
 
 MANY = [f"lab.example.com/lamp-{number}" for number in range(200)]
@@ -182,6 +185,19 @@ class SharedTests(LogTestCase):
         self.assertIs(news, news_of("/plugins", clock))
         self.assertIsNot(news, news_of("/others", clock))
         self.assertIsNot(news, news_of("/plugins", Clock()))
+
+    def test_directories(self) -> None:
+        """Managers of one directory have the same news, and a kubelet's socket is some."""
+        clock = Clock()
+        path = temporary_directory(self)
+        directory, other = (PluginDirectory(path, Inotify(clock), clock) for _ in range(2))
+        self.assertIs(directory.news, other.news)
+        directory.news.absent("no kubelet yet")
+        with open(directory.kubelet_socket, "w", encoding="ascii"):
+            pass
+        other._changed(frozenset([other.kubelet_socket]))
+        clock.advance(LASTING)
+        self.assertEqual(self.lines, [])
 
     def test_not_kept(self) -> None:
         """It goes with its last user."""
