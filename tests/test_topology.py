@@ -366,6 +366,19 @@ class SlavesTests(TreeTestCase):
         self.tree.file(f"{volume}/slaves/file", b"1\n")
         self.assertEqual(self.tree.block(253, 0), {0})
 
+    def test_nvme_with_several_paths(self) -> None:
+        """A namespace and its partitions are near to the controllers of their subsystem."""
+        subsystem = "devices/virtual/nvme-subsystem/nvme-subsys0"
+        for name, node in (("nvme0", 1), ("nvme1", 2)):
+            controller = f"devices/pci0/{name}/nvme/{name}"
+            self.tree.directory(controller)
+            self.tree.numa(f"devices/pci0/{name}", node)
+            self.tree.link(f"{subsystem}/{name}", controller)
+        self.tree.device("block", "259:0", f"{subsystem}/nvme0n1")
+        self.tree.device("block", "259:1", f"{subsystem}/nvme0n1/nvme0n1p1")
+        for minor in (0, 1):
+            self.assertEqual(self.tree.block(259, minor), {1, 2})
+
     def test_slaves_of_the_unexpected(self) -> None:
         """A file and a dangling link in place of the directory of slaves are nothing."""
         self.tree.device("block", "253:0", "devices/virtual/block/dm-0")

@@ -7,7 +7,8 @@ or ``/sys/dev/block/M:m``, and from there:
   node decides.  A value of -1 does not: the kernel gives a device without a node that of its
   parent when it is added (``device_add``), and Intel's ``pkg/topology`` goes on upwards too.
 - Where that gives nothing, to what the device stands for, and up from there.  A block device
-  (dm, md, bcache) stands for its ``slaves``, and these may again; a group of vfio stands for the
+  (dm, md, bcache) stands for its ``slaves``, and these may again; an NVMe namespace with several
+  paths for the controllers of its subsystem; a group of vfio stands for the
   devices of the IOMMU group of that number, ``/sys/kernel/iommu_groups/N/devices``.
 
 Everything else is unknown, which is not an error: a virtual device, a machine without NUMA, a file
@@ -42,6 +43,8 @@ _LONGEST_VALUE: Final = 16
 _READING: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 _NODE: Final = re.compile(rb"\s*([0-9]{1,4})\s*")
+
+_CONTROLLER: Final = re.compile("nvme[0-9]+")
 
 _GROUP: Final = re.compile(r"(?:noiommu-)?([0-9]+)")
 """How vfio names the device of a group; without an IOMMU the group has a number nevertheless."""
@@ -120,7 +123,7 @@ class Topology:
             if (node := self._upwards(directory)) is not None:
                 found.add(node)
             elif kind == "block":
-                waiting += self._slaves(directory)
+                waiting += [*self._slaves(directory), *self._controllers(directory)]
             else:
                 waiting += self._group(directory)
         return frozenset(found)
@@ -221,6 +224,15 @@ class Topology:
             # A partition has none of its own, but lies in the directory of the whole.
             slaves = self._directory(f"{os.path.dirname(directory)}/slaves")
         return self._entries(slaves)
+
+    def _controllers(self, directory: str) -> Iterator[str]:
+        """The links to the controllers that an NVMe namespace with several paths is reached by."""
+        for _ in range(2):  # a partition lies in the directory of the whole
+            directory = os.path.dirname(directory)
+            if os.path.basename(directory).startswith("nvme-subsys"):
+                for entry in self._entries(directory):
+                    if _CONTROLLER.fullmatch(os.path.basename(entry)):
+                        yield entry
 
     def _group(self, directory: str) -> Iterator[str]:
         """The links to the devices of the IOMMU group, if this is vfio's device of one."""
