@@ -166,7 +166,8 @@ class SharedFile:
         before, self._fd = self._fd, fd
         self._signature = _signature(os.fstat(fd)) if fd >= 0 else ()
         if before >= 0:
-            os.close(before)
+            with suppress(OSError):  # closed it is in any case
+                os.close(before)
 
     def close(self) -> None:
         """Leave the file as it is, to whoever comes next."""
