@@ -199,7 +199,8 @@ class NodeResource:
         }
         self.lists += 1
         self._host.list_taken(self.name, message)
-        self._host.say(f"{self.name}: {self.capacity} devices, {self.allocatable} allocatable")
+        devices = "1 device" if self.capacity == 1 else f"{self.capacity} devices"
+        self._host.say(f"{self.name}: {devices}, {self.allocatable} allocatable")
 
     def _forget(self) -> None:
         self._stale = None
