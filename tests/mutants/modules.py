@@ -34,10 +34,18 @@ CORE = (
 MORE_TESTS = {
     "answers": ["tests.integration.test_hooks"],
     "hooks": ["tests.integration.test_hooks"],
-    "manager": ["tests.integration.test_life"],
-    "resource": ["tests.integration.test_life"],
+    "manager": [
+        "tests.integration.test_life.ServingTests",
+        "tests.integration.test_life.ScannerTroubleTests",
+        "tests.integration.test_life.UntidyScannerTests",
+    ],
+    "resource": [
+        "tests.integration.test_life.ServingTests",
+        "tests.integration.test_life.AllocationTests",
+        "tests.integration.test_hooks.RemovalTests",
+    ],
 }
-"""Test modules of those that are hard to try alone, or are tried with others."""
+"""Tests of those that are hard to try alone, or are tried with others."""
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,7 +56,7 @@ def path_of(module: str) -> str:
 
 
 def tests_of(module: str) -> list[str]:
-    """The test modules of a module: the one that mirrors it, then more of them."""
+    """The tests of a module: the test module that mirrors it, then more of them."""
     package, _, name = module.rpartition(".")
     own = f"tests.{package}.test_{name}" if package else f"tests.test_{name}"
     there = (ROOT / f"{own.replace('.', '/')}.py").exists()
