@@ -34,6 +34,7 @@ CORE = (
 MORE_TESTS = {
     "answers": ["tests.integration.test_hooks"],
     "hooks": ["tests.integration.test_hooks"],
+    "rpc.server": ["tests.rpc.test_calls"],
     "manager": [
         "tests.integration.test_life.ServingTests",
         "tests.integration.test_life.ScannerTroubleTests",

@@ -31,7 +31,9 @@ from tests.testing.test_kubelet import until
 from twistdp.errors import PeerUnavailable, SocketTaken
 from twistdp.naming import private_directory
 from twistdp.rpc import Method, Server
+from twistdp.rpc import server as server_module
 from twistdp.rpc.bridge import loop_of
+from twistdp.rpc.socketfile import SocketFile
 
 ASK = "/test.Service/Ask"
 WATCH = "/test.Service/Watch"
@@ -284,6 +286,20 @@ class ListenTests(ServerCase):
             self.assertEqual(await self.answered(), "yes")
             await soon(server.stopService())
 
+    def test_what_keeps_a_socket_from_being_bound(self) -> None:
+        """gRPC does not tell; it is found out with the same path, which is left free."""
+        for path, number in ((self.path, None), (f"{self.path}/x", errno.ENOTDIR)):
+            if number is None:
+                server_module._check_binding(path)
+                with no_descriptors():
+                    error = self.assertRaises(OSError, server_module._check_binding, path)
+                self.assertEqual(error.errno, errno.EMFILE)
+                self.assertEqual(os.listdir(self.directory), [])
+                os.mknod(self.path)
+            else:
+                error = self.assertRaises(OSError, server_module._check_binding, path)
+                self.assertEqual(error.errno, number)
+
 
 class TakenTests(ServerCase):
     """Tests for a name that somebody or something else has."""
@@ -433,6 +449,73 @@ class StopTests(ServerCase):
         await stopped
         await soon(again)
         self.assertEqual(os.listdir(self.directory), [])
+
+    async def test_calls_that_do_not_end(self) -> None:
+        """A stop goes on without calls that go on though they were cancelled, and says so."""
+        self.patch(server_module, "LATE", 0.01)
+        gate = Gate()
+
+        async def handler(_: StringValue) -> None:
+            while not gate.opened.called:
+                with contextlib.suppress(CancelledError):
+                    gate.entered.called or gate.entered.callback(None)
+                    await Deferred()
+
+        server = self.server(Method(ASK, StringValue, handler), grace=0.0)
+        await soon(server.listen())
+        answer = soon(channel_to(self, self.path).unary(ASK, b"", StringValue))
+        answer.addErrback(lambda _: None)
+        await soon(gate.entered)
+        with capturedLogs() as events:
+            await soon(server.stopService())
+        (event,) = [event for event in events if "do not end though" in event["log_format"]]
+        self.assertEqual((event["path"], event["count"]), (self.path, 1))
+        gate.opened.callback(None)
+        for task in list(server._calls):
+            task.cancel()
+        await answer
+
+    async def test_ends_without_a_word(self) -> None:
+        """A stop after which nothing is left says nothing, and the service runs no more."""
+        server = self.server()
+        server.startService()
+        await soon(server.listen())
+        with capturedLogs() as events:
+            await soon(server.stopService())
+        self.assertEqual(events, [])
+        self.assertFalse(server.running)
+
+    async def test_what_cannot_be_removed(self) -> None:
+        """Then a stop ends all the same, and says what is left and why."""
+        for error, reason in (
+            (OSError(errno.EROFS, "Read-only file system"), "Read-only file system"),
+            (SocketTaken(self.path, 0, "has a directory in it"), str(self.path)),
+        ):
+            server = self.server()
+            await soon(server.listen())
+
+            def fail(_: SocketFile, error: Exception = error) -> None:
+                raise error
+
+            patch = self.patch(SocketFile, "release", fail)
+            with capturedLogs() as events:
+                await soon(server.stopService())
+            patch.restore()
+            (event,) = events
+            self.assertIn("cannot be removed", event["log_format"])
+            self.assertIn(reason, event["reason"])
+            await soon(server.listen())
+            await soon(server.stopService())
+
+    async def test_withdrawn(self) -> None:
+        """Without its name a server goes on, and has it again when it is asked to listen."""
+        server = self.server()
+        await soon(server.listen())
+        server.withdraw()
+        self.assertFalse(os.path.lexists(self.path))
+        self.assertTrue(os.path.isdir(self.private))
+        await soon(server.listen())
+        self.assertEqual(await self.answered(), "yes")
 
     async def test_calls_may_end_within_the_grace(self) -> None:
         """A call that ends within the grace is answered."""
