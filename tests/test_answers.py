@@ -152,7 +152,11 @@ class NodeTests(SynchronousTestCase):
         self.assertEqual(names, cdi.names(["a"]))
         self.assertEqual(len(names), 1)
         asked = answers(Adding("/dev/null"), info, cdi=cdi)
-        self.successResultOf(Deferred.fromCoroutine(asked.allocate(request("a"))))
+        changed = messages.AllocateResponse.FromString(
+            self.successResultOf(Deferred.fromCoroutine(asked.allocate(request("a"))))
+        )
+        names = [device.name for device in changed.container_responses[0].cdi_devices]
+        self.assertEqual(names, cdi.names(["a"]))
 
 
 class OddAnswerTests(SynchronousTestCase):

@@ -1,18 +1,24 @@
-"""Tests for `twistdp.manager`: what a stop leaves behind, without a kubelet."""
+"""Tests for `twistdp.manager`, without a kubelet."""
 
+import os
 from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
-from twisted.trial.unittest import TestCase
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
+from zope.interface.verify import verifyObject
 
 from tests.helpers import Gate, soon, temporary_directory
 from twistdp import HEALTHY, DeviceInfo, DeviceTree, INotifier, IScanner, Manager, Settings
 from twistdp import manager as manager_module
 from twistdp.condition import ResourceCondition, Standing
+from twistdp.errors import BadScanner, BadTree
+from twistdp.naming import private_directory
 from twistdp.resource import Resource
+from twistdp.sightings import Sightings
 
 
 @implementer(IScanner)
@@ -25,21 +31,119 @@ class OneDevice:
 
     def find(self) -> None:
         """Notify of it."""
-        tree = DeviceTree()
-        tree.add_device("widget", "a", DeviceInfo(HEALTHY))
-        self.notifier.notify(tree)
+        self.notifier.notify(tree_of("a"))
 
 
-class StopTests(TestCase):
-    """A manager that is stopped while something of it is not done."""
+def tree_of(*ids: str) -> DeviceTree:
+    """A tree with devices of one type."""
+    tree = DeviceTree()
+    for id_ in ids:
+        tree.add_device("widget", id_, DeviceInfo(HEALTHY))
+    return tree
+
+
+class ConstructorTests(SynchronousTestCase):
+    """What a manager is made of."""
+
+    def test_interface(self) -> None:
+        """It is what scanners notify."""
+        self.assertTrue(verifyObject(INotifier, Manager("x.example.com", OneDevice())))
+
+    def test_no_scanner(self) -> None:
+        """What is no scanner is refused, by its name."""
+        error = self.assertRaises(BadScanner, Manager, "x.example.com", DeviceTree())
+        self.assertIn("scanner twistdp.devices:DeviceTree: not a scanner", str(error))
+
+
+class ManagerCase(TestCase):
+    """A manager that is not started yet."""
 
     async def setUp(self) -> None:
         """A manager in a directory without a kubelet."""
         await deferLater(reactor, 0.0)  # the reactor's thread is known when it runs
         self.scanner = OneDevice()
-        settings = Settings(plugin_dir=temporary_directory(self))
+        self.directory = temporary_directory(self)
+        settings = Settings(plugin_dir=self.directory)
         self.manager = Manager("x.example.com", self.scanner, settings=settings, reactor=reactor)
         self.addCleanup(lambda: self.manager.running and self.manager.stopService())
+
+
+class NotifyTests(ManagerCase):
+    """Trees, from wherever they come."""
+
+    async def test_sightings(self) -> None:
+        """What a scanner with a loop of its own finds is noted, and forgotten at the stop."""
+        noted: list[Any] = []
+
+        class Recording(Sightings):
+            """Keeps what it is told."""
+
+            def look(self, resource: str, gone: Any, fresh: Any) -> None:
+                """Keep it."""
+                noted.append((resource, list(fresh)))
+
+            def forget(self, resources: Any) -> None:
+                """Keep it."""
+                noted.append(list(resources))
+
+        sightings = Recording()
+        self.patch(manager_module, "sightings_of", lambda _: sightings)
+        self.manager.startService()
+        self.scanner.find()
+        await soon(self.manager.stopService())
+        self.assertEqual(noted, [("x.example.com/widget", ["a"]), ["x.example.com/widget"]])
+
+    async def test_from_a_thread(self) -> None:
+        """The thread may go on to change its tree; it is taken as it was."""
+        self.manager.startService()
+        tree = tree_of("a")
+
+        def work() -> None:
+            self.manager.notify(tree)
+            tree.add_device("gadget", "b", DeviceInfo(HEALTHY))
+            tree.add_device("widget", "a", DeviceInfo(HEALTHY))
+
+        await soon(deferToThread(work))
+        await soon(deferLater(reactor, 0.0))
+        self.assertEqual(len(self.manager.condition.resources), 1)
+        self.assertEqual(tree.repeated, set())  # it was another scan's
+
+    async def test_nonsense_from_a_thread(self) -> None:
+        """What is no tree is refused where all others are."""
+        self.manager.startService()
+        await soon(deferToThread(self.manager.notify, 5))
+        await soon(deferLater(reactor, 0.0))
+        self.assertEqual(len(self.flushLoggedErrors(BadTree)), 1)
+
+    async def test_after_a_stop(self) -> None:
+        """A tree that comes too late is none."""
+        self.manager.startService()
+        await soon(self.manager.stopService())
+        self.scanner.find()
+        self.assertEqual(self.manager.condition.resources, ())
+        self.assertFalse(self.manager.condition.scanned)
+
+
+class StopTests(ManagerCase):
+    """A manager that is stopped while something of it is not done."""
+
+    async def test_leftovers(self) -> None:
+        """What earlier processes have left goes at the start, and what was not removed at the end.
+
+        In between the process keeps the clock steady, and its descriptors from its children.
+        """
+        done: list[str] = []
+        for name in ("keep_steady", "keep_from_children", "begin_keeping", "end_keeping"):
+            self.patch(manager_module, name, lambda _, name=name: done.append(name))
+        left = private_directory(f"{self.directory}/x.sock")
+        os.mkdir(left)
+        self.manager.startService()
+        self.assertFalse(os.path.exists(left))
+        self.assertEqual(done, ["keep_steady", "keep_from_children", "begin_keeping"])
+        os.mkdir(left)
+        await soon(self.manager.stopService())
+        self.assertFalse(os.path.exists(left))
+        self.assertEqual(done[3:], ["end_keeping"])
 
     async def test_cleaning_is_cancelled(self) -> None:
         """The search for leftovers ends with the service, and begins again with its next start."""

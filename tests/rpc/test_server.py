@@ -479,6 +479,7 @@ class StopTests(ServerCase):
         """A stop after which nothing is left says nothing, and the service runs no more."""
         server = self.server()
         server.startService()
+        self.assertTrue(server.running)
         await soon(server.listen())
         with capturedLogs() as events:
             await soon(server.stopService())
