@@ -12,7 +12,16 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.helpers import Gate, soon, temporary_directory
-from twistdp import HEALTHY, DeviceInfo, DeviceTree, INotifier, IScanner, Manager, Settings
+from twistdp import (
+    HEALTHY,
+    UNHEALTHY,
+    DeviceInfo,
+    DeviceTree,
+    INotifier,
+    IScanner,
+    Manager,
+    Settings,
+)
 from twistdp import manager as manager_module
 from twistdp.condition import ResourceCondition, Standing
 from twistdp.errors import BadScanner, BadTree
@@ -101,7 +110,7 @@ class NotifyTests(ManagerCase):
         def work() -> None:
             self.manager.notify(tree)
             tree.add_device("gadget", "b", DeviceInfo(HEALTHY))
-            tree.add_device("widget", "a", DeviceInfo(HEALTHY))
+            tree.add_device("widget", "a", DeviceInfo(UNHEALTHY))
 
         await soon(deferToThread(work))
         await soon(deferLater(reactor, 0.0))

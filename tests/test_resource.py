@@ -16,6 +16,7 @@ from tests.logs import LogTestCase
 from tests.testing.test_kubelet import until
 from twistdp import HEALTHY, UNHEALTHY, CDIDevice, DeviceInfo, Settings, inventory
 from twistdp.alignment import Alignment
+from twistdp.condition import ResourceCondition, Standing
 from twistdp.hooks import Hooks
 from twistdp.inotify import inotify_of
 from twistdp.kubelet.api import GET_OPTIONS, LIST_AND_WATCH
@@ -93,6 +94,7 @@ class ResourceTests(TestCase, LogTestCase):
     async def test_told(self) -> None:
         """How many devices there are is told at the start and when that or their health changes."""
         resource = self.started(a=GOOD, b=GOOD)
+        self.assertEqual(resource.condition, ResourceCondition(2, Standing.REGISTERING))
         self.assertEqual(self.told(), [("I", f"{NAME}: 2 devices")])
         resource.update({"a": GOOD, "b": attrs.evolve(GOOD, envs={"A": "1"})})
         resource.update({"a": GOOD, "b": attrs.evolve(GOOD, envs={"A": "1"})})
