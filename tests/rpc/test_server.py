@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
 from google.protobuf.wrappers_pb2 import StringValue
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults, succeed
@@ -507,6 +508,35 @@ class StopTests(ServerCase):
             self.assertIn(reason, event["reason"])
             await soon(server.listen())
             await soon(server.stopService())
+
+    async def test_name_that_cannot_be_removed(self) -> None:
+        """It is nobody's from then on, whoever listens there."""
+        server = self.server()
+        await soon(server.listen())
+
+        def fail(_: SocketFile) -> None:
+            raise OSError(errno.EROFS, "Read-only file system")
+
+        patch = self.patch(SocketFile, "withdraw", fail)
+        with capturedLogs() as events:
+            await soon(server.stopService())
+        patch.restore()
+        self.assertEqual(len(events), 1)
+        self.assertFalse(server.is_published())
+
+    async def test_stop_after_a_failed_start(self) -> None:
+        """What was made before the failure is removed."""
+
+        def fail(*_: object, **__: object) -> None:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        for module, name in ((server_module, "check_needs"), (grpc.aio, "server")):
+            server = self.server()
+            patch = self.patch(module, name, fail)
+            await self.assertFailure(soon(server.listen()), OSError)
+            patch.restore()
+            await soon(server.stopService())
+            self.assertEqual(os.listdir(self.directory), [])
 
     async def test_withdrawn(self) -> None:
         """Without its name a server goes on, and has it again when it is asked to listen."""

@@ -1,6 +1,7 @@
 """Tests for twistdp.rpc.socketfile."""
 
 import errno
+import fcntl
 import os
 import shutil
 import signal
@@ -74,6 +75,22 @@ class ClaimTests(SocketFileCase):
         first.release()
         second.claim()
 
+    def test_removed_while_it_is_claimed(self) -> None:
+        """A private directory that vanishes just before it is locked is not locked in vain."""
+        file = SocketFile(self.path)
+        lock = fcntl.flock
+
+        def late(descriptor: int, operation: int) -> None:
+            shutil.rmtree(file.private)
+            lock(descriptor, operation)
+
+        patch = self.patch(fcntl, "flock", late)
+        self.assertRaises(FileNotFoundError, file.claim)
+        patch.restore()
+        self.bound(file.claim())
+        self.addCleanup(file.release)
+        self.assertTrue(file.is_bound())
+
     def test_claim_again(self) -> None:
         """Claiming anew starts over."""
         file = self.claimed()
@@ -104,7 +121,7 @@ class ClaimTests(SocketFileCase):
             pass
         file = SocketFile(self.path)
         os.symlink(victim, file.private)
-        self.assertRaises(SocketTaken, file.claim)
+        self.assertEqual(self.assertRaises(SocketTaken, file.claim).pid, 0)
         self.assertEqual(os.listdir(victim), ["precious"])
         file.release()
         self.assertEqual(os.listdir(victim), ["precious"])
@@ -150,6 +167,8 @@ class PublishTests(SocketFileCase):
         file.withdraw()
         self.assertFalse(os.path.lexists(self.path))
         self.assertTrue(file.is_bound())
+        os.link(file.bound, self.path)  # by whoever it may be
+        self.assertFalse(file.is_published())
 
     def test_withdraw_leaves_anothers_name(self) -> None:
         """A name that shows another file is not removed."""
@@ -191,6 +210,15 @@ class PublishTests(SocketFileCase):
         error = self.assertRaises(SocketTaken, other.claim)
         self.assertIn("a server that has not ended yet serves", str(error))
         self.assertEqual(error.pid, 0)
+
+    def test_name_that_vanishes(self) -> None:
+        """A dead name that somebody else removes first is gone as well."""
+        file = self.claimed()
+        file._remove_dead()
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(self.path)
+        file._remove_dead()
+        self.assertFalse(os.path.lexists(self.path))
 
     def test_two_file_systems(self) -> None:
         """A name on another file system than the socket's is refused, with what to do."""
