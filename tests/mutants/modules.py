@@ -34,7 +34,7 @@ CORE = (
 MORE_TESTS = {
     "answers": ["tests.integration.test_hooks"],
     "hooks": ["tests.integration.test_hooks"],
-    "rpc.server": ["tests.rpc.test_calls"],
+    "rpc.server": ["tests.rpc.test_calls", "tests.rpc.test_channel"],
     "manager": [
         "tests.integration.test_life.ServingTests",
         "tests.integration.test_life.ScannerTroubleTests",

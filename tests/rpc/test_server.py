@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextvars import Context, copy_context
 from typing import Any
 
 import grpc
@@ -31,9 +32,10 @@ from tests.helpers import (
 from tests.testing.test_kubelet import until
 from twistdp.errors import PeerUnavailable, SocketTaken
 from twistdp.naming import private_directory
-from twistdp.rpc import Method, Server
+from twistdp.rpc import Method, Server, caller
 from twistdp.rpc import server as server_module
-from twistdp.rpc.bridge import loop_of
+from twistdp.rpc.bridge import deferred_from, loop_of
+from twistdp.rpc.privacy import GRPC
 from twistdp.rpc.socketfile import SocketFile
 
 ASK = "/test.Service/Ask"
@@ -300,6 +302,69 @@ class ListenTests(ServerCase):
             else:
                 error = self.assertRaises(OSError, server_module._check_binding, path)
                 self.assertEqual(error.errno, number)
+
+
+class CallTests(ServerCase):
+    """What a server does with its calls, besides answering them."""
+
+    async def test_nothing_is_kept_of_a_call(self) -> None:
+        """Whoever keeps the variables of a call's time has nothing of the call when it is over."""
+        kept: list[tuple[Context, str]] = []
+
+        def keep(_: object) -> StringValue:
+            kept.append((copy_context(), caller()))
+            return StringValue()
+
+        async def stream(_: object) -> AsyncIterator[StringValue]:
+            yield keep(None)
+
+        server = self.server(
+            Method(ASK, StringValue, keep), Method(WATCH, StringValue, stream, streaming=True)
+        )
+        await soon(server.listen())
+        channel = channel_to(self, self.path)
+        await soon(channel.unary(ASK, b"", StringValue))
+        watch = channel.stream(WATCH, b"", StringValue)
+        await soon(watch.read())
+        self.assertIsNone(await soon(watch.read()))
+        for context, name in kept:
+            self.assertIn("grpc", name)
+            self.assertEqual(context.run(caller), "")
+        self.assertEqual(len(kept), 2)
+
+    async def test_peer_that_goes_away_in_a_message(self) -> None:
+        """It is sent nothing more, and what is sent is closed."""
+        sent: list[bytes] = []
+        closed: list[bool] = []
+
+        class Gone:
+            """gRPC's context of a call whose peer has gone."""
+
+            async def write(self, data: bytes) -> None:
+                """Refuse it."""
+                sent.append(data)
+                raise grpc.aio.InternalError("gone")
+
+        async def lists() -> AsyncIterator[bytes]:
+            try:
+                for _ in range(9):
+                    yield b"list"
+            finally:
+                closed.append(True)
+
+        loop = loop_of(reactor)
+        await soon(deferred_from(self.server()._send(lists(), Gone(), loop), loop))
+        self.assertEqual((sent, closed), ([b"list"], [True]))
+
+    async def test_sockets_are_kept_from_children(self) -> None:
+        """The socket on which it listens is among those that a forked scanner does not get."""
+        server = self.server()
+        await soon(server.listen())
+        names = []
+        for descriptor in GRPC.descriptors():
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as found:
+                names.append(found.getsockname())
+        self.assertIn(server.place, names)
 
 
 class TakenTests(ServerCase):

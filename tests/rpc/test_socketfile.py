@@ -91,6 +91,18 @@ class ClaimTests(SocketFileCase):
         self.addCleanup(file.release)
         self.assertTrue(file.is_bound())
 
+    def test_lock_is_kept_from_children(self) -> None:
+        """A child would hold the lock for as long as it lives."""
+        kept: list[SocketFile] = []
+        self.patch(socketfile, "keep_from_children", kept.append)
+        file = SocketFile(self.path)
+        self.addCleanup(file.release)
+        self.assertEqual(kept, [file])
+        self.assertEqual(tuple(file.descriptors()), ())
+        file.claim()
+        (lock,) = file.descriptors()
+        self.assertEqual(os.readlink(f"/proc/self/fd/{lock}"), file.private)
+
     def test_claim_again(self) -> None:
         """Claiming anew starts over."""
         file = self.claimed()
