@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-import syslog
 import threading
 import warnings
 from typing import Any
@@ -48,21 +47,6 @@ class Talks(WatchingScanner):
         tree = DeviceTree()
         tree.add_device("thing", "thing-0", DeviceInfo(HEALTHY))
         return tree
-
-
-class TalksToSyslog(Talks):
-    """The same, and syslog is the file `path`."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        prefixes: list[str] = []
-
-        def send(priority: int, text: str) -> None:
-            with open(path, "a", encoding="utf-8") as file:
-                file.write(f"{prefixes[-1]} {priority} {text}\n")
-
-        syslog.openlog = lambda prefix, *_: prefixes.append(prefix)  # type: ignore[assignment]
-        syslog.syslog = send  # type: ignore[assignment]
 
 
 def observer() -> Any:

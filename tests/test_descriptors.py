@@ -52,7 +52,7 @@ class DescriptorWatchTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Begin to look, a second ago."""
         self.clock = Clock()
-        self.watch = DescriptorWatch(Reserve(), self.clock)
+        self.watch = DescriptorWatch(self.clock)
         self.watch.startService()
         self.addCleanup(lambda: self.watch.running and self.watch.stopService())
 

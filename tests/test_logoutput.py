@@ -1,32 +1,20 @@
-"""Tests for `twistdp.logs.output`."""
+"""Tests for `twistdp.logs.output` and `twistdp.logs.files`."""
 
-import builtins
 import contextlib
 import errno
 import os
 import stat
-import syslog
 import time
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
-from twisted.logger import Logger, LogLevel
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.helpers import no_descriptors, temporary_directory, tmpfs
+from tests.helpers import temporary_directory, tmpfs
 from tests.logs import Kept
-from twistdp.descriptors import Reserve
 from twistdp.errors import Untrusted
-from twistdp.logs.files import RotatingFile
-from twistdp.logs.format import as_json, as_text
-from twistdp.logs.output import (
-    FileOutput,
-    Observer,
-    Output,
-    StreamOutput,
-    SyslogOutput,
-    is_journal,
-)
+from twistdp.logs.format import as_text
+from twistdp.logs.output import FileOutput, Observer, StreamOutput, is_journal
 
 
 class Broken:
@@ -38,10 +26,6 @@ class Broken:
     def write(self, severity: str, text: str) -> None:
         """Fail."""
         raise self.error
-
-
-def _raise(error: Exception) -> NoReturn:
-    raise error
 
 
 class ObserverTests(SynchronousTestCase):
@@ -226,67 +210,16 @@ class FileTests(SynchronousTestCase):
         """Before it is opened, and after it is closed, there is no file and no error."""
         output = FileOutput(self.path)
         output.write("I", "x")
-        output.rotate()
         output.close()
         self.assertEqual(os.listdir(self.directory), [])
 
-    def test_rotate(self) -> None:
-        """The file gets a number, and a new one goes on."""
-        output = self.opened()
-        for text in ("one", "two", "three"):
-            output.write("I", text)
-            output.rotate()
-        output.write("I", "four")
-        self.assertEqual(
-            [self.read(suffix) for suffix in ("", ".1", ".2", ".3")],
-            ["four\n", "three\n", "two\n", "one\n"],
-        )
-
-    def test_rotation_that_fails(self) -> None:
-        """While a rotation fails, lines go to the file that there is."""
-        output = self.opened()
-
-        def full(*_: object) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        rename = self.patch(os, "rename", full)
-        self.patch(RotatingFile, "shouldRotate", lambda file: file.size > 0)
-        for text in ("one", "two"):
-            output.write("I", text)
-        self.assertRaises(OSError, output.rotate)
-        self.assertEqual(self.read(), "one\ntwo\n")
-        rename.restore()
-        output.write("I", "three")
-        self.assertEqual([self.read(suffix) for suffix in ("", ".1")], ["three\n", "one\ntwo\n"])
-
-    def test_no_file_after_a_rotation(self) -> None:
-        """Where a rotation could not make the new file, it is made as soon as it can be."""
+    def test_cut_from_outside(self) -> None:
+        """What cuts the file to nothing, as copytruncate of logrotate, leaves no hole in it."""
         output = self.opened()
         output.write("I", "one")
-        full = self.patch(builtins, "open", lambda *_: _raise(OSError(errno.ENOSPC, "full")))
-        self.assertRaises(OSError, output.rotate)
-        self.assertRaises(OSError, output.write, "I", "two")
-        full.restore()
-        output.write("I", "three")
-        self.assertEqual([self.read(suffix) for suffix in ("", ".1")], ["three\n", "one\n"])
-
-    def test_rotation_without_a_descriptor(self) -> None:
-        """The reserve lets a rotation see the old files, which it would overwrite otherwise."""
-        reserve = Reserve()
-        reserve.take()
-        self.addCleanup(reserve.release)
-        output = FileOutput(self.path, reserve=reserve)
-        output.open()
-        self.addCleanup(output.close)
-        output.write("I", "one")
-        output.rotate()
+        os.truncate(self.path, 0)
         output.write("I", "two")
-        with no_descriptors():
-            output.rotate()
-            output.write("I", "three")
-        self.assertEqual(
-            [self.read(suffix) for suffix in ("", ".1", ".2")], ["three\n", "two\n", "one\n"]
-        )
+        self.assertEqual(self.read(), "two\n")
 
     def test_full_disk(self) -> None:
         """On a full disk a line is there as a whole or not at all, and goes on when it can."""
@@ -302,20 +235,16 @@ class FileTests(SynchronousTestCase):
             whole = self.read().splitlines()
             self.assertEqual(whole, lines[: len(whole)])
             self.assertGreater(len(whole), 10)
-            output.rotate()
-            os.unlink(f"{self.path}.1")
+            os.truncate(self.path, 0)
             output.write("I", "after")
             self.assertEqual(self.read(), "after\n")
             output.close()
 
     def test_mode(self) -> None:
-        """The umask at the beginning decides, also after a rotation under another one."""
+        """The umask that is given decides, or else the process's."""
         for given, process, expected in ((None, 0o022, 0o644), (0o027, 0o077, 0o640)):
             self.addCleanup(os.umask, os.umask(process))
-            output = self.opened(umask=given)
-            self.assertEqual(self.mode(), expected)
-            os.umask(0o077)
-            output.rotate()
+            self.opened(umask=given)
             self.assertEqual(self.mode(), expected)
             os.unlink(self.path)
 
@@ -323,9 +252,7 @@ class FileTests(SynchronousTestCase):
         """A file that exists keeps its mode."""
         with open(self.path, "w", encoding="ascii"):
             os.chmod(self.path, 0o604)
-        output = self.opened(umask=0o077)
-        self.assertEqual(self.mode(), 0o604)
-        output.rotate()
+        self.opened(umask=0o077)
         self.assertEqual(self.mode(), 0o604)
 
     def test_relative_path(self) -> None:
@@ -340,71 +267,104 @@ class FileTests(SynchronousTestCase):
         """A file that cannot be opened is an OSError."""
         self.assertRaises(OSError, self.opened, os.path.join(self.directory, "absent", "a.log"))
 
-    def test_link(self) -> None:
-        """A link is followed, as one to /dev/stdout, also to a file that is not there yet."""
-        os.symlink("b.log", self.path)
+    def test_device(self) -> None:
+        """A device such as ``/dev/null`` takes lines too, and keeps its mode."""
+        before = os.stat(os.devnull).st_mode
+        self.opened(os.devnull, umask=0o077).write("I", "x")
+        self.assertEqual(os.stat(os.devnull).st_mode, before)
+
+    def test_directory_that_is_a_link(self) -> None:
+        """Directories on the way may be links, if only root and we can change them."""
+        os.symlink(self.directory, os.path.join(self.directory, "d"))
+        self.opened(os.path.join(self.directory, "d", "a.log")).write("I", "x")
+        self.assertEqual(self.read(), "x\n")
+
+    def test_sticky_directory(self) -> None:
+        """In a directory as ``/tmp`` a file of ours is safe."""
+        os.chmod(self.directory, 0o1777)
         for _ in range(2):
             self.opened().write("I", "x")
         self.assertEqual(self.read(), "x\nx\n")
 
-    def test_link_that_others_may_change(self) -> None:
-        """A link that somebody else may have made is not followed, and its target is kept."""
-        victim = os.path.join(self.directory, "victim")
-        os.mkdir(os.path.join(self.directory, "x"))
-        path = os.path.join(self.directory, "x", "a.log")
-        os.symlink(victim, path)
-        os.chmod(os.path.dirname(path), 0o777)
-        self.assertRaises(Untrusted, self.opened, path)
-        self.assertFalse(os.path.exists(victim))
 
-
-class SyslogTests(SynchronousTestCase):
-    """`SyslogOutput`"""
+class ForeignFileTests(SynchronousTestCase):
+    """`FileOutput`, where somebody else may have prepared something."""
 
     def setUp(self) -> None:
-        """Keep what would go to syslog."""
-        self.opened: list[tuple[object, ...]] = []
-        self.sent: list[tuple[int, str]] = []
-        self.patch(syslog, "openlog", lambda *arguments: self.opened.append(arguments))
-        self.patch(syslog, "syslog", lambda *arguments: self.sent.append(arguments))
+        """Make a directory, with a file in it that is worth more than a log."""
+        self.directory = temporary_directory(self)
+        self.victim = os.path.join(self.directory, "victim")
+        with open(self.victim, "w", encoding="ascii") as file:
+            file.write("precious")
+        self.place = os.path.join(self.directory, "place")
+        os.mkdir(self.place)
+        self.path = os.path.join(self.place, "a.log")
 
-    def observer(self) -> Observer:
-        """An observer that writes to syslog without headers."""
-        output: Output = SyslogOutput("prefix")
-        return Observer(output, partial(as_text, headers=False))
+    def refused(self, path: str = "") -> str:
+        """Why the file is refused; nothing has been made or written."""
+        before = sorted(os.listdir(self.place))
+        text = str(self.assertRaises(Untrusted, FileOutput(path or self.path).open))
+        self.assertEqual(sorted(os.listdir(self.place)), before)
+        with open(self.victim, encoding="ascii") as file:
+            self.assertEqual(file.read(), "precious")
+        return text
 
-    def test_priorities(self) -> None:
-        """The severity is the priority, and there is no header."""
-        log = Logger(observer=self.observer())
-        log.info("i {x}", x=1, y=2)
-        log.warn("w")
-        log.error("e")
-        log.emit(LogLevel.critical, "f", log_severity="F")
-        self.assertEqual(
-            self.sent,
-            [
-                (syslog.LOG_INFO, "i 1 y=2"),
-                (syslog.LOG_WARNING, "w"),
-                (syslog.LOG_ERR, "e"),
-                (syslog.LOG_CRIT, "f"),
-            ],
-        )
+    def test_link(self) -> None:
+        """A file that is a link is not followed, wherever it leads and whosever it is."""
+        for target in (self.victim, "absent", "/dev/null"):
+            os.symlink(target, self.path)
+            self.assertIn("it is a link", self.refused())
+            os.unlink(self.path)
 
-    def test_opened_once(self) -> None:
-        """The prefix is told once, by the first event."""
-        observer = self.observer()
-        self.assertEqual(self.opened, [])
-        for _ in range(2):
-            observer({"log_format": "x"})
-        self.assertEqual(self.opened, [("prefix", 0, syslog.LOG_USER)])
+    def test_directories(self) -> None:
+        """Each directory on the way is one in which nobody else may write, also behind a link."""
+        os.chmod(self.place, 0o777)
+        os.symlink("place", os.path.join(self.directory, "d"))
+        os.mkdir(os.path.join(self.place, "below"))
+        for path in ("place/a.log", "place/below/a.log", "d/a.log"):
+            text = self.refused(os.path.join(self.directory, path))
+            self.assertIn(f"others may write in {self.place} ", text)
 
-    def test_lines(self) -> None:
-        """Each line is a message of its own, and has nothing that syslog refuses."""
-        self.observer()({"log_format": "a\x00\nb\udc80"})
-        self.assertEqual(self.sent, [(syslog.LOG_INFO, "a\\x00"), (syslog.LOG_INFO, "\tb\\x80")])
+    def test_link_of_somebody_else(self) -> None:
+        """A directory that somebody else's link leads to is refused by the link's name."""
+        if os.geteuid() != 0:
+            raise SkipTest("needs root to give a link away")
+        os.chmod(self.directory, 0o1777)
+        link = os.path.join(self.directory, "d")
+        os.symlink("place", link)
+        os.lchown(link, 12345, -1)
+        self.assertIn(f"{link} belongs to user 12345", self.refused(os.path.join(link, "a.log")))
 
-    def test_json(self) -> None:
-        """JSON is one message."""
-        Observer(SyslogOutput(""), as_json)({"log_format": "a\nb\udc80"})
-        ((_, text),) = self.sent
-        self.assertIn('"msg":"a\\nb\\udc80"', text)
+    def test_file_of_somebody_else(self) -> None:
+        """What somebody else has put in a directory as ``/tmp`` is not written to."""
+        if os.geteuid() != 0:
+            raise SkipTest("needs root to give a file away")
+        os.chmod(self.place, 0o1777)
+        with open(self.path, "w", encoding="ascii"):
+            os.chown(self.path, 12345, -1)
+        self.assertIn("it is user 12345's", self.refused())
+
+    def test_second_name(self) -> None:
+        """Nor is a file of ours that has a second name there."""
+        os.link(self.victim, self.path)
+        self.assertIn("another name", self.refused())
+
+    def test_fifo(self) -> None:
+        """A FIFO is refused, and nothing waits for its reader."""
+        os.mkfifo(self.path)
+        reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        self.assertIn("neither a regular file", self.refused())
+
+    def test_appears_meanwhile(self) -> None:
+        """What appears between the check and the opening is not taken."""
+        self.patch(os.path, "lexists", lambda _: False)
+        os.symlink(self.victim, self.path)
+        self.assertRaises(FileExistsError, FileOutput(self.path).open)
+
+    def test_no_descriptor_is_left(self) -> None:
+        """A file that is refused is not left open."""
+        os.link(self.victim, self.path)
+        before = os.listdir("/proc/self/fd")
+        self.refused()
+        self.assertEqual(os.listdir("/proc/self/fd"), before)

@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import warnings
-from functools import partial
 from typing import Any
 
 from twisted.application.service import Application, IServiceCollection, MultiService, Service
@@ -18,9 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.helpers import temporary_directory
 from tests.logs import HEADER
 from twistdp import klog
-from twistdp.descriptors import Reserve
 from twistdp.logs import service as logs_service
-from twistdp.logs.output import FileOutput, StreamOutput, SyslogOutput
+from twistdp.logs.output import FileOutput, StreamOutput
 from twistdp.logs.service import LESS, MORE, LoggedService, LogOptions, output_for
 
 
@@ -46,8 +44,24 @@ class OutputTests(SynchronousTestCase):
 
     def test_stdout(self) -> None:
         """In the foreground it is standard output, unless a file is named."""
-        for options in ({"nodaemon": 1}, {"nodaemon": 1, "logfile": "-"}, {}):
-            self.assertIsInstance(output_for(options, Reserve()), StreamOutput, options)
+        for options in (
+            {"nodaemon": 1},
+            {"nodaemon": 1, "logfile": "-"},
+            {"nodaemon": 1, "logfile": "/dev/stdout"},
+            {},
+        ):
+            self.assertIsInstance(output_for(options), StreamOutput, options)
+
+    def test_stderr(self) -> None:
+        """``/dev/stderr`` stands for standard error, wherever that leads."""
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        with open(writer, "w", encoding="utf-8") as stream:
+            self.patch(sys, "stderr", stream)
+            output = output_for({"nodaemon": 1, "logfile": "/dev/stderr"})
+            assert output is not None
+            output.write("E", "x")
+        self.assertEqual(os.read(reader, 100), b"x\n")
 
     def test_file(self) -> None:
         """A file that is named, and twistd.log for a daemon, in the current directory."""
@@ -56,20 +70,13 @@ class OutputTests(SynchronousTestCase):
             ({"nodaemon": 0, "logfile": "a.log"}, "a.log"),
             ({"nodaemon": 0, "logfile": None}, "twistd.log"),
         ):
-            output = output_for(options, Reserve())
+            output = output_for(options)
             assert isinstance(output, FileOutput), options
             self.assertEqual(output.path, os.path.abspath(name))
 
-    def test_syslog(self) -> None:
-        """--syslog comes before --logfile, as with twistd."""
-        options = {"syslog": 1, "logfile": "a.log", "prefix": "x"}
-        self.assertIsInstance(output_for(options, Reserve()), SyslogOutput)
-
     def test_logger(self) -> None:
         """A --logger comes before everything."""
-        self.assertIsNone(
-            output_for({"logger": object(), "syslog": 1, "logfile": "a.log"}, Reserve())
-        )
+        self.assertIsNone(output_for({"logger": object(), "logfile": "a.log"}))
 
 
 class OptionsTests(SynchronousTestCase):
@@ -83,14 +90,19 @@ class OptionsTests(SynchronousTestCase):
 
     def test_daemon_without_stdout(self) -> None:
         """A daemon that is to log to stdout is refused, before anything starts."""
-        error = self.assertRaises(UsageError, self.check, nodaemon=0, logfile="-")
-        self.assertIn("--logfile=-", str(error))
+        for path in ("-", "/dev/stdout", "/dev/stderr"):
+            error = self.assertRaises(UsageError, self.check, nodaemon=0, logfile=path)
+            self.assertIn(f"--logfile={path}: a daemon has no", str(error))
+
+    def test_syslog(self) -> None:
+        """--syslog is refused, with what to do instead."""
+        error = self.assertRaises(UsageError, self.check, nodaemon=0, logfile="-", syslog=1)
+        self.assertRegex(str(error), "^--syslog: .*stdout")
 
     def test_allowed(self) -> None:
         """All else that twistd takes is fine."""
         self.check(nodaemon=1, logfile="-")
         self.check(nodaemon=0, debug=True, logfile="-")
-        self.check(nodaemon=0, logfile="-", syslog=1)
         self.check(nodaemon=0, logfile="a.log")
 
 
@@ -132,15 +144,19 @@ class ServiceTestCase(SynchronousTestCase):
 class ObserverTests(ServiceTestCase):
     """The application logs through the service."""
 
-    def test_a_link_that_others_may_change(self) -> None:
-        """Such a log file ends the process with one line."""
+    def test_a_place_that_others_may_change(self) -> None:
+        """Such a log file ends the process with one line; also a daemon's default one."""
         directory = temporary_directory(self)
-        path = os.path.join(directory, "a.log")
-        os.symlink("victim", path)
         os.chmod(directory, 0o777)
-        ended = self.assertRaises(SystemExit, self.application, nodaemon=0, logfile=path)
-        self.assertIn(f"deviceplugin: --logfile {path} cannot be trusted: others", str(ended))
-        self.assertFalse(os.path.exists(os.path.join(directory, "victim")))
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(directory)
+        path = os.path.join(os.path.realpath(directory), "twistd.log")
+        for given in (path, None):
+            ended = self.assertRaises(SystemExit, self.application, nodaemon=0, logfile=given)
+            self.assertRegex(
+                str(ended), f"^deviceplugin: --logfile {path}: others may write in .*; chmod"
+            )
+        self.assertEqual(os.listdir(directory), [])
 
     def test_text(self) -> None:
         """By default lines are klog's."""
@@ -154,13 +170,6 @@ class ObserverTests(ServiceTestCase):
     def test_json(self) -> None:
         """Lines can be JSON."""
         self.assertRegex(self.written("--log-format=json"), r'^{"ts":[\d.]+,"caller":.*}\n$')
-
-    def test_syslog(self) -> None:
-        """syslog gets no headers."""
-        service = self.service(syslog=1)
-        form = service._text()
-        assert isinstance(form, partial)
-        self.assertEqual(form.keywords, {"headers": False})
 
     def test_levels(self) -> None:
         """The levels are in force from then on, and not before."""
@@ -272,27 +281,20 @@ class RunningTests(ServiceTestCase):
         self.successResultOf(service.stopService())
         self.assertEqual([signal.getsignal(number) for number in numbers], before)
 
-    def test_rotate(self) -> None:
-        """SIGUSR1 rotates the file, as with twistd."""
-        path = os.path.join(temporary_directory(self), "a.log")
-        service = self.running(logfile=path)
-        service.setServiceParent(Application("test"))
-        signal.raise_signal(signal.SIGUSR1)
-        self.assertFalse(os.path.exists(f"{path}.1"))
-        self.reactor.turn()
-        self.assertTrue(os.path.exists(f"{path}.1"))
-        assert isinstance(service._output, FileOutput)
-        service._output.close()
-
     def test_user_signals_end_nothing(self) -> None:
-        """Without a file to rotate SIGUSR1 is answered in the log, and SIGUSR2 always is."""
-        self.running()
+        """SIGUSR1 and SIGUSR2 are answered in the log, and leave its file alone."""
+        directory = temporary_directory(self)
+        service = self.running(logfile=os.path.join(directory, "a.log"))
+        service.setServiceParent(Application("test"))
+        assert isinstance(service._output, FileOutput)
+        self.addCleanup(service._output.close)
         said: list[Any] = []
         self.patch(klog, "info", said.append)
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             signal.raise_signal(number)
             self.reactor.turn()
-            self.assertIn("SIGUSR2 changes nothing", said.pop())
+            self.assertIn("SIGUSR1 and SIGUSR2 change nothing", said.pop())
+        self.assertEqual(os.listdir(directory), ["a.log"])
 
     def test_others_signal(self) -> None:
         """SIGUSR1 stays with whoever has taken it."""

@@ -61,8 +61,8 @@ class Reserve:
 class DescriptorWatch(Service):
     """Logs that the process has no descriptor left, who holds them, and when that is over."""
 
-    def __init__(self, reserve: Reserve, reactor: Any) -> None:
-        self._reserve = reserve
+    def __init__(self, reactor: Any) -> None:
+        self._reserve = Reserve()
         self._reactor = reactor
         self._timer: IDelayedCall | None = None
         self._exhausted = False

@@ -1,6 +1,5 @@
 """All that happens in a soak, and how often."""
 
-import glob
 from typing import Any
 
 from twisted.internet.defer import DeferredList
@@ -74,8 +73,7 @@ async def _run(bench: Bench, seconds: float) -> None:
 
 def _read_log(bench: Bench) -> None:
     """A stack in the log is a bug, whatever else it looks like."""
-    for path in glob.glob(f"{bench.log}*"):  # it is rotated
-        with open(path, encoding="utf-8") as file:
-            for line in file:
-                if "Traceback (most recent call last)" in line or "Unhandled" in line:
-                    bench.problem(f"the plugin's log: {line.strip()}")
+    with open(bench.log, encoding="utf-8") as file:
+        for line in file:
+            if "Traceback (most recent call last)" in line or "Unhandled" in line:
+                bench.problem(f"the plugin's log: {line.strip()}")

@@ -3,13 +3,11 @@
 import errno
 import os
 import select
+import stat
 from contextlib import suppress
-from typing import Any
 
-from twisted.python.logfile import LogFile
-from twisted.python.threadable import synchronize
-
-from twistdp.descriptors import Reserve
+from twistdp.errors import Untrusted
+from twistdp.trust import check_path
 
 PATIENCE = 0.1
 """Seconds that a reader, who has read all so far, is waited for."""
@@ -53,41 +51,61 @@ class Pipe:
         self._patience = PATIENCE
 
 
-class RotatingFile(LogFile):
-    """Twisted's, for disks that may be full and processes that may have no descriptor left.
+class AppendedFile:
+    """Appends lines to the regular file or character device `path`, and to nothing else.
 
-    A line is there as a whole or not at all.  A rotation that fails is tried again with the next
-    line, which goes to the file that there is.  It has the `reserve`, since it would overwrite old
-    files that it cannot list.
+    Only root and ourselves may decide what `path` leads to: its directories are checked as
+    `twistdp.trust` says, and may be links; the file itself may not be one, has a single name, and
+    belongs to root or to us.  A file that does not exist is made with the mode that `umask`
+    leaves; None means the process's umask.  The file may be cut to nothing at any time.
+
+    Raises OSError if it cannot be opened, and `Untrusted`.
     """
 
-    def __init__(self, name: str, directory: str, mode: int | None, reserve: Reserve) -> None:
-        super().__init__(name, directory, defaultMode=mode)
-        self._reserve = reserve
+    def __init__(self, path: str, umask: int | None = None) -> None:
+        flags = _APPENDING
+        check_path(os.path.dirname(path))
+        if not os.path.lexists(path):
+            flags |= os.O_CREAT | os.O_EXCL  # what somebody else has made by then is not taken
+        try:
+            self._fd = os.open(path, flags, 0o666)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise _refused(path, "a link") from None
+            raise
+        try:
+            _check_opened(self._fd, path)
+            if flags & os.O_CREAT and umask is not None:
+                os.fchmod(self._fd, 0o666 & ~umask)
+        except BaseException:
+            self.close()
+            raise
 
     def write(self, data: bytes) -> None:
         """Append; raises OSError, and then the file is as it was."""
-        if self._file.closed:
-            self._openFile()
-        if self.shouldRotate():
-            with suppress(OSError):
-                self.rotate()
-        written = self._file.write(data)
+        written = os.write(self._fd, data)
         if written < len(data):
             with suppress(OSError):
-                self._file.truncate(self.size)
-            self._file.seek(0, os.SEEK_END)
+                os.ftruncate(self._fd, max(0, os.fstat(self._fd).st_size - written))
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self.size += written
 
-    def rotate(self) -> Any:
-        """Rename the file and begin another; raises OSError."""
-        with self._reserve.spent():
-            try:
-                super().rotate()
-            finally:
-                if self._file.closed:
-                    self._openFile()
+    def close(self) -> None:
+        """Write no more."""
+        os.close(self._fd)
 
 
-synchronize(RotatingFile)
+_APPENDING = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def _check_opened(fd: int, path: str) -> None:
+    found = os.fstat(fd)
+    if found.st_uid not in (0, os.geteuid()):
+        raise _refused(path, f"user {found.st_uid}'s")
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISCHR(found.st_mode)):
+        raise _refused(path, "neither a regular file nor a character device")
+    if found.st_nlink > 1:
+        raise _refused(path, "a file that has another name too")
+
+
+def _refused(path: str, what: str) -> Untrusted:
+    return Untrusted(path, f"it is {what}", "name another log file, or remove it")

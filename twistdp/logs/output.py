@@ -1,31 +1,23 @@
-"""Where log lines go: a stream, a file that rotates, or syslog.
+"""Where log lines go: a stream, which may be the journal's, or a file.
 
 The log must not stop the work that it tells of.  What cannot be written, because a disk is full or
 nobody reads a pipe, is lost, and how much was lost is the next thing that is written.
 """
 
 import os
-import syslog
 from collections.abc import Callable
-from contextlib import suppress
 from threading import RLock
 from typing import Any, Protocol
 
 from twisted.logger import ILogObserver
 from zope.interface import implementer
 
-from twistdp.descriptors import Reserve
 from twistdp.klog import shown
-from twistdp.logs.files import Pipe, RotatingFile
+from twistdp.logs.files import AppendedFile, Pipe
 from twistdp.logs.record import Record, caller_of, complaint, level_of, lost, record_of
-from twistdp.trust import check_path
 
-PRIORITIES = {
-    "I": syslog.LOG_INFO,
-    "W": syslog.LOG_WARNING,
-    "E": syslog.LOG_ERR,
-    "F": syslog.LOG_CRIT,
-}
+PRIORITIES = {"I": 6, "W": 4, "E": 3, "F": 2}
+"""What sd-daemon(3) calls severities."""
 
 
 class Output(Protocol):
@@ -63,67 +55,31 @@ def is_journal(fd: int) -> bool:
 
 
 class FileOutput:
-    """Writes to the file `path`.
+    """Writes to the file `path`; see `AppendedFile` for what may be one, and for `umask`."""
 
-    A file that does not exist is made, and made again by every rotation, with the mode that
-    `umask` leaves; None means the process's umask when it is opened.
-    """
-
-    def __init__(self, path: str, umask: int | None = None, reserve: Reserve | None = None) -> None:
+    def __init__(self, path: str, umask: int | None = None) -> None:
         self.path = os.path.abspath(path)
         self._umask = umask
-        self._reserve = reserve or Reserve()
-        self._file: RotatingFile | None = None
+        self._file: AppendedFile | None = None
 
     def open(self) -> None:
-        """Open the file.  Raises OSError, and `Untrusted` for a link of somebody else's.
+        """Open the file; raises OSError and `Untrusted`.
 
         To be done when twistd would do it: before it forks, changes its directory or gives up
         its rights, and while what is wrong can still be told on stderr.
         """
-        if os.path.islink(self.path):  # as to /dev/stdout; where others may write, to anything
-            with suppress(FileNotFoundError):
-                check_path(self.path)
-        mode = None
-        if not os.path.exists(self.path):
-            if self._umask is None:  # which cannot be read without being changed for a moment
-                os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
-            else:
-                mode = 0o666 & ~self._umask
-        directory, name = os.path.split(self.path)
-        self._file = RotatingFile(name, directory, mode, self._reserve)
+        self._file = AppendedFile(self.path, self._umask)
 
     def write(self, severity: str, text: str) -> None:
         """See `Output`."""
         if self._file is not None:
             self._file.write(f"{text}\n".encode("utf-8", "backslashreplace"))
 
-    def rotate(self) -> None:
-        """Rename the file to one that ends in ``.1``, older ones to ``.2`` and so on."""
-        if self._file is not None:
-            self._file.rotate()
-
     def close(self) -> None:
         """Write no more."""
         if self._file is not None:
             self._file.close()
             self._file = None
-
-
-class SyslogOutput:
-    """Writes to syslog; an event's severity is the priority of its lines."""
-
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-        self._opened = False
-
-    def write(self, severity: str, text: str) -> None:
-        """See `Output`."""
-        if not self._opened:
-            syslog.openlog(self._prefix, 0, syslog.LOG_USER)
-            self._opened = True
-        for line in text.splitlines():
-            syslog.syslog(PRIORITIES[severity], line.encode("utf-8", "backslashreplace").decode())
 
 
 @implementer(ILogObserver)

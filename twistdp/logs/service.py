@@ -16,18 +16,11 @@ from twisted.python import usage
 from twisted.python.components import Componentized
 
 import twistdp.klog as klog
-from twistdp.descriptors import DescriptorWatch, Reserve
+from twistdp.descriptors import DescriptorWatch
 from twistdp.errors import Untrusted
 from twistdp.logs.bridge import Bridge
 from twistdp.logs.format import as_json, as_text
-from twistdp.logs.output import (
-    FileOutput,
-    Observer,
-    Output,
-    StreamOutput,
-    SyslogOutput,
-    is_journal,
-)
+from twistdp.logs.output import FileOutput, Observer, Output, StreamOutput, is_journal
 from twistdp.suggestions import meant
 
 MORE = signal.SIGRTMIN + 1
@@ -107,44 +100,55 @@ class LogOptions(usage.Options):
     def postOptions(self) -> None:
         """Check what twistd itself is told about logging."""
         twistd: Mapping[str, Any] = self.parent or {}
+        if twistd.get("syslog"):
+            raise usage.UsageError(
+                "--syslog: the log does not go there; leave it out and run with -n: the journal "
+                "or the container's runtime takes what is written to stdout"
+            )
         daemon = not (twistd.get("nodaemon", True) or twistd.get("debug"))
-        if daemon and twistd.get("logfile") == "-" and not twistd.get("syslog"):
-            raise usage.UsageError("--logfile=-: a daemon has no stdout; add -n, or name a file")
+        path = twistd.get("logfile")
+        if daemon and path in _STREAMS:
+            raise usage.UsageError(
+                f"--logfile={path}: a daemon has no {_STREAMS[path]}; add -n, or name a file"
+            )
 
 
-def output_for(twistd: Mapping[str, Any], reserve: Reserve) -> Output | None:
+_STREAMS = {"-": "stdout", "/dev/stdout": "stdout", "/dev/stderr": "stderr"}
+"""Names of files that stand for a stream of this process."""
+
+
+def output_for(twistd: Mapping[str, Any]) -> Output | None:
     """Where twistd, with these options, would log to; None if it has a ``--logger``.
 
-    Nothing is opened yet.  A file has the `reserve` when it rotates.
+    Nothing is opened yet.
     """
     if twistd.get("logger"):
         return None
-    if twistd.get("syslog"):
-        return SyslogOutput(twistd.get("prefix") or "")
     path = twistd.get("logfile")
-    if path == "-" or (not path and twistd.get("nodaemon", True)):
-        return StreamOutput(sys.stdout, priorities=is_journal(sys.stdout.fileno()))
-    return FileOutput(path or "twistd.log", twistd.get("umask"), reserve)
+    if not path:
+        path = "-" if twistd.get("nodaemon", True) else "twistd.log"
+    if path in _STREAMS:
+        stream = getattr(sys, _STREAMS[path])
+        return StreamOutput(stream, priorities=is_journal(stream.fileno()))
+    return FileOutput(path, twistd.get("umask"))
 
 
 class LoggedService(MultiService):
     """The services of a process, and its log.
 
     An application that it is added to logs through it, unless twistd was given a ``--logger``.
-    While it runs, Python's loggers and warnings are a part of the log, signals change the level
-    and rotate the file, and it is said when the process has no descriptor left.  SIGUSR1 and
-    SIGUSR2 end nothing.  SIGHUP, which
-    administrators send to services to have options read again, is answered in the log instead of
-    ending the process, unless it would tell of the end of the process's terminal.
+    While it runs, Python's loggers and warnings are a part of the log, signals change the level,
+    and it is said when the process has no descriptor left.  SIGUSR1, SIGUSR2 and SIGHUP, which
+    administrators send to services to have files rotated or options read again, are answered in
+    the log instead of ending the process, unless SIGHUP would tell of the end of its terminal.
     """
 
     def __init__(self, options: LogOptions, reactor: Any) -> None:
         super().__init__()
         self._settings = options.log
         self._reactor = reactor
-        reserve = Reserve()
-        DescriptorWatch(reserve, reactor).setServiceParent(self)
-        self._output = output_for(options.parent or {}, reserve)
+        DescriptorWatch(reactor).setServiceParent(self)
+        self._output = output_for(options.parent or {})
         self._bridge = Bridge()
         self._handlers: dict[int, Any] = {}
 
@@ -157,7 +161,8 @@ class LoggedService(MultiService):
         klog.set_level(self._settings.level)
         klog.set_vmodule(self._settings.vmodule)
         if self._output is not None and isinstance(parent, Componentized):
-            form = as_json if self._settings.json else self._text()
+            text = partial(as_text, headers=self._settings.headers)
+            form: Callable[..., str] = as_json if self._settings.json else text
             if isinstance(self._output, FileOutput):
                 _open(self._output)
             parent.setComponent(ILogObserver, Observer(self._output, form))
@@ -168,11 +173,9 @@ class LoggedService(MultiService):
         self._bridge.install()
         self._on_signal(MORE, lambda: _change_level(1))
         self._on_signal(LESS, lambda: _change_level(-1))
-        if not signal.getsignal(signal.SIGUSR1):
-            file = self._output if isinstance(self._output, FileOutput) else None
-            self._on_signal(signal.SIGUSR1, file.rotate if file else _answer_user_signal)
-        if not signal.getsignal(signal.SIGUSR2):
-            self._on_signal(signal.SIGUSR2, _answer_user_signal)
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            if not signal.getsignal(number):
+                self._on_signal(number, _answer_user_signal)
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL and not _has_terminal():
             self._on_signal(signal.SIGHUP, _answer_hangup)
         super().startService()
@@ -188,10 +191,6 @@ class LoggedService(MultiService):
         self._bridge.remove()
         return outcome
 
-    def _text(self) -> Callable[..., str]:
-        headers = self._settings.headers and not isinstance(self._output, SyslogOutput)
-        return partial(as_text, headers=headers)
-
     def _on_signal(self, number: int, action: Callable[[], object]) -> None:
         # In the reactor's turn: a handler may interrupt anything, a log line too.
         self._handlers[number] = signal.signal(
@@ -205,7 +204,9 @@ def _open(output: FileOutput) -> None:
     except OSError as error:
         raise SystemExit(f"deviceplugin: --logfile {output.path}: {error.strerror}") from error
     except Untrusted as error:
-        raise SystemExit(f"deviceplugin: --logfile {error}") from error
+        raise SystemExit(
+            f"deviceplugin: --logfile {output.path}: {error.reason}; {error.mending}"
+        ) from error
 
 
 def _has_terminal() -> bool:
@@ -222,7 +223,10 @@ def _answer_hangup() -> None:
 
 
 def _answer_user_signal() -> None:
-    klog.info("SIGUSR1 rotates a log file, where there is one; SIGUSR2 changes nothing")
+    klog.info(
+        "SIGUSR1 and SIGUSR2 change nothing: rotate a log file from outside, with logrotate's "
+        "copytruncate"
+    )
 
 
 def _change_level(step: int) -> None:
