@@ -72,14 +72,14 @@ class Demo:
         self._number = loopdevices.free_number() if self._real else 0
         self._folder = os.path.join(self._directory, "hardware")
         os.mkdir(self._folder)
+        for number in range(0 if self._real else 3):
+            self._make_file(number)
         self._resource = f"{NAMESPACE}/{'loop' if self._real else 'device'}"
 
     async def run(self) -> None:
         """All steps."""
         kubelet, resource = self._kubelet, self._resource
-        pattern = (
-            "/dev/loop[0-9]*" if self._real else f"/dev/null,/dev/zero,/dev/full,{self._folder}/*"
-        )
+        pattern = "/dev/loop[0-9]*" if self._real else f"{self._folder}/*"
         await self._step("an emulated kubelet starts", kubelet.start)
         print(f"  $ {' '.join(self._command(pattern))}\n")
         await self._step(
@@ -169,11 +169,16 @@ class Demo:
             self._path = self._loop.add(self._number)
             self._plugged = lambda: self._loop.remove(self._number)
         else:
-            self._path = os.path.join(self._folder, "gadget-0")
-            with open(self._path, "w", encoding="ascii"):
-                self._plugged = lambda: os.unlink(self._path)
+            self._path = self._make_file(3)
+            self._plugged = lambda: os.unlink(self._path)
         name = os.path.basename(self._path)
         await self._kubelet.listed(self._resource, before | {name}, STEP_TIMEOUT)
+
+    def _make_file(self, number: int) -> str:
+        """Make a file that plays a device, and return its path."""
+        path = os.path.join(self._folder, f"gadget-{number}")
+        with open(path, "x", encoding="ascii"):
+            return path
 
     async def _unplug(self, after: set[str]) -> str:
         # In threads: the kernel takes its time until the node is gone, and more to return.
