@@ -16,7 +16,18 @@ from twistdp.rpc import leftovers, socketfile
 
 MODULES = (socketfile, leftovers, sharedfile, inotifyfd, descriptors, pyinotify)
 
-CALLS = ("unlink", "rmdir", "mkdir", "link", "chmod", "fchmod", "close", "listdir", "flock")
+CALLS = (
+    "unlink",
+    "rmdir",
+    "mkdir",
+    "link",
+    "chmod",
+    "fchmod",
+    "close",
+    "listdir",
+    "scandir",
+    "flock",
+)
 """What of `os` and `fcntl` may fail."""
 
 Verdict = Callable[[str], OSError | None]
@@ -61,7 +72,7 @@ def failing(verdict: Verdict) -> Iterator[None]:
 
 def read_only(name: str) -> OSError | None:
     """The verdict of a file system that may only be read."""
-    if name in ("close", "listdir", "flock"):
+    if name in ("close", "listdir", "scandir", "flock"):
         return None
     return OSError(errno.EROFS, os.strerror(errno.EROFS))
 

@@ -110,7 +110,7 @@ class Manager(MultiService):
         inotify = inotify_of(self._reactor)
         self._directory = PluginDirectory(self._settings.socket_dir, inotify, self._reactor)
         self._directory.setServiceParent(self)
-        self._remove_leftovers()
+        self._remove_leftovers(report=True)
         self._private = Reactors(self._reactor)
         keep_from_children(self._private)
         begin_keeping(self)
@@ -151,11 +151,13 @@ class Manager(MultiService):
 
     def _ended(self, outcome: object) -> object:
         end_keeping(self)
-        self._remove_leftovers()
+        # What cannot be removed, its server or our start has said.
+        self._remove_leftovers(report=False)
         return outcome
 
-    def _remove_leftovers(self) -> None:
-        remove_leftovers(self._settings.socket_dir, self._settings.private_place)
+    def _remove_leftovers(self, *, report: bool) -> None:
+        settings = self._settings
+        remove_leftovers(settings.socket_dir, settings.private_place, report=report)
 
     def notify(self, tree: DeviceTree) -> None:
         """See `INotifier.notify`."""

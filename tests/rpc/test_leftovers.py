@@ -2,13 +2,16 @@
 
 import os
 import socket
+import subprocess
+from typing import Any
 
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.helpers import temporary_directory
-from twistdp.naming import private_directory
-from twistdp.rpc import remove_leftovers
+from tests.users import ALICE, NEEDS_ROOT, acting_as
+from twistdp.naming import digest, private_directory
+from twistdp.rpc import leftovers, remove_leftovers
 from twistdp.rpc.socketfile import SocketFile
 
 
@@ -104,3 +107,95 @@ class LeftoverTests(SynchronousTestCase):
         with capturedLogs() as events:
             remove_leftovers(path)
         self.assertEqual([event["path"] for event in events], [path])
+
+    def kept(self) -> list[str]:
+        """What the log says when leftovers are removed and nothing may go."""
+        before = sorted(os.listdir(self.directory))
+        with capturedLogs() as events:
+            remove_leftovers(self.directory)
+        self.assertEqual(sorted(os.listdir(self.directory)), before)
+        return [f"{event['path']}: {event['reason']}" for event in events]
+
+    def test_more_than_a_socket(self) -> None:
+        """A private directory has one socket in it; another one is left, however deep it is."""
+        private = f"{self.directory}/.tdp-01234567"
+        os.mkdir(private, 0o700)
+        self.addCleanup(subprocess.run, ["rm", "-rf", private], check=True)  # Python cannot
+        here = os.getcwd()
+        self.addCleanup(os.chdir, here)
+        os.chdir(private)
+        for _ in range(1500):  # deeper than a call may be, and than a path may be long
+            os.mkdir("d")
+            os.chdir("d")
+        os.chdir(here)
+        self.assertEqual(self.kept(), [f"{private}: has 'd' in it"])
+
+    def test_another_mode(self) -> None:
+        """What others may read or write in is none of ours."""
+        private = private_directory(f"{self.directory}/a.sock")
+        os.mkdir(private)
+        os.chmod(private, 0o755)
+        (line,) = self.kept()
+        self.assertIn("mode 0755", line)
+
+    def test_many(self) -> None:
+        """One line, however many there are."""
+        for number in range(50):
+            os.mkdir(f"{self.directory}/.tdp-{number:08x}")
+            os.chmod(f"{self.directory}/.tdp-{number:08x}", 0o777)
+        (line,) = self.kept()
+        self.assertTrue(line.endswith("; 49 more there cannot be removed either"), line)
+
+    def test_untrusted_directory(self) -> None:
+        """Where others may exchange things nothing is removed, and it is said."""
+        self.killed("a.sock")
+        os.chmod(self.directory, 0o777)
+        (line,) = self.kept()
+        self.assertIn("others may write", line)
+
+    def test_huge_directory(self) -> None:
+        """Only so many of its entries are looked at."""
+        self.patch(leftovers, "MOST_ENTRIES", 3)
+        for number in range(20):
+            self.killed(f"{number}.sock")
+        remove_leftovers(self.directory)
+        self.assertGreaterEqual(len(os.listdir(self.directory)), 34)
+
+    def test_exchanged_while_it_is_cleaned(self) -> None:
+        """What is removed is in the directory that was looked at, whatever has its name now."""
+        self.killed("a.sock")
+        live = temporary_directory(self)
+        os.rmdir(live)
+        remove = leftovers._remove
+
+        def exchange(*arguments: Any) -> None:
+            os.rename(self.directory, live)
+            os.mkdir(self.directory)
+            for name in (".tdp-" + digest("a.sock"), "a.sock"):
+                os.mkdir(f"{self.directory}/{name}", 0o700)
+            remove(*arguments)
+
+        self.patch(leftovers, "_remove", exchange)
+        remove_leftovers(self.directory)
+        self.assertEqual(len(os.listdir(self.directory)), 2)
+        self.assertEqual(os.listdir(live), [])
+
+
+class OthersTests(SynchronousTestCase):
+    """Another user, for real, in a sticky directory."""
+
+    skip = NEEDS_ROOT
+
+    def test_private_directory_of_another(self) -> None:
+        """It stays, with all that is in it; one line names the user."""
+        directory = temporary_directory(self)
+        os.chmod(directory, 0o1777)
+        with acting_as(ALICE):
+            os.makedirs(f"{directory}/.tdp-01234567/d")
+            os.chmod(f"{directory}/.tdp-01234567", 0o700)
+        with capturedLogs() as events:
+            remove_leftovers(directory)
+        self.assertTrue(os.path.isdir(f"{directory}/.tdp-01234567/d"))
+        self.assertEqual(
+            [event["reason"] for event in events], [f"it belongs to user {ALICE} and has mode 0700"]
+        )

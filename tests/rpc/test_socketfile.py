@@ -388,6 +388,15 @@ class DeadOwnerTests(SocketFileCase):
         self.owner.wait()
         self.take()
 
+    def test_more_than_a_socket_is_left(self) -> None:
+        """Nothing is removed recursively, though children have the socket."""
+        self.end(reaped=True)
+        private = SocketFile(self.path).private
+        os.makedirs(f"{private}/x/y")
+        self.assertRaises(SocketTaken, SocketFile(self.path).claim)
+        remove_leftovers(self.directory)
+        self.assertTrue(os.path.isdir(f"{private}/x/y"))
+
     def test_leftovers(self) -> None:
         """What it has left is removed."""
         remove_leftovers(self.directory)
@@ -438,8 +447,8 @@ class AttackTests(SocketFileCase):
             os.unlink(file.private)
         self.assertEqual(stat.S_IMODE(os.stat(victim).st_mode), 0o755)
 
-    def test_private_directory_with_a_wrong_mode_and_contents(self) -> None:
-        """What a crash, or nobody knows who, has left in our directory is shut up and removed."""
+    def test_private_directory_of_a_wrong_mode(self) -> None:
+        """Our own is shut to others; of a link in the socket's place the target is kept."""
         file = SocketFile(self.path)
         self.addCleanup(file.release)
         victim = f"{self.directory}/victim"
@@ -447,10 +456,7 @@ class AttackTests(SocketFileCase):
             opened.write("precious")
         for mode in (0o777, 0o000, 0o500):
             os.mkdir(file.private)
-            with open(f"{file.private}/x", "w"):
-                pass
             os.symlink(victim, f"{file.private}/s")
-            os.link(victim, f"{file.private}/y")
             os.chmod(file.private, mode)
             self.bound(file.claim())
             self.assertEqual(os.listdir(file.private), ["s"])
@@ -459,13 +465,19 @@ class AttackTests(SocketFileCase):
         with open(victim) as opened:
             self.assertEqual(opened.read(), "precious")
 
-    def test_directory_in_the_private_directory(self) -> None:
-        """It cannot be ours, and it is kept."""
+    def test_more_than_a_socket_in_the_private_directory(self) -> None:
+        """It cannot be ours, whatever it is, and it is kept."""
         file = SocketFile(self.path)
-        os.makedirs(f"{file.private}/x/y")
-        error = self.assertRaises(SocketTaken, file.claim)
-        self.assertIn("has a directory x in it; remove it", str(error))
-        self.assertTrue(os.path.isdir(f"{file.private}/x/y"))
+        for path in ("x/y", "s/y"):
+            os.makedirs(f"{file.private}/{path}")
+            error = self.assertRaises(SocketTaken, file.claim)
+            self.assertIn(f"has {path[0]!r} in it; remove it", str(error))
+            os.removedirs(f"{file.private}/{path}")
+        os.makedirs(file.private)
+        with open(f"{file.private}/y", "w"):
+            pass
+        self.assertRaises(SocketTaken, file.claim)
+        self.assertEqual(os.listdir(file.private), ["y"])
 
     def test_odd_umask(self) -> None:
         """A umask that would shut us out of what we make, or let others in, has no effect."""

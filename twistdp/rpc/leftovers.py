@@ -3,60 +3,115 @@
 import fcntl
 import os
 import re
-import shutil
-from contextlib import suppress
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
+from typing import Final
 
 from twisted.logger import Logger
 
+from twistdp.errors import Untrusted
 from twistdp.naming import PRIVATE, private_directory
-from twistdp.rpc.socketfile import is_abandoned
+from twistdp.rpc.socketfile import BOUND, empty, is_abandoned
+from twistdp.trust import check_path
 
 _log = Logger()
 
 _PRIVATE = re.compile(re.escape(PRIVATE) + "[0-9a-f]{8}")
 
+MOST_ENTRIES: Final = 5000
+"""So many entries of a directory are looked at: a plugin directory has some hundred."""
 
-def remove_leftovers(directory: str, place: str | None = None) -> None:
+
+def remove_leftovers(directory: str, place: str | None = None, *, report: bool = True) -> None:
     """Remove dead sockets in `directory`, and the private directories that they were bound in.
 
     A server that lives has locked its private directory, also one of another process; it and its
     socket are left alone, as is every socket that was not bound by a `SocketFile`.  `place` is
-    as for `SocketFile`.  Logs what cannot be removed and never raises for it.
+    as for `SocketFile`.  Nothing is removed where others could exchange a part of the path, nor
+    from a private directory that is not ours, has another mode, or holds more than its socket.
+    Never raises for what it leaves, and logs it in one line if it is to `report`.
     """
     where = place or directory
     try:
-        hidden = [name for name in os.listdir(where) if _PRIVATE.fullmatch(name)]
-        names = [os.path.join(directory, name) for name in os.listdir(directory)]
+        with _opened(where) as privates, _opened(directory) as names:
+            left = _remove_all(directory, place, privates, names)
     except FileNotFoundError:
         return
-    except OSError as error:
-        _log.warn("cannot clean {path}: {reason}", path=error.filename, reason=error.strerror)
+    except (OSError, Untrusted) as error:
+        if report:
+            path = getattr(error, "filename", None) or directory
+            reason = getattr(error, "strerror", None) or str(error)
+            _log.warn("cannot clean {path}: {reason}", path=path, reason=reason)
         return
-    sockets = {private_directory(name, place): name for name in names}
+    if left and report:
+        name, reason = left[0]
+        more = f"; {len(left) - 1} more there cannot be removed either" if len(left) > 1 else ""
+        path = os.path.join(where, name)
+        _log.warn("cannot remove {path}: {reason}", path=path, reason=reason + more)
+
+
+@contextmanager
+def _opened(directory: str) -> Iterator[int]:
+    """A directory that is held, so that what is done in it is done nowhere else."""
+    check_path(directory)
+    held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield held
+    finally:
+        os.close(held)
+
+
+def _remove_all(
+    directory: str, place: str | None, privates: int, names: int
+) -> list[tuple[str, str]]:
+    """Remove what is dead; returns what is left, each with the reason."""
+    hidden = [name for name in _listed(privates) if _PRIVATE.fullmatch(name)]
+    if not hidden:
+        return []
+    sockets = {
+        os.path.basename(private_directory(os.path.join(directory, name), place)): name
+        for name in _listed(names)
+    }
+    left = []
     for name in hidden:
-        private = os.path.join(where, name)
         try:
-            _remove(private, sockets.get(private))
+            _remove(name, privates, sockets.get(name), names)
         except BlockingIOError:
             pass  # its server lives
         except OSError as error:
-            _log.warn("cannot remove {path}: {reason}", path=private, reason=error.strerror)
+            left.append((name, error.strerror or str(error)))
+    return left
 
 
-def _remove(private: str, name: str | None) -> None:
+def _listed(directory: int) -> list[str]:
+    with os.scandir(directory) as entries:
+        return [entry.name for entry in islice(entries, MOST_ENTRIES)]
+
+
+def _remove(private: str, privates: int, name: str | None, names: int) -> None:
     """Remove a private directory and the name of its socket; BlockingIOError if it is locked."""
-    lock = os.open(private, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    lock = os.open(private, flags, dir_fd=privates)
     try:
+        found = os.fstat(lock)
+        mode = stat.S_IMODE(found.st_mode)
+        if found.st_uid != os.geteuid() or mode & 0o077:
+            raise PermissionError(0, f"it belongs to user {found.st_uid} and has mode {mode:04o}")
         # A server that is just beginning here finds out: see `SocketFile.claim`.
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if not is_abandoned(os.path.join(private, "s")):
+            if not is_abandoned(f"/proc/self/fd/{lock}/{BOUND}"):
                 raise
         if name is not None:
             with suppress(FileNotFoundError):  # it was killed before the socket was bound
-                if os.path.samestat(os.lstat(name), os.lstat(os.path.join(private, "s"))):
-                    os.unlink(name)
-        shutil.rmtree(private)
+                bound = os.stat(BOUND, dir_fd=lock, follow_symlinks=False)
+                named = os.stat(name, dir_fd=names, follow_symlinks=False)
+                if stat.S_ISSOCK(bound.st_mode) and os.path.samestat(bound, named):
+                    os.unlink(name, dir_fd=names)
+        empty(lock)
+        os.rmdir(private, dir_fd=privates)
     finally:
         os.close(lock)

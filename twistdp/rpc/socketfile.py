@@ -12,16 +12,17 @@ made only where others can neither put a name of theirs in its place nor have do
 import errno
 import fcntl
 import os
-import shutil
 import stat
 from contextlib import suppress
 
 from twistdp.children import keep_from_children
 from twistdp.errors import SocketTaken
+from twistdp.legible import shown
 from twistdp.naming import private_directory
 from twistdp.trust import check_path, peer_of
 
-_BOUND = "s"
+BOUND = "s"
+"""The socket's name in its private directory, where nothing else is."""
 
 
 class SocketFile:
@@ -33,7 +34,7 @@ class SocketFile:
     def __init__(self, path: str, place: str | None = None) -> None:
         self.path = path
         self.private = private_directory(path, place)
-        self.bound = os.path.join(self.private, _BOUND)
+        self.bound = os.path.join(self.private, BOUND)
         self._lock: int | None = None
         keep_from_children(self)
         self._identity: tuple[int, int] | None = None
@@ -57,7 +58,7 @@ class SocketFile:
             if not is_abandoned(self.bound):
                 raise self._taken(self.bound) from None
             # Its lock lives as long as its children: another directory has another lock.
-            shutil.rmtree(self.private)
+            self._discard()
             self._lock = self._take()
         return self.bound
 
@@ -70,7 +71,7 @@ class SocketFile:
         if self.is_published():
             return
         check_path(os.path.dirname(self.path))
-        os.chmod(_BOUND, 0o600, dir_fd=self._lock)
+        os.chmod(BOUND, 0o600, dir_fd=self._lock)
         try:
             self._link()
         except FileExistsError:
@@ -126,8 +127,7 @@ class SocketFile:
         """
         with suppress(FileExistsError):
             os.mkdir(self.private, 0o700)
-        self._check_private()
-        lock = os.open(self.private, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        lock = self._open()
         try:
             # Held as long as the process lives, so a crash frees it.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -140,23 +140,31 @@ class SocketFile:
             raise
         return lock
 
-    def _check_private(self) -> None:
-        """See that the private directory is one that we have made, now or before a crash."""
+    def _discard(self) -> None:
+        """Remove the private directory, whoever has locked it."""
+        private = self._open()
+        try:
+            self._empty(private)
+            os.rmdir(self.private)
+        finally:
+            os.close(private)
+
+    def _open(self) -> int:
+        """Open the private directory, if it is one that we have made, now or before a crash."""
         found = os.lstat(self.private)
         kind = "directory" if stat.S_ISDIR(found.st_mode) else "file or link"
         if kind != "directory" or found.st_uid != os.geteuid():
             raise self._in_the_way(f"is a {kind} of user {found.st_uid}")
         if found.st_mode & 0o700 != 0o700:  # made under an odd umask
             os.chmod(self.private, 0o700)
+        return os.open(self.private, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
     def _empty(self, private: int) -> None:
-        """Remove what is in the open private directory."""
-        for leftover in os.listdir(private):
-            try:
-                with suppress(FileNotFoundError):  # gRPC removes its socket in a thread of its own
-                    os.unlink(leftover, dir_fd=private)
-            except IsADirectoryError as error:
-                raise self._in_the_way(f"has a directory {leftover} in it") from error
+        """Remove the socket in the open private directory."""
+        try:
+            empty(private)
+        except FileExistsError as error:
+            raise self._in_the_way(str(error.strerror)) from error
 
     def _in_the_way(self, what: str) -> SocketTaken:
         return SocketTaken(
@@ -165,7 +173,7 @@ class SocketFile:
 
     def _link(self) -> None:
         try:
-            os.link(_BOUND, self.path, src_dir_fd=self._lock, follow_symlinks=False)
+            os.link(BOUND, self.path, src_dir_fd=self._lock, follow_symlinks=False)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
@@ -202,6 +210,19 @@ class SocketFile:
         return SocketTaken(
             self.path, pid, f"{whose} serves this resource already; waiting until it ends"
         )
+
+
+def empty(private: int) -> None:
+    """Remove the socket in an open private directory.
+
+    Raises FileExistsError if anything else is in it, which is left as it is, and OSError.
+    """
+    with os.scandir(private) as entries:
+        for entry in entries:
+            if entry.name != BOUND or entry.is_dir(follow_symlinks=False):
+                raise FileExistsError(errno.EEXIST, f"has {shown(entry.name)} in it")
+    with suppress(FileNotFoundError):  # gRPC removes its socket in a thread of its own
+        os.unlink(BOUND, dir_fd=private)
 
 
 def listener(path: str) -> int | None:
