@@ -32,23 +32,25 @@ class UnitTests(SynchronousTestCase):
 
     def test_secrets(self) -> None:
         """A kubelet's secrets are hidden, and made for that in no directory but a kubelet's."""
-        usual = "-/var/lib/kubelet/pki -/var/lib/kubelet/pods -/etc/kubernetes"
+        names = ("pki", "plugins", "pods", "bootstrap-kubeconfig", "config.json", "kubeconfig")
+        usual = " ".join(f"-/var/lib/kubelet/{name}" for name in names)
+        made_usually = " ".join(f"/var/lib/kubelet/{name}" for name in names[:3])
         for settings, made, hidden in (
-            ({}, "/var/lib/kubelet/pki /var/lib/kubelet/pods", usual),
+            ({}, made_usually, usual),
             (
                 {"plugin_dir": "/var/lib/kubelet/mine"},
-                "/var/lib/kubelet/pki /var/lib/kubelet/pods",
+                made_usually,
                 usual,
             ),
             (
                 {"plugin_dir": "/r $/device-plugins"},
-                '"/r $$/pki" "/r $$/pods"',
-                f'"-/r $/pki" "-/r $/pods" {usual}',
+                '"/r $$/pki" "/r $$/plugins" "/r $$/pods"',
+                " ".join([*(f'"-/r $/{name}"' for name in names), usual]),
             ),
             (
                 {"registration": "watcher", "registry_dir": "/r/plugins_registry"},
-                "/r/pki /r/pods",
-                f"-/r/pki -/r/pods {usual}",
+                "/r/pki /r/plugins /r/pods",
+                " ".join([*(f"-/r/{name}" for name in names), usual]),
             ),
             ({"plugin_dir": "/r/mine"}, None, usual),
             ({"registration": "watcher", "registry_dir": "/r/mine"}, None, usual),
@@ -59,6 +61,48 @@ class UnitTests(SynchronousTestCase):
                 [f"ExecStartPre=+/bin/mkdir -p -m 0750 {made}"] if made else [],
             )
             self.assertIn(f"InaccessiblePaths={hidden}", text)
+
+    def test_hidden_that_is_used(self) -> None:
+        """A directory that the plugin uses is not hidden with the one that it is in."""
+        watcher = {"registration": "watcher", "registry_dir": "/var/lib/k0s/kubelet/registry"}
+        for settings, kept in (
+            (watcher, "-/var/lib/k0s"),
+            ({"cdi_dir": "/etc/cni/cdi"}, "-/etc/cni"),
+        ):
+            for shown, text in ((False, lines()), (True, lines(**settings))):
+                hidden = " ".join(line for line in text if line.startswith("InaccessiblePaths="))
+                self.assertEqual(kept not in hidden.split(), shown)
+
+    def test_configuration(self) -> None:
+        """What kubelets are told to do is only read."""
+        (line,) = (
+            line
+            for line in lines(plugin_dir="/r/device-plugins")
+            if line.startswith("ReadOnlyPaths=")
+        )
+        for kubelet in ("/r", "/var/lib/kubelet"):
+            self.assertIn(f"-{kubelet}/config.yaml", line.split("=")[1].split())
+
+    def test_run(self) -> None:
+        """Of /run there is what is always needed, and what is named."""
+        usual = "-/run/systemd/notify -/run/systemd/journal/dev-log -/run/udev/data"
+        for settings, python_path, written, read in (
+            ({}, None, "-/run/cdi", ""),
+            ({"cdi_dir": "/etc/cdi"}, None, None, ""),
+            ({"cdi_dir": "/var/run/c", "plugin_dir": "/run/x/y"}, None, "-/run/x -/run/c", ""),
+            ({"pod_resources_socket": "/run/p/q.sock"}, None, "-/run/cdi", " -/run/p"),
+            ({}, "/runner:/var/run/mine", "-/run/cdi", " -/run/mine"),
+        ):
+            text = unit("/t", ["--scanner=a:b"], Settings(**settings), python_path).splitlines()
+            self.assertIn("TemporaryFileSystem=/run:ro", text)
+            self.assertIn(f"BindReadOnlyPaths={usual}{read}", text)
+            bound = [line.split("=")[1] for line in text if line.startswith("BindPaths=")]
+            self.assertEqual(bound, [written] if written else [])
+            # Where ExecStartPre= could make nothing, systemd does.
+            made = [line for line in text if line.startswith("RuntimeDirectory=")]
+            names = (written or "").replace("-/run/", "")
+            self.assertEqual(made, [f"RuntimeDirectory={names}"] if written else [])
+            self.assertEqual("RuntimeDirectoryPreserve=yes" in text, bool(written))
 
     def test_sandbox_that_would_be_open(self) -> None:
         """What would make a directory of the system writable is refused, by its option."""

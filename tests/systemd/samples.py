@@ -1,15 +1,25 @@
 """Scanners for the machine, which has no other of our tests."""
 
+import contextlib
 import fcntl
 import glob
 import mmap
 import os
 import socket
+import stat
+import sys
 from collections.abc import Callable
+
+import grpc
 
 from twistdp import CDIDevice, DeviceInfo, DeviceTree, WatchingScanner, cdiparts, klog
 from twistdp.cdi import CDINode
 from twistdp.devices import HEALTHY
+from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
+    AllocateRequest,
+    AllocateResponse,
+    ContainerAllocateRequest,
+)
 
 # A minute otherwise.
 cdiparts.TIDY_AFTER = 0.5
@@ -39,9 +49,9 @@ class Nodes(WatchingScanner):
 
 
 def connect() -> None:
-    """Use the network."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        socket.create_connection(server.getsockname()[:2], timeout=0.5).close()
+    """Reach somebody on the machine's own network, whose port is in a file."""
+    with open("/etc/twistdp/port", encoding="ascii") as file:
+        socket.create_connection(("127.0.0.1", int(file.read())), timeout=5).close()
 
 
 def listen_to_udev() -> None:
@@ -75,8 +85,31 @@ ATTEMPTS: dict[str, Callable[[], None]] = {
 }
 
 
+def use(path: str) -> None:
+    """Open a file and read from it, list a directory, or connect to who listens on a socket.
+
+    With ``+`` before the path, open it to write.  Raises OSError, also if there is nothing.
+    """
+    if path.startswith("+"):
+        os.close(os.open(path[1:], os.O_WRONLY))
+        return
+    mode = os.stat(path).st_mode
+    if stat.S_ISSOCK(mode):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+        return
+    if stat.S_ISDIR(mode):
+        found = bool(os.listdir(path))
+    else:
+        with open(path, "rb") as file:
+            # Not every device can be read from.
+            found = not stat.S_ISREG(mode) or bool(file.read(1))
+    if not found:
+        raise FileNotFoundError(f"nothing is in {path}")
+
+
 class Tries(WatchingScanner):
-    """Has a device if it can do one of `ATTEMPTS`, or read from the file that `what` names."""
+    """Has a device if it can do one of `ATTEMPTS`, or use the path that `what` names."""
 
     namespace = "lab.example.com"
 
@@ -89,8 +122,44 @@ class Tries(WatchingScanner):
         if self.what in ATTEMPTS:
             ATTEMPTS[self.what]()
         else:
-            with open(self.what, "rb") as file:
-                file.read(1)
+            use(self.what)
         tree = DeviceTree()
         tree.add_device("thing", "done", DeviceInfo(HEALTHY))
         return tree
+
+
+class Uses(WatchingScanner):
+    """Says which of some paths it can use, whenever a device comes or goes."""
+
+    namespace = "lab.example.com"
+
+    def __init__(self, what: list[str]) -> None:
+        super().__init__(paths=["/dev"], contents=False)
+        self.what = what
+
+    def discover(self) -> DeviceTree:
+        """Try them."""
+        devices = len(glob.glob("/dev/tdp*"))
+        used = []
+        for path in self.what:
+            with contextlib.suppress(OSError):
+                use(path)
+                used.append(path)
+        klog.info(f"with {devices}: {used}")
+        return DeviceTree()
+
+
+def allocate(path: str, device: str) -> None:
+    """Ask the plugin at a socket for a device, as the kubelet does."""
+    with grpc.insecure_channel(f"unix:{path}") as channel:
+        call = channel.unary_unary(
+            "/v1beta1.DevicePlugin/Allocate",
+            request_serializer=AllocateRequest.SerializeToString,
+            response_deserializer=AllocateResponse.FromString,
+        )
+        container = ContainerAllocateRequest(devices_ids=[device])
+        sys.stdout.write(f"{call(AllocateRequest(container_requests=[container]))}\n")
+
+
+if __name__ == "__main__":
+    allocate(*sys.argv[1:])

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -26,8 +27,11 @@ REGISTERED = "1 resource, 1 device, registered"
 WAITING = f"1 resource, 1 device, waiting for a kubelet in {PLUGINS}"
 DROP_IN = f"/run/systemd/system/{UNIT}.d/more.conf"
 NEEDS = {
-    "network": "network",
-    "netlink, as udev's events": "netlink",
+    "the node's network": "network",
+    "netlink, as the kernel's events of devices": "netlink",
+    "devices to open, by their driver's name in `/proc/devices` or a path": "/dev/tdp-misc",
+    "something in `/run`, as D-Bus": "/run/dbus/system_bus_socket",
+    "what `/proc` has about the machine": "/proc/meminfo",
     "device nodes of others than root": "/dev/tdp-user",
     "another capability, as raw commands to disks": "rawio",
     "a system call that goes with a capability, as `chroot`": "chroot",
@@ -225,6 +229,11 @@ class UnitTests(SynchronousTestCase):
         self.plug("tdp-user")
         self.run_("sh", "-c", "chown 1 /dev/tdp-user; chmod 600 /dev/tdp-user")
         self.write("/root/.config", "x")
+        # Which anybody may open, unless the unit's devices are closed to it.
+        self.run_("mknod", "/dev/tdp-misc", "c", "10", "237")
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        self.write("/etc/twistdp/port", str(listener.getsockname()[1]))
         for need, what in NEEDS.items():
             self.options(f"--scanner=samples:Tries --set=what={what}")
             for left_out in settings[need]:
@@ -253,6 +262,67 @@ class UnitTests(SynchronousTestCase):
                 self.write(path, "secret")
                 self.plug(f"tdp-{os.path.basename(path)}")
                 self.says("PermissionError", 2)
+
+    def test_out_of_reach(self) -> None:
+        """What else obeys root, or is secret, is neither seen nor changed; what is needed is."""
+        socket_, disk, misc = "/run/containerd/containerd.sock", "/dev/tdp-disk", "/dev/tdp-misc"
+        hidden = [
+            *("/etc/shadow", "/etc/ssh", "/etc/kubernetes", "/var/lib/etcd"),
+            *("/var/lib/kubelet/kubeconfig", "/var/lib/kubelet/plugins"),
+            "+/var/lib/kubelet/config.yaml",
+            *("/run/dbus/system_bus_socket", "/run/systemd/private", "/run/crio", socket_),
+            *("/proc/meminfo", disk, misc),
+        ]  # fmt: skip
+        seen = [
+            "/sys/devices/system/cpu/online",
+            "/proc/self/mounts",
+            "/var/lib/kubelet/config.yaml",
+        ]
+        for path in ("kubeconfig", "config.yaml", "plugins/csi/token"):
+            self.write(f"/var/lib/kubelet/{path}", "secret")
+        for path in ("/etc/ssh/key", "/etc/kubernetes/admin.conf", "/var/lib/etcd/data"):
+            self.write(path, "secret")
+            self.addCleanup(self.run_, "rm", "-r", os.path.dirname(path))
+        self.run_("mknod", disk, "b", "7", "0")
+        self.run_("mknod", misc, "c", "10", "237")
+        self.options(f"--scanner=samples:Uses {' '.join(f'--set=what={p}' for p in hidden + seen)}")
+        self.start(UNIT)
+        self.says(f"with 3: {seen}")
+        # A runtime that starts later than the plugin.
+        listen = [
+            f"--socket-property=ListenStream={path}" for path in (socket_, "/run/crio/crio.sock")
+        ]
+        self.run_("systemd-run", "--unit=runtime", *listen, "/bin/cat")
+        self.addCleanup(self.run_, "systemctl", "stop", "runtime.socket")
+        self.plug("tdp1")
+        self.says(f"with 4: {seen}")
+
+    def test_watcher(self) -> None:
+        """In the sandbox a plugin is found by the kubelet's watcher, too."""
+        registry = "/var/lib/kubelet/plugins_registry"
+        self.write(
+            "/etc/systemd/system/kubelet.service",
+            KUBELET.replace("--force", f"--force --registry-dir {registry}"),
+        )
+        self.options(f"{OPTIONS} --registration=watcher")
+        self.run_("systemctl", "daemon-reload")
+        self.start(UNIT, "kubelet.service")
+        self.becomes("StatusText", REGISTERED)
+        self.assertIn("lab.example.com_thing.sock", self.run_("ls", registry))
+
+    def test_allocation(self) -> None:
+        """A node is looked at before it is handed out, though it could not be opened."""
+        self.run_("mknod", "/dev/tdp-disk", "b", "7", "0")
+        self.options(f"{OPTIONS} --removal-grace=60")
+        self.start(UNIT, "kubelet.service")
+        self.becomes("StatusText", "1 resource, 2 devices, registered")
+        allocate = [
+            *("env", "PYTHONPATH=/etc/twistdp", "/opt/twistdp/bin/python"),
+            *("/etc/twistdp/samples.py", f"{PLUGINS}/lab.example.com_thing.sock", "tdp-disk"),
+        ]
+        self.assertIn("lab.example.com/thing=", self.run_(*allocate))
+        self.run_("rm", "/dev/tdp-disk")
+        self.assertIn("FAILED_PRECONDITION", self.run_(*allocate, check=False))
 
     def test_several(self) -> None:
         """Two instances with scanners of their own do not touch each other."""

@@ -3,15 +3,23 @@
 import os
 import shlex
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from twistdp.deployment.sandbox import (
+    KUBELET,
+    OF_RUN,
+    configuration,
+    holds,
+    in_run,
+    is_kubelets,
+    kubelet_of,
+    made_secrets,
+    secrets,
+)
 from twistdp.deployment.templates import filled
 from twistdp.errors import BadSetting
 from twistdp.legible import printable
-from twistdp.settings import PLUGIN_DIRECTORY, REGISTRY_DIRECTORY, Settings
-
-KUBELET = os.path.dirname(PLUGIN_DIRECTORY)
-"""The kubelet's root directory, unless it is told otherwise."""
+from twistdp.settings import Settings
 
 OF_THE_SYSTEM = ("/etc", "/run", "/usr", "/var/lib", "/var/run")
 """Directories that the sandbox must not open as a whole, nor what they are in."""
@@ -23,6 +31,9 @@ _ENVIRONMENT = """\
 # TWISTDP_OPTIONS, and variables of the scanner's own.
 EnvironmentFile=/etc/twistdp/%i.env
 """
+
+_PRESERVED = "RuntimeDirectoryPreserve=yes\n"
+"""What is in a directory outlives the plugin."""
 
 
 def unit(
@@ -51,10 +62,14 @@ def unit(
     ]
     command = [twistd, "-n", "--pidfile=", "deviceplugin", *options]
     quoted = " ".join(map(_argument, command))
-    root = _root(settings)
+    root = kubelet_of(settings)
     written = (root, settings.cdi_dir)
-    made = _secrets(root) if _is_kubelets(settings) else []
-    hidden = dict.fromkeys([*made, *_secrets(KUBELET), "/etc/kubernetes"])
+    read = [os.path.dirname(settings.pod_resources_socket), *_split(python_path)]
+    kubelets = list(dict.fromkeys([root, KUBELET])) if is_kubelets(settings) else [KUBELET]
+    made = made_secrets(root) if is_kubelets(settings) else []
+    # The sandbox hides /run from ExecStartPre= too: there it is systemd that makes directories.
+    runtime = [path.removeprefix("/run/") for path in in_run(written)]
+    hidden = secrets(kubelets, [*written, *read])
     words = {
         "printing": printable(shlex.join(printing)),
         # The unit's name up to an @, and what is behind it.
@@ -64,37 +79,24 @@ def unit(
         "command": quoted if options else f"{quoted} $TWISTDP_OPTIONS",
         "mounts": quote(root),
         "made": " ".join(map(_argument, written)),
+        "runtime": f"RuntimeDirectory={' '.join(map(quote, runtime))}\n{_PRESERVED}"
+        if runtime
+        else "",
         "hiding": f"ExecStartPre=+/bin/mkdir -p -m 0750 {' '.join(map(_argument, made))}\n"
         if made
         else "",
         "writable": _optional(*written),
-        "inaccessible": _optional(*hidden),
+        "configured": _optional(*configuration(kubelets)),
+        "inaccessible": "".join(f"InaccessiblePaths={_optional(*paths)}\n" for paths in hidden),
+        "bound": _bound("BindPaths", written),
+        "bound_to_read": _bound("BindReadOnlyPaths", (*OF_RUN, *read)),
     }
     return filled("twistdp.deployment", "service", words)
 
 
 def hidden_by(path: str) -> str | None:
     """Which of the `HIDDEN` an absolute path is in; None if it is there in the sandbox."""
-    return next((place for place in HIDDEN if _holds(place, path)), None)
-
-
-def _root(settings: Settings) -> str:
-    """The parent of where the sockets are: it must be writable, since what is in it comes and goes.
-
-    With the plugin watcher, sockets are made in it.
-    """
-    return os.path.dirname(settings.socket_dir)
-
-
-def _secrets(root: str) -> list[str]:
-    """A kubelet's keys, and the volumes of its pods."""
-    return [f"{root}/pki", f"{root}/pods"]
-
-
-def _is_kubelets(settings: Settings) -> bool:
-    """Whether the root is a kubelet's, with its secrets, and no directory of somebody else's."""
-    names = map(os.path.basename, (PLUGIN_DIRECTORY, REGISTRY_DIRECTORY))
-    return _root(settings) == KUBELET or os.path.basename(settings.socket_dir) in names
+    return next((place for place in HIDDEN if holds(place, path)), None)
 
 
 def _check(
@@ -115,10 +117,10 @@ def _check(
             )
     socket_option = "--plugin-dir" if settings.private_place is None else "--registry-dir"
     for option, path, written in (
-        (socket_option, settings.socket_dir, _root(settings)),
+        (socket_option, settings.socket_dir, kubelet_of(settings)),
         ("--cdi-dir", settings.cdi_dir, settings.cdi_dir),
     ):
-        if any(_holds(written, directory) for directory in OF_THE_SYSTEM):
+        if any(holds(written, directory) for directory in OF_THE_SYSTEM):
             raise BadSetting(
                 f"{option} {path}: all of {written} would be writable in the unit's sandbox; give "
                 "a directory in one that is for nothing else"
@@ -133,15 +135,20 @@ def _directories(settings: Settings, python_path: str | None) -> Iterator[tuple[
         yield "--registry-dir", settings.registry_dir
     yield "--cdi-dir", settings.cdi_dir
     yield "--pod-resources-socket", settings.pod_resources_socket
-    for path in python_path.split(":") if python_path is not None else []:
+    for path in _split(python_path):
         if not os.path.isabs(path):
             raise BadSetting(f"--python-path {path!r}: give an absolute path")
         yield "--python-path", os.path.normpath(path)
 
 
-def _holds(directory: str, path: str) -> bool:
-    """Whether `path` is `directory`, or in it."""
-    return os.path.commonpath([directory, path]) == directory
+def _split(python_path: str | None) -> list[str]:
+    return python_path.split(":") if python_path is not None else []
+
+
+def _bound(setting: str, paths: Iterable[str]) -> str:
+    """The line that makes those of the `paths` which are in ``/run`` visible; nothing for none."""
+    found = in_run(paths)
+    return f"{setting}={_optional(*found)}\n" if found else ""
 
 
 def _argument(word: str) -> str:
