@@ -8,11 +8,21 @@ import os
 import re
 import shlex
 import shutil
+from subprocess import run
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.deployments import MISSING, ROOT, built, command_in, content, printed, validate
+from tests.deployments import (
+    MISSING,
+    OLDEST,
+    ROOT,
+    built,
+    command_in,
+    content,
+    printed,
+    validate,
+)
 from tests.helpers import temporary_directory
 from twistdp import __version__
 from twistdp.deployment.manifests import VIRTUAL_NODES, sample_pod
@@ -74,9 +84,9 @@ class BaseTests(SynchronousTestCase):
         commands = re.findall(
             r"(?m)^    twistdp manifests ((?:.*\\\n)*.*)", content("docs", "kubernetes.md")
         )
-        self.assertEqual(len(commands), 2)
+        self.assertEqual(len(commands), 3)
         for command in commands:
-            arguments = shlex.split(command.replace("\\\n", " "))
+            arguments = shlex.split(command.replace("\\\n", " ").split(" | ")[0])
             arguments = [one.replace("=deploy/", f"={ROOT}/deploy/") for one in arguments]
             self.assertIn("kind: DaemonSet\n", printed("manifests", *arguments))
 
@@ -110,6 +120,17 @@ class BuiltTests(SynchronousTestCase):
         for overlay in OVERLAYS:
             validate(self.build("overlays", overlay))
         validate(content("deploy", "kustomize", "sample-pod.yaml"))
+
+    def test_older(self) -> None:
+        """An older Kubernetes takes them without the field that it does not know, as documented."""
+        import kubernetes_validate
+
+        (remedy,) = re.findall(r"sed '(s/.*?//)'", content("docs", "kubernetes.md"))
+        for flags in ([], ["--cdi"]):
+            text = printed("manifests", *flags, "--", "--scanner=nowhere:Scanner")
+            self.assertRaises(kubernetes_validate.ValidationError, validate, text, [OLDEST])
+            done = run(["sed", remedy], input=text, capture_output=True, text=True, check=True)
+            validate(done.stdout, [OLDEST])
 
     def test_schemas_bite(self) -> None:
         """A word that is spelled wrong is found."""
@@ -213,6 +234,18 @@ class ClusterTests(SynchronousTestCase):
         self.assertEqual(allowed, {"allowHostDirVolumePlugin"})
         self.assertLessEqual(set(scc), OF_CONSTRAINTS)
         self.assertLessEqual(REQUIRED_OF_CONSTRAINTS, set(scc))
+
+    def test_openshift_watcher(self) -> None:
+        """They allow the empty directory that hides secrets, where there is one."""
+        watcher = ["--openshift", "--", "--scanner=nowhere:Scanner", "--registration=watcher"]
+        made = documents(printed("manifests", *watcher))
+        pod, scc = (
+            made["DaemonSet"]["spec"]["template"]["spec"],
+            made["SecurityContextConstraints"],
+        )
+        kinds = {kind for volume in pod["volumes"] for kind in volume if kind != "name"}
+        self.assertEqual(kinds, {"hostPath", "emptyDir"})
+        self.assertLessEqual(kinds, set(scc["volumes"]))
 
     def test_openshift_binds(self) -> None:
         """Nobody but the plugin's account is given the constraints."""

@@ -75,7 +75,8 @@ class OptionTests(ManifestsTestCase):
     def test_paths(self) -> None:
         """The container has the kubelet's directory and /dev, or what it is told to."""
         plugins = {"name": "kubelet", "mountPath": "/var/lib/kubelet/device-plugins"}
-        dev = {"name": "host-0", "mountPath": "/dev", "readOnly": True}
+        read = {"readOnly": True, "recursiveReadOnly": "Enabled"}
+        dev = {"name": "host-0", "mountPath": "/dev", **read}
         self.assertEqual(listed(self.rendered(), "volumeMounts"), [plugins, dev])
         text = self.rendered(
             "--host-path=/run/colors", options=(*OPTIONS, "--plugin-dir=/x/plugins")
@@ -88,14 +89,26 @@ class OptionTests(ManifestsTestCase):
         self.assertEqual(listed(text, "volumeMounts"), [plugins, dev])
 
     def test_watcher(self) -> None:
-        """The registry's parent, and nothing twice."""
+        """The registry's parent without its secrets, and nothing twice."""
         options = (*OPTIONS, "--registration=watcher")
-        for flags, expected in (
-            ((), ["/var/lib/kubelet", "/dev"]),
-            (("--cdi",), ["/var/lib/kubelet", "/var/run/cdi", "/dev"]),
+        secrets = [f"/var/lib/kubelet/{name}" for name in ("pki", "plugins", "pods")]
+        for flags, expected, hidden in (
+            ((), ["/var/lib/kubelet", "/dev"], secrets),
+            (("--cdi",), ["/var/lib/kubelet", "/var/run/cdi", "/dev"], secrets),
+            (("--host-path=/dev", f"--host-path={secrets[2]}/"), None, secrets[:2]),
         ):
-            mounts = listed(self.rendered(*flags, options=options), "volumeMounts")
-            self.assertEqual([one["mountPath"] for one in mounts], expected)
+            text = self.rendered(*flags, options=options)
+            mounts = listed(text, "volumeMounts")
+            shown = [one["mountPath"] for one in mounts if one["name"] != "hidden"]
+            self.assertEqual(shown, expected or ["/var/lib/kubelet", "/dev", secrets[2]])
+            self.assertEqual(
+                [one for one in mounts if one["name"] == "hidden"],
+                [{"name": "hidden", "mountPath": path, "readOnly": True} for path in hidden],
+            )
+            self.assertIn({"name": "hidden", "emptyDir": {}}, listed(text, "volumes"))
+        elsewhere = (*options, "--registry-dir=/x/y")
+        for text in (self.rendered(), self.rendered(options=elsewhere)):
+            self.assertNotIn("emptyDir", text)
 
     def test_cdi(self) -> None:
         """Specs are written, which makes their directory; who holds devices is only asked."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from twistdp.deployment.sandbox import holds, is_kubelets, made_secrets
 from twistdp.deployment.templates import filled
 from twistdp.deployment.yamltext import block, entries, label, quoted
 from twistdp.errors import BadSetting
@@ -57,7 +58,8 @@ class HostPath:
 
     def mount(self) -> dict[str, Any]:
         """The container's part of it."""
-        only = {} if self.writable else {"readOnly": True}
+        # Otherwise what is mounted below it, as /dev/shm, could be written to.
+        only = {} if self.writable else {"readOnly": True, "recursiveReadOnly": "Enabled"}
         return {"name": self.name, "mountPath": self.path, **only}
 
     def volume(self) -> dict[str, Any]:
@@ -130,6 +132,16 @@ class DaemonSet:
                 self._check(path)
                 yield path
 
+    def hidden(self) -> list[str]:
+        """Directories with secrets in a kubelet's, which is mounted as a whole for its watcher."""
+        kubelet = self.settings.private_place
+        if kubelet is None or not is_kubelets(self.settings):
+            return []
+        shown = [os.path.normpath(path) for path in self.host_paths]
+        return [
+            path for path in made_secrets(kubelet) if not any(holds(path, one) for one in shown)
+        ]
+
     def _check(self, mounted: HostPath) -> None:
         option = {
             "kubelet": "--plugin-dir"
@@ -170,6 +182,9 @@ def manifests(plugin: DaemonSet) -> str:
     mounts = [path.mount() for path in paths]
     volumes = [path.volume() for path in paths]
     names = {"name": label(plugin.name), "namespace": label(plugin.namespace)}
+    if hidden := plugin.hidden():
+        mounts += [{"name": "hidden", "mountPath": path, "readOnly": True} for path in hidden]
+        volumes.append({"name": "hidden", "emptyDir": {}})
     scanner = env = ""
     if plugin.scanner_file:
         scanner, config_map = config_map_of(plugin.scanner_file, plugin.name, plugin.namespace)
@@ -184,7 +199,11 @@ def manifests(plugin: DaemonSet) -> str:
         "made": _namespace(plugin),
         # Where the cluster's own system pods are, they are admitted.
         "allowed": ("" if plugin.namespace == "kube-system" else _filled("quota.yaml", names))
-        + (constraints(plugin.name, plugin.namespace) if plugin.openshift else ""),
+        + (
+            constraints(plugin.name, plugin.namespace, hiding=bool(hidden))
+            if plugin.openshift
+            else ""
+        ),
         "virtual": entries(18, virtual),
         "image": quoted(plugin.image),
         "scanner": scanner,
@@ -198,13 +217,17 @@ def manifests(plugin: DaemonSet) -> str:
     return _filled("manifests.yaml", words)
 
 
-def constraints(name: str, namespace: str) -> str:
-    """What OpenShift lets the pods of a DaemonSet do, and for whom that is."""
+def constraints(name: str, namespace: str, *, hiding: bool = False) -> str:
+    """What OpenShift lets the pods of a DaemonSet do, and for whom that is.
+
+    With `hiding` an empty directory hides something in them.
+    """
     return _filled(
         "openshift.yaml",
         {
             "name": label(name),
             "namespace": label(namespace),
+            "volumes": "configMap, emptyDir, hostPath" if hiding else "configMap, hostPath",
             "type": SELINUX_TYPE,
             "level": SELINUX_LEVEL,
         },
