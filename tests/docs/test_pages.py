@@ -49,6 +49,7 @@ NOT_HERE = (
         "make dist",
         "no index has it before a release; a wheel is installed there",
     ),
+    Elsewhere("KUBECONFIG=.* make test-node", "make test-node", "needs a node of a cluster"),
     Elsewhere("docker build .*", "make test-image", "needs root and buildah"),
     Elsewhere("kubectl kustomize .*", "make test-manifests", "needs kubectl", unless="kubectl"),
     Elsewhere(

@@ -160,13 +160,16 @@ class PodResourcesTests(TestCase):
         clock = Clock()
         parts = CdiParts("x.example.com", "y", settings=settings, reactor=clock)
         self.addCleanup(parts.stop)
-        device = DeviceInfo(HEALTHY, cdi=CDIDevice(nodes=[CDINode("/dev/null")]))
+        device, other = (
+            DeviceInfo(HEALTHY, cdi=CDIDevice(nodes=[CDINode(path)]))
+            for path in ("/dev/null", "/dev/zero")
+        )
 
         def lines(events: list[LogEvent]) -> list[str]:
             return [line for line in map(formatEvent, events) if "is not asked" in line]
 
         with capturedLogs() as events:
-            parts.describe({"a": device, "b": device})
+            parts.describe({"a": device, "b": other})
             parts.describe({"a": device})
             for _ in range(3):
                 clock.advance(TIDY_AFTER)
