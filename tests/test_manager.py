@@ -145,11 +145,11 @@ class StopTests(ManagerCase):
         for name in ("keep_steady", "keep_from_children", "begin_keeping", "end_keeping"):
             self.patch(manager_module, name, lambda _, name=name: done.append(name))
         left = private_directory(f"{self.directory}/x.sock")
-        os.mkdir(left)
+        os.mkdir(left, 0o700)
         self.manager.startService()
         self.assertFalse(os.path.exists(left))
         self.assertEqual(done, ["keep_steady", "keep_from_children", "begin_keeping"])
-        os.mkdir(left)
+        os.mkdir(left, 0o700)
         await soon(self.manager.stopService())
         self.assertFalse(os.path.exists(left))
         self.assertEqual(done[3:], ["end_keeping"])

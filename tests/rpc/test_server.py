@@ -437,8 +437,6 @@ class TakenTests(ServerCase):
     async def test_leftovers_of_a_crash(self) -> None:
         """What a process that was killed left in the private directory is removed."""
         os.mkdir(self.private, 0o777)
-        with open(f"{self.private}/junk", "w"):
-            pass
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(f"{self.private}/s")
         await soon(self.server().listen())

@@ -91,6 +91,28 @@ class ClaimTests(SocketFileCase):
         self.addCleanup(file.release)
         self.assertTrue(file.is_bound())
 
+    def test_link_instead_of_a_socket(self) -> None:
+        """A link where the socket is to be bound goes, and what it leads to stays."""
+        file = SocketFile(self.path)
+        self.addCleanup(file.release)
+        victim = temporary_directory(self)
+        os.mkdir(file.private, 0o700)
+        os.symlink(victim, file.bound)
+        file.claim()
+        self.assertFalse(os.path.lexists(file.bound))
+        self.assertTrue(os.path.isdir(victim))
+
+    def test_lock_that_only_children_hold(self) -> None:
+        """The private directory is made anew, and but for its lock nothing is left open."""
+        first, second = SocketFile(self.path), SocketFile(self.path)
+        self.addCleanup(first.release)
+        self.addCleanup(second.release)
+        first.claim()
+        self.patch(socketfile, "is_abandoned", lambda _: True)
+        before = len(os.listdir("/proc/self/fd"))
+        second.claim()
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before + 1)
+
     def test_lock_is_kept_from_children(self) -> None:
         """A child would hold the lock for as long as it lives."""
         kept: list[SocketFile] = []
