@@ -7,6 +7,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -153,6 +154,15 @@ class StopTests(ManagerCase):
         await soon(self.manager.stopService())
         self.assertFalse(os.path.exists(left))
         self.assertEqual(done[3:], ["end_keeping"])
+
+    async def test_what_cannot_be_removed(self) -> None:
+        """It is said at the start, and not once more at the end."""
+        os.makedirs(f"{private_directory(f'{self.directory}/x.sock')}/deep", 0o700)
+        with capturedLogs() as events:
+            self.manager.startService()
+            await soon(self.manager.stopService())
+        said = [event for event in events if "cannot remove" in event["log_format"]]
+        self.assertEqual(len(said), 1)
 
     async def test_cleaning_is_cancelled(self) -> None:
         """The search for leftovers ends with the service, and begins again with its next start."""
