@@ -22,13 +22,14 @@ PARTS = {
     "ready-made scanners": "scanners",
     "service": "manager resource registrar streams inventory alignment room answers hooks "
     "departures faults cdiparts notifying patience blocked",
-    "scanning": "scanning watching contract attributes outage preparing sightings worker topology",
+    "scanning": "scanning watching contract attributes outage preparing sightings vetting worker "
+    "topology",
     "the kubelet's API": "kubelet",
     "gRPC on Twisted": "rpc",
     "inotify": "inotify inotifyfd",
     "log": "logs",
-    "files and what runs out": "cdispecs sharedfile trust exhaustion stopping children descriptors "
-    "firstprocess klog presence",
+    "files and what runs out": "cdispecs sharedfile trust hostpaths exhaustion stopping children "
+    "descriptors firstprocess klog presence",
     "pure": "_version accepting allocation arguments backoff calls cdi cdijson checking changes "
     "coalescing condition devices errors health interfaces latest legible listing naming "
     "places preferred secrecy session settings suggestions summary waiting",

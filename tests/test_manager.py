@@ -7,7 +7,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -21,6 +21,7 @@ from twistdp import (
     INotifier,
     IScanner,
     Manager,
+    Mount,
     Settings,
 )
 from twistdp import manager as manager_module
@@ -28,6 +29,7 @@ from twistdp.condition import ResourceCondition, Standing
 from twistdp.errors import BadScanner, BadTree
 from twistdp.naming import private_directory
 from twistdp.resource import Resource
+from twistdp.scanners import GlobScanner
 from twistdp.sightings import Sightings
 
 
@@ -39,9 +41,11 @@ class OneDevice:
         """Keep whom to notify."""
         self.notifier = notifier
 
-    def find(self) -> None:
+    def find(self, **fields: Any) -> None:
         """Notify of it."""
-        self.notifier.notify(tree_of("a"))
+        tree = DeviceTree()
+        tree.add_device("widget", "a", DeviceInfo(HEALTHY, **fields))
+        self.notifier.notify(tree)
 
 
 def tree_of(*ids: str) -> DeviceTree:
@@ -203,3 +207,34 @@ class StopTests(ManagerCase):
         await soon(self.manager.stopService())
         self.manager.startService()
         self.assertEqual(self.manager.condition.resources, ())
+
+
+class PathTests(TestCase):
+    """Devices with paths that others could change, of a scanner that does not check them."""
+
+    async def test_left_out(self) -> None:
+        """They are left out, unless that is switched off, by the settings or by the scanner."""
+        await deferLater(reactor, 0.0)
+        bad = temporary_directory(self)
+        os.chmod(bad, 0o777)
+        for by_settings, by_scanner in ((True, True), (False, True), (True, False)):
+            scanner = OneDevice()
+            if not by_scanner:
+                scanner.check_paths = False  # type: ignore[attr-defined]
+            settings = Settings(plugin_dir=temporary_directory(self), check_paths=by_settings)
+            manager = Manager("x.example.com", scanner, settings=settings, reactor=reactor)
+            manager.startService()
+            with capturedLogs() as events:
+                scanner.find(mounts=[Mount(f"{bad}/x", "/x")])
+            refused = by_settings and by_scanner
+            self.assertEqual(len(manager.condition.resources), 0 if refused else 1)
+            text = " ".join(formatEvent(event) for event in events)
+            self.assertEqual(f"others may write in {bad}" in text, refused)
+            await soon(manager.stopService())
+
+    def test_scanner_knows(self) -> None:
+        """A watching scanner is told of what the settings say, for it may look by itself."""
+        for given in (True, False):
+            scanner = GlobScanner("x", "/dev/null")
+            Manager("x.example.com", scanner, settings=Settings(check_paths=given))
+            self.assertEqual(scanner.check_paths, given)

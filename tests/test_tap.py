@@ -309,17 +309,20 @@ class OptionRefusalTests(CommandLine):
         """A scanner without a namespace needs --namespace, and the line says so."""
         self.assert_refused([f"--scanner={MODULE}:Plain"], f"{MODULE}:Plain", "--namespace=DOMAIN")
 
-    def test_check_nodes(self) -> None:
-        """Whether nodes are checked is said for each scanner, or for all."""
-        for arguments, expected in (
-            ([NAMED], [True]),
-            ([NAMED, "--check-nodes=false", NAMED], [False, True]),
-            (["--check-nodes=false", NAMED, NAMED, "--check-nodes=true"], [False, True]),
-        ):
-            managers = self.parse(*arguments).managers
-            self.assertEqual([manager._settings.check_nodes for manager in managers], expected)
-        for value in ("", "no", "True"):
-            self.assert_refused([NAMED, f"--check-nodes={value}"], "check-nodes", "true or false")
+    def test_checks(self) -> None:
+        """Whether nodes and paths are checked is said for each scanner, or for all."""
+        for check in ("nodes", "paths"):
+            option, setting = f"--check-{check}", f"check_{check}"
+            for arguments, expected in (
+                ([NAMED], [True]),
+                ([NAMED, f"{option}=false", NAMED], [False, True]),
+                ([f"{option}=false", NAMED, NAMED, f"{option}=true"], [False, True]),
+            ):
+                managers = self.parse(*arguments).managers
+                found = [getattr(manager._settings, setting) for manager in managers]
+                self.assertEqual(found, expected)
+            for value in ("", "no", "True"):
+                self.assert_refused([NAMED, f"{option}={value}"], f"check-{check}", "true or false")
 
     def test_bad_scan_timeout(self) -> None:
         """A scan timeout must be a positive, finite number."""

@@ -32,7 +32,9 @@ from twistdp.errors import (
     PodError,
     RetriedError,
     TwistdpError,
+    Untrusted,
 )
+from twistdp.hostpaths import check_trusted
 from twistdp.interfaces import (
     IAllocator,
     IContainerPreStarter,
@@ -100,9 +102,11 @@ __all__ = [
     "RetriedError",
     "Settings",
     "TwistdpError",
+    "Untrusted",
     "UseDefaultMethod",
     "WatchingScanner",
     "__version__",
+    "check_trusted",
     "device_id",
     "entries",
     "klog",

@@ -61,6 +61,9 @@ def accept(tree: DeviceTree, before: Accepted = NOTHING) -> Accepted:
             if reason_ := _problem(device_id, devices[device_id]):
                 refusals.append(Refusal(resource_type, device_id, reason_))
                 del devices[device_id]
+        for device_id, reason_ in tree.untrusted.get(resource_type, {}).items():
+            if devices.pop(device_id, None) is not None:
+                refusals.append(Refusal(resource_type, device_id, reason_))
         if devices:
             resources[resource_type] = devices
     return Accepted(resources, tuple(refusals), frozenset(tree.repeated))

@@ -61,6 +61,10 @@ class Untrusted(AdministratorError):
         self.reason = reason
         self.mending = mending
 
+    def said_of(self, path: str) -> "Untrusted":
+        """The same, of a path that leads there."""
+        return type(self)(path, self.reason, self.mending)
+
 
 # Plugin's author
 

@@ -33,6 +33,7 @@ from twistdp.rpc import Reactors, keep_steady, remove_leftovers
 from twistdp.scanning import check_scanner, scan_service
 from twistdp.settings import Settings
 from twistdp.sightings import Sightings, sightings_of
+from twistdp.vetting import Vetting
 from twistdp.watching import WatchingScanner
 
 _log = Logger()
@@ -67,6 +68,9 @@ class Manager(MultiService):
         self._join = Attribute(scanner, "join", check_join, nothing, name_of(scanner))
         self._scanning: IService | None = None
         self._settings = settings or Settings()
+        self._check_paths = self._settings.check_paths and getattr(scanner, "check_paths", True)
+        if isinstance(scanner, WatchingScanner):
+            scanner.check_paths = self._check_paths
         self._reactor = reactor
         self._accepted = NOTHING
         self._numa = NumaNodes(self._settings.sysfs)
@@ -118,7 +122,8 @@ class Manager(MultiService):
         # Last, for it may notify at once, and a resource that is added then is started then.
         if self._prepare is None:
             self._sightings = sightings_of(self._reactor)
-            self._prepare = Preparation(self._numa, self.namespace, self._sightings)
+            vetting = Vetting() if self._check_paths else None
+            self._prepare = Preparation(self._numa, self.namespace, self._sightings, vetting)
         if self._scanning is None:  # it outlives a stop, for its last call may do so too
             self._scanning = scan_service(
                 self._scanner,

@@ -7,6 +7,7 @@ from twistdp.changes import keep_unchanged
 from twistdp.devices import Auto, DeviceInfo, Devices, DeviceTree
 from twistdp.sightings import Sightings
 from twistdp.topology import Topology
+from twistdp.vetting import Vetting
 
 _NONE: Final[Mapping[str, DeviceInfo]] = {}
 
@@ -69,15 +70,21 @@ class Preparation:
 
     A device that is equal to that of the last tree becomes the same object, which makes it
     free to all that follows, and the NUMA nodes of others are looked up.  `sightings` are told of
-    those, as devices of resources of `namespace`.
+    those, as devices of resources of `namespace`.  `vetting` says which are left out since others
+    could change their paths.
     """
 
     def __init__(
-        self, numa: NumaNodes, namespace: str = "", sightings: Sightings | None = None
+        self,
+        numa: NumaNodes,
+        namespace: str = "",
+        sightings: Sightings | None = None,
+        vetting: Vetting | None = None,
     ) -> None:
         self._numa = numa
         self._namespace = namespace
         self._sightings = sightings
+        self._vetting = vetting
         self._before: Mapping[str, Devices] = {}
 
     def __call__(self, tree: DeviceTree) -> DeviceTree:
@@ -86,6 +93,8 @@ class Preparation:
         prepared.repeated |= tree.settle()
         last: dict[str, Devices] = {}
         fresh: list[DeviceInfo] = []
+        if self._vetting is not None:
+            self._vetting.begin()
         for kind in self._before.keys() - set(tree):
             self._sight(kind, self._before[kind], {})
         for kind in tree:
@@ -93,6 +102,10 @@ class Preparation:
             devices, changed = keep_unchanged(tree[kind], before)
             prepared.add_devices(kind, devices)
             last[kind] = prepared[kind]
+            if self._vetting is not None:
+                refused = self._vetting.refused(kind, devices, changed)
+                if refused:
+                    prepared.untrusted[kind] = refused
             others = {
                 id_: devices[id_] for id_ in changed if not _alike(before.get(id_), devices[id_])
             }

@@ -19,6 +19,23 @@ def host_paths(info: DeviceInfo) -> Iterator[str]:
             yield part.host_path or part.path
 
 
+def mounted_paths(info: DeviceInfo) -> Iterator[str]:
+    """What of the host a device mounts, with the mounts of its CDI part."""
+    for mount in info.mounts:
+        yield mount.host_path
+    if info.cdi is not None:
+        for bound in info.cdi.mounts:
+            if bound.host_path.startswith("/"):  # of other file systems, it is their source
+                yield bound.host_path
+
+
+def programs(info: DeviceInfo) -> Iterator[str]:
+    """What of the host a device has the runtime run."""
+    if info.cdi is not None:
+        for hook in info.cdi.hooks:
+            yield hook.path
+
+
 def check_present(resource: str, device: str, paths: Iterable[str]) -> None:
     """Raise `MissingNode` unless each path leads to a device node, or to a directory of nodes.
 

@@ -68,6 +68,8 @@ class Settings:
     preferred devices, one of `POLICIES`.  `removal_grace` is the time in
     seconds that a device which was handed out stays listed, unhealthy, after it has vanished.
     With `check_nodes`, an allocation of a device whose node is gone is refused.
+    With `check_paths`, devices with paths that others than root and our user could change are left
+    out.
     `cdi_dir` is where specs of CDI devices are written, `pod_resources_socket` the kubelet's
     socket that tells who holds which device, and `sysfs` where NUMA nodes are looked up.
     `registration` is one of `REGISTRATIONS`; with
@@ -80,6 +82,7 @@ class Settings:
     preferred: str = attrs.field(default="none", validator=_policy)
     removal_grace: float = attrs.field(default=0.0, validator=_not_negative)
     check_nodes: bool = True
+    check_paths: bool = True
     cdi_dir: str = attrs.field(default=CDI_DIRECTORY, converter=_directory)
     sysfs: str = attrs.field(default="/sys", converter=_directory)
     pod_resources_socket: str = attrs.field(default=POD_RESOURCES_SOCKET, converter=_directory)

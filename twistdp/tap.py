@@ -56,8 +56,8 @@ class Options(LogOptions):
     synopsis = "[options] --scanner=module:Class [--set key=value ...]"
     longdesc = (
         "Serve this node's devices to the kubelet. --set, --namespace, --scan-timeout, "
-        "--hook-timeout, --removal-grace, --check-nodes and --preferred belong to the --scanner "
-        "before them; before the first one they are defaults for all, but for --set."
+        "--hook-timeout, --removal-grace, --check-nodes, --check-paths and --preferred belong to "
+        "the --scanner before them; before the first one they are defaults for all, but for --set."
     )
     optParameters = [  # noqa: RUF012  # Twisted's way
         [
@@ -121,9 +121,11 @@ class Options(LogOptions):
 
     def opt_check_nodes(self, text: str) -> None:
         """Refuse to allocate a device whose node is gone: true (default) or false."""
-        if text not in ("true", "false"):
-            raise usage.UsageError(f"--check-nodes {text}: give true or false")
-        self._own()["check_nodes"] = text == "true"
+        self._own()["check_nodes"] = _truth("check-nodes", text)
+
+    def opt_check_paths(self, text: str) -> None:
+        """Leave out devices whose paths others could change: true (default) or false."""
+        self._own()["check_paths"] = _truth("check-paths", text)
 
     def opt_preferred(self, policy: str) -> None:
         """Policy of preferred devices: none (default), packed, spread or numa."""
@@ -234,6 +236,12 @@ def _seconds(option: str, text: str) -> float:
         return float(text)
     except ValueError:
         raise usage.UsageError(f"--{option} {text}: give a number of seconds") from None
+
+
+def _truth(option: str, text: str) -> bool:
+    if text not in ("true", "false"):
+        raise usage.UsageError(f"--{option} {text}: give true or false")
+    return text == "true"
 
 
 def _make_scanner(choice: _Choice) -> IScanner | WatchingScanner:

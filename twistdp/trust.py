@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 from twistdp.errors import Untrusted
 
-_MOST_LINKS: Final = 40  # the kernel's own limit (path_resolution(7))
+MOST_LINKS: Final = 40  # the kernel's own limit (path_resolution(7))
 _SO_PEERPIDFD: Final = 77
 _CREDENTIALS: Final = struct.Struct("3i")
 
@@ -136,7 +136,7 @@ def _components(path: str) -> Iterator[tuple[str, os.stat_result]]:
             here = there
             continue
         links += 1
-        if links > _MOST_LINKS:
+        if links > MOST_LINKS:
             raise OSError(ELOOP, os.strerror(ELOOP), path)
         target = os.readlink(there)
         if target.startswith("/"):
@@ -145,20 +145,36 @@ def _components(path: str) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _check(path: str, component: str, found: os.stat_result, *, sticky_helps: bool) -> None:
+    problem = problem_of(component, found, sticky_helps=sticky_helps)
+    if problem is not None:
+        raise problem.said_of(path)
+
+
+def problem_of(path: str, found: os.stat_result, *, sticky_helps: bool) -> Untrusted | None:
+    """What lets others change where a path leads that ends in `path`, or goes through it.
+
+    Nothing but `path` itself is looked at; `found` is what lstat(2) says of it.
+    """
     mode = stat.S_IMODE(found.st_mode)
     if found.st_uid not in _trusted():
-        raise Untrusted(
+        return Untrusted(
             path,
-            f"{component} belongs to user {found.st_uid} (mode {mode:04o}), who could replace it",
-            f"chown root {component}, or remove it",
+            f"{path} belongs to user {found.st_uid} (mode {mode:04o}), who could replace it",
+            # What is in a directory is looked at by itself; all else, an attacker may have made.
+            f"chown root {path}, or remove it" if stat.S_ISDIR(found.st_mode) else "remove it",
         )
     if not stat.S_ISDIR(found.st_mode) or (sticky_helps and mode & stat.S_ISVTX):
-        return
+        return None
+    if not may_others_write(found):
+        return None
+    return Untrusted(
+        path,
+        f"others may write in {path} (user {found.st_uid}, group {found.st_gid}, mode {mode:04o})",
+        f"chmod go-w {path}",
+    )
+
+
+def may_others_write(found: os.stat_result) -> bool:
+    """Whether a mode lets others write than root, its group, and the owner."""
     others = stat.S_IWOTH if found.st_gid == 0 else stat.S_IWOTH | stat.S_IWGRP
-    if mode & others:
-        raise Untrusted(
-            path,
-            f"others may write in {component} (user {found.st_uid}, group {found.st_gid}, mode "
-            f"{mode:04o})",
-            f"chmod go-w {component}",
-        )
+    return bool(found.st_mode & others)

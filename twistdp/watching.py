@@ -44,6 +44,10 @@ class WatchingScanner:
     where every write to /dev/null would be one.  All three are attributes too, read again after
     every scan; the constructor raises `twistdp.BadScanner` for values that cannot be used.
 
+    `check_paths` says whether devices with paths that others could change are left out (see
+    `twistdp.check_trusted`); a class that sets it to False takes them, and so does
+    ``--check-paths=false``, which sets it.
+
     The constructor runs before the process becomes a daemon: store values there and nothing
     else, no thread, socket or open file.
     """
@@ -51,6 +55,7 @@ class WatchingScanner:
     paths: Sequence[str] = ()
     rescan_interval: float = 60.0
     contents: bool = True
+    check_paths: bool = True
 
     def __init__(
         self, paths: Sequence[str] = (), rescan_interval: float = 60.0, contents: bool = True

@@ -322,7 +322,7 @@ class MatchingTests(GlobbingTestCase):
         """A directory whose place cannot be looked at any more keeps its devices."""
         self.box.file("bus/1/n0")
         self.box.file("bus/2/n0")
-        for function, refused in (("listdir", "bus"), ("stat", "bus/1")):
+        for function, refused in (("scandir", "bus"), ("stat", "bus/1")):
             scanner = self.scanner("bus/*/n*")
             tree, paths = scanner.discover(), scanner.paths
             patch = self.refuse(function, self.box.path(refused), errno.EACCES)
@@ -1078,6 +1078,39 @@ class MaximumTests(GlobbingTestCase):
         os.unlink(paths[0])
         self.assertEqual(list(of(scanner.follow({paths[0]}))), ["n1", "n2"])
 
+    def test_known_devices_keep_their_places(self) -> None:
+        """Whatever appears before them, known devices stay listed, also where there is no room."""
+        for number in (5, 6):
+            self.box.file(f"n{number}")
+        scanner = self.scanner("a*", "n*", max_devices=4, count=2)
+        tree = scanner.discover()
+        new = [self.box.file(name) for name in ("a0", "n1")]
+        with capturedLogs() as events:
+            self.assertEqual(scanner.follow(set(new)), tree)
+            self.assertEqual(scanner.discover(), tree)
+        self.assertIn("8 devices match", " ".join(event["text"] for event in events))
+        os.unlink(self.box.path("n6"))
+        with capturedLogs():
+            self.assertEqual(
+                list(of(scanner.follow({self.box.path("n6")}))), ["n5-0", "n5-1", "a0-0", "a0-1"]
+            )
+
+    def test_files_that_are_kept(self) -> None:
+        """Of any number of files so many are kept, known ones first; the rest is counted."""
+        self.patch(globbing, "_SPARE", 0)
+        known = [self.box.link(f"n{number}", "/dev/null") for number in range(2)]
+        scanner = self.scanner("n*", max_devices=2)
+        tree = scanner.discover()
+        for number in range(2, 30):
+            self.box.link(f"n{number}", "/dev/null")
+        with capturedLogs() as events:
+            self.assertEqual(scanner.discover(), tree)
+            self.assertEqual(scanner.follow({self.box.path("n29")}), tree)
+        self.assertEqual(len(scanner._matches), 8)
+        (event,) = events
+        self.assertIn("22 more files", event["text"])
+        self.assertTrue(all(scanner._matches.get(path) for path in known))
+
 
 class FollowTests(GlobbingTestCase):
     """`GlobScanner.follow`"""
@@ -1202,7 +1235,7 @@ class World:
     def make(self) -> GlobScanner:
         """A scanner that has seen nothing yet."""
         patterns = [self.box.path(name) for name in ("b/n1*", "a/*", "b/*", "b/.h")]
-        return GlobScanner("thing", patterns, nodes_only=False, max_devices=4)
+        return GlobScanner("thing", patterns, nodes_only=False)
 
     def change(self, batch: Sequence[Operation]) -> None:
         """Do all of `batch`, then let the scanner look."""

@@ -27,7 +27,7 @@ def link(path: str, real: str, made: int = 0, identity: int = 1, index: int = 0)
     return Match(index, path, real, 0, DeviceSpec(path), made * MS, (0, identity, 0))
 
 
-def made_by(is_still: bool = True) -> Matches:
+def made_by(is_still: bool = True, most: int = 99) -> Matches:
     """Matches whose devices are called by their paths."""
 
     def device(name: str, matches: Sequence[Match]) -> DeviceInfo:
@@ -38,7 +38,7 @@ def made_by(is_still: bool = True) -> Matches:
     def still(path: str, identity: Identity) -> bool:
         return is_still
 
-    return Matches(lambda match: match.path, device, lambda name: [name], still)
+    return Matches(lambda match: match.path, device, lambda name: [name], still, most)
 
 
 matches = st.one_of(
@@ -79,11 +79,10 @@ class MatchesTests(SynchronousTestCase):
             fresh.known.update(known)
             fresh.update(there)
             fresh.settle()
-            for most in (99, 2):
-                self.assertEqual(subject.devices(most), fresh.devices(most))
-            self.assertEqual(len(subject), len(fresh))
+            self.assertEqual(subject.devices, fresh.devices)
+            self.assertEqual(subject.names, fresh.names)
             self.assertEqual(set(subject), set(there.values()))
-            reals = [there[id_].real for id_ in subject.devices(99)]
+            reals = [there[id_].real for id_ in subject.devices]
             self.assertEqual(len(reals), len(set(reals)))
 
     def test_forgets(self) -> None:
@@ -112,7 +111,7 @@ class NameTests(SynchronousTestCase):
         subject = made_by()
         subject.update({match.path: match for match in all_})
         subject.settle()
-        return list(subject.devices(99))
+        return list(subject.devices)
 
     def test_own_name(self) -> None:
         """A file's own name comes before links of earlier patterns, and before other directories'
@@ -147,7 +146,7 @@ class NameTests(SynchronousTestCase):
         for match in (link("/a/n9", "/x", 5000), link("/a/n1", "/x", 5000)):
             subject.add(match)
         subject.settle()
-        self.assertEqual(list(subject.devices(9)), ["/a/n9"])
+        self.assertEqual(list(subject.devices), ["/a/n9"])
 
     def test_link_to_another_file(self) -> None:
         """A file whose link leads elsewhere is left out as long as it is there: a pod may hold it.
@@ -161,11 +160,11 @@ class NameTests(SynchronousTestCase):
         subject.settle()
         subject.update({"/a/n": other, "/a/o": second})
         subject.settle()
-        self.assertEqual({id_: os.path.basename(id_) for id_ in subject.devices(9)}, {"/a/n": "n"})
+        self.assertEqual({id_: os.path.basename(id_) for id_ in subject.devices}, {"/a/n": "n"})
         self.assertEqual([known.path for known in subject.lost.values()], ["/a/n"])
         subject.update({"/a/n": mine, "/a/o": second})
         subject.settle()
-        self.assertEqual(list(subject.devices(9)), ["/a/n"])
+        self.assertEqual(list(subject.devices), ["/a/n"])
         self.assertEqual(list(subject.lost), ["/y"])
 
     def test_another_file_in_its_place(self) -> None:
@@ -176,7 +175,7 @@ class NameTests(SynchronousTestCase):
         subject.update({"/a/o": link("/a/o", "/x", identity=2)})
         self.assertEqual(subject.unsettled(), {"/x": ["/a/o"]})
         subject.settle()
-        self.assertEqual(list(subject.devices(9)), ["/a/o"])
+        self.assertEqual(list(subject.devices), ["/a/o"])
 
     def test_all_links_gone(self) -> None:
         """While the file is there its name is kept, when it is gone the name is forgotten."""
@@ -188,4 +187,4 @@ class NameTests(SynchronousTestCase):
             subject.settle()
             subject.update({"/a/o": link("/a/o", "/x")})
             subject.settle()
-            self.assertEqual(list(subject.devices(9)), listed)
+            self.assertEqual(list(subject.devices), listed)

@@ -5,13 +5,16 @@ import stat
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
+from itertools import islice
 from time import sleep
 from typing import Final
 
 from twisted.logger import Logger
 
 from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
-from twistdp.errors import BadDevice
+from twistdp.errors import BadDevice, Untrusted
+from twistdp.hostpaths import HostPaths, Place
 from twistdp.klog import V
 from twistdp.listing import ABSENT
 from twistdp.naming import check_resource_type, device_id
@@ -19,6 +22,7 @@ from twistdp.scanners.complaints import Complaints
 from twistdp.scanners.idle import IdlePatterns
 from twistdp.scanners.matches import REST, Match, Matches
 from twistdp.scanners.patterns import (
+    MOST_DIRECTORIES,
     Pattern,
     identity,
     is_directory,
@@ -27,12 +31,27 @@ from twistdp.scanners.patterns import (
     looked_at,
     real_path,
 )
+from twistdp.scanners.targets import MOST as MOST_TARGETS
+from twistdp.scanners.targets import Targets
 from twistdp.watching import WatchingScanner
 
 _log = Logger()
 
 _MOST_RESTS: Final = 10
 """So often more links to new devices are waited for."""
+
+
+_MOST_NAMES: Final = 50_000
+"""So many names of files are kept, but as many as there may be devices in any case."""
+
+_SPARE: Final = 1000
+"""So many names are kept beside those of the devices that may be listed."""
+
+_MOST_EXAMINED: Final = 200_000
+"""So many files that are not known are looked at in one scan."""
+
+_MOST_WATCHED: Final = 1000
+"""So many directories that patterns stand for are watched."""
 
 
 class GlobScanner(WatchingScanner):
@@ -92,10 +111,15 @@ class GlobScanner(WatchingScanner):
         self._max_devices = max_devices
         self._count = count
         self._together = together
-        self._matches = Matches(self._named, self._device, self._ids, is_still)
+        self._matches = Matches(self._named, self._device, self._ids, is_still, max_devices)
+        self._most_names = max(max_devices, min(_SPARE + 4 * max_devices, _MOST_NAMES))
+        self._room = self._examinations = 0  # for files that are not known yet
+        self._beyond = 0  # such files for which there was no room
+        self._hosts = HostPaths()
         self._directories: dict[str, list[Pattern]] = {}
+        self._refused: set[str] = set()  # directories in which others decide what is there
         self._parents: set[str] = set()  # where directories that patterns stand for appear
-        self._targets: dict[str, set[str]] = {}  # what links lead to: the links
+        self._targets = Targets()
         self._complaints = Complaints(self._warn)
         self._left_out = Complaints(self._tell_left_out)
         self._unfit: Counter[int] = Counter()  # by pattern, files that are no devices
@@ -121,16 +145,23 @@ class GlobScanner(WatchingScanner):
             )
 
         self._unfit.clear()
+        self._beyond = 0
+        self._refused.clear()
         known, parents = self._directories, self._parents
-        self._directories, self._parents, self._targets = {}, set(), {}
+        self._directories, self._parents, self._targets = {}, set(), Targets()
+        self._hosts = HostPaths()
+        self._room, self._examinations = self._most_names - len(self._matches), _MOST_EXAMINED
         for pattern in self._patterns:
-            *above, directories = pattern.levels(keep)
-            self._parents.update(path for level in above for path in level)
+            *above, directories = pattern.levels(keep, self._is_allowed)
+            if len(directories) > MOST_DIRECTORIES:
+                self._complain_of_too_many(pattern)
+                del directories[MOST_DIRECTORIES:]
+            self._parents.update(path for level in above for path in level[:MOST_DIRECTORIES])
             for directory in directories:
                 self._directories.setdefault(directory, []).append(pattern)
-            if pattern.is_literal:
+            if pattern.is_literal and directories:
                 self._parents.add(pattern.directory)
-                if is_directory(pattern.text, keep):
+                if is_directory(pattern.text, keep) and self._is_allowed(pattern.text):
                     self._directories.setdefault(pattern.text, []).append(pattern.inside())
         # What is below need not have gone, and is listed again as soon as that is possible.
         self._parents |= {path for path in parents if _is_below(path, unknown)}
@@ -139,24 +170,12 @@ class GlobScanner(WatchingScanner):
                 self._directories[directory] = known[directory]
         found: dict[str, Match] = {}
         for directory, patterns in self._directories.items():
-            real = real_path(directory)
+            into = partial(self._list, patterns=patterns, found=found)
             # A directory that is missing is watched, and listed when it appears.
-            entries = looked_at(directory, _entries, keep)
-            if entries is None:
-                if directory not in unknown and os.path.exists(directory):
-                    self._complaints.add(
-                        directory, f"cannot look at {directory!r}: it is no directory"
-                    )
-                continue
-            listed.add(directory)
-            for entry in entries:
-                plain = _is_plain(entry)
-                match = self._matches.get(entry.path)
-                # A plain file stays what it was; of others, entries do not tell enough.
-                if not (plain and match and match.is_plain and real == directory):
-                    match = self._examine(entry.path, entry.name, patterns, real, plain)
-                if match is not None:
-                    found[entry.path] = match
+            if looked_at(directory, into, keep):
+                listed.add(directory)
+            elif directory not in unknown and os.path.exists(directory):
+                self._complaints.add(directory, f"cannot look at {directory!r}: it is no directory")
         if unknown:
             for match in self._matches:
                 directory = os.path.dirname(match.path)
@@ -165,10 +184,43 @@ class GlobScanner(WatchingScanner):
         self._matches.update(found)
         self.paths = self._watched()
 
+    def _is_allowed(self, directory: str) -> bool:
+        """Whether a directory may be looked in: others do not decide what is there."""
+        place = self._hosts.place(directory)
+        if place.problem is None or place.is_unknown or not self.check_paths:
+            return True
+        self._complain_of_others(directory, place.problem)
+        self._refused.add(directory)
+        above = os.path.dirname(directory)
+        if self._hosts.place(above).problem is None:
+            self._parents.add(above)  # which reports it when that has been fixed
+        return False
+
+    def _list(self, directory: str, patterns: Sequence[Pattern], found: dict[str, Match]) -> bool:
+        """Add what matches in a directory, one after the other: there may be any number."""
+        place, real = self._place(directory)
+        is_safe = place.problem is None and not place.is_open and real == directory
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                plain = _is_plain(entry)
+                match = self._matches.get(entry.path)
+                # A plain file stays what it was; of others, entries do not tell enough.
+                if not (plain and is_safe and match and match.is_plain):
+                    plain = plain and self._nodes_only
+                    match = self._examine(entry.path, entry.name, patterns, place, real, plain)
+                if match is not None:
+                    found[entry.path] = match
+        return True
+
+    def _place(self, directory: str) -> tuple[Place, str]:
+        """What is known of a directory, and its path without links."""
+        place = self._hosts.place(directory)
+        return place, real_path(directory) if place.problem else place.real
+
     def follow(self, changed: Collection[str]) -> DeviceTree:
         """Look again at these paths only."""
         paths = {path for path in changed if os.path.dirname(path) in self._directories}
-        links = {link for path in changed for link in self._targets.get(path, ())}
+        links = {link for path in changed for link in self._targets.links_to(path)}
         known = self._directories.keys() | self._parents
         if any(path in self._directories for path in {*changed, *links}):
             return self.discover()  # whoever may list a directory now need not have been before
@@ -177,20 +229,24 @@ class GlobScanner(WatchingScanner):
             for path in {*changed, *links}
         ):
             return self.discover()  # a directory that a pattern stands for may have come or gone
-        targets = len(self._targets)
-        real = {
-            directory: real_path(directory) for directory in map(os.path.dirname, paths | links)
+        self._hosts = HostPaths()
+        self._room, self._examinations = self._most_names - len(self._matches), _MOST_EXAMINED
+        places = {
+            directory: self._place(directory) for directory in map(os.path.dirname, paths | links)
         }
+        if not all(map(self._is_allowed, places)):
+            return self.discover()
+        targets = len(self._targets.directories)
         for path in paths | links:
             directory, name = os.path.split(path)
             before = self._matches.get(path)
-            match = self._examine(path, name, self._directories[directory], real[directory])
+            match = self._examine(path, name, self._directories[directory], *places[directory])
             if match is not before:
                 if before is not None:
                     self._matches.remove(before)
                 if match is not None:
                     self._matches.add(match)
-        if len(self._targets) != targets:
+        if len(self._targets.directories) != targets:
             self.paths = self._watched()
         return self._tree(everything=False)
 
@@ -198,15 +254,23 @@ class GlobScanner(WatchingScanner):
         """The directories to watch: those that are listed, those that wildcards in the middle
         of a pattern start from, and those that links lead to."""
         watched = dict.fromkeys([*self._directories, *self._parents])
-        watched.update(dict.fromkeys(pattern.top for pattern in self._patterns))
-        watched.update(dict.fromkeys(os.path.dirname(target) for target in self._targets))
-        return list(watched)
+        tops = {pattern.top: None for pattern in self._patterns}
+        watched.update((top, None) for top in tops if top not in self._refused)
+        if self._targets.is_full or len(watched) > _MOST_WATCHED:
+            self._complaints.add(
+                "watches",
+                f"there are too many directories to watch: {_MOST_WATCHED} of those that the "
+                f"pattern matches are, and {MOST_TARGETS} of those that links lead to; what "
+                f"changes in others is seen every {self.rescan_interval:g} s",
+            )
+        return [*islice(watched, _MOST_WATCHED), *self._targets.directories]
 
     def _examine(
         self,
         path: str,
         name: str,
         patterns: Iterable[Pattern],
+        place: Place,
         real_directory: str,
         plain: bool = False,
     ) -> Match | None:
@@ -221,25 +285,40 @@ class GlobScanner(WatchingScanner):
         else:
             return None
         before = self._matches.get(path)
+        if before is None and not plain:
+            if self._room <= 0 or self._examinations <= 0:
+                self._beyond += 1
+                return None
+            self._examinations -= 1
         made = known = None
         try:
             status = None if plain else os.lstat(path)
+            end = None if status is None else self._hosts.entry(place, name, status)
+            if end is not None and end.problem is not None and self.check_paths:
+                if end.is_unknown:
+                    return before
+                self._complain_of_others(path, end.problem)
+                return None
             kind = stat.S_IFREG if status is None else stat.S_IFMT(status.st_mode)
             real = os.path.join(real_directory, name)
             if real == path:
                 real = path  # one text for both, for each of thousands of devices
             if status is not None and kind == stat.S_IFLNK:
                 for step in link_steps(path):
-                    self._targets.setdefault(step, set()).add(path)
+                    self._targets.add(step, path)
                 made = status.st_mtime_ns
                 status = os.stat(path)
-                kind, known, real = stat.S_IFMT(status.st_mode), identity(status), real_path(path)
+                kind, known = stat.S_IFMT(status.st_mode), identity(status)
+                real = real_path(path) if end is None or end.problem else end.real
             if before is not None and (
                 (before.kind, before.real, before.made, before.identity, before.whole)
                 == (kind, real, made, known, pattern.whole)
             ):
                 return before
             part = self._part(path, kind, pattern.whole)
+            if isinstance(part, Mount) and end is not None and end.problem is not None:
+                self._complain_of_others(path, end.problem)  # whatever is allowed
+                return None
         except FileNotFoundError:
             return None  # gone meanwhile, or a link to what is not there yet
         except OSError as error:
@@ -258,6 +337,8 @@ class GlobScanner(WatchingScanner):
             if V(1):
                 self._left_out.add(path, f"{path!r}: {_why(kind)}")
             return None
+        if before is None:
+            self._room -= 1
         return Match(pattern.index, path, real, kind, part, made, known, pattern.whole)
 
     def _part(self, path: str, kind: int, whole: str | None) -> DeviceSpec | Mount | None:
@@ -322,13 +403,15 @@ class GlobScanner(WatchingScanner):
                 "the same when devices are plugged in again"
             )
         tree = DeviceTree()
-        if len(self._matches) > self._max_devices:
+        count = self._matches.names * (self._count or 1)
+        if count > self._max_devices or self._beyond:
+            more = f", and {self._beyond} more files" if self._beyond else ""
             self._complaints.add(
                 "max_devices",
-                f"{len(self._matches)} devices match, more than max_devices={self._max_devices}: "
+                f"{count} devices match{more}, more than max_devices={self._max_devices}: "
                 "the rest is left out; narrow the pattern or raise max_devices",
             )
-        if devices := self._matches.devices(self._max_devices):
+        if devices := self._matches.devices:
             tree.add_devices(self.resource, devices)
         self._complaints.end(everything)
         self._left_out.end(everything)
@@ -343,6 +426,20 @@ class GlobScanner(WatchingScanner):
             for other in self._directories.get(os.path.dirname(match.path), ())
         )
 
+    def _complain_of_others(self, path: str, problem: Untrusted) -> None:
+        self._complaints.add(
+            path,
+            f"left out {path!r}, since others could make it lead to any file of the node: "
+            f"{problem.reason}; {problem.mending} (--check-paths=false allows device nodes)",
+        )
+
+    def _complain_of_too_many(self, pattern: Pattern) -> None:
+        self._complaints.add(
+            pattern.text,
+            f"pattern {pattern.text!r} stands for more than {MOST_DIRECTORIES} directories: the "
+            "rest is left out; narrow the pattern",
+        )
+
     def _warn(self, text: str) -> None:
         _log.warn("{resource}: {text}", resource=self.resource, text=text)
 
@@ -351,11 +448,6 @@ class GlobScanner(WatchingScanner):
 
     def _tell_left_out(self, text: str) -> None:
         V(1).info("what matches is left out", resource=self.resource, what=text)
-
-
-def _entries(directory: str) -> list[os.DirEntry[str]]:
-    with os.scandir(directory) as entries:
-        return list(entries)
 
 
 def _is_plain(entry: os.DirEntry[str]) -> bool:

@@ -1,7 +1,7 @@
 """The files that match patterns, and the devices that they make."""
 
 import stat
-from bisect import insort
+from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from twistdp.devices import DeviceInfo, Devices, DeviceSpec, Mount
+from twistdp.devices import DeviceInfo, DeviceSpec, Mount
 from twistdp.naming import natural_key
 from twistdp.scanners.patterns import Identity
 
@@ -59,6 +59,9 @@ class _Groups:
     def __iter__(self) -> Iterator[str]:
         return iter(self._groups)
 
+    def __len__(self) -> int:
+        return len(self._groups)
+
     def of(self, text: str) -> Sequence[Match]:
         """Those of a text; valid until the next change."""
         group = self._groups.get(text, ())
@@ -79,7 +82,11 @@ class _Groups:
         if isinstance(group, Match):
             del self._groups[text]
         else:
-            group.remove(match)
+            # Not list.remove: it compares, and there may be thousands.
+            at = bisect_left(group, _order(match), key=_order)
+            while group[at] is not match:
+                at += 1
+            del group[at]
             if len(group) == 1:
                 self._groups[text] = group[0]
 
@@ -102,7 +109,8 @@ class Matches:
 
     `named` gives the name of a match's device, `device` what the matches of one name make
     together, and `ids` the ids that it is listed under.  `is_still` tells whether a path is the
-    file of an identity.
+    file of an identity.  There are at most `most` devices: those that there are stay, whatever
+    else appears, and others follow in order as there is room.
 
     To add and to remove a file, and to settle, costs what it concerns, whatever there is else.
     """
@@ -113,11 +121,13 @@ class Matches:
         device: Callable[[str, Sequence[Match]], DeviceInfo],
         ids: Callable[[str], Iterable[str]],
         is_still: Callable[[str, Identity], bool],
+        most: int,
     ) -> None:
         self._named = named
         self._device = device
         self._ids = ids
         self._is_still = is_still
+        self._most = most
         self._by_path: dict[str, Match] = {}
         self.of_pattern: Counter[int] = Counter()
         """How many files count for each pattern, by its index."""
@@ -125,7 +135,9 @@ class Matches:
         self._changed: set[str] = set()  # of these real paths, the name may be another
         self._names: dict[str, Match] = {}  # by real path
         self._by_id = _Groups()  # those that count
-        self._devices: dict[str, DeviceInfo] = {}
+        self.devices: dict[str, DeviceInfo] = {}
+        """By id; valid until the next change."""
+        self._waiting: set[str] = set()  # names for whose ids there was no room
         self.known: dict[str, Known] = {}
         """By real path: the files that are known by links."""
         self.lost: dict[str, Known] = {}
@@ -137,20 +149,17 @@ class Matches:
         return iter(self._by_path.values())
 
     def __len__(self) -> int:
-        """How many devices there are."""
-        return len(self._devices)
+        """How many files match."""
+        return len(self._by_path)
+
+    @property
+    def names(self) -> int:
+        """How many names of devices there are, listed or not."""
+        return len(self._by_id)
 
     def get(self, path: str) -> Match | None:
         """What is known of a path."""
         return self._by_path.get(path)
-
-    def devices(self, most: int) -> Devices:
-        """The devices by id, the first `most` of them."""
-        if len(self) <= most:
-            return self._devices
-        bases = sorted(self._by_id, key=lambda base: _order(self._by_id.of(base)[0]))
-        listed = [id_ for base in bases for id_ in self._ids(base)][:most]
-        return {id_: self._devices[id_] for id_ in listed}
 
     def update(self, found: Mapping[str, Match]) -> None:
         """Have just these, by path; what is the very same as before costs next to nothing."""
@@ -206,14 +215,30 @@ class Matches:
         self._changed.clear()
         for base in touched:
             if base not in self._by_id:
+                self._waiting.discard(base)
                 for id_ in self._ids(base):
-                    del self._devices[id_]
-        present = (base for base in touched if base in self._by_id)
+                    self.devices.pop(id_, None)
+        present = {base for base in touched if base in self._by_id}
+        if len(self.devices) < self._most:
+            present |= self._waiting
         for base in sorted(present, key=lambda base: _order(self._by_id.of(base)[0])):
-            device = self._device(base, self._by_id.of(base))
-            for id_ in self._ids(base):
-                if self._devices.get(id_) != device:
-                    self._devices[id_] = device
+            self._list(base)
+
+    def _list(self, base: str) -> None:
+        """List what has that name, as far as there is room."""
+        self._waiting.discard(base)
+        ids = list(self._ids(base))
+        if len(self.devices) >= self._most and ids[0] not in self.devices:
+            self._waiting.add(base)
+            return
+        device = self._device(base, self._by_id.of(base))
+        for id_ in ids:
+            known = self.devices.get(id_)
+            if known is None and len(self.devices) >= self._most:
+                self._waiting.add(base)
+                break
+            if known != device:
+                self.devices[id_] = device
 
     def _name(self, real: str) -> Match | None:
         """The match that a file is listed as, if it is."""

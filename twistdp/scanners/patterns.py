@@ -4,10 +4,11 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from fnmatch import translate
-from typing import TypeAlias, TypeVar
+from itertools import islice
+from typing import Final, TypeAlias, TypeVar
 
 import attrs
 
@@ -28,6 +29,39 @@ Identity: TypeAlias = tuple[int, int, int]
 
 
 _ANYTHING = re.compile("")
+
+
+MOST_DIRECTORIES: Final = 10_000
+"""A pattern that stands for more directories matches too much."""
+
+
+@attrs.frozen
+class Subdirectories:
+    """What lists the directories in another one whose names match `part` of a pattern."""
+
+    part: str
+    most: int
+    unknown: Unknown
+    allowed: Callable[[str], bool]
+
+    def __call__(self, parent: str) -> list[str]:
+        """At most `most` of those that are allowed."""
+        wanted = re.compile(translate(self.part))
+        with os.scandir(parent) as entries:
+            return list(islice(filter(self._is_one, self._matching(entries, wanted)), self.most))
+
+    def _matching(
+        self, entries: Iterable[os.DirEntry[str]], wanted: re.Pattern[str]
+    ) -> Iterator[str]:
+        hidden = self.part.startswith(".")
+        for entry in entries:
+            named = (hidden or not entry.name.startswith(".")) and wanted.match(entry.name)
+            if named and (entry.is_symlink() or entry.is_dir(follow_symlinks=False)):
+                yield entry.path
+
+    def _is_one(self, path: str) -> bool:
+        # A path that others could change is not followed at all.
+        return self.allowed(path) and is_directory(path, self.unknown)
 
 
 @attrs.frozen
@@ -86,30 +120,30 @@ class Pattern:
         """Whether a file name matches; as in a shell, wildcards match no leading dot."""
         return (self.hidden or not name.startswith(".")) and self.name.match(name) is not None
 
-    def levels(self, unknown: Unknown) -> list[list[str]]:
+    def levels(self, unknown: Unknown, allowed: Callable[[str], bool]) -> list[list[str]]:
         """The directories, level by level: first the one without wildcards, last those listed.
 
         A level without wildcards below one with them is taken as it is, whether it exists or
-        not: it is waited for.  `unknown` is told of those that nothing can be known of.  Raises
-        OSError when the process has run out of what looking needs.
+        not: it is waited for.  `unknown` is told of those that nothing can be known of, and only
+        those are looked at that are `allowed`; at most `MOST_DIRECTORIES` of each level, and one
+        more, which shows that there are too many.  Raises OSError when the process has run out of
+        what looking needs.
         """
         directory, parts = self.directory, []
         while glob.has_magic(directory):
             directory, part = os.path.split(directory)
             parts.append(part)
-        levels = [[directory]]
+        levels = [[directory] if allowed(directory) else []]
         for part in reversed(parts):
             if glob.has_magic(part):
-                wanted = re.compile(translate(part))
-                found = [
-                    path
-                    for parent in levels[-1]
-                    for name in looked_at(parent, os.listdir, unknown) or ()
-                    if (part.startswith(".") or not name.startswith(".")) and wanted.match(name)
-                    if is_directory(path := os.path.join(parent, name), unknown)
-                ]
+                found: list[str] = []
+                for parent in levels[-1]:
+                    room = MOST_DIRECTORIES + 1 - len(found)
+                    inside = Subdirectories(part, room, unknown, allowed)
+                    found += looked_at(parent, inside, unknown) or ()
             else:
-                found = [os.path.join(parent, part) for parent in levels[-1]]
+                below = (os.path.join(parent, part) for parent in levels[-1])
+                found = [path for path in below if allowed(path)]
             levels.append(found)
         return levels
 
