@@ -24,11 +24,12 @@ ALL = CDIDevice(
 """Has every part."""
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
-words = texts.filter(bool)
+names = st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"]), max_size=8)
+words = names.filter(bool)
 paths = (
-    st.lists(texts.map(lambda part: part.replace("/", "")).filter(lambda p: p != ".."), max_size=3)
+    st.lists(names.map(lambda part: part.replace("/", "")).filter(lambda p: p != ".."), max_size=3)
     .map("/".join)
-    .map("/".__add__)
+    .map("/x".__add__)
 )
 numbers = st.integers(0, 2**32 - 1)
 environments = st.dictionaries(words.filter(lambda name: "=" not in name), texts, max_size=2)
@@ -68,9 +69,9 @@ hooks = st.builds(
 )
 rdts = st.builds(
     CDIIntelRdt,
-    texts.filter(lambda t: not set(t) & set("/\n") and t not in (".", "..")),
-    texts,
-    texts,
+    names.filter(lambda t: "/" not in t and t not in (".", "..")),
+    names,
+    names,
     st.lists(words, max_size=2),
     st.booleans(),
 )

@@ -169,6 +169,7 @@ class OddAnswerTests(SynchronousTestCase):
             ("cdi_devices", 5, "cdi_devices: a value of type int is not a list"),
             ("cdi_devices", [5], "cdi_devices: a value of type int is not a str"),
             ("cdi_devices", ["vendor/class"], "is not a name like vendor/class=device"),
+            ("cdi_devices", ["vendor/class=1\n"], "is not a name like vendor/class=device"),
             ("cdi_devices", ["device=1"], "is not a name like vendor/class=device"),
         ):
             part = ContainerAllocateResponse()

@@ -117,8 +117,13 @@ class CheckTests(SynchronousTestCase):
             *(with_node(permissions=letters) for letters in ("r", "w", "m", "rw", "mrw")),
             with_node("/dev/..x", "/dev/x.."),
             with_node("/dev/ä b"),
-            with_mount("/", "/host", True),
-            DeviceInfo(HEALTHY, envs={"A": "", "B": "a=b\n"}, annotations={"a/b=c": "ü"}),
+            with_node("/dev/字.ü/\u200d"),
+            with_node("/dev/snd", "/dev/.dev"),
+            with_mount("/proc/cpuinfo", "/proc/cpuinfo", True),
+            with_mount("/dev", "/host/dev/", True),
+            with_mount("/.../dev", "/.../dev"),
+            DeviceInfo(HEALTHY, envs={"A": "", "B": "a=b\n"}),
+            DeviceInfo(HEALTHY, annotations={"Ab.example.com/x_Y.z": "ü\n", "a": ""}),
             DeviceInfo(HEALTHY, nodes=(), mounts=[], envs={}, annotations={}),
         ):
             self.assertEqual(attrs.evolve(info), info)
@@ -149,9 +154,15 @@ class CheckTests(SynchronousTestCase):
             (lambda: with_node(container="x"), ["container_path 'x'", "absolute"]),
             (lambda: with_node(host="/dev/../x"), ["host_path '/dev/../x'", "'..'"]),
             (lambda: with_node(container="/dev/.."), ["container_path '/dev/..'", "'..'"]),
-            (lambda: with_node(host="/dev/\0x"), [r"host_path '/dev/\x00x'", "NUL"]),
+            (lambda: with_node(host="/dev/\0x"), [r"host_path '/dev/\x00x'", "U+0000"]),
             (lambda: with_node(host=SURROGATE), [r"host_path '/dev/\udcff'", "UTF-8"]),
             (lambda: with_node(container=SURROGATE), [r"container_path '/dev/\udcff'", "UTF-8"]),
+            (lambda: with_node(container="/dev/a\x9b1m"), ["container_path", "U+009B"]),
+            (lambda: with_node("/"), ["host_path '/'", "everything"]),
+            (lambda: with_node("/dev"), ["host_path '/dev'", "/sys themselves"]),
+            (lambda: with_node(container="//./sys/."), ["container_path '//./sys/.'", "/sys"]),
+            (lambda: info(HEALTHY, group="a\nb"), ["group", "U+000A"]),
+            (lambda: info(HEALTHY, group=5), ["group", "a str"]),
             (lambda: with_node(permissions=""), ["permissions ''", "'rwm'"]),
             (lambda: with_node(permissions="rx"), ["permissions 'rx'", "'rwm'"]),
             (lambda: with_node(permissions="RW"), ["permissions 'RW'", "'rwm'"]),
@@ -164,6 +175,10 @@ class CheckTests(SynchronousTestCase):
             (lambda: with_mount(host="x"), ["host_path 'x'", "absolute"]),
             (lambda: with_mount(container="/a/../b"), ["container_path '/a/../b'", "'..'"]),
             (lambda: with_mount(host=SURROGATE), ["host_path", "UTF-8"]),
+            (lambda: with_mount(host="/./"), ["host_path '/./'", "everything"]),
+            (lambda: with_mount(container="/"), ["container_path '/'", "everything"]),
+            (lambda: with_mount(container="/proc/"), ["container_path '/proc/'", "/proc"]),
+            (lambda: with_mount(host="/a\u2028b"), [r"host_path '/a\u2028b'", "U+2028"]),
             (lambda: with_mount(read_only=None), ["read_only None", "True or False"]),
             (lambda: with_mount(read_only="no"), ["read_only 'no'", "True or False"]),
             (lambda: with_mount(read_only=1), ["read_only 1", "True or False"]),
@@ -171,7 +186,8 @@ class CheckTests(SynchronousTestCase):
             (lambda: info(HEALTHY, envs=["A=1"]), ["envs", "type list", "not a dict"]),
             (lambda: info(HEALTHY, envs={"": "1"}), ["envs", "key ''", "non-empty"]),
             (lambda: info(HEALTHY, envs={"A=B": "1"}), ["envs", "key 'A='"]),
-            (lambda: info(HEALTHY, envs={"A\0": "1"}), ["envs", r"key 'A\x00'"]),
+            (lambda: info(HEALTHY, envs={"A\0": "1"}), ["envs", r"key 'A\x00'", "U+0000"]),
+            (lambda: info(HEALTHY, envs={"A\u202e": "1"}), ["envs", "U+202E"]),
             (lambda: info(HEALTHY, envs={5: "1"}), ["envs", "key", "not a value of type int"]),
             (lambda: info(HEALTHY, envs={"A": 1}), ["envs", "value of 'A'", "str"]),
             (lambda: info(HEALTHY, envs={"A": None}), ["envs", "value of 'A'"]),
@@ -181,6 +197,13 @@ class CheckTests(SynchronousTestCase):
             (lambda: info(HEALTHY, annotations="x"), ["annotations", "type str", "not a dict"]),
             (lambda: info(HEALTHY, annotations={"": "1"}), ["annotations", "key ''"]),
             (lambda: info(HEALTHY, annotations={"a\0": "1"}), ["annotations", r"key 'a\x00'"]),
+            (lambda: info(HEALTHY, annotations={"a/b=c": "1"}), ["key 'a/b='", "example.com/name"]),
+            (lambda: info(HEALTHY, annotations={"/b": "1"}), ["key '/b'", "example.com/name"]),
+            (lambda: info(HEALTHY, annotations={"a/b/c": "1"}), ["key 'a/b/c'"]),
+            (lambda: info(HEALTHY, annotations={"x" * 64: "1"}), ["key", "63 letters"]),
+            (lambda: info(HEALTHY, annotations={"x" * 254 + "/a": "1"}), ["key", "63 letters"]),
+            (lambda: info(HEALTHY, annotations={"cdi.k8s.io/x": "a"}), ["CDIDevice"]),
+            (lambda: info(HEALTHY, annotations={"CDI.k8s.io/x": "a"}), ["CDIDevice"]),
             (lambda: info(HEALTHY, annotations={"a": 1}), ["annotations", "value of 'a'"]),
             (lambda: info(HEALTHY, annotations={"a": SURROGATE}), ["annotations", "'a'", "UTF-8"]),
         ):
@@ -189,6 +212,19 @@ class CheckTests(SynchronousTestCase):
                 self.assertIn(word, text)
             self.assertNotIn("\n", text)
             text.encode()
+
+    def test_reason(self) -> None:
+        """A reason, which is often an error's text, is made one legible line of some length."""
+        for given, kept in (
+            ("too hot, \u6c34", "too hot, \u6c34"),
+            ("a\n b\x1b[2J\u202ec\udcff", r"a b\x1b[2J\u202ec\xff"),
+        ):
+            info = DeviceInfo(UNHEALTHY, reason=given)
+            self.assertEqual(info.reason, kept)
+            self.assertEqual(attrs.evolve(info), info)
+        long = DeviceInfo(UNHEALTHY, reason="\u6c34" * 100_000).reason
+        self.assertLessEqual(len(long.encode()), 2000)
+        self.assertIn("(100000 characters)", long)
 
     def test_at_that_very_line(self) -> None:
         """The error comes from where the author wrote the value, and costs no other one."""

@@ -35,6 +35,7 @@ PURE = {
     "twistdp.settings",
     "twistdp.suggestions",
     "twistdp.summary",
+    "twistdp.texts",
     "twistdp.waiting",
 }
 """These decide and calculate; nothing here waits for anything or touches the machine."""
@@ -68,6 +69,7 @@ WITHOUT_TWISTED = {
     "twistdp.settings",
     "twistdp.suggestions",
     "twistdp.summary",
+    "twistdp.texts",
     "twistdp.topology",
     "twistdp.trust",
 }

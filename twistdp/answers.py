@@ -1,5 +1,6 @@
 """What one resource answers the kubelet: the default, unless the scanner's hooks say otherwise."""
 
+import re
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ _log = Logger()
 MOST_CONTAINERS: Final = 1000
 """Container requests in one call: kubelets send one, and one message has room for two million."""
 
+_CDI_NAME: Final = re.compile(r"[\w.-]+/[\w.-]+=[\w.:-]+", re.ASCII)
 _MOST_SHOWN: Final = 8  # containers of one request in a line of the log
 
 
@@ -256,7 +258,7 @@ def _check(part: ContainerAllocateResponse) -> None:
     for name in part.cdi_devices:
         if not isinstance(name, str):
             raise BadDevice(f"cdi_devices: {kind_of(name)} is not a str")
-        if "=" not in name or "/" not in name:
+        if not _CDI_NAME.fullmatch(name):
             raise BadDevice(f"cdi_devices: {shown(name)} is not a name like vendor/class=device")
 
 

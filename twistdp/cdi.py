@@ -13,12 +13,13 @@ from typing import Any, Final
 import attrs
 
 from twistdp.checking import (
-    check_env,
+    check_name,
     check_number,
     check_once,
     check_path,
+    check_payload,
     check_permissions,
-    check_text,
+    checked_env,
     items,
 )
 from twistdp.errors import BadDevice
@@ -166,7 +167,7 @@ def _check_device(device: CDIDevice) -> None:
     )
     for gid in device.additional_gids:
         check_number("cdi additional_gids", gid, _MAX_ID)
-    check_env("cdi env", device.env)
+    checked_env("cdi env", device.env)
     rdt: object = device.intel_rdt
     if rdt is not None and not isinstance(rdt, CDIIntelRdt):
         raise BadDevice(f"cdi intel_rdt: {kind_of(rdt)} is not a twistdp.CDIIntelRdt")
@@ -179,9 +180,9 @@ def _check_device(device: CDIDevice) -> None:
 
 
 def _check_node(node: CDINode) -> None:
-    check_path("cdi node path", node.path)
+    check_path("cdi node path", node.path, is_place=True)
     if node.host_path is not None:
-        check_path("cdi node host_path", node.host_path)
+        check_path("cdi node host_path", node.host_path, is_place=True)
     if node.type is not None and node.type not in _NODE_TYPES:
         raise BadDevice(f"cdi node type {shown(node.type)}: use one of {', '.join(_NODE_TYPES)}")
     check_permissions("cdi node permissions", node.permissions)
@@ -199,10 +200,10 @@ def _check_node(node: CDINode) -> None:
 
 
 def _check_mount(mount: CDIMount) -> None:
-    check_path("cdi mount container_path", mount.container_path)
+    check_path("cdi mount container_path", mount.container_path, is_place=True)
     for option in items("cdi mount options", mount.options, str):
-        check_text("cdi mount options", option)
-    check_text("cdi mount type", mount.type, empty=True)
+        check_name("cdi mount options", option)
+    check_name("cdi mount type", mount.type, empty=True)
     if "bind" in mount.options or "rbind" in mount.options:
         check_path("cdi mount host_path", mount.host_path)
     elif mount.type in ("", "none", "bind"):
@@ -211,7 +212,7 @@ def _check_mount(mount: CDIMount) -> None:
             f"{shown(mount.host_path)} of the host, or give the type of another file system"
         )
     else:
-        check_text("cdi mount host_path", mount.host_path)
+        check_name("cdi mount host_path", mount.host_path)
 
 
 def _check_hook(hook: CDIHook) -> None:
@@ -219,25 +220,25 @@ def _check_hook(hook: CDIHook) -> None:
         raise BadDevice(f"cdi hook name {shown(hook.name)}: use one of {', '.join(HOOKS)}")
     check_path("cdi hook path", hook.path)
     for arg in items("cdi hook args", hook.args, str):
-        check_text("cdi hook args", arg, empty=True)
-    check_env("cdi hook env", hook.env)
+        check_payload("cdi hook args: each", arg)
+    checked_env("cdi hook env", hook.env)
     if hook.timeout is not None:
         check_number("cdi hook timeout", hook.timeout, 2**31 - 1, lowest=1)
 
 
 def _check_rdt(rdt: CDIIntelRdt) -> None:
     for field in ("clos_id", "l3_cache_schema", "mem_bw_schema"):
-        check_text(f"cdi intel_rdt {field}", getattr(rdt, field), empty=True)
+        check_name(f"cdi intel_rdt {field}", getattr(rdt, field), empty=True)
     if rdt.clos_id in (".", "..") or set(rdt.clos_id) & set("/\n") or len(rdt.clos_id) >= 4096:
         raise BadDevice(f"cdi intel_rdt clos_id {shown(rdt.clos_id)}: it must be a file's name")
     for line in items("cdi intel_rdt schemata", rdt.schemata, str):
-        check_text("cdi intel_rdt schemata", line)
+        check_name("cdi intel_rdt schemata", line)
     if not isinstance(rdt.enable_monitoring, bool):
         raise BadDevice(f"enable_monitoring {shown(rdt.enable_monitoring)}: use True or False")
 
 
 def _check_interface(field: str, name: Any) -> None:
-    check_text(f"cdi net_devices {field}", name)
+    check_name(f"cdi net_devices {field}", name)
     odd = any(letter in "/:" or letter.isspace() for letter in name)
     if odd or name in (".", "..") or len(name.encode()) > 15:
         raise BadDevice(

@@ -3,19 +3,22 @@
 Each raises `BadDevice` with the field's name.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
 from twistdp.errors import BadDevice
 from twistdp.legible import shown
+from twistdp.naming import is_qualified
 from twistdp.secrecy import kind_of, variable
+from twistdp.texts import NOT_UTF8, fault, is_utf8
 
 _MOST_NODES: Final = 1 << 10  # the kernel's own limit (CONFIG_NODES_SHIFT)
 
-_NOT_UNICODE: Final = (
-    "not UTF-8, which the device plugin API cannot carry; use a link or a name without such bytes"
-)
+_ROOT: Final = re.compile(r"(?:/\.?)*")
+_SYSTEM: Final = re.compile(r"(?:/\.?)*(?:/(?:dev|proc|sys)(?:/\.?)*)?")
+_ENDS: Final = ("/", ".", "/dev", "/proc", "/sys")
 
 
 def check_type(field: str, value: Any, kind: type[Any], wanted: str) -> None:
@@ -36,20 +39,27 @@ def check_permissions(field: str, permissions: Any) -> None:
         raise BadDevice(f"{field} {shown(permissions)}: use letters of 'rwm'")
 
 
-def check_paths(host_path: Any, container_path: Any) -> None:
-    """Refuse what are no absolute paths, or lead out of where they say they are."""
-    _check_device_path("host_path", host_path)
-    if container_path is not host_path:
-        _check_device_path("container_path", container_path)
+def check_path(field: str, path: Any, is_place: bool = False) -> None:
+    """Refuse what is no absolute path, leads out of where it says it is, or is ``/`` itself.
 
-
-def _check_device_path(field: str, path: Any) -> None:
+    A place, which is a path in a container or a node of the host, may not be ``/dev``, ``/proc``
+    or ``/sys`` itself either: there it would hide what the runtime has put into the container, and
+    runtimes take a directory on the host for all the nodes in it.
+    """
     if not isinstance(path, str) or path[:1] != "/":
         raise BadDevice(f"{field} {shown(path)}: it must be an absolute path")
-    if "\0" in path or (".." in path and ".." in path.split("/")):
-        raise BadDevice(f"{field} {shown(path)}: '..' and NUL are not allowed")
-    if not path.isascii() and not is_unicode(path):
-        raise BadDevice(f"{field} {shown(path)}: {_NOT_UNICODE}")
+    if ".." in path and ".." in path.split("/"):
+        raise BadDevice(f"{field} {shown(path)}: '..' is not allowed")
+    if not (path.isascii() and path.isprintable()) and (problem := fault(path)):
+        raise BadDevice(f"{field} {shown(path)}: {problem}")
+    if path.endswith(_ENDS):
+        if _ROOT.fullmatch(path):
+            raise BadDevice(f"{field} {shown(path)}: it is everything; name what is meant in it")
+        if is_place and _SYSTEM.fullmatch(path):
+            raise BadDevice(
+                f"{field} {shown(path)}: /dev, /proc and /sys themselves are not allowed; name "
+                "what is meant in it"
+            )
 
 
 def check_places(parts: Iterable[Any]) -> None:
@@ -88,32 +98,53 @@ def checked_items(field: str, value: Any, kind: type[Any]) -> tuple[Any, ...]:
     return value  # type: ignore[no-any-return]
 
 
-def checked_texts(field: str, texts: Any, forbidden: str) -> Mapping[str, str]:
-    """A copy of variables or annotations; their keys have none of the `forbidden` letters."""
+def checked_env(field: str, env: Any) -> Mapping[str, str]:
+    """A copy of variables; see `check_payload` for their values."""
+    return _checked_texts(field, env, _check_variable)
+
+
+def checked_annotations(field: str, annotations: Any) -> Mapping[str, str]:
+    """A copy of annotations; see `check_payload` for their values.
+
+    Keys are those that Kubernetes takes, but for those by which runtimes take CDI devices: what
+    they name would get past all that is checked of `twistdp.CDIDevice`.
+    """
+    return _checked_texts(field, annotations, _check_annotation)
+
+
+def _checked_texts(
+    field: str, texts: Any, check_key: Callable[[str, str], None]
+) -> Mapping[str, str]:
     if not isinstance(texts, Mapping):
         raise BadDevice(f"{field}: {kind_of(texts)} is not a dict")
     copied = dict(texts)
     for key, value in copied.items():
         if not isinstance(key, str):
             raise BadDevice(f"{field}: a key must be a str, not {kind_of(key)}")
-        if not key or any(letter in key for letter in forbidden):
-            raise BadDevice(
-                f"{field}: key {variable(key)} must be a non-empty str without {forbidden!r}"
-            )
-        if not isinstance(value, str) or "\0" in value:
-            raise BadDevice(f"{field}: the value of {shown(key)} must be a str without NUL")
-        if not (key.isascii() and value.isascii()) and not is_unicode(key + value):
-            raise BadDevice(f"{field}: {shown(key)}: {_NOT_UNICODE}")
+        check_key(field, key)
+        check_payload(f"{field}: the value of {shown(key)}", value)
     return MappingProxyType(copied)
 
 
-def is_unicode(text: str) -> bool:
-    """Whether UTF-8 has all of a text; names of files need not be such."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _check_variable(field: str, key: str) -> None:
+    if not key or "=" in key:
+        raise BadDevice(f"{field}: key {variable(key)} must be a non-empty str without '='")
+    if problem := fault(key):
+        raise BadDevice(f"{field}: key {shown(key)}: {problem}")
+
+
+def _check_annotation(field: str, key: str) -> None:
+    lower = key.lower()  # as Kubernetes does
+    if not is_qualified(lower):
+        raise BadDevice(
+            f"{field}: key {variable(key)} must be one of Kubernetes, as 'example.com/name': a "
+            "domain and '/', which may be left out, and up to 63 letters, digits, '-', '_' and '.'"
+        )
+    if lower.startswith("cdi.k8s.io/"):
+        raise BadDevice(
+            f"{field}: key {shown(key)}: runtimes take CDI devices by it; give the device a "
+            "twistdp.CDIDevice instead"
+        )
 
 
 def items(field: str, value: Any, kind: type[Any]) -> tuple[Any, ...]:
@@ -126,43 +157,26 @@ def items(field: str, value: Any, kind: type[Any]) -> tuple[Any, ...]:
     return value
 
 
-def check_path(field: str, path: Any) -> None:
-    """Refuse what is no absolute path, or one that leads out of where it says it is."""
-    if not isinstance(path, str) or not path.startswith("/"):
-        raise BadDevice(f"{field} {shown(path)}: it must be an absolute path")
-    if "\0" in path or ".." in path.split("/"):
-        raise BadDevice(f"{field} {shown(path)}: '..' and NUL are not allowed")
-    check_text(f"{field} {shown(path)}", path)
+def check_name(field: str, text: Any, *, empty: bool = False) -> None:
+    """Refuse what is no text that can name something; `empty` text if it is not allowed.
+
+    The text itself is not told: an option of a mount may be a secret.
+    """
+    if not isinstance(text, str) or not (text or empty):
+        raise BadDevice(f"{field}: it must be {'a str' if empty else 'a non-empty str'}")
+    if problem := fault(text):
+        raise BadDevice(f"{field}: {problem}")
 
 
-def check_env(field: str, env: Any) -> None:
-    """Refuse what is no environment: names without ``=``, both without NUL."""
-    if not isinstance(env, Mapping):
-        raise BadDevice(f"{field}: {kind_of(env)} is not a dict")
-    for name, value in env.items():
-        if not isinstance(name, str):
-            raise BadDevice(f"{field}: a name must be a str, not {kind_of(name)}")
-        if not name or "=" in name:
-            raise BadDevice(f"{field}: name {variable(name)} must be a non-empty str without '='")
-        check_text(f"{field}: name {shown(name)}", name)
-        check_text(f"{field}: value of {shown(name)}", value, empty=True)
-
-
-def check_text(field: str, text: Any, *, empty: bool = False) -> None:
-    """Refuse what is no text of UTF-8 without NUL; `empty` text if it is not allowed.
+def check_payload(field: str, text: Any) -> None:
+    """Refuse what is no text of UTF-8 without NUL; all else is the program's that gets it.
 
     The text itself is not told: it may be a secret.
     """
-    if not isinstance(text, str) or "\0" in text or not (text or empty):
-        wanted = "a str" if empty else "a non-empty str"
-        raise BadDevice(f"{field}: it must be {wanted} without NUL")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise BadDevice(
-            f"{field}: not UTF-8, which a CDI spec cannot carry; "
-            "use a link or a name without such bytes"
-        ) from None
+    if not isinstance(text, str) or "\0" in text:
+        raise BadDevice(f"{field} must be a str without NUL")
+    if not is_utf8(text):
+        raise BadDevice(f"{field}: {NOT_UTF8}")
 
 
 def check_number(field: str, number: Any, highest: int, *, lowest: int = 0) -> None:

@@ -13,16 +13,18 @@ import attrs
 
 from twistdp.checking import (
     check_choice,
-    check_paths,
+    check_name,
+    check_path,
     check_permissions,
     check_places,
     check_type,
+    checked_annotations,
+    checked_env,
     checked_items,
-    checked_texts,
     checked_topology,
 )
 from twistdp.errors import BadDevice
-from twistdp.legible import shown
+from twistdp.legible import LONGEST, one_line, shown
 from twistdp.secrecy import names_only
 
 if TYPE_CHECKING:
@@ -71,7 +73,9 @@ class DeviceSpec:
     permissions: str = _USUAL
 
     def __attrs_post_init__(self) -> None:
-        check_paths(self.host_path, self.container_path)
+        check_path("host_path", self.host_path, is_place=True)
+        if self.container_path is not self.host_path:
+            check_path("container_path", self.container_path, is_place=True)
         if self.permissions is not _USUAL:
             check_permissions("permissions", self.permissions)
 
@@ -85,7 +89,8 @@ class Mount:
     read_only: bool = False
 
     def __attrs_post_init__(self) -> None:
-        check_paths(self.host_path, self.container_path)
+        check_path("host_path", self.host_path)
+        check_path("container_path", self.container_path, is_place=True)
         if type(self.read_only) is not bool:
             raise BadDevice(f"read_only {shown(self.read_only)}: use True or False")
 
@@ -104,7 +109,8 @@ class DeviceInfo:
     The value is frozen; sequences and mappings are copied.  Raises `twistdp.BadDevice` for what
     no container could get, here, where the mistake is.
 
-    `state` is `HEALTHY` or `UNHEALTHY`; `reason` says in a few words why, for people.
+    `state` is `HEALTHY` or `UNHEALTHY`; `reason` says in a few words why, for people;
+    it is kept as one line, with escapes for what disturbs one.
     `topology` are the NUMA nodes that the device is near to: `AUTO` looks up those of `nodes`,
     None means no preference.  `cdi` are changes to the container that its runtime makes by the
     Container Device Interface.  `group` names the physical device or card that the id is a part
@@ -127,8 +133,11 @@ class DeviceInfo:
             check_choice("state", self.state, (HEALTHY, UNHEALTHY), "twistdp.HEALTHY or UNHEALTHY")
         if type(self.reason) is not str:
             check_type("reason", self.reason, str, "a str")
-        if self.group is not None and type(self.group) is not str:
-            check_type("group", self.group, str, "a str or None")
+        if not self.reason.isprintable() or len(self.reason) > LONGEST:
+            # Often an error's text: it is made legible, rather than costing the device.
+            _set(self, "reason", one_line(self.reason))
+        if self.group is not None:
+            check_name("group", self.group, empty=True)
         if self.topology is not AUTO and self.topology is not None:
             _set(self, "topology", checked_topology(self.topology))
         if self.cdi is not None:
@@ -142,9 +151,9 @@ class DeviceInfo:
         if len(self.nodes) + len(self.mounts) > 1:
             check_places([*self.nodes, *self.mounts])
         if self.envs is not NO_TEXTS:
-            _set(self, "envs", checked_texts("envs", self.envs, forbidden="=\0") or NO_TEXTS)
+            _set(self, "envs", checked_env("envs", self.envs) or NO_TEXTS)
         if self.annotations is not NO_TEXTS:
-            texts = checked_texts("annotations", self.annotations, forbidden="\0")
+            texts = checked_annotations("annotations", self.annotations)
             _set(self, "annotations", texts or NO_TEXTS)
 
 

@@ -25,6 +25,7 @@ PRIVATE = ".tdp-"
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _DEVICE_ID = re.compile(r"[!-~]+")
+_DOTS = re.compile(r"(?:^|/)\.+(?:/|$)")
 _NUMBER = re.compile(r"[0-9]+")
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._:@+-]")
 _MAX_DOMAIN = 253 - len("requests.")
@@ -66,6 +67,14 @@ def check_resource_type(resource_type: str) -> str:
     return resource_type
 
 
+def is_qualified(name: str) -> bool:
+    """Whether `name` is a qualified name: a domain and ``/``, which may be left out, and a name."""
+    domain, slash, rest = name.rpartition("/")
+    if slash and not (len(domain) <= 253 and _DOMAIN.fullmatch(domain)):
+        return False
+    return len(rest) <= 63 and _NAME.fullmatch(rest) is not None
+
+
 def check_device_id(device_id: str) -> str:
     """Return `device_id` if the API allows it; raise `BadName` otherwise.
 
@@ -83,6 +92,11 @@ def check_device_id(device_id: str) -> str:
             f"device id {shown(device_id)}: it must consist of printable ASCII characters "
             "without spaces, at least one"
         )
+    if (device_id[-1] == "." or "./" in device_id) and _DOTS.search(device_id):
+        raise BadName(
+            f"device id {shown(device_id)}: '.' and '..' would lead elsewhere in a path; use a "
+            "name, or twistdp.device_id() of it"
+        )
     return device_id
 
 
@@ -95,9 +109,10 @@ def device_id(path_or_text: str | os.PathLike[str]) -> str:
     """A valid device id for a path, or for any other text: always the same for the same text.
 
     A path below ``/dev`` is taken relative to it, so that ``/dev/ttyUSB0`` gives ``ttyUSB0``.  A
-    text of at most 63 letters, digits and ``._:@+-`` is its own id.  In any other, odd characters
-    become ``-``, it is cut, and eight hex digits of a SHA-256 of the whole text follow, so that two
-    texts have two ids: ``/dev/bus/usb/001/004`` gives ``bus-usb-001-004-9e3296d2``.
+    text of at most 63 letters, digits and ``._:@+-`` is its own id, unless it is dots alone.  In
+    any other, odd characters become ``-``, it is cut, and eight hex digits of a SHA-256 of the
+    whole text follow, so that two texts have two ids: ``/dev/bus/usb/001/004`` gives
+    ``bus-usb-001-004-9e3296d2``.
 
     The id depends on the text alone.  So give what belongs to the device for good: its serial
     number or its name below ``/dev/serial/by-id``, not a number that the kernel counts.
@@ -110,7 +125,7 @@ def device_id(path_or_text: str | os.PathLike[str]) -> str:
         path = os.path.normpath(f"/{text.lstrip('/')}")
         text = path.removeprefix("/dev/").lstrip("/") or path
     plain = _NOT_PLAIN.sub("-", text)
-    if plain == text and len(text) <= MAX_DEVICE_ID:
+    if plain == text and len(text) <= MAX_DEVICE_ID and text.strip("."):
         return text
     try:
         suffix = f"-{digest(text)}"

@@ -1,7 +1,8 @@
 """Trees of any values: what is wrong is left out alone and told once, the rest is served."""
 
+import unicodedata
 from collections import UserDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -74,6 +75,12 @@ NASTY: tuple[Any, ...] = (
     "",
     "\udcff",
     "/a\nb",
+    "/a\x1b[2J",
+    "/a\x9bb",
+    "/a\u202eb",
+    "a\u2028b",
+    "/",
+    "/dev/.",
     "/\udcff",
     "/\0",
     "/..",
@@ -90,6 +97,8 @@ NASTY: tuple[Any, ...] = (
     {"a": None},
     {"a": "\0"},
     {"a=b": ""},
+    {"a\x85": ""},
+    {"cdi.k8s.io/a": "b"},
     {"a": "\udcff"},
     {"a": Mute()},
     (object(),),
@@ -125,7 +134,10 @@ def usually(good: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from([True] * 9 + [False]).flatmap(lambda right: good if right else odd)
 
 
-paths = usually(st.sampled_from(["/dev/null", "/dev/a", "/caf\u00e9 \U0001f600", "/"]))
+paths = usually(
+    st.sampled_from(["/dev/null", "/dev/a", "/caf\u00e9 \U0001f600"])
+    | st.text(max_size=4).map("/x".__add__)
+)
 texts = usually(
     st.text(
         st.characters(exclude_categories=["Cs"], exclude_characters="\0="), min_size=1, max_size=4
@@ -134,6 +146,8 @@ texts = usually(
 environments = usually(
     st.dictionaries(texts.filter(lambda t: isinstance(t, str)), texts, max_size=2)
 )
+keys = st.sampled_from(["a.example.com/b", "x"]) | st.text(max_size=4)
+annotations = usually(st.dictionaries(keys, st.text(max_size=4), max_size=2))
 numbers = usually(st.none() | st.integers(0, 5))
 
 
@@ -160,8 +174,8 @@ cdi_devices = st.builds(
             made(CDIMount, ALL.mounts[0]),
             paths,
             paths,
-            lists(st.just("rbind")),
-            usually(st.just("")),
+            lists(st.just("rbind") | texts),
+            usually(st.just("") | texts),
         )
     ),
     env=environments,
@@ -194,7 +208,7 @@ infos = st.builds(
     ),
     mounts=lists(st.builds(made(Mount, Mount("/a", "/a")), paths, paths, usually(st.booleans()))),
     envs=environments,
-    annotations=environments,
+    annotations=annotations,
     topology=usually(st.just(AUTO) | st.none() | st.lists(st.integers(0, 1023), max_size=2)),
     cdi=usually(st.none() | cdi_devices),
     group=usually(st.none() | texts),
@@ -208,6 +222,35 @@ names = st.sampled_from(["a", "b", "c", "d"]) | st.one_of(
     st.builds(Mute),
     st.sampled_from(["", "\udcff", "x" * 64, "a\nb", "a b", "/", 10**5000, b"a"]),
 )
+PAYLOADS = {"args"}
+"""Fields whose texts are the business of the program that gets them, as values of mappings are."""
+
+
+def named_by(value: Any) -> Iterator[str]:
+    """All texts in a value that name something, and the reason, which is for people."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from value
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from named_by(part)
+    elif attrs.has(type(value)):
+        for field in attrs.fields(type(value)):
+            if field.name not in PAYLOADS:
+                yield from named_by(getattr(value, field.name))
+
+
+def is_control(character: str) -> bool:
+    """Whether a character controls a terminal, a line, or the direction of writing."""
+    return (
+        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+        or unicodedata.bidirectional(character) in BIDI
+        or character in "\u061c\u200e\u200f"
+    )
+
+
+BIDI = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 GOOD = DeviceInfo(HEALTHY, nodes=[DeviceSpec("/dev/null", "/dev/null")])
 
 
@@ -275,6 +318,8 @@ class TreeTests(SynchronousTestCase):
 
     def check(self, kind: str, devices: dict[str, DeviceInfo]) -> None:
         """These are listed, allocated and described as they are."""
+        for text in (kind, *devices, *named_by(tuple(devices.values()))):
+            self.assertFalse(any(map(is_control, text)), ascii(text))
         inventory = Inventory(f"a.example.com/{kind}", devices, numa=NumaNodes("/nonexistent"))
         listed = pb.ListAndWatchResponse.FromString(inventory.listed())
         self.assertEqual({each.ID for each in listed.devices}, devices.keys())

@@ -483,7 +483,7 @@ class NameTests(GlobbingTestCase):
 
     def test_odd(self) -> None:
         """Any other name gives an id that the kubelet takes, one for each."""
-        names = ["a b", "a\tb", "a,b", "a-b", "ü", "x" * 64, "x" * 200, "y" * 63 + "z", "½5", "5½"]
+        names = ["a b", "a,b", "a-b", "ü", "x" * 64, "x" * 200, "y" * 63 + "z", "½5", "5½"]
         for name in names:
             self.box.file(name)
         tree = self.scanner("*").discover()
@@ -496,6 +496,18 @@ class NameTests(GlobbingTestCase):
         self.box.file("n1²")
         self.box.file("n2")
         self.assertEqual(len(self.ids("n*")), 2)
+
+    def test_control_characters(self) -> None:
+        """A file that a container could not be given by its name costs no other, and is named."""
+        for name in ("a", "a\tb", "b\x1b[2J", "c\u202e"):
+            self.box.file(name)
+        with capturedLogs() as events:
+            self.assertEqual(self.ids("*"), ["a"])
+        said = [formatEvent(event) for event in events]
+        self.assertEqual(len(said), 3, said)
+        for text, number in zip(sorted(said), ("U+0009", "U+001B", "U+202E"), strict=True):
+            self.assertIn(f"control character {number}", text)
+            self.assertTrue(text.isprintable(), text)
 
     def test_not_utf_8(self) -> None:
         """A path that is not UTF-8 is left out and logged once; others are unaffected."""
@@ -939,7 +951,7 @@ class OptionTests(GlobbingTestCase):
 
     def test_bad_container_path(self) -> None:
         """One that makes no sense is refused, naming it."""
-        for path in ("", "x", "/dev/../x"):
+        for path in ("", "x", "/dev/../x", "/", "/dev/\x85"):
             self.assertIn(repr(path), self.refused(container_path=path))
         self.assertIn("together", self.refused(container_path="/dev/x", together=True))
 

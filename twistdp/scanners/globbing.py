@@ -12,6 +12,7 @@ from typing import Final
 
 from twisted.logger import Logger
 
+from twistdp.checking import check_path, check_permissions
 from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
 from twistdp.errors import BadDevice, Untrusted
 from twistdp.hostpaths import HostPaths, Place
@@ -105,8 +106,9 @@ class GlobScanner(WatchingScanner):
         self._base = os.path.join(os.path.commonpath([p.top for p in self._patterns]), "")
         self._permissions = permissions
         self._container_path = container_path
-        inside = "/" if container_path is None else container_path
-        DeviceSpec("/", inside, permissions)  # raises for what could be given to no container
+        if container_path is not None:
+            check_path("container_path", container_path)
+        check_permissions("permissions", permissions)
         self._nodes_only = nodes_only
         self._max_devices = max_devices
         self._count = count

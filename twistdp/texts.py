@@ -1,0 +1,45 @@
+"""Which characters a text may have that names something: the one rule for all of them.
+
+Paths, keys, options and the like are shown to people, and written into specs and lines that others
+read.  So none may hold a character that is not seen: one that controls a terminal (C0, DEL, C1),
+ends a line, turns the direction of writing round, or is invisible.  Letters of all scripts are
+fine, and so are the joiners that some scripts and emoji need.
+"""
+
+import re
+from typing import Final
+
+NOT_UTF8: Final = (
+    "not UTF-8, which neither the device plugin API nor a CDI spec can carry; use a link or a name "
+    "without such bytes"
+)
+
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")
+_NOT_PLAIN = re.compile(
+    "[\0-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text can name something."""
+    return (text.isascii() and text.isprintable()) or not _NOT_PLAIN.search(text)
+
+
+def fault(text: str) -> str | None:
+    """What is wrong with a text that names something, and what to do; None if it `is_plain`."""
+    if is_plain(text):
+        return None
+    if not is_utf8(text):
+        return NOT_UTF8
+    found = _NOT_PLAIN.search(text)
+    assert found is not None
+    return (
+        f"it has the control character U+{ord(found[0]):04X}; use a link or a name without such "
+        "characters"
+    )
+
+
+def is_utf8(text: str) -> bool:
+    """Whether UTF-8 has all of a text; names of files need not be such."""
+    return text.isascii() or not _NOT_UTF8.search(text)
