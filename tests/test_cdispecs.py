@@ -370,6 +370,33 @@ class ForeignTests(SpecTestCase):
             self.assertEqual(os.stat(path).st_mtime_ns, before.st_mtime_ns)
         self.assertEqual(os.listdir(self.directory), [file_name(DOMAIN, TYPE)])
 
+    def test_huge(self) -> None:
+        """What has more than 8 MB is no spec, whatever is in it, and is not read to its end."""
+        path = self.put(file_name(DOMAIN, TYPE), spec_text(RESOURCE, [entry_of("a", NULL)]))
+        with open(path, "ab") as file:
+            file.write(b" " * (8_000_000 - file.tell()))
+        self.spec().write({"b": ZERO})
+        os.unlink(path)
+        with open(path, "wb") as file:
+            file.truncate(1 << 40)
+        error = self.assertRaises(SpecNotWritten, self.spec().write, {"a": NULL})
+        self.assertIn("it has more than 8000000 bytes; move it away", str(error))
+        self.assertEqual(os.path.getsize(path), 1 << 40)
+
+    def test_too_much_to_write(self) -> None:
+        """A spec that would be larger than what is read is not written, and says what to do."""
+        spec = self.spec()
+        spec.write({"a": NULL})
+        before = content(self.path)
+        large = CDIDevice(env={f"V{number}": "x" * 100_000 for number in range(80)})
+        error = self.assertRaises(SpecNotWritten, spec.write, {"a": NULL, "b": large})
+        self.assertRegex(
+            str(error), "File too large; a spec has 8000000 bytes at most: describe fewer"
+        )
+        self.assertEqual(content(self.path), before)
+        spec.write({"a": ZERO})
+        self.assertNotEqual(content(self.path), before)
+
     def test_not_a_file(self) -> None:
         """Directories, links and FIFOs with our name stay what they are."""
         os.mkdir(self.directory)

@@ -153,6 +153,19 @@ class JSONTests(LogTestCase):
         assert isinstance(parsed, dict)
         return parsed
 
+    def test_controls(self) -> None:
+        """What controls a terminal is escaped, as in text, wherever it is; letters are not."""
+        odd = "\x1b[2J\x7f\x85\x9b1m\xa0\u2028\u202e\ufeff\U000e0041 \xfc\u5b57\U0001f600"
+        klog.info(odd, **{f"k{odd}": odd, "nested": {odd: [odd]}})
+        (line,) = self.lines
+        self.assertTrue(line.isprintable(), ascii(line))
+        for letter in "\xfc\u5b57\U0001f600":
+            self.assertEqual(line.count(letter), 5)
+        found = self.read()
+        self.assertEqual(
+            (found["msg"], found[f"k{odd}"], found["nested"]), (odd, odd, {odd: [odd]})
+        )
+
     def test_information(self) -> None:
         """Time in milliseconds, caller, message, level, and the fields with their types."""
         line = here() + 1

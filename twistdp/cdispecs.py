@@ -28,7 +28,7 @@ from twistdp.cdijson import (
 from twistdp.errors import AdministratorError, Untrusted
 from twistdp.exhaustion import MENDING
 from twistdp.naming import digest
-from twistdp.sharedfile import TEMPORARY, NotAFile, SharedFile, Turn
+from twistdp.sharedfile import MOST, TEMPORARY, NotAFile, SharedFile, Turn
 
 _log = Logger()
 
@@ -42,6 +42,7 @@ _LONGEST = 255 - len("." + TEMPORARY)
 _MENDING = {
     **MENDING,
     errno.ENOENT: "make the directory above it, or give another directory with --cdi-dir",
+    errno.EFBIG: f"a spec has {MOST} bytes at most: describe fewer devices, or less of each",
     errno.EWOULDBLOCK: "wait for the other process that writes it",
 }
 _MENDING_OTHERWISE = "let the plugin write there, or give another directory with --cdi-dir"

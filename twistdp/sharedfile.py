@@ -28,8 +28,8 @@ MODE = 0o644
 TEMPORARY = ".tmp"
 """What the hidden name ends in."""
 
-MOST = 64 * 1024 * 1024
-"""Bytes of a file that are read; none of ours comes near."""
+MOST = 8_000_000
+"""Bytes that a file may have: what has more is none of ours, and is neither read nor written."""
 
 _ATTEMPTS = 10
 
@@ -65,6 +65,8 @@ class Turn:
 
         A file that has this content already is left as it is.
         """
+        if len(data) > MOST:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
         if data == self.data and not self.in_use and _mode(self._found) == MODE:
             if not self._file.holds(self._found):
                 self._file.hold(self._found)
@@ -241,11 +243,12 @@ def _locked(fd: int) -> bool:
 
 
 def _read(fd: int) -> bytes:
-    if (size := os.fstat(fd).st_size) > MOST:
-        raise NotAFile(f"it has {size} bytes")
-    parts = []
+    parts, size = [], 0
     while part := os.read(fd, 1 << 20):
         parts.append(part)
+        size += len(part)
+        if size > MOST:
+            raise NotAFile(f"it has more than {MOST} bytes")
     return b"".join(parts)
 
 

@@ -92,10 +92,16 @@ def as_json(record: Record) -> str:
         standard["err"] = record.error
         standard["stacktrace"] = record.traceback
     try:
-        return _dumps(standard)
+        text = _dumps(standard)
     except Exception:
         # One field that JSON cannot say must not cost the others.
-        return _dumps({key: _sayable(found) for key, found in standard.items()})
+        text = _dumps({key: _sayable(found) for key, found in standard.items()})
+    return text if text.isprintable() else "".join(map(_json_escape, text))
+
+
+def _json_escape(character: str) -> str:
+    """What JSON may have as it is, and a terminal had better not: see `twistdp.legible`."""
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def _sayable(found: object) -> object:
