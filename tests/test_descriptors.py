@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
@@ -9,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.helpers import no_descriptors
 from twistdp import descriptors
-from twistdp.descriptors import DescriptorWatch, Reserve, holders
+from twistdp.descriptors import ENOUGH, DescriptorWatch, Reserve, holders, raise_limit
 from twistdp.exhaustion import check_descriptors
 
 
@@ -44,6 +45,42 @@ class ReserveTests(SynchronousTestCase):
         self.assertEqual(len(os.listdir("/proc/self/fd")), before + 1)
         reserve.release()
         self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+
+
+class LimitTests(SynchronousTestCase):
+    """`raise_limit`"""
+
+    def limited(self, soft: int, hard: int) -> list[tuple[int, int]]:
+        """What is set where these are the limits."""
+        changes: list[tuple[int, int]] = []
+        self.patch(resource, "getrlimit", lambda _: (soft, hard))
+        self.patch(resource, "setrlimit", lambda _, limits: changes.append(limits))
+        raise_limit()
+        return changes
+
+    def test_raised(self) -> None:
+        """To the hard limit, but never to so much that closing all would take long."""
+        endless = resource.RLIM_INFINITY
+        self.assertEqual(self.limited(1024, 4096), [(4096, 4096)])
+        self.assertEqual(self.limited(1024, 10**9), [(ENOUGH, 10**9)])
+        self.assertEqual(self.limited(1024, endless), [(ENOUGH, endless)])
+
+    def test_never_lowered(self) -> None:
+        """What is more, or all, stays."""
+        endless = resource.RLIM_INFINITY
+        for soft, hard in ((4096, 4096), (10**6, 10**9), (endless, endless)):
+            self.assertEqual(self.limited(soft, hard), [])
+
+    def test_really(self) -> None:
+        """The kernel takes it."""
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+        raise_limit()
+        self.assertEqual(
+            resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+            ENOUGH if limits[1] == resource.RLIM_INFINITY else min(ENOUGH, limits[1]),
+        )
 
 
 class DescriptorWatchTests(SynchronousTestCase):

@@ -204,7 +204,8 @@ def rpc_stands_alone(one: Import) -> bool:
     """The gRPC adapter knows errors, names and paths, not devices or kubelets."""
     return not within(one.importer, ["twistdp.rpc"]) or ours(
         one.imported,
-        *("children", "errors", "exhaustion", "legible", "naming", "klog", "trust", "waiting"),
+        *("children", "errors", "exhaustion", "legible", "naming", "klog", "sparing"),
+        *("trust", "waiting"),
         "rpc",
     )
 
@@ -221,6 +222,7 @@ def kubelet_stands_low(one: Import) -> bool:
             "legible",
             "naming",
             "klog",
+            "sparing",
             "trust",
             "devices",
             "allocation",

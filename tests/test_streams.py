@@ -6,7 +6,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.streams import ListStreams
+from twistdp.errors import NoRoom
+from twistdp.streams import MOST_STREAMS, ListStreams
 
 
 class Reader:
@@ -52,6 +53,17 @@ class ListStreamsTests(SynchronousTestCase):
         reader = Reader(self.streams.follow(caller))
         reader.read()
         return reader
+
+    def test_too_many(self) -> None:
+        """There is room for so many; one that ends makes room for another."""
+        first = self.reader("kubelet")
+        first.read()
+        for _ in range(MOST_STREAMS - 1):
+            self.reader().read()
+        following = self.streams.follow()
+        self.failureResultOf(Deferred.fromCoroutine(anext(following)), NoRoom)
+        first.cancel()
+        self.assertEqual(self.reader().got, [b"0"])
 
     def test_sends_the_list_and_changes(self) -> None:
         """The list comes at once, the next one when there is one."""

@@ -6,10 +6,11 @@ So it is looked at every second, and said once by whom they are held.
 
 import os
 import re
+import resource
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall
@@ -21,6 +22,22 @@ from twistdp.exhaustion import SOON, check_descriptors, mending
 _log = Logger()
 
 _NUMBER = re.compile(r":\[\d+\]$")
+
+
+ENOUGH: Final = 65_536
+"""So many descriptors the process lets itself have.  Not all it may have: where that is a thousand
+million, a child that closes all it could have inherited would take minutes."""
+
+
+def raise_limit() -> None:
+    """Have as many descriptors as the hard limit allows and are `ENOUGH`; children have them too.
+
+    The usual soft limit of 1024 is for programs that use select(2).
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = ENOUGH if hard == resource.RLIM_INFINITY else min(hard, ENOUGH)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Reserve:

@@ -123,6 +123,10 @@ class UnreasonableRequest(CallerError):
     """A message asks for so much that answering it would keep others waiting."""
 
 
+class NoRoom(CallerError):
+    """A peer wants more at once, or in one answer, than there is room for."""
+
+
 # Nobody
 
 

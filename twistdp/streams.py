@@ -2,12 +2,17 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from typing import Final
 
 from twisted.internet.defer import Deferred, TimeoutError, succeed
 from twisted.internet.interfaces import IReactorTime
 
+from twistdp.errors import NoRoom
 from twistdp.klog import V
 from twistdp.latest import Latest
+
+MOST_STREAMS: Final = 64
+"""Streams of one resource at a time: each holds a list that its peer has not read yet."""
 
 
 class _Generation:
@@ -42,6 +47,7 @@ class ListStreams:
         self._clock = clock
         self._lost = lost
         self._current = _Generation()
+        self._open = 0  # in any generation
         self._expected: Counter[str] = Counter()  # streams of each caller, in any generation
 
     @property
@@ -82,9 +88,17 @@ class ListStreams:
         self._latest.publish(value)
 
     async def follow(self, caller: str = "") -> AsyncIterator[bytes]:
-        """One stream: the list now, then after each change, until its generation ends."""
+        """One stream: the list now, then after each change, until its generation ends.
+
+        Raises `NoRoom` where there are too many.
+        """
+        if self._open >= MOST_STREAMS:
+            raise NoRoom(
+                f"{self._name}: {self._open} streams are open, and there is no room for more"
+            )
         generation, stream = self._current, object()
         generation.count += 1
+        self._open += 1
         kubelets = self._is_kubelets(caller)
         if kubelets:
             generation.kubelets[stream] = caller
@@ -108,6 +122,7 @@ class ListStreams:
         finally:
             kubelets = stream in generation.kubelets
             generation.count -= 1
+            self._open -= 1
             if kubelets:
                 del generation.kubelets[stream]
                 generation.over = True

@@ -16,7 +16,7 @@ from twisted.python import usage
 from twisted.python.components import Componentized
 
 import twistdp.klog as klog
-from twistdp.descriptors import DescriptorWatch
+from twistdp.descriptors import DescriptorWatch, raise_limit
 from twistdp.errors import Untrusted
 from twistdp.logs.bridge import Bridge
 from twistdp.logs.format import as_json, as_text
@@ -170,6 +170,7 @@ class LoggedService(MultiService):
 
     def startService(self) -> None:
         """Start all; from now on everything is logged."""
+        raise_limit()
         self._bridge.install()
         self._on_signal(MORE, lambda: _change_level(1))
         self._on_signal(LESS, lambda: _change_level(-1))

@@ -22,10 +22,12 @@ from twistdp.exhaustion import check_descriptors, mending
 from twistdp.rpc import bridge
 from twistdp.rpc.address import address
 from twistdp.rpc.codec import encoded, parsed
+from twistdp.rpc.limits import OPTIONS
 from twistdp.rpc.needs import check_needs
 from twistdp.rpc.privacy import GRPC
 from twistdp.rpc.socketfile import SocketFile
 from twistdp.rpc.status import answer_for
+from twistdp.sparing import Sparing
 
 _log = Logger()
 
@@ -105,6 +107,7 @@ class Server(Service):
         GRPC.has(self)
         self._methods = sorted(methods, key=lambda method: method.path)
         self._reactor = reactor
+        self._sparing = Sparing(reactor)
         self._grace = grace
         self._server: grpc.aio.Server | None = None
         self._calls: set[asyncio.Task[Any]] = set()
@@ -184,7 +187,9 @@ class Server(Service):
                 check_needs()
                 bound = self._file.claim()
                 with GRPC.opening():
-                    self._server = server = grpc.aio.server(handlers=self._handlers(loop))
+                    self._server = server = grpc.aio.server(
+                        handlers=self._handlers(loop), options=OPTIONS
+                    )
                 try:
                     server.add_insecure_port(address(bound))
                 except RuntimeError as error:
@@ -281,7 +286,7 @@ class Server(Service):
                         result = encoded(await bridge.awaited(result, loop))
                 return result
             except Exception as error:
-                code, text = answer_for(error, method.path, method.called(request))
+                code, text = answer_for(error, method.path, method.called(request), self._sparing)
             finally:
                 current.clear()
             await context.abort(code, text)
@@ -300,7 +305,7 @@ class Server(Service):
                     await self._send(method.handler(_request(method, data)), context, loop)
                     return
                 except Exception as error:
-                    code, text = answer_for(error, method.path)
+                    code, text = answer_for(error, method.path, sparing=self._sparing)
                 finally:
                     current.clear()
                 await context.abort(code, text)

@@ -10,6 +10,7 @@ from twistdp.errors import (
     CallFailed,
     CallTimedOut,
     HookFailed,
+    NoRoom,
     PeerUnavailable,
     PluginError,
     PodError,
@@ -17,6 +18,7 @@ from twistdp.errors import (
     UnknownDevice,
 )
 from twistdp.legible import one_line
+from twistdp.sparing import Sparing
 
 _log = Logger()
 
@@ -27,6 +29,7 @@ CODES: dict[type[TwistdpError], grpc.StatusCode] = {
     PluginError: grpc.StatusCode.FAILED_PRECONDITION,
     AdministratorError: grpc.StatusCode.FAILED_PRECONDITION,
     CallerError: grpc.StatusCode.INVALID_ARGUMENT,
+    NoRoom: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 """The status of each refusal that a handler may raise, or of its nearest base."""
 
@@ -41,23 +44,36 @@ def code_of(kind: type[Exception]) -> grpc.StatusCode | None:
     return next((CODES[base] for base in kind.__mro__ if base in CODES), None)
 
 
-def answer_for(error: Exception, method: str, call: str = "") -> tuple[grpc.StatusCode, str]:
+def answer_for(
+    error: Exception, method: str, call: str = "", sparing: Sparing | None = None
+) -> tuple[grpc.StatusCode, str]:
     """The status and text, of one line, that a handler's exception is answered with.
 
     `call` is what the log calls the call; without it that is `method`, which the peer is told.
+    `sparing` keeps the log short where one error follows the other.
 
     Stated refusals go out as they are; anything else is a bug, whose text and stack go to the
     log, and of which the peer is told no more than its kind: the text may have anything in it.
     """
     if isinstance(error, CallFailed):
         return grpc.StatusCode[error.status], one_line(error.details)
-    if (code := code_of(type(error))) is not None:
-        reason = one_line(str(error))
-        _log.warn("{call} refused: {reason}", call=call or method, method=method, reason=reason)
-        return code, reason
     if isinstance(error, CancelledError):
         return grpc.StatusCode.CANCELLED, f"{method}: cancelled by the plugin"
-    _log.failure("{call}: the handler failed", call=call or method, method=method)
+    often = "" if sparing is None else sparing.count((method, type(error)))
+    call = call or method
+    if (code := code_of(type(error))) is not None:
+        reason = one_line(str(error))
+        if often is not None:
+            _log.warn(
+                "{call} refused: {reason}{often}",
+                call=call,
+                method=method,
+                reason=reason,
+                often=often,
+            )
+        return code, reason
+    if often is not None:
+        _log.failure("{call}: the handler failed{often}", call=call, method=method, often=often)
     return (
         grpc.StatusCode.INTERNAL,
         f"{method} failed in the device plugin: {type(error).__name__}; its log has the stack",

@@ -1,0 +1,186 @@
+"""What a peer can have of a server, over real sockets."""
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+from google.protobuf.wrappers_pb2 import StringValue
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
+from twisted.internet.protocol import Protocol
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import TestCase
+
+from tests.helpers import channel_to, server_of, soon, temporary_directory, until
+from twistdp.errors import CallFailed, NoRoom, PeerUnavailable
+from twistdp.rpc import Method, limits
+from twistdp.rpc import server as server_module
+
+ASK = "/test.Service/Ask"
+WATCH = "/test.Service/Watch"
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""How HTTP/2 begins: the client's magic and empty SETTINGS."""
+
+
+class Silent(Protocol):
+    """A peer that says no more than it is told to."""
+
+    def __init__(self) -> None:
+        self.ended: Deferred[None] = Deferred()
+
+    def connectionLost(self, reason: Any = None) -> None:
+        """The server has had enough."""
+        self.ended.callback(None)
+
+
+class LimitCase(TestCase):
+    """A server with a call that is answered at once, and a stream that lives."""
+
+    async def serve(self, **changes: int) -> None:
+        """Serve, with other limits where they are given."""
+        options = {**dict(limits.OPTIONS), **{f"grpc.{key}": v for key, v in changes.items()}}
+        self.patch(server_module, "OPTIONS", tuple(options.items()))
+        self.path = f"{temporary_directory(self)}/a.sock"
+        self.begun = 0
+        self.release: Deferred[None] = Deferred()
+        self.addCleanup(lambda: self.release.called or self.release.callback(None))
+        methods = Method(ASK, StringValue, self.ask), Method(WATCH, None, self.watch, True)
+        await soon(server_of(self, self.path, *methods).listen())
+        self.channel = channel_to(self, self.path)
+        self.stream = self.channel.stream(WATCH, b"", StringValue)
+        self.assertEqual((await soon(self.stream.read())).value, "first")
+
+    def ask(self, request: StringValue) -> Any:
+        """Answer, refuse, or wait, as is asked for."""
+        if request.value == "refuse":
+            raise NoRoom("no")
+        if request.value == "wait":
+            self.begun += 1
+            waiting: Deferred[StringValue] = Deferred()
+            self.release.addCallback(lambda _: waiting.called or waiting.callback(request))
+            return waiting
+        return request
+
+    async def watch(self, _: bytes) -> AsyncIterator[StringValue]:
+        """A list, and another one in the end."""
+        yield StringValue(value="first")
+        ended: Deferred[None] = Deferred()
+        self.release.addCallback(lambda _: ended.called or ended.callback(None))
+        await ended
+        yield StringValue(value="last")
+
+    def call(self, value: str = "") -> Deferred[StringValue]:
+        """A call on the connection of the stream."""
+        return self.channel.unary(ASK, StringValue(value=value), StringValue)
+
+    async def assert_unharmed(self) -> None:
+        """The stream that was open all the time goes on, and so do calls beside it."""
+        self.assertEqual((await soon(self.call("a"))).value, "a")
+        self.release.callback(None)
+        self.assertEqual((await soon(self.stream.read())).value, "last")
+
+    async def silent(self, data: bytes = b"") -> Silent:
+        """A connection that says this."""
+        peer = Silent()
+        await soon(connectProtocol(UNIXClientEndpoint(reactor, self.path), peer))
+        self.addCleanup(lambda: peer.transport and peer.transport.abortConnection())
+        peer.transport.write(data)
+        return peer
+
+
+class LimitTests(LimitCase):
+    """`twistdp.rpc.limits`, and what is beside a flood."""
+
+    async def test_calls(self) -> None:
+        """A connection has so many calls at once; the others wait for their turn."""
+        await self.serve()
+        calls = [self.call("wait") for _ in range(limits.MOST_CALLS + 50)]
+        room = limits.MOST_CALLS - 1  # beside the stream
+        await until(lambda: self.begun >= room)
+        self.assertEqual(
+            (
+                await soon(
+                    channel_to(self, self.path).unary(ASK, StringValue(value="b"), StringValue)
+                )
+            ).value,
+            "b",
+        )
+        self.assertEqual(self.begun, room)
+        self.release.callback(None)
+        await soon(DeferredList(calls[:room], fireOnOneErrback=True))
+        # Of those that begin while others end, gRPC may refuse some, as not begun at all.
+        await soon(DeferredList(calls[room:], consumeErrors=True))
+
+    async def test_headers(self) -> None:
+        """A call with more headers than a kubelet could have is refused."""
+        await self.serve()
+        greedy = channel_to(self, self.path, agent="x" * (limits.HEADERS + 1))
+        await self.assertFailure(soon(greedy.unary(ASK, StringValue(), StringValue)), CallFailed)
+        await self.assert_unharmed()
+
+    async def test_usual_headers(self) -> None:
+        """A quarter of the bytes is no problem."""
+        await self.serve()
+        channel = channel_to(self, self.path, agent="x" * (limits.HEADERS // 4))
+        await soon(channel.unary(ASK, StringValue(), StringValue))
+
+    async def test_connections(self) -> None:
+        """A socket has so many connections; more are closed, and take no descriptor."""
+        await self.serve()
+        before = len(os.listdir("/proc/self/fd"))
+        peers = []
+        for _ in range(2 * limits.MOST_CONNECTIONS):
+            peers.append(peer := socket.socket(socket.AF_UNIX))
+            self.addCleanup(peer.close)
+            peer.setblocking(False)
+            peer.connect(self.path)
+        ours = len(peers)
+
+        def held() -> int:
+            return len(os.listdir("/proc/self/fd")) - before - ours
+
+        await until(lambda: sum(_is_closed(peer) for peer in peers) > limits.MOST_CONNECTIONS)
+        self.assertLess(held(), limits.MOST_CONNECTIONS)
+        await self.assertFailure(
+            soon(channel_to(self, self.path).unary(ASK, StringValue(), StringValue)),
+            PeerUnavailable,
+        )
+        await self.assert_unharmed()
+
+    async def test_silent_before_it_begins(self) -> None:
+        """A connection that does not begin to speak, or not all of it, is closed."""
+        await self.serve(server_handshake_timeout_ms=100)
+        for data in (b"", PREFACE[:10]):
+            await soon((await self.silent(data)).ended)
+        await self.assert_unharmed()
+
+    async def test_idle(self) -> None:
+        """A connection without a call is closed; one with a stream is not, however quiet."""
+        await self.serve(max_connection_idle_ms=100)
+        await soon((await self.silent(PREFACE)).ended)
+        await self.assert_unharmed()
+
+    async def test_refusals(self) -> None:
+        """A thousand refused calls are a handful of lines, the last with how many they were."""
+        await self.serve()
+        with capturedLogs() as events:
+            for _ in range(10):
+                calls = [self.call("refuse") for _ in range(100)]
+                await soon(DeferredList(calls, consumeErrors=True))
+        lines = [event["often"] for event in events if "often" in event]
+        self.assertEqual(len(lines), 8)
+        self.assertIn("1000th", lines[-1])
+        await self.assert_unharmed()
+
+
+def _is_closed(peer: socket.socket) -> bool:
+    try:
+        while peer.recv(1000):
+            pass
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
