@@ -21,10 +21,11 @@ from twistdp import (
     Settings,
     klog,
 )
-from twistdp.answers import MOST_CONTAINERS, Answers
+from twistdp.answers import MOST_CONTAINERS, MOST_IDS, Answers
 from twistdp.calls import ContainerAllocateResponse
 from twistdp.cdiparts import CdiParts
-from twistdp.errors import HookFailed, MissingNode, UnknownDevice, UnreasonableRequest
+from twistdp.devices import Devices
+from twistdp.errors import HookFailed, MissingNode, NoRoom, UnknownDevice, UnreasonableRequest
 from twistdp.hooks import Hooks
 from twistdp.inventory import Inventory
 from twistdp.kubelet import messages
@@ -35,6 +36,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     PreStartContainerRequest,
 )
 from twistdp.preparing import NumaNodes
+from twistdp.room import MOST_BYTES
 
 RESOURCE = "a.example.com/thing"
 
@@ -72,12 +74,15 @@ def answers(
     info: DeviceInfo | None = None,
     check_nodes: bool = True,
     cdi: CdiParts | None = None,
+    devices: Devices | None = None,
 ) -> Answers:
-    """Answers of a resource with one device, ``a``."""
+    """Answers of a resource with these devices; one, ``a``, if they are not given."""
     clock = Clock()
     return Answers(
         RESOURCE,
-        Inventory(RESOURCE, {"a": info or DeviceInfo(HEALTHY)}, numa=NumaNodes("/nonexistent")),
+        Inventory(
+            RESOURCE, devices or {"a": info or DeviceInfo(HEALTHY)}, numa=NumaNodes("/nonexistent")
+        ),
         Hooks(scanner, "scanner", clock),
         cdi or CdiParts(*RESOURCE.split("/"), settings=Settings(), reactor=clock),
         "none",
@@ -201,6 +206,33 @@ class SizeTests(SynchronousTestCase):
         preferred = PreferredAllocationRequest.FromString(b"\n\0" * (MOST_CONTAINERS + 1))
         asking = Deferred.fromCoroutine(answers().preferred(preferred))
         self.failureResultOf(asking, UnreasonableRequest)
+
+    def test_ids(self) -> None:
+        """Nor more ids than a list has room for, in all containers together."""
+        many = ["a"] * (MOST_IDS // 2 + 1)
+        asked = ContainerAllocateRequest(devices_ids=many)
+        request_ = AllocateRequest(container_requests=[asked] * 2)
+        self.assertRaises(UnreasonableRequest, answers().allocate, request_)
+        preferred = PreferredAllocationRequest()
+        preferred.container_requests.add(available_deviceIDs=many, must_include_deviceIDs=many)
+        for asking in (
+            answers().preferred(preferred),
+            answers().pre_start(PreStartContainerRequest(devices_ids=many * 2)),
+        ):
+            self.failureResultOf(Deferred.fromCoroutine(asking), UnreasonableRequest)
+
+    def test_answer(self) -> None:
+        """An answer that no kubelet would take is not made, with hooks and without."""
+        value = "v" * (MOST_BYTES // 4)
+        devices = {name: DeviceInfo(HEALTHY, envs={name: value}) for name in "abcdefgh"}
+        asked = request(*"abcdefgh")
+        self.assertIn(
+            "than 4194304 bytes",
+            str(self.assertRaises(NoRoom, answers(devices=devices).allocate, asked)),
+        )
+        adding = answers(Adding("/dev/null"), devices=devices)
+        self.failureResultOf(Deferred.fromCoroutine(adding.allocate(asked)), NoRoom)
+        self.assertIsInstance(answers(devices=devices).allocate(request(*"abc")), bytes)
 
 
 class LogTests(LogTestCase):

@@ -439,6 +439,13 @@ class TopologyTests(SynchronousTestCase):
         self.assertEqual(self.nodes_of(info), None)
         self.assertEqual(self.nodes_of(attrs.evolve(info, topology=None), sysfs), None)
 
+    def test_natural(self) -> None:
+        """Each id once, those that there are and others, numbers by their value."""
+        subject = Inventory(RESOURCE, dict.fromkeys(["x9", "x10"], DeviceInfo(HEALTHY)))
+        self.assertEqual(
+            subject.natural(["x10", "x9", "x11", "x10", "x2"]), ["x2", "x9", "x10", "x11"]
+        )
+
     def test_candidates(self) -> None:
         """Policies see groups, nodes and natural order of those ids that there are."""
         devices = {

@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.preferred import MAX_NODE_SETS, Candidate, choose
+from twistdp import preferred
+from twistdp.preferred import MAX_NODE_SETS, MAX_WEIGHED, Candidate, choose
 from twistdp.settings import POLICIES
 
 Question = tuple[list[Candidate], list[str], int]
@@ -339,3 +340,28 @@ class NumaTests(SynchronousTestCase):
         self.assertEqual(
             chosen, ["d0", "d1", "d2", "d3", "d12", "d13", "d16", "d17", "wide", "other"]
         )
+
+
+class BoundTests(SynchronousTestCase):
+    """What advice costs, however many devices there are."""
+
+    def test_many(self) -> None:
+        """With so many devices one set of the fewest nodes is looked at, not each of them."""
+        several = 4000
+        self.assertGreater(several * MAX_NODE_SETS, MAX_WEIGHED)
+        candidates = [
+            Candidate(f"d{rank}", rank, f"g{rank // 8}", (rank % 8,)) for rank in range(several)
+        ]
+        counted = 0
+        packed = preferred._packed
+
+        def counting(*arguments: Any) -> Any:
+            nonlocal counted
+            counted += 1
+            return packed(*arguments)
+
+        self.patch(preferred, "_packed", counting)
+        chosen = choose("numa", candidates, [], several // 2)
+        self.assertEqual(counted, 1)
+        self.assertEqual(len({int(each[1:]) % 8 for each in chosen}), 4)
+        self.assertEqual(len(chosen), several // 2)

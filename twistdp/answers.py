@@ -1,7 +1,7 @@
 """What one resource answers the kubelet: the default, unless the scanner's hooks say otherwise."""
 
 import re
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -20,20 +20,23 @@ from twistdp.calls import (
 )
 from twistdp.cdiparts import CdiParts
 from twistdp.devices import HEALTHY, DeviceInfo
-from twistdp.errors import BadDevice, UnreasonableRequest
+from twistdp.errors import BadDevice, NoRoom, UnreasonableRequest
 from twistdp.hooks import Hooks
 from twistdp.inventory import Inventory
 from twistdp.klog import V
 from twistdp.kubelet import messages
 from twistdp.legible import shown
-from twistdp.naming import natural_key
 from twistdp.presence import check_present
+from twistdp.room import MOST_BYTES
 from twistdp.secrecy import kind_of
 
 _log = Logger()
 
 MOST_CONTAINERS: Final = 1000
 """Container requests in one call: kubelets send one, and one message has room for two million."""
+
+MOST_IDS: Final = 210_000
+"""Ids in one call: a list has room for so many devices, and a device is in one container."""
 
 _CDI_NAME: Final = re.compile(r"[\w.-]+/[\w.-]+=[\w.:-]+", re.ASCII)
 _MOST_SHOWN: Final = 8  # containers of one request in a line of the log
@@ -84,9 +87,14 @@ class Answers:
         _check_size(request)
         if self._hooks.allocates:
             return self._allocate_with_hooks(request)
-        answer = messages.allocate_response(
-            [self._container(list(part.devices_ids)) for part in request.container_requests]
-        )
+        parts = []
+        size = 0
+        for asked in request.container_requests:
+            parts.append(self._container(list(asked.devices_ids)))
+            size += len(parts[-1])
+            self._check_room(size)  # before the next one is made
+        answer = messages.allocate_response(parts)
+        self._check_room(len(answer))
         self._gave(request)
         return answer
 
@@ -105,12 +113,14 @@ class Answers:
     async def preferred(self, request: messages.PreferredAllocationRequest) -> Message:
         """GetPreferredAllocation: the hook's ids, or the policy's."""
         _check_size(request)
+        if not self._hooks.prefers:
+            return self._by_policy(request)
         values = PreferredAllocationRequest(
             self._resource,
             [
                 ContainerPreferredAllocationRequest(
-                    _natural(part.available_deviceIDs),
-                    _natural(part.must_include_deviceIDs),
+                    self._inventory.natural(part.available_deviceIDs),
+                    self._inventory.natural(part.must_include_deviceIDs),
                     part.allocation_size,
                     self._inventory.known(part.available_deviceIDs),
                 )
@@ -119,34 +129,37 @@ class Answers:
             raw=request,
         )
         ids = await self._hooks.preferred(values)
-        if ids is None:
-            from twistdp.preferred import choose  # few plugins use it
-
-            ids = [
-                choose(
-                    self._policy,
-                    self._inventory.candidates(part.available_device_ids),
-                    part.must_include_device_ids,
-                    part.allocation_size,
-                )
-                for part in values.container_requests
-            ]
-        return messages.preferred_response(ids)
+        return self._by_policy(request) if ids is None else messages.preferred_response(ids)
 
     async def pre_start(self, request: messages.PreStartContainerRequest) -> Message:
         """PreStartContainer: the hook's."""
-        ids = _natural(request.devices_ids)
+        _check_size(request)
+        ids = self._inventory.natural(request.devices_ids)
         await self._hooks.pre_start(
             PreStartContainerRequest(self._resource, ids, self._inventory.known(ids), raw=request)
         )
         return messages.pre_start_response()
+
+    def _by_policy(self, request: messages.PreferredAllocationRequest) -> Message:
+        from twistdp.preferred import choose  # few plugins use it
+
+        return messages.preferred_response(
+            choose(
+                self._policy,
+                self._inventory.candidates(part.available_deviceIDs),
+                part.must_include_deviceIDs,
+                part.allocation_size,
+            )
+            for part in request.container_requests
+        )
 
     async def _allocate_with_hooks(self, request: messages.AllocateRequest) -> bytes | Message:
         values = AllocateRequest(
             self._resource,
             [
                 ContainerAllocateRequest(
-                    _natural(part.devices_ids), self._inventory.known(part.devices_ids)
+                    self._inventory.natural(part.devices_ids),
+                    self._inventory.known(part.devices_ids),
                 )
                 for part in request.container_requests
             ],
@@ -163,6 +176,7 @@ class Answers:
             if answer is UseDefaultMethod:
                 answer = AllocateResponse(default)
         encoded = self._encoded(answer, hook, len(values.container_requests))
+        self._check_room(len(encoded) if isinstance(encoded, bytes) else encoded.ByteSize())
         if self._check_nodes:
             self._check_answer(answer, values)
         self._gave(request)
@@ -176,7 +190,7 @@ class Answers:
                 nodes = self._inventory.devices[id_].nodes
                 check_present(self._resource, id_, (node.host_path for node in nodes))
         if self._cdi.used:
-            names = self._cdi.names(_natural(ids))
+            names = self._cdi.names(self._inventory.natural(ids))
             part += messages.container_part(ContainerAllocateResponse(cdi_devices=names))
         return part
 
@@ -210,6 +224,15 @@ class Answers:
             ) from error
         return messages.allocate_response(messages.container_part(part) for part in parts)
 
+    def _check_room(self, size: int) -> None:
+        """Raise `NoRoom` if an answer of so many bytes is too long."""
+        if size > MOST_BYTES:
+            raise NoRoom(
+                f"{self._resource}: the answer would have more than {MOST_BYTES} bytes, and a "
+                "kubelet takes no more; ask for fewer devices, or give each fewer nodes, mounts "
+                "and variables"
+            )
+
     def _check_answer(self, answer: Any, request: AllocateRequest) -> None:
         """Raise `MissingNode` if a hook's answer has a node that is not there."""
         for part, asked in zip(answer.container_responses, request.container_requests, strict=True):
@@ -235,11 +258,30 @@ def _asked_for(
     return [listed(part.devices_ids) for part in request.container_requests[:_MOST_SHOWN]]
 
 
-def _check_size(request: messages.AllocateRequest | messages.PreferredAllocationRequest) -> None:
-    if (count := len(request.container_requests)) > MOST_CONTAINERS:
+def _check_size(
+    request: messages.AllocateRequest
+    | messages.PreferredAllocationRequest
+    | messages.PreStartContainerRequest,
+) -> None:
+    if isinstance(request, messages.PreStartContainerRequest):
+        ids = len(request.devices_ids)
+    else:
+        if (count := len(request.container_requests)) > MOST_CONTAINERS:
+            raise UnreasonableRequest(
+                f"{count} containers in one request: at most {MOST_CONTAINERS} are answered; ask "
+                "for them one by one, as kubelets do"
+            )
+        if isinstance(request, messages.AllocateRequest):
+            ids = sum(len(part.devices_ids) for part in request.container_requests)
+        else:
+            ids = sum(
+                len(part.available_deviceIDs) + len(part.must_include_deviceIDs)
+                for part in request.container_requests
+            )
+    if ids > MOST_IDS:
         raise UnreasonableRequest(
-            f"{count} containers in one request: at most {MOST_CONTAINERS} are answered; ask for "
-            "them one by one, as kubelets do"
+            f"{ids} ids in one request: at most {MOST_IDS} are answered; a kubelet takes no "
+            "resource of more devices, and asks for one container at a time"
         )
 
 
@@ -271,7 +313,3 @@ def _copy(part: ContainerAllocateResponse) -> ContainerAllocateResponse:
         dict(part.annotations),
         list(part.cdi_devices),
     )
-
-
-def _natural(ids: Iterable[str]) -> Sequence[str]:
-    return sorted(set(ids), key=natural_key)

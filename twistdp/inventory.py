@@ -184,12 +184,19 @@ class Inventory:
         """Those of the devices that there are, as the policies want them, in natural order."""
         from twistdp.preferred import Candidate  # few plugins use it
 
-        wanted = set(ids)
+        # Not by way of all devices: a request may have many containers.
+        known = sorted(self._entries.keys() & ids, key=self._key)
         return [
             Candidate(id_, rank, self.devices[id_].group or id_, tuple(self._entries[id_].numa))
-            for rank, id_ in enumerate(self._order)
-            if id_ in wanted
+            for rank, id_ in enumerate(known)
         ]
+
+    def natural(self, ids: Iterable[str]) -> list[str]:
+        """These ids in natural order, each once, also those that there are not."""
+        entries = self._entries
+        return sorted(
+            set(ids), key=lambda id_: entries[id_].key if id_ in entries else natural_key(id_)
+        )
 
     def _select(self, ids: Iterable[str]) -> list[str]:
         return select(self._resource, self.devices, ids, self._key)

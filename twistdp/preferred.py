@@ -15,8 +15,9 @@ Whatever a policy leaves open, natural order decides: of all equally good choice
 sorted ranks come first in lexicographic order.  So the answer depends on the sets alone, not on
 the kubelet's order, which is random.
 
-That is exact, but for two cases of ``numa``.  A device on several nodes is, as for the kubelet,
-usable on each of them; where there is such a device, the fewest nodes are found, but of several
+That is exact, but for three cases of ``numa``.  A device on several nodes is, as for the kubelet,
+usable on each of them; where there is such a device, or where there are so many sets and ids that
+more than `MAX_WEIGHED` would have to be looked at, the fewest nodes are found, but of several
 sets of so few nodes only one is looked at: that on which most devices are usable, with equally
 many the one with the lowest numbers.  And on a machine with more than eight nodes, where more
 than `MAX_NODE_SETS` sets would have to be compared, nodes are added one by one, always the one
@@ -29,18 +30,18 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import accumulate, chain, combinations, islice
 from math import comb
 from operator import attrgetter
-from typing import Final, TypeAlias
-
-import attrs
+from typing import Final, NamedTuple, TypeAlias
 
 from twistdp.settings import POLICIES
 
 MAX_NODE_SETS: Final = comb(8, 4)
 """Sets of NUMA nodes that ``numa`` compares at most: all of one size, for up to eight nodes."""
 
+MAX_WEIGHED: Final = 100_000
+"""Ids that ``numa`` looks at in all those sets together, so that advice takes some milliseconds."""
 
-@attrs.frozen
-class Candidate:
+
+class Candidate(NamedTuple):
     """An available device: what a choice depends on.
 
     `rank` is the id's place in natural order, different for each id; `group` names what it is
@@ -257,7 +258,8 @@ def _node_sets(
         found = [forced.union(nodes) for nodes in combinations(others, extra)]
         if found := list(filter(enough, found)):
             several = any(len(place) > 1 for place in chain(kept, numbers))
-            return [max(found, key=use)] if several else found
+            many = len(found) * sum(numbers.values()) > MAX_WEIGHED
+            return [max(found, key=use)] if several or many else found
         extra += 1
     nodes = forced
     while not enough(nodes):
