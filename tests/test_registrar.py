@@ -118,7 +118,11 @@ class FakeRegistration:
         self.attempts: list[Deferred[None]] = []
 
     def attach(
-        self, server: object, end_streams: Callable[[], Deferred[None]], outdated: object
+        self,
+        server: object,
+        end_streams: Callable[[], Deferred[None]],
+        outdated: object,
+        is_live: object,
     ) -> None:
         """Keep what ends the streams; nobody else begins."""
         self._end_streams = end_streams
@@ -524,7 +528,7 @@ class SocketRegistrationTests(SynchronousTestCase):
         turns = turns or DeferredSemaphore(1)
         registration = SocketRegistration(kubelet, RESOURCE, DevicePluginOptions, turns, Clock())
         server = FakeServer()
-        registration.attach(server, end_streams, lambda: None)  # type: ignore[arg-type]
+        registration.attach(server, end_streams, lambda: None, lambda: False)  # type: ignore[arg-type]
         return Deferred.fromCoroutine(registration.register()), server
 
     def test_turns(self) -> None:

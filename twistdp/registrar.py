@@ -74,7 +74,10 @@ class Registrar:
         self._said: object = None
         self._standing = Standing.REGISTERING
         registration.attach(
-            server, lambda: streams.end_generation(STREAM_PATIENCE), self._session.outdated
+            server,
+            lambda: streams.end_generation(STREAM_PATIENCE),
+            self._session.outdated,
+            lambda: streams.kubelets_open,
         )
 
     @property

@@ -7,6 +7,7 @@ import stat
 
 from twisted.internet import reactor
 
+from tests.helpers import channel_to, soon
 from tests.integration.test_life import (
     BLUE,
     DOMAIN,
@@ -19,6 +20,8 @@ from tests.integration.test_life import (
 from tests.testing.test_kubelet import until
 from twistdp import HEALTHY, DeviceInfo, DeviceTree, Manager, Settings
 from twistdp.kubelet import watcher
+from twistdp.kubelet.api import GET_INFO
+from twistdp.kubelet.pluginregistration_v1_pb2 import InfoRequest, PluginInfo
 from twistdp.testing import FakeKubelet, registry
 
 
@@ -55,6 +58,26 @@ class WatcherTestCase(LifeTestCase):
         await self.kubelet.listed(YELLOW, ["a"])
         await self.kubelet.until(lambda: len(self.kubelet.registrations) == 1)
         return scanner
+
+
+class StrangerTests(WatcherTestCase):
+    """Somebody else who may connect to the socket asks what only kubelets ask."""
+
+    async def test_get_info(self) -> None:
+        """The registration stays with its stream, however often; changes arrive; it is logged."""
+        scanner = await self.listed()
+        channel = channel_to(self, self.socket)
+        for _ in range(20):
+            info = await soon(channel.unary(GET_INFO, InfoRequest(), PluginInfo, 5.0))
+            self.assertEqual(info.name, YELLOW)
+        await self.log.seen(
+            f"{YELLOW}: somebody asked who serves {self.socket} (GetInfo), though a kubelet has it "
+            "registered"
+        )
+        scanner.tell(tree_of("a", "b"))
+        await self.kubelet.listed(YELLOW, ["a", "b"])
+        self.assertEqual(len(self.kubelet.registrations), 1)
+        self.assertEqual(len((await self.kubelet.allocate(YELLOW)).devices), 1)
 
 
 class ServingTests(WatcherTestCase):

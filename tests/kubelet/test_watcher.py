@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.helpers import channel_to, soon, temporary_directory
@@ -60,7 +61,13 @@ class RegistrationTests(SynchronousTestCase):
             self.calls.append("end")
             return succeed(None)
 
-        self.registration.attach(self.server, end_streams, lambda: self.calls.append("found"))  # type: ignore[arg-type]
+        self.live = False
+        self.registration.attach(
+            self.server,  # type: ignore[arg-type]
+            end_streams,
+            lambda: self.calls.append("found"),
+            lambda: self.live,
+        )
 
     def register(self) -> Deferred[None]:
         """An attempt; the calls noted before are forgotten."""
@@ -184,6 +191,57 @@ class RegistrationTests(SynchronousTestCase):
         self.register()
         self.assertEqual(self.calls, ["end", "withdraw", "listen"])
 
+    def test_question_of_a_stranger(self) -> None:
+        """While a kubelet has its stream open nothing ends or begins; few lines are logged."""
+        self.successResultOf(self.registered())
+        self.live = True
+        self.calls.clear()
+        with capturedLogs() as events:
+            for _ in range(1000):
+                self.assertEqual(self.asked().name, RESOURCE)
+        self.assertEqual(self.calls, [])
+        lines = [formatEvent(event) for event in events]
+        self.assertEqual(len(lines), 8)
+        self.assertIn("though a kubelet has it registered", lines[0])
+        self.assertIn("the 1000th of the kind", lines[-1])
+
+    def test_question_before_the_stream_ends(self) -> None:
+        """A kubelet that was faster than the end of its older stream finds the same name."""
+        self.successResultOf(self.registered())
+        self.live = True
+        self.asked()
+        attempt = self.register()
+        self.assertEqual(self.calls, ["listen"])
+        self.told()
+        self.successResultOf(attempt)
+
+    def test_question_long_ago(self) -> None:
+        """A stranger's does not delay what the end of the stream leads to."""
+        self.successResultOf(self.registered())
+        self.live = True
+        self.asked()
+        self.clock.advance(TIMEOUT)
+        self.register()
+        self.assertEqual(self.calls, ["end", "withdraw", "listen"])
+
+    def test_questions_that_come_to_nothing(self) -> None:
+        """Each but the last one is logged, as long as they are few."""
+        with capturedLogs() as events:
+            self.asked()
+            self.assertEqual(len(events), 0)
+            self.asked()
+            self.asked()
+            self.told()
+            self.asked()
+        self.assertEqual(len(events), 2)
+        self.assertIn("nothing came of the question before", formatEvent(events[0]))
+
+    def registered(self) -> Deferred[None]:
+        """An attempt that a kubelet has ended well."""
+        attempt = self.register()
+        self.told()
+        return attempt
+
     def test_told_when_nobody_waits(self) -> None:
         """Late words do no harm, and lead to another name."""
         self.told("no")
@@ -210,7 +268,7 @@ class WireTests(TestCase):
         path = f"{directory}/r/a.sock"
         server = Server(path, registration.methods, reactor=reactor, place=directory)
         self.addCleanup(server.stopService)
-        registration.attach(server, lambda: succeed(None), lambda: None)
+        registration.attach(server, lambda: succeed(None), lambda: None, lambda: False)
         await self.assertFailure(soon(server.listen()), OSError)
         os.mkdir(f"{directory}/r")
         await soon(server.listen())

@@ -45,12 +45,14 @@ class Registration(Protocol):
         server: Server,
         end_streams: Callable[[], Deferred[None]],
         found: Callable[[], None],
+        is_live: Callable[[], bool],
     ) -> None:
         """Called once, before `register`.
 
         `server` is the resource's; `end_streams` ends its older streams, before a registration:
         a kubelet drops its new connection when it sees the end of an older stream; `found` is
-        to be called when a kubelet begins to register by itself, and leads to `register`.
+        to be called when a kubelet begins to register by itself, and leads to `register`;
+        `is_live` says whether a kubelet has its stream open.
         """
 
     async def register(self) -> None:
@@ -89,6 +91,7 @@ class SocketRegistration:
         server: Server,
         end_streams: Callable[[], Deferred[None]],
         found: Callable[[], None],
+        is_live: Callable[[], bool],
     ) -> None:
         """See `Registration`; a kubelet that uses this way never begins by itself."""
         self._server = server

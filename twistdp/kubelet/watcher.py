@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError
+from twisted.logger import Logger
 
 from twistdp.errors import KubeletAbsent, RegistrationRefused
 from twistdp.kubelet.api import GET_INFO, NOTIFY_STATUS, PLUGIN_TYPE, VERSION
@@ -16,6 +17,9 @@ from twistdp.kubelet.pluginregistration_v1_pb2 import (
 )
 from twistdp.legible import one_line
 from twistdp.rpc import Method, Server
+from twistdp.sparing import Sparing
+
+_log = Logger()
 
 PATIENCE = 3.0
 """Seconds until a kubelet counts as absent; one that runs finds a socket within one."""
@@ -43,7 +47,11 @@ class WatcherRegistration:
         )
         self._resource = resource
         self._reactor = reactor
-        self._asked = False
+        self._sparing = Sparing(reactor)
+        self._asked: float | None = None
+        """When a kubelet has begun a registration that no attempt has taken notice of."""
+        self._pending = False
+        """Whether somebody has asked, and no kubelet has told what came of it."""
         self._refused = False
         self._used = False
         """Whether a kubelet has done with the socket's name, and must see another."""
@@ -55,15 +63,17 @@ class WatcherRegistration:
         server: Server,
         end_streams: Callable[[], Deferred[None]],
         found: Callable[[], None],
+        is_live: Callable[[], bool],
     ) -> None:
         """See `Registration`."""
         self._server = server
+        self._is_live = is_live
         self._end_streams = end_streams
         self._found = found
 
     async def register(self) -> None:
         """See `Registration`."""
-        asked, self._asked = self._asked, False
+        asked, self._asked = self._is_asked(), None
         if self._used and not asked:
             await self._end_streams()
             self._server.withdraw()
@@ -96,11 +106,18 @@ class WatcherRegistration:
                 self._resource, f"the kubelet refused: {refusal}; it tries again by itself"
             )
 
+    def _is_asked(self) -> bool:
+        """Whether a kubelet may be about to register."""
+        return self._asked is not None and self._reactor.seconds() - self._asked < TIMEOUT
+
     async def _get_info(self, _: InfoRequest) -> PluginInfo:
-        self._asked = True
-        self._refused = False
-        self._found()
-        await self._end_streams()
+        self._report_questions()
+        self._pending = True
+        self._asked = self._reactor.seconds()
+        if not self._is_live():
+            self._refused = False
+            self._found()
+            await self._end_streams()
         return PluginInfo(
             type=PLUGIN_TYPE,
             name=self._resource,
@@ -108,7 +125,28 @@ class WatcherRegistration:
             supported_versions=[VERSION],
         )
 
+    def _report_questions(self) -> None:
+        """Log that a question now, or the one before, is no beginning of a registration.
+
+        A kubelet's registration lives as long as its stream, so another one would find none.
+        """
+        live = self._is_live()
+        if not live and not self._pending:
+            return
+        if (often := self._sparing.count(live)) is None:
+            return
+        what = "a kubelet has it registered" if live else "nothing came of the question before"
+        _log.warn(
+            "{resource}: somebody asked who serves {path} (GetInfo), though {what}{often}",
+            resource=self._resource,
+            path=self._server.path,
+            what=what,
+            often=often,
+        )
+
     def _notified(self, status: RegistrationStatus) -> RegistrationStatusResponse:
+        self._pending = False
+        self._asked = None
         waiting, self._status = self._status, None
         self._used |= status.plugin_registered
         self._refused = not status.plugin_registered
