@@ -28,11 +28,11 @@ PARTS = {
     "gRPC on Twisted": "rpc",
     "inotify": "inotify inotifyfd",
     "log": "logs",
-    "files and what runs out": "cdispecs sharedfile trust hostpaths exhaustion stopping children "
-    "descriptors firstprocess klog presence",
+    "files and what runs out": "cdispecs sharedfile trust hostpaths exhaustion sparing stopping "
+    "children descriptors firstprocess klog presence",
     "pure": "_version accepting allocation arguments backoff calls cdi cdijson checking changes "
     "coalescing condition devices errors health interfaces latest legible listing naming "
-    "places preferred secrecy session settings suggestions summary waiting",
+    "places preferred secrecy session settings suggestions summary texts waiting",
 }
 """Every module or package of twistdp, by the part that it is of; a new one has to be added."""
 
