@@ -17,7 +17,7 @@ SEED      ?= 0
 JOBS      ?= 1
 
 .PHONY: help demo test test-scaffold test-systemd test-image test-manifests test-node test-memory test-lowest test-newest test-python \
-  bench conformance verdicts faults fuzz kill mutants soak lint types format audit docs diagram protos update-k8s dist \
+  bench conformance verdicts faults fuzz kill mutants soak lint types format audit docs diagram protos update-k8s wheel lock dist \
   version changelog clean
 
 help: ## this list
@@ -119,6 +119,23 @@ test-newest: ## the same tests with the newest versions, without any pin
 
 test-python: ## all tests on the Python of another Debian, in a tree of its own; as root (SUITE=forky)
 	.ci/other-python $(or $(SUITE),forky) $(TESTS)
+
+wheel: .venv-wheel/.done ## the wheel of this checkout, as for a project's wheels/ (WHEELS=DIR)
+	@test -n "$$WHEELS" || { echo "usage: make wheel WHEELS=DIRECTORY" >&2; exit 2; }
+	rm -rf build/lib build/bdist.*
+	.venv-wheel/bin/python -m pip --disable-pip-version-check --quiet wheel --use-pep517 --no-index \
+	  --no-deps --no-build-isolation --wheel-dir "$$WHEELS" .
+
+.venv-wheel/.done: twistdp/deployment/requirements/build.txt
+	$(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes \
+	  --requirement $<
+	touch $@
+
+lock: $(VENV)/.run ## the pins with hashes that images and projects are installed with
+	test -x .venv-lock/bin/uv || $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip --disable-pip-version-check --quiet install uv==0.13.9
+	$(BIN)/python .ci/lock.py .venv-lock/bin/uv
 
 dist: .venv-dist/.done ## sdist, wheel and bill of materials in dist/, checked and tried
 	.venv-dist/bin/python .ci/dist.py dist

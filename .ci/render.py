@@ -50,7 +50,7 @@ def files() -> dict[Path, str]:
         image: dockerfile(
             "twistdp",
             build=f"docker build --file docker/Dockerfile --tag twistdp:{VERSION} .",
-            install="--constraint /src/constraints.txt",
+            requirements="twistdp/deployment/requirements",
             labels={
                 "title": "twistdp",
                 "description": "A Twisted server and framework for Kubernetes device plugins",

@@ -110,18 +110,19 @@ class WheelTests(SynchronousTestCase):
         )
 
     def test_every_module(self) -> None:
-        """Every module of the package is in it, and with them their types and the templates."""
+        """Every module of the package is in it, and with them their types, templates and pins."""
         expected = {"twistdp/py.typed"}
         for directory, _, files in os.walk(os.path.join(ROOT, "twistdp")):
             relative = os.path.relpath(directory, ROOT)
             expected.update(
                 os.path.join(relative, file)
                 for file in files
-                if file.endswith((".py", ".pyi", ".in"))
+                if file.endswith((".py", ".pyi", ".in", ".txt"))
             )
         self.assertIn("twistdp/kubelet/deviceplugin_v1beta1_pb2.pyi", expected)
         self.assertIn("twistdp/scaffold/template/scanner.py.in", expected)
         self.assertIn("twistdp/deployment/template/manifests.yaml.in", expected)
+        self.assertIn("twistdp/deployment/requirements/run.txt", expected)
         self.assertEqual({name for name in self.names if name.startswith("twistdp/")}, expected)
 
     def test_nothing_else(self) -> None:

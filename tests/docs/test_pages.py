@@ -43,14 +43,10 @@ NOT_HERE = (
         "of the project that is made; pip, for a minute",
         page="docs/scaffold.md",
     ),
-    Elsewhere("pip wheel .*", "make test-scaffold", "pip, as above"),
-    Elsewhere(
-        "pip install twistdp",
-        "make dist",
-        "no index has it before a release; a wheel is installed there",
-    ),
+    Elsewhere("make -C .* wheel .*", "make test-image", "pip, as above"),
     Elsewhere("KUBECONFIG=.* make test-node", "make test-node", "needs a node of a cluster"),
     Elsewhere("docker build .*", "make test-image", "needs root and buildah"),
+    Elsewhere('(pip="/opt/twistdp/bin/pip|\\$pip) .*', "make test-systemd", "as below"),
     Elsewhere("kubectl kustomize .*", "make test-manifests", "needs kubectl", unless="kubectl"),
     Elsewhere(
         "twistdp conformance --bind .*",

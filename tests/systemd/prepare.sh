@@ -25,7 +25,7 @@ if [ "$(cat "$directory/made" 2>/dev/null)" != "$suite" ]; then
 fi
 rm -rf "$tree/src" "$tree/opt/twistdp"
 mkdir "$tree/src"
-cp -r constraints.txt LICENSE README.md pyproject.toml setup.cfg twistdp twisted "$tree/src"
+cp -r LICENSE README.md pyproject.toml setup.cfg twistdp twisted "$tree/src"
 .ci/pip-conf >"$tree/etc/pip.conf"
 cert=$(sed -n 's/^cert=//p' "$tree/etc/pip.conf")
 if [ "$cert" ]; then
@@ -34,6 +34,10 @@ fi
 cp --dereference --remove-destination /etc/resolv.conf "$tree/etc/resolv.conf"
 env --ignore-environment PATH="$PATH" chroot "$tree" sh -euc '
     python3 -m venv /opt/twistdp
-    /opt/twistdp/bin/python -m pip --disable-pip-version-check --quiet install --use-pep517 \
-        --constraint /src/constraints.txt /src
+    cd /src/twistdp/deployment/requirements
+    pip="/opt/twistdp/bin/pip --disable-pip-version-check --quiet install --use-pep517"
+    pip="$pip --no-build-isolation"
+    $pip --require-hashes --requirement build.txt
+    $pip --require-hashes --requirement run.txt
+    $pip --no-index /src
     /opt/twistdp/bin/twistd --help >/dev/null'

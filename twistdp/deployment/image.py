@@ -32,22 +32,25 @@ def dockerfile(
     name: str,
     *,
     build: str,
-    install: str,
+    requirements: str,
+    install: str = "",
     labels: Mapping[str, str],
     options: Sequence[str] = (),
     slim: bool = False,
 ) -> str:
     """The text of a Dockerfile that installs the directory it is built from into ``/opt/NAME``.
 
-    `build` is the command that it tells people, and `install` what pip is given besides the
-    directory, which is ``/src`` then.  `labels` are OCI's, without what all of them begin with.
+    `build` is the command that it tells people, `requirements` where in it, as ``/src``, the files
+    of `twistdp.deployment.requirements` are, and `install` what pip is given to find the rest,
+    without an index.  `labels` are OCI's, without what all of them begin with.
     `options` are those of ``twistd deviceplugin`` when a container is given none.  A `slim` image
     lacks parts of installed packages.
     """
     words = {
         "name": name,
         "build": build,
-        "install": install,
+        "requirements": f"/src/{requirements}",
+        "install": f"{install} " if install else "",
         "labels": " \\\n      ".join(
             f"{_LABEL}{label}={json.dumps(text)}" for label, text in labels.items()
         ),

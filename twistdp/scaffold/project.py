@@ -11,6 +11,7 @@ import attrs
 from incremental import Version
 
 from twistdp._version import __version__
+from twistdp.deployment import requirements
 from twistdp.deployment.image import dockerfile
 from twistdp.deployment.manifests import DaemonSet, manifests, sample_pod
 from twistdp.deployment.templates import filled
@@ -57,6 +58,7 @@ _TAKEN = {
         "kustomization",
         "build",
         "dist",
+        "requirements",
         "wheels",
         "setup",
     ),
@@ -148,6 +150,8 @@ class Project:
         for path, template in {**FILES, **(HOOKS if self.hooks else {})}.items():
             text = filled("twistdp.scaffold", template, self.words) if template else ""
             yield path.format(**self.words), text
+        for name in requirements.NAMES:
+            yield f"requirements/{name}.txt", requirements.text(name)
         yield from self._deployment()
 
     def _deployment(self) -> Iterator[tuple[str, str]]:
@@ -159,6 +163,7 @@ class Project:
             dockerfile(
                 name,
                 build=f"docker build --tag {name}:dev .",
+                requirements="requirements",
                 install="--find-links /src/wheels",
                 labels={"title": name, "description": f"A Kubernetes device plugin for {resource}"},
                 options=options,
