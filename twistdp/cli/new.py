@@ -8,7 +8,7 @@ import sys
 from twistdp.errors import BadName, BadSetting
 from twistdp.scaffold.project import Project, create
 
-WHEEL = "pip wheel --no-deps --wheel-dir wheels DIRECTORY_OF_TWISTDP"
+WHEEL = "make -C DIRECTORY_OF_TWISTDP wheel WHEELS=$PWD/wheels"
 """What puts twistdp where a project's Makefile and Dockerfile look for it."""
 
 
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(
         f"\nA plugin for {project.namespace}/{project.resource}. Next:\n\n"
         f"    cd {shlex.quote(directory)}\n\n"
-        "as long as your package index has no twistdp, with a checkout of it,\n\n"
+        "with a checkout of twistdp, which is never taken from an index by its name,\n\n"
         f"    {WHEEL}\n\nand\n\n    make demo\n    make check\n\n"
         f"then change {os.path.join(project.package, 'scanner.py')}."
     )
