@@ -56,6 +56,19 @@ def check_directory(path: str) -> None:
     _check(path, path, os.stat(path), sticky_helps=False)
 
 
+def make_directory(path: str) -> None:
+    """Make a directory, and those above it, where `check_directory` takes it.
+
+    One that is there is only checked.  Raises `Untrusted`, before anything is made, and OSError.
+    """
+    above = os.path.abspath(path)
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
+    check_path(above)
+    os.makedirs(path, mode=0o755, exist_ok=True)
+    check_directory(path)
+
+
 def check_server(path: str) -> None:
     """Raise `Untrusted` unless root or we listen on the socket `path`, and others cannot.
 

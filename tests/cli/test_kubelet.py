@@ -186,6 +186,52 @@ class KubeletTests(TestCase):
         self.assertFalse(os.path.exists(path))
         self.assertIn("file", os.listdir(self.directory))
 
+    async def test_foreign_checkpoint(self) -> None:
+        """What a real kubelet keeps is never overwritten, nor its plugins' sockets deleted."""
+        left = self.leave_socket("other.sock")
+        path = os.path.join(self.directory, "kubelet_internal_checkpoint")
+        for content in ('{"Data":{"PodDeviceEntries":null},"Checksum":1}', "", "{}\n"):
+            with open(path, "w", encoding="ascii") as file:
+                file.write(content)
+            for arguments in ([], ["--force"]):
+                _, errors, status = await self.run_kubelet(f"--dir={self.directory}", *arguments)
+                self.assertEqual((len(errors.splitlines()), status), (1, 1), errors)
+                self.assertIn("kubelet_internal_checkpoint of another kubelet", errors)
+            with open(path, encoding="ascii") as file:
+                self.assertEqual(file.read(), content)
+        os.unlink(path)
+        os.symlink("other.sock", path)
+        _, errors, _ = await self.run_kubelet(f"--dir={self.directory}", "--force")
+        self.assertIn("of another kubelet", errors)
+        self.assertTrue(os.path.exists(left))
+
+    async def test_own_checkpoint(self) -> None:
+        """What another of these kubelets has left is no hindrance."""
+        os.mkdir(self.directory)
+        with open(f"{self.directory}/kubelet_internal_checkpoint", "w", encoding="ascii") as file:
+            file.write("{}")
+        await self.start()
+
+    async def test_directories_of_others(self) -> None:
+        """Where somebody else may write nothing is made, and the line says why."""
+        os.chmod(self.root, 0o777)
+        for arguments in (
+            [f"--dir={self.directory}"],
+            [f"--dir={self.root}"],
+            [f"--dir={self.directory}/a/b"],
+        ):
+            _, errors, status = await self.run_kubelet(*arguments)
+            self.assertEqual((len(errors.splitlines()), status), (1, 1), errors)
+            self.assertIn(f"others may write in {self.root} ", errors)
+        self.assertEqual(os.listdir(self.root), [])
+        other = tempfile.mkdtemp(prefix="ck-")
+        self.addCleanup(shutil.rmtree, other)
+        _, errors, status = await self.run_kubelet(
+            f"--dir={other}/p", f"--registry-dir={self.root}/registry"
+        )
+        self.assertIn(f"others may write in {self.root} ", errors)
+        self.assertEqual(os.listdir(self.root), [])
+
     async def test_topology(self) -> None:
         """A machine with which no kubelet starts, and a policy that there is not, are refused."""
         place = f"--dir={self.directory}"

@@ -498,6 +498,18 @@ class FakeKubeletTests(TestCase):
             self.addCleanup(forced.stop)
             self.assertFalse(os.path.exists(path))
 
+    async def test_checkpoint_of_another_kubelet(self) -> None:
+        """One that appears while this kubelet runs is kept, and said; then it does not restart."""
+        path = os.path.join(self.directory, "kubelet_internal_checkpoint")
+        plugin = await self.registered()
+        with open(path, "w", encoding="ascii") as file:
+            file.write('{"Data":{}}')
+        plugin.latest.publish(device_list("c"))
+        await self.kubelet.until(lambda: any("never overwritten" in line for line in self.lines))
+        with open(path, encoding="ascii") as file:
+            self.assertEqual(file.read(), '{"Data":{}}')
+        await self.assertFailure(self.kubelet.restart(), BadSetting)
+
     async def test_tells_its_observer(self) -> None:
         """Every event comes with a line for people."""
         await self.registered()

@@ -11,6 +11,7 @@ from twistdp.cli.running import run_on_reactor
 from twistdp.errors import TwistdpError
 from twistdp.naming import socket_path
 from twistdp.testing.topologymanager import POLICIES
+from twistdp.trust import make_directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="NUMA nodes that the machine has, for that policy (default: 2)",
     )
     parser.add_argument(
-        "--force", action="store_true", help="use a directory that holds sockets, deleting them"
+        "--force",
+        action="store_true",
+        help="use a directory that holds sockets, deleting them, if no real kubelet's checkpoint "
+        "is in it",
     )
     parser.epilog = "SIGHUP restarts the kubelet; SIGINT (Ctrl-C) and SIGTERM end it."
 
@@ -76,7 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
         signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(restart))
         try:
             socket_path(os.path.abspath(arguments.dir), "x.example/x")
-            os.makedirs(arguments.dir, exist_ok=True)
+            for directory in filter(None, (arguments.dir, arguments.registry_dir)):
+                make_directory(directory)
             await kubelet.start()
         except TwistdpError as error:
             return complain(str(error))

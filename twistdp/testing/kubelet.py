@@ -7,7 +7,6 @@ ends.
 """
 
 import os
-import tempfile
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Any
@@ -17,7 +16,7 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from twistdp.errors import CallFailed
+from twistdp.errors import BadSetting, CallFailed
 from twistdp.kubelet.api import KUBELET_SOCKET, REGISTER, VERSION
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     ContainerAllocateResponse,
@@ -29,7 +28,9 @@ from twistdp.rpc import Method, Server, keep_steady
 from twistdp.testing.kubeletsocket import (
     RegistrationServer,
     is_extended_resource_name,
+    refuse_foreign_checkpoint,
     refuse_used_directory,
+    write_checkpoint,
 )
 from twistdp.testing.node import AdmissionRefused, NodeResource
 from twistdp.testing.podresources import pod_resources_server
@@ -68,9 +69,9 @@ class FakeKubelet:
     itself, the plugins' ``--registry-dir``.  `topology_policy` is its topology manager's, on a
     machine with the NUMA nodes `numa_nodes`; it raises `BadSetting` for what cannot be.  A
     directory in which a kubelet answers, or that holds sockets, is refused with `BadSetting`
-    unless `force` is given: they would be deleted.  `observe` is called with a line for people
-    for everything that happens.  `reactor` must be an asyncio reactor; None means the installed
-    one.
+    unless `force` is given: they would be deleted.  One with the checkpoint of a real kubelet is
+    refused in any case.  `observe` is called with a line for people for everything that happens.
+    `reactor` must be an asyncio reactor; None means the installed one.
     """
 
     def __init__(
@@ -259,6 +260,7 @@ class FakeKubelet:
 
     async def _start(self) -> None:
         keep_steady(self._reactor)
+        refuse_foreign_checkpoint(self.directory)
         if not self._checked:
             refuse_used_directory(self.directory)
         self._checked = True
@@ -366,10 +368,10 @@ class FakeKubelet:
 
     def list_taken(self, resource: str, message: ListAndWatchResponse) -> None:
         """Write the file that the kubelet writes after every list, the way it does."""
-        file, temporary = tempfile.mkstemp(prefix=".", dir=self.directory)
-        os.write(file, b"{}")
-        os.close(file)
-        os.rename(temporary, os.path.join(self.directory, "kubelet_internal_checkpoint"))
+        try:
+            write_checkpoint(self.directory)
+        except BadSetting as error:
+            self.say(str(error))
 
     def say(self, line: str) -> None:
         """Tell the observer, and look at what is waited for."""

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import tempfile
 from contextlib import suppress
 from typing import Any
 
@@ -9,6 +10,11 @@ from twistdp.errors import BadName, BadSetting
 from twistdp.naming import check_namespace, check_resource_type
 from twistdp.rpc import Method, Server
 from twistdp.rpc.socketfile import listener
+
+CHECKPOINT = "kubelet_internal_checkpoint"
+"""What a kubelet writes into the directory after every list."""
+
+_CONTENT = b"{}"  # of ours; a kubelet's has data and a checksum
 
 MODE = 0o755
 """Of ``kubelet.sock``, as a kubelet makes it."""
@@ -40,6 +46,35 @@ def refuse_used_directory(directory: str) -> None:
             f"{directory}: holds the socket {os.path.basename(path)} ({what}), which a starting "
             "kubelet deletes; use an empty directory, or force it"
         )
+
+
+def refuse_foreign_checkpoint(directory: str) -> None:
+    """Raise `BadSetting` if a real kubelet keeps in `directory` who has which device."""
+    path = os.path.join(directory, CHECKPOINT)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    except OSError:
+        content = None
+    else:
+        with open(fd, "rb") as file:
+            found = os.fstat(fd)
+            content = file.read(len(_CONTENT) + 1) if stat.S_ISREG(found.st_mode) else None
+    if content != _CONTENT:
+        raise BadSetting(
+            f"{directory}: holds the {CHECKPOINT} of another kubelet, which is never overwritten; "
+            "use a directory of its own"
+        )
+
+
+def write_checkpoint(directory: str) -> None:
+    """Write the file as a kubelet does, aside and renamed; `BadSetting` over another's."""
+    refuse_foreign_checkpoint(directory)
+    fd, temporary = tempfile.mkstemp(prefix=".", dir=directory)
+    os.write(fd, _CONTENT)
+    os.close(fd)
+    os.rename(temporary, os.path.join(directory, CHECKPOINT))
 
 
 def is_extended_resource_name(name: str) -> bool:
