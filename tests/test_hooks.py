@@ -471,6 +471,17 @@ class LateTests(HooksTestCase):
         self.assertIn("which was given up, has ended after 70.0 s", self.said[2])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    def test_canceller_that_raises(self) -> None:
+        """The pod is refused at the limit all the same, and what was raised is logged."""
+
+        def refuse(_: object) -> None:
+            raise ZeroDivisionError
+
+        call = self.called("allocate", lambda _: Deferred(refuse))
+        self.clock.advance(60.0)
+        self.failureResultOf(call, HookFailed)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_clean_up_of_a_cancelled_call(self) -> None:
         """When the kubelet gives up, the hook's clean-up is waited for."""
         gate: Deferred[None] = Deferred()

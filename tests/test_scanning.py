@@ -1,11 +1,13 @@
 """Tests for twistdp.scanning."""
 
 import contextlib
-from collections.abc import Callable
+import sys
+import types
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, inlineCallbacks, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -238,6 +240,17 @@ class OwnLoopTests(SynchronousTestCase):
         self.assertEqual(events, [])
         self.assert_called_once()
 
+    def test_stop_whose_canceller_raises(self) -> None:
+        """What a canceller raises is logged, and the stop has ended."""
+
+        def refuse(_: object) -> None:
+            raise ZeroDivisionError
+
+        self.start(lambda: Deferred(refuse))
+        self.stop()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assert_called_once()
+
     def test_stop_cancels_a_coroutine(self) -> None:
         """A coroutine is cancelled where it waits."""
         gate: Deferred[None] = Deferred()
@@ -393,6 +406,15 @@ class CheckScannerTests(SynchronousTestCase):
         async def coroutine(_: object) -> None:
             pass
 
+        def generator(*_: object) -> Iterator[None]:
+            yield
+
+        async def asynchronous(*_: object) -> AsyncIterator[None]:
+            yield
+
+        def without_self() -> None:
+            pass
+
         @implementer(IAllocator)
         class Declares(Watcher):
             pass
@@ -400,6 +422,13 @@ class CheckScannerTests(SynchronousTestCase):
         @implementer(IScanner)
         class DeclaresToo:
             pass
+
+        class Loop:
+            scan = generator
+
+        class Anything(Watcher):
+            def __getattr__(self, name: str) -> None:
+                return None
 
         for scanner, words in (
             (WatchingScanner(), ["does not define discover()"]),
@@ -413,6 +442,15 @@ class CheckScannerTests(SynchronousTestCase):
             (watcher(allocate=True), ["its allocate is", "type bool", "rename"]),
             (watcher(post_allocate=lambda self: None), ["post_allocate()", "one argument"]),
             (watcher(pre_start_container=property(lambda self: {}["x"])), ["KeyError"]),
+            (watcher(pre_start_container=property(lambda self: sys.exit(2))), ["SystemExit"]),
+            (watcher(discover=generator), ["discover() is a generator", "return"]),
+            (watcher(discover=asynchronous), ["discover() is a generator"]),
+            (watcher(follow=generator), ["follow() is a generator"]),
+            (watcher(allocate=generator), ["allocate() is a generator", "inlineCallbacks"]),
+            (Loop(), ["scan() is a generator"]),
+            (watcher(discover=without_self), ["discover() does not take self"]),
+            (watcher(allocate=without_self), ["allocate() does not take self"]),
+            (Anything(), ["allocate cannot be read", "TypeError"]),
         ):
             text = str(self.assertRaises(BadScanner, check_scanner, scanner))
             for word in words:
@@ -425,6 +463,12 @@ class CheckScannerTests(SynchronousTestCase):
         check_scanner(watcher(post_allocate=lambda self, response, log=print: response))
         check_scanner(watcher(get_preferred_allocation=dict))
         check_scanner(watcher(discover=lambda self, *_: DeviceTree()))
+
+        def steps(_self: object, _request: object) -> Generator[Any, Any, None]:
+            yield
+
+        check_scanner(watcher(allocate=inlineCallbacks(steps)))
+        check_scanner(watcher(allocate=types.coroutine(steps)))
 
     def test_attributes(self) -> None:
         """Attributes of a wrong type or out of their range are refused, by name."""

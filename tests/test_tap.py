@@ -201,6 +201,35 @@ class ScannerRefusalTests(CommandLine):
         """A constructor that wants to end the process is refused like one that raises."""
         self.assert_refused([f"--scanner={MODULE}:Exiting"], "Exiting")
 
+    def test_no_ordinary_exceptions(self) -> None:
+        """Neither is what Python does not count as an ordinary exception; Ctrl-C passes."""
+        for number, (raised, name) in enumerate(
+            (
+                ("asyncio.CancelledError('why')", "CancelledError: why"),
+                ("GeneratorExit", "GeneratorExit"),
+                ("BaseExceptionGroup('all', [SystemExit(1)])", "BaseExceptionGroup: all"),
+            )
+        ):
+            text = f"import asyncio\ndef {{}}:\n    raise {raised}\n{{}}"
+            self.module(f"base{number}_scanner", text.format("Scanner()", ""))
+            self.assert_refused([f"--scanner=base{number}_scanner:Scanner"], name, ".py:3")
+            self.module(f"base{number}_module", text.format("fail()", "fail()\n"))
+            self.assert_refused([f"--scanner=base{number}_module:Scanner"], name, ".py:3")
+        self.module("interrupted_scanner", "raise KeyboardInterrupt\n")
+        with self.assertRaises(KeyboardInterrupt):
+            self.parse("--scanner=interrupted_scanner:Scanner")
+
+    def test_namespace_raises(self) -> None:
+        """What a property of that name raises is the line."""
+        self.module(
+            "moody_scanner",
+            f"from {MODULE} import Named\nclass Scanner(Named):\n"
+            "    @property\n    def namespace(self):\n        return {}['x']\n",
+        )
+        self.assert_refused(
+            ["--scanner=moody_scanner:Scanner"], "its namespace raised KeyError", ".py:5"
+        )
+
     def test_one_bad_scanner_of_two(self) -> None:
         """One bad scanner is enough to refuse the whole command line."""
         self.assert_refused([NAMED, f"--scanner={MODULE}:Raising"], "Raising")

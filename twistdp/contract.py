@@ -48,10 +48,11 @@ def method_of(scanner: object, name: str, interface: InterfaceClass, arguments: 
     """
     try:
         method = getattr(scanner, name, None)
-    except Exception as error:
+        declared = interface.providedBy(scanner)
+    except (Exception, SystemExit) as error:
         raise BadScanner(f"its {name} cannot be read: {type(error).__name__}") from error
     if method is None:  # also a subclass's way to take a method back
-        if interface.providedBy(scanner):
+        if declared:
             raise BadScanner(
                 f"it declares {interface.__name__} and has no {name}(); define that method, or "
                 "leave the declaration out"
@@ -67,10 +68,18 @@ def method_of(scanner: object, name: str, interface: InterfaceClass, arguments: 
 
 
 def check_call(method: Callable[..., Any], name: str, arguments: int) -> None:
-    """Raise `BadScanner` if `method` cannot be called with so many arguments."""
+    """Raise `BadScanner` if `method` cannot be called with so many arguments, or is a generator."""
+    if _is_generator(method):
+        raise BadScanner(
+            f"its {name}() is a generator, and what it yields would be lost: have it return its "
+            "result instead of using yield, or decorate it with "
+            "twisted.internet.defer.inlineCallbacks if it yields Deferreds"
+        )
     try:
         signature = inspect.signature(method)
-    except (TypeError, ValueError):  # what is not written in Python need not have one
+    except (TypeError, ValueError) as error:  # what is not written in Python need not have one
+        if inspect.ismethod(method):
+            raise BadScanner(f"its {name}() does not take self; add that argument") from error
         return
     try:
         signature.bind(*[None] * arguments)
@@ -79,6 +88,15 @@ def check_call(method: Callable[..., Any], name: str, arguments: int) -> None:
         raise BadScanner(
             f"its {name}{signature} must be callable with {wanted}: {error}"
         ) from error
+
+
+def _is_generator(method: Callable[..., Any]) -> bool:
+    """Whether a call would only make a generator, which nobody would run."""
+    if inspect.isasyncgenfunction(method):
+        return True
+    code = getattr(method, "__code__", None)
+    awaitable = code is not None and code.co_flags & inspect.CO_ITERABLE_COROUTINE
+    return inspect.isgeneratorfunction(method) and not awaitable
 
 
 def hooks_of(scanner: object) -> dict[str, Callable[[Any], object]]:

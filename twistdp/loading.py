@@ -29,7 +29,9 @@ def make(name: str, texts: Mapping[str, Sequence[str]]) -> Any:
         raise BadSetting(f"--scanner {name}: {error}") from error
     try:
         return factory(**arguments)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise  # by a person at a terminal
+    except BaseException as error:
         raise BadSetting(
             f"--scanner {name}: its constructor raised {of_error(error)}{at(error)}"
         ) from error
@@ -44,7 +46,9 @@ def _load(name: str) -> Any:
     _check_name(module_name)
     try:
         module = import_module(module_name)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise  # by a person at a terminal
+    except BaseException as error:
         raise BadSetting(_not_imported(module_name, error)) from error
     factory: Any = module
     for part in class_name.split("."):

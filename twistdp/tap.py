@@ -22,12 +22,13 @@ from twistdp._version import __version__
 from twistdp.errors import BadName, BadScanner, TwistdpError
 from twistdp.firstprocess import stand_in
 from twistdp.interfaces import IScanner
-from twistdp.legible import printable
+from twistdp.legible import of_error, printable
 from twistdp.loading import make
 from twistdp.logs.service import LoggedService, LogOptions
 from twistdp.manager import Manager
 from twistdp.naming import check_namespace
 from twistdp.opening import Opening, Serving
+from twistdp.places import at
 from twistdp.rpc import require_asyncio_reactor
 from twistdp.scanning import check_scanner
 from twistdp.settings import (
@@ -196,7 +197,7 @@ class Options(LogOptions):
         scanner = _make_scanner(choice)
         options = {**self._defaults, **choice.options}
         given = options.pop("namespace", None)
-        namespace = given or getattr(scanner, "namespace", None)
+        namespace = given or _own_namespace(choice, scanner)
         if namespace is None:
             raise usage.UsageError(
                 f"--scanner {choice.name}: it has no namespace of its own; add --namespace=DOMAIN"
@@ -242,6 +243,15 @@ def _truth(option: str, text: str) -> bool:
     if text not in ("true", "false"):
         raise usage.UsageError(f"--{option} {text}: give true or false")
     return text == "true"
+
+
+def _own_namespace(choice: _Choice, scanner: object) -> Any:
+    try:
+        return getattr(scanner, "namespace", None)
+    except Exception as error:  # of a property's code
+        raise usage.UsageError(
+            f"--scanner {choice.name}: its namespace raised {of_error(error)}{at(error)}"
+        ) from error
 
 
 def _make_scanner(choice: _Choice) -> IScanner | WatchingScanner:

@@ -356,9 +356,27 @@ class DeferredOfTests(TestCase):
             self.assertIs(self.successResultOf(self.of(value)), value)
 
     async def test_deferred(self) -> None:
-        """A Deferred is itself."""
-        deferred: Deferred[None] = Deferred()
-        self.assertIs(bridge.deferred_of(deferred, reactor), deferred)
+        """A Deferred gives its value, which it keeps for others; its error goes to one alone."""
+        deferred: Deferred[str] = Deferred()
+        waiting = [bridge.deferred_of(deferred, reactor) for _ in range(2)]
+        self.assertNoResult(waiting[0])
+        deferred.callback("value")
+        for each in waiting:
+            self.assertEqual(self.successResultOf(each), "value")
+        failed: Deferred[str] = Deferred()
+        call = bridge.deferred_of(failed, reactor)
+        failed.errback(ZeroDivisionError())
+        self.failureResultOf(call, ZeroDivisionError)
+
+    async def test_deferred_whose_canceller_raises(self) -> None:
+        """What it raises is the outcome, and not raised at whoever cancels."""
+
+        def refuse(_: object) -> None:
+            raise ZeroDivisionError
+
+        call = bridge.deferred_of(Deferred(refuse), reactor)
+        call.cancel()
+        self.failureResultOf(call, ZeroDivisionError)
 
     async def test_everything_that_can_be_awaited(self) -> None:
         """Coroutines, Tasks, Futures of both kinds and objects with __await__ give their value."""

@@ -68,10 +68,12 @@ def deferred_of(result: Any, reactor: Any) -> Deferred[Any]:
     that one is cancelled, and its outcome is what the coroutine gets there: Twisted's
     CancelledError; anywhere else it gets asyncio's.  The outcome of either is Twisted's.
 
+    To cancel it never raises: what a Deferred's own canceller raises is its outcome.
+
     On a reactor without a loop coroutines can await Deferreds alone.
     """
     if isinstance(result, Deferred):
-        return result
+        return _Foreign(result).watch()
     if isinstance(result, concurrent.futures.Future):
         result = asyncio.wrap_future(result, loop=loop_of(reactor))
     if asyncio.isfuture(result):
@@ -109,6 +111,30 @@ def called(function: Callable[[], object], reactor: Any) -> Deferred[Any]:
 
 async def _awaiting(result: Awaitable[Any]) -> Any:
     return await result
+
+
+class _Foreign:
+    """A Deferred of foreign code, and one that waits for it."""
+
+    def __init__(self, deferred: Deferred[Any]) -> None:
+        self._deferred = deferred
+        self._waiting = Waiting(self._cancel)
+
+    def watch(self) -> Deferred[Any]:
+        """Fires with what the foreign one comes to, which keeps a value for others."""
+        waiting = self._waiting.deferred()
+        self._deferred.addBoth(self._end)
+        return waiting
+
+    def _cancel(self) -> None:
+        try:
+            self._deferred.cancel()
+        except Exception:  # of its canceller, and then it may never fire
+            self._waiting.end(Failure())
+
+    def _end(self, outcome: Any) -> Any:
+        self._waiting.end(outcome)
+        return None if isinstance(outcome, Failure) else outcome
 
 
 class _Running:
