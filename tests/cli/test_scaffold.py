@@ -1,14 +1,19 @@
 """``twistdp new`` and ``twistdp check`` as commands."""
 
 import os
+import re
+import signal
 import sys
 from io import StringIO
 from pathlib import Path
+from typing import NoReturn
+from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.helpers import temporary_directory
 from twistdp import cli
+from twistdp.cli import check
 from twistdp.cli.new import WHEEL
 from twistdp.scaffold.checklist import ITEMS
 
@@ -63,6 +68,75 @@ class CommandTests(SynchronousTestCase):
             self.assertIn(words, errors)
             self.assertEqual(errors.count("\n"), 1)
         self.assertEqual(os.listdir(), ["used"])
+
+    def test_new_in_directories_of_others(self) -> None:
+        """Where somebody else could change what root makes, it makes nothing."""
+        if os.geteuid() != 0:
+            raise SkipTest("needs root, whose projects are checked most")
+        os.mkdir("shared")
+        os.chmod("shared", 0o777)
+        os.mkdir("theirs")
+        os.chown("theirs", 12345, -1)
+        for place, words in (
+            ("shared", "others may write in"),
+            ("shared/p", "others may write in"),
+            ("theirs", "belongs to user 12345"),
+            ("theirs/p", "belongs to user 12345"),
+        ):
+            status, output, errors = self.main("new", "thermo", f"--directory={place}")
+            self.assertEqual((status, output, errors.count("\n")), (1, "", 1))
+            self.assertIn(words, errors)
+            self.assertIn("; run this as the user", errors)
+        self.assertEqual(os.listdir("shared") + os.listdir("theirs"), [])
+
+    def test_new_follows_no_link(self) -> None:
+        """A link that appears while the files are written is not followed."""
+        os.mkdir("victim")
+        listdir = os.listdir
+
+        def plant(path: str) -> list[str]:
+            found = listdir(path)
+            os.symlink("../victim", os.path.join(path, "thermo"))
+            return found
+
+        self.patch(os, "listdir", plant)
+        status, _, errors = self.main("new", "thermo", "--directory=p")
+        self.assertEqual((status, errors.count("\n")), (1, 1))
+        self.assertIn("File exists", errors)
+        self.assertEqual(listdir("victim"), [])
+
+    def test_check_escapes(self) -> None:
+        """What a terminal would obey in a project's files is printed as escapes."""
+        os.makedirs("p/\x1b[2J\u202e")
+        for path, text in {
+            "README.md": "# Demo\n\n    make \x9b\n\n--scanner=a.\u5b57:X\n",
+            "\x1b[2J\u202e/test_x\x9b.py": "def test_x\n",
+            "kustomization.yaml": "resources:\n- \x1b[2J\u202e\n",
+        }.items():
+            with open(os.path.join("p", path), "w", encoding="utf-8") as file:
+                file.write(text)
+        for directory in ("p", "\x1b[2J"):
+            _, output, errors = self.main("check", directory)
+            for line in (output + errors).split("\n"):
+                self.assertTrue(line.isprintable(), ascii(line))
+
+    def test_check_ends(self) -> None:
+        """A project that takes too long to look through is refused, in the midst of that."""
+        os.mkdir("p")
+        with open("p/README.md", "w", encoding="ascii") as file:
+            file.write("x")
+        before = signal.getsignal(signal.SIGALRM)
+
+        def slow(tree: object) -> NoReturn:
+            re.search("(a+)+b", "a" * 100)
+            raise AssertionError("that expression takes years")
+
+        self.patch(check, "verdicts", slow)
+        self.patch(check, "SECONDS", 0.05)
+        status, output, errors = self.main("check", "p")
+        self.assertEqual((status, output), (1, ""))
+        self.assertRegex(errors, "^twistdp check: p: its files take more than 0.05 s .*\n$")
+        self.assertIs(signal.getsignal(signal.SIGALRM), before)
 
     def test_check(self) -> None:
         """A line an item; status 0 with all of them, and 1 when one is missing."""

@@ -1,12 +1,16 @@
 """Tests for `twistdp.scaffold.checklist`: each item sees what is there, and what is not."""
 
 import os
+import socket
+import subprocess
+import time
 from collections.abc import Mapping
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.helpers import temporary_directory
 from twistdp.errors import BadSetting
+from twistdp.scaffold import tree
 from twistdp.scaffold.checklist import ITEMS, verdicts
 from twistdp.scaffold.project import Project
 from twistdp.scaffold.tree import Tree, read
@@ -225,3 +229,84 @@ class TreeTests(SynchronousTestCase):
         for path, words in (("/no/such", "no such directory"), (__file__, "not a directory")):
             error = self.assertRaises(BadSetting, read, path)
             self.assertEqual(str(error), f"{path}: {words}")
+
+    def test_no_files(self) -> None:
+        """What is no regular file is not opened; neither a device nor a FIFO keeps it waiting."""
+        directory = temporary_directory(self)
+        os.mkfifo(os.path.join(directory, "a.py"))
+        os.symlink("/dev/zero", os.path.join(directory, "b.py"))
+        os.symlink("absent", os.path.join(directory, "c.py"))
+        os.symlink("d.py", os.path.join(directory, "d.py"))
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(os.path.join(directory, "e.py"))
+            self.assertEqual(read(directory).texts, {})
+
+    def test_large(self) -> None:
+        """Of a file its beginning is read, of a line as well, and few of many empty lines."""
+        directory = temporary_directory(self)
+        with open(os.path.join(directory, "a.py"), "wb") as file:
+            file.write(b"#" * 5000 + b"\r\n" * 100 + b"x\n")
+            file.truncate(1 << 40)
+        text = read(directory).texts["a.py"]
+        self.assertEqual(text[:1004], "#" * 1000 + "\n\n\nx")
+        self.assertLess(len(text), 201_000)
+
+    def test_deep(self) -> None:
+        """A tree of any depth is looked at down to some."""
+        directory = temporary_directory(self)
+        fd = os.open(directory, os.O_RDONLY)
+        for _ in range(2000):
+            os.mkdir("d", dir_fd=fd)
+            below = os.open("d", os.O_RDONLY, dir_fd=fd)
+            os.close(fd)
+            fd = below
+        os.close(fd)
+        # Python's own rmtree gives up on such a tree.
+        self.addCleanup(
+            subprocess.run, ["/bin/rm", "-rf", os.path.join(directory, "d")], check=True
+        )
+        with open(os.path.join(directory, *["d"] * 30, "a.py"), "w", encoding="ascii") as file:
+            file.write("x")
+        self.assertEqual(len(read(directory).texts), 1)
+
+    def test_bounds(self) -> None:
+        """More files, or more bytes, than any project has are refused in one line."""
+        directory = temporary_directory(self)
+        for name in ("a.py", "b.py"):
+            with open(os.path.join(directory, name), "w", encoding="ascii") as file:
+                file.write("x")
+        for bound in ("MOST_ENTRIES", "MOST_BYTES"):
+            self.patch(tree, bound, 2)
+            self.assertEqual(len(read(directory).texts), 2)
+            patched = self.patch(tree, bound, 1)
+            error = self.assertRaises(BadSetting, read, directory)
+            self.assertRegex(str(error), f"^{directory}: more than 1 (files|bytes); give the dir")
+            patched.restore()
+
+
+class LinearTests(SynchronousTestCase):
+    """Files made to keep the checklist busy."""
+
+    def test_hostile(self) -> None:
+        """No item needs more than a moment for a file of the largest size."""
+        directory = temporary_directory(self)
+        for name, text in (
+            ("pyproject.toml", "[tool.mypy]\n" + "\n" * 200_000),
+            ("pyproject.toml", "[tool.mypy]\n" + "#\n" * 100_000),
+            ("pyproject.toml", "[tool.mypy]\n" + " " * 200_000),
+            ("Dockerfile", "FROM x\n" * 30_000),
+            ("README.md", "demo " * 40_000),
+            ("README.md", "demo\n====\n" * 20_000),
+            ("README.md", "# demo\n" * 30_000),
+            ("README.md", "".join(f"--scanner=a{n}:B\n" for n in range(13_000))),
+            ("a.yaml", "kind: DaemonSet\n/var/lib/kubelet\ndrop:" + "\n " * 90_000),
+            ("kustomization.yaml", "resources:\n" + "\n" * 190_000),
+            ("Makefile", "a " * 90_000),
+        ):
+            path = os.path.join(directory, name)
+            with open(path, "w", encoding="ascii") as file:
+                file.write(text)
+            begun = time.process_time()
+            verdicts(read(directory))
+            self.assertLess(time.process_time() - begun, 3.0, (name, text[:30]))
+            os.unlink(path)

@@ -1,12 +1,19 @@
 """``twistdp check``: what a plugin's project lacks."""
 
 import argparse
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from twistdp.errors import BadSetting
+from twistdp.legible import printable
 from twistdp.scaffold.checklist import Verdict, verdicts
 from twistdp.scaffold.running import TARGETS, outcome
 from twistdp.scaffold.tree import read
+
+SECONDS = 20.0
+"""How long the files may be looked through."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,9 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Tell each item as soon as it is known."""
     try:
-        tree = read(arguments.directory)
-    except BadSetting as error:
-        print(f"twistdp check: {error}", file=sys.stderr)
+        with _at_most(SECONDS, arguments.directory):
+            tree = read(arguments.directory)
+            found = verdicts(tree)
+    except (BadSetting, TimeoutError) as error:
+        print(f"twistdp check: {printable(str(error))}", file=sys.stderr)
         return 1
     bad = 0
 
@@ -34,9 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
         nonlocal bad
         bad += not verdict.good
         word = "ok" if verdict.good else otherwise
-        print(f"{word:<8} {verdict.name:<16} {verdict.line}", flush=True)
+        line = "\n".join(map(printable, verdict.line.split("\n")))
+        print(f"{word:<8} {verdict.name:<16} {line}", flush=True)
 
-    for verdict in verdicts(tree):
+    for verdict in found:
         tell(verdict, "missing")
     if arguments.run:
         for target in TARGETS:
@@ -44,3 +54,22 @@ def run(arguments: argparse.Namespace) -> int:
     verb = "wants" if bad == 1 else "want"
     print(f"\n{bad} of the items above {verb} mending" if bad else "\nall is there")
     return 1 if bad else 0
+
+
+@contextmanager
+def _at_most(seconds: float, directory: str) -> Iterator[None]:
+    """Raise TimeoutError in the block when it takes longer, an expression that is tried too."""
+
+    def end(*_: object) -> None:
+        raise TimeoutError(
+            f"{directory}: its files take more than {seconds:g} s to look through; give the "
+            "directory of one project"
+        )
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import attrs
 
+from twistdp.legible import named
 from twistdp.scaffold.tree import MAKEFILES, Tree, has_rule
 
 COVERAGE = 80
@@ -58,16 +59,25 @@ def verdicts(tree: Tree) -> list[Verdict]:
 def scanners(tree: Tree) -> dict[str, str]:
     """Where each ``module:Class`` of a ``--scanner`` option is; empty for what is not there."""
     found = {}
+    classes = _classes(tree)
     for text in tree.named(*_PROSE, *_COMMANDS).values():
         for module, name in re.findall(r"--scanner[=\s\"',]+([\w.]+):([A-Za-z_]\w*)", text):
             where = "twistdp itself" if module.startswith("twistdp.") else ""
-            path = module.replace(".", "/")
-            for place, source in tree.texts.items():
-                if f"/{place}".endswith((f"/{path}.py", f"/{path}/__init__.py")) and re.search(
-                    rf"^class {name}\b", source, re.MULTILINE
-                ):
+            ends = f"/{module.replace('.', '/')}"
+            for place in classes.get((ends.rpartition("/")[2], name), ()):
+                if f"/{place}".endswith((f"{ends}.py", f"{ends}/__init__.py")):
                     where = place
             found[f"{module}:{name}"] = where
+    return found
+
+
+def _classes(tree: Tree) -> dict[tuple[str, str], list[str]]:
+    """The files that have a class, by the name of their module and its own."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for place, source in tree.named("*.py").items():
+        module = posixpath.basename(place.removesuffix(".py").removesuffix("/__init__"))
+        for name in set(re.findall(r"^class (\w+)", source, re.MULTILINE)):
+            found.setdefault((module, name), []).append(place)
     return found
 
 
@@ -80,7 +90,7 @@ _SETTINGS = ("*.toml", "*.cfg", "*.ini", ".coveragerc", ".flake8", ".pylintrc", 
 
 def _uncommented(text: str) -> str:
     """Settings, a manifest or a Makefile without what is only said."""
-    return re.sub(r"(?m)(^\s*;|(^|\s)#).*", "", text)
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r"(?m)(^\s*;|(^|\s)#).*", "", text))
 
 
 def _command(tree: Tree) -> Found:
@@ -88,14 +98,15 @@ def _command(tree: Tree) -> Found:
     for scanner, place in known.items():
         if place:
             return True, f"{scanner} is in {place}"
-    missing = ", ".join(known)
+    missing = named(known)
     return False, f"{missing} is named as a scanner, and is not there" if known else ""
 
 
 def _image(tree: Tree) -> Found:
     problem = ""
     for path, text in tree.named(*_IMAGES).items():
-        if not re.search(r"^FROM [\s\S]*^(ENTRYPOINT|CMD) ", text, re.MULTILINE):
+        base = re.search(r"^FROM ", text, re.MULTILINE)
+        if not base or not re.search(r"^(ENTRYPOINT|CMD) ", text[base.end() :], re.MULTILINE):
             continue
         program = _program(text)
         if program is None or _is_own(tree, path, program):
@@ -268,7 +279,7 @@ def _demo(tree: Tree) -> Found:
     # A heading, of Markdown or reStructuredText, and a command before the next one; the first of
     # several is looked at.
     heading = r"^(#+ .*({0})|.*({0}).*\n[=~^-]{{4,}}$)".format(r"\b(?i:demo|try it|quick ?start)\b")
-    command = r"(?:\n(?!#|```|( {4,}|\t)\S).*)*\n"
+    command = r"(?:\n(?!#|```|[=~^]{4,}$|( {4,}|\t)\S).*)*\n"
     command += r"(?:```.*\n\s*|(?: {4,}|\t)(?=\S))(?P<command>.+)"
     makefiles = tree.named(*MAKEFILES, "*.mk").values()
     problem = ""

@@ -17,8 +17,9 @@ from twistdp.deployment.manifests import DaemonSet, manifests, sample_pod
 from twistdp.deployment.templates import filled
 from twistdp.deployment.unit import unit
 from twistdp.deployment.yamltext import NOT_NAMES
-from twistdp.errors import BadName, BadSetting
+from twistdp.errors import BadName, BadSetting, Untrusted
 from twistdp.naming import check_namespace, check_resource_type
+from twistdp.trust import make_directory
 
 FILES = {
     "{package}/__init__.py": "init.py",
@@ -186,19 +187,49 @@ def compatible_versions(version: Version = __version__) -> str:
 def create(project: Project, directory: str) -> list[str]:
     """Write the project's files and return their paths; `BadSetting` unless there is room.
 
-    An existing directory is taken only when it is empty: nothing is ever overwritten.
+    An existing directory is taken only when it is empty and nobody else's: nothing is ever
+    overwritten, and no link in it is followed.
     """
     try:
-        os.makedirs(directory, exist_ok=True)
+        _make(directory)
         if os.listdir(directory):
             raise BadSetting(f"{directory}: it is not empty; name a new directory")
         paths = []
+        made = {directory}
         for path, text in project.files():
             full = os.path.join(directory, path)
-            os.makedirs(os.path.dirname(full), exist_ok=True)
+            for above in _between(directory, path):
+                if above not in made:
+                    os.mkdir(above)  # what somebody else has put there meanwhile is an error
+                    made.add(above)
             with open(full, "x", encoding="utf-8") as file:
                 file.write(text)
             paths.append(full)
     except OSError as error:
         raise BadSetting(f"{directory}: the project cannot be written: {error}") from error
     return paths
+
+
+def _make(directory: str) -> None:
+    """Make the project's directory; `BadSetting` where somebody else could change what is in it.
+
+    What belongs to root is run by root, so then all directories above count.  Other users often
+    share theirs with a group on purpose.
+    """
+    remedy = "run this as the user whose directory it is, or name another one"
+    if os.geteuid() == 0:
+        try:
+            make_directory(directory)
+        except Untrusted as error:
+            raise BadSetting(f"{directory}: {error.reason}; {remedy}") from error
+        return
+    os.makedirs(directory, exist_ok=True)
+    if (owner := os.stat(directory).st_uid) != os.geteuid():
+        raise BadSetting(f"{directory}: it belongs to user {owner}; {remedy}")
+
+
+def _between(directory: str, path: str) -> Iterator[str]:
+    """The directories on the way from `directory` to the file `path` in it."""
+    for name in path.split("/")[:-1]:
+        directory = os.path.join(directory, name)
+        yield directory

@@ -2,7 +2,9 @@
 
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from fnmatch import fnmatch
 
 import attrs
@@ -20,7 +22,19 @@ READ = (
 )
 """File names that are looked into."""
 
-_LARGEST = 1_000_000
+LARGEST = 200_000
+"""Bytes of a file that are read."""
+
+MOST_BYTES = 20_000_000
+"""Bytes of all files."""
+
+MOST_ENTRIES = 50_000
+"""Files and directories that are looked at."""
+
+DEEPEST = 30
+"""Directories on the way to a file; what is deeper is left out."""
+
+_WIDEST = 1000  # characters of a line: expressions need up to its square of steps
 _OTHERS = {"build", "dist", "node_modules", "venv", "__pycache__"}
 """Directories of what is made or installed; hidden ones but ``.github`` are left out too."""
 
@@ -63,20 +77,56 @@ def read(root: str) -> Tree:
 
 
 def _texts(root: str) -> Iterator[tuple[str, str]]:
-    for directory, below, names in os.walk(root):
-        below[:] = [
-            name
-            for name in below
-            if name == ".github" or not (name.startswith((".", "_trial_temp")) or name in _OTHERS)
-        ]
-        for name in names:
-            path = os.path.join(directory, name)
-            if not any(fnmatch(name, pattern) for pattern in READ) or not os.path.isfile(path):
-                continue
-            try:
-                with open(path, encoding="utf-8", errors="replace") as file:
-                    text = file.read(_LARGEST)
-            except OSError as error:
-                raise BadSetting(f"{path}: it cannot be read: {error}") from error
-            if text.strip():
-                yield os.path.relpath(path, root).replace(os.sep, "/"), text
+    room = MOST_BYTES
+    for path in _paths(root):
+        text = _text(os.path.join(root, path))
+        room -= len(text)
+        if room < 0:
+            raise BadSetting(f"{root}: more than {MOST_BYTES} bytes; {_MEANT}")
+        if text.strip():
+            yield path, text
+
+
+_MEANT = "give the directory of one project"
+
+
+def _paths(root: str) -> Iterator[str]:
+    """What could be read, relative to the root; links to directories are not followed."""
+    ahead, room = [""], MOST_ENTRIES
+    while ahead:
+        below = ahead.pop()
+        with suppress(OSError), os.scandir(os.path.join(root, below)) as entries:
+            for entry in entries:
+                room -= 1
+                if room < 0:
+                    raise BadSetting(f"{root}: more than {MOST_ENTRIES} files; {_MEANT}")
+                path, name = f"{below}{entry.name}", entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    if _is_own(name) and below.count("/") < DEEPEST:
+                        ahead.append(f"{path}/")
+                elif any(fnmatch(name, pattern) for pattern in READ):
+                    yield path
+
+
+def _is_own(name: str) -> bool:
+    return name == ".github" or not (name.startswith((".", "_trial_temp")) or name in _OTHERS)
+
+
+def _text(path: str) -> str:
+    """A file's text, as far as it is read; empty for what is no regular file.
+
+    Long lines are cut, and of many empty ones two are left.
+    """
+    if not os.path.isfile(path):  # to open a device may do something
+        return ""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise BadSetting(f"{path}: it cannot be read: {error.strerror}") from error
+    with open(fd, "rb") as file:
+        read = file.read(LARGEST) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+    lines: list[str] = []
+    for line in read.decode(errors="replace").replace("\r\n", "\n").split("\n"):
+        if line.strip() or any(lines[-2:]):
+            lines.append(line[:_WIDEST].rstrip())
+    return "\n".join(lines)
