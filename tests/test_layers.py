@@ -247,9 +247,9 @@ def deployment_runs_nothing(one: Import) -> bool:
 
 
 def scaffold_stands_apart(one: Import) -> bool:
-    """What makes and judges projects knows names and texts, and nothing that serves."""
+    """What makes and judges projects knows names, texts and paths, and nothing that serves."""
     return not within(one.importer, ["twistdp.scaffold"]) or ours(
-        one.imported, "_version", "errors", "naming", "deployment", "scaffold"
+        one.imported, "_version", "errors", "legible", "naming", "trust", "deployment", "scaffold"
     )
 
 
