@@ -1,5 +1,6 @@
 """What a peer can have of a server, over real sockets."""
 
+import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -22,6 +23,28 @@ ASK = "/test.Service/Ask"
 WATCH = "/test.Service/Watch"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 """How HTTP/2 begins: the client's magic and empty SETTINGS."""
+
+NOTHING_READ = PREFACE[:24] + bytes([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0])
+"""The same, with room for no byte of an answer (SETTINGS_INITIAL_WINDOW_SIZE)."""
+
+
+def call(stream: int, path: str, message: bytes) -> bytes:
+    """A call as frames of HTTP/2, its headers as literals."""
+    headers = bytes([0x83, 0x86])  # POST, http
+    for name, value in (
+        (":path", path),
+        (":authority", "localhost"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ):
+        headers += b"\0" + b"".join(bytes([len(text)]) + text.encode() for text in (name, value))
+    return b"".join(
+        len(body).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + body
+        for kind, flags, body in (
+            (1, 4, headers),
+            (0, 1, b"\0" + len(message).to_bytes(4, "big") + message),
+        )
+    )
 
 
 class Silent(Protocol):
@@ -61,6 +84,9 @@ class LimitCase(TestCase):
             waiting: Deferred[StringValue] = Deferred()
             self.release.addCallback(lambda _: waiting.called or waiting.callback(request))
             return waiting
+        if request.value == "long":
+            self.begun += 1
+            return StringValue(value="x" * (limits.LONG + 1))
         return request
 
     async def watch(self, _: bytes) -> AsyncIterator[StringValue]:
@@ -161,6 +187,30 @@ class LimitTests(LimitCase):
         await self.serve(max_connection_idle_ms=100)
         await soon((await self.silent(PREFACE)).ended)
         await self.assert_unharmed()
+
+    async def test_unread_answers(self) -> None:
+        """Of long answers there are so many that are not read; others come all the same."""
+        self.patch(limits, "MOST_UNREAD", 4 * limits.LONG)
+        await self.serve()
+        asked = StringValue(value="long").SerializeToString()
+        peer = await self.silent(NOTHING_READ)
+        for number in range(5):
+            peer.transport.write(call(2 * number + 1, ASK, asked))
+        await until(lambda: self.begun == 5)
+        error = await self.assertFailure(soon(self.call("long")), CallFailed)
+        self.assertEqual(error.status, "RESOURCE_EXHAUSTED")
+        self.assertEqual((await soon(self.call("a"))).value, "a")
+        peer.transport.abortConnection()
+        await self.eventually("long")
+        await self.assert_unharmed()
+
+    async def eventually(self, value: str) -> None:
+        """Call until it is answered."""
+        for _ in range(1000):
+            with contextlib.suppress(CallFailed):
+                await soon(self.call(value))
+                return
+        self.fail("never answered")
 
     async def test_refusals(self) -> None:
         """A thousand refused calls are a handful of lines, the last with how many they were."""

@@ -4,7 +4,9 @@ Only root can connect.  These bounds keep a peer that has gone wrong, or has com
 container, from taking the node's memory or the process's descriptors.
 """
 
-from typing import Final
+from typing import Any, Final
+
+from twistdp.errors import NoRoom
 
 MOST_CALLS: Final = 128
 """Calls at a time in one connection; a kubelet has one stream, and a call for each pod that
@@ -19,8 +21,14 @@ HEADERS: Final = 8192
 IDLE: Final = 30.0
 """Seconds after which a connection without any call is closed; with a stream open, it has one."""
 
-HANDSHAKE: Final = 10.0
+HANDSHAKE: Final = 5.0
 """Seconds in which a connection must begin to speak HTTP/2; a kubelet does so at once."""
+
+LONG: Final = 16_384
+"""Bytes of a long request or answer; a usual one has some hundred."""
+
+MOST_UNREAD: Final = 32 * 1024 * 1024
+"""Bytes that long answers of one server may have together before their peers have read them."""
 
 OPTIONS: Final = (
     ("grpc.max_concurrent_streams", MOST_CALLS),
@@ -31,3 +39,29 @@ OPTIONS: Final = (
     ("grpc.server_handshake_timeout_ms", int(HANDSHAKE * 1000)),
 )
 """The same, as gRPC takes it."""
+
+
+class Unread:
+    """Counts the bytes of long answers that their peers have not read yet."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+
+    def check(self, size: int) -> None:
+        """Raise `NoRoom` for a request or an answer of so many bytes, if it is one too many."""
+        if size > LONG and self._bytes > MOST_UNREAD:
+            raise NoRoom(
+                f"{self._bytes} bytes of answers wait to be read; until they are, no call of more "
+                f"than {LONG} bytes is answered"
+            )
+
+    def hold(self, answer: bytes, context: Any) -> None:
+        """Count an answer until gRPC's `context` of its call is done; raises `NoRoom`."""
+        size = len(answer)
+        if size > LONG:
+            self.check(size)
+            self._bytes += size
+            context.add_done_callback(lambda _: self._release(size))
+
+    def _release(self, size: int) -> None:
+        self._bytes -= size

@@ -22,7 +22,7 @@ from twistdp.exhaustion import check_descriptors, mending
 from twistdp.rpc import bridge
 from twistdp.rpc.address import address
 from twistdp.rpc.codec import encoded, parsed
-from twistdp.rpc.limits import OPTIONS
+from twistdp.rpc.limits import OPTIONS, Unread
 from twistdp.rpc.needs import check_needs
 from twistdp.rpc.privacy import GRPC
 from twistdp.rpc.socketfile import SocketFile
@@ -108,6 +108,7 @@ class Server(Service):
         self._methods = sorted(methods, key=lambda method: method.path)
         self._reactor = reactor
         self._sparing = Sparing(reactor)
+        self._unread = Unread()
         self._grace = grace
         self._server: grpc.aio.Server | None = None
         self._calls: set[asyncio.Task[Any]] = set()
@@ -279,11 +280,13 @@ class Server(Service):
             _call.set(current)
             request = None
             try:
+                self._unread.check(len(data))
                 request = _request(method, data)
                 result = method.handler(request)
                 if type(result) is not bytes:  # usual ones take no detour: pods wait for them
                     with self._tracked():
                         result = encoded(await bridge.awaited(result, loop))
+                self._unread.hold(result, context)
                 return result
             except Exception as error:
                 code, text = answer_for(error, method.path, method.called(request), self._sparing)
