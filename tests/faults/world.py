@@ -97,7 +97,7 @@ class World:
 
     # What stands in for gRPC, threads and a kubelet's word
 
-    def server(self, handlers: Any) -> PluginServer:
+    def server(self, handlers: Any, options: object) -> PluginServer:
         """In place of ``grpc.aio.server``."""
         server = PluginServer(self.wire, handlers, lambda: self._read_only)
         self._servers.append(server)
