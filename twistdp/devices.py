@@ -133,11 +133,14 @@ class DeviceInfo:
             check_choice("state", self.state, (HEALTHY, UNHEALTHY), "twistdp.HEALTHY or UNHEALTHY")
         if type(self.reason) is not str:
             check_type("reason", self.reason, str, "a str")
-        if not self.reason.isprintable() or len(self.reason) > LONGEST:
+        if self.reason and (not self.reason.isprintable() or len(self.reason) > LONGEST):
             # Often an error's text: it is made legible, rather than costing the device.
             _set(self, "reason", one_line(self.reason))
-        if self.group is not None:
-            check_name("group", self.group, empty=True)
+        group = self.group
+        if group is not None and not (
+            type(group) is str and group.isascii() and group.isprintable()
+        ):
+            check_name("group", group, empty=True)
         if self.topology is not AUTO and self.topology is not None:
             _set(self, "topology", checked_topology(self.topology))
         if self.cdi is not None:
