@@ -1,5 +1,6 @@
 """The emulated kubelet behaves as a real one; the contract can be run against a real one too."""
 
+import errno
 import os
 import shlex
 import shutil
@@ -21,7 +22,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     ContainerAllocateResponse,
     DevicePluginOptions,
 )
-from twistdp.testing import AdmissionRefused, FakeKubelet, node
+from twistdp.testing import AdmissionRefused, FakeKubelet, kubeletsocket, node
 from twistdp.testing import kubelet as kubelet_module
 from twistdp.testing.node import NodeResource
 
@@ -509,6 +510,21 @@ class FakeKubeletTests(TestCase):
         with open(path, encoding="ascii") as file:
             self.assertEqual(file.read(), '{"Data":{}}')
         await self.assertFailure(self.kubelet.restart(), BadSetting)
+
+    async def test_checkpoint_that_cannot_be_written(self) -> None:
+        """On a full disk, say, the kubelet goes on and says so; nothing is left behind."""
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        plugin = await self.registered()
+        self.patch(kubeletsocket.os, "rename", full)
+        before = os.listdir(self.directory)
+        plugin.latest.publish(device_list("c"))
+        await self.kubelet.until(lambda: any("No space left" in line for line in self.lines))
+        plugin.latest.publish(device_list("d"))
+        await self.kubelet.listed(RESOURCE, ["d"])
+        self.assertEqual(os.listdir(self.directory), before)
 
     async def test_tells_its_observer(self) -> None:
         """Every event comes with a line for people."""

@@ -370,7 +370,7 @@ class FakeKubelet:
         """Write the file that the kubelet writes after every list, the way it does."""
         try:
             write_checkpoint(self.directory)
-        except BadSetting as error:
+        except (BadSetting, OSError) as error:  # on a full disk the kubelet goes on, too
             self.say(str(error))
 
     def say(self, line: str) -> None:

@@ -72,9 +72,13 @@ def write_checkpoint(directory: str) -> None:
     """Write the file as a kubelet does, aside and renamed; `BadSetting` over another's."""
     refuse_foreign_checkpoint(directory)
     fd, temporary = tempfile.mkstemp(prefix=".", dir=directory)
-    os.write(fd, _CONTENT)
-    os.close(fd)
-    os.rename(temporary, os.path.join(directory, CHECKPOINT))
+    try:
+        with open(fd, "wb") as file:
+            file.write(_CONTENT)
+        os.rename(temporary, os.path.join(directory, CHECKPOINT))
+    except OSError:
+        os.unlink(temporary)
+        raise
 
 
 def is_extended_resource_name(name: str) -> bool:
