@@ -146,6 +146,21 @@ class PreparationTests(PreparingTestCase):
             self.prepare(tree_of(x=info))
         self.assertEqual(self.looked_up, ["/dev/a", "/dev/b", "/dev/odd", "/dev/odd"])
 
+    def test_types_that_are_none(self) -> None:
+        """What names no resource, and cannot even be shown, is left to `accept`."""
+
+        class Mute:
+            """Cannot be shown."""
+
+            def __repr__(self) -> str:
+                raise RuntimeError("no repr")
+
+        tree = DeviceTree()
+        for kind in (Mute(), 10**5000):
+            tree.add_device(kind, "a", device("a"))  # type: ignore[arg-type]
+        prepared = Preparation(self.numa, "x.example.com", Sightings())(tree)
+        self.assertEqual(list(prepared), list(tree))
+
     def test_sightings(self) -> None:
         """What is new, has other nodes or is gone is noted, of types that are gone too."""
         looks: list[Any] = []

@@ -115,8 +115,9 @@ class Preparation:
         self._numa.look_ahead(fresh)
         return prepared
 
-    def _sight(self, kind: str, gone: Iterable[str], fresh: Devices) -> None:
-        if self._sightings is not None:
+    def _sight(self, kind: object, gone: Iterable[str], fresh: Devices) -> None:
+        # Of what is no text there will be no resource, and it may be impossible to show.
+        if self._sightings is not None and isinstance(kind, str):
             self._sightings.look(f"{self._namespace}/{kind}", gone, fresh)
 
 
