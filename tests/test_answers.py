@@ -263,7 +263,13 @@ class LogTests(LogTestCase):
         preferred.container_requests.add(allocation_size=2, available_deviceIDs=["a", "b", "c"])
         self.assertEqual(about(preferred), f"{RESOURCE} (2 wanted)")
         self.assertEqual(about(AllocateRequest()), f"{RESOURCE} (no devices)")
-        self.assertLess(len(about(request(*(f"{n}\n" * 99 for n in range(99))))), 2000)
+        odd = request(*(f"{n}\n" * 99 for n in range(99)))
+        self.assertLess(len(about(odd)), 700)
+        for _ in range(7):
+            odd.container_requests.add(devices_ids=["\U0005b9a3" * 63] * 8)
+        self.assertLess(len(about(odd)), 700)
+        longest = [f"{n}" * 63 for n in range(8)]
+        self.assertEqual(about(request(*longest)), f"{RESOURCE} ({', '.join(longest)})")
         many = AllocateRequest.FromString(b"\n\0" * 2_000_000)
         self.assertLess(len(about(many)), 100)
 

@@ -25,7 +25,7 @@ from twistdp.hooks import Hooks
 from twistdp.inventory import Inventory
 from twistdp.klog import V
 from twistdp.kubelet import messages
-from twistdp.legible import shown
+from twistdp.legible import printable, shown
 from twistdp.presence import check_present
 from twistdp.room import MOST_BYTES
 from twistdp.secrecy import kind_of
@@ -40,6 +40,7 @@ MOST_IDS: Final = 210_000
 
 _CDI_NAME: Final = re.compile(r"[\w.-]+/[\w.-]+=[\w.:-]+", re.ASCII)
 _MOST_SHOWN: Final = 8  # containers of one request in a line of the log
+_MOST_TEXT: Final = 600  # characters of it: eight of the longest ids
 
 
 class Answers:
@@ -108,7 +109,7 @@ class Answers:
         if isinstance(request, messages.PreferredAllocationRequest):
             sizes = [str(part.allocation_size) for part in request.container_requests[:_MOST_SHOWN]]
             return f"{self._resource} ({', '.join(sizes)} wanted)"
-        return f"{self._resource} ({'; '.join(_asked_for(request)) or 'no devices'})"
+        return f"{self._resource} ({_shown(request) or 'no devices'})"
 
     async def preferred(self, request: messages.PreferredAllocationRequest) -> Message:
         """GetPreferredAllocation: the hook's ids, or the policy's."""
@@ -245,17 +246,22 @@ class Answers:
         _log.info(
             "{resource}: allocated {ids}",
             resource=self._resource,
-            ids="; ".join(_asked_for(request)) or "nothing",
+            ids=_shown(request) or "nothing",
         )
 
 
 def _asked_for(
     request: messages.AllocateRequest | messages.PreStartContainerRequest,
 ) -> list[str]:
-    """The ids of each container, as far as one line has room."""
+    """The first ids of each of the first containers."""
     if isinstance(request, messages.PreStartContainerRequest):
         return [listed(request.devices_ids)]
     return [listed(part.devices_ids) for part in request.container_requests[:_MOST_SHOWN]]
+
+
+def _shown(request: messages.AllocateRequest | messages.PreStartContainerRequest) -> str:
+    """The same as far as one line has room."""
+    return printable("; ".join(_asked_for(request)), _MOST_TEXT)
 
 
 def _check_size(
