@@ -363,7 +363,7 @@ class PreferredTests(HooksTestCase):
             (text,) = self.lines
             self.lines.clear()
             kind = "None" if answer is None else f"type {type(answer).__name__}"
-            for part in (ADVICE, NAME, kind, "not a list of device ids; the pod gets devices"):
+            for part in (ADVICE, NAME, kind, "not a list of ASCII device ids; the pod gets"):
                 self.assertIn(part, text)
 
     def test_too_few_containers(self) -> None:

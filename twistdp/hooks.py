@@ -110,7 +110,7 @@ class Hooks:
         if _ids(answer) and len(request.container_requests) == 1:
             answer = [answer]
         if not _sequence(answer) or not all(map(_ids, answer)):
-            self._ignore(hook, f"answered {kind_of(answer)}, not a list of device ids")
+            self._ignore(hook, f"answered {kind_of(answer)}, not a list of ASCII device ids")
         elif len(answer) != len(request.container_requests):
             self._ignore(hook, f"answered for {len(answer)} containers, not for all")
         else:
