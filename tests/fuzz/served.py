@@ -141,6 +141,11 @@ class ServedTestCase(TestCase):
         self.addCleanup(self.manager.stopService)
         await appeared.until(lambda _: os.path.exists(self.path))
         watch.stop()
+        self.lines.take()  # what is said of the devices, whatever a caller does
+
+    def said(self) -> list[str]:
+        """The events since the last call, but for the kubelet's absence."""
+        return [line for line in self.lines.take() if "no kubelet yet" not in line]
 
     @contextmanager
     def client(self) -> Iterator[Any]:
@@ -149,27 +154,33 @@ class ServedTestCase(TestCase):
         with grpc.insecure_channel(f"unix:{self.path}", options) as channel:
             yield channel
 
-    def call(self, channel: Any, method: str, data: bytes) -> tuple[grpc.StatusCode, Any]:
+    def call(
+        self, channel: Any, method: str, data: bytes, **options: Any
+    ) -> tuple[grpc.StatusCode, Any]:
         """The status of a call, and its answer or the text of its refusal."""
         answer = MESSAGES[method][1].FromString
         try:
             if method == LIST_AND_WATCH:
-                stream = channel.unary_stream(method)(data, timeout=BOUND)
+                stream = channel.unary_stream(method)(data, timeout=BOUND, **options)
                 with_answer = answer(next(stream))
                 stream.cancel()
             else:
-                with_answer = answer(channel.unary_unary(method)(data, timeout=BOUND))
+                with_answer = answer(channel.unary_unary(method)(data, timeout=BOUND, **options))
         except grpc.RpcError as error:
             return error.code(), error.details()  # type: ignore[attr-defined]
         return grpc.StatusCode.OK, with_answer
 
-    def check_serves(self) -> None:
-        """Fail unless a well-behaved caller is answered well; in a thread."""
-        good = AllocateRequest(container_requests=[ContainerAllocateRequest(devices_ids=["a"])])
+    def check_serves(self, **options: Any) -> None:
+        """Fail unless a well-behaved caller that comes now is answered well; in a thread."""
         with self.client() as channel:
-            code, answer = self.call(channel, ALLOCATE, good.SerializeToString())
-            self.assertEqual(code, grpc.StatusCode.OK)
-            (part,) = answer.container_responses
-            self.assertEqual([node.container_path for node in part.devices], ["/dev/a"])
-            code, answer = self.call(channel, LIST_AND_WATCH, b"")
-            self.assertEqual([device.ID for device in answer.devices], list(KNOWN))
+            self.check_answers(channel, **options)
+
+    def check_answers(self, channel: Any, **options: Any) -> None:
+        """Fail unless this well-behaved caller is answered well; in a thread."""
+        good = AllocateRequest(container_requests=[ContainerAllocateRequest(devices_ids=["a"])])
+        code, answer = self.call(channel, ALLOCATE, good.SerializeToString(), **options)
+        self.assertEqual(code, grpc.StatusCode.OK, answer)
+        (part,) = answer.container_responses
+        self.assertEqual([node.container_path for node in part.devices], ["/dev/a"])
+        code, answer = self.call(channel, LIST_AND_WATCH, b"")
+        self.assertEqual([device.ID for device in answer.devices], list(KNOWN))

@@ -30,8 +30,8 @@ MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 TIMES = int(os.environ.get("TWISTDP_FUZZ_TIMES", "1"))
 """So many times the usual number of inputs are tried."""
 
-LONGEST_LINE = 2600
-"""Characters of a log line, about: a text for people and what is around it."""
+LONGEST_LINE = 2800
+"""Characters of a log line, about: a text for people, the ids of a call and what is around them."""
 
 _tried: Counter[str] = Counter()
 

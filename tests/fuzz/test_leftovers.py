@@ -15,6 +15,7 @@ from tests.fuzz.support import Lines, check_lines
 from tests.helpers import soon, temporary_directory
 from twistdp import Manager, Settings
 from twistdp.naming import private_directory, socket_path
+from twistdp.rpc.socketfile import BOUND
 from twistdp.testing import FakeKubelet
 
 
@@ -35,11 +36,11 @@ def _remove(path: str) -> None:
         os.unlink(path)
 
 
-def _filled(fill: Callable[[str], object]) -> Callable[[str], None]:
+def _filled(fill: Callable[[str], object], *names: str) -> Callable[[str], None]:
     def make(path: str) -> None:
         os.mkdir(path)
-        fill(os.path.join(path, "s"))
-        fill(os.path.join(path, "caf\udcff\n"))
+        for name in names:
+            fill(os.path.join(path, name))
 
     return make
 
@@ -54,13 +55,22 @@ NAMES: dict[str, Callable[[str], object]] = {
 }
 """What may have the socket's name."""
 
+FILLS: dict[str, Callable[[str], object]] = {
+    "file": _file,
+    "fifo": os.mkfifo,
+    "socket": _socket,
+    "link": lambda path: os.symlink("/etc/passwd", path),
+    "directory": os.mkdir,
+}
+"""What may be in a directory."""
+
 PLACES: dict[str, Callable[[str], object]] = {
     **NAMES,
-    "directory of files": _filled(_file),
-    "directory of pipes": _filled(os.mkfifo),
-    "directory of sockets": _filled(_socket),
-    "directory of links": _filled(lambda path: os.symlink("/etc/passwd", path)),
-    "directory of directories": _filled(os.mkdir),
+    **{f"directory with a {what} as socket": _filled(fill, BOUND) for what, fill in FILLS.items()},
+    **{
+        f"directory with a {what} more": _filled(fill, BOUND, "caf\udcff\n")
+        for what, fill in FILLS.items()
+    },
     "link to a directory": lambda path: os.symlink("elsewhere", path),
 }
 """What may be where the socket is bound."""
@@ -71,9 +81,12 @@ OURS = {"dead socket"}
 
 OURS_TO_BIND = {
     "directory",
-    *(f"directory of {what}" for what in ("files", "pipes", "sockets", "links", "directories")),
+    *(f"directory with a {what} as socket" for what in FILLS.keys() - {"directory"}),
 }
-"""And where the socket is bound; links in there are removed, not followed."""
+"""And where the socket is bound; a link in there is removed, not followed.
+
+A directory that has anything else in it is named and left as it is.
+"""
 
 
 class LeftoverTests(TestCase):
