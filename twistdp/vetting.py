@@ -33,7 +33,8 @@ class Vetting:
     def refused(self, kind: str, devices: Devices, changed: Collection[str]) -> Mapping[str, str]:
         """Why some devices of a type are left out, by id; `changed` are not as they were."""
         before = self._refused.get(kind, {})
-        ids = devices if self._everything else {*changed, *before.keys() & devices.keys()}
+        again = (device_id for device_id in before if device_id in devices)
+        ids = devices if self._everything else {*changed, *again}
         found = {}
         for device_id in ids:
             if reason := self._problem(devices[device_id]):

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twistdp.checking import check_path, check_permissions
 from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
 from twistdp.errors import BadDevice, Untrusted
-from twistdp.hostpaths import HostPaths, Place
+from twistdp.hostpaths import HostPaths, Place, is_safe
 from twistdp.klog import V
 from twistdp.listing import ABSENT
 from twistdp.naming import check_resource_type, device_id
@@ -295,7 +295,9 @@ class GlobScanner(WatchingScanner):
         made = known = None
         try:
             status = None if plain else os.lstat(path)
-            end = None if status is None else self._hosts.entry(place, name, status)
+            end = None
+            if status is not None and not is_safe(place, status):
+                end = self._hosts.entry(place, name, status)
             if end is not None and end.problem is not None and self.check_paths:
                 if end.is_unknown:
                     return before
