@@ -100,7 +100,7 @@ class Flapping:
         version = next(self._versions)
         return DeviceInfo(
             state,
-            nodes=[DeviceSpec(f"/dev/null{version}", f"/dev/{id_}")],
+            nodes=[DeviceSpec("/dev/null", f"/dev/{id_}/{version}")],
             envs={f"VERSION_{id_}": str(version)},
             topology=None,
         )

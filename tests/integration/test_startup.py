@@ -14,7 +14,6 @@ UNUSED = (
     "twistdp.cdi",
     "twistdp.cdijson",
     "twistdp.cdispecs",
-    "twistdp.checking",
     "twistdp.cli",
     "twistdp.conformance",
     "twistdp.health",
