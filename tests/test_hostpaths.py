@@ -2,7 +2,9 @@
 
 import os
 import stat
+import subprocess
 from pathlib import Path
+from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -186,6 +188,20 @@ class OtherUsersTests(HostPathsCase):
         check_trusted(f"{self.root}/n")
         self.refused(f"{self.root}/sticky/n")
         self.refused(given_to(self.file("f"), ALICE, 0o644))
+
+    def test_mount_point(self) -> None:
+        """In a sticky directory, anybody may have mounted what shows as root's."""
+        sticky = self.directory("sticky", 0o1777)
+        for place in (self.directory("sticky/m"), self.directory("m")):
+            check_trusted(f"{place}/x")
+            mounted = subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", "mode=755", "none", place], capture_output=True
+            )
+            if mounted.returncode != 0:
+                raise SkipTest(f"cannot mount: {mounted.stderr.decode().strip()}")
+            self.addCleanup(subprocess.run, ["umount", place], check=True)
+        self.assertIn("is a mount point, and others", self.refused(f"{sticky}/m/x"))
+        check_trusted(f"{self.root}/m/x")
 
     def test_our_own(self) -> None:
         """A plugin of another user trusts its own directories, and root's."""
