@@ -79,6 +79,21 @@ class Pooled(Files):
         return [name for name in names if found[os.path.join(self.directory, name)]]
 
 
+class Ends(Files):
+    """Each is looked at in children that are ended as soon as they are there."""
+
+    def alive(self, names: list[str]) -> list[str]:
+        """Start and end some."""
+        for _ in range(10):
+            pid = os.fork()
+            if pid == 0:
+                signal.pause()
+                os._exit(0)
+            os.kill(pid, signal.SIGTERM)
+            os.waitpid(pid, 0)
+        return names
+
+
 class Starts(Files):
     """Once there is a second device it starts a process, which reports into the file `told`.
 

@@ -2,12 +2,17 @@
 
 Python runs this in a child that is forked without an exec, as `multiprocessing` forks them.  What
 is executed has none of it anyway: all descriptors are close-on-exec, and handlers end with exec.
+
+Signals are blocked meanwhile.  Otherwise one that comes before a child has its own handlers is
+taken by this process's and forgotten: a pool of processes would wait for the worker that it has
+just ended for ever.
 """
 
 import os
 import signal
 from collections.abc import Iterable
 from contextlib import suppress
+from threading import get_ident
 from typing import Protocol
 from weakref import WeakSet
 
@@ -21,6 +26,8 @@ class Owner(Protocol):
 
 _owners: "WeakSet[Owner]" = WeakSet()
 _users: set[int] = set()
+_masks: dict[int, set[signal.Signals]] = {}
+"""Of each thread that forks just now: which signals were blocked before."""
 
 
 def keep_from_children(owner: Owner) -> None:
@@ -38,11 +45,29 @@ def end_keeping(user: object) -> None:
     _users.discard(id(user))
 
 
+def _before() -> None:
+    """No signal, until the child has handlers of its own."""
+    if _users:
+        _masks[get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+
+def _in_parent() -> None:
+    """Signals as before."""
+    mask = _masks.pop(get_ident(), None)
+    if mask is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def _in_child() -> None:
     """Handlers are as Python starts with, and descriptors lead to /dev/null."""
-    if not _users:
-        return
-    _users.clear()
+    if _users:
+        _users.clear()
+        _clean()
+    _in_parent()
+    _masks.clear()
+
+
+def _clean() -> None:
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):
@@ -56,4 +81,4 @@ def _in_child() -> None:
     os.close(null)
 
 
-os.register_at_fork(after_in_child=_in_child)
+os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -18,10 +18,11 @@ RESOURCE = "forking.example.com/thing"
 def descendants(pid: int) -> list[int]:
     """The children of a process, and theirs."""
     found = []
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
-            for child in map(int, file.read().split()):
-                found += [child, *descendants(child)]
+    with contextlib.suppress(FileNotFoundError):  # it has ended
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+                for child in map(int, file.read().split()):
+                    found += [child, *descendants(child)]
     return found
 
 
@@ -37,11 +38,13 @@ class ChildrenTests(ProcessTestCase):
 
     def forking(self, scanner: str, *options: str) -> ChildProcess:
         """A plugin with such a scanner."""
-        return self.plugin(
+        plugin = self.plugin(
             f"--scanner=tests.forking_samples:{scanner}",
             f"--set=directory={self.devices}",
             *options,
         )
+        self.addCleanup(lambda: self.end_all(descendants(plugin.pid)))
+        return plugin
 
     async def started(self, how: str) -> tuple[ChildProcess, dict[str, Any]]:
         """A plugin, and what the process that its scanner has started says of itself."""
@@ -112,6 +115,13 @@ class ChildrenTests(ProcessTestCase):
         for number in range(1, 4):
             self.make(f"{number}")
             await self.kubelet.listed(RESOURCE, [str(n + 1) for n in range(number)], 10.0)
+
+    async def test_ended_at_once(self) -> None:
+        """A child ends by a signal that comes before it runs."""
+        await self.kubelet.start()
+        self.make("a")
+        self.forking("Ends")
+        await self.kubelet.listed(RESOURCE, ["a"], 10.0)
 
     async def test_successor(self) -> None:
         """When the plugin is killed its kubelet sees that, and the next one registers at once."""
