@@ -26,7 +26,7 @@ class Owner(Protocol):
 
 _owners: "WeakSet[Owner]" = WeakSet()
 _users: set[int] = set()
-_masks: dict[int, set[signal.Signals]] = {}
+_masks: dict[int, set[int | signal.Signals]] = {}
 """Of each thread that forks just now: which signals were blocked before."""
 
 

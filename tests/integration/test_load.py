@@ -29,8 +29,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
 )
 from twistdp.rpc import Channel
 
-CALLERS = 48
-"""There is room for two streams and two kubelets beside them: see `twistdp.rpc.limits`."""
+CALLERS = 64
 ROUNDS = 5
 WARM_UP = 2
 """Rounds after which nothing may grow any more."""
@@ -40,7 +39,7 @@ RESTARTS = (60, 120, 180, 240)
 """After so many of them the kubelet restarts."""
 MORE = {"objects": 350, "descriptors": 4, "tasks": 8, "timers": 3}
 """By so many they may be more after that: the resource may just be registering anew.  There are
-some thousand calls, 50 connections and four restarts in a round."""
+some thousand calls, 66 connections and four restarts in a round."""
 SETTLED = 10.0
 """Seconds in which the last list must have come everywhere."""
 

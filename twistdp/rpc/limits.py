@@ -15,7 +15,6 @@ starts.  What is more waits at the kubelet."""
 MOST_CONNECTIONS: Final = 128
 """Connections at a time to one socket; a kubelet has one or two, conformance tests have 65."""
 
-
 HEADERS: Final = 8192
 """Bytes that all headers of a call have at most; a kubelet's have 200."""
 
@@ -40,7 +39,6 @@ OPTIONS: Final = (
     ("grpc.server_handshake_timeout_ms", int(HANDSHAKE * 1000)),
 )
 """The same, as gRPC takes it."""
-
 
 class Unread:
     """Counts the bytes of long answers that their peers have not read yet."""
