@@ -40,6 +40,7 @@ OPTIONS: Final = (
 )
 """The same, as gRPC takes it."""
 
+
 class Unread:
     """Counts the bytes of long answers that their peers have not read yet."""
 
