@@ -22,7 +22,8 @@ class ClockTests(ProcessTestCase):
         plugin = self.folder_plugin(env=clock.env)
         for number, step in enumerate(STEPS):
             self.make(f"{number}")
-            await self.kubelet.listed(FOLDER, [str(n) for n in range(number + 1)])
+            # The first time, the plugin starts meanwhile.
+            await self.kubelet.listed(FOLDER, [str(n) for n in range(number + 1)], 20.0)
             clock.set(step)
         await self.kubelet.restart()
         await self.kubelet.listed(FOLDER, [str(n) for n in range(len(STEPS))])
