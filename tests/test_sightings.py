@@ -87,6 +87,23 @@ class NameTests(SightingsTestCase):
         self.found(a=self.info(node))
         self.assertEqual(len(self.found(a=self.info(node), b=self.info(node))), 1)
 
+    def test_two_names_at_once(self) -> None:
+        """So is one that comes under two ids, by two names, in one scan; once."""
+        node = self.node("tty0", 0)
+        other = os.path.join(self.directory, "tty0-again")
+        os.link(node, other)
+        (line,) = self.found(a=self.info(node), b=self.info(other))
+        for part in (A, f"{node} and {other} are one device", "listed as a and as b"):
+            self.assertIn(part, line)
+        self.assertEqual(self.found(b=self.info(other), c=self.info(self.link("l", node))), [])
+
+    def test_two_names_on_purpose(self) -> None:
+        """Parts of one device, and several ids for the same names, are not."""
+        node = self.node("tty0", 0)
+        link = self.link("by-id", node)
+        self.assertEqual(self.found(a=self.info(node, group="g"), b=self.info(link, group="g")), [])
+        self.assertEqual(self.found(B, a=self.info(link), b=self.info(link)), [])
+
     def test_same_id(self) -> None:
         """A device that comes and goes under its id, and one whose parts change, are right."""
         one, other = self.node("tty0", 0), self.node("tty1", 1)

@@ -92,6 +92,7 @@ class Sightings:
                     (changed if was_here else new).append(sight)
             for sight in new:
                 self._check_name(sight)
+            self._check_names(new)
             for sight in new + changed:
                 self._keep(sight)
             for sight in new + changed:
@@ -154,6 +155,29 @@ class Sightings:
             before=other.device_id,
             now=sight.device_id,
         )
+
+    def _check_names(self, sights: Iterable[_Sight]) -> None:
+        """Whether one device has come under two ids, by two names of its nodes.
+
+        A device that is to be shared has several ids for the same names.
+        """
+        first: dict[frozenset[_Number], _Sight] = {}
+        for sight in sights:
+            other = first.setdefault(sight.nodes, sight)
+            if set(other.paths) == set(sight.paths) or sight.resource in self._renamed:
+                continue
+            if other.is_part_of(sight) or not _see_again(other) == other.nodes == _see_again(sight):
+                continue
+            self._renamed.add(sight.resource)
+            _log.warn(
+                "{resource}: {path} and {other} are one device, listed as {one} and as {two}, so "
+                "two pods may be given it; list it once, or give both ids the same group",
+                resource=sight.resource,
+                path=other.paths[0],
+                other=sight.paths[0],
+                one=other.device_id,
+                two=sight.device_id,
+            )
 
     def _check_resources(self, sight: _Sight) -> None:
         """Whether what a device consists of is in another resource too."""
