@@ -36,8 +36,8 @@ class OpeningTests(LogTestCase):
 
     def test_bounded(self) -> None:
         """Whatever is given makes one line."""
-        arguments = {"x": ["a\nb" * 1000] * 1000}
-        line = self.said_of(*[Serving("a.example", "a:B", arguments)] * 1000)
+        arguments = {"x": ["a\nb" * 1000] * 100}
+        line = self.said_of(*[Serving("a.example", "a:B", arguments)] * 100)
         self.assertNotIn("\n", line)
-        self.assertIn("and 980 more", line)
+        self.assertIn("and 80 more", line)
         self.assertLess(len(line), 40_000)
