@@ -18,7 +18,7 @@ from twistdp import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount, device_i
 from twistdp.accepting import accept
 from twistdp.errors import BadDevice, BadName
 from twistdp.naming import digest
-from twistdp.scanners import GlobScanner, globbing
+from twistdp.scanners import GlobScanner, globbing, search
 
 Devices = dict[str, DeviceInfo]
 
@@ -1109,7 +1109,7 @@ class MaximumTests(GlobbingTestCase):
 
     def test_files_that_are_kept(self) -> None:
         """Of any number of files so many are kept, known ones first; the rest is counted."""
-        self.patch(globbing, "_SPARE", 0)
+        self.patch(search, "_SPARE", 0)
         known = [self.box.link(f"n{number}", "/dev/null") for number in range(2)]
         scanner = self.scanner("n*", max_devices=2)
         tree = scanner.discover()

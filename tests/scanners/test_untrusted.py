@@ -8,8 +8,7 @@ from twisted.logger import LogEvent, capturedLogs
 
 from tests.scanners.test_globbing import GlobbingTestCase, of
 from tests.users import ALICE, ALICES_GROUP, BOB, NEEDS_ROOT, acting_as, given_to
-from twistdp.scanners import GlobScanner, patterns, targets
-from twistdp.scanners import globbing as globbing_module
+from twistdp.scanners import GlobScanner, patterns, search, targets
 
 
 class UntrustedCase(GlobbingTestCase):
@@ -192,7 +191,7 @@ class FloodTests(UntrustedCase):
 
     def test_watched_directories(self) -> None:
         """And of those that a pattern stands for; all of them are listed."""
-        self.patch(globbing_module, "_MOST_WATCHED", 5)
+        self.patch(search, "MOST_WATCHED", 5)
         for number in range(9):
             self.box.file(f"{number}/n")
         scanner = self.scanner("*/n")
@@ -202,7 +201,7 @@ class FloodTests(UntrustedCase):
     def test_directories(self) -> None:
         """A pattern that stands for more than is sensible; in all its levels."""
         self.patch(patterns, "MOST_DIRECTORIES", 5)
-        self.patch(globbing_module, "MOST_DIRECTORIES", 5)
+        self.patch(search, "MOST_DIRECTORIES", 5)
         for number in range(9):
             self.box.file(f"{number}/a/n")
         for name in ("*/a/n", "*/*/n"):
@@ -216,7 +215,7 @@ class FloodTests(UntrustedCase):
         self.box.link("n0", self.box.file("f"))
         scanner = self.scanner("n*")
         tree = scanner.discover()
-        self.patch(globbing_module, "_MOST_EXAMINED", 10)
+        self.patch(search, "_MOST_EXAMINED", 10)
         for number in range(1, 30):
             self.box.link(f"n{number}", "absent")
         with capturedLogs() as events:
