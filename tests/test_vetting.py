@@ -1,6 +1,7 @@
 """Tests for `twistdp.vetting`."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -16,6 +17,7 @@ from twistdp import (
     DeviceSpec,
     DeviceTree,
     Mount,
+    hostpaths,
 )
 from twistdp.accepting import NOTHING, Accepted, accept
 from twistdp.preparing import NumaNodes, Preparation
@@ -90,6 +92,48 @@ class VettingTests(SynchronousTestCase):
             os.chmod(self.good, mode)
             accepted = self.scanned(a=info)
             self.assertEqual((len(accepted.refusals), len(accepted.resources)), (count, 1 - count))
+
+    def test_replaced_in_a_sticky_directory(self) -> None:
+        """What root removes there, others may replace, whether a link of ours leads there or not.
+
+        The device is the same as before, but checked again.
+        """
+        os.chmod(self.bad, 0o1777)
+        file, link = f"{self.bad}/x", f"{self.good}/link"
+        os.symlink(file, link)
+        for path in (file, link):
+            Path(file).touch()
+            info = DeviceInfo(HEALTHY, nodes=[DeviceSpec(path, "/x")])
+            for count in (1, 1):
+                self.assertEqual(len(self.scanned(a=info).resources), count)
+            os.remove(file)
+            (refusal,) = self.scanned(a=info).refusals
+            self.assertIn(f"{file} is missing", refusal.reason)
+
+    def test_own_link_in_a_sticky_directory(self) -> None:
+        """A link of ours that leads out of it could be another one too."""
+        os.chmod(self.bad, 0o1777)
+        link = f"{self.bad}/link"
+        os.symlink("/dev/null", link)
+        info = DeviceInfo(HEALTHY, nodes=[DeviceSpec(link, "/x")])
+        self.assertEqual(self.scanned(a=info).refusals, ())
+        os.remove(link)
+        self.assertEqual(len(self.scanned(a=info).refusals), 1)
+
+    def test_more_directories_than_are_remembered(self) -> None:
+        """A change in one of those that were forgotten is seen too."""
+        self.patch(hostpaths, "_MOST_PLACES", 8)
+        directories = [f"{self.good}/{number}" for number in range(20)]
+        for directory in directories:
+            os.mkdir(directory)
+        infos = {
+            f"d{number}": DeviceInfo(HEALTHY, nodes=[DeviceSpec(f"{directory}/x", "/x")])
+            for number, directory in enumerate(directories)
+        }
+        self.assertEqual(self.scanned(**infos).refusals, ())
+        os.chmod(directories[0], 0o777)
+        (refusal,) = self.scanned(**infos).refusals
+        self.assertEqual(refusal.device_id, "d0")
 
     def test_device_is_gone(self) -> None:
         """Nothing is said of a device that was refused and is gone."""

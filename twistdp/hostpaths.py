@@ -32,7 +32,8 @@ class Place:
 
     `problem` is what lets others change that.  `is_open`: a directory in which others may make
     entries.  `device` is the number of its file system; None where there is nothing.
-    `is_unknown`: it cannot be looked at, and the problem is just that.
+    `is_unknown`: it cannot be looked at, and the problem is just that.  `is_fleeting`: once root or
+    we remove a part of the way, others may put something there.
     """
 
     real: str
@@ -40,6 +41,7 @@ class Place:
     is_open: bool = False
     device: int | None = None
     is_unknown: bool = False
+    is_fleeting: bool = False
 
 
 class HostPaths:
@@ -47,20 +49,23 @@ class HostPaths:
 
     def __init__(self) -> None:
         self._places: dict[str, Place] = {}
+        self._has_forgotten = False
 
-    def check(self, path: str) -> None:
+    def check(self, path: str) -> bool:
         """Raise `Untrusted` if others could change what the absolute `path` leads to.
 
-        A path that leads nowhere passes if only root and we could make something there.
+        A path that leads nowhere passes if only root and we could make something there.  Returns
+        whether it is fleeting, and has to be checked again when something may have been removed.
         """
         known = self._places.get(os.path.dirname(path))
         if known is not None:
             with suppress(OSError):
                 if is_safe(known, os.lstat(path)):
-                    return
+                    return False
         found = self._look(path, 0)
         if found.problem is not None:
             raise found.problem.said_of(path)
+        return found.is_fleeting
 
     def place(self, directory: str) -> Place:
         """What a directory is, by its absolute path."""
@@ -71,10 +76,14 @@ class HostPaths:
         return self._step(place, name, found, 0)
 
     def renew(self, most: int) -> bool:
-        """Look again at `most` of the directories, in turn; whether one of them is another now.
+        """Look again at `most` of the directories, in turn; whether one may be another now.
 
-        Then all are forgotten.
+        Then all are forgotten.  There may be more directories than are remembered.
         """
+        if self._has_forgotten:
+            self._has_forgotten = False
+            self._places.clear()
+            return True
         now = HostPaths()
         for path in list(islice(self._places, most)):
             place = self._places[path] = self._places.pop(path)  # its next turn comes last
@@ -105,6 +114,7 @@ class HostPaths:
                     known = self._step(place, part, None, links)
                 if len(self._places) >= _MOST_PLACES:
                     self._places.clear()
+                    self._has_forgotten = True
                 self._places[text] = known
             place = known
             if place.problem is not None:
@@ -132,9 +142,10 @@ class HostPaths:
         if links >= MOST_LINKS:
             return Place(there)  # it leads nowhere, says the kernel
         try:
-            return self._look(os.path.join(place.real, os.readlink(there)), links + 1)
+            end = self._look(os.path.join(place.real, os.readlink(there)), links + 1)
         except OSError as error:
             return _missing(there, place, error)
+        return attrs.evolve(end, is_fleeting=True) if seen.is_fleeting else end
 
 
 def is_safe(place: Place, found: os.stat_result) -> bool:
@@ -174,7 +185,7 @@ def _seen(there: str, found: os.stat_result, above: Place | None) -> Place:
         if found.st_dev != above.device:
             return Place(there, _put_there(there, above, "is a mount point"))
     is_open = stat.S_ISDIR(mode) and may_others_write(found)
-    return Place(there, None, is_open, found.st_dev)
+    return Place(there, None, is_open, found.st_dev, is_fleeting=open_above)
 
 
 def _missing(there: str, above: Place, error: OSError) -> Place:

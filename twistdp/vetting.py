@@ -17,14 +17,15 @@ _RENEWED: Final = 200
 class Vetting:
     """Tells which devices of one scanner's trees have paths that others could change.
 
-    In the scanner's thread.  A device costs a look at its paths when it is new or has changed; of
+    In the scanner's thread.  A device costs a look at its paths when it is new or has changed, and
+    with each tree if it is refused or something of it lies where others may make entries; of
     others, the directories are looked at again now and then.
     """
 
     def __init__(self) -> None:
         self._hosts = HostPaths()
         self._everything = False
-        self._refused: dict[str, dict[str, str]] = {}
+        self._unsettled: dict[str, set[str]] = {}  # by type, the ids that are checked every time
 
     def begin(self) -> None:
         """Another tree comes."""
@@ -32,32 +33,32 @@ class Vetting:
 
     def refused(self, kind: str, devices: Devices, changed: Collection[str]) -> Mapping[str, str]:
         """Why some devices of a type are left out, by id; `changed` are not as they were."""
-        before = self._refused.get(kind, {})
-        again = (device_id for device_id in before if device_id in devices)
+        again = (one for one in self._unsettled.get(kind, ()) if one in devices)
         ids = devices if self._everything else {*changed, *again}
-        found = {}
+        found, unsettled = {}, set()
         for device_id in ids:
-            if reason := self._problem(devices[device_id]):
-                found[device_id] = reason
-        self._refused[kind] = found
+            try:
+                is_fleeting = self._check(devices[device_id])
+            except Untrusted as error:
+                found[device_id] = f"{error} (--check-paths=false allows such devices)"
+            except OSError as error:
+                found[device_id] = f"its paths cannot be looked at: {error}"
+            else:
+                if is_fleeting:
+                    unsettled.add(device_id)
+        self._unsettled[kind] = unsettled.union(found)
         return found
 
-    def _problem(self, info: object) -> str | None:
+    def _check(self, info: object) -> bool:
+        """Raise `Untrusted` and OSError for a device; whether one of its paths is fleeting."""
         if not isinstance(info, DeviceInfo):
-            return None  # it is refused for that
-        try:
-            for path in host_paths(info):
-                self._hosts.check(path)
-            for path in mounted_paths(info):
-                self._hosts.check(path)
-            for path in programs(info):
-                self._hosts.check(path)
-                _check_program(path)
-        except Untrusted as error:
-            return f"{error} (--check-paths=false allows such devices)"
-        except OSError as error:
-            return f"its paths cannot be looked at: {error}"
-        return None
+            return False  # it is refused for that
+        is_fleeting = False
+        for path in (*host_paths(info), *mounted_paths(info), *programs(info)):
+            is_fleeting |= self._hosts.check(path)
+        for path in programs(info):
+            _check_program(path)
+        return is_fleeting
 
 
 def _check_program(path: str) -> None:
