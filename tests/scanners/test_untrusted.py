@@ -222,3 +222,27 @@ class FloodTests(UntrustedCase):
             self.assertEqual(scanner.discover(), tree)
         (event,) = events
         self.assertIn("19 more files", event["text"])
+
+    def test_room_is_not_for_others(self) -> None:
+        """What others may fill is looked at last: it takes no device's place at a start."""
+        self.patch(search, "_MOST_EXAMINED", 10)
+        for number in range(20):
+            self.box.link(f"open/n{number}", "absent")
+        os.chmod(self.box.path("open"), 0o1777)
+        self.box.link("own/n0", self.box.file("f"))
+        scanner = self.scanner("open/n*", "own/n*")
+        with capturedLogs() as events:
+            self.assertEqual(len(of(scanner.discover())), 1)
+        self.assertTrue(any("10 more files" in event["text"] for event in events), events)
+
+    def test_refused_directories(self) -> None:
+        """So many directories that are not allowed are looked at in one, and none is kept."""
+        self.patch(patterns, "_MOST_REFUSED", 5)
+        for number in range(9):
+            self.box.file(f"{number}/n")
+            os.chmod(self.box.path(str(number)), 0o777)
+        scanner = self.scanner("*/n")
+        with capturedLogs() as events:
+            self.assertEqual(of(scanner.discover()), {})
+        self.assertIn("5 complaints", events[0]["text"])
+        self.assertEqual(scanner.paths, [self.box.root])

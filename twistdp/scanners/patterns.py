@@ -34,6 +34,9 @@ _ANYTHING = re.compile("")
 MOST_DIRECTORIES: Final = 10_000
 """A pattern that stands for more directories matches too much."""
 
+_MOST_REFUSED: Final = 100_000
+"""After so many in one directory that are not allowed, the rest is left: others made them."""
+
 
 @attrs.frozen
 class Subdirectories:
@@ -48,7 +51,9 @@ class Subdirectories:
         """At most `most` of those that are allowed."""
         wanted = re.compile(translate(self.part))
         with os.scandir(parent) as entries:
-            return list(islice(filter(self._is_one, self._matching(entries, wanted)), self.most))
+            allowed = self._allowed(self._matching(entries, wanted))
+            found = (path for path in allowed if is_directory(path, self.unknown))
+            return list(islice(found, self.most))
 
     def _matching(
         self, entries: Iterable[os.DirEntry[str]], wanted: re.Pattern[str]
@@ -59,9 +64,14 @@ class Subdirectories:
             if named and (entry.is_symlink() or entry.is_dir(follow_symlinks=False)):
                 yield entry.path
 
-    def _is_one(self, path: str) -> bool:
-        # A path that others could change is not followed at all.
-        return self.allowed(path) and is_directory(path, self.unknown)
+    def _allowed(self, paths: Iterable[str]) -> Iterator[str]:
+        refused = 0
+        for path in paths:
+            # A path that others could change is not followed at all.
+            if self.allowed(path):
+                yield path
+            elif (refused := refused + 1) >= _MOST_REFUSED:
+                return
 
 
 @attrs.frozen

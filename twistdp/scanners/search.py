@@ -72,7 +72,8 @@ class Search:
         self._room = self._examinations = 0  # for files that are not known yet
         self._hosts = HostPaths()
         self._directories: dict[str, list[Pattern]] = {}
-        self._refused: set[str] = set()  # directories in which others decide what is there
+        self._tops = {pattern.top: None for pattern in self._patterns}
+        self._refused: set[str] = set()  # those of them in which others decide what is there
         self._parents: set[str] = set()  # where directories that patterns stand for appear
         self._targets = Targets()
         self.unfit: Counter[int] = Counter()
@@ -128,7 +129,9 @@ class Search:
             if _is_below(directory, unknown):
                 self._directories[directory] = known[directory]
         found: dict[str, Match] = {}
-        for directory, patterns in self._directories.items():
+        # Last those that others may fill with any number of files, so that what is bounded is left
+        # for the devices in the rest.
+        for directory, patterns in sorted(self._directories.items(), key=self._is_open):
             into = partial(self._list, patterns=patterns, found=found)
             # A directory that is missing is watched, and listed when it appears.
             if looked_at(directory, into, keep):
@@ -187,11 +190,17 @@ class Search:
         if place.problem is None or place.is_unknown or not self._checks():
             return True
         self._complain_of_others(directory, place.problem)
-        self._refused.add(directory)
+        if directory in self._tops:
+            self._refused.add(directory)
         above = os.path.dirname(directory)
         if self._hosts.place(above).problem is None:
             self._parents.add(above)  # which reports it when that has been fixed
         return False
+
+    def _is_open(self, item: tuple[str, object]) -> bool:
+        """Whether others may make entries in a directory, the first of `item`."""
+        place = self._hosts.place(item[0])
+        return place.is_open or place.problem is not None
 
     def _list(self, directory: str, patterns: Sequence[Pattern], found: dict[str, Match]) -> bool:
         """Add what matches in a directory, one after the other: there may be any number."""
@@ -218,8 +227,7 @@ class Search:
         """The directories to watch: those that are listed, those that wildcards in the middle
         of a pattern start from, and those that links lead to."""
         watched = dict.fromkeys([*self._directories, *self._parents])
-        tops = {pattern.top: None for pattern in self._patterns}
-        watched.update((top, None) for top in tops if top not in self._refused)
+        watched.update((top, None) for top in self._tops if top not in self._refused)
         self.watches_all = len(watched) <= MOST_WATCHED and not self._targets.is_full
         return [*islice(watched, MOST_WATCHED), *self._targets.directories]
 
