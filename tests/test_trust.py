@@ -5,10 +5,12 @@ import os
 import shutil
 import socket
 import stat
+import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextlib import suppress as tolerate
+from unittest import SkipTest
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,9 @@ from tests.helpers import temporary_directory
 from tests.users import ALICE, ALICES_GROUP, BOB, NEEDS_ROOT, acting_as, given_to
 from twistdp.errors import Untrusted
 from twistdp.trust import check_directory, check_path, check_server, peer_of
+
+_USER, _GROUP, _NOBODY = 2, 8, 0xFFFFFFFF
+"""Tags of entries of access control lists, and the id of one that names nobody."""
 
 
 class TrustCase(SynchronousTestCase):
@@ -210,6 +215,34 @@ class OthersTests(TrustCase):
                     self.assertIn(f"mode {parts[refused][1]:04o}", str(error), what)
             os.unlink(link)
             shutil.rmtree(paths[1])
+
+    def test_access_control_lists(self) -> None:
+        """A list counts that lets others write in a directory of root's group."""
+        path = self.made("d", mode=0o775)
+        for tag, id_, rights, is_safe in (
+            (_USER, ALICE, 7, False),
+            (_GROUP, ALICES_GROUP, 3, False),
+            (_USER, ALICE, 5, True),
+            (_USER, 0, 7, True),
+            (_GROUP, 0, 7, True),
+        ):
+            parts = [(1, 7, _NOBODY), (4, 5, _NOBODY), (16, 7, _NOBODY), (32, 5, _NOBODY)]
+            parts = sorted([*parts, (tag, rights, id_)])
+            acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *part) for part in parts)
+            try:
+                os.setxattr(path, "system.posix_acl_access", acl)
+            except OSError as fault:
+                raise SkipTest(f"no access control lists in {path}: {fault.strerror}") from fault
+            if tag == _USER and id_ == ALICE:
+                with acting_as(ALICE):  # the list means what it is taken for
+                    self.assertEqual(os.access(path, os.W_OK, effective_ids=True), not is_safe)
+            if is_safe:
+                check_path(path)
+                continue
+            error = self.assertRaises(Untrusted, check_path, path)
+            self.assertIn(f"others may write in {path}", str(error))
+            os.chmod(path, 0o755)  # which the message advises
+            check_path(path)
 
     def test_links(self) -> None:
         """A link is refused for its owner before it is followed, and root's is followed."""

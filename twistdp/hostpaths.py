@@ -184,7 +184,7 @@ def _seen(there: str, found: os.stat_result, above: Place | None) -> Place:
             return Place(there, _put_there(there, above, "has other names"))
         if found.st_dev != above.device:
             return Place(there, _put_there(there, above, "is a mount point"))
-    is_open = stat.S_ISDIR(mode) and may_others_write(found)
+    is_open = stat.S_ISDIR(mode) and may_others_write(there, found)
     return Place(there, None, is_open, found.st_dev, is_fleeting=open_above)
 
 

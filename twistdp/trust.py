@@ -6,7 +6,7 @@ its place.  What passes can be used by its name afterwards: between check and us
 and ourselves can change any part of it.
 
 Users are those of this process's user namespace.  Groups: who is in root's group (0) counts as
-root.  Access control lists are seen as far as they show in the mode.
+root.  Access control lists (acl(5)) that let others write count as a mode that does.
 """
 
 import os
@@ -23,6 +23,11 @@ from twistdp.errors import Untrusted
 MOST_LINKS: Final = 40  # the kernel's own limit (path_resolution(7))
 _SO_PEERPIDFD: Final = 77
 _CREDENTIALS: Final = struct.Struct("3i")
+
+# As linux/posix_acl_xattr.h has them.
+_ACL_HEADER: Final = 4
+_ACL_ENTRY: Final = struct.Struct("<HHI")  # tag, rights, user or group
+_ACL_USER, _ACL_GROUP = 0x02, 0x08
 
 
 class Peer(NamedTuple):
@@ -178,7 +183,7 @@ def problem_of(path: str, found: os.stat_result, *, sticky_helps: bool) -> Untru
         )
     if not stat.S_ISDIR(found.st_mode) or (sticky_helps and mode & stat.S_ISVTX):
         return None
-    if not may_others_write(found):
+    if not may_others_write(path, found):
         return None
     return Untrusted(
         path,
@@ -187,7 +192,25 @@ def problem_of(path: str, found: os.stat_result, *, sticky_helps: bool) -> Untru
     )
 
 
-def may_others_write(found: os.stat_result) -> bool:
-    """Whether a mode lets others write than root, its group, and the owner."""
-    others = stat.S_IWOTH if found.st_gid == 0 else stat.S_IWOTH | stat.S_IWGRP
-    return bool(found.st_mode & others)
+def may_others_write(path: str, found: os.stat_result) -> bool:
+    """Whether others may write than root, its group, and the owner; not for links.
+
+    `found` is what lstat(2) says of `path`.
+    """
+    if found.st_mode & stat.S_IWOTH:
+        return True
+    # With a list, the group's right is the most that anybody has whom the list names.
+    return bool(found.st_mode & stat.S_IWGRP) and (found.st_gid != 0 or _names_others(path))
+
+
+def _names_others(path: str) -> bool:
+    """Whether an access control list lets users or groups write that it names."""
+    try:
+        acl = os.getxattr(path, "system.posix_acl_access")
+    except OSError:
+        return False  # there is none
+    for tag, rights, id_ in _ACL_ENTRY.iter_unpack(acl[_ACL_HEADER:]):
+        trusted = {_ACL_USER: _trusted(), _ACL_GROUP: (0,)}.get(tag)
+        if trusted is not None and rights & os.W_OK and id_ not in trusted:
+            return True
+    return False

@@ -67,5 +67,5 @@ def _check_program(path: str) -> None:
         found = os.stat(path)
     except FileNotFoundError:
         return
-    if may_others_write(found):
+    if may_others_write(path, found):
         raise Untrusted(path, "others may write to it", f"chmod go-w {path}")
