@@ -1,6 +1,7 @@
 """Tests for twistdp.rpc.leftovers."""
 
 import os
+import shutil
 import socket
 import subprocess
 from typing import Any
@@ -52,6 +53,14 @@ class LeftoverTests(SynchronousTestCase):
         self.killed("a.sock", self.place)
         remove_leftovers(self.directory, self.place)
         self.assertEqual(os.listdir(self.directory) + os.listdir(self.place), [])
+
+    def test_directory_is_gone(self) -> None:
+        """What was bound elsewhere goes, though the directory of the names has gone with them."""
+        self.killed("a.sock", self.place)
+        shutil.rmtree(self.directory)
+        remove_leftovers(self.directory, self.place)
+        os.mkdir(self.directory)
+        self.assertEqual(os.listdir(self.place), [])
 
     def test_killed_before_it_had_bound(self) -> None:
         """An empty private directory goes; a name that stands for something else stays."""

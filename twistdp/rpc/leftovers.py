@@ -5,7 +5,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from typing import Final
 
@@ -35,7 +35,10 @@ def remove_leftovers(directory: str, place: str | None = None, *, report: bool =
     """
     where = place or directory
     try:
-        with _opened(where) as privates, _opened(directory) as names:
+        with _opened(where) as privates, ExitStack() as stack:
+            names = None
+            with suppress(FileNotFoundError):  # the private ones may be elsewhere
+                names = stack.enter_context(_opened(directory))
             left = _remove_all(directory, place, privates, names)
     except FileNotFoundError:
         return
@@ -64,7 +67,7 @@ def _opened(directory: str) -> Iterator[int]:
 
 
 def _remove_all(
-    directory: str, place: str | None, privates: int, names: int
+    directory: str, place: str | None, privates: int, names: int | None
 ) -> list[tuple[str, str]]:
     """Remove what is dead; returns what is left, each with the reason."""
     hidden = [name for name in _listed(privates) if _PRIVATE.fullmatch(name)]
@@ -72,7 +75,7 @@ def _remove_all(
         return []
     sockets = {
         os.path.basename(private_directory(os.path.join(directory, name), place)): name
-        for name in _listed(names)
+        for name in (_listed(names) if names is not None else ())
     }
     left = []
     for name in hidden:
@@ -90,7 +93,7 @@ def _listed(directory: int) -> list[str]:
         return [entry.name for entry in islice(entries, MOST_ENTRIES)]
 
 
-def _remove(private: str, privates: int, name: str | None, names: int) -> None:
+def _remove(private: str, privates: int, name: str | None, names: int | None) -> None:
     """Remove a private directory and the name of its socket; BlockingIOError if it is locked."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     lock = os.open(private, flags, dir_fd=privates)
