@@ -54,9 +54,12 @@ class Vetting:
         if not isinstance(info, DeviceInfo):
             return False  # it is refused for that
         is_fleeting = False
-        for path in (*host_paths(info), *mounted_paths(info), *programs(info)):
+        for path in host_paths(info):
+            is_fleeting |= self._hosts.check(path)
+        for path in mounted_paths(info):
             is_fleeting |= self._hosts.check(path)
         for path in programs(info):
+            is_fleeting |= self._hosts.check(path)
             _check_program(path)
         return is_fleeting
 
