@@ -17,7 +17,7 @@ from twistdp.inotify import Inotify
 
 T = TypeVar("T")
 
-SCHEDULES = effort("SCHEDULES", 1000)
+SCHEDULES = effort("SCHEDULES", 500)
 
 EACH = 1000
 """For so many schedules each fault happens once at each point."""
