@@ -91,7 +91,13 @@ class RegistersForEver(Bug):
     at = 0.0
 
     async def announce(self) -> None:
-        await super().announce()
+        if super().outdated():
+            await super().announce()
+        else:
+            try:
+                await self.register()  # its server is the same, so that nothing else is wrong
+            except grpc.aio.AioRpcError as error:
+                self.refused(error)
         self.at = asyncio.get_running_loop().time()
 
     def outdated(self) -> bool:
