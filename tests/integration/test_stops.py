@@ -71,7 +71,8 @@ class StopTests(TestCase):
         await self.kubelet.listed(RESOURCE, ["one"])
 
     async def start(self) -> None:
-        """From the beginning to a list."""
+        """From the beginning to a list; the kubelet must have heard of the last stop."""
+        await self.kubelet.until(lambda: self.kubelet.allocatable(RESOURCE) == 0)
         self.manager.startService()
         await self.listed()
 
