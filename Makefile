@@ -43,7 +43,7 @@ test-image: $(VENV)/.test ## the container image, made and put to the test, as r
 	SUITE=$(SUITE) ARCH=$(ARCH) docker/test-image
 
 test-manifests: $(VENV)/.manifests ## the manifests against Kubernetes' schemas and kubectl
-	$(BIN)/python -m twisted.trial --reactor=asyncio tests.cli.test_manifests tests.test_manifests \
+	$(BIN)/python -m twisted.trial --reactor=asyncio tests.cli.test_manifests tests.deployment.test_manifests \
 	  tests.scaffold.test_deployment
 
 test-node: $(VENV)/.test ## on a node with a real kubelet, which tests/node/cluster.py says how to name; as root

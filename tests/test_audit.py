@@ -8,7 +8,7 @@ from subprocess import PIPE, run
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.helpers import script, temporary_directory
+from tests.support.helpers import script, temporary_directory
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCRIPT = os.path.join(ROOT, ".ci", "audit.py")

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from examples.color import ColorScanner, is_device_node
 from twistdp import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
-from twistdp.accepting import accept
+from twistdp.model.acceptance import accept
 
 
 class ColorScannerTests(SynchronousTestCase):

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.devices import HEALTHY, UNHEALTHY
 from twistdp.health import HealthGate
+from twistdp.model.devices import HEALTHY, UNHEALTHY
 
 
 def states(gate: HealthGate, checks: str, device_id: str = "a") -> str:

@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.history import History, given, healths
+from tests.support.history import History, given, healths
 from twistdp import HEALTHY, UNHEALTHY, DeviceInfo
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import ContainerAllocateResponse
 

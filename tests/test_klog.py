@@ -19,7 +19,7 @@ from twisted.python import log
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.logs import HEADER, LogTestCase, here
+from tests.support.logs import HEADER, LogTestCase, here
 from twistdp import klog
 from twistdp.logs.bridge import Bridge
 from twistdp.logs.format import as_text

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from tests.helpers import Gate, soon, temporary_directory
+from tests.support.helpers import Gate, soon, temporary_directory
 from twistdp import (
     HEALTHY,
     UNHEALTHY,
@@ -25,12 +25,12 @@ from twistdp import (
     Settings,
 )
 from twistdp import manager as manager_module
-from twistdp.condition import ResourceCondition, Standing
 from twistdp.errors import BadScanner, BadTree
-from twistdp.naming import private_directory
-from twistdp.resource import Resource
-from twistdp.scanners import GlobScanner
-from twistdp.sightings import Sightings
+from twistdp.model.names import private_directory
+from twistdp.resource.resource import Resource
+from twistdp.scan.sightings import Sightings
+from twistdp.scanners.globbing import GlobScanner
+from twistdp.status.condition import ResourceCondition, Standing
 
 
 @implementer(IScanner)
@@ -66,7 +66,7 @@ class ConstructorTests(SynchronousTestCase):
     def test_no_scanner(self) -> None:
         """What is no scanner is refused, by its name."""
         error = self.assertRaises(BadScanner, Manager, "x.example.com", DeviceTree())
-        self.assertIn("scanner twistdp.devices:DeviceTree: not a scanner", str(error))
+        self.assertIn("scanner twistdp.model.devices:DeviceTree: not a scanner", str(error))
 
 
 class ManagerCase(TestCase):

@@ -80,6 +80,11 @@ def docstrings(source: str) -> dict[str, str | None]:
     return found
 
 
+def modules(place: Path) -> list[Path]:
+    """The module of that name, or all of a package."""
+    return sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+
+
 class PublicTests(SynchronousTestCase):
     """The facade is what plugins are written against."""
 
@@ -100,8 +105,9 @@ class PublicTests(SynchronousTestCase):
             if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith(
                 "twistdp."
             ):
-                module = package.parent.joinpath(*statement.module.split(".")).with_suffix(".py")
-                texts = docstrings(module.read_text())
+                texts: dict[str, str | None] = {}
+                for module in modules(package.parent.joinpath(*statement.module.split("."))):
+                    texts |= docstrings(module.read_text())
                 found.update({alias.name: texts.get(alias.name) for alias in statement.names})
             elif isinstance(statement, ast.Import):
                 for alias in statement.names:

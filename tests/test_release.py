@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.helpers import script, temporary_directory
+from tests.support.helpers import script, temporary_directory
 
 ROOT = Path(__file__).resolve().parent.parent
 

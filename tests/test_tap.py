@@ -16,11 +16,11 @@ from twisted.plugin import getPlugins
 from twisted.scripts.twistd import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.scanner_samples import MODULE, Named, OwnLoop, Plain, WithArguments
+from tests.support.scanner_samples import MODULE, Named, OwnLoop, Plain, WithArguments
 from twistdp import Manager, klog, tap
 from twistdp.errors import BadSetting
 from twistdp.logs.service import LogSettings
-from twistdp.notifying import Notifier
+from twistdp.status.systemd import Notifier
 
 NAMED = f"--scanner={MODULE}:Named"
 
@@ -79,7 +79,7 @@ class ScannerRefusalTests(CommandLine):
 
     def test_malformed(self) -> None:
         """A --scanner that is not module:Class is quoted, with the form to write."""
-        for name in ("tests", "tests:", ":Named", ":", "", "tests.scanner_samples.Named"):
+        for name in ("tests", "tests:", ":Named", ":", "", "tests.support.scanner_samples.Named"):
             with self.subTest(name):
                 self.assert_refused([f"--scanner={name}"], f"--scanner {name}", "module:Class")
 

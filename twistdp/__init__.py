@@ -8,17 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import twistdp.klog as klog
 from twistdp._version import __version__
-from twistdp.calls import (
-    AllocateRequest,
-    AllocateResponse,
-    ContainerAllocateRequest,
-    ContainerAllocateResponse,
-    ContainerPreferredAllocationRequest,
-    PreferredAllocationRequest,
-    PreStartContainerRequest,
-    UseDefaultMethod,
-)
-from twistdp.devices import AUTO, HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
 from twistdp.errors import (
     AdministratorError,
     AllocationRefused,
@@ -34,31 +23,38 @@ from twistdp.errors import (
     TwistdpError,
     Untrusted,
 )
-from twistdp.hostpaths import check_trusted
-from twistdp.interfaces import (
+from twistdp.host import check_trusted, entries
+from twistdp.manager import Manager
+from twistdp.model import (
+    AUTO,
+    HEALTHY,
+    UNHEALTHY,
+    AllocateRequest,
+    AllocateResponse,
+    ContainerAllocateRequest,
+    ContainerAllocateResponse,
+    ContainerPreferredAllocationRequest,
+    DeviceInfo,
+    DeviceSpec,
+    DeviceTree,
     IAllocator,
     IContainerPreStarter,
     INotifier,
     IPostAllocator,
     IPreferredAllocator,
     IScanner,
+    Mount,
+    PreferredAllocationRequest,
+    PreStartContainerRequest,
+    UseDefaultMethod,
+    device_id,
 )
-from twistdp.listing import entries
-from twistdp.manager import Manager
-from twistdp.naming import device_id
+from twistdp.scan import WatchingScanner
 from twistdp.settings import Settings
-from twistdp.watching import WatchingScanner
 
 if TYPE_CHECKING:
-    from twistdp.cdi import (
-        CDIDevice,
-        CDIHook,
-        CDIIntelRdt,
-        CDIMount,
-        CDINetDevice,
-        CDINode,
-    )
     from twistdp.health import HealthGate
+    from twistdp.model import CDIDevice, CDIHook, CDIIntelRdt, CDIMount, CDINetDevice, CDINode
 
 __all__ = [
     "AUTO",

@@ -11,30 +11,38 @@ from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
 from zope.interface import implementer
 
-from twistdp.accepting import NOTHING, accept, difference
-from twistdp.attributes import Attribute, check_join
-from twistdp.blocked import BlockedWatch
-from twistdp.cdiparts import clean_leftovers, report_unless_cancelled
-from twistdp.children import begin_keeping, end_keeping, keep_from_children
-from twistdp.condition import Condition, ResourceCondition, Standing
-from twistdp.contract import name_of
-from twistdp.devices import Devices, DeviceTree
+from twistdp.cdi import clean_leftovers, report_unless_cancelled
 from twistdp.errors import BadScanner, BadTree
-from twistdp.exhaustion import SOON
-from twistdp.faults import report_faults
-from twistdp.hooks import Hooks
+from twistdp.host import SOON, NumaNodes, begin_keeping, end_keeping, keep_from_children
 from twistdp.inotify import inotify_of
-from twistdp.interfaces import INotifier, IScanner
-from twistdp.kubelet.directory import PluginDirectory
-from twistdp.naming import check_namespace
-from twistdp.preparing import NumaNodes, Preparation
-from twistdp.resource import Resource
+from twistdp.kubelet import PluginDirectory
+from twistdp.model import (
+    NOTHING,
+    Devices,
+    DeviceTree,
+    INotifier,
+    IScanner,
+    accept,
+    check_namespace,
+    difference,
+    name_of,
+)
+from twistdp.resource import BlockedWatch, Hooks, Resource
 from twistdp.rpc import Reactors, keep_steady, remove_leftovers
-from twistdp.scanning import check_scanner, scan_service
+from twistdp.scan import (
+    Attribute,
+    Preparation,
+    Sightings,
+    Vetting,
+    WatchingScanner,
+    check_join,
+    check_scanner,
+    report_faults,
+    scan_service,
+    sightings_of,
+)
 from twistdp.settings import Settings
-from twistdp.sightings import Sightings, sightings_of
-from twistdp.vetting import Vetting
-from twistdp.watching import WatchingScanner
+from twistdp.status import Condition, ResourceCondition, Standing
 
 _log = Logger()
 

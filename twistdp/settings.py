@@ -5,7 +5,7 @@ import os
 import attrs
 
 from twistdp.errors import BadSetting
-from twistdp.naming import socket_path
+from twistdp.model import socket_path
 
 PLUGIN_DIRECTORY = "/var/lib/kubelet/device-plugins"
 """Where kubelets look for plugins, whatever their ``--root-dir``."""
@@ -17,7 +17,7 @@ REGISTRATIONS = ("socket", "watcher")
 """The ways to register: at the kubelet's socket, or found by it in the plugins registry."""
 
 POLICIES = ("none", "packed", "spread", "numa")
-"""The policies of preferred devices; what they mean, `twistdp.preferred` says."""
+"""The policies of preferred devices; what they mean, `twistdp.resource.policies` says."""
 
 CDI_DIRECTORY = "/var/run/cdi"
 """Where container runtimes look for generated specs (CDI specification, dynamic specs)."""

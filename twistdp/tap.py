@@ -20,17 +20,12 @@ if "twisted.internet.reactor" not in sys.modules:
 
 from twistdp._version import __version__
 from twistdp.errors import BadName, BadScanner, TwistdpError
-from twistdp.firstprocess import stand_in
-from twistdp.interfaces import IScanner
-from twistdp.legible import of_error, printable
-from twistdp.loading import make
-from twistdp.logs.service import LoggedService, LogOptions
+from twistdp.launch import Opening, Serving, make, stand_in
+from twistdp.logs import LoggedService, LogOptions
 from twistdp.manager import Manager
-from twistdp.naming import check_namespace
-from twistdp.opening import Opening, Serving
-from twistdp.places import at
+from twistdp.model import IScanner, check_namespace, of_error, printable
 from twistdp.rpc import require_asyncio_reactor
-from twistdp.scanning import check_scanner
+from twistdp.scan import WatchingScanner, check_scanner
 from twistdp.settings import (
     CDI_DIRECTORY,
     PLUGIN_DIRECTORY,
@@ -39,7 +34,7 @@ from twistdp.settings import (
     Settings,
     check_socket_directory,
 )
-from twistdp.watching import WatchingScanner
+from twistdp.tools import at
 
 
 @attrs.define
@@ -143,7 +138,8 @@ class Options(LogOptions):
         """Parse; what is wrong leaves as one line (twistd would print its whole usage).
 
         What runs as process 1 of a container goes on in a child of it: see
-        `twistdp.firstprocess`.  Before anything foreign is imported, since that may start threads.
+        `twistdp.launch.first_process`.  Before anything foreign is imported, since that may start
+        threads.
         """
         twistd: Mapping[str, Any] = self.parent or {}
         if twistd.get("nodaemon"):
@@ -220,7 +216,7 @@ def makeService(options: Options) -> IService:
     for manager in options.managers:
         manager.setServiceParent(service)
     if "NOTIFY_SOCKET" in os.environ:
-        from twistdp.notifying import notifier_from
+        from twistdp.status import notifier_from
 
         # The last one, which is stopped first: the end is told when it begins.
         notifier_from(

@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 import grpc
 
-from twistdp.kubelet.api import GET_OPTIONS, KUBELET_SOCKET, LIST_AND_WATCH, REGISTER
+from twistdp.kubelet import GET_OPTIONS, KUBELET_SOCKET, LIST_AND_WATCH, REGISTER
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import ListAndWatchResponse, RegisterRequest
 
 _OPTIONS = [("grpc.use_local_subchannel_pool", 1), ("grpc.default_authority", "localhost")]

@@ -14,8 +14,7 @@ from benchmarks.kill.hardware import KINDS, Hardware
 from benchmarks.kill.outcome import Outcome
 from benchmarks.kill.plugin import ANSWERING, NAMESPACE
 from benchmarks.kill.watching import SpecWatch
-from twistdp.testing import AdmissionRefused, FakeKubelet
-from twistdp.testing.process import ChildProcess, twistd_command
+from twistdp.testing import AdmissionRefused, ChildProcess, FakeKubelet, twistd_command
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BOUND = 20.0

@@ -14,7 +14,7 @@ from twistdp import (
     UseDefaultMethod,
     WatchingScanner,
 )
-from twistdp.cdi import CDIDevice
+from twistdp.model import CDIDevice
 
 NAMESPACE = "kill.example.com"
 ANSWERING = 0.005

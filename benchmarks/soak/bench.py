@@ -14,8 +14,7 @@ from twisted.internet.task import deferLater
 
 from benchmarks.soak.plugin import NAMESPACE
 from benchmarks.soak.record import Record
-from twistdp.testing import FakeKubelet, loopdevices
-from twistdp.testing.process import ChildProcess, twistd_command
+from twistdp.testing import ChildProcess, FakeKubelet, loopdevices, twistd_command
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LOOPS = 3

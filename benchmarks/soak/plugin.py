@@ -24,8 +24,8 @@ from twistdp import (
     UseDefaultMethod,
     WatchingScanner,
 )
-from twistdp.cdi import CDIDevice
-from twistdp.rpc.bridge import loop_of
+from twistdp.model import CDIDevice
+from twistdp.rpc import loop_of
 
 NAMESPACE = "soak.example.com"
 INTERVAL = 1.0

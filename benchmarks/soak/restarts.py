@@ -11,7 +11,7 @@ from twisted.internet.defer import TimeoutError
 
 from benchmarks.soak.bench import Bench
 from benchmarks.soak.devices import CDI, FILE
-from twistdp.naming import socket_path
+from twistdp.model import socket_path
 
 
 class Restarts:

@@ -12,7 +12,7 @@ from twisted.internet.protocol import Protocol
 from benchmarks.soak.bench import Bench
 from benchmarks.soak.devices import CDI, FILE, STEADY
 from twistdp.errors import CallFailed
-from twistdp.kubelet.api import ALLOCATE, LIST_AND_WATCH
+from twistdp.kubelet import ALLOCATE, LIST_AND_WATCH
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     AllocateRequest,
     AllocateResponse,

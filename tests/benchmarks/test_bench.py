@@ -30,7 +30,7 @@ from benchmarks.bench.process import cpu, footprint, wakeups
 from benchmarks.bench.record import NEVER, Figure, Record, percentile
 from benchmarks.bench.report import markdown, number, rows, table, to_json
 from benchmarks.bench.stage import Bench
-from tests.helpers import temporary_directory
+from tests.support.helpers import temporary_directory
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import AllocateRequest
 
 

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from benchmarks.kill.killing import MOMENTS, Killing
 from benchmarks.kill.watching import SpecWatch
-from tests.helpers import temporary_directory
+from tests.support.helpers import temporary_directory
 
 
 class KillTests(TestCase):

@@ -13,7 +13,7 @@ from benchmarks.soak.record import Record
 from benchmarks.soak.report import GAUGES, save, summary, table
 from benchmarks.soak.verdict import GROWTH, judge
 from benchmarks.soak.workload import soak
-from tests.helpers import temporary_directory
+from tests.support.helpers import temporary_directory
 
 
 def record_of(seconds: int = 600, noise: float = 1.0, **an_hour: float) -> Record:

@@ -16,7 +16,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
 
 from tests.conformance.test_program import runs
-from tests.helpers import temporary_directory
+from tests.support.helpers import temporary_directory
 from twistdp.conformance.catalog import CHECKS
 from twistdp.testing.process import ChildProcess
 

@@ -11,7 +11,7 @@ from io import StringIO
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.helpers import temporary_directory
+from tests.support.helpers import temporary_directory
 from twistdp import cli
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.helpers import temporary_directory
+from tests.support.helpers import temporary_directory
 from twistdp import cli
 from twistdp.deployment.yamltext import block
 

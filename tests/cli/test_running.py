@@ -6,8 +6,8 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clocks import STEPS, WallClock
-from tests.helpers import temporary_directory
+from tests.support.clocks import STEPS, WallClock
+from tests.support.helpers import temporary_directory
 
 _COMMAND = """\
 import os, sys, time

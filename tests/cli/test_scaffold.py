@@ -11,7 +11,7 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.helpers import temporary_directory
+from tests.support.helpers import temporary_directory
 from twistdp import cli
 from twistdp.cli import check
 from twistdp.cli.new import WHEEL

@@ -6,7 +6,7 @@ from io import StringIO
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.deployments import content, printed
+from tests.support.deployments import content, printed
 from twistdp import cli
 
 

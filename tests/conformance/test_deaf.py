@@ -6,12 +6,13 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from tests.helpers import server_of, soon, temporary_directory
+from tests.support.helpers import server_of, soon, temporary_directory
 from twistdp.conformance.deaf import open_deaf
 from twistdp.errors import CallFailed
 from twistdp.kubelet.api import LIST_AND_WATCH
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Device, Empty, ListAndWatchResponse
-from twistdp.rpc import Channel, Method
+from twistdp.rpc.channel import Channel
+from twistdp.rpc.server import Method
 
 
 class DeafTests(TestCase):

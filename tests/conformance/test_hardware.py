@@ -10,7 +10,7 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from tests.conformance.test_program import runs
-from tests.helpers import soon, temporary_directory
+from tests.support.helpers import soon, temporary_directory
 from twistdp.conformance.checking import CommandFailed, Skipped
 from twistdp.conformance.hardware import Hardware
 from twistdp.conformance.plan import Plan

@@ -10,7 +10,7 @@ from twisted.internet.process import reapAllProcesses
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
-from tests.helpers import soon
+from tests.support.helpers import soon
 from twistdp.conformance.program import Program
 
 

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.conformance.plans import plan_for
 from tests.conformance.test_program import runs
-from tests.helpers import soon, temporary_directory
+from tests.support.helpers import soon, temporary_directory
 from twistdp.conformance.bench import Bench
 from twistdp.conformance.catalog import CHECKS
 from twistdp.conformance.checking import Check, CommandFailed, Failed, Result, Skipped, Verdict

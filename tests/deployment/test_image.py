@@ -4,7 +4,7 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.deployments import content
+from tests.support.deployments import content
 from tests.test_packaging import FILES, PACKAGES
 from twistdp.deployment.image import dockerfile
 

@@ -2,14 +2,14 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.deployment.unit import quote, unit
+from twistdp.deployment.unit import quote, render_unit
 from twistdp.errors import BadSetting
 from twistdp.settings import Settings
 
 
 def lines(**settings: str) -> list[str]:
     """The unit for settings."""
-    return unit("/bin/twistd", ["--scanner=a:b"], Settings(**settings)).splitlines()
+    return render_unit("/bin/twistd", ["--scanner=a:b"], Settings(**settings)).splitlines()
 
 
 class UnitTests(SynchronousTestCase):
@@ -93,7 +93,9 @@ class UnitTests(SynchronousTestCase):
             ({"pod_resources_socket": "/run/p/q.sock"}, None, "-/run/cdi", " -/run/p"),
             ({}, "/runner:/var/run/mine", "-/run/cdi", " -/run/mine"),
         ):
-            text = unit("/t", ["--scanner=a:b"], Settings(**settings), python_path).splitlines()
+            text = render_unit(
+                "/t", ["--scanner=a:b"], Settings(**settings), python_path
+            ).splitlines()
             self.assertIn("TemporaryFileSystem=/run:ro", text)
             self.assertIn(f"BindReadOnlyPaths={usual}{read}", text)
             bound = [line.split("=")[1] for line in text if line.startswith("BindPaths=")]
@@ -134,7 +136,7 @@ class UnitTests(SynchronousTestCase):
     def test_python_path(self) -> None:
         """Where scanners are is told to Python, also to that of the template, as one word."""
         for options in (["--scanner=a:b"], []):
-            text = unit("/t", options, python_path="/opt/my $x%:/srv").splitlines()
+            text = render_unit("/t", options, python_path="/opt/my $x%:/srv").splitlines()
             self.assertIn('Environment="PYTHONPATH=/opt/my $x%%:/srv"', text)
             self.assertIn("'--python-path=/opt/my $x%:/srv'", text[0])
         for path, expected in (
@@ -143,7 +145,7 @@ class UnitTests(SynchronousTestCase):
             ("/srv:/home/me", "--python-path /home/me: the unit's sandbox hides"),
             ("/a/../root/x", "--python-path /root/x: the unit's sandbox hides"),
         ):
-            error = self.assertRaises(BadSetting, unit, "/t", python_path=path)
+            error = self.assertRaises(BadSetting, render_unit, "/t", python_path=path)
             self.assertIn(expected, str(error))
 
     def test_what_systemd_does_not_load(self) -> None:
@@ -154,21 +156,25 @@ class UnitTests(SynchronousTestCase):
             ("k=a\n[Unit]", "k=a\\n[Unit]: "),
             ("k=\x85", "k=\\u0085: "),
         ):
-            error = self.assertRaises(BadSetting, unit, "/t", ["--scanner=a:b", "--set", word])
+            error = self.assertRaises(
+                BadSetting, render_unit, "/t", ["--scanner=a:b", "--set", word]
+            )
             self.assertTrue(str(error).startswith(told), error)
-            self.assertRaises(BadSetting, unit, f"/{word}")
-            self.assertRaises(BadSetting, unit, "/t", python_path=f"/{word}")
-        self.assertIn("k=é\u2028", unit("/t", ["--scanner=a:b", "--set=k=é\u2028"]))
+            self.assertRaises(BadSetting, render_unit, f"/{word}")
+            self.assertRaises(BadSetting, render_unit, "/t", python_path=f"/{word}")
+        self.assertIn("k=é\u2028", render_unit("/t", ["--scanner=a:b", "--set=k=é\u2028"]))
 
     def test_template(self) -> None:
         """Without options it is one of instances, which have theirs in a file."""
-        text = unit("/bin/twistd")
+        text = render_unit("/bin/twistd")
         self.assertIn("EnvironmentFile=/etc/twistdp/%i.env\n", text)
         self.assertIn(" deviceplugin $TWISTDP_OPTIONS\n", text)
 
     def test_printed_by(self) -> None:
         """The command that prints it is one line, whatever is in the options."""
-        first, second, *_ = unit("/t", ["--scanner=a:b", "--set=x=a b\u2028[Unit]"]).splitlines()
+        first, second, *_ = render_unit(
+            "/t", ["--scanner=a:b", "--set=x=a b\u2028[Unit]"]
+        ).splitlines()
         self.assertEqual(
             first,
             "# Printed by: twistdp systemd-unit --twistd=/t -- --scanner=a:b "

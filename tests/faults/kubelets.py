@@ -12,7 +12,6 @@ from twisted.internet.task import Clock, deferLater
 
 from tests.faults.plugins import Connection
 from tests.faults.wire import Wire
-from twistdp.backoff import Backoff
 from twistdp.errors import CallFailed, PeerUnavailable
 from twistdp.kubelet.api import (
     ALLOCATE,
@@ -30,6 +29,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     RegisterRequest,
 )
 from twistdp.kubelet.pluginregistration_v1_pb2 import InfoRequest, PluginInfo, RegistrationStatus
+from twistdp.tools.backoff import Backoff
 
 DIAL_TIMEOUT = 10.0
 """Seconds that it tries to reach an endpoint."""

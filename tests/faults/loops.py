@@ -10,7 +10,7 @@ from unittest import mock
 from twisted.internet.task import Clock
 
 from twistdp import manager
-from twistdp.inotify import Inotify
+from twistdp.inotify.watches import Inotify
 from twistdp.rpc import bridge
 
 EPOCH = 1.8e9

@@ -8,7 +8,8 @@ from twisted.internet.task import Clock
 
 from tests.faults.kubelets import Kubelet
 from tests.faults.wire import Wire
-from twistdp.inotify import ENTRIES, Inotify
+from twistdp.inotify.descriptor import ENTRIES
+from twistdp.inotify.watches import Inotify
 
 
 class Node:

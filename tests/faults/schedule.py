@@ -17,11 +17,12 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 
 from tests.faults.hardware import Broken
 from tests.faults.world import World
-from tests.system import failing
-from twistdp import watching
+from tests.support.system import failing
+from twistdp.cdi import service as cdi_service
 from twistdp.errors import BadTree
-from twistdp.inotify import Inotify
-from twistdp.kubelet import podresources, registration
+from twistdp.inotify.watches import Inotify
+from twistdp.kubelet import register_by_socket
+from twistdp.scan import watching
 
 LONGEST = 400.0
 """Seconds, of the schedule's own time, after which a recovery counts as none."""
@@ -111,10 +112,10 @@ class Schedule:
         with ExitStack() as stack:
             stack.callback(self._world.clean_up)
             channel, server = self._world.channel, self._world.server
-            stack.enter_context(mock.patch.object(registration, "Channel", channel))
+            stack.enter_context(mock.patch.object(register_by_socket, "Channel", channel))
             stack.enter_context(mock.patch.object(grpc.aio, "server", server))
             stack.enter_context(mock.patch.object(watching, "Worker", self._world.thread))
-            stack.enter_context(mock.patch.object(podresources, "holders", self._world.holders))
+            stack.enter_context(mock.patch.object(cdi_service, "holders", self._world.holders))
             stack.enter_context(mock.patch.object(time, "time", self._clock.wall))
             stack.enter_context(failing(self._world.verdict))
             observer = cast(ILogObserver, self._observe)

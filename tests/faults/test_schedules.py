@@ -13,7 +13,7 @@ from tests.faults.loops import imitated
 from tests.faults.points import FAULTS, LEADING_TO, POINTS
 from tests.faults.schedule import Schedule, Violation
 from twistdp.errors import BadTree
-from twistdp.inotify import Inotify
+from twistdp.inotify.watches import Inotify
 
 T = TypeVar("T")
 

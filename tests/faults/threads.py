@@ -10,7 +10,7 @@ from tests.faults.wire import Wire
 
 
 class ScanThread:
-    """What stands in for `twistdp.worker.Worker`.
+    """What stands in for `twistdp.tools.worker.Worker`.
 
     A call looks at things when somebody chooses so and returns later still, and neither while
     `hanging` is true.

@@ -24,10 +24,10 @@ from tests.faults.plugins import Call, Connection, PluginServer
 from tests.faults.specs import Specs
 from tests.faults.threads import ScanThread
 from tests.faults.wire import Wire
-from tests.system import read_only
+from tests.support.system import read_only
 from twistdp import Manager, Settings
 from twistdp.errors import PeerUnavailable
-from twistdp.inotify import Inotify
+from twistdp.inotify.watches import Inotify
 from twistdp.kubelet.api import KUBELET_SOCKET, LIST_AND_WATCH
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Empty
 
@@ -108,7 +108,7 @@ class World:
         return KubeletChannel(self.wire, path, self.clock)
 
     def thread(self, name: str, reactor: Any) -> ScanThread:
-        """In place of `twistdp.worker.Worker`."""
+        """In place of `twistdp.tools.worker.Worker`."""
         return ScanThread(self.wire, lambda: self._hardware.hanging)
 
     async def holders(self, path: str, *, reactor: Any) -> dict[str, set[str]] | None:
@@ -117,7 +117,7 @@ class World:
         return None if self.node.kubelet is None else {}
 
     def verdict(self, name: str) -> OSError | None:
-        """What a system call of the service fails with, see `tests.system`."""
+        """What a system call of the service fails with, see `tests.support.system`."""
         number = 0
         if self._next_fails:
             number, self._next_fails = errno.EIO, False

@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from tests.fuzz.support import Lines
 from tests.fuzz.wire import KNOWN
-from tests.helpers import Recorder, temporary_directory
+from tests.support.helpers import Recorder, temporary_directory
 from twistdp import (
     HEALTHY,
     UNHEALTHY,
@@ -29,7 +29,7 @@ from twistdp import (
     Settings,
     UseDefaultMethod,
 )
-from twistdp.inotify import inotify_of
+from twistdp.inotify.watches import inotify_of
 from twistdp.kubelet.api import (
     ALLOCATE,
     GET_INFO,
@@ -57,7 +57,7 @@ from twistdp.kubelet.pluginregistration_v1_pb2 import (
     RegistrationStatus,
     RegistrationStatusResponse,
 )
-from twistdp.naming import socket_path
+from twistdp.model.names import socket_path
 
 RESOURCE = "fuzz.example.com/thing"
 

@@ -15,7 +15,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.logs import Kept
+from tests.support.logs import Kept
 from twistdp.logs.format import as_text
 from twistdp.logs.output import Observer
 

@@ -14,22 +14,19 @@ from google.protobuf.message import DecodeError
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from tests.cdi_samples import ALL, NULL
-from twistdp import cdijson
-from twistdp.answers import Answers
-from twistdp.cdi import CDIDevice, CDINetDevice, CDINode
-from twistdp.cdiparts import CdiParts
-from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec
+from tests.support.cdi_samples import ALL, NULL
+from twistdp.cdi import spec as cdi_spec
+from twistdp.cdi.service import CdiParts
 from twistdp.errors import BadDevice, BadName, BadSetting, MalformedMessage, TwistdpError
-from twistdp.hooks import Hooks
-from twistdp.inotifyfd import events_in
-from twistdp.inventory import Inventory
+from twistdp.host.topology import Topology
+from twistdp.inotify.descriptor import events_in
 from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb
 from twistdp.kubelet.messages import container_part, listed_part
 from twistdp.kubelet.pluginregistration_v1_pb2 import RegistrationStatus
 from twistdp.kubelet.podresources_v1_pb2 import ListPodResourcesResponse
-from twistdp.legible import LONGEST, one_line, printable, shown
-from twistdp.naming import (
+from twistdp.model.cdi import CDIDevice, CDINetDevice, CDINode
+from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceSpec
+from twistdp.model.names import (
     MAX_SOCKET_PATH,
     check_device_id,
     check_namespace,
@@ -39,12 +36,15 @@ from twistdp.naming import (
     private_directory,
     socket_path,
 )
-from twistdp.preferred import Candidate, choose
+from twistdp.model.text import LONGEST, one_line, printable, shown
+from twistdp.resource.handlers import Answers
+from twistdp.resource.hooks import Hooks
+from twistdp.resource.inventory import Inventory
+from twistdp.resource.policies import Candidate, choose
 from twistdp.rpc.codec import parsed
 from twistdp.rpc.status import code_of
 from twistdp.scanners.patterns import Pattern
 from twistdp.settings import POLICIES, Settings
-from twistdp.topology import Topology
 
 Target = Callable[[bytes], None]
 
@@ -189,17 +189,17 @@ def preferences(data: bytes) -> None:
 
 
 @target(
-    cdijson.spec_text(_KIND, [cdijson.entry_of("a", ALL), cdijson.entry_of("b", NULL)]),
-    cdijson.spec_text(_KIND, [cdijson.entry_of("b", NULL)], "9.9.9"),
+    cdi_spec.spec_text(_KIND, [cdi_spec.entry_of("a", ALL), cdi_spec.entry_of("b", NULL)]),
+    cdi_spec.spec_text(_KIND, [cdi_spec.entry_of("b", NULL)], "9.9.9"),
 )
 def cdi_specs(data: bytes) -> None:
     """A spec file is refused, or can be written again."""
     try:
-        spec = cdijson.parse_spec(data, _KIND)
+        spec = cdi_spec.parse_spec(data, _KIND)
     except ValueError:
         return
-    text = cdijson.spec_text(_KIND, spec.entries.values(), spec.version)
-    assert cdijson.parse_spec(text, _KIND) == spec
+    text = cdi_spec.spec_text(_KIND, spec.entries.values(), spec.version)
+    assert cdi_spec.parse_spec(text, _KIND) == spec
 
 
 @target(b"\3abc\4\xff\xfe\na\0\20sixteen_letters_")
@@ -286,8 +286,8 @@ def devices(data: bytes) -> None:
     pb.ContainerAllocateResponse.FromString(container_part(info))
     pb.ListAndWatchResponse.FromString(listed_part("a", info))
     assert info.cdi is not None
-    entry = cdijson.entry_of("a", info.cdi)
-    spec = cdijson.parse_spec(cdijson.spec_text(_KIND, [entry]), _KIND)
+    entry = cdi_spec.entry_of("a", info.cdi)
+    spec = cdi_spec.parse_spec(cdi_spec.spec_text(_KIND, [entry]), _KIND)
     assert spec.entries == {entry.name: entry}
 
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.cdi_samples import ALL, NULL, ZERO
 from tests.fuzz.support import MEMORY, Lines, check_lines, fuzzed
-from twistdp.cdi import CDIDevice
-from twistdp.cdijson import VERSIONS, entry_of, parse_spec, spec_text
-from twistdp.cdispecs import SpecFile, SpecNotWritten, clean, file_name
+from tests.support.cdi_samples import ALL, NULL, ZERO
+from twistdp.cdi.files import SpecFile, SpecNotWritten, clean, file_name
+from twistdp.cdi.spec import VERSIONS, entry_of, parse_spec, spec_text
+from twistdp.model.cdi import CDIDevice
 
 DOMAIN, TYPE = "a.example.com", "thing"
 KIND = f"{DOMAIN}/{TYPE}"

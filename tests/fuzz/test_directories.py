@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.fuzz.support import MEMORY, Lines, check_lines, fuzzed
-from tests.helpers import temporary_directory
+from tests.support.helpers import temporary_directory
 from twistdp import DeviceTree, Manager, Settings
-from twistdp.accepting import accept
-from twistdp.scanners import GlobScanner
-from twistdp.testing import FakeKubelet
+from twistdp.model.acceptance import accept
+from twistdp.scanners.globbing import GlobScanner
+from twistdp.testing.kubelet import FakeKubelet
 
 
 def _file(path: bytes) -> None:

@@ -20,12 +20,12 @@ from tests.fuzz.served import RESOURCE, Fixed
 from tests.fuzz.support import Lines, check_lines, fuzzed, in_thread
 from tests.fuzz.test_transport import START, frame
 from tests.fuzz.wire import field, mutated, payloads, texts
-from tests.helpers import Recorder, soon, temporary_directory
+from tests.support.helpers import Recorder, soon, temporary_directory
 from twistdp import Manager, Settings
-from twistdp.kubelet import podresources, registration
+from twistdp.kubelet import podresources, register_by_socket
 from twistdp.kubelet.api import POD_RESOURCES_LIST, REGISTER
 from twistdp.kubelet.podresources_v1_pb2 import ListPodResourcesResponse
-from twistdp.testing import FakeKubelet
+from twistdp.testing.kubelet import FakeKubelet
 
 EVIL = "no\nE0101 00:00:00.000000       1 manager.py:1] forged \x1b[2J" + "x" * 5000
 
@@ -118,12 +118,12 @@ ANSWERS: dict[str, Handler] = {
 
 
 class RegistrationTests(TestCase):
-    """The socket of registration."""
+    """The socket of register_by_socket."""
 
     def setUp(self) -> None:
         """A plugin that is in no hurry to wait."""
         self.lines = Lines(self)
-        self.patch(registration, "TIMEOUT", 0.05)
+        self.patch(register_by_socket, "TIMEOUT", 0.05)
         self.patch(random, "uniform", lambda low, high: low)
         self.directory = temporary_directory(self)
         self.socket = os.path.join(self.directory, "kubelet.sock")

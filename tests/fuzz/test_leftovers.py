@@ -12,11 +12,11 @@ from twisted.trial.unittest import TestCase
 
 from tests.fuzz.served import RESOURCE, Fixed
 from tests.fuzz.support import Lines, check_lines
-from tests.helpers import soon, temporary_directory
+from tests.support.helpers import soon, temporary_directory
 from twistdp import Manager, Settings
-from twistdp.naming import private_directory, socket_path
+from twistdp.model.names import private_directory, socket_path
 from twistdp.rpc.socketfile import BOUND
-from twistdp.testing import FakeKubelet
+from twistdp.testing.kubelet import FakeKubelet
 
 
 def _file(path: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import example
 from hypothesis import strategies as st
 
 from tests.fuzz.support import fuzzed
-from tests.scanner_samples import MODULE
+from tests.support.scanner_samples import MODULE
 from tests.test_tap import CommandLine
 from twistdp import tap
 

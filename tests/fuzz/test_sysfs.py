@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fuzz.support import MEMORY, fuzzed
-from twistdp import topology
-from twistdp.topology import Topology
+from twistdp.host import topology
+from twistdp.host.topology import Topology
 
 NUMBERS = ("1:3", "8:0", "253:0")
 PLACES = (

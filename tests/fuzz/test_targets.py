@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.fuzz import __main__ as command
 from tests.fuzz.support import fuzzed
 from tests.fuzz.targets import SEEDS, TARGETS
-from tests.helpers import temporary_directory
+from tests.support.helpers import temporary_directory
 
 
 class TargetTests(SynchronousTestCase):

@@ -10,19 +10,19 @@ import attrs
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from tests.cdi_samples import ALL
 from tests.fuzz.support import Lines, check_lines, fuzzed
-from tests.helpers import made, temporary_directory
+from tests.support.cdi_samples import ALL
+from tests.support.helpers import made, temporary_directory
 from twistdp import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Manager, Mount, Settings
-from twistdp.accepting import accept
-from twistdp.allocation import SharedClaims
-from twistdp.cdi import CDIDevice, CDIHook, CDIIntelRdt, CDIMount, CDINetDevice, CDINode
-from twistdp.cdijson import entry_of, parse_spec, spec_text
-from twistdp.devices import AUTO
-from twistdp.inventory import Inventory
+from twistdp.cdi.spec import entry_of, parse_spec, spec_text
+from twistdp.host.numa import NumaNodes
 from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb
-from twistdp.naming import digest
-from twistdp.preparing import NumaNodes
+from twistdp.model.acceptance import accept
+from twistdp.model.allocation import SharedClaims
+from twistdp.model.cdi import CDIDevice, CDIHook, CDIIntelRdt, CDIMount, CDINetDevice, CDINode
+from twistdp.model.devices import AUTO
+from twistdp.model.names import digest
+from twistdp.resource.inventory import Inventory
 
 
 class Mute:
@@ -348,7 +348,7 @@ class ManagerTests(TestCase):
         self.lines = Lines(self)
         directory = temporary_directory(self)
         settings = Settings(plugin_dir=directory, cdi_dir=f"{directory}/cdi")
-        from tests.scanner_samples import OwnLoop
+        from tests.support.scanner_samples import OwnLoop
 
         self.manager = Manager("a.example.com", OwnLoop(), settings=settings)
         self.manager.startService()

@@ -9,7 +9,6 @@ from twisted.internet.defer import Deferred
 from tests.fuzz.served import MESSAGES, Repeating, ServedTestCase
 from tests.fuzz.support import check_lines, fuzzed, in_thread
 from tests.fuzz.wire import KNOWN, PLUGIN, WATCHER, calls
-from twistdp.answers import MOST_CONTAINERS
 from twistdp.kubelet.api import (
     ALLOCATE,
     GET_INFO,
@@ -17,6 +16,7 @@ from twistdp.kubelet.api import (
     GET_PREFERRED_ALLOCATION,
     NOTIFY_STATUS,
 )
+from twistdp.resource.handlers import MOST_CONTAINERS
 
 OK = grpc.StatusCode.OK
 REFUSALS = {ALLOCATE: {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION}}

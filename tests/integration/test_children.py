@@ -39,7 +39,7 @@ class ChildrenTests(ProcessTestCase):
     def forking(self, scanner: str, *options: str) -> ChildProcess:
         """A plugin with such a scanner."""
         plugin = self.plugin(
-            f"--scanner=tests.forking_samples:{scanner}",
+            f"--scanner=tests.support.forking_samples:{scanner}",
             f"--set=directory={self.devices}",
             *options,
         )

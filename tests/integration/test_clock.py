@@ -5,11 +5,11 @@ import time
 
 from twisted.internet.defer import TimeoutError
 
-from tests.clocks import STEPS, WallClock, reactors_wall_clock
-from tests.helpers import soon
 from tests.integration.test_process import FOLDER, ProcessTestCase
+from tests.support.clocks import STEPS, WallClock, reactors_wall_clock
+from tests.support.helpers import soon
 from twistdp import Manager, Settings
-from twistdp.scanners import GlobScanner
+from twistdp.scanners.globbing import GlobScanner
 
 
 class ClockTests(ProcessTestCase):

@@ -7,7 +7,7 @@ import tempfile
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
 
-from tests.scanner_samples import MODULE
+from tests.support.scanner_samples import MODULE
 from twistdp.testing.process import twistd_command
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

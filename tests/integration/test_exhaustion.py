@@ -16,11 +16,11 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SkipTest
 
 from benchmarks.kill.watching import SpecWatch
-from tests.helpers import tmpfs
 from tests.integration.test_process import FOLDER, GLOB, ROOT, ProcessTestCase
+from tests.support.helpers import tmpfs
 from tests.testing.test_kubelet import until
 from twistdp.rpc.needs import THREADS
-from twistdp.testing import AdmissionRefused
+from twistdp.testing.node import AdmissionRefused
 from twistdp.testing.process import ChildProcess, twistd_command
 
 HEALING = 3.0
@@ -257,7 +257,7 @@ class DiskTests(ExhaustionTestCase):
         self.mounted(cdi, "nr_inodes=5")
         self.fill(cdi)
         await self.kubelet.start()
-        child = self.plugin("--scanner=tests.process_samples:Described", f"--cdi-dir={cdi}")
+        child = self.plugin("--scanner=tests.support.process_samples:Described", f"--cdi-dir={cdi}")
         resource_name = "cdi.example.com/thing"
         await self.kubelet.listed(resource_name, ["thing-0"], 20)
         refused = await self.assertFailure(self.kubelet.allocate(resource_name), AdmissionRefused)
@@ -281,7 +281,10 @@ class DiskTests(ExhaustionTestCase):
         await self.kubelet.start()
         with SpecWatch(cdi) as specs:
             child = self.plugin(
-                *("--scanner=tests.process_samples:Verbose", f"--set=directory={self.devices}"),
+                *(
+                    "--scanner=tests.support.process_samples:Verbose",
+                    f"--set=directory={self.devices}",
+                ),
                 f"--cdi-dir={cdi}",
             )
             await self.kubelet.listed(resource_name, ["a"], 20)

@@ -26,7 +26,7 @@ def zombies(parent: int) -> int:
 
 
 class FirstProcessTests(ProcessTestCase):
-    """`twistdp.firstprocess`, by unshare(1)."""
+    """`twistdp.launch.first_process`, by unshare(1)."""
 
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         skip = "needs root and unshare(1) for a pid namespace"
@@ -36,7 +36,7 @@ class FirstProcessTests(ProcessTestCase):
         command = [
             *("unshare", "--pid", "--fork", "--mount-proc", "--kill-child"),
             *(*twistd_command(), "-n", "--pidfile=", "deviceplugin"),
-            *(f"--scanner=tests.forking_samples:{scanner}", f"--plugin-dir={self.plugins}"),
+            *(f"--scanner=tests.support.forking_samples:{scanner}", f"--plugin-dir={self.plugins}"),
         ]
         child = ChildProcess([*command, *options], reactor=reactor, path=ROOT)
         self.addCleanup(lambda: child.ended if child.ended.called else self.end(child))

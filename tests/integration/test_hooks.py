@@ -8,8 +8,8 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from zope.interface import alsoProvides
 
-from tests.helpers import Gate, channel_to, soon
 from tests.integration.test_life import DOMAIN, YELLOW, LifeTestCase, ToldScanner, tree_of
+from tests.support.helpers import Gate, channel_to, soon
 from twistdp import (
     HEALTHY,
     UNHEALTHY,
@@ -31,8 +31,8 @@ from twistdp import (
 from twistdp.errors import CallTimedOut
 from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb
 from twistdp.kubelet.api import ALLOCATE, GET_OPTIONS, PRE_START_CONTAINER
-from twistdp.rpc import Channel
-from twistdp.testing import AdmissionRefused
+from twistdp.rpc.channel import Channel
+from twistdp.testing.node import AdmissionRefused
 
 INTERFACES = {
     "allocate": IAllocator,

@@ -22,8 +22,8 @@ from twistdp import (
     Settings,
     WatchingScanner,
 )
-from twistdp.scanners import GlobScanner
-from twistdp.testing import FakeKubelet
+from twistdp.scanners.globbing import GlobScanner
+from twistdp.testing.kubelet import FakeKubelet
 
 
 def tree_of(resource: str, id_: str, path: str) -> DeviceTree:

@@ -14,9 +14,9 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
-from tests.helpers import soon, temporary_directory
+from tests.support.helpers import soon, temporary_directory
 from twistdp.cli import COMMANDS
-from twistdp.testing import FakeKubelet
+from twistdp.testing.kubelet import FakeKubelet
 from twistdp.testing.process import ChildProcess
 
 IMAGE = os.environ.get("TWISTDP_TEST_IMAGE", "")

@@ -17,7 +17,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from examples.color import ColorScanner
-from tests.plugins import Recorder
+from tests.support.plugins import Recorder
 from tests.testing.test_kubelet import until
 from twistdp import (
     HEALTHY,
@@ -31,19 +31,19 @@ from twistdp import (
     Manager,
     Settings,
     WatchingScanner,
-    inventory,
-    registrar,
 )
 from twistdp import manager as manager_module
-from twistdp.cdiparts import CdiParts
+from twistdp.cdi.service import CdiParts
 from twistdp.errors import BadTree, CallFailed
-from twistdp.inotify import inotify_of
-from twistdp.kubelet import registration
+from twistdp.inotify.watches import inotify_of
+from twistdp.kubelet import register_by_socket, registrar
 from twistdp.kubelet.api import LIST_AND_WATCH
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Empty, ListAndWatchResponse
-from twistdp.resource import Resource
-from twistdp.rpc import Channel
-from twistdp.testing import AdmissionRefused, FakeKubelet
+from twistdp.resource import inventory
+from twistdp.resource.resource import Resource
+from twistdp.rpc.channel import Channel
+from twistdp.testing.kubelet import FakeKubelet
+from twistdp.testing.node import AdmissionRefused
 
 DOMAIN = "color.example.com"
 YELLOW = f"{DOMAIN}/yellow"
@@ -456,7 +456,7 @@ class KubeletTroubleTests(LifeTestCase):
 
     async def test_registration_times_out(self) -> None:
         """A kubelet that does not answer is asked again."""
-        self.patch(registration, "TIMEOUT", 0.1)
+        self.patch(register_by_socket, "TIMEOUT", 0.1)
         await self.kubelet.start()
         self.kubelet.hanging = True
         self.manage(ToldScanner(tree_of("a")))

@@ -14,8 +14,8 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from tests.history import Answer, Flapping, History, given, healths, tree_of
 from tests.integration.test_life import DOMAIN, YELLOW, LifeTestCase, ToldScanner
+from tests.support.history import Answer, Flapping, History, given, healths, tree_of
 from twistdp import AllocateResponse as Response
 from twistdp import IPostAllocator, UseDefaultMethod
 from twistdp.errors import CallFailed
@@ -27,7 +27,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     Empty,
     ListAndWatchResponse,
 )
-from twistdp.rpc import Channel
+from twistdp.rpc.channel import Channel
 
 CALLERS = 64
 ROUNDS = 5

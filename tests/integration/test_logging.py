@@ -16,9 +16,9 @@ from twisted.internet.inotify import IN_CHANGED, IN_MODIFY, INotify
 from twisted.python.filepath import FilePath
 from twisted.trial.unittest import TestCase
 
-from tests.logs import HEADER
+from tests.support.logs import HEADER
 from twistdp.logs.service import LESS, MORE
-from twistdp.testing import FakeKubelet
+from twistdp.testing.kubelet import FakeKubelet
 from twistdp.testing.process import ChildProcess, twistd_command
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -82,7 +82,7 @@ class LogTestCase(TestCase):
                 *twistd_command(),
                 *twistd,
                 "deviceplugin",
-                "--scanner=tests.process_samples:Talks",
+                "--scanner=tests.support.process_samples:Talks",
                 f"--plugin-dir={self.plugins}",
                 *options,
             ],
@@ -217,7 +217,7 @@ class ForegroundTests(LogTestCase):
 
     async def test_logger(self) -> None:
         """A --logger gets all events, and nothing is written beside it."""
-        twistd = ("-n", "--pidfile=", "--logger=tests.process_samples.observer")
+        twistd = ("-n", "--pidfile=", "--logger=tests.support.process_samples.observer")
         child = self.plugin(twistd=twistd)
         await self.finish(child)
         said = [re.sub(r" [a-z]+=.*", "", pattern) for pattern in SCANNER]
@@ -318,7 +318,7 @@ class FileTests(LogTestCase):
 
     async def test_daemon_with_a_logger(self) -> None:
         """A daemon's --logger gets every event once, and no file is written beside it."""
-        pid = await self.daemonize("--logger=tests.process_samples.file_observer")
+        pid = await self.daemonize("--logger=tests.support.process_samples.file_observer")
         os.kill(pid, signal.SIGTERM)
         await self.until(lambda: "Server Shut Down" in self.read())
         said = [re.sub(r" [a-z]+=.*", "", pattern) for pattern in SCANNER]

@@ -8,8 +8,8 @@ from twisted.internet import reactor
 from tests.integration.test_life import DOMAIN, YELLOW, LifeTestCase, ToldScanner, tree_of
 from tests.integration.test_watcher import WatcherTestCase
 from twistdp import HEALTHY, CDIDevice, CDINode, DeviceInfo, DeviceTree
-from twistdp.cdispecs import file_name
-from twistdp.testing import FakeKubelet
+from twistdp.cdi.files import file_name
+from twistdp.testing.kubelet import FakeKubelet
 
 ODD = "a b,c#d?e%25%zz\n\"'\\é"
 

@@ -20,8 +20,9 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     AllocateResponse,
     ContainerAllocateRequest,
 )
-from twistdp.rpc import Channel
-from twistdp.testing import FakeKubelet, loopdevices
+from twistdp.rpc.channel import Channel
+from twistdp.testing import loopdevices
+from twistdp.testing.kubelet import FakeKubelet
 from twistdp.testing.process import ChildProcess, twistd_command
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -106,7 +107,9 @@ class EndingTests(ProcessTestCase):
     async def test_terminates_while_a_scan_hangs(self) -> None:
         """SIGTERM is obeyed also while discover() hangs for ever."""
         await self.kubelet.start()
-        child = self.plugin("--scanner=tests.process_samples:HangsSecondTime", "--scan-timeout=0.2")
+        child = self.plugin(
+            "--scanner=tests.support.process_samples:HangsSecondTime", "--scan-timeout=0.2"
+        )
         await self.kubelet.listed("hang.example.com/thing", ["thing-0"], 20)
         await self.printed(child, "the scan has not returned")
         begin = reactor.seconds()

@@ -29,11 +29,11 @@ from twistdp import (
     Mount,
     klog,
 )
-from twistdp.accepting import accept
 from twistdp.errors import BadDevice, BadTree
 from twistdp.logs.format import as_json, as_text
 from twistdp.logs.record import caller_of, record_of
-from twistdp.testing import AdmissionRefused
+from twistdp.model.acceptance import accept
+from twistdp.testing.node import AdmissionRefused
 
 SECRET = "hunter2"
 KEY = "LICENCE_TOKEN"

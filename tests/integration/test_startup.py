@@ -12,16 +12,16 @@ UNUSED = (
     "twisted.web",
     "twisted.conch",
     "twistdp.cdi",
-    "twistdp.cdijson",
-    "twistdp.cdispecs",
+    "twistdp.cdi.spec",
+    "twistdp.cdi.files",
     "twistdp.cli",
     "twistdp.conformance",
     "twistdp.health",
     "twistdp.kubelet.podresources",
     "twistdp.kubelet.podresources_v1_pb2",
-    "twistdp.notifying",
+    "twistdp.status.systemd",
     "twistdp.scanners",
-    "twistdp.sharedfile",
+    "twistdp.cdi.shared_file",
     "twistdp.testing",
     "yaml",
 )
@@ -44,14 +44,14 @@ class ImportTests(ProcessTestCase):
         await self.kubelet.start()
         # Once without: twistd imports all plugins there are when its own list of them is outdated.
         await self.plugin("--version").ended
-        self.plugin("--scanner=tests.startup_samples:Imports")
+        self.plugin("--scanner=tests.support.startup_samples:Imports")
         await self.kubelet.until(lambda: self.kubelet.devices(RESOURCE), 20)
         await self.kubelet.allocate(RESOURCE, ids=["sys"])
         last = self.scan()
         await self.kubelet.until(lambda: self.scan() > last + 1, 20)  # begun after that
         imported = self.kubelet.devices(RESOURCE)
         self.assertIn("grpc.aio", imported)
-        self.assertIn("twistdp.answers", imported)
+        self.assertIn("twistdp.resource.handlers", imported)
         unused = [
             name for name in imported if any(f"{name}.".startswith(f"{top}.") for top in UNUSED)
         ]

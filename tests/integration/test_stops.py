@@ -10,11 +10,11 @@ from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
-from tests.helpers import soon
-from tests.system import Nth, Verdict, failing, read_only
+from tests.support.helpers import soon
+from tests.support.system import Nth, Verdict, failing, read_only
 from twistdp import HEALTHY, CDIDevice, DeviceInfo, DeviceTree, Manager, Settings, WatchingScanner
-from twistdp.naming import private_directory
-from twistdp.testing import FakeKubelet
+from twistdp.model.names import private_directory
+from twistdp.testing.kubelet import FakeKubelet
 
 DOMAIN = "stops.example.com"
 RESOURCE = f"{DOMAIN}/thing"

@@ -8,13 +8,13 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
-from tests.helpers import temporary_directory
 from tests.integration.test_life import BLUE, YELLOW, LifeTestCase, ToldScanner, tree_of
-from tests.users import ALICE, NEEDS_ROOT, acting_as, given_to
+from tests.support.helpers import temporary_directory
+from tests.support.users import ALICE, NEEDS_ROOT, acting_as, given_to
 from twistdp import HEALTHY, CDIDevice, CDINode, DeviceInfo, Settings, klog
-from twistdp.cdiparts import TIDY_AFTER, CdiParts, clean_leftovers
+from twistdp.cdi.service import TIDY_AFTER, CdiParts, clean_leftovers
 from twistdp.errors import KubeletAbsent, Untrusted
-from twistdp.kubelet.registration import check_kubelet
+from twistdp.kubelet.register_by_socket import check_kubelet
 
 
 def two_resources() -> ToldScanner:

@@ -7,7 +7,6 @@ import stat
 
 from twisted.internet import reactor
 
-from tests.helpers import channel_to, soon
 from tests.integration.test_life import (
     BLUE,
     DOMAIN,
@@ -17,12 +16,14 @@ from tests.integration.test_life import (
     resources_in_use,
     tree_of,
 )
+from tests.support.helpers import channel_to, soon
 from tests.testing.test_kubelet import until
 from twistdp import HEALTHY, DeviceInfo, DeviceTree, Manager, Settings
-from twistdp.kubelet import watcher
+from twistdp.kubelet import register_by_watcher
 from twistdp.kubelet.api import GET_INFO
 from twistdp.kubelet.pluginregistration_v1_pb2 import InfoRequest, PluginInfo
-from twistdp.testing import FakeKubelet, registry
+from twistdp.testing import registry
+from twistdp.testing.kubelet import FakeKubelet
 
 
 class WatcherTestCase(LifeTestCase):
@@ -119,7 +120,7 @@ class TroubleTests(WatcherTestCase):
 
     async def test_no_kubelet_at_the_start(self) -> None:
         """Said once for all resources; a kubelet that starts registers them by itself."""
-        self.patch(watcher, "PATIENCE", 0.02)
+        self.patch(register_by_watcher, "PATIENCE", 0.02)
         tree = tree_of("a")
         tree.add_device("blue", "b", DeviceInfo(HEALTHY))
         self.serve(tree)

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.calls import ContainerAllocateResponse
-from twistdp.devices import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, Mount
 from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb2
 from twistdp.kubelet.messages import allocate_response, container_part, listed_part
+from twistdp.model.calls import ContainerAllocateResponse
+from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, Mount
 
 FULL = DeviceInfo(
     HEALTHY,

@@ -4,9 +4,9 @@ import gc
 
 from twisted.internet.task import Clock
 
-from tests.helpers import temporary_directory
-from tests.logs import HEADER, LogTestCase
-from twistdp.inotify import Inotify
+from tests.support.helpers import temporary_directory
+from tests.support.logs import HEADER, LogTestCase
+from twistdp.inotify.watches import Inotify
 from twistdp.kubelet.directory import PluginDirectory
 from twistdp.kubelet.news import _SHARED, LASTING, MOST_GATHERED, KubeletNews, news_of
 

@@ -7,8 +7,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from tests.helpers import server_of, soon, temporary_directory
-from tests.plugins import ThrowAwayPlugin, device_list
+from tests.support.helpers import server_of, soon, temporary_directory
+from tests.support.plugins import ThrowAwayPlugin, device_list
 from twistdp.errors import CallFailed
 from twistdp.kubelet.api import POD_RESOURCES_LIST
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import NUMANode
@@ -20,8 +20,8 @@ from twistdp.kubelet.podresources_v1_pb2 import (
     ListPodResourcesResponse,
     PodResources,
 )
-from twistdp.rpc import Method
-from twistdp.testing import FakeKubelet
+from twistdp.rpc.server import Method
+from twistdp.testing.kubelet import FakeKubelet
 
 RESOURCE = "pods.example.com/widget"
 

@@ -8,10 +8,10 @@ import tempfile
 from twisted.internet import reactor
 from twisted.trial.unittest import SkipTest, TestCase
 
-from tests.deployments import ROOT, content, printed
 from tests.memory.cgroup import MemoryGroup
 from tests.memory.scanner import ManyScanner
-from twistdp.testing import FakeKubelet
+from tests.support.deployments import ROOT, content, printed
+from twistdp.testing.kubelet import FakeKubelet
 from twistdp.testing.process import ChildProcess, twistd_command
 
 RESOURCE = f"{ManyScanner.namespace}/device"

@@ -25,7 +25,7 @@ from twisted.internet import reactor
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SkipTest, TestCase
 
-from tests.helpers import temporary_directory, until
+from tests.support.helpers import temporary_directory, until
 from twistdp.testing.process import ChildProcess, twistd_command
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -25,7 +25,7 @@ from twistdp import (
     device_id,
     entries,
 )
-from twistdp.cdi import CDINode
+from twistdp.model.cdi import CDINode
 
 
 class Things(WatchingScanner):

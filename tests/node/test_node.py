@@ -2,8 +2,8 @@
 
 import os
 
-from tests.helpers import until
 from tests.node.cluster import WAIT, NodeTestCase, run
+from tests.support.helpers import until
 from twistdp.settings import CDI_DIRECTORY
 
 RESTARTS = 3

@@ -6,10 +6,10 @@ from google.protobuf.wrappers_pb2 import StringValue
 from twisted.internet.defer import succeed
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from tests.helpers import channel_to, server_of, soon, temporary_directory
+from tests.support.helpers import channel_to, server_of, soon, temporary_directory
 from twistdp.errors import PeerUnavailable
-from twistdp.rpc import Method
 from twistdp.rpc.address import Peer, address
+from twistdp.rpc.server import Method
 
 ASK = "/test.Service/Ask"
 

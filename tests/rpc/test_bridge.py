@@ -14,8 +14,8 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import TestCase
 
-from tests.clocks import STEPS
-from tests.helpers import Gate, soon
+from tests.support.clocks import STEPS
+from tests.support.helpers import Gate, soon
 from twistdp.errors import BadSetting
 from twistdp.rpc import bridge
 

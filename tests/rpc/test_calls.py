@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, gatherResults
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
-from tests.helpers import Gate, served, server_of, soon, temporary_directory
+from tests.support.helpers import Gate, served, server_of, soon, temporary_directory
 from twistdp.errors import (
     BadSetting,
     CallFailed,
@@ -21,9 +21,10 @@ from twistdp.errors import (
     UnhealthyDevice,
     UnknownDevice,
 )
-from twistdp.latest import Latest
-from twistdp.rpc import Channel, Method
+from twistdp.rpc.channel import Channel
+from twistdp.rpc.server import Method
 from twistdp.rpc.status import code_of
+from twistdp.tools.latest import Latest
 
 ASK = "/test.Service/Ask"
 WATCH = "/test.Service/Watch"

@@ -10,9 +10,10 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
-from tests.helpers import channel_to, served, server_of, soon, temporary_directory
+from tests.support.helpers import channel_to, served, server_of, soon, temporary_directory
 from twistdp.errors import BadSetting, CallFailed, MalformedMessage, PeerUnavailable
-from twistdp.rpc import Channel, Method, caller
+from twistdp.rpc.channel import Channel
+from twistdp.rpc.server import Method, caller
 
 ASK = "/test.Service/Ask"
 WATCH = "/test.Service/Watch"

@@ -9,10 +9,11 @@ from typing import Any
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.helpers import temporary_directory
-from tests.users import ALICE, NEEDS_ROOT, acting_as
-from twistdp.naming import digest, private_directory
-from twistdp.rpc import leftovers, remove_leftovers
+from tests.support.helpers import temporary_directory
+from tests.support.users import ALICE, NEEDS_ROOT, acting_as
+from twistdp.model.names import digest, private_directory
+from twistdp.rpc import leftovers
+from twistdp.rpc.leftovers import remove_leftovers
 from twistdp.rpc.socketfile import SocketFile
 
 

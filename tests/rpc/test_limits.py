@@ -14,10 +14,11 @@ from twisted.internet.protocol import Protocol
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
-from tests.helpers import channel_to, server_of, soon, temporary_directory, until
+from tests.support.helpers import channel_to, server_of, soon, temporary_directory, until
 from twistdp.errors import CallFailed, NoRoom, PeerUnavailable
-from twistdp.rpc import Method, limits
+from twistdp.rpc import limits
 from twistdp.rpc import server as server_module
+from twistdp.rpc.server import Method
 
 ASK = "/test.Service/Ask"
 WATCH = "/test.Service/Watch"

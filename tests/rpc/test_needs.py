@@ -7,8 +7,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.helpers import no_descriptors
-from twistdp.exhaustion import mending
+from tests.support.helpers import no_descriptors
+from twistdp.host.exhaustion import mending
 from twistdp.rpc import needs
 from twistdp.rpc.needs import DESCRIPTORS, THREADS, check_needs
 

@@ -20,7 +20,7 @@ from twisted.internet.defer import CancelledError, Deferred, gatherResults, succ
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SkipTest, TestCase
 
-from tests.helpers import (
+from tests.support.helpers import (
     Gate,
     channel_to,
     no_descriptors,
@@ -31,11 +31,11 @@ from tests.helpers import (
 )
 from tests.testing.test_kubelet import until
 from twistdp.errors import PeerUnavailable, SocketTaken
-from twistdp.naming import private_directory
-from twistdp.rpc import Method, Server, caller
+from twistdp.model.names import private_directory
 from twistdp.rpc import server as server_module
 from twistdp.rpc.bridge import deferred_from, loop_of
 from twistdp.rpc.privacy import GRPC
+from twistdp.rpc.server import Method, Server, caller
 from twistdp.rpc.socketfile import SocketFile
 
 ASK = "/test.Service/Ask"

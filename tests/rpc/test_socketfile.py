@@ -12,14 +12,14 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.helpers import temporary_directory
-from tests.users import ALICE, NEEDS_ROOT, acting_as, given_to
-from twistdp import trust
+from tests.support.helpers import temporary_directory
+from tests.support.users import ALICE, NEEDS_ROOT, acting_as, given_to
 from twistdp.errors import SocketTaken, Untrusted
+from twistdp.host import trust
+from twistdp.host.trust import peer_of
 from twistdp.rpc import socketfile
 from twistdp.rpc.leftovers import remove_leftovers
 from twistdp.rpc.socketfile import SocketFile, listener
-from twistdp.trust import peer_of
 
 
 class SocketFileCase(SynchronousTestCase):

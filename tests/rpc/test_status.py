@@ -20,7 +20,7 @@ from twistdp.errors import (
     UnhealthyDevice,
     UnknownDevice,
 )
-from twistdp.legible import LONGEST
+from twistdp.model.text import LONGEST
 from twistdp.rpc.status import CODES, answer_for, code_of, error_from
 
 METHOD = "/test.Service/Method"

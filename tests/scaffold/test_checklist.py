@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.helpers import temporary_directory
+from tests.support.helpers import temporary_directory
 from twistdp.errors import BadSetting
 from twistdp.scaffold import tree
 from twistdp.scaffold.checklist import ITEMS, verdicts

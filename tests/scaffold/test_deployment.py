@@ -11,9 +11,9 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.deployments import MISSING, MOST_EXPOSED, built, command_in, printed, validate
-from tests.helpers import temporary_directory
 from tests.scaffold.test_project import LONG
+from tests.support.deployments import MISSING, MOST_EXPOSED, built, command_in, printed, validate
+from tests.support.helpers import temporary_directory
 from twistdp.scaffold.project import Project, create
 
 STUB = """#!/bin/sh

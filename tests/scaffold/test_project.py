@@ -15,7 +15,7 @@ from unittest import SkipTest
 from incremental import Version
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.helpers import temporary_directory
+from tests.support.helpers import temporary_directory
 from twistdp.errors import BadName, BadSetting
 from twistdp.scaffold.project import (
     FILES,
@@ -167,7 +167,7 @@ class FilesTests(SynchronousTestCase):
         with_hooks = dict(Project("thermo", hooks=True).files())
         without = dict(Project("thermo").files())
         self.assertEqual(
-            with_hooks.keys() - without.keys(), {"thermo/hooks.py", "tests/test_hooks.py"}
+            with_hooks.keys() - without.keys(), {"thermo/hooks.py", "tests/resource/test_hooks.py"}
         )
         self.assertIn("class Scanner(Hooks, WatchingScanner)", with_hooks["thermo/scanner.py"])
         for path, text in without.items():

@@ -5,7 +5,7 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.helpers import temporary_directory
+from tests.support.helpers import temporary_directory
 from twistdp.scaffold.running import TARGETS, command, outcome
 from twistdp.scaffold.tree import Tree, read
 

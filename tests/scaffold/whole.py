@@ -16,9 +16,9 @@ from subprocess import PIPE, STDOUT, run
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
-from tests.helpers import temporary_directory
+from tests.support.helpers import temporary_directory
 from tests.test_packaging import built_wheel
-from twistdp.testing import FakeKubelet
+from twistdp.testing.kubelet import FakeKubelet
 from twistdp.testing.process import ChildProcess
 
 BESIDE = Path(sys.executable).parent

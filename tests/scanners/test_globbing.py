@@ -15,10 +15,11 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount, device_id, klog
-from twistdp.accepting import accept
 from twistdp.errors import BadDevice, BadName
-from twistdp.naming import digest
-from twistdp.scanners import GlobScanner, globbing, search
+from twistdp.model.acceptance import accept
+from twistdp.model.names import digest
+from twistdp.scanners import globbing, search
+from twistdp.scanners.globbing import GlobScanner
 
 Devices = dict[str, DeviceInfo]
 

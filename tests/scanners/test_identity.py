@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.scanners.test_globbing import Sandbox, of
 from twistdp import DeviceTree
-from twistdp.scanners import GlobScanner, globbing
+from twistdp.scanners import globbing
+from twistdp.scanners.globbing import GlobScanner
 
 DIRECTORIES = ("t", "by-id", "by-path", "other")
 

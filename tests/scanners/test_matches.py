@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec
+from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceSpec
 from twistdp.scanners.matches import REST, Match, Matches
 from twistdp.scanners.patterns import Identity
 

@@ -7,8 +7,9 @@ from typing import Any
 from twisted.logger import LogEvent, capturedLogs
 
 from tests.scanners.test_globbing import GlobbingTestCase, of
-from tests.users import ALICE, ALICES_GROUP, BOB, NEEDS_ROOT, acting_as, given_to
-from twistdp.scanners import GlobScanner, patterns, search, targets
+from tests.support.users import ALICE, ALICES_GROUP, BOB, NEEDS_ROOT, acting_as, given_to
+from twistdp.scanners import patterns, search, targets
+from twistdp.scanners.globbing import GlobScanner
 
 
 class UntrustedCase(GlobbingTestCase):

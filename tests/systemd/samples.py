@@ -12,17 +12,18 @@ from collections.abc import Callable
 
 import grpc
 
-from twistdp import CDIDevice, DeviceInfo, DeviceTree, WatchingScanner, cdiparts, klog
-from twistdp.cdi import CDINode
-from twistdp.devices import HEALTHY
+from twistdp import CDIDevice, DeviceInfo, DeviceTree, WatchingScanner, klog
+from twistdp.cdi import service as cdi_service
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     AllocateRequest,
     AllocateResponse,
     ContainerAllocateRequest,
 )
+from twistdp.model.cdi import CDINode
+from twistdp.model.devices import HEALTHY
 
 # A minute otherwise.
-cdiparts.TIDY_AFTER = 0.5
+cdi_service.TIDY_AFTER = 0.5
 
 FIBMAP = 1
 NETLINK_KOBJECT_UEVENT = 15

@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.deployments import MOST_EXPOSED
+from tests.support.deployments import MOST_EXPOSED
 from tests.systemd.machine import Machine, booted
 from twistdp.scaffold.project import Project
 

@@ -14,17 +14,18 @@ from twisted.internet.defer import Deferred, DeferredList, TimeoutError
 from twisted.internet.utils import getProcessValue
 from twisted.trial.unittest import SkipTest, TestCase
 
-from tests.helpers import until
-from tests.plugins import UNIMPLEMENTED, ThrowAwayPlugin, device_list
+from tests.support.helpers import until
+from tests.support.plugins import UNIMPLEMENTED, ThrowAwayPlugin, device_list
 from twistdp.errors import BadSetting, CallFailed, PeerUnavailable
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     AllocateResponse,
     ContainerAllocateResponse,
     DevicePluginOptions,
 )
-from twistdp.testing import AdmissionRefused, FakeKubelet, kubeletsocket, node
 from twistdp.testing import kubelet as kubelet_module
-from twistdp.testing.node import NodeResource
+from twistdp.testing import kubeletsocket, node
+from twistdp.testing.kubelet import FakeKubelet
+from twistdp.testing.node import AdmissionRefused, NodeResource
 
 RESOURCE = "contract.example.com/widget"
 

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.plugins import device_list
+from tests.support.plugins import device_list
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import DevicePluginOptions
 from twistdp.testing import node
 

@@ -7,7 +7,7 @@ import tempfile
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
-from tests.plugins import ThrowAwayPlugin, device_list
+from tests.support.plugins import ThrowAwayPlugin, device_list
 from twistdp.errors import CallFailed
 from twistdp.kubelet import api
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import NUMANode
@@ -19,8 +19,8 @@ from twistdp.kubelet.podresources_v1_pb2 import (
     ListPodResourcesRequest,
     ListPodResourcesResponse,
 )
-from twistdp.rpc import Channel
-from twistdp.testing import FakeKubelet
+from twistdp.rpc.channel import Channel
+from twistdp.testing.kubelet import FakeKubelet
 
 RESOURCE = "pods.example.com/widget"
 

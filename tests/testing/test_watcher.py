@@ -10,7 +10,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import TimeoutError
 from twisted.trial.unittest import TestCase
 
-from tests.plugins import UNIMPLEMENTED, ThrowAwayPlugin
+from tests.support.plugins import UNIMPLEMENTED, ThrowAwayPlugin
 from twistdp.kubelet.api import GET_INFO, NOTIFY_STATUS
 from twistdp.kubelet.pluginregistration_v1_pb2 import (
     InfoRequest,
@@ -18,8 +18,9 @@ from twistdp.kubelet.pluginregistration_v1_pb2 import (
     RegistrationStatus,
     RegistrationStatusResponse,
 )
-from twistdp.rpc import Method, Server
-from twistdp.testing import FakeKubelet, registry
+from twistdp.rpc.server import Method, Server
+from twistdp.testing import registry
+from twistdp.testing.kubelet import FakeKubelet
 
 RESOURCE = "contract.example.com/widget"
 

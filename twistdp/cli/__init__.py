@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from twistdp._version import __version__
 from twistdp.errors import TwistdpError
-from twistdp.legible import printable
-from twistdp.suggestions import meant
+from twistdp.model import printable
+from twistdp.tools import meant
 
 COMMANDS = {
     "check": "say what a plugin's project lacks of what it should have",

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from twistdp.errors import BadSetting
-from twistdp.legible import printable
-from twistdp.scaffold.checklist import Verdict, verdicts
-from twistdp.scaffold.running import TARGETS, outcome
-from twistdp.scaffold.tree import read
+from twistdp.model import printable
+from twistdp.scaffold import TARGETS, Verdict, outcome, read, verdicts
 
 SECONDS = 20.0
 """How long the files may be looked through."""

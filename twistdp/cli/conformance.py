@@ -11,12 +11,19 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 
 from twistdp.cli.running import run_on_reactor
-from twistdp.conformance.catalog import CHECKS
-from twistdp.conformance.checking import Check, Result, Verdict
-from twistdp.conformance.plan import Plan
-from twistdp.conformance.report import TextReport, as_json, as_junit, explained
-from twistdp.conformance.suite import look
-from twistdp.conformance.suite import run as run_checks
+from twistdp.conformance import (
+    CHECKS,
+    Check,
+    Plan,
+    Result,
+    TextReport,
+    Verdict,
+    as_json,
+    as_junit,
+    explained,
+    look,
+)
+from twistdp.conformance import run as run_checks
 from twistdp.errors import BadSetting
 from twistdp.settings import PLUGIN_DIRECTORY
 

@@ -148,7 +148,7 @@ class Demo:
         ]
 
     def _start_plugin(self, pattern: str) -> Deferred[None]:
-        from twistdp.testing.process import ChildProcess, twistd_command
+        from twistdp.testing import ChildProcess, twistd_command
 
         command = [*twistd_command(), *self._command(pattern)[1:]]
         self._plugin = ChildProcess(command, reactor=self._reactor)

@@ -9,9 +9,9 @@ from typing import Any
 
 from twistdp.cli.running import run_on_reactor
 from twistdp.errors import TwistdpError
-from twistdp.naming import socket_path
-from twistdp.testing.topologymanager import POLICIES
-from twistdp.trust import make_directory
+from twistdp.host import make_directory
+from twistdp.model import socket_path
+from twistdp.testing import POLICIES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

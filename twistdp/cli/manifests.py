@@ -4,7 +4,7 @@ import argparse
 
 from twistdp._version import __version__
 from twistdp.cli.options import settings_of
-from twistdp.deployment.manifests import SELINUX_TYPE, DaemonSet, manifests
+from twistdp.deployment import SELINUX_TYPE, DaemonSet, render_manifests
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,5 +68,5 @@ def run(arguments: argparse.Namespace) -> int:
         selinux=arguments.selinux,
         openshift=arguments.openshift,
     )
-    print(manifests(plugin), end="")
+    print(render_manifests(plugin), end="")
     return 0

@@ -6,7 +6,7 @@ import shlex
 import sys
 
 from twistdp.errors import BadName, BadSetting
-from twistdp.scaffold.project import Project, create
+from twistdp.scaffold import Project, create
 
 WHEEL = "make -C DIRECTORY_OF_TWISTDP wheel WHEELS=$PWD/wheels"
 """What puts twistdp where a project's Makefile and Dockerfile look for it."""

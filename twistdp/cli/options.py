@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from twisted.python import usage
 
 from twistdp.errors import BadName, BadSetting, TwistdpError
-from twistdp.logs.service import LogOptions
-from twistdp.naming import check_namespace
+from twistdp.logs import LogOptions
+from twistdp.model import check_namespace
 from twistdp.settings import Settings
 from twistdp.tap import Options
 

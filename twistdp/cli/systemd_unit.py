@@ -5,9 +5,9 @@ import os
 import sys
 
 from twistdp.cli.options import settings_of
-from twistdp.deployment.unit import hidden_by, unit
+from twistdp.deployment import hidden_by, render_unit
 from twistdp.errors import BadSetting
-from twistdp.legible import printable
+from twistdp.model import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not os.path.isabs(arguments.twistd):
         raise BadSetting(f"--twistd {arguments.twistd!r}: give the absolute path of the program")
     settings = settings_of(arguments.options) if arguments.options else None
-    text = unit(arguments.twistd, arguments.options, settings, arguments.python_path)
+    text = render_unit(arguments.twistd, arguments.options, settings, arguments.python_path)
     print(text, end="")
     if place := hidden_by(os.path.normpath(arguments.twistd)):
         # It is the default in most checkouts, from which a unit may be printed to be read.

@@ -15,7 +15,7 @@ from twistdp.conformance.kubelet import Arrival, Listed
 from twistdp.conformance.plan import Plan
 from twistdp.conformance.program import LOOK
 from twistdp.conformance.stage import Stage
-from twistdp.kubelet.api import ALLOCATE, GET_OPTIONS
+from twistdp.kubelet import ALLOCATE, GET_OPTIONS
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     AllocateRequest,
     AllocateResponse,

@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from twistdp.conformance.checking import Failed
 from twistdp.errors import CallFailed, MalformedMessage
-from twistdp.kubelet.api import LIST_AND_WATCH
+from twistdp.kubelet import LIST_AND_WATCH
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Empty, ListAndWatchResponse
 from twistdp.rpc import Channel
 

@@ -14,7 +14,7 @@ from twisted.internet.error import ConnectError
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from twistdp.kubelet.api import LIST_AND_WATCH
+from twistdp.kubelet import LIST_AND_WATCH
 
 DATA, HEADERS, RESET, SETTINGS, PING = 0, 1, 3, 4, 6
 END, ACK, WHOLE = 1, 1, 4

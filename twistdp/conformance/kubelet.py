@@ -10,8 +10,8 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     ListAndWatchResponse,
     RegisterRequest,
 )
-from twistdp.rpc.socketfile import listener
-from twistdp.testing.kubelet import FakeKubelet
+from twistdp.rpc import listener
+from twistdp.testing import FakeKubelet
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from twistdp.conformance.processes import family
-from twistdp.testing.process import ChildProcess, status_of
+from twistdp.testing import ChildProcess, status_of
 
 EOF = 1.0
 """Seconds that output may be on its way once nobody should write any more."""

@@ -171,7 +171,7 @@ class DaemonSet:
             )
 
 
-def manifests(plugin: DaemonSet) -> str:
+def render_manifests(plugin: DaemonSet) -> str:
     """A Namespace, a ServiceAccount, the DaemonSet, and what it needs beside them.
 
     That is a ResourceQuota, a ConfigMap for a scanner's file, and on OpenShift its constraints.

@@ -18,7 +18,7 @@ from twistdp.deployment.sandbox import (
 )
 from twistdp.deployment.templates import filled
 from twistdp.errors import BadSetting
-from twistdp.legible import printable
+from twistdp.model import printable
 from twistdp.settings import Settings
 
 OF_THE_SYSTEM = ("/etc", "/run", "/usr", "/var/lib", "/var/run")
@@ -36,7 +36,7 @@ _PRESERVED = "RuntimeDirectoryPreserve=yes\n"
 """What is in a directory outlives the plugin."""
 
 
-def unit(
+def render_unit(
     twistd: str,
     options: Sequence[str] = (),
     settings: Settings | None = None,

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from twistdp.errors import BadSetting
-from twistdp.legible import printable
+from twistdp.model import printable
 
 NOT_NAMES = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 """Words that mean something else in YAML."""

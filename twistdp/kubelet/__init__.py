@@ -1,1 +1,66 @@
-"""The kubelet's side: its API's messages, registration, its directory."""
+"""The kubelet's API: messages, both ways to register, the session, its directory, pod-resources."""
+
+from twistdp.kubelet import messages
+from twistdp.kubelet.api import (
+    ALLOCATE,
+    GET_INFO,
+    GET_OPTIONS,
+    GET_PREFERRED_ALLOCATION,
+    KUBELET_SOCKET,
+    LIST_AND_WATCH,
+    NOTIFY_STATUS,
+    PLUGIN_TYPE,
+    POD_RESOURCES_ALLOCATABLE,
+    POD_RESOURCES_GET,
+    POD_RESOURCES_LIST,
+    PRE_START_CONTAINER,
+    REGISTER,
+    VERSION,
+)
+from twistdp.kubelet.directory import PluginDirectory
+from twistdp.kubelet.messages import (
+    AllocateRequest,
+    DevicePluginOptions,
+    Empty,
+    PreferredAllocationRequest,
+    PreStartContainerRequest,
+    container_part,
+    listed_part,
+)
+from twistdp.kubelet.podresources import holders
+from twistdp.kubelet.register_by_socket import Registration, SocketRegistration
+from twistdp.kubelet.register_by_watcher import WatcherRegistration
+from twistdp.kubelet.registrar import Registrar
+from twistdp.kubelet.streams import ListStreams
+
+__all__ = [
+    "ALLOCATE",
+    "GET_INFO",
+    "GET_OPTIONS",
+    "GET_PREFERRED_ALLOCATION",
+    "KUBELET_SOCKET",
+    "LIST_AND_WATCH",
+    "NOTIFY_STATUS",
+    "PLUGIN_TYPE",
+    "POD_RESOURCES_ALLOCATABLE",
+    "POD_RESOURCES_GET",
+    "POD_RESOURCES_LIST",
+    "PRE_START_CONTAINER",
+    "REGISTER",
+    "VERSION",
+    "AllocateRequest",
+    "DevicePluginOptions",
+    "Empty",
+    "ListStreams",
+    "PluginDirectory",
+    "PreStartContainerRequest",
+    "PreferredAllocationRequest",
+    "Registrar",
+    "Registration",
+    "SocketRegistration",
+    "WatcherRegistration",
+    "container_part",
+    "holders",
+    "listed_part",
+    "messages",
+]

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twistdp.inotify import ENTRIES, Changes, Inotify, Watch
 from twistdp.kubelet.api import KUBELET_SOCKET
 from twistdp.kubelet.news import news_of
-from twistdp.kubelet.registration import AT_ONCE
+from twistdp.kubelet.register_by_socket import AT_ONCE
 
 
 class PluginDirectory(Service):

@@ -7,8 +7,6 @@ message by putting their bytes one after the other.
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from twistdp.calls import ContainerAllocateResponse
-from twistdp.devices import DeviceInfo, DeviceSpec
 from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     AllocateRequest,
@@ -19,6 +17,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     PreStartContainerRequest,
     RegisterRequest,
 )
+from twistdp.model import ContainerAllocateResponse, DeviceInfo, DeviceSpec
 
 __all__ = [
     "AllocateRequest",

@@ -6,7 +6,7 @@ from weakref import WeakValueDictionary
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from twistdp.legible import named
+from twistdp.model import named
 
 _log = Logger()
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 from twistdp.errors import CallFailed, MalformedMessage
+from twistdp.host import check_server
 from twistdp.kubelet.api import POD_RESOURCES_LIST
 from twistdp.kubelet.podresources_v1_pb2 import ListPodResourcesRequest, ListPodResourcesResponse
 from twistdp.rpc import Channel
-from twistdp.trust import check_server
 
 MAX_ANSWER = 64 * 1024 * 1024
 """Bytes of an answer that are taken: a full node's is more than gRPC's usual 4 MiB."""

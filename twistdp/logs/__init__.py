@@ -2,3 +2,7 @@
 
 What authors and the framework call is `twistdp.klog`.
 """
+
+from twistdp.logs.service import LoggedService, LogOptions
+
+__all__ = ["LogOptions", "LoggedService"]

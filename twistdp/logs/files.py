@@ -7,7 +7,7 @@ import stat
 from contextlib import suppress
 
 from twistdp.errors import Untrusted
-from twistdp.trust import check_path
+from twistdp.host import check_path
 
 PATIENCE = 0.1
 """Seconds that a reader, who has read all so far, is waited for."""
@@ -55,8 +55,8 @@ class AppendedFile:
     """Appends lines to the regular file or character device `path`, and to nothing else.
 
     Only root and ourselves may decide what `path` leads to: its directories are checked as
-    `twistdp.trust` says, and may be links; the file itself may not be one, has a single name, and
-    belongs to root or to us.  A file that does not exist is made with the mode that `umask`
+    `twistdp.host.trust` says, and may be links; the file itself may not be one, has a single name,
+    and belongs to root or to us.  A file that does not exist is made with the mode that `umask`
     leaves; None means the process's umask.  The file may be cut to nothing at any time.
 
     Raises OSError if it cannot be opened, and `Untrusted`.

@@ -6,8 +6,8 @@ import time
 from functools import lru_cache
 from typing import Any
 
-from twistdp.legible import escape, printable
 from twistdp.logs.record import Record, error_text, plain
+from twistdp.model import escape, printable
 
 _STANDARD = {"ts", "caller", "msg", "v", "stacktrace"}
 
@@ -100,7 +100,7 @@ def as_json(record: Record) -> str:
 
 
 def _json_escape(character: str) -> str:
-    """What JSON may have as it is, and a terminal had better not: see `twistdp.legible`."""
+    """What JSON may have as it is, and a terminal had better not: see `twistdp.model.text`."""
     return character if character.isprintable() else json.dumps(character)[1:-1]
 
 

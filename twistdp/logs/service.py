@@ -16,12 +16,12 @@ from twisted.python import usage
 from twisted.python.components import Componentized
 
 import twistdp.klog as klog
-from twistdp.descriptors import DescriptorWatch, raise_limit
 from twistdp.errors import Untrusted
+from twistdp.host import DescriptorWatch, raise_limit
 from twistdp.logs.bridge import Bridge
 from twistdp.logs.format import as_json, as_text
 from twistdp.logs.output import FileOutput, Observer, Output, StreamOutput, is_journal
-from twistdp.suggestions import meant
+from twistdp.tools import meant
 
 MORE = signal.SIGRTMIN + 1
 """The signal that raises the level by one; twistd itself uses SIGUSR1 and SIGUSR2."""

@@ -9,16 +9,17 @@ import os
 
 # Before grpc is imported, unless the environment says otherwise.  gRPC's fork handlers serve
 # processes that fork and go on with its objects.  Here children have none of them
-# (`twistdp.children`), and the handlers would only write noise to stderr.
+# (`twistdp.host.children`), and the handlers would only write noise to stderr.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 # gRPC's core writes to stderr by itself, past every logger.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
-from twistdp.rpc.bridge import called, keep_steady, require_asyncio_reactor
+from twistdp.rpc.bridge import called, keep_steady, loop_of, require_asyncio_reactor
 from twistdp.rpc.channel import Channel, Stream
 from twistdp.rpc.leftovers import remove_leftovers
 from twistdp.rpc.privacy import Reactors
 from twistdp.rpc.server import Method, Server, caller
+from twistdp.rpc.socketfile import listener
 
 __all__ = [
     "Channel",
@@ -29,6 +30,8 @@ __all__ = [
     "called",
     "caller",
     "keep_steady",
+    "listener",
+    "loop_of",
     "remove_leftovers",
     "require_asyncio_reactor",
 ]

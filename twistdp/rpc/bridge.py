@@ -13,7 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.python.failure import Failure
 
 from twistdp.errors import BadSetting
-from twistdp.waiting import Waiting
+from twistdp.tools import Waiting
 
 T = TypeVar("T")
 

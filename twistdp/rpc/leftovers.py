@@ -12,9 +12,9 @@ from typing import Final
 from twisted.logger import Logger
 
 from twistdp.errors import Untrusted
-from twistdp.naming import PRIVATE, private_directory
+from twistdp.host import check_path
+from twistdp.model import PRIVATE, private_directory
 from twistdp.rpc.socketfile import BOUND, empty, is_abandoned
-from twistdp.trust import check_path
 
 _log = Logger()
 

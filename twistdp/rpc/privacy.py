@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 import grpc
 
-from twistdp.children import keep_from_children
+from twistdp.host import keep_from_children
 from twistdp.rpc import bridge
 
 
@@ -50,7 +50,7 @@ class Grpc:
         self._users.add(user)
 
     def descriptors(self) -> Iterator[int]:
-        """See `twistdp.children.Owner`."""
+        """See `twistdp.host.children.Owner`."""
         yield from self._own
         ours = {key for user in list(self._users) for key in _keys(user.place)}
         for fd, what in _open().items():
@@ -65,7 +65,7 @@ class Reactors:
         self._reactor = reactor
 
     def descriptors(self) -> Iterator[int]:
-        """See `twistdp.children.Owner`."""
+        """See `twistdp.host.children.Owner`."""
         loop: Any = bridge.loop_of(self._reactor)
         for name in ("_selector", "_ssock", "_csock"):
             what = getattr(loop, name, None)

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twistdp.errors import SocketTaken
-from twistdp.exhaustion import check_descriptors, mending
+from twistdp.host import check_descriptors, mending
 from twistdp.rpc import bridge
 from twistdp.rpc.address import address
 from twistdp.rpc.codec import encoded, parsed
@@ -27,7 +27,7 @@ from twistdp.rpc.needs import check_needs
 from twistdp.rpc.privacy import GRPC
 from twistdp.rpc.socketfile import SocketFile
 from twistdp.rpc.status import answer_for
-from twistdp.sparing import Sparing
+from twistdp.tools import Sparing
 
 _log = Logger()
 

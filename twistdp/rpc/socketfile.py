@@ -15,11 +15,9 @@ import os
 import stat
 from contextlib import suppress
 
-from twistdp.children import keep_from_children
 from twistdp.errors import SocketTaken
-from twistdp.legible import shown
-from twistdp.naming import private_directory
-from twistdp.trust import check_path, peer_of
+from twistdp.host import check_path, keep_from_children, peer_of
+from twistdp.model import private_directory, shown
 
 BOUND = "s"
 """The socket's name in its private directory, where nothing else is."""
@@ -40,7 +38,7 @@ class SocketFile:
         self._identity: tuple[int, int] | None = None
 
     def descriptors(self) -> tuple[int, ...]:
-        """See `twistdp.children.Owner`: a lock lives as long as any process has it open."""
+        """See `twistdp.host.children.Owner`: a lock lives as long as any process has it open."""
         return () if self._lock is None else (self._lock,)
 
     def claim(self) -> str:

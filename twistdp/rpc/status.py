@@ -17,8 +17,8 @@ from twistdp.errors import (
     TwistdpError,
     UnknownDevice,
 )
-from twistdp.legible import one_line
-from twistdp.sparing import Sparing
+from twistdp.model import one_line
+from twistdp.tools import Sparing
 
 _log = Logger()
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import attrs
 
-from twistdp.legible import named
+from twistdp.model import named
 from twistdp.scaffold.tree import MAKEFILES, Tree, has_rule
 
 COVERAGE = 80

@@ -11,15 +11,19 @@ import attrs
 from incremental import Version
 
 from twistdp._version import __version__
-from twistdp.deployment import requirements
-from twistdp.deployment.image import dockerfile
-from twistdp.deployment.manifests import DaemonSet, manifests, sample_pod
-from twistdp.deployment.templates import filled
-from twistdp.deployment.unit import unit
-from twistdp.deployment.yamltext import NOT_NAMES
+from twistdp.deployment import (
+    NOT_NAMES,
+    DaemonSet,
+    dockerfile,
+    filled,
+    render_manifests,
+    render_unit,
+    requirements,
+    sample_pod,
+)
 from twistdp.errors import BadName, BadSetting, Untrusted
-from twistdp.naming import check_namespace, check_resource_type
-from twistdp.trust import make_directory
+from twistdp.host import make_directory
+from twistdp.model import check_namespace, check_resource_type
 
 FILES = {
     "{package}/__init__.py": "init.py",
@@ -42,7 +46,7 @@ FILES = {
 
 HOOKS = {
     "{package}/hooks.py": "hooks.py",
-    "tests/test_hooks.py": "test_hooks.py",
+    "tests/resource/test_hooks.py": "test_hooks.py",
 }
 """What a project has besides where hooks are wanted."""
 
@@ -171,10 +175,10 @@ class Project:
             ),
         )
         plugin = DaemonSet(options=options, image=name, name=name, namespace=name)
-        yield f"deploy/kustomize/{name}.yaml", manifests(plugin)
+        yield f"deploy/kustomize/{name}.yaml", render_manifests(plugin)
         devices = f"/dev/{self.words['prefix']}*"
         yield "deploy/pod.yaml", sample_pod(f"{name}-sample", f"{name}:dev", resource, devices)
-        yield f"deploy/{name}.service", unit(f"/opt/{name}/bin/twistd", options)
+        yield f"deploy/{name}.service", render_unit(f"/opt/{name}/bin/twistd", options)
 
 
 def compatible_versions(version: Version = __version__) -> str:

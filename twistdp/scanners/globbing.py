@@ -8,17 +8,25 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from twistdp.checking import check_path, check_permissions
-from twistdp.devices import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
 from twistdp.klog import V
-from twistdp.naming import check_resource_type, device_id
+from twistdp.model import (
+    HEALTHY,
+    DeviceInfo,
+    DeviceSpec,
+    DeviceTree,
+    Mount,
+    check_path,
+    check_permissions,
+    check_resource_type,
+    device_id,
+)
+from twistdp.scan import WatchingScanner
 from twistdp.scanners.complaints import Complaints
 from twistdp.scanners.idle import IdlePatterns
 from twistdp.scanners.matches import REST, Match, Matches
 from twistdp.scanners.patterns import Pattern, is_still
 from twistdp.scanners.search import MOST_WATCHED, Search
 from twistdp.scanners.targets import MOST as MOST_TARGETS
-from twistdp.watching import WatchingScanner
 
 _log = Logger()
 

@@ -10,8 +10,7 @@ from typing import Final
 
 import attrs
 
-from twistdp.devices import DeviceInfo, DeviceSpec, Mount
-from twistdp.naming import natural_key
+from twistdp.model import DeviceInfo, DeviceSpec, Mount, natural_key
 from twistdp.scanners.patterns import Identity
 
 REST: Final = 0.05

@@ -12,8 +12,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import attrs
 
-from twistdp.exhaustion import mending
-from twistdp.listing import ABSENT
+from twistdp.host import ABSENT, mending
 
 T = TypeVar("T")
 

@@ -9,11 +9,10 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from twistdp.devices import DeviceSpec, Mount
 from twistdp.errors import BadDevice, Untrusted
-from twistdp.hostpaths import HostPaths, Place, is_safe
+from twistdp.host import ABSENT, HostPaths, Place, is_safe
 from twistdp.klog import V
-from twistdp.listing import ABSENT
+from twistdp.model import DeviceSpec, Mount
 from twistdp.scanners.complaints import Complaints
 from twistdp.scanners.matches import Match, Matches
 from twistdp.scanners.patterns import (

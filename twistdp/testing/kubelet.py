@@ -17,7 +17,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from twistdp.errors import BadSetting, CallFailed
-from twistdp.kubelet.api import KUBELET_SOCKET, REGISTER, VERSION
+from twistdp.kubelet import KUBELET_SOCKET, REGISTER, VERSION
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     ContainerAllocateResponse,
     Empty,

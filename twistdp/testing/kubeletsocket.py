@@ -7,9 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 from twistdp.errors import BadName, BadSetting
-from twistdp.naming import check_namespace, check_resource_type
-from twistdp.rpc import Method, Server
-from twistdp.rpc.socketfile import listener
+from twistdp.model import check_namespace, check_resource_type
+from twistdp.rpc import Method, Server, listener
 
 CHECKPOINT = "kubelet_internal_checkpoint"
 """What a kubelet writes into the directory after every list."""

@@ -10,7 +10,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from twistdp.errors import CallFailed, PeerUnavailable, TwistdpError
-from twistdp.kubelet.api import (
+from twistdp.kubelet import (
     ALLOCATE,
     GET_OPTIONS,
     GET_PREFERRED_ALLOCATION,

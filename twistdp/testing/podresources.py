@@ -5,11 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from twistdp.errors import CallFailed
-from twistdp.kubelet.api import (
-    POD_RESOURCES_ALLOCATABLE,
-    POD_RESOURCES_GET,
-    POD_RESOURCES_LIST,
-)
+from twistdp.kubelet import POD_RESOURCES_ALLOCATABLE, POD_RESOURCES_GET, POD_RESOURCES_LIST
 from twistdp.kubelet.podresources_v1_pb2 import (
     AllocatableResourcesRequest,
     AllocatableResourcesResponse,

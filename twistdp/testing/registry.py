@@ -12,10 +12,9 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twistdp.backoff import Backoff
 from twistdp.errors import CallFailed, MalformedMessage
 from twistdp.inotify import ENTRIES, Changes, Watch, inotify_of
-from twistdp.kubelet.api import GET_INFO, NOTIFY_STATUS, PLUGIN_TYPE, VERSION
+from twistdp.kubelet import GET_INFO, NOTIFY_STATUS, PLUGIN_TYPE, VERSION
 from twistdp.kubelet.pluginregistration_v1_pb2 import (
     InfoRequest,
     PluginInfo,
@@ -23,6 +22,7 @@ from twistdp.kubelet.pluginregistration_v1_pb2 import (
     RegistrationStatusResponse,
 )
 from twistdp.rpc import Channel
+from twistdp.tools import Backoff
 
 _log = Logger()
 

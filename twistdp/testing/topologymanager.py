@@ -17,6 +17,7 @@ Policy: TypeAlias = Literal["none", "best-effort", "restricted", "single-numa-no
 """What a kubelet's ``--topology-manager-policy`` may be."""
 
 POLICIES: Final[tuple[Policy, ...]] = get_args(Policy)
+"""The names of the kubelet's topology manager policies."""
 
 REJECTED = "TopologyAffinityError: Resources cannot be allocated with Topology locality"
 """Reason and message of a pod that the topology manager does not admit."""

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twistdp.conformance.bench import Bench, allocation
 from twistdp.conformance.calling import Answer
 from twistdp.conformance.checking import Skipped, check
-from twistdp.kubelet.api import ALLOCATE
+from twistdp.kubelet import ALLOCATE
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import AllocateResponse, ContainerAllocateResponse
 
 API = "device plugin API v1beta1"

@@ -6,7 +6,7 @@ from twistdp.conformance.bench import Bench
 from twistdp.conformance.calling import Answer
 from twistdp.conformance.checking import Skipped, check
 from twistdp.conformance.kubelet import shown
-from twistdp.kubelet.api import GET_OPTIONS, GET_PREFERRED_ALLOCATION, PRE_START_CONTAINER
+from twistdp.kubelet import GET_OPTIONS, GET_PREFERRED_ALLOCATION, PRE_START_CONTAINER
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     ContainerPreferredAllocationRequest,
     DevicePluginOptions,

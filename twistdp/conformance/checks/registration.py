@@ -4,8 +4,8 @@ import os
 
 from twistdp.conformance.bench import Bench
 from twistdp.conformance.checking import check
-from twistdp.kubelet.api import VERSION
-from twistdp.testing.kubeletsocket import is_extended_resource_name
+from twistdp.kubelet import VERSION
+from twistdp.testing import is_extended_resource_name
 
 API = "device plugin API v1beta1, RegisterRequest"
 SEEN = "seen in a kubelet 1.36"

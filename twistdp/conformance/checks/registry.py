@@ -4,14 +4,14 @@ import os
 
 from twistdp.conformance.bench import Bench
 from twistdp.conformance.checking import Skipped, check
-from twistdp.kubelet.api import GET_INFO, NOTIFY_STATUS, PLUGIN_TYPE, VERSION
+from twistdp.kubelet import GET_INFO, NOTIFY_STATUS, PLUGIN_TYPE, VERSION
 from twistdp.kubelet.pluginregistration_v1_pb2 import (
     InfoRequest,
     PluginInfo,
     RegistrationStatus,
     RegistrationStatusResponse,
 )
-from twistdp.testing.kubeletsocket import is_extended_resource_name
+from twistdp.testing import is_extended_resource_name
 
 API = "plugin registration API v1"
 SEEN = "seen in a kubelet 1.36"

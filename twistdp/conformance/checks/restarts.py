@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 
 from twistdp.conformance.bench import SECOND, Bench
 from twistdp.conformance.checking import Failed, Skipped, check
-from twistdp.rpc.socketfile import listener
+from twistdp.rpc import listener
 
 SEEN = "seen in a kubelet 1.36"
 WIPES = (

@@ -11,7 +11,7 @@ from twistdp.conformance.bench import Bench, allocation
 from twistdp.conformance.checking import check
 from twistdp.conformance.processes import usage
 from twistdp.errors import CallFailed
-from twistdp.kubelet.api import ALLOCATE, GET_OPTIONS, GET_PREFERRED_ALLOCATION
+from twistdp.kubelet import ALLOCATE, GET_OPTIONS, GET_PREFERRED_ALLOCATION
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     AllocateResponse,
     DevicePluginOptions,

@@ -1,0 +1,173 @@
+"""Tests for twistdp.host.exhaustion, and for what registering makes of it."""
+
+import errno
+import os
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.helpers import no_descriptors
+from twistdp.errors import KubeletAbsent, PeerUnavailable
+from twistdp.host.exhaustion import MENDING, check_descriptors, mending
+from twistdp.inotify.watches import Inotify
+from twistdp.kubelet import register_by_socket
+from twistdp.kubelet.directory import PluginDirectory
+from twistdp.kubelet.messages import DevicePluginOptions
+from twistdp.kubelet.registrar import Registrar
+from twistdp.kubelet.streams import ListStreams
+
+
+class MendingTests(SynchronousTestCase):
+    """`mending`"""
+
+    def test_exhausted(self) -> None:
+        """Each errno of something that has run out has a remedy."""
+        for number in MENDING:
+            self.assertEqual(mending(OSError(number, "x")), MENDING[number])
+
+    def test_others(self) -> None:
+        """What is missing or forbidden has not run out, and neither has what is no OSError."""
+        others = [
+            FileNotFoundError(errno.ENOENT, "x"),
+            PermissionError(errno.EACCES, "x"),
+            OSError("no number"),
+            KubeletAbsent("an OSError, too"),
+            ValueError(errno.EMFILE),
+            None,
+        ]
+        self.assertEqual([mending(error) for error in others], [None] * len(others))
+
+
+class CheckDescriptorsTests(SynchronousTestCase):
+    """`check_descriptors`"""
+
+    def test_none_left(self) -> None:
+        """Without a descriptor it raises what the system tells, and with one it uses none up."""
+        before = len(os.listdir("/proc/self/fd"))
+        check_descriptors()
+        with no_descriptors():
+            error = self.assertRaises(OSError, check_descriptors)
+        self.assertEqual(error.errno, errno.EMFILE)  # type: ignore[attr-defined]
+        with no_descriptors(1):
+            check_descriptors()
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+
+
+class FakeServer:
+    """Where a resource would be served."""
+
+    path = "/plugins/lab_x.sock"
+
+
+class FakeRegistration:
+    """Fails as it is told to."""
+
+    def __init__(self) -> None:
+        self.error: Exception = OSError(errno.ENOSPC, "No space left on device")
+
+    def attach(self, *_: object) -> None:
+        """Need nothing."""
+
+    async def register(self) -> None:
+        """Fail."""
+        raise self.error
+
+
+class RegistrarTests(SynchronousTestCase):
+    """`Registrar`, when this machine makes attempts fail."""
+
+    def setUp(self) -> None:
+        """Two of them in one directory."""
+        self.clock = Clock()
+        self.registration = FakeRegistration()
+        directory = PluginDirectory("/plugins", Inotify(self.clock), Clock())
+        self.registrars = [
+            Registrar(
+                name,
+                self.registration,  # type: ignore[arg-type]
+                server=FakeServer(),  # type: ignore[arg-type]
+                streams=ListStreams(b"", self.clock, lambda: None),
+                directory=directory,
+                reactor=self.clock,
+            )
+            for name in ("lab/x", "lab/y")
+        ]
+
+    def delays(self, attempts: int) -> list[float]:
+        """The times between attempts, from now on."""
+        found = []
+        for _ in range(attempts):
+            (call,) = self.clock.getDelayedCalls()
+            found.append(call.getTime() - self.clock.seconds())
+            self.clock.advance(found[-1])
+        return found
+
+    def test_tried_again_soon(self) -> None:
+        """However long it lasts, it is tried again about every second; a kubelet less often."""
+        first, _ = self.registrars
+        first.start()
+        with capturedLogs():
+            self.assertLess(max(self.delays(20)), 1.5)
+            self.registration.error = PermissionError(errno.EACCES, "Permission denied")
+            self.assertLess(max(self.delays(20)), 1.5)
+            self.registration.error = KubeletAbsent("none")
+            self.assertGreater(max(self.delays(5)), 3.0)
+        first.stop()
+
+    def test_said_once(self) -> None:
+        """What has run out is said once for all resources, with the directory and the remedy."""
+        with capturedLogs() as events:
+            for registrar in self.registrars:
+                self.registration.error = OSError(errno.ENOSPC, "full", repr(registrar))
+                registrar.start()
+            self.clock.pump([1.0] * 5)
+        (event,) = events
+        for part in ("/plugins", "full", "free space or inodes"):
+            self.assertIn(part, formatEvent(event))
+        for registrar in self.registrars:
+            registrar.stop()
+
+
+class RegisterTests(SynchronousTestCase):
+    """`twistdp.kubelet.register_by_socket.register`, without a descriptor."""
+
+    def register(self, call: Callable[[], Deferred[Any]]) -> Exception:
+        """What registering through a channel that answers a `call` raises."""
+
+        class FakeChannel:
+            def __init__(self, *_: object, **options: object) -> None:
+                pass
+
+            def unary(self, *_: object) -> Deferred[Any]:
+                return call()
+
+            async def close(self) -> None:
+                pass
+
+        self.patch(register_by_socket, "Channel", FakeChannel)
+        coroutine = register_by_socket.register(
+            "/plugins/kubelet.sock", "lab/x", "lab_x.sock", DevicePluginOptions(), reactor=None
+        )
+        return self.failureResultOf(Deferred.fromCoroutine(coroutine)).value  # type: ignore[return-value]
+
+    def test_not_tried(self) -> None:
+        """The kubelet is not called at all."""
+        with no_descriptors():
+            error = self.register(lambda: fail(AssertionError("called")))
+        self.assertEqual(mending(error), MENDING[errno.EMFILE])
+
+    def test_used_up_by_the_call(self) -> None:
+        """When the call has used the last one up, that is the reason, and no absent kubelet."""
+        checks = iter([None, OSError(errno.EMFILE, "full")])
+
+        def check() -> None:
+            if error := next(checks):
+                raise error
+
+        self.patch(register_by_socket, "check_descriptors", check)
+        error = self.register(lambda: fail(PeerUnavailable("UNAVAILABLE", "refused")))
+        self.assertEqual(mending(error), MENDING[errno.EMFILE])

@@ -1,0 +1,54 @@
+"""Tests for `twistdp.host.listing`."""
+
+import errno
+import os
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp.host.listing import entries
+
+
+class EntriesTests(SynchronousTestCase):
+    """`entries`"""
+
+    def setUp(self) -> None:
+        """Make a directory."""
+        self.directory = Path(self.mktemp())
+        self.directory.mkdir()
+
+    def test_natural_order(self) -> None:
+        """Numbers are counted, whatever the order on disk."""
+        for name in ("tty10", "tty2", "a", "tty1"):
+            (self.directory / name).touch()
+        for directory in (self.directory, str(self.directory)):
+            self.assertEqual(entries(directory), ["a", "tty1", "tty2", "tty10"])
+
+    def test_names_that_no_device_can_have(self) -> None:
+        """What no container could be given is left out."""
+        for name in (b"a", b"\xff", b"\x1b[2J", "a\u202e".encode(), "é".encode()):
+            with open(os.path.join(os.fsencode(self.directory), name), "xb"):
+                pass
+        self.assertEqual(entries(self.directory), ["a", "é"])
+
+    def test_missing(self) -> None:
+        """A directory that is gone has no entries, and neither has one above it that is gone."""
+        self.assertEqual(entries(self.directory / "gone"), [])
+        self.assertEqual(entries(self.directory / "gone" / "by-id"), [])
+
+    def test_no_directory(self) -> None:
+        """A file where the directory should be has no entries."""
+        (self.directory / "file").touch()
+        self.assertEqual(entries(self.directory / "file"), [])
+
+    def test_unreadable(self) -> None:
+        """What cannot be read is not taken for empty."""
+        for number in (errno.EACCES, errno.EMFILE, errno.EIO):
+
+            def refuse(path: str, number: int = number) -> list[str]:
+                raise OSError(number, os.strerror(number), path)
+
+            patch = self.patch(os, "listdir", refuse)
+            error = self.assertRaises(OSError, entries, self.directory)
+            patch.restore()
+            self.assertEqual(error.errno, number)

@@ -1,0 +1,320 @@
+"""Tests for `twistdp.kubelet.register_by_watcher`."""
+
+import errno
+import gc
+import os
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from tests.support.helpers import channel_to, soon, temporary_directory
+from twistdp.errors import KubeletAbsent, RegistrationRefused
+from twistdp.kubelet import api, pluginregistration_v1_pb2
+from twistdp.kubelet.pluginregistration_v1_pb2 import (
+    InfoRequest,
+    PluginInfo,
+    RegistrationStatus,
+    RegistrationStatusResponse,
+)
+from twistdp.kubelet.register_by_watcher import PATIENCE, TIMEOUT, WatcherRegistration
+from twistdp.model.names import private_directory
+from twistdp.rpc.server import Server
+from twistdp.rpc.socketfile import SocketFile
+
+RESOURCE = "x.example.com/widget"
+
+
+class FakeServer:
+    """Notes what is done to it."""
+
+    def __init__(self, path: str, calls: list[str]) -> None:
+        self.path = path
+        self.calls = calls
+        self.listening: Deferred[None] = succeed(None)
+
+    def listen(self) -> Deferred[None]:
+        """Note it."""
+        self.calls.append("listen")
+        return self.listening
+
+    def withdraw(self) -> None:
+        """Note it."""
+        self.calls.append("withdraw")
+
+
+class RegistrationTests(SynchronousTestCase):
+    """What is done, in which order, and when the kubelet counts as absent."""
+
+    def setUp(self) -> None:
+        """A registration whose calls are noted."""
+        self.clock = Clock()
+        self.calls: list[str] = []
+        self.registration = WatcherRegistration(RESOURCE, self.clock)
+        self.get_info, self.notify = (method.handler for method in self.registration.methods)
+        self.server = FakeServer(f"{temporary_directory(self)}/a.sock", self.calls)
+
+        def end_streams() -> Deferred[None]:
+            self.calls.append("end")
+            return succeed(None)
+
+        self.live = False
+        self.registration.attach(
+            self.server,  # type: ignore[arg-type]
+            end_streams,
+            lambda: self.calls.append("found"),
+            lambda: self.live,
+        )
+
+    def register(self) -> Deferred[None]:
+        """An attempt; the calls noted before are forgotten."""
+        self.calls.clear()
+        return Deferred.fromCoroutine(self.registration.register())
+
+    def asked(self) -> PluginInfo:
+        """A kubelet calls GetInfo."""
+        info: Any = self.successResultOf(Deferred.fromCoroutine(self.get_info(InfoRequest())))
+        return info  # type: ignore[no-any-return]
+
+    def told(self, error: str = "") -> None:
+        """A kubelet tells the end."""
+        self.notify(RegistrationStatus(plugin_registered=not error, error=error))
+
+    def test_first(self) -> None:
+        """The name appears, and the kubelet's word ends the attempt."""
+        attempt = self.register()
+        self.assertEqual(self.calls, ["listen"])
+        self.assertNoResult(attempt)
+        self.told()
+        self.successResultOf(attempt)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_info(self) -> None:
+        """It says what is served here; older streams have ended before, and a new attempt runs."""
+        info = self.asked()
+        self.assertEqual(self.calls, ["found", "end"])
+        self.assertEqual((info.type, info.name, info.endpoint), ("DevicePlugin", RESOURCE, ""))
+        self.assertEqual(list(info.supported_versions), ["v1beta1"])
+
+    def test_another_name_after_a_registration(self) -> None:
+        """Older streams end first: the kubelet may dial as soon as the name is there."""
+        attempt = self.register()
+        self.told()
+        self.successResultOf(attempt)
+        attempt = self.register()
+        self.assertEqual(self.calls, ["end", "withdraw", "listen"])
+        self.failureResultOf(self.cancelled(attempt))
+        self.register()
+        self.assertEqual(self.calls, ["listen"])
+
+    def cancelled(self, attempt: Deferred[None]) -> Deferred[None]:
+        """The same, cancelled."""
+        attempt.cancel()
+        return attempt
+
+    def test_told_twice(self) -> None:
+        """A second word on one attempt comes too late, also while the server only begins."""
+        self.server.listening = Deferred()
+        attempt = self.register()
+        self.told("no")
+        self.told()
+        self.told("never")
+        self.assertNoResult(attempt)
+        self.server.listening.callback(None)
+        self.failureResultOf(attempt, RegistrationRefused)
+
+    def test_told_in_vain(self) -> None:
+        """A refusal of an attempt that is given up meanwhile leaves no failure behind."""
+        self.server.listening = Deferred()
+        attempt = self.register()
+        self.told("no")
+        self.failureResultOf(self.cancelled(attempt))
+        del attempt
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_refusal_of_many_lines(self) -> None:
+        """The kubelet's text becomes one line, of bounded length."""
+        attempt = self.register()
+        self.told("no\nE0101 forged \x1b[2J" + "x" * 10_000)
+        text = self.failureResultOf(attempt, RegistrationRefused).getErrorMessage()
+        self.assertTrue(text.isprintable())
+        self.assertLess(len(text), 2500)
+
+    def test_the_name_stays_for_a_kubelet_that_has_begun(self) -> None:
+        """A kubelet that registers by itself needs no other name."""
+        attempt = self.register()
+        self.told()
+        self.successResultOf(attempt)
+        self.asked()
+        attempt = self.register()
+        self.assertEqual(self.calls, ["listen"])
+        self.told()
+        self.successResultOf(attempt)
+
+    def test_absent(self) -> None:
+        """A kubelet that does not come within seconds is not there."""
+        attempt = self.register()
+        self.clock.advance(PATIENCE)
+        error = self.failureResultOf(attempt, KubeletAbsent).value
+        self.assertIn("waiting for one to find the sockets in", str(error))
+
+    def test_no_directory(self) -> None:
+        """Without the directory there is no kubelet, and nothing is tried."""
+        self.server.path = f"{self.server.path}/absent/a.sock"
+        self.failureResultOf(self.register(), KubeletAbsent)
+        self.assertEqual(self.calls, [])
+
+    def test_refused(self) -> None:
+        """The kubelet's words; it is given all the time for its next attempt, the name stays."""
+        attempt = self.register()
+        self.told("not today")
+        error = self.failureResultOf(attempt, RegistrationRefused).value
+        self.assertEqual(
+            str(error),
+            f"registration of {RESOURCE}: the kubelet refused: not today; it tries again by itself",
+        )
+        attempt = self.register()
+        self.clock.advance(3600)
+        self.assertNoResult(attempt)
+        self.assertEqual(self.calls, ["listen"])
+
+    def test_no_end(self) -> None:
+        """A kubelet that never tells the end is shown another name."""
+        self.asked()
+        attempt = self.register()
+        self.clock.advance(TIMEOUT)
+        self.failureResultOf(attempt, RegistrationRefused)
+        self.register()
+        self.assertEqual(self.calls, ["end", "withdraw", "listen"])
+
+    def test_question_of_a_stranger(self) -> None:
+        """While a kubelet has its stream open nothing ends or begins; few lines are logged."""
+        self.successResultOf(self.registered())
+        self.live = True
+        self.calls.clear()
+        with capturedLogs() as events:
+            for _ in range(1000):
+                self.assertEqual(self.asked().name, RESOURCE)
+        self.assertEqual(self.calls, [])
+        lines = [formatEvent(event) for event in events]
+        self.assertEqual(len(lines), 8)
+        self.assertIn("though a kubelet has it registered", lines[0])
+        self.assertIn("the 1000th of the kind", lines[-1])
+
+    def test_question_before_the_stream_ends(self) -> None:
+        """A kubelet that was faster than the end of its older stream finds the same name."""
+        self.successResultOf(self.registered())
+        self.live = True
+        self.asked()
+        attempt = self.register()
+        self.assertEqual(self.calls, ["listen"])
+        self.told()
+        self.successResultOf(attempt)
+
+    def test_question_long_ago(self) -> None:
+        """A stranger's does not delay what the end of the stream leads to."""
+        self.successResultOf(self.registered())
+        self.live = True
+        self.asked()
+        self.clock.advance(TIMEOUT)
+        self.register()
+        self.assertEqual(self.calls, ["end", "withdraw", "listen"])
+
+    def test_questions_that_come_to_nothing(self) -> None:
+        """Each but the last one is logged, as long as they are few."""
+        with capturedLogs() as events:
+            self.asked()
+            self.assertEqual(len(events), 0)
+            self.asked()
+            self.asked()
+            self.told()
+            self.asked()
+        self.assertEqual(len(events), 2)
+        self.assertIn("nothing came of the question before", formatEvent(events[0]))
+
+    def registered(self) -> Deferred[None]:
+        """An attempt that a kubelet has ended well."""
+        attempt = self.register()
+        self.told()
+        return attempt
+
+    def test_told_when_nobody_waits(self) -> None:
+        """Late words do no harm, and lead to another name."""
+        self.told("no")
+        self.told()
+        self.register()
+        self.assertEqual(self.calls, ["end", "withdraw", "listen"])
+
+    def test_server_fails(self) -> None:
+        """A name that cannot be made fails the attempt at once."""
+        self.server.listening = Deferred()
+        attempt = self.register()
+        self.server.listening.errback(OSError("full"))
+        self.failureResultOf(attempt, OSError)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class WireTests(TestCase):
+    """Over a real socket, as a kubelet calls."""
+
+    async def test_odd_authority(self) -> None:
+        """The percent-encoded path as :authority is answered, and the API's methods are these."""
+        directory = temporary_directory(self)
+        registration = WatcherRegistration(RESOURCE, reactor)
+        path = f"{directory}/r/a.sock"
+        server = Server(path, registration.methods, reactor=reactor, place=directory)
+        self.addCleanup(server.stopService)
+        registration.attach(server, lambda: succeed(None), lambda: None, lambda: False)
+        await self.assertFailure(soon(server.listen()), OSError)
+        os.mkdir(f"{directory}/r")
+        await soon(server.listen())
+        self.assertTrue(private_directory(path, directory).startswith(f"{directory}/.tdp-"))
+        channel = channel_to(self, path, authority="%2Fvar%2Flib%2Fkubelet%2Fa.sock")
+        info = await soon(channel.unary(api.GET_INFO, InfoRequest(), PluginInfo, 5.0))
+        self.assertEqual(info.name, RESOURCE)
+        await soon(
+            channel.unary(
+                api.NOTIFY_STATUS,
+                RegistrationStatus(plugin_registered=True),
+                RegistrationStatusResponse,
+                5.0,
+            )
+        )
+
+    def test_names(self) -> None:
+        """The constants are the names of the API's source."""
+        (service,) = pluginregistration_v1_pb2.DESCRIPTOR.services_by_name.values()
+        self.assertEqual(
+            {f"/{service.full_name}/{method.name}" for method in service.methods},
+            {api.GET_INFO, api.NOTIFY_STATUS},
+        )
+
+
+class PlaceTests(SynchronousTestCase):
+    """The private directory outside of the registry."""
+
+    def test_another_file_system(self) -> None:
+        """A link across file systems fails with what to mount."""
+        directory = temporary_directory(self)
+        os.mkdir(f"{directory}/r")
+        file = SocketFile(f"{directory}/r/a.sock", directory)
+        self.addCleanup(file.release)
+        with open(file.claim(), "w", encoding="ascii"):
+            pass
+
+        def link(source: str, target: str, **options: Any) -> None:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+        self.patch(os, "link", link)
+        error = self.assertRaises(OSError, file.publish)
+        self.assertIn("must be on one mounted file system", str(error))
+        self.assertIn(f"mount {directory} as a whole", str(error))
+
+    def test_two_registries_with_one_parent(self) -> None:
+        """Equal names in two directories are bound in two places."""
+        places = {private_directory(f"/d/{name}/a.sock", "/d") for name in "xy"}
+        self.assertEqual(len(places), 2)

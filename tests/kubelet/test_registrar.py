@@ -1,0 +1,562 @@
+"""Tests for `twistdp.kubelet.registrar`: what is done when, on a clock."""
+
+import errno
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.helpers import temporary_directory
+from twistdp.errors import (
+    CallFailed,
+    KubeletAbsent,
+    RegistrationRefused,
+    SocketTaken,
+    Untrusted,
+)
+from twistdp.host.exhaustion import SOON
+from twistdp.kubelet.messages import DevicePluginOptions
+from twistdp.kubelet.news import KubeletNews
+from twistdp.kubelet.register_by_socket import SocketRegistration
+from twistdp.kubelet.registrar import STABLE, STREAM_TIMEOUT, STREAM_TIMEOUT_MOST, Registrar
+from twistdp.kubelet.streams import ListStreams
+from twistdp.status.condition import Standing
+
+RESOURCE = "x.example.com/widget"
+
+
+class RecordingNews(KubeletNews):
+    """Keeps what there is to log."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.under_way = 0
+
+    def trying(self, resource: str) -> None:
+        """One more is under way."""
+        self.under_way += 1
+
+    def over(self, resource: str) -> None:
+        """None is, of one resource."""
+        self.under_way = 0
+
+    def registered(self, resource: str) -> None:
+        """As `KubeletNews` does it."""
+        self.lines.append(f"registered {resource}")
+        self.over(resource)
+
+    def complain(self, resource: str, text: str, about: str = "", doing: str = "") -> None:
+        """Keep it."""
+        self.lines.append(f"complain {doing}{resource}: {text}")
+
+    def absent(self, text: str) -> None:
+        """Keep it."""
+        self.lines.append(f"absent {text}")
+
+    def say_once(self, complaint: str) -> None:
+        """Keep it."""
+        self.lines.append(f"once {complaint}")
+
+
+class FakeDirectory:
+    """Keeps whom to tell."""
+
+    def __init__(self) -> None:
+        self.news = RecordingNews()
+        self.told: dict[str, tuple[Callable[[], None], ...]] = {}
+
+    def subscribe(self, path: str, *told: Callable[[], None]) -> None:
+        """Keep them."""
+        self.told[path] = told
+
+    def unsubscribe(self, path: str) -> None:
+        """Forget them."""
+        del self.told[path]
+
+    def kubelet_changed(self) -> None:
+        """There is another kubelet."""
+        for kubelet_changed, _ in self.told.values():
+            kubelet_changed()
+
+    def socket_changed(self) -> None:
+        """Something happened to the socket's name."""
+        for _, socket_changed in self.told.values():
+            socket_changed()
+
+
+class FakeServer:
+    """A socket whose name is there or not."""
+
+    path = "/nonexistent/widget.sock"
+
+    def __init__(self) -> None:
+        self.published = False
+        self.listens: list[Deferred[None]] = []
+
+    def is_published(self) -> bool:
+        """Whether it is."""
+        return self.published
+
+    def listen(self) -> Deferred[None]:
+        """Wait for the test."""
+        self.listens.append(Deferred())
+        return self.listens[-1]
+
+
+class FakeRegistration:
+    """Attempts that the test ends."""
+
+    methods = ()
+
+    def __init__(self, by_name: bool) -> None:
+        self.by_name = by_name
+        self.stubborn = False
+        """Whether a cancelled attempt succeeds all the same."""
+        self.attempts: list[Deferred[None]] = []
+
+    def attach(
+        self,
+        server: object,
+        end_streams: Callable[[], Deferred[None]],
+        outdated: object,
+        is_live: object,
+    ) -> None:
+        """Keep what ends the streams; nobody else begins."""
+        self._end_streams = end_streams
+
+    async def register(self) -> None:
+        """End older streams and wait for the test."""
+        self._end_streams()
+        self.attempts.append(Deferred())
+        try:
+            await self.attempts[-1]
+        except CancelledError:
+            if not self.stubborn:
+                raise
+
+
+class RegistrarCase(SynchronousTestCase):
+    """A registrar."""
+
+    def begun(self, by_name: bool = False) -> None:
+        """A registration that is under way."""
+        self.clock = Clock()
+        self.directory = FakeDirectory()
+        self.server = FakeServer()
+        self.registration = FakeRegistration(by_name)
+        self.streams = ListStreams(b"", self.clock, lambda: self.registrar.stream_lost())
+        self.registrar = Registrar(
+            RESOURCE,
+            self.registration,
+            server=self.server,  # type: ignore[arg-type]
+            streams=self.streams,
+            directory=self.directory,  # type: ignore[arg-type]
+            reactor=self.clock,
+        )
+        self.registrar.start()
+        self.server.published = True
+
+    def accepted(self, by_name: bool = False) -> None:
+        """A registration that was accepted."""
+        self.begun(by_name)
+        self.registration.attempts[0].callback(None)
+
+    def opened(self, caller: str = "") -> Deferred[Any]:
+        """The kubelet's stream, which it reads; cancelling it ends it."""
+
+        async def read() -> None:
+            async for _ in self.streams.follow(caller):
+                pass
+
+        return Deferred.fromCoroutine(read()).addErrback(lambda end: end.trap(CancelledError))
+
+    def attempts(self) -> int:
+        """How many there were, when all that is due has happened."""
+        self.clock.advance(0.0)
+        return len(self.registration.attempts)
+
+    def pass_back_off(self) -> None:
+        """The attempt that is planned begins, whatever its delay."""
+        self.clock.advance(6.0)
+
+    def wait(self) -> float:
+        """How long the attempt that is planned has to wait."""
+        (planned,) = self.clock.getDelayedCalls()
+        return planned.getTime() - self.clock.seconds()
+
+    def end_streams_after(self, *lives: float) -> list[float]:
+        """Each stream ends after so many seconds; how long the attempt that follows waits."""
+        waits = []
+        for life in lives:
+            stream = self.opened()
+            self.clock.advance(life)
+            stream.cancel()
+            waits.append(self.wait())
+            self.pass_back_off()
+            self.registration.attempts[-1].callback(None)
+        return waits
+
+    def fail(self, *errors: Exception) -> list[float]:
+        """Each attempt fails so; how long the attempt that follows waits."""
+        waits = []
+        for error in errors:
+            self.registration.attempts[-1].errback(error)
+            waits.append(self.wait())
+            self.pass_back_off()
+        return waits
+
+
+class RegistrarTests(RegistrarCase):
+    """A registrar whose registration is accepted, and what happens then."""
+
+    def test_standing(self) -> None:
+        """It is told whether a kubelet is waited for, has accepted, or something else is wrong."""
+        self.begun()
+        self.assertIs(self.registrar.standing, Standing.REGISTERING)
+        self.registration.attempts[0].errback(KubeletAbsent("none"))
+        self.assertIs(self.registrar.standing, Standing.WAITING)
+        self.assertEqual(self.attempts(), 2)
+        self.assertIs(self.registrar.standing, Standing.WAITING)
+        self.registration.attempts[1].errback(OSError(28, "No space left on device"))
+        self.assertIs(self.registrar.standing, Standing.FAILING)
+        self.registrar._kubelet_changed()
+        self.registration.attempts[2].callback(None)
+        self.assertIs(self.registrar.standing, Standing.REGISTERED)
+        self.registrar.stream_lost()
+        self.assertIs(self.registrar.standing, Standing.REGISTERING)
+
+    def test_stuck(self) -> None:
+        """An attempt that was lost, and is followed by none, is told too."""
+        self.begun()
+        self.registrar.cease()
+        self.assertIs(self.registrar.standing, Standing.STUCK)
+        self.registrar.announce()
+        self.assertIs(self.registrar.standing, Standing.REGISTERING)
+
+    def test_dropped(self) -> None:
+        """What was dropped does not count, however it ends."""
+        self.begun()
+        self.registration.stubborn = True
+        self.directory.kubelet_changed()
+        self.assertTrue(self.registration.attempts[0].called)
+        self.assertIs(self.registrar.standing, Standing.REGISTERING)
+        self.assertEqual(self.directory.news.lines, [])
+        self.registration.attempts[1].callback(None)
+        self.assertEqual(self.directory.news.lines, [f"registered {RESOURCE}"])
+
+    def test_stop(self) -> None:
+        """Nothing is under way or planned after a stop, and nothing begins."""
+        self.begun()
+        self.assertEqual(self.directory.news.under_way, 1)
+        self.registrar.stop()
+        self.assertTrue(self.registration.attempts[0].called)
+        self.assertEqual(self.directory.news.under_way, 0)
+        self.assertEqual((self.directory.told, self.attempts()), ({}, 1))
+        self.accepted()
+        self.registrar.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_nothing_is_planned_twice(self) -> None:
+        """A kubelet that comes before a planned attempt makes that superfluous."""
+        self.begun()
+        self.fail(KubeletAbsent("none"))
+        self.registration.attempts[-1].errback(KubeletAbsent("none"))
+        self.directory.kubelet_changed()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stream_that_was_expected_in_vain(self) -> None:
+        """Whoever asked and did not come in time is not waited for with the next registration."""
+        self.begun()
+        self.streams.asked("kubelet")
+        self.registration.attempts[0].callback(None)
+        self.clock.advance(STREAM_TIMEOUT)
+        self.assertEqual(
+            self.directory.news.lines[-1],
+            f"complain {RESOURCE}: the kubelet has accepted the registration but opened no stream; "
+            "registering again",
+        )
+        self.assertEqual(self.attempts(), 2)
+        self.streams.asked("kubelet")
+        self.opened("kubelet")
+        self.registration.attempts[1].callback(None)
+        self.clock.advance(STREAM_TIMEOUT_MOST)
+        self.pass_back_off()
+        self.assertEqual(self.attempts(), 2)
+
+    def test_no_stream(self) -> None:
+        """When none is opened in time, the resource is registered again."""
+        self.accepted()
+        self.clock.advance(STREAM_TIMEOUT * 0.9)
+        self.assertEqual(self.attempts(), 1)
+        self.clock.advance(STREAM_TIMEOUT * 0.1)
+        self.assertEqual(self.attempts(), 2)
+
+    def test_slow_kubelet(self) -> None:
+        """One that needs longer than that for a stream gets more time with each registration."""
+        self.accepted()
+        self.clock.advance(STREAM_TIMEOUT)
+        for number, seconds in enumerate((2.0, 4.0, 8.0, 16.0, 16.0), start=2):
+            self.pass_back_off()
+            self.assertEqual(self.attempts(), number)
+            self.registration.attempts[-1].callback(None)
+            # In steps, for an attempt that came too early begins a back-off after it.
+            self.clock.pump([0.5] * round(seconds * 2 - 1))
+            self.assertEqual(self.attempts(), number)
+            self.clock.advance(0.5)
+        self.pass_back_off()
+        self.registration.attempts[-1].callback(None)
+        stream = self.opened()
+        self.clock.advance(STREAM_TIMEOUT_MOST)
+        stream.cancel()
+        self.pass_back_off()
+        self.registration.attempts[-1].callback(None)
+        number = self.attempts()
+        self.clock.advance(STREAM_TIMEOUT)
+        self.pass_back_off()
+        self.assertEqual(self.attempts(), number + 1)
+
+    def test_streams_that_end_soon(self) -> None:
+        """Each time the kubelet is left alone for longer, until a stream has lasted."""
+        self.accepted()
+        short = self.end_streams_after(*[STABLE - 0.5] * 6)
+        self.assertEqual(short[0], 0.0)
+        self.assertEqual(short, sorted(short))
+        self.assertGreater(short[-1], 0.1)
+        again = self.end_streams_after(STABLE, STABLE - 0.5)
+        self.assertEqual(again[0], 0.0)
+        self.assertLess(again[1], 0.1)
+
+    def test_only_an_older_connections_stream(self) -> None:
+        """When a kubelet has dialled twice and one stream is missing, it is registered again."""
+        self.begun()
+        self.streams.asked("kubelet")
+        self.streams.asked("kubelet")
+        self.opened("kubelet")
+        self.registration.attempts[0].callback(None)
+        self.clock.advance(STREAM_TIMEOUT)
+        self.assertEqual(self.attempts(), 2)
+
+    def test_stream_in_time(self) -> None:
+        """When one is, nothing more is done, until it ends."""
+        self.accepted()
+        stream = self.opened()
+        self.clock.advance(STREAM_TIMEOUT)
+        self.assertEqual(self.attempts(), 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        stream.cancel()
+        self.assertEqual(self.attempts(), 2)
+
+    def test_stream_ended_before_it_was_accepted(self) -> None:
+        """It is registered again as soon as that is known."""
+        self.begun()
+        self.opened().cancel()
+        self.assertEqual(self.attempts(), 1)
+        self.registration.attempts[0].callback(None)
+        self.assertEqual(self.attempts(), 2)
+
+    def test_name_removed(self) -> None:
+        """While the kubelet's stream is open, the name is made anew and that is all."""
+        self.accepted()
+        self.opened()
+        self.directory.socket_changed()
+        self.assertEqual(self.server.listens, [])
+        self.server.published = False
+        self.directory.socket_changed()
+        self.assertEqual((len(self.server.listens), self.attempts()), (1, 1))
+
+    def test_name_cannot_be_made_anew(self) -> None:
+        """Then it is a matter of an attempt, which is tried again and again."""
+        self.accepted()
+        self.opened()
+        self.server.published = False
+        self.directory.socket_changed()
+        self.server.listens[0].errback(OSError("disk full"))
+        self.assertEqual(self.attempts(), 2)
+
+    def test_name_removed_by_a_new_kubelet(self) -> None:
+        """Its own socket is news enough."""
+        self.accepted()
+        self.opened()
+        self.server.published = False
+        self.directory.socket_changed()
+        self.directory.kubelet_changed()
+        self.assertEqual(self.attempts(), 2)
+
+    def test_name_removed_without_a_stream(self) -> None:
+        """Nobody holds on to the old name: the resource is registered again."""
+        self.accepted()
+        self.server.published = False
+        self.directory.socket_changed()
+        self.assertEqual(self.attempts(), 2)
+
+    def test_waits_begin_again(self) -> None:
+        """After an event they are short, however often attempts have failed before."""
+        self.begun()
+        for event in (self.directory.socket_changed, self.directory.kubelet_changed):
+            self.fail(*[KubeletAbsent("none")] * 9)
+            self.registration.attempts[-1].callback(None)
+            self.server.published = False
+            event()
+            self.assertEqual(self.fail(KubeletAbsent("none")), [0.0])
+
+    def test_name_removed_that_counts(self) -> None:
+        """A kubelet that goes by names has let go of the plugin."""
+        self.accepted(by_name=True)
+        self.opened()
+        self.server.published = False
+        self.directory.socket_changed()
+        self.assertEqual((self.server.listens, self.attempts()), ([], 2))
+
+
+class FailureTests(RegistrarCase):
+    """Attempts that fail: when the next one comes, and what is said."""
+
+    def test_waits(self) -> None:
+        """They grow while a kubelet is missing, which an event will end; not so on a full disk."""
+        for error, most in (
+            (KubeletAbsent("none"), 5.0),
+            (RegistrationRefused(RESOURCE, "full"), 5.0),
+            (OSError(errno.ENOSPC, "No space left on device"), SOON),
+            (PermissionError(errno.EACCES, "Permission denied"), SOON),
+        ):
+            self.begun()
+            waits = self.fail(*[error] * 12)
+            self.assertEqual(waits[0], 0.0)
+            self.assertTrue(0.8 * most <= waits[-1] <= 1.2 * most, (error, waits))
+
+    def test_machine_that_is_well_again(self) -> None:
+        """After a registration that worked, the waits are those for a kubelet again."""
+        self.begun()
+        self.fail(OSError(errno.ENOSPC, "No space left on device"))
+        self.registration.attempts[-1].callback(None)
+        self.assertGreater(self.end_streams_after(*[STABLE - 0.5] * 12)[-1], 2 * SOON)
+
+    def test_said(self) -> None:
+        """Each kind of failure has its line; what concerns all resources has no resource in it."""
+        for error, line in (
+            (
+                OSError(errno.ENOSPC, "No space left on device", "/nonexistent/widget.sock"),
+                "once cannot register from /nonexistent: No space left on device; free space or "
+                "inodes there; trying again every second",
+            ),
+            (KubeletAbsent("waiting"), "absent waiting"),
+            (
+                Untrusted("/p", "mode 0777", "chmod it"),
+                "once /p cannot be trusted: mode 0777; chmod it",
+            ),
+            (
+                SocketTaken("/p/x.sock", 7, "process 7 is there"),
+                f"complain {RESOURCE}: /p/x.sock: process 7 is there",
+            ),
+            (
+                RegistrationRefused(RESOURCE, "full"),
+                f"complain registration of {RESOURCE}: full",
+            ),
+            (
+                PermissionError(errno.EACCES, "Permission denied"),
+                f"complain {RESOURCE}: [Errno 13] Permission denied",
+            ),
+            (CallFailed("UNKNOWN", "odd"), f"complain {RESOURCE}: UNKNOWN: odd"),
+        ):
+            self.begun()
+            self.registration.attempts[0].errback(error)
+            self.assertEqual(self.directory.news.lines, [line])
+            self.assertEqual(self.directory.news.under_way, 0)
+
+    def test_surprise(self) -> None:
+        """Anything else is an error of the framework's: it has its stack logged."""
+        self.begun()
+        self.fail(ZeroDivisionError("by zero"))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_said_once(self) -> None:
+        """The same is not said again before a registration works; a taken socket only once."""
+        full, closed = (RegistrationRefused(RESOURCE, reason) for reason in ("full", "closed"))
+        taken = [SocketTaken("/p/x.sock", pid, f"process {pid} is there") for pid in (7, 0)]
+        for errors, count in (
+            ((full, full), 1),
+            ((full, closed), 2),
+            ((full, closed, full), 3),
+            ((*taken, *taken), 1),
+            ((taken[0], full, taken[0]), 3),
+        ):
+            self.begun()
+            self.fail(*errors)
+            self.assertEqual(len(self.directory.news.lines), count, errors)
+            self.registration.attempts[-1].callback(None)
+            self.end_streams_after(STABLE)
+            del self.directory.news.lines[:]
+            self.directory.kubelet_changed()
+            self.fail(errors[-1])
+            self.assertEqual(len(self.directory.news.lines), 1, errors)
+
+
+class SocketRegistrationTests(SynchronousTestCase):
+    """What an attempt does before it calls the kubelet."""
+
+    def test_streams_stay_without_a_kubelet(self) -> None:
+        """Nothing is ended that a kubelet may still have, when there is none to register with."""
+        ended: list[bool] = []
+
+        def end_streams() -> Deferred[None]:
+            ended.append(True)
+            return succeed(None)
+
+        attempt, server = self.begin(f"{temporary_directory(self)}/kubelet.sock", end_streams)
+        self.assertNoResult(attempt)
+        server.listens[0].callback(None)
+        self.failureResultOf(attempt, KubeletAbsent)
+        self.assertEqual(ended, [])
+
+    def test_missing_directory(self) -> None:
+        """The plugin directory is made by the kubelet: without it there is none."""
+        attempt, server = self.begin("/nonexistent/kubelet.sock", lambda: succeed(None))
+        server.listens[0].errback(FileNotFoundError(2, "No such file or directory"))
+        failure = self.failureResultOf(attempt, KubeletAbsent)
+        self.assertIn("waiting for /nonexistent to appear", failure.getErrorMessage())
+
+    def begin(
+        self,
+        kubelet: str,
+        end_streams: Callable[[], Deferred[None]],
+        turns: DeferredSemaphore | None = None,
+    ) -> tuple[Deferred[None], FakeServer]:
+        """Begin an attempt, whose server does not listen yet."""
+        turns = turns or DeferredSemaphore(1)
+        registration = SocketRegistration(kubelet, RESOURCE, DevicePluginOptions, turns, Clock())
+        server = FakeServer()
+        registration.attach(server, end_streams, lambda: None, lambda: False)  # type: ignore[arg-type]
+        return Deferred.fromCoroutine(registration.register()), server
+
+    def test_turns(self) -> None:
+        """So many at once have their streams ended and call; a turn that is dropped is free."""
+        path = f"{temporary_directory(self)}/kubelet.sock"
+        with socket.socket(socket.AF_UNIX) as kubelet:
+            kubelet.bind(path)
+            kubelet.listen()
+            called: list[Deferred[None]] = []
+
+            def end_streams() -> Deferred[None]:
+                called.append(Deferred())
+                return called[-1]
+
+            turns = DeferredSemaphore(2)
+            attempts = []
+            for _ in range(4):
+                attempt, server = self.begin(path, end_streams, turns)
+                server.listens[0].callback(None)
+                attempts.append(attempt)
+            self.assertEqual(len(called), 2)
+            attempts[2].cancel()  # one that waits
+            self.failureResultOf(attempts[2], CancelledError)
+            self.assertEqual(len(called), 2)
+            attempts[0].cancel()  # one that has its turn
+            self.failureResultOf(attempts[0], CancelledError)
+            self.assertEqual(len(called), 3)
+            for attempt in (attempts[1], attempts[3]):
+                attempt.cancel()
+                self.failureResultOf(attempt, CancelledError)
+            self.assertEqual(turns.tokens, 2)

@@ -1,0 +1,223 @@
+"""Streams that follow one list."""
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp.errors import NoRoom
+from twistdp.kubelet.streams import MOST_STREAMS, ListStreams
+
+
+class Reader:
+    """Reads a stream when told to; `end` is what it ended with."""
+
+    def __init__(self, stream: Any) -> None:
+        self.got: list[bytes] = []
+        self.ended = False
+        self._stream = stream
+        self._pending: Deferred[Any] | None = None
+
+    def read(self) -> None:
+        """Ask for the next list; it may come later."""
+
+        async def following() -> None:
+            try:
+                self.got.append(await anext(self._stream))
+            except (StopAsyncIteration, CancelledError):
+                self.ended = True
+
+        self._pending = Deferred.fromCoroutine(following())
+
+    def cancel(self) -> None:
+        """The peer goes away while it waits."""
+        assert self._pending is not None
+        self._pending.cancel()
+
+
+class ListStreamsTests(SynchronousTestCase):
+    """Generations, the kubelet's own stream, and ends."""
+
+    def setUp(self) -> None:
+        """Streams of one list."""
+        self.clock = Clock()
+        self.lost = 0
+        self.streams = ListStreams(b"0", self.clock, self._lose)
+
+    def _lose(self) -> None:
+        self.lost += 1
+
+    def reader(self, caller: str = "") -> Reader:
+        """A stream that has got the first list."""
+        reader = Reader(self.streams.follow(caller))
+        reader.read()
+        return reader
+
+    def test_too_many(self) -> None:
+        """There is room for so many; one that ends makes room for another."""
+        first = self.reader("kubelet")
+        first.read()
+        for _ in range(MOST_STREAMS - 1):
+            self.reader().read()
+        following = self.streams.follow()
+        self.failureResultOf(Deferred.fromCoroutine(anext(following)), NoRoom)
+        first.cancel()
+        self.assertEqual(self.reader().got, [b"0"])
+
+    def test_sends_the_list_and_changes(self) -> None:
+        """The list comes at once, the next one when there is one."""
+        reader = self.reader()
+        reader.read()
+        self.assertEqual(reader.got, [b"0"])
+        self.streams.publish(b"1")
+        self.assertEqual(reader.got, [b"0", b"1"])
+
+    def test_a_slow_reader_gets_the_newest(self) -> None:
+        """Lists that nobody asked for are skipped, and another reader is not delayed."""
+        slow, fast = self.reader(), self.reader()
+        for value in (b"1", b"2", b"3"):
+            fast.read()
+            self.streams.publish(value)
+        slow.read()
+        self.assertEqual(fast.got, [b"0", b"1", b"2", b"3"])
+        self.assertEqual(slow.got, [b"0", b"3"])
+
+    def test_the_kubelets_stream_is_the_first(self) -> None:
+        """Its end is told; another one's end is not."""
+        first, second = self.reader(), self.reader()
+        self.assertTrue(self.streams.kubelets_open)
+        second.read()
+        second.cancel()
+        self.assertEqual(self.lost, 0)
+        first.read()
+        first.cancel()
+        self.assertEqual(self.lost, 1)
+        self.assertFalse(self.streams.kubelets_open)
+        self.assertTrue(self.streams.kubelets_over)
+        self.streams.end_generation(1.0)
+        self.assertFalse(self.streams.kubelets_over)
+
+    def end(self, reader: Reader) -> None:
+        """The peer goes away."""
+        reader.read()
+        reader.cancel()
+
+    def test_the_kubelet_asks_first(self) -> None:
+        """Somebody's stream that is older than the kubelet's, or comes in between, is not its."""
+        older = self.reader("somebody")
+        self.streams.asked("kubelet")
+        self.assertFalse(self.streams.kubelets_open)
+        between = self.reader("somebody")
+        self.assertFalse(self.streams.kubelets_open)
+        kubelets, later = self.reader("kubelet"), self.reader("kubelet")
+        self.assertTrue(self.streams.kubelets_open)
+        for reader in (older, between, later):
+            self.end(reader)
+        self.assertEqual(self.lost, 0)
+        self.assertFalse(self.streams.kubelets_over)
+        self.end(kubelets)
+        self.assertEqual(self.lost, 1)
+        self.assertTrue(self.streams.kubelets_over)
+
+    def test_somebody_who_was_taken_for_the_kubelet(self) -> None:
+        """When a kubelet asks at last, an end that came before means nothing."""
+        self.end(self.reader("somebody"))
+        self.assertTrue(self.streams.kubelets_over)
+        self.streams.asked("kubelet")
+        self.assertFalse(self.streams.kubelets_over)
+
+    def test_a_kubelet_that_asks_later(self) -> None:
+        """Its stream counts, also when it is older than the question."""
+        kubelets = self.reader("kubelet")
+        self.streams.asked("kubelet")
+        self.assertTrue(self.streams.kubelets_open)
+        self.end(kubelets)
+        self.assertEqual(self.lost, 1)
+
+    def test_two_connections_of_a_kubelet(self) -> None:
+        """Where a registration was given up that the kubelet goes on with, both streams count."""
+        self.streams.asked("kubelet")
+        self.streams.end_generation(1.0)
+        self.streams.asked("kubelet")
+        for reader in [self.reader("kubelet"), self.reader("kubelet")]:
+            self.end(reader)
+        self.assertEqual(self.lost, 2)
+
+    def test_missing(self) -> None:
+        """A kubelet that dialled twice and came once may have lost what counts; others do not."""
+        open_: list[Reader] = []
+        self.assertTrue(self.streams.kubelets_missing)
+        self.streams.asked("kubelet")
+        self.streams.asked("somebody")
+        self.assertTrue(self.streams.kubelets_missing)
+        open_.append(self.reader("kubelet"))
+        self.assertFalse(self.streams.kubelets_missing)
+        self.streams.end_generation(1.0)
+        self.streams.asked("kubelet")
+        self.streams.asked("kubelet")
+        open_.append(self.reader("kubelet"))
+        self.assertTrue(self.streams.kubelets_missing)
+        open_.append(self.reader("kubelet"))
+        self.assertFalse(self.streams.kubelets_missing)
+
+    def test_settled(self) -> None:
+        """A stream that a kubelet has asked for in vain is not waited for for ever."""
+        self.streams.asked("kubelet")
+        self.streams.settled()
+        self.end(self.reader("kubelet"))
+        self.assertEqual(self.lost, 0)
+
+    def test_a_new_generation_ends_the_old_streams(self) -> None:
+        """Old streams end without being told as lost; the Deferred fires when they have."""
+        readers = [self.reader(), self.reader()]
+        for reader in readers:
+            reader.read()
+        gone = self.streams.end_generation(1.0)
+        self.assertTrue(all(reader.ended for reader in readers))
+        self.successResultOf(gone)
+        self.assertEqual(self.lost, 0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        new = self.reader()
+        self.assertEqual(new.got, [b"0"])
+        self.assertTrue(self.streams.kubelets_open)
+
+    def test_a_stuck_stream_is_not_waited_for_long(self) -> None:
+        """One whose list is not taken delays its own generation's end only, and not for long."""
+        stuck = self.reader()  # never asks for more: it is stuck in a send
+        gone = self.streams.end_generation(0.05)
+        self.assertNoResult(gone)
+        self.clock.advance(0.05)
+        self.assertIsNone(self.successResultOf(gone))
+        self.successResultOf(self.streams.end_generation(0.05))
+        self.assertFalse(stuck.ended)
+
+    def test_finish_sends_the_newest_first(self) -> None:
+        """A stream gets the last list and then ends; nothing is told as lost."""
+        reader = self.reader()
+        reader.read()
+        self.streams.publish(b"last")
+        gone = self.streams.finish(1.0)
+        self.assertNoResult(gone)
+        reader.read()
+        self.assertEqual(reader.got, [b"0", b"last"])
+        self.assertTrue(reader.ended)
+        self.successResultOf(gone)
+        self.assertEqual(self.lost, 0)
+
+    def test_finish_sends_the_newest_to_a_slow_stream(self) -> None:
+        """One that asks only when there will be no more lists still gets the last of them."""
+        slow = self.reader()
+        self.streams.publish(b"last")
+        gone = self.streams.finish(1.0)
+        slow.read()
+        self.assertEqual(slow.got, [b"0", b"last"])
+        self.assertFalse(slow.ended)
+        self.assertNoResult(gone)
+        slow.read()
+        self.assertTrue(slow.ended)
+        self.successResultOf(gone)
+
+    def test_finish_without_streams(self) -> None:
+        """Nothing is waited for where nobody is connected."""
+        self.successResultOf(self.streams.finish(1.0))

@@ -1,0 +1,168 @@
+"""Tests for `twistdp.resource.vanished`."""
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceInfo, Devices, DeviceSpec
+from twistdp.resource.vanished import REASON, Departures
+
+GRACE = 5.0
+
+
+def devices(*ids: str) -> Devices:
+    """Healthy devices."""
+    return {id_: DeviceInfo(HEALTHY, [DeviceSpec(f"/dev/{id_}", f"/dev/{id_}")]) for id_ in ids}
+
+
+class DeparturesTests(SynchronousTestCase):
+    """What is listed while a scanner's findings change, as a resource lists it."""
+
+    def use(self, grace: float, *ids: str) -> None:
+        """Begin with these devices."""
+        self.clock = Clock()
+        self.departures = Departures(grace, self.clock, self.refresh)
+        self.found = self.listed = devices(*ids)
+        self.handed_out: set[str] = set()
+        self.refreshes = 0
+
+    def refresh(self) -> None:
+        """List what there is, after what was listed before."""
+        self.listed = self.departures.apply(self.listed, self.found, self.handed_out)
+        self.refreshes += 1
+
+    def find(self, *ids: str) -> None:
+        """The scanner finds just these."""
+        self.found = devices(*ids)
+        self.refresh()
+
+    def states(self) -> dict[str, str]:
+        """What is listed: ids and states."""
+        return {id_: info.state for id_, info in self.listed.items()}
+
+    def test_no_grace(self) -> None:
+        """With a grace of 0 a device that was handed out is dropped at once, without a timer."""
+        self.use(0.0, "a", "b")
+        self.handed_out.add("a")
+        self.find("b")
+        self.assertEqual(self.states(), {"b": HEALTHY})
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertFalse(self.departures)
+
+    def test_short_grace(self) -> None:
+        """A grace of less than a second is one too."""
+        self.use(0.5, "a")
+        self.handed_out.add("a")
+        self.find()
+        self.assertEqual(self.states(), {"a": UNHEALTHY})
+        self.clock.advance(0.5)
+        self.assertEqual(self.states(), {})
+
+    def test_handed_out(self) -> None:
+        """A device that was handed out is listed, unhealthy, for the grace and then dropped."""
+        self.use(GRACE, "a", "b")
+        before = self.listed["a"]
+        self.handed_out.add("a")
+        self.find("b")
+        self.assertEqual(self.states(), {"a": UNHEALTHY, "b": HEALTHY})
+        self.assertEqual(self.listed["a"].reason, REASON)
+        self.assertEqual(self.listed["a"].nodes, before.nodes)
+        self.assertTrue(self.departures)
+        self.clock.advance(GRACE - 0.5)
+        self.assertEqual(self.refreshes, 1)
+        self.clock.advance(0.5)
+        self.assertEqual(self.refreshes, 2)
+        self.assertEqual(self.states(), {"b": HEALTHY})
+        self.assertFalse(self.departures)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_the_last_one(self) -> None:
+        """When the only device leaves, nothing is listed after the grace."""
+        self.use(GRACE, "a")
+        self.handed_out.add("a")
+        self.find()
+        self.assertEqual(self.states(), {"a": UNHEALTHY})
+        self.clock.advance(GRACE)
+        self.assertEqual(self.states(), {})
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_not_handed_out(self) -> None:
+        """A device that no container was given is dropped at once."""
+        self.use(GRACE, "a", "b", "c")
+        self.handed_out.add("a")
+        self.find("b")
+        self.assertEqual(self.states(), {"a": UNHEALTHY, "b": HEALTHY})
+        self.find()
+        self.assertEqual(self.states(), {"a": UNHEALTHY})
+
+    def test_handed_out_but_never_listed(self) -> None:
+        """An id that was not listed before is not invented."""
+        self.use(GRACE, "a")
+        self.handed_out.update({"a", "z"})
+        self.find("a")
+        self.assertEqual(self.states(), {"a": HEALTHY})
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_comes_back(self) -> None:
+        """A device that comes back within the grace is as it was found, and its timer is gone."""
+        self.use(GRACE, "a", "b")
+        self.handed_out.add("a")
+        self.find("b")
+        self.clock.advance(GRACE - 1)
+        self.find("a", "b")
+        self.assertEqual(self.listed, devices("a", "b"))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertFalse(self.departures)
+
+    def test_leaves_twice(self) -> None:
+        """Each time that a device vanishes it has the whole grace."""
+        self.use(GRACE, "a", "b")
+        self.handed_out.add("a")
+        for _ in range(3):
+            self.find("b")
+            self.clock.advance(GRACE - 1)
+            self.assertEqual(self.states(), {"a": UNHEALTHY, "b": HEALTHY})
+            self.find("a", "b")
+        self.find("b")
+        self.clock.advance(GRACE)
+        self.assertEqual(self.states(), {"b": HEALTHY})
+        self.find("a", "b")
+        self.assertEqual(self.states(), {"a": HEALTHY, "b": HEALTHY})
+        self.find("b")
+        self.assertEqual(self.states(), {"a": UNHEALTHY, "b": HEALTHY})
+
+    def test_other_changes_meanwhile(self) -> None:
+        """Changes of other devices neither end nor prolong a grace."""
+        self.use(GRACE, "a", "b")
+        self.handed_out.add("a")
+        self.find("b")
+        self.clock.advance(GRACE - 1)
+        self.find("b", "c")
+        self.assertEqual(self.states(), {"a": UNHEALTHY, "b": HEALTHY, "c": HEALTHY})
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.clock.advance(1)
+        self.assertEqual(self.states(), {"b": HEALTHY, "c": HEALTHY})
+
+    def test_each_its_own_grace(self) -> None:
+        """Devices that vanish one after the other are dropped one after the other."""
+        self.use(GRACE, "a", "b", "c")
+        self.handed_out.update("ab")
+        self.find("b", "c")
+        self.clock.advance(2)
+        self.find("c")
+        self.assertEqual(self.states(), {"a": UNHEALTHY, "b": UNHEALTHY, "c": HEALTHY})
+        self.clock.advance(GRACE - 2)
+        self.assertEqual(self.states(), {"b": UNHEALTHY, "c": HEALTHY})
+        self.clock.advance(2)
+        self.assertEqual(self.states(), {"c": HEALTHY})
+
+    def test_stop(self) -> None:
+        """Stopping leaves no delayed calls and tells nobody; twice does no harm."""
+        self.use(GRACE, "a", "b")
+        self.handed_out.update("ab")
+        self.find()
+        self.assertEqual(len(self.clock.getDelayedCalls()), 2)
+        self.departures.stop()
+        self.departures.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertFalse(self.departures)
+        self.assertEqual(self.refreshes, 1)

@@ -1,0 +1,64 @@
+"""Tests for `twistdp.scan.faults`."""
+
+from typing import Any
+
+from twisted.logger import LogEvent, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.model.test_devices import GOOD, tree_of, with_node
+from twistdp.model.acceptance import NOTHING, Accepted, accept
+from twistdp.scan.faults import EXAMPLES, MOST_LINES, report_faults
+
+
+class ReportTests(SynchronousTestCase):
+    """Tests for `report_faults`."""
+
+    def told(self, before: Accepted, after: Accepted) -> list[str]:
+        """The log's lines."""
+        with capturedLogs() as events:
+            report_faults(before, after, "acme:Scanner")
+        self.assertTrue(all(map(self._is_error, events)))
+        return [formatEvent(event) for event in events]
+
+    def _is_error(self, event: LogEvent) -> bool:
+        return bool(event["log_level"].name == "error")
+
+    def bad(self, count: int) -> list[tuple[Any, Any, Any]]:
+        """So many devices that are left out."""
+        return [("x", f"bad id {number}", GOOD) for number in range(count)]
+
+    def test_few(self) -> None:
+        """A few are a line each, once."""
+        after = accept(tree_of(("-", "a", GOOD), *self.bad(MOST_LINES - 1)))
+        lines = self.told(NOTHING, after)
+        self.assertEqual(len(lines), MOST_LINES)
+        self.assertIn("scanner acme:Scanner: left out '-': resource '-'", lines[0])
+        self.assertIn("left out x, device 'bad id 0': device id 'bad id 0': it must", lines[1])
+        self.assertEqual(self.told(after, after), [])
+
+    def test_many(self) -> None:
+        """Thousands are one line with a count and a few examples, and so is what is new of them."""
+        first = accept(tree_of(*self.bad(5000)))
+        (line,) = self.told(NOTHING, first)
+        self.assertIn("left out 5000 devices and types, such as x, device 'bad id 0': ", line)
+        self.assertEqual(line.count(", device "), EXAMPLES)
+        self.assertLess(len(line), 1000)
+        second = accept(tree_of(*self.bad(5007)))
+        (line,) = self.told(first, second)
+        self.assertIn("left out 7 devices", line)
+        self.assertEqual(self.told(second, second), [])
+
+    def test_same_id_twice(self) -> None:
+        """An id that a tree had twice, differently, is named, once."""
+        after = accept(tree_of(("x", "a", GOOD), ("x", "b", GOOD), ("x", "a", with_node())))
+        self.assertEqual(after.resources["x"]["a"], with_node())
+        (line,) = self.told(NOTHING, after)
+        self.assertIn("found 'x', device 'a' more than once, each time different; the last", line)
+        self.assertEqual(self.told(after, after), [])
+
+    def test_many_ids_twice(self) -> None:
+        """Thousands of them are one line as well."""
+        once = [("x", f"{number:04}", GOOD) for number in range(5000)]
+        twice = [(kind, id_, with_node()) for kind, id_, _ in once]
+        (line,) = self.told(NOTHING, accept(tree_of(*once, *twice)))
+        self.assertIn("device '0000'; 'x', device '0001'; 'x', device '0002'; and 4997 more", line)

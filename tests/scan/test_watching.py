@@ -1,0 +1,937 @@
+"""Tests for twistdp.scan.watching."""
+
+import errno
+import os
+import threading
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
+
+from tests.support.helpers import Recorder, temporary_directory
+from twistdp.errors import BadTree
+from twistdp.inotify.descriptor import ATTRIBUTES, CONTENTS, ENTRIES
+from twistdp.inotify.watches import Changes, Inotify
+from twistdp.model.contract import name_of
+from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceTree
+from twistdp.model.interfaces import INotifier
+from twistdp.scan.watching import MOST_CHANGES, Discovery, WatchingScanner
+
+
+class FakeWatch:
+    """A watch whose events are the test's."""
+
+    def __init__(self, path: str, callback: Callable[[Changes], None], mask: int) -> None:
+        self.path = path
+        self.mask = mask
+        self.report = callback
+        self.stopped = False
+        self.polled = False
+
+    def stop(self) -> None:
+        """Note it."""
+        self.stopped = True
+
+
+class FakeInotify:
+    """Keeps all watches ever made, in a diary shared with the scanner."""
+
+    def __init__(self, diary: list[Any]) -> None:
+        self.made: list[FakeWatch] = []
+        self._diary = diary
+
+    def watch(
+        self, path: str, callback: Callable[[Changes], None], mask: int = ENTRIES | ATTRIBUTES
+    ) -> FakeWatch:
+        """Make a watch."""
+        self._diary.append(("watch", path))
+        watch = FakeWatch(path, callback, mask)
+        self.made.append(watch)
+        return watch
+
+    def live(self) -> dict[str, FakeWatch]:
+        """The watches that are not stopped, by path."""
+        live = [watch for watch in self.made if not watch.stopped]
+        paths = {watch.path: watch for watch in live}
+        assert len(paths) == len(live), "a path is watched twice"
+        return paths
+
+
+class FakeWorker:
+    """A thread whose calls return when the test says so."""
+
+    def __init__(self, inotify: FakeInotify) -> None:
+        self.calls: list[tuple[Callable[[], Any], Deferred[Any]]] = []
+        self.watched: list[list[str]] = []
+        self._inotify = inotify
+        self.stopped = False
+
+    def call(self, function: Callable[[], Any]) -> Deferred[Any]:
+        """Begin a call."""
+        assert not self.calls, "two calls at once"
+        self.watched.append(sorted(self._inotify.live()))
+        done: Deferred[Any] = Deferred()
+        self.calls.append((function, done))
+        return done
+
+    def run(self) -> None:
+        """Let the call under way return."""
+        function, done = self.calls.pop()
+        try:
+            outcome = function()
+        except BaseException:
+            outcome = Failure()
+        if not self.stopped:
+            done.callback(outcome)
+
+    def stack(self) -> str:
+        """Where the thread pretends to be."""
+        return 'File "driver.py", line 7, in ask_the_card\n'
+
+    def stop(self) -> None:
+        """Drop all outcomes from now on."""
+        self.stopped = True
+
+
+class FakeScanner(WatchingScanner):
+    """Gives what the test has put on `results`, the last of it for ever."""
+
+    def __init__(self, diary: list[Any], *results: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self.diary = diary
+        self.results = list(results)
+
+    def discover(self) -> Any:
+        """Give the next result."""
+        self.diary.append("discover")
+        return self.result()
+
+    def follow(self, changed: Collection[str]) -> Any:
+        """Give the next result."""
+        self.diary.append(("follow", sorted(changed)))
+        return self.result()
+
+    def result(self) -> Any:
+        """The next result, raised if it is an exception."""
+        result = self.results.pop(0) if len(self.results) > 1 else self.results[0]
+        if isinstance(result, BaseException):
+            raise type(result)(*result.args)  # anew, with a stack of its own
+        return result
+
+
+@implementer(INotifier)
+class FakeNotifier:
+    """Keeps all trees."""
+
+    def __init__(self) -> None:
+        self.trees: list[DeviceTree] = []
+
+    def notify(self, tree: DeviceTree) -> None:
+        """Keep the tree."""
+        self.trees.append(tree)
+
+
+def tree_of(*ids: str) -> DeviceTree:
+    """A tree with these devices."""
+    tree = DeviceTree()
+    for id_ in ids:
+        tree.add_device("yellow", id_, DeviceInfo(state=HEALTHY))
+    return tree
+
+
+NAME = "tests.scan.test_watching:FakeScanner"
+
+
+class DiscoveryCase(SynchronousTestCase):
+    """A Discovery of fakes."""
+
+    def start(self, *results: Any, **options: Any) -> None:
+        """Start a Discovery; its first scan has begun and not returned."""
+        self.clock = Clock()
+        self.diary: list[Any] = []
+        self.inotify = FakeInotify(self.diary)
+        self.notifier = FakeNotifier()
+        self.worker = FakeWorker(self.inotify)
+        options.setdefault("paths", ["/a"])
+        self.scanner = FakeScanner(self.diary, *(results or [tree_of("one")]), **options)
+        self.discovery = Discovery(
+            self.scanner,
+            self.notifier,
+            reactor=self.clock,
+            inotify=self.inotify,  # type: ignore[arg-type]
+            scan_timeout=30.0,
+        )
+        self.discovery._worker = self.worker  # type: ignore[assignment]
+        self.addCleanup(self.stop)
+        self.discovery.startService()
+
+    def stop(self) -> None:
+        """Stop; whatever the test did, nothing is left."""
+        if self.discovery.running:
+            self.discovery.stopService()
+        self.assertFalse(self.discovery.running)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.inotify.live(), {})
+        self.assertTrue(self.worker.stopped)
+
+    def start_again(self) -> None:
+        """Stop, and start once more; what the thread was doing is of no interest."""
+        self.stop()
+        self.worker.calls.clear()
+        self.worker.stopped = False
+        self.diary.clear()
+        self.discovery.startService()
+
+    def started(self, *results: Any, **options: Any) -> None:
+        """Start a Discovery and let its first scan return, and all that comes of it."""
+        self.start(*results, **options)
+        self.worker.run()
+        self.diary.clear()
+
+    def event(self, *changed: str, path: str = "/a") -> None:
+        """Something of `changed`, or anything, changed at the watched `path`."""
+        self.clock.advance(1.0)
+        self.inotify.live()[path].report(frozenset(changed) or None)
+
+    def delays(self) -> list[float]:
+        """In how many seconds timers are due."""
+        now = self.clock.seconds()
+        return sorted(round(call.getTime() - now, 6) for call in self.clock.getDelayedCalls())
+
+
+class ScanTests(DiscoveryCase):
+    """Tests for when a scanner is called, and with what."""
+
+    def test_first_scan(self) -> None:
+        """The watches are armed, then everything is discovered, at the start."""
+        self.start(paths=["/a", "/b"])
+        self.assertEqual(self.worker.watched, [["/a", "/b"]])
+        self.assertEqual(self.diary, [("watch", "/a"), ("watch", "/b")])
+        self.worker.run()
+        self.assertEqual(self.diary, [("watch", "/a"), ("watch", "/b"), "discover"])
+        self.assertEqual(self.notifier.trees, [tree_of("one")])
+        self.assertEqual(self.worker.calls, [])
+
+    def test_masks(self) -> None:
+        """Writing to files is watched unless the scanner says no."""
+        self.start()
+        self.assertEqual(self.inotify.live()["/a"].mask, ENTRIES | ATTRIBUTES | CONTENTS)
+        self.stop()
+        self.start(contents=False)
+        self.assertEqual(self.inotify.live()["/a"].mask, ENTRIES | ATTRIBUTES)
+
+    def test_event(self) -> None:
+        """An isolated event is followed at once, with the paths that changed."""
+        self.started(tree_of("one"), tree_of("two"))
+        self.event("/a/x", "/a/y")
+        self.worker.run()
+        self.assertEqual(self.diary, [("follow", ["/a/x", "/a/y"])])
+        self.assertEqual(self.notifier.trees[-1], tree_of("two"))
+
+    def test_paths_are_told_once(self) -> None:
+        """A scan is told what changed since the one before, not what that was told."""
+        self.started()
+        for path in ("/a/x", "/a/y"):
+            self.event(path)
+            self.worker.run()
+        self.assertEqual(self.diary, [("follow", ["/a/x"]), ("follow", ["/a/y"])])
+
+    def test_very_many_changes(self) -> None:
+        """Of more paths than are worth their memory it is only kept that something changed."""
+        self.started()
+        self.event("/a/before")
+        for number in range(MOST_CHANGES):
+            self.inotify.live()["/a"].report(frozenset([f"/a/{number}"]))
+        self.assertEqual(len(self.discovery._changes), MOST_CHANGES)
+        for number in range(10 * MOST_CHANGES):
+            self.inotify.live()["/a"].report(frozenset([f"/a/more{number}"]))
+        self.assertEqual(len(self.discovery._changes), 0)
+        self.worker.run()
+        self.clock.advance(1.0)
+        self.worker.run()
+        self.assertEqual(self.diary, [("follow", ["/a/before"]), "discover"])
+
+    def test_anything_may_have_changed(self) -> None:
+        """When anything may have changed, everything is discovered."""
+        self.started()
+        self.event()
+        self.worker.run()
+        self.assertEqual(self.diary, ["discover"])
+
+    def test_anything_outweighs_paths(self) -> None:
+        """Of a None and paths together comes a discovery, in either order."""
+        for first, second in [((), ("/a/x",)), (("/a/x",), ())]:
+            self.started()
+            self.event("/a/before")
+            self.event(*first)
+            self.event(*second)
+            self.worker.run()
+            self.clock.advance(1.0)
+            self.worker.run()
+            self.assertEqual(self.diary, [("follow", ["/a/before"]), "discover"])
+            self.stop()
+
+    def test_events_during_a_scan(self) -> None:
+        """Events during a scan lead to one more scan, which is told them all."""
+        self.started()
+        self.event("/a/x")
+        self.event("/a/y")
+        self.event("/a/z")
+        self.worker.run()
+        self.clock.advance(1.0)
+        self.worker.run()
+        self.clock.advance(1.0)
+        self.assertEqual(self.worker.calls, [])
+        self.assertEqual(self.diary, [("follow", ["/a/x"]), ("follow", ["/a/y", "/a/z"])])
+
+    def test_event_during_the_first_scan(self) -> None:
+        """An event while the first scan runs is not lost."""
+        self.start()
+        self.event("/a/x")
+        self.worker.run()
+        self.clock.advance(1.0)
+        self.worker.run()
+        self.assertEqual(self.diary, [("watch", "/a"), "discover", ("follow", ["/a/x"])])
+
+    def test_storm(self) -> None:
+        """Events close to each other are followed by few scans, and none is lost."""
+        self.started()
+        self.clock.advance(1.0)
+        watch = self.inotify.live()["/a"]
+        for number in range(1000):
+            watch.report(frozenset([f"/a/{number}"]))
+            if self.worker.calls:
+                self.worker.run()
+            self.clock.advance(0.001)
+        self.clock.advance(1.0)
+        self.worker.run()
+        told = [path for _, paths in self.diary for path in paths]
+        self.assertEqual(sorted(told), sorted(f"/a/{number}" for number in range(1000)))
+        self.assertLess(len(self.diary), 30)
+
+    def test_default_follow_discovers(self) -> None:
+        """A scanner that does not define follow() discovers everything instead."""
+
+        class Simple(WatchingScanner):
+            def discover(self) -> DeviceTree:
+                return tree_of("simple")
+
+        self.assertEqual(Simple().follow(["/a/x"]), tree_of("simple"))
+
+    def test_scanner_without_discover(self) -> None:
+        """A scanner that forgot discover() is told so by name."""
+        error = self.assertRaises(NotImplementedError, WatchingScanner().discover)
+        self.assertIn("twistdp.scan.watching:WatchingScanner", str(error))
+        self.assertIn("discover()", str(error))
+
+
+class FailureTests(DiscoveryCase):
+    """Tests for scans that fail."""
+
+    def failures(self, events: Sequence[Any]) -> list[Any]:
+        """The logged failures of scans."""
+        return [event for event in events if "log_failure" in event]
+
+    def test_failure_is_logged(self) -> None:
+        """A scan that raises is logged with its stack and the scanner's name, and that is all."""
+        self.started(tree_of("one"), ZeroDivisionError("by zero"))
+        with capturedLogs() as events:
+            self.event("/a/x")
+            self.worker.run()
+        (event,) = self.failures(events)
+        self.assertEqual(event["scanner"], NAME)
+        self.assertIn(NAME, formatEvent(event))
+        self.assertIn("in result", event["log_failure"].getTraceback())
+        self.assertEqual(self.notifier.trees, [tree_of("one")])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_back_off(self) -> None:
+        """A scan that fails is tried again after delays that grow to a limit, with all of it."""
+        self.start(ZeroDivisionError("by zero"))
+        self.diary.clear()
+        delays = []
+        for _ in range(10):
+            self.worker.run()
+            (delay,) = self.delays()
+            delays.append(delay)
+            self.clock.advance(delay - 0.01)
+            self.assertEqual(self.worker.calls, [])
+            self.clock.advance(0.02)
+        for delay, expected in zip(delays, [0.5, 1, 2, 4, 8, 16, 30, 30, 30, 30], strict=True):
+            self.assertTrue(0.79 * expected < delay < 1.21 * expected, delays)
+        self.assertEqual(set(self.diary), {"discover"})
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_goes_on(self) -> None:
+        """The stack comes once, a line when it is another failure, and one when it is over."""
+        first, other, good = ZeroDivisionError("by zero"), OSError("lamp busy"), tree_of("one")
+        self.start(first, first, other, other, first, good, first, good)
+        said = []
+        with capturedLogs() as events:
+            for _ in range(8):
+                self.worker.run()
+                self.event("/a/x")
+                self.clock.advance(1.0)
+                said.append([formatEvent(event) for event in events])
+                stacks = ["log_failure" in event for event in events]
+                self.assertEqual(stacks, [True] if len(said) == 1 else [False] * len(events))
+                events.clear()
+        lines = ["".join(texts).partition(": the scan ")[2].partition(", ")[0] for texts in said]
+        again = "failed with ZeroDivisionError: by zero"
+        self.assertEqual(
+            lines,
+            [
+                *("failed", "", "failed with OSError: lamp busy", "", again, "works again"),
+                *(again, "works again"),
+            ],
+        )
+        self.assertIn("works again, after 5 that failed", said[5][0])
+        self.assertIn("test_watching.py:", said[2][0])
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_success_resets_the_back_off(self) -> None:
+        """After a scan that went well, the next failure is tried again soon."""
+        error = ZeroDivisionError("by zero")
+        self.start(error, error, error, tree_of("one"), error)
+        for _ in range(3):
+            self.worker.run()
+            self.clock.advance(self.delays()[0] + 0.001)
+        self.worker.run()
+        self.assertEqual(self.notifier.trees, [tree_of("one")])
+        self.event("/a/x")
+        self.worker.run()
+        self.assertLess(self.delays()[0], 0.7)
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_retry_discovers_everything(self) -> None:
+        """What a failed scan was told is not lost: the next one looks at everything."""
+        self.started(tree_of("one"), ZeroDivisionError("by zero"), tree_of("two"))
+        self.event("/a/x")
+        self.worker.run()
+        self.clock.advance(0.7)
+        self.worker.run()
+        self.assertEqual(self.diary, [("follow", ["/a/x"]), "discover"])
+        self.assertEqual(self.notifier.trees[-1], tree_of("two"))
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def failing(self) -> None:
+        """Start and fail until the back-off is long."""
+        self.start(ZeroDivisionError("by zero"))
+        for _ in range(6):
+            self.worker.run()
+            self.clock.advance(self.delays()[0] + 0.001)
+        self.worker.run()
+        self.assertGreater(self.delays()[0], 20.0)
+        self.flushLoggedErrors(ZeroDivisionError)
+        self.diary.clear()
+
+    def test_event_brings_the_retry_forward(self) -> None:
+        """An event, which may have mended the cause, brings the next try forward to 1 s."""
+        self.failing()
+        self.event("/a/x")
+        self.assertEqual(self.delays(), [1.0])
+        self.clock.advance(1.0)
+        self.worker.run()
+        self.assertEqual(self.diary, ["discover"])
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_event_during_the_scan_brings_the_retry_forward(self) -> None:
+        """So does one that comes while a scan fails, having looked before it came."""
+        self.failing()
+        self.clock.advance(self.delays()[0])
+        self.event("/a/x")
+        self.worker.run()
+        self.assertEqual(self.delays(), [1.0])
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_storm_does_not_fill_the_log(self) -> None:
+        """Events neither bring a near retry nearer nor put it off."""
+        self.failing()
+        self.event("/a/x")
+        watch = self.inotify.live()["/a"]
+        for _ in range(9):
+            self.clock.advance(0.1)
+            watch.report(frozenset(["/a/x"]))
+        self.assertEqual(self.worker.calls, [])
+        self.assertAlmostEqual(self.delays()[-1], 0.1)
+        self.clock.advance(0.11)
+        self.assertEqual(len(self.worker.calls), 1)
+
+    def test_event_during_a_scan_that_fails(self) -> None:
+        """An event during a scan that fails leads to no scan beside the retry."""
+        self.started(tree_of("one"), ZeroDivisionError("by zero"), tree_of("two"))
+        self.event("/a/x")
+        self.event("/a/y")
+        self.worker.run()
+        self.assertEqual(self.worker.calls, [])
+        self.clock.advance(0.7)
+        self.worker.run()
+        self.clock.advance(2.0)
+        self.assertEqual(self.diary, [("follow", ["/a/x"]), "discover"])
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_something_has_run_out(self) -> None:
+        """What has run out is said once, with its remedy and no stack, and soon tried again."""
+        full = OSError(errno.EMFILE, "Too many open files")
+        with capturedLogs() as events:
+            self.started(tree_of("one"), full, full, full, tree_of("two"), full)
+            self.event("/a/x")
+            for _ in range(3):
+                self.worker.run()
+                self.assertEqual(self.delays()[0], 1.0)
+                self.clock.advance(1.0)
+            self.worker.run()
+            self.assertEqual(self.notifier.trees[-1], tree_of("two"))
+            event, _ = events
+            self.assertIn("Too many open files", formatEvent(event))
+            self.assertIn("LimitNOFILE", formatEvent(event))
+            self.assertNotIn("log_failure", event)
+            self.event("/a/x")
+            self.worker.run()
+        self.assertEqual(len(events), 3)
+        self.assertIn("the scan works again, after 3", formatEvent(events[1]))
+
+    def test_nonsense(self) -> None:
+        """A value that is no DeviceTree counts as a failure that says so."""
+        values: list[Any] = [None, {"yellow": {}}, [], "yellow"]
+        for nonsense in values:
+            self.started(tree_of("one"), nonsense)
+            self.event("/a/x")
+            self.worker.run()
+            (failure,) = self.flushLoggedErrors(BadTree)
+            self.assertIn("twistdp.DeviceTree", failure.getErrorMessage())
+            kind = "None" if nonsense is None else type(nonsense).__name__
+            self.assertIn(kind, failure.getErrorMessage())
+            self.assertEqual(self.notifier.trees, [tree_of("one")])
+            self.assertLess(self.delays()[0], 0.7)
+            self.stop()
+
+    def test_exceptions_that_end_processes(self) -> None:
+        """A scanner that calls exit() fails like any other."""
+        self.started(tree_of("one"), SystemExit(1), tree_of("two"))
+        self.event("/a/x")
+        self.worker.run()
+        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+        self.clock.advance(0.7)
+        self.worker.run()
+        self.assertEqual(self.notifier.trees[-1], tree_of("two"))
+
+    def test_bad_attributes(self) -> None:
+        """An attribute that a scan has spoilt is logged once; the last good value stays."""
+        for name, value in [("paths", 17), ("rescan_interval", "often"), ("contents", "no")]:
+            self.start()
+            setattr(self.scanner, name, value)
+            with capturedLogs() as events:
+                for _ in range(3):
+                    self.worker.run()
+                    self.assertEqual(self.delays(), [60.0])
+                    self.assertEqual(list(self.inotify.live()), ["/a"])
+                    self.event()
+                self.worker.run()
+            (event,) = events
+            self.assertEqual((event["scanner"], event["attribute"]), (NAME, name))
+            self.assertIn(name, event["reason"])
+            self.stop()
+
+    def test_property_that_raises(self) -> None:
+        """What a property raises is logged once, and it is read again after the next scan."""
+        self.start()
+        broken = [True]
+
+        def paths(_: object) -> list[str]:
+            return [{}["hub"]] if broken else ["/b"]
+
+        self.patch(FakeScanner, "paths", property(paths, lambda *_: None))
+        del self.scanner.__dict__["paths"]
+        with capturedLogs() as events:
+            for _ in range(3):
+                self.worker.run()
+                self.event()
+        (event,) = events
+        self.assertIn("KeyError", event["reason"])
+        broken.clear()
+        self.worker.run()
+        self.assertEqual(list(self.inotify.live()), ["/b"])
+
+    def test_properties_that_never_work(self) -> None:
+        """Where nothing could be read so far, it is as if nothing were said."""
+        broken = property(lambda _: {}["hub"], lambda *_: None)
+        for name in ("rescan_interval", "contents"):
+            self.patch(FakeScanner, name, broken)
+        with capturedLogs():
+            self.started()
+        self.assertEqual(self.inotify.live()["/a"].mask, ENTRIES | ATTRIBUTES | CONTENTS)
+        self.assertEqual(self.delays(), [60.0])
+
+    def test_constructor_that_is_not_called(self) -> None:
+        """What a class says of its attributes is what its constructor says."""
+        scanner = WatchingScanner()
+        self.assertEqual(WatchingScanner.rescan_interval, scanner.rescan_interval)
+        self.assertEqual(WatchingScanner.contents, scanner.contents)
+
+    def test_contents_may_change(self) -> None:
+        """A scanner that cares for contents no more is not woken by them any more."""
+        self.start()
+        self.scanner.contents = False
+        self.worker.run()
+        self.assertEqual(self.inotify.live()["/a"].mask, ENTRIES | ATTRIBUTES)
+
+
+class HungTests(DiscoveryCase):
+    """Tests for scans that do not return."""
+
+    def test_reported_once(self) -> None:
+        """A scan that hangs is reported once, with its stack, and not called beside itself."""
+        self.started(rescan_interval=100.0)
+        self.event("/a/x")
+        with capturedLogs() as events:
+            self.clock.advance(29.9)
+            self.assertEqual(events, [])
+            self.clock.advance(0.2)
+            (event,) = events
+            for _ in range(10):
+                self.event("/a/y")
+                self.clock.advance(60.0)
+        self.assertEqual(events, [event])
+        self.assertEqual(event["log_level"].name, "error")
+        text = formatEvent(event)
+        self.assertIn(NAME, text)
+        self.assertIn("30 s", text)
+        self.assertIn("in ask_the_card", text)
+        self.assertEqual(len(self.worker.calls), 1)
+        self.assertEqual(len(self.notifier.trees), 1)
+
+    def test_return_of_a_hung_scan(self) -> None:
+        """When it returns after all, that is said, its tree counts, and what it missed follows."""
+        self.started(tree_of("one"), tree_of("two"))
+        self.event("/a/x")
+        self.clock.advance(31.0)
+        self.event("/a/y")
+        with capturedLogs() as events:
+            self.worker.run()
+        self.assertEqual([NAME in formatEvent(event) for event in events], [True])
+        self.assertEqual(self.notifier.trees[-1], tree_of("two"))
+        self.clock.advance(1.0)
+        self.worker.run()
+        self.assertEqual(self.diary, [("follow", ["/a/x"]), ("follow", ["/a/y"])])
+
+    def test_hung_scan_that_raises(self) -> None:
+        """A hung scan that raises in the end is a failure like any other."""
+        self.start(ZeroDivisionError("by zero"))
+        self.clock.advance(31.0)
+        self.worker.run()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertLess(self.delays()[0], 0.7)
+
+    def test_quick_scan_says_nothing(self) -> None:
+        """A scan that returns in time is not a word in the log."""
+        with capturedLogs() as events:
+            self.started(rescan_interval=1000.0)
+            self.clock.advance(100.0)
+        self.assertEqual(events, [])
+
+
+class RescanTests(DiscoveryCase):
+    """Tests for the scans that happen anyway."""
+
+    def test_rescan(self) -> None:
+        """After each interval everything is discovered."""
+        self.started(rescan_interval=60.0, paths=["/a", "/b"])
+        for turn in range(1, 4):
+            self.clock.advance(59.9)
+            self.assertEqual(self.worker.calls, [])
+            self.clock.advance(0.1)
+            self.worker.run()
+            self.assertEqual(self.diary, ["discover"] * turn)
+
+    def test_interval_may_change(self) -> None:
+        """The interval is read again after every full scan."""
+        self.started(rescan_interval=60.0)
+        self.scanner.rescan_interval = 5.0
+        self.clock.advance(60.0)
+        self.worker.run()
+        self.assertEqual(self.delays(), [5.0])
+
+    def test_following_does_not_put_it_off(self) -> None:
+        """Scans that follow single paths do not put the full one off."""
+        self.started(rescan_interval=60.0)
+        for _ in range(59):
+            self.event("/a/x")
+            self.worker.run()
+        self.diary.clear()
+        self.clock.advance(1.0)
+        self.worker.run()
+        self.assertEqual(self.diary, ["discover"])
+
+    def test_full_scan_puts_it_off(self) -> None:
+        """A full scan for another reason counts."""
+        self.started(rescan_interval=60.0)
+        self.clock.advance(49.0)
+        self.event()
+        self.worker.run()
+        self.assertEqual(self.delays(), [60.0])
+
+    def test_rescan_during_a_scan(self) -> None:
+        """A rescan that falls due during a scan follows it."""
+        self.started(rescan_interval=60.0)
+        self.clock.advance(58.0)
+        self.event("/a/x")
+        self.clock.advance(2.0)
+        self.worker.run()
+        self.clock.advance(1.0)
+        self.worker.run()
+        self.assertEqual(self.diary, [("follow", ["/a/x"]), "discover"])
+        self.assertEqual(self.delays(), [60.0])
+
+    def test_polled(self) -> None:
+        """Where a path is polled, scans take a tenth of the time at most; events are not held."""
+        self.started(paths=["/a", "/b"], rescan_interval=1000.0)
+        self.inotify.live()["/a"].polled = True
+        self.event()
+        self.clock.advance(0.5)
+        self.worker.run()
+        self.diary.clear()
+        for _ in range(3):
+            self.event()
+            self.assertEqual(self.worker.calls, [])
+        self.event("/b/x", path="/b")
+        self.worker.run()
+        self.clock.advance(0.4)
+        self.inotify.live()["/a"].report(None)
+        self.assertEqual(self.worker.calls, [])
+        self.event()
+        self.worker.run()
+        self.assertEqual(self.diary, [("follow", ["/b/x"]), "discover"])
+
+    def test_polled_no_more(self) -> None:
+        """What is watched again is scanned at once, however long the last scan took."""
+        self.started(rescan_interval=1000.0)
+        watch = self.inotify.live()["/a"]
+        watch.polled = True
+        self.event()
+        self.clock.advance(9.0)
+        self.worker.run()
+        watch.polled = False
+        self.event()
+        self.assertEqual(len(self.worker.calls), 1)
+        self.worker.run()
+
+    def test_rescan_while_a_retry_is_due(self) -> None:
+        """A rescan that falls due while a failed scan waits makes no scan beside the retry."""
+        self.started(tree_of("one"), ZeroDivisionError("by zero"), rescan_interval=60.0)
+        self.clock.advance(58.8)
+        self.event("/a/x")
+        self.worker.run()
+        self.clock.advance(0.2)
+        self.assertEqual(self.worker.calls, [])
+        self.flushLoggedErrors(ZeroDivisionError)
+
+
+class PathTests(DiscoveryCase):
+    """Tests for paths that come and go."""
+
+    def test_new_path(self) -> None:
+        """A path that a scan has added is watched, and looked at once more for what it missed."""
+        self.started()
+        self.scanner.paths = ["/a", "/b"]
+        self.event("/a/x")
+        self.worker.run()
+        self.assertEqual(sorted(self.inotify.live()), ["/a", "/b"])
+        self.clock.advance(1.0)
+        self.worker.run()
+        self.clock.advance(1.0)
+        self.assertEqual(self.worker.calls, [])
+        self.assertEqual(self.diary, [("follow", ["/a/x"]), ("watch", "/b"), "discover"])
+        self.event("/b/y", path="/b")
+        self.worker.run()
+        self.assertEqual(self.diary[-1], ("follow", ["/b/y"]))
+
+    def test_path_found_by_the_first_scan(self) -> None:
+        """The same holds for a path that the first scan has found."""
+        self.start(paths=[])
+        self.scanner.paths = ["/a"]
+        self.worker.run()
+        self.clock.advance(1.0)
+        self.worker.run()
+        self.assertEqual(self.diary, ["discover", ("watch", "/a"), "discover"])
+
+    def test_path_no_longer_named(self) -> None:
+        """A path that is no longer named is no longer watched; the others are kept."""
+        self.started(paths=["/a", "/b"])
+        kept = self.inotify.live()["/a"]
+        self.scanner.paths = ["/a"]
+        self.event("/a/x")
+        self.worker.run()
+        self.assertEqual(self.inotify.live(), {"/a": kept})
+        self.clock.advance(1.0)
+        self.assertEqual(self.worker.calls, [])
+
+    def test_equal_paths(self) -> None:
+        """A path that is named twice is watched once."""
+        self.started(paths=["/a", "/a"])
+        self.assertEqual(list(self.inotify.live()), ["/a"])
+
+    def test_one_string(self) -> None:
+        """A single path may be given without a list."""
+        self.assertEqual(WatchingScanner("/dev").paths, ["/dev"])
+        self.assertEqual(WatchingScanner(("/a", "/b")).paths, ["/a", "/b"])
+
+    def test_one_string_as_an_attribute(self) -> None:
+        """Set as an attribute, a single path is one path too, not its letters."""
+        self.started()
+        self.scanner.paths = "/dev"
+        self.event("/a/x")
+        self.worker.run()
+        self.assertEqual(list(self.inotify.live()), ["/dev"])
+
+    def test_no_paths(self) -> None:
+        """A scanner without paths is scanned at the start and at intervals."""
+        self.started(paths=[], rescan_interval=10.0)
+        self.clock.advance(10.0)
+        self.worker.run()
+        self.assertEqual(self.diary, ["discover"])
+
+
+class StopTests(DiscoveryCase):
+    """Tests for `Discovery.stopService`; that nothing is left is seen after every test here."""
+
+    def test_stop_during_a_scan(self) -> None:
+        """Stopping does not wait for a scan, and its outcome changes nothing."""
+        self.start()
+        self.stop()
+        self.worker.run()
+        self.assertEqual(self.notifier.trees, [])
+
+    def test_start_again(self) -> None:
+        """Started again it watches and discovers like the first time, whatever was before."""
+        self.started(ZeroDivisionError("by zero"), tree_of("two"))
+        self.flushLoggedErrors(ZeroDivisionError)
+        self.stop()
+        self.worker.stopped = False
+        self.discovery.startService()
+        self.worker.run()
+        self.assertEqual(self.diary, [("watch", "/a"), "discover"])
+        self.assertEqual(self.notifier.trees, [tree_of("two")])
+        self.assertEqual(self.delays(), [60.0])
+
+    def test_start_again_during_a_scan(self) -> None:
+        """A scan that was under way at the stop keeps no other one waiting."""
+        self.start()
+        self.event("/a/x")
+        self.start_again()
+        self.worker.run()
+        self.clock.advance(1.0)
+        self.assertEqual(self.diary, [("watch", "/a"), "discover"])
+        self.assertEqual(self.worker.calls, [])
+
+    def test_start_again_with_events_pending(self) -> None:
+        """Everything is discovered, and not only what had changed before the stop."""
+        self.started()
+        self.event("/a/x")
+        self.start_again()
+        self.worker.run()
+        self.assertEqual(self.diary, [("watch", "/a"), "discover"])
+
+    def test_start_again_after_failures(self) -> None:
+        """A first failure is tried again soon, whatever was before."""
+        self.start(ZeroDivisionError("by zero"))
+        for _ in range(5):
+            self.worker.run()
+            self.clock.advance(self.delays()[0] + 0.001)
+        self.start_again()
+        self.worker.run()
+        self.assertLess(self.delays()[0], 0.7)
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_stop_before_a_retry(self) -> None:
+        """Stopping cancels a retry."""
+        self.start(ZeroDivisionError("by zero"))
+        self.worker.run()
+        self.stop()
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_stop_with_events_pending(self) -> None:
+        """Stopping drops events that wait for the end of their window."""
+        self.started()
+        self.event("/a/x")
+        self.inotify.live()["/a"].report(frozenset(["/a/y"]))
+        self.stop()
+
+    def test_stop_while_a_tree_is_taken(self) -> None:
+        """Who takes a tree may stop the scanner: it neither watches nor scans any more."""
+        self.start(paths=[])
+        self.scanner.paths = ["/a"]
+
+        def stop(tree: DeviceTree) -> None:
+            self.discovery.stopService()
+
+        self.patch(self.notifier, "notify", stop)
+        self.worker.run()
+        self.stop()
+
+    def test_stop_after_a_hung_scan(self) -> None:
+        """Stopping while a scan hangs is stopping all the same."""
+        self.start()
+        with capturedLogs():
+            self.clock.advance(31.0)
+        self.stop()
+
+
+class NameTests(SynchronousTestCase):
+    """Tests for `name_of`."""
+
+    def test_name(self) -> None:
+        """A scanner's name is written as on the command line, also of a nested class."""
+
+        class Inner:
+            pass
+
+        self.assertEqual(name_of(FakeScanner([])), NAME)
+        self.assertTrue(
+            name_of(Inner()).startswith("tests.scan.test_watching:NameTests.test_name.")
+        )
+
+
+class RealTests(TestCase):
+    """The same with a real directory, thread and reactor."""
+
+    async def test_file_to_tree(self) -> None:
+        """A file that appears is a device soon after, found in a thread of the scanner's own."""
+        directory = temporary_directory(self)
+        found = Recorder()
+        threads = set()
+
+        class Files(WatchingScanner):
+            def discover(self) -> DeviceTree:
+                threads.add(threading.current_thread())
+                return tree_of(*os.listdir(directory))
+
+        @implementer(INotifier)
+        class Notifier:
+            def notify(self, tree: DeviceTree) -> None:
+                reactor.callLater(0.0, found, tree)
+
+        discovery = Discovery(
+            Files([directory]),
+            Notifier(),
+            reactor=reactor,
+            inotify=Inotify(reactor),
+            scan_timeout=30.0,
+        )
+        discovery.startService()
+        self.addCleanup(discovery.stopService)
+        await found.until(lambda trees: trees[-1:] == [tree_of()])
+        with open(f"{directory}/x", "w"):
+            pass
+        await found.until(lambda trees: trees[-1] == tree_of("x"))
+        os.unlink(f"{directory}/x")
+        await found.until(lambda trees: trees[-1] == tree_of())
+        (thread,) = threads
+        self.assertIsNot(thread, threading.main_thread())
+        self.assertTrue(thread.daemon)

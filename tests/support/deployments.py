@@ -1,0 +1,57 @@
+"""What tests of deployments share: printed texts, and Kubernetes' schemas."""
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterable
+from subprocess import run
+
+from tests.support.helpers import script
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+VERSIONS = ("1.31", "1.34", "1.37")
+"""Of Kubernetes, whose schemas are looked at."""
+
+OLDEST = "1.29"
+"""For which ``docs/kubernetes.md`` says what to leave out."""
+
+MOST_EXPOSED = 1.0
+"""What ``systemd-analyze security`` may say of a unit."""
+
+if shutil.which("kubectl") is None:
+    MISSING: str | None = "kubectl is not installed"
+elif importlib.util.find_spec("kubernetes_validate") is None:
+    MISSING = "kubernetes-validate is not installed: run `make test-manifests`"
+else:
+    MISSING = None
+
+render = script("render")
+printed, command_in = render.printed, render.command_in
+
+
+def content(*names: str) -> str:
+    """A file of this project."""
+    with open(os.path.join(ROOT, *names), encoding="utf-8") as file:
+        return file.read()
+
+
+def built(directory: str) -> str:
+    """The output of ``kubectl kustomize``."""
+    done = run(["kubectl", "kustomize", directory], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
+
+
+def validate(text: str, versions: Iterable[str] = VERSIONS) -> None:
+    """Raise ValidationError unless all documents are what Kubernetes' schemas describe.
+
+    OpenShift's own kind is not among them.
+    """
+    import kubernetes_validate
+    import yaml
+
+    for document in yaml.safe_load_all(text):
+        if document["kind"] == "SecurityContextConstraints":
+            continue
+        for version in versions:
+            kubernetes_validate.validate(document, version, strict=True)

@@ -1,0 +1,156 @@
+"""What tests of several modules share."""
+
+import importlib.util
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp.errors import BadDevice
+from twistdp.rpc.channel import Channel
+from twistdp.rpc.server import Method, Server
+
+T = TypeVar("T")
+
+
+def script(name: str) -> Any:
+    """A program of ``.ci``, as a module."""
+    path = Path(__file__).resolve().parents[2] / ".ci" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def temporary_directory(case: SynchronousTestCase) -> str:
+    """A directory with a path short enough for sockets, removed after the test."""
+    path = tempfile.mkdtemp(prefix="tdp-")
+    case.addCleanup(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
+def made(factory: Callable[..., T], otherwise: T) -> Callable[..., T]:
+    """Like `factory`, for strategies: what it refuses is `otherwise`."""
+
+    def make(*arguments: Any, **parts: Any) -> T:
+        try:
+            return factory(*arguments, **parts)
+        except BadDevice as error:
+            assert str(error).isprintable(), repr(str(error))
+        except Exception as error:  # of the values' own methods, such as comparing an array
+            assert not isinstance(error, AttributeError | NameError), error
+        return otherwise
+
+    return make
+
+
+@contextmanager
+def tmpfs(path: str, options: str = "") -> Iterator[None]:
+    """A file system of its own at `path` while the block runs; needs root."""
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"mode=0755,{options}", "tmpfs", path], check=True
+    )
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", path], check=True)
+
+
+@contextmanager
+def no_descriptors(but: int = 0) -> Iterator[None]:
+    """This process can open no file, or only so many, while the block runs."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    *few, next_one = [os.dup(0) for _ in range(but + 1)]
+    for descriptor in (*few, next_one):
+        os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_one, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def soon(deferred: Deferred[T]) -> Deferred[T]:
+    """The same Deferred, which fails the test unless it fires within seconds."""
+    return deferred.addTimeout(10.0, reactor)
+
+
+def until(condition: Any, timeout: float = 5.0) -> Deferred[None]:
+    """Fires when `condition` is true, which is looked at 200 times a second."""
+    done: Deferred[None] = Deferred()
+    call = LoopingCall(lambda: condition() and not done.called and done.callback(None))
+    call.start(0.005)
+    return done.addTimeout(timeout, reactor).addBoth(lambda result: call.stop() or result)
+
+
+def server_of(case: SynchronousTestCase, path: str, *methods: Method, **options: Any) -> Server:
+    """A server, not yet listening, that is stopped after the test."""
+    options.setdefault("grace", 0.01)
+    server = Server(path, methods, reactor=reactor, **options)
+    case.addCleanup(server.stopService)
+    return server
+
+
+def channel_to(case: SynchronousTestCase, path: str, **options: Any) -> Channel:
+    """A client of `path` that is closed after the test."""
+    channel = Channel(path, reactor=reactor, **options)
+    case.addCleanup(channel.close)
+    return channel
+
+
+async def served(case: SynchronousTestCase, *methods: Method, **options: Any) -> Channel:
+    """A client of a server that offers `methods`."""
+    path = f"{temporary_directory(case)}/a.sock"
+    await soon(server_of(case, path, *methods).listen())
+    return channel_to(case, path, **options)
+
+
+class Gate:
+    """A handler's signal that it has begun, and the Deferred that it then waits for."""
+
+    def __init__(self) -> None:
+        self.cancelled: Deferred[None] = Deferred()
+        self.entered: Deferred[None] = Deferred()
+        self.opened: Deferred[Any] = Deferred(lambda _: self.cancelled.callback(None))
+
+    def wait(self) -> Deferred[Any]:
+        """Tell that somebody waits here, and wait."""
+        self.entered.callback(None)
+        return self.opened
+
+
+class Recorder:
+    """A callback that keeps what it is called with, and that can be waited for."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+        self._waiting: list[tuple[Callable[[list[Any]], bool], Deferred[None]]] = []
+
+    def __call__(self, value: Any) -> None:
+        """Keep the value and wake whom it concerns."""
+        self.calls.append(value)
+        for waiting in list(self._waiting):
+            predicate, fired = waiting
+            if predicate(self.calls):
+                self._waiting.remove(waiting)
+                fired.callback(None)
+
+    def until(self, predicate: Callable[[list[Any]], bool]) -> Deferred[None]:
+        """Fires when `predicate` holds for the calls so far."""
+        fired: Deferred[None] = Deferred()
+        if predicate(self.calls):
+            fired.callback(None)
+        else:
+            self._waiting.append((predicate, fired))
+        return soon(fired)

@@ -1,0 +1,154 @@
+"""The CDI parts of one resource's devices: described before they are advertised, named to pods."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twistdp.errors import Untrusted
+from twistdp.host import SOON
+from twistdp.kubelet import holders
+from twistdp.model import Devices
+from twistdp.settings import Settings
+from twistdp.tools import stop_all
+
+if TYPE_CHECKING:
+    from twistdp.cdi.files import SpecFile
+    from twistdp.kubelet import holders
+from twistdp.model import CDIDevice
+
+_log = Logger()
+
+TIDY_AFTER: Final = 60.0
+"""Seconds after which names of vanished devices are looked at: by then a kubelet that has just
+started knows its pods again."""
+
+
+class CdiParts:
+    """Keeps the spec of the resource ``namespace/resource_type``.
+
+    Does nothing, and imports nothing, as long as no device has a CDI part.
+    """
+
+    def __init__(
+        self, namespace: str, resource_type: str, *, settings: Settings, reactor: Any
+    ) -> None:
+        self._namespace = namespace
+        self._type = resource_type
+        self._settings = settings
+        self._reactor = reactor
+        self._spec: SpecFile | None = None
+        self._devices: Mapping[str, CDIDevice] = {}
+        self._tidying: IDelayedCall | None = None
+        self._asking: Deferred[None] | None = None
+        self._retry: IDelayedCall | None = None
+        self._said: str | None = None
+        self._distrust: str | None = None
+
+    @property
+    def used(self) -> bool:
+        """Whether any device has had a CDI part."""
+        return self._spec is not None
+
+    def describe(self, devices: Devices) -> None:
+        """Write the spec, before `devices` are advertised; unhealthy ones are described too.
+
+        What fails is logged, and tried again every second and by `names`: a pod is refused
+        rather than started without its device.
+        """
+        self._devices = {id_: info.cdi for id_, info in devices.items() if info.cdi is not None}
+        if self._spec is None:
+            if not self._devices:
+                return
+            from twistdp.cdi.files import SpecFile
+
+            self._spec = SpecFile(
+                self._settings.cdi_dir, self._namespace, self._type, clock=self._reactor.seconds
+            )
+        self._write()
+
+    def names(self, ids: Iterable[str]) -> list[str]:
+        """The qualified names of these devices, for a container that gets them.
+
+        Raises `twistdp.cdi.files.SpecNotWritten` if the runtime would not find them.
+        """
+        return [] if self._spec is None else self._spec.names(ids)
+
+    def stop(self) -> None:
+        """Let go of the spec, which stays: containers may be started again."""
+        pending = [self._tidying, self._asking, self._retry]
+        self._tidying = self._asking = self._retry = None
+        steps = [what.cancel for what in pending if what is not None]
+        if self._spec is not None:
+            steps.append(self._spec.close)
+        stop_all(f"{self._namespace}/{self._type}", *steps)
+
+    def _write(self, held: set[str] | None = None) -> None:
+        from twistdp.cdi.files import SpecNotWritten
+
+        assert self._spec is not None
+        if self._retry is not None and self._retry.active():
+            self._retry.cancel()
+        self._retry = None
+        try:
+            self._spec.write(self._devices, held)
+        except SpecNotWritten as error:
+            self._retry = self._reactor.callLater(SOON, self._write)
+            if str(error) != self._said:
+                self._said = str(error)
+                _log.error("{reason}", reason=self._said)
+        else:
+            self._said = None
+        if self._spec.surplus and self._tidying is None:
+            self._tidying = self._reactor.callLater(TIDY_AFTER, self._tidy)
+
+    def _tidy(self) -> None:
+        """Drop the names that nobody holds any more."""
+        self._tidying = None
+
+        async def ask() -> None:
+            try:
+                held = await holders(self._settings.pod_resources_socket, reactor=self._reactor)
+                self._distrust = None
+            except Untrusted as error:
+                held = None
+                if str(error) != self._distrust:
+                    self._distrust = str(error)
+                    _log.warn("who holds devices is not asked: {reason}", reason=self._distrust)
+            name = f"{self._namespace}/{self._type}"
+            self._write(None if held is None else held.get(name, set()))
+
+        self._asking = Deferred.fromCoroutine(ask())
+        self._asking.addErrback(report_unless_cancelled, "tidying CDI specs")
+
+
+def report_unless_cancelled(failure: Failure, doing: str) -> None:
+    """Log a failure, but not the end of a wait that was given up."""
+    if not failure.check(CancelledError):
+        _log.failure("{doing}", failure, doing=doing)
+
+
+async def clean_leftovers(
+    namespace: str, served: Iterable[str], *, settings: Settings, reactor: Any
+) -> None:
+    """Remove our specs of resources that are not `served` any more and that nobody holds.
+
+    `served` are names as ``domain/type``.  Logs what goes wrong and never raises for it.
+    """
+    try:
+        ours = [name for name in os.listdir(settings.cdi_dir) if f"twistdp.{namespace}_" in name]
+    except OSError:
+        return  # no directory, no leftovers
+    if ours:
+        from twistdp.cdi.files import clean
+
+        try:
+            held = await holders(settings.pod_resources_socket, reactor=reactor)
+        except Untrusted as error:
+            held = None
+            _log.warn("who holds devices is not asked: {reason}", reason=str(error))
+        clean(settings.cdi_dir, {namespace}, set(served), held)

@@ -1,0 +1,47 @@
+"""The machine: trusted paths, directories, what has run out, NUMA nodes."""
+
+from twistdp.host.children import begin_keeping, end_keeping, keep_from_children
+from twistdp.host.descriptors import DescriptorWatch, raise_limit
+from twistdp.host.exhaustion import MENDING, SOON, check_descriptors, mending
+from twistdp.host.listing import ABSENT, entries
+from twistdp.host.numa import NumaNodes, alike
+from twistdp.host.paths import HostPaths, Place, check_trusted, is_safe
+from twistdp.host.presence import check_present, host_paths, mounted_paths, programs
+from twistdp.host.trust import (
+    check_directory,
+    check_path,
+    check_server,
+    make_directory,
+    may_others_write,
+    peer_of,
+)
+
+__all__ = [
+    "ABSENT",
+    "MENDING",
+    "SOON",
+    "DescriptorWatch",
+    "HostPaths",
+    "NumaNodes",
+    "Place",
+    "alike",
+    "begin_keeping",
+    "check_descriptors",
+    "check_directory",
+    "check_path",
+    "check_present",
+    "check_server",
+    "check_trusted",
+    "end_keeping",
+    "entries",
+    "host_paths",
+    "is_safe",
+    "keep_from_children",
+    "make_directory",
+    "may_others_write",
+    "mending",
+    "mounted_paths",
+    "peer_of",
+    "programs",
+    "raise_limit",
+]

@@ -1,0 +1,213 @@
+"""Whether only root and ourselves decide what the paths of devices lead to.
+
+The rules of `twistdp.host.trust`, for thousands of paths: what is found of a directory is
+remembered, so that a path costs no more than a look at its end.  What passes can be used by its
+name afterwards, as there: nobody but root and ourselves can change any part of it.
+
+A device node may belong to somebody else where only root and we may put one, as a terminal in
+``/dev/pts`` does: its owner cannot replace it.  In a directory where others may make entries
+(``/dev/shm``, ``/tmp``), what belongs to root or us is safe, unless it has a second name or is a
+mount point, for others may have put it there.
+"""
+
+import os
+import stat
+from contextlib import suppress
+from itertools import islice
+from typing import Final
+
+import attrs
+
+from twistdp.errors import Untrusted
+from twistdp.host.listing import ABSENT
+from twistdp.host.trust import MOST_LINKS, may_others_write, problem_of
+
+_MOST_PLACES: Final = 10_000
+"""So many directories are remembered."""
+
+
+@attrs.frozen
+class Place:
+    """What a path leads to, without links.
+
+    `problem` is what lets others change that.  `is_open`: a directory in which others may make
+    entries.  `device` is the number of its file system; None where there is nothing.
+    `is_unknown`: it cannot be looked at, and the problem is just that.  `is_fleeting`: once root or
+    we remove a part of the way, others may put something there.
+    """
+
+    real: str
+    problem: Untrusted | None = attrs.field(default=None, eq=lambda one: one and one.reason)
+    is_open: bool = False
+    device: int | None = None
+    is_unknown: bool = False
+    is_fleeting: bool = False
+
+
+class HostPaths:
+    """Looks at paths; valid as long as nobody changes the directories, unless it is renewed."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, Place] = {}
+        self._has_forgotten = False
+
+    def check(self, path: str) -> bool:
+        """Raise `Untrusted` if others could change what the absolute `path` leads to.
+
+        A path that leads nowhere passes if only root and we could make something there.  Returns
+        whether it is fleeting, and has to be checked again when something may have been removed.
+        """
+        known = self._places.get(os.path.dirname(path))
+        if known is not None:
+            with suppress(OSError):
+                if is_safe(known, os.lstat(path)):
+                    return False
+        found = self._look(path, 0)
+        if found.problem is not None:
+            raise found.problem.said_of(path)
+        return found.is_fleeting
+
+    def place(self, directory: str) -> Place:
+        """What a directory is, by its absolute path."""
+        return self._places.get(directory) or self._walk(directory, 0)
+
+    def entry(self, place: Place, name: str, found: os.stat_result | None = None) -> Place:
+        """What an entry of a directory leads to; `found` is what lstat(2) has said of it."""
+        return self._step(place, name, found, 0)
+
+    def renew(self, most: int) -> bool:
+        """Look again at `most` of the directories, in turn; whether one may be another now.
+
+        Then all are forgotten.  There may be more directories than are remembered.
+        """
+        if self._has_forgotten:
+            self._has_forgotten = False
+            self._places.clear()
+            return True
+        now = HostPaths()
+        for path in list(islice(self._places, most)):
+            place = self._places[path] = self._places.pop(path)  # its next turn comes last
+            if now.place(path) != place:
+                self._places.clear()
+                return True
+        return False
+
+    def _look(self, path: str, links: int) -> Place:
+        directory, name = os.path.split(path)
+        if name in ("", ".", ".."):
+            return self._walk(path, links)
+        known = self._places.get(directory) or self._walk(directory, links)
+        return self._step(known, name, None, links)
+
+    def _walk(self, directory: str, links: int) -> Place:
+        place = self._root()
+        text = ""
+        for part in directory.split("/"):
+            if part in ("", "."):
+                continue
+            text = f"{text}/{part}"
+            known = self._places.get(text)
+            if known is None:
+                if part == "..":  # no link is left in the real path
+                    known = self._walk(os.path.dirname(place.real), links)
+                else:
+                    known = self._step(place, part, None, links)
+                if len(self._places) >= _MOST_PLACES:
+                    self._places.clear()
+                    self._has_forgotten = True
+                self._places[text] = known
+            place = known
+            if place.problem is not None:
+                break
+        return place
+
+    def _root(self) -> Place:
+        found = self._places.get("/")
+        if found is None:
+            found = self._places["/"] = _seen("/", os.lstat("/"), None)
+        return found
+
+    def _step(self, place: Place, name: str, found: os.stat_result | None, links: int) -> Place:
+        there = os.path.join(place.real, name)
+        if place.problem is not None:
+            return Place(there, place.problem, is_unknown=place.is_unknown)
+        if found is None:
+            try:
+                found = os.lstat(there)
+            except OSError as error:
+                return _missing(there, place, error)
+        seen = _seen(there, found, place)
+        if seen.problem is not None or not stat.S_ISLNK(found.st_mode):
+            return seen
+        if links >= MOST_LINKS:
+            return Place(there)  # it leads nowhere, says the kernel
+        try:
+            end = self._look(os.path.join(place.real, os.readlink(there)), links + 1)
+        except OSError as error:
+            return _missing(there, place, error)
+        return attrs.evolve(end, is_fleeting=True) if seen.is_fleeting else end
+
+
+def is_safe(place: Place, found: os.stat_result) -> bool:
+    """Whether an entry of a directory needs no closer look, as nearly all do not.
+
+    Thousands of times a scan, so it is quick.  `found` is what lstat(2) says of the entry.
+    """
+    if place.problem is not None or place.is_open:
+        return False
+    kind = stat.S_IFMT(found.st_mode)
+    return kind in (stat.S_IFCHR, stat.S_IFBLK) or (kind == stat.S_IFREG and found.st_uid == 0)
+
+
+def check_trusted(path: str) -> None:
+    """Raise `twistdp.Untrusted` if others than root and our user could change what `path` is.
+
+    For scanners that look in directories which others may write to.  Each directory on the way,
+    and each step of a link, must belong to root or to us, and nobody else may write there; entries
+    of a sticky directory such as ``/dev/shm`` pass if they belong to root or us.  So must what is
+    found there, unless it is a device node.  A path that leads nowhere passes if only root and we
+    could make something there.
+    """
+    HostPaths().check(os.path.join(os.getcwd(), path))
+
+
+def _seen(there: str, found: os.stat_result, above: Place | None) -> Place:
+    """What was found in a directory that is safe itself."""
+    mode = found.st_mode
+    open_above = above is not None and above.is_open
+    is_node = stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
+    if (not is_node or open_above) and (problem := problem_of(there, found, sticky_helps=True)):
+        return Place(there, problem)
+    if open_above:
+        assert above is not None
+        if not stat.S_ISDIR(mode) and found.st_nlink > 1:
+            return Place(there, _put_there(there, above, "has other names"))
+        if found.st_dev != above.device:
+            return Place(there, _put_there(there, above, "is a mount point"))
+    is_open = stat.S_ISDIR(mode) and may_others_write(there, found)
+    return Place(there, None, is_open, found.st_dev, is_fleeting=open_above)
+
+
+def _missing(there: str, above: Place, error: OSError) -> Place:
+    """What is not there, or cannot be looked at."""
+    if error.errno not in ABSENT:
+        return Place(
+            there,
+            Untrusted(
+                there,
+                f"{there} cannot be looked at: {error.strerror}",
+                "let the plugin look at it",
+            ),
+            is_unknown=True,
+        )
+    if above.is_open:
+        return Place(there, _put_there(there, above, "is missing"))
+    return Place(there)
+
+
+def _put_there(there: str, above: Place, what: str) -> Untrusted:
+    return Untrusted(
+        there,
+        f"{there} {what}, and others may put something in {above.real}",
+        "use a directory in which only root may write",
+    )

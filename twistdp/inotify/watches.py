@@ -1,0 +1,331 @@
+"""File system events: one inotify descriptor a process, read by the reactor.
+
+An event is a hint that something may have changed, never the truth.  A path may be missing, be
+deleted, moved or made anew: it is waited for through its nearest existing ancestor, and whoever
+watches it is told that anything may have changed.  Names of any bytes are reported, as
+`os.fsdecode` gives them.
+
+Every second, `LOOKS` watches are looked at in turn.  One whose path leads elsewhere by now without
+an event (a file system was mounted or unmounted, a link switched) is armed anew.  One that the
+kernel refuses, usually because a limit is reached, is polled: whoever watches is told each second
+that anything may have changed, until the kernel takes it.
+"""
+
+import errno
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twistdp.inotify.descriptor import (
+    ATTRIBUTES,
+    CONTENTS,
+    ENTRIES,
+    GONE,
+    MOVED,
+    OVERFLOW,
+    InotifyDescriptor,
+    limit,
+)
+from twistdp.tools import stop_all
+
+__all__ = ["ATTRIBUTES", "CONTENTS", "ENTRIES", "Changes", "Inotify", "Watch", "inotify_of"]
+
+_log = Logger()
+
+PERIOD: Final = 1.0
+"""Seconds between two looks at watches."""
+
+LOOKS: Final = 50
+"""Watches that are looked at each time, so that a look takes as long whatever their number.
+
+A look at a hundred, which is hardly ever needed, takes as long as all else that a process does
+while nothing happens.  Of 8 000 watches each has its turn every 160 s; what a scan would find
+meanwhile, the scanners' rescans find.
+"""
+
+# Where such a path leads, a directory may appear.
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+
+Changes = frozenset[str] | None
+"""The paths that something happened to; None: anything may have changed."""
+
+
+class Watch:
+    """An interest in the directory (or single file) `path`; see `Inotify.watch`."""
+
+    def __init__(
+        self, owner: "Inotify", path: str, mask: int, callback: Callable[[Changes], None]
+    ) -> None:
+        self._owner = owner
+        self.callback = callback
+        self.path = path
+        self.mask = mask
+        self.number: int | None = None
+        """The kernel's number of it; None while it is refused."""
+        self.place = path
+        """What is watched: the path, or while that is no directory an ancestor of it."""
+        self.armed = 0
+        """What the kernel reports of the place for it."""
+        self.identity: tuple[int, int] | None = None
+        """That of the place."""
+        self.awaited: str | None = None
+        """While the path is no directory: the entry of the place that is waited for."""
+
+    @property
+    def polled(self) -> bool:
+        """Whether it reports every second, since the kernel refuses it."""
+        return self.number is None
+
+    def is_right(self) -> bool:
+        """Whether the kernel watches what there is to watch now."""
+        return (
+            not self.polled and self.identity == _identity(self.place) and not self.has_appeared()
+        )
+
+    def has_appeared(self) -> bool:
+        """Whether the entry that is waited for is a directory."""
+        return self.awaited is not None and os.path.isdir(os.path.join(self.place, self.awaited))
+
+    def stop(self) -> None:
+        """No more calls."""
+        self._owner.forget(self)
+
+    def report(self, changes: Changes) -> None:
+        """Call back, and log what the callback raises."""
+        with _log.failuresHandled("handling changes in {path}", path=self.path):
+            self.callback(changes)
+
+
+@implementer(IReadDescriptor)
+class Inotify:
+    """Watches for any number of users; opened by the first watch, closed with the last."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._kernel = InotifyDescriptor()
+        self._watches: OrderedDict[Watch, None] = OrderedDict()
+        """In the order in which they are looked at."""
+        self._users: dict[int, dict[Watch, None]] = {}
+        self._refused: dict[Callable[[Changes], None], OrderedDict[Watch, None]] = {}
+        """What the kernel does not watch, by who is told so."""
+        self._said: set[str] = set()
+        self._timer: IDelayedCall | None = None
+
+    def watch(
+        self, path: str, callback: Callable[[Changes], None], mask: int = ENTRIES | ATTRIBUTES
+    ) -> Watch:
+        """Call `callback` in the reactor's thread when something of `mask` happens in `path`.
+
+        Never fails: what cannot be watched is logged once, and polled.
+        """
+        watch = Watch(self, os.path.abspath(path), mask, callback)
+        self._watches[watch] = None
+        self._arm(watch)
+        if self._timer is None:
+            self._timer = self._reactor.callLater(PERIOD, self._look_again)
+        return watch
+
+    def forget(self, watch: Watch) -> None:
+        """End a watch."""
+        if watch in self._watches:
+            del self._watches[watch]
+            self._disarm(watch)
+        if not self._watches:
+            self._close()
+
+    def look(self, some: Iterable[Watch] | None = None) -> None:
+        """Arm anew what is not right of some or all, and report that anything may have changed."""
+        for watch in list(self._watches if some is None else some):
+            if watch in self._watches and not watch.is_right():
+                self._disarm(watch)
+                self._arm(watch)
+                watch.report(None)
+        if self._said and not self._refused:
+            self._said.clear()
+            _log.info("inotify watches everything again")
+
+    # IReadDescriptor
+
+    def fileno(self) -> int:
+        """The inotify descriptor, -1 while nothing is watched."""
+        return self._kernel.fileno()
+
+    def logPrefix(self) -> str:
+        """Name of this descriptor in the reactor's log lines."""
+        return "inotify"
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor reports a broken descriptor; an inotify descriptor does not break."""
+        _log.error("inotify descriptor lost: {reason}", reason=reason.getErrorMessage())
+
+    def doRead(self) -> None:
+        """Read what is there, and call each watch that it concerns once."""
+        concerned: dict[Watch, set[str] | None] = {}
+        lost: dict[Watch, None] = {}
+        for number, mask, name in self._kernel.read():
+            if mask & OVERFLOW:
+                _log.warn("inotify queue overflow: scanning everything")
+                lost.update(dict.fromkeys(self._watches))
+            elif mask & GONE:
+                lost.update(dict.fromkeys(self._drop(number, mask)))
+            else:
+                for watch in self._users.get(number, ()):
+                    if watch.awaited is not None:
+                        if watch.awaited == name:
+                            lost[watch] = None
+                    elif mask & watch.mask:
+                        paths = concerned.setdefault(watch, set())
+                        assert paths is not None
+                        paths.add(os.path.join(watch.path, name) if name else watch.path)
+        for watch in lost:
+            self._disarm(watch)
+            self._arm(watch)
+            concerned[watch] = None
+        for watch, changed in concerned.items():
+            if watch in self._watches:
+                watch.report(None if changed is None else frozenset(changed))
+
+    # arming
+
+    def _arm(self, watch: Watch) -> None:
+        """Watch the path, or the nearest ancestor in which the next part of it can appear."""
+        watch.place, watch.awaited, watch.armed = watch.path, None, watch.mask
+        try:
+            if self._kernel.open():
+                self._reactor.addReader(self)
+            while True:
+                watch.identity = _identity(watch.place)
+                number = self._add(watch.place, watch.armed)
+                if number is None:
+                    # It may be a file, whose contents may matter; those of a file above do not.
+                    contents = watch.mask & CONTENTS if watch.place == watch.path else 0
+                    watch.place, watch.awaited = os.path.split(watch.place)
+                    watch.armed = ENTRIES | ATTRIBUTES | contents
+                elif watch.has_appeared():  # between the two attempts
+                    if number not in self._users:
+                        self._kernel.remove(number)
+                    watch.place, watch.awaited, watch.armed = watch.path, None, watch.mask
+                else:
+                    break
+        except OSError as error:
+            self._complain(watch.path, error)
+            self._refused.setdefault(watch.callback, OrderedDict())[watch] = None
+        else:
+            watch.number = number
+            self._users.setdefault(number, {})[watch] = None
+
+    def _add(self, path: str, mask: int) -> int | None:
+        """Have the kernel watch a directory; None if there is none.  Raises OSError."""
+        try:
+            return self._kernel.add(path, mask)
+        except ValueError:
+            return None  # no path at all, but one that a directory above has
+        except OSError as error:
+            if error.errno in _ABSENT and path != "/":
+                return None
+            raise
+
+    def _disarm(self, watch: Watch) -> None:
+        number, watch.number = watch.number, None
+        if number is None:
+            if refused := self._refused.get(watch.callback):
+                refused.pop(watch, None)
+                if not refused:
+                    del self._refused[watch.callback]
+            return
+        users = self._users[number]
+        del users[watch]
+        if not users:
+            del self._users[number]
+            self._kernel.remove(number)
+        elif (
+            watch.armed & CONTENTS
+            and not any(user.armed & CONTENTS for user in users)
+            and watch.identity == _identity(watch.place)
+        ):
+            self._kernel.drop_contents(watch.place)
+
+    def _drop(self, number: int, mask: int) -> list[Watch]:
+        """Forget a number whose directory is gone; its watches."""
+        users = list(self._users.pop(number, ()))
+        for watch in users:
+            watch.number = None
+        if users:
+            if mask & MOVED:
+                self._kernel.remove(number)
+            else:
+                self._kernel.forget(number)
+        return users
+
+    def _complain(self, path: str, error: OSError) -> None:
+        """Log why a path is polled; a limit once, whatever the number of paths it concerns."""
+        remedy = limit(error)
+        about = remedy or path
+        if about not in self._said:
+            self._said.add(about)
+            _log.error(
+                "cannot watch {path}, it is polled every second: {reason}; {remedy}",
+                path=path,
+                reason=error.strerror,
+                remedy=remedy or "let the plugin read it",
+            )
+
+    def _look_again(self) -> None:
+        self._timer = self._reactor.callLater(PERIOD, self._look_again)
+        for callback in list(self._refused):
+            if callback in self._refused:
+                self._poll(self._refused[callback])
+        due = list(islice(self._watches, LOOKS))
+        for watch in due:
+            self._watches.move_to_end(watch)
+        self.look(watch for watch in due if not watch.polled)
+
+    def _poll(self, refused: OrderedDict[Watch, None]) -> None:
+        """Have the kernel watch some that it refused, until it refuses one; report once."""
+        for watch in list(islice(refused, LOOKS)):
+            self._disarm(watch)
+            self._arm(watch)
+            if watch.polled:
+                break
+        watch.report(None)
+
+    def _close(self) -> None:
+        self._users.clear()
+        self._refused.clear()
+        self._said.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.fileno() >= 0:
+            self._reactor.removeReader(self)
+            stop_all("inotify", self._kernel.close)
+
+
+_SHARED: "WeakValueDictionary[Any, Inotify]" = WeakValueDictionary()
+
+
+def inotify_of(reactor: Any) -> Inotify:
+    """The one `Inotify` of a reactor: a user may have only 128 descriptors on a whole node.
+
+    It lives as long as somebody holds it, or a watch of it.
+    """
+    found = _SHARED.get(reactor)
+    if found is None:
+        found = _SHARED[reactor] = Inotify(reactor)
+    return found
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino

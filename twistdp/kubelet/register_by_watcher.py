@@ -1,0 +1,157 @@
+"""Registers resources the other way: the kubelet finds their sockets in its plugins registry."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.logger import Logger
+
+from twistdp.errors import KubeletAbsent, RegistrationRefused
+from twistdp.kubelet.api import GET_INFO, NOTIFY_STATUS, PLUGIN_TYPE, VERSION
+from twistdp.kubelet.pluginregistration_v1_pb2 import (
+    InfoRequest,
+    PluginInfo,
+    RegistrationStatus,
+    RegistrationStatusResponse,
+)
+from twistdp.model import one_line
+from twistdp.rpc import Method, Server
+from twistdp.tools import Sparing
+
+_log = Logger()
+
+PATIENCE = 3.0
+"""Seconds until a kubelet counts as absent; one that runs finds a socket within one."""
+
+TIMEOUT = 5.0
+"""Seconds from GetInfo to what became of it; usual are some milliseconds.
+
+It never comes from a kubelet that has been killed meanwhile, or from somebody who only asks."""
+
+
+class WatcherRegistration:
+    """Waits for the kubelet to find and register `resource`; see `Registration`.
+
+    Every registration begins with a GetInfo, whatever made the kubelet begin: a new socket, its
+    own start, or its next attempt after a refusal, which is its own business.  It never begins
+    again because a stream has ended: only a name that is made anew makes it.
+    """
+
+    by_name = True
+
+    def __init__(self, resource: str, reactor: Any) -> None:
+        self.methods: Sequence[Method] = (
+            Method(GET_INFO, InfoRequest, self._get_info),
+            Method(NOTIFY_STATUS, RegistrationStatus, self._notified),
+        )
+        self._resource = resource
+        self._reactor = reactor
+        self._sparing = Sparing(reactor)
+        self._asked: float | None = None
+        """When a kubelet has begun a registration that no attempt has taken notice of."""
+        self._pending = False
+        """Whether somebody has asked, and no kubelet has told what came of it."""
+        self._refused = False
+        self._used = False
+        """Whether a kubelet has done with the socket's name, and must see another."""
+        self._status: Deferred[str | None] | None = None
+        """Waited for by the attempt that runs: why the kubelet refuses, None when it accepts."""
+
+    def attach(
+        self,
+        server: Server,
+        end_streams: Callable[[], Deferred[None]],
+        found: Callable[[], None],
+        is_live: Callable[[], bool],
+    ) -> None:
+        """See `Registration`."""
+        self._server = server
+        self._is_live = is_live
+        self._end_streams = end_streams
+        self._found = found
+
+    async def register(self) -> None:
+        """See `Registration`."""
+        asked, self._asked = self._is_asked(), None
+        if self._used and not asked:
+            await self._end_streams()
+            self._server.withdraw()
+            self._used = False
+        directory = os.path.dirname(self._server.path)
+        if not os.path.isdir(directory):
+            raise KubeletAbsent(f"no kubelet yet: waiting for {directory} to appear")
+        status = self._status = Deferred()
+        try:
+            await self._server.listen()
+            if asked:
+                status.addTimeout(TIMEOUT, self._reactor)
+            elif not self._refused:
+                status.addTimeout(PATIENCE, self._reactor)
+            refusal = await status
+        except TimeoutError as error:
+            if not asked:
+                raise KubeletAbsent(
+                    f"no kubelet yet: waiting for one to find the sockets in {directory}"
+                ) from error
+            self._used = True
+            raise RegistrationRefused(
+                self._resource,
+                f"the kubelet began it and did not tell its end within {TIMEOUT:g} s; trying again",
+            ) from error
+        finally:
+            self._status = None
+        if refusal is not None:
+            raise RegistrationRefused(
+                self._resource, f"the kubelet refused: {refusal}; it tries again by itself"
+            )
+
+    def _is_asked(self) -> bool:
+        """Whether a kubelet may be about to register."""
+        return self._asked is not None and self._reactor.seconds() - self._asked < TIMEOUT
+
+    async def _get_info(self, _: InfoRequest) -> PluginInfo:
+        self._report_questions()
+        self._pending = True
+        self._asked = self._reactor.seconds()
+        if not self._is_live():
+            self._refused = False
+            self._found()
+            await self._end_streams()
+        return PluginInfo(
+            type=PLUGIN_TYPE,
+            name=self._resource,
+            endpoint="",  # this very socket
+            supported_versions=[VERSION],
+        )
+
+    def _report_questions(self) -> None:
+        """Log that a question now, or the one before, is no beginning of a registration.
+
+        A kubelet's registration lives as long as its stream, so another one would find none.
+        """
+        live = self._is_live()
+        if not live and not self._pending:
+            return
+        if (often := self._sparing.count(live)) is None:
+            return
+        what = "a kubelet has it registered" if live else "nothing came of the question before"
+        _log.warn(
+            "{resource}: somebody asked who serves {path} (GetInfo), though {what}{often}",
+            resource=self._resource,
+            path=self._server.path,
+            what=what,
+            often=often,
+        )
+
+    def _notified(self, status: RegistrationStatus) -> RegistrationStatusResponse:
+        self._pending = False
+        self._asked = None
+        waiting, self._status = self._status, None
+        self._used |= status.plugin_registered
+        self._refused = not status.plugin_registered
+        # Otherwise it is the end of what is over for us; the next attempt makes the name anew.
+        if waiting is not None:
+            refusal = one_line(status.error) or "it gives no reason"
+            waiting.callback(None if status.plugin_registered else refusal)
+        return RegistrationStatusResponse()

@@ -1,0 +1,227 @@
+"""Keeps one resource registered with the kubelet."""
+
+import os
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twistdp.errors import (
+    KubeletAbsent,
+    RegistrationRefused,
+    SocketTaken,
+    TwistdpError,
+    Untrusted,
+)
+from twistdp.host import SOON, mending
+from twistdp.klog import V
+from twistdp.kubelet.directory import PluginDirectory
+from twistdp.kubelet.register_by_socket import Registration
+from twistdp.kubelet.session import new_session
+from twistdp.kubelet.streams import ListStreams
+from twistdp.rpc import Server
+from twistdp.status import Standing
+from twistdp.tools import Backoff
+
+_log = Logger()
+
+STABLE = 5.0
+"""Seconds that a stream must have lived for its end to be answered without a back-off."""
+
+STREAM_TIMEOUT, STREAM_TIMEOUT_MOST = 1.0, 16.0
+"""Seconds in which a kubelet that has accepted opens ListAndWatch; usually at once.
+
+It does not when it has let go of the new connection meanwhile, because of an older one's end.
+Each time that none is opened it gets twice as long, for it may be slow."""
+
+STREAM_PATIENCE = 0.05
+"""Seconds that older streams get to end before the resource is registered anew."""
+
+
+_REGISTRATION = "registration of "
+
+
+class Registrar:
+    """Carries out what the session machine decides (its `Effects`)."""
+
+    def __init__(
+        self,
+        resource: str,
+        registration: Registration,
+        *,
+        server: Server,
+        streams: ListStreams,
+        directory: PluginDirectory,
+        reactor: Any,
+    ) -> None:
+        self._resource = resource
+        self._registration = registration
+        self._server = server
+        self._streams = streams
+        self._directory = directory
+        self._news = directory.news
+        self._reactor = reactor
+        self._session = new_session(self)
+        self._backoff = Backoff(0.01, 5.0, immediate=True)
+        self._attempt: Deferred[None] | None = None
+        self._timer: IDelayedCall | None = None
+        self._since = 0.0
+        self._stream_timeout = STREAM_TIMEOUT
+        self._local = False
+        """Whether this machine, not the kubelet, made the last attempt fail."""
+        self._said: object = None
+        self._standing = Standing.REGISTERING
+        registration.attach(
+            server,
+            lambda: streams.end_generation(STREAM_PATIENCE),
+            self._session.outdated,
+            lambda: streams.kubelets_open,
+        )
+
+    @property
+    def standing(self) -> Standing:
+        """How the resource stands with the kubelet, once it is started and until it is stopped.
+
+        Stuck is what is not registered and has neither an attempt that runs nor one that is
+        planned; that an attempt ends is the registration's promise.
+        """
+        busy = self._attempt is not None or (self._timer is not None and self._timer.active())
+        if self._standing is Standing.REGISTERED or busy:
+            return self._standing
+        return Standing.STUCK
+
+    def start(self) -> None:
+        """Serve and register, and do so again whenever it is needed."""
+        self._directory.subscribe(self._server.path, self._kubelet_changed, self._socket_changed)
+        self._session.start()
+
+    def stop(self) -> None:
+        """Register no more; what is registered stays so until its stream ends."""
+        self._directory.unsubscribe(self._server.path)
+        self._session.stop()
+
+    def stream_lost(self) -> None:
+        """The kubelet's stream has ended."""
+        if self._reactor.seconds() - self._since >= STABLE:
+            self._backoff.reset()
+        self._session.stream_ended()
+
+    # Effects
+
+    def announce(self) -> None:
+        """Begin an attempt."""
+        self.cease()
+        self._news.trying(self._resource)
+        attempt = self._attempt = Deferred.fromCoroutine(self._announce())
+        attempt.addCallbacks(
+            self._succeeded, self._failed, callbackArgs=(attempt,), errbackArgs=(attempt,)
+        )
+
+    def wait(self) -> None:
+        """Plan the next attempt."""
+        self.cease()
+        # A kubelet that has changed is told by an event, a disk that has space again is not.
+        delay = self._backoff.next(SOON) if self._local else self._backoff.next()
+        self._timer = self._reactor.callLater(delay, self._session.retry)
+
+    def cease(self) -> None:
+        """Drop what runs or is planned."""
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            attempt.cancel()
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+        if self._standing is Standing.REGISTERED:
+            self._standing = Standing.REGISTERING
+        self._news.over(self._resource)
+
+    async def _announce(self) -> None:
+        V(4).info("an attempt to register begins", resource=self._resource)
+        await self._registration.register()
+
+    def _succeeded(self, _: None, attempt: Deferred[None]) -> None:
+        if attempt is not self._attempt:
+            return
+        self._attempt = None
+        self._local = False
+        self._said = None
+        self._since = self._reactor.seconds()
+        self._standing = Standing.REGISTERED
+        self._news.registered(self._resource)
+        self._session.registered()
+        if self._streams.kubelets_over:  # before we heard that it was accepted
+            self._session.stream_ended()
+        else:
+            self._timer = self._reactor.callLater(self._stream_timeout, self._check_stream)
+
+    def _failed(self, failure: Failure, attempt: Deferred[None]) -> None:
+        if attempt is not self._attempt:
+            return
+        self._attempt = None
+        self._local = failure.check(OSError) is not None and not failure.check(TwistdpError)
+        absent = failure.check(KubeletAbsent) is not None
+        self._standing = Standing.WAITING if absent else Standing.FAILING
+        self._complain(failure)
+        self._session.failed()
+
+    def _check_stream(self) -> None:
+        missing = self._streams.kubelets_missing
+        self._streams.settled()
+        if not missing:
+            self._stream_timeout = STREAM_TIMEOUT
+        else:
+            self._stream_timeout = min(self._stream_timeout * 2, STREAM_TIMEOUT_MOST)
+            self._say(
+                "the kubelet has accepted the registration but opened no stream; registering again"
+            )
+            self._session.stream_ended()
+
+    def _complain(self, failure: Failure) -> None:
+        """Log a failed attempt, the same one only once."""
+        if (remedy := mending(failure.value)) is not None:
+            assert isinstance(failure.value, OSError)
+            # Without its file's name, which differs from resource to resource.
+            self._news.say_once(
+                f"cannot register from {os.path.dirname(self._server.path)}: "
+                f"{failure.value.strerror}; {remedy}; trying again every second"
+            )
+        elif failure.check(KubeletAbsent):
+            self._news.absent(failure.getErrorMessage())
+        elif failure.check(Untrusted):
+            self._news.say_once(failure.getErrorMessage())
+        elif isinstance(failure.value, SocketTaken):
+            # Once, also when its process can no longer be told while it ends.
+            if self._said is not SocketTaken:
+                self._news.complain(self._resource, str(failure.value), failure.value.reason)
+            self._said = SocketTaken
+        elif isinstance(failure.value, RegistrationRefused):
+            self._say(failure.value.reason, doing=_REGISTRATION)
+        elif failure.check(TwistdpError, OSError):
+            self._say(failure.getErrorMessage())
+        else:
+            _log.failure("registering {resource}", failure, resource=self._resource)
+
+    def _say(self, complaint: str, doing: str = "") -> None:
+        if complaint != self._said:
+            self._news.complain(self._resource, complaint, doing=doing)
+        self._said = complaint
+
+    # Events of the directory
+
+    def _kubelet_changed(self) -> None:
+        self._backoff.reset()
+        self._session.outdated()
+
+    def _socket_changed(self) -> None:
+        if self._server.is_published():
+            return
+        self._backoff.reset()
+        if self._streams.kubelets_open and not self._registration.by_name:
+            # Its connection lives on, and what it has of us.  If it was a starting kubelet that
+            # removed the name, its own socket and the end of the stream tell so.
+            self._server.listen().addErrback(lambda _: self._session.outdated())
+        else:
+            self._session.outdated()

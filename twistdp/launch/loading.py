@@ -1,0 +1,115 @@
+"""Scanners by the names of their classes: ``module:Class``."""
+
+import os
+import site
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from twistdp.errors import BadSetting
+from twistdp.launch.arguments import bind
+from twistdp.model import named, of_error
+from twistdp.tools import at, meant
+
+
+def make(name: str, texts: Mapping[str, Sequence[str]]) -> Any:
+    """What the class ``module:Class`` makes of arguments, see `twistdp.launch.arguments.bind`.
+
+    The current directory is searched for the module, too.  Raises `BadSetting` for whatever is
+    wrong, with the line of the author's code where there is one.
+    """
+    try:
+        factory = _load(name)
+        arguments = bind(factory, texts)
+    except BadSetting as error:
+        raise BadSetting(f"--scanner {name}: {error}") from error
+    try:
+        return factory(**arguments)
+    except KeyboardInterrupt:
+        raise  # by a person at a terminal
+    except BaseException as error:
+        raise BadSetting(
+            f"--scanner {name}: its constructor raised {of_error(error)}{at(error)}"
+        ) from error
+
+
+def _load(name: str) -> Any:
+    module_name, colon, class_name = name.partition(":")
+    if not (module_name and colon and class_name):
+        raise BadSetting("write it as module:Class")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    _check_name(module_name)
+    try:
+        module = import_module(module_name)
+    except KeyboardInterrupt:
+        raise  # by a person at a terminal
+    except BaseException as error:
+        raise BadSetting(_not_imported(module_name, error)) from error
+    factory: Any = module
+    for part in class_name.split("."):
+        factory = getattr(factory, part, None)
+    if factory is None:
+        raise BadSetting(f"{module_name} has no class {class_name}{_others(module, class_name)}")
+    if not callable(factory):
+        raise BadSetting(f"{class_name} is no class")
+    return factory
+
+
+def _check_name(module_name: str) -> None:
+    """Refuse a file that is called like a module of Python's, of which only one can be had."""
+    top = module_name.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        for path in _files_of(top):
+            raise BadSetting(
+                f"Python's standard library has a module {top}, which is found instead of {path}; "
+                f"rename that file, for example to {top}_scanner.py"
+            )
+
+
+def _files_of(top: str) -> Iterator[str]:
+    """Files and directories that a module's name may stand for, beside Python's own."""
+    own = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    own.update(site.getsitepackages())
+    for directory in sys.path:
+        place = os.path.abspath(directory)
+        if place in own or os.path.dirname(place) in own or place.endswith(".zip"):
+            continue
+        for path in (os.path.join(place, f"{top}.py"), os.path.join(place, top, "__init__.py")):
+            if os.path.isfile(path):
+                yield path
+
+
+def _not_imported(module_name: str, error: BaseException) -> str:
+    said = f"cannot import {module_name}: {of_error(error)}{at(error)}"
+    if not isinstance(error, ModuleNotFoundError):
+        return said
+    if error.name and not f"{module_name}.".startswith(f"{error.name}."):
+        return f"{said}; install what provides it in twistd's environment, {sys.prefix}"
+    return (
+        f"{said}; modules are looked for in the current directory and where Python finds its "
+        f"packages{meant(module_name, _modules_here())}"
+    )
+
+
+def _modules_here() -> list[str]:
+    try:
+        names = os.listdir()
+    except OSError:
+        return []
+    return [name.removesuffix(".py") for name in names if name.endswith(".py")]
+
+
+def _others(module: ModuleType, class_name: str) -> str:
+    """What the module has instead of a class."""
+    classes = [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, type) and value.__module__ == module.__name__
+    ]
+    if close := meant(class_name, classes):
+        return close
+    return f"; it has: {named(classes)}" if classes else ""

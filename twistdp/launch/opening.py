@@ -1,0 +1,46 @@
+"""The first line of a process's log: what runs here, for what, and where."""
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+from twisted.application.service import Service
+from twisted.logger import Logger
+
+from twistdp._version import __version__
+from twistdp.model import assignment, named
+
+_log = Logger()
+
+
+@attrs.frozen
+class Serving:
+    """A scanner, as the command line names it, and the domain of its resources."""
+
+    namespace: str
+    scanner: str
+    arguments: Mapping[str, Sequence[str]]
+
+    def __str__(self) -> str:
+        arguments = ", ".join(assignment(key, values) for key, values in self.arguments.items())
+        return f"{self.namespace} from {self.scanner}({arguments})"
+
+
+class Opening(Service):
+    """Logs the version, the scanners with their arguments, and the directory, when it starts.
+
+    Arguments that are called like a secret are named without their values.
+    """
+
+    def __init__(self, scanners: Sequence[Serving], directory: str) -> None:
+        self._scanners = scanners
+        self._directory = directory
+
+    def startService(self) -> None:
+        """Say it."""
+        super().startService()
+        _log.info(
+            "twistdp {version} in {directory} serves {scanners}",
+            version=__version__.public(),
+            directory=self._directory,
+            scanners=named(map(str, self._scanners), most=20),
+        )

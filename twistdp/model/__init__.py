@@ -1,0 +1,119 @@
+"""Values and rules: devices, what is asked and answered, names, what is refused.
+
+Nothing here waits for anything or touches the machine.
+"""
+
+from twistdp.model.acceptance import NOTHING, Accepted, Refusal, accept, difference
+from twistdp.model.allocation import SharedClaims, combine, listed, select
+from twistdp.model.calls import (
+    AllocateRequest,
+    AllocateResponse,
+    ContainerAllocateRequest,
+    ContainerAllocateResponse,
+    ContainerPreferredAllocationRequest,
+    PreferredAllocationRequest,
+    PreStartContainerRequest,
+    UseDefaultMethod,
+)
+from twistdp.model.cdi import CDIDevice, CDIHook, CDIIntelRdt, CDIMount, CDINetDevice, CDINode
+from twistdp.model.characters import is_plain
+from twistdp.model.contract import check_call, hooks_of, method_of, name_of
+from twistdp.model.devices import (
+    AUTO,
+    HEALTHY,
+    UNHEALTHY,
+    Auto,
+    DeviceInfo,
+    Devices,
+    DeviceSpec,
+    DeviceTree,
+    Mount,
+)
+from twistdp.model.identity import changed, keep_unchanged
+from twistdp.model.interfaces import (
+    IAllocator,
+    IContainerPreStarter,
+    INotifier,
+    IPostAllocator,
+    IPreferredAllocator,
+    IScanner,
+)
+from twistdp.model.names import (
+    PRIVATE,
+    check_namespace,
+    check_resource_type,
+    device_id,
+    digest,
+    natural_key,
+    private_directory,
+    socket_path,
+)
+from twistdp.model.secrecy import assignment, kind_of
+from twistdp.model.text import escape, named, of_error, one_line, printable, shown
+from twistdp.model.validate import check_path, check_permissions
+
+__all__ = [
+    "AUTO",
+    "HEALTHY",
+    "NOTHING",
+    "PRIVATE",
+    "UNHEALTHY",
+    "Accepted",
+    "AllocateRequest",
+    "AllocateResponse",
+    "Auto",
+    "CDIDevice",
+    "CDIHook",
+    "CDIIntelRdt",
+    "CDIMount",
+    "CDINetDevice",
+    "CDINode",
+    "ContainerAllocateRequest",
+    "ContainerAllocateResponse",
+    "ContainerPreferredAllocationRequest",
+    "DeviceInfo",
+    "DeviceSpec",
+    "DeviceTree",
+    "Devices",
+    "IAllocator",
+    "IContainerPreStarter",
+    "INotifier",
+    "IPostAllocator",
+    "IPreferredAllocator",
+    "IScanner",
+    "Mount",
+    "PreStartContainerRequest",
+    "PreferredAllocationRequest",
+    "Refusal",
+    "SharedClaims",
+    "UseDefaultMethod",
+    "accept",
+    "assignment",
+    "changed",
+    "check_call",
+    "check_namespace",
+    "check_path",
+    "check_permissions",
+    "check_resource_type",
+    "combine",
+    "device_id",
+    "difference",
+    "digest",
+    "escape",
+    "hooks_of",
+    "is_plain",
+    "keep_unchanged",
+    "kind_of",
+    "listed",
+    "method_of",
+    "name_of",
+    "named",
+    "natural_key",
+    "of_error",
+    "one_line",
+    "printable",
+    "private_directory",
+    "select",
+    "shown",
+    "socket_path",
+]

@@ -1,0 +1,91 @@
+"""What hooks are given and what they give: the API's requests and responses as values of ours.
+
+Names follow the device plugin API v1beta1, in snake_case.  A request's `raw` is the protobuf
+message that the kubelet sent.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from twistdp.model.devices import DeviceInfo, DeviceSpec, Mount
+from twistdp.model.secrecy import names_only
+
+
+class UseDefaultMethod(Exception):  # the name of Intel's framework
+    """Raised or returned by a hook, as class or instance: do what happens without the hook."""
+
+
+@attrs.frozen
+class ContainerAllocateRequest:
+    """One container's devices: their ids in natural order, and what is known of them."""
+
+    devices_ids: Sequence[str]
+    devices: Mapping[str, DeviceInfo]
+
+
+@attrs.frozen
+class AllocateRequest:
+    """Containers of one pod want devices of `resource`; kubelets ask for one container a time."""
+
+    resource: str
+    container_requests: Sequence[ContainerAllocateRequest]
+    raw: Any = None
+
+
+@attrs.define
+class ContainerAllocateResponse:
+    """What one container gets; may be changed in place.
+
+    `cdi_devices` are fully qualified CDI names, ``vendor/class=device``.
+    """
+
+    envs: dict[str, str] = attrs.field(factory=dict, repr=names_only)
+    mounts: list[Mount] = attrs.Factory(list)
+    devices: list[DeviceSpec] = attrs.Factory(list)
+    annotations: dict[str, str] = attrs.field(factory=dict, repr=names_only)
+    cdi_devices: list[str] = attrs.Factory(list)
+
+
+@attrs.define
+class AllocateResponse:
+    """One response for each container request, in the same order.
+
+    `request` is what is answered, when the framework has made the response.
+    """
+
+    container_responses: list[ContainerAllocateResponse]
+    request: AllocateRequest | None = None
+
+
+@attrs.frozen
+class ContainerPreferredAllocationRequest:
+    """Which `allocation_size` of the available devices would suit one container best?
+
+    `must_include_device_ids` must be among them.  `devices` is what is known of the ids.
+    """
+
+    available_device_ids: Sequence[str]
+    must_include_device_ids: Sequence[str]
+    allocation_size: int
+    devices: Mapping[str, DeviceInfo]
+
+
+@attrs.frozen
+class PreferredAllocationRequest:
+    """Asked before Allocate; the answer is advice."""
+
+    resource: str
+    container_requests: Sequence[ContainerPreferredAllocationRequest]
+    raw: Any = None
+
+
+@attrs.frozen
+class PreStartContainerRequest:
+    """A container that has these devices is about to start."""
+
+    resource: str
+    devices_ids: Sequence[str]
+    devices: Mapping[str, DeviceInfo]
+    raw: Any = None

@@ -1,0 +1,7 @@
+"""One resource: its devices encoded once, the answers to the kubelet, the scanner's hooks."""
+
+from twistdp.resource.blocked import BlockedWatch
+from twistdp.resource.hooks import Hooks
+from twistdp.resource.resource import Resource
+
+__all__ = ["BlockedWatch", "Hooks", "Resource"]

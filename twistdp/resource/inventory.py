@@ -1,0 +1,215 @@
+"""The devices of one resource, encoded once and joined."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+
+from twistdp.host import NumaNodes, alike
+from twistdp.kubelet import container_part, listed_part
+from twistdp.model import (
+    HEALTHY,
+    Auto,
+    ContainerAllocateResponse,
+    DeviceInfo,
+    Devices,
+    SharedClaims,
+    changed,
+    combine,
+    natural_key,
+    select,
+)
+from twistdp.resource.room import MOST_BYTES, that_fit
+
+if TYPE_CHECKING:
+    from twistdp.resource.policies import Candidate
+
+
+@attrs.define(eq=False, repr=False)
+class _Entry:
+    info: DeviceInfo
+    key: str  # natural
+    numa: Sequence[int]
+    listed: bytes
+    container: bytes | None = None
+    """What a container gets of it, once it has been handed out: most never are."""
+
+
+class Inventory:
+    """What is advertised of a resource, and what containers get of it.
+
+    A device's bytes are made once, for the list when it appears or changes, for a container when
+    it is handed out for the first time; they are kept, and joined for each message.
+    `join` is the scanner's, see `twistdp.model.allocation.combine`.  `numa` tells the NUMA nodes of
+    devices whose topology is `AUTO`.
+
+    The list never has more than `MOST_BYTES`: where it would, some devices are left out of it.
+    They can be allocated nevertheless, for they are there: whoever asks for one chose it when it
+    was listed.
+    """
+
+    def __init__(
+        self,
+        resource: str,
+        devices: Devices,
+        *,
+        join: Mapping[str, str] = MappingProxyType({}),
+        numa: NumaNodes | None = None,
+    ) -> None:
+        self._resource = resource
+        self._numa = numa or NumaNodes()
+        self._join = join
+        self._entries: dict[str, _Entry] = {}
+        self._shared = SharedClaims()
+        self._order: list[str] = []
+        """The ids in natural order."""
+        self._listed = b""
+        self.size = 0
+        """Bytes that a list of all devices has."""
+        self.unhealthy = 0
+        """How many devices are not healthy."""
+        self.placed = 0
+        """How many devices have a NUMA node, or several."""
+        self.nodes: Counter[int] = Counter()
+        """How many devices are on each NUMA node; a node with none is not there."""
+        self.left_out: frozenset[str] = frozenset()
+        """The devices that the list has no room for."""
+        self.devices: Devices = {}
+        self.update(devices)
+
+    def update(self, devices: Devices, first: Collection[str] = ()) -> bool:
+        """Take over another set of devices; whether the advertised list changed by it.
+
+        `devices` is kept, and must not change any more.
+        Where the list has no room for all, those of `first` are listed before others, then those
+        that were listed so far, then the first ones in natural order.
+        """
+        others = changed(devices, self.devices)
+        fresh = self._encoded({device_id: devices[device_id] for device_id in others})
+        # What can fail has been done: from here on all is taken over or nothing.
+        gone = {id_ for id_ in self._entries if id_ not in devices}
+        new = [id_ for id_ in others if id_ not in self._entries]
+        for device_id in gone:
+            self._count(self._entries.pop(device_id), -1)
+        for device_id, entry in fresh.items():
+            if (before := self._entries.get(device_id)) is not None:
+                self._count(before, -1)
+            self._count(entry, 1)
+            self._entries[device_id] = entry
+        if gone:
+            self._order = [id_ for id_ in self._order if id_ not in gone]
+        if new:
+            self._order += new
+            self._order.sort(key=self._key)  # quick, for all but the end is in order
+        so_far = self.devices.keys() - self.left_out if self.left_out else self.devices.keys()
+        self.devices = devices
+        listed = self._listed
+        self._list(first, so_far)
+        return self._listed != listed
+
+    def _encoded(self, devices: Devices) -> dict[str, _Entry]:
+        """The entries of devices that are new or changed."""
+        numa: dict[str, Sequence[int] | None] = {}
+        unknown = []
+        for device_id, info in devices.items():
+            before = self._entries.get(device_id)
+            if before is not None and alike(before.info, info):
+                numa[device_id] = before.numa  # also when the node it was looked up by is gone
+            elif isinstance(info.topology, Auto):
+                unknown.append(device_id)
+            else:
+                numa[device_id] = info.topology
+        found = self._numa.of(devices[device_id] for device_id in unknown)
+        numa.update(zip(unknown, found, strict=True))
+        return {
+            device_id: _Entry(
+                info,
+                natural_key(device_id),
+                tuple(numa[device_id] or ()),
+                listed_part(device_id, info, numa[device_id]),
+            )
+            for device_id, info in devices.items()
+        }
+
+    def _count(self, entry: _Entry, sign: Literal[1, -1]) -> None:
+        """Count an entry that is new, or one that is gone."""
+        self.size += sign * len(entry.listed)
+        self.unhealthy += sign * (entry.info.state != HEALTHY)
+        self.placed += sign * bool(entry.numa)
+        for node in entry.numa:
+            self.nodes[node] += sign
+            if not self.nodes[node]:
+                del self.nodes[node]
+        if sign == 1:
+            self._shared.add(entry.info)
+        else:
+            self._shared.remove(entry.info)
+
+    def _list(self, first: Collection[str], so_far: Collection[str]) -> None:
+        """Make the list anew."""
+        self.left_out = frozenset()
+        order = self._order
+        if self.size > MOST_BYTES:
+            sizes = {device_id: len(self._entries[device_id].listed) for device_id in order}
+            ranks = [[id_ for id_ in order if id_ in some] for some in (first, so_far)]
+            fitting = that_fit(sizes, [*ranks, order])
+            self.left_out = frozenset(sizes.keys() - fitting)
+            order = [id_ for id_ in order if id_ in fitting]
+        self._listed = b"".join([self._entries[device_id].listed for device_id in order])
+
+    def listed(self) -> bytes:
+        """The ListAndWatchResponse, in natural order of the ids."""
+        return self._listed
+
+    def container(self, ids: Iterable[str]) -> bytes:
+        """The ContainerAllocateResponse for these ids; raises what `select` and `combine` do."""
+        chosen = self._select(ids)
+        if self._shared and len(chosen) > 1:
+            return container_part(self._combined(chosen))
+        parts = []
+        for entry in [self._entries[device_id] for device_id in chosen]:
+            if entry.container is None:
+                entry.container = container_part(entry.info)
+            parts.append(entry.container)
+        return b"".join(parts)
+
+    def response(self, ids: Iterable[str]) -> ContainerAllocateResponse:
+        """The same as a value, for hooks."""
+        return self._combined(self._select(ids))
+
+    def known(self, ids: Iterable[str]) -> dict[str, DeviceInfo]:
+        """Those of the devices that there are, by id."""
+        return {id_: self.devices[id_] for id_ in ids if id_ in self.devices}
+
+    def numa(self, device_id: str) -> Sequence[int]:
+        """The NUMA nodes of a device that there is, none where they are not known."""
+        return self._entries[device_id].numa
+
+    def candidates(self, ids: Iterable[str]) -> "list[Candidate]":
+        """Those of the devices that there are, as the policies want them, in natural order."""
+        from twistdp.resource.policies import Candidate  # few plugins use it
+
+        # Not by way of all devices: a request may have many containers.
+        known = sorted(self._entries.keys() & ids, key=self._key)
+        return [
+            Candidate(id_, rank, self.devices[id_].group or id_, tuple(self._entries[id_].numa))
+            for rank, id_ in enumerate(known)
+        ]
+
+    def natural(self, ids: Iterable[str]) -> list[str]:
+        """These ids in natural order, each once, also those that there are not."""
+        entries = self._entries
+        return sorted(
+            set(ids), key=lambda id_: entries[id_].key if id_ in entries else natural_key(id_)
+        )
+
+    def _select(self, ids: Iterable[str]) -> list[str]:
+        return select(self._resource, self.devices, ids, self._key)
+
+    def _key(self, device_id: str) -> str:
+        return self._entries[device_id].key
+
+    def _combined(self, chosen: Sequence[str]) -> ContainerAllocateResponse:
+        return combine(self._resource, [(id_, self.devices[id_]) for id_ in chosen], self._join)

@@ -1,0 +1,102 @@
+"""Waits for foreign code's answer: reports one that is late, and gives up after a limit."""
+
+from typing import Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twistdp.tools import Waiting
+
+_log = Logger()
+
+LONG: Final = 5.0
+"""Seconds after which an answer that has not come is reported."""
+
+
+class Patience:
+    """The wait for one answer of a scanner's hook.
+
+    After `limit` seconds it is over: the answer is cancelled, and what comes of it then is only
+    logged.  `scanner`, `hook` and `consequence`, what happens after the limit, are for messages.
+    """
+
+    def __init__(
+        self,
+        answer: Deferred[Any],
+        *,
+        scanner: str,
+        hook: str,
+        limit: float,
+        consequence: str,
+        clock: IReactorTime,
+    ) -> None:
+        self._answer = answer
+        self._about: dict[str, Any] = {"scanner": scanner, "hook": hook}
+        self._limit = limit
+        self._consequence = consequence
+        self._clock = clock
+        self._begun = clock.seconds()
+        self._timers: list[IDelayedCall] = []
+        self._has_ended = False
+        self._waiting = Waiting(self._cancel)
+        self.cancelled = False
+        """Whether nobody wants to know any more."""
+        self.over = False
+        """Whether the limit was reached."""
+
+    def wait(self) -> Deferred[tuple[Any, ...]]:
+        """Fires with the answer, or the Failure in its place, in a tuple; empty after the limit.
+
+        Cancelling cancels the answer, and fires when that has ended.
+        """
+        waiting = self._waiting.deferred()
+        self._answer.addBoth(self._ended)
+        if not self._has_ended:
+            self._timers.append(self._clock.callLater(self._limit, self._give_up))
+            if self._limit > LONG:
+                self._timers.append(self._clock.callLater(LONG, self._report))
+        return waiting
+
+    def _cancel(self) -> None:
+        self.cancelled = True
+        self._answer.cancel()
+
+    def _report(self) -> None:
+        _log.warn(
+            "scanner {scanner}: {hook} has not answered for {seconds:g} s, and the kubelet admits "
+            "no other pod meanwhile; after {limit:g} s it is cancelled, and {consequence}",
+            **self._about,
+            seconds=LONG,
+            limit=self._limit,
+            consequence=self._consequence,
+        )
+
+    def _give_up(self) -> None:
+        self.over = True
+        _log.error(
+            "scanner {scanner}: {hook} has not answered for {limit:g} s: it is cancelled, and "
+            "{consequence}; see what it waits for",
+            **self._about,
+            limit=self._limit,
+            consequence=self._consequence,
+        )
+        self._answer.cancel()
+        self._waiting.end(())
+
+    def _ended(self, outcome: Any) -> None:
+        self._has_ended = True
+        for timer in self._timers:
+            if timer.active():
+                timer.cancel()
+        if self.over:
+            _log.info(
+                "scanner {scanner}: {hook}, which was given up, has ended after {seconds:.1f} s",
+                **self._about,
+                seconds=self._clock.seconds() - self._begun,
+            )
+            if isinstance(outcome, Failure) and not outcome.check(CancelledError):
+                _log.failure("scanner {scanner}: {hook} failed", failure=outcome, **self._about)
+            return
+        self._waiting.end((outcome,))

@@ -1,0 +1,65 @@
+"""What the log says of a resource's devices, and of a change of them: one line, however many."""
+
+from collections.abc import Sequence
+
+import attrs
+
+from twistdp.model import HEALTHY, DeviceInfo, Devices, named, printable
+
+LONGEST_REASON = 100
+"""Characters of a reason in such a line."""
+
+
+@attrs.frozen
+class Change:
+    """How a resource's devices have changed: ids, in the order of the list."""
+
+    came: Sequence[str] = ()
+    went: Sequence[str] = ()
+    worse: Sequence[str] = ()
+    """Unhealthy by now, or unhealthy for another reason; with the reason."""
+    better: Sequence[str] = ()
+    """Healthy again."""
+
+    def __bool__(self) -> bool:
+        return bool(self.came or self.went or self.worse or self.better)
+
+    def __str__(self) -> str:
+        """In a few words, empty if nothing has changed."""
+        signs = named([*(f"+{id_}" for id_ in self.came), *(f"-{id_}" for id_ in self.went)], " ")
+        parts = [signs] if signs else []
+        if self.worse:
+            parts.append(f"unhealthy: {named(self.worse)}")
+        if self.better:
+            parts.append(f"healthy again: {named(self.better)}")
+        return "; ".join(parts)
+
+
+def change(before: Devices, after: Devices) -> Change:
+    """How `after` differs from `before` in what people want to know: what is there, and health."""
+    came, worse, better = [], [], []
+    for id_, info in after.items():
+        old = before.get(id_)
+        if old is info:
+            continue
+        if old is None:
+            came.append(id_)
+        if info.state != HEALTHY:
+            if old is None or old.state == HEALTHY or old.reason != info.reason:
+                worse.append(_with_reason(id_, info))
+        elif old is not None and old.state != HEALTHY:
+            better.append(id_)
+    went = [id_ for id_ in before if id_ not in after]
+    return Change(came, went, worse, better)
+
+
+def counted(devices: int, unhealthy: int, left_out: int) -> str:
+    """How many devices there are, and how many of them cannot be used."""
+    text = f"{devices} device{'' if devices == 1 else 's'}"
+    text += f", {unhealthy} unhealthy" if unhealthy else ""
+    return f"{text}, {left_out} not listed" if left_out else text
+
+
+def _with_reason(device_id: str, info: DeviceInfo) -> str:
+    reason = printable(" ".join(info.reason.split()), LONGEST_REASON)
+    return f"{device_id} ({reason})" if reason else device_id

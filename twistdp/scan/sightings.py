@@ -1,0 +1,251 @@
+"""Device nodes that turn up as another device, or in two resources.
+
+The kubelet knows ids alone, so either would have it give one device to two pods.
+"""
+
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from threading import Lock
+from typing import Any, Final, TypeAlias
+from weakref import WeakValueDictionary
+
+import attrs
+from twisted.logger import Logger
+
+from twistdp.host import host_paths
+from twistdp.model import DeviceInfo
+
+_log = Logger()
+
+MOST: Final = 4096
+"""So many nodes of devices are remembered in a process; of more, nothing is noticed."""
+
+_MOST_GONE: Final = 256
+"""So many devices that are gone are remembered."""
+
+_MEMORY: Final = 1
+"""The major number of /dev/null and its like, which are no hardware, and stand in for it."""
+
+_Number: TypeAlias = tuple[int, int]
+"""Kind and number of a node: what drivers tell devices apart by."""
+
+
+@attrs.frozen
+class _Sight:
+    """One device as it was seen.
+
+    `files` are the real paths and inode numbers of its nodes: another device that gets the same
+    numbers later is another file.
+    """
+
+    resource: str
+    device_id: str
+    group: str | None
+    paths: tuple[str, ...]
+    nodes: frozenset[_Number]
+    files: frozenset[tuple[str, int]]
+
+    def is_part_of(self, other: "_Sight") -> bool:
+        """Whether both are said to be parts of one device."""
+        return self.group is not None and self.group == other.group
+
+
+class Sightings:
+    """Warns of nodes under a second id, and of nodes in two resources, once for each resource.
+
+    One for all scanners of a process, and used in their threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._count = 0
+        self._here: defaultdict[str, dict[str, _Sight]] = defaultdict(dict)
+        """By resource and id."""
+        self._by_node: defaultdict[_Number, defaultdict[str, dict[str, _Sight]]] = defaultdict(
+            lambda: defaultdict(dict)
+        )
+        """By node, resource and id."""
+        self._gone: dict[tuple[str, frozenset[_Number]], _Sight] = {}
+        self._renamed: set[str] = set()
+        self._shared: set[frozenset[str]] = set()
+
+    def look(self, resource: str, gone: Iterable[str], fresh: Mapping[str, DeviceInfo]) -> None:
+        """Of a resource's devices, these are gone, and those are new or have other nodes."""
+        seen: dict[int, _Sight | None] = {}
+        with self._lock:
+            for id_ in gone:
+                if (sight := self._forget(resource, id_)) is not None:
+                    self._gone[resource, sight.nodes] = sight
+            while len(self._gone) > _MOST_GONE:
+                del self._gone[next(iter(self._gone))]
+            new: list[_Sight] = []
+            changed: list[_Sight] = []
+            for id_, info in fresh.items():
+                was_here = self._forget(resource, id_) is not None
+                if id(info) not in seen:  # many ids may be one device
+                    seen[id(info)] = _see(resource, id_, info)
+                sight = seen[id(info)]
+                if sight is not None:
+                    sight = attrs.evolve(sight, device_id=id_)
+                    (changed if was_here else new).append(sight)
+            for sight in new:
+                self._check_name(sight)
+            self._check_names(new)
+            for sight in new + changed:
+                self._keep(sight)
+            for sight in new + changed:
+                self._check_resources(sight)
+
+    def forget(self, resources: Iterable[str]) -> None:
+        """These resources are not served any more."""
+        with self._lock:
+            for resource in resources:
+                for id_ in list(self._here.get(resource, ())):
+                    self._forget(resource, id_)
+
+    def _keep(self, sight: _Sight) -> None:
+        if self._count + len(sight.nodes) > MOST:
+            return
+        self._count += len(sight.nodes)
+        self._here[sight.resource][sight.device_id] = sight
+        for node in sight.nodes:
+            self._by_node[node][sight.resource][sight.device_id] = sight
+
+    def _forget(self, resource: str, device_id: str) -> _Sight | None:
+        sight = self._here.get(resource, {}).pop(device_id, None)
+        if sight is not None:
+            self._count -= len(sight.nodes)
+            for node in sight.nodes:
+                by_resource = self._by_node[node]
+                del by_resource[resource][device_id]
+                if not by_resource[resource]:
+                    del by_resource[resource]
+                if not by_resource:
+                    del self._by_node[node]
+        return sight
+
+    def _check_name(self, sight: _Sight) -> None:
+        """Whether a device with a new id was there before under another one."""
+        if sight.resource in self._renamed:
+            return
+        other = self._gone.get((sight.resource, sight.nodes))
+        if other is None or other.files != sight.files or other.device_id == sight.device_id:
+            here: Mapping[str, Mapping[str, _Sight]]
+            here = self._by_node.get(next(iter(sight.nodes)), {})
+            others = [
+                other
+                for other in here.get(sight.resource, {}).values()
+                if other.nodes == sight.nodes
+            ]
+            # A device with several ids has them on purpose.
+            if len(others) != 1 or _see_again(others[0]) != others[0].nodes:
+                return
+            (other,) = others
+        if other.is_part_of(sight):
+            return
+        self._renamed.add(sight.resource)
+        _log.warn(
+            "{resource}: {path} was listed as {before} and is listed as {now} now, so two pods may "
+            "be given it; an id must depend on the device alone (twistdp.device_id makes one of a "
+            "name that stays), and ids that are parts of one device need the same group",
+            resource=sight.resource,
+            path=sight.paths[0],
+            before=other.device_id,
+            now=sight.device_id,
+        )
+
+    def _check_names(self, sights: Iterable[_Sight]) -> None:
+        """Whether one device has come under two ids, by two names of its nodes.
+
+        A device that is to be shared has several ids for the same names.
+        """
+        first: dict[frozenset[_Number], _Sight] = {}
+        for sight in sights:
+            other = first.setdefault(sight.nodes, sight)
+            if set(other.paths) == set(sight.paths) or sight.resource in self._renamed:
+                continue
+            if other.is_part_of(sight) or not _see_again(other) == other.nodes == _see_again(sight):
+                continue
+            self._renamed.add(sight.resource)
+            _log.warn(
+                "{resource}: {path} and {other} are one device, listed as {one} and as {two}, so "
+                "two pods may be given it; list it once, or give both ids the same group",
+                resource=sight.resource,
+                path=other.paths[0],
+                other=sight.paths[0],
+                one=other.device_id,
+                two=sight.device_id,
+            )
+
+    def _check_resources(self, sight: _Sight) -> None:
+        """Whether what a device consists of is in another resource too."""
+        for node in sight.nodes:
+            here: Mapping[str, Mapping[str, _Sight]] = self._by_node.get(node, {})
+            for resource, others in here.items():
+                pair = frozenset((resource, sight.resource))
+                if len(pair) == 1 or pair in self._shared:
+                    continue
+                other = next(iter(others.values()))
+                # Other nodes may be common to all devices of a driver.
+                if not (sight.nodes <= other.nodes or other.nodes <= sight.nodes):
+                    continue
+                if len(others) > 1 and len(here.get(sight.resource, ())) > 1:
+                    continue  # both offer it several times: it can be shared
+                if _see_again(other) != other.nodes:
+                    continue
+                self._shared.add(pair)
+                _log.warn(
+                    "{path} is in two resources, as {one} of {resource} and as {two} of {other}, "
+                    "so two pods may be given it; leave it out of one of them",
+                    path=sight.paths[0],
+                    one=sight.device_id,
+                    resource=sight.resource,
+                    two=other.device_id,
+                    other=resource,
+                )
+
+
+def _see(resource: str, device_id: str, info: Any) -> _Sight | None:
+    """What a device consists of; None if there is nothing to say of it."""
+    try:
+        paths = tuple(host_paths(info))
+        found = _look_at(paths)
+    except Exception:  # a bad device, which is refused later, or one that is gone
+        return None
+    if not found:
+        return None
+    nodes = frozenset(number for number, _, _ in found)
+    files = frozenset((path, inode) for _, path, inode in found)
+    return _Sight(resource, device_id, info.group, paths, nodes, files)
+
+
+def _see_again(sight: _Sight) -> frozenset[_Number]:
+    """The nodes that a device consists of now: links may lead elsewhere."""
+    try:
+        return frozenset(number for number, _, _ in _look_at(sight.paths))
+    except OSError:
+        return frozenset()
+
+
+def _look_at(paths: Iterable[str]) -> list[tuple[_Number, str, int]]:
+    found = []
+    for path in paths:
+        status = os.stat(path)
+        kind = stat.S_IFMT(status.st_mode)
+        if stat.S_ISBLK(kind) or (stat.S_ISCHR(kind) and os.major(status.st_rdev) != _MEMORY):
+            real = os.path.realpath(path) if os.path.islink(path) else path
+            found.append(((kind, status.st_rdev), real, status.st_ino))
+    return found
+
+
+_SHARED: "WeakValueDictionary[Any, Sightings]" = WeakValueDictionary()
+
+
+def sightings_of(reactor: Any) -> Sightings:
+    """The one `Sightings` of a reactor's process, as long as somebody holds it."""
+    found = _SHARED.get(reactor)
+    if found is None:
+        found = _SHARED[reactor] = Sightings()
+    return found

@@ -1,0 +1,26 @@
+"""Small tools that know nothing of devices: delays, bursts, a thread, a followed value."""
+
+from twistdp.tools.backoff import Backoff
+from twistdp.tools.coalescing import Coalescer
+from twistdp.tools.latest import Latest
+from twistdp.tools.outage import News, Outage
+from twistdp.tools.places import at
+from twistdp.tools.sparing import Sparing
+from twistdp.tools.stopping import stop_all
+from twistdp.tools.suggestions import meant
+from twistdp.tools.waiting import Waiting
+from twistdp.tools.worker import Worker
+
+__all__ = [
+    "Backoff",
+    "Coalescer",
+    "Latest",
+    "News",
+    "Outage",
+    "Sparing",
+    "Waiting",
+    "Worker",
+    "at",
+    "meant",
+    "stop_all",
+]

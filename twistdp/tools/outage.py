@@ -1,0 +1,55 @@
+"""What is new about something that fails again and again, for the log."""
+
+from enum import Enum
+from typing import Final
+
+import attrs
+from twisted.python.failure import Failure
+
+from twistdp.model import of_error
+from twistdp.tools.places import place_of
+
+NEVER: Final = ("", "")
+
+
+class News(Enum):
+    """What a failure adds to what the log has."""
+
+    STACK = "stack"
+    """It begins an outage, and the log has no stack of it."""
+    LINE = "line"
+    """It differs from the last one, or has been seen in an earlier outage."""
+    NOTHING = "nothing"
+
+
+@attrs.define
+class Outage:
+    """Failures in a row of one piece of foreign code.
+
+    The stack of the first one is worth a page of the log, and that of its thousandth repetition is
+    not: then a line does, when something has changed.
+    """
+
+    count: int = 0
+    """Failures so far, 0 while all is well."""
+    _last: tuple[str, str] = NEVER
+    _shown: tuple[str, str] = NEVER
+
+    def failed(self, failure: Failure) -> News:
+        """Take note of a failure, and say what is new about it."""
+        what = of_error(failure.value), place_of(failure)
+        self.count += 1
+        if what == self._last:
+            return News.NOTHING
+        begins = self._last == NEVER
+        self._last = what
+        if begins and what != self._shown:
+            self._shown = what
+            return News.STACK
+        return News.LINE
+
+    def over(self) -> int:
+        """It works; the number of failures before."""
+        count, self.count = self.count, 0
+        self._last = NEVER
+        return count
