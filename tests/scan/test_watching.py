@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from tests.support.helpers import Recorder, temporary_directory
+from tests.support.helpers import Recorder, one_turn, temporary_directory
 from twistdp.errors import BadTree
 from twistdp.inotify.descriptor import ATTRIBUTES, CONTENTS, ENTRIES
 from twistdp.inotify.watches import Changes, Inotify
@@ -22,6 +22,7 @@ from twistdp.model.contract import name_of
 from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceTree
 from twistdp.model.interfaces import INotifier
 from twistdp.scan.watching import MOST_CHANGES, Discovery, WatchingScanner
+from twistdp.scan.watchset import SLICE
 
 
 class FakeWatch:
@@ -796,6 +797,111 @@ class PathTests(DiscoveryCase):
         self.clock.advance(10.0)
         self.worker.run()
         self.assertEqual(self.diary, ["discover"])
+
+
+MANY = [f"/many/{number}" for number in range(3 * SLICE)]
+
+
+class ManyPathsTests(DiscoveryCase):
+    """Tests for paths that are too many for one turn of the reactor."""
+
+    def turn(self) -> int:
+        """Let the reactor turn once; how many watches were set or ended in that turn."""
+        made, live = len(self.inotify.made), len(self.inotify.live())
+        one_turn(self.clock)
+        added = len(self.inotify.made) - made
+        return 2 * added - (len(self.inotify.live()) - live)
+
+    def test_watched_in_slices(self) -> None:
+        """A slice is watched in each turn, and the first scan does not wait for the last."""
+        self.start(paths=MANY)
+        self.assertEqual(self.diary, [("watch", path) for path in MANY[:SLICE]])
+        self.assertEqual(len(self.worker.calls), 1)
+        self.assertEqual([self.turn(), self.turn(), self.turn()], [SLICE, SLICE, 0])
+        self.assertEqual(list(self.inotify.live()), MANY)
+
+    def test_scanned_once_more(self) -> None:
+        """What happened before the last of them was watched is found by one more scan."""
+        self.started(paths=MANY)
+        self.turn()
+        self.assertEqual(self.worker.calls, [])
+        self.turn()
+        self.clock.advance(1.0)
+        self.worker.run()
+        self.clock.advance(1.0)
+        self.assertEqual(self.diary[-1], "discover")
+        self.assertEqual((self.diary.count("discover"), self.worker.calls), (1, []))
+
+    def test_watched_during_a_scan(self) -> None:
+        """Where the last is watched while a scan is under way, another one follows."""
+        self.start(paths=MANY)
+        self.turn()
+        self.turn()
+        self.worker.run()
+        self.clock.advance(1.0)
+        self.worker.run()
+        self.clock.advance(1.0)
+        self.assertEqual((self.diary.count("discover"), self.worker.calls), (2, []))
+
+    def test_one_slice(self) -> None:
+        """What one turn is enough for is not scanned again."""
+        self.started(paths=MANY[:SLICE])
+        self.clock.advance(1.0)
+        self.assertEqual((self.diary, self.worker.calls), ([], []))
+
+    def test_ended_in_slices(self) -> None:
+        """Watches that are no longer wanted end in slices too; that needs no scan."""
+        self.started(paths=["/a", *MANY])
+        for _ in range(4):
+            self.turn()
+        self.clock.advance(1.0)
+        self.scanner.paths = ["/a"]
+        self.worker.run()
+        self.diary.clear()
+        self.assertEqual([self.turn(), self.turn(), self.turn()], [SLICE, SLICE, 0])
+        self.clock.advance(1.0)
+        self.assertEqual((list(self.inotify.live()), self.worker.calls), (["/a"], []))
+
+    def test_changed_meanwhile(self) -> None:
+        """Only paths that are wanted now are watched, whatever was due; a scan follows."""
+        self.start(paths=MANY)
+        self.scanner.paths = [*MANY[: SLICE // 2], "/b"]
+        self.worker.run()
+        self.clock.advance(1.0)
+        self.assertEqual(list(self.inotify.live()), self.scanner.paths)
+        self.worker.run()
+        self.clock.advance(1.0)
+        self.assertEqual((self.diary.count("discover"), self.worker.calls), (2, []))
+
+    def test_shrinks_to_what_is_watched(self) -> None:
+        """A scan follows also when the paths that are left were all watched in an earlier turn."""
+        self.start(paths=MANY)
+        self.turn()
+        self.scanner.paths = MANY[:SLICE]
+        self.worker.run()
+        self.clock.advance(1.0)
+        self.worker.run()
+        self.clock.advance(1.0)
+        self.assertEqual((self.diary.count("discover"), self.worker.calls), (2, []))
+
+    def test_contents_change_meanwhile(self) -> None:
+        """All are watched for what matters in the end."""
+        self.start(paths=MANY)
+        self.turn()
+        self.scanner.contents = False
+        self.worker.run()
+        self.clock.advance(1.0)
+        live = self.inotify.live()
+        self.assertEqual(sorted(live), sorted(MANY))
+        self.assertEqual({watch.mask for watch in live.values()}, {ENTRIES | ATTRIBUTES})
+
+    def test_stop(self) -> None:
+        """A stop ends what is watched and drops what is due; a start begins again."""
+        self.start(paths=MANY)
+        self.turn()
+        self.start_again()
+        self.assertEqual(list(self.inotify.live()), MANY[:SLICE])
+        self.stop()
 
 
 class StopTests(DiscoveryCase):

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import Clock, LoopingCall
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.errors import BadDevice
@@ -154,3 +154,15 @@ class Recorder:
         else:
             self._waiting.append((predicate, fired))
         return soon(fired)
+
+
+def one_turn(clock: Clock) -> None:
+    """One turn of a reactor: the calls that are due; what they put off to the next one waits.
+
+    `Clock.advance` makes those too.
+    """
+    for call in [call for call in clock.calls if call.getTime() <= clock.seconds()]:
+        if call.active():
+            clock.calls.remove(call)
+            call.called = 1
+            call.func(*call.args, **call.kw)

@@ -27,13 +27,19 @@ def check_paths(paths: Any) -> tuple[str, ...]:
         paths = [paths]
     if not isinstance(paths, Collection) or isinstance(paths, bytes | Mapping):
         raise BadScanner(f"paths: {kind_of(paths)} is no list of paths")
-    found = []
-    for path in paths:
-        text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
-        if not isinstance(text, str) or not text or "\0" in text:
-            raise BadScanner(f"paths: {shown(path)} is no path")
-        found.append(text)
-    return tuple(found)
+    # After every scan, and there may be thousands: what is a text is looked at no closer here.
+    found = tuple(path if type(path) is str else _path(path) for path in paths)
+    if not all(found) or "\0" in "".join(found):
+        wrong = next(path for path in found if not path or "\0" in path)
+        raise BadScanner(f"paths: {shown(wrong)} is no path")
+    return found
+
+
+def _path(path: Any) -> str:
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
+    if not isinstance(text, str):
+        raise BadScanner(f"paths: {shown(path)} is no path")
+    return text
 
 
 def check_interval(seconds: Any) -> float:

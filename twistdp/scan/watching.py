@@ -14,9 +14,10 @@ from twisted.python.failure import Failure
 
 from twistdp.errors import BadTree
 from twistdp.host import SOON, mending
-from twistdp.inotify import ATTRIBUTES, CONTENTS, ENTRIES, Changes, Inotify, Watch
+from twistdp.inotify import ATTRIBUTES, CONTENTS, ENTRIES, Changes, Inotify
 from twistdp.model import DeviceTree, INotifier, kind_of, name_of, of_error
 from twistdp.scan.attributes import Attribute, check_contents, check_interval, check_paths
+from twistdp.scan.watchset import WatchSet
 from twistdp.tools import Backoff, Coalescer, News, Outage, Worker, at, stop_all
 
 _log = Logger()
@@ -123,7 +124,6 @@ class Discovery(Service):
         self._scanner_name = name_of(scanner)
         self._notifier = notifier
         self._reactor = reactor
-        self._inotify = inotify
         self._scan_timeout = scan_timeout
         self._backoff = Backoff(0.5, 30.0)
         self._outage = Outage()
@@ -131,7 +131,13 @@ class Discovery(Service):
         """The remedy that the last scan was in need of."""
         self._worker = Worker(self._scanner_name, reactor)
         self._coalescer = Coalescer(reactor, self._scan)
-        self._watches: dict[str, Watch] = {}
+        self._watches = WatchSet(
+            f"scanner {self._scanner_name}",
+            self._event,
+            self._unseen,
+            inotify=inotify,
+            reactor=reactor,
+        )
         name = self._scanner_name
         nothing: tuple[str, ...] = ()
         self._paths = Attribute(scanner, "paths", check_paths, nothing, name)
@@ -163,34 +169,28 @@ class Discovery(Service):
         for timer in (self._hung, self._retry, self._rescan):
             if timer is not None and timer.active():
                 timer.cancel()
-        watches, self._watches = self._watches, {}
         stop_all(
             f"scanner {self._scanner_name}",
             self._coalescer.stop,
             self._worker.stop,
-            *(watch.stop for watch in watches.values()),
+            self._watches.stop,
         )
 
     def _watch(self) -> bool:
-        """Watch the scanner's paths as they are now; whether any are new."""
+        """Watch the scanner's paths as they are now; see `WatchSet.want`."""
         mask = ENTRIES | ATTRIBUTES | (CONTENTS if self._contents.read() else 0)
-        wanted = dict.fromkeys(self._paths.read())
-        for path, watch in list(self._watches.items()):
-            if path not in wanted or watch.mask != mask:
-                self._watches.pop(path).stop()
-        new = [path for path in wanted if path not in self._watches]
-        for path in new:
-            self._watches[path] = self._inotify.watch(path, self._event, mask)
-        return bool(new)
+        return self._watches.want(self._paths.read(), mask)
+
+    def _unseen(self) -> None:
+        """More paths are watched now: what happened there before has made no event."""
+        self._changes.add(None)
+        self._coalescer.event()
 
     def _event(self, changes: Changes) -> None:
-        if changes is None and self._reactor.seconds() < self._rested and self._polled():
+        if changes is None and self._reactor.seconds() < self._rested and self._watches.polled:
             return  # it reports again in a second
         self._changes.add(changes)
         self._coalescer.event()
-
-    def _polled(self) -> bool:
-        return any(watch.polled for watch in self._watches.values())
 
     def _scan(self) -> None:
         """Scan now if no scan runs and none has just failed; otherwise soon."""

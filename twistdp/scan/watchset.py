@@ -1,0 +1,104 @@
+"""The watches of one scanner's paths, set and ended some at a time.
+
+To watch a path takes some 30 µs.  A scanner may name tens of thousands of paths, and for as long as
+the reactor sets their watches it does nothing else.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.interfaces import IDelayedCall
+
+from twistdp.inotify import Changes, Inotify, Watch
+from twistdp.tools import stop_all
+
+SLICE: Final = 100
+"""Paths whose watches are set or ended in one turn of the reactor."""
+
+
+class WatchSet:
+    """Watches the paths that are wanted; `event` is called with what changes there.
+
+    Where that takes more than one turn of the reactor, `completed` is called in the last one, if
+    paths were added: what happened there before they were watched has made no event.  `about`
+    names whose paths they are, for the log.
+    """
+
+    def __init__(
+        self,
+        about: str,
+        event: Callable[[Changes], None],
+        completed: Callable[[], None],
+        *,
+        inotify: Inotify,
+        reactor: Any,
+    ) -> None:
+        self._about = about
+        self._event = event
+        self._completed = completed
+        self._inotify = inotify
+        self._reactor = reactor
+        self._watches: dict[str, Watch] = {}
+        self._paths: tuple[str, ...] = ()
+        self._wanted: dict[str, None] = {}
+        self._mask = 0
+        self._due: deque[str] = deque()
+        """Paths whose watch is not yet as it is wanted."""
+        self._has_added = False
+        self._turn: IDelayedCall | None = None
+
+    @property
+    def polled(self) -> bool:
+        """Whether the kernel refuses to watch some of the paths."""
+        return any(watch.polled for watch in self._watches.values())
+
+    def want(self, paths: tuple[str, ...], mask: int) -> bool:
+        """Watch just these paths, for what `mask` says.
+
+        Whether they are watched when this returns, and some were not before.
+        """
+        if self._paths == paths and self._mask == mask:
+            return False
+        self._paths, self._mask = paths, mask
+        self._wanted = dict.fromkeys(paths)
+        self._due = deque(path for path in self._watches | self._wanted if not self._is_done(path))
+        return self._go_on()
+
+    def stop(self) -> None:
+        """End all watches."""
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+        self._due.clear()
+        self._paths, self._wanted, self._mask = (), {}, 0
+        self._has_added = False
+        watches, self._watches = self._watches, {}
+        stop_all(self._about, *(watch.stop for watch in watches.values()))
+
+    def _is_done(self, path: str) -> bool:
+        watch = self._watches.get(path)
+        return watch is not None and watch.mask == self._mask and path in self._wanted
+
+    def _go_on(self) -> bool:
+        """Do what is due for some paths; whether nothing is left, and paths were added."""
+        for _ in range(min(SLICE, len(self._due))):
+            self._do(self._due.popleft())
+        if self._due:
+            if self._turn is None:
+                self._turn = self._reactor.callLater(0, self._next)
+            return False
+        has_added, self._has_added = self._has_added, False
+        return has_added
+
+    def _next(self) -> None:
+        self._turn = None
+        if self._go_on():
+            self._completed()
+
+    def _do(self, path: str) -> None:
+        if path in self._watches:
+            self._watches.pop(path).stop()
+        if path in self._wanted:
+            self._watches[path] = self._inotify.watch(path, self._event, self._mask)
+            self._has_added = True
