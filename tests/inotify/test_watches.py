@@ -17,10 +17,10 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SkipTest, TestCase
 from zope.interface.verify import verifyObject
 
-from tests.support.helpers import Recorder, temporary_directory, tmpfs
+from tests.support.helpers import Recorder, one_turn, temporary_directory, tmpfs
 from twistdp.inotify import descriptor as inotify_descriptor
 from twistdp.inotify.descriptor import ATTRIBUTES, CONTENTS, ENTRIES
-from twistdp.inotify.watches import LOOKS, Inotify, Watch, inotify_of
+from twistdp.inotify.watches import LOOKS, SLICE, Inotify, Watch, inotify_of
 
 
 def create(path: str | bytes) -> None:
@@ -635,6 +635,113 @@ class DescriptorTests(InotifyCase):
         await self.seen(recorders[1], f"{self.top}/probe")
         os.mkdir(f"{self.top}/missing")
         await self.lost(recorders[2], 2)
+
+
+class DoubtTests(InotifyCase):
+    """Tests for losses that concern more watches than one turn of the reactor is enough for."""
+
+    def setUp(self) -> None:
+        """Watch many directories for two users."""
+        super().setUp()
+        self.clock = Clock()
+        self.inotify = Inotify(ClockedReactor(self.clock))
+        self.paths_watched = [f"{self.top}/{number}" for number in range(3 * SLICE)]
+        self.users = [Recorder(), Recorder()]
+        for number, path in enumerate(self.paths_watched):
+            os.mkdir(path)
+            self.watch(path, self.users[number % 2])
+        add_watch = pyinotify.WatchManager.add_watch
+        self.attempts: list[str] = []
+
+        def counted(manager: Any, path: str, *arguments: Any, **options: Any) -> Any:
+            self.attempts.append(path)
+            return add_watch(manager, path, *arguments, **options)
+
+        self.patch(pyinotify.WatchManager, "add_watch", counted)
+
+    def overflow(self) -> None:
+        """Lose all events up to now."""
+        while list(self.inotify._kernel.read()):
+            pass
+        event = struct.pack("iIII", -1, pyinotify.IN_Q_OVERFLOW, 0, 0)
+        patch = self.patch(inotify_descriptor.os, "read", lambda *_: event)
+        with capturedLogs():
+            self.inotify.doRead()
+        patch.restore()
+
+    def replace(self, path: str) -> None:
+        """Remove a directory and make it again, often with the same inode number."""
+        os.rmdir(path)
+        os.mkdir(path)
+
+    def calls(self) -> list[list[Any]]:
+        """What the users were told."""
+        return [user.calls for user in self.users]
+
+    def test_looked_at_in_slices(self) -> None:
+        """Each user is told once, at once; the watches are looked at in slices."""
+        self.overflow()
+        self.assertEqual(self.calls(), [[None], [None]])
+        for count in (SLICE, 2 * SLICE, 3 * SLICE, 3 * SLICE):
+            self.assertEqual(self.attempts, self.paths_watched[:count])
+            one_turn(self.clock)
+        self.assertEqual(self.calls(), [[None], [None]])
+        self.assertEqual(kernel_watches(self.inotify), 3 * SLICE)
+
+    async def test_replaced(self) -> None:
+        """A directory that was replaced unseen is watched when its turn comes, and reported."""
+        replaced = self.paths_watched[-1]
+        self.replace(replaced)
+        self.overflow()
+        one_turn(self.clock)
+        self.assertEqual(self.calls(), [[None], [None]])
+        one_turn(self.clock)
+        self.assertEqual(self.calls(), [[None], [None, None]])
+        await self.assert_sees(self.users[1], replaced)
+
+    async def test_many_replaced(self) -> None:
+        """Of a slice with many such directories each user is told once."""
+        for path in self.paths_watched:
+            self.replace(path)
+        self.overflow()
+        for _ in range(3):
+            one_turn(self.clock)
+        self.assertEqual(self.calls(), [[None] * 3] * 2)
+        await self.assert_sees(self.users[0], self.paths_watched[0])
+        await self.assert_sees(self.users[1], self.paths_watched[-1])
+
+    async def test_removed_at_once(self) -> None:
+        """Directories that vanish together, without an overflow, are waited for in slices too."""
+        for path in self.paths_watched:
+            os.rmdir(path)
+        self.inotify.doRead()
+        self.assertEqual(self.calls(), [[None], [None]])
+        self.assertLess(len(set(self.attempts)), SLICE + 2)  # and that above them
+        for _ in range(3):
+            one_turn(self.clock)
+        self.assertEqual(len(set(self.attempts)), 3 * SLICE + 1)
+        count = len(self.users[1].calls)
+        os.mkdir(self.paths_watched[-1])
+        await self.lost(self.users[1], count + 1)
+        await self.assert_sees(self.users[1], self.paths_watched[-1])
+
+    def test_two_overflows(self) -> None:
+        """A second overflow begins with all watches again, and each has its turn."""
+        self.overflow()
+        self.overflow()
+        for _ in range(4):
+            one_turn(self.clock)
+        self.assertEqual(set(self.attempts), set(self.paths_watched))
+        self.assertEqual(self.calls(), [[None, None]] * 2)
+
+    def test_stop(self) -> None:
+        """A stop drops what is due."""
+        self.overflow()
+        self.watches.pop().stop()
+        one_turn(self.clock)
+        self.stop_all()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.inotify.fileno(), -1)
 
 
 class LookTests(InotifyCase):

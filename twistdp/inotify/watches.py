@@ -9,6 +9,9 @@ Every second, `LOOKS` watches are looked at in turn.  One whose path leads elsew
 an event (a file system was mounted or unmounted, a link switched) is armed anew.  One that the
 kernel refuses, usually because a limit is reached, is polled: whoever watches is told each second
 that anything may have changed, until the kernel takes it.
+
+When events were lost, or thousands of directories vanish at once, whoever watches is told so at
+once, and the watches are looked at in turns of the reactor, `SLICE` in each.
 """
 
 import errno
@@ -50,6 +53,9 @@ A look at a hundred, which is hardly ever needed, takes as long as all else that
 while nothing happens.  Of 8 000 watches each has its turn every 160 s; what a scan would find
 meanwhile, the scanners' rescans find.
 """
+
+SLICE: Final = 100
+"""Watches that are armed again in one turn of the reactor; each takes some 30 µs."""
 
 # Where such a path leads, a directory may appear.
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
@@ -116,8 +122,11 @@ class Inotify:
         self._users: dict[int, dict[Watch, None]] = {}
         self._refused: dict[Callable[[Changes], None], OrderedDict[Watch, None]] = {}
         """What the kernel does not watch, by who is told so."""
+        self._doubted: OrderedDict[Watch, None] = OrderedDict()
+        """What the kernel may not watch any more."""
         self._said: set[str] = set()
         self._timer: IDelayedCall | None = None
+        self._turn: IDelayedCall | None = None
 
     def watch(
         self, path: str, callback: Callable[[Changes], None], mask: int = ENTRIES | ATTRIBUTES
@@ -137,17 +146,18 @@ class Inotify:
         """End a watch."""
         if watch in self._watches:
             del self._watches[watch]
+            self._doubted.pop(watch, None)
             self._disarm(watch)
         if not self._watches:
             self._close()
 
     def look(self, some: Iterable[Watch] | None = None) -> None:
         """Arm anew what is not right of some or all, and report that anything may have changed."""
-        for watch in list(self._watches if some is None else some):
-            if watch in self._watches and not watch.is_right():
-                self._disarm(watch)
-                self._arm(watch)
-                watch.report(None)
+        wrong = [w for w in (self._watches if some is None else some) if not w.is_right()]
+        for watch in wrong:
+            self._disarm(watch)
+            self._arm(watch)
+        self._report_anything(wrong)
         if self._said and not self._refused:
             self._said.clear()
             _log.info("inotify watches everything again")
@@ -168,7 +178,7 @@ class Inotify:
 
     def doRead(self) -> None:
         """Read what is there, and call each watch that it concerns once."""
-        concerned: dict[Watch, set[str] | None] = {}
+        concerned: dict[Watch, set[str]] = {}
         lost: dict[Watch, None] = {}
         for number, mask, name in self._kernel.read():
             if mask & OVERFLOW:
@@ -183,15 +193,13 @@ class Inotify:
                             lost[watch] = None
                     elif mask & watch.mask:
                         paths = concerned.setdefault(watch, set())
-                        assert paths is not None
                         paths.add(os.path.join(watch.path, name) if name else watch.path)
-        for watch in lost:
-            self._disarm(watch)
-            self._arm(watch)
-            concerned[watch] = None
+        self._doubted.update(lost)
+        lost.update(dict.fromkeys(self._arm_doubted()))
         for watch, changed in concerned.items():
-            if watch in self._watches:
-                watch.report(None if changed is None else frozenset(changed))
+            if watch in self._watches and watch not in lost:
+                watch.report(frozenset(changed))
+        self._report_anything(lost)
 
     # arming
 
@@ -265,6 +273,47 @@ class Inotify:
                 self._kernel.forget(number)
         return users
 
+    def _arm_doubted(self) -> list[Watch]:
+        """Arm some of the doubted again that are not armed, and soon the others; those."""
+        wrong = []
+        for watch in list(islice(self._doubted, SLICE)):
+            del self._doubted[watch]
+            if not self._is_armed(watch):
+                self._disarm(watch)
+                self._arm(watch)
+                wrong.append(watch)
+        if self._doubted and self._turn is None:
+            self._turn = self._reactor.callLater(0, self._next_doubted)
+        return wrong
+
+    def _next_doubted(self) -> None:
+        self._turn = None
+        self._report_anything(self._arm_doubted())
+
+    def _is_armed(self, watch: Watch) -> bool:
+        """Whether the kernel still watches what there is to watch, as far as it can be.
+
+        Asked to watch the same once more, the kernel gives the same number, and another one if it
+        was gone in between; of that the file's identity says nothing, for it is given again.
+        """
+        if watch.polled:
+            return watch in self._refused.get(watch.callback, ())
+        try:
+            number = self._add(watch.place, watch.armed)
+        except OSError:
+            return False
+        if number is not None and number not in self._users:
+            self._kernel.remove(number)
+        return number == watch.number and not watch.has_appeared()
+
+    def _report_anything(self, watches: Iterable[Watch]) -> None:
+        """Report once to whoever has some of the watches that anything may have changed."""
+        told = set()
+        for watch in watches:
+            if watch in self._watches and watch.callback not in told:
+                told.add(watch.callback)
+                watch.report(None)
+
     def _complain(self, path: str, error: OSError) -> None:
         """Log why a path is polled; a limit once, whatever the number of paths it concerns."""
         remedy = limit(error)
@@ -300,10 +349,12 @@ class Inotify:
     def _close(self) -> None:
         self._users.clear()
         self._refused.clear()
+        self._doubted.clear()
         self._said.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._turn):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._turn = None
         if self.fileno() >= 0:
             self._reactor.removeReader(self)
             stop_all("inotify", self._kernel.close)
