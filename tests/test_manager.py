@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import capturedLogs, formatEvent
+from twisted.python.threadable import isInIOThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -28,7 +29,9 @@ from twistdp import manager as manager_module
 from twistdp.errors import BadScanner, BadTree
 from twistdp.model.names import private_directory
 from twistdp.resource.resource import Resource
+from twistdp.scan.handover import LARGE
 from twistdp.scan.sightings import Sightings
+from twistdp.scan.vetting import Vetting
 from twistdp.scanners.globbing import GlobScanner
 from twistdp.status.condition import ResourceCondition, Standing
 
@@ -121,6 +124,37 @@ class NotifyTests(ManagerCase):
         await soon(deferLater(reactor, 0.0))
         self.assertEqual(len(self.manager.condition.resources), 1)
         self.assertEqual(tree.repeated, set())  # it was another scan's
+
+    async def test_large(self) -> None:
+        """The paths of a large tree are looked at in a thread, and its devices are served."""
+        threads: list[bool] = []
+        begin = Vetting.begin
+
+        def recorded(vetting: Vetting) -> None:
+            threads.append(isInIOThread())
+            begin(vetting)
+
+        self.patch(Vetting, "begin", recorded)
+        self.manager.startService()
+        self.scanner.notifier.notify(tree_of("a"))
+        self.scanner.notifier.notify(tree_of(*map(str, range(LARGE))))
+        self.scanner.notifier.notify(tree_of())
+        self.assertEqual(threads[0], True)
+        for _ in range(1000):
+            if len(threads) == 3 and not self.manager.condition.resources:
+                break
+            await soon(deferLater(reactor, 0.005))
+        self.assertEqual(threads, [True, False, False])
+        self.assertEqual(self.manager.condition.resources, ())
+
+    async def test_stop_with_a_large_tree(self) -> None:
+        """Nothing comes of a large tree that is being looked at when the service stops."""
+        self.manager.startService()
+        self.scanner.notifier.notify(tree_of(*map(str, range(LARGE))))
+        await soon(self.manager.stopService())
+        await soon(deferLater(reactor, 0.0))
+        self.assertEqual(self.manager.condition.resources, ())
+        self.assertFalse(self.manager.condition.scanned)
 
     async def test_nonsense_from_a_thread(self) -> None:
         """What is no tree is refused where all others are."""

@@ -31,6 +31,7 @@ from twistdp.resource import BlockedWatch, Hooks, Resource
 from twistdp.rpc import Reactors, keep_steady, remove_leftovers
 from twistdp.scan import (
     Attribute,
+    Handover,
     Preparation,
     Sightings,
     Vetting,
@@ -43,6 +44,7 @@ from twistdp.scan import (
 )
 from twistdp.settings import Settings
 from twistdp.status import Condition, ResourceCondition, Standing
+from twistdp.tools import Worker
 
 _log = Logger()
 
@@ -83,6 +85,7 @@ class Manager(MultiService):
         self._accepted = NOTHING
         self._numa = NumaNodes(self._settings.sysfs)
         self._prepare: Preparation | None = None
+        self._handover: Handover | None = None
         self._sightings: Sightings | None = None
         self._resources: dict[str, Resource] = {}
         self._retiring: dict[str, Deferred[Any]] = {}
@@ -132,6 +135,9 @@ class Manager(MultiService):
             self._sightings = sightings_of(self._reactor)
             vetting = Vetting() if self._check_paths else None
             self._prepare = Preparation(self._numa, self.namespace, self._sightings, vetting)
+            name = name_of(self._scanner)
+            worker = Worker(name, self._reactor)
+            self._handover = Handover(name, self._prepare, self._accept, worker)
         if self._scanning is None:  # it outlives a stop, for its last call may do so too
             self._scanning = scan_service(
                 self._scanner,
@@ -148,6 +154,8 @@ class Manager(MultiService):
         stopped = DeferredList([super().stopService(), *self._retiring.values()])
         for service in list(self):
             service.disownServiceParent()
+        if self._handover is not None:
+            self._handover.stop()
         if self._sightings is not None:
             self._sightings.forget(f"{self.namespace}/{kind}" for kind in self._accepted.resources)
         self._resources.clear()
@@ -187,9 +195,15 @@ class Manager(MultiService):
     def _notified(self, tree: DeviceTree) -> None:
         if not self.running:
             return  # a thread did not know yet
-        if not isinstance(self._scanner, WatchingScanner) and isinstance(tree, DeviceTree):
-            assert self._prepare is not None
-            tree = self._prepare(tree)  # of a watching scanner, its thread has done that
+        # What a watching scanner has found was prepared in its thread.
+        if isinstance(self._scanner, WatchingScanner) or not isinstance(tree, DeviceTree):
+            self._accept(tree)
+        else:
+            assert self._handover is not None
+            self._handover.take(tree)
+
+    def _accept(self, tree: DeviceTree) -> None:
+        """Serve the devices of a tree that was prepared."""
         try:
             accepted = accept(tree, self._accepted)
         except BadTree:

@@ -2,6 +2,7 @@
 
 from twistdp.scan.attributes import Attribute, check_join
 from twistdp.scan.faults import report_faults
+from twistdp.scan.handover import Handover
 from twistdp.scan.prepare import Preparation
 from twistdp.scan.runner import check_scanner, scan_service
 from twistdp.scan.sightings import Sightings, sightings_of
@@ -10,6 +11,7 @@ from twistdp.scan.watching import WatchingScanner
 
 __all__ = [
     "Attribute",
+    "Handover",
     "Preparation",
     "Sightings",
     "Vetting",
