@@ -11,7 +11,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
 from tests.support.helpers import soon
-from tests.support.system import Nth, Verdict, failing, read_only
+from tests.support.system import Nth, Rule, failing, read_only
 from twistdp import HEALTHY, CDIDevice, DeviceInfo, DeviceTree, Manager, Settings, WatchingScanner
 from twistdp.model.names import private_directory
 from twistdp.testing.kubelet import FakeKubelet
@@ -76,7 +76,7 @@ class StopTests(TestCase):
         self.manager.startService()
         await self.listed()
 
-    async def stop(self, verdict: Verdict) -> list[str]:
+    async def stop(self, verdict: Rule) -> list[str]:
         """Stop, with calls that fail; the lines that were logged."""
         with capturedLogs() as events, failing(verdict):
             await soon(self.manager.stopService())

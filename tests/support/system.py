@@ -32,14 +32,14 @@ CALLS = (
 )
 """What of `os` and `fcntl` may fail."""
 
-Verdict = Callable[[str], OSError | None]
+Rule = Callable[[str], OSError | None]
 """What a call of this name fails with; None lets it happen."""
 
 
 class _Instead:
     """A module, of which some functions ask first whether they fail."""
 
-    def __init__(self, module: ModuleType, verdict: Verdict) -> None:
+    def __init__(self, module: ModuleType, verdict: Rule) -> None:
         self._module = module
         self._verdict = verdict
 
@@ -61,7 +61,7 @@ class _Instead:
 
 
 @contextmanager
-def failing(verdict: Verdict) -> Iterator[None]:
+def failing(verdict: Rule) -> Iterator[None]:
     """For the block, calls fail as `verdict` says."""
     with ExitStack() as stack:
         for module in MODULES:

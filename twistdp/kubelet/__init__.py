@@ -28,7 +28,7 @@ from twistdp.kubelet.messages import (
     listed_part,
 )
 from twistdp.kubelet.podresources import holders
-from twistdp.kubelet.register_by_socket import Registration, SocketRegistration
+from twistdp.kubelet.register_by_socket import RegistrationStrategy, SocketRegistration
 from twistdp.kubelet.register_by_watcher import WatcherRegistration
 from twistdp.kubelet.registrar import Registrar
 from twistdp.kubelet.streams import ListStreams
@@ -56,7 +56,7 @@ __all__ = [
     "PreStartContainerRequest",
     "PreferredAllocationRequest",
     "Registrar",
-    "Registration",
+    "RegistrationStrategy",
     "SocketRegistration",
     "WatcherRegistration",
     "container_part",

@@ -28,7 +28,7 @@ TIMEOUT = 5.0
 _NOBODY = "no kubelet answers on {}: registration waits until one does"
 
 
-class Registration(Protocol):
+class RegistrationStrategy(Protocol):
     """A way to have a resource registered."""
 
     @property
@@ -63,7 +63,7 @@ class Registration(Protocol):
 
 
 class SocketRegistration:
-    """Registers `resource` at the socket `kubelet`; see `Registration`.
+    """Registers `resource` at the socket `kubelet`; see `RegistrationStrategy`.
 
     `turns` are taken while the kubelet is called; resources of one process share them.
     """
@@ -92,12 +92,12 @@ class SocketRegistration:
         found: Callable[[], None],
         is_live: Callable[[], bool],
     ) -> None:
-        """See `Registration`; a kubelet that uses this way never begins by itself."""
+        """See `RegistrationStrategy`; a kubelet that uses this way never begins by itself."""
         self._server = server
         self._end_streams = end_streams
 
     async def register(self) -> None:
-        """See `Registration`."""
+        """See `RegistrationStrategy`."""
         try:
             await self._server.listen()
         except FileNotFoundError as error:

@@ -31,7 +31,7 @@ It never comes from a kubelet that has been killed meanwhile, or from somebody w
 
 
 class WatcherRegistration:
-    """Waits for the kubelet to find and register `resource`; see `Registration`.
+    """Waits for the kubelet to find and register `resource`; see `RegistrationStrategy`.
 
     Every registration begins with a GetInfo, whatever made the kubelet begin: a new socket, its
     own start, or its next attempt after a refusal, which is its own business.  It never begins
@@ -65,14 +65,14 @@ class WatcherRegistration:
         found: Callable[[], None],
         is_live: Callable[[], bool],
     ) -> None:
-        """See `Registration`."""
+        """See `RegistrationStrategy`."""
         self._server = server
         self._is_live = is_live
         self._end_streams = end_streams
         self._found = found
 
     async def register(self) -> None:
-        """See `Registration`."""
+        """See `RegistrationStrategy`."""
         asked, self._asked = self._is_asked(), None
         if self._used and not asked:
             await self._end_streams()

@@ -18,7 +18,7 @@ from twistdp.errors import (
 from twistdp.host import SOON, mending
 from twistdp.klog import V
 from twistdp.kubelet.directory import PluginDirectory
-from twistdp.kubelet.register_by_socket import Registration
+from twistdp.kubelet.register_by_socket import RegistrationStrategy
 from twistdp.kubelet.session import new_session
 from twistdp.kubelet.streams import ListStreams
 from twistdp.rpc import Server
@@ -49,7 +49,7 @@ class Registrar:
     def __init__(
         self,
         resource: str,
-        registration: Registration,
+        registration: RegistrationStrategy,
         *,
         server: Server,
         streams: ListStreams,

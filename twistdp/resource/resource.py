@@ -24,7 +24,7 @@ from twistdp.kubelet import (
     PreferredAllocationRequest,
     PreStartContainerRequest,
     Registrar,
-    Registration,
+    RegistrationStrategy,
     SocketRegistration,
     WatcherRegistration,
 )
@@ -82,7 +82,7 @@ class Resource(Service):
             name, self._inventory, hooks, self._cdi, settings.preferred, settings.check_nodes
         )
         self._streams = ListStreams(self._inventory.listed(), reactor, self._stream_lost, name)
-        registration: Registration
+        registration: RegistrationStrategy
         if settings.registration == "watcher":
             registration = WatcherRegistration(name, reactor)
         else:
