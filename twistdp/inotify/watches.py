@@ -16,7 +16,7 @@ once, and the watches are looked at in turns of the reactor, `SLICE` in each.
 
 import errno
 import os
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, Final
@@ -122,7 +122,7 @@ class Inotify:
         self._users: dict[int, dict[Watch, None]] = {}
         self._refused: dict[Callable[[Changes], None], OrderedDict[Watch, None]] = {}
         """What the kernel does not watch, by who is told so."""
-        self._doubted: OrderedDict[Watch, None] = OrderedDict()
+        self._doubted: deque[Watch] = deque()
         """What the kernel may not watch any more."""
         self._said: set[str] = set()
         self._timer: IDelayedCall | None = None
@@ -146,7 +146,6 @@ class Inotify:
         """End a watch."""
         if watch in self._watches:
             del self._watches[watch]
-            self._doubted.pop(watch, None)
             self._disarm(watch)
         if not self._watches:
             self._close()
@@ -183,7 +182,8 @@ class Inotify:
         for number, mask, name in self._kernel.read():
             if mask & OVERFLOW:
                 _log.warn("inotify queue overflow: scanning everything")
-                lost.update(dict.fromkeys(self._watches))
+                lost = dict.fromkeys(self._watches)
+                self._doubted.clear()
             elif mask & GONE:
                 lost.update(dict.fromkeys(self._drop(number, mask)))
             else:
@@ -194,7 +194,7 @@ class Inotify:
                     elif mask & watch.mask:
                         paths = concerned.setdefault(watch, set())
                         paths.add(os.path.join(watch.path, name) if name else watch.path)
-        self._doubted.update(lost)
+        self._doubted.extend(lost)
         lost.update(dict.fromkeys(self._arm_doubted()))
         for watch, changed in concerned.items():
             if watch in self._watches and watch not in lost:
@@ -276,9 +276,9 @@ class Inotify:
     def _arm_doubted(self) -> list[Watch]:
         """Arm some of the doubted again that are not armed, and soon the others; those."""
         wrong = []
-        for watch in list(islice(self._doubted, SLICE)):
-            del self._doubted[watch]
-            if not self._is_armed(watch):
+        for _ in range(min(SLICE, len(self._doubted))):
+            watch = self._doubted.popleft()
+            if watch in self._watches and not self._is_armed(watch):
                 self._disarm(watch)
                 self._arm(watch)
                 wrong.append(watch)
