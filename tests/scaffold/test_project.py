@@ -167,7 +167,7 @@ class FilesTests(SynchronousTestCase):
         with_hooks = dict(Project("thermo", hooks=True).files())
         without = dict(Project("thermo").files())
         self.assertEqual(
-            with_hooks.keys() - without.keys(), {"thermo/hooks.py", "tests/resource/test_hooks.py"}
+            with_hooks.keys() - without.keys(), {"thermo/hooks.py", "tests/test_hooks.py"}
         )
         self.assertIn("class Scanner(Hooks, WatchingScanner)", with_hooks["thermo/scanner.py"])
         for path, text in without.items():

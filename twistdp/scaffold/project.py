@@ -46,7 +46,7 @@ FILES = {
 
 HOOKS = {
     "{package}/hooks.py": "hooks.py",
-    "tests/resource/test_hooks.py": "test_hooks.py",
+    "tests/test_hooks.py": "test_hooks.py",
 }
 """What a project has besides where hooks are wanted."""
 

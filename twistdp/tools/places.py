@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 _PACKAGES: Final = tuple({sysconfig.get_path(name) for name in ("purelib", "platlib")})
 _NOBODYS: Final = (
     *{sysconfig.get_path(name) for name in ("stdlib", "platstdlib")},
-    os.path.dirname(__file__),
+    os.path.dirname(os.path.dirname(__file__)),  # twistdp
     "<",  # frozen, or made as text
 )
 
