@@ -162,8 +162,9 @@ docs: ## a site of docs/ in build/docs, any warning is an error
 	.venv-docs/bin/python -m sphinx --quiet --fail-on-warning --nitpicky --fresh-env \
 	  -b html docs build/docs
 
-diagram: ## draw docs/imports.svg anew
+diagram: ## draw docs/imports.svg again, and count the lines in docs/architecture.md
 	$(PYTHON) .ci/diagram.py
+	$(PYTHON) .ci/plan.py
 
 protos: ## regenerate twistdp/kubelet/*_pb2.py from protos/
 	test -x .venv-protos/bin/python || $(PYTHON) -m venv .venv-protos

@@ -1,0 +1,72 @@
+"""docs/architecture.md shows the code as it is on disk."""
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import twistdp
+from tests.docs.pages import page
+from tests.support.helpers import script, temporary_directory
+
+PACKAGE = Path(twistdp.__file__).parent
+TOLERANCE = 0.1
+"""By how much, of its lines, a part may differ from what the page quotes."""
+
+plan = script("plan")
+
+
+class PlanTests(SynchronousTestCase):
+    """The table of packages."""
+
+    def test_parts(self) -> None:
+        """The rows are the packages and top modules on disk, no more and no fewer."""
+        self.assertEqual(
+            sorted(plan.quoted(page("docs/architecture.md"))),
+            sorted(plan.parts(PACKAGE)),
+        )
+
+    def test_lines(self) -> None:
+        """Each row quotes the lines of its part, within a tenth."""
+        quoted = plan.quoted(page("docs/architecture.md"))
+        for part, lines in plan.parts(PACKAGE).items():
+            with self.subTest(part):
+                self.assertAlmostEqual(
+                    quoted[part], lines, delta=TOLERANCE * lines, msg="run 'make diagram'"
+                )
+
+    def test_sentences(self) -> None:
+        """Each row says in one sentence what the part does."""
+        for line in page("docs/architecture.md").splitlines():
+            if plan.ROW.match(line):
+                sentence = line.split("|")[3].strip()
+                self.assertRegex(sentence, r"^[A-Z`][^|]*[^.]\.$")
+
+
+class ScriptTests(SynchronousTestCase):
+    """``.ci/plan.py``, on a package that was made up."""
+
+    def test_parts(self) -> None:
+        """Lines are counted in sub-packages too, but not in generated modules or other files."""
+        package = Path(temporary_directory(self))
+        (package / "room" / "corner").mkdir(parents=True)
+        (package / "empty").mkdir()
+        for name, text in (
+            ("__init__.py", ""),
+            ("py.typed", "x\n"),
+            ("top.py", "a\nb\n"),
+            ("room/__init__.py", "a\n"),
+            ("room/x_pb2.py", "a\n" * 9),
+            ("room/corner/__init__.py", ""),
+            ("room/corner/deep.py", "a\nb\nc\n"),
+        ):
+            (package / name).write_text(text)
+        self.assertEqual(plan.parts(package), {"__init__.py": 0, "room/": 4, "top.py": 2})
+
+    def test_filled(self) -> None:
+        """The numbers are replaced and nothing else; a row of no part is refused."""
+        row = "text\n| `room/` | 1 234 | A room: 12 | 1 |\n"
+        self.assertEqual(plan.quoted(row), {"room/": 1234})
+        self.assertEqual(
+            plan.filled(row, {"room/": 12345}), "text\n| `room/` | 12 345 | A room: 12 | 1 |\n"
+        )
+        self.assertRaises(KeyError, plan.filled, row, {"other/": 1})
