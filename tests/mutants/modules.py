@@ -27,6 +27,8 @@ CORE = (
     "resource.resource",
     "inotify.watches",
     "rpc.bridge",
+    "rpc.clock",
+    "rpc.foreign",
     "rpc.server",
     "rpc.socketfile",
 )

@@ -31,7 +31,7 @@ from twistdp.resource.alignment import Alignment
 from twistdp.resource.hooks import Hooks
 from twistdp.resource.resource import Resource
 from twistdp.resource.room import that_fit
-from twistdp.rpc.bridge import keep_steady
+from twistdp.rpc.clock import keep_steady
 from twistdp.status.condition import ResourceCondition, Standing
 
 NAME = "x.example.com/widget"

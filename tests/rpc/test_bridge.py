@@ -1,23 +1,20 @@
-"""Tests for twistdp.rpc.bridge."""
+"""Tests for `twistdp.rpc.bridge`."""
 
 import asyncio
 import gc
 import weakref
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from inspect import CORO_CLOSED, getcoroutinestate
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import TestCase
 
-from tests.support.clocks import STEPS
 from tests.support.helpers import Gate, soon
 from twistdp.errors import BadSetting
 from twistdp.rpc import bridge
+from twistdp.rpc.clock import keep_steady
 
 
 class ReactorTests(TestCase):
@@ -25,7 +22,7 @@ class ReactorTests(TestCase):
 
     def test_another_reactor_is_refused_with_the_remedy(self) -> None:
         """A reactor without an asyncio loop is refused by name, with what to do instead."""
-        for function in (bridge.require_asyncio_reactor, bridge.loop_of, bridge.keep_steady):
+        for function in (bridge.require_asyncio_reactor, bridge.loop_of, keep_steady):
             error = self.assertRaises(BadSetting, function, Clock())
             self.assertIn("Clock", str(error))
             self.assertIn("--reactor=asyncio", str(error))
@@ -38,57 +35,6 @@ class ReactorTests(TestCase):
 
         loop = bridge.loop_of(reactor)
         self.assertIs(await soon(bridge.deferred_from(running(), loop)), loop)
-
-
-class SteadyTests(TestCase):
-    """Tests for `bridge.keep_steady`."""
-
-    def setUp(self) -> None:
-        """A reactor whose clock, as Twisted's own, is a wall clock."""
-        self.wall = 1.8e9
-        self.loop = asyncio.SelectorEventLoop()
-        self.addCleanup(self.loop.close)
-        self.monotonic = 100.0
-        self.loop.time = lambda: self.monotonic  # type: ignore[method-assign]
-        self.reactor: Any = AsyncioSelectorReactor(self.loop)
-        self.patch(AsyncioSelectorReactor, "seconds", staticmethod(lambda: self.wall))
-        self.called: list[str] = []
-
-    def pass_seconds(self, seconds: float) -> None:
-        """Time passes for both clocks, and what is due is called."""
-        self.wall += seconds
-        self.monotonic += seconds
-        self.reactor.runUntilCurrent()
-
-    def test_steps_change_nothing(self) -> None:
-        """A call comes in its time, however the wall clock is set meanwhile."""
-        for step in STEPS:
-            bridge.keep_steady(self.reactor)
-            self.called.clear()
-            self.reactor.callLater(2.0, self.called.append, "two")
-            self.pass_seconds(1.0)
-            self.wall += step
-            self.pass_seconds(0.9)
-            self.assertEqual(self.called, [], step)
-            self.pass_seconds(0.2)
-            self.assertEqual(self.called, ["two"], step)
-
-    def test_what_is_planned_already(self) -> None:
-        """A call that was planned before comes in its time too."""
-        self.reactor.callLater(2.0, self.called.append, "two")
-        self.pass_seconds(1.0)
-        bridge.keep_steady(self.reactor)
-        self.wall -= 3600.0
-        self.pass_seconds(0.9)
-        self.assertEqual(self.called, [])
-        self.pass_seconds(0.2)
-        self.assertEqual(self.called, ["two"])
-
-    def test_a_clock_that_was_replaced_stays(self) -> None:
-        """Once is enough, and an application's own clock is its own business."""
-        self.reactor.seconds = clock = Clock().seconds
-        bridge.keep_steady(self.reactor)
-        self.assertEqual(self.reactor.seconds, clock)
 
 
 class DeferredFromTests(TestCase):
@@ -282,7 +228,7 @@ class AwaitedTests(TestCase):
         """What goes on for long does not gather a callback with each wait that was given up."""
         future = CountingFuture(loop=self.loop)
         for _ in range(3):
-            waiting = bridge.deferred_from(bridge._done(future, self.loop), self.loop)
+            waiting = bridge.deferred_from(bridge.done(future, self.loop), self.loop)
             await soon(deferLater(reactor, 0.0))
             self.assertEqual(len(future.callbacks), 1)
             waiting.cancel()
@@ -335,282 +281,6 @@ class AwaitedTests(TestCase):
         await soon(deferLater(reactor, 0.0))
         self.assertEqual(ended, [Broken])
         self.assertIsNone(left())
-
-
-class DeferredOfTests(TestCase):
-    """Tests for `bridge.deferred_of`."""
-
-    timeout = 5.0
-
-    def setUp(self) -> None:
-        """Get the loop."""
-        self.loop = bridge.loop_of(reactor)
-
-    def of(self, result: Any) -> Deferred[Any]:
-        """What foreign code returned, as a Deferred."""
-        return soon(bridge.deferred_of(result, reactor))
-
-    async def test_values(self) -> None:
-        """What cannot be awaited is its own outcome, at once."""
-        for value in (None, 7, [1], iter([1])):
-            self.assertIs(self.successResultOf(self.of(value)), value)
-
-    async def test_deferred(self) -> None:
-        """A Deferred gives its value, which it keeps for others; its error goes to one alone."""
-        deferred: Deferred[str] = Deferred()
-        waiting = [bridge.deferred_of(deferred, reactor) for _ in range(2)]
-        self.assertNoResult(waiting[0])
-        deferred.callback("value")
-        for each in waiting:
-            self.assertEqual(self.successResultOf(each), "value")
-        failed: Deferred[str] = Deferred()
-        call = bridge.deferred_of(failed, reactor)
-        failed.errback(ZeroDivisionError())
-        self.failureResultOf(call, ZeroDivisionError)
-
-    async def test_deferred_whose_canceller_raises(self) -> None:
-        """What it raises is the outcome, and not raised at whoever cancels."""
-
-        def refuse(_: object) -> None:
-            raise ZeroDivisionError
-
-        call = bridge.deferred_of(Deferred(refuse), reactor)
-        call.cancel()
-        self.failureResultOf(call, ZeroDivisionError)
-
-    async def test_everything_that_can_be_awaited(self) -> None:
-        """Coroutines, Tasks, Futures of both kinds and objects with __await__ give their value."""
-
-        async def native() -> str:
-            await asyncio.sleep(0)
-            return "value"
-
-        class Awaitable:
-            def __await__(self) -> Any:
-                return native().__await__()
-
-        future = self.loop.create_future()
-        self.loop.call_soon(future.set_result, "value")
-        done = self.loop.create_future()
-        done.set_result("value")
-        with ThreadPoolExecutor(1) as pool:
-            for result in (
-                native(),
-                self.loop.create_task(native()),
-                future,
-                done,
-                pool.submit(lambda: "value"),
-                Awaitable(),
-            ):
-                self.assertEqual(await self.of(result), "value")
-
-    async def test_both_kinds_by_turns(self) -> None:
-        """One coroutine awaits Deferreds and what asyncio has, also in coroutines that it calls."""
-
-        async def inner() -> str:
-            await deferLater(reactor, 0.0)
-            async with asyncio.timeout(5.0):
-                await asyncio.sleep(0.0)
-            return "inner"
-
-        async def outer() -> list[Any]:
-            assert asyncio.current_task() is not None
-            found = [await inner(), await self.loop.run_in_executor(None, lambda: "thread")]
-            found += [await succeed("fired"), await deferLater(reactor, 0.0, lambda: "later")]
-            with self.assertRaises(KeyError):
-                await fail(KeyError("at once"))
-            with self.assertRaises(KeyError):
-                await deferLater(reactor, 0.0).addCallback(lambda _: {}["later"])
-            process = await asyncio.create_subprocess_exec("true")
-            return [*found, await process.wait()]
-
-        self.assertEqual(await self.of(outer()), ["inner", "thread", "fired", "later", 0])
-
-    async def test_errors(self) -> None:
-        """What is raised is the failure, with its stack."""
-
-        async def broken() -> None:
-            await asyncio.sleep(0)
-            raise KeyError("missing")
-
-        failures: list[Any] = []
-        await self.of(broken()).addErrback(failures.append)
-        self.assertTrue(failures[0].check(KeyError))
-        self.assertIn("in broken", failures[0].getTraceback())
-
-    async def test_what_ends_processes(self) -> None:
-        """SystemExit and KeyboardInterrupt fail the one coroutine and leave the loop running."""
-        for kind in (SystemExit, KeyboardInterrupt):
-
-            async def leave(kind: type[BaseException] = kind) -> None:
-                await asyncio.sleep(0)
-                raise kind
-
-            await self.assertFailure(self.of(leave()), kind)
-
-    async def test_cancelled_at_a_deferred(self) -> None:
-        """There the Deferred is cancelled, and the coroutine gets Twisted's CancelledError."""
-        cancelled: list[Any] = []
-        caught: list[type] = []
-        entered: Deferred[None] = Deferred()
-
-        async def waits() -> None:
-            entered.callback(None)
-            try:
-                await Deferred(cancelled.append)
-            except BaseException as error:
-                caught.append(type(error))
-                await asyncio.sleep(0)
-                await deferLater(reactor, 0.0)
-                raise
-
-        running = self.of(waits())
-        await entered
-        running.cancel()
-        await self.assertFailure(running, CancelledError)
-        self.assertEqual((len(cancelled), caught), (1, [CancelledError]))
-
-    async def test_cancelled_at_a_future(self) -> None:
-        """There the coroutine gets asyncio's CancelledError; outside it is Twisted's."""
-        future = self.loop.create_future()
-        caught: list[type] = []
-        entered: Deferred[None] = Deferred()
-
-        async def waits() -> None:
-            entered.callback(None)
-            try:
-                await future
-            except BaseException as error:
-                caught.append(type(error))
-                await deferLater(reactor, 0.0)
-                raise
-
-        running = self.of(waits())
-        await entered
-        running.cancel()
-        await self.assertFailure(running, CancelledError)
-        self.assertTrue(future.cancelled())
-        self.assertEqual(caught, [asyncio.CancelledError])
-
-    async def test_cancelled_task_and_future(self) -> None:
-        """A Task or Future that was returned is cancelled with its Deferred."""
-        for future in (
-            self.loop.create_future(),
-            self.loop.create_task(asyncio.sleep(60)),
-        ):
-            running = self.of(future)
-            running.cancel()
-            await self.assertFailure(running, CancelledError)
-            self.assertTrue(future.cancelled())
-
-    async def test_deferred_that_has_an_answer_to_its_cancellation(self) -> None:
-        """A coroutine goes on with what a cancelled Deferred fires with."""
-        entered: Deferred[None] = Deferred()
-
-        async def waits() -> object:
-            entered.callback(None)
-            return await Deferred(lambda deferred: deferred.callback("in spite of it"))
-
-        running = self.of(waits())
-        await entered
-        running.cancel()
-        self.assertEqual(await running, "in spite of it")
-
-    async def test_canceller_that_raises(self) -> None:
-        """What a canceller raises is raised where the Deferred is awaited."""
-
-        def canceller(_: object) -> None:
-            raise KeyError("missing")
-
-        async def waits() -> object:
-            async with asyncio.timeout(0.01):
-                return await Deferred(canceller)
-
-        await self.assertFailure(self.of(waits()), KeyError)
-
-    async def test_time_limit_of_asyncio_around_a_deferred(self) -> None:
-        """asyncio's time limit cancels the Deferred, and raises what it always raises."""
-        cancelled: list[Any] = []
-
-        async def waits() -> str:
-            try:
-                async with asyncio.timeout(0.01):
-                    await Deferred(cancelled.append)
-            except TimeoutError:
-                return "in time"
-            return "never"
-
-        self.assertEqual(await self.of(waits()), "in time")
-        self.assertEqual(len(cancelled), 1)
-
-    async def test_cancelled_before_it_has_begun(self) -> None:
-        """A coroutine that never ran is no coroutine that somebody forgot to await."""
-
-        async def never() -> None:
-            raise AssertionError("it has run")
-
-        coroutine = never()
-        running = self.of(coroutine)
-        running.cancel()
-        await self.assertFailure(running, CancelledError)
-        self.assertEqual(getcoroutinestate(coroutine), CORO_CLOSED)
-
-    async def test_another_loop(self) -> None:
-        """A Future of another loop would never wake this one: it is refused."""
-        other = asyncio.new_event_loop()
-        self.addCleanup(other.close)
-        error = self.assertRaises(RuntimeError, bridge.deferred_of, other.create_future(), reactor)
-        self.assertIn("another loop", str(error))
-
-    async def test_nothing_is_kept(self) -> None:
-        """What a coroutine holds is freed when it has been cancelled, without a collector."""
-
-        class Kept:
-            """Stands for hardware."""
-
-        entered: Deferred[None] = Deferred()
-
-        async def waits(kept: Kept) -> None:
-            entered.callback(None)
-            await Deferred()
-
-        kept = Kept()
-        left = weakref.ref(kept)
-        gc.disable()
-        self.addCleanup(gc.enable)
-        running = self.of(waits(kept))
-        del kept
-        await entered
-        running.cancel()
-        await self.assertFailure(running, CancelledError)
-        await soon(deferLater(reactor, 0.0))
-        self.assertIsNone(left())
-
-
-class CalledTests(TestCase):
-    """Tests for `bridge.called`."""
-
-    async def test_at_once(self) -> None:
-        """Where the loop runs, the call is made at once; what it raises is a failure."""
-        await deferLater(reactor, 0.0)
-        self.assertEqual(self.successResultOf(bridge.called(lambda: 7, reactor)), 7)
-        for kind in (KeyError, SystemExit):
-
-            def broken(kind: type[BaseException] = kind) -> None:
-                raise kind
-
-            self.failureResultOf(bridge.called(broken, reactor), kind)
-
-    def test_before_the_loop_runs(self) -> None:
-        """Before that it is made when the loop runs, so that it may make tasks of its own."""
-        loop = asyncio.new_event_loop()
-        self.addCleanup(loop.close)
-        early = AsyncioSelectorReactor(loop)
-        self.addCleanup(early.disconnectAll)
-        done = bridge.called(lambda: asyncio.create_task(asyncio.sleep(0, "value")), early)
-        self.assertNoResult(done)
-        loop.run_until_complete(asyncio.sleep(0.01))
-        self.assertEqual(self.successResultOf(done), "value")
 
 
 class FollowingTests(TestCase):

@@ -14,8 +14,10 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 # gRPC's core writes to stderr by itself, past every logger.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
-from twistdp.rpc.bridge import called, keep_steady, loop_of, require_asyncio_reactor
+from twistdp.rpc.bridge import loop_of, require_asyncio_reactor
 from twistdp.rpc.channel import Channel, Stream
+from twistdp.rpc.clock import keep_steady
+from twistdp.rpc.foreign import called
 from twistdp.rpc.leftovers import remove_leftovers
 from twistdp.rpc.privacy import Reactors
 from twistdp.rpc.server import Method, Server, caller
