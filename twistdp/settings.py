@@ -17,7 +17,7 @@ REGISTRATIONS = ("socket", "watcher")
 """The ways to register: at the kubelet's socket, or found by it in the plugins registry."""
 
 POLICIES = ("none", "packed", "spread", "numa")
-"""The policies of preferred devices; what they mean, `twistdp.resource.policies` says."""
+"""The policies of preferred devices; `twistdp.resource.policies` explains them."""
 
 CDI_DIRECTORY = "/var/run/cdi"
 """Where container runtimes look for generated specs (CDI specification, dynamic specs)."""

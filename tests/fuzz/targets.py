@@ -176,7 +176,6 @@ def preferences(data: bytes) -> None:
     candidates = [
         Candidate(
             str(rank),
-            rank,
             f"group{value & 7}",
             tuple({n % nodes for n in range(value >> 3 & 3, value >> 5)}),
         )

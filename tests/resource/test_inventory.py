@@ -455,5 +455,13 @@ class TopologyTests(SynchronousTestCase):
         subject = Inventory(RESOURCE, devices)
         self.assertEqual(
             subject.candidates(["x10", "y", "x9"]),
-            [Candidate("x9", 0, "card", ()), Candidate("x10", 1, "x10", (1,))],
+            [Candidate("x9", "card"), Candidate("x10", "x10", (1,))],
         )
+
+    def test_candidates_in_natural_order(self) -> None:
+        """Policies get ids in natural order, whether few of the devices are asked for or all."""
+        subject = Inventory(RESOURCE, {f"x{n}": DeviceInfo(HEALTHY) for n in range(100)})
+        for number in (3, 100):
+            some = [f"x{n}" for n in range(100 - number, 100)]
+            found = subject.candidates(Random(7).sample(some * 2, k=2 * number))
+            self.assertEqual([each.id for each in found], some)

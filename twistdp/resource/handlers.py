@@ -30,6 +30,7 @@ from twistdp.model import (
 )
 from twistdp.resource.hooks import Hooks
 from twistdp.resource.inventory import Inventory
+from twistdp.resource.policies import choose
 from twistdp.resource.room import MOST_BYTES
 
 _log = Logger()
@@ -144,8 +145,6 @@ class Answers:
         return messages.pre_start_response()
 
     def _by_policy(self, request: messages.PreferredAllocationRequest) -> Message:
-        from twistdp.resource.policies import choose  # few plugins use it
-
         return messages.preferred_response(
             choose(
                 self._policy,

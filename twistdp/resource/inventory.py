@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import attrs
 
@@ -21,17 +21,15 @@ from twistdp.model import (
     natural_key,
     select,
 )
+from twistdp.resource.policies import Candidate
 from twistdp.resource.room import MOST_BYTES, that_fit
-
-if TYPE_CHECKING:
-    from twistdp.resource.policies import Candidate
 
 
 @attrs.define(eq=False, repr=False)
 class _Entry:
     info: DeviceInfo
     key: str  # natural
-    numa: Sequence[int]
+    numa: tuple[int, ...]
     listed: bytes
     container: bytes | None = None
     """What a container gets of it, once it has been handed out: most never are."""
@@ -187,15 +185,16 @@ class Inventory:
         """The NUMA nodes of a device that there is, none where they are not known."""
         return self._entries[device_id].numa
 
-    def candidates(self, ids: Iterable[str]) -> "list[Candidate]":
+    def candidates(self, ids: Collection[str]) -> list[Candidate]:
         """Those of the devices that there are, as the policies want them, in natural order."""
-        from twistdp.resource.policies import Candidate  # few plugins use it
-
-        # Not by way of all devices: a request may have many containers.
-        known = sorted(self._entries.keys() & ids, key=self._key)
+        known = self._entries.keys() & ids
+        if len(known) * 8 > len(self._order):
+            ordered: Iterable[str] = filter(known.__contains__, self._order)
+        else:
+            ordered = sorted(known, key=self._key)  # a request may have many containers
         return [
-            Candidate(id_, rank, self.devices[id_].group or id_, tuple(self._entries[id_].numa))
-            for rank, id_ in enumerate(known)
+            Candidate(id_, self.devices[id_].group or id_, self._entries[id_].numa)
+            for id_ in ordered
         ]
 
     def natural(self, ids: Iterable[str]) -> list[str]:
