@@ -21,6 +21,7 @@ html_title = f"twistdp {release}"
 
 # Headings of the pages are linked to as forges do it.
 myst_heading_anchors = 3
+myst_enable_extensions = ["colon_fence"]
 # What a docstring has in single backquotes is code, whatever it names.
 default_role = "code"
 autodoc_member_order = "bysource"

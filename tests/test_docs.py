@@ -45,9 +45,20 @@ class LinkTests(SynchronousTestCase):
 
     def test_contents(self) -> None:
         """The site's table of contents has every document once."""
-        listed = re.findall(r"(?m)^   ([a-z-]+)$", text_of(os.path.join(DOCS, "index.rst")))
+        index = text_of(os.path.join(DOCS, "index.md"))
+        listed = re.findall(r"(?m)^([a-z-]+)$", index.partition(":::{toctree}")[2])
         pages = [Path(name).stem for name in os.listdir(DOCS) if name.endswith((".md", ".rst"))]
         self.assertEqual(sorted(listed), sorted(set(pages) - {"index"}))
+
+    def test_figures(self) -> None:
+        """The figures of the landing page are those that docs/performance.md reports."""
+        rows = r"(?m)^\| ([^|]+?) \| (\S+)(?: (\S+))? \| (\S+)(?: \S+)? \|$"
+        shown = re.findall(rows, text_of(os.path.join(DOCS, "index.md")))
+        self.assertGreater(len(shown), 5)
+        measured = text_of(os.path.join(DOCS, "performance.md"))
+        for name, ours, unit, plain in shown:
+            row = re.escape(f"| {name} | {unit} | {ours} | ") + r"\S+ \| " + re.escape(plain)
+            self.assertRegex(measured, row)
 
     def test_api(self) -> None:
         """The API's page has every public name, and each has a docstring to show there."""

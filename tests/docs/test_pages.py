@@ -89,7 +89,6 @@ exec twistd -n --pidfile= deviceplugin --plugin-dir="${1#--plugin-dir=}" \\
 """
 
 BEFORE = {
-    "README.md": ["twistdp kubelet --dir BASE/plugins"],
     "docs/operations.md": ["twistdp kubelet --dir BASE/plugins"],
 }
 """What is there on a node."""
