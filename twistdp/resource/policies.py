@@ -24,7 +24,7 @@ from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from twistdp.settings import POLICIES
 
-_Name = TypeVar("_Name", str, int)
+_Name = TypeVar("_Name")
 _Place: TypeAlias = tuple[int, ...]  # the nodes that a device is near
 
 
