@@ -31,6 +31,7 @@ class Elsewhere(NamedTuple):
 
 NOT_HERE = (
     Elsewhere("make test", "make test", "it is what runs this"),
+    Elsewhere("\\.venv/bin/python -m twisted.trial .*", "make test", "tests of the project itself"),
     Elsewhere("make lint types", "make lint", "needs ruff and mypy; .ci/run runs it"),
     Elsewhere("make audit", "tests.test_audit", "asks data bases in the network"),
     Elsewhere(
@@ -102,7 +103,7 @@ answers = lambda path: True
 }
 """What programs without a file's name rely on; those of a page follow each other as one program."""
 
-LANGUAGES = {"sh", "python", "output", "text", "yaml", "ini", "json", "go"}
+LANGUAGES = {"sh", "python", "output", "text", "yaml", "ini", "json", "go", "diff"}
 
 
 class PageTests(SynchronousTestCase):
