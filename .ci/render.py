@@ -12,8 +12,10 @@ import shlex
 from pathlib import Path
 
 from twistdp import __version__, cli
+from twistdp.deployment.documents import as_yaml
 from twistdp.deployment.image import dockerfile
-from twistdp.deployment.manifests import constraints
+from twistdp.deployment.manifests import sample_pod
+from twistdp.deployment.openshift import constraints
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSION = __version__.public()
@@ -57,11 +59,14 @@ def files() -> dict[Path, str]:
                 "licenses": "Apache-2.0",
                 "version": VERSION,
             },
-            slim=True,
+            without=["setuptools", "pip"],
         ),
         base / "twistdp.yaml": printed(*command_in((base / "kustomization.yaml").read_text())),
-        kustomize / "overlays" / "openshift" / "constraints.yaml": constraints(
-            "twistdp", "twistdp"
+        kustomize / "overlays" / "openshift" / "constraints.yaml": as_yaml(
+            constraints("twistdp", "twistdp")
+        ),
+        kustomize / "sample-pod.yaml": sample_pod(
+            "serial", "busybox", "lab.example.com/serial", "/dev/tty[UA]*"
         ),
         page: with_version(page.read_text("utf-8")),
     }

@@ -121,7 +121,7 @@ class WheelTests(SynchronousTestCase):
             )
         self.assertIn("twistdp/kubelet/deviceplugin_v1beta1_pb2.pyi", expected)
         self.assertIn("twistdp/scaffold/template/scanner.py.in", expected)
-        self.assertIn("twistdp/deployment/template/manifests.yaml.in", expected)
+        self.assertIn("twistdp/deployment/template/service.in", expected)
         self.assertIn("twistdp/deployment/requirements/run.txt", expected)
         self.assertEqual({name for name in self.names if name.startswith("twistdp/")}, expected)
 

@@ -19,6 +19,15 @@ class ImageTests(SynchronousTestCase):
             {*FILES, *PACKAGES},
         )
 
+    def test_nothing_of_others_is_removed(self) -> None:
+        """No Dockerfile deletes a part of a package; pip uninstalls what only builds."""
+        for text, without in (
+            (content("docker", "Dockerfile"), "setuptools pip"),
+            (dockerfile("thermo", build="make image", requirements="pins", labels={}), "pip"),
+        ):
+            self.assertEqual(re.findall(r"\brm\b|-delete\b", text), [])
+            self.assertEqual(re.findall(r"pip uninstall --quiet --yes (.*) &&", text), [without])
+
     def test_project(self) -> None:
         """A project has its own place, labels and default options, whatever letters these have."""
         text = dockerfile(

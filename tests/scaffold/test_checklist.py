@@ -49,7 +49,7 @@ SPOILT: tuple[tuple[str, str, str, str, str], ...] = (
         )
     ),
     *(
-        ("privileges", "deploy/kustomize/thermo.yaml", "drop: [ALL]", f"drop: [ALL]{new}", words)
+        ("privileges", "deploy/kustomize/thermo.yaml", "- ALL\n", f"- ALL{new}\n", words)
         for new, words in (
             ("\n              add: [SYS_ADMIN]", "adds the capability SYS_ADMIN"),
             ('\n              add:\n              - "SYS_ADMIN"', "adds the capability SYS_ADMIN"),
@@ -58,16 +58,16 @@ SPOILT: tuple[tuple[str, str, str, str, str], ...] = (
             ("\n      hostIPC: true", "says hostIPC: true"),
         )
     ),
-    ("privileges", "deploy/kustomize/thermo.yaml", "drop: [ALL]", "# drop: [ALL]", "[ALL]"),
+    ("privileges", "deploy/kustomize/thermo.yaml", "- ALL\n", "# - ALL\n", "[ALL]"),
     ("image", "Dockerfile", 'ENTRYPOINT ["twistd"', 'ENTRYPOINT ["nginx"', "starts nginx"),
     ("image", "Dockerfile", 'ENTRYPOINT ["twistd"', "ENTRYPOINT exec nginx #", "starts nginx"),
-    ("privileges", "deploy/kustomize/thermo.yaml", "drop: [ALL]", "drop: []", "[ALL]"),
+    ("privileges", "deploy/kustomize/thermo.yaml", "drop:\n", "drop: []\n", "[ALL]"),
     ("privileges", "deploy/kustomize/thermo.yaml", "RuntimeD", "D", "seccompProfile"),
     ("privileges", "deploy/kustomize/thermo.yaml", "system: true", "system: no", "readOnly"),
     ("privileges", "deploy/kustomize/thermo.yaml", "tion: false", "tion: true", "Escalation"),
     (
-        *("privileges", "deploy/kustomize/thermo.yaml", "drop: [ALL]"),
-        *("drop: [ALL]\n            privileged: true", "says privileged: true"),
+        *("privileges", "deploy/kustomize/thermo.yaml", "- ALL\n"),
+        *("- ALL\n            privileged: true\n", "says privileged: true"),
     ),
     ("tests", "tests/test_scanner.py", "def test_", "def look_", "looked for unit tests"),
     ("coverage", "pyproject.toml", "fail_under = 80", "fail_under = 79", "content with 79 %"),

@@ -149,12 +149,6 @@ class FilesTests(SynchronousTestCase):
         self.assertIn('CMD ["--scanner=lab_thermo.scanner:Scanner"]', texts["Dockerfile"])
         self.assertIn("!lab_thermo\n", texts[".dockerignore"])
 
-    def test_nothing_of_others_is_removed(self) -> None:
-        """The Dockerfile of a project deletes no part of a package: its scanner may need it."""
-        text = dict(Project("thermo").files())["Dockerfile"]
-        self.assertEqual(re.findall(r"\brm\b|-delete\b|setuptools", text), [])
-        self.assertIn("pip uninstall --quiet --yes pip &&", text)
-
     def test_workflow(self) -> None:
         """What a forge runs are targets of the Makefile."""
         texts = dict(Project("thermo").files())

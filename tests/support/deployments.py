@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Iterable
 from subprocess import run
 
+import yaml
+
 from tests.support.helpers import script
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -48,7 +50,6 @@ def validate(text: str, versions: Iterable[str] = VERSIONS) -> None:
     OpenShift's own kind is not among them.
     """
     import kubernetes_validate
-    import yaml
 
     for document in yaml.safe_load_all(text):
         if document["kind"] == "SecurityContextConstraints":

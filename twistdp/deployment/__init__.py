@@ -5,14 +5,14 @@ of one's own.
 """
 
 from twistdp.deployment import requirements
+from twistdp.deployment.daemonset import DaemonSet
 from twistdp.deployment.image import dockerfile
-from twistdp.deployment.manifests import SELINUX_TYPE, DaemonSet, render_manifests, sample_pod
+from twistdp.deployment.manifests import render_manifests, sample_pod
+from twistdp.deployment.openshift import SELINUX_TYPE
 from twistdp.deployment.templates import filled
 from twistdp.deployment.unit import hidden_by, render_unit
-from twistdp.deployment.yamltext import NOT_NAMES
 
 __all__ = [
-    "NOT_NAMES",
     "SELINUX_TYPE",
     "DaemonSet",
     "dockerfile",

@@ -12,7 +12,6 @@ from incremental import Version
 
 from twistdp._version import __version__
 from twistdp.deployment import (
-    NOT_NAMES,
     DaemonSet,
     dockerfile,
     filled,
@@ -50,6 +49,9 @@ HOOKS = {
 }
 """What a project has besides where hooks are wanted."""
 
+_OF_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+"""Words that mean something else in the templates that are YAML."""
+
 _NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
 _MAX_NAME = 30  # so that import lines, labels and unit names have room
 _TAKEN = {
@@ -69,8 +71,21 @@ _TAKEN = {
     ),
     # What a project's environment has, as it is imported and as pip calls it: Python would find the
     # project instead of the former, and pip take it for the latter.
-    *("twistdp", "twisted", "attr", "attrs", "automat", "constantly", "google", "grpc", "grpcio"),
+    *(
+        "twistdp",
+        "twisted",
+        "yaml",
+        "pyyaml",
+        "attr",
+        "attrs",
+        "automat",
+        "constantly",
+        "google",
+        "grpc",
+        "grpcio",
+    ),
     *("hyperlink", "idna", "incremental", "packaging", "protobuf", "pyinotify", "zope"),
+    *("pyyaml", "yaml"),
     *("asyncore", "pyasyncore", "typing_extensions", "zope_interface", "zope_schema", "zope_stubs"),
     *("ast_serialize", "coverage", "hypothesis", "librt", "mypy", "mypy_extensions", "mypy_zope"),
     *("mypyc", "pathspec", "pip", "pkg_resources", "ruff", "setuptools", "wheel", "zope_event"),
@@ -86,7 +101,7 @@ def check_package(name: str) -> str:
             f"{doing} a package's name begins with a lower-case letter, and lower-case letters, "
             f"digits and '_' follow, at most {_MAX_NAME} in all, such as 'thermo'"
         )
-    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in NOT_NAMES:
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in _OF_YAML:
         raise BadName(f"{doing} it means something else in Python or YAML; take another")
     if name in _TAKEN or name in sys.stdlib_module_names or _is_installed(name):
         raise BadName(
