@@ -84,6 +84,7 @@ lint: $(VENV)/.lint ## ruff: rules and format
 
 types: $(VENV)/.lint ## mypy, strict
 	$(BIN)/mypy -p twistdp
+	$(BIN)/mypy -p tests
 	$(BIN)/mypy examples benchmarks
 
 format: $(VENV)/.lint ## put the code in ruff's format

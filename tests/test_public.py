@@ -102,11 +102,10 @@ class PublicTests(SynchronousTestCase):
         package = Path(twistdp.__file__).parent
         found: dict[str, str | None] = {}
         for statement in ast.walk(ast.parse((package / "__init__.py").read_text())):
-            if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith(
-                "twistdp."
-            ):
+            source = statement.module or "" if isinstance(statement, ast.ImportFrom) else ""
+            if isinstance(statement, ast.ImportFrom) and source.startswith("twistdp."):
                 texts: dict[str, str | None] = {}
-                for module in modules(package.parent.joinpath(*statement.module.split("."))):
+                for module in modules(package.parent.joinpath(*source.split("."))):
                     texts |= docstrings(module.read_text())
                 found.update({alias.name: texts.get(alias.name) for alias in statement.names})
             elif isinstance(statement, ast.Import):

@@ -8,7 +8,6 @@ from unittest.mock import Mock
 import attrs
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from twistdp import settings as module
 from twistdp.errors import BadSetting
 from twistdp.settings import Settings, check_plugin_directory
 
@@ -132,7 +131,7 @@ class CheckPluginDirectoryTests(SynchronousTestCase):
     def test_read_only(self) -> None:
         """A file system that may only be read now is waited for, unless this user may not enter."""
         flags = os.statvfs(self.directory).f_flag | os.ST_RDONLY
-        self.patch(module.os, "statvfs", lambda path: Mock(f_flag=flags))
+        self.patch(os, "statvfs", lambda path: Mock(f_flag=flags))
         self.allow(os.W_OK)
         check_plugin_directory(self.directory)
         self.allow(os.X_OK)
@@ -145,7 +144,7 @@ class CheckPluginDirectoryTests(SynchronousTestCase):
             self.assertEqual(path, self.directory)
             return not mode & missing
 
-        self.patch(module.os, "access", access)
+        self.patch(os, "access", access)
 
     def file(self) -> str:
         """A file's path."""

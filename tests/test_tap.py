@@ -13,7 +13,7 @@ from twisted.application.service import IServiceMaker, MultiService
 from twisted.internet import reactor
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.plugin import getPlugins
-from twisted.scripts.twistd import ServerOptions
+from twisted.scripts._twistd_unix import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.scanner_samples import MODULE, Named, OwnLoop, Plain, WithArguments
@@ -462,7 +462,8 @@ class ScopeTests(CommandLine):
             *("--set", "names=a", "--set", "names=b"),
             *(f"--scanner={MODULE}:WithArguments", "--set", "names=c=d"),
         ).managers
-        self.assertIsInstance(first._scanner, WithArguments)
+        assert isinstance(first._scanner, WithArguments)
+        assert isinstance(second._scanner, WithArguments)
         self.assertEqual((first._scanner.count, first._scanner.names), (2, ["a", "b"]))
         self.assertEqual((second._scanner.count, second._scanner.names), (1, ["c=d"]))
 
@@ -477,7 +478,7 @@ class ScopeTests(CommandLine):
     def test_function(self) -> None:
         """A function that makes a scanner is as good as a class, its annotations included."""
         (manager,) = self.parse(f"--scanner={MODULE}:make_scanner", "--set", "count=3").managers
-        self.assertIsInstance(manager._scanner, WithArguments)
+        assert isinstance(manager._scanner, WithArguments)
         self.assertEqual(manager._scanner.count, 3)
 
     def test_plugin_directory(self) -> None:
@@ -503,7 +504,7 @@ class MakeServiceTests(CommandLine):
         """The service is a MultiService with a manager for each scanner."""
         options = self.parse(NAMED, f"--scanner={MODULE}:OwnLoop")
         service = tap.makeService(options)
-        self.assertIsInstance(service, MultiService)
+        assert isinstance(service, MultiService)
         managers = [one for one in service if isinstance(one, Manager)]
         self.assertEqual(managers, options.managers)
         self.assertEqual(len(managers), 2)

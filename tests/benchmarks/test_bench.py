@@ -135,8 +135,16 @@ class ReportTests(SynchronousTestCase):
 
     def test_numbers(self) -> None:
         """Three digits that mean something."""
-        numbers = {0.03456: "0.0346", 4.0: "4", 12.345: "12.3", 4711.2: "4711", 0.0: "0"}
-        for value, text in {**numbers, NEVER: "never", None: "-"}.items():
+        numbers: dict[float | None, str] = {
+            0.03456: "0.0346",
+            4.0: "4",
+            12.345: "12.3",
+            4711.2: "4711",
+            0.0: "0",
+            NEVER: "never",
+            None: "-",
+        }
+        for value, text in numbers.items():
             self.assertEqual(number(value), text)
 
     def test_plot(self) -> None:

@@ -4,19 +4,21 @@ import json
 import os
 import shutil
 import tempfile
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from tests.support.helpers import until
 from tests.support.plugins import ThrowAwayPlugin, device_list
-from tests.testing.test_kubelet import until
 from twistdp import HEALTHY, CDIDevice, CDINode, DeviceInfo, Settings
 from twistdp.cdi import files as cdi_files
 from twistdp.cdi import service as cdi_service
 from twistdp.cdi.files import SpecFile, SpecNotWritten, file_name
 from twistdp.cdi.service import CdiParts, clean_leftovers
+from twistdp.kubelet.podresources import holders
 from twistdp.testing.kubelet import FakeKubelet
 
 DOMAIN, TYPE = "cam.example.com", "camera"
@@ -154,9 +156,8 @@ class TidyTests(TestCase):
         parts.describe({"b": camera("/dev/video1")})
         self.assertEqual(self.described(), 2)
         asked = []
-        holders = cdi_service.holders
 
-        async def counted(*args: object, **kwargs: object) -> object:
+        async def counted(*args: Any, **kwargs: Any) -> object:
             held = await holders(*args, **kwargs)
             asked.append(held)
             self.kubelet.say("asked")

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
 
+from tests.support.helpers import failure_of
 from twistdp.errors import CallFailed
 from twistdp.kubelet.api import KUBELET_SOCKET, REGISTER
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Empty, RegisterRequest
@@ -82,10 +83,10 @@ class KubeletTests(TestCase):
         """
         channel = Channel(self.socket, reactor=reactor)
         request = RegisterRequest(version="v0", endpoint="x.sock", resource_name="a.example/x")
-        with self.assertRaises(CallFailed) as caught:
-            await channel.unary(REGISTER, request, Empty, TIMEOUT)
+        call = channel.unary(REGISTER, request, Empty, TIMEOUT)
+        refusal = await failure_of(call, CallFailed)
         await channel.close()
-        return caught.exception.details
+        return refusal.details
 
     async def end(self, child: Watched) -> None:
         """Kill the child if it still runs."""

@@ -8,6 +8,7 @@ from argparse import ArgumentParser
 from importlib import import_module
 from importlib.metadata import version
 from io import StringIO
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -137,7 +138,7 @@ class MainTests(SynchronousTestCase):
         """A command's result is the exit status, and its options are what it gets."""
         from twistdp.cli import kubelet
 
-        seen = []
+        seen: list[Any] = []
 
         def run(arguments: object) -> int:
             seen.append(arguments)

@@ -10,12 +10,14 @@ import os
 import random
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 import grpc
 
-from tests.conformance.subject import Plugin
+from tests.conformance.subject import Lists, Plugin
 from twistdp.kubelet import deviceplugin_v1beta1_pb2 as api
+from twistdp.kubelet import pluginregistration_v1_pb2 as registration
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -29,6 +31,11 @@ class Bug(Plugin):
     """Whether it must be found in the plugins registry to show its bug."""
     accepted = True
     """Whether a kubelet takes it at all."""
+    gave_up = False
+    """Whether it will not register again, whatever happens."""
+
+    def outdated(self) -> bool:
+        return not self.gave_up and super().outdated()
 
 
 # registration
@@ -112,7 +119,7 @@ class TakesNoForAnAnswer(Bug):
 
     def refused(self, error: grpc.aio.AioRpcError) -> None:
         if error.code() is grpc.StatusCode.UNKNOWN:
-            self.outdated = lambda: False
+            self.gave_up = True
 
 
 class EndsWithoutKubelet(Bug):
@@ -133,7 +140,9 @@ class Undecided(Bug):
 
     check = "options.answered"
 
-    async def GetDevicePluginOptions(self, request: object, context: object) -> object:
+    async def GetDevicePluginOptions(
+        self, request: api.Empty, context: Any
+    ) -> api.DevicePluginOptions:
         self.options.pre_start_required = not self.options.pre_start_required
         return self.options
 
@@ -143,7 +152,9 @@ class PrefersTooFew(Bug):
 
     check = "options.preferred"
 
-    async def GetPreferredAllocation(self, request: object, context: object) -> object:
+    async def GetPreferredAllocation(
+        self, request: api.PreferredAllocationRequest, context: Any
+    ) -> api.PreferredAllocationResponse:
         answer = await super().GetPreferredAllocation(request, context)
         for part in answer.container_responses:
             del part.deviceIDs[-1:]
@@ -155,8 +166,11 @@ class CannotPreStart(Bug):
 
     check = "options.pre-start"
 
-    async def PreStartContainer(self, request: object, context: object) -> object:
+    async def PreStartContainer(
+        self, request: api.PreStartContainerRequest, context: Any
+    ) -> api.PreStartContainerResponse:
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
+        raise AssertionError("abort() raises")
 
 
 class SurprisedByCalls(Bug):
@@ -168,7 +182,9 @@ class SurprisedByCalls(Bug):
         super().__init__(*places)
         self.options = api.DevicePluginOptions()
 
-    async def GetPreferredAllocation(self, request: object, context: object) -> object:
+    async def GetPreferredAllocation(
+        self, request: api.PreferredAllocationRequest, context: Any
+    ) -> api.PreferredAllocationResponse:
         os._exit(1)
 
 
@@ -180,7 +196,7 @@ class PartFirst(Bug):
 
     check = "list.first-complete"
 
-    async def ListAndWatch(self, request: object, context: object) -> AsyncIterator[object]:
+    async def ListAndWatch(self, request: api.Empty, context: Any) -> Lists:
         first = self.listed()
         del first.devices[-1:]
         yield first
@@ -195,7 +211,7 @@ class NothingFirst(Bug):
     check = "list.first-complete"
     told = False
 
-    async def ListAndWatch(self, request: object, context: object) -> AsyncIterator[object]:
+    async def ListAndWatch(self, request: api.Empty, context: Any) -> Lists:
         if not self.told:
             yield api.ListAndWatchResponse()
             await asyncio.sleep(0.001)
@@ -240,7 +256,7 @@ class AnyOrder(Bug):
     check = "list.order"
     verdict = "warn"
 
-    async def ListAndWatch(self, request: object, context: object) -> AsyncIterator[object]:
+    async def ListAndWatch(self, request: api.Empty, context: Any) -> Lists:
         async for message in super().ListAndWatch(request, context):
             devices = list(message.devices)
             while [device.ID for device in devices] == sorted(self.devices):
@@ -262,7 +278,7 @@ class Chatterbox(Bug):
 
     check = "list.quiet"
 
-    async def ListAndWatch(self, request: object, context: object) -> AsyncIterator[object]:
+    async def ListAndWatch(self, request: api.Empty, context: Any) -> Lists:
         following = super().ListAndWatch(request, context)
         message = await anext(following)
         coming = asyncio.ensure_future(anext(following))
@@ -314,7 +330,7 @@ class SharedQueue(Bug):
 
     def __init__(self, *places: str) -> None:
         super().__init__(*places)
-        self.queue: asyncio.Queue[object] = asyncio.Queue()
+        self.queue: asyncio.Queue[api.ListAndWatchResponse] = asyncio.Queue()
 
     async def refresh(self) -> None:
         before = self.devices
@@ -322,7 +338,7 @@ class SharedQueue(Bug):
         if self.devices != before and self.streams:
             self.queue.put_nowait(self.listed())
 
-    async def ListAndWatch(self, request: object, context: object) -> AsyncIterator[object]:
+    async def ListAndWatch(self, request: api.Empty, context: Any) -> Lists:
         following = super().ListAndWatch(request, context)
         try:
             yield await anext(following)
@@ -338,7 +354,7 @@ class OneForAll(Bug):
     check = "list.cancelled"
     ending = 0
 
-    async def ListAndWatch(self, request: object, context: object) -> AsyncIterator[object]:
+    async def ListAndWatch(self, request: api.Empty, context: Any) -> Lists:
         following = super().ListAndWatch(request, context)
         ending = self.ending
         coming = asyncio.ensure_future(anext(following))
@@ -363,7 +379,7 @@ class OneAfterTheOther(Bug):
         super().__init__(*places)
         self.writing = asyncio.Lock()
 
-    async def ListAndWatch(self, request: object, context: object) -> AsyncIterator[object]:
+    async def ListAndWatch(self, request: api.Empty, context: Any) -> Lists:
         async for message in super().ListAndWatch(request, context):
             async with self.writing:
                 yield message
@@ -374,7 +390,7 @@ class SevenStreams(Bug):
 
     check = "list.slow-reader"
 
-    async def ListAndWatch(self, request: object, context: object) -> AsyncIterator[object]:
+    async def ListAndWatch(self, request: api.Empty, context: Any) -> Lists:
         if self.streams >= 7:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "no more streams")
         async for message in super().ListAndWatch(request, context):
@@ -389,7 +405,7 @@ class OddPermissions(Bug):
 
     check = "allocate.known"
 
-    def give(self, response: object, id_: str) -> None:
+    def give(self, response: api.ContainerAllocateResponse, id_: str) -> None:
         super().give(response, id_)
         response.devices[-1].permissions = "rx"
 
@@ -400,7 +416,7 @@ class Accountant(Bug):
     check = "allocate.repeated"
     given = 0
 
-    def give(self, response: object, id_: str) -> None:
+    def give(self, response: api.ContainerAllocateResponse, id_: str) -> None:
         self.given += 1
         super().give(response, id_)
         response.envs["GIVEN"] = str(self.given)
@@ -411,7 +427,7 @@ class TwoAtMost(Bug):
 
     check = "allocate.many"
 
-    def container(self, ids: Iterable[str]) -> object:
+    def container(self, ids: Iterable[str]) -> api.ContainerAllocateResponse:
         return super().container(list(ids)[:2])
 
 
@@ -420,7 +436,7 @@ class OrderMatters(Bug):
 
     check = "allocate.order"
 
-    def container(self, ids: Iterable[str]) -> object:
+    def container(self, ids: Iterable[str]) -> api.ContainerAllocateResponse:
         response = super().container(ids)
         if ids != sorted(ids) and len(set(ids)) == 2:
             response.devices.add(host_path="/dev/zero", container_path="/dev/z", permissions="r")
@@ -432,7 +448,7 @@ class GivesAnything(Bug):
 
     check = "allocate.unknown"
 
-    async def check_id(self, id_: str, context: object) -> None:
+    async def check_id(self, id_: str, context: Any) -> None:
         if id_ in self.devices:
             await super().check_id(id_, context)
 
@@ -443,7 +459,7 @@ class GivesTheIll(Bug):
     check = "allocate.unhealthy"
     verdict = "warn"
 
-    async def check_id(self, id_: str, context: object) -> None:
+    async def check_id(self, id_: str, context: Any) -> None:
         if self.devices.get(id_) != "Unhealthy":
             await super().check_id(id_, context)
 
@@ -453,7 +469,7 @@ class SomethingForNothing(Bug):
 
     check = "allocate.empty"
 
-    def container(self, ids: Iterable[str]) -> object:
+    def container(self, ids: Iterable[str]) -> api.ContainerAllocateResponse:
         return super().container(ids or sorted(self.devices)[:1])
 
 
@@ -462,7 +478,7 @@ class TwiceTheSame(Bug):
 
     check = "allocate.duplicates"
 
-    def container(self, ids: Iterable[str]) -> object:
+    def container(self, ids: Iterable[str]) -> api.ContainerAllocateResponse:
         response = api.ContainerAllocateResponse()
         for id_ in sorted(ids):
             self.give(response, id_)
@@ -474,7 +490,7 @@ class OneContainer(Bug):
 
     check = "allocate.containers"
 
-    async def Allocate(self, request: object, context: object) -> object:
+    async def Allocate(self, request: api.AllocateRequest, context: Any) -> api.AllocateResponse:
         answer = await super().Allocate(request, context)
         del answer.container_responses[1:]
         return answer
@@ -485,7 +501,7 @@ class SharedState(Bug):
 
     check = "allocate.concurrent"
 
-    async def Allocate(self, request: object, context: object) -> object:
+    async def Allocate(self, request: api.AllocateRequest, context: Any) -> api.AllocateResponse:
         self.request = request
         await asyncio.sleep(0.02)
         return await super().Allocate(self.request, context)
@@ -499,7 +515,7 @@ class TwoNames(Bug):
 
     check = "identity.once"
 
-    def give(self, response: object, id_: str) -> None:
+    def give(self, response: api.ContainerAllocateResponse, id_: str) -> None:
         link = os.path.join(self.work_dir, "..", "null")
         with contextlib.suppress(FileExistsError):
             os.symlink("/dev/null", link)
@@ -565,7 +581,7 @@ class RemembersTheGone(Bug):
         super().__init__(*places)
         self.ever: set[str] = set()
 
-    async def check_id(self, id_: str, context: object) -> None:
+    async def check_id(self, id_: str, context: Any) -> None:
         self.ever |= self.devices.keys()
         if id_ in self.devices or id_ not in self.ever:
             await super().check_id(id_, context)
@@ -597,7 +613,7 @@ class Impatient(Bug):
         if self.kubelet is not None:
             self.since = self.since or now
             if now - self.since > 2:
-                self.outdated = lambda: False
+                self.gave_up = True
 
     def kubelet_now(self) -> object:
         found = super().kubelet_now()
@@ -619,7 +635,7 @@ class BlindedByAbsence(Bug):
     def kubelet_now(self) -> object:
         found = super().kubelet_now()
         if found is None and self.kubelet is not None:
-            self.outdated = lambda: False
+            self.gave_up = True
         return found
 
 
@@ -639,8 +655,8 @@ class TakesNoForAnEnd(Bug):
     check = "restart.refused"
 
     def refused(self, error: grpc.aio.AioRpcError) -> None:
-        if self.kubelet is not None and "refuses" in error.details():
-            self.outdated = lambda: False
+        if self.kubelet is not None and "refuses" in (error.details() or ""):
+            self.gave_up = True
 
 
 class OneAtATime(Bug):
@@ -651,7 +667,7 @@ class OneAtATime(Bug):
 
     def outdated(self) -> bool:
         if super().outdated() and asyncio.get_running_loop().time() < self.until:
-            self.outdated = lambda: False  # it has missed that for good
+            self.gave_up = True  # it has missed that for good
         return super().outdated()
 
     async def announce(self) -> None:
@@ -666,8 +682,11 @@ class CutOff(Bug):
     check = "restart.during-register"
 
     def refused(self, error: grpc.aio.AioRpcError) -> None:
-        if "connect" not in error.details().lower() and error.code() is not grpc.StatusCode.UNKNOWN:
-            self.outdated = lambda: False
+        if (
+            "connect" not in (error.details() or "").lower()
+            and error.code() is not grpc.StatusCode.UNKNOWN
+        ):
+            self.gave_up = True
 
 
 class KnowsItsOwn(Bug):
@@ -731,14 +750,21 @@ class AnswersEverything(Bug):
     check = "wire.unknown-method"
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
-        async def empty(request: bytes, context: object) -> bytes:
+        async def empty(request: bytes, context: Any) -> bytes:
             return b""
 
-        class Anything(grpc.GenericRpcHandler):
+        class Anything(grpc.GenericRpcHandler):  # type: ignore[misc]
             def service(self, details: object) -> object:
                 return grpc.unary_unary_rpc_method_handler(empty)
 
         return [*super().handlers(), Anything()]
+
+
+class Readable(Protocol):
+    """What bytes are read from."""
+
+    async def read(self, most: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
 
 
 class Forwarding(Bug):
@@ -754,14 +780,14 @@ class Forwarding(Bug):
         os.umask(before)
         return server
 
-    async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def forward(self, reader: Readable, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         to_reader, to_writer = await asyncio.open_unix_connection(
             os.path.join(self.work_dir, "..", "s")
         )
         await asyncio.gather(self.pump(reader, to_writer), self.pump(to_reader, writer))
 
-    async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def pump(self, reader: Readable, writer: asyncio.StreamWriter) -> None:
         """One direction."""
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65536):
@@ -788,7 +814,7 @@ class Picky(Forwarding):
 
     check = "wire.authority"
 
-    async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def pump(self, reader: Readable, writer: asyncio.StreamWriter) -> None:
         refused = b"%2F", b".invalid"
 
         class Listening:
@@ -826,7 +852,7 @@ class DiesOfGarbage(Forwarding):
 
     check = "wire.garbage"
 
-    async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def forward(self, reader: Readable, writer: asyncio.StreamWriter) -> None:
         first = await reader.read(4)
         if not PREFACE.startswith(first):
             os._exit(1)
@@ -842,7 +868,7 @@ class KeepsConnections(Forwarding):
 
     check = "wire.half-open"
 
-    async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def forward(self, reader: Readable, writer: asyncio.StreamWriter) -> None:
         kept = os.dup(writer.get_extra_info("socket").fileno())
 
         class Listening:
@@ -867,7 +893,7 @@ class DiesOfSize(Bug):
     def server_options(self) -> list[tuple[str, object]]:
         return [("grpc.max_receive_message_length", -1)]
 
-    async def Allocate(self, request: object, context: object) -> object:
+    async def Allocate(self, request: api.AllocateRequest, context: Any) -> api.AllocateResponse:
         if request.ByteSize() > 4 << 20:
             os._exit(1)
         return await super().Allocate(request, context)
@@ -878,7 +904,7 @@ class DiesOfCancelling(Bug):
 
     check = "wire.cancelled"
 
-    async def Allocate(self, request: object, context: object) -> object:
+    async def Allocate(self, request: api.AllocateRequest, context: Any) -> api.AllocateResponse:
         try:
             await asyncio.sleep(0.005)
         except asyncio.CancelledError:
@@ -968,7 +994,9 @@ class OtherType(Bug):
     registry = True
     accepted = False
 
-    async def GetInfo(self, request: object, context: object) -> object:
+    async def GetInfo(
+        self, request: registration.InfoRequest, context: Any
+    ) -> registration.PluginInfo:
         info = await super().GetInfo(request, context)
         info.type = "CSIPlugin"
         return info
@@ -980,7 +1008,9 @@ class BadLoser(Bug):
     check = "registry.notify"
     registry = True
 
-    async def NotifyRegistrationStatus(self, request: object, context: object) -> object:
+    async def NotifyRegistrationStatus(
+        self, request: registration.RegistrationStatus, context: Any
+    ) -> registration.RegistrationStatusResponse:
         if not request.plugin_registered:
             raise ValueError(request.error)
         return await super().NotifyRegistrationStatus(request, context)
@@ -993,7 +1023,9 @@ class Restless(Bug):
     registry = True
     found = 0
 
-    async def NotifyRegistrationStatus(self, request: object, context: object) -> object:
+    async def NotifyRegistrationStatus(
+        self, request: registration.RegistrationStatus, context: Any
+    ) -> registration.RegistrationStatusResponse:
         self.found += 1
         if self.found == 2:
             self.later = asyncio.get_running_loop().call_later(0.2, os.unlink, self.socket)
@@ -1009,7 +1041,7 @@ def all_bugs(kind: type[Bug] = Bug) -> list[type[Bug]]:
 def main() -> None:
     """Run one."""
     name, *places = sys.argv[1:]
-    kinds = {"none": Plugin, **{bug.__name__: bug for bug in all_bugs()}}
+    kinds: dict[str, type[Plugin]] = {"none": Plugin, **{bug.__name__: bug for bug in all_bugs()}}
 
     async def run() -> int:
         return await kinds[name](*places).run()

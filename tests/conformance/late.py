@@ -7,10 +7,10 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
-from tests.conformance.subject import Plugin
+from tests.conformance.subject import Lists, Plugin
 from twistdp.kubelet import deviceplugin_v1beta1_pb2 as api
 
 SEARCH = 0.3
@@ -48,9 +48,7 @@ class Late(Plugin):
         if before != self.socket:
             Path(before).unlink(missing_ok=True)
 
-    async def ListAndWatch(
-        self, request: api.Empty, context: object
-    ) -> AsyncIterator[api.ListAndWatchResponse]:
+    async def ListAndWatch(self, request: api.Empty, context: Any) -> Lists:
         """Nothing first."""
         if not self.searched:
             yield api.ListAndWatchResponse()

@@ -10,7 +10,8 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
+from typing import Any
 
 import grpc
 
@@ -18,7 +19,7 @@ from twistdp.kubelet import deviceplugin_v1beta1_pb2 as api
 from twistdp.kubelet import pluginregistration_v1_pb2 as registry
 
 LOOK = 0.01
-EMPTY = api.Empty
+Lists = AsyncGenerator[api.ListAndWatchResponse, None]
 
 
 class Plugin:
@@ -92,12 +93,12 @@ class Plugin:
 
     # The API
 
-    async def GetDevicePluginOptions(self, request: api.Empty, context: object) -> object:
+    async def GetDevicePluginOptions(
+        self, request: api.Empty, context: Any
+    ) -> api.DevicePluginOptions:
         return self.options
 
-    async def ListAndWatch(
-        self, request: api.Empty, context: object
-    ) -> AsyncIterator[api.ListAndWatchResponse]:
+    async def ListAndWatch(self, request: api.Empty, context: Any) -> Lists:
         kubelets = not self.mine
         self.mine = True
         generation = self.registrations
@@ -118,7 +119,7 @@ class Plugin:
         """The kubelet has hung up."""
         self.registered = self.mine = False
 
-    async def Allocate(self, request: api.AllocateRequest, context: object) -> object:
+    async def Allocate(self, request: api.AllocateRequest, context: Any) -> api.AllocateResponse:
         responses = []
         for container in request.container_requests:
             for id_ in container.devices_ids:
@@ -126,7 +127,7 @@ class Plugin:
             responses.append(self.container(list(container.devices_ids)))
         return api.AllocateResponse(container_responses=responses)
 
-    async def check_id(self, id_: str, context: object) -> None:
+    async def check_id(self, id_: str, context: Any) -> None:
         if id_ not in self.devices:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"no device {id_!r}")
         if self.devices[id_] != "Healthy":
@@ -147,8 +148,8 @@ class Plugin:
             response.mounts.add(host_path=path, container_path=f"/run/{id_}", read_only=True)
 
     async def GetPreferredAllocation(
-        self, request: api.PreferredAllocationRequest, context: object
-    ) -> object:
+        self, request: api.PreferredAllocationRequest, context: Any
+    ) -> api.PreferredAllocationResponse:
         answer = api.PreferredAllocationResponse()
         for part in request.container_requests:
             must = list(part.must_include_deviceIDs)
@@ -157,19 +158,19 @@ class Plugin:
         return answer
 
     async def PreStartContainer(
-        self, request: api.PreStartContainerRequest, context: object
-    ) -> object:
+        self, request: api.PreStartContainerRequest, context: Any
+    ) -> api.PreStartContainerResponse:
         return api.PreStartContainerResponse()
 
-    async def GetInfo(self, request: registry.InfoRequest, context: object) -> object:
+    async def GetInfo(self, request: registry.InfoRequest, context: Any) -> registry.PluginInfo:
         self.asked = asyncio.get_running_loop().time()
         return registry.PluginInfo(
             type="DevicePlugin", name=self.resource, supported_versions=[self.version]
         )
 
     async def NotifyRegistrationStatus(
-        self, request: registry.RegistrationStatus, context: object
-    ) -> object:
+        self, request: registry.RegistrationStatus, context: Any
+    ) -> registry.RegistrationStatusResponse:
         if request.plugin_registered:
             self.registered = True
         return registry.RegistrationStatusResponse()
@@ -321,6 +322,6 @@ class Plugin:
         return 0
 
 
-def codec(request: object) -> tuple[object, object]:
+def codec(request: Any) -> tuple[Any, Any]:
     """Deserializer and serializer."""
     return request.FromString, lambda message: message.SerializeToString()

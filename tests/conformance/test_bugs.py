@@ -1,7 +1,7 @@
 """Each check finds what it is for: a plugin that does one thing wrong fails just that check."""
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.internet.defer import DeferredSemaphore, gatherResults
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.conformance.bugs import Bug, all_bugs
@@ -30,9 +30,7 @@ class BugTests(TestCase):
         """All bugs of a group of checks have the verdict that they are for."""
         places = DeferredSemaphore(AT_ONCE)
         bugs = [bug for bug in all_bugs() if bug.check.startswith(f"{group}.")]
-        results = await gatherResults(
-            [places.run(lambda b=bug: Deferred.fromCoroutine(judged(b))) for bug in bugs]
-        )
+        results = await gatherResults([places.run(judged, bug) for bug in bugs])
         wrong = [
             f"{bug.__name__}: {result.verdict.value}, not {bug.verdict}, of {bug.check}: "
             f"{result.reason} {[seen.text for seen in result.evidence]}"

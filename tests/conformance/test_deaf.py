@@ -1,6 +1,7 @@
 """The client that takes nothing."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -20,7 +21,7 @@ class DeafTests(TestCase):
 
     timeout = 30
 
-    async def serve(self, handler: object) -> str:
+    async def serve(self, handler: Callable[[Any], Any]) -> str:
         """The path of a server with this ListAndWatch."""
         path = f"{temporary_directory(self)}/a.sock"
         method = Method(LIST_AND_WATCH, Empty, handler, streaming=True)
@@ -59,9 +60,12 @@ class DeafTests(TestCase):
     async def test_refused(self) -> None:
         """A stream that the server ends, and a server that is not there."""
 
+        refused = True
+
         async def refuses(request: Empty) -> AsyncIterator[ListAndWatchResponse]:
-            raise CallFailed("RESOURCE_EXHAUSTED", "no more")
-            yield
+            if refused:
+                raise CallFailed("RESOURCE_EXHAUSTED", "no more")
+            yield ListAndWatchResponse()
 
         for path in (await self.serve(refuses), f"{temporary_directory(self)}/nobody.sock"):
             stream = await open_deaf(path, reactor)

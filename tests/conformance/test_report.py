@@ -108,4 +108,6 @@ class ProgramTests(SynchronousTestCase):
         self.assertEqual([len(case.findall("failure")) for case in cases], [0, 0, 0, 1, 1])
         self.assertEqual(len(cases[2].findall("skipped")), 1)
         self.assertIn("warning: nearly", cases[1].findtext("system-out", ""))
-        self.assertIn("<text>", cases[4].find("failure").get("message"))
+        failure = cases[4].find("failure")
+        assert failure is not None
+        self.assertIn("<text>", failure.get("message", ""))

@@ -50,7 +50,8 @@ OF_CONSTRAINTS = REQUIRED_OF_CONSTRAINTS | {
 
 def base_command() -> list[str]:
     """The command that the base says it is made by."""
-    return command_in(content("deploy", "kustomize", "base", "kustomization.yaml"))
+    command: list[str] = command_in(content("deploy", "kustomize", "base", "kustomization.yaml"))
+    return command
 
 
 def documents(text: str) -> dict[str, Any]:

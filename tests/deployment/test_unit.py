@@ -1,5 +1,7 @@
 """Tests for `twistdp.deployment.unit`."""
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.deployment.unit import quote, render_unit
@@ -7,7 +9,7 @@ from twistdp.errors import BadSetting
 from twistdp.settings import Settings
 
 
-def lines(**settings: str) -> list[str]:
+def lines(**settings: Any) -> list[str]:
     """The unit for settings."""
     return render_unit("/bin/twistd", ["--scanner=a:b"], Settings(**settings)).splitlines()
 
@@ -86,13 +88,14 @@ class UnitTests(SynchronousTestCase):
     def test_run(self) -> None:
         """Of /run there is what is always needed, and what is named."""
         usual = "-/run/systemd/notify -/run/systemd/journal/dev-log -/run/udev/data"
-        for settings, python_path, written, read in (
+        cases: tuple[tuple[dict[str, Any], str | None, str | None, str], ...] = (
             ({}, None, "-/run/cdi", ""),
             ({"cdi_dir": "/etc/cdi"}, None, None, ""),
             ({"cdi_dir": "/var/run/c", "plugin_dir": "/run/x/y"}, None, "-/run/x -/run/c", ""),
             ({"pod_resources_socket": "/run/p/q.sock"}, None, "-/run/cdi", " -/run/p"),
             ({}, "/runner:/var/run/mine", "-/run/cdi", " -/run/mine"),
-        ):
+        )
+        for settings, python_path, written, read in cases:
             text = render_unit(
                 "/t", ["--scanner=a:b"], Settings(**settings), python_path
             ).splitlines()

@@ -198,7 +198,8 @@ def template(node: ast.expr, names: Mapping[str, ast.expr]) -> str:
 
 def _parts(text: ast.JoinedStr) -> list[str | ast.expr]:
     return [
-        str(part.value) if isinstance(part, ast.Constant) else part.value for part in text.values
+        part.value if isinstance(part, ast.FormattedValue) else str(ast.literal_eval(part))
+        for part in text.values
     ]
 
 

@@ -75,10 +75,10 @@ class Session:
     def put(self, text: str) -> str:
         """A text with this session's paths, and processes, in place of those that are printed."""
         for pattern, replacement in self._replaced.items():
-            text = re.sub(pattern, lambda found, to=replacement: self._filled(found, to), text)
+            text = re.sub(pattern, partial(self._filled, replacement), text)
         return text
 
-    def _filled(self, found: "re.Match[str]", to: str) -> str:
+    def _filled(self, to: str, found: "re.Match[str]") -> str:
         pids = [
             str(terminal.process.pid)
             for terminal in self.terminals
@@ -153,7 +153,7 @@ class Session:
         for terminal in self.terminals:
             if terminal.command.startswith(program) and terminal.process.poll() is None:
                 self._signal(terminal, signal.SIGINT)
-                self._until(lambda ended=terminal: self._has_ended(ended), f"{program} goes on")
+                self._until(partial(self._has_ended, terminal), f"{program} goes on")
                 terminal.process.wait()
 
     def expect(self, block: Block) -> None:
@@ -180,7 +180,7 @@ class Session:
             if left <= 0 or not self._keys():
                 raise AssertionError(f"{what}\n{self._all_printed()}")
             for key, _ in self._selector.select(left):
-                data = key.fileobj.read()
+                data = key.data.process.stdout.read()
                 if data:
                     key.data.printed += data.decode(errors="replace")
                 else:

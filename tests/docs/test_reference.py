@@ -40,6 +40,7 @@ class OptionTests(SynchronousTestCase):
         )
         rows = "\n".join(meaning for _, meaning in table)
         for name, _, default, _ in options.optParameters:
+            assert default is not None
             self.assertIn(
                 f"`{default}`" if default.startswith("/") else default, rows + str(table), name
             )

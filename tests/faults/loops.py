@@ -71,7 +71,7 @@ def imitated() -> Iterator[Inotify]:
     def loop_of(reactor: Reactor) -> Loop:
         return reactor.loop
 
-    inotify = Inotify(Reactor())  # type: ignore[arg-type]
+    inotify = Inotify(Reactor())
     base = tempfile.mkdtemp(prefix="tdpf-")
     inotify.watch(base, lambda changes: None)  # keeps it open from schedule to schedule
     with ExitStack() as stack:

@@ -119,7 +119,7 @@ class ServedTestCase(TestCase):
     scanner: Any = Fixed
     registration = "socket"
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
         """Serve."""
         self.directory = temporary_directory(self)
         self.registry = os.path.join(self.directory, "r")
@@ -167,7 +167,7 @@ class ServedTestCase(TestCase):
             else:
                 with_answer = answer(channel.unary_unary(method)(data, timeout=BOUND, **options))
         except grpc.RpcError as error:
-            return error.code(), error.details()  # type: ignore[attr-defined]
+            return error.code(), error.details()
         return grpc.StatusCode.OK, with_answer
 
     def check_serves(self, **options: Any) -> None:

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 from hypothesis import HealthCheck, given, settings
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import LogEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.logs import Kept
+from tests.support.logs import Kept, observe
 from twistdp.logs.format import as_text
 from twistdp.logs.output import Observer
 
@@ -62,7 +62,7 @@ def fuzzed(examples: int, *strategies: Any, name: str = "", **named: Any) -> Cal
                 # With the notes and groups in which hypothesis tells the input; trial shows none.
                 raise AssertionError("".join(traceback.format_exception(error))) from None
 
-        del shown.__wrapped__  # type: ignore[attr-defined]  # trial would look for its arguments
+        del shown.__wrapped__  # trial would look for its arguments
         return shown
 
     return decorate
@@ -80,8 +80,7 @@ class Lines:
         self.kept = Kept()
         self.failures: list[str] = []
         self._observer = Observer(self.kept, as_text)
-        globalLogPublisher.addObserver(self._observe)
-        case.addCleanup(globalLogPublisher.removeObserver, self._observe)
+        observe(case, self._observe)
 
     def take(self) -> list[str]:
         """The events since the last call, each with all its lines."""

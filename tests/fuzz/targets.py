@@ -8,9 +8,9 @@ import re
 import struct
 import tempfile
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
@@ -127,14 +127,15 @@ def requests(data: bytes) -> None:
     """Requests of every kind are answered, or refused with a status."""
     policy, data = POLICIES[data[0] % len(POLICIES)] if data else "none", data[1:]
     answers = _ANSWERS[policy]
-    for kind, handler in (
+    handlers: tuple[tuple[type[Message], Callable[[Any], Any]], ...] = (
         (pb.AllocateRequest, answers.allocate),
         (pb.PreferredAllocationRequest, answers.preferred),
         (pb.PreStartContainerRequest, answers.pre_start),
         (pb.Empty, answers.get_options),
-    ):
+    )
+    for kind, handler in handlers:
         try:
-            answer = handler(parsed(data, kind, "method"))  # type: ignore[operator, type-var]
+            answer = handler(parsed(data, kind, "method"))
             if hasattr(answer, "send"):
                 done: list[object] = []
                 Deferred.fromCoroutine(answer).addBoth(done.append)
@@ -162,7 +163,7 @@ def messages(data: bytes) -> None:
     """What a kubelet answers is a message, or none."""
     for kind in (pb.Empty, RegistrationStatus, ListPodResourcesResponse, pb.ListAndWatchResponse):
         try:
-            parsed(data, kind, "method")  # type: ignore[type-var]
+            parsed(data, kind, "method")
         except MalformedMessage as error:
             assert isinstance(error.__cause__, DecodeError)
 

@@ -244,7 +244,7 @@ class GlobTests(SynchronousTestCase):
 class WatchedTests(TestCase):
     """Names that are not UTF-8 in a directory that is watched, the whole way to the kubelet."""
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
         """A kubelet, and a directory of devices."""
         self.lines = Lines(self)
         self.plugins = temporary_directory(self)

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 import grpc
 from hypothesis import strategies as st
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorFromThreads, IReactorUNIX
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
@@ -67,6 +68,7 @@ class Peer(Factory):
 
 
 class _Peer(Protocol):
+    transport: Any
     factory: Peer
 
     def connectionMade(self) -> None:
@@ -102,6 +104,7 @@ def answering(path: str, method: str, handler: Handler) -> Iterator[None]:
 def _refuse(code: grpc.StatusCode, text: str) -> Handler:
     def handler(_: bytes, context: Any) -> NoReturn:
         context.abort(code, text)
+        raise AssertionError("abort() raises")
 
     return handler
 
@@ -150,13 +153,13 @@ class RegistrationTests(TestCase):
     async def no_grpc(self, content: bytes | None) -> None:
         """Somebody else listens there."""
         peer = Peer(content)
-        port = reactor.listenUNIX(self.socket, peer)
+        port = IReactorUNIX(reactor).listenUNIX(self.socket, peer)
         self.addCleanup(port.stopListening)
         self.manage()
         # So often at once, so often after the delays; far less often than as fast as it goes.
         await peer.connected.until(lambda calls: len(calls) >= 4)
         self.assertLess(len(peer.connected.calls), 40)
-        await port.stopListening()
+        await maybeDeferred(port.stopListening)
         await soon(peer.gone())
         await self.check_recovers()
 
@@ -165,7 +168,7 @@ class RegistrationTests(TestCase):
         asked = Recorder()
 
         def noted(data: bytes, context: Any) -> bytes:
-            reactor.callFromThread(asked, data)
+            IReactorFromThreads(reactor).callFromThread(asked, data)
             return handler(data, context)
 
         with answering(self.socket, REGISTER, noted):
@@ -242,11 +245,11 @@ class PodResourcesTests(TestCase):
         """Of a peer that is no gRPC server nothing is known."""
         for content in FAREWELLS.values():
             peer = Peer(content)
-            port = reactor.listenUNIX(self.socket, peer)
+            port = IReactorUNIX(reactor).listenUNIX(self.socket, peer)
             try:
                 self.assertIsNone(await self.ask())
             finally:
-                await port.stopListening()
+                await maybeDeferred(port.stopListening)
                 await soon(peer.gone())
         check_lines(self, self.lines.take(), 0)
 
@@ -275,7 +278,7 @@ class PodResourcesTests(TestCase):
             def ask() -> None:
                 self.ask_and(found, done)
 
-            reactor.callFromThread(ask)
+            IReactorFromThreads(reactor).callFromThread(ask)
             self.assertTrue(done.wait(10))
             try:
                 ListPodResourcesResponse.FromString(data)

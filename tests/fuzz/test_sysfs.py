@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fuzz.support import MEMORY, fuzzed
-from twistdp.host import topology
 from twistdp.host.topology import Topology
 
 NUMBERS = ("1:3", "8:0", "253:0")
@@ -114,7 +113,7 @@ class TopologyTests(SynchronousTestCase):
         for kind in ("char", "block"):
             for numbers in NUMBERS:
                 major, minor = map(int, numbers.split(":"))
-                nodes = known.of_device(kind, major, minor)  # type: ignore[arg-type]
+                nodes = known.of_device(kind, major, minor)
                 self.assertLessEqual(nodes, set(range(1024)))
         self.assertIsInstance(known.nodes(["/dev/null", "/dev/\0", "/\udcff", ""]), tuple | None)
 
@@ -161,7 +160,7 @@ class TopologyTests(SynchronousTestCase):
                     shutil.rmtree(os.path.join(tree.root, "devices"), ignore_errors=True)
                 return real(path, **more)
 
-            patch = self.patch(topology.os, "lstat", lstat)
+            patch = self.patch(os, "lstat", lstat)
             try:
                 self.look(tree.root)
             finally:

@@ -343,7 +343,7 @@ class TreeTests(SynchronousTestCase):
 class ManagerTests(TestCase):
     """Trees that a manager is told."""
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
         """A manager that runs, of a scanner that says nothing by itself."""
         self.lines = Lines(self)
         directory = temporary_directory(self)

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.helpers import no_descriptors
+from tests.support.helpers import no_descriptors, stopped
 from twistdp.host import descriptors
 from twistdp.host.descriptors import ENOUGH, DescriptorWatch, Reserve, holders, raise_limit
 from twistdp.host.exhaustion import check_descriptors
@@ -91,7 +91,7 @@ class DescriptorWatchTests(SynchronousTestCase):
         self.clock = Clock()
         self.watch = DescriptorWatch(self.clock)
         self.watch.startService()
-        self.addCleanup(lambda: self.watch.running and self.watch.stopService())
+        self.addCleanup(stopped, self.watch)
 
     def test_said_once(self) -> None:
         """That none is left is said within a second, once, with the remedy and who holds them."""

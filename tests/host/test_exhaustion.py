@@ -51,7 +51,7 @@ class CheckDescriptorsTests(SynchronousTestCase):
         check_descriptors()
         with no_descriptors():
             error = self.assertRaises(OSError, check_descriptors)
-        self.assertEqual(error.errno, errno.EMFILE)  # type: ignore[attr-defined]
+        self.assertEqual(error.errno, errno.EMFILE)
         with no_descriptors(1):
             check_descriptors()
         self.assertEqual(len(os.listdir("/proc/self/fd")), before)
@@ -152,7 +152,9 @@ class RegisterTests(SynchronousTestCase):
         coroutine = register_by_socket.register(
             "/plugins/kubelet.sock", "lab/x", "lab_x.sock", DevicePluginOptions(), reactor=None
         )
-        return self.failureResultOf(Deferred.fromCoroutine(coroutine)).value  # type: ignore[return-value]
+        error = self.failureResultOf(Deferred.fromCoroutine(coroutine)).value
+        assert isinstance(error, Exception)
+        return error
 
     def test_not_tried(self) -> None:
         """The kubelet is not called at all."""

@@ -624,7 +624,7 @@ class DescriptorTests(InotifyCase):
             self.watch("/"),
         ]
         event = struct.pack("iIII", -1, pyinotify.IN_Q_OVERFLOW, 0, 0)
-        patch = self.patch(inotify_descriptor.os, "read", lambda *_: event)
+        patch = self.patch(os, "read", lambda *_: event)
         with capturedLogs() as events:
             self.inotify.doRead()
         patch.restore()
@@ -664,7 +664,7 @@ class DoubtTests(InotifyCase):
         while list(self.inotify._kernel.read()):
             pass
         event = struct.pack("iIII", -1, pyinotify.IN_Q_OVERFLOW, 0, 0)
-        patch = self.patch(inotify_descriptor.os, "read", lambda *_: event)
+        patch = self.patch(os, "read", lambda *_: event)
         with capturedLogs():
             self.inotify.doRead()
         patch.restore()

@@ -17,8 +17,7 @@ from twisted.trial.unittest import SkipTest
 
 from benchmarks.kill.watching import SpecWatch
 from tests.integration.test_process import FOLDER, GLOB, ROOT, ProcessTestCase
-from tests.support.helpers import tmpfs
-from tests.testing.test_kubelet import until
+from tests.support.helpers import tmpfs, until
 from twistdp.rpc.needs import THREADS
 from twistdp.testing.node import AdmissionRefused
 from twistdp.testing.process import ChildProcess, twistd_command
@@ -35,7 +34,7 @@ class ExhaustionTestCase(ProcessTestCase):
         super().setUp()
         self.socket = f"{self.plugins}/folder.example.com_file.sock"
 
-    def folder_plugin(
+    def folder_plugin(  # type: ignore[override]
         self,
         *options: str,
         through: Iterable[str] = (),

@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from zope.interface import alsoProvides
 
 from tests.integration.test_life import DOMAIN, YELLOW, LifeTestCase, ToldScanner, tree_of
-from tests.support.helpers import Gate, channel_to, soon
+from tests.support.helpers import Gate, channel_to, failure_of, soon
 from twistdp import (
     HEALTHY,
     UNHEALTHY,
@@ -111,7 +111,7 @@ class HooksTestCase(LifeTestCase):
     async def refusal(self, *ids: str) -> str:
         """What the pod's status would show."""
         call = soon(self.kubelet.allocate(YELLOW, ids=ids or ["a"]))
-        return str(await self.assertFailure(call, AdmissionRefused))
+        return str(await failure_of(call, AdmissionRefused))
 
 
 class AllocateTests(HooksTestCase):
@@ -339,7 +339,7 @@ class TroubleTests(HooksTestCase):
             0.2,
         )
         await soon(gate.entered)
-        await self.assertFailure(call, CallTimedOut)
+        await failure_of(call, CallTimedOut)
         await soon(gate.cancelled)
 
     async def _cancelled_call(self, gate: Gate) -> None:
@@ -350,7 +350,7 @@ class TroubleTests(HooksTestCase):
         call = self.channel().unary(ALLOCATE, request, pb.AllocateResponse)
         await soon(gate.entered)
         call.cancel()
-        await self.assertFailure(call, CancelledError)
+        await failure_of(call, CancelledError)
         await soon(gate.cancelled)
 
 
@@ -391,7 +391,11 @@ class PreferredTests(HooksTestCase):
             await asyncio.sleep(0)
             raise OSError("the device is lost")
 
-        advice: list[Callable[[Any], Any]] = [lambda _: {}["d3"], lambda _: "d3", lost]
+        advice: list[Callable[[Any], Any]] = [
+            lambda _: dict[str, str]()["d3"],
+            lambda _: "d3",
+            lost,
+        ]
         for policy, expected in (("none", ["A0", "A1"]), ("spread", ["A0", "B0"])):
             for number, hook in enumerate(advice):
                 await self.serve(
@@ -473,7 +477,7 @@ class PreStartTests(HooksTestCase):
             f"pre_start_container of the device plugin's scanner {NAME} failed: OSError; its log",
         ):
             start = Deferred.fromCoroutine(self.kubelet.resources[YELLOW].start_container(["a"]))
-            failed = await self.assertFailure(soon(start), AdmissionRefused)
+            failed = await failure_of(soon(start), AdmissionRefused)
             self.assertIn(part, str(failed))
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
 
@@ -500,7 +504,7 @@ class OptionsTests(HooksTestCase):
             ("none", ("pre_start_container",), True, False),
             ("packed", tuple(INTERFACES), True, True),
         ):
-            await self.serve(None, {"preferred": policy}, **dict.fromkeys(names, hook))
+            await self.serve(None, {"preferred": policy}, None, **dict.fromkeys(names, hook))
             call = self.channel().unary(GET_OPTIONS, pb.Empty(), pb.DevicePluginOptions)
             options = await soon(call)
             self.assertEqual(options.pre_start_required, pre_start, names)

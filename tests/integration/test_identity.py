@@ -58,7 +58,7 @@ class Telling:
 class WarningTests(TestCase):
     """Scanners that break the contract."""
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
         """A kubelet, and a device node."""
         if os.geteuid() != 0:
             raise SkipTest("making device nodes needs root")

@@ -62,7 +62,7 @@ class ContainerTestCase(TestCase):
     skip = None if IMAGE else "no image: run `make test-image`"
     image = IMAGE
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
         """A container, not running, and a kubelet with its directories."""
         self.container = buildah("from", f"localhost/{self.image}")
         self.addCleanup(buildah, "rm", self.container)

@@ -12,13 +12,14 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.threads import deferToThread
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import LogEvent, formatEvent
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from examples.color import ColorScanner
+from tests.support.helpers import failure_of, until
+from tests.support.logs import observe
 from tests.support.plugins import Recorder
-from tests.testing.test_kubelet import until
 from twistdp import (
     HEALTHY,
     UNHEALTHY,
@@ -36,7 +37,7 @@ from twistdp import manager as manager_module
 from twistdp.cdi.service import CdiParts
 from twistdp.errors import BadTree, CallFailed
 from twistdp.inotify.watches import inotify_of
-from twistdp.kubelet import register_by_socket, registrar
+from twistdp.kubelet import messages, register_by_socket, registrar
 from twistdp.kubelet.api import LIST_AND_WATCH
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Empty, ListAndWatchResponse
 from twistdp.resource import inventory
@@ -88,8 +89,7 @@ class LifeTestCase(TestCase):
         self.kubelet = FakeKubelet(self.directory, force=True)
         self.addCleanup(lambda: self.kubelet.running and self.kubelet.stop())
         self.log = Recorder(reactor)
-        globalLogPublisher.addObserver(self._observe)
-        self.addCleanup(globalLogPublisher.removeObserver, self._observe)
+        observe(self, self._observe)
 
     def _observe(self, event: LogEvent) -> None:
         if event.get("log_namespace", "").startswith("twistdp"):
@@ -324,9 +324,7 @@ class AllocationTests(LifeTestCase):
             ("z", "NOT_FOUND", ("no device z", "delete the pod")),
             ("b", "FAILED_PRECONDITION", ("device b is unhealthy", "worn out", "mend")),
         ):
-            refused = await self.assertFailure(
-                self.kubelet.allocate(YELLOW, ids=[id_]), AdmissionRefused
-            )
+            refused = await failure_of(self.kubelet.allocate(YELLOW, ids=[id_]), AdmissionRefused)
             for part in (status, YELLOW, *words):
                 self.assertIn(part, str(refused))
 
@@ -337,7 +335,7 @@ class AllocationTests(LifeTestCase):
             node = DeviceSpec(path, "/dev/it")
             tree.add_device("yellow", id_, DeviceInfo(HEALTHY, nodes=[node]))
         await self.serve(tree)
-        refused = await self.assertFailure(self.kubelet.allocate(YELLOW, 2), AdmissionRefused)
+        refused = await failure_of(self.kubelet.allocate(YELLOW, 2), AdmissionRefused)
         self.assertIn("devices a and b cannot be in one container", str(refused))
         await self.kubelet.allocate(YELLOW, 1)
 
@@ -690,8 +688,7 @@ class ScannerTroubleTests(LifeTestCase):
             if condition() and not done.called:
                 done.callback(None)
 
-        globalLogPublisher.addObserver(look)
-        self.addCleanup(globalLogPublisher.removeObserver, look)
+        observe(self, look)
         if condition():
             done.callback(None)
         return done.addTimeout(5, reactor)
@@ -733,12 +730,11 @@ class UntidyScannerTests(LifeTestCase):
         """A failure inside one resource is logged; the others are served, and it is tried again."""
         await self.kubelet.start()
         failing = True
-        encode = inventory.listed_part
 
         def listed_part(device_id: str, *rest: Any) -> bytes:
             if failing and device_id == "poison":
                 raise ValueError("cannot be encoded")
-            return encode(device_id, *rest)
+            return messages.listed_part(device_id, *rest)
 
         self.patch(inventory, "listed_part", listed_part)
         tree = tree_of("poison")
@@ -829,7 +825,7 @@ class UntidyHookTests(LifeTestCase):
         """What a pod is told when the allocator is `allocate`."""
 
         @implementer(IAllocator)
-        class Scanner(ToldScanner):
+        class Scanner(ToldScanner):  # type: ignore[misc]
             """With the hook."""
 
         scanner = Scanner(tree_of("a"))
@@ -837,7 +833,7 @@ class UntidyHookTests(LifeTestCase):
         await self.kubelet.start()
         self.manager = self.manage(scanner)
         await self.kubelet.listed(YELLOW, ["a"])
-        return str(await self.assertFailure(self.kubelet.allocate(YELLOW), AdmissionRefused))
+        return str(await failure_of(self.kubelet.allocate(YELLOW), AdmissionRefused))
 
     async def test_exit_is_a_failure(self) -> None:
         """A hook that calls sys.exit has failed, and the process lives."""

@@ -246,6 +246,6 @@ def _held() -> dict[str, Any]:
     return {
         "objects": len(gc.get_objects()),
         "descriptors": len(os.listdir("/proc/self/fd")),
-        "tasks": len(asyncio.all_tasks(reactor._asyncioEventloop)),
+        "tasks": len(asyncio.all_tasks(reactor._asyncioEventloop)),  # type: ignore[attr-defined]
         "timers": len(reactor.getDelayedCalls()),
     }

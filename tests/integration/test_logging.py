@@ -8,6 +8,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet import reactor
@@ -26,7 +27,7 @@ RESOURCE = "talk.example.com/thing"
 START = [
     r"twistd \S+ \(.*\) starting up\.",
     r"reactor class: .*\.AsyncioSelectorReactor\.",
-    r"twistdp \S+ in \S+ serves talk\.example\.com from tests\.process_samples:Talks\S*\(.*\)",
+    r"twistdp \S+ in \S+ serves talk\.example\.com from tests\.\S*process_samples:Talks\S*\(.*\)",
 ]
 RUN = [rf"{RESOURCE}: 1 device", rf"registered {RESOURCE} with the kubelet"]
 SCANNER = [
@@ -57,7 +58,11 @@ class LogTestCase(TestCase):
 
     timeout = 60
 
-    async def setUp(self) -> None:
+    def ends(self, before: int, text: str) -> bool:
+        """Whether what was logged since then ends so."""
+        return self.read()[before:].endswith(text)
+
+    async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
         """Start the kubelet."""
         self.directory = tempfile.mkdtemp(prefix="log-")
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
@@ -237,10 +242,10 @@ class ForegroundTests(LogTestCase):
         child = self.plugin(twistd=("-n", "--pidfile=", f"--logfile={self.log}"))
         await self.started(child)
         for number, level in ((MORE, 1), (MORE, 2), (LESS, 1), (LESS, 0)):
-            before = self.read()
+            before = len(self.read())
             os.kill(child.pid, number)
             changed = f"the log level has changed level={level}\n"
-            await self.until(lambda b=before, c=changed: self.read()[len(b) :].endswith(c))
+            await self.until(partial(self.ends, before, changed))
         self.assertEqual(child.output, "")
 
 

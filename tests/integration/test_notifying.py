@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorUNIXDatagram
 from twisted.internet.protocol import DatagramProtocol
 
 from tests.integration.test_process import FOLDER, ProcessTestCase
@@ -40,7 +41,7 @@ class NotifyingTests(ProcessTestCase):
         """Ready without a kubelet, registered with one, signs of life, stopping."""
         manager = Manager()
         path = os.path.join(self.directory, "notify")
-        port = reactor.listenUNIXDatagram(path, manager)
+        port = IReactorUNIXDatagram(reactor).listenUNIXDatagram(path, manager, 8192, 0o600)
         self.addCleanup(port.stopListening)
         self.patch(os, "environ", {**os.environ, "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "1000000"})
         self.make("a")

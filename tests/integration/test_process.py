@@ -157,7 +157,7 @@ class EndingTests(ProcessTestCase):
             if text in child.output and not done.called:
                 done.callback(None)
 
-        child.childDataReceived = look  # type: ignore[method-assign]
+        child.childDataReceived = look  # type: ignore[assignment]
         if text in child.output:
             done.callback(None)
         return done.addTimeout(20, reactor)

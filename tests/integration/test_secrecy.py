@@ -6,11 +6,13 @@ from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import LogEvent, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.integration.test_life import BLUE, YELLOW, LifeTestCase, ToldScanner
+from tests.support.helpers import failure_of
+from tests.support.logs import observe
 from twistdp import (
     HEALTHY,
     AllocateResponse,
@@ -51,9 +53,8 @@ def cdi(**parts: Any) -> CDIDevice:
     """A CDI part with secrets wherever there can be some."""
     mount = CDIMount("//server/x", "/x", ["bind", f"password={SECRET}"], "cifs")
     hook = CDIHook("createRuntime", "/bin/x", ["x", f"--token={SECRET}"], SECRETS)
-    return CDIDevice(
-        nodes=[CDINode("/dev/null")], **{"mounts": [mount], "hooks": [hook], "env": SECRETS} | parts
-    )
+    usual: dict[str, Any] = {"mounts": [mount], "hooks": [hook], "env": SECRETS}
+    return CDIDevice(nodes=[CDINode("/dev/null")], **usual | parts)
 
 
 class SecrecyCase(LifeTestCase):
@@ -65,8 +66,7 @@ class SecrecyCase(LifeTestCase):
         self.said: list[str] = []
         self.addCleanup(klog.set_level, klog.level())
         klog.set_level(10)
-        globalLogPublisher.addObserver(self._keep)
-        self.addCleanup(globalLogPublisher.removeObserver, self._keep)
+        observe(self, self._keep)
 
     def _keep(self, event: LogEvent) -> None:
         record = record_of(event, caller_of(event))
@@ -79,7 +79,7 @@ class SecrecyCase(LifeTestCase):
     async def refused(self, *ids: str) -> str:
         """The pod's text."""
         call = self.kubelet.allocate(YELLOW, ids=ids)
-        text = str(await self.assertFailure(call, AdmissionRefused))
+        text = str(await failure_of(call, AdmissionRefused))
         self.assertNotIn(SECRET, text)
         return text
 
@@ -171,7 +171,7 @@ class PathsTests(SecrecyCase):
             self.assertIn("failed: LookupError; its log", await self.refused("a"))
         node = self.kubelet.resources[YELLOW]
         start = Deferred.fromCoroutine(node.start_container(["a"]))
-        failed = await self.assertFailure(start, AdmissionRefused)
+        failed = await failure_of(start, AdmissionRefused)
         self.assertNotIn(SECRET, str(failed))
         self.assert_kept("LookupError", "in crash")
 
@@ -218,8 +218,8 @@ class PathsTests(SecrecyCase):
         """A device that cannot be used is left out with a reason that shows no value."""
         tree = DeviceTree()
         tree.add_device("yellow", "good", device())
-        tree.add_device("yellow", "bad", SECRETS)
-        tree.add_device("yellow", "worse", SECRET)
+        tree.add_device("yellow", "bad", SECRETS)  # type: ignore[arg-type]
+        tree.add_device("yellow", "worse", SECRET)  # type: ignore[arg-type]
         scanner = ToldScanner(tree)
         await self.serve(scanner)
         await self.kubelet.listed(YELLOW, ["good"])

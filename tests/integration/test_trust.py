@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Sequence
 from contextlib import suppress as tolerate
 
 from twisted.internet.task import Clock
@@ -167,7 +168,7 @@ class PodResourcesTests(TestCase):
             for path in ("/dev/null", "/dev/zero")
         )
 
-        def lines(events: list[LogEvent]) -> list[str]:
+        def lines(events: Sequence[LogEvent]) -> list[str]:
             return [line for line in map(formatEvent, events) if "is not asked" in line]
 
         with capturedLogs() as events:

@@ -16,8 +16,7 @@ from tests.integration.test_life import (
     resources_in_use,
     tree_of,
 )
-from tests.support.helpers import channel_to, soon
-from tests.testing.test_kubelet import until
+from tests.support.helpers import channel_to, soon, until
 from twistdp import HEALTHY, DeviceInfo, DeviceTree, Manager, Settings
 from twistdp.kubelet import register_by_watcher
 from twistdp.kubelet.api import GET_INFO

@@ -1,5 +1,6 @@
 """Tests for `twistdp.kubelet.messages`."""
 
+import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -61,7 +62,7 @@ class ContainerPartTests(SynchronousTestCase):
                 pb2.DeviceSpec(host_path="/dev/h2", container_path="/dev/c2", permissions="mrw"),
             ],
         )
-        same = ContainerAllocateResponse(FULL.envs, FULL.mounts, FULL.nodes, FULL.annotations)
+        same = attrs.evolve(FULL)
         for subject in (FULL, same):
             self.assertEqual(
                 pb2.ContainerAllocateResponse.FromString(container_part(subject)), expected

@@ -199,7 +199,7 @@ class RegistrarCase(SynchronousTestCase):
             self.registration.attempts[-1].callback(None)
         return waits
 
-    def fail(self, *errors: Exception) -> list[float]:
+    def fail_attempts(self, *errors: Exception) -> list[float]:
         """Each attempt fails so; how long the attempt that follows waits."""
         waits = []
         for error in errors:
@@ -262,7 +262,7 @@ class RegistrarTests(RegistrarCase):
     def test_nothing_is_planned_twice(self) -> None:
         """A kubelet that comes before a planned attempt makes that superfluous."""
         self.begun()
-        self.fail(KubeletAbsent("none"))
+        self.fail_attempts(KubeletAbsent("none"))
         self.registration.attempts[-1].errback(KubeletAbsent("none"))
         self.directory.kubelet_changed()
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -396,11 +396,11 @@ class RegistrarTests(RegistrarCase):
         """After an event they are short, however often attempts have failed before."""
         self.begun()
         for event in (self.directory.socket_changed, self.directory.kubelet_changed):
-            self.fail(*[KubeletAbsent("none")] * 9)
+            self.fail_attempts(*[KubeletAbsent("none")] * 9)
             self.registration.attempts[-1].callback(None)
             self.server.published = False
             event()
-            self.assertEqual(self.fail(KubeletAbsent("none")), [0.0])
+            self.assertEqual(self.fail_attempts(KubeletAbsent("none")), [0.0])
 
     def test_name_removed_that_counts(self) -> None:
         """A kubelet that goes by names has let go of the plugin."""
@@ -423,14 +423,14 @@ class FailureTests(RegistrarCase):
             (PermissionError(errno.EACCES, "Permission denied"), SOON),
         ):
             self.begun()
-            waits = self.fail(*[error] * 12)
+            waits = self.fail_attempts(*[error] * 12)
             self.assertEqual(waits[0], 0.0)
             self.assertTrue(0.8 * most <= waits[-1] <= 1.2 * most, (error, waits))
 
     def test_machine_that_is_well_again(self) -> None:
         """After a registration that worked, the waits are those for a kubelet again."""
         self.begun()
-        self.fail(OSError(errno.ENOSPC, "No space left on device"))
+        self.fail_attempts(OSError(errno.ENOSPC, "No space left on device"))
         self.registration.attempts[-1].callback(None)
         self.assertGreater(self.end_streams_after(*[STABLE - 0.5] * 12)[-1], 2 * SOON)
 
@@ -469,7 +469,7 @@ class FailureTests(RegistrarCase):
     def test_surprise(self) -> None:
         """Anything else is an error of the framework's: it has its stack logged."""
         self.begun()
-        self.fail(ZeroDivisionError("by zero"))
+        self.fail_attempts(ZeroDivisionError("by zero"))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_said_once(self) -> None:
@@ -484,13 +484,13 @@ class FailureTests(RegistrarCase):
             ((taken[0], full, taken[0]), 3),
         ):
             self.begun()
-            self.fail(*errors)
+            self.fail_attempts(*errors)
             self.assertEqual(len(self.directory.news.lines), count, errors)
             self.registration.attempts[-1].callback(None)
             self.end_streams_after(STABLE)
             del self.directory.news.lines[:]
             self.directory.kubelet_changed()
-            self.fail(errors[-1])
+            self.fail_attempts(errors[-1])
             self.assertEqual(len(self.directory.news.lines), 1, errors)
 
 

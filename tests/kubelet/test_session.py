@@ -17,7 +17,7 @@ PATHS = {
 }
 """Inputs that lead into each state."""
 
-TABLE = {
+TABLE: dict[str, dict[str, tuple[str | None, str]]] = {
     "idle": {
         "start": ("announce", "announcing"),
         "registered": (None, "idle"),

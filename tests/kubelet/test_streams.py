@@ -17,9 +17,9 @@ class Reader:
         self.got: list[bytes] = []
         self.ended = False
         self._stream = stream
-        self._pending: Deferred[Any] | None = None
+        self._pending: Deferred[None] | None = None
 
-    def read(self) -> None:
+    def read(self) -> Deferred[None]:
         """Ask for the next list; it may come later."""
 
         async def following() -> None:
@@ -29,6 +29,7 @@ class Reader:
                 self.ended = True
 
         self._pending = Deferred.fromCoroutine(following())
+        return self._pending
 
     def cancel(self) -> None:
         """The peer goes away while it waits."""
@@ -60,8 +61,7 @@ class ListStreamsTests(SynchronousTestCase):
         first.read()
         for _ in range(MOST_STREAMS - 1):
             self.reader().read()
-        following = self.streams.follow()
-        self.failureResultOf(Deferred.fromCoroutine(anext(following)), NoRoom)
+        self.failureResultOf(Reader(self.streams.follow()).read(), NoRoom)
         first.cancel()
         self.assertEqual(self.reader().got, [b"0"])
 

@@ -218,7 +218,7 @@ class ArgumentsTests(SynchronousTestCase):
         """Annotations that name what is not there are refused, with the class."""
 
         class Broken:
-            def __init__(self, value: "Absent" = None) -> None:  # noqa: F821
+            def __init__(self, value: "Absent" = None) -> None:  # type: ignore[name-defined]  # noqa: F821
                 pass
 
         error = self.assertRaises(BadSetting, bind, Broken, {})

@@ -103,9 +103,11 @@ class ValueTests(SynchronousTestCase):
         """What cannot be shown says so, also inside of something."""
         loop: list[Any] = []
         loop.append(loop)
-        for found in (Unshowable(), [Unshowable()], {1: Unshowable()}):
+        unshowable: list[object] = [Unshowable(), [Unshowable()], {1: Unshowable()}]
+        for found in unshowable:
             self.assertIn("Unshowable", value(found))
-        for found in (loop, {(1, 2): 3}, [math.nan], 10**5000, {Unshowable()}):
+        odd: list[object] = [loop, {(1, 2): 3}, [math.nan], 10**5000, {Unshowable()}]
+        for found in odd:
             self.assertEqual(len(value(found).splitlines()), 1)
 
     @given(st.text(st.characters(exclude_categories=["Cs"])))

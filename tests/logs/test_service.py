@@ -226,7 +226,7 @@ class RunningTests(ServiceTestCase):
         self.assertEqual(len(logging.getLogger().handlers), len(handlers) + 1)
         ended: Deferred[None] = Deferred()
         child = Service()
-        child.stopService = lambda: ended  # type: ignore[method-assign,assignment,return-value]
+        child.stopService = lambda: ended  # type: ignore[method-assign]
         child.setServiceParent(service)
         stopped = service.stopService()
         self.assertEqual(len(logging.getLogger().handlers), len(handlers) + 1)

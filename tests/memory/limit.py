@@ -75,7 +75,12 @@ class LimitTests(TestCase):
         child = ChildProcess(self.group.command(command), reactor=reactor, path=ROOT)
         child.ended.addCallback(lambda status: self.kubelet.say(f"the plugin ended: {status}"))
         self.addCleanup(lambda: child.ended)
-        self.addCleanup(lambda: child.pid and child.signal("TERM"))
+
+        def end() -> None:
+            if child.pid:
+                child.signal("TERM")
+
+        self.addCleanup(end)
 
         def listed(unhealthy: int) -> bool:
             resource = self.kubelet.resources.get(RESOURCE)

@@ -102,7 +102,8 @@ class AcceptTests(SynchronousTestCase):
 
     def test_not_a_tree(self) -> None:
         """Something else than a tree raises, with a short text that says what it is."""
-        for bad in (None, {}, {"a": {"1": GOOD}}, [], 5, "x" * 100_000):
+        values: tuple[object, ...] = (None, {}, {"a": {"1": GOOD}}, [], 5, "x" * 100_000)
+        for bad in values:
             error = self.assertRaises(BadTree, accept, bad)
             self.assertIn("twistdp.DeviceTree", str(error))
             self.assertIn("None" if bad is None else type(bad).__name__, str(error))

@@ -311,7 +311,8 @@ class SharedClaimsTests(SynchronousTestCase):
     @settings(deadline=None)
     def test_equals_brute_force(self, steps: list[tuple[bool, DeviceInfo, int]]) -> None:
         """After any additions and removals it says what counting everything anew says."""
-        shared, present = SharedClaims(), []
+        shared = SharedClaims()
+        present: list[DeviceInfo] = []
         self.assertFalse(shared)
         for adding, info, place in steps:
             if adding or not present:

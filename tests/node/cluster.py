@@ -48,7 +48,7 @@ async def run(command: str, *arguments: str, check: bool = True) -> str:
         raise AssertionError(
             f"{command} {shlex.join(arguments)}: status {status}: {(errors or output).decode()}"
         )
-    return output.decode()
+    return str(output, "utf-8")
 
 
 class NodeTestCase(TestCase):
@@ -56,7 +56,7 @@ class NodeTestCase(TestCase):
 
     timeout = 600
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
         """Find the node, and a directory for devices."""
         missing = [name for name in NEEDED if not os.environ.get(name)]
         if missing:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import LogEvent, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.logs import observe
 from twistdp.resource import blocked
 from twistdp.resource.blocked import BlockedWatch
 
@@ -37,8 +38,7 @@ class BlockedWatchTests(SynchronousTestCase):
         self.turns = Turns()
         self.watch = BlockedWatch(self.turns)
         self.lines: SimpleQueue[tuple[str, str]] = SimpleQueue()
-        globalLogPublisher.addObserver(self._observe)
-        self.addCleanup(globalLogPublisher.removeObserver, self._observe)
+        observe(self, self._observe)
         self.addCleanup(self.end)
 
     def _observe(self, event: LogEvent) -> None:

@@ -95,13 +95,20 @@ def request(*ids: str) -> AllocateRequest:
     return AllocateRequest(container_requests=[ContainerAllocateRequest(devices_ids=ids)])
 
 
+def allocating(asked: Answers, *ids: str) -> Deferred[Any]:
+    """The answer to such a request, where a hook has a say."""
+    answer = asked.allocate(request(*ids))
+    assert not isinstance(answer, bytes)
+    return Deferred.fromCoroutine(answer)
+
+
 class HandedOutTests(SynchronousTestCase):
     """`Answers.handed_out`"""
 
     def test_known_ids_only(self) -> None:
         """Ids that are no devices are not kept, whatever a hook has said to them."""
         asked = answers(Generous())
-        self.successResultOf(Deferred.fromCoroutine(asked.allocate(request("a", "b" * 10_000))))
+        self.successResultOf(allocating(asked, "a", "b" * 10_000))
         self.assertEqual(asked.handed_out, {"a"})
 
 
@@ -126,18 +133,18 @@ class NodeTests(SynchronousTestCase):
         self.assertTrue(answers(info=info, check_nodes=False).allocate(request("a")))
         for as_message in (False, True):
             asked = answers(Adding("/absent/b", as_message), check_nodes=False)
-            self.successResultOf(Deferred.fromCoroutine(asked.allocate(request("a"))))
+            self.successResultOf(allocating(asked, "a"))
 
     def test_hooks(self) -> None:
         """What a hook adds is looked at, whatever its answer is made of."""
         for as_message in (False, True):
             asked = answers(Adding("/absent/b", as_message))
-            failure = self.failureResultOf(Deferred.fromCoroutine(asked.allocate(request("a"))))
+            failure = self.failureResultOf(allocating(asked, "a"))
             self.assertTrue(failure.check(MissingNode))
             self.assertIn("/absent/b", failure.getErrorMessage())
             self.assertEqual(asked.handed_out, set())
             there = answers(Adding("/dev/null", as_message))
-            self.successResultOf(Deferred.fromCoroutine(there.allocate(request("a"))))
+            self.successResultOf(allocating(there, "a"))
             self.assertEqual(there.handed_out, {"a"})
 
     def test_cdi(self) -> None:
@@ -151,15 +158,13 @@ class NodeTests(SynchronousTestCase):
         info = DeviceInfo(HEALTHY, cdi=CDIDevice(nodes=nodes))
         cdi.describe({"a": info})
         answer = messages.AllocateResponse.FromString(
-            answers(info=info, cdi=cdi).allocate(request("a"))
+            answers(info=info, cdi=cdi).allocate(request("a"))  # type: ignore[arg-type]
         )
         names = [device.name for device in answer.container_responses[0].cdi_devices]
         self.assertEqual(names, cdi.names(["a"]))
         self.assertEqual(len(names), 1)
         asked = answers(Adding("/dev/null"), info, cdi=cdi)
-        changed = messages.AllocateResponse.FromString(
-            self.successResultOf(Deferred.fromCoroutine(asked.allocate(request("a"))))
-        )
+        changed = messages.AllocateResponse.FromString(self.successResultOf(allocating(asked, "a")))
         names = [device.name for device in changed.container_responses[0].cdi_devices]
         self.assertEqual(names, cdi.names(["a"]))
 
@@ -189,7 +194,7 @@ class OddAnswerTests(SynchronousTestCase):
                     """Answer."""
                     return answer
 
-            asking = Deferred.fromCoroutine(answers(Odd()).allocate(request("a")))
+            asking = allocating(answers(Odd()), "a")
             self.assertIn(words, self.failureResultOf(asking, HookFailed).getErrorMessage())
             self.flushLoggedErrors()
 
@@ -231,7 +236,7 @@ class SizeTests(SynchronousTestCase):
             str(self.assertRaises(NoRoom, answers(devices=devices).allocate, asked)),
         )
         adding = answers(Adding("/dev/null"), devices=devices)
-        self.failureResultOf(Deferred.fromCoroutine(adding.allocate(asked)), NoRoom)
+        self.failureResultOf(allocating(adding, *"abcdefgh"), NoRoom)
         self.assertIsInstance(answers(devices=devices).allocate(request(*"abc")), bytes)
 
 
@@ -243,7 +248,7 @@ class LogTests(LogTestCase):
         answers().allocate(request("a"))
         self.assertEqual(self.said(), f"{RESOURCE}: allocated a")
         asked = answers(Generous())
-        self.successResultOf(Deferred.fromCoroutine(asked.allocate(request("c", "b"))))
+        self.successResultOf(allocating(asked, "c", "b"))
         self.assertIn(f"{RESOURCE}: allocated c, b", self.lines[1])
         self.assertEqual(len(self.lines), 2)
 

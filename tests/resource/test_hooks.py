@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import combinations
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock, deferLater
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import LogEvent, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides, noLongerProvides
 
+from tests.support.helpers import always
+from tests.support.logs import observe
 from twistdp.errors import AllocationRefused, HookFailed
 from twistdp.model.calls import (
     AllocateRequest,
@@ -112,8 +115,7 @@ class HooksTestCase(SynchronousTestCase):
         """Make them."""
         self.clock = Clock()
         self.lines: list[str] = []
-        globalLogPublisher.addObserver(self._observe)
-        self.addCleanup(globalLogPublisher.removeObserver, self._observe)
+        observe(self, self._observe)
 
     def _observe(self, event: LogEvent) -> None:
         if event.get("log_namespace") == "twistdp.resource.hooks":
@@ -247,7 +249,7 @@ class CallTests(HooksTestCase):
         for name in CALLS:
             cancelled: list[Deferred[Any]] = []
             pending: Deferred[Any] = Deferred(cancelled.append)
-            call = self.called(name, lambda _, pending=pending: pending)
+            call = self.called(name, always(pending))
             call.cancel()
             self.assertEqual(cancelled, [pending], name)
             self.failureResultOf(call, CancelledError)
@@ -273,13 +275,15 @@ class CallTests(HooksTestCase):
             seen.clear()
         self.assertEqual(self.lines, [])
 
+    def later(self, seconds: float, result: object, _: object) -> Deferred[Any]:
+        """A hook that has this result after so long."""
+        return deferLater(self.clock, seconds, outcome, result)
+
     def test_slow(self) -> None:
         """A hook that takes a second or more is logged once with its time, whatever its end."""
         for name, (_, _, answer, _) in CALLS.items():
             for result in (answer, REFUSAL, UseDefaultMethod):
-                call = self.called(
-                    name, lambda _, result=result: deferLater(self.clock, 2.25, outcome, result)
-                )
+                call = self.called(name, partial(self.later, 2.25, result))
                 self.clock.advance(2.25)
                 call.addErrback(lambda failure: failure.trap(AllocationRefused))
                 self.successResultOf(call)
@@ -291,9 +295,7 @@ class CallTests(HooksTestCase):
     def test_slow_begins_at_a_second(self) -> None:
         """Just below the limit nothing is logged; at the limit it is."""
         for seconds, count in ((SLOW - 0.125, 0), (SLOW, 1)):
-            call = self.called(
-                "allocate", lambda _, seconds=seconds: deferLater(self.clock, seconds, outcome, 1)
-            )
+            call = self.called("allocate", partial(self.later, seconds, 1))
             self.clock.advance(seconds)
             self.successResultOf(call)
             self.assertEqual(len(self.lines), count)
@@ -395,8 +397,7 @@ class LateTests(HooksTestCase):
         """Have the log's lines of what waits too."""
         super().setUp()
         self.said: list[str] = []
-        globalLogPublisher.addObserver(self._hear)
-        self.addCleanup(globalLogPublisher.removeObserver, self._hear)
+        observe(self, self._hear)
 
     def _hear(self, event: LogEvent) -> None:
         if event.get("log_namespace") == "twistdp.resource.patience":
@@ -406,7 +407,7 @@ class LateTests(HooksTestCase):
         """An answer that takes long is reported by name, and again when it has come."""
         for name, (_, _, answer, expected) in CALLS.items():
             pending: Deferred[Any] = Deferred()
-            call = self.called(name, lambda _, pending=pending: pending)
+            call = self.called(name, always(pending))
             self.clock.advance(LONG - 0.1)
             self.assertEqual(self.said, [])
             self.clock.advance(0.1)
@@ -427,7 +428,7 @@ class LateTests(HooksTestCase):
         for name in CALLS:
             cancelled: list[Any] = []
             pending: Deferred[Any] = Deferred(cancelled.append)
-            call = self.called(name, lambda _, pending=pending: pending)
+            call = self.called(name, always(pending))
             self.clock.advance(59.9)
             self.assertNoResult(call)
             self.clock.advance(0.1)

@@ -11,9 +11,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from tests.support.helpers import channel_to, soon, temporary_directory
+from tests.support.helpers import channel_to, soon, temporary_directory, until
 from tests.support.logs import LogTestCase
-from tests.testing.test_kubelet import until
 from twistdp import HEALTHY, UNHEALTHY, CDIDevice, DeviceInfo, Settings
 from twistdp.host.numa import NumaNodes
 from twistdp.inotify.watches import inotify_of
@@ -184,7 +183,7 @@ class ResourceTests(TestCase, LogTestCase):
         await soon(channel.unary(GET_OPTIONS, Empty(), DevicePluginOptions))
         self.assertEqual(len(asked), 1)
         stream = channel.stream(LIST_AND_WATCH, Empty(), ListAndWatchResponse)
-        await soon(Deferred.fromCoroutine(anext(stream)))  # type: ignore[arg-type]
+        await soon(Deferred.fromCoroutine(anext(stream)))
         self.assertEqual(lost, [])
         stream.cancel()
         await until(lambda: len(lost) == 1)

@@ -275,7 +275,7 @@ class AwaitedTests(TestCase):
         await soon(gate.entered)
         gate.opened.errback(kept)
         del kept, gate
-        ended: list[type[BaseException]] = []
+        ended: list[object] = []
         await waiting.addErrback(lambda failure: ended.append(failure.type))
         del waiting
         await soon(deferLater(reactor, 0.0))

@@ -10,7 +10,14 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
-from tests.support.helpers import channel_to, served, server_of, soon, temporary_directory
+from tests.support.helpers import (
+    channel_to,
+    failure_of,
+    served,
+    server_of,
+    soon,
+    temporary_directory,
+)
 from twistdp.errors import BadSetting, CallFailed, MalformedMessage, PeerUnavailable
 from twistdp.rpc.channel import Channel
 from twistdp.rpc.server import Method, caller
@@ -37,14 +44,14 @@ class ChannelTests(TestCase):
     async def test_nobody_listens(self) -> None:
         """A socket that is not there is PeerUnavailable, fast."""
         before = reactor.seconds()
-        error = await self.assertFailure(self.ask(channel_to(self, self.path)), PeerUnavailable)
+        error = await failure_of(self.ask(channel_to(self, self.path)), PeerUnavailable)
         self.assertEqual(error.status, "UNAVAILABLE")
         self.assertLess(reactor.seconds() - before, 0.9)
 
     async def test_nobody_listens_to_a_stream(self) -> None:
         """A stream's first read fails in the same way."""
         stream = channel_to(self, self.path).stream(ASK, b"", StringValue)
-        await self.assertFailure(soon(stream.read()), PeerUnavailable)
+        await failure_of(soon(stream.read()), PeerUnavailable)
 
     async def test_dead_socket(self) -> None:
         """A socket whose process has died is PeerUnavailable, fast."""
@@ -52,12 +59,12 @@ class ChannelTests(TestCase):
             dead.bind(self.path)
             dead.listen()
         before = reactor.seconds()
-        await self.assertFailure(self.ask(channel_to(self, self.path)), PeerUnavailable)
+        await failure_of(self.ask(channel_to(self, self.path)), PeerUnavailable)
         self.assertLess(reactor.seconds() - before, 0.9)
 
     async def test_another_channel_works_at_once_after_a_refused_one(self) -> None:
         """A refused attempt does not delay the next channel to the path by gRPC's back-off."""
-        await self.assertFailure(self.ask(channel_to(self, self.path)), PeerUnavailable)
+        await failure_of(self.ask(channel_to(self, self.path)), PeerUnavailable)
         await soon(server_of(self, self.path, Method(ASK, StringValue, succeed)).listen())
         before = reactor.seconds()
         self.assertEqual((await self.ask(channel_to(self, self.path))).value, "you")
@@ -66,7 +73,7 @@ class ChannelTests(TestCase):
     async def test_answer_that_does_not_parse(self) -> None:
         """An answer that is no message is MalformedMessage, naming method and message."""
         channel = await served(self, Method(ASK, None, lambda _: b"\xff\xff\xff"))
-        error = await self.assertFailure(self.ask(channel), MalformedMessage)
+        error = await failure_of(self.ask(channel), MalformedMessage)
         self.assertIn(ASK, str(error))
         self.assertIn("google.protobuf.StringValue", str(error))
 
@@ -80,7 +87,7 @@ class ChannelTests(TestCase):
         small = soon(channel.unary(ASK, StringValue(value="900"), BytesValue))
         self.assertEqual(len((await small).value), 900)
         large = soon(channel.unary(ASK, StringValue(value="1100"), BytesValue))
-        error = await self.assertFailure(large, CallFailed)
+        error = await failure_of(large, CallFailed)
         self.assertEqual(error.status, "RESOURCE_EXHAUSTED")
 
     async def test_max_receive_may_be_raised(self) -> None:
@@ -115,9 +122,9 @@ class ChannelTests(TestCase):
         channel = await served(self, Method(ASK, StringValue, succeed))
         await self.ask(channel)
         await soon(channel.close())
-        await self.assertFailure(self.ask(channel), PeerUnavailable)
+        await failure_of(self.ask(channel), PeerUnavailable)
         stream = channel.stream(ASK, b"", StringValue)
-        await self.assertFailure(soon(stream.read()), PeerUnavailable)
+        await failure_of(soon(stream.read()), PeerUnavailable)
 
     async def test_tells_who_calls(self) -> None:
         """A handler may look at what its caller calls itself, begun as the channel was told."""

@@ -101,7 +101,7 @@ class DeferredOfTests(TestCase):
             with self.assertRaises(KeyError):
                 await fail(KeyError("at once"))
             with self.assertRaises(KeyError):
-                await deferLater(reactor, 0.0).addCallback(lambda _: {}["later"])
+                await deferLater(reactor, 0.0).addCallback(lambda _: fail(KeyError("later")))
             process = await asyncio.create_subprocess_exec("true")
             return [*found, await process.wait()]
 

@@ -14,7 +14,15 @@ from twisted.internet.protocol import Protocol
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
-from tests.support.helpers import channel_to, server_of, soon, temporary_directory, until
+from tests.support.helpers import (
+    channel_to,
+    failure_of,
+    fire,
+    server_of,
+    soon,
+    temporary_directory,
+    until,
+)
 from twistdp.errors import CallFailed, NoRoom, PeerUnavailable
 from twistdp.rpc import limits
 from twistdp.rpc import server as server_module
@@ -51,6 +59,8 @@ def call(stream: int, path: str, message: bytes) -> bytes:
 class Silent(Protocol):
     """A peer that says no more than it is told to."""
 
+    transport: Any
+
     def __init__(self) -> None:
         self.ended: Deferred[None] = Deferred()
 
@@ -69,12 +79,12 @@ class LimitCase(TestCase):
         self.path = f"{temporary_directory(self)}/a.sock"
         self.begun = 0
         self.release: Deferred[None] = Deferred()
-        self.addCleanup(lambda: self.release.called or self.release.callback(None))
+        self.addCleanup(fire, self.release, None)
         methods = Method(ASK, StringValue, self.ask), Method(WATCH, None, self.watch, True)
         await soon(server_of(self, self.path, *methods).listen())
         self.channel = channel_to(self, self.path)
         self.stream = self.channel.stream(WATCH, b"", StringValue)
-        self.assertEqual((await soon(self.stream.read())).value, "first")
+        self.assertEqual(await soon(self.stream.read()), StringValue(value="first"))
 
     def ask(self, request: StringValue) -> Any:
         """Answer, refuse, or wait, as is asked for."""
@@ -83,7 +93,7 @@ class LimitCase(TestCase):
         if request.value == "wait":
             self.begun += 1
             waiting: Deferred[StringValue] = Deferred()
-            self.release.addCallback(lambda _: waiting.called or waiting.callback(request))
+            self.release.addCallback(lambda _: fire(waiting, request))
             return waiting
         if request.value == "long":
             self.begun += 1
@@ -94,7 +104,7 @@ class LimitCase(TestCase):
         """A list, and another one in the end."""
         yield StringValue(value="first")
         ended: Deferred[None] = Deferred()
-        self.release.addCallback(lambda _: ended.called or ended.callback(None))
+        self.release.addCallback(lambda _: fire(ended, None))
         await ended
         yield StringValue(value="last")
 
@@ -106,7 +116,7 @@ class LimitCase(TestCase):
         """The stream that was open all the time goes on, and so do calls beside it."""
         self.assertEqual((await soon(self.call("a"))).value, "a")
         self.release.callback(None)
-        self.assertEqual((await soon(self.stream.read())).value, "last")
+        self.assertEqual(await soon(self.stream.read()), StringValue(value="last"))
 
     async def silent(self, data: bytes = b"") -> Silent:
         """A connection that says this."""
@@ -144,7 +154,7 @@ class LimitTests(LimitCase):
         """A call with more headers than a kubelet could have is refused."""
         await self.serve()
         greedy = channel_to(self, self.path, agent="x" * (limits.HEADERS + 1))
-        await self.assertFailure(soon(greedy.unary(ASK, StringValue(), StringValue)), CallFailed)
+        await failure_of(soon(greedy.unary(ASK, StringValue(), StringValue)), CallFailed)
         await self.assert_unharmed()
 
     async def test_usual_headers(self) -> None:
@@ -170,7 +180,7 @@ class LimitTests(LimitCase):
 
         await until(lambda: sum(_is_closed(peer) for peer in peers) > limits.MOST_CONNECTIONS)
         self.assertLess(held(), limits.MOST_CONNECTIONS)
-        await self.assertFailure(
+        await failure_of(
             soon(channel_to(self, self.path).unary(ASK, StringValue(), StringValue)),
             PeerUnavailable,
         )
@@ -198,7 +208,7 @@ class LimitTests(LimitCase):
         for number in range(5):
             peer.transport.write(call(2 * number + 1, ASK, asked))
         await until(lambda: self.begun == 5)
-        error = await self.assertFailure(soon(self.call("long")), CallFailed)
+        error = await failure_of(soon(self.call("long")), CallFailed)
         self.assertEqual(error.status, "RESOURCE_EXHAUSTED")
         self.assertEqual((await soon(self.call("a"))).value, "a")
         peer.transport.abortConnection()

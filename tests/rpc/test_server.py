@@ -23,13 +23,15 @@ from twisted.trial.unittest import SkipTest, TestCase
 from tests.support.helpers import (
     Gate,
     channel_to,
+    failure_of,
+    fire,
     no_descriptors,
     server_of,
     soon,
     temporary_directory,
     tmpfs,
+    until,
 )
-from tests.testing.test_kubelet import until
 from twistdp.errors import PeerUnavailable, SocketTaken
 from twistdp.model.names import private_directory
 from twistdp.rpc import server as server_module
@@ -140,7 +142,7 @@ class ListenTests(ServerCase):
         server = self.server()
         with capturedLogs() as events:
             server.startService()
-            await self.assertFailure(soon(server.listen()), SocketTaken)
+            await failure_of(soon(server.listen()), SocketTaken)
         reasons = [event["reason"] for event in events if "reason" in event]
         self.assertEqual(len(reasons), 1, events)
         self.assertIn(self.path, reasons[0])
@@ -223,7 +225,7 @@ class ListenTests(ServerCase):
         server = self.server()
         await soon(server.listen())
         shutil.rmtree(self.directory)
-        await self.assertFailure(soon(server.listen()), OSError)
+        await failure_of(soon(server.listen()), OSError)
         os.mkdir(self.directory)
         await soon(server.listen())
         self.assertTrue(server.is_published())
@@ -243,7 +245,7 @@ class ListenTests(ServerCase):
         """Without a directory, listening fails with OSError and works once there is one."""
         os.rmdir(self.directory)
         server = self.server()
-        await self.assertFailure(soon(server.listen()), FileNotFoundError)
+        await failure_of(soon(server.listen()), FileNotFoundError)
         os.mkdir(self.directory)
         await soon(server.listen())
         self.assertEqual(await self.answered(), "yes")
@@ -254,7 +256,7 @@ class ListenTests(ServerCase):
         os.mkdir(self.directory)
         self.path = f"{self.directory}/a.sock"
         server = self.server()
-        error = await self.assertFailure(soon(server.listen()), OSError)
+        error = await failure_of(soon(server.listen()), OSError)
         self.assertIn(self.path, str(error))
         await soon(server.stopService())
         self.assertEqual(os.listdir(self.directory), [])
@@ -265,7 +267,7 @@ class ListenTests(ServerCase):
             await self.answered()  # gRPC has its own descriptors from now on
         server = self.server()
         with no_descriptors(1):
-            error = await self.assertFailure(soon(server.listen()), OSError)
+            error = await failure_of(soon(server.listen()), OSError)
         self.assertEqual(error.errno, errno.EMFILE)
         await soon(server.listen())
         self.assertEqual(await self.answered(), "yes")
@@ -279,7 +281,7 @@ class ListenTests(ServerCase):
         with tmpfs(self.directory, "nr_inodes=3"):
             os.mknod(f"{self.directory}/filler")
             server = self.server()
-            error = await self.assertFailure(soon(server.listen()), OSError)
+            error = await failure_of(soon(server.listen()), OSError)
             self.assertEqual(error.errno, errno.ENOSPC)
             os.unlink(f"{self.directory}/filler")
             # The socket's second name is an inode to this file system.
@@ -326,7 +328,8 @@ class CallTests(ServerCase):
         await soon(channel.unary(ASK, b"", StringValue))
         watch = channel.stream(WATCH, b"", StringValue)
         await soon(watch.read())
-        self.assertIsNone(await soon(watch.read()))
+        end = await soon(watch.read())
+        self.assertIsNone(end)
         for context, name in kept:
             self.assertIn("grpc", name)
             self.assertEqual(context.run(caller), "")
@@ -375,7 +378,7 @@ class TakenTests(ServerCase):
         process = self.another_process()
         before = os.lstat(self.path).st_ino
         server = self.server()
-        error = await self.assertFailure(soon(server.listen()), SocketTaken)
+        error = await failure_of(soon(server.listen()), SocketTaken)
         self.assertEqual((error.path, error.pid), (self.path, process.pid))
         self.assertIn(self.path, str(error))
         self.assertIn(str(process.pid), str(error))
@@ -387,7 +390,7 @@ class TakenTests(ServerCase):
         """Once the other process was killed, whose socket stays behind, the name is ours."""
         process = self.another_process()
         server = self.server()
-        await self.assertFailure(soon(server.listen()), SocketTaken)
+        await failure_of(soon(server.listen()), SocketTaken)
         process.send_signal(signal.SIGKILL)
         process.wait()
         self.assertTrue(os.path.lexists(self.path))
@@ -406,7 +409,7 @@ class TakenTests(ServerCase):
         """A plain file at the path is refused, and kept with what is in it."""
         with open(self.path, "w") as file:
             file.write("precious")
-        error = await self.assertFailure(soon(self.server().listen()), SocketTaken)
+        error = await failure_of(soon(self.server().listen()), SocketTaken)
         self.assertEqual(error.pid, 0)
         self.assertIn("not a socket", str(error))
         with open(self.path) as file:
@@ -416,7 +419,7 @@ class TakenTests(ServerCase):
         """Two servers of one process cannot have one name; the second gets it after the first."""
         first, second = self.server(), self.server()
         await soon(first.listen())
-        error = await self.assertFailure(soon(second.listen()), SocketTaken)
+        error = await failure_of(soon(second.listen()), SocketTaken)
         self.assertEqual(error.pid, os.getpid())
         self.assertIn("this process", str(error))
         self.assertEqual(await self.answered(), "yes")
@@ -428,7 +431,7 @@ class TakenTests(ServerCase):
         """Stopping a server that was refused takes nothing from the one that is there."""
         first, second = self.server(), self.server()
         await soon(first.listen())
-        await self.assertFailure(soon(second.listen()), SocketTaken)
+        await failure_of(soon(second.listen()), SocketTaken)
         await soon(second.stopService())
         self.assertTrue(first.is_published())
         self.assertTrue(os.path.isdir(self.private))
@@ -522,7 +525,7 @@ class StopTests(ServerCase):
         async def handler(_: StringValue) -> None:
             while not gate.opened.called:
                 with contextlib.suppress(CancelledError):
-                    gate.entered.called or gate.entered.callback(None)
+                    fire(gate.entered, None)
                     await Deferred()
 
         server = self.server(Method(ASK, StringValue, handler), grace=0.0)
@@ -596,7 +599,7 @@ class StopTests(ServerCase):
         for module, name in ((server_module, "check_needs"), (grpc.aio, "server")):
             server = self.server()
             patch = self.patch(module, name, fail)
-            await self.assertFailure(soon(server.listen()), OSError)
+            await failure_of(soon(server.listen()), OSError)
             patch.restore()
             await soon(server.stopService())
             self.assertEqual(os.listdir(self.directory), [])
@@ -666,8 +669,8 @@ class StopTests(ServerCase):
         stopped = server.stopService()
         await until(lambda: server._server is None)  # gRPC waits by now
         stopped.cancel()
-        await self.assertFailure(soon(stopped), CancelledError)
-        await self.assertFailure(answer, PeerUnavailable)
+        await failure_of(soon(stopped), CancelledError)
+        await failure_of(answer, PeerUnavailable)
         self.assertEqual(os.listdir(self.directory), [])
 
     async def test_error_in_a_clean_up(self) -> None:

@@ -416,11 +416,11 @@ class CheckScannerTests(SynchronousTestCase):
             pass
 
         @implementer(IAllocator)
-        class Declares(Watcher):
+        class Declares(Watcher):  # type: ignore[misc]
             pass
 
         @implementer(IScanner)
-        class DeclaresToo:
+        class DeclaresToo:  # type: ignore[misc]
             pass
 
         class Loop:
@@ -441,7 +441,7 @@ class CheckScannerTests(SynchronousTestCase):
             (FakeScanner, ["its scan(self", "one argument"]),
             (watcher(allocate=True), ["its allocate is", "type bool", "rename"]),
             (watcher(post_allocate=lambda self: None), ["post_allocate()", "one argument"]),
-            (watcher(pre_start_container=property(lambda self: {}["x"])), ["KeyError"]),
+            (watcher(pre_start_container=property(lambda _: dict[str, str]()["x"])), ["KeyError"]),
             (watcher(pre_start_container=property(lambda self: sys.exit(2))), ["SystemExit"]),
             (watcher(discover=generator), ["discover() is a generator", "return"]),
             (watcher(discover=asynchronous), ["discover() is a generator"]),
@@ -501,7 +501,7 @@ class CheckScannerTests(SynchronousTestCase):
             {"rescan_interval": 1},
             {"rescan_interval": 86400.0},
             {"join": {"A": ","}},
-            {"paths": property(lambda self: [{}["hub"]], lambda self, paths: None)},
+            {"paths": property(lambda self: [dict[str, str]()["hub"]], lambda self, paths: None)},
         ):
             check_scanner(watcher(**parts))
 
@@ -527,7 +527,7 @@ class ScanServiceTests(SynchronousTestCase):
                 scanner,
                 FakeNotifier(),
                 reactor=clock,
-                inotify=Inotify(clock),  # type: ignore[arg-type]
+                inotify=Inotify(clock),
                 scan_timeout=1.0,
                 prepare=DeviceTree.copy,
             )

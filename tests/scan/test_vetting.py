@@ -49,13 +49,13 @@ class VettingTests(SynchronousTestCase):
             "node": DeviceInfo(HEALTHY, nodes=[DeviceSpec(bad, "/x")]),
             "mount": DeviceInfo(HEALTHY, mounts=[Mount(bad, "/x")]),
             **{
-                f"cdi-{number}": DeviceInfo(HEALTHY, cdi=CDIDevice(**{kind: [part]}))
-                for number, (kind, part) in enumerate(
+                f"cdi-{number}": DeviceInfo(HEALTHY, cdi=part)
+                for number, part in enumerate(
                     [
-                        ("nodes", CDINode(bad)),
-                        ("nodes", CDINode("/x", host_path=bad)),
-                        ("mounts", CDIMount(bad, "/x")),
-                        ("hooks", CDIHook("createRuntime", bad)),
+                        CDIDevice(nodes=[CDINode(bad)]),
+                        CDIDevice(nodes=[CDINode("/x", host_path=bad)]),
+                        CDIDevice(mounts=[CDIMount(bad, "/x")]),
+                        CDIDevice(hooks=[CDIHook("createRuntime", bad)]),
                     ]
                 )
             },

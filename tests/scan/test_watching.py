@@ -374,15 +374,14 @@ class FailureTests(DiscoveryCase):
         first, other, good = ZeroDivisionError("by zero"), OSError("lamp busy"), tree_of("one")
         self.start(first, first, other, other, first, good, first, good)
         said = []
-        with capturedLogs() as events:
-            for _ in range(8):
+        for _ in range(8):
+            with capturedLogs() as events:
                 self.worker.run()
                 self.event("/a/x")
                 self.clock.advance(1.0)
                 said.append([formatEvent(event) for event in events])
                 stacks = ["log_failure" in event for event in events]
                 self.assertEqual(stacks, [True] if len(said) == 1 else [False] * len(events))
-                events.clear()
         lines = ["".join(texts).partition(": the scan ")[2].partition(", ")[0] for texts in said]
         again = "failed with ZeroDivisionError: by zero"
         self.assertEqual(
@@ -546,7 +545,7 @@ class FailureTests(DiscoveryCase):
         broken = [True]
 
         def paths(_: object) -> list[str]:
-            return [{}["hub"]] if broken else ["/b"]
+            return [dict[str, str]()["hub"]] if broken else ["/b"]
 
         self.patch(FakeScanner, "paths", property(paths, lambda *_: None))
         del self.scanner.__dict__["paths"]
@@ -562,7 +561,7 @@ class FailureTests(DiscoveryCase):
 
     def test_properties_that_never_work(self) -> None:
         """Where nothing could be read so far, it is as if nothing were said."""
-        broken = property(lambda _: {}["hub"], lambda *_: None)
+        broken = property(lambda _: dict[str, str]()["hub"], lambda *_: None)
         for name in ("rescan_interval", "contents"):
             self.patch(FakeScanner, name, broken)
         with capturedLogs():

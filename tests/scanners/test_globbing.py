@@ -11,7 +11,7 @@ from unittest import SkipTest
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount, device_id, klog
@@ -33,9 +33,10 @@ def of(tree: DeviceTree) -> Devices:
 def names(tree: DeviceTree) -> list[str]:
     """The file names of the devices of such a scan, in its order."""
     return [
-        os.path.basename(part.host_path)
+        os.path.basename(path)
         for info in of(tree).values()
-        for part in (*info.nodes, *info.mounts)
+        for parts in (info.nodes, info.mounts)
+        for path in [part.host_path for part in parts]
     ]
 
 
@@ -161,8 +162,8 @@ class ConstructorTests(GlobbingTestCase):
         def fail(*arguments: Any) -> NoReturn:
             raise AssertionError("the constructor listed a directory")
 
-        self.patch(globbing.os, "listdir", fail)
-        self.patch(globbing.os, "scandir", fail)
+        self.patch(os, "listdir", fail)
+        self.patch(os, "scandir", fail)
         scanner = self.scanner("a/n*", "x/*/dev*")
         self.assertEqual(set(scanner.paths), {self.box.path("a"), self.box.path("x")})
 
@@ -352,7 +353,7 @@ class MatchingTests(GlobbingTestCase):
         """What could be looked at meanwhile is told again when it cannot."""
         self.box.file("d/n0")
         scanner = self.scanner("d/n*")
-        told = []
+        told: list[LogEvent] = []
         for _ in range(2):
             scanner.discover()
             patch = self.refuse("scandir", self.box.path("d"), errno.EACCES)
@@ -367,9 +368,14 @@ class MatchingTests(GlobbingTestCase):
         self.box.link("d/link", self.box.file("d/plain"))
         scanner = self.scanner("d/*")
         tree = scanner.discover()
-        asked = []
+        asked: list[str] = []
         real = os.lstat
-        self.patch(os, "lstat", lambda path, **at: asked.append(path) or real(path, **at))
+
+        def lstat(path: str, **at: int) -> os.stat_result:
+            asked.append(path)
+            return real(path, **at)
+
+        self.patch(os, "lstat", lstat)
         self.assertEqual(scanner.discover(), tree)
         self.assertIn(self.box.path("d/link"), asked)
         asked.clear()
@@ -1027,7 +1033,7 @@ class WildcardDirectoryTests(GlobbingTestCase):
         def fail(*arguments: Any) -> NoReturn:
             raise AssertionError("a directory was listed")
 
-        self.patch(globbing.os, "listdir", fail)
+        self.patch(os, "listdir", fail)
         self.assertEqual(names(scanner.follow({path})), ["dev1", "dev2"])
 
     def test_files_among_the_directories(self) -> None:
@@ -1169,8 +1175,8 @@ class FollowTests(GlobbingTestCase):
         def fail(*arguments: Any) -> NoReturn:
             raise AssertionError("a directory was listed")
 
-        self.patch(globbing.os, "listdir", fail)
-        self.patch(globbing.os, "scandir", fail)
+        self.patch(os, "listdir", fail)
+        self.patch(os, "scandir", fail)
         self.assertEqual(list(of(scanner.follow({path}))), ["n0", "n1"])
 
     def test_costs_what_it_concerns(self) -> None:
@@ -1192,7 +1198,7 @@ class FollowTests(GlobbingTestCase):
 
         self.patch(globbing, "device_id", named_as)
         paths = {self.box.file(name) for name in ("other", "n7", "n200")}
-        self.patch(globbing.os, "lstat", lstat)
+        self.patch(os, "lstat", lstat)
         self.assertEqual(len(of(scanner.follow(paths))), 201)
         below = {
             os.path.basename(path) for path in looked_at if path.startswith(f"{self.box.root}/")

@@ -219,7 +219,7 @@ class IdentityTests(SynchronousTestCase):
         """A device is listed under the same id whenever it is plugged in, if the name can stay."""
         machine = Machine(patterns)
         self.patch(globbing, "sleep", lambda seconds: machine.wait(round(seconds * 1000)))
-        seen = set()
+        seen: set[str] = set()
         try:
             for these in delays:
                 machine.plug(0, 0, [min(delay, 24) for delay in these])

@@ -6,7 +6,7 @@ import socket
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.helpers import temporary_directory
+from tests.support.helpers import stopped, temporary_directory
 from twistdp.status.condition import Condition, ResourceCondition, Standing
 from twistdp.status.systemd import CALM, READY_AT_THE_LATEST, Notifier, notifier_from, notify
 
@@ -35,7 +35,7 @@ class NotifierTests(SynchronousTestCase):
             self.address, lambda: self.conditions, watchdog=watchdog, reactor=self.clock
         )
         notifier.startService()
-        self.addCleanup(lambda: notifier.running and notifier.stopService())
+        self.addCleanup(stopped, notifier)
         return notifier
 
     def becomes(self, standing: Standing) -> None:

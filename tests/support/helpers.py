@@ -6,11 +6,12 @@ import resource
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from twisted.application.service import IService
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock, LoopingCall
@@ -21,6 +22,7 @@ from twistdp.rpc.channel import Channel
 from twistdp.rpc.server import Method, Server
 
 T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
 
 
 def script(name: str) -> Any:
@@ -86,12 +88,35 @@ def soon(deferred: Deferred[T]) -> Deferred[T]:
     return deferred.addTimeout(10.0, reactor)
 
 
-def until(condition: Any, timeout: float = 5.0) -> Deferred[None]:
+def until(condition: Callable[[], object], timeout: float = 5.0) -> Deferred[None]:
     """Fires when `condition` is true, which is looked at 200 times a second."""
     done: Deferred[None] = Deferred()
-    call = LoopingCall(lambda: condition() and not done.called and done.callback(None))
+
+    def look() -> None:
+        if condition() and not done.called:
+            done.callback(None)
+
+    def stop(result: T) -> T:
+        call.stop()
+        return result
+
+    call = LoopingCall(look)
     call.start(0.005)
-    return done.addTimeout(timeout, reactor).addBoth(lambda result: call.stop() or result)
+    return done.addTimeout(timeout, reactor).addBoth(stop)
+
+
+async def failure_of(waiting: Awaitable[Any], kind: type[E]) -> E:
+    """The error of this kind that is raised; anything else fails the test."""
+    try:
+        result = await waiting
+    except kind as error:
+        return error
+    raise AssertionError(f"{result!r} instead of {kind.__name__}")
+
+
+def always(value: T) -> Callable[[object], T]:
+    """A callback that returns this, whatever it is called with."""
+    return lambda _: value
 
 
 def server_of(case: SynchronousTestCase, path: str, *methods: Method, **options: Any) -> Server:
@@ -114,6 +139,17 @@ async def served(case: SynchronousTestCase, *methods: Method, **options: Any) ->
     path = f"{temporary_directory(case)}/a.sock"
     await soon(server_of(case, path, *methods).listen())
     return channel_to(case, path, **options)
+
+
+def fire(deferred: Deferred[T], result: T) -> None:
+    """Fire a Deferred that may have been cancelled or fired."""
+    if not deferred.called:
+        deferred.callback(result)
+
+
+def stopped(service: IService) -> Any:
+    """Stop a service unless it has stopped; what it returns fires when that is done."""
+    return service.stopService() if service.running else None
 
 
 class Gate:

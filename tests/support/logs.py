@@ -2,9 +2,10 @@
 
 import re
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
-from twisted.logger import globalLogPublisher
+from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp import klog
@@ -22,6 +23,13 @@ HEADER = re.compile(
 def here() -> int:
     """The line that calls this."""
     return sys._getframe(1).f_lineno
+
+
+def observe(case: SynchronousTestCase, callback: Callable[[dict[str, Any]], None]) -> None:
+    """Call `callback` with each event that is logged, until the test ends."""
+    observer = cast(ILogObserver, callback)
+    globalLogPublisher.addObserver(observer)
+    case.addCleanup(globalLogPublisher.removeObserver, observer)
 
 
 class Kept:

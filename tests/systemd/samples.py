@@ -23,7 +23,7 @@ from twistdp.model.cdi import CDINode
 from twistdp.model.devices import HEALTHY
 
 # A minute otherwise.
-cdi_service.TIDY_AFTER = 0.5
+cdi_service.TIDY_AFTER = 0.5  # type: ignore[misc]
 
 FIBMAP = 1
 NETLINK_KOBJECT_UEVENT = 15

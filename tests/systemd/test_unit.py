@@ -401,7 +401,7 @@ class UnitTests(SynchronousTestCase):
         for _ in range(4):  # each is a second later, without a kubelet
             fed = self.machine.until(
                 lambda: self.show("WatchdogTimestampMonotonic"),
-                lambda now, last=fed: now != last,
+                fed.__ne__,
                 3,
             )
         self.assertEqual(self.show("NRestarts"), "0")

@@ -18,6 +18,7 @@ from twistdp.kubelet.pluginregistration_v1_pb2 import (
     RegistrationStatus,
     RegistrationStatusResponse,
 )
+from twistdp.rpc.channel import Channel
 from twistdp.rpc.server import Method, Server
 from twistdp.testing import registry
 from twistdp.testing.kubelet import FakeKubelet
@@ -127,7 +128,7 @@ class RegistryTests(TestCase):
     async def test_authorities(self) -> None:
         """The first connection's :authority is the percent-encoded path, the second's localhost."""
         seen: list[tuple[str, str]] = []
-        made = registry.Channel
+        made = Channel
 
         def channel(path: str, **options: Any) -> Any:
             seen.append((path, options["authority"]))
@@ -152,7 +153,7 @@ class RegistryTests(TestCase):
             ),
         ):
             plugin.info = PluginInfo(
-                **{
+                **{  # type: ignore[arg-type]  # of several types
                     "type": good.type,
                     "name": good.name,
                     "supported_versions": good.supported_versions,

@@ -99,7 +99,7 @@ class LatestTests(SynchronousTestCase):
         for victim in range(3):
             latest = Latest("a")
             waiters = [latest.newer_than(0) for _ in range(3)]
-            waiters[1].addCallback(lambda _, waiters=waiters, v=victim: waiters[v].cancel())
+            waiters[1].addCallback(lambda _, waiter: waiter.cancel(), waiters[victim])
             latest.publish("b")
             for number, waiter in enumerate(waiters):
                 if number == victim == 2:
