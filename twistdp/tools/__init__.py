@@ -7,7 +7,7 @@ from twistdp.tools.outage import News, Outage
 from twistdp.tools.places import at
 from twistdp.tools.sparing import Sparing
 from twistdp.tools.stopping import stop_all
-from twistdp.tools.suggestions import meant
+from twistdp.tools.suggestions import meant, nearest
 from twistdp.tools.waiting import Waiting
 from twistdp.tools.worker import Worker
 
@@ -22,5 +22,6 @@ __all__ = [
     "Worker",
     "at",
     "meant",
+    "nearest",
     "stop_all",
 ]

@@ -6,9 +6,31 @@ from difflib import get_close_matches
 
 def meant(written: str, known: Iterable[str]) -> str:
     """The end of a message about `written`: "; did you mean …?", or nothing if nothing is close."""
+    close = nearest(written, known)
+    return f"; did you mean {close}?" if close is not None else ""
+
+
+def nearest(written: str, known: Iterable[str]) -> str | None:
+    """The name that `written` is most like, if any is close; one letter's difference comes first.
+
+    Capitals and leading dashes make no difference.
+    """
     names = {_compared(name): name for name in known}
-    close = get_close_matches(_compared(written), names, n=1)
-    return f"; did you mean {names[close[0]]}?" if close else ""
+    wanted = _compared(written)
+    next_to = [name for name in names if _is_slip(wanted, name)]
+    close = get_close_matches(wanted, next_to or names, n=1, cutoff=0.0 if next_to else 0.6)
+    return names[close[0]] if close else None
+
+
+def _is_slip(written: str, name: str) -> bool:
+    """Whether a letter is wrong, missing or too many, or two neighbours are exchanged."""
+    start = next((i for i, (a, b) in enumerate(zip(written, name, strict=False)) if a != b), None)
+    if start is None:
+        return abs(len(written) - len(name)) <= 1
+    one, other = written[start:], name[start:]
+    if one[1:] == other or one == other[1:] or one[1:] == other[1:]:
+        return True
+    return one[:2] == other[1::-1] and one[2:] == other[2:]
 
 
 def _compared(name: str) -> str:

@@ -1,0 +1,38 @@
+"""What is wrong with a configuration file, and where."""
+
+from collections.abc import Sequence
+
+import attrs
+
+from twistdp.errors import BadSetting
+
+
+@attrs.frozen
+class Problem:
+    """Something that is wrong with a file.
+
+    `line` and `column` are counted from 1; `path` is the place in the document, as
+    ``resources.camera.health[1].every``, empty for the whole.  `text` is the fact, then the
+    remedy.  `suggestion` is the nearest valid word for one that is misspelt.
+    """
+
+    file: str
+    line: int
+    column: int
+    path: str
+    text: str
+    suggestion: str | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.path}: " if self.path else ""
+        return f"{self.file}:{self.line}:{self.column}: {place}{self.text}"
+
+
+class BadConfig(BadSetting):
+    """A configuration file cannot be used; `problems` are all reasons, in the file's order."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda each: (each.line, each.column)))
+        more = len(self.problems) - 1
+        rest = f" (and {more} more problem{'s' if more > 1 else ''})" if more else ""
+        super().__init__(f"{self.problems[0]}{rest}")

@@ -1,0 +1,95 @@
+"""The rules that values of the file keep; most of them are the device model's own."""
+
+import re
+from typing import Annotated, Final, TypeAlias
+from urllib.parse import urlsplit
+
+from twistdp.config.fields import Rule
+from twistdp.config.templates import check_template
+from twistdp.errors import BadSetting
+from twistdp.model import check_namespace, check_path, check_permissions, check_resource_type
+
+_LONGEST_DELAY: Final = 604_800
+_MOST: Final = 1_000_000
+
+
+def _resource_name(name: str) -> None:
+    domain, slash, rest = name.rpartition("/")
+    if slash:
+        check_namespace(domain)
+    check_resource_type(rest)
+
+
+def _glob(path: str) -> None:
+    check_path("path", path)
+
+
+def _place(path: str) -> None:
+    check_template(path)
+    if not path.startswith("{"):
+        check_path("path", re.sub(r"\{[^}]*\}", "x", path), is_place=True)
+
+
+def _host_path(path: str) -> None:
+    check_template(path)
+    if not path.startswith("{"):
+        check_path("path", re.sub(r"\{[^}]*\}", "x", path))
+
+
+def _in(least: float, most: float, what: str = "a number") -> Rule:
+    def check(number: float) -> None:
+        if not least <= number <= most:
+            raise BadSetting(f"expected {wanted}, found {number:g}")
+
+    wanted = f"{what} from {least} to {most}"
+    return Rule(check, wanted, {"minimum": least, "maximum": most})
+
+
+def _address(text: str) -> None:
+    host, colon, port = text.rpartition(":")
+    if not (colon and host) or not ("{" in port or (port.isdigit() and 0 < int(port) < 65536)):
+        raise BadSetting(f"address {text!r}: write it as host:port, with a port from 1 to 65535")
+    check_template(text)
+
+
+def _url(text: str) -> None:
+    check_template(text)
+    try:
+        parts = urlsplit(re.sub(r"\{[^}]*\}", "1", text))
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or not text.isprintable() or " " in text:
+        raise BadSetting(f"URL {text!r}: write it as http://host:port/path")
+
+
+def _not_empty(text: str) -> None:
+    if not text:
+        raise BadSetting("the text is empty")
+
+
+Domain: TypeAlias = Annotated[str, Rule(check_namespace, "a domain, as lab.example.com")]
+ResourceName: TypeAlias = Annotated[
+    str, Rule(_resource_name, "a resource's name, alone or after a domain and '/'")
+]
+ResourceType: TypeAlias = Annotated[str, Rule(check_resource_type, "a resource's name")]
+Word: TypeAlias = Annotated[str, Rule(_not_empty, "a text", {"minLength": 1})]
+Template: TypeAlias = Annotated[str, Rule(check_template, "a text with {attributes}")]
+Glob: TypeAlias = Annotated[str, Rule(_glob, "an absolute path or glob", {"pattern": "^/"})]
+Place: TypeAlias = Annotated[str, Rule(_place, "a path in the container")]
+HostPath: TypeAlias = Annotated[str, Rule(_host_path, "an absolute path of the host")]
+Permissions: TypeAlias = Annotated[
+    str,
+    Rule(
+        lambda text: check_permissions("permissions", text),
+        "letters of rwm",
+        {"pattern": "^[rwm]+$"},
+    ),
+]
+Seconds: TypeAlias = Annotated[float, _in(0, _LONGEST_DELAY, "a number of seconds")]
+Interval: TypeAlias = Annotated[float, _in(0.1, _LONGEST_DELAY, "a number of seconds")]
+Count: TypeAlias = Annotated[int, _in(1, _MOST, "a whole number")]
+Status: TypeAlias = Annotated[int, _in(100, 599, "an HTTP status")]
+NumaNode: TypeAlias = Annotated[int, _in(0, 1023, "a NUMA node")]
+Address: TypeAlias = Annotated[str, Rule(_address, "an address, as localhost:9100")]
+URL: TypeAlias = Annotated[str, Rule(_url, "a URL, as http://localhost:9100/health")]

@@ -1,0 +1,100 @@
+"""Templates: texts with ``{attribute}``, filled in for each device.
+
+A name in braces is a word of the vocabulary that `twistdp.select` describes devices with, or one
+of `EXTRA`; ``{attribute:NAME}``, ``{property:NAME}`` and ``{uevent:NAME}`` are a sysfs attribute,
+a udev property and a key of the uevent.  ``{{`` and ``}}`` are braces.
+"""
+
+from collections.abc import Iterator, Mapping
+from string import Formatter
+from typing import Final
+
+from twistdp.errors import BadSetting
+from twistdp.tools import meant
+
+VOCABULARY: Final = (
+    "vendorID",
+    "productID",
+    "serial",
+    "manufacturer",
+    "product",
+    "interfaceNumber",
+    "portNumber",
+    "usbVersion",
+    "usbPath",
+    "subsystem",
+    "driver",
+    "kernelName",
+    "devtype",
+    "pciBusID",
+    "pciClass",
+    "subsystemVendorID",
+    "subsystemDeviceID",
+    "numaNode",
+    "iommuGroup",
+    "physfn",
+    "modelName",
+    "major",
+    "minor",
+)
+"""What `twistdp.select.describe` says about devices."""
+
+EXTRA: Final = ("id", "node", "index", "n")
+"""The device's id; its first node's path in the container; the number of a node among those of its
+device; and the number of the device among those of a container, from 0."""
+
+SOURCES: Final = ("attribute", "property", "uevent")
+"""What may stand before ``:`` and the name of something that the vocabulary does not have."""
+
+
+def names(template: str) -> Iterator[str]:
+    """The names that a template has in braces, such as ``serial`` or ``attribute:idVendor``.
+
+    Raises `BadSetting` for braces that are not in pairs, and for Python's conversions.
+    """
+    return (name for _, name in _parts(template) if name is not None)
+
+
+def check_template(template: str) -> str:
+    """Return a template; raise `BadSetting` if it cannot be filled in for any device."""
+    for name in names(template):
+        source, colon, rest = name.partition(":")
+        if colon and source in SOURCES and rest:
+            continue
+        if name not in VOCABULARY and name not in EXTRA:
+            known = (*VOCABULARY, *EXTRA)
+            hint = meant(name, known) or f"; use one of {', '.join(known)}"
+            raise BadSetting(f"the template has an unknown name {{{name}}}{hint}")
+    return template
+
+
+def fill(template: str, values: Mapping[str, object]) -> str:
+    """The text that a template makes of `values`.
+
+    Raises `BadSetting` for a name that `values` lacks, with the name.
+    """
+    parts = []
+    for literal, name in _parts(template):
+        parts.append(literal)
+        if name is not None:
+            if name not in values:
+                raise BadSetting(f"the device has no {name}, which {template!r} needs")
+            parts.append(str(values[name]))
+    return "".join(parts)
+
+
+def _parts(template: str) -> Iterator[tuple[str, str | None]]:
+    if "{" not in template and "}" not in template:
+        yield template, None
+        return
+    try:
+        parsed = list(Formatter().parse(template))
+    except ValueError as error:
+        raise BadSetting(
+            f"the template {template!r} has a brace without its other one: {error}; write {{{{ and "
+            "}} for braces that are meant as such"
+        ) from error
+    for literal, name, rest, conversion in parsed:
+        if conversion or (name is not None and set(name) & set("{}")) or "{" in (rest or ""):
+            raise BadSetting(f"the template {template!r} has more than a name in braces")
+        yield literal, f"{name}:{rest}" if rest else name
