@@ -16,9 +16,10 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
 
 from tests.cli.test_kubelet import Watched
+from twistdp import testing
 from twistdp.cli.demo import Demo, StepFailed
 from twistdp.errors import BadSetting
-from twistdp.testing import loopdevices, process
+from twistdp.testing import loopdevices
 
 STEPS = [
     "an emulated kubelet starts",
@@ -34,8 +35,8 @@ STEPS = [
 
 BROKEN = """
 import sys
-from twistdp.testing import process
-process.twistd_command = lambda: [sys.executable, "-c", "raise SystemExit('broken today')"]
+import twistdp.testing
+twistdp.testing.twistd_command = lambda: [sys.executable, "-c", "raise SystemExit('broken today')"]
 from twistdp.cli import main
 sys.exit(main(["demo"]))
 """
@@ -125,7 +126,7 @@ class DemoTests(TemporaryTestCase):
     async def test_plugin_cannot_be_run(self) -> None:
         """A plugin that ends at once fails its step, with its status and its log."""
         command = [sys.executable, "-c", "raise SystemExit('broken today')"]
-        self.patch(process, "twistd_command", lambda: command)
+        self.patch(testing, "twistd_command", lambda: command)
         with contextlib.redirect_stdout(self.output), self.assertRaises(StepFailed) as caught:
             await self.demo.run()
         self.assertIn(f"{STEPS[1]}: the plugin ended with status 1", str(caught.exception))
