@@ -12,8 +12,8 @@ from twistdp.conformance.deaf import open_deaf
 from twistdp.errors import CallFailed
 from twistdp.kubelet.api import LIST_AND_WATCH
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Device, Empty, ListAndWatchResponse
+from twistdp.rpc.calls import Method
 from twistdp.rpc.channel import Channel
-from twistdp.rpc.server import Method
 
 
 class DeafTests(TestCase):

@@ -20,7 +20,7 @@ from twistdp.kubelet.podresources_v1_pb2 import (
     ListPodResourcesResponse,
     PodResources,
 )
-from twistdp.rpc.server import Method
+from twistdp.rpc.calls import Method
 from twistdp.testing.kubelet import FakeKubelet
 
 RESOURCE = "pods.example.com/widget"

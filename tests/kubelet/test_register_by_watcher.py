@@ -266,7 +266,7 @@ class WireTests(TestCase):
         directory = temporary_directory(self)
         registration = WatcherRegistration(RESOURCE, reactor)
         path = f"{directory}/r/a.sock"
-        server = Server(path, registration.methods, reactor=reactor, place=directory)
+        server = Server(SocketFile(path, directory), registration.methods, reactor=reactor)
         self.addCleanup(server.stopService)
         registration.attach(server, lambda: succeed(None), lambda: None, lambda: False)
         await self.assertFailure(soon(server.listen()), OSError)

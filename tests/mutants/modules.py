@@ -29,6 +29,7 @@ CORE = (
     "rpc.bridge",
     "rpc.clock",
     "rpc.foreign",
+    "rpc.calls",
     "rpc.server",
     "rpc.socketfile",
 )
@@ -37,6 +38,7 @@ CORE = (
 MORE_TESTS = {
     "resource.handlers": ["tests.integration.test_hooks"],
     "resource.hooks": ["tests.integration.test_hooks"],
+    "rpc.calls": ["tests.rpc.test_server", "tests.rpc.test_channel"],
     "rpc.server": ["tests.rpc.test_calls", "tests.rpc.test_channel"],
     "manager": [
         "tests.integration.test_life.ServingTests",

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.support.helpers import channel_to, server_of, soon, temporary_directory
 from twistdp.errors import PeerUnavailable
 from twistdp.rpc.address import Peer, address
-from twistdp.rpc.server import Method
+from twistdp.rpc.calls import Method
 
 ASK = "/test.Service/Ask"
 

@@ -105,7 +105,7 @@ class AwaitedTests(TestCase):
 
     def awaited(self, result: Any) -> Deferred[Any]:
         """Wait for `result` in an asyncio task."""
-        return soon(bridge.deferred_from(bridge.awaited(result, self.loop), self.loop))
+        return soon(bridge.deferred_from(bridge.awaited(result), self.loop))
 
     async def test_value(self) -> None:
         """A value is its own result."""
@@ -157,7 +157,7 @@ class AwaitedTests(TestCase):
             finally:
                 await cleaning.wait()
 
-        waiting = bridge.deferred_from(bridge.awaited(handler(), self.loop), self.loop)
+        waiting = bridge.deferred_from(bridge.awaited(handler()), self.loop)
         ended: list[Any] = []
         waiting.addErrback(lambda failure: ended.append(failure.type))
         task_ended = soon(waiting)
@@ -228,7 +228,7 @@ class AwaitedTests(TestCase):
         """What goes on for long does not gather a callback with each wait that was given up."""
         future = CountingFuture(loop=self.loop)
         for _ in range(3):
-            waiting = bridge.deferred_from(bridge.done(future, self.loop), self.loop)
+            waiting = bridge.deferred_from(bridge.done(future), self.loop)
             await soon(deferLater(reactor, 0.0))
             self.assertEqual(len(future.callbacks), 1)
             waiting.cancel()
@@ -247,7 +247,7 @@ class AwaitedTests(TestCase):
             await gate.wait()
 
         async def call(kept: Kept) -> None:
-            await bridge.awaited(handler(), self.loop)
+            await bridge.awaited(handler())
 
         kept = Kept()
         left = weakref.ref(kept)

@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
 from google.protobuf.wrappers_pb2 import BytesValue, StringValue
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, fail, gatherResults, succeed
@@ -21,8 +22,9 @@ from twistdp.errors import (
     UnhealthyDevice,
     UnknownDevice,
 )
+from twistdp.rpc.bridge import deferred_from, loop_of
+from twistdp.rpc.calls import Method, _send
 from twistdp.rpc.channel import Channel
-from twistdp.rpc.server import Method
 from twistdp.rpc.status import code_of
 from twistdp.tools.latest import Latest
 
@@ -368,6 +370,29 @@ class StreamTests(TestCase):
         self.assertLess(received, count // 10)
         read.cancel()
         unread.cancel()
+
+    async def test_peer_that_goes_away_in_a_message(self) -> None:
+        """It is sent nothing more, and what is sent is closed."""
+        sent: list[bytes] = []
+        closed: list[bool] = []
+
+        class Gone:
+            """gRPC's context of a call whose peer has gone."""
+
+            async def write(self, data: bytes) -> None:
+                """Refuse it."""
+                sent.append(data)
+                raise grpc.aio.InternalError("gone")
+
+        async def lists() -> AsyncIterator[bytes]:
+            try:
+                for _ in range(9):
+                    yield b"list"
+            finally:
+                closed.append(True)
+
+        await soon(deferred_from(_send(lists(), Gone()), loop_of(reactor)))
+        self.assertEqual((sent, closed), ([b"list"], [True]))
 
 
 class CancellationTests(TestCase):

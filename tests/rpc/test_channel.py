@@ -19,8 +19,8 @@ from tests.support.helpers import (
     temporary_directory,
 )
 from twistdp.errors import BadSetting, CallFailed, MalformedMessage, PeerUnavailable
+from twistdp.rpc.calls import Method, caller
 from twistdp.rpc.channel import Channel
-from twistdp.rpc.server import Method, caller
 
 ASK = "/test.Service/Ask"
 WATCH = "/test.Service/Watch"

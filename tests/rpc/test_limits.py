@@ -26,7 +26,7 @@ from tests.support.helpers import (
 from twistdp.errors import CallFailed, NoRoom, PeerUnavailable
 from twistdp.rpc import limits
 from twistdp.rpc import server as server_module
-from twistdp.rpc.server import Method
+from twistdp.rpc.calls import Method
 
 ASK = "/test.Service/Ask"
 WATCH = "/test.Service/Watch"

@@ -35,9 +35,10 @@ from tests.support.helpers import (
 from twistdp.errors import PeerUnavailable, SocketTaken
 from twistdp.model.names import private_directory
 from twistdp.rpc import server as server_module
-from twistdp.rpc.bridge import deferred_from, loop_of
+from twistdp.rpc.bridge import loop_of
+from twistdp.rpc.calls import Method, caller
 from twistdp.rpc.privacy import GRPC
-from twistdp.rpc.server import Method, Server, caller
+from twistdp.rpc.server import Server
 from twistdp.rpc.socketfile import SocketFile
 
 ASK = "/test.Service/Ask"
@@ -102,12 +103,13 @@ class ListenTests(ServerCase):
         self.addCleanup(os.umask, os.umask(0))
         seen = []
 
-        class Watched(Server):
+        class Watched(SocketFile):
             def publish(self) -> None:
                 seen.append(os.path.lexists(self.path))
                 super().publish()
 
-        server = Watched(self.path, [Method(ASK, StringValue, succeed)], reactor=reactor)
+        methods = [Method(ASK, StringValue, succeed)]
+        server = Server(Watched(self.path), methods, reactor=reactor)
         self.addCleanup(server.stopService)
         self.assertFalse(server.is_published())
         listening = soon(server.listen())
@@ -207,14 +209,15 @@ class ListenTests(ServerCase):
         """The same when the name vanishes in the very moment it was made."""
         again: list[Deferred[None]] = []
 
-        class Unlucky(Server):
+        class Unlucky(SocketFile):
             def publish(self) -> None:
                 super().publish()
                 if not again:
                     os.unlink(self.path)
-                    again.append(soon(self.listen()))
+                    again.append(soon(server.listen()))
 
-        server = Unlucky(self.path, [Method(ASK, StringValue, succeed)], reactor=reactor)
+        methods = [Method(ASK, StringValue, succeed)]
+        server = Server(Unlucky(self.path), methods, reactor=reactor)
         self.addCleanup(server.stopService)
         await soon(server.listen())
         await again[0]
@@ -334,30 +337,6 @@ class CallTests(ServerCase):
             self.assertIn("grpc", name)
             self.assertEqual(context.run(caller), "")
         self.assertEqual(len(kept), 2)
-
-    async def test_peer_that_goes_away_in_a_message(self) -> None:
-        """It is sent nothing more, and what is sent is closed."""
-        sent: list[bytes] = []
-        closed: list[bool] = []
-
-        class Gone:
-            """gRPC's context of a call whose peer has gone."""
-
-            async def write(self, data: bytes) -> None:
-                """Refuse it."""
-                sent.append(data)
-                raise grpc.aio.InternalError("gone")
-
-        async def lists() -> AsyncIterator[bytes]:
-            try:
-                for _ in range(9):
-                    yield b"list"
-            finally:
-                closed.append(True)
-
-        loop = loop_of(reactor)
-        await soon(deferred_from(self.server()._send(lists(), Gone(), loop), loop))
-        self.assertEqual((sent, closed), ([b"list"], [True]))
 
     async def test_sockets_are_kept_from_children(self) -> None:
         """The socket on which it listens is among those that a forked scanner does not get."""
@@ -484,7 +463,8 @@ class StopTests(ServerCase):
         """After a crash the name is there and nobody listens; a new server replaces it."""
         server = self.server()
         await soon(server.listen())
-        await soon(server.crash())
+        server.file.forget()
+        await soon(server.stopService())
         self.assertTrue(stat.S_ISSOCK(os.lstat(self.path).st_mode))
         with socket.socket(socket.AF_UNIX) as client:
             self.assertRaises(ConnectionRefusedError, client.connect, self.path)
@@ -538,7 +518,7 @@ class StopTests(ServerCase):
         (event,) = [event for event in events if "do not end though" in event["log_format"]]
         self.assertEqual((event["path"], event["count"]), (self.path, 1))
         gate.opened.callback(None)
-        for task in list(server._calls):
+        for task in list(server._calls._running):
             task.cancel()
         await answer
 
@@ -703,7 +683,7 @@ class StopTests(ServerCase):
             call.addErrback(lambda _: None)
             await soon(gate.entered)
             await soon(channel.close())
-            await until(lambda: not server._calls)
+            await until(lambda: not server._calls._running)
             self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1, begin)
 
     async def test_stop_without_a_start(self) -> None:

@@ -18,8 +18,9 @@ from twisted.internet.task import Clock, LoopingCall
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.errors import BadDevice
+from twistdp.rpc.calls import Method
 from twistdp.rpc.channel import Channel
-from twistdp.rpc.server import Method, Server
+from twistdp.rpc.server import Server
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)

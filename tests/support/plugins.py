@@ -27,8 +27,9 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     PreStartContainerResponse,
     RegisterRequest,
 )
+from twistdp.rpc.calls import Method
 from twistdp.rpc.channel import Channel
-from twistdp.rpc.server import Method, Server
+from twistdp.rpc.server import Server
 from twistdp.tools.latest import Latest
 
 
@@ -80,16 +81,13 @@ class ThrowAwayPlugin:
         self._resource = resource
         self._endpoint = endpoint
         self._reactor = reactor
-        self._server = Server(
-            os.path.join(directory, endpoint),
-            [
-                Method(GET_OPTIONS, Empty, self._get_options),
-                Method(LIST_AND_WATCH, Empty, self._list_and_watch, streaming=True),
-                Method(ALLOCATE, AllocateRequest, self._allocate),
-                Method(PRE_START_CONTAINER, PreStartContainerRequest, self._pre_start),
-            ],
-            reactor=reactor,
-        )
+        self.methods = [
+            Method(GET_OPTIONS, Empty, self._get_options),
+            Method(LIST_AND_WATCH, Empty, self._list_and_watch, streaming=True),
+            Method(ALLOCATE, AllocateRequest, self._allocate),
+            Method(PRE_START_CONTAINER, PreStartContainerRequest, self._pre_start),
+        ]
+        self._server = Server(os.path.join(directory, endpoint), self.methods, reactor=reactor)
 
     def serve(self) -> Deferred[None]:
         """Make the socket."""

@@ -18,8 +18,10 @@ from twistdp.kubelet.pluginregistration_v1_pb2 import (
     RegistrationStatus,
     RegistrationStatusResponse,
 )
+from twistdp.rpc.calls import Method
 from twistdp.rpc.channel import Channel
-from twistdp.rpc.server import Method, Server
+from twistdp.rpc.server import Server
+from twistdp.rpc.socketfile import SocketFile
 from twistdp.testing import registry
 from twistdp.testing.kubelet import FakeKubelet
 
@@ -45,8 +47,8 @@ class Registree(ThrowAwayPlugin):
             Method(NOTIFY_STATUS, RegistrationStatus, self._notified),
         ]
         if not endpoint:
-            methods += self._server._methods
-        self.door = Server(self.path, methods, reactor=reactor, place=private)
+            methods += self.methods
+        self.door = Server(SocketFile(self.path, private), methods, reactor=reactor)
 
     def _get_info(self, _: InfoRequest) -> PluginInfo:
         self.log.record("info")

@@ -36,7 +36,7 @@ from twistdp.resource.inventory import Inventory
 from twistdp.resource.room import MOST_BYTES
 from twistdp.resource.summary import Change, change, counted
 from twistdp.resource.vanished import Departures
-from twistdp.rpc import Method, Server, caller
+from twistdp.rpc import Method, Server, SocketFile, caller
 from twistdp.settings import Settings
 from twistdp.status import ResourceCondition
 from twistdp.tools import stop_all
@@ -89,8 +89,9 @@ class Resource(Service):
             registration = SocketRegistration(
                 directory.kubelet_socket, name, self._answers.options, directory.turns, reactor
             )
+        path = socket_path(directory.path, name, settings.private_place)
         self._server = Server(
-            socket_path(directory.path, name, settings.private_place),
+            SocketFile(path, settings.private_place),
             [
                 Method(GET_OPTIONS, Empty, self._get_options),
                 Method(LIST_AND_WATCH, Empty, self._list_and_watch, streaming=True),
@@ -110,7 +111,6 @@ class Resource(Service):
                 *registration.methods,
             ],
             reactor=reactor,
-            place=settings.private_place,
         )
         self._registrar = Registrar(
             name,

@@ -15,19 +15,21 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 from twistdp.rpc.bridge import loop_of, require_asyncio_reactor
+from twistdp.rpc.calls import Method, caller
 from twistdp.rpc.channel import Channel, Stream
 from twistdp.rpc.clock import keep_steady
 from twistdp.rpc.foreign import called
 from twistdp.rpc.leftovers import remove_leftovers
 from twistdp.rpc.privacy import Reactors
-from twistdp.rpc.server import Method, Server, caller
-from twistdp.rpc.socketfile import listener
+from twistdp.rpc.server import Server
+from twistdp.rpc.socketfile import SocketFile, listener
 
 __all__ = [
     "Channel",
     "Method",
     "Reactors",
     "Server",
+    "SocketFile",
     "Stream",
     "called",
     "caller",

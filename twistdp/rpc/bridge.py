@@ -71,7 +71,7 @@ class Running:
             waiting.end(future.result())
 
 
-async def awaited(result: Any, loop: asyncio.AbstractEventLoop) -> Any:
+async def awaited(result: Any) -> Any:
     """Wait in an asyncio task for the result of Twisted code: a value, Deferred or coroutine.
 
     When the task is cancelled, so is the result, and its clean-up is waited for.  An error in
@@ -81,13 +81,14 @@ async def awaited(result: Any, loop: asyncio.AbstractEventLoop) -> Any:
         result = Deferred.fromCoroutine(result)
     if not isinstance(result, Deferred):
         return result
+    loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
     result.addBoth(partial(_resolve, future))
     cancelled: asyncio.CancelledError | None = None
     try:
         while not future.done():
             try:
-                await done(future, loop)
+                await done(future)
             except asyncio.CancelledError as error:
                 cancelled = error
                 # Not from here: Twisted's frames of a cancellation hold each other and the caller.
@@ -108,11 +109,11 @@ def cancel(result: Deferred[Any], future: asyncio.Future[Any]) -> None:
             future.set_exception(error)
 
 
-async def done(future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
+async def done(future: asyncio.Future[Any]) -> None:
     """Wait until `future` is done; cancelling the wait does not cancel it."""
     # On Python 3.14 shield() logs how the future ends after the cancellation, and wait() leaves a
     # cycle that holds all its callers.
-    wake: asyncio.Future[None] = loop.create_future()
+    wake: asyncio.Future[None] = future.get_loop().create_future()
 
     def fire(_: object) -> None:
         if not wake.done():

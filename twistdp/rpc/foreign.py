@@ -42,7 +42,7 @@ def deferred_of(result: Any, reactor: Any) -> Deferred[Any]:
     if not isinstance(reactor, AsyncioSelectorReactor):
         return Deferred.fromCoroutine(coroutine)
     loop, running = bridge.loop_of(reactor), bridge.Running()
-    task = loop.create_task(_awaiting(_bilingual(coroutine, running, loop)))
+    task = loop.create_task(_awaiting(_bilingual(coroutine, running)))
     task.add_done_callback(lambda _: coroutine.close())  # cancelled before it has begun
     return running.watch(task)
 
@@ -95,7 +95,7 @@ class _Foreign:
 
 @types.coroutine
 def _bilingual(
-    coroutine: Coroutine[Any, Any, Any], running: bridge.Running, loop: asyncio.AbstractEventLoop
+    coroutine: Coroutine[Any, Any, Any], running: bridge.Running
 ) -> Generator[Any, Any, Any]:
     """Run in a task a coroutine that awaits Deferreds too."""
     # Errors are kept in a list for as long as it takes: their tracebacks have these frames.
@@ -109,7 +109,7 @@ def _bilingual(
             return Failure()  # raised here, it would end the loop
         try:
             if isinstance(awaited, Deferred):
-                yield from _fired(awaited, running, loop, thrown)
+                yield from _fired(awaited, running, thrown)
             else:
                 yield awaited
         except BaseException as error:
@@ -119,7 +119,6 @@ def _bilingual(
 def _fired(
     deferred: Deferred[Any],
     running: bridge.Running,
-    loop: asyncio.AbstractEventLoop,
     thrown: list[BaseException],
 ) -> Generator[Any, Any, None]:
     """Wait in a task until a Deferred has a value, which stays there; its error is put in `thrown`.
@@ -127,6 +126,7 @@ def _fired(
     It is cancelled with the task.  When asyncio cancels, as ``asyncio.timeout`` does, asyncio's
     CancelledError takes the place of Twisted's.
     """
+    loop = asyncio.get_running_loop()
     fired: asyncio.Future[None] = loop.create_future()
     asked: list[asyncio.CancelledError] = []  # by asyncio, to end the wait
 
@@ -147,7 +147,7 @@ def _fired(
     deferred.addBoth(fire)
     while not fired.done():
         try:
-            yield from bridge.done(fired, loop).__await__()
+            yield from bridge.done(fired).__await__()
         except asyncio.CancelledError as error:
             if not running.cancelled:
                 asked.append(error)

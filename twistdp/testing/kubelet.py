@@ -26,8 +26,9 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
 )
 from twistdp.rpc import Method, Server, keep_steady
 from twistdp.testing.kubeletsocket import (
-    RegistrationServer,
+    RegistrationSocket,
     is_extended_resource_name,
+    kill,
     refuse_foreign_checkpoint,
     refuse_used_directory,
     write_checkpoint,
@@ -145,7 +146,7 @@ class FakeKubelet:
             if self._server is None:
                 return
             old, self._server = self._server, self._make_server(wipe=False)
-            await old.crash()
+            await kill(old)
             with suppress(FileNotFoundError):
                 os.unlink(self.socket)
             await self._server.listen()
@@ -288,14 +289,17 @@ class FakeKubelet:
         server, self._server = self._server, None
         pod_resources, self._pod_resources = self._pod_resources, None
         if server is not None:
-            await server.crash()
+            await kill(server)
         if pod_resources is not None:
-            await pod_resources.crash()
+            await kill(pod_resources)
         self.say("kubelet stopped")
 
     def _make_server(self, wipe: bool) -> Server:
-        return RegistrationServer(
-            self.socket, [Method(REGISTER, RegisterRequest, self._register)], self._reactor, wipe
+        return Server(
+            RegistrationSocket(self.socket, wipe),
+            [Method(REGISTER, RegisterRequest, self._register)],
+            reactor=self._reactor,
+            grace=0.0,
         )
 
     async def _register(self, request: RegisterRequest) -> Empty:

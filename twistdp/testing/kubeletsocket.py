@@ -4,11 +4,12 @@ import os
 import stat
 import tempfile
 from contextlib import suppress
-from typing import Any
+
+from twisted.internet.defer import Deferred
 
 from twistdp.errors import BadName, BadSetting
 from twistdp.model import check_namespace, check_resource_type
-from twistdp.rpc import Method, Server, listener
+from twistdp.rpc import Server, SocketFile, listener
 
 CHECKPOINT = "kubelet_internal_checkpoint"
 """What a kubelet writes into the directory after every list."""
@@ -19,11 +20,11 @@ MODE = 0o755
 """Of ``kubelet.sock``, as a kubelet makes it."""
 
 
-class RegistrationServer(Server):
-    """Serves ``kubelet.sock``; with `wipe`, it deletes first what a starting kubelet deletes."""
+class RegistrationSocket(SocketFile):
+    """The name ``kubelet.sock``; with `wipe`, a starting kubelet's, which deletes every socket."""
 
-    def __init__(self, path: str, methods: list[Method], reactor: Any, wipe: bool) -> None:
-        super().__init__(path, methods, reactor=reactor, grace=0.0)
+    def __init__(self, path: str, wipe: bool) -> None:
+        super().__init__(path)
         self._wipe = wipe
 
     def publish(self) -> None:
@@ -34,6 +35,12 @@ class RegistrationServer(Server):
                     os.unlink(path)
         super().publish()
         os.chmod(self.path, MODE)
+
+
+def kill(server: Server) -> Deferred[None]:
+    """Stop as the death of its process would: the dead socket keeps its name."""
+    server.file.forget()
+    return server.stopService()
 
 
 def refuse_used_directory(directory: str) -> None:
