@@ -34,13 +34,12 @@ class CommandTests(SynchronousTestCase):
         return cli.main(arguments), output.getvalue(), errors.getvalue()
 
     def test_new(self) -> None:
-        """A project is made where it is wanted, and the next commands are told."""
+        """A project is made in the directory of that name, and the next commands are printed."""
         status, output, errors = self.main("new", "lab_thermo")
         self.assertEqual((status, errors), (0, ""))
         self.assertIn("cd lab-thermo\n", output)
-        root = Path(__file__).parents[2]
-        pages = [(root / name).read_text("utf-8") for name in ("README.md", "docs/scaffold.md")]
-        for text in (output, *pages):
+        page = Path(__file__).parents[2] / "docs" / "scaffold.md"
+        for text in (output, page.read_text("utf-8")):
             self.assertIn(f"    {WHEEL}\n", text)
         self.assertIn("lab-thermo.example.com/device", output)
         options = ("--namespace=a.b", "--resource=c", "--directory=x y/z")
@@ -121,7 +120,7 @@ class CommandTests(SynchronousTestCase):
                 self.assertTrue(line.isprintable(), ascii(line))
 
     def test_check_ends(self) -> None:
-        """A project that takes too long to look through is refused, in the midst of that."""
+        """A project that takes too long to look at is refused while it is looked at."""
         os.mkdir("p")
         with open("p/README.md", "w", encoding="ascii") as file:
             file.write("x")
@@ -131,11 +130,11 @@ class CommandTests(SynchronousTestCase):
             re.search("(a+)+b", "a" * 100)
             raise AssertionError("that expression takes years")
 
-        self.patch(check, "verdicts", slow)
+        self.patch(check, "findings", slow)
         self.patch(check, "SECONDS", 0.05)
         status, output, errors = self.main("check", "p")
         self.assertEqual((status, output), (1, ""))
-        self.assertRegex(errors, "^twistdp check: p: its files take more than 0.05 s .*\n$")
+        self.assertRegex(errors, "^twistdp check: p: looking at its files takes more than 0.05 s")
         self.assertIs(signal.getsignal(signal.SIGALRM), before)
 
     def test_check(self) -> None:
@@ -149,7 +148,7 @@ class CommandTests(SynchronousTestCase):
         status, output, errors = self.main("check", "thermo")
         self.assertEqual((status, errors), (1, ""))
         self.assertIn("\nmissing  image ", output)
-        self.assertIn("\n1 of the items above wants mending", output)
+        self.assertIn("\n1 of the items above needs a fix", output)
 
     def test_check_run(self) -> None:
         """--run makes the targets too, and a failure counts."""

@@ -1,4 +1,4 @@
-"""Tests for `twistdp.scaffold.checklist`: each item sees what is there, and what is not."""
+"""Tests for `twistdp.scaffold.checklist`: each item finds what it looks for."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.helpers import temporary_directory
 from twistdp.errors import BadSetting
 from twistdp.scaffold import tree
-from twistdp.scaffold.checklist import ITEMS, verdicts
+from twistdp.scaffold.checklist import ITEMS, findings
 from twistdp.scaffold.project import Project
 from twistdp.scaffold.tree import Tree, read
 
@@ -30,7 +30,7 @@ BITES: tuple[tuple[str, str], ...] = (
     ("demo", "README.md"),
     ("demo", "Makefile"),
 )
-"""Which item needs which file of a project that was made by us."""
+"""Which item needs which file of a project that `twistdp new` made."""
 
 SPOILT: tuple[tuple[str, str, str, str, str], ...] = (
     ("command", "thermo/scanner.py", "class Scanner", "class Other", "thermo.scanner:Scanner"),
@@ -53,9 +53,9 @@ SPOILT: tuple[tuple[str, str, str, str, str], ...] = (
         for new, words in (
             ("\n              add: [SYS_ADMIN]", "adds the capability SYS_ADMIN"),
             ('\n              add:\n              - "SYS_ADMIN"', "adds the capability SYS_ADMIN"),
-            ("\n      hostNetwork: true", "says hostNetwork: true"),
-            ("\n      hostPID: true  # why not", "says hostPID: true"),
-            ("\n      hostIPC: true", "says hostIPC: true"),
+            ("\n      hostNetwork: true", "has hostNetwork: true"),
+            ("\n      hostPID: true  # why not", "has hostPID: true"),
+            ("\n      hostIPC: true", "has hostIPC: true"),
         )
     ),
     ("privileges", "deploy/kustomize/thermo.yaml", "- ALL\n", "# - ALL\n", "[ALL]"),
@@ -67,19 +67,19 @@ SPOILT: tuple[tuple[str, str, str, str, str], ...] = (
     ("privileges", "deploy/kustomize/thermo.yaml", "tion: false", "tion: true", "Escalation"),
     (
         *("privileges", "deploy/kustomize/thermo.yaml", "- ALL\n"),
-        *("- ALL\n            privileged: true\n", "says privileged: true"),
+        *("- ALL\n            privileged: true\n", "has privileged: true"),
     ),
     ("tests", "tests/test_scanner.py", "def test_", "def look_", "looked for unit tests"),
-    ("coverage", "pyproject.toml", "fail_under = 80", "fail_under = 79", "content with 79 %"),
+    ("coverage", "pyproject.toml", "fail_under = 80", "fail_under = 79", "accepts 79 %"),
     ("coverage", "pyproject.toml", "fail_under", "fail", "looked for fail_under"),
     ("coverage", "pyproject.toml", "fail_under", "# fail_under", "looked for fail_under"),
     ("lint", "pyproject.toml", "[tool.ruff", "[tool.x", "looked for settings of ruff"),
     ("types", "pyproject.toml", "[tool.mypy", "[tool.x", "looked for settings of mypy"),
-    ("types", "pyproject.toml", "strict = true", "strict = false", "says strict = false"),
-    ("demo", "Makefile", "\ndemo:", "\nshow:", "says make demo, of which no Makefile has a rule"),
+    ("types", "pyproject.toml", "strict = true", "strict = false", "has strict = false"),
+    ("demo", "Makefile", "\ndemo:", "\nshow:", "runs make demo, and no Makefile has a rule"),
     ("demo", "README.md", "## Demo", "## Story", "looked for a heading"),
 )
-"""Item, file, what is replaced by what, and what is said of it."""
+"""Item, file, what is replaced by what, and words of the line about it."""
 
 OTHER = {
     "README.rst": "Serial lines\n\n\nTry it\n------\n\nType::\n\n    twistd deviceplugin \\\n"
@@ -96,41 +96,41 @@ OTHER = {
     "setup.cfg": "[mypy]\n",
     "ci/e2e.sh": "kubectl apply -k k8s\n",
 }
-"""A project that is laid out in another way and has everything."""
+"""A project with another layout that has everything."""
 
 
 def bad(texts: Mapping[str, str]) -> dict[str, str]:
-    """What is missing, and what is said of it."""
+    """The missing items, and the line about each."""
     tree = Tree("/x", {path: text for path, text in texts.items() if text.strip()})
-    return {verdict.name: verdict.line for verdict in verdicts(tree) if not verdict.good}
+    return {finding.name: finding.line for finding in findings(tree) if not finding.good}
 
 
 class ChecklistTests(SynchronousTestCase):
-    """`verdicts`"""
+    """`findings`"""
 
     def setUp(self) -> None:
         """A project as it is made."""
         self.texts = dict(Project("thermo", resource="sensor").files())
 
     def test_all_there(self) -> None:
-        """A project that was just made has everything."""
+        """A new project has everything."""
         self.assertEqual(bad(self.texts), {})
 
     def test_another_layout(self) -> None:
-        """So has one that was not made by us."""
+        """So has a project that `twistdp new` did not make."""
         self.assertEqual(bad(OTHER), {})
 
     def test_nothing(self) -> None:
-        """Of nothing, every item is missing: what was looked for, and how to mend it, in a line."""
+        """In an empty project every item is missing, and its line has the remedy."""
         lines = bad({})
         self.assertEqual(list(lines), [item.name for item in ITEMS])
         for item in ITEMS:
             self.assertIn(f"looked for {item.wanted}", lines[item.name])
-            self.assertIn(item.mend, lines[item.name])
+            self.assertIn(item.remedy, lines[item.name])
             self.assertNotIn("\n", lines[item.name])
 
     def test_bites(self) -> None:
-        """A file that is removed or emptied is missed by the items that need it."""
+        """The items that need a file miss it when it is removed or emptied."""
         for item, path in BITES:
             rest = {name: text for name, text in self.texts.items() if name != path}
             self.assertEqual(len(rest), len(self.texts) - 1)
@@ -138,11 +138,11 @@ class ChecklistTests(SynchronousTestCase):
             self.assertIn(item, bad({**rest, path: "\n"}), path)
 
     def test_every_item_bites(self) -> None:
-        """There is a file for each item."""
+        """`BITES` has a file for each item."""
         self.assertEqual({name for name, _ in BITES}, {item.name for item in ITEMS})
 
     def test_spoilt(self) -> None:
-        """A file that lacks what matters is told from a good one, with the reason."""
+        """A file that lacks what matters is reported, with the reason."""
         for item, path, old, new, words in SPOILT:
             self.assertIn(old, self.texts[path])
             found = bad({**self.texts, path: self.texts[path].replace(old, new)})
@@ -150,12 +150,12 @@ class ChecklistTests(SynchronousTestCase):
 
     def test_short_readme(self) -> None:
         """A title is no documentation."""
-        self.assertIn("next to nothing", bad({"README.md": "# x\n\ny\n"})["documentation"])
+        self.assertIn("hardly any text", bad({"README.md": "# x\n\ny\n"})["documentation"])
 
     def test_another_start(self) -> None:
-        """An image may start in many ways, of which the list cannot know whether they are good."""
+        """The checklist accepts starts of an image that it cannot judge."""
         for lines in (
-            'CMD ["--scanner=a:B"]',  # what it starts is its base's
+            'CMD ["--scanner=a:B"]',  # its base decides what it starts
             'ENTRYPOINT []\nCMD ["/opt/x/bin/twistd"]',
             'ENTRYPOINT ["python3.11", "-m", "twisted"]',
             'ENTRYPOINT ["tini", "--", "x"]',
@@ -170,7 +170,7 @@ class ChecklistTests(SynchronousTestCase):
             self.assertEqual(bad(texts), {}, lines)
 
     def test_other_resources(self) -> None:
-        """Directories with a kustomization, and what is elsewhere, may be named too."""
+        """A kustomization may also name directories with a kustomization, and remote files."""
         listed = """resources: # all
 - "../base/"  # the usual
 - ../base
@@ -189,7 +189,7 @@ patches:
             self.assertEqual(bad(texts), {}, text)
 
     def test_demo_by_hand(self) -> None:
-        """Only a plain `make TARGET` is held against the Makefile; a rule may have more of them."""
+        """Only a plain `make TARGET` needs a rule, which may be for several targets."""
         for command in ("python demo.py", "make", "make -C x demo", "make A=b demo", "make play"):
             text = f"# Demo\n\n```sh\n{command}\n```\n"
             texts = {"README.md": text, "Makefile": ".PHONY: a\nall play: b\n\techo no: x\n"}
@@ -199,7 +199,7 @@ patches:
             self.assertIn("no Makefile", bad(texts)["demo"])
 
     def test_demo_without_command(self) -> None:
-        """A heading alone is no demo, nor are the commands of the next section."""
+        """A heading alone is no demo, and the next section's commands do not count."""
         text = "# Demo\n\nIt is nice.\n\n# Else\n\n    x\n"
         self.assertIn("demo", bad({"README.md": text}))
         self.assertNotIn("demo", bad({"README.md": text.replace("# Else\n", "")}))
@@ -209,7 +209,7 @@ class TreeTests(SynchronousTestCase):
     """`read`"""
 
     def test_files(self) -> None:
-        """Files that could matter are read, but not what was installed or made."""
+        """Files that could matter are read, but no installed or built ones."""
         directory = temporary_directory(self)
         for path, text in {
             "a/b.py": "x",
@@ -225,13 +225,13 @@ class TreeTests(SynchronousTestCase):
         self.assertEqual(list(read(directory).texts), [".github/workflows/e2e.yaml", "a/b.py"])
 
     def test_no_directory(self) -> None:
-        """What is no directory is said in one line."""
+        """A path that is no directory is refused in one line."""
         for path, words in (("/no/such", "no such directory"), (__file__, "not a directory")):
             error = self.assertRaises(BadSetting, read, path)
             self.assertEqual(str(error), f"{path}: {words}")
 
     def test_no_files(self) -> None:
-        """What is no regular file is not opened; neither a device nor a FIFO keeps it waiting."""
+        """Only regular files are opened: neither a device nor a FIFO delays it."""
         directory = temporary_directory(self)
         os.mkfifo(os.path.join(directory, "a.py"))
         os.symlink("/dev/zero", os.path.join(directory, "b.py"))
@@ -242,7 +242,7 @@ class TreeTests(SynchronousTestCase):
             self.assertEqual(read(directory).texts, {})
 
     def test_large(self) -> None:
-        """Of a file its beginning is read, of a line as well, and few of many empty lines."""
+        """Only the beginning of a file and of a line are read, and few of many empty lines."""
         directory = temporary_directory(self)
         with open(os.path.join(directory, "a.py"), "wb") as file:
             file.write(b"#" * 5000 + b"\r\n" * 100 + b"x\n")
@@ -252,7 +252,7 @@ class TreeTests(SynchronousTestCase):
         self.assertLess(len(text), 201_000)
 
     def test_deep(self) -> None:
-        """A tree of any depth is looked at down to some."""
+        """A tree of any depth is read down to a limit."""
         directory = temporary_directory(self)
         fd = os.open(directory, os.O_RDONLY)
         for _ in range(2000):
@@ -270,7 +270,7 @@ class TreeTests(SynchronousTestCase):
         self.assertEqual(len(read(directory).texts), 1)
 
     def test_bounds(self) -> None:
-        """More files, or more bytes, than any project has are refused in one line."""
+        """A tree with more files or bytes than a project has is refused in one line."""
         directory = temporary_directory(self)
         for name in ("a.py", "b.py"):
             with open(os.path.join(directory, name), "w", encoding="ascii") as file:
@@ -285,10 +285,10 @@ class TreeTests(SynchronousTestCase):
 
 
 class LinearTests(SynchronousTestCase):
-    """Files made to keep the checklist busy."""
+    """Files that are made to keep the checklist busy."""
 
     def test_hostile(self) -> None:
-        """No item needs more than a moment for a file of the largest size."""
+        """No item takes long for a file of the largest size."""
         directory = temporary_directory(self)
         for name, text in (
             ("pyproject.toml", "[tool.mypy]\n" + "\n" * 200_000),
@@ -307,6 +307,6 @@ class LinearTests(SynchronousTestCase):
             with open(path, "w", encoding="ascii") as file:
                 file.write(text)
             begun = time.process_time()
-            verdicts(read(directory))
+            findings(read(directory))
             self.assertLess(time.process_time() - begun, 3.0, (name, text[:30]))
             os.unlink(path)

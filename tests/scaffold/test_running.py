@@ -58,8 +58,8 @@ class OutcomeTests(SynchronousTestCase):
         directory = temporary_directory(self)
         with open(os.path.join(directory, "Makefile"), "w", encoding="ascii") as file:
             file.write(f"{target}:\n" + "".join(f"\t@{line}\n" for line in recipe))
-        verdict = outcome(read(directory), target)
-        return verdict.name, verdict.good, verdict.line
+        finding = outcome(read(directory), target)
+        return finding.name, finding.good, finding.line
 
     def test_success(self) -> None:
         """It ends well, and the time is told."""
@@ -86,19 +86,19 @@ class OutcomeTests(SynchronousTestCase):
         )
         texts = {"README.md": "--scanner=a:B", "a.py": "class B:"}
         self.patch(sys, "executable", "/no/such/python")
-        verdict = outcome(Tree(temporary_directory(self), texts), "conformance")
-        self.assertIn("/no/such/twistdp has to be installed", verdict.line)
+        finding = outcome(Tree(temporary_directory(self), texts), "conformance")
+        self.assertIn("install /no/such/twistdp", finding.line)
 
     def test_coverage(self) -> None:
         """Tests must cover enough, and say so."""
         _, good, line = self.outcome("test", f"echo '{PASSES}'")
         self.assertTrue(good)
-        self.assertIn("80 % is covered", line)
+        self.assertIn("the tests cover 80 %", line)
         _, good, line = self.outcome("test", f"echo '{PASSES.replace('80', '79.9')}'")
-        self.assertEqual((good, line), (False, "79.9 % is covered; write tests for 80 %"))
+        self.assertEqual((good, line), (False, "the tests cover 79.9 %; write tests for 80 %"))
         _, good, line = self.outcome("test", "true")
         self.assertFalse(good)
-        self.assertIn("no coverage is told", line)
+        self.assertIn("report no coverage", line)
 
     def test_conformance_without_target(self) -> None:
         """Where the suite fails with the usual command, a target of one's own may be the remedy."""
@@ -108,9 +108,9 @@ class OutcomeTests(SynchronousTestCase):
         for name in ("python", "twistdp"):
             os.symlink("/bin/false", os.path.join(bin_directory, name))
         texts = {"README.md": "--scanner=a:B", "a.py": "class B:"}
-        verdict = outcome(Tree(directory, texts), "conformance")
-        self.assertFalse(verdict.good)
-        self.assertIn("write a target conformance into a Makefile", verdict.line)
+        finding = outcome(Tree(directory, texts), "conformance")
+        self.assertFalse(finding.good)
+        self.assertIn("write a target conformance into a Makefile", finding.line)
 
     def test_make_in_make(self) -> None:
         """The settings of a make that runs us are not handed on."""
@@ -118,11 +118,11 @@ class OutcomeTests(SynchronousTestCase):
         self.assertFalse(self.outcome("lint", "false")[1])
 
     def test_nothing_to_run(self) -> None:
-        """Without a command, or with one that is not there, it fails in one line."""
+        """Without a command, or with a missing one, it fails in one line."""
         self.assertFalse(outcome(Tree("/x", {}), "conformance").good)
-        verdict = outcome(Tree("/no/such", {}), "lint")
-        self.assertFalse(verdict.good)
-        self.assertIn("cannot be run: No such file", verdict.line)
+        finding = outcome(Tree("/no/such", {}), "lint")
+        self.assertFalse(finding.good)
+        self.assertIn("cannot be run: No such file", finding.line)
 
     def test_targets(self) -> None:
         """Tests, lint, types and conformance."""

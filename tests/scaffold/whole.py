@@ -76,7 +76,7 @@ class WholeTests(TestCase):
             self.assertEqual(seen, "successes=1", output)
         self.told(f"demo, and the end-to-end test: {seen}", begun)
         found = call(".venv/bin/twistdp", "check", ".", cwd=project)
-        self.assertIn("all is there", found)
+        self.assertIn("nothing is missing", found)
         await self.serves(project)
         self.told("twistd serves", begun)
 

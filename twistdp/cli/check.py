@@ -1,4 +1,4 @@
-"""``twistdp check``: what a plugin's project lacks."""
+"""``twistdp check``: report what a plugin's project lacks."""
 
 import argparse
 import signal
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 from twistdp.errors import BadSetting
 from twistdp.model import printable
-from twistdp.scaffold import TARGETS, Verdict, outcome, read, verdicts
+from twistdp.scaffold import TARGETS, Finding, findings, outcome, read
 
 SECONDS = 20.0
-"""How long the files may be looked through."""
+"""Seconds for looking at the files."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,47 +20,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run",
         action="store_true",
-        help="also run its tests, lint, types and the conformance suite: the targets "
+        help="also run its tests, lint, types and the conformance suite, by the targets "
         f"{', '.join(TARGETS)} of its Makefile, or the usual commands",
     )
-    parser.epilog = "Exit status: 0 when all is there, and 1 when something is missing or fails."
+    parser.epilog = "Exit status: 0 if nothing is missing, 1 if something is missing or fails."
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Tell each item as soon as it is known."""
+    """Report each item as soon as it is known."""
     try:
         with _at_most(SECONDS, arguments.directory):
             tree = read(arguments.directory)
-            found = verdicts(tree)
+            found = findings(tree)
     except (BadSetting, TimeoutError) as error:
         print(f"twistdp check: {printable(str(error))}", file=sys.stderr)
         return 1
     bad = 0
 
-    def tell(verdict: Verdict, otherwise: str) -> None:
+    def show(finding: Finding, otherwise: str) -> None:
         nonlocal bad
-        bad += not verdict.good
-        word = "ok" if verdict.good else otherwise
-        line = "\n".join(map(printable, verdict.line.split("\n")))
-        print(f"{word:<8} {verdict.name:<16} {line}", flush=True)
+        bad += not finding.good
+        word = "ok" if finding.good else otherwise
+        line = "\n".join(map(printable, finding.line.split("\n")))
+        print(f"{word:<8} {finding.name:<16} {line}", flush=True)
 
-    for verdict in found:
-        tell(verdict, "missing")
+    for finding in found:
+        show(finding, "missing")
     if arguments.run:
         for target in TARGETS:
-            tell(outcome(tree, target), "failed")
-    verb = "wants" if bad == 1 else "want"
-    print(f"\n{bad} of the items above {verb} mending" if bad else "\nall is there")
+            show(outcome(tree, target), "failed")
+    verb = "needs" if bad == 1 else "need"
+    print(f"\n{bad} of the items above {verb} a fix" if bad else "\nnothing is missing")
     return 1 if bad else 0
 
 
 @contextmanager
 def _at_most(seconds: float, directory: str) -> Iterator[None]:
-    """Raise TimeoutError in the block when it takes longer, an expression that is tried too."""
+    """Raise TimeoutError if the block takes longer, even inside a regular expression."""
 
     def end(*_: object) -> None:
         raise TimeoutError(
-            f"{directory}: its files take more than {seconds:g} s to look through; give the "
+            f"{directory}: looking at its files takes more than {seconds:g} s; give the "
             "directory of one project"
         )
 

@@ -1,4 +1,4 @@
-"""Whether what the checklist has found works: tests, lint, types and the conformance suite."""
+"""Runs a project's tests, lint, types and conformance suite."""
 
 import os
 import re
@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 
-from twistdp.scaffold.checklist import COVERAGE, Verdict, scanners
+from twistdp.scaffold.checklist import Finding
+from twistdp.scaffold.documentation_items import scanners
+from twistdp.scaffold.quality_items import COVERAGE
 from twistdp.scaffold.tree import MAKEFILES, Tree, has_rule
 
 TARGETS = ("test", "lint", "types", "conformance")
-"""Targets of a project's Makefile; where there is none, a usual command is run instead."""
+"""Targets of a project's Makefile; without the target, the usual command runs instead."""
 
 _ADVICE = "; if it needs options to find a device, write a target conformance into a Makefile"
 
@@ -20,7 +22,7 @@ _SHOWN = 15
 
 
 def command(tree: Tree, target: str) -> list[str]:
-    """What is run for a target; nothing when there is nothing to run."""
+    """The command for a target; empty if there is none."""
     if any(has_rule(tree.texts.get(name, ""), target) for name in MAKEFILES):
         return ["make", target]
     own = os.path.join(tree.root, ".venv", "bin", "python")
@@ -50,17 +52,17 @@ def command(tree: Tree, target: str) -> list[str]:
     ]
 
 
-def outcome(tree: Tree, target: str) -> Verdict:
-    """Run it in the project's directory; what it runs is the project's code."""
+def outcome(tree: Tree, target: str) -> Finding:
+    """Run the command for a target in the project's directory, and so the project's code."""
     words = command(tree, target)
     name = f"make {target}" if words[:1] == ["make"] else target
     if not words:
-        return Verdict(name, False, "there is no command to run; see command above")
-    # A make that runs this has settings for its own children only.
+        return Finding(name, False, "there is no scanner to run it with; see command above")
+    # MAKEFLAGS of a make that runs this are for its own children.
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
     begun = time.monotonic()
     try:
-        done = subprocess.run(  # noqa: S603  # the project's own command is what was asked for
+        done = subprocess.run(  # noqa: S603  # the user asked for the project's own command
             words,
             cwd=tree.root,
             env=environment,
@@ -71,29 +73,33 @@ def outcome(tree: Tree, target: str) -> Verdict:
             check=False,
         )
     except OSError as error:
-        advice = "" if os.path.exists(words[0]) else f"; {words[0]} has to be installed"
+        advice = "" if os.path.exists(words[0]) else f"; install {words[0]}"
         ended = f"{shlex.join(words)} cannot be run: {error.strerror}{advice}"
-        return Verdict(name, False, ended)
+        return Finding(name, False, ended)
     seconds = f"{time.monotonic() - begun:.1f} s"
     lacking = re.search(r"^(.*): No module named (\w+)$", done.stdout, re.MULTILINE)
     if lacking and done.returncode != 0:
         python, tool = lacking.groups()
-        mended = shlex.join([python, "-m", "pip", "install", tool])
-        return Verdict(name, False, f"{tool} is not installed for {python}: {mended}")
+        remedy = shlex.join([python, "-m", "pip", "install", tool])
+        return Finding(name, False, f"{tool} is not installed for {python}: {remedy}")
     if done.returncode != 0:
         last = "".join(f"\n    {line}" for line in done.stdout.splitlines()[-_SHOWN:])
         advice = _ADVICE if name == "conformance" else ""
         ended = f"{shlex.join(words)} ended with {done.returncode}{advice}:{last}"
-        return Verdict(name, False, ended)
+        return Finding(name, False, ended)
     if target != "test":
-        return Verdict(name, True, seconds)
+        return Finding(name, True, seconds)
     return _covered(name, done.stdout, seconds)
 
 
-def _covered(name: str, output: str, seconds: str) -> Verdict:
+def _covered(name: str, output: str, seconds: str) -> Finding:
     total = re.search(r"^TOTAL\b.*?(\d+(?:\.\d+)?)%", output, re.MULTILINE)
     if total is None:
-        return Verdict(name, False, "the tests pass, and no coverage is told; end with the report")
+        return Finding(
+            name,
+            False,
+            "the tests pass but report no coverage; end the command with coverage report",
+        )
     if float(total[1]) < COVERAGE:
-        return Verdict(name, False, f"{total[1]} % is covered; write tests for {COVERAGE} %")
-    return Verdict(name, True, f"{seconds}, {total[1]} % is covered")
+        return Finding(name, False, f"the tests cover {total[1]} %; write tests for {COVERAGE} %")
+    return Finding(name, True, f"{seconds}, the tests cover {total[1]} %")

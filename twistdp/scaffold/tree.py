@@ -1,4 +1,4 @@
-"""A project's directory as the checklist sees it: the files that could matter, and their text."""
+"""Reads the files of a project that the checklist may look at."""
 
 import os
 import re
@@ -6,13 +6,23 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatch
+from typing import TypeAlias
 
 import attrs
 
 from twistdp.errors import BadSetting
 
 MAKEFILES = ("Makefile", "makefile", "GNUmakefile")
-"""What make looks for."""
+"""Files that make reads."""
+
+PROSE = ("*.md", "*.rst", "README*")
+IMAGES = ("Dockerfile", "*.Dockerfile", "Containerfile")
+COMMANDS = (*IMAGES, *MAKEFILES, "*.mk", "*.service", "*.sh", "*.y*ml")
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+SETTINGS = ("*.toml", "*.cfg", "*.ini", ".coveragerc", ".flake8", ".pylintrc", "*.json")
+
+Found: TypeAlias = tuple[bool, str]
+"""Whether an item is there, and what was found or is wrong with it."""
 
 READ = (
     *("*.py", "*.sh", "*.toml", "*.cfg", "*.ini", "*.yaml", "*.yml", "*.md", "*.rst", "*.txt"),
@@ -20,28 +30,28 @@ READ = (
     *MAKEFILES,
     *("Dockerfile", "*.Dockerfile", "Containerfile", "Kustomization"),
 )
-"""File names that are looked into."""
+"""Patterns of the names of files that are read."""
 
 LARGEST = 200_000
 """Bytes of a file that are read."""
 
 MOST_BYTES = 20_000_000
-"""Bytes of all files."""
+"""Bytes of all files together."""
 
 MOST_ENTRIES = 50_000
-"""Files and directories that are looked at."""
+"""Files and directories, read or not."""
 
 DEEPEST = 30
-"""Directories on the way to a file; what is deeper is left out."""
+"""Directories on the way to a file; deeper files are left out."""
 
-_WIDEST = 1000  # characters of a line: expressions need up to its square of steps
+_WIDEST = 1000  # characters of a line: expressions take up to the square of it in steps
 _OTHERS = {"build", "dist", "node_modules", "venv", "__pycache__"}
-"""Directories of what is made or installed; hidden ones but ``.github`` are left out too."""
+"""Directories with built or installed files.  Hidden ones but ``.github`` are left out too."""
 
 
 @attrs.frozen
 class Tree:
-    """Texts by path relative to the root, with ``/``; empty files are not there."""
+    """Texts by path relative to the root, with ``/``; empty files are left out."""
 
     root: str
     texts: Mapping[str, str]
@@ -63,13 +73,18 @@ class Tree:
 
 
 def has_rule(makefile: str, target: str) -> bool:
-    """Whether it is among the targets of a rule, as it is written."""
+    """Whether a rule of the Makefile names the target literally."""
     rule = rf"^(?!\t)(?:[^:#=\n]*\s)?{re.escape(target)}(?:\s[^:#=\n]*)?:(?!=|:=)"
     return re.search(rule, makefile, re.MULTILINE) is not None
 
 
+def uncommented(text: str) -> str:
+    """The text of settings, a manifest or a Makefile without its comments."""
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r"(?m)(^\s*;|(^|\s)#).*", "", text))
+
+
 def read(root: str) -> Tree:
-    """Look at a directory; `BadSetting` if it is none."""
+    """Read a project's directory.  Raises `BadSetting` if it is none, too large or unreadable."""
     if not os.path.isdir(root):
         there = os.path.lexists(root)
         raise BadSetting(f"{root}: {'not a directory' if there else 'no such directory'}")
@@ -91,7 +106,7 @@ _MEANT = "give the directory of one project"
 
 
 def _paths(root: str) -> Iterator[str]:
-    """What could be read, relative to the root; links to directories are not followed."""
+    """The files to read, relative to the root.  Links to directories are not followed."""
     ahead, room = [""], MOST_ENTRIES
     while ahead:
         below = ahead.pop()
@@ -113,11 +128,11 @@ def _is_own(name: str) -> bool:
 
 
 def _text(path: str) -> str:
-    """A file's text, as far as it is read; empty for what is no regular file.
+    """The beginning of a file's text; empty unless it is a regular file.
 
-    Long lines are cut, and of many empty ones two are left.
+    Long lines are cut, and more than two empty lines in a row become two.
     """
-    if not os.path.isfile(path):  # to open a device may do something
+    if not os.path.isfile(path):  # opening a device may have an effect
         return ""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
