@@ -19,7 +19,8 @@ from twistdp import Manager, Settings
 from twistdp.errors import CallFailed
 from twistdp.kubelet.api import LIST_AND_WATCH
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Empty, ListAndWatchResponse
-from twistdp.rpc.channel import Channel, Stream
+from twistdp.rpc.channel import Channel
+from twistdp.rpc.stream import Stream
 from twistdp.testing.kubelet import FakeKubelet
 
 DOMAIN = "faults.example.com"

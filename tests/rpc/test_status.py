@@ -4,6 +4,7 @@ import inspect
 
 import grpc
 from twisted.internet.defer import CancelledError
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -22,8 +23,14 @@ from twistdp.errors import (
 )
 from twistdp.model.text import LONGEST
 from twistdp.rpc.status import CODES, answer_for, code_of, error_from
+from twistdp.tools.sparing import Sparing
 
 METHOD = "/test.Service/Method"
+
+
+def answered(error: Exception, call: str = METHOD) -> tuple[grpc.StatusCode, str]:
+    """The status and text that answer a call of `METHOD`."""
+    return answer_for(error, METHOD, call, Sparing(Clock()))
 
 
 class AnswerForTests(SynchronousTestCase):
@@ -60,7 +67,7 @@ class AnswerForTests(SynchronousTestCase):
         """A stated refusal keeps its text and is one log line without a stack."""
         for kind, code in CODES.items():
             with capturedLogs() as events:
-                answer = answer_for(kind("no device 'a'"), METHOD)
+                answer = answered(kind("no device 'a'"))
             self.assertEqual(answer, (code, "no device 'a'"))
             (event,) = events
             self.assertEqual(event["reason"], "no device 'a'")
@@ -74,7 +81,7 @@ class AnswerForTests(SynchronousTestCase):
                 try:
                     raise error
                 except Exception as raised:
-                    _, text = answer_for(raised, METHOD, "Allocate of x/y (a)")
+                    _, text = answered(raised, "Allocate of x/y (a)")
             (event,) = events
             self.assertIn("Allocate of x/y (a)", formatEvent(event))
             self.assertNotIn("x/y", text)
@@ -93,7 +100,7 @@ class AnswerForTests(SynchronousTestCase):
                 try:
                     raise error
                 except Exception as raised:
-                    _, text = answer_for(raised, METHOD)
+                    _, text = answered(raised)
             self.assertTrue(text.isprintable())
             self.assertLessEqual(len(text.encode()), LONGEST)
             for event in events:
@@ -103,13 +110,13 @@ class AnswerForTests(SynchronousTestCase):
     def test_failed_call_keeps_status_and_text(self) -> None:
         """A CallFailed answers with just its own status and text, and is not logged."""
         with capturedLogs() as events:
-            answer = answer_for(CallFailed("DATA_LOSS", "gone"), METHOD)
+            answer = answered(CallFailed("DATA_LOSS", "gone"))
         self.assertEqual(answer, (grpc.StatusCode.DATA_LOSS, "gone"))
         self.assertEqual(events, [])
 
     def test_cancelled(self) -> None:
         """A handler that was cancelled by the plugin itself answers CANCELLED."""
-        code, text = answer_for(CancelledError(), METHOD)
+        code, text = answered(CancelledError())
         self.assertEqual(code, grpc.StatusCode.CANCELLED)
         self.assertIn(METHOD, text)
 
@@ -118,7 +125,7 @@ class AnswerForTests(SynchronousTestCase):
         try:
             raise ZeroDivisionError("by zero")
         except ZeroDivisionError as error:
-            code, text = answer_for(error, METHOD)
+            code, text = answered(error)
         self.assertEqual(code, grpc.StatusCode.INTERNAL)
         self.assertIn(METHOD, text)
         self.assertIn("ZeroDivisionError; its log", text)
@@ -154,7 +161,7 @@ class ErrorFromTests(SynchronousTestCase):
                 try:
                     raise error
                 except Exception as raised:
-                    _, text = answer_for(raised, METHOD, "Allocate of x/y (a)")
+                    _, text = answered(raised, "Allocate of x/y (a)")
             (event,) = events
             self.assertIn("Allocate of x/y (a)", formatEvent(event))
             self.assertNotIn("x/y", text)

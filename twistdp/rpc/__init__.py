@@ -16,13 +16,14 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 from twistdp.rpc.bridge import loop_of, require_asyncio_reactor
 from twistdp.rpc.calls import Method, caller
-from twistdp.rpc.channel import Channel, Stream
+from twistdp.rpc.channel import Channel
 from twistdp.rpc.clock import keep_steady
 from twistdp.rpc.foreign import called
 from twistdp.rpc.leftovers import remove_leftovers
 from twistdp.rpc.privacy import Reactors
 from twistdp.rpc.server import Server
 from twistdp.rpc.socketfile import SocketFile, listener
+from twistdp.rpc.stream import Stream
 
 __all__ = [
     "Channel",

@@ -1,7 +1,7 @@
 """A gRPC client whose calls are Deferreds."""
 
 import asyncio
-from typing import Any, Generic
+from typing import Any
 
 import grpc
 from google.protobuf.message import Message
@@ -14,9 +14,10 @@ from twistdp.rpc.codec import M, encoded, parsed
 from twistdp.rpc.needs import check_needs
 from twistdp.rpc.privacy import GRPC
 from twistdp.rpc.status import error_from
+from twistdp.rpc.stream import Stream
 
 _OPTIONS = [
-    # Otherwise one refused attempt makes all channels of the process wait a second.
+    # Without it, one refused attempt makes all channels of the process wait a second.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),
 ]
@@ -76,7 +77,7 @@ class Channel:
 
         return bridge.deferred_from(call(), self._loop)
 
-    def stream(self, method: str, request: Message | bytes, answer: type[M]) -> "Stream[M]":
+    def stream(self, method: str, request: Message | bytes, answer: type[M]) -> Stream[M]:
         """Call a method that answers with a stream."""
 
         def call() -> grpc.aio.UnaryStreamCall[bytes, bytes]:
@@ -111,51 +112,3 @@ class Channel:
         finally:
             if self._peer is not None:
                 self._peer.close()
-
-
-class Stream(Generic[M]):
-    """The answers of one call; iterate with ``async for``, awaiting Deferreds."""
-
-    def __init__(
-        self, method: str, call: Any, answer: type[M], loop: asyncio.AbstractEventLoop
-    ) -> None:
-        self._method = method
-        self._begin = call
-        self._call: grpc.aio.UnaryStreamCall[bytes, bytes] | None = None
-        self._answer = answer
-        self._loop = loop
-        self._cancelled = False
-
-    def __aiter__(self) -> "Stream[M]":
-        return self
-
-    async def __anext__(self) -> M:
-        item = await self.read()
-        if item is None:
-            raise StopAsyncIteration
-        return item
-
-    def read(self) -> Deferred[M | None]:
-        """The next answer, None at the regular end; fails as `Channel.unary` does."""
-        return bridge.deferred_from(self._read(), self._loop)
-
-    def cancel(self) -> None:
-        """End the call; the peer's handler is cancelled, and so is a pending or later read."""
-        self._cancelled = True
-        # Let go of it, and its connection: a read that failed may keep this stream for a while.
-        call, self._call = self._call, None
-        if call is not None:
-            call.cancel()
-
-    async def _read(self) -> M | None:
-        if self._cancelled:
-            raise asyncio.CancelledError
-        if self._call is None:
-            self._call = self._begin()
-        try:
-            item = await self._call.read()
-        except grpc.aio.AioRpcError as error:
-            raise error_from(error) from error
-        if item is grpc.aio.EOF:
-            return None
-        return parsed(item, self._answer, self._method)

@@ -1,12 +1,12 @@
 """A unix socket's name that appears finished and is never stolen.
 
 gRPC binds with the process umask's mode, takes over a live path without asking, and unlinks
-whatever stands there when it stops.  So a server binds in a private directory, and the socket
-gets its name by a hard link, which fails where something exists.  A name can be linked again,
-with no new server, after a kubelet has wiped the directory.
+whatever is there when it stops.  So a server binds in a private directory, and the socket gets
+its name by a hard link, which fails where something exists.  After a kubelet has wiped the
+directory, the name can be linked again without a new server.
 
-The socket's mode is all that keeps callers out, since gRPC does not tell who they are.  So it is
-made only where others can neither put a name of theirs in its place nor have done so.
+Only the socket's mode keeps callers out, since gRPC does not identify them.  So it is made only
+where others cannot replace it, and have not done so.
 """
 
 import errno
@@ -20,13 +20,13 @@ from twistdp.host import check_path, keep_from_children, peer_of
 from twistdp.model import private_directory, shown
 
 BOUND = "s"
-"""The socket's name in its private directory, where nothing else is."""
+"""The socket's name in its private directory, which holds nothing else."""
 
 
 class SocketFile:
-    """The name `path` in a directory, and the private place where its socket is bound.
+    """The name `path`, and the private directory in which its socket is bound.
 
-    That is beside the name, or in the directory `place` of the same file system.
+    That lies beside the name, or in the directory `place` of the same file system.
     """
 
     def __init__(self, path: str, place: str | None = None) -> None:
@@ -38,13 +38,13 @@ class SocketFile:
         self._identity: tuple[int, int] | None = None
 
     def descriptors(self) -> tuple[int, ...]:
-        """See `twistdp.host.children.Owner`: a lock lives as long as any process has it open."""
+        """See `twistdp.host.children.Owner`: the lock is held while any process has it open."""
         return () if self._lock is None else (self._lock,)
 
     def claim(self) -> str:
-        """Make the private directory and return the path to bind; whatever a crash left is removed.
+        """Make the private directory, without what a crash left in it; returns the path to bind.
 
-        Raises `SocketTaken` while another process holds it or if it is not one of ours,
+        Raises `SocketTaken` while another server holds it or if it is not one of ours,
         `Untrusted` if others could interfere, and OSError if it cannot be made.
         """
         with suppress(OSError, SocketTaken):
@@ -54,16 +54,17 @@ class SocketFile:
             self._lock = self._take()
         except BlockingIOError:
             if not is_abandoned(self.bound):
-                raise self._taken(self.bound) from None
-            # Its lock lives as long as its children: another directory has another lock.
-            self._discard()
+                raise self._taken(listener(self.bound)) from None
+            # Its children still hold the lock, but another directory has another lock.
+            self._lock = self._open()
+            self.release()
             self._lock = self._take()
         return self.bound
 
     def publish(self) -> None:
-        """Give the bound socket its name, mode 0600; does nothing when it has it already.
+        """Give the bound socket its name, mode 0600, unless it has it already.
 
-        Raises `SocketTaken` if somebody listens there or the name is no socket, `Untrusted` if
+        Raises `SocketTaken` if a process listens there or the name is no socket, `Untrusted` if
         others could interfere, and OSError.
         """
         if self.is_published():
@@ -91,43 +92,39 @@ class SocketFile:
         return self._identity is not None and _identity(self.path) == self._identity
 
     def withdraw(self) -> None:
-        """Remove the name if it is ours; raises OSError, and then it still is."""
+        """Remove the name if it is ours; if that raises OSError, it still is."""
         if self.is_published():
-            with suppress(FileNotFoundError):  # somebody was faster
+            with suppress(FileNotFoundError):  # another process was faster
                 os.unlink(self.path)
         self._identity = None
 
     def forget(self) -> None:
-        """Leave the name alone from now on, whatever becomes of it."""
+        """Leave the name where it is, and treat it as another's from now on."""
         self._identity = None
 
     def release(self) -> None:
-        """Remove the private directory and let others claim it.
+        """Remove the private directory, which others may claim from now on.
 
-        Raises OSError, or `SocketTaken` for what is none of ours in it; then it is still there,
-        and others may claim it nevertheless.
+        If that raises OSError, or `SocketTaken` for something foreign in it, it is still there.
         """
         lock, self._lock = self._lock, None
         if lock is None:
             return
         try:
-            if self._is_private(lock):  # not one that somebody has made in its place
+            if self._is_private(lock):  # not one that another process has made in its place
                 self._empty(lock)
-                with suppress(FileNotFoundError):  # somebody was faster
+                with suppress(FileNotFoundError):  # another process was faster
                     os.rmdir(self.private)
         finally:
             os.close(lock)
 
     def _take(self) -> int:
-        """Make the private directory, if it is not there, and lock it; empties it.
-
-        Raises BlockingIOError while another one holds the lock.
-        """
+        """Make the private directory if needed, lock and empty it; BlockingIOError if locked."""
         with suppress(FileExistsError):
             os.mkdir(self.private, 0o700)
         lock = self._open()
         try:
-            # Held as long as the process lives, so a crash frees it.
+            # The process holds it while it lives, so a crash frees it.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not self._is_private(lock):
                 raise FileNotFoundError(f"{self.private}: it was removed meanwhile")
@@ -138,17 +135,8 @@ class SocketFile:
             raise
         return lock
 
-    def _discard(self) -> None:
-        """Remove the private directory, whoever has locked it."""
-        private = self._open()
-        try:
-            self._empty(private)
-            os.rmdir(self.private)
-        finally:
-            os.close(private)
-
     def _open(self) -> int:
-        """Open the private directory, if it is one that we have made, now or before a crash."""
+        """Open the private directory if it is ours, made now or before a crash."""
         found = os.lstat(self.private)
         kind = "directory" if stat.S_ISDIR(found.st_mode) else "file or link"
         if kind != "directory" or found.st_uid != os.geteuid():
@@ -186,7 +174,7 @@ class SocketFile:
         return _identity(self.private) == (locked.st_dev, locked.st_ino)
 
     def _remove_dead(self) -> None:
-        """Remove a socket that nobody listens on; raise `SocketTaken` for anything else."""
+        """Remove a dead socket's name; raise `SocketTaken` for anything else."""
         try:
             if not stat.S_ISSOCK(os.lstat(self.path).st_mode):
                 raise SocketTaken(self.path, 0, "exists and is not a socket; remove it")
@@ -194,26 +182,24 @@ class SocketFile:
             return
         pid = listener(self.path)
         if pid is not None:
-            raise self._taken(self.path)
+            raise self._taken(pid)
         os.unlink(self.path)
 
-    def _taken(self, path: str) -> SocketTaken:
-        listening = listener(path)
-        pid = listening or 0
+    def _taken(self, pid: int | None) -> SocketTaken:
         whose = f"process {pid}" if pid else "another process"
-        if listening is None:
+        if pid is None:
             whose = "a server that has not ended yet"
         elif pid == os.getpid():
             whose = f"this process ({pid})"
         return SocketTaken(
-            self.path, pid, f"{whose} serves this resource already; waiting until it ends"
+            self.path, pid or 0, f"{whose} serves this resource already; waiting until it ends"
         )
 
 
 def empty(private: int) -> None:
     """Remove the socket in an open private directory.
 
-    Raises FileExistsError if anything else is in it, which is left as it is, and OSError.
+    Raises FileExistsError if it holds anything else, and then removes nothing; and OSError.
     """
     with os.scandir(private) as entries:
         for entry in entries:
@@ -224,21 +210,21 @@ def empty(private: int) -> None:
 
 
 def listener(path: str) -> int | None:
-    """The process that listens on the socket `path`, 0 if that is hidden, None for nobody.
+    """The process that listens on the socket `path`, 0 if that is hidden, None if none does.
 
-    One that has ended is nobody, though a child of it may keep the socket open.
+    A process that has ended does not, even if a child of it keeps the socket open.
     """
     try:
         peer = peer_of(path)
     except (ConnectionRefusedError, FileNotFoundError):
         return None
     except OSError:
-        return 0  # its backlog is full, it is of another kind: somebody is there
+        return 0  # it is there: its backlog is full, or it is of another kind
     return peer.pid if peer.alive else None
 
 
 def is_abandoned(path: str) -> bool:
-    """Whether the socket `path` is open though who has made it has ended: children have it."""
+    """Whether only children of the process that made the socket `path` keep it open."""
     try:
         return not peer_of(path).alive
     except OSError:

@@ -40,27 +40,25 @@ _FAILURES: dict[grpc.StatusCode, type[CallFailed]] = {
 
 
 def code_of(kind: type[Exception]) -> grpc.StatusCode | None:
-    """The status of a refusal's class, None if it is none."""
+    """The status of a refusal's class, None for another class."""
     return next((CODES[base] for base in kind.__mro__ if base in CODES), None)
 
 
 def answer_for(
-    error: Exception, method: str, call: str = "", sparing: Sparing | None = None
+    error: Exception, method: str, call: str, sparing: Sparing
 ) -> tuple[grpc.StatusCode, str]:
-    """The status and text, of one line, that a handler's exception is answered with.
+    """The status and one line of text that answer a call whose handler raised `error`.
 
-    `call` is what the log calls the call; without it that is `method`, which the peer is told.
-    `sparing` keeps the log short where one error follows the other.
-
-    Stated refusals go out as they are; anything else is a bug, whose text and stack go to the
-    log, and of which the peer is told no more than its kind: the text may have anything in it.
+    The log names the `call`, the peer is told only the `method`; `sparing` keeps the log short
+    while the same error repeats.  Stated refusals go out as they are.  Any other error is a bug:
+    its text and stack go to the log, and the peer is told only its class, since the text may
+    contain anything.
     """
     if isinstance(error, CallFailed):
         return grpc.StatusCode[error.status], one_line(error.details)
     if isinstance(error, CancelledError):
         return grpc.StatusCode.CANCELLED, f"{method}: cancelled by the plugin"
-    often = "" if sparing is None else sparing.count((method, type(error)))
-    call = call or method
+    often = sparing.count((method, type(error)))
     if (code := code_of(type(error))) is not None:
         reason = one_line(str(error))
         if often is not None:
@@ -81,6 +79,6 @@ def answer_for(
 
 
 def error_from(error: grpc.aio.AioRpcError) -> CallFailed:
-    """What an ended call means, in our own words; the peer's are made one line."""
+    """The error for a call that ended so; the peer's text is made one line."""
     kind = _FAILURES.get(error.code(), CallFailed)
     return kind(error.code().name, one_line(error.details() or ""))
