@@ -1,7 +1,7 @@
-"""The CDI spec files of resources: written in time, kept as long as needed, cleaned up.
+"""The CDI spec files of resources: written in time, kept as long as needed, and cleaned up.
 
-One file a resource, ``twistdp.<domain>_<type>.json``.  It is ours if it has that name and holds a
-spec of the resource's kind; anything else is never changed.
+Each resource has one file, ``twistdp.<domain>_<type>.json``.  It is ours if it has that name and
+holds a spec of the resource's kind, or nothing at all; no other file is ever changed.
 """
 
 import errno
@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from twisted.logger import Logger
 
-from twistdp.cdi.shared_file import MOST, TEMPORARY, NotAFile, SharedFile, Turn
+from twistdp.cdi.shared_file import MOST, NotAFile, SharedFile, remove_abandoned
 from twistdp.cdi.spec import (
     VERSIONS,
     Entry,
@@ -32,25 +32,24 @@ from twistdp.model import CDIDevice, digest
 _log = Logger()
 
 HANDED_OUT = 60.0
-"""Seconds that a name is kept after it was handed out, whatever pod-resources says of it: the
-kubelet shows a pod's devices only when Allocate has returned."""
+"""Seconds that a name is kept after it was handed out, even if no pod seems to hold it: the kubelet
+shows a pod's devices only when Allocate has returned."""
 
 _PREFIX, _SUFFIX = "twistdp.", ".json"
-_LONGEST = 255 - len("." + TEMPORARY)
+_LONGEST = 255 - len("..tmp")
 
 _MENDING = {
     **MENDING,
     errno.ENOENT: "make the directory above it, or give another directory with --cdi-dir",
     errno.EFBIG: f"a spec has {MOST} bytes at most: describe fewer devices, or less of each",
-    errno.EWOULDBLOCK: "wait for the other process that writes it",
 }
 _MENDING_OTHERWISE = "let the plugin write there, or give another directory with --cdi-dir"
 
 
 class SpecNotWritten(AdministratorError):
-    """A resource's CDI spec could not be brought up to date; `path` is the spec file's.
+    """A resource's CDI spec could not be brought up to date; `path` is the spec file.
 
-    The text lands in the status of pods that are refused a device for it.
+    The status of pods that are refused a device for this reason shows the text.
     """
 
     def __init__(self, path: str, reason: str, mending: str) -> None:
@@ -62,17 +61,17 @@ class SpecNotWritten(AdministratorError):
 
 
 class _NotOurs(SpecNotWritten):
-    """Something else has the name of a spec file."""
+    """A file of others has the name of a spec file."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, f"a file that is not ours has its name, {reason}", "move it away")
 
 
 def file_name(namespace: str, resource_type: str) -> str:
-    """The name of a resource's spec file.
+    """Return the name of a resource's spec file.
 
-    ``_`` cannot occur in a domain, so two resources never share a file.  A name that file
-    systems would not take is cut and ends in a digest.
+    ``_`` cannot occur in a domain, so two resources never share a file.  A name that is too long
+    for file systems is cut and ends in a digest.
     """
     stem = f"{_PREFIX}{namespace}_{resource_type}"
     if len(stem) + len(_SUFFIX) > _LONGEST:
@@ -84,7 +83,7 @@ def file_name(namespace: str, resource_type: str) -> str:
 class SpecFile:
     """The spec of the resource ``namespace/resource_type`` in `directory`.
 
-    Not for use by several threads at once.  `clock` tells seconds.
+    Not for use by several threads at once.  `clock` returns seconds.
     """
 
     def __init__(
@@ -110,17 +109,17 @@ class SpecFile:
 
     @property
     def surplus(self) -> bool:
-        """Whether the file has names of no present device: a reason to ask who holds devices."""
+        """Whether the file has names of absent devices: then it is time to ask who holds them."""
         return not self._written.keys() <= {entry.name for entry in self._entries.values()}
 
     def write(
         self, devices: Mapping[str, CDIDevice], held: Collection[str] | None = None
     ) -> Mapping[str, str]:
-        """Make the file hold `devices`, by id; returns their qualified names by id.
+        """Describe `devices`, by id, in the file; return their qualified names by id.
 
-        Other devices stay in the file as they are while `held`, the ids that pods hold, has
-        theirs or is None for "not known", unless one of `devices` has a node of theirs.  Without
-        anything to hold there is no file.  A file that is right already is not written.  Raises
+        The file keeps another device as it is while `held`, the ids that pods hold, has its id
+        or is None for "not known", unless one of `devices` has a node of that device.  A file
+        without devices is removed.  A file that is right already is not written.  Raises
         `SpecNotWritten`; then the file is as it was, and `names` tries again.
         """
         entries = {
@@ -128,8 +127,8 @@ class SpecFile:
             for id_, device in devices.items()
         }
         self._devices, self._entries = devices, entries
-        if entries or self._file.exists():
-            self._mend(None if held is None else set(map(device_name, held)))
+        if entries or os.path.lexists(self.path):
+            self._bring_up_to_date(_names_of(held))
         else:
             self._written = {}
             self._file.close()
@@ -138,28 +137,30 @@ class SpecFile:
     def names(self, ids: Iterable[str]) -> list[str]:
         """Hand out the qualified names of these devices; those without a CDI part have none.
 
-        The file is seen to first, and written again if it is not as `write` left it.  Raises
-        `SpecNotWritten` when a device is not in it as it is now, and cannot be brought in.
+        If the file is not as `write` left it, it is written again first.  Raises `SpecNotWritten`
+        if the file does not describe the devices as they are now and cannot be written.
         """
         names = {entry.name: entry for entry in map(self._entries.get, ids) if entry is not None}
-        if names and not (names.items() <= self._written.items() and self._file.untouched()):
+        if names and not (names.items() <= self._written.items() and self._file.untouched):
             self.write(self._devices)
         self._handed_out.update(dict.fromkeys(names, self._clock()))
         return [qualified_name(self._kind, name) for name in names]
 
     def close(self) -> None:
-        """Leave the file as it is, to whoever comes next."""
+        """Leave the file as it is, for the next process."""
         self._file.close()
 
     def clean(self, held: Collection[str] | None) -> None:
-        """Drop what nobody holds from the file of a resource that this process does not serve.
+        """Drop devices that no pod holds from the file of a resource that we do not serve.
 
         Does nothing while another process serves it, or if the file is not ours.  Raises
         `SpecNotWritten`.
         """
-        with suppress(_NotOurs):
-            self._mend(None if held is None else set(map(device_name, held)), if_in_use=False)
-        self.close()
+        try:
+            with suppress(_NotOurs):
+                self._bring_up_to_date(_names_of(held), if_in_use=False)
+        finally:
+            self.close()
 
     def _qualified(self, device_id: str) -> str:
         return qualified_name(self._kind, self._entries[device_id].name)
@@ -169,12 +170,12 @@ class SpecFile:
         self._handed_out = {k: when for k, when in self._handed_out.items() if when > since}
         return self._handed_out
 
-    def _mend(self, held: Collection[str] | None, *, if_in_use: bool = True) -> None:
-        """Bring the file up to date; the names `held` stay in it, all of them for None."""
+    def _bring_up_to_date(self, held: Collection[str] | None, *, if_in_use: bool = True) -> None:
+        """Write what is wrong in the file; the names `held` stay in it, all of them for None."""
         try:
-            with self._file.turn() as turn:
-                if if_in_use or not turn.in_use:
-                    self._put(turn, held)
+            data = self._file.read()
+            if data is None or self._file.held or if_in_use:
+                self._put(data, held)
         except NotAFile as error:
             raise _NotOurs(self.path, str(error)) from error
         except Untrusted as error:
@@ -183,9 +184,10 @@ class SpecFile:
             mending = _MENDING.get(error.errno or 0, _MENDING_OTHERWISE)
             raise SpecNotWritten(self.path, error.strerror or str(error), mending) from error
 
-    def _put(self, turn: Turn, held: Collection[str] | None) -> None:
+    def _put(self, data: bytes | None, held: Collection[str] | None) -> None:
         try:
-            old = Spec(VERSIONS[0], {}) if turn.data is None else parse_spec(turn.data, self._kind)
+            # A power failure may have left an empty file.
+            old = parse_spec(data, self._kind) if data else Spec(VERSIONS[0], {})
         except ValueError as error:
             raise _NotOurs(self.path, str(error)) from error
         ours = {entry.name: entry for entry in self._entries.values()}
@@ -195,21 +197,27 @@ class SpecFile:
             for name, entry in old.entries.items()
             if name not in ours and (held is None or name in held or name in recent)
         }
-        if kept:  # the node of a vanished device may be another one's by now
+        if kept:  # the node of a vanished device may belong to another device by now
             nodes = {
                 node.host_path or node.path for d in self._devices.values() for node in d.nodes
             }
             kept = {
                 name: entry for name, entry in kept.items() if nodes.isdisjoint(host_nodes(entry))
             }
-        # A version that we do not know was needed by something that we do not know.
+        # If we do not know the version, some device has a field that we do not know.
         version = old.version if kept and old.version not in VERSIONS else None
         content = kept | ours
         if content:
-            turn.put(spec_text(self._kind, content.values(), version))
-        else:
-            turn.remove()
+            text = spec_text(self._kind, content.values(), version)
+            if text != data or not self._file.untouched:
+                self._file.put(text)
+        elif data is not None:
+            self._file.remove()
         self._written = content
+
+
+def _names_of(ids: Collection[str] | None) -> set[str] | None:
+    return None if ids is None else set(map(device_name, ids))
 
 
 def clean(
@@ -221,16 +229,19 @@ def clean(
     """Clean up after earlier processes that served resources of `namespaces` from `directory`.
 
     `served` are the names, ``domain/type``, of the resources that this process serves now: their
-    files are left to their `SpecFile`.  Of others, what nobody holds is dropped; `held` maps
-    resources to the ids that pods hold, None means that this is not known and all is kept.
-    Other domains are other plugins' business, and so is a resource that another process serves.
-    What cannot be cleaned is logged and left.
+    files are left to their `SpecFile`.  Devices of others are dropped if no pod holds them; `held`
+    maps resources to the ids that pods hold, None means that this is not known and all are kept.
+    Files of other domains are left alone, and so is a resource that another process serves.  A
+    file that cannot be cleaned is logged and left.
     """
     try:
         found = os.listdir(directory)
-    except OSError as error:
-        if not isinstance(error, FileNotFoundError):
-            _log.warn("cannot clean {path}: {reason}", path=directory, reason=error.strerror)
+        remove_abandoned(directory)
+    except FileNotFoundError:
+        return
+    except (OSError, Untrusted) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        _log.warn("cannot clean {path}: {reason}", path=directory, reason=reason)
         return
     for namespace, resource_type in sorted({*filter(None, map(_resource_of, found))}):
         resource = f"{namespace}/{resource_type}"
@@ -243,9 +254,7 @@ def clean(
 
 
 def _resource_of(name: str) -> tuple[str, str] | None:
-    """Whose spec, or hidden file, has this name."""
-    if name.startswith(".") and name.endswith(TEMPORARY):
-        name = name[1 : -len(TEMPORARY)]
+    """Return domain and type of the resource whose spec has this name."""
     if not (name.startswith(_PREFIX) and name.endswith(_SUFFIX)):
         return None
     namespace, _, resource_type = name[len(_PREFIX) : -len(_SUFFIX)].partition("_")

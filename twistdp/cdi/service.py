@@ -140,7 +140,11 @@ async def clean_leftovers(
     `served` are names as ``domain/type``.  Logs what goes wrong and never raises for it.
     """
     try:
-        ours = [name for name in os.listdir(settings.cdi_dir) if f"twistdp.{namespace}_" in name]
+        ours = [
+            name
+            for name in os.listdir(settings.cdi_dir)
+            if name.startswith((f"twistdp.{namespace}_", ".twistdp."))
+        ]
     except OSError:
         return  # no directory, no leftovers
     if ours:

@@ -1,215 +1,173 @@
-"""A file that several processes may replace, whole and one after the other.
+"""A file that is replaced as a whole, and locked while a process uses it.
 
-A new content is written under a hidden name, ``.<file>.tmp``, and renamed: a crash leaves the old
-file or the new one, and at most a hidden file that the next writer takes over.
+A new content is written under a hidden name and renamed: a reader sees the old file or the new
+one, and a process that dies leaves at most a hidden file, which `remove_abandoned` removes.
 
-Two locks (flock(2), so that a crash frees them) keep processes apart: who holds the hidden file's
-may read and replace the file; who put a file in its place holds that one's as long as it wants
-others to know that the file is in use.
+The lock (flock(2), so that a crash frees it) says that the file is in use.  It does not keep a
+second writer out: only one process serves a resource, and each writes under a name of its own.
 
-Who else could write in the directory could have all readers take what it wants them to; so that
-is refused, and so is a file that somebody has left there before.
+A process that can write in the directory decides what all readers do, so a directory in which
+others may write is refused, and so is a file that others may have left there before.
 """
 
 import errno
 import fcntl
 import os
+import re
 import secrets
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from typing import Final
 
 from twistdp.host import check_directory, check_path, keep_from_children
 
-MODE = 0o644
-"""Of the files: everybody may read them."""
+MODE: Final = 0o644
+"""The mode of the files: everybody may read them."""
 
-TEMPORARY = ".tmp"
-"""What the hidden name ends in."""
+MOST: Final = 8_000_000
+"""The most bytes that are read or written: a larger file is not ours."""
 
-MOST = 8_000_000
-"""Bytes that a file may have: what has more is none of ours, and is neither read nor written."""
-
-_ATTEMPTS = 10
+_HIDDEN: Final = re.compile(r"\.twistdp\.[0-9a-f]{16}\.tmp")
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class NotAFile(ValueError):
-    """Something that cannot be one of ours, or of root's, has the file's name."""
-
-
-class Turn:
-    """The right to look at a file and to replace it; made by `SharedFile.turn`.
-
-    `data` is the file's content, None if there is no file; `in_use` whether another owner holds
-    it.
-    """
-
-    def __init__(self, file: "SharedFile", hidden: int, found: int) -> None:
-        self._file = file
-        self._hidden = hidden
-        self._found = found
-        self.data: bytes | None = None
-        self.in_use = False
-        if found >= 0:
-            self.data = _read(found)
-            self.in_use = not (file.holds(found) or _locked(found))
-
-    @property
-    def descriptors(self) -> tuple[int, int]:
-        """What is open for it; -1 for nothing."""
-        return self._hidden, self._found
-
-    def put(self, data: bytes) -> None:
-        """Make `data` the content, and hold the file; raises OSError, and then all is as it was.
-
-        A file that has this content already is left as it is.
-        """
-        if len(data) > MOST:
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-        if data == self.data and not self.in_use and _mode(self._found) == MODE:
-            if not self._file.holds(self._found):
-                self._file.hold(self._found)
-                self._found = -1
-            return
-        os.ftruncate(self._hidden, 0)
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._hidden, rest) :]
-        os.fchmod(self._hidden, MODE)
-        os.fsync(self._hidden)
-        os.replace(self._file.hidden, self._file.path)
-        self._file.hold(self._hidden)
-        self._hidden = -1
-        _sync(os.path.dirname(self._file.path))
-
-    def remove(self) -> None:
-        """Let there be no file; raises OSError."""
-        if self.data is not None:
-            os.unlink(self._file.path)
-        self._file.close()
-
-    def end(self) -> None:
-        """Let others have their turn."""
-        try:
-            if self._found >= 0:
-                os.close(self._found)
-        finally:
-            if self._hidden >= 0:
-                # While it is still locked: the next in turn makes another.
-                with suppress(OSError):
-                    os.unlink(self._file.hidden)
-                os.close(self._hidden)
+    """The file's name belongs to something that neither we nor root can have written."""
 
 
 class SharedFile:
     """The file `path`.  Not for use by several threads at once."""
 
     def __init__(self, path: str) -> None:
-        directory, name = os.path.split(path)
         self.path = path
-        self.hidden = os.path.join(directory, f".{name}{TEMPORARY}")
-        self._fd = -1
-        self._turn: Turn | None = None
-        keep_from_children(self)
+        self._held = -1
         self._signature: tuple[int, ...] = ()
+        self._open: set[int] = set()
+        keep_from_children(self)
 
     def descriptors(self) -> tuple[int, ...]:
-        """See `twistdp.host.children.Owner`."""
-        turn = () if self._turn is None else self._turn.descriptors
-        return tuple(fd for fd in (self._fd, *turn) if fd >= 0)
+        """See `twistdp.host.children.Owner`: a lock lives as long as any process has it open."""
+        return tuple(self._open)
 
-    def exists(self) -> bool:
-        """Whether there is a file, or something left of a writer that died."""
-        return os.path.lexists(self.path) or os.path.lexists(self.hidden)
+    @property
+    def held(self) -> bool:
+        """Whether the file that `read` found, or `put` made, is locked by us."""
+        return self._held >= 0
 
+    @property
     def untouched(self) -> bool:
-        """Whether we hold the file and it is as we left it."""
+        """Whether we hold the file, and nobody has changed it since; everybody may read it."""
         with suppress(OSError):
-            return self._fd >= 0 and _signature(os.lstat(self.path)) == self._signature
+            found = os.lstat(self.path)
+            return (
+                self.held
+                and _signature(found) == self._signature
+                and stat.S_IMODE(found.st_mode) == MODE
+            )
         return False
 
-    @contextmanager
-    def turn(self) -> Iterator[Turn]:
-        """Have a turn.
+    def read(self) -> bytes | None:
+        """Return the content, None without a file, and hold the file unless another process does.
 
-        Makes the directory, mode 0755, but not those above it.  Raises OSError, BlockingIOError
-        when another process has its turn, `NotAFile`, and `twistdp.errors.Untrusted` if others
-        may write in the directory.
+        Makes the directory, mode 0755, but not those above it.  Raises OSError, `NotAFile`, and
+        `twistdp.errors.Untrusted` if others may write in the directory.
         """
         directory = os.path.dirname(self.path)
         _make_directory(directory)
         check_directory(directory)
-        hidden = self._take()
-        found = -1
-        try:
-            found = self._open()
-            turn = Turn(self, hidden, found)
-        except BaseException:
-            if found >= 0:
-                os.close(found)
-            with suppress(OSError):
-                os.unlink(self.hidden)
-            os.close(hidden)
-            raise
-        self._turn = turn
-        try:
-            yield turn
-        finally:
-            self._turn = None
-            turn.end()
-
-    def holds(self, fd: int) -> bool:
-        """Whether the open file `fd` is the one that we hold."""
-        return self._fd >= 0 and os.path.samestat(os.fstat(fd), os.fstat(self._fd))
-
-    def hold(self, fd: int) -> None:
-        """Hold the open and locked file `fd` instead of what was held before."""
-        before, self._fd = self._fd, fd
-        self._signature = _signature(os.fstat(fd)) if fd >= 0 else ()
-        if before >= 0:
-            with suppress(OSError):  # closed it is in any case
-                os.close(before)
-
-    def close(self) -> None:
-        """Leave the file as it is, to whoever comes next."""
-        self.hold(-1)
-
-    def _take(self) -> int:
-        for _ in range(_ATTEMPTS):
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            try:
-                fd = os.open(self.hidden, flags, 0o600)
-            except OSError as error:
-                if error.errno == errno.ELOOP:
-                    raise NotAFile(f"{self.hidden} is a link") from error
-                raise
-            try:
-                _check_ours(fd, self.hidden)
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # Whoever had it before may have renamed it, and then it is not to be written to.
-                with suppress(FileNotFoundError):
-                    if os.path.samestat(os.fstat(fd), os.lstat(self.hidden)):
-                        return fd
-            except BaseException:
-                os.close(fd)
-                raise
-            os.close(fd)
-        raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK))
-
-    def _open(self) -> int:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             if not stat.S_ISREG(os.lstat(self.path).st_mode):
                 raise NotAFile("it is not a regular file")
-            fd = os.open(self.path, flags)
+            fd = self._opened(self.path, _READ)
         except FileNotFoundError:
-            return -1
+            self.close()
+            return None
         try:
-            _check_ours(fd, self.path)
-        except NotAFile:
-            os.close(fd)
+            _check_ours(fd)
+            data = _content(fd)
+            if self.held and os.path.samestat(os.fstat(fd), os.fstat(self._held)):
+                self._close(fd)
+            elif _locked(fd):
+                self._hold(fd)
+            else:
+                self._close(fd)
+                self.close()
+        except BaseException:
+            self._close(fd)
             raise
+        return data
+
+    def put(self, data: bytes) -> None:
+        """Make `data` the content, and hold the file; raises OSError, and then all is as it was."""
+        if len(data) > MOST:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        name = f".twistdp.{secrets.token_hex(8)}.tmp"
+        hidden = os.path.join(os.path.dirname(self.path), name)
+        fd = self._opened(hidden, _CREATE)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+            os.fchmod(fd, MODE)
+            os.replace(hidden, self.path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(hidden)
+            self._close(fd)
+            raise
+        self._hold(fd)
+
+    def remove(self) -> None:
+        """Remove the file; raises OSError."""
+        os.unlink(self.path)
+        self.close()
+
+    def close(self) -> None:
+        """Unlock the file and leave it as it is."""
+        held, self._held = self._held, -1
+        if held >= 0:
+            self._close(held)
+
+    def _opened(self, path: str, flags: int) -> int:
+        fd = os.open(path, flags, 0o600)
+        self._open.add(fd)
         return fd
+
+    def _close(self, fd: int) -> None:
+        if fd in self._open:
+            with suppress(OSError):  # it is closed in any case
+                os.close(fd)
+            self._open.discard(fd)
+
+    def _hold(self, fd: int) -> None:
+        """Hold the locked file `fd` instead of the one that was held before."""
+        self.close()
+        self._held = fd
+        self._signature = _signature(os.fstat(fd))
+
+
+def remove_abandoned(directory: str) -> None:
+    """Remove the hidden files of writers that died; a living writer has locked its file.
+
+    Raises OSError, and `twistdp.errors.Untrusted` if others may write in the directory.
+    """
+    hidden = [name for name in os.listdir(directory) if _HIDDEN.fullmatch(name)]
+    if hidden:
+        check_directory(directory)
+    for name in hidden:
+        path = os.path.join(directory, name)
+        with suppress(NotAFile, FileNotFoundError):
+            if not stat.S_ISREG(os.lstat(path).st_mode):
+                continue
+            fd = os.open(path, _READ)
+            try:
+                _check_ours(fd)
+                if _locked(fd):
+                    os.unlink(path)
+            finally:
+                os.close(fd)
 
 
 def _signature(found: os.stat_result) -> tuple[int, ...]:
@@ -217,23 +175,19 @@ def _signature(found: os.stat_result) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_mode
 
 
-def _mode(fd: int) -> int:
-    return stat.S_IMODE(os.fstat(fd).st_mode)
-
-
-def _check_ours(fd: int, path: str) -> None:
-    """Refuse what somebody may have left there before the directory was safe."""
+def _check_ours(fd: int) -> None:
+    """Refuse a file that others may have left there before the directory was safe."""
     found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode):
-        raise NotAFile(f"{path} is not a regular file")
+        raise NotAFile("it is not a regular file")
     if found.st_uid not in (0, os.geteuid()):
-        raise NotAFile(f"{path} belongs to user {found.st_uid}")
+        raise NotAFile(f"it belongs to user {found.st_uid}")
     if found.st_nlink > 1:
-        raise NotAFile(f"{path} is a file that has another name too")
+        raise NotAFile("it has another name too")
 
 
 def _locked(fd: int) -> bool:
-    """Lock a file until it is closed; False if somebody else has."""
+    """Lock a file until it is closed; False if another process has locked it."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -241,7 +195,7 @@ def _locked(fd: int) -> bool:
     return True
 
 
-def _read(fd: int) -> bytes:
+def _content(fd: int) -> bytes:
     parts, size = [], 0
     while part := os.read(fd, 1 << 20):
         parts.append(part)
@@ -254,26 +208,7 @@ def _read(fd: int) -> bytes:
 def _make_directory(path: str) -> None:
     if os.path.isdir(path):
         return
-    above = os.path.dirname(path)
-    check_path(above)
-    # It appears with its mode, also where a daemon has a umask of 077 and when this process ends
-    # in between.  The umask itself is the process's, and other threads make files too.
-    made = os.path.join(above, f".{secrets.token_hex(8)}")
-    os.mkdir(made, 0o700)
-    try:
-        os.chmod(made, 0o755)  # noqa: S103  # everybody may read what is in it
-        os.rename(made, path)
-    except OSError:
-        os.rmdir(made)
-        if not os.path.isdir(path):  # which another process has made meanwhile
-            raise
-
-
-def _sync(directory: str) -> None:
-    """Make a rename survive a power failure, where the file system can."""
-    with suppress(OSError):
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+    check_path(os.path.dirname(path))
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o755)
+        os.chmod(path, 0o755)  # noqa: S103  # a daemon has a umask of 077
