@@ -122,7 +122,8 @@ class FileTests(AttackTestCase):
 
     def test_links_at_hidden_names(self) -> None:
         """Where a link has the hidden name, nothing is written; cleaning leaves it alone."""
-        for number, make in enumerate((os.symlink, os.link)):
+        makers: list[Callable[[str, str], object]] = [os.symlink, os.link]
+        for number, make in enumerate(makers):
             hidden = os.path.join(self.directory, f".twistdp.{number:016x}.tmp")
             make(self.victim, hidden)
             self.patch(secrets, "token_hex", lambda _, number=number: f"{number:016x}")
