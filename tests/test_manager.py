@@ -11,9 +11,9 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.threadable import isInIOThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
-from zope.interface.verify import verifyObject
 
 from tests.support.helpers import Gate, soon, temporary_directory
+from tests.support.updates import first
 from twistdp import (
     HEALTHY,
     UNHEALTHY,
@@ -27,9 +27,11 @@ from twistdp import (
 )
 from twistdp import manager as manager_module
 from twistdp.errors import BadScanner, BadTree
+from twistdp.model.acceptance import Update
 from twistdp.model.names import private_directory
+from twistdp.resource.inventory import Inventory
 from twistdp.resource.resource import Resource
-from twistdp.scan.handover import LARGE
+from twistdp.scan.notifier import LARGE
 from twistdp.scan.sightings import Sightings
 from twistdp.scan.vetting import Vetting
 from twistdp.scanners.globbing import GlobScanner
@@ -62,10 +64,6 @@ def tree_of(*ids: str) -> DeviceTree:
 class ConstructorTests(SynchronousTestCase):
     """What a manager is made of."""
 
-    def test_interface(self) -> None:
-        """It is what scanners notify."""
-        self.assertTrue(verifyObject(INotifier, Manager("x.example.com", OneDevice())))
-
     def test_no_scanner(self) -> None:
         """What is no scanner is refused, by its name."""
         error = self.assertRaises(BadScanner, Manager, "x.example.com", DeviceTree())
@@ -87,6 +85,41 @@ class ManagerCase(TestCase):
 
 class NotifyTests(ManagerCase):
     """Trees, from wherever they come."""
+
+    async def test_missed_updates(self) -> None:
+        """A resource that could not take some updates takes what they have changed with the next.
+
+        And a failure is tried again by itself, with the update that failed.
+        """
+        self.manager.startService()
+        self.scanner.notifier.notify(tree_of("a", "b"))
+        (resource,) = (child for child in self.manager if isinstance(child, Resource))
+        update = Resource.update
+        failed: list[Update] = []
+
+        def fail(_: Resource, update: Update) -> None:
+            failed.append(update)
+            raise ValueError("not now")
+
+        patch = self.patch(Resource, "update", fail)
+        self.scanner.notifier.notify(tree_of("b", "c"))
+        self.scanner.notifier.notify(tree_of("c", "d"))
+        self.scanner.notifier.notify(tree_of("a", "c", "d"))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        patch.restore()
+        taken: list[Update] = []
+
+        def take(resource: Resource, found: Update) -> None:
+            taken.append(found)
+            update(resource, found)
+
+        self.patch(Resource, "update", take)
+        self.scanner.notifier.notify(tree_of("a", "c", "e"))
+        (last,) = taken
+        self.assertEqual((set(last.changed), set(last.removed)), ({"a", "c", "e"}, {"b", "d"}))
+        self.assertEqual(set(failed[-1].changed), {"a", "c", "d"})
+        listed = resource._inventory.listed
+        self.assertEqual(listed, Inventory("x/y", first(last.devices)).listed)
 
     async def test_sightings(self) -> None:
         """What a scanner with a loop of its own finds is noted, and forgotten at the stop."""
@@ -116,7 +149,7 @@ class NotifyTests(ManagerCase):
         tree = tree_of("a")
 
         def work() -> None:
-            self.manager.notify(tree)
+            self.scanner.notifier.notify(tree)
             tree.add_device("gadget", "b", DeviceInfo(HEALTHY))
             tree.add_device("widget", "a", DeviceInfo(UNHEALTHY))
 
@@ -160,7 +193,7 @@ class NotifyTests(ManagerCase):
         """What is no tree is refused where all others are."""
         self.manager.startService()
         nonsense: Any = 5
-        await soon(deferToThread(self.manager.notify, nonsense))
+        await soon(deferToThread(self.scanner.notifier.notify, nonsense))
         await soon(deferLater(reactor, 0.0))
         self.assertEqual(len(self.flushLoggedErrors(BadTree)), 1)
 

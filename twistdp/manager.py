@@ -1,4 +1,4 @@
-"""Trees in; resource services started, updated and stopped."""
+"""Receives what scans change; starts, updates and stops the resources that serve it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,55 +8,39 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.python.threadable import isInIOThread
-from zope.interface import implementer
 
 from twistdp.cdi import clean_leftovers, report_unless_cancelled
-from twistdp.errors import BadScanner, BadTree
-from twistdp.host import SOON, NumaNodes, begin_keeping, end_keeping, keep_from_children
+from twistdp.errors import BadScanner
+from twistdp.host import SOON, begin_keeping, end_keeping, keep_from_children
 from twistdp.inotify import inotify_of
 from twistdp.kubelet import PluginDirectory
-from twistdp.model import (
-    NOTHING,
-    Devices,
-    DeviceTree,
-    INotifier,
-    IScanner,
-    accept,
-    check_namespace,
-    difference,
-    name_of,
-)
+from twistdp.model import NO_DEVICES, IScanner, Update, Updates, check_namespace, name_of
 from twistdp.resource import BlockedWatch, Hooks, Resource
 from twistdp.rpc import Reactors, keep_steady, remove_leftovers
 from twistdp.scan import (
     Attribute,
-    Handover,
     Preparation,
     Sightings,
     Vetting,
     WatchingScanner,
     check_join,
     check_scanner,
-    report_faults,
     scan_service,
     sightings_of,
 )
 from twistdp.settings import Settings
 from twistdp.status import Condition, ResourceCondition, Standing
-from twistdp.tools import Worker
 
 _log = Logger()
 
 
-@implementer(INotifier)
 class Manager(MultiService):
     """Serves what `scanner` finds as resources of the domain `namespace`.
 
     A service that can be composed into any Twisted application that runs on the asyncio
     reactor.  `reactor` is looked up when the service starts, unless it is given; from then on
-    its clock is a monotonic one.  Raises
-    `twistdp.errors.BadName` for a namespace that the kubelet would refuse.
+    its clock is a monotonic one.  Raises `twistdp.errors.BadName` for a namespace that the kubelet
+    would refuse, and `twistdp.errors.BadScanner` for no scanner.
     """
 
     def __init__(
@@ -82,11 +66,9 @@ class Manager(MultiService):
         if isinstance(scanner, WatchingScanner):
             scanner.check_paths = self._check_paths
         self._reactor = reactor
-        self._accepted = NOTHING
-        self._numa = NumaNodes(self._settings.sysfs)
-        self._prepare: Preparation | None = None
-        self._handover: Handover | None = None
         self._sightings: Sightings | None = None
+        self._updates: dict[str, Update] = {}
+        """The last update of each type that has devices, as its resource needs it."""
         self._resources: dict[str, Resource] = {}
         self._retiring: dict[str, Deferred[Any]] = {}
         self._directory: PluginDirectory | None = None
@@ -115,6 +97,7 @@ class Manager(MultiService):
 
             self._reactor = reactor
         keep_steady(self._reactor)
+        self._sightings = sightings_of(self._reactor)
         self._hooks = Hooks(
             self._scanner,
             name_of(self._scanner),
@@ -131,21 +114,14 @@ class Manager(MultiService):
         begin_keeping(self)
         super().startService()
         # Last, for it may notify at once, and a resource that is added then is started then.
-        if self._prepare is None:
-            self._sightings = sightings_of(self._reactor)
-            vetting = Vetting() if self._check_paths else None
-            self._prepare = Preparation(self._numa, self.namespace, self._sightings, vetting)
-            name = name_of(self._scanner)
-            worker = Worker(name, self._reactor)
-            self._handover = Handover(name, self._prepare, self._accept, worker)
         if self._scanning is None:  # it outlives a stop, for its last call may do so too
             self._scanning = scan_service(
                 self._scanner,
-                self,
+                self._new_preparation,
+                self._take,
                 reactor=self._reactor,
                 inotify=inotify,
                 scan_timeout=self._settings.scan_timeout,
-                prepare=self._prepare,
             )
         self._scanning.setServiceParent(self)
 
@@ -154,12 +130,10 @@ class Manager(MultiService):
         stopped = DeferredList([super().stopService(), *self._retiring.values()])
         for service in list(self):
             service.disownServiceParent()
-        if self._handover is not None:
-            self._handover.stop()
         if self._sightings is not None:
-            self._sightings.forget(f"{self.namespace}/{kind}" for kind in self._accepted.resources)
+            self._sightings.forget(f"{self.namespace}/{kind}" for kind in self._updates)
         self._resources.clear()
-        self._accepted = NOTHING
+        self._updates.clear()
         self._failed.clear()
         if self._retry is not None:
             self._retry.cancel()
@@ -180,47 +154,29 @@ class Manager(MultiService):
         settings = self._settings
         remove_leftovers(settings.socket_dir, settings.private_place, report=report)
 
-    def notify(self, tree: DeviceTree) -> None:
-        """See `INotifier.notify`."""
-        if isInIOThread():
-            self._notified(tree)
-        elif self._reactor is not None:
-            # Copied here: its thread may go on to change it.
-            copied: Any = tree
-            if isinstance(tree, DeviceTree):
-                copied = tree.copy()
-                tree.settle()
-            self._reactor.callFromThread(self._notified, copied)
+    def _new_preparation(self) -> Preparation:
+        return Preparation(
+            name_of(self._scanner),
+            self.namespace,
+            self._settings.sysfs,
+            self._sightings,
+            Vetting() if self._check_paths else None,
+        )
 
-    def _notified(self, tree: DeviceTree) -> None:
-        if not self.running:
-            return  # a thread did not know yet
-        # What a watching scanner has found was prepared in its thread.
-        if isinstance(self._scanner, WatchingScanner) or not isinstance(tree, DeviceTree):
-            self._accept(tree)
-        else:
-            assert self._handover is not None
-            self._handover.take(tree)
-
-    def _accept(self, tree: DeviceTree) -> None:
-        """Serve the devices of a tree that was prepared."""
-        try:
-            accepted = accept(tree, self._accepted)
-        except BadTree:
-            _log.failure("scanner {scanner}", scanner=name_of(self._scanner))
-            return
-        report_faults(self._accepted, accepted, name_of(self._scanner))
-        change = difference(self._accepted.resources, accepted.resources)
-        self._accepted = accepted
-        changed = (*change.removed, *change.changed, *change.added, *self._failed)
-        self._serve_all(list(dict.fromkeys(changed)))
+    def _take(self, updates: Updates) -> None:
+        """A scan has changed these resources, or none."""
+        for resource_type, update in updates.items():
+            if resource_type in self._failed:
+                update = update.after(self._updates[resource_type])
+            self._updates[resource_type] = update
+        self._serve_all(list(dict.fromkeys([*updates, *self._failed])))
         self._clean_once()
 
     def _serve_all(self, resource_types: Iterable[str]) -> None:
-        """Have these resources list what was accepted; what fails is tried again soon."""
+        """Have resources of these types list their devices; what fails is tried again soon."""
         for resource_type in resource_types:
             try:
-                self._serve(resource_type, self._accepted.resources.get(resource_type, {}))
+                self._serve(resource_type, self._updates.get(resource_type, NO_DEVICES))
             except Exception as error:
                 if self._failed.get(resource_type) != repr(error):
                     doing = "serving {resource_type}, tried again every second"
@@ -235,12 +191,14 @@ class Manager(MultiService):
         self._retry = None
         self._serve_all(list(self._failed))
 
-    def _serve(self, resource_type: str, devices: Devices) -> None:
-        """Have a resource list `devices`; it is made with the first ones."""
+    def _serve(self, resource_type: str, update: Update) -> None:
+        """Update a resource; it is made with its first devices."""
         if resource_type in self._resources:
-            self._resources[resource_type].update(devices)
-        elif devices:
-            self._add(resource_type)
+            self._resources[resource_type].update(update)
+        elif update.devices and resource_type not in self._retiring:
+            self._add(resource_type, update.whole())
+        if not update.devices:
+            self._updates.pop(resource_type, None)
 
     def _clean_once(self) -> None:
         """After the first tree: what earlier processes have left of resources that are gone."""
@@ -248,24 +206,21 @@ class Manager(MultiService):
             self._cleaning = Deferred.fromCoroutine(
                 clean_leftovers(
                     self.namespace,
-                    [f"{self.namespace}/{kind}" for kind in self._accepted.resources],
+                    [f"{self.namespace}/{kind}" for kind in self._updates],
                     settings=self._settings,
                     reactor=self._reactor,
                 )
             )
             self._cleaning.addErrback(report_unless_cancelled, "cleaning CDI specs")
 
-    def _add(self, resource_type: str) -> None:
-        if resource_type in self._retiring:
-            return  # added again when the old one has ended
+    def _add(self, resource_type: str, update: Update) -> None:
         assert self._directory is not None
         resource = Resource(
             f"{self.namespace}/{resource_type}",
-            self._accepted.resources[resource_type],
+            update,
             settings=self._settings,
             hooks=self._hooks,
             join=self._join.read(),
-            numa=self._numa,
             directory=self._directory,
             emptied=lambda: self._retire(resource_type),
             reactor=self._reactor,

@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from twistdp import manager
 from twistdp.inotify.watches import Inotify
 from twistdp.rpc import bridge
+from twistdp.scan import notifier
 
 EPOCH = 1.8e9
 """When every schedule begins."""
@@ -79,7 +80,7 @@ def imitated() -> Iterator[Inotify]:
         for where, name, what in (
             (bridge, "loop_of", loop_of),
             (manager, "inotify_of", lambda reactor: inotify),
-            (manager, "isInIOThread", lambda: True),
+            (notifier, "isInIOThread", lambda: True),
         ):
             stack.enter_context(mock.patch.object(where, name, what))
         yield inotify

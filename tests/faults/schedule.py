@@ -22,7 +22,7 @@ from twistdp.cdi import service as cdi_service
 from twistdp.errors import BadTree
 from twistdp.inotify.watches import Inotify
 from twistdp.kubelet import register_by_socket
-from twistdp.scan import watching
+from twistdp.scan import discovery
 
 LONGEST = 400.0
 """Seconds, of the schedule's own time, after which a recovery counts as none."""
@@ -114,7 +114,7 @@ class Schedule:
             channel, server = self._world.channel, self._world.server
             stack.enter_context(mock.patch.object(register_by_socket, "Channel", channel))
             stack.enter_context(mock.patch.object(grpc.aio, "server", server))
-            stack.enter_context(mock.patch.object(watching, "Worker", self._world.thread))
+            stack.enter_context(mock.patch.object(discovery, "Worker", self._world.thread))
             stack.enter_context(mock.patch.object(cdi_service, "holders", self._world.holders))
             stack.enter_context(mock.patch.object(time, "time", self._clock.wall))
             stack.enter_context(failing(self._world.verdict))

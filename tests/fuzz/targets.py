@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tests.support.cdi_samples import ALL, NULL
+from tests.support.updates import first
 from twistdp.cdi import spec as cdi_spec
 from twistdp.cdi.service import CdiParts
 from twistdp.errors import BadDevice, BadName, BadSetting, MalformedMessage, TwistdpError
@@ -89,7 +90,7 @@ def _answers(policy: str) -> Answers:
     clock = Clock()
     return Answers(
         resource,
-        Inventory(resource, devices),
+        Inventory(resource, first(devices)),
         Hooks(None, "none", clock),
         CdiParts(*resource.split("/"), settings=Settings(), reactor=clock),
         policy,

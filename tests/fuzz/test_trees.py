@@ -8,14 +8,17 @@ from typing import Any
 
 import attrs
 from hypothesis import strategies as st
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.fuzz.support import Lines, check_lines, fuzzed
 from tests.support.cdi_samples import ALL
 from tests.support.helpers import made, temporary_directory
+from tests.support.scanner_samples import OwnLoop
+from tests.support.updates import first, resources
 from twistdp import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Manager, Mount, Settings
 from twistdp.cdi.spec import entry_of, parse_spec, spec_text
-from twistdp.host.numa import NumaNodes
 from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb
 from twistdp.model.acceptance import accept
 from twistdp.model.allocation import SharedClaims
@@ -306,22 +309,23 @@ class TreeTests(SynchronousTestCase):
     def check_tree(self, tree: DeviceTree) -> None:
         """The good device is accepted, and all that is becomes messages and specs."""
         accepted = accept(tree)
-        self.assertIs(accepted.resources["good"]["good"], GOOD)
+        found = resources(accepted)
+        self.assertIs(found["good"]["good"], GOOD)
         for refusal in accepted.refusals:
             self.assertTrue(refusal.reason.isprintable(), repr(refusal.reason))
             self.assertLess(len(refusal.reason), 1500)
         count = sum(len(tree[kind]) for kind in tree if isinstance(kind, str))
-        taken = sum(map(len, accepted.resources.values()))
+        taken = sum(map(len, found.values()))
         self.assertLessEqual(taken, count)
-        for kind, devices in accepted.resources.items():
+        for kind, devices in found.items():
             self.check(kind, dict(devices))
 
     def check(self, kind: str, devices: dict[str, DeviceInfo]) -> None:
         """These are listed, allocated and described as they are."""
         for text in (kind, *devices, *named_by(tuple(devices.values()))):
             self.assertFalse(any(map(is_control, text)), ascii(text))
-        inventory = Inventory(f"a.example.com/{kind}", devices, numa=NumaNodes("/nonexistent"))
-        listed = pb.ListAndWatchResponse.FromString(inventory.listed())
+        inventory = Inventory(f"a.example.com/{kind}", first(devices))
+        listed = pb.ListAndWatchResponse.FromString(inventory.listed)
         self.assertEqual({each.ID for each in listed.devices}, devices.keys())
         for id_, info in devices.items():
             if info.state == HEALTHY:
@@ -348,9 +352,9 @@ class ManagerTests(TestCase):
         self.lines = Lines(self)
         directory = temporary_directory(self)
         settings = Settings(plugin_dir=directory, cdi_dir=f"{directory}/cdi")
-        from tests.support.scanner_samples import OwnLoop
-
-        self.manager = Manager("a.example.com", OwnLoop(), settings=settings)
+        await deferLater(reactor, 0.0)  # the reactor's thread is known when it runs
+        self.scanner = OwnLoop()
+        self.manager = Manager("a.example.com", self.scanner, settings=settings)
         self.manager.startService()
         self.addCleanup(self.manager.stopService)
 
@@ -359,13 +363,13 @@ class ManagerTests(TestCase):
 
         @fuzzed(40, trees() | odd)
         def check(tree: Any) -> None:
-            self.manager._notified(tree)
+            self.scanner.notifier.notify(tree)
             self.lines.take()
-            self.manager._notified(tree.copy() if isinstance(tree, DeviceTree) else tree)
+            self.scanner.notifier.notify(tree.copy() if isinstance(tree, DeviceTree) else tree)
             again = self.lines.take()
             if isinstance(tree, DeviceTree):
                 check_lines(self, [line for line in again if "left out" in line], 0)
-                self.assertIn("good", self.manager._accepted.resources)
+                self.assertIn("good", self.manager._updates)
 
         check()
         self.assertEqual(len(self.flushLoggedErrors()), len(self.lines.failures))
@@ -381,7 +385,7 @@ class ManagerTests(TestCase):
             tree.add_device("x", "a", object())  # type: ignore[arg-type]
             tree.add_device("x", "b", Mute())  # type: ignore[arg-type]
             tree.add_device("x\ny", "c", GOOD)
-            self.manager._notified(tree)
+            self.scanner.notifier.notify(tree)
             told.append(self.lines.take())
         check_lines(self, told[0], 3)
         self.assertEqual(list(map(len, told)), [3, 0, 0])

@@ -419,7 +419,7 @@ class DocumentationTests(SynchronousTestCase):
         tree = names["CameraScanner"]("/dev/null").discover()
         accepted = accept(tree)
         self.assertEqual(accepted.refusals, ())
-        cdi = accepted.resources["camera"]["null"].cdi
+        cdi = accepted.resources["camera"].devices["null"].cdi
         assert cdi is not None
         self.assertEqual(version_of(cdi), "0.7.0")
 

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 
 from tests.support.logs import LogTestCase
-from twistdp.host.numa import NumaNodes
+from tests.support.updates import Scans, first
 from twistdp.model.devices import HEALTHY, DeviceInfo, Devices
 from twistdp.resource.alignment import Alignment
 from twistdp.resource.inventory import Inventory
@@ -28,13 +28,13 @@ class AlignmentTests(LogTestCase):
         self.addCleanup(shutil.rmtree, sysfs)
         for node in (0, 1):
             os.makedirs(f"{sysfs}/devices/system/node/node{node}")
-        numa = NumaNodes(sysfs)
-        self.inventory = Inventory(RESOURCE, {}, numa=numa)
-        self.alignment = Alignment(RESOURCE, self.inventory, numa)
+        self.scans = Scans()
+        self.inventory = Inventory(RESOURCE, first({}))
+        self.alignment = Alignment(RESOURCE, self.inventory, sysfs)
 
     def found(self, **nodes: list[int] | None) -> None:
         """A scan has found these."""
-        self.inventory.update(placed(**nodes))
+        self.inventory.update(self.scans.update(placed(**nodes)))
         self.alignment.look()
 
     def test_all_or_none(self) -> None:

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.support.logs import LogTestCase
+from tests.support.updates import first
 from twistdp import (
     HEALTHY,
     AllocateResponse,
@@ -23,7 +24,6 @@ from twistdp import (
 )
 from twistdp.cdi.service import CdiParts
 from twistdp.errors import HookFailed, MissingNode, NoRoom, UnknownDevice, UnreasonableRequest
-from twistdp.host.numa import NumaNodes
 from twistdp.kubelet import messages
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     AllocateRequest,
@@ -80,9 +80,7 @@ def answers(
     clock = Clock()
     return Answers(
         RESOURCE,
-        Inventory(
-            RESOURCE, devices or {"a": info or DeviceInfo(HEALTHY)}, numa=NumaNodes("/nonexistent")
-        ),
+        Inventory(RESOURCE, first(devices or {"a": info or DeviceInfo(HEALTHY)})),
         Hooks(scanner, "scanner", clock),
         cdi or CdiParts(*RESOURCE.split("/"), settings=Settings(), reactor=clock),
         "none",

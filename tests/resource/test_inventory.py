@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from random import Random
 from typing import Any
 
@@ -14,8 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.helpers import made
 from tests.support.long_lists import BIG, SMALL, devices_for
+from tests.support.updates import Scans
 from twistdp.errors import ConflictingDevices, UnhealthyDevice, UnknownDevice
-from twistdp.host.numa import NumaNodes
 from twistdp.kubelet import messages
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     ContainerAllocateResponse,
@@ -25,7 +25,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
 from twistdp.model.allocation import combine, select
 from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, Mount
 from twistdp.model.names import natural_key
-from twistdp.resource import inventory
+from twistdp.resource import inventory as inventory_module
 from twistdp.resource.inventory import Inventory
 from twistdp.resource.policies import Candidate
 from twistdp.resource.room import MOST_BYTES
@@ -71,6 +71,18 @@ apart_infos = st.integers(0, 12).flatmap(
 )
 
 
+class Scanned(Inventory):
+    """An inventory of what scans find."""
+
+    def __init__(self, devices: Devices, sysfs: str = "/nowhere") -> None:
+        self._scans = Scans(sysfs)
+        super().__init__(RESOURCE, self._scans.update(devices))
+
+    def scan(self, devices: Devices, first: Collection[str] = ()) -> bool:
+        """The next scan finds these; whether the list changed by it."""
+        return self.update(self._scans.update(devices), first) is not None
+
+
 def advertised(devices: Devices) -> ListAndWatchResponse:
     """The whole list, built anew."""
     return ListAndWatchResponse(
@@ -93,7 +105,7 @@ class ListedTests(SynchronousTestCase):
     def test_natural_order(self) -> None:
         """Devices are listed in natural order with their health."""
         devices = {"x10": GOOD, "x9": DeviceInfo(UNHEALTHY), "x1": GOOD}
-        listed = ListAndWatchResponse.FromString(Inventory(RESOURCE, devices).listed())
+        listed = ListAndWatchResponse.FromString(Scanned(devices).listed)
         self.assertEqual(
             [(device.ID, device.health) for device in listed.devices],
             [("x1", HEALTHY), ("x9", UNHEALTHY), ("x10", HEALTHY)],
@@ -101,18 +113,18 @@ class ListedTests(SynchronousTestCase):
 
     def test_empty(self) -> None:
         """Without devices the list is the empty message."""
-        self.assertEqual(Inventory(RESOURCE, {}).listed(), b"")
+        self.assertEqual(Scanned({}).listed, b"")
 
     @given(st.lists(device_sets, min_size=1, max_size=4))
     @settings(deadline=None)
     def test_equals_one_built_anew(self, states: list[Devices]) -> None:
         """However the devices changed, the joined bytes are the message of the last state."""
-        subject = Inventory(RESOURCE, states[0])
+        subject = Scanned(states[0])
         for state in states[1:]:
             before = advertised(subject.devices)
-            changed = subject.update(state)
+            changed = subject.scan(state)
             self.assertEqual(changed, before != advertised(state))
-        self.assertEqual(ListAndWatchResponse.FromString(subject.listed()), advertised(states[-1]))
+        self.assertEqual(ListAndWatchResponse.FromString(subject.listed), advertised(states[-1]))
 
 
 class UpdateTests(SynchronousTestCase):
@@ -135,8 +147,8 @@ class UpdateTests(SynchronousTestCase):
             ({"a": GOOD, "b": sick}, {"a": sick, "b": sick}, True),
             ({"a": GOOD, "b": GOOD}, {"a": sick, "b": DeviceInfo(HEALTHY)}, True),
         ):
-            subject = Inventory(RESOURCE, before)
-            self.assertIs(subject.update(after), changed)
+            subject = Scanned(before)
+            self.assertIs(subject.scan(after), changed)
             self.assertEqual(subject.devices, after)
 
     def test_figures(self) -> None:
@@ -148,7 +160,7 @@ class UpdateTests(SynchronousTestCase):
         both = DeviceInfo(HEALTHY, topology=[0, 1])
         sick = DeviceInfo(UNHEALTHY, topology=[1])
         placeless = DeviceInfo(HEALTHY, topology=None)
-        subject = Inventory(RESOURCE, {})
+        subject = Scanned({})
         for state in (
             {"a": both, "b": sick, "c": placeless},
             {"a": both, "b": both, "c": placeless},
@@ -158,9 +170,9 @@ class UpdateTests(SynchronousTestCase):
             {},
             {"long-id": both},
         ):
-            subject.update(state)
-            self.assertEqual(figures(subject), figures(Inventory(RESOURCE, state)))
-        subject.update({"a": both, "b": sick})
+            subject.scan(state)
+            self.assertEqual(figures(subject), figures(Scanned(state)))
+        subject.scan({"a": both, "b": sick})
         self.assertEqual(figures(subject)[1:], [1, 2, {0: 1, 1: 2}])
 
     def test_encodes_only_what_changed(self) -> None:
@@ -171,9 +183,9 @@ class UpdateTests(SynchronousTestCase):
             encoded.append(device_id)
             return messages.listed_part(device_id, *rest)
 
-        self.patch(inventory, "listed_part", recorded)
+        self.patch(inventory_module, "listed_part", recorded)
         devices = {f"x{number}": GOOD for number in range(100)}
-        subject = Inventory(RESOURCE, devices)
+        subject = Scanned(devices)
         self.assertEqual(encoded, list(devices))
         del encoded[:]
         for state, expected in (
@@ -184,8 +196,7 @@ class UpdateTests(SynchronousTestCase):
             (devices, []),
             ({**devices, "x1": DeviceInfo(HEALTHY, envs={"A": "1"})}, ["x1"]),
         ):
-            subject.update(state)
-            subject.listed()
+            subject.scan(state)
             subject.container(["x2", "x3"])
             self.assertEqual(encoded, expected)
             del encoded[:]
@@ -201,10 +212,10 @@ class UpdateTests(SynchronousTestCase):
                 encoded.append(kind)
                 return bytes(encode(*arguments))
 
-            self.patch(inventory, kind, recorded)
+            self.patch(inventory_module, kind, recorded)
 
         devices = {f"x{number}": DeviceInfo(HEALTHY, topology=None) for number in range(10_000)}
-        subject = Inventory(RESOURCE, devices)
+        subject = Scanned(devices)
         for kind in ("listed_part", "container_part"):
             counted(kind)
         for state, changes in (
@@ -214,7 +225,7 @@ class UpdateTests(SynchronousTestCase):
             (devices, 0),
             ({key: attrs.evolve(info) for key, info in devices.items()}, 0),
         ):
-            subject.update(state)
+            subject.scan(state)
             self.assertEqual(encoded, ["listed_part"] * changes)
             self.assertEqual(subject.unhealthy, state["x7"].state == UNHEALTHY)
             del encoded[:]
@@ -224,8 +235,8 @@ class UpdateTests(SynchronousTestCase):
 
     def test_new_container_parts(self) -> None:
         """A part that is not advertised is nevertheless taken over."""
-        subject = Inventory(RESOURCE, {"a": GOOD})
-        subject.update({"a": DeviceInfo(HEALTHY, envs={"A": "1"})})
+        subject = Scanned({"a": GOOD})
+        subject.scan({"a": DeviceInfo(HEALTHY, envs={"A": "1"})})
         answer = ContainerAllocateResponse.FromString(subject.container(["a"]))
         self.assertEqual(dict(answer.envs), {"A": "1"})
 
@@ -239,13 +250,13 @@ class LongListTests(SynchronousTestCase):
 
     def listed(self, subject: Inventory) -> set[str]:
         """The ids in the list, which always fits."""
-        self.assertLessEqual(len(subject.listed()), MOST_BYTES)
-        return {device.ID for device in ListAndWatchResponse.FromString(subject.listed()).devices}
+        self.assertLessEqual(len(subject.listed), MOST_BYTES)
+        return {device.ID for device in ListAndWatchResponse.FromString(subject.listed).devices}
 
     def test_full(self) -> None:
         """A list of just so many bytes has all devices."""
-        subject = Inventory(RESOURCE, self.full)
-        self.assertEqual(len(subject.listed()), MOST_BYTES)
+        subject = Scanned(self.full)
+        self.assertEqual(len(subject.listed), MOST_BYTES)
         self.assertEqual(subject.size, MOST_BYTES)
         self.assertEqual(self.listed(subject), self.full.keys())
         self.assertEqual(subject.left_out, frozenset())
@@ -255,43 +266,43 @@ class LongListTests(SynchronousTestCase):
         *_, last = self.full
         more = {id_: info for id_, info in self.full.items() if id_ != last}
         more[f"{last}y"] = SMALL
-        subject = Inventory(RESOURCE, more)
+        subject = Scanned(more)
         self.assertEqual(subject.size, MOST_BYTES + 1)
         self.assertEqual(subject.left_out, {f"{last}y"})
         self.assertEqual(self.listed(subject), more.keys() - subject.left_out)
-        self.assertIs(subject.update(self.full), True)
+        self.assertIs(subject.scan(self.full), True)
         self.assertEqual(self.listed(subject), self.full.keys())
         self.assertEqual(subject.left_out, frozenset())
 
     def test_newcomers_drive_nobody_out(self) -> None:
         """Whoever is listed stays so, whatever comes before it in the order."""
-        subject = Inventory(RESOURCE, self.full)
+        subject = Scanned(self.full)
         for number in range(3):
             newcomers = {f"a{number}": BIG for number in range(number + 1)}
-            self.assertIs(subject.update({**newcomers, **self.full}), False)
+            self.assertIs(subject.scan({**newcomers, **self.full}), False)
             self.assertEqual(subject.left_out, newcomers.keys())
 
     def test_room_for_some(self) -> None:
         """Room that a vanished device leaves goes to the first in natural order."""
-        subject = Inventory(RESOURCE, self.full)
+        subject = Scanned(self.full)
         waiting = {f"a{number}": BIG for number in (10, 9, 2)}
-        subject.update({**waiting, **self.full})
+        subject.scan({**waiting, **self.full})
         for gone, left_out in (("b000", {"a9", "a10"}), ("b001", {"a10"})):
             del self.full[gone]
-            self.assertIs(subject.update({**waiting, **self.full}), True)
+            self.assertIs(subject.scan({**waiting, **self.full}), True)
             self.assertEqual(subject.left_out, left_out)
 
     def test_those_handed_out_first(self) -> None:
         """What containers have is listed before everything else."""
-        subject = Inventory(RESOURCE, self.full)
+        subject = Scanned(self.full)
         more = {**self.full, "z": BIG}
-        subject.update(more, first={"z", "gone"})
+        subject.scan(more, first={"z", "gone"})
         self.assertIn("z", self.listed(subject))
         self.assertEqual(len(subject.left_out), 1)
 
     def test_given_nevertheless(self) -> None:
         """A device that is there and healthy is given, listed or not."""
-        subject = Inventory(RESOURCE, {**self.full, "z": attrs.evolve(BIG, envs={"A": "1"})})
+        subject = Scanned({**self.full, "z": attrs.evolve(BIG, envs={"A": "1"})})
         self.assertEqual(subject.left_out, {"z"})
         answer = ContainerAllocateResponse.FromString(subject.container(["z"]))
         self.assertEqual(dict(answer.envs), {"A": "1"})
@@ -307,9 +318,9 @@ class ContainerTests(SynchronousTestCase):
 
         And where these cannot be given together, that is refused.
         """
-        subject = Inventory(RESOURCE, states[0])
+        subject = Scanned(states[0])
         for state in states[1:]:
-            subject.update(state)
+            subject.scan(state)
         healthy = [id_ for id_, info in states[-1].items() if info.state == HEALTHY]
         chosen = random.sample(healthy, random.randint(0, len(healthy)))
         try:
@@ -326,17 +337,16 @@ class ContainerTests(SynchronousTestCase):
     @settings(deadline=None)
     def test_joined_blindly(self, devices: Devices) -> None:
         """Devices that share nothing are joined without being put together anew."""
-        self.patch(inventory, "combine", None)
+        self.patch(inventory_module, "combine", None)
         self.assertEqual(
-            ContainerAllocateResponse.FromString(Inventory(RESOURCE, devices).container(devices)),
+            ContainerAllocateResponse.FromString(Scanned(devices).container(devices)),
             given_to(devices, list(devices)),
         )
 
     def test_shared_things_once(self) -> None:
         """A node that several devices need is given once."""
         control = DeviceSpec("/dev/ctl", "/dev/ctl")
-        subject = Inventory(
-            RESOURCE,
+        subject = Scanned(
             {
                 key: DeviceInfo(HEALTHY, nodes=[control, DeviceSpec(f"/dev/{key}", f"/dev/{key}")])
                 for key in "ab"
@@ -349,7 +359,7 @@ class ContainerTests(SynchronousTestCase):
 
     def test_conflict(self) -> None:
         """Devices that contradict each other are refused together and given alone."""
-        subject = Inventory(RESOURCE, {key: DeviceInfo(HEALTHY, envs={"KEY": key}) for key in "ab"})
+        subject = Scanned({key: DeviceInfo(HEALTHY, envs={"KEY": key}) for key in "ab"})
         error = self.assertRaises(ConflictingDevices, subject.container, ["a", "b"])
         self.assertIn("devices a and b", str(error))
         self.assertIn("KEY", str(error))
@@ -361,48 +371,46 @@ class ContainerTests(SynchronousTestCase):
         """A conflict is noticed when it appears by an update and forgotten when it vanishes."""
         apart = {key: DeviceInfo(HEALTHY, envs={f"KEY_{key}": key}) for key in "ab"}
         clash = {**apart, "b": DeviceInfo(HEALTHY, envs={"KEY_a": "other"})}
-        subject = Inventory(RESOURCE, apart)
+        subject = Scanned(apart)
         for _ in range(2):
-            subject.update(clash)
+            subject.scan(clash)
             self.assertRaises(ConflictingDevices, subject.container, ["a", "b"])
-            subject.update(apart)
+            subject.scan(apart)
             answer = ContainerAllocateResponse.FromString(subject.container(["a", "b"]))
             self.assertEqual(dict(answer.envs), {"KEY_a": "a", "KEY_b": "b"})
 
     def test_joined_blindly_again(self) -> None:
         """Devices that share nothing any more are joined without being put together anew."""
         apart = {key: DeviceInfo(HEALTHY, envs={f"KEY_{key}": key}) for key in "ab"}
-        subject = Inventory(RESOURCE, apart)
-        self.patch(inventory, "combine", None)
+        subject = Scanned(apart)
+        self.patch(inventory_module, "combine", None)
         for shared in ({**apart, "b": apart["a"]}, {**apart, "c": apart["a"]}):
-            subject.update(shared)
-            subject.update(apart)
+            subject.scan(shared)
+            subject.scan(apart)
             answer = ContainerAllocateResponse.FromString(subject.container(["a", "b"]))
             self.assertEqual(dict(answer.envs), {"KEY_a": "a", "KEY_b": "b"})
 
     def test_known(self) -> None:
         """Of ids that are asked for, those that there are, with what they are."""
-        subject = Inventory(RESOURCE, {"a": GOOD, "b": GOOD})
+        subject = Scanned({"a": GOOD, "b": GOOD})
         self.assertEqual(subject.known(["b", "z"]), {"b": GOOD})
 
     def test_repeated_id(self) -> None:
         """An id that is asked for twice is given once."""
-        subject = Inventory(
-            RESOURCE, {"a": DeviceInfo(HEALTHY, nodes=[DeviceSpec("/dev/a", "/dev/a")])}
-        )
+        subject = Scanned({"a": DeviceInfo(HEALTHY, nodes=[DeviceSpec("/dev/a", "/dev/a")])})
         self.assertEqual(subject.container(["a", "a"]), subject.container(["a"]))
 
     def test_repeated_node_within_a_device(self) -> None:
         """A node that one device lists twice is given once, also to a container of its own."""
         node = DeviceSpec("/dev/a", "/dev/a")
-        subject = Inventory(RESOURCE, {"a": DeviceInfo(HEALTHY, nodes=[node, node])})
+        subject = Scanned({"a": DeviceInfo(HEALTHY, nodes=[node, node])})
         answer = ContainerAllocateResponse.FromString(subject.container(["a"]))
         self.assertEqual(len(answer.devices), 1)
 
     def test_refusals(self) -> None:
         """Devices that are unknown, vanished or unhealthy are refused."""
-        subject = Inventory(RESOURCE, {"a": GOOD, "b": GOOD})
-        subject.update({"a": DeviceInfo(UNHEALTHY)})
+        subject = Scanned({"a": GOOD, "b": GOOD})
+        subject.scan({"a": DeviceInfo(UNHEALTHY)})
         self.assertRaises(UnknownDevice, subject.container, ["b"])
         self.assertRaises(UnhealthyDevice, subject.container, ["a"])
 
@@ -412,8 +420,8 @@ class TopologyTests(SynchronousTestCase):
 
     def nodes_of(self, info: DeviceInfo, sysfs: str = "/nowhere") -> list[int] | None:
         """The nodes that are advertised for a device; None for no topology at all."""
-        subject = Inventory(RESOURCE, {"a": info}, numa=NumaNodes(sysfs))
-        (device,) = ListAndWatchResponse.FromString(subject.listed()).devices
+        subject = Scanned({"a": info}, sysfs)
+        (device,) = ListAndWatchResponse.FromString(subject.listed).devices
         return [n.ID for n in device.topology.nodes] if device.HasField("topology") else None
 
     def test_given_nodes(self) -> None:
@@ -441,7 +449,7 @@ class TopologyTests(SynchronousTestCase):
 
     def test_natural(self) -> None:
         """Each id once, those that there are and others, numbers by their value."""
-        subject = Inventory(RESOURCE, dict.fromkeys(["x9", "x10"], DeviceInfo(HEALTHY)))
+        subject = Scanned(dict.fromkeys(["x9", "x10"], DeviceInfo(HEALTHY)))
         self.assertEqual(
             subject.natural(["x10", "x9", "x11", "x10", "x2"]), ["x2", "x9", "x10", "x11"]
         )
@@ -452,7 +460,7 @@ class TopologyTests(SynchronousTestCase):
             "x10": DeviceInfo(HEALTHY, topology=[1]),
             "x9": DeviceInfo(HEALTHY, topology=None, group="card"),
         }
-        subject = Inventory(RESOURCE, devices)
+        subject = Scanned(devices)
         self.assertEqual(
             subject.candidates(["x10", "y", "x9"]),
             [Candidate("x9", "card"), Candidate("x10", "x10", (1,))],
@@ -460,7 +468,7 @@ class TopologyTests(SynchronousTestCase):
 
     def test_candidates_in_natural_order(self) -> None:
         """Policies get ids in natural order, whether few of the devices are asked for or all."""
-        subject = Inventory(RESOURCE, {f"x{n}": DeviceInfo(HEALTHY) for n in range(100)})
+        subject = Scanned({f"x{n}": DeviceInfo(HEALTHY) for n in range(100)})
         for number in (3, 100):
             some = [f"x{n}" for n in range(100 - number, 100)]
             found = subject.candidates(Random(7).sample(some * 2, k=2 * number))

@@ -13,8 +13,8 @@ from twisted.trial.unittest import TestCase
 
 from tests.support.helpers import channel_to, soon, temporary_directory, until
 from tests.support.logs import LogTestCase
+from tests.support.updates import Scans
 from twistdp import HEALTHY, UNHEALTHY, CDIDevice, DeviceInfo, Settings
-from twistdp.host.numa import NumaNodes
 from twistdp.inotify.watches import inotify_of
 from twistdp.kubelet.api import GET_OPTIONS, LIST_AND_WATCH
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
@@ -50,16 +50,16 @@ class ResourceTests(TestCase, LogTestCase):
 
     def resource(self, **devices: DeviceInfo) -> Resource:
         """A resource that is stopped after the test."""
+        self.scans = Scans()
         directory = PluginDirectory(self.top, inotify_of(reactor), reactor)
         directory.startService()
         self.addCleanup(directory.stopService)
         resource = Resource(
             NAME,
-            devices,
+            self.scans.update(devices),
             settings=self.settings,
             hooks=Hooks(None, "scanner", reactor),
             join={},
-            numa=NumaNodes("/nonexistent"),
             directory=directory,
             emptied=lambda: None,
             reactor=reactor,
@@ -96,14 +96,14 @@ class ResourceTests(TestCase, LogTestCase):
         resource = self.started(a=GOOD, b=GOOD)
         self.assertEqual(resource.condition, ResourceCondition(2, Standing.REGISTERING))
         self.assertEqual(self.told(), [("I", f"{NAME}: 2 devices")])
-        resource.update({"a": GOOD, "b": attrs.evolve(GOOD, envs={"A": "1"})})
-        resource.update({"a": GOOD, "b": attrs.evolve(GOOD, envs={"A": "1"})})
+        resource.update(self.scans.update({"a": GOOD, "b": attrs.evolve(GOOD, envs={"A": "1"})}))
+        resource.update(self.scans.update({"a": GOOD, "b": attrs.evolve(GOOD, envs={"A": "1"})}))
         self.assertEqual(self.told(), [])
-        resource.update({"a": GOOD, "b": attrs.evolve(GOOD, state=UNHEALTHY)})
+        resource.update(self.scans.update({"a": GOOD, "b": attrs.evolve(GOOD, state=UNHEALTHY)}))
         ((severity, text),) = self.told()
         self.assertEqual(severity, "W")
         self.assertIn(f"{NAME}: 2 devices, 1 unhealthy", text)
-        resource.update({"a": GOOD, "b": GOOD, "c": GOOD})
+        resource.update(self.scans.update({"a": GOOD, "b": GOOD, "c": GOOD}))
         ((severity, text),) = self.told()
         self.assertEqual(severity, "I")
         self.assertIn("+c", text)
@@ -113,16 +113,16 @@ class ResourceTests(TestCase, LogTestCase):
         self.patch(inventory, "MOST_BYTES", 20)
         self.patch(inventory, "that_fit", partial(that_fit, room=20))
         resource = self.started(a=GOOD, b=GOOD)
-        self.assertEqual(resource.left_out, 1)
+        self.assertEqual(len(resource._inventory.left_out), 1)
         ((_, first), (severity, text)) = self.told()
         self.assertIn("1 not listed", first)
         self.assertEqual(severity, "E")
         self.assertIn("1 of 2 devices are not listed", text)
-        resource.update({"a": GOOD, "b": attrs.evolve(GOOD, envs={"A": "1"})})
+        resource.update(self.scans.update({"a": GOOD, "b": attrs.evolve(GOOD, envs={"A": "1"})}))
         self.assertEqual(self.told(), [])
-        resource.update({"a": GOOD})
+        resource.update(self.scans.update({"a": GOOD}))
         self.assertIn(("I", f"{NAME}: all devices are listed again"), self.told())
-        resource.update({"b": GOOD})
+        resource.update(self.scans.update({"b": GOOD}))
         self.assertEqual(len(self.told()), 1)
 
     async def test_cdi(self) -> None:
@@ -140,7 +140,7 @@ class ResourceTests(TestCase, LogTestCase):
         )
         resource = self.started(a=one)
         self.assertIn("WHICH=first", specs())
-        resource.update({"a": one, "b": two})
+        resource.update(self.scans.update({"a": one, "b": two}))
         self.assertIn("WHICH=second", specs())
 
     async def test_alignment(self) -> None:
@@ -148,14 +148,14 @@ class ResourceTests(TestCase, LogTestCase):
         looks = self.calls(Alignment, "look")
         resource = self.started(a=GOOD)
         self.assertEqual(len(looks), 1)
-        resource.update({"a": GOOD, "b": GOOD})
+        resource.update(self.scans.update({"a": GOOD, "b": GOOD}))
         self.assertEqual(len(looks), 2)
 
     async def test_handed_out(self) -> None:
         """That a device was handed out is forgotten with the device."""
         resource = self.started(a=GOOD, b=GOOD)
         resource._answers.handed_out.update("ab")
-        resource.update({"a": GOOD})
+        resource.update(self.scans.update({"a": GOOD}))
         self.assertEqual(resource._answers.handed_out, {"a"})
 
     async def test_ends(self) -> None:

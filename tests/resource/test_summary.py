@@ -2,8 +2,9 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceInfo
-from twistdp.resource.summary import change, counted
+from tests.support.updates import Scans
+from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceInfo, Devices
+from twistdp.resource.summary import Change, change, counted
 
 
 def ill(reason: str = "") -> DeviceInfo:
@@ -14,25 +15,31 @@ def ill(reason: str = "") -> DeviceInfo:
 WELL = DeviceInfo(HEALTHY)
 
 
+def changed(before: Devices, after: Devices) -> Change:
+    """What a scan changes that finds other devices than the one before."""
+    scans = Scans()
+    return change(scans.update(before).devices, scans.update(after))
+
+
 class ChangeTests(SynchronousTestCase):
     """A change of devices, in words."""
 
     def test_nothing(self) -> None:
         """What is equal is no change, nor is what only containers notice."""
-        self.assertFalse(change({"a": WELL}, {"a": DeviceInfo(HEALTHY, envs={"A": "b"})}))
-        self.assertEqual(str(change({"a": ill("hot")}, {"a": ill("hot")})), "")
+        self.assertFalse(changed({"a": WELL}, {"a": DeviceInfo(HEALTHY, envs={"A": "b"})}))
+        self.assertEqual(str(changed({"a": ill("hot")}, {"a": ill("hot")})), "")
         # A healthy device's reason is of a time when it was not.
-        self.assertEqual(str(change({"a": WELL}, {"a": DeviceInfo(HEALTHY, reason="hot")})), "")
+        self.assertEqual(str(changed({"a": WELL}, {"a": DeviceInfo(HEALTHY, reason="hot")})), "")
 
     def test_came_and_went(self) -> None:
         """Ids with a sign."""
-        self.assertEqual(str(change({"a": WELL, "b": WELL}, {"b": WELL, "c": WELL})), "+c -a")
+        self.assertEqual(str(changed({"a": WELL, "b": WELL}, {"b": WELL, "c": WELL})), "+c -a")
 
     def test_health(self) -> None:
         """Ids with their reasons, and which are healthy again."""
         before = {"a": WELL, "b": ill("hot"), "c": ill("hot"), "d": WELL}
         after = {"a": ill("no answer"), "b": WELL, "c": ill("hot"), "d": WELL, "e": ill()}
-        found = change(before, after)
+        found = changed(before, after)
         self.assertEqual(
             str(found), "+e; unhealthy: a (no answer), e; healthy again: b", "not c: it stays so"
         )
@@ -40,14 +47,14 @@ class ChangeTests(SynchronousTestCase):
 
     def test_another_reason(self) -> None:
         """A device that stays unhealthy for another reason."""
-        found = change({"a": ill("hot")}, {"a": ill("on fire")})
+        found = changed({"a": ill("hot")}, {"a": ill("on fire")})
         self.assertEqual(str(found), "unhealthy: a (on fire)")
-        self.assertFalse(change({"a": ill("hot")}, {"a": ill("hot")}).worse)
+        self.assertFalse(changed({"a": ill("hot")}, {"a": ill("hot")}).worse)
 
     def test_bounded(self) -> None:
         """Of many devices a few are named, with as much of a reason as fits into a line."""
         ids = [f"d{number}" for number in range(5000)]
-        text = str(change({}, dict.fromkeys(ids, ill("x\n" * 5000))))
+        text = str(changed({}, dict.fromkeys(ids, ill("x\n" * 5000))))
         self.assertIn("and 4994 more", text)
         self.assertNotIn("\n", text)
         self.assertLess(len(text), 1000)

@@ -3,6 +3,9 @@
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.model.test_acceptance import apply
+from tests.support.updates import Scans
+from twistdp.model.acceptance import Update
 from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceInfo, Devices, DeviceSpec
 from twistdp.resource.vanished import REASON, Departures
 
@@ -11,7 +14,10 @@ GRACE = 5.0
 
 def devices(*ids: str) -> Devices:
     """Healthy devices."""
-    return {id_: DeviceInfo(HEALTHY, [DeviceSpec(f"/dev/{id_}", f"/dev/{id_}")]) for id_ in ids}
+    return {
+        id_: DeviceInfo(HEALTHY, [DeviceSpec(f"/dev/{id_}", f"/dev/{id_}")], topology=[1])
+        for id_ in ids
+    }
 
 
 class DeparturesTests(SynchronousTestCase):
@@ -20,20 +26,23 @@ class DeparturesTests(SynchronousTestCase):
     def use(self, grace: float, *ids: str) -> None:
         """Begin with these devices."""
         self.clock = Clock()
-        self.departures = Departures(grace, self.clock, self.refresh)
-        self.found = self.listed = devices(*ids)
+        self.scans = Scans()
+        self.departures = Departures(grace, self.clock, self.list)
+        self.listed: dict[str, DeviceInfo] = {}
         self.handed_out: set[str] = set()
-        self.refreshes = 0
+        self.lists = 0
+        self.find(*ids)
 
-    def refresh(self) -> None:
-        """List what there is, after what was listed before."""
-        self.listed = self.departures.apply(self.listed, self.found, self.handed_out)
-        self.refreshes += 1
+    def list(self, update: Update) -> None:
+        """Do what an update says; it must lead to its devices."""
+        self.update = update
+        apply(self.listed, update)
+        self.assertEqual(self.listed, update.devices)
+        self.lists += 1
 
     def find(self, *ids: str) -> None:
         """The scanner finds just these."""
-        self.found = devices(*ids)
-        self.refresh()
+        self.list(self.departures.apply(self.scans.update(devices(*ids)), self.handed_out))
 
     def states(self) -> dict[str, str]:
         """What is listed: ids and states."""
@@ -46,7 +55,6 @@ class DeparturesTests(SynchronousTestCase):
         self.find("b")
         self.assertEqual(self.states(), {"b": HEALTHY})
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertFalse(self.departures)
 
     def test_short_grace(self) -> None:
         """A grace of less than a second is one too."""
@@ -66,13 +74,11 @@ class DeparturesTests(SynchronousTestCase):
         self.assertEqual(self.states(), {"a": UNHEALTHY, "b": HEALTHY})
         self.assertEqual(self.listed["a"].reason, REASON)
         self.assertEqual(self.listed["a"].nodes, before.nodes)
-        self.assertTrue(self.departures)
         self.clock.advance(GRACE - 0.5)
-        self.assertEqual(self.refreshes, 1)
+        self.assertEqual(self.lists, 2)
         self.clock.advance(0.5)
-        self.assertEqual(self.refreshes, 2)
+        self.assertEqual(self.lists, 3)
         self.assertEqual(self.states(), {"b": HEALTHY})
-        self.assertFalse(self.departures)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_the_last_one(self) -> None:
@@ -111,7 +117,6 @@ class DeparturesTests(SynchronousTestCase):
         self.find("a", "b")
         self.assertEqual(self.listed, devices("a", "b"))
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertFalse(self.departures)
 
     def test_leaves_twice(self) -> None:
         """Each time that a device vanishes it has the whole grace."""
@@ -155,6 +160,25 @@ class DeparturesTests(SynchronousTestCase):
         self.clock.advance(2)
         self.assertEqual(self.states(), {"c": HEALTHY})
 
+    def test_numa(self) -> None:
+        """A device that is leaving stays near its NUMA nodes, and has none when it is gone."""
+        self.use(GRACE, "a", "b")
+        self.handed_out.add("a")
+        self.find("b")
+        self.assertEqual(self.update.numa, {"a": (1,), "b": (1,)})
+        self.clock.advance(GRACE)
+        self.assertEqual(self.update.numa, {"b": (1,)})
+
+    def test_once_more(self) -> None:
+        """An update that could not be listed, and comes again, lists what is leaving too."""
+        self.use(GRACE, "a")
+        self.handed_out.add("a")
+        update = self.scans.update({})
+        self.departures.apply(update, self.handed_out)
+        self.list(self.departures.apply(update, self.handed_out))
+        self.assertEqual(self.states(), {"a": UNHEALTHY})
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+
     def test_stop(self) -> None:
         """Stopping leaves no delayed calls and tells nobody; twice does no harm."""
         self.use(GRACE, "a", "b")
@@ -164,5 +188,4 @@ class DeparturesTests(SynchronousTestCase):
         self.departures.stop()
         self.departures.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertFalse(self.departures)
-        self.assertEqual(self.refreshes, 1)
+        self.assertEqual(self.lists, 2)

@@ -51,7 +51,7 @@ class ReportTests(SynchronousTestCase):
     def test_same_id_twice(self) -> None:
         """An id that a tree had twice, differently, is named, once."""
         after = accept(tree_of(("x", "a", GOOD), ("x", "b", GOOD), ("x", "a", with_node())))
-        self.assertEqual(after.resources["x"]["a"], with_node())
+        self.assertEqual(after.resources["x"].devices["a"], with_node())
         (line,) = self.told(NOTHING, after)
         self.assertIn("found 'x', device 'a' more than once, each time different; the last", line)
         self.assertEqual(self.told(after, after), [])

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import attrs
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.host import numa
-from twistdp.host.numa import NumaNodes
+from twistdp.model.acceptance import Update
 from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree
+from twistdp.scan import prepare as prepare_module
 from twistdp.scan.prepare import Preparation
 from twistdp.scan.sightings import Sightings
 
@@ -26,50 +27,42 @@ def tree_of(**infos: Any) -> DeviceTree:
     return tree
 
 
-class PreparingTestCase(SynchronousTestCase):
-    """Has a sysfs that is not one, and records what is looked up in it."""
+class PreparationTests(SynchronousTestCase):
+    """`Preparation`, with a sysfs that is not one, and a record of what is looked up in it."""
 
     def setUp(self) -> None:
-        """Make it."""
+        """Make one."""
         self.looked_up: list[str] = []
         self.exhausted = False
         case = self
 
         class FakeTopology:
-            """Says node 3 of everything."""
+            """Says node 3 of everything but the device x."""
 
             def __init__(self, sysfs: str) -> None:
                 case.assertEqual(sysfs, "/there")
 
-            def nodes(self, paths: Iterable[str]) -> tuple[int, ...]:
+            def nodes(self, paths: Iterable[str]) -> tuple[int, ...] | None:
                 if case.exhausted:
                     raise OSError(errno.EMFILE, "too many")
-                case.looked_up += paths
-                return (3,)
+                found = list(paths)
+                case.looked_up += found
+                return None if found == ["/dev/x"] else (3,)
 
-            def has_node(self, node: int) -> bool:
-                """There is no other."""
-                return node == 3
+        self.patch(prepare_module, "Topology", FakeTopology)
+        self.prepare = Preparation("acme:Scanner", "x.example.com", "/there")
 
-        self.patch(numa, "Topology", FakeTopology)
-        self.numa = NumaNodes("/there")
-
-
-class PreparationTests(PreparingTestCase):
-    """`Preparation`"""
-
-    def setUp(self) -> None:
-        """Make one."""
-        super().setUp()
-        self.prepare = Preparation(self.numa)
+    def scanned(self, **infos: Any) -> Update:
+        """The update that a scan leads to; without a difference it is none."""
+        return self.prepare(tree_of(**infos))["thing"]
 
     def test_equal_devices(self) -> None:
         """Equal devices of two trees are the same objects, and looked up once."""
-        first = self.prepare(tree_of(a=device("a"), b=device("b")))
-        second = self.prepare(tree_of(a=device("a"), b=device("b", group="x"), c=device("c")))
-        self.assertIs(second["thing"]["a"], first["thing"]["a"])
-        self.assertEqual(second["thing"]["b"].group, "x")
-        self.assertEqual(list(second["thing"]), ["a", "b", "c"])
+        first = self.scanned(a=device("a"), b=device("b"))
+        second = self.scanned(a=device("a"), b=device("b", group="x"), c=device("c"))
+        self.assertIs(second.devices["a"], first.devices["a"])
+        self.assertEqual(second.devices["b"].group, "x")
+        self.assertEqual((list(second.devices), second.changed), (["a", "b", "c"], ["b", "c"]))
         self.assertEqual(self.looked_up, ["/dev/a", "/dev/b", "/dev/c"])
 
     def test_health(self) -> None:
@@ -95,21 +88,6 @@ class PreparationTests(PreparingTestCase):
             self.prepare(tree_of(x=info))
         self.assertEqual(self.looked_up, ["/dev/a", "/dev/b", "/dev/odd", "/dev/odd"])
 
-    def test_types_that_are_none(self) -> None:
-        """What names no resource, and cannot even be shown, is left to `accept`."""
-
-        class Mute:
-            """Cannot be shown."""
-
-            def __repr__(self) -> str:
-                raise RuntimeError("no repr")
-
-        tree = DeviceTree()
-        for kind in (Mute(), 10**5000):
-            tree.add_device(kind, "a", device("a"))  # type: ignore[arg-type]
-        prepared = Preparation(self.numa, "x.example.com", Sightings())(tree)
-        self.assertEqual(list(prepared), list(tree))
-
     def test_sightings(self) -> None:
         """What is new, has other nodes or is gone is noted, of types that are gone too."""
         looks: list[Any] = []
@@ -121,7 +99,7 @@ class PreparationTests(PreparingTestCase):
                 """Keep it."""
                 looks.append((resource, sorted(gone), sorted(fresh)))
 
-        prepare = Preparation(self.numa, "x.example.com", Recording())
+        prepare = Preparation("acme:Scanner", "x.example.com", "/there", Recording())
         one = device("a")
         for tree in (
             tree_of(a=one, b=device("b")),
@@ -144,24 +122,60 @@ class PreparationTests(PreparingTestCase):
             self.prepare(tree)
         self.assertEqual(self.looked_up, ["/dev/a", "/dev/a"])
 
+    def test_numa(self) -> None:
+        """Nodes are looked up, or given; a device without any has none, and one that is gone."""
+        infos = {
+            "a": device("a"),
+            "b": device("b", topology=[1, 2]),
+            "c": device("c", topology=None),
+            "x": device("x"),
+        }
+        self.assertEqual(self.scanned(**infos).numa, {"a": (3,), "b": (1, 2)})
+        self.assertEqual(self.looked_up, ["/dev/a", "/dev/x"])
+        infos["b"] = device("b", topology=None)
+        self.assertEqual(self.scanned(**infos).numa, {"a": (3,)})
+        del infos["a"]
+        self.assertEqual(self.scanned(**infos).numa, {})
+
+    def test_exhausted(self) -> None:
+        """Want of descriptors is not an unknown node: the next scan finds all that is new."""
+        self.scanned(a=device("a"))
+        self.exhausted = True
+        self.assertRaises(OSError, self.prepare, tree_of(b=device("b")))
+        self.exhausted = False
+        update = self.scanned(b=device("b"))
+        self.assertEqual((update.changed, update.removed, update.numa), (["b"], ["a"], {"b": (3,)}))
+
+    def test_no_difference(self) -> None:
+        """A type without a difference has no update."""
+        for expected in (["thing"], [], []):
+            self.assertEqual(list(self.prepare(tree_of(a=device("a")))), expected)
+
     def test_copy(self) -> None:
         """The scanner may go on to change its tree."""
         tree = tree_of(a=device("a"))
-        prepared = self.prepare(tree)
+        update = self.prepare(tree)["thing"]
         tree.add_device("thing", "b", device("b"))
-        self.assertEqual(list(prepared["thing"]), ["a"])
+        self.assertEqual(list(update.devices), ["a"])
 
     def test_repeated(self) -> None:
-        """What a scan added twice stays known; what it adds to the same tree later has changed."""
+        """What a scan adds twice is logged; what it adds to the same tree later has changed."""
         tree = tree_of(a=device("a"))
-        tree.add_device("thing", "a", device("b"))
-        self.assertEqual(self.prepare(tree).repeated, {("thing", "a")})
-        tree.add_device("thing", "a", device("c"))
-        self.assertEqual(self.prepare(tree).repeated, set())
+        for name, lines in (("b", 1), ("c", 0)):
+            tree.add_device("thing", "a", device(name))
+            with capturedLogs() as events:
+                self.prepare(tree)
+            self.assertEqual(len(events), lines)
 
-    def test_nonsense(self) -> None:
-        """What is refused later passes."""
-        tree = tree_of(a=5, b=device("b"))
-        tree.add_device(7, 8, None)  # type: ignore[arg-type]
-        for _ in range(2):
-            self.assertEqual(self.prepare(tree), tree)
+    def test_refused(self) -> None:
+        """What is refused is logged once, and not looked up."""
+        for lines in (2, 0):
+            tree = tree_of(a=5, b=device("b"))
+            tree.add_device("no type", "c", device("c"))
+            with capturedLogs() as events:
+                self.prepare(tree)
+            texts = [formatEvent(event) for event in events]
+            self.assertEqual(len(texts), lines, texts)
+            for text in texts:
+                self.assertIn("scanner acme:Scanner: left out", text)
+        self.assertEqual(self.looked_up, ["/dev/b"])

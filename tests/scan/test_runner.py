@@ -18,8 +18,11 @@ from twistdp.errors import BadScanner
 from twistdp.inotify.watches import Inotify
 from twistdp.model.devices import DeviceTree
 from twistdp.model.interfaces import IAllocator, INotifier, IScanner
-from twistdp.scan.runner import CLEAN_UP, STABLE, OwnLoop, check_scanner, scan_service
-from twistdp.scan.watching import Discovery, WatchingScanner
+from twistdp.scan.check import check_scanner
+from twistdp.scan.discovery import Discovery
+from twistdp.scan.prepare import Preparation
+from twistdp.scan.runner import CLEAN_UP, STABLE, OwnLoop, scan_service
+from twistdp.scan.scanner import WatchingScanner
 
 NAME = "tests.scan.test_runner:FakeScanner"
 
@@ -28,8 +31,19 @@ NAME = "tests.scan.test_runner:FakeScanner"
 class FakeNotifier:
     """Takes any tree."""
 
+    def __init__(self) -> None:
+        self.running = False
+
     def notify(self, tree: DeviceTree) -> None:
         """Take it."""
+
+    def start(self) -> None:
+        """Begin to take trees."""
+        self.running = True
+
+    def stop(self) -> None:
+        """Take no more."""
+        self.running = False
 
 
 @implementer(IScanner)
@@ -54,14 +68,20 @@ class OwnLoopTests(SynchronousTestCase):
         self.clock = Clock()
         self.scanner = FakeScanner(*acts)
         self.notifier = FakeNotifier()
-        self.loop = OwnLoop(self.scanner, self.notifier, reactor=self.clock)
+        self.loop = OwnLoop(
+            self.scanner,
+            self.notifier,  # type: ignore[arg-type]
+            reactor=self.clock,
+        )
         self.addCleanup(self.stop)
         self.loop.startService()
 
     def stop(self) -> None:
         """Stop; whatever the test did, no timer is left."""
         if self.loop.running:
+            self.assertTrue(self.notifier.running)
             self.loop.stopService()
+        self.assertFalse(self.notifier.running)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def calls(self) -> int:
@@ -525,11 +545,11 @@ class ScanServiceTests(SynchronousTestCase):
         for scanner, kind in kinds:
             service = scan_service(
                 scanner,
-                FakeNotifier(),
+                lambda: Preparation("scanner", "a.b"),
+                lambda updates: None,
                 reactor=clock,
                 inotify=Inotify(clock),
                 scan_timeout=1.0,
-                prepare=DeviceTree.copy,
             )
             self.assertIsInstance(service, kind)
             self.assertFalse(service.running)

@@ -12,7 +12,6 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.host.numa import NumaNodes
 from twistdp.model.cdi import CDIDevice, CDINode
 from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree
 from twistdp.scan import sightings
@@ -234,7 +233,7 @@ class PreparationTests(SightingsTestCase):
             def look(self, resource: str, gone: Any, fresh: Any) -> None:
                 told.append((resource, set(gone), set(fresh)))
 
-        prepare = Preparation(NumaNodes("/nonexistent"), "a.b", Told())
+        prepare = Preparation("scanner", "a.b", "/nonexistent", Told())
         for ids in ("ab", "bc", ""):
             tree = DeviceTree()
             for id_ in ids:

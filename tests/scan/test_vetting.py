@@ -7,6 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.helpers import temporary_directory
+from tests.support.updates import resources
 from twistdp import (
     HEALTHY,
     CDIDevice,
@@ -19,27 +20,26 @@ from twistdp import (
     Mount,
 )
 from twistdp.host import paths as trusted_paths
-from twistdp.host.numa import NumaNodes
 from twistdp.model.acceptance import NOTHING, Accepted, accept
-from twistdp.scan.prepare import Preparation
 from twistdp.scan.vetting import Vetting
 
 
 class VettingTests(SynchronousTestCase):
-    """`Vetting`, with the preparation and the acceptance of trees."""
+    """`Vetting`, with the acceptance of trees."""
 
     def setUp(self) -> None:
         """Make a directory in which everybody may write, and one in which only we may."""
         self.bad, self.good = temporary_directory(self), temporary_directory(self)
         os.chmod(self.bad, 0o777)
-        self.prepare = Preparation(NumaNodes(), vetting=Vetting())
+        self.vetting = Vetting()
         self.accepted = NOTHING
 
     def scanned(self, **infos: Any) -> Accepted:
         """What is accepted of the next scan."""
         tree = DeviceTree()
         tree.add_devices("thing", infos)
-        self.accepted = accept(self.prepare(tree), self.accepted)
+        self.vetting.begin()
+        self.accepted = accept(tree, self.accepted, self.vetting.refused)
         return self.accepted
 
     def test_every_path(self) -> None:
@@ -69,7 +69,7 @@ class VettingTests(SynchronousTestCase):
             )
         }
         accepted = self.scanned(**infos, **good)
-        self.assertEqual(dict(accepted.resources), {"thing": good})
+        self.assertEqual(resources(accepted), {"thing": good})
         self.assertEqual({refusal.device_id for refusal in accepted.refusals}, set(infos))
         for refusal in accepted.refusals:
             self.assertIn(f"others may write in {self.bad}", refusal.reason)
@@ -82,7 +82,7 @@ class VettingTests(SynchronousTestCase):
         self.assertIn("thing", self.scanned(a=info).resources)  # not installed yet
         with open(path, "w", encoding="ascii"):
             os.chmod(path, 0o757)
-        self.prepare = Preparation(NumaNodes(), vetting=Vetting())
+        self.vetting, self.accepted = Vetting(), NOTHING
         (refusal,) = self.scanned(a=info).refusals
         self.assertIn("others may write to it", refusal.reason)
 
@@ -92,7 +92,7 @@ class VettingTests(SynchronousTestCase):
         for mode, count in ((0o755, 0), (0o777, 1), (0o777, 1), (0o755, 0)):
             os.chmod(self.good, mode)
             accepted = self.scanned(a=info)
-            self.assertEqual((len(accepted.refusals), len(accepted.resources)), (count, 1 - count))
+            self.assertEqual((len(accepted.refusals), len(resources(accepted))), (count, 1 - count))
 
     def test_replaced_in_a_sticky_directory(self) -> None:
         """What root removes there, others may replace, whether a link of ours leads there or not.
@@ -106,7 +106,7 @@ class VettingTests(SynchronousTestCase):
             Path(file).touch()
             info = DeviceInfo(HEALTHY, nodes=[DeviceSpec(path, "/x")])
             for count in (1, 1):
-                self.assertEqual(len(self.scanned(a=info).resources), count)
+                self.assertEqual(len(resources(self.scanned(a=info))), count)
             os.remove(file)
             (refusal,) = self.scanned(a=info).refusals
             self.assertIn(f"{file} is missing", refusal.reason)
@@ -140,7 +140,8 @@ class VettingTests(SynchronousTestCase):
         """Nothing is said of a device that was refused and is gone."""
         info = DeviceInfo(HEALTHY, nodes=[DeviceSpec(f"{self.bad}/x", "/x")])
         self.assertEqual(len(self.scanned(a=info).refusals), 1)
-        self.assertEqual(self.scanned(), NOTHING)
+        accepted = self.scanned()
+        self.assertEqual((resources(accepted), accepted.refusals), ({}, ()))
 
     def test_no_device(self) -> None:
         """What is no device at all is refused for that."""

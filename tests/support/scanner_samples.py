@@ -71,7 +71,8 @@ class OwnLoop:
     namespace = "own.example.com"
 
     def scan(self, notifier: INotifier) -> None:
-        """Find nothing."""
+        """Find nothing yet."""
+        self.notifier = notifier
 
 
 class NoScanner:

@@ -4,9 +4,9 @@ from twistdp.host.children import begin_keeping, end_keeping, keep_from_children
 from twistdp.host.descriptors import DescriptorWatch, raise_limit
 from twistdp.host.exhaustion import MENDING, SOON, check_descriptors, mending
 from twistdp.host.listing import ABSENT, entries
-from twistdp.host.numa import NumaNodes, alike
 from twistdp.host.paths import HostPaths, Place, check_trusted, is_safe
 from twistdp.host.presence import check_present, host_paths, mounted_paths, programs
+from twistdp.host.topology import Topology
 from twistdp.host.trust import (
     check_directory,
     check_path,
@@ -22,9 +22,8 @@ __all__ = [
     "SOON",
     "DescriptorWatch",
     "HostPaths",
-    "NumaNodes",
     "Place",
-    "alike",
+    "Topology",
     "begin_keeping",
     "check_descriptors",
     "check_directory",

@@ -38,7 +38,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-def listed_part(device_id: str, info: DeviceInfo, numa: Sequence[int] | None = None) -> bytes:
+def listed_part(device_id: str, info: DeviceInfo, numa: Sequence[int] = ()) -> bytes:
     """A device's part of a ListAndWatchResponse; `numa` are its NUMA nodes, if it has any."""
     answer = pb.ListAndWatchResponse()
     device = answer.devices.add(ID=device_id, health=info.state)

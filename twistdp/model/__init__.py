@@ -3,7 +3,16 @@
 Nothing here waits for anything or touches the machine.
 """
 
-from twistdp.model.acceptance import NOTHING, Accepted, Refusal, accept, difference
+from twistdp.model.acceptance import (
+    NO_DEVICES,
+    NOTHING,
+    Accepted,
+    Refusal,
+    Update,
+    Updates,
+    accept,
+    check_tree,
+)
 from twistdp.model.allocation import SharedClaims, combine, listed, select
 from twistdp.model.calls import (
     AllocateRequest,
@@ -29,7 +38,6 @@ from twistdp.model.devices import (
     DeviceTree,
     Mount,
 )
-from twistdp.model.identity import changed, keep_unchanged
 from twistdp.model.interfaces import (
     IAllocator,
     IContainerPreStarter,
@@ -56,6 +64,7 @@ __all__ = [
     "AUTO",
     "HEALTHY",
     "NOTHING",
+    "NO_DEVICES",
     "PRIVATE",
     "UNHEALTHY",
     "Accepted",
@@ -86,23 +95,23 @@ __all__ = [
     "PreferredAllocationRequest",
     "Refusal",
     "SharedClaims",
+    "Update",
+    "Updates",
     "UseDefaultMethod",
     "accept",
     "assignment",
-    "changed",
     "check_call",
     "check_namespace",
     "check_path",
     "check_permissions",
     "check_resource_type",
+    "check_tree",
     "combine",
     "device_id",
-    "difference",
     "digest",
     "escape",
     "hooks_of",
     "is_plain",
-    "keep_unchanged",
     "kind_of",
     "listed",
     "method_of",

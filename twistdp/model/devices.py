@@ -175,8 +175,6 @@ class DeviceTree:
         self._settled = False
         self.repeated: set[tuple[str, str]] = set()
         """Type and id of what was added twice, differently, since the tree was made."""
-        self.untrusted: dict[str, Mapping[str, str]] = {}
-        """By type and id: why devices are left out since others could change their paths."""
 
     def add_device(self, resource_type: str, device_id: str, info: DeviceInfo) -> None:
         """Add a device; one with the same type and id is replaced."""
@@ -205,7 +203,6 @@ class DeviceTree:
         tree = DeviceTree()
         tree._types = {kind: dict(devices) for kind, devices in self._types.items()}
         tree.repeated = set(self.repeated)
-        tree.untrusted = dict(self.untrusted)
         return tree
 
     def __iter__(self) -> Iterator[str]:

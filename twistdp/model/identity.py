@@ -1,4 +1,4 @@
-"""What is unchanged in a mapping stays the very same object, so that nobody need compare again."""
+"""Keeps what is unchanged in a mapping as the very same object, so that it is compared once."""
 
 from collections.abc import Mapping
 from itertools import compress, filterfalse, repeat
@@ -10,31 +10,24 @@ T = TypeVar("T")
 _ABSENT: Final = object()
 
 
-def changed(found: Mapping[str, T], before: Mapping[str, T]) -> list[str]:
-    """The keys of `found` whose values are other ones than in `before`.
-
-    What is the same object is not compared.
-    """
-    olds = map(before.get, found, repeat(_ABSENT))
-    # Nothing is done in Python for what is the same object.
-    others = compress(found, map(is_not, olds, found.values()))
-    return [key for key in others if key not in before or not _equal(before[key], found[key])]
-
-
 def keep_unchanged(
     found: Mapping[str, T], before: Mapping[str, T]
 ) -> tuple[dict[str, T], list[str]]:
-    """`found` with the very keys and values of `before` where they are equal; and what `changed`.
+    """Return `found` with the keys and values of `before` where they are equal, and what differs.
 
-    A scan makes new ones of all, and whoever kept an older one of each would fill the memory.
+    The latter are the keys of `found` whose value is new or not equal to that in `before`, in
+    order.  A scan makes all values again, and holding an older one of each would fill the memory.
     """
     kept = dict(before)
     for key in list(filterfalse(found.__contains__, before)):
         del kept[key]
-    others = changed(found, before)
-    for key in others:
+    olds = map(before.get, found, repeat(_ABSENT))
+    # Python code runs only for values that are not the very same object.
+    others = compress(found, map(is_not, olds, found.values()))
+    changed = [key for key in others if key not in before or not _equal(before[key], found[key])]
+    for key in changed:
         kept[key] = found[key]
-    return kept, others
+    return kept, changed
 
 
 def _equal(one: object, other: object) -> bool:

@@ -1,8 +1,8 @@
-"""Devices that no topology manager can align, of which nothing but the kubelet's refusals tells."""
+"""Warns of devices that no topology manager can align."""
 
 from twisted.logger import Logger
 
-from twistdp.host import NumaNodes
+from twistdp.host import Topology
 from twistdp.resource.inventory import Inventory
 
 _log = Logger()
@@ -16,10 +16,10 @@ class Alignment:
     devices on no node at all, and refuses the pods that need them.
     """
 
-    def __init__(self, resource: str, inventory: Inventory, numa: NumaNodes) -> None:
+    def __init__(self, resource: str, inventory: Inventory, sysfs: str) -> None:
         self._resource = resource
         self._inventory = inventory
-        self._numa = numa
+        self._sysfs = sysfs
         self._mixed = False
         self._absent = False
         self._known: set[int] = set()
@@ -44,7 +44,8 @@ class Alignment:
         nodes = set(inventory.nodes)
         if not self._absent and not nodes <= self._known:
             self._known = nodes
-            if absent := self._numa.absent(nodes):
+            topology = Topology(self._sysfs)
+            if absent := {node for node in nodes if not topology.has_node(node)}:
                 self._absent = True
                 _log.warn(
                     "{resource}: {example} is on NUMA node {node}, which this machine does not "

@@ -7,16 +7,14 @@ from typing import Literal
 
 import attrs
 
-from twistdp.host import NumaNodes, alike
 from twistdp.kubelet import container_part, listed_part
 from twistdp.model import (
     HEALTHY,
-    Auto,
     ContainerAllocateResponse,
     DeviceInfo,
     Devices,
     SharedClaims,
-    changed,
+    Update,
     combine,
     natural_key,
     select,
@@ -36,34 +34,27 @@ class _Entry:
 
 
 class Inventory:
-    """What is advertised of a resource, and what containers get of it.
+    """The list that is advertised of a resource, and what containers get of it.
 
     A device's bytes are made once, for the list when it appears or changes, for a container when
     it is handed out for the first time; they are kept, and joined for each message.
-    `join` is the scanner's, see `twistdp.model.allocation.combine`.  `numa` tells the NUMA nodes of
-    devices whose topology is `AUTO`.
+    `join` is the scanner's, see `twistdp.model.allocation.combine`.
 
     The list never has more than `MOST_BYTES`: where it would, some devices are left out of it.
-    They can be allocated nevertheless, for they are there: whoever asks for one chose it when it
-    was listed.
+    They can be allocated nevertheless: a kubelet that asks for one chose it when it was listed.
     """
 
     def __init__(
-        self,
-        resource: str,
-        devices: Devices,
-        *,
-        join: Mapping[str, str] = MappingProxyType({}),
-        numa: NumaNodes | None = None,
+        self, resource: str, update: Update, *, join: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         self._resource = resource
-        self._numa = numa or NumaNodes()
         self._join = join
         self._entries: dict[str, _Entry] = {}
         self._shared = SharedClaims()
         self._order: list[str] = []
         """The ids in natural order."""
-        self._listed = b""
+        self.listed = b""
+        """The ListAndWatchResponse, in natural order of the ids."""
         self.size = 0
         """Bytes that a list of all devices has."""
         self.unhealthy = 0
@@ -75,20 +66,18 @@ class Inventory:
         self.left_out: frozenset[str] = frozenset()
         """The devices that the list has no room for."""
         self.devices: Devices = {}
-        self.update(devices)
+        self.update(update)
 
-    def update(self, devices: Devices, first: Collection[str] = ()) -> bool:
-        """Take over another set of devices; whether the advertised list changed by it.
+    def update(self, update: Update, first: Collection[str] = ()) -> bytes | None:
+        """Take over an update; return the advertised list if that has changed by it.
 
-        `devices` is kept, and must not change any more.
         Where the list has no room for all, those of `first` are listed before others, then those
         that were listed so far, then the first ones in natural order.
         """
-        others = changed(devices, self.devices)
-        fresh = self._encoded({device_id: devices[device_id] for device_id in others})
+        fresh = {id_: _entry(id_, update) for id_ in update.changed}
         # What can fail has been done: from here on all is taken over or nothing.
-        gone = {id_ for id_ in self._entries if id_ not in devices}
-        new = [id_ for id_ in others if id_ not in self._entries]
+        gone = self._entries.keys() & update.removed
+        new = fresh.keys() - self._entries.keys()
         for device_id in gone:
             self._count(self._entries.pop(device_id), -1)
         for device_id, entry in fresh.items():
@@ -102,34 +91,10 @@ class Inventory:
             self._order += new
             self._order.sort(key=self._key)  # quick, for all but the end is in order
         so_far = self.devices.keys() - self.left_out if self.left_out else self.devices.keys()
-        self.devices = devices
-        listed = self._listed
+        self.devices = update.devices
+        listed = self.listed
         self._list(first, so_far)
-        return self._listed != listed
-
-    def _encoded(self, devices: Devices) -> dict[str, _Entry]:
-        """The entries of devices that are new or changed."""
-        numa: dict[str, Sequence[int] | None] = {}
-        unknown = []
-        for device_id, info in devices.items():
-            before = self._entries.get(device_id)
-            if before is not None and alike(before.info, info):
-                numa[device_id] = before.numa  # also when the node it was looked up by is gone
-            elif isinstance(info.topology, Auto):
-                unknown.append(device_id)
-            else:
-                numa[device_id] = info.topology
-        found = self._numa.of(devices[device_id] for device_id in unknown)
-        numa.update(zip(unknown, found, strict=True))
-        return {
-            device_id: _Entry(
-                info,
-                natural_key(device_id),
-                tuple(numa[device_id] or ()),
-                listed_part(device_id, info, numa[device_id]),
-            )
-            for device_id, info in devices.items()
-        }
+        return None if self.listed == listed else self.listed
 
     def _count(self, entry: _Entry, sign: Literal[1, -1]) -> None:
         """Count an entry that is new, or one that is gone."""
@@ -146,7 +111,7 @@ class Inventory:
             self._shared.remove(entry.info)
 
     def _list(self, first: Collection[str], so_far: Collection[str]) -> None:
-        """Make the list anew."""
+        """Make the list again."""
         self.left_out = frozenset()
         order = self._order
         if self.size > MOST_BYTES:
@@ -155,11 +120,7 @@ class Inventory:
             fitting = that_fit(sizes, [*ranks, order])
             self.left_out = frozenset(sizes.keys() - fitting)
             order = [id_ for id_ in order if id_ in fitting]
-        self._listed = b"".join([self._entries[device_id].listed for device_id in order])
-
-    def listed(self) -> bytes:
-        """The ListAndWatchResponse, in natural order of the ids."""
-        return self._listed
+        self.listed = b"".join([self._entries[device_id].listed for device_id in order])
 
     def container(self, ids: Iterable[str]) -> bytes:
         """The ContainerAllocateResponse for these ids; raises what `select` and `combine` do."""
@@ -212,3 +173,8 @@ class Inventory:
 
     def _combined(self, chosen: Sequence[str]) -> ContainerAllocateResponse:
         return combine(self._resource, [(id_, self.devices[id_]) for id_ in chosen], self._join)
+
+
+def _entry(device_id: str, update: Update) -> _Entry:
+    info, numa = update.devices[device_id], update.numa.get(device_id, ())
+    return _Entry(info, natural_key(device_id), numa, listed_part(device_id, info, numa))

@@ -3,13 +3,10 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 
 from twistdp.cdi import CdiParts
-from twistdp.host import NumaNodes
 from twistdp.kubelet import (
     ALLOCATE,
     GET_OPTIONS,
@@ -28,20 +25,17 @@ from twistdp.kubelet import (
     SocketRegistration,
     WatcherRegistration,
 )
-from twistdp.model import Devices, socket_path
+from twistdp.model import Update, socket_path
 from twistdp.resource.alignment import Alignment
 from twistdp.resource.handlers import Answers
 from twistdp.resource.hooks import Hooks
 from twistdp.resource.inventory import Inventory
-from twistdp.resource.room import MOST_BYTES
-from twistdp.resource.summary import Change, change, counted
+from twistdp.resource.report import Report
 from twistdp.resource.vanished import Departures
 from twistdp.rpc import Method, Server, SocketFile, caller
 from twistdp.settings import Settings
 from twistdp.status import ResourceCondition
 from twistdp.tools import stop_all
-
-_log = Logger()
 
 FAREWELL = 1.0
 """Seconds that a retired resource's streams get to deliver the empty list."""
@@ -51,37 +45,34 @@ class Resource(Service):
     """Serves the devices of `name`, ``domain/type``, to the kubelet of `directory`.
 
     `settings` are those of the scanner that finds them, `hooks` its optional abilities; `join`
-    is its declaration of what may be joined, see `twistdp.model.allocation.combine`.  `numa` knows
-    the devices' NUMA nodes.  `emptied` is called when the last device is gone, a removal grace
-    included.
+    is its declaration of what may be joined, see `twistdp.model.allocation.combine`.  `emptied` is
+    called when the last device is gone, a removal grace included.
     """
 
     def __init__(
         self,
         name: str,
-        devices: Devices,
+        update: Update,
         *,
         settings: Settings,
         hooks: Hooks,
         join: Mapping[str, str],
-        numa: NumaNodes,
         directory: PluginDirectory,
         emptied: Callable[[], None],
         reactor: Any,
     ) -> None:
         self.setName(name)
         self._resource = name
-        self._found = devices
         self._emptied = emptied
-        self._departures = Departures(settings.removal_grace, reactor, self._advertise)
-        self._inventory = Inventory(name, devices, join=join, numa=numa)
-        self._alignment = Alignment(name, self._inventory, numa)
-        self._said_left_out = 0
+        self._departures = Departures(settings.removal_grace, reactor, self._list)
+        self._inventory = Inventory(name, self._departures.apply(update, ()), join=join)
+        self._report = Report(name, self._inventory)
+        self._alignment = Alignment(name, self._inventory, settings.sysfs)
         self._cdi = CdiParts(*name.split("/"), settings=settings, reactor=reactor)
         self._answers = answers = Answers(
             name, self._inventory, hooks, self._cdi, settings.preferred, settings.check_nodes
         )
-        self._streams = ListStreams(self._inventory.listed(), reactor, self._stream_lost, name)
+        self._streams = ListStreams(self._inventory.listed, reactor, self._stream_lost, name)
         registration: RegistrationStrategy
         if settings.registration == "watcher":
             registration = WatcherRegistration(name, reactor)
@@ -122,11 +113,6 @@ class Resource(Service):
         )
 
     @property
-    def left_out(self) -> int:
-        """How many devices are not listed, since the kubelet takes no longer list."""
-        return len(self._inventory.left_out)
-
-    @property
     def condition(self) -> ResourceCondition:
         """How many devices there are, and how it stands with the kubelet."""
         return ResourceCondition(len(self._inventory.devices), self._registrar.standing)
@@ -135,9 +121,7 @@ class Resource(Service):
         """Serve and register."""
         super().startService()
         self._cdi.describe(self._inventory.devices)
-        found = change({}, self._inventory.devices)
-        self._tell(attrs.evolve(found, came=()))  # they have all come
-        self._tell_left_out()
+        self._report.begin()
         self._alignment.look()
         self._registrar.start()
 
@@ -153,10 +137,9 @@ class Resource(Service):
         )
         return self._server.stopService()
 
-    def update(self, devices: Devices) -> None:
-        """The scanner has found `devices`; an empty set leads to `emptied`, at once or later."""
-        self._found = devices
-        self._advertise()
+    def update(self, update: Update) -> None:
+        """List what the scanner has found; no device leads to `emptied`, at once or later."""
+        self._list(self._departures.apply(update, self._answers.handed_out))
 
     def retire(self) -> Deferred[None]:
         """The last device is gone for good: have the empty list delivered, then stop."""
@@ -166,57 +149,18 @@ class Resource(Service):
             lambda _: self.disownServiceParent() if self.running else None
         )
 
-    def _advertise(self) -> None:
-        """List what was found and what is leaving."""
+    def _list(self, update: Update) -> None:
         before = self._inventory.devices
-        devices = self._departures.apply(before, self._found, self._answers.handed_out)
         handed_out = self._answers.handed_out
-        handed_out -= {id_ for id_ in handed_out if id_ not in devices}  # ids may be ever new ones
-        self._cdi.describe(devices)
-        listed = self._inventory.update(devices, first=self._answers.handed_out)
-        if listed:
-            self._streams.publish(self._inventory.listed())
-        what = change(before, self._inventory.devices)
-        if listed or what:
-            self._tell(what)
-        self._tell_left_out()
+        handed_out.difference_update(update.removed)  # ids may be new ones for ever
+        self._cdi.describe(update.devices)
+        listed = self._inventory.update(update, first=handed_out)
+        if listed is not None:
+            self._streams.publish(listed)
+        self._report.look(before, update, listed is not None)
         self._alignment.look()
-        if not devices:
+        if not update.devices:
             self._emptied()
-
-    def _tell(self, what: Change) -> None:
-        """Say how many devices there are, and what has changed: as a warning if for the worse."""
-        line = "{resource}: {devices}{change}"
-        fields = {
-            "resource": self._resource,
-            "devices": counted(
-                len(self._inventory.devices), self._inventory.unhealthy, self.left_out
-            ),
-            "change": f" ({what})" if what else "",
-        }
-        if what.worse:
-            _log.warn(line, **fields)
-        else:
-            _log.info(line, **fields)
-
-    def _tell_left_out(self) -> None:
-        """Say when the list has no room for all devices, and when it has again."""
-        if self.left_out == self._said_left_out:
-            return
-        self._said_left_out = self.left_out
-        if self.left_out:
-            _log.error(
-                "{resource}: {left_out} of {devices} devices are not listed and cannot be used: "
-                "the list would have {size} bytes, and a kubelet takes {most}; give the devices "
-                "shorter ids, spread them over several resources, or find fewer of them",
-                resource=self._resource,
-                left_out=self.left_out,
-                devices=len(self._inventory.devices),
-                size=self._inventory.size,
-                most=MOST_BYTES,
-            )
-        else:
-            _log.info("{resource}: all devices are listed again", resource=self._resource)
 
     def _stream_lost(self) -> None:
         self._registrar.stream_lost()

@@ -1,10 +1,10 @@
-"""What the log says of a resource's devices, and of a change of them: one line, however many."""
+"""Sums up the devices of a resource, and a change of them, in one line however many there are."""
 
 from collections.abc import Sequence
 
 import attrs
 
-from twistdp.model import HEALTHY, DeviceInfo, Devices, named, printable
+from twistdp.model import HEALTHY, DeviceInfo, Devices, Update, named, printable
 
 LONGEST_REASON = 100
 """Characters of a reason in such a line."""
@@ -35,13 +35,11 @@ class Change:
         return "; ".join(parts)
 
 
-def change(before: Devices, after: Devices) -> Change:
-    """How `after` differs from `before` in what people want to know: what is there, and health."""
+def change(before: Devices, update: Update) -> Change:
+    """How an update of the devices `before` changes what people want to know: ids and health."""
     came, worse, better = [], [], []
-    for id_, info in after.items():
-        old = before.get(id_)
-        if old is info:
-            continue
+    for id_ in update.changed:
+        old, info = before.get(id_), update.devices[id_]
         if old is None:
             came.append(id_)
         if info.state != HEALTHY:
@@ -49,7 +47,7 @@ def change(before: Devices, after: Devices) -> Change:
                 worse.append(_with_reason(id_, info))
         elif old is not None and old.state != HEALTHY:
             better.append(id_)
-    went = [id_ for id_ in before if id_ not in after]
+    went = [id_ for id_ in update.removed if id_ in before]
     return Change(came, went, worse, better)
 
 

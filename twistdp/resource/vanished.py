@@ -1,47 +1,52 @@
-"""Devices that vanished while containers had them."""
+"""Keeps devices that vanish while containers have them in the list for a while, unhealthy."""
 
 from collections.abc import Callable, Collection
 
 import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from twistdp.model import UNHEALTHY, DeviceInfo, Devices
+from twistdp.model import NO_DEVICES, UNHEALTHY, DeviceInfo, Update
 
 REASON = "it was unplugged"
-"""What the list's reader and a refused pod are told of a vanished device."""
+"""The reason that the kubelet and a refused pod are given for a vanished device."""
 
 
 class Departures:
-    """Keeps devices that vanish in the list for a while, unhealthy, if they were handed out.
+    """Adds devices that are leaving to what the scanner has found.
 
     The kubelet shows a device that is simply gone as healthy in the status of the pod that has
     it; one that is listed as unhealthy is shown so.  `grace` is in seconds; with 0 everything
-    that vanishes is gone at once.  `expired` is called when a device's time has run out.
+    that vanishes is gone at once.  When a device's time has run out, `expired` is called with the
+    update that removes it.
     """
 
-    def __init__(self, grace: float, clock: IReactorTime, expired: Callable[[], None]) -> None:
+    def __init__(
+        self, grace: float, clock: IReactorTime, expired: Callable[[Update], None]
+    ) -> None:
         self._grace = grace
         self._clock = clock
         self._expired = expired
         self._leaving: dict[str, tuple[DeviceInfo, IDelayedCall]] = {}
-        self._shown: set[str] = set()  # listed the last time only because they were leaving
+        self._listed = NO_DEVICES
 
-    def __bool__(self) -> bool:
-        return bool(self._leaving)
-
-    def apply(self, before: Devices, wanted: Devices, handed_out: Collection[str]) -> Devices:
-        """The devices to list after `before`, when the scanner has found `wanted`."""
-        for id_ in self._leaving.keys() & wanted.keys():
-            self._leaving.pop(id_)[1].cancel()
+    def apply(self, found: Update, handed_out: Collection[str]) -> Update:
+        """Return the update to list when the scanner has found `found`."""
+        for device_id in self._leaving.keys() & found.devices.keys():
+            self._leaving.pop(device_id)[1].cancel()
         if self._grace > 0:
-            for id_ in (before.keys() - wanted.keys() - self._shown) & set(handed_out):
-                gone = attrs.evolve(before[id_], state=UNHEALTHY, reason=REASON)
-                timer = self._clock.callLater(self._grace, self._expire, id_)
-                self._leaving[id_] = gone, timer
-        self._shown = set(self._leaving)
-        if not self._leaving:
-            return wanted
-        return {**wanted, **{id_: info for id_, (info, _) in self._leaving.items()}}
+            for device_id in set(found.removed) & set(handed_out) - self._leaving.keys():
+                self._leave(device_id)
+        leaving = {device_id: info for device_id, (info, _) in self._leaving.items()}
+        if leaving:
+            numa = {id_: n for id_ in leaving if (n := self._listed.numa.get(id_))}
+            found = Update(
+                {**found.devices, **leaving},
+                [*found.changed, *(id_ for id_ in found.removed if id_ in leaving)],
+                [id_ for id_ in found.removed if id_ not in leaving],
+                {**found.numa, **numa},
+            )
+        self._listed = found
+        return found
 
     def stop(self) -> None:
         """Forget all that is leaving."""
@@ -49,6 +54,16 @@ class Departures:
             timer.cancel()
         self._leaving.clear()
 
+    def _leave(self, device_id: str) -> None:
+        gone = self._listed.devices.get(device_id)
+        if gone is not None:
+            gone = attrs.evolve(gone, state=UNHEALTHY, reason=REASON)
+            timer = self._clock.callLater(self._grace, self._expire, device_id)
+            self._leaving[device_id] = gone, timer
+
     def _expire(self, device_id: str) -> None:
         del self._leaving[device_id]
-        self._expired()
+        devices = {id_: info for id_, info in self._listed.devices.items() if id_ != device_id}
+        numa = {id_: nodes for id_, nodes in self._listed.numa.items() if id_ != device_id}
+        self._listed = Update(devices, (), [device_id], numa)
+        self._expired(self._listed)

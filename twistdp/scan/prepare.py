@@ -1,76 +1,102 @@
-"""What a tree costs, paid in the scanner's thread before the reactor's gets it."""
+"""Turns a scanner's trees into updates, in the scanner's thread rather than the reactor's."""
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Collection
 
-from twistdp.host import NumaNodes, alike
-from twistdp.model import DeviceInfo, Devices, DeviceTree, keep_unchanged
+import attrs
+
+from twistdp.host import Topology
+from twistdp.model import (
+    NO_DEVICES,
+    NOTHING,
+    Auto,
+    DeviceInfo,
+    DeviceTree,
+    Update,
+    Updates,
+    accept,
+)
+from twistdp.scan.faults import report_faults
 from twistdp.scan.sightings import Sightings
 from twistdp.scan.vetting import Vetting
 
-_NONE: Final[Mapping[str, DeviceInfo]] = {}
-
 
 class Preparation:
-    """Prepares one scanner's trees, one after the other, in its thread.
+    """Compares the trees of one scanner, each with the one before; never two at once.
 
-    A device that is equal to that of the last tree becomes the same object, which makes it
-    free to all that follows, and the NUMA nodes of others are looked up.  `sightings` are told of
-    those, as devices of resources of `namespace`.  `vetting` says which are left out since others
-    could change their paths.
+    This is the only place where trees are compared: what follows is given the difference.
+    `scanner` is its name for the log, `namespace` the domain of its resources, `sysfs` tells the
+    NUMA nodes.  `sightings` learns of devices that are new or have other nodes.  `vetting` leaves
+    out devices with paths that others could change.
     """
 
     def __init__(
         self,
-        numa: NumaNodes,
-        namespace: str = "",
+        scanner: str,
+        namespace: str,
+        sysfs: str = "/sys",
         sightings: Sightings | None = None,
         vetting: Vetting | None = None,
     ) -> None:
-        self._numa = numa
+        self._scanner = scanner
         self._namespace = namespace
+        self._sysfs = sysfs
         self._sightings = sightings
         self._vetting = vetting
-        self._before: Mapping[str, Devices] = {}
+        self._before = NOTHING
 
-    def __call__(self, tree: DeviceTree) -> DeviceTree:
-        """A copy of `tree`, prepared.  Refuses nothing; that is left to `accept`."""
-        prepared = DeviceTree()
-        prepared.repeated |= tree.settle()
-        last: dict[str, Devices] = {}
-        fresh: list[DeviceInfo] = []
-        if self._vetting is not None:
+    def __call__(self, tree: DeviceTree) -> Updates:
+        """Return an update of each resource type whose devices differ from the last tree's.
+
+        What is wrong in the tree is left out and logged.  Raises `BadTree` for no tree, and OSError
+        when the process has run out of what reading sysfs needs.  After an error the next tree
+        is compared with the one before the failed one.
+        """
+        if self._vetting is None:
+            accepted = accept(tree, self._before)
+        else:
             self._vetting.begin()
-        for kind in self._before.keys() - set(tree):
-            self._sight(kind, self._before[kind], {})
-        for kind in tree:
-            before = self._before.get(kind, _NONE)
-            devices, changed = keep_unchanged(tree[kind], before)
-            prepared.add_devices(kind, devices)
-            last[kind] = prepared[kind]
-            if self._vetting is not None:
-                refused = self._vetting.refused(kind, devices, changed)
-                if refused:
-                    prepared.untrusted[kind] = refused
-            others = {
-                id_: devices[id_] for id_ in changed if not _alike(before.get(id_), devices[id_])
-            }
-            fresh += others.values()
-            self._sight(kind, before.keys() - devices.keys(), others)
-        self._before = last
-        self._numa.look_ahead(fresh)
-        return prepared
-
-    def _sight(self, kind: object, gone: Iterable[str], fresh: Devices) -> None:
-        # Of what is no text there will be no resource, and it may be impossible to show.
-        if self._sightings is not None and isinstance(kind, str):
-            self._sightings.look(f"{self._namespace}/{kind}", gone, fresh)
+            accepted = accept(tree, self._before, self._vetting.refused)
+        topology = Topology(self._sysfs)  # a new one, because it remembers what it has read
+        moved: dict[str, list[str]] = {}
+        updates: dict[str, Update] = {}
+        for kind, update in accepted.resources.items():
+            if update:
+                known = self._before.resources.get(kind, NO_DEVICES).devices
+                moved[kind] = [i for i in update.changed if _moved(known.get(i), update.devices[i])]
+                updates[kind] = _placed(update, moved[kind], topology)
+        # Nothing fails from here on.
+        tree.settle()
+        before = self._before
+        self._before = attrs.evolve(accepted, resources={**accepted.resources, **updates})
+        report_faults(before, accepted, self._scanner)
+        if self._sightings is not None:
+            for kind, update in updates.items():
+                self._sightings.look(
+                    f"{self._namespace}/{kind}",
+                    update.removed,
+                    {id_: update.devices[id_] for id_ in moved[kind]},
+                )
+        return updates
 
 
-def _alike(one: object, other: object) -> bool:
-    """The same for what may be no devices."""
-    both = isinstance(one, DeviceInfo) and isinstance(other, DeviceInfo)
+def _placed(update: Update, moved: Collection[str], topology: Topology) -> Update:
+    """Add the NUMA nodes of the devices that are new or have other nodes than before."""
+    numa = dict(update.numa)
+    for device_id in [*update.removed, *moved]:
+        numa.pop(device_id, None)
+    for device_id in moved:
+        info = update.devices[device_id]
+        nodes = info.topology
+        if isinstance(nodes, Auto):
+            nodes = topology.nodes(node.host_path for node in info.nodes)
+        if nodes:
+            numa[device_id] = tuple(nodes)
+    return attrs.evolve(update, numa=numa)
+
+
+def _moved(old: DeviceInfo | None, new: DeviceInfo) -> bool:
+    """Whether the device nodes or NUMA nodes of a device may be others than before."""
     try:
-        return both and alike(one, other)  # type: ignore[arg-type]
+        return old is None or old.nodes != new.nodes or old.topology != new.topology
     except Exception:  # of the values' own methods
-        return False
+        return True

@@ -1,7 +1,6 @@
 """Runs scanners of either kind."""
 
 from collections.abc import Callable
-from inspect import iscoroutinefunction
 from typing import Any
 
 from twisted.application.service import IService, Service
@@ -10,23 +9,15 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twistdp.errors import BadScanner
 from twistdp.inotify import Inotify
-from twistdp.model import (
-    DeviceTree,
-    INotifier,
-    IScanner,
-    check_call,
-    hooks_of,
-    kind_of,
-    method_of,
-    name_of,
-    of_error,
-)
+from twistdp.model import IScanner, Updates, name_of
 from twistdp.rpc import called
-from twistdp.scan.attributes import ATTRIBUTES, check_attributes
-from twistdp.scan.watching import Discovery, WatchingScanner
-from twistdp.tools import Backoff, News, Outage, at
+from twistdp.scan.discovery import Discovery
+from twistdp.scan.failures import Failures
+from twistdp.scan.notifier import Notifier
+from twistdp.scan.prepare import Preparation
+from twistdp.scan.scanner import WatchingScanner
+from twistdp.tools import Backoff
 
 _log = Logger()
 
@@ -34,67 +25,39 @@ STABLE = 60.0
 """Seconds that a scanner must have run for its failure to be a new one."""
 
 CLEAN_UP = 5.0
-"""Seconds for which a stop waits until a cancelled scanner has let go of its hardware."""
-
-
-def check_scanner(candidate: object) -> None:
-    """Raise `BadScanner` for what `scan_service` cannot run, or could not run for long."""
-    hooks_of(candidate)
-    if isinstance(candidate, WatchingScanner):
-        check_attributes(candidate, ATTRIBUTES)
-        _check_discover(candidate)
-    elif method_of(candidate, "scan", IScanner, 1) is None:
-        raise BadScanner(
-            "not a scanner; derive it from twistdp.WatchingScanner or implement twistdp.IScanner"
-        )
-    else:
-        check_attributes(candidate, ["join"])
-
-
-def _check_discover(scanner: WatchingScanner) -> None:
-    for name, arguments in (("discover", 0), ("follow", 1)):
-        method: Any = getattr(scanner, name)
-        if not callable(method):
-            raise BadScanner(f"its {name} is {kind_of(method)}; define a method {name}()")
-        if iscoroutinefunction(method):
-            raise BadScanner(
-                f"its {name}() is a coroutine, and is called in a thread: define it without "
-                "async, or implement twistdp.IScanner"
-            )
-        check_call(method, name, arguments)
-    if getattr(scanner.discover, "__func__", None) is WatchingScanner.discover:
-        raise BadScanner("it does not define discover(), which finds the devices; define it")
+"""Seconds for which a stop waits until a cancelled scanner has released its hardware."""
 
 
 def scan_service(
     scanner: IScanner | WatchingScanner,
-    notifier: INotifier,
+    new_preparation: Callable[[], Preparation],
+    deliver: Callable[[Updates], None],
     *,
     reactor: Any,
     inotify: Inotify,
     scan_timeout: float,
-    prepare: Callable[[DeviceTree], DeviceTree],
 ) -> IService:
-    """The service that runs `scanner` and passes what it finds to `notifier`.
+    """Return the service that runs `scanner` and calls `deliver` with what its scans change.
 
-    What it finds in a thread of the framework's passes through `prepare` there.
+    Each start begins with a preparation of its own, to which all devices are new.
     """
-    if isinstance(scanner, WatchingScanner):
-        return Discovery(
-            scanner,
-            notifier,
-            reactor=reactor,
-            inotify=inotify,
-            scan_timeout=scan_timeout,
-            prepare=prepare,
-        )
-    return OwnLoop(scanner, notifier, reactor=reactor)
+    if not isinstance(scanner, WatchingScanner):
+        notifier = Notifier(name_of(scanner), new_preparation, deliver, reactor)
+        return OwnLoop(scanner, notifier, reactor=reactor)
+    return Discovery(
+        scanner,
+        new_preparation,
+        deliver,
+        reactor=reactor,
+        inotify=inotify,
+        scan_timeout=scan_timeout,
+    )
 
 
 class OwnLoop(Service):
     """Runs an `IScanner`, which has a loop of its own; in the reactor's thread."""
 
-    def __init__(self, scanner: IScanner, notifier: INotifier, *, reactor: Any) -> None:
+    def __init__(self, scanner: IScanner, notifier: Notifier, *, reactor: Any) -> None:
         self._scanner = scanner
         self._notifier = notifier
         self._reactor = reactor
@@ -103,11 +66,12 @@ class OwnLoop(Service):
         self._cancelled = False
         self._stopped: list[Deferred[None]] = []
         self._timer: IDelayedCall | None = None
-        self._outage = Outage()
+        self._failures = Failures(name_of(scanner))
 
     def startService(self) -> None:
         """Call the scanner, as soon as what an earlier stop has cancelled has ended."""
         super().startService()
+        self._notifier.start()
         if self._scan_running is None:
             self._scan()
 
@@ -117,6 +81,7 @@ class OwnLoop(Service):
         After `CLEAN_UP` seconds it is waited for no longer.
         """
         super().stopService()
+        self._notifier.stop()
         self._drop_timer()
         if self._scan_running is None:
             return succeed(None)
@@ -130,7 +95,7 @@ class OwnLoop(Service):
 
     def _scan(self) -> None:
         self._timer = None
-        if self._outage.count:
+        if self._failures:
             self._timer = self._reactor.callLater(STABLE, self._works)
         self._cancelled = False
         self._scan_running = called(lambda: self._scanner.scan(self._notifier), self._reactor)
@@ -145,12 +110,7 @@ class OwnLoop(Service):
     def _works(self) -> None:
         """The scan has lasted, or has returned without an error."""
         self._backoff.reset()
-        if count := self._outage.over():
-            _log.info(
-                "scanner {scanner} works again, after {failures}",
-                scanner=name_of(self._scanner),
-                failures="1 failure" if count == 1 else f"{count} failures",
-            )
+        self._failures.end()
 
     def _failed(self, failure: Failure) -> None:
         if self._cancelled and failure.check(CancelledError):
@@ -158,19 +118,7 @@ class OwnLoop(Service):
         self._drop_timer()
         again = self.running and not self._cancelled
         delay = self._backoff.next()
-        then = f"; calling it again in {delay:.1f} s" if again else ""
-        name = name_of(self._scanner)
-        news = self._outage.failed(failure)
-        if news is News.STACK:
-            _log.failure("scanner {scanner} failed{then}", failure, scanner=name, then=then)
-        elif news is News.LINE:
-            _log.error(
-                "scanner {scanner} failed with {error}{at}{then}",
-                scanner=name,
-                error=of_error(failure.value),
-                at=at(failure),
-                then=then,
-            )
+        self._failures.add(failure, f"; calling it again in {delay:.1f} s" if again else "")
         if again:
             self._timer = self._reactor.callLater(delay, self._scan)
 

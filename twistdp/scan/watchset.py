@@ -10,7 +10,10 @@ from typing import Any, Final
 
 from twisted.internet.interfaces import IDelayedCall
 
-from twistdp.inotify import Changes, Inotify, Watch
+from twistdp.inotify import ATTRIBUTES, CONTENTS, ENTRIES, Changes, Inotify, Watch
+from twistdp.model import name_of
+from twistdp.scan.attributes import Attribute, check_contents, check_paths
+from twistdp.scan.scanner import WatchingScanner
 from twistdp.tools import stop_all
 
 SLICE: Final = 100
@@ -18,23 +21,25 @@ SLICE: Final = 100
 
 
 class WatchSet:
-    """Watches the paths that are wanted; `event` is called with what changes there.
+    """Watches the paths of `scanner`, and calls `event` with what changes there.
 
     Where that takes more than one turn of the reactor, `completed` is called in the last one, if
-    paths were added: what happened there before they were watched has made no event.  `about`
-    names whose paths they are, for the log.
+    paths were added: what happened there before they were watched has made no event.
     """
 
     def __init__(
         self,
-        about: str,
+        scanner: WatchingScanner,
         event: Callable[[Changes], None],
         completed: Callable[[], None],
         *,
         inotify: Inotify,
         reactor: Any,
     ) -> None:
-        self._about = about
+        self._name = name = name_of(scanner)
+        nothing: tuple[str, ...] = ()
+        self._scanners_paths = Attribute(scanner, "paths", check_paths, nothing, name)
+        self._contents = Attribute(scanner, "contents", check_contents, True, name)
         self._event = event
         self._completed = completed
         self._inotify = inotify
@@ -53,11 +58,13 @@ class WatchSet:
         """Whether the kernel refuses to watch some of the paths."""
         return any(watch.polled for watch in self._watches.values())
 
-    def want(self, paths: tuple[str, ...], mask: int) -> bool:
-        """Watch just these paths, for what `mask` says.
+    def follow(self) -> bool:
+        """Watch the scanner's paths as they are now.
 
-        Whether they are watched when this returns, and some were not before.
+        Returns whether all of them are watched already and some were not before.
         """
+        paths = self._scanners_paths.read()
+        mask = ENTRIES | ATTRIBUTES | (CONTENTS if self._contents.read() else 0)
         if self._paths == paths and self._mask == mask:
             return False
         self._paths, self._mask = paths, mask
@@ -74,14 +81,14 @@ class WatchSet:
         self._paths, self._wanted, self._mask = (), {}, 0
         self._has_added = False
         watches, self._watches = self._watches, {}
-        stop_all(self._about, *(watch.stop for watch in watches.values()))
+        stop_all(f"scanner {self._name}", *(watch.stop for watch in watches.values()))
 
     def _is_done(self, path: str) -> bool:
         watch = self._watches.get(path)
         return watch is not None and watch.mask == self._mask and path in self._wanted
 
     def _go_on(self) -> bool:
-        """Do what is due for some paths; whether nothing is left, and paths were added."""
+        """Do what is due for some paths; return whether that was all and paths were added."""
         for _ in range(min(SLICE, len(self._due))):
             self._do(self._due.popleft())
         if self._due:

@@ -1,4 +1,4 @@
-"""Tests for twistdp.scan.watching."""
+"""Tests for twistdp.scan.discovery and twistdp.scan.scanner."""
 
 import errno
 import os
@@ -12,16 +12,17 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
-from zope.interface import implementer
 
 from tests.support.helpers import Recorder, one_turn, temporary_directory
 from twistdp.errors import BadTree
 from twistdp.inotify.descriptor import ATTRIBUTES, CONTENTS, ENTRIES
 from twistdp.inotify.watches import Changes, Inotify
+from twistdp.model.acceptance import check_tree
 from twistdp.model.contract import name_of
 from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceTree
-from twistdp.model.interfaces import INotifier
-from twistdp.scan.watching import MOST_CHANGES, Discovery, WatchingScanner
+from twistdp.scan.discovery import Discovery
+from twistdp.scan.pending import MOST_CHANGES
+from twistdp.scan.scanner import WatchingScanner
 from twistdp.scan.watchset import SLICE
 
 
@@ -126,16 +127,9 @@ class FakeScanner(WatchingScanner):
         return result
 
 
-@implementer(INotifier)
-class FakeNotifier:
-    """Keeps all trees."""
-
-    def __init__(self) -> None:
-        self.trees: list[DeviceTree] = []
-
-    def notify(self, tree: DeviceTree) -> None:
-        """Keep the tree."""
-        self.trees.append(tree)
+def copied(tree: DeviceTree) -> Any:
+    """A preparation for tests: the whole tree stands for the updates."""
+    return check_tree(tree).copy()
 
 
 def tree_of(*ids: str) -> DeviceTree:
@@ -146,7 +140,7 @@ def tree_of(*ids: str) -> DeviceTree:
     return tree
 
 
-NAME = "tests.scan.test_watching:FakeScanner"
+NAME = "tests.scan.test_discovery:FakeScanner"
 
 
 class DiscoveryCase(SynchronousTestCase):
@@ -157,13 +151,15 @@ class DiscoveryCase(SynchronousTestCase):
         self.clock = Clock()
         self.diary: list[Any] = []
         self.inotify = FakeInotify(self.diary)
-        self.notifier = FakeNotifier()
+        self.trees: list[Any] = []
+        self.preparations = 0
         self.worker = FakeWorker(self.inotify)
         options.setdefault("paths", ["/a"])
         self.scanner = FakeScanner(self.diary, *(results or [tree_of("one")]), **options)
         self.discovery = Discovery(
             self.scanner,
-            self.notifier,
+            self.new_preparation,
+            lambda updates: self.deliver(updates),
             reactor=self.clock,
             inotify=self.inotify,  # type: ignore[arg-type]
             scan_timeout=30.0,
@@ -171,6 +167,15 @@ class DiscoveryCase(SynchronousTestCase):
         self.discovery._worker = self.worker  # type: ignore[assignment]
         self.addCleanup(self.stop)
         self.discovery.startService()
+
+    def new_preparation(self) -> Any:
+        """Count it."""
+        self.preparations += 1
+        return copied
+
+    def deliver(self, updates: Any) -> None:
+        """Keep what is delivered."""
+        self.trees.append(updates)
 
     def stop(self) -> None:
         """Stop; whatever the test did, nothing is left."""
@@ -216,7 +221,7 @@ class ScanTests(DiscoveryCase):
         self.assertEqual(self.diary, [("watch", "/a"), ("watch", "/b")])
         self.worker.run()
         self.assertEqual(self.diary, [("watch", "/a"), ("watch", "/b"), "discover"])
-        self.assertEqual(self.notifier.trees, [tree_of("one")])
+        self.assertEqual(self.trees, [tree_of("one")])
         self.assertEqual(self.worker.calls, [])
 
     def test_masks(self) -> None:
@@ -233,7 +238,7 @@ class ScanTests(DiscoveryCase):
         self.event("/a/x", "/a/y")
         self.worker.run()
         self.assertEqual(self.diary, [("follow", ["/a/x", "/a/y"])])
-        self.assertEqual(self.notifier.trees[-1], tree_of("two"))
+        self.assertEqual(self.trees[-1], tree_of("two"))
 
     def test_paths_are_told_once(self) -> None:
         """A scan is told what changed since the one before, not what that was told."""
@@ -328,7 +333,7 @@ class ScanTests(DiscoveryCase):
     def test_scanner_without_discover(self) -> None:
         """A scanner that forgot discover() is told so by name."""
         error = self.assertRaises(NotImplementedError, WatchingScanner().discover)
-        self.assertIn("twistdp.scan.watching:WatchingScanner", str(error))
+        self.assertIn("twistdp.scan.scanner:WatchingScanner", str(error))
         self.assertIn("discover()", str(error))
 
 
@@ -349,7 +354,7 @@ class FailureTests(DiscoveryCase):
         self.assertEqual(event["scanner"], NAME)
         self.assertIn(NAME, formatEvent(event))
         self.assertIn("in result", event["log_failure"].getTraceback())
-        self.assertEqual(self.notifier.trees, [tree_of("one")])
+        self.assertEqual(self.trees, [tree_of("one")])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_back_off(self) -> None:
@@ -391,8 +396,8 @@ class FailureTests(DiscoveryCase):
                 *(again, "works again"),
             ],
         )
-        self.assertIn("works again, after 5 that failed", said[5][0])
-        self.assertIn("test_watching.py:", said[2][0])
+        self.assertIn("works again, after 5 failures", said[5][0])
+        self.assertIn("test_discovery.py:", said[2][0])
         self.flushLoggedErrors(ZeroDivisionError)
 
     def test_success_resets_the_back_off(self) -> None:
@@ -403,7 +408,7 @@ class FailureTests(DiscoveryCase):
             self.worker.run()
             self.clock.advance(self.delays()[0] + 0.001)
         self.worker.run()
-        self.assertEqual(self.notifier.trees, [tree_of("one")])
+        self.assertEqual(self.trees, [tree_of("one")])
         self.event("/a/x")
         self.worker.run()
         self.assertLess(self.delays()[0], 0.7)
@@ -417,7 +422,7 @@ class FailureTests(DiscoveryCase):
         self.clock.advance(0.7)
         self.worker.run()
         self.assertEqual(self.diary, [("follow", ["/a/x"]), "discover"])
-        self.assertEqual(self.notifier.trees[-1], tree_of("two"))
+        self.assertEqual(self.trees[-1], tree_of("two"))
         self.flushLoggedErrors(ZeroDivisionError)
 
     def failing(self) -> None:
@@ -487,7 +492,7 @@ class FailureTests(DiscoveryCase):
                 self.assertEqual(self.delays()[0], 1.0)
                 self.clock.advance(1.0)
             self.worker.run()
-            self.assertEqual(self.notifier.trees[-1], tree_of("two"))
+            self.assertEqual(self.trees[-1], tree_of("two"))
             event, _ = events
             self.assertIn("Too many open files", formatEvent(event))
             self.assertIn("LimitNOFILE", formatEvent(event))
@@ -495,7 +500,7 @@ class FailureTests(DiscoveryCase):
             self.event("/a/x")
             self.worker.run()
         self.assertEqual(len(events), 3)
-        self.assertIn("the scan works again, after 3", formatEvent(events[1]))
+        self.assertIn("the scan works again, after 3 failures", formatEvent(events[1]))
 
     def test_nonsense(self) -> None:
         """A value that is no DeviceTree counts as a failure that says so."""
@@ -508,7 +513,7 @@ class FailureTests(DiscoveryCase):
             self.assertIn("twistdp.DeviceTree", failure.getErrorMessage())
             kind = "None" if nonsense is None else type(nonsense).__name__
             self.assertIn(kind, failure.getErrorMessage())
-            self.assertEqual(self.notifier.trees, [tree_of("one")])
+            self.assertEqual(self.trees, [tree_of("one")])
             self.assertLess(self.delays()[0], 0.7)
             self.stop()
 
@@ -520,7 +525,7 @@ class FailureTests(DiscoveryCase):
         self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
         self.clock.advance(0.7)
         self.worker.run()
-        self.assertEqual(self.notifier.trees[-1], tree_of("two"))
+        self.assertEqual(self.trees[-1], tree_of("two"))
 
     def test_bad_attributes(self) -> None:
         """An attribute that a scan has spoilt is logged once; the last good value stays."""
@@ -605,7 +610,7 @@ class HungTests(DiscoveryCase):
         self.assertIn("30 s", text)
         self.assertIn("in ask_the_card", text)
         self.assertEqual(len(self.worker.calls), 1)
-        self.assertEqual(len(self.notifier.trees), 1)
+        self.assertEqual(len(self.trees), 1)
 
     def test_return_of_a_hung_scan(self) -> None:
         """When it returns after all, that is said, its tree counts, and what it missed follows."""
@@ -616,7 +621,7 @@ class HungTests(DiscoveryCase):
         with capturedLogs() as events:
             self.worker.run()
         self.assertEqual([NAME in formatEvent(event) for event in events], [True])
-        self.assertEqual(self.notifier.trees[-1], tree_of("two"))
+        self.assertEqual(self.trees[-1], tree_of("two"))
         self.clock.advance(1.0)
         self.worker.run()
         self.assertEqual(self.diary, [("follow", ["/a/x"]), ("follow", ["/a/y"])])
@@ -911,7 +916,7 @@ class StopTests(DiscoveryCase):
         self.start()
         self.stop()
         self.worker.run()
-        self.assertEqual(self.notifier.trees, [])
+        self.assertEqual(self.trees, [])
 
     def test_start_again(self) -> None:
         """Started again it watches and discovers like the first time, whatever was before."""
@@ -922,7 +927,8 @@ class StopTests(DiscoveryCase):
         self.discovery.startService()
         self.worker.run()
         self.assertEqual(self.diary, [("watch", "/a"), "discover"])
-        self.assertEqual(self.notifier.trees, [tree_of("two")])
+        self.assertEqual(self.trees, [tree_of("two")])
+        self.assertEqual(self.preparations, 2)  # to the second all is new, as to the receiver
         self.assertEqual(self.delays(), [60.0])
 
     def test_start_again_during_a_scan(self) -> None:
@@ -973,10 +979,7 @@ class StopTests(DiscoveryCase):
         self.start(paths=[])
         self.scanner.paths = ["/a"]
 
-        def stop(tree: DeviceTree) -> None:
-            self.discovery.stopService()
-
-        self.patch(self.notifier, "notify", stop)
+        self.patch(self, "deliver", lambda _: self.discovery.stopService())
         self.worker.run()
         self.stop()
 
@@ -999,7 +1002,7 @@ class NameTests(SynchronousTestCase):
 
         self.assertEqual(name_of(FakeScanner([])), NAME)
         self.assertTrue(
-            name_of(Inner()).startswith("tests.scan.test_watching:NameTests.test_name.")
+            name_of(Inner()).startswith("tests.scan.test_discovery:NameTests.test_name.")
         )
 
 
@@ -1017,14 +1020,10 @@ class RealTests(TestCase):
                 threads.add(threading.current_thread())
                 return tree_of(*os.listdir(directory))
 
-        @implementer(INotifier)
-        class Notifier:
-            def notify(self, tree: DeviceTree) -> None:
-                reactor.callLater(0.0, found, tree)
-
         discovery = Discovery(
             Files([directory]),
-            Notifier(),
+            lambda: copied,  # type: ignore[arg-type,return-value]
+            lambda tree: reactor.callLater(0.0, found, tree),  # type: ignore[arg-type]
             reactor=reactor,
             inotify=Inotify(reactor),
             scan_timeout=30.0,

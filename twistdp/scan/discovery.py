@@ -1,0 +1,194 @@
+"""Runs a `WatchingScanner`.
+
+A scanner is foreign code: whatever it does, the devices of the last good scan stay listed, the
+reactor is not blocked, and the process can be stopped.
+"""
+
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twistdp.host import SOON, mending
+from twistdp.inotify import Changes, Inotify
+from twistdp.model import Updates, name_of
+from twistdp.scan.attributes import Attribute, check_interval
+from twistdp.scan.failures import Failures
+from twistdp.scan.pending import Pending
+from twistdp.scan.prepare import Preparation
+from twistdp.scan.scanner import WatchingScanner
+from twistdp.scan.watchset import WatchSet
+from twistdp.tools import Backoff, Coalescer, Worker, stop_all
+
+_log = Logger()
+
+REST = 9.0
+"""Times the duration of a scan that pass before the next one, where paths have to be polled."""
+
+
+class Discovery(Service):
+    """Runs a `WatchingScanner`: first, on events, now and then, and after a failure.
+
+    Its trees are compared by what `new_preparation` makes, in the scanner's thread, and the
+    updates are given to `deliver`.
+    """
+
+    def __init__(
+        self,
+        scanner: WatchingScanner,
+        new_preparation: Callable[[], Preparation],
+        deliver: Callable[[Updates], None],
+        *,
+        reactor: Any,
+        inotify: Inotify,
+        scan_timeout: float,
+    ) -> None:
+        self._scanner = scanner
+        self._new_preparation = new_preparation
+        self._deliver = deliver
+        self._name = name = name_of(scanner)
+        self._reactor = reactor
+        self._scan_timeout = scan_timeout
+        self._backoff = Backoff(0.5, 30.0)
+        self._failures = Failures(name, "the scan")
+        self._worker = Worker(name, reactor)
+        self._coalescer = Coalescer(reactor, self._scan)
+        self._watches = WatchSet(
+            scanner, self._event, self._watched, inotify=inotify, reactor=reactor
+        )
+        self._interval = Attribute(scanner, "rescan_interval", check_interval, 60.0, name)
+        self._changes = Pending()
+        self._scanning = False
+        self._again = False
+        self._begun = 0.0
+        self._rested = 0.0
+        self._hung: IDelayedCall | None = None
+        self._retry: IDelayedCall | None = None
+        self._rescan: IDelayedCall | None = None
+
+    def startService(self) -> None:
+        """Watch, and scan for the first time; after a stop, when a scan under way has ended."""
+        super().startService()
+        # A new one: updates of a scan that was under way at the stop are never delivered.
+        self._prepare = self._new_preparation()
+        self._scanning = self._again = False
+        self._retry = None
+        self._rested = 0.0
+        self._backoff.reset()
+        self._changes.add(None)
+        self._watches.follow()
+        self._begin()
+
+    def stopService(self) -> None:
+        """Stop at once, even in the middle of a scan."""
+        super().stopService()
+        for timer in (self._hung, self._retry, self._rescan):
+            if timer is not None and timer.active():
+                timer.cancel()
+        stop_all(
+            f"scanner {self._name}", self._coalescer.stop, self._worker.stop, self._watches.stop
+        )
+
+    def _event(self, changes: Changes) -> None:
+        if changes is None and self._reactor.seconds() < self._rested and self._watches.polled:
+            return  # it reports again in a second
+        self._changes.add(changes)
+        self._coalescer.event()
+
+    def _watched(self) -> None:
+        """All paths are watched: what happened there before has made no event."""
+        self._changes.add(None)
+        self._coalescer.event()
+
+    def _scan(self) -> None:
+        """Scan now if no scan runs and none has just failed; otherwise soon."""
+        if self._scanning:
+            self._again = True
+        elif self._retry is not None:
+            # The event may have removed the cause, but many events must not fill the log.
+            if self._retry.getTime() - self._reactor.seconds() > SOON:
+                self._retry.reset(SOON)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        changes = self._changes.take()
+        self._retry = None
+        self._scanning, self._again = True, False
+        self._begun = self._reactor.seconds()
+        self._hung = self._reactor.callLater(self._scan_timeout, self._report_hung)
+        scan = self._worker.call(partial(self._look, changes, self._prepare))
+        scan.addBoth(self._returned, full=changes is None)
+        scan.addCallback(self._found, full=changes is None)
+        scan.addErrback(self._failed)
+
+    def _look(self, changes: Collection[str] | None, prepare: Preparation) -> Updates:
+        """One scan, in the thread."""
+        if changes is None:
+            return prepare(self._scanner.discover())
+        return prepare(self._scanner.follow(changes))
+
+    def _returned(self, outcome: Any, full: bool) -> Any:
+        self._scanning = False
+        if full:
+            now = self._reactor.seconds()
+            self._rested = now + REST * (now - self._begun)
+        assert self._hung is not None
+        if self._hung.active():
+            self._hung.cancel()
+        else:
+            _log.info("scanner {scanner}: the scan has returned", scanner=self._name)
+        return outcome
+
+    def _found(self, updates: Updates, full: bool) -> None:
+        self._deliver(updates)
+        if not self.running:
+            return  # the receiver has stopped us
+        if self._watches.follow():
+            # What happened there before it was watched has made no event.
+            self._changes.add(None)
+            self._again = True
+        if full:
+            self._schedule_rescan()
+        self._backoff.reset()
+        self._failures.end()
+        if self._again:
+            self._coalescer.event()
+
+    def _failed(self, failure: Failure) -> None:
+        remedy = mending(failure.value)
+        if remedy is not None:
+            delay = SOON
+            self._failures.add_lack(failure, remedy)
+        else:
+            delay = self._backoff.next()
+            if self._again:  # as if the event had come after the scan
+                delay = min(delay, SOON)
+            then = f", the devices stay as they were; next try in {delay:.1f} s"
+            self._failures.add(failure, then)
+        self._changes.add(None)
+        self._retry = self._reactor.callLater(delay, self._begin)
+
+    def _report_hung(self) -> None:
+        _log.error(
+            "scanner {scanner}: the scan has not returned for {seconds:g} s, the devices stay as "
+            "they were; it is not called again until it returns. It is here:\n{stack}",
+            scanner=self._name,
+            seconds=self._scan_timeout,
+            stack=self._worker.stack(),
+        )
+
+    def _schedule_rescan(self) -> None:
+        interval = self._interval.read()
+        if self._rescan is not None and self._rescan.active():
+            self._rescan.reset(interval)
+        else:
+            self._rescan = self._reactor.callLater(interval, self._scan_everything)
+
+    def _scan_everything(self) -> None:
+        self._changes.add(None)
+        self._scan()

@@ -1,0 +1,70 @@
+"""Logs how a scanner fails and recovers: the first failure with its stack, others in a line."""
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twistdp.model import of_error
+from twistdp.tools import News, Outage, at
+
+_log = Logger()
+
+
+class Failures:
+    """Logs the failures in a row of a scanner; `doing` is the part of it that fails, if not all."""
+
+    def __init__(self, scanner: str, doing: str = "") -> None:
+        self._scanner = scanner
+        self._doing = f": {doing}" if doing else ""
+        self._outage = Outage()
+        self._lacking: str | None = None
+        """The remedy that the last failure needed."""
+
+    def __bool__(self) -> bool:
+        """Whether it failed the last time."""
+        return self._outage.count > 0
+
+    def add(self, failure: Failure, then: str) -> None:
+        """Log what is new about a failure; `then` says what happens next."""
+        news = self._outage.failed(failure)
+        if news is News.STACK:
+            _log.failure(
+                "scanner {scanner}{doing} failed{then}",
+                failure,
+                scanner=self._scanner,
+                doing=self._doing,
+                then=then,
+            )
+        elif news is News.LINE:
+            _log.error(
+                "scanner {scanner}{doing} failed with {error}{at}{then}",
+                scanner=self._scanner,
+                doing=self._doing,
+                error=of_error(failure.value),
+                at=at(failure),
+                then=then,
+            )
+
+    def add_lack(self, failure: Failure, remedy: str) -> None:
+        """Log a failure for want of something that people provide, unless the last one was so."""
+        self._outage.failed(failure)
+        if self._lacking != remedy:
+            self._lacking = remedy
+            _log.error(
+                "scanner {scanner}{doing} failed, the devices stay as they were, it is tried again "
+                "every second: {reason}; {remedy}",
+                scanner=self._scanner,
+                doing=self._doing,
+                reason=failure.getErrorMessage(),
+                remedy=remedy,
+            )
+
+    def end(self) -> None:
+        """Log that it works again, if it has failed."""
+        self._lacking = None
+        if count := self._outage.over():
+            _log.info(
+                "scanner {scanner}{doing} works again, after {failures}",
+                scanner=self._scanner,
+                doing=self._doing,
+                failures="1 failure" if count == 1 else f"{count} failures",
+            )

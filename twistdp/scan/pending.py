@@ -1,0 +1,34 @@
+"""Remembers what changed since the last scan began."""
+
+from collections.abc import Collection
+from typing import Final
+
+from twistdp.inotify import Changes
+
+MOST_CHANGES: Final = 4096
+"""Paths that are kept for the next scan; of more it is only known that something changed."""
+
+
+class Pending:
+    """What changed since the last scan began: some paths, or anything."""
+
+    def __init__(self) -> None:
+        self._paths: set[str] = set()
+        self._anything = True
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def add(self, changes: Changes) -> None:
+        """These changed too."""
+        if changes is not None and not self._anything:
+            self._paths |= changes
+        if changes is None or len(self._paths) > MOST_CHANGES:
+            self._anything = True
+            self._paths.clear()
+
+    def take(self) -> Collection[str] | None:
+        """What changed, None for anything; nothing has from now on."""
+        paths, self._paths = self._paths, set()
+        anything, self._anything = self._anything, False
+        return None if anything else paths
