@@ -53,17 +53,17 @@ class SocketTaken(AdministratorError):
 class Untrusted(AdministratorError):
     """Others could change what a path leads to, or listen there; it is not used meanwhile.
 
-    `reason` names what is wrong, with owner and mode, `mending` how to mend it.
+    `reason` names what is wrong, with owner and mode, `remedy` what to do about it.
     """
 
-    def __init__(self, path: str, reason: str, mending: str) -> None:
-        super().__init__(f"{path} cannot be trusted: {reason}; {mending}")
+    def __init__(self, path: str, reason: str, remedy: str) -> None:
+        super().__init__(f"{path} cannot be trusted: {reason}; {remedy}")
         self.reason = reason
-        self.mending = mending
+        self.remedy = remedy
 
     def said_of(self, path: str) -> "Untrusted":
         """The same, of a path that leads there."""
-        return type(self)(path, self.reason, self.mending)
+        return type(self)(path, self.reason, self.remedy)
 
 
 # Plugin's author

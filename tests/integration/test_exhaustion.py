@@ -503,7 +503,7 @@ class ThreadTests(ExhaustionTestCase):
 
     async def test_too_few_for_grpc(self) -> None:
         """gRPC, which crashes or hangs with too few, is not used before there can be enough."""
-        await self.starved(1 + THREADS, f"cannot register from {self.plugins}: gRPC needs")
+        await self.starved(1 + THREADS, f"cannot register from {self.plugins}: cannot start")
 
     def set(self, limit: str) -> None:
         """Set the number of threads that there can be."""

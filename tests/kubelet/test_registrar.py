@@ -17,7 +17,7 @@ from twistdp.errors import (
     SocketTaken,
     Untrusted,
 )
-from twistdp.host.exhaustion import SOON
+from twistdp.host.limits import SOON
 from twistdp.kubelet.messages import DevicePluginOptions
 from twistdp.kubelet.news import KubeletNews
 from twistdp.kubelet.register_by_socket import SocketRegistration

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from twistdp.errors import BadTree
-from twistdp.host.exhaustion import SOON
+from twistdp.host.limits import SOON
 from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceTree
 from twistdp.model.interfaces import INotifier
 from twistdp.scan import notifier as notifier_module

@@ -12,11 +12,11 @@ from unittest import mock
 import pyinotify
 
 from twistdp.cdi import shared_file
-from twistdp.host import descriptors
+from twistdp.host import limits
 from twistdp.inotify import descriptor as inotify_descriptor
 from twistdp.rpc import leftovers, socketfile
 
-MODULES = (socketfile, leftovers, shared_file, inotify_descriptor, descriptors, pyinotify)
+MODULES = (socketfile, leftovers, shared_file, inotify_descriptor, limits, pyinotify)
 
 CALLS = (
     "unlink",

@@ -10,7 +10,7 @@ from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.support.helpers import soon
-from twistdp.host.exhaustion import mending
+from twistdp.host.limits import remedy_for
 from twistdp.tools.worker import Worker
 
 NAME = "tests.tools.test_worker:worker"
@@ -86,7 +86,7 @@ class CallTests(TestCase):
 
         patch = self.patch(threading.Thread, "start", refuse)
         error = await self.assertFailure(soon(self.worker.call(lambda: 1)), OSError)
-        self.assertIn("threads", mending(error) or "")
+        self.assertIn("threads", remedy_for(error) or "")
         patch.restore()
         self.assertEqual(await soon(self.worker.call(lambda: 2)), 2)
 

@@ -26,7 +26,7 @@ from twistdp.cdi.spec import (
     spec_text,
 )
 from twistdp.errors import AdministratorError, Untrusted
-from twistdp.host import MENDING
+from twistdp.host import REMEDIES
 from twistdp.model import CDIDevice, digest
 
 _log = Logger()
@@ -38,12 +38,12 @@ shows a pod's devices only when Allocate has returned."""
 _PREFIX, _SUFFIX = "twistdp.", ".json"
 _LONGEST = 255 - len("..tmp")
 
-_MENDING = {
-    **MENDING,
+_REMEDIES = {
+    **REMEDIES,
     errno.ENOENT: "make the directory above it, or give another directory with --cdi-dir",
     errno.EFBIG: f"a spec has {MOST} bytes at most: describe fewer devices, or less of each",
 }
-_MENDING_OTHERWISE = "let the plugin write there, or give another directory with --cdi-dir"
+_OTHERWISE = "let the plugin write there, or give another directory with --cdi-dir"
 
 
 class SpecNotWritten(AdministratorError):
@@ -52,10 +52,9 @@ class SpecNotWritten(AdministratorError):
     The status of pods that are refused a device for this reason shows the text.
     """
 
-    def __init__(self, path: str, reason: str, mending: str) -> None:
+    def __init__(self, path: str, reason: str, remedy: str) -> None:
         super().__init__(
-            f"CDI spec {path} cannot be written: {reason}; {mending}; "
-            "it is tried again every second"
+            f"CDI spec {path} cannot be written: {reason}; {remedy}; it is tried again every second"
         )
         self.path = path
 
@@ -179,10 +178,10 @@ class SpecFile:
         except NotAFile as error:
             raise _NotOurs(self.path, str(error)) from error
         except Untrusted as error:
-            raise SpecNotWritten(self.path, error.reason, error.mending) from error
+            raise SpecNotWritten(self.path, error.reason, error.remedy) from error
         except OSError as error:
-            mending = _MENDING.get(error.errno or 0, _MENDING_OTHERWISE)
-            raise SpecNotWritten(self.path, error.strerror or str(error), mending) from error
+            remedy = _REMEDIES.get(error.errno or 0, _OTHERWISE)
+            raise SpecNotWritten(self.path, error.strerror or str(error), remedy) from error
 
     def _put(self, data: bytes | None, held: Collection[str] | None) -> None:
         try:

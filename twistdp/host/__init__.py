@@ -1,8 +1,15 @@
 """The machine: trusted paths, directories, what has run out, NUMA nodes."""
 
 from twistdp.host.children import begin_keeping, end_keeping, keep_from_children
-from twistdp.host.descriptors import DescriptorWatch, raise_limit
-from twistdp.host.exhaustion import MENDING, SOON, check_descriptors, mending
+from twistdp.host.limits import (
+    REMEDIES,
+    SOON,
+    DescriptorWatch,
+    check_descriptors,
+    check_threads,
+    raise_limit,
+    remedy_for,
+)
 from twistdp.host.listing import ABSENT, entries
 from twistdp.host.paths import HostPaths, Place, check_trusted, is_safe
 from twistdp.host.presence import check_present, host_paths, mounted_paths, programs
@@ -18,7 +25,7 @@ from twistdp.host.trust import (
 
 __all__ = [
     "ABSENT",
-    "MENDING",
+    "REMEDIES",
     "SOON",
     "DescriptorWatch",
     "HostPaths",
@@ -30,6 +37,7 @@ __all__ = [
     "check_path",
     "check_present",
     "check_server",
+    "check_threads",
     "check_trusted",
     "end_keeping",
     "entries",
@@ -38,9 +46,9 @@ __all__ = [
     "keep_from_children",
     "make_directory",
     "may_others_write",
-    "mending",
     "mounted_paths",
     "peer_of",
     "programs",
     "raise_limit",
+    "remedy_for",
 ]

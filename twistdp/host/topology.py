@@ -26,7 +26,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal, TypeAlias
 
-from twistdp.host.exhaustion import mending
+from twistdp.host.limits import remedy_for
 
 Kind: TypeAlias = Literal["char", "block"]
 """What a device node is a node of; numbers are distinct within one kind only."""
@@ -264,5 +264,5 @@ class Topology:
 
 
 def _raise_if_exhausted(error: OSError) -> None:
-    if mending(error) is not None:
+    if remedy_for(error) is not None:
         raise error

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pyinotify
 
-from twistdp.host import check_descriptors, keep_from_children, mending
+from twistdp.host import check_descriptors, keep_from_children, remedy_for
 
 # pyinotify writes its log to stderr by itself; its messages go where all logs go.
 pyinotify.log.handlers.clear()
@@ -132,9 +132,9 @@ def limit(error: OSError) -> str | None:
         try:
             check_descriptors()
         except OSError:
-            return mending(error)
+            return remedy_for(error)
         return "raise the sysctl fs.inotify.max_user_instances"
-    return mending(error)
+    return remedy_for(error)
 
 
 @contextmanager

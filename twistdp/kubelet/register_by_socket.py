@@ -13,7 +13,7 @@ from twistdp.errors import (
     PeerUnavailable,
     RegistrationRefused,
 )
-from twistdp.host import check_descriptors, check_server, mending
+from twistdp.host import check_descriptors, check_server, remedy_for
 from twistdp.kubelet.api import REGISTER, VERSION
 from twistdp.kubelet.messages import DevicePluginOptions, Empty, RegisterRequest
 from twistdp.rpc import Channel, Method, Server
@@ -174,7 +174,7 @@ def check_kubelet(path: str) -> None:
             "until it has answered them"
         ) from error
     except OSError as error:
-        if mending(error) is not None:
+        if remedy_for(error) is not None:
             raise
         raise KubeletAbsent(
             f"the kubelet on {path} cannot be called: {error.strerror or error}; let this process, "

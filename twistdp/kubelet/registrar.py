@@ -15,7 +15,7 @@ from twistdp.errors import (
     TwistdpError,
     Untrusted,
 )
-from twistdp.host import SOON, mending
+from twistdp.host import SOON, remedy_for
 from twistdp.klog import V
 from twistdp.kubelet.directory import PluginDirectory
 from twistdp.kubelet.register_by_socket import RegistrationStrategy
@@ -181,7 +181,7 @@ class Registrar:
 
     def _complain(self, failure: Failure) -> None:
         """Log a failed attempt, the same one only once."""
-        if (remedy := mending(failure.value)) is not None:
+        if (remedy := remedy_for(failure.value)) is not None:
             assert isinstance(failure.value, OSError)
             # Without its file's name, which differs from resource to resource.
             self._news.say_once(

@@ -206,7 +206,7 @@ def _open(output: FileOutput) -> None:
         raise SystemExit(f"deviceplugin: --logfile {output.path}: {error.strerror}") from error
     except Untrusted as error:
         raise SystemExit(
-            f"deviceplugin: --logfile {output.path}: {error.reason}; {error.mending}"
+            f"deviceplugin: --logfile {output.path}: {error.reason}; {error.remedy}"
         ) from error
 
 

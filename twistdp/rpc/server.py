@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twistdp.errors import SocketTaken
-from twistdp.host import check_descriptors, mending
+from twistdp.host import check_descriptors, remedy_for
 from twistdp.rpc import bridge
 from twistdp.rpc.address import address
 from twistdp.rpc.calls import Calls, Method
@@ -158,7 +158,7 @@ class Server(Service):
                 "{reason}; {remedy}",
                 path=self.path,
                 reason=getattr(failed[0], "strerror", None) or str(failed[0]),
-                remedy=mending(failed[0]) or REMOVED,
+                remedy=remedy_for(failed[0]) or REMOVED,
             )
 
 

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twistdp.host import SOON, mending
+from twistdp.host import SOON, remedy_for
 from twistdp.inotify import Changes, Inotify
 from twistdp.model import Updates, name_of
 from twistdp.scan.attributes import Attribute, check_interval
@@ -160,7 +160,7 @@ class Discovery(Service):
             self._coalescer.event()
 
     def _failed(self, failure: Failure) -> None:
-        remedy = mending(failure.value)
+        remedy = remedy_for(failure.value)
         if remedy is not None:
             delay = SOON
             self._failures.add_lack(failure, remedy)

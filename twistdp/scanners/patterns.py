@@ -12,7 +12,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import attrs
 
-from twistdp.host import ABSENT, mending
+from twistdp.host import ABSENT, remedy_for
 
 T = TypeVar("T")
 
@@ -166,7 +166,7 @@ def looked_at(path: str, look: Callable[[str], T], unknown: Unknown) -> T | None
     try:
         return look(path)
     except OSError as error:
-        if mending(error) is not None:
+        if remedy_for(error) is not None:
             raise
         if error.errno not in ABSENT:
             unknown(path, error)

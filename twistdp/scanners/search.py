@@ -312,7 +312,7 @@ class Search:
         self._complaints.add(
             path,
             f"left out {path!r}, since others could make it lead to any file of the node: "
-            f"{problem.reason}; {problem.mending} (--check-paths=false allows device nodes)",
+            f"{problem.reason}; {problem.remedy} (--check-paths=false allows device nodes)",
         )
 
     def _complain_of_too_many(self, pattern: Pattern) -> None:

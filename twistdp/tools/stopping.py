@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from twisted.logger import Logger
 
-from twistdp.host import mending
+from twistdp.host import remedy_for
 
 _log = Logger()
 
@@ -22,7 +22,7 @@ def stop_all(what: str, *steps: Callable[[], object]) -> None:
                 "stopping {what}: {error}; {remedy}",
                 what=what,
                 error=str(error),
-                remedy=mending(error) or "the stop goes on without it",
+                remedy=remedy_for(error) or "the stop goes on without it",
             )
         except Exception:
             _log.failure("stopping {what}", what=what)

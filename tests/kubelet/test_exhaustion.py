@@ -1,7 +1,6 @@
-"""Tests for twistdp.host.exhaustion, and for what registering makes of it."""
+"""Registering while something has run out."""
 
 import errno
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -12,49 +11,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.helpers import no_descriptors
 from twistdp.errors import KubeletAbsent, PeerUnavailable
-from twistdp.host.exhaustion import MENDING, check_descriptors, mending
+from twistdp.host.limits import REMEDIES, remedy_for
 from twistdp.inotify.watches import Inotify
 from twistdp.kubelet import register_by_socket
 from twistdp.kubelet.directory import PluginDirectory
 from twistdp.kubelet.messages import DevicePluginOptions
 from twistdp.kubelet.registrar import Registrar
 from twistdp.kubelet.streams import ListStreams
-
-
-class MendingTests(SynchronousTestCase):
-    """`mending`"""
-
-    def test_exhausted(self) -> None:
-        """Each errno of something that has run out has a remedy."""
-        for number in MENDING:
-            self.assertEqual(mending(OSError(number, "x")), MENDING[number])
-
-    def test_others(self) -> None:
-        """What is missing or forbidden has not run out, and neither has what is no OSError."""
-        others = [
-            FileNotFoundError(errno.ENOENT, "x"),
-            PermissionError(errno.EACCES, "x"),
-            OSError("no number"),
-            KubeletAbsent("an OSError, too"),
-            ValueError(errno.EMFILE),
-            None,
-        ]
-        self.assertEqual([mending(error) for error in others], [None] * len(others))
-
-
-class CheckDescriptorsTests(SynchronousTestCase):
-    """`check_descriptors`"""
-
-    def test_none_left(self) -> None:
-        """Without a descriptor it raises what the system tells, and with one it uses none up."""
-        before = len(os.listdir("/proc/self/fd"))
-        check_descriptors()
-        with no_descriptors():
-            error = self.assertRaises(OSError, check_descriptors)
-        self.assertEqual(error.errno, errno.EMFILE)
-        with no_descriptors(1):
-            check_descriptors()
-        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
 
 
 class FakeServer:
@@ -160,7 +123,7 @@ class RegisterTests(SynchronousTestCase):
         """The kubelet is not called at all."""
         with no_descriptors():
             error = self.register(lambda: fail(AssertionError("called")))
-        self.assertEqual(mending(error), MENDING[errno.EMFILE])
+        self.assertEqual(remedy_for(error), REMEDIES[errno.EMFILE])
 
     def test_used_up_by_the_call(self) -> None:
         """When the call has used the last one up, that is the reason, and no absent kubelet."""
@@ -172,4 +135,4 @@ class RegisterTests(SynchronousTestCase):
 
         self.patch(register_by_socket, "check_descriptors", check)
         error = self.register(lambda: fail(PeerUnavailable("UNAVAILABLE", "refused")))
-        self.assertEqual(mending(error), MENDING[errno.EMFILE])
+        self.assertEqual(remedy_for(error), REMEDIES[errno.EMFILE])

@@ -1,50 +1,84 @@
-"""Tests for twistdp.host.descriptors."""
+"""Tests for twistdp.host.limits."""
 
 import errno
 import os
 import resource
+import threading
+from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.helpers import no_descriptors, stopped
-from twistdp.host import descriptors
-from twistdp.host.descriptors import ENOUGH, DescriptorWatch, Reserve, holders, raise_limit
-from twistdp.host.exhaustion import check_descriptors
+from twistdp.errors import KubeletAbsent
+from twistdp.host import limits
+from twistdp.host.limits import (
+    ENOUGH,
+    REMEDIES,
+    DescriptorWatch,
+    check_descriptors,
+    check_threads,
+    raise_limit,
+    remedy_for,
+)
 
 
-class ReserveTests(SynchronousTestCase):
-    """`Reserve`"""
+class RemedyTests(SynchronousTestCase):
+    """`remedy_for`"""
 
-    def setUp(self) -> None:
-        """Have one, given back after the test."""
-        self.reserve = Reserve()
-        self.reserve.take()
-        self.addCleanup(self.reserve.release)
+    def test_exhausted(self) -> None:
+        """Each errno of something that has run out has a remedy."""
+        for number in REMEDIES:
+            self.assertEqual(remedy_for(OSError(number, "x")), REMEDIES[number])
 
-    def test_spent(self) -> None:
-        """A process that can open nothing can open one file while the reserve is spent."""
-        with no_descriptors():
-            self.assertRaises(OSError, check_descriptors)
-            with self.reserve.spent():
-                check_descriptors()
-            self.assertRaises(OSError, check_descriptors)
-            with self.reserve.spent():
-                check_descriptors()
+    def test_others(self) -> None:
+        """Other errors have none: a missing file, a forbidden one, no OSError."""
+        others = [
+            FileNotFoundError(errno.ENOENT, "x"),
+            PermissionError(errno.EACCES, "x"),
+            OSError("no number"),
+            KubeletAbsent("an OSError, too"),
+            ValueError(errno.EMFILE),
+            None,
+        ]
+        self.assertEqual([remedy_for(error) for error in others], [None] * len(others))
 
-    def test_taken_once(self) -> None:
-        """It is one descriptor, however often it is taken, and none before and after."""
-        reserve = Reserve()
+
+class CheckTests(SynchronousTestCase):
+    """`check_descriptors` and `check_threads`"""
+
+    def test_descriptors(self) -> None:
+        """Without so many descriptors it raises the system's error; it leaves none open."""
         before = len(os.listdir("/proc/self/fd"))
-        with reserve.spent():
-            pass
+        for number in (1, 5):
+            with no_descriptors(number):
+                check_descriptors(number)
+            with no_descriptors(number - 1):
+                error = self.assertRaises(OSError, check_descriptors, number)
+            self.assertEqual(error.errno, errno.EMFILE)
         self.assertEqual(len(os.listdir("/proc/self/fd")), before)
-        reserve.take()
-        reserve.take()
-        self.assertEqual(len(os.listdir("/proc/self/fd")), before + 1)
-        reserve.release()
-        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+
+    def test_threads(self) -> None:
+        """It starts all threads at once, and ends them; one too few is an error."""
+        started: list[threading.Thread] = []
+        possible = 5
+
+        class Limited(threading.Thread):
+            def start(self) -> None:
+                if len(started) == possible:
+                    raise RuntimeError("can't start new thread")
+                started.append(self)
+                super().start()
+
+        self.patch(limits, "Thread", Limited)
+        check_threads(5)
+        self.assertEqual(len(started), 5)
+        self.assertFalse(any(thread.is_alive() for thread in started))
+        started.clear()
+        error: Any = self.assertRaises(OSError, check_threads, 6)
+        self.assertIn("limit of threads", remedy_for(error) or "")
+        self.assertFalse(any(thread.is_alive() for thread in started))
 
 
 class LimitTests(SynchronousTestCase):
@@ -120,19 +154,12 @@ class DescriptorWatchTests(SynchronousTestCase):
         def full() -> None:
             raise OSError(errno.ENFILE, "Too many open files in system")
 
-        self.patch(descriptors, "check_descriptors", full)
+        self.patch(limits, "check_descriptors", full)
         with capturedLogs() as events:
             self.clock.advance(1.0)
         self.assertIn("fs.file-max", formatEvent(events[0]))
 
     def test_stop(self) -> None:
-        """Stopping leaves no timer and no descriptor."""
-        before = len(os.listdir("/proc/self/fd"))
+        """Stopping leaves no timer."""
         self.watch.stopService()
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual(len(os.listdir("/proc/self/fd")), before - 1)
-
-    def test_holders_not_known(self) -> None:
-        """Where they cannot be listed, they are not known."""
-        with no_descriptors():
-            self.assertEqual(holders(), "not known")
