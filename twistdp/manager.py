@@ -158,9 +158,8 @@ class Manager(MultiService):
         return Preparation(
             name_of(self._scanner),
             self.namespace,
-            self._settings.sysfs,
-            self._sightings,
-            Vetting() if self._check_paths else None,
+            sightings=self._sightings,
+            vetting=Vetting() if self._check_paths else None,
         )
 
     def _take(self, updates: Updates) -> None:

@@ -70,10 +70,9 @@ class Settings:
     With `check_nodes`, an allocation of a device whose node is gone is refused.
     With `check_paths`, devices with paths that others than root and our user could change are left
     out.
-    `cdi_dir` is where specs of CDI devices are written, `pod_resources_socket` the kubelet's
-    socket that tells who holds which device, and `sysfs` where NUMA nodes are looked up.
-    `registration` is one of `REGISTRATIONS`; with
-    ``watcher``, the sockets are in `registry_dir`.  Raises `BadSetting`.
+    `cdi_dir` is where specs of CDI devices are written, and `pod_resources_socket` the kubelet's
+    socket that reports which pod holds which device.  `registration` is one of `REGISTRATIONS`;
+    with ``watcher``, the sockets are in `registry_dir`.  Raises `BadSetting`.
     """
 
     plugin_dir: str = attrs.field(default=PLUGIN_DIRECTORY, converter=_directory)
@@ -84,7 +83,6 @@ class Settings:
     check_nodes: bool = True
     check_paths: bool = True
     cdi_dir: str = attrs.field(default=CDI_DIRECTORY, converter=_directory)
-    sysfs: str = attrs.field(default="/sys", converter=_directory)
     pod_resources_socket: str = attrs.field(default=POD_RESOURCES_SOCKET, converter=_directory)
     registration: str = attrs.field(default="socket", validator=_registration)
     registry_dir: str = attrs.field(default=REGISTRY_DIRECTORY, converter=_directory)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.host.topology import Kind, Topology, nodes_of_device, numa_nodes
+from twistdp.host.topology import Kind, Topology
 
 BRIDGE = "devices/pci0000:00/0000:00:02.0"
 CARD = f"{BRIDGE}/0000:03:00.0"
@@ -87,11 +87,11 @@ class Tree:
 
     def char(self, major: int, minor: int) -> set[int]:
         """The nodes of a character device."""
-        return set(nodes_of_device("char", major, minor, self.root))
+        return set(Topology(self.root).of_device("char", major, minor))
 
     def block(self, major: int, minor: int) -> set[int]:
         """The nodes of a block device."""
-        return set(nodes_of_device("block", major, minor, self.root))
+        return set(Topology(self.root).of_device("block", major, minor))
 
 
 class TreeTestCase(SynchronousTestCase):
@@ -174,7 +174,7 @@ class UpwardsTests(TreeTestCase):
         self.tree.device("char", "226:0", f"{CARD}/drm/card0")
         for major, minor in ((226, 1), (0, 0), (-1, -1), (1 << 80, 1 << 80)):
             self.assertEqual(self.tree.char(major, minor), set())
-        self.assertEqual(nodes_of_device("char", 226, 0, f"{self.above}/nowhere"), frozenset())
+        self.assertEqual(Topology(f"{self.above}/nowhere").of_device("char", 226, 0), frozenset())
 
     def test_nothing_above_the_root(self) -> None:
         """What stands above sysfs is not asked."""
@@ -191,7 +191,7 @@ class UpwardsTests(TreeTestCase):
         link = os.path.join(self.above, "link")
         os.symlink("sys", link)
         for root in (link, f"{link}/", os.path.relpath(link)):
-            self.assertEqual(nodes_of_device("char", 226, 0, root), {1})
+            self.assertEqual(Topology(root).of_device("char", 226, 0), {1})
 
 
 class ValueTests(TreeTestCase):
@@ -569,7 +569,7 @@ class LinkTests(TreeTestCase):
 
 
 class NodesTests(TreeTestCase):
-    """`numa_nodes` and `Topology.nodes` take the paths of device nodes."""
+    """`Topology.nodes` takes the paths of device nodes."""
 
     def setUp(self) -> None:
         """Give two devices, of which every machine has the nodes, other places in sysfs."""
@@ -581,7 +581,7 @@ class NodesTests(TreeTestCase):
 
     def nodes(self, *paths: str) -> tuple[int, ...] | None:
         """The nodes of these paths."""
-        return numa_nodes(paths, self.tree.root)
+        return Topology(self.tree.root).nodes(paths)
 
     def test_sorted_and_distinct(self) -> None:
         """The nodes of all paths come together, sorted, each once."""
@@ -640,7 +640,7 @@ class NodesTests(TreeTestCase):
 
     def test_generator(self) -> None:
         """The paths may come from a generator."""
-        self.assertEqual(numa_nodes((path for path in ["/dev/null"]), self.tree.root), (1,))
+        self.assertEqual(Topology(self.tree.root).nodes(path for path in ["/dev/null"]), (1,))
 
 
 class TopologyTests(TreeTestCase):
@@ -691,7 +691,7 @@ class TopologyTests(TreeTestCase):
             ("block", 253, 0),
             ("block", 8, 0),
         ]
-        expected = [nodes_of_device(*device, self.tree.root) for device in devices]
+        expected = [Topology(self.tree.root).of_device(*device) for device in devices]
         self.assertEqual(expected, [{1}, {0}, set(), {2}, {2}])
         for order in (devices, devices[::-1], devices * 2):
             topology = Topology(self.tree.root)
@@ -720,9 +720,9 @@ class TopologyTests(TreeTestCase):
 
     def test_functions_read_anew(self) -> None:
         """The functions keep nothing: what was written since counts."""
-        self.assertEqual(nodes_of_device("char", 4, 0, self.tree.root), {1})
+        self.assertEqual(Topology(self.tree.root).of_device("char", 4, 0), {1})
         self.tree.numa(CARD, 0)
-        self.assertEqual(nodes_of_device("char", 4, 0, self.tree.root), {0})
+        self.assertEqual(Topology(self.tree.root).of_device("char", 4, 0), {0})
 
 
 HOMES = ["devices/a", "devices/a/3", "devices/virtual/a", "devices/virtual/vfio/3"]
@@ -792,7 +792,7 @@ class RandomTests(SynchronousTestCase):
             for kind in kinds:
                 for minor in (1, 2):
                     found = shared.of_device(kind, 1, minor)
-                    self.assertEqual(found, nodes_of_device(kind, 1, minor, tree.root))
+                    self.assertEqual(found, Topology(tree.root).of_device(kind, 1, minor))
                     self.assertLessEqual(found, {int(text) for text in said if text.isdigit()})
 
     @given(st.lists(st.tuples(nodes, nodes), min_size=1, max_size=6), volumes)
@@ -839,7 +839,7 @@ class MachineTests(SynchronousTestCase):
 
     def test_null(self) -> None:
         """`/dev/null` is on no node."""
-        self.assertIsNone(numa_nodes(["/dev/null"]))
+        self.assertIsNone(Topology().nodes(["/dev/null"]))
 
     def test_all_devices(self) -> None:
         """Every node in `/dev` has nodes of this machine, or none."""

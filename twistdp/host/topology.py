@@ -50,22 +50,6 @@ _GROUP: Final = re.compile(r"(?:noiommu-)?([0-9]+)")
 """How vfio names the device of a group; without an IOMMU the group has a number nevertheless."""
 
 
-def numa_nodes(paths: Iterable[str], sysfs: str = "/sys") -> tuple[int, ...] | None:
-    """The NUMA nodes of the device nodes at `paths`, or None when nothing is known of any.
-
-    The same as ``Topology(sysfs).nodes(paths)``: it reads everything anew.
-    """
-    return Topology(sysfs).nodes(paths)
-
-
-def nodes_of_device(kind: Kind, major: int, minor: int, sysfs: str = "/sys") -> frozenset[int]:
-    """The NUMA nodes of the device with these numbers; empty when they are not known.
-
-    The same as ``Topology(sysfs).of_device(kind, major, minor)``.
-    """
-    return Topology(sysfs).of_device(kind, major, minor)
-
-
 class Topology:
     """The NUMA nodes of devices as sysfs tells them at one time.
 

@@ -16,7 +16,7 @@ class Alignment:
     devices on no node at all, and refuses the pods that need them.
     """
 
-    def __init__(self, resource: str, inventory: Inventory, sysfs: str) -> None:
+    def __init__(self, resource: str, inventory: Inventory, sysfs: str = "/sys") -> None:
         self._resource = resource
         self._inventory = inventory
         self._sysfs = sysfs

@@ -67,7 +67,7 @@ class Resource(Service):
         self._departures = Departures(settings.removal_grace, reactor, self._list)
         self._inventory = Inventory(name, self._departures.apply(update, ()), join=join)
         self._report = Report(name, self._inventory)
-        self._alignment = Alignment(name, self._inventory, settings.sysfs)
+        self._alignment = Alignment(name, self._inventory)
         self._cdi = CdiParts(*name.split("/"), settings=settings, reactor=reactor)
         self._answers = answers = Answers(
             name, self._inventory, hooks, self._cdi, settings.preferred, settings.check_nodes
