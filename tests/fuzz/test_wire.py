@@ -16,7 +16,7 @@ from twistdp.kubelet.api import (
     GET_PREFERRED_ALLOCATION,
     NOTIFY_STATUS,
 )
-from twistdp.resource.handlers import MOST_CONTAINERS
+from twistdp.resource.requests import MOST_CONTAINERS
 
 OK = grpc.StatusCode.OK
 REFUSALS = {ALLOCATE: {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION}}

@@ -33,9 +33,10 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
 )
 from twistdp.model.calls import ContainerAllocateResponse
 from twistdp.model.devices import Devices
-from twistdp.resource.handlers import MOST_CONTAINERS, MOST_IDS, Answers
+from twistdp.resource.handlers import Answers
 from twistdp.resource.hooks import Hooks
 from twistdp.resource.inventory import Inventory
+from twistdp.resource.requests import MOST_CONTAINERS, MOST_IDS
 from twistdp.resource.room import MOST_BYTES
 
 RESOURCE = "a.example.com/thing"

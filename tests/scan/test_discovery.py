@@ -254,10 +254,10 @@ class ScanTests(DiscoveryCase):
         self.event("/a/before")
         for number in range(MOST_CHANGES):
             self.inotify.live()["/a"].report(frozenset([f"/a/{number}"]))
-        self.assertEqual(len(self.discovery._changes), MOST_CHANGES)
+        self.assertEqual(len(self.discovery._changes._paths), MOST_CHANGES)
         for number in range(10 * MOST_CHANGES):
             self.inotify.live()["/a"].report(frozenset([f"/a/more{number}"]))
-        self.assertEqual(len(self.discovery._changes), 0)
+        self.assertEqual(len(self.discovery._changes._paths), 0)
         self.worker.run()
         self.clock.advance(1.0)
         self.worker.run()

@@ -1,49 +1,41 @@
 """What one resource answers the kubelet: the default, unless the scanner's hooks say otherwise."""
 
-import re
 from collections.abc import Coroutine, Sequence
-from typing import Any, Final
+from typing import Any
 
 from google.protobuf.message import Message
 from twisted.logger import Logger
 
 from twistdp.cdi import CdiParts
-from twistdp.errors import BadDevice, NoRoom, UnreasonableRequest
+from twistdp.errors import NoRoom
 from twistdp.host import check_present
 from twistdp.klog import V
 from twistdp.kubelet import messages
 from twistdp.model import (
-    HEALTHY,
     AllocateRequest,
     AllocateResponse,
     ContainerAllocateRequest,
     ContainerAllocateResponse,
     ContainerPreferredAllocationRequest,
-    DeviceInfo,
     PreferredAllocationRequest,
     PreStartContainerRequest,
     UseDefaultMethod,
-    kind_of,
     listed,
-    printable,
-    shown,
 )
+from twistdp.resource.hook_answers import Unusable, encoded
 from twistdp.resource.hooks import Hooks
 from twistdp.resource.inventory import Inventory
 from twistdp.resource.policies import choose
+from twistdp.resource.requests import (
+    Request,
+    asked_ids,
+    check_size,
+    shown_ids,
+    shown_request,
+)
 from twistdp.resource.room import MOST_BYTES
 
 _log = Logger()
-
-MOST_CONTAINERS: Final = 1000
-"""Container requests in one call: kubelets send one, and one message has room for two million."""
-
-MOST_IDS: Final = 210_000
-"""Ids in one call: a list has room for so many devices, and a device is in one container."""
-
-_CDI_NAME: Final = re.compile(r"[\w.-]+/[\w.-]+=[\w.:-]+", re.ASCII)
-_MOST_SHOWN: Final = 8  # containers of one request in a line of the log
-_MOST_TEXT: Final = 600  # characters of it: eight of the longest ids
 
 
 class Answers:
@@ -87,8 +79,8 @@ class Answers:
     ) -> bytes | Coroutine[Any, Any, bytes | Message]:
         """Allocate: the devices' own parts, joined, where no hook has a say."""
         if V(4):
-            V(4).info("allocation asked for", resource=self._resource, ids=_asked_for(request))
-        _check_size(request)
+            V(4).info("allocation asked for", resource=self._resource, ids=asked_ids(request))
+        check_size(request)
         if self._hooks.allocates:
             return self._allocate_with_hooks(request)
         parts = []
@@ -102,21 +94,13 @@ class Answers:
         self._gave(request)
         return answer
 
-    def about(
-        self,
-        request: messages.AllocateRequest
-        | messages.PreferredAllocationRequest
-        | messages.PreStartContainerRequest,
-    ) -> str:
-        """What a request is about: the resource, and what there is to say of the devices."""
-        if isinstance(request, messages.PreferredAllocationRequest):
-            sizes = [str(part.allocation_size) for part in request.container_requests[:_MOST_SHOWN]]
-            return f"{self._resource} ({', '.join(sizes)} wanted)"
-        return f"{self._resource} ({_shown(request) or 'no devices'})"
+    def about(self, request: Request) -> str:
+        """The resource and the devices that a request is about, for the log."""
+        return f"{self._resource} ({shown_request(request)})"
 
     async def preferred(self, request: messages.PreferredAllocationRequest) -> Message:
         """GetPreferredAllocation: the hook's ids, or the policy's."""
-        _check_size(request)
+        check_size(request)
         if not self._hooks.prefers:
             return self._by_policy(request)
         values = PreferredAllocationRequest(
@@ -137,7 +121,7 @@ class Answers:
 
     async def pre_start(self, request: messages.PreStartContainerRequest) -> Message:
         """PreStartContainer: the hook's."""
-        _check_size(request)
+        check_size(request)
         ids = self._inventory.natural(request.devices_ids)
         await self._hooks.pre_start(
             PreStartContainerRequest(self._resource, ids, self._inventory.known(ids), raw=request)
@@ -177,12 +161,15 @@ class Answers:
             )
             if answer is UseDefaultMethod:
                 answer = AllocateResponse(default)
-        encoded = self._encoded(answer, hook, len(values.container_requests))
-        self._check_room(len(encoded) if isinstance(encoded, bytes) else encoded.ByteSize())
+        try:
+            message = encoded(answer, len(values.container_requests))
+        except Unusable as error:
+            raise self._hooks.failed(hook, str(error)) from error
+        self._check_room(len(message) if isinstance(message, bytes) else message.ByteSize())
         if self._check_nodes:
             self._check_answer(answer, values)
         self._gave(request)
-        return encoded
+        return message
 
     def _container(self, ids: Sequence[str]) -> bytes:
         """The default for one container."""
@@ -201,30 +188,6 @@ class Answers:
         response = self._inventory.response(ids)
         response.cdi_devices = self._cdi.names(ids)
         return response
-
-    def _encoded(self, answer: object, hook: str, containers: int) -> bytes | Message:
-        """The hook's answer as a message; raises `HookFailed` for one that cannot be used."""
-        if not isinstance(answer, AllocateResponse | messages.AllocateResponse):
-            raise self._hooks.failed(hook, f"answered {kind_of(answer)}, not an AllocateResponse")
-        parts: Any = answer.container_responses
-        try:
-            count = len(parts)
-        except TypeError:
-            raise self._hooks.failed(hook, f"answered with {kind_of(parts)}, not a list") from None
-        if count != containers:
-            raise self._hooks.failed(
-                hook, f"answered for {count} containers where {containers} were asked for"
-            )
-        if isinstance(answer, Message):
-            return answer
-        try:
-            for part in parts:
-                _check(part)
-        except BadDevice as error:
-            raise self._hooks.failed(
-                hook, f"answered what no container can get: {error}"
-            ) from error
-        return messages.allocate_response(messages.container_part(part) for part in parts)
 
     def _check_room(self, size: int) -> None:
         """Raise `NoRoom` if an answer of so many bytes is too long."""
@@ -247,68 +210,8 @@ class Answers:
         _log.info(
             "{resource}: allocated {ids}",
             resource=self._resource,
-            ids=_shown(request) or "nothing",
+            ids=shown_ids(request) or "nothing",
         )
-
-
-def _asked_for(
-    request: messages.AllocateRequest | messages.PreStartContainerRequest,
-) -> list[str]:
-    """The first ids of each of the first containers."""
-    if isinstance(request, messages.PreStartContainerRequest):
-        return [listed(request.devices_ids)]
-    return [listed(part.devices_ids) for part in request.container_requests[:_MOST_SHOWN]]
-
-
-def _shown(request: messages.AllocateRequest | messages.PreStartContainerRequest) -> str:
-    """The same as far as one line has room."""
-    return printable("; ".join(_asked_for(request)), _MOST_TEXT)
-
-
-def _check_size(
-    request: messages.AllocateRequest
-    | messages.PreferredAllocationRequest
-    | messages.PreStartContainerRequest,
-) -> None:
-    if isinstance(request, messages.PreStartContainerRequest):
-        ids = len(request.devices_ids)
-    else:
-        if (count := len(request.container_requests)) > MOST_CONTAINERS:
-            raise UnreasonableRequest(
-                f"{count} containers in one request: at most {MOST_CONTAINERS} are answered; ask "
-                "for them one by one, as kubelets do"
-            )
-        if isinstance(request, messages.AllocateRequest):
-            ids = sum(len(part.devices_ids) for part in request.container_requests)
-        else:
-            ids = sum(
-                len(part.available_deviceIDs) + len(part.must_include_deviceIDs)
-                for part in request.container_requests
-            )
-    if ids > MOST_IDS:
-        raise UnreasonableRequest(
-            f"{ids} ids in one request: at most {MOST_IDS} are answered; a kubelet takes no "
-            "resource of more devices, and asks for one container at a time"
-        )
-
-
-def _check(part: ContainerAllocateResponse) -> None:
-    if not isinstance(part, ContainerAllocateResponse):
-        raise BadDevice(f"{kind_of(part)} is not a ContainerAllocateResponse")
-    DeviceInfo(  # raises for what no device could be
-        HEALTHY,
-        nodes=part.devices,
-        mounts=part.mounts,
-        envs=part.envs,
-        annotations=part.annotations,
-    )
-    if not isinstance(part.cdi_devices, list | tuple):
-        raise BadDevice(f"cdi_devices: {kind_of(part.cdi_devices)} is not a list")
-    for name in part.cdi_devices:
-        if not isinstance(name, str):
-            raise BadDevice(f"cdi_devices: {kind_of(name)} is not a str")
-        if not _CDI_NAME.fullmatch(name):
-            raise BadDevice(f"cdi_devices: {shown(name)} is not a name like vendor/class=device")
 
 
 def _copy(part: ContainerAllocateResponse) -> ContainerAllocateResponse:

@@ -63,7 +63,6 @@ class Discovery(Service):
         self._interval = Attribute(scanner, "rescan_interval", check_interval, 60.0, name)
         self._changes = Pending()
         self._scanning = False
-        self._again = False
         self._begun = 0.0
         self._rested = 0.0
         self._hung: IDelayedCall | None = None
@@ -75,7 +74,7 @@ class Discovery(Service):
         super().startService()
         # A new one: updates of a scan that was under way at the stop are never delivered.
         self._prepare = self._new_preparation()
-        self._scanning = self._again = False
+        self._scanning = False
         self._retry = None
         self._rested = 0.0
         self._backoff.reset()
@@ -107,8 +106,8 @@ class Discovery(Service):
     def _scan(self) -> None:
         """Scan now if no scan runs and none has just failed; otherwise soon."""
         if self._scanning:
-            self._again = True
-        elif self._retry is not None:
+            return  # what has changed is looked at afterwards
+        if self._retry is not None:
             # The event may have removed the cause, but many events must not fill the log.
             if self._retry.getTime() - self._reactor.seconds() > SOON:
                 self._retry.reset(SOON)
@@ -118,7 +117,7 @@ class Discovery(Service):
     def _begin(self) -> None:
         changes = self._changes.take()
         self._retry = None
-        self._scanning, self._again = True, False
+        self._scanning = True
         self._begun = self._reactor.seconds()
         self._hung = self._reactor.callLater(self._scan_timeout, self._report_hung)
         scan = self._worker.call(partial(self._look, changes, self._prepare))
@@ -151,12 +150,11 @@ class Discovery(Service):
         if self._watches.follow():
             # What happened there before it was watched has made no event.
             self._changes.add(None)
-            self._again = True
         if full:
             self._schedule_rescan()
         self._backoff.reset()
         self._failures.end()
-        if self._again:
+        if self._changes:
             self._coalescer.event()
 
     def _failed(self, failure: Failure) -> None:
@@ -166,7 +164,7 @@ class Discovery(Service):
             self._failures.add_lack(failure, remedy)
         else:
             delay = self._backoff.next()
-            if self._again:  # as if the event had come after the scan
+            if self._changes:  # as if the event had come after the scan
                 delay = min(delay, SOON)
             then = f", the devices stay as they were; next try in {delay:.1f} s"
             self._failures.add(failure, then)

@@ -16,8 +16,8 @@ class Pending:
         self._paths: set[str] = set()
         self._anything = True
 
-    def __len__(self) -> int:
-        return len(self._paths)
+    def __bool__(self) -> bool:
+        return self._anything or bool(self._paths)
 
     def add(self, changes: Changes) -> None:
         """These changed too."""

@@ -1,0 +1,62 @@
+"""Bounds the kubelet's requests, and shows in a few words what they are about."""
+
+from typing import Final, TypeAlias
+
+from twistdp.errors import UnreasonableRequest
+from twistdp.kubelet import AllocateRequest, PreferredAllocationRequest, PreStartContainerRequest
+from twistdp.model import listed, printable
+
+MOST_CONTAINERS: Final = 1000
+"""Container requests in one call: kubelets send one, and one message has room for two million."""
+
+MOST_IDS: Final = 210_000
+"""Ids in one call: a list has room for so many devices, and a device is in one container."""
+
+_MOST_SHOWN: Final = 8  # containers of one request
+_MOST_TEXT: Final = 600  # characters: eight of the longest ids
+
+Request: TypeAlias = AllocateRequest | PreferredAllocationRequest | PreStartContainerRequest
+
+
+def check_size(request: Request) -> None:
+    """Raise `UnreasonableRequest` for more containers or ids than a kubelet asks for."""
+    if isinstance(request, PreStartContainerRequest):
+        ids = len(request.devices_ids)
+    else:
+        if (count := len(request.container_requests)) > MOST_CONTAINERS:
+            raise UnreasonableRequest(
+                f"{count} containers in one request: at most {MOST_CONTAINERS} are answered; ask "
+                "for them one by one, as kubelets do"
+            )
+        if isinstance(request, AllocateRequest):
+            ids = sum(len(part.devices_ids) for part in request.container_requests)
+        else:
+            ids = sum(
+                len(part.available_deviceIDs) + len(part.must_include_deviceIDs)
+                for part in request.container_requests
+            )
+    if ids > MOST_IDS:
+        raise UnreasonableRequest(
+            f"{ids} ids in one request: at most {MOST_IDS} are answered; a kubelet takes no "
+            "resource of more devices, and asks for one container at a time"
+        )
+
+
+def asked_ids(request: AllocateRequest | PreStartContainerRequest) -> list[str]:
+    """Show the first ids of each of the first containers, a text for each container."""
+    if isinstance(request, PreStartContainerRequest):
+        return [listed(request.devices_ids)]
+    return [listed(part.devices_ids) for part in request.container_requests[:_MOST_SHOWN]]
+
+
+def shown_ids(request: AllocateRequest | PreStartContainerRequest) -> str:
+    """Show the same, as far as one line has room."""
+    return printable("; ".join(asked_ids(request)), _MOST_TEXT)
+
+
+def shown_request(request: Request) -> str:
+    """Show the ids that a request is about, or how many are wanted of each container."""
+    if isinstance(request, PreferredAllocationRequest):
+        parts = request.container_requests[:_MOST_SHOWN]
+        return f"{', '.join(str(part.allocation_size) for part in parts)} wanted"
+    return shown_ids(request) or "no devices"
