@@ -18,7 +18,7 @@ JOBS      ?= 1
 
 .PHONY: help demo test test-scaffold test-systemd test-image test-manifests test-node test-memory test-lowest test-newest test-python \
   bench conformance verdicts faults fuzz kill mutants soak lint types format audit docs diagram protos update-k8s wheel lock dist \
-  version changelog clean
+  version config-reference changelog clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -144,6 +144,9 @@ dist: .venv-dist/.done ## sdist, wheel and bill of materials in dist/, checked a
 version: $(VENV)/.run ## the version of the next release, in every file that has it (VERSION=0.2.0)
 	@test -n "$$VERSION" || { echo "usage: make version VERSION=0.2.0" >&2; exit 2; }
 	$(BIN)/incremental update twistdp --newversion="$$VERSION"
+	$(BIN)/python .ci/render.py
+
+config-reference: $(VENV)/.run ## docs/config-reference.md, from the classes of twistdp.config
 	$(BIN)/python .ci/render.py
 
 changelog: .venv-dist/.done ## move newsfragments/ into CHANGELOG.md, under _version.py's version

@@ -12,6 +12,7 @@ import shlex
 from pathlib import Path
 
 from twistdp import __version__, cli
+from twistdp.config.reference_page import reference
 from twistdp.deployment.documents import as_yaml
 from twistdp.deployment.image import dockerfile
 from twistdp.deployment.manifests import sample_pod
@@ -68,6 +69,7 @@ def files() -> dict[Path, str]:
         kustomize / "sample-pod.yaml": sample_pod(
             "serial", "busybox", "lab.example.com/serial", "/dev/tty[UA]*"
         ),
+        ROOT / "docs" / "config-reference.md": reference(),
         page: with_version(page.read_text("utf-8")),
     }
 

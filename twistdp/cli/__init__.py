@@ -13,6 +13,7 @@ from twistdp.tools import meant
 
 COMMANDS = {
     "check": "say what a plugin's project lacks of what it should have",
+    "config": "check a configuration file, show what it amounts to, or print its JSON Schema",
     "conformance": "put a device plugin of any kind to the test",
     "demo": "show a plugin's whole life on this machine, in a few seconds",
     "kubelet": "run an emulated kubelet to try plugins against",

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 import yaml
 
-from twistdp.config.problems import BadConfig, Problem
+from twistdp.config.problems import BadConfig, Problem, Problems
 from twistdp.model import printable
 
 LARGEST: Final = 1 << 20
@@ -65,13 +65,13 @@ class Mapping:
 Node: TypeAlias = Scalar | Sequence | Mapping
 
 
-def compose(source: str | bytes, name: str) -> tuple[Node, list[Problem]]:
-    """The document in `source` and the problems of its form, such as keys that are there twice.
+def compose(source: str | bytes, problems: Problems) -> Node:
+    """The document in `source`.
 
-    `name` names the file in problems.  Raises `BadConfig` for what is no document at all.
+    Problems of its form, such as keys that are there twice, are added to `problems`.  Raises
+    `BadConfig` for what is no document at all.
     """
-    composer = _Composer(_decoded(source, name), name)
-    return composer.document(), composer.problems
+    return _Composer(_decoded(source, problems.file), problems).document()
 
 
 def _decoded(source: str | bytes, name: str) -> str:
@@ -107,9 +107,9 @@ def _refused(name: str, mark: Mark, text: str) -> BadConfig:
 
 
 class _Composer:
-    def __init__(self, text: str, name: str) -> None:
-        self.problems: list[Problem] = []
-        self._name = name
+    def __init__(self, text: str, problems: Problems) -> None:
+        self._problems = problems
+        self._name = problems.file
         self._text = text
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._open: set[str] = set()
@@ -211,7 +211,7 @@ class _Composer:
         self._next()
 
     def _problem(self, mark: Mark, text: str) -> None:
-        self.problems.append(Problem(self._name, mark.line, mark.column, "", text))
+        self._problems.note(mark.line, mark.column, "", text)
 
     def _syntax(self, error: yaml.YAMLError) -> BadConfig:
         mark = getattr(error, "problem_mark", None)

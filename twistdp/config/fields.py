@@ -7,9 +7,12 @@ for where the class is expected.  ``flatten`` marks a field whose class lends it
 
 import typing
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import attrs
+
+from twistdp.errors import TwistdpError
 
 
 def key(
@@ -49,7 +52,8 @@ class Field:
     annotation: Any
     default: Any
     short: bool
-    attribute: "attrs.Attribute[Any]"
+    owner: Any
+    """The class that has the field."""
     through: str | None = None
     """The flattened field of the class that holds this one."""
 
@@ -57,6 +61,11 @@ class Field:
     def required(self) -> bool:
         """Whether the key may not be left out."""
         return self.default is attrs.NOTHING
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether an instance of the class may have a value for this field alone."""
+        return _may_be_empty(self.owner)
 
 
 def fields_of(cls: type[Any]) -> Mapping[str, Field]:
@@ -86,9 +95,18 @@ def _fields(cls: type[Any]) -> Mapping[str, Field]:
                 hints[attribute.name],
                 attribute.default,
                 bool(metadata.get("short")),
-                attribute,
+                cls,
             )
     return found
+
+
+@cache
+def _may_be_empty(cls: Any) -> bool:
+    try:
+        cls()
+    except (TwistdpError, ValueError, TypeError):
+        return False
+    return True
 
 
 def short_of(cls: type[Any]) -> Field | None:

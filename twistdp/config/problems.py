@@ -1,10 +1,14 @@
 """What is wrong with a configuration file, and where."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import attrs
 
 from twistdp.errors import BadSetting
+
+MOST: Final = 200
+"""Problems of one file that are reported."""
 
 
 @attrs.frozen
@@ -36,3 +40,20 @@ class BadConfig(BadSetting):
         more = len(self.problems) - 1
         rest = f" (and {more} more problem{'s' if more > 1 else ''})" if more else ""
         super().__init__(f"{self.problems[0]}{rest}")
+
+
+class Problems:
+    """The problems of one file, as they are found."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.found: list[Problem] = []
+
+    def note(
+        self, line: int, column: int, path: str, text: str, suggestion: str | None = None
+    ) -> None:
+        """Add a problem; raises `BadConfig` when there are too many to go on."""
+        self.found.append(Problem(self.file, line, column, path, text, suggestion))
+        if len(self.found) >= MOST:
+            text = f"{MOST} problems are reported, and the rest was not read; correct these first"
+            raise BadConfig([*self.found, Problem(self.file, line, column, "", text)])

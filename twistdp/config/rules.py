@@ -11,6 +11,7 @@ from twistdp.model import check_namespace, check_path, check_permissions, check_
 
 _LONGEST_DELAY: Final = 604_800
 _MOST: Final = 1_000_000
+_FILLED: Final = re.compile(r"\{[^{}]*\}")
 
 
 def _resource_name(name: str) -> None:
@@ -27,13 +28,13 @@ def _glob(path: str) -> None:
 def _place(path: str) -> None:
     check_template(path)
     if not path.startswith("{"):
-        check_path("path", re.sub(r"\{[^}]*\}", "x", path), is_place=True)
+        check_path("path", _FILLED.sub("x", path), is_place=True)
 
 
 def _host_path(path: str) -> None:
     check_template(path)
     if not path.startswith("{"):
-        check_path("path", re.sub(r"\{[^}]*\}", "x", path))
+        check_path("path", _FILLED.sub("x", path))
 
 
 def _in(least: float, most: float, what: str = "a number") -> Rule:
@@ -55,7 +56,7 @@ def _address(text: str) -> None:
 def _url(text: str) -> None:
     check_template(text)
     try:
-        parts = urlsplit(re.sub(r"\{[^}]*\}", "1", text))
+        parts = urlsplit(_FILLED.sub("1", text))
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         valid = False

@@ -39,12 +39,20 @@ VOCABULARY: Final = (
 )
 """What `twistdp.select.describe` says about devices."""
 
-EXTRA: Final = ("id", "node", "index", "n")
-"""The device's id; its first node's path in the container; the number of a node among those of its
-device; and the number of the device among those of a container, from 0."""
-
-SOURCES: Final = ("attribute", "property", "uevent")
+SOURCES: Final = {
+    "attribute": "a file of the device in sysfs",
+    "property": "a property of the device in udev's data base",
+    "uevent": "a key of the device's uevent",
+}
 """What may stand before ``:`` and the name of something that the vocabulary does not have."""
+
+EXTRA: Final = {
+    "id": "the device's id",
+    "node": "the path of the device's first node in the container",
+    "index": "the number of a node among those of its device, from 0",
+    "n": "the number of the device among those of a container, from 0",
+}
+"""Further words, with their meanings."""
 
 
 def names(template: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Tests for `twistdp.config.load`."""
+"""Tests for `twistdp.config.loading`."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.config.checks import AttributeCheck, CommandCheck, HttpCheck
-from twistdp.config.load import check, load
+from twistdp.config.loading import check, load
 from twistdp.config.match import Match
 from twistdp.config.model import Member, Mount, Node, Replicas, Resource
 from twistdp.config.problems import BadConfig

@@ -6,11 +6,10 @@ The walk follows the classes of the model, so that what they do not describe can
 import os
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
-
-import attrs
 
 from twistdp.config import document
 from twistdp.config.document import LARGEST, Mark, Node, Scalar, compose
@@ -31,9 +30,9 @@ from twistdp.config.kinds import (
     kind_of,
 )
 from twistdp.config.model import Config
-from twistdp.config.problems import BadConfig, Problem
+from twistdp.config.problems import BadConfig, Problem, Problems
 from twistdp.errors import BadSetting, TwistdpError
-from twistdp.model import printable
+from twistdp.model import printable, shown
 from twistdp.tools import nearest
 
 _WHOLE: Final = re.compile(r"[-+]?[0-9]{1,18}")
@@ -65,20 +64,19 @@ def load_as(cls: type[_C], source: str | bytes | Path, name: str | None = None) 
     """As `load`, for a document whose root is another class of the model."""
     if isinstance(source, Path):
         name = name or str(source)
-        source = _contents(source)
-    name = printable(name or "text")
-    root, problems = compose(source, name)
-    walk = _Walk(name, problems)
-    try:
-        value = walk.convert(Record(cls), root, "")
-    except _Refused:
-        raise BadConfig(problems) from None
-    if problems:
-        raise BadConfig(problems)
+        source = read(source)
+    problems = Problems(printable(name or "text"))
+    root = compose(source, problems)
+    value = None
+    with suppress(_Refused):
+        value = _Walk(problems).convert(Record(cls), root, "")
+    if problems.found:
+        raise BadConfig(problems.found)
     return cast(_C, value)
 
 
-def _contents(path: Path) -> bytes:
+def read(path: Path) -> bytes:
+    """A file's beginning, one byte more than `load` accepts; `BadSetting` if there is none."""
     try:
         # A directory or pipe would never end, or block.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -95,8 +93,7 @@ class _Refused(Exception):
 class _Walk:
     """Conversion of nodes.  Each method raises `_Refused` after all problems are noted."""
 
-    def __init__(self, name: str, problems: list[Problem]) -> None:
-        self._name = name
+    def __init__(self, problems: Problems) -> None:
         self._problems = problems
 
     def convert(self, kind: Kind, node: Node, at: str) -> Any:
@@ -116,6 +113,8 @@ class _Walk:
         if not isinstance(node, Scalar) or (node.plain and not node.text):
             raise self._expected(kind, node, at)
         match kind:
+            case Text() if "\0" in node.text:
+                raise self._note(node.mark, at, "a text may not have the character NUL")
             case Text(rules):
                 return self._ruled(node.text, rules, node, at)
             case Number(whole, rules) if node.plain:
@@ -135,11 +134,8 @@ class _Walk:
 
     def _any_of(self, kinds: tuple[Kind, ...], node: Scalar, at: str, whole: Kind) -> Any:
         for kind in kinds:
-            attempt = _Walk(self._name, [])
-            try:
-                return attempt._plain(kind, node, at)
-            except _Refused:
-                continue
+            with suppress(_Refused):
+                return _Walk(Problems(self._problems.file))._plain(kind, node, at)
         words = [word for kind in kinds if isinstance(kind, Choice) for word in kind.words]
         raise self._expected(whole, node, at, words)
 
@@ -207,24 +203,25 @@ class _Walk:
 
     def _field(self, field: Field, node: Node, at: str) -> Any:
         value = self.convert(kind_of(field.annotation), node, at)
-        if field.attribute.validator is not None:
-            self._try(node, at, partial(field.attribute.validator, None, field.attribute, value))
+        if field.stands_alone:
+            # What is wrong with this value alone is reported at its place, not at the mapping's.
+            self._try(node, at, partial(field.owner, **{field.name: value}))
         return value
 
     def _built(self, cls: type[Any], values: dict[str, Any], node: Node, at: str) -> Any:
-        fields = fields_of(cls)
+        """An instance of `cls` from the values of its keys."""
         arguments: dict[str, Any] = {}
-        lent: dict[str, dict[str, Any]] = {}
+        lent: dict[tuple[str, Any], dict[str, Any]] = {}
         for key, value in values.items():
-            field = fields[key]
-            place = arguments if field.through is None else lent.setdefault(field.through, {})
-            place[field.name] = value
-        for attribute in attrs.fields(cls):
-            if attribute.name in lent:
-                make = partial(attribute.default.factory, **lent[attribute.name])
-                arguments[attribute.name] = self._try(node, at, make)
-            elif attribute.name == "given":
-                arguments["given"] = frozenset(values)
+            field = fields_of(cls)[key]
+            if field.through is None:
+                arguments[field.name] = value
+            else:
+                lent.setdefault((field.through, field.owner), {})[field.name] = value
+        for (name, owner), inner in lent.items():
+            arguments[name] = self._try(node, at, partial(owner, **inner))
+        if hasattr(cls, "given"):
+            arguments["given"] = frozenset(values)
         return self._try(node, at, lambda: cls(**arguments))
 
     def _one_of(self, classes: tuple[type[Any], ...], node: Node, at: str, whole: Kind) -> Any:
@@ -274,13 +271,13 @@ class _Walk:
         return self._note(node.mark, at, text, close)
 
     def _note(self, mark: Mark, at: str, text: str, suggestion: str | None = None) -> _Refused:
-        self._problems.append(Problem(self._name, mark.line, mark.column, at, text, suggestion))
+        self._problems.note(mark.line, mark.column, at, text, suggestion)
         return _Refused()
 
 
 def _below(at: str, key: str) -> str:
     if not _PLAIN_KEY.fullmatch(key):
-        return f'{at}["{printable(key, 80)}"]'
+        return f"{at}[{shown(key, 80)}]"
     return f"{at}.{key}" if at else key
 
 

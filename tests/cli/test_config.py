@@ -1,0 +1,89 @@
+"""Tests for `twistdp.cli.config`: ``twistdp config``."""
+
+import json
+import sys
+from io import BytesIO, StringIO, TextIOWrapper
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp import cli
+from twistdp.config.loading import load
+
+GOOD = "domain: lab.example.com\nresources:\n  kvm: {path: /dev/kvm, replicas: 100}\n"
+BAD = "domain: lab.example.com\nresources:\n  kvm: {pat: /dev/kvm}\n  x: {path: x}\n"
+
+
+class ConfigCommandTests(SynchronousTestCase):
+    """What the command prints, and its exit status."""
+
+    def setUp(self) -> None:
+        """A directory with a good file and a bad one."""
+        self.directory = Path(self.mktemp())
+        self.directory.mkdir()
+        self.good = self.directory / "good.yaml"
+        self.good.write_text(GOOD)
+        self.bad = self.directory / "bad.yaml"
+        self.bad.write_text(BAD)
+
+    def run_command(self, *words: str) -> tuple[int, str, str]:
+        """Exit status, standard output and standard error."""
+        output, errors = StringIO(), StringIO()
+        self.patch(sys, "stdout", output)
+        self.patch(sys, "stderr", errors)
+        return cli.main(["config", *words]), output.getvalue(), errors.getvalue()
+
+    def test_good(self) -> None:
+        """A good file is named with the number of its resources."""
+        self.assertEqual(
+            self.run_command("check", str(self.good)),
+            (0, f"{self.good}: no problem, 1 resource\n", ""),
+        )
+
+    def test_bad(self) -> None:
+        """Each problem is listed with its line and a mark; all files are checked."""
+        status, output, errors = self.run_command("check", str(self.bad), str(self.good))
+        self.assertEqual(status, 1)
+        self.assertEqual(
+            output,
+            f"{self.bad}:3:9: resources.kvm.pat: the key 'pat' is unknown; did you mean 'path'?\n"
+            "      kvm: {pat: /dev/kvm}\n"
+            "            ^\n"
+            f"{self.bad}:4:13: resources.x.path: path 'x': it must be an absolute path\n"
+            "      x: {path: x}\n"
+            "                ^\n"
+            f"{self.good}: no problem, 1 resource\n",
+        )
+        self.assertEqual(errors, f"{self.bad}: 2 problems\n")
+
+    def test_unreadable(self) -> None:
+        """A file that cannot be read is one line."""
+        status, _, errors = self.run_command("check", str(self.directory / "none"))
+        self.assertEqual(status, 1)
+        self.assertRegex(errors, r"^twistdp config: configuration .*none: No such file")
+
+    def test_standard_input(self) -> None:
+        """``-`` is standard input, which may have what a terminal should not get."""
+        self.patch(sys, "stdin", TextIOWrapper(BytesIO(b"\xff\x1b[31m")))
+        status, output, _ = self.run_command("check", "-")
+        self.assertEqual(status, 1)
+        self.assertEqual(output, "-:1:1: the file is not UTF-8; save it as UTF-8\n")
+
+    def test_show(self) -> None:
+        """A file is shown as one that loads as the same, with defaults; a bad one is not shown."""
+        status, output, _ = self.run_command("show", str(self.good))
+        self.assertEqual((status, load(output)), (0, load(GOOD)))
+        self.assertIn("morePerContainer: false", output)
+        status, output, errors = self.run_command("show", str(self.bad))
+        self.assertEqual((status, errors), (1, f"{self.bad}: 2 problems\n"))
+
+    def test_schema(self) -> None:
+        """The schema is JSON."""
+        status, output, _ = self.run_command("schema")
+        self.assertEqual(status, 0)
+        self.assertIn("resources", json.loads(output)["$defs"]["Config"]["properties"])
+
+    def test_usage(self) -> None:
+        """An action is needed."""
+        error = self.assertRaises(SystemExit, self.run_command)
+        self.assertEqual(error.code, 2)

@@ -1,0 +1,141 @@
+"""Whatever the model allows, and what is one letter away from it."""
+
+import json
+import re
+from typing import Any
+
+import yaml
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.config.documents import documents, keys_of
+from twistdp.config.fields import fields_of
+from twistdp.config.json_schema import schema
+from twistdp.config.kinds import OneOf, kind_of
+from twistdp.config.loading import check, load, load_as
+from twistdp.config.model import Config
+from twistdp.config.reference_page import classes
+from twistdp.config.showing import show
+from twistdp.tools.suggestions import nearest
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+VALIDATOR = Draft202012Validator(schema())
+
+
+@st.composite
+def misspelt(draw: st.DrawFn, key: str) -> str:
+    """A key with one letter wrong, missing or too many, or two exchanged."""
+    place = draw(st.integers(0, len(key) - 1))
+    letter = draw(st.sampled_from(LETTERS))
+    rest = key[place + 1 :]
+    slips = [f"{key[:place]}{letter}{rest}", f"{key[:place]}{letter}{key[place:]}"]
+    if len(key) > 2:
+        slips += [key[:place] + rest, key[:place] + rest[:1] + key[place] + rest[1:]]
+    return draw(st.sampled_from(slips))
+
+
+def one_slip(one: str, other: str) -> bool:
+    """Whether two words differ by a slip of one letter, by the definition of edit distance."""
+    one, other = one.lower(), other.lower()
+    letters = set(one + other)
+    edits = {one}
+    for place in range(len(one) + 1):
+        head, tail = one[:place], one[place:]
+        edits |= {head + tail[1:], head + tail[1:2] + tail[:1] + tail[2:]}
+        edits |= {head + letter + tail for letter in letters}
+        edits |= {head + letter + tail[1:] for letter in letters}
+    return other in edits
+
+
+def renamed(mapping: dict[str, Any], key: str, name: str) -> None:
+    """Rename a key in its place."""
+    items = [(name if each == key else each, value) for each, value in mapping.items()]
+    mapping.clear()
+    mapping.update(items)
+
+
+class ModelTests(SynchronousTestCase):
+    """Properties of every document."""
+
+    @settings(max_examples=150, deadline=None)
+    @given(documents())
+    def test_allowed(self, document: dict[str, Any]) -> None:
+        """A document of the model loads, and its schema allows it."""
+        text = yaml.safe_dump(document, sort_keys=False)
+        self.assertEqual([str(problem) for problem in check(text)], [])
+        self.assertEqual(load(json.dumps(document)), load(text), "JSON is the same")
+        VALIDATOR.validate(document)
+
+    @settings(max_examples=150, deadline=None)
+    @given(documents())
+    def test_shown(self, document: dict[str, Any]) -> None:
+        """What is shown loads as the same configuration, and the schema allows it."""
+        config = load(json.dumps(document))
+        text = show(config)
+        self.assertEqual(load(text), config)
+        VALIDATOR.validate(yaml.safe_load(text))
+
+    @settings(max_examples=300, deadline=None)
+    @given(documents(), st.data())
+    def test_misspelt_key(self, document: dict[str, Any], data: st.DataObject) -> None:
+        """A misspelt key anywhere is the only problem, with its place and the right suggestion."""
+        keys = list(keys_of(document))
+        place = data.draw(st.sampled_from(keys))
+        wrong = data.draw(misspelt(place.key))
+        assume(wrong not in place.known and wrong not in {each.key for each in keys})
+        renamed(place.mapping, place.key, wrong)
+        text = yaml.safe_dump(document, sort_keys=False)
+        (found,) = check(text)
+        assert found.suggestion is not None
+        self.assertIn(found.suggestion, place.known)
+        self.assertTrue(one_slip(wrong, found.suggestion), found)
+        if sum(one_slip(wrong, each) for each in place.known) == 1:
+            self.assertEqual(found.suggestion, place.key)
+        self.assertIn(f"did you mean {found.suggestion!r}?", found.text)
+        self.assertTrue(found.path.endswith(wrong), found.path)
+        line = text.splitlines()[found.line - 1]
+        self.assertRegex(line[found.column - 1 :], f"^['\"]?{re.escape(wrong)}['\"]?:")
+        self.assertFalse(VALIDATOR.is_valid(document), "the schema refuses it too")
+
+
+class DocumentationTests(SynchronousTestCase):
+    """Each key says what it means."""
+
+    def test_examples(self) -> None:
+        """Each key of each class has a meaning, and an example that loads."""
+        for cls in classes():
+            fields = fields_of(cls)
+            needed = {key: field.example for key, field in fields.items() if field.required}
+            for key, field in fields.items():
+                with self.subTest(cls=cls.__name__, key=key):
+                    self.assertTrue(field.doc.endswith("."), field.doc)
+                    said = {**needed, key: field.example}
+                    if (cls is not Config and key in ("as", "group")) or cls.__name__ == "Resource":
+                        said.setdefault("subsystem", "tty")
+                    if cls is Config:
+                        said.setdefault("domain", "lab.example.com")
+                    text = "".join(f"{name}: {value}\n" for name, value in said.items())
+                    load_as(cls, text)
+
+    def test_suggestions_are_ordered(self) -> None:
+        """Each key is the nearest to itself in other letters' case."""
+        for cls in classes():
+            keys = fields_of(cls)
+            for key in keys:
+                self.assertEqual(nearest(key.upper(), keys), key)
+
+    def test_discriminators(self) -> None:
+        """Each class of alternatives has one required key, which no other one has."""
+        for cls in classes():
+            for field in fields_of(cls).values():
+                kind = kind_of(field.annotation)
+                inner = getattr(kind, "item", kind)
+                if isinstance(inner, OneOf):
+                    required = [
+                        {key for key, each in fields_of(one).items() if each.required}
+                        for one in inner.classes
+                    ]
+                    self.assertEqual(sum(map(len, required)), len(inner.classes))
+                    self.assertEqual(len(set.union(*required)), len(inner.classes))

@@ -1,0 +1,112 @@
+"""The file's format as JSON Schema (2020-12), for editors that complete and check keys.
+
+It allows what `twistdp.config.loading` does, but for rules that a schema cannot express.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from twistdp.config.fields import Field, fields_of, short_of
+from twistdp.config.kinds import (
+    AnyOf,
+    Choice,
+    Flag,
+    Items,
+    Kind,
+    Number,
+    OneOf,
+    Record,
+    Table,
+    Text,
+    kind_of,
+)
+from twistdp.config.model import Config
+from twistdp.config.showing import says_nothing
+
+_TEXT: Final = ["string", "number", "boolean"]
+"""What YAML takes a text for; it is used as it is written."""
+
+
+def schema(cls: type[Any] = Config) -> dict[str, Any]:
+    """The schema of a document whose root is of class `cls`."""
+    definitions: dict[str, Any] = {}
+    root = _of(Record(cls), definitions)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "twistdp configuration file",
+        **root,
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def _of(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
+    match kind:
+        case Text(rules):
+            return {"type": _TEXT, **_merged(rule.schema for rule in rules)}
+        case Number(whole, rules):
+            return {
+                "type": "integer" if whole else "number",
+                **_merged(rule.schema for rule in rules),
+            }
+        case Flag():
+            return {"type": "boolean"}
+        case Choice(words):
+            return {"enum": list(words)}
+        case Items(item):
+            each = _of(item, definitions)
+            return {"anyOf": [each, {"type": "array", "items": each}]}
+        case Table(_, value):
+            return {"type": "object", "additionalProperties": _of(value, definitions)}
+        case Record(cls):
+            return _reference(cls, definitions)
+        case OneOf(classes):
+            return {"anyOf": [_reference(cls, definitions) for cls in classes]}
+        case AnyOf(kinds):
+            return {"anyOf": [_of(each, definitions) for each in kinds]}
+
+
+def _merged(parts: Any) -> dict[str, Any]:
+    return {key: value for part in parts for key, value in part.items()}
+
+
+def _reference(cls: type[Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    if cls.__name__ not in definitions:
+        definitions[cls.__name__] = {}  # a class may have itself in it
+        definitions[cls.__name__] = _definition(cls, definitions)
+    return {"$ref": f"#/$defs/{cls.__name__}"}
+
+
+def _definition(cls: type[Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    fields = fields_of(cls)
+    whole = {
+        "type": "object",
+        "description": (cls.__doc__ or "").split("\n\n")[0].replace("\n", " ").strip(),
+        "properties": {key: _property(field, definitions) for key, field in fields.items()},
+        "required": [key for key, field in fields.items() if field.required],
+        "additionalProperties": False,
+    }
+    short = short_of(cls)
+    if short is None:
+        return whole
+    return {"anyOf": [_of(kind_of(short.annotation), definitions), whole]}
+
+
+def _property(field: Field, definitions: dict[str, Any]) -> dict[str, Any]:
+    described = {**_of(kind_of(field.annotation), definitions), "description": field.doc}
+    default = default_of(field)
+    if not says_nothing(default) and isinstance(default, str | int | float | bool):
+        described["default"] = default
+    return described
+
+
+def default_of(field: Field) -> Any:
+    """The value of a field whose key is left out; None if it is required."""
+    default = field.default
+    if default is attrs.NOTHING:
+        return None
+    if isinstance(default, Mapping | tuple | str | int | float):
+        return default
+    factory = getattr(default, "factory", None)
+    return factory() if callable(factory) else default

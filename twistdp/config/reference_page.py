@@ -1,0 +1,153 @@
+"""The reference page of the file's format, made from the classes."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import attrs
+import yaml
+
+from twistdp.config.fields import Field, fields_of, short_of
+from twistdp.config.json_schema import default_of
+from twistdp.config.kinds import AnyOf, Items, Kind, OneOf, Record, Table, described, kind_of
+from twistdp.config.model import Config
+from twistdp.config.showing import says_nothing
+from twistdp.config.templates import EXTRA, SOURCES, VOCABULARY
+
+_HEAD: Final = """\
+# The configuration file
+
+This page lists everything that a configuration file may say. It is made from the code by
+`make config-reference`. Three commands help to write a file:
+
+- `twistdp config check FILE` reports every problem of a file with its line and column.
+- `twistdp config show FILE` prints what the file amounts to, with the defaults filled in.
+- `twistdp config schema` prints a JSON Schema, with which editors complete and check keys.
+
+The file is YAML, and so may be JSON. It is one document of at most 1 MiB.
+
+- A **text** is taken as it is written: `0403` keeps its zero, `12:34:56` is no time, and `no` is a
+  text. Numbers, `true` and `false` stand without quotes.
+- A single value stands for a **list** of one.
+- Anchors and aliases (`&a`, `*a`) work. Merge keys (`<<`) and tags (`!x`) do not.
+- A **template** is a text with words in braces, which are filled in for each device. `{{{{` and
+  `}}}}` are braces.
+
+The words of templates:
+
+| word | meaning |
+|---|---|
+{words}
+
+"""
+
+
+def reference() -> str:
+    """The page, in Markdown."""
+    words = "\n".join(f"| {word} | {meaning} |" for word, meaning in _words())
+    parts = [_HEAD.format(words=words)]
+    for cls in classes():
+        parts.append("\n".join(_section(cls)))
+    return "\n".join(parts)
+
+
+def _words() -> Iterator[tuple[str, str]]:
+    yield ", ".join(f"`{{{name}}}`" for name in VOCABULARY), "what is known of the device"
+    for source, meaning in SOURCES.items():
+        yield f"`{{{source}:NAME}}`", meaning
+    for name, meaning in EXTRA.items():
+        yield f"`{{{name}}}`", meaning
+
+
+def classes() -> list[type[Any]]:
+    """All classes of the model, in the order of the page."""
+    found: list[type[Any]] = [Config]
+    for cls in found:
+        for field in fields_of(cls).values():
+            found += [each for each in _named(kind_of(field.annotation)) if each not in found]
+        found += [each for each in (*_lent(cls), *_bases(cls)) if each not in found]
+    return found
+
+
+def _lent(cls: type[Any]) -> Iterator[type[Any]]:
+    for attribute in cls.__attrs_attrs__:
+        if attribute.metadata.get("flatten"):
+            yield attribute.default.factory
+
+
+def _bases(cls: type[Any]) -> Iterator[type[Any]]:
+    return (base for base in cls.__bases__ if attrs.has(base))
+
+
+def _named(kind: Kind) -> tuple[type[Any], ...]:
+    match kind:
+        case Items(inner) | Table(_, inner):
+            return _named(inner)
+        case Record(cls):
+            return (cls,)
+        case OneOf(classes):
+            return classes
+        case _:
+            return ()
+
+
+def _section(cls: type[Any]) -> Iterator[str]:
+    yield f"## {_title(cls)}"
+    yield ""
+    for paragraph in (cls.__doc__ or "").strip().split("\n\n"):
+        yield " ".join(paragraph.split())
+        yield ""
+    if (short := short_of(cls)) is not None:
+        yield f"A value that is no mapping stands for `{short.key}`."
+        yield ""
+    for other in (*_lent(cls), *_bases(cls)):
+        yield f"The keys of [{_title(other).lower()}](#{_anchor(other)}) may be given too."
+        yield ""
+    yield "| key | value | meaning |"
+    yield "|---|---|---|"
+    inherited = {key for base in _bases(cls) for key in fields_of(base)}
+    for field in fields_of(cls).values():
+        if field.through is None and field.key not in inherited:
+            yield f"| `{field.key}` | {_kind(kind_of(field.annotation))} | {_meaning(field)} |"
+    yield ""
+
+
+def _title(cls: type[Any]) -> str:
+    if cls is Config:
+        return "The file"
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=CDI)(?=[A-Z])", " ", cls.__name__).split()
+    return " ".join([words[0], *(word.lower() for word in words[1:])])
+
+
+def _anchor(cls: type[Any]) -> str:
+    return _title(cls).lower().replace(" ", "-")
+
+
+def _kind(kind: Kind) -> str:
+    match kind:
+        case Items(item):
+            return f"{_kind(item)}, or a list"
+        case Table(_, value):
+            return f"mapping: {_kind(value)} for each key"
+        case Record() | OneOf():
+            links = [f"[{_title(cls).lower()}](#{_anchor(cls)})" for cls in _named(kind)]
+            return " or ".join(links)
+        case AnyOf(kinds):
+            return " or ".join(_kind(each) for each in kinds)
+        case _:
+            return described(kind)
+
+
+def _meaning(field: Field) -> str:
+    text = " ".join(field.doc.split()) + (" Required." if field.required else "")
+    default = default_of(field)
+    if not field.required and not says_nothing(default):
+        text += f" Default: `{_inline(default)}`."
+    if field.example:
+        text += f" Example: `{field.key}: {field.example}`"
+    return text.replace("|", "\\|")
+
+
+def _inline(value: object) -> str:
+    plain = list(value) if isinstance(value, tuple) else value
+    return str(yaml.safe_dump(plain, default_flow_style=True)).removesuffix("\n...\n").strip()
