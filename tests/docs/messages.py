@@ -26,8 +26,8 @@ LEVELS = {
 """The severity of what the methods of a Logger, and the functions of `twistdp.klog`, log."""
 
 SAYING = {
-    "_say": "W",
-    "say_once": "W",
+    "warn_once": "W",
+    "report": "W",
     "_warn": "W",
     "_inform": "I",
     "report_unless_cancelled": "E",

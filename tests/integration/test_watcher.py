@@ -71,8 +71,8 @@ class StrangerTests(WatcherTestCase):
             info = await soon(channel.unary(GET_INFO, InfoRequest(), PluginInfo, 5.0))
             self.assertEqual(info.name, YELLOW)
         await self.log.seen(
-            f"{YELLOW}: somebody asked who serves {self.socket} (GetInfo), though a kubelet has it "
-            "registered"
+            f"{YELLOW}: a program asked who serves {self.socket} (GetInfo), though a kubelet has "
+            "registered it"
         )
         scanner.tell(tree_of("a", "b"))
         await self.kubelet.listed(YELLOW, ["a", "b"])

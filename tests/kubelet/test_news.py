@@ -123,7 +123,7 @@ class AbsenceTests(NewsTestCase):
     def test_at_once(self) -> None:
         """What does not end by itself is told at once, and once."""
         for _ in MANY:
-            self.news.say_once("the disk is full")
+            self.news.warn_once("the disk is full")
         self.assertEqual(self.told(), ["the disk is full"])
 
 

@@ -202,7 +202,7 @@ class RegistrationTests(SynchronousTestCase):
         self.assertEqual(self.calls, [])
         lines = [formatEvent(event) for event in events]
         self.assertEqual(len(lines), 8)
-        self.assertIn("though a kubelet has it registered", lines[0])
+        self.assertIn("though a kubelet has registered it", lines[0])
         self.assertIn("the 1000th of the kind", lines[-1])
 
     def test_question_before_the_stream_ends(self) -> None:
@@ -234,7 +234,7 @@ class RegistrationTests(SynchronousTestCase):
             self.told()
             self.asked()
         self.assertEqual(len(events), 2)
-        self.assertIn("nothing came of the question before", formatEvent(events[0]))
+        self.assertIn("no result followed the last question", formatEvent(events[0]))
 
     def registered(self) -> Deferred[None]:
         """An attempt that a kubelet has ended well."""

@@ -28,9 +28,10 @@ from twistdp.kubelet.messages import (
     listed_part,
 )
 from twistdp.kubelet.podresources import holders
-from twistdp.kubelet.register_by_socket import RegistrationStrategy, SocketRegistration
+from twistdp.kubelet.register_by_socket import SocketRegistration
 from twistdp.kubelet.register_by_watcher import WatcherRegistration
 from twistdp.kubelet.registrar import Registrar
+from twistdp.kubelet.strategy import RegistrationStrategy
 from twistdp.kubelet.streams import ListStreams
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The kubelet's device plugin directory: who must know what happens in it."""
+"""Watches the kubelet's device plugin directory for its resources."""
 
 import os
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from twistdp.kubelet.register_by_socket import AT_ONCE
 
 
 class PluginDirectory(Service):
-    """Watches the directory and tells each resource of what concerns it.
+    """Watches the directory and notifies each resource of what concerns it.
 
-    A kubelet that starts deletes every socket here and makes `kubelet_socket` anew, within the
+    A kubelet that starts deletes every socket here and makes its `kubelet_socket`, within the
     same millisecond: the file is never seen absent, only replaced.  Every message of a plugin
     makes the kubelet write its checkpoint here, so events are filtered by name.
     """
@@ -27,7 +27,7 @@ class PluginDirectory(Service):
         self.turns = DeferredSemaphore(AT_ONCE)
         """Taken by resources while they register."""
         self.news = news_of(path, clock)
-        """What is to be said of all of them."""
+        """What the log says of all of them."""
         self._inotify = inotify
         self._watch: Watch | None = None
         self._subscribers: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {}
@@ -41,7 +41,7 @@ class PluginDirectory(Service):
         self._watch = self._inotify.watch(self.path, self._changed, ENTRIES)
 
     def stopService(self) -> None:
-        """Stop to watch."""
+        """Stop watching."""
         super().stopService()
         self.news.end()
         watch, self._watch = self._watch, None
@@ -64,8 +64,8 @@ class PluginDirectory(Service):
         if changes is None:
             kubelet = identity != self._identity
         else:
-            # An entry that is there after an event on its name was made or moved in: an inode
-            # and a time stamp may be the same as before.
+            # An entry that is there after an event on its name was made or moved in, even if its
+            # inode and time stamp are the same as before.
             kubelet = self.kubelet_socket in changes
         self._identity = identity
         kubelet = kubelet and identity is not None

@@ -1,7 +1,7 @@
-"""Our values as the API's messages, and back.
+"""Our values as the API's messages.
 
-Protobuf messages concatenate: the parts made here for single devices are joined into a whole
-message by putting their bytes one after the other.
+Protobuf messages concatenate: the bytes made here for single devices, one after the other, are a
+whole message.
 """
 
 from collections.abc import Iterable, Sequence
@@ -52,10 +52,10 @@ def container_part(given: ContainerAllocateResponse | DeviceInfo) -> bytes:
     nodes: Sequence[DeviceSpec]
     cdi_devices: Sequence[str] = ()
     if isinstance(given, DeviceInfo):
-        nodes = given.nodes  # its CDI name is known only when it is handed out
+        nodes = given.nodes  # its CDI name is known only when it is allocated
     else:
         nodes, cdi_devices = given.devices, given.cdi_devices
-    # Thousands of devices are encoded at once: what they do not have must cost them nothing.
+    # Thousands of devices are encoded at once: what a device lacks must cost nothing.
     answer = pb.ContainerAllocateResponse()
     if given.envs:
         answer.envs.update(given.envs)
@@ -79,12 +79,12 @@ def container_part(given: ContainerAllocateResponse | DeviceInfo) -> bytes:
 
 
 def _unique(parts: Sequence[T]) -> Iterable[T]:
-    """Each once, in their order."""
+    """Each part once, in their order."""
     return dict.fromkeys(parts) if len(parts) > 1 else parts
 
 
 def allocate_response(containers: Iterable[bytes]) -> bytes:
-    """An AllocateResponse of ContainerAllocateResponses that are bytes already."""
+    """An AllocateResponse of encoded ContainerAllocateResponses."""
     return b"".join(_CONTAINER_TAG + _varint(len(part)) + part for part in containers)
 
 
@@ -98,7 +98,7 @@ def preferred_response(containers: Iterable[Sequence[str]]) -> pb.PreferredAlloc
 
 
 def pre_start_response() -> pb.PreStartContainerResponse:
-    """A PreStartContainerResponse, which says nothing."""
+    """A PreStartContainerResponse, which has no content."""
     return pb.PreStartContainerResponse()
 
 

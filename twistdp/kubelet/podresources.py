@@ -1,4 +1,4 @@
-"""Asks the kubelet which devices are in the hands of pods (pod-resources API v1)."""
+"""Asks the kubelet which devices pods hold (pod-resources API v1)."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from twistdp.kubelet.podresources_v1_pb2 import ListPodResourcesRequest, ListPod
 from twistdp.rpc import Channel
 
 MAX_ANSWER = 64 * 1024 * 1024
-"""Bytes of an answer that are taken: a full node's is more than gRPC's usual 4 MiB."""
+"""Most bytes of an answer: a full node's exceeds gRPC's usual 4 MiB."""
 
 TIMEOUT = 5.0
 """Seconds for the kubelet to answer."""
@@ -20,11 +20,10 @@ async def holders(
 ) -> dict[str, set[str]] | None:
     """The ids of devices that pods hold, by resource name; None when that cannot be known.
 
-    It cannot when nobody listens on `socket_path`, or the answer is an error, too large, or not
-    there after `timeout` seconds.  A resource of which nothing is held is not in the answer.
-    A pod's devices appear shortly after Allocate has returned for it, and after a kubelet's start
-    when it has learnt of its pods.  Raises `Untrusted` when it need not be the kubelet that
-    listens there.
+    That is so if nobody listens on `socket_path`, or the answer is an error, too large, or later
+    than `timeout` seconds.  Resources of which pods hold nothing are left out.  A pod's devices
+    appear shortly after Allocate has returned for it, and after a kubelet's start once it knows
+    its pods.  Raises `Untrusted` if another user than root or ours listens there.
     """
     try:
         check_server(socket_path)

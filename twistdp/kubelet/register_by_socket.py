@@ -1,8 +1,8 @@
-"""Ways to register resources with the kubelet, and the usual one of them."""
+"""Registers resources the usual way: by a call of the kubelet's socket."""
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredSemaphore
 
@@ -19,53 +19,19 @@ from twistdp.kubelet.messages import DevicePluginOptions, Empty, RegisterRequest
 from twistdp.rpc import Channel, Method, Server
 
 AT_ONCE = 16
-"""Registrations at the same time: of hundreds at once, each would wait for all others, and what
-their connections take, some 30 kB each, would stay with the process."""
+"""Registrations at the same time.  Of hundreds, each would wait for all others, and the process
+would keep the memory of their connections, some 30 kB each."""
 
 TIMEOUT = 5.0
-"""Seconds for the kubelet to answer; usual are 3 to 17 ms, including its call back."""
+"""Seconds for the kubelet to answer, which usually takes 3 to 17 ms with its call back."""
 
 _NOBODY = "no kubelet answers on {}: registration waits until one does"
-
-
-class RegistrationStrategy(Protocol):
-    """A way to have a resource registered."""
-
-    @property
-    def methods(self) -> Sequence[Method]:
-        """What the resource's socket serves besides the device plugin API."""
-
-    @property
-    def by_name(self) -> bool:
-        """Whether a kubelet lets go of a plugin when its socket's name vanishes."""
-
-    def attach(
-        self,
-        server: Server,
-        end_streams: Callable[[], Deferred[None]],
-        found: Callable[[], None],
-        is_live: Callable[[], bool],
-    ) -> None:
-        """Called once, before `register`.
-
-        `server` is the resource's; `end_streams` ends its older streams, before a registration:
-        a kubelet drops its new connection when it sees the end of an older stream; `found` is
-        to be called when a kubelet begins to register by itself, and leads to `register`;
-        `is_live` says whether a kubelet has its stream open.
-        """
-
-    async def register(self) -> None:
-        """Serve, and return when the kubelet has accepted the resource.
-
-        May be called at any time, and cancelled.  Raises `KubeletAbsent`,
-        `RegistrationRefused` or `Untrusted`, OSError, and what `Server.listen` does.
-        """
 
 
 class SocketRegistration:
     """Registers `resource` at the socket `kubelet`; see `RegistrationStrategy`.
 
-    `turns` are taken while the kubelet is called; resources of one process share them.
+    It takes one of `turns` while it calls the kubelet; resources of one process share them.
     """
 
     methods: Sequence[Method] = ()
@@ -92,7 +58,7 @@ class SocketRegistration:
         found: Callable[[], None],
         is_live: Callable[[], bool],
     ) -> None:
-        """See `RegistrationStrategy`; a kubelet that uses this way never begins by itself."""
+        """See `RegistrationStrategy`; with this one a kubelet never begins by itself."""
         self._server = server
         self._end_streams = end_streams
 
@@ -107,7 +73,7 @@ class SocketRegistration:
             raise KubeletAbsent(f"no kubelet yet: waiting for {directory} to appear") from error
         async with self._turns:
             check_kubelet(self._kubelet)
-            await self._end_streams()  # not before: they may be all that a kubelet still has of us
+            await self._end_streams()  # not earlier: a kubelet may still use them
             await register(
                 self._kubelet,
                 self._resource,
@@ -120,13 +86,12 @@ class SocketRegistration:
 async def register(
     kubelet: str, resource: str, endpoint: str, options: DevicePluginOptions, *, reactor: Any
 ) -> None:
-    """Tell the kubelet that listens on the socket `kubelet` of a resource's socket.
+    """Register a resource's socket with the kubelet that listens on the socket `kubelet`.
 
     `endpoint` is the socket's file name in the same directory.  The kubelet dials it and asks
     for its options before it answers, so it must be served already.  Raises `KubeletAbsent`
-    when nobody answers there, `RegistrationRefused` when the kubelet says no, and OSError when
-    the process has no descriptor left.  Whether it is the kubelet that answers, `check_kubelet`
-    tells.
+    when nobody answers, `RegistrationRefused` when the kubelet refuses, and OSError when the
+    process has no descriptor left.  See `check_kubelet` for whether it is the kubelet.
     """
     # A channel of its own for each attempt: another one would remember a refused connect.
     channel = Channel(kubelet, reactor=reactor)
@@ -134,7 +99,7 @@ async def register(
         version=VERSION, endpoint=endpoint, resource_name=resource, options=options
     )
     try:
-        # Without one we do not reach the kubelet, nor it us, and gRPC tells other reasons.
+        # Without one neither side reaches the other, and gRPC gives other reasons.
         check_descriptors()
         try:
             await channel.unary(REGISTER, request, Empty, TIMEOUT)
@@ -156,10 +121,10 @@ async def register(
 
 
 def check_kubelet(path: str) -> None:
-    """See that it is root, or we ourselves, who listens on the kubelet's socket.
+    """Check that root, or our own user, listens on the kubelet's socket.
 
-    Raises `Untrusted` when it is not, `KubeletAbsent` when nobody can be called there, and
-    OSError when something has run out.
+    Raises `Untrusted` if another user does, `KubeletAbsent` if it cannot be called, and OSError
+    when something has run out.
     """
     try:
         check_server(path)
@@ -168,7 +133,7 @@ def check_kubelet(path: str) -> None:
     except ConnectionRefusedError as error:
         raise KubeletAbsent(_NOBODY.format(path)) from error
     except BlockingIOError as error:
-        # Somebody is there, but who?  gRPC could not connect either.
+        # It is there, but which process is it?  gRPC could not connect either.
         raise KubeletAbsent(
             f"the kubelet on {path} has more callers waiting than it takes: registration waits "
             "until it has answered them"

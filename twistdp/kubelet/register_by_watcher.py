@@ -25,17 +25,17 @@ PATIENCE = 3.0
 """Seconds until a kubelet counts as absent; one that runs finds a socket within one."""
 
 TIMEOUT = 5.0
-"""Seconds from GetInfo to what became of it; usual are some milliseconds.
+"""Seconds from GetInfo to the kubelet's verdict, which usually takes some milliseconds.
 
-It never comes from a kubelet that has been killed meanwhile, or from somebody who only asks."""
+A kubelet that has been killed meanwhile gives none, nor does a program that only asks."""
 
 
 class WatcherRegistration:
     """Waits for the kubelet to find and register `resource`; see `RegistrationStrategy`.
 
-    Every registration begins with a GetInfo, whatever made the kubelet begin: a new socket, its
-    own start, or its next attempt after a refusal, which is its own business.  It never begins
-    again because a stream has ended: only a name that is made anew makes it.
+    Every registration begins with a GetInfo: after a new socket, a kubelet's start, or a refusal,
+    which the kubelet retries by itself.  It never begins again because a stream has ended: for
+    that the socket's name must be removed and made again.
     """
 
     by_name = True
@@ -49,14 +49,14 @@ class WatcherRegistration:
         self._reactor = reactor
         self._sparing = Sparing(reactor)
         self._asked: float | None = None
-        """When a kubelet has begun a registration that no attempt has taken notice of."""
+        """When a kubelet began a registration that no attempt has noticed."""
         self._pending = False
-        """Whether somebody has asked, and no kubelet has told what came of it."""
+        """Whether a GetInfo has come, and no verdict after it."""
         self._refused = False
         self._used = False
-        """Whether a kubelet has done with the socket's name, and must see another."""
+        """Whether a kubelet is done with the socket's name, and must see a new one."""
         self._status: Deferred[str | None] | None = None
-        """Waited for by the attempt that runs: why the kubelet refuses, None when it accepts."""
+        """The running attempt waits for it: why the kubelet refuses, or None when it accepts."""
 
     def attach(
         self,
@@ -97,7 +97,7 @@ class WatcherRegistration:
             self._used = True
             raise RegistrationRefused(
                 self._resource,
-                f"the kubelet began it and did not tell its end within {TIMEOUT:g} s; trying again",
+                f"the kubelet began it and gave no result within {TIMEOUT:g} s; trying again",
             ) from error
         finally:
             self._status = None
@@ -126,18 +126,18 @@ class WatcherRegistration:
         )
 
     def _report_questions(self) -> None:
-        """Log that a question now, or the one before, is no beginning of a registration.
+        """Log that this question, or the one before, does not begin a registration.
 
-        A kubelet's registration lives as long as its stream, so another one would find none.
+        A kubelet asks while it has no stream, and reports a result.
         """
         live = self._is_live()
         if not live and not self._pending:
             return
         if (often := self._sparing.count(live)) is None:
             return
-        what = "a kubelet has it registered" if live else "nothing came of the question before"
+        what = "a kubelet has registered it" if live else "no result followed the last question"
         _log.warn(
-            "{resource}: somebody asked who serves {path} (GetInfo), though {what}{often}",
+            "{resource}: a program asked who serves {path} (GetInfo), though {what}{often}",
             resource=self._resource,
             path=self._server.path,
             what=what,
@@ -150,7 +150,7 @@ class WatcherRegistration:
         waiting, self._status = self._status, None
         self._used |= status.plugin_registered
         self._refused = not status.plugin_registered
-        # Otherwise it is the end of what is over for us; the next attempt makes the name anew.
+        # Otherwise no attempt waits for it any more; the next one makes a new name.
         if waiting is not None:
             refusal = one_line(status.error) or "it gives no reason"
             waiting.callback(None if status.plugin_registered else refusal)

@@ -1,46 +1,34 @@
 """Keeps one resource registered with the kubelet."""
 
-import os
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twistdp.errors import (
-    KubeletAbsent,
-    RegistrationRefused,
-    SocketTaken,
-    TwistdpError,
-    Untrusted,
-)
-from twistdp.host import SOON, remedy_for
+from twistdp.errors import KubeletAbsent, TwistdpError
+from twistdp.host import SOON
 from twistdp.klog import V
+from twistdp.kubelet.complaints import Complaints
 from twistdp.kubelet.directory import PluginDirectory
-from twistdp.kubelet.register_by_socket import RegistrationStrategy
 from twistdp.kubelet.session import new_session
+from twistdp.kubelet.strategy import RegistrationStrategy
 from twistdp.kubelet.streams import ListStreams
 from twistdp.rpc import Server
 from twistdp.status import Standing
 from twistdp.tools import Backoff
 
-_log = Logger()
-
 STABLE = 5.0
 """Seconds that a stream must have lived for its end to be answered without a back-off."""
 
 STREAM_TIMEOUT, STREAM_TIMEOUT_MOST = 1.0, 16.0
-"""Seconds in which a kubelet that has accepted opens ListAndWatch; usually at once.
+"""Seconds in which a kubelet that has accepted opens ListAndWatch; usually it does so at once.
 
-It does not when it has let go of the new connection meanwhile, because of an older one's end.
-Each time that none is opened it gets twice as long, for it may be slow."""
+It does not if it has dropped the new connection because an older one ended.  Each time that it
+opens none it gets twice as long, for it may be slow."""
 
 STREAM_PATIENCE = 0.05
-"""Seconds that older streams get to end before the resource is registered anew."""
-
-
-_REGISTRATION = "registration of "
+"""Seconds that older streams get to end before the resource is registered again."""
 
 
 class Registrar:
@@ -71,7 +59,7 @@ class Registrar:
         self._stream_timeout = STREAM_TIMEOUT
         self._local = False
         """Whether this machine, not the kubelet, made the last attempt fail."""
-        self._said: object = None
+        self._complaints = Complaints(resource, server.path, directory.news)
         self._standing = Standing.REGISTERING
         registration.attach(
             server,
@@ -84,8 +72,8 @@ class Registrar:
     def standing(self) -> Standing:
         """How the resource stands with the kubelet, once it is started and until it is stopped.
 
-        Stuck is what is not registered and has neither an attempt that runs nor one that is
-        planned; that an attempt ends is the registration's promise.
+        It is stuck if it is not registered and no attempt runs or is planned.  That an attempt ends
+        is the registration's promise.
         """
         busy = self._attempt is not None or (self._timer is not None and self._timer.active())
         if self._standing is Standing.REGISTERED or busy:
@@ -93,7 +81,7 @@ class Registrar:
         return Standing.STUCK
 
     def start(self) -> None:
-        """Serve and register, and do so again whenever it is needed."""
+        """Serve and register, and do so again whenever that is needed."""
         self._directory.subscribe(self._server.path, self._kubelet_changed, self._socket_changed)
         self._session.start()
 
@@ -114,7 +102,8 @@ class Registrar:
         """Begin an attempt."""
         self.cease()
         self._news.trying(self._resource)
-        attempt = self._attempt = Deferred.fromCoroutine(self._announce())
+        V(4).info("an attempt to register begins", resource=self._resource)
+        attempt = self._attempt = Deferred.fromCoroutine(self._registration.register())
         attempt.addCallbacks(
             self._succeeded, self._failed, callbackArgs=(attempt,), errbackArgs=(attempt,)
         )
@@ -122,12 +111,12 @@ class Registrar:
     def wait(self) -> None:
         """Plan the next attempt."""
         self.cease()
-        # A kubelet that has changed is told by an event, a disk that has space again is not.
+        # An event reports a kubelet that has changed, but none a disk that has space again.
         delay = self._backoff.next(SOON) if self._local else self._backoff.next()
         self._timer = self._reactor.callLater(delay, self._session.retry)
 
     def cease(self) -> None:
-        """Drop what runs or is planned."""
+        """Drop a running attempt and a planned one."""
         attempt, self._attempt = self._attempt, None
         if attempt is not None:
             attempt.cancel()
@@ -138,21 +127,17 @@ class Registrar:
             self._standing = Standing.REGISTERING
         self._news.over(self._resource)
 
-    async def _announce(self) -> None:
-        V(4).info("an attempt to register begins", resource=self._resource)
-        await self._registration.register()
-
     def _succeeded(self, _: None, attempt: Deferred[None]) -> None:
         if attempt is not self._attempt:
             return
         self._attempt = None
         self._local = False
-        self._said = None
+        self._complaints.clear()
         self._since = self._reactor.seconds()
         self._standing = Standing.REGISTERED
         self._news.registered(self._resource)
         self._session.registered()
-        if self._streams.kubelets_over:  # before we heard that it was accepted
+        if self._streams.kubelets_over:  # before the answer arrived
             self._session.stream_ended()
         else:
             self._timer = self._reactor.callLater(self._stream_timeout, self._check_stream)
@@ -164,7 +149,7 @@ class Registrar:
         self._local = failure.check(OSError) is not None and not failure.check(TwistdpError)
         absent = failure.check(KubeletAbsent) is not None
         self._standing = Standing.WAITING if absent else Standing.FAILING
-        self._complain(failure)
+        self._complaints.failed(failure)
         self._session.failed()
 
     def _check_stream(self) -> None:
@@ -174,40 +159,10 @@ class Registrar:
             self._stream_timeout = STREAM_TIMEOUT
         else:
             self._stream_timeout = min(self._stream_timeout * 2, STREAM_TIMEOUT_MOST)
-            self._say(
+            self._complaints.report(
                 "the kubelet has accepted the registration but opened no stream; registering again"
             )
             self._session.stream_ended()
-
-    def _complain(self, failure: Failure) -> None:
-        """Log a failed attempt, the same one only once."""
-        if (remedy := remedy_for(failure.value)) is not None:
-            assert isinstance(failure.value, OSError)
-            # Without its file's name, which differs from resource to resource.
-            self._news.say_once(
-                f"cannot register from {os.path.dirname(self._server.path)}: "
-                f"{failure.value.strerror}; {remedy}; trying again every second"
-            )
-        elif failure.check(KubeletAbsent):
-            self._news.absent(failure.getErrorMessage())
-        elif failure.check(Untrusted):
-            self._news.say_once(failure.getErrorMessage())
-        elif isinstance(failure.value, SocketTaken):
-            # Once, also when its process can no longer be told while it ends.
-            if self._said is not SocketTaken:
-                self._news.complain(self._resource, str(failure.value), failure.value.reason)
-            self._said = SocketTaken
-        elif isinstance(failure.value, RegistrationRefused):
-            self._say(failure.value.reason, doing=_REGISTRATION)
-        elif failure.check(TwistdpError, OSError):
-            self._say(failure.getErrorMessage())
-        else:
-            _log.failure("registering {resource}", failure, resource=self._resource)
-
-    def _say(self, complaint: str, doing: str = "") -> None:
-        if complaint != self._said:
-            self._news.complain(self._resource, complaint, doing=doing)
-        self._said = complaint
 
     # Events of the directory
 
@@ -220,8 +175,8 @@ class Registrar:
             return
         self._backoff.reset()
         if self._streams.kubelets_open and not self._registration.by_name:
-            # Its connection lives on, and what it has of us.  If it was a starting kubelet that
-            # removed the name, its own socket and the end of the stream tell so.
+            # Its connection lives on.  If a starting kubelet has removed the name, its own socket
+            # and the end of the stream will show that.
             self._server.listen().addErrback(lambda _: self._session.outdated())
         else:
             self._session.outdated()

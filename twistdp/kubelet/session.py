@@ -1,6 +1,6 @@
 """A resource's session with the kubelet, as an explicit machine.
 
-Every input has an answer in every state, however late it comes; what is not listed raises.
+Every input has an answer in every state, however late it comes; one that is not listed raises.
 """
 
 from typing import Protocol
@@ -13,7 +13,7 @@ class Effects(Protocol):
     """What a session does; tests record it."""
 
     def announce(self) -> None:
-        """Serve the socket, end older streams, register; dropping an attempt that still runs."""
+        """Drop a running attempt; serve the socket, end older streams and register."""
 
     def wait(self) -> None:
         """Have `Session.retry` called after a back-off."""
@@ -88,35 +88,15 @@ def _cease(inputs: Session, core: _Core) -> None:
 _announcing.upon(Session.registered).to(_registered).returns(None)
 
 # Late news of an attempt that was dropped, of a stream that was replaced, or after the end.
-for _state, _inputs in (
-    (
-        _idle,
-        (
-            Session.registered,
-            Session.failed,
-            Session.retry,
-            Session.outdated,
-            Session.stream_ended,
-        ),
-    ),
-    (_announcing, (Session.start, Session.retry, Session.stream_ended)),
-    (_registered, (Session.start, Session.registered, Session.failed, Session.retry)),
-    (_waiting, (Session.start, Session.registered, Session.failed, Session.stream_ended)),
-    (
-        _stopped,
-        (
-            Session.start,
-            Session.registered,
-            Session.failed,
-            Session.retry,
-            Session.outdated,
-            Session.stream_ended,
-            Session.stop,
-        ),
-    ),
+for _state, _late in (
+    (_idle, "registered failed retry outdated stream_ended"),
+    (_announcing, "start retry stream_ended"),
+    (_registered, "start registered failed retry"),
+    (_waiting, "start registered failed stream_ended"),
+    (_stopped, "start registered failed retry outdated stream_ended stop"),
 ):
-    for _input in _inputs:
-        _state.upon(_input).loop().returns(None)
+    for _input in _late.split():
+        _state.upon(getattr(Session, _input)).loop().returns(None)
 
 _new = _builder.build()
 

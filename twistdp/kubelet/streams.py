@@ -12,7 +12,7 @@ from twistdp.klog import V
 from twistdp.tools import Latest
 
 MOST_STREAMS: Final = 64
-"""Streams of one resource at a time: each holds a list that its peer has not read yet."""
+"""Streams of one resource at a time; each may hold a list that its peer has not read yet."""
 
 
 class _Generation:
@@ -22,7 +22,7 @@ class _Generation:
         self.asked = False
         """Whether a kubelet has asked for the options."""
         self.kubelets: dict[object, str] = {}
-        """The open streams that a kubelet has opened, or that are taken for such; and who it is."""
+        """The callers of the open streams that are taken for a kubelet's."""
         self.over = False
         """Whether one of them has ended."""
         self.count = 0
@@ -30,13 +30,13 @@ class _Generation:
 
 
 class ListStreams:
-    """Feeds any number of streams with the newest list; tells when the kubelet's has ended.
+    """Feeds any number of streams with the newest list; notices the end of the kubelet's.
 
-    There can be several at once: an old kubelet's, a new one's, a person's who looks.  Each
-    registration begins a new generation, and `lost` is called when a kubelet's stream of the
-    current one ends by itself.  A kubelet first asks for the options and then opens its stream,
-    so each time that somebody has `asked`, the next stream of the same caller is a kubelet's;
-    where nobody has asked, the first one is.  `name` is the resource's, for the log.
+    There can be several at once: an old kubelet's, a new one's, a person's.  Each registration
+    begins a new generation, and `lost` is called when a kubelet's stream of the current one ends
+    by itself.  A kubelet first asks for the options and then opens its stream, so the next stream
+    of a caller that has `asked` is a kubelet's; if none has asked, the first stream is.  `name` is
+    the resource's, for the log.
     """
 
     def __init__(
@@ -62,9 +62,9 @@ class ListStreams:
 
     @property
     def kubelets_missing(self) -> bool:
-        """Whether no kubelet has a stream here, or one that has asked more often than it has come.
+        """Whether no kubelet has a stream, or one has asked more often than it has opened streams.
 
-        The latter has dialled anew, and what is open may belong to an older connection of it.
+        That one has dialled again, and its open stream may belong to an older connection.
         """
         callers = self._current.kubelets.values()
         return not callers or any(self._expected[caller] for caller in callers)
@@ -74,13 +74,13 @@ class ListStreams:
         self._expected[caller] += 1
         if not self._current.asked:
             self._current.asked = True
-            # Whoever else came before was no kubelet.
+            # The others that opened streams before were no kubelets.
             kubelets = self._current.kubelets.items()
             self._current.kubelets = {s: of for s, of in kubelets if of == caller}
             self._current.over = False
 
     def settled(self) -> None:
-        """No kubelet that has asked so far will open a stream any more."""
+        """No kubelet that has asked so far will still open a stream."""
         self._expected.clear()
 
     def publish(self, value: bytes) -> None:
@@ -88,9 +88,9 @@ class ListStreams:
         self._latest.publish(value)
 
     async def follow(self, caller: str = "") -> AsyncIterator[bytes]:
-        """One stream: the list now, then after each change, until its generation ends.
+        """One stream: the list now and after each change, until its generation ends.
 
-        Raises `NoRoom` where there are too many.
+        Raises `NoRoom` if there are too many.
         """
         if self._open >= MOST_STREAMS:
             raise NoRoom(
@@ -99,8 +99,7 @@ class ListStreams:
         generation, stream = self._current, object()
         generation.count += 1
         self._open += 1
-        kubelets = self._is_kubelets(caller)
-        if kubelets:
+        if kubelets := self._is_kubelets(caller):
             generation.kubelets[stream] = caller
         V(4).info("stream opened", resource=self._name, kubelets=kubelets)
         sent = -1

@@ -1,6 +1,6 @@
-"""Where log events go: records, lines, outputs, and the service that carries them.
+"""Where log events go: records, lines, outputs, and the service that writes them.
 
-What authors and the framework call is `twistdp.klog`.
+Authors and the framework log with `twistdp.klog`.
 """
 
 from twistdp.logs.service import LoggedService, LogOptions

@@ -12,13 +12,13 @@ from twistdp.klog import publish
 from twistdp.logs.record import plain
 
 OBSERVER = "twisted"
-"""The logger to which Twisted's own observer writes events; what comes from there was said."""
+"""The logger to which Twisted's own observer writes events, which are logged already."""
 
 
 class Bridge:
-    """Publishes what is said to any of Python's loggers, as grpc, asyncio and pyinotify do.
+    """Publishes the records of all Python loggers, such as those of grpc, asyncio and pyinotify.
 
-    Their levels stay as they are; a message of less than INFO counts as one of level 4.
+    Their levels stay as they are; a record below INFO has verbosity 4.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Bridge:
             warnings.showwarning = self._show
 
     def remove(self) -> None:
-        """End, and leave everything as it was."""
+        """End, and restore what was there before."""
         if self._handler is not None:
             logging.getLogger().removeHandler(self._handler)
             self._handler = None
@@ -63,7 +63,7 @@ class _Handler(logging.Handler):
         self._inside = threading.local()
 
     def emit(self, record: logging.LogRecord) -> None:
-        # An observer that writes to a logger would have its own words sent to it for ever.
+        # An observer that writes to a logger would receive its own records for ever.
         if record.name == OBSERVER or getattr(self._inside, "busy", False):
             return
         self._inside.busy = True

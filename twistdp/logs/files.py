@@ -1,4 +1,4 @@
-"""Writing to what may be full: a pipe or terminal that nobody reads, a file on a full disk."""
+"""Writes to pipes and terminals that nobody may read, and to files on disks that may be full."""
 
 import errno
 import os
@@ -10,16 +10,16 @@ from twistdp.errors import Untrusted
 from twistdp.host import check_path
 
 PATIENCE = 0.1
-"""Seconds that a reader, who has read all so far, is waited for."""
+"""Seconds to wait for a reader that has read everything so far."""
 
 _PIECE = select.PIPE_BUF
-"""So much can be written without waiting to a pipe or socket that has room at all."""
+"""Bytes that a pipe or socket with any room takes without waiting."""
 
 
 class Pipe:
     """Writes to a descriptor whose reader may be slow, or never read again.
 
-    It is left as it is: made non-blocking, it would be so for all processes that share it.
+    The descriptor stays blocking: all processes that share it would see the change.
     """
 
     def __init__(self, fd: int) -> None:
@@ -30,9 +30,9 @@ class Pipe:
         self._torn = False
 
     def write(self, data: bytes) -> None:
-        """Write a line; raises BlockingIOError when nobody makes room for it, OSError for errors.
+        """Write a line; raises BlockingIOError if nobody reads, and OSError for other errors.
 
-        Waits for a short time only, and then not again before there is room.  A line that was
+        Waits `PATIENCE` seconds, and then not at all until there is room again.  A line that was
         cut short is ended before the next one.
         """
         rest = memoryview(b"\n" + data if self._torn else data)
@@ -52,12 +52,12 @@ class Pipe:
 
 
 class AppendedFile:
-    """Appends lines to the regular file or character device `path`, and to nothing else.
+    """Appends lines to the regular file or character device `path`.
 
-    Only root and ourselves may decide what `path` leads to: its directories are checked as
-    `twistdp.host.trust` says, and may be links; the file itself may not be one, has a single name,
-    and belongs to root or to us.  A file that does not exist is made with the mode that `umask`
-    leaves; None means the process's umask.  The file may be cut to nothing at any time.
+    Only root and our own user may control what `path` leads to: `twistdp.host.trust` checks its
+    directories, which may be links; the file itself may not be one, has a single name, and belongs
+    to root or to us.  A file that does not exist is made with the mode that `umask` leaves; None
+    means the process's umask.  Others may truncate the file at any time.
 
     Raises OSError if it cannot be opened, and `Untrusted`.
     """
@@ -66,7 +66,7 @@ class AppendedFile:
         flags = _APPENDING
         check_path(os.path.dirname(path))
         if not os.path.lexists(path):
-            flags |= os.O_CREAT | os.O_EXCL  # what somebody else has made by then is not taken
+            flags |= os.O_CREAT | os.O_EXCL  # fails if another user makes it first
         try:
             self._fd = os.open(path, flags, 0o666)
         except OSError as error:

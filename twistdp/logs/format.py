@@ -1,4 +1,4 @@
-"""A log record as a line of klog's text, or as a JSON line of a Kubernetes component."""
+"""Formats a log record as klog's text, or as a JSON line of a Kubernetes component."""
 
 import json
 import re
@@ -71,7 +71,7 @@ def quote(text: str) -> str:
 def as_json(record: Record) -> str:
     """A JSON object in one line, without its end; ``ts`` is in milliseconds.
 
-    Numbers and texts that the message was made of are fields too, for programs that search.
+    Numbers and texts in the message are fields too, for programs that search.
     """
     standard: dict[str, object] = {
         "ts": round(record.seconds * 1000, 3),
@@ -81,12 +81,12 @@ def as_json(record: Record) -> str:
     if record.severity in "IW":
         standard["v"] = record.v
     taken = _STANDARD if record.error is None else {*_STANDARD, "err"}
-    made_of = {
+    in_message = {
         key: found
-        for key, found in record.told.items()
+        for key, found in record.used.items()
         if isinstance(found, str | int | float) and found != record.text
     }
-    for key, found in (*made_of.items(), *record.fields.items()):
+    for key, found in (*in_message.items(), *record.fields.items()):
         standard[f"{key}_" if key in taken else key] = found
     if record.error is not None:
         standard["err"] = record.error
@@ -94,17 +94,17 @@ def as_json(record: Record) -> str:
     try:
         text = _dumps(standard)
     except Exception:
-        # One field that JSON cannot say must not cost the others.
-        text = _dumps({key: _sayable(found) for key, found in standard.items()})
+        # One field that JSON cannot express must not cost the others.
+        text = _dumps({key: _expressible(found) for key, found in standard.items()})
     return text if text.isprintable() else "".join(map(_json_escape, text))
 
 
 def _json_escape(character: str) -> str:
-    """What JSON may have as it is, and a terminal had better not: see `twistdp.model.text`."""
+    """Escape what JSON allows but may control a terminal: see `twistdp.model.text`."""
     return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
-def _sayable(found: object) -> object:
+def _expressible(found: object) -> object:
     try:
         _dumps(found)
     except Exception:
@@ -113,7 +113,7 @@ def _sayable(found: object) -> object:
 
 
 def _replacement(found: object) -> Any:
-    """What stands in JSON for a value that JSON does not know."""
+    """Stands in JSON for a value of a type that JSON lacks."""
     if isinstance(found, set | frozenset):
         return list(found)
     if isinstance(found, bytes):

@@ -1,7 +1,7 @@
 """Where log lines go: a stream, which may be the journal's, or a file.
 
-The log must not stop the work that it tells of.  What cannot be written, because a disk is full or
-nobody reads a pipe, is lost, and how much was lost is the next thing that is written.
+The log must not stop the work that it reports.  Lines that cannot be written, because a disk is
+full or nobody reads a pipe, are lost; the next line that can be written reports how many.
 """
 
 import os
@@ -17,7 +17,7 @@ from twistdp.logs.files import AppendedFile, Pipe
 from twistdp.logs.record import Record, caller_of, complaint, level_of, lost, record_of
 
 PRIORITIES = {"I": 6, "W": 4, "E": 3, "F": 2}
-"""What sd-daemon(3) calls severities."""
+"""The priority of each severity, as in sd-daemon(3)."""
 
 
 class Output(Protocol):
@@ -28,16 +28,15 @@ class Output(Protocol):
 
 
 class StreamOutput:
-    """Writes to a text stream, standard output usually; nothing stays in its buffer.
+    """Writes to a text stream, usually standard output, in its encoding; see `Pipe`.
 
-    Its encoding is used, and nothing is waited for that may never come: see `Pipe`.  With
-    `priorities` each line begins with its event's, as ``<4>``, which the journal takes off again;
-    see sd-daemon(3).
+    With `priorities` each line begins with its event's, as ``<4>``, which the journal removes
+    again; see sd-daemon(3).
     """
 
     def __init__(self, stream: Any, *, priorities: bool = False) -> None:
         self._priorities = priorities
-        stream.flush()  # what was said before comes first
+        stream.flush()  # what was written before comes first
         self._encoding = stream.encoding
         self._pipe = Pipe(stream.fileno())
 
@@ -65,8 +64,8 @@ class FileOutput:
     def open(self) -> None:
         """Open the file; raises OSError and `Untrusted`.
 
-        To be done when twistd would do it: before it forks, changes its directory or gives up
-        its rights, and while what is wrong can still be told on stderr.
+        To be called when twistd would do it: before it forks, changes its directory or drops its
+        rights, and while errors can still be reported on stderr.
         """
         self._file = AppendedFile(self.path, self._umask)
 
@@ -84,7 +83,7 @@ class FileOutput:
 
 @implementer(ILogObserver)
 class Observer:
-    """Writes those events to `output` that the level allows, in a `form`; never raises.
+    """Writes the events that the level allows to `output`, in a `form`; never raises.
 
     May be called in any thread.
     """

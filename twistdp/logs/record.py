@@ -1,4 +1,4 @@
-"""What a log event says, whichever way it was made."""
+"""Takes log events apart, whichever way they were made."""
 
 import os
 import re
@@ -18,19 +18,19 @@ from twisted.python.failure import Failure
 from twistdp.klog import DEBUG, RESERVED
 
 UNKNOWN = "???"
-"""The file of an event whose origin cannot be told."""
+"""The file of an event of unknown origin."""
 
 SEVERITIES = {
     LogLevel.debug: "I",
     LogLevel.info: "I",
     LogLevel.warn: "W",
     LogLevel.error: "E",
-    # What fails unexpectedly does not end this process, which an F would say.
+    # Not F, which means that the process ends: an unexpected failure does not end this one.
     LogLevel.critical: "E",
 }
 
 # Twisted's own, of events made with twisted.python.log, and of lost failures.
-_NO_FIELDS = RESERVED | {"logLevel", "syslogPriority", "syslogFacility", "debugInfo"}
+_NO_FIELDS = RESERVED | {"logLevel", "debugInfo"}
 
 _INSIDE = (
     "twisted.logger",
@@ -54,9 +54,9 @@ class Record:
     seconds: float
     """When, since the epoch."""
     thread: int
-    """Native id of the thread that speaks."""
+    """Native id of the thread that logged it."""
     file: str
-    """Base name of the source file that speaks."""
+    """Base name of the source file that logged it."""
     line: int
     """Line in it."""
     v: int
@@ -64,9 +64,9 @@ class Record:
     text: str
     """The message, of one or more lines."""
     fields: Mapping[str, Any]
-    """What the event has beside the message."""
-    told: Mapping[str, Any]
-    """What the message was made of."""
+    """The event's values that are not in the message."""
+    used: Mapping[str, Any]
+    """The event's values that are in the message."""
     error: str | None = None
     """Type and message of the exception, if there is one."""
     traceback: str | None = None
@@ -84,7 +84,7 @@ def caller_of(event: dict[str, Any]) -> tuple[str, int]:
         if not _inside(filename, frame.f_globals.get("__name__", "")):
             return filename, frame.f_lineno
         if frame.f_code.co_name == "replayTo":
-            break  # made before logging began: who did so is not on this stack
+            break  # made before logging began, not on this stack
         frame = frame.f_back
     return UNKNOWN, 1
 
@@ -101,20 +101,20 @@ def level_of(event: dict[str, Any]) -> int:
 
 
 def record_of(event: dict[str, Any], caller: tuple[str, int]) -> Record | None:
-    """What `event` of `caller` says; None if it says nothing.  Never raises."""
+    """The record of `event`, made by `caller`; None if it is empty.  Never raises."""
     why = event.get("log_failure")
     if why is None and event.get("isError"):
         why = event.get("failure")
     text = _text_of(event, why)
     form = event.get("log_format")
-    used = _names(form) if isinstance(form, str) else frozenset()
+    names = _names(form) if isinstance(form, str) else frozenset()
     if isinstance(event.get("format"), str):
-        used |= _percent_names(event["format"])
+        names |= _percent_names(event["format"])
     fields: dict[str, Any] = {}
-    told: dict[str, Any] = {}
+    used: dict[str, Any] = {}
     for key, value in event.items():
         if key[:4] != "log_" and key not in _NO_FIELDS:
-            (told if key in used else fields)[key] = value
+            (used if key in names else fields)[key] = value
     if not text and not fields and why is None:
         return None
     return Record(
@@ -126,20 +126,20 @@ def record_of(event: dict[str, Any], caller: tuple[str, int]) -> Record | None:
         event.get("log_v") or level_of(event),
         text,
         fields,
-        told,
+        used,
         None if why is None else error_text(why.value if isinstance(why, Failure) else why),
         None if why is None else _traceback(why),
     )
 
 
 def complaint(error: Exception) -> Record:
-    """In place of an event out of which no record, or no line, can be made."""
+    """Stands for an event that cannot be made a record or a line."""
     text = f"an event cannot be shown: {error_text(error)}"
     return Record("E", time.time(), threading.get_native_id(), UNKNOWN, 1, 0, text, {}, {})
 
 
 def lost(count: int, why: str) -> Record:
-    """In place of events that could not be written."""
+    """Stands for events that could not be written."""
     text = f"{count} message{'' if count == 1 else 's'} of this log could not be written: {why}"
     return Record("W", time.time(), threading.get_native_id(), UNKNOWN, 1, 0, text, {}, {})
 
@@ -153,7 +153,7 @@ def plain(found: object) -> str:
 
 
 def error_text(error: object) -> str:
-    """Type and message of an exception, for some messages say nothing alone."""
+    """Type and message of an exception: some messages mean nothing alone."""
     text = plain(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

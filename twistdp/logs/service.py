@@ -1,4 +1,4 @@
-"""A process's log as its command line wants it: options, the observer, signals."""
+"""Sets up a process's log as its command line says: options, the observer, signals."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ LESS = signal.SIGRTMIN + 2
 
 @attrs.define
 class LogSettings:
-    """What the options say about the log."""
+    """The options of the log, parsed."""
 
     level: int = 0
     vmodule: str = ""
@@ -45,10 +45,10 @@ class LogOptions(usage.Options):
 
     def __init__(self) -> None:
         super().__init__()
-        # Otherwise --v would be taken for the beginning of --version.
+        # Without it, --v would be an abbreviation of --version.
         self.longOpt.append("v=")
         self.log = LogSettings()
-        """What the options come to, once they are parsed."""
+        """The options, once they are parsed."""
 
     def opt_v(self, level: str) -> None:
         """Show messages up to this level: 0 for operators (default), 4 for developers; also -v N"""
@@ -87,7 +87,7 @@ class LogOptions(usage.Options):
             raise
 
     def _explained(self, error: GetoptError) -> str:
-        """What is wrong with an option, and which one may have been meant."""
+        """What is wrong with an option, and which one was probably meant."""
         option = f"--{error.opt}" if len(error.opt) > 1 else f"-{error.opt}"
         if "not recognized" not in error.msg:
             return f"{error.msg.removeprefix('option ')}; --help lists all options"
@@ -98,12 +98,12 @@ class LogOptions(usage.Options):
         return f"{option}: there is no such option{meant(option, known) or '; --help lists all'}"
 
     def postOptions(self) -> None:
-        """Check what twistd itself is told about logging."""
+        """Check twistd's own options of logging."""
         twistd: Mapping[str, Any] = self.parent or {}
         if twistd.get("syslog"):
             raise usage.UsageError(
-                "--syslog: the log does not go there; leave it out and run with -n: the journal "
-                "or the container's runtime takes what is written to stdout"
+                "--syslog: the log does not go there; leave it out and run with -n, so that the "
+                "journal or the container's runtime takes the log from stdout"
             )
         daemon = not (twistd.get("nodaemon", True) or twistd.get("debug"))
         path = twistd.get("logfile")
@@ -114,14 +114,11 @@ class LogOptions(usage.Options):
 
 
 _STREAMS = {"-": "stdout", "/dev/stdout": "stdout", "/dev/stderr": "stderr"}
-"""Names of files that stand for a stream of this process."""
+"""File names that mean a stream of this process."""
 
 
 def output_for(twistd: Mapping[str, Any]) -> Output | None:
-    """Where twistd, with these options, would log to; None if it has a ``--logger``.
-
-    Nothing is opened yet.
-    """
+    """The output that twistd's options name, not opened yet; None if they have a ``--logger``."""
     if twistd.get("logger"):
         return None
     path = twistd.get("logfile")
@@ -136,11 +133,11 @@ def output_for(twistd: Mapping[str, Any]) -> Output | None:
 class LoggedService(MultiService):
     """The services of a process, and its log.
 
-    An application that it is added to logs through it, unless twistd was given a ``--logger``.
-    While it runs, Python's loggers and warnings are a part of the log, signals change the level,
-    and it is said when the process has no descriptor left.  SIGUSR1, SIGUSR2 and SIGHUP, which
-    administrators send to services to have files rotated or options read again, are answered in
-    the log instead of ending the process, unless SIGHUP would tell of the end of its terminal.
+    An application that it is added to logs through it, unless twistd has a ``--logger``.  While it
+    runs, the log includes Python's loggers and warnings, and reports when the process has no
+    descriptor left, and signals change the level.  SIGUSR1, SIGUSR2 and SIGHUP, which make other
+    services rotate files or read options again, are answered in the log and do not end the
+    process, unless SIGHUP means the end of its terminal.
     """
 
     def __init__(self, options: LogOptions, reactor: Any) -> None:
@@ -153,10 +150,10 @@ class LoggedService(MultiService):
         self._handlers: dict[int, Any] = {}
 
     def setServiceParent(self, parent: Componentized | IServiceCollection) -> None:
-        """Become a part of `parent`, and its way to log.
+        """Become a part of `parent`, and its log.
 
-        Only an observer that is the application's own replaces twistd's; one that is added
-        later would write a second line for each event.
+        Only the application's own observer replaces twistd's; one that is added later would write
+        a second line for each event.
         """
         klog.set_level(self._settings.level)
         klog.set_vmodule(self._settings.vmodule)
@@ -169,7 +166,7 @@ class LoggedService(MultiService):
         super().setServiceParent(parent)
 
     def startService(self) -> None:
-        """Start all; from now on everything is logged."""
+        """Start all services; from now on everything is logged."""
         raise_limit()
         self._bridge.install()
         self._on_signal(MORE, lambda: _change_level(1))
@@ -182,7 +179,7 @@ class LoggedService(MultiService):
         super().startService()
 
     def stopService(self) -> Deferred[Any]:
-        """Stop all; fires when that is done, and Python's loggers are as they were."""
+        """Stop all services; fires when they have stopped and Python's loggers are restored."""
         stopped: Deferred[Any] = super().stopService()
         return stopped.addBoth(self._stopped)
 
@@ -193,7 +190,7 @@ class LoggedService(MultiService):
         return outcome
 
     def _on_signal(self, number: int, action: Callable[[], object]) -> None:
-        # In the reactor's turn: a handler may interrupt anything, a log line too.
+        # In the reactor's turn: a handler may interrupt anything, even a log line.
         self._handlers[number] = signal.signal(
             number, lambda *_: self._reactor.callFromThread(action)
         )

@@ -7,8 +7,8 @@ are those of `twistdp.errors` and cancellation is Twisted's.
 
 import os
 
-# Before grpc is imported, unless the environment says otherwise.  gRPC's fork handlers serve
-# processes that fork and go on with its objects.  Here children have none of them
+# Before grpc is imported, unless the environment sets them.  gRPC's fork handlers serve processes
+# that fork and go on using its objects.  Here children have none of them
 # (`twistdp.host.children`), and the handlers would only write noise to stderr.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 # gRPC's core writes to stderr by itself, past every logger.

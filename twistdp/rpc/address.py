@@ -1,7 +1,7 @@
 """Paths of unix sockets as gRPC takes them.
 
-gRPC reads an address as a URI: ``%``, ``#`` and ``?`` mean something in it, and what is to be
-connected to ends at a comma, escaped or not.  A directory may have any of these in its name.
+gRPC reads an address as a URI: ``%``, ``#`` and ``?`` have a meaning in it, and a client's address
+ends at a comma, escaped or not.  A directory may have any of these in its name.
 """
 
 import os
@@ -9,15 +9,15 @@ from urllib.parse import quote
 
 
 def address(path: str) -> str:
-    """The address of the socket `path`, to be bound; to be connected to if it has no comma."""
+    """The address of the socket `path` for a server; also for a client, if it has no comma."""
     return f"unix:{quote(os.fsencode(path))}"
 
 
 class Peer:
-    """A socket that a channel connects to, by its path where gRPC can read that.
+    """A socket that a channel connects to, by its path if gRPC can read that.
 
-    Otherwise it is held open under a number; raises OSError if there is none.  `close` it when
-    nothing connects to `address` any more.
+    Otherwise by a descriptor of it, which is kept open; raises OSError if it cannot be opened.
+    `close` it when nothing connects to `address` any more.
     """
 
     def __init__(self, path: str) -> None:
@@ -28,7 +28,7 @@ class Peer:
         self.address = address(path)
 
     def close(self) -> None:
-        """Let go of the socket."""
+        """Close the descriptor."""
         held, self._held = self._held, None
         if held is not None:
             os.close(held)

@@ -41,7 +41,7 @@ class Channel:
         agent: str = "twistdp",
     ) -> None:
         self._path = self.place = path
-        GRPC.has(self)
+        GRPC.used_by(self)
         self._loop = bridge.loop_of(reactor)
         self._options = [
             *_OPTIONS,

@@ -1,4 +1,4 @@
-"""What servers that crashed have left of their sockets, when nobody serves them again."""
+"""Removes what crashed servers have left of their sockets."""
 
 import fcntl
 import os
@@ -21,17 +21,17 @@ _log = Logger()
 _PRIVATE = re.compile(re.escape(PRIVATE) + "[0-9a-f]{8}")
 
 MOST_ENTRIES: Final = 5000
-"""So many entries of a directory are looked at: a plugin directory has some hundred."""
+"""Entries of a directory that are examined; a plugin directory has some hundred."""
 
 
 def remove_leftovers(directory: str, place: str | None = None, *, report: bool = True) -> None:
-    """Remove dead sockets in `directory`, and the private directories that they were bound in.
+    """Remove dead sockets in `directory`, and the private directories in which they were bound.
 
-    A server that lives has locked its private directory, also one of another process; it and its
-    socket are left alone, as is every socket that was not bound by a `SocketFile`.  `place` is
-    as for `SocketFile`.  Nothing is removed where others could exchange a part of the path, nor
-    from a private directory that is not ours, has another mode, or holds more than its socket.
-    Never raises for what it leaves, and logs it in one line if it is to `report`.
+    A live server, of this or another process, has locked its private directory; that and its
+    socket stay, as does every socket that no `SocketFile` has bound.  `place` is as for
+    `SocketFile`.  Nothing is removed if others could exchange a part of the path, nor from a
+    private directory that is not ours, has another mode, or holds more than its socket.  Never
+    raises for what it leaves, and logs it in one line if it is to `report`.
     """
     where = place or directory
     try:
@@ -57,7 +57,7 @@ def remove_leftovers(directory: str, place: str | None = None, *, report: bool =
 
 @contextmanager
 def _opened(directory: str) -> Iterator[int]:
-    """A directory that is held, so that what is done in it is done nowhere else."""
+    """An open directory: its descriptor leads there even if the path is exchanged."""
     check_path(directory)
     held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -69,7 +69,7 @@ def _opened(directory: str) -> Iterator[int]:
 def _remove_all(
     directory: str, place: str | None, privates: int, names: int | None
 ) -> list[tuple[str, str]]:
-    """Remove what is dead; returns what is left, each with the reason."""
+    """Remove what is dead; returns the names of what is left, and the reasons."""
     hidden = [name for name in _listed(privates) if _PRIVATE.fullmatch(name)]
     if not hidden:
         return []
@@ -102,7 +102,7 @@ def _remove(private: str, privates: int, name: str | None, names: int | None) ->
         mode = stat.S_IMODE(found.st_mode)
         if found.st_uid != os.geteuid() or mode & 0o077:
             raise PermissionError(0, f"it belongs to user {found.st_uid} and has mode {mode:04o}")
-        # A server that is just beginning here finds out: see `SocketFile.claim`.
+        # A server that is just starting here notices: see `SocketFile.claim`.
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

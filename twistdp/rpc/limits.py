@@ -1,7 +1,7 @@
-"""What a peer may have of a server: gRPC's own limits are for a network of strangers with memory.
+"""Limits of what a peer can make a server hold, lower than gRPC's own.
 
-Only root can connect.  These bounds keep a peer that has gone wrong, or has come by root in a
-container, from taking the node's memory or the process's descriptors.
+Only root can connect.  These limits keep a peer with a bug, or one that is root in a container,
+from taking the node's memory or the process's descriptors.
 """
 
 from typing import Any, Final
@@ -10,25 +10,25 @@ from twistdp.errors import NoRoom
 
 MOST_CALLS: Final = 128
 """Calls at a time in one connection; a kubelet has one stream, and a call for each pod that
-starts.  What is more waits at the kubelet."""
+starts.  Further calls wait at the kubelet."""
 
 MOST_CONNECTIONS: Final = 128
 """Connections at a time to one socket; a kubelet has one or two, conformance tests have 65."""
 
 HEADERS: Final = 8192
-"""Bytes that all headers of a call have at most; a kubelet's have 200."""
+"""Bytes of all headers of a call; a kubelet sends 200."""
 
 IDLE: Final = 30.0
-"""Seconds after which a connection without any call is closed; with a stream open, it has one."""
+"""Seconds after which a connection without any call, such as an open stream, is closed."""
 
 HANDSHAKE: Final = 5.0
 """Seconds in which a connection must begin to speak HTTP/2; a kubelet does so at once."""
 
 LONG: Final = 16_384
-"""Bytes of a long request or answer; a usual one has some hundred."""
+"""Bytes from which a request or answer is long; a usual one has some hundred."""
 
 MOST_UNREAD: Final = 32 * 1024 * 1024
-"""Bytes that long answers of one server may have together before their peers have read them."""
+"""Bytes of all long answers of one server that their peers have not read."""
 
 OPTIONS: Final = (
     ("grpc.max_concurrent_streams", MOST_CALLS),
@@ -38,7 +38,7 @@ OPTIONS: Final = (
     ("grpc.max_connection_idle_ms", int(IDLE * 1000)),
     ("grpc.server_handshake_timeout_ms", int(HANDSHAKE * 1000)),
 )
-"""The same, as gRPC takes it."""
+"""These limits, as options of gRPC."""
 
 
 class Unread:
@@ -48,7 +48,7 @@ class Unread:
         self._bytes = 0
 
     def check(self, size: int) -> None:
-        """Raise `NoRoom` for a request or an answer of so many bytes, if it is one too many."""
+        """Raise `NoRoom` for a request or an answer of `size` bytes if it is too much."""
         if size > LONG and self._bytes > MOST_UNREAD:
             raise NoRoom(
                 f"{self._bytes} bytes of answers wait to be read; until they are, no call of more "
@@ -56,7 +56,7 @@ class Unread:
             )
 
     def hold(self, answer: bytes, context: Any) -> None:
-        """Count an answer until gRPC's `context` of its call is done; raises `NoRoom`."""
+        """Count an answer until the call with gRPC's `context` is done; raises `NoRoom`."""
         size = len(answer)
         if size > LONG:
             self.check(size)

@@ -1,7 +1,7 @@
-"""Whether gRPC can get the threads and descriptors that it cannot do without.
+"""Checks that gRPC can have the threads and descriptors that it needs.
 
-Its core starts threads and opens files when it is first used.  With too few of them it crashes, or
-never begins to work.  Once it has them it keeps them.
+Its core starts and opens them when it is first used, and keeps them.  With too few it crashes or
+never begins to work.
 """
 
 import os
@@ -10,7 +10,7 @@ from typing import Final
 from twistdp.host import check_descriptors, check_threads
 
 THREADS: Final = 6 + min(max(os.cpu_count() or 1, 2), 16)
-"""A pool of a size by the processors, and timers, pollers and watchers (grpcio 1.85)."""
+"""A pool whose size depends on the processors; timers, pollers and watchers (grpcio 1.85)."""
 
 DESCRIPTORS: Final = 12
 """For polling and waking (7), a server's socket and lock, and a connection each way."""

@@ -1,7 +1,7 @@
-"""Which of this process's descriptors are gRPC's and the reactor's, and no child's business.
+"""The descriptors of gRPC and the reactor, which no child of the process may keep.
 
-A listening socket that a child has answers connects when the process has been killed, and a
-connection keeps its peer waiting.
+After the process has been killed, a listening socket in a child would still accept connections,
+and an open connection would keep its peer waiting.
 """
 
 import os
@@ -18,7 +18,7 @@ from twistdp.rpc import bridge
 
 
 class Grpc:
-    """What gRPC has open: for itself, and for those who have it serve or call."""
+    """The descriptors that gRPC has open: its own, and those of servers and channels."""
 
     def __init__(self) -> None:
         self._own: set[int] = set()
@@ -26,9 +26,9 @@ class Grpc:
 
     @contextmanager
     def opening(self) -> Iterator[None]:
-        """While the block makes a server or channel: the first one has gRPC open what is its own.
+        """Notice the descriptors of gRPC's own, which it opens with the first server or channel.
 
-        It is kept open from then on.
+        The block makes one.  gRPC keeps its own open from then on.
         """
         if self._own:
             yield
@@ -45,8 +45,8 @@ class Grpc:
                 if what.startswith(("anon_inode:", "socket:")) and before.get(fd) != what
             }
 
-    def has(self, user: Any) -> None:
-        """While `user` lives, sockets are gRPC's that are bound to its `place`, or lead there."""
+    def used_by(self, user: Any) -> None:
+        """While `user` lives, sockets that are bound or connected to its `place` are gRPC's."""
         self._users.add(user)
 
     def descriptors(self) -> Iterator[int]:
@@ -59,7 +59,7 @@ class Grpc:
 
 
 class Reactors:
-    """What the running reactor, and its loop, have open for themselves."""
+    """The descriptors that the running reactor and its loop have open for themselves."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
@@ -76,10 +76,10 @@ class Reactors:
 
 
 def _open() -> dict[int, str]:
-    """What is open, as ``socket:[4711]``, by its number."""
+    """What each open descriptor leads to, such as ``socket:[4711]``."""
     found = {}
     for name in os.listdir("/proc/self/fd"):
-        with suppress(OSError):  # closed meanwhile, as the listing itself
+        with suppress(OSError):  # closed meanwhile, like that of the listing
             found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
     return found
 
@@ -96,7 +96,7 @@ def _ends(fd: int) -> set[object]:
 
 
 def _keys(path: str | bytes) -> set[object]:
-    """A path and, since a socket may have several names, the file that it leads to."""
+    """A path, and its file's identity: a socket may have several names."""
     keys: set[object] = {path} if path else set()
     with suppress(OSError, ValueError):
         found = os.stat(path)

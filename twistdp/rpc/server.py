@@ -50,7 +50,7 @@ class Server(Service):
         self.path = self.file.path
         self.place = self.file.bound
         """Where the socket is bound."""
-        GRPC.has(self)
+        GRPC.used_by(self)
         self._reactor = reactor
         self._calls = Calls(methods, reactor)
         self._grace = grace
