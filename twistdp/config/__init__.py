@@ -1,6 +1,4 @@
 """The configuration file: what a user can say, and what is wrong with what was said."""
-<<<<<<< HEAD
-=======
 
 from twistdp.config.document import LARGEST
 from twistdp.config.json_schema import schema
@@ -10,4 +8,3 @@ from twistdp.config.problems import BadConfig, Problem
 from twistdp.config.showing import show
 
 __all__ = ["LARGEST", "BadConfig", "Config", "Problem", "load", "read", "schema", "show"]
->>>>>>> 5fd311d (Check, show and describe configuration files: twistdp config, schema, reference)
