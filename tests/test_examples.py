@@ -14,8 +14,8 @@ from examples.gpu import GpuScanner
 from examples.reserving import ReservingScanner
 from examples.resetting import ResettingScanner
 from twistdp import Manager, Settings
+from twistdp.testing.endpoint import AdmissionRefused
 from twistdp.testing.kubelet import FakeKubelet
-from twistdp.testing.node import AdmissionRefused
 
 
 class ExampleTests(TestCase):

@@ -19,7 +19,7 @@ from benchmarks.kill.watching import SpecWatch
 from tests.integration.test_process import FOLDER, GLOB, ROOT, ProcessTestCase
 from tests.support.helpers import tmpfs, until
 from twistdp.rpc.needs import THREADS
-from twistdp.testing.node import AdmissionRefused
+from twistdp.testing.endpoint import AdmissionRefused
 from twistdp.testing.process import ChildProcess, twistd_command
 
 HEALING = 3.0

@@ -32,7 +32,7 @@ from twistdp.errors import CallTimedOut
 from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb
 from twistdp.kubelet.api import ALLOCATE, GET_OPTIONS, PRE_START_CONTAINER
 from twistdp.rpc.channel import Channel
-from twistdp.testing.node import AdmissionRefused
+from twistdp.testing.endpoint import AdmissionRefused
 
 INTERFACES = {
     "allocate": IAllocator,

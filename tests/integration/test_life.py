@@ -43,8 +43,8 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Empty, ListAndWatchResponse
 from twistdp.resource import inventory
 from twistdp.resource.resource import Resource
 from twistdp.rpc.channel import Channel
+from twistdp.testing.endpoint import AdmissionRefused
 from twistdp.testing.kubelet import FakeKubelet
-from twistdp.testing.node import AdmissionRefused
 
 DOMAIN = "color.example.com"
 YELLOW = f"{DOMAIN}/yellow"

@@ -35,7 +35,7 @@ from twistdp.errors import BadDevice, BadTree
 from twistdp.logs.format import as_json, as_text
 from twistdp.logs.record import caller_of, record_of
 from twistdp.model.acceptance import accept
-from twistdp.testing.node import AdmissionRefused
+from twistdp.testing.endpoint import AdmissionRefused
 
 SECRET = "hunter2"
 KEY = "LICENCE_TOKEN"

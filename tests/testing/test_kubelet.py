@@ -22,10 +22,11 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     ContainerAllocateResponse,
     DevicePluginOptions,
 )
+from twistdp.testing import endpoint, node
 from twistdp.testing import kubelet as kubelet_module
-from twistdp.testing import node
+from twistdp.testing.endpoint import AdmissionRefused
 from twistdp.testing.kubelet import FakeKubelet
-from twistdp.testing.node import AdmissionRefused, NodeResource
+from twistdp.testing.node import NodeResource
 
 RESOURCE = "contract.example.com/widget"
 
@@ -189,7 +190,7 @@ class EmulatedKubeletContractTests(KubeletContract, TestCase):
         """An empty directory with a short path."""
         self.directory = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.directory)
-        self.patch(node, "DIAL_TIMEOUT", self.dial_timeout)
+        self.patch(endpoint, "DIAL_TIMEOUT", self.dial_timeout)
         self.kubelet = FakeKubelet(self.directory)
         self.addCleanup(self.kubelet.stop)
 
@@ -328,7 +329,7 @@ class FakeKubeletTests(TestCase):
         await DeferredList(
             [self.kubelet.restart(), self.kubelet.replace_socket()], fireOnOneErrback=True
         )
-        self.assertEqual(self.lines[-1], "kubelet.sock was made anew")
+        self.assertEqual(self.lines[-1], "kubelet.sock was replaced")
         await plugin.serve()
         await plugin.register()
         await self.kubelet.stop()

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.plugins import device_list
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import DevicePluginOptions
-from twistdp.testing import node
+from twistdp.testing import endpoint, node
 
 
 class HeldChannel:
@@ -44,7 +44,7 @@ class NodeResourceTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Connected."""
-        self.patch(node, "Channel", HeldChannel)
+        self.patch(endpoint, "Channel", HeldChannel)
         self.taken: list[object] = []
         self.resource = node.NodeResource("a.example.com/b", self, Clock())
         self.successResultOf(Deferred.fromCoroutine(self.resource.connect("/none")))

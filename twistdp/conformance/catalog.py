@@ -5,11 +5,13 @@ from twistdp.conformance.checks import (
     allocation,
     identity,
     lists,
+    odd_requests,
     options,
     process,
     registration,
     registry,
     restarts,
+    streams,
     wire,
 )
 
@@ -19,7 +21,9 @@ CHECKS: tuple[Check, ...] = tuple(
         registration,
         options,
         lists,
+        streams,
         allocation,
+        odd_requests,
         identity,
         restarts,
         wire,

@@ -1,9 +1,11 @@
-"""For tests of plugins, yours and ours: a kubelet to run them against."""
+"""Helpers for tests of plugins: an emulated kubelet, child processes, loop devices."""
 
 from twistdp.testing import loopdevices
-from twistdp.testing.kubelet import FakeKubelet, Registration
+from twistdp.testing.endpoint import AdmissionRefused
+from twistdp.testing.kubelet import FakeKubelet
 from twistdp.testing.kubeletsocket import is_extended_resource_name
-from twistdp.testing.node import AdmissionRefused, NodeResource
+from twistdp.testing.node import NodeResource
+from twistdp.testing.observed import Registration
 from twistdp.testing.process import ChildProcess, status_of, twistd_command
 from twistdp.testing.topologymanager import POLICIES
 

@@ -1,4 +1,4 @@
-"""The emulated kubelet's own socket, and the directory that it lies in."""
+"""The emulated kubelet's own socket and its directory."""
 
 import os
 import stat
@@ -7,28 +7,30 @@ from contextlib import suppress
 
 from twisted.internet.defer import Deferred
 
-from twistdp.errors import BadName, BadSetting
+from twistdp.errors import BadName, BadSetting, CallFailed
+from twistdp.kubelet import VERSION
+from twistdp.kubelet.deviceplugin_v1beta1_pb2 import RegisterRequest
 from twistdp.model import check_namespace, check_resource_type
 from twistdp.rpc import Server, SocketFile, listener
 
 CHECKPOINT = "kubelet_internal_checkpoint"
-"""What a kubelet writes into the directory after every list."""
+"""The file that a kubelet writes into the directory after every list."""
 
-_CONTENT = b"{}"  # of ours; a kubelet's has data and a checksum
+_CONTENT = b"{}"  # ours; a kubelet writes data and a checksum
 
 MODE = 0o755
-"""Of ``kubelet.sock``, as a kubelet makes it."""
+"""The mode of a kubelet's ``kubelet.sock``."""
 
 
 class RegistrationSocket(SocketFile):
-    """The name ``kubelet.sock``; with `wipe`, a starting kubelet's, which deletes every socket."""
+    """The file ``kubelet.sock``.  With `wipe` it deletes every other socket, as at a start."""
 
     def __init__(self, path: str, wipe: bool) -> None:
         super().__init__(path)
         self._wipe = wipe
 
     def publish(self) -> None:
-        """Delete every socket, then appear, all in one go."""
+        """Delete every socket and appear, without a turn of the reactor in between."""
         if self._wipe:
             for path in _sockets(os.path.dirname(self.path)):
                 with suppress(FileNotFoundError):  # its plugin was faster
@@ -44,18 +46,18 @@ def kill(server: Server) -> Deferred[None]:
 
 
 def refuse_used_directory(directory: str) -> None:
-    """Raise `BadSetting` for a directory that holds sockets: somebody may need them."""
+    """Raise `BadSetting` for a directory that holds sockets, which somebody may need."""
     for path in _sockets(directory):
         pid = listener(path)
         what = "left over" if pid is None else f"served by process {pid}"
         raise BadSetting(
             f"{directory}: holds the socket {os.path.basename(path)} ({what}), which a starting "
-            "kubelet deletes; use an empty directory, or force it"
+            "kubelet deletes; use an empty directory, or --force"
         )
 
 
 def refuse_foreign_checkpoint(directory: str) -> None:
-    """Raise `BadSetting` if a real kubelet keeps in `directory` who has which device."""
+    """Raise `BadSetting` if `directory` holds the checkpoint of a real kubelet."""
     path = os.path.join(directory, CHECKPOINT)
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -70,12 +72,12 @@ def refuse_foreign_checkpoint(directory: str) -> None:
     if content != _CONTENT:
         raise BadSetting(
             f"{directory}: holds the {CHECKPOINT} of another kubelet, which is never overwritten; "
-            "use a directory of its own"
+            "use another directory"
         )
 
 
 def write_checkpoint(directory: str) -> None:
-    """Write the file as a kubelet does, aside and renamed; `BadSetting` over another's."""
+    """Replace the checkpoint atomically.  Raises `BadSetting` if it is another kubelet's."""
     refuse_foreign_checkpoint(directory)
     fd, temporary = tempfile.mkstemp(prefix=".", dir=directory)
     try:
@@ -88,7 +90,7 @@ def write_checkpoint(directory: str) -> None:
 
 
 def is_extended_resource_name(name: str) -> bool:
-    """Whether a kubelet takes `name` for an extended resource."""
+    """Whether a kubelet accepts `name` for an extended resource."""
     namespace, _, resource_type = name.partition("/")
     try:
         check_namespace(namespace)
@@ -96,6 +98,18 @@ def is_extended_resource_name(name: str) -> bool:
     except BadName:
         return False
     return True
+
+
+def check_request(request: RegisterRequest) -> None:
+    """Raise `CallFailed` for a Register that a kubelet refuses."""
+    if request.version != VERSION:
+        raise CallFailed(
+            "UNKNOWN",
+            f'requested API version "{request.version}" is not supported by kubelet. '
+            f'Supported version is ["{VERSION}"]',
+        )
+    if not is_extended_resource_name(request.resource_name):
+        raise CallFailed("UNKNOWN", f'the ResourceName "{request.resource_name}" is invalid')
 
 
 def _sockets(directory: str) -> list[str]:

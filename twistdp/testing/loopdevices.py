@@ -1,4 +1,4 @@
-"""Loop devices: real device nodes that can be plugged and unplugged, given root."""
+"""Loop devices: real device nodes that root can plug and unplug."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ def usable() -> bool:
 
 
 def add(number: int) -> str:
-    """Make ``/dev/loop<number>`` and return its path; OSError if it exists already."""
+    """Make ``/dev/loop<number>`` and return its path.  Raises OSError if it exists already."""
     _control(_ADD, number)
     return f"/dev/loop{number}"
 
@@ -29,9 +29,9 @@ def remove(number: int) -> None:
 
 
 def free_number(first: int | None = None) -> int:
-    """A number from `first` on that no loop device has.
+    """The first number, from `first` on, that no loop device has.
 
-    By default from a number on that other processes do not begin with, for they may look too.
+    The default depends on the process, so that processes at the same time get different numbers.
     """
     number = 64 + os.getpid() % 1000 * 4 if first is None else first
     while os.path.exists(f"/dev/loop{number}") or os.path.exists(f"/sys/block/loop{number}"):
@@ -41,7 +41,7 @@ def free_number(first: int | None = None) -> int:
 
 @contextmanager
 def plugged(number: int) -> Iterator[str]:
-    """A loop device while the block runs."""
+    """Plug a loop device in for the duration of the block."""
     path = add(number)
     try:
         yield path

@@ -1,4 +1,4 @@
-"""Serves pod-resources v1 for what the emulated kubelet has allocated."""
+"""Serves pod-resources v1 about the emulated kubelet's allocations."""
 
 from collections.abc import Iterable, Mapping
 from itertools import groupby
@@ -27,7 +27,7 @@ from twistdp.testing.pods import Holding, Pods
 def pod_resources_server(
     path: str, pods: Pods, resources: Mapping[str, NodeResource], reactor: Any
 ) -> Server:
-    """A server for `pods` and the node's `resources` on the socket `path`."""
+    """A server on the socket `path` for `pods` and the node's `resources`."""
 
     def list_all(_: ListPodResourcesRequest) -> ListPodResourcesResponse:
         return ListPodResourcesResponse(pod_resources=_pods(pods))
@@ -89,7 +89,7 @@ def _containers(holdings: Iterable[Holding]) -> list[ContainerResources]:
 
 
 def _entries(resource: str, id_: str, numa: list[int] | None) -> list[ContainerDevices]:
-    """One entry a device and NUMA node, as the kubelet makes them."""
+    """One entry for each pair of device and NUMA node, as a kubelet makes them."""
     if not numa:
         return [ContainerDevices(resource_name=resource, device_ids=[id_])]
     return [

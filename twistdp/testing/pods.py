@@ -1,15 +1,16 @@
-"""Which pods the emulated kubelet has given what."""
+"""Which pods hold which devices of the emulated kubelet, and whether their containers start."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
+from twistdp.testing.endpoint import AdmissionRefused
 from twistdp.testing.node import NodeResource
 
 
 @attrs.frozen
 class Holding:
-    """What one container holds of one resource; `numa` are the devices' NUMA nodes."""
+    """The devices of one resource that one container holds, with their NUMA nodes."""
 
     namespace: str
     pod: str
@@ -20,7 +21,7 @@ class Holding:
 
 
 class Pods:
-    """What has been allocated to whom."""
+    """All that containers hold."""
 
     def __init__(self) -> None:
         self._holdings: list[Holding] = []
@@ -37,20 +38,33 @@ class Pods:
         ids: Iterable[str],
         node: NodeResource,
     ) -> None:
-        """A container was admitted."""
+        """Record that a container was admitted."""
         ids = tuple(ids)
         numa = {id_: node.numa[id_] for id_ in ids if id_ in node.numa}
         self._holdings.append(Holding(namespace, pod, container, resource, ids, numa))
 
     def held(self, namespace: str, pod: str, container: str) -> list[Holding]:
-        """What one container holds."""
+        """The holdings of one container."""
         whose = namespace, pod, container
         return [h for h in self._holdings if (h.namespace, h.pod, h.container) == whose]
 
     def remove(self, namespace: str, pod: str) -> None:
-        """A pod has ended."""
+        """Forget a pod that has ended."""
         self._holdings = [h for h in self._holdings if (h.namespace, h.pod) != (namespace, pod)]
 
     def taken(self, resource: str) -> set[str]:
         """The ids of a resource that pods hold."""
         return {id_ for h in self._holdings if h.resource == resource for id_ in h.ids}
+
+
+async def start_problem(held: Iterable[Holding], resources: Mapping[str, NodeResource]) -> str:
+    """Why a container with these devices cannot be started; empty if it can."""
+    for one in held:
+        node = resources.get(one.resource)
+        if node is None:
+            return f"endpoint not found in cache for a registered resource: {one.resource}"
+        try:
+            await node.start_container(one.ids)
+        except AdmissionRefused as error:
+            return str(error)
+    return ""

@@ -1,4 +1,4 @@
-"""``twistd deviceplugin`` as a child process."""
+"""Runs ``twistd deviceplugin`` as a child process."""
 
 import os
 import sys
@@ -56,7 +56,7 @@ class ChildProcess(ProcessProtocol):
 
 
 def status_of(reason: Failure) -> int:
-    """An exit status as Twisted tells it, negative for a signal."""
+    """The exit status in Twisted's reason, negative for a signal."""
     value = reason.value
     assert isinstance(value, ProcessDone | ProcessTerminated)
     return -value.signal if value.signal else value.exitCode or 0

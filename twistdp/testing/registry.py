@@ -33,15 +33,14 @@ NOTIFY_TIMEOUT = 5.0
 """Seconds that NotifyRegistrationStatus may take."""
 
 RETRY_FIRST, RETRY_MOST = 0.5, 122.0
-"""Seconds until a plugin that could not be registered is tried again."""
-
+"""Seconds until the kubelet tries again to register a plugin that it could not register."""
 
 REMOVAL_DELAY = 0.5
-"""Seconds until a plugin without its socket is let go of: a kubelet looks once a second."""
+"""Seconds until a plugin without its socket is dropped: a kubelet looks once a second."""
 
 
 class Host(Protocol):
-    """What the registry asks its kubelet."""
+    """What the registry asks of its kubelet."""
 
     def takes(self, resource: str) -> bool:
         """Whether the name is one of an extended resource."""
@@ -50,7 +49,7 @@ class Host(Protocol):
         """Begin to use a plugin; raises CallFailed."""
 
     def disconnect(self, resource: str) -> None:
-        """Let go of a resource's plugin."""
+        """Drop a resource's plugin."""
 
     def record(self, resource: str, endpoint: str, version: str, error: str) -> None:
         """A plugin was registered, or refused with a text."""
@@ -70,9 +69,9 @@ class _Plugin:
 
 
 class PluginsRegistry:
-    """Finds the sockets in `directory` and has the plugins there registered.
+    """Finds the sockets in `directory` and registers their plugins.
 
-    A name that is made anew is another plugin, as for a real kubelet.
+    A name that is removed and made again is another plugin, as it is for a real kubelet.
     """
 
     def __init__(self, directory: str, host: Host, reactor: Any) -> None:
@@ -84,20 +83,20 @@ class PluginsRegistry:
         self._watch: Watch | None = None
 
     def start(self) -> None:
-        """Register what is there, and what comes; the directory is made if it is missing."""
+        """Register all plugins, also later ones.  Makes the directory if it is missing."""
         os.makedirs(self._directory, exist_ok=True)
         self._watch = inotify_of(self._reactor).watch(self._directory, self._changed, ENTRIES)
         self._changed(None)
 
     def stop(self) -> None:
-        """Look no more; nothing is deleted."""
+        """Stop looking.  Nothing is deleted."""
         if self._watch is not None:
             self._watch.stop()
             self._watch = None
         for path in list(self._plugins):
             self._remove(path)
         for path in list(self._leaving):
-            self._let_go(path)
+            self._drop(path)
 
     def _changed(self, changes: Changes) -> None:
         found = self._sockets()
@@ -107,14 +106,14 @@ class PluginsRegistry:
             if changes is None:
                 same = known is not None and known.identity == identity
             else:
-                # A name that was removed and made anew may look the same as before.
+                # A name that was removed and made again may look the same as before.
                 same = path not in changes
             if not same:
                 if known is not None:
                     self._remove(path)
                     self._host.say(f"{path} was removed")
                 if identity is not None:
-                    self._let_go(path)
+                    self._drop(path)
                     self._add(_Plugin(path, identity))
 
     def _add(self, plugin: _Plugin) -> None:
@@ -123,14 +122,14 @@ class PluginsRegistry:
         plugin.work.addErrback(self._report, plugin)
 
     def _remove(self, path: str) -> None:
-        """Try to register it no more, and let go of it soon: what it sent last is still read."""
+        """Stop registering a plugin, and drop it soon: its last messages are still read."""
         plugin = self._plugins.pop(path)
         if plugin.work is not None:
             plugin.work.cancel()
-        later = self._reactor.callLater(REMOVAL_DELAY, self._let_go, path)
+        later = self._reactor.callLater(REMOVAL_DELAY, self._drop, path)
         self._leaving[path] = plugin, later
 
-    def _let_go(self, path: str) -> None:
+    def _drop(self, path: str) -> None:
         if path in self._leaving:
             plugin, later = self._leaving.pop(path)
             if later.active():
@@ -146,11 +145,11 @@ class PluginsRegistry:
         backoff = Backoff(RETRY_FIRST, RETRY_MOST)
         while not await self._register(plugin):
             if self._plugins.get(plugin.path) is not plugin:
-                return  # what it waited for was over when it was cancelled
+                return  # the call had finished when it was cancelled
             await deferLater(self._reactor, backoff.next())
 
     async def _register(self, plugin: _Plugin) -> bool:
-        """Do what a kubelet does for a socket; whether the plugin is registered now."""
+        """Do what a kubelet does for a socket, and return whether the plugin is registered."""
         channel = Channel(
             plugin.path, reactor=self._reactor, authority=quote(os.fsencode(plugin.path), safe="")
         )
@@ -171,7 +170,7 @@ class PluginsRegistry:
         return not error
 
     async def _use(self, plugin: _Plugin, info: PluginInfo) -> str:
-        """Begin to use a plugin; why not, or nothing."""
+        """Begin to use a plugin.  Returns the reason of a refusal, or nothing."""
         endpoint = info.endpoint or plugin.path
         error = self._refusal(plugin, info)
         if not error:
@@ -203,7 +202,7 @@ class PluginsRegistry:
         return ""
 
     def _sockets(self) -> dict[str, tuple[int, ...]]:
-        """The sockets that are there, as far as a kubelet looks at them."""
+        """The identities of the sockets that a kubelet looks at, by path."""
         found: dict[str, tuple[int, ...]] = {}
         try:
             directory = os.stat(self._directory)
@@ -217,7 +216,7 @@ class PluginsRegistry:
             except FileNotFoundError:
                 continue
             if stat.S_ISSOCK(status.st_mode) and not name.startswith("."):
-                # Not by the time alone: it is as coarse as 10 ms on some kernels and file systems.
+                # The time alone does not do: some kernels and file systems count in steps of 10 ms.
                 place = directory.st_dev, directory.st_ino
                 found[path] = (*place, status.st_ino, status.st_ctime_ns)
         return found

@@ -1,8 +1,8 @@
-"""The emulated kubelet's topology manager: whether, and where, devices are on few NUMA nodes.
+"""The emulated kubelet's topology manager, which keeps a pod's devices on few NUMA nodes.
 
-As in a kubelet, a resource of which no device has NUMA nodes has no preference.  As soon as one
-device has some, those without are on no set of nodes, and neither are those on a node that the
-machine does not have: a request that needs them can be aligned nowhere.
+As in a kubelet, a resource has no preference if none of its devices has NUMA nodes.  If one has,
+the devices without any are on no set of nodes, nor are those on a node that the machine lacks: a
+request that needs them cannot be aligned.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,25 +14,25 @@ import attrs
 from twistdp.errors import BadSetting
 
 Policy: TypeAlias = Literal["none", "best-effort", "restricted", "single-numa-node"]
-"""What a kubelet's ``--topology-manager-policy`` may be."""
+"""The values of a kubelet's ``--topology-manager-policy``."""
 
 POLICIES: Final[tuple[Policy, ...]] = get_args(Policy)
 """The names of the kubelet's topology manager policies."""
 
 REJECTED = "TopologyAffinityError: Resources cannot be allocated with Topology locality"
-"""Reason and message of a pod that the topology manager does not admit."""
+"""The reason and the message of a pod that the topology manager refuses."""
 
 
 class NotAligned(Exception):
-    """The policy does not admit the request."""
+    """The policy refuses the request."""
 
 
 @attrs.frozen
 class TopologyManager:
     """Decides by `policy` on a machine with the NUMA nodes `nodes`.
 
-    Raises `BadSetting` for another policy, and, unless the policy is none, for more than eight
-    nodes, with which a kubelet does not start.
+    Raises `BadSetting` for another policy and, unless the policy is none, for more than eight
+    nodes: a kubelet does not start with them.
     """
 
     policy: Policy = "none"
@@ -53,17 +53,17 @@ class TopologyManager:
     def affinity(
         self, numa: Mapping[str, Sequence[int]], available: Iterable[str], count: int
     ) -> frozenset[int] | None:
-        """The NUMA nodes from which `count` of the devices `available` are to be taken.
+        """The NUMA nodes to take `count` of the devices `available` from; None means any.
 
-        `numa` are the nodes of all the resource's devices that have some, available or not.
-        None means any.  Raises `NotAligned` where the policy admits no such request.
+        `numa` has the nodes of all devices of the resource that have any, available or not.
+        Raises `NotAligned` if the policy refuses the request.
         """
         if self.policy == "none" or not any(numa.values()):
             return None
         placed = [frozenset(numa[id_]) for id_ in available if id_ in numa]
         fitting = [some for some in self._sets() if _on(some, placed) >= count]
         best = fitting[0] if fitting else None
-        # The narrowest set that would do if no device were in use: anything wider is second best.
+        # The narrowest set that would do if no device were in use; a wider one is second best.
         ideal = [some for some in self._sets() if _on(some, map(frozenset, numa.values())) >= count]
         preferred = best is not None and len(best) == len(ideal[0])
         if self.policy == "restricted" and not preferred:
