@@ -1,0 +1,198 @@
+"""Lays a recording out as a tree: ``DIR/sys``, ``DIR/dev`` and ``DIR/run/udev/data``.
+
+Recordings come from strangers: everything stays below the directory, which must be new.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from twistdp.errors import BadSetting
+from twistdp.recording.text import MODE, Recorded
+
+_BUSES: Final = frozenset(
+    {"usb", "usb-serial", "pci", "hid", "i2c", "spi", "iio", "gpio", "platform", "dsa", "pnp"}
+    | {"scsi", "media", "virtio", "mmc", "acpi", "serio", "thunderbolt", "mdio_bus"}
+)
+"""Subsystems whose devices are listed in ``/sys/bus``; those of the others in ``/sys/class``."""
+
+UDEV_PREFIXES: Final = (
+    *("ID_", "SOUND_", "SYSTEMD_", "UDISKS_", "USEC_INITIALIZED", "UPOWER_", "COLORD_"),
+    *("LIBINPUT_", "GPHOTO", "MM_", "NM_", "BRLTTY", "__DEV", "libsane"),
+)
+"""How the properties begin that udev adds to those of the kernel."""
+
+_NOT_STORED: Final = frozenset({"TAGS", "CURRENT_TAGS", "DEVLINKS", "DEVPATH", "SUBSYSTEM"})
+"""Properties that are neither in ``uevent`` nor in udev's data base, but in other places."""
+
+
+def lay_out(
+    devices: Iterable[Recorded], directory: str, *, null_nodes: bool = False, udev: bool = True
+) -> None:
+    """Make the tree of a recording in `directory`, which must not exist or be empty.
+
+    Nodes are files, or with `null_nodes` character devices like ``/dev/null``, which only root can
+    make.  Without `udev` there is no data base of udev, as in a container.  Of devices that claim
+    one link, the first has it.  Raises `BadSetting` if the directory has something in it, and
+    OSError.
+    """
+    os.makedirs(directory, exist_ok=True)
+    if os.listdir(directory):
+        raise BadSetting(f"directory {directory} is not empty; give a new one")
+    devices = list(devices)
+    tree = _Tree(directory)
+    for device in devices:
+        _directories(tree, device)
+    for device in devices:
+        _files(tree, device, null_nodes, udev)
+    # Links come last: nothing is ever written through one.
+    for device in devices:
+        _links(tree, device)
+
+
+class _Tree:
+    """A directory that everything stays in; paths are relative to it."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = os.path.abspath(directory)
+        self._directories: set[str] = set()
+
+    def path(self, path: str) -> str:
+        return os.path.join(self._directory, path)
+
+    def make(self, path: str) -> None:
+        if path not in self._directories:
+            os.makedirs(self.path(path), exist_ok=True)
+            self._directories.add(path)
+
+    def write(self, path: str, content: bytes) -> None:
+        full = self.path(path)
+        if os.path.lexists(full):
+            return  # of two devices with one node the first has it
+        with open(full, "xb") as file:
+            file.write(content)
+
+    def link(self, path: str, target: str) -> None:
+        """A relative link to another path of the tree."""
+        self.link_text(path, os.path.relpath(target, os.path.dirname(path)))
+
+    def link_text(self, path: str, text: str) -> None:
+        if not os.path.lexists(self.path(path)):
+            os.symlink(text, self.path(path))
+
+
+def _own(device: Recorded) -> str:
+    return f"sys{device.path}"
+
+
+def _subsystem(device: Recorded) -> str | None:
+    """The directory of the device's subsystem."""
+    name = device.subsystem
+    if not name or "/" in name or name in (".", ".."):
+        return None
+    # What is left of the old interface to GPIO is a class with the same name.
+    on_bus = name in _BUSES and not (name == "gpio" and device.node is None)
+    return f"sys/{'bus' if on_bus else 'class'}/{name}"
+
+
+def _shown_in(device: Recorded) -> Iterator[str]:
+    """The places outside the device's own directory in which there is a link to it."""
+    subsystem = _subsystem(device)
+    if subsystem is not None:
+        within = "devices/" if subsystem.startswith("sys/bus/") else ""
+        yield f"{subsystem}/{within}{device.name}"
+    for name, within in (("driver", ""), ("iommu_group", "devices/")):
+        if name in device.links:
+            target = os.path.normpath(os.path.join(_own(device), device.links[name]))
+            if target.startswith(("sys/bus/", "sys/kernel/iommu_groups/")):
+                yield f"{target}/{within}{device.name}"
+    number = _number(device)
+    if number is not None:
+        yield f"sys/dev/{'block' if device.subsystem == 'block' else 'char'}/{number}"
+
+
+def _number(device: Recorded) -> str | None:
+    major, minor = device.properties.get("MAJOR", ""), device.properties.get("MINOR", "")
+    return f"{major}:{minor}" if major.isdecimal() and minor.isdecimal() else None
+
+
+def _directories(tree: _Tree, device: Recorded) -> None:
+    own = _own(device)
+    tree.make(own)
+    for name in (*device.attributes, *device.links):
+        tree.make(os.path.dirname(f"{own}/{name}"))
+    tree.make(_subsystem(device) or own)
+    for path in _shown_in(device):
+        tree.make(os.path.dirname(path))
+    for node in (device.node, *device.claims):
+        if node is not None:
+            tree.make(os.path.dirname(f"dev/{node}"))
+
+
+def _files(tree: _Tree, device: Recorded, null_nodes: bool, udev: bool) -> None:
+    own = _own(device)
+    kernel = {
+        key: value.removeprefix("/dev/") if key == "DEVNAME" else value
+        for key, value in device.properties.items()
+        if not key.startswith(UDEV_PREFIXES) and key not in _NOT_STORED
+    }
+    if device.node is not None:
+        kernel.setdefault("DEVNAME", device.node)
+    tree.write(f"{own}/uevent", "".join(f"{key}={kernel[key]}\n" for key in kernel).encode())
+    for name, content in device.attributes.items():
+        tree.write(f"{own}/{name}", content)
+    if device.node is not None:
+        _node(tree, device, null_nodes)
+    if udev:
+        tree.make("run/udev/data")
+        tree.write(f"run/udev/data/{_udev_key(device)}", _udev_entry(device).encode())
+
+
+def _node(tree: _Tree, device: Recorded, null_nodes: bool) -> None:
+    path = tree.path(f"dev/{device.node}")
+    if null_nodes and not os.path.lexists(path):
+        os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    else:
+        tree.write(f"dev/{device.node}", device.content)
+    mode = device.properties.get(MODE, "")
+    if 0 < len(mode) <= 5 and set(mode) <= set("01234567") and os.path.isfile(path):
+        os.chmod(path, int(mode, 8) & 0o777)
+
+
+def _udev_key(device: Recorded) -> str:
+    number = _number(device)
+    if number is not None:
+        return f"{'b' if device.subsystem == 'block' else 'c'}{number}"
+    index = device.properties.get("IFINDEX", "")
+    if device.subsystem == "net" and index.isdecimal():
+        return f"n{index}"
+    return f"+{device.subsystem.replace('/', '_')}:{device.name}"
+
+
+def _udev_entry(device: Recorded) -> str:
+    lines = [f"S:{link}" for link in device.claims]
+    lines.append("I:1000000")
+    lines += [
+        f"E:{key}={value}"
+        for key, value in device.properties.items()
+        if key.startswith(UDEV_PREFIXES) and key not in _NOT_STORED
+    ]
+    for key, letter in (("TAGS", "G"), ("CURRENT_TAGS", "Q")):
+        tags = device.properties.get(key, "").split(":")
+        lines += [f"{letter}:{tag}" for tag in tags if tag]
+    return "\n".join((*lines, "V:1", ""))
+
+
+def _links(tree: _Tree, device: Recorded) -> None:
+    own = _own(device)
+    for name, text in device.links.items():
+        tree.link_text(f"{own}/{name}", text)
+    subsystem = _subsystem(device)
+    if subsystem is not None:
+        tree.link(f"{own}/subsystem", subsystem)
+    for path in _shown_in(device):
+        tree.link(path, own)
+    if device.node is not None:
+        for link in device.claims:
+            tree.link(f"dev/{link}", f"dev/{device.node}")

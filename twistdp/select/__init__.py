@@ -1,0 +1,56 @@
+"""The devices of a host and what they are: one vocabulary, conditions with reasons, stable ids."""
+
+from twistdp.select.buses import bus_device, pci_device, place, usb_device, usb_interface
+from twistdp.select.device import Device
+from twistdp.select.groups import card, group_of, iommu_group, is_bridge, nodes_below, unready
+from twistdp.select.host import Host
+from twistdp.select.ids import default_id, stable_path
+from twistdp.select.kinds import KINDS, belonging, functions, heads, is_keyboard, judged
+from twistdp.select.match import Match
+from twistdp.select.outcome import Outcome, all_of, any_of, negated
+from twistdp.select.patterns import is_glob, path_pattern, text_pattern
+from twistdp.select.reading import Undecidable
+from twistdp.select.serials import is_placeholder, usb_serial, why_no_serial
+from twistdp.select.udevline import UdevLine, parse_udev
+from twistdp.select.vocabulary import WORDS, describe, word
+
+__all__ = [
+    "KINDS",
+    "WORDS",
+    "Device",
+    "Host",
+    "Match",
+    "Outcome",
+    "UdevLine",
+    "Undecidable",
+    "all_of",
+    "any_of",
+    "belonging",
+    "bus_device",
+    "card",
+    "default_id",
+    "describe",
+    "functions",
+    "group_of",
+    "heads",
+    "iommu_group",
+    "is_bridge",
+    "is_glob",
+    "is_keyboard",
+    "is_placeholder",
+    "judged",
+    "negated",
+    "nodes_below",
+    "parse_udev",
+    "path_pattern",
+    "pci_device",
+    "place",
+    "stable_path",
+    "text_pattern",
+    "unready",
+    "usb_device",
+    "usb_interface",
+    "usb_serial",
+    "why_no_serial",
+    "word",
+]

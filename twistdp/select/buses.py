@@ -1,0 +1,129 @@
+"""Which USB, PCI or other bus device a device is a part of, and where that is plugged."""
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import Final, TypeVar
+
+from twistdp.select.device import Device
+
+_T = TypeVar("_T")
+_UNKNOWN: Final = object()
+
+
+def _remembered(find: Callable[[Device], _T]) -> Callable[[Device], _T]:
+    """A fact of a device, found out once."""
+    name = find.__name__
+
+    @wraps(find)
+    def fact(device: Device) -> _T:
+        known = device.facts.get(name, _UNKNOWN)
+        if known is _UNKNOWN:
+            known = device.facts[name] = find(device)
+        return known  # type: ignore[return-value]
+
+    return fact
+
+
+@_remembered
+def usb_device(device: Device) -> Device | None:
+    """The USB device that this device is or belongs to."""
+    if device.subsystem == "usb" and device.devtype == "usb_device":
+        return device
+    if device.subsystem == "pci":
+        return None
+    return usb_device(device.parent) if device.parent is not None else None
+
+
+@_remembered
+def usb_interface(device: Device) -> Device | None:
+    """The USB interface that this device is or belongs to."""
+    if device.subsystem == "usb":
+        return device if device.devtype == "usb_interface" else None
+    if device.subsystem == "pci":
+        return None
+    return usb_interface(device.parent) if device.parent is not None else None
+
+
+@_remembered
+def pci_device(device: Device) -> Device | None:
+    """The nearest PCI function that this device is or is below, through USB too."""
+    if device.subsystem == "pci":
+        return device
+    return pci_device(device.parent) if device.parent is not None else None
+
+
+@_remembered
+def bus_device(device: Device) -> Device | None:
+    """The USB device, else the PCI function, that this device is or belongs to."""
+    return usb_device(device) or pci_device(device)
+
+
+@_remembered
+def usb_controller(device: Device) -> Device | None:
+    """The device that the root hub of a USB device is below; None if it is no USB device."""
+    usb = usb_device(device)
+    while usb is not None and re.fullmatch(r"usb\d+", usb.name) is None:
+        above = usb.parent
+        usb = usb_device(above) if above is not None else None
+    return usb.parent if usb is not None else None
+
+
+@_remembered
+def usb_version(device: Device) -> str | None:
+    """The version of USB of the bus that a device is on, as ``3``: that of its root hub."""
+    usb = usb_device(device)
+    while usb is not None and re.fullmatch(r"usb\d+", usb.name) is None:
+        above = usb.parent
+        usb = usb_device(above) if above is not None else None
+    version = usb.attribute("version") if usb is not None else None
+    return version.partition(".")[0] if version else None
+
+
+@_remembered
+def usb_port(device: Device) -> str | None:
+    """The ports from the root hub to a USB device, as ``2.3``; ``0`` for the root hub itself."""
+    usb = usb_device(device)
+    if usb is None:
+        return None
+    if re.fullmatch(r"usb\d+", usb.name):
+        return "0"
+    found = re.fullmatch(r"\d+-([\d.]+)", usb.name)
+    return found[1] if found else None
+
+
+@_remembered
+def place(device: Device) -> str | None:
+    """Where a bus device is, in a form that stays over replug, reboot and renumbering.
+
+    ``pci-0000:00:14.0-usbv2-0:2.3`` for a USB device: a port has the same numbers on the USB 2 and
+    the USB 3 bus of a controller, so the version is a part.  ``0000:00:02.0`` for a PCI function.
+    None if there is no such place.
+    """
+    usb = usb_device(device)
+    if usb is None:
+        pci = pci_device(device)
+        return pci.name if pci is not None else None
+    controller, port = usb_controller(usb), usb_port(usb)
+    if controller is None or port is None:
+        return None
+    pci = pci_device(controller)
+    kind = "pci" if pci is not None else "platform"
+    base = f"{kind}-{(pci or controller).name}"
+    return f"{base}-usbv{usb_version(usb) or '0'}-0:{port}"
+
+
+def ids_of(device: Device) -> tuple[str, str] | None:
+    """Vendor and product of a USB device or PCI function, each four hexadecimal digits."""
+    if device.subsystem == "usb":
+        parts = device.uevent.get("PRODUCT", "").split("/")
+        if len(parts) == 3:
+            return parts[0].lower().zfill(4), parts[1].lower().zfill(4)
+        vendor, product = device.attribute("idVendor"), device.attribute("idProduct")
+    else:
+        vendor, colon, product = device.uevent.get("PCI_ID", "").lower().partition(":")
+        if not colon:
+            vendor, product = device.attribute("vendor"), device.attribute("device")
+    if not vendor or not product:
+        return None
+    return vendor.lower().removeprefix("0x").zfill(4), product.lower().removeprefix("0x").zfill(4)

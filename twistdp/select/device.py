@@ -1,0 +1,216 @@
+"""A device of sysfs: its attributes, its properties, and the devices above and below it."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+from twistdp.select.reading import Undecidable, pairs, read_file, read_link
+
+if TYPE_CHECKING:
+    from twistdp.select.host import Host
+
+_UNREAD: Final = object()
+_NAME: Final = re.compile(r"[^\0\n]{1,255}")
+
+KERNEL_KEYS: Final = frozenset(
+    {"ACTION", "BUSNUM", "DEVNAME", "DEVNUM", "DEVTYPE", "DISKSEQ", "DRIVER", "IFINDEX"}
+    | {"INTERFACE", "MAJOR", "MINOR", "MODALIAS", "PARTN", "PARTNAME", "PCI_CLASS", "PCI_ID"}
+    | {"PCI_SLOT_NAME", "PCI_SUBSYS_ID", "PRODUCT", "SEQNUM", "TYPE"}
+)
+"""Keys that the kernel alone gives: one that is not in ``uevent`` is nowhere."""
+
+NO_UDEV: Final = "udev's data base is not here (mount /run/udev to have it)"
+
+
+class Device:
+    """A device; `syspath` is its path without ``/sys``, and no two of a `Host` have the same.
+
+    Everything is read when it is first asked for, and remembered.
+    """
+
+    __slots__ = (
+        "_attributes", "_children", "_driver", "_parent", "_subsystem", "_uevent",
+        "facts", "host", "name", "syspath",
+    )  # fmt: skip
+
+    def __init__(self, host: "Host", syspath: str, uevent: dict[str, str] | None = None) -> None:
+        self.host = host
+        self.syspath = syspath
+        self._uevent = uevent
+        # The kernel writes '!' for '/' in the names of directories, and udev turns it back.
+        name = syspath.rpartition("/")[2] or os.path.basename((uevent or {}).get("DEVNAME", ""))
+        self.name = name.replace("!", "/")
+        self._attributes: dict[str, str | Undecidable | None] = {}
+        self._children: tuple[Device, ...] | None = None
+        self._driver: object = _UNREAD
+        self._parent: object = _UNREAD
+        self._subsystem: str | None = None
+        self.facts: dict[str, object] = {}
+        """What other modules remember about the device."""
+
+    def __repr__(self) -> str:
+        return f"<Device {self.syspath or self.node}>"
+
+    @property
+    def path(self) -> str:
+        """The directory of the device in the host's sysfs."""
+        return f"{self.host.prefix}/sys{self.syspath}"
+
+    # What the kernel says
+
+    @property
+    def uevent(self) -> Mapping[str, str]:
+        """The keys of the device's ``uevent`` file."""
+        if self._uevent is None:
+            text = read_file(f"{self.path}/uevent")
+            self._uevent = pairs(text) if isinstance(text, str) else {}
+        return self._uevent
+
+    @property
+    def subsystem(self) -> str:
+        """The kernel's subsystem, as ``tty``; an empty text if it has none."""
+        if self._subsystem is None:
+            target = read_link(f"{self.path}/subsystem") if self.syspath else None
+            self._subsystem = os.path.basename(target or "") or self.uevent.get("SUBSYSTEM", "")
+        return self._subsystem
+
+    @property
+    def driver(self) -> str | None:
+        """The driver that the device itself is bound to."""
+        if self._driver is _UNREAD:
+            target = read_link(f"{self.path}/driver") if self.syspath else None
+            self._driver = os.path.basename(target or "") or self.uevent.get("DRIVER")
+        return self._driver  # type: ignore[return-value]
+
+    @property
+    def devtype(self) -> str:
+        """The kernel's type within the subsystem, as ``usb_device``; often empty."""
+        return self.uevent.get("DEVTYPE", "")
+
+    @property
+    def node(self) -> str | None:
+        """The device's node, as ``/dev/ttyUSB0``, whether it is there or not."""
+        name = self.uevent.get("DEVNAME")
+        if not name or ".." in name.split("/"):
+            return None
+        return f"/dev/{name.removeprefix('/dev/').lstrip('/')}"
+
+    @property
+    def number(self) -> tuple[int, int] | None:
+        """The major and minor number of the node."""
+        try:
+            return int(self.uevent["MAJOR"]), int(self.uevent["MINOR"])
+        except (KeyError, ValueError):
+            return None
+
+    def attribute(self, name: str) -> str | None:
+        """An attribute of sysfs without white space at its ends, at most 4096 bytes.
+
+        A link gives the name that it leads to.  `name` may have directories, as
+        ``queue/rotational``, and may pass links of sysfs, as ``device/vendor``.  None if there is
+        none or it cannot be read; `reading` tells these apart.
+        """
+        value = self.reading(name)
+        return None if isinstance(value, Undecidable) else value
+
+    def reading(self, name: str) -> str | Undecidable | None:
+        """As `attribute`, but `Undecidable` for an attribute that is there and cannot be read."""
+        if name not in self._attributes:
+            self._attributes[name] = self._read(name) if self.syspath else None
+        return self._attributes[name]
+
+    def _read(self, name: str) -> str | Undecidable | None:
+        if not _NAME.fullmatch(name) or name.startswith("/") or ".." in name.split("/"):
+            return None
+        path = f"{self.path}/{name}"
+        if "/" in name:
+            parent = os.path.realpath(os.path.dirname(path))
+            if not parent.startswith(os.path.realpath(f"{self.host.prefix}/sys") + "/"):
+                return None
+            path = f"{parent}/{os.path.basename(name)}"
+        target = read_link(path)
+        return os.path.basename(target) if target is not None else read_file(path)
+
+    def link(self, name: str) -> "Device | None":
+        """The device that a link in the device's directory leads to, as ``physfn``."""
+        if not self.syspath or read_link(f"{self.path}/{name}") is None:
+            return None
+        return self.host.linked(f"{self.syspath}/{name}")
+
+    # What udev says
+
+    @property
+    def udev_key(self) -> str:
+        """The device's name in udev's data base."""
+        number = self.number
+        if number is not None:
+            return f"{'b' if self.subsystem == 'block' else 'c'}{number[0]}:{number[1]}"
+        index = self.uevent.get("IFINDEX")
+        if index is not None and self.subsystem == "net":
+            return f"n{index}"
+        return f"+{self.subsystem}:{self.syspath.rpartition('/')[2]}"
+
+    @property
+    def tags(self) -> frozenset[str] | Undecidable:
+        """The tags that udev gave the device."""
+        if not self.host.has_udev:
+            return Undecidable(NO_UDEV)
+        return self.host.udev.entry(self.udev_key).tags
+
+    # Relatives
+
+    @property
+    def parent(self) -> "Device | None":
+        """The nearest device above this one."""
+        if self._parent is _UNREAD:
+            path, found = self.syspath.rpartition("/")[0], None
+            while found is None and path.count("/") > 1:
+                found = self.host.device(path)
+                path = path.rpartition("/")[0]
+            self._parent = found
+        return self._parent  # type: ignore[return-value]
+
+    @property
+    def ancestors(self) -> "Iterator[Device]":
+        """The devices above this one, the nearest first."""
+        above = self.parent
+        while above is not None:
+            yield above
+            above = above.parent
+
+    @property
+    def children(self) -> "tuple[Device, ...]":
+        """The nearest devices below this one, in natural order."""
+        if self._children is None:
+            below = self.host.below(self.syspath) if self.syspath else []
+            for child in below:
+                child._parent = self
+            self._children = tuple(below)
+        return self._children
+
+    @property
+    def lineage(self) -> "Iterator[Device]":
+        """The device itself, then its ancestors."""
+        yield self
+        yield from self.ancestors
+
+    # The last one: after it `property` is no decorator here.
+
+    def property(self, name: str) -> str | Undecidable | None:
+        """A property of udev or a key of ``uevent``; None if the device has none.
+
+        `Undecidable` for one that only udev gives, where udev's data base is not there.
+        """
+        value = self.uevent.get(name)
+        if value is not None:
+            return value
+        if name == "SUBSYSTEM":
+            return self.subsystem
+        if name == "DEVPATH":
+            return self.syspath
+        if name in KERNEL_KEYS:
+            return None
+        if not self.host.has_udev:
+            return Undecidable(NO_UDEV)
+        return self.host.udev.entry(self.udev_key).properties.get(name)

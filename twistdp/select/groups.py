@@ -1,0 +1,82 @@
+"""Which devices are one for the user: parents, USB and PCI devices, IOMMU groups, cards."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from twistdp.errors import BadSetting
+from twistdp.select.buses import bus_device, pci_device, usb_device
+from twistdp.select.device import Device
+from twistdp.select.kinds import belonging, functions
+
+_BRIDGE: Final = "06"
+"""The class of PCI bridges: they belong to their group and need no driver."""
+
+
+def group_of(device: Device, how: str) -> Device | None:
+    """The device that all members of a device's group have in common; None if it is alone.
+
+    `how` is ``parent`` (the USB device or PCI function, else the parent), ``usb``, ``pci`` or
+    ``card`` (the bus's device below which card and render node are).  For ``iommu`` see
+    `iommu_group`.  Raises `BadSetting` for another word.
+    """
+    if how == "parent":
+        return bus_device(device) or device.parent
+    if how == "usb":
+        return usb_device(device)
+    if how == "pci":
+        return pci_device(device)
+    if how == "card":
+        return card(device)
+    raise BadSetting(f"group: {how}: there is no such group; use parent, usb, pci, iommu or card")
+
+
+def card(device: Device) -> Device | None:
+    """The device whose drm or sound nodes a device is one of."""
+    if device.subsystem in ("drm", "sound", "accel"):
+        for each in device.ancestors:
+            if each.subsystem != device.subsystem:
+                return each
+    return device if functions(device, "drm") else None
+
+
+def members(device: Device, kind: str) -> Sequence[Device]:
+    """The function nodes of a kind that belong to the same USB device or PCI function."""
+    above = bus_device(device) or device.parent or device
+    return functions(above, kind)
+
+
+def iommu_group(device: Device) -> tuple[int, Sequence[Device]] | None:
+    """The number of the IOMMU group of a device, and all PCI functions in it; None without one."""
+    for each in device.lineage:
+        number = each.attribute("iommu_group")
+        if number is not None and number.isdigit():
+            return int(number), _of_group(each, number)
+    return None
+
+
+def _of_group(device: Device, number: str) -> Sequence[Device]:
+    functions = device.host.by_subsystem.get("pci", ())
+    return [each for each in functions if each.attribute("iommu_group") == number]
+
+
+def is_bridge(device: Device) -> bool:
+    """Whether a PCI function is a bridge."""
+    text = device.uevent.get("PCI_CLASS") or (device.attribute("class") or "").removeprefix("0x")
+    return text.lower().zfill(6).startswith(_BRIDGE)
+
+
+def unready(device: Device, driver: str = "vfio-pci") -> Sequence[Device]:
+    """The functions of a device's IOMMU group that keep it from being given away.
+
+    Those that are bound to another driver than `driver`; bridges, and functions without a driver,
+    do no harm.
+    """
+    group = iommu_group(device)
+    if group is None:
+        return [device]
+    return [each for each in group[1] if not is_bridge(each) and each.driver not in (None, driver)]
+
+
+def nodes_below(device: Device) -> Sequence[Device]:
+    """The device itself and all that belong to it, if they have a node."""
+    return [each for each in (device, *belonging(device)) if each.node is not None]

@@ -1,0 +1,194 @@
+"""The devices of a host, read from sysfs, ``/dev`` and udev's data base."""
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from typing import Final, TypeVar
+
+from twistdp.select.device import Device
+from twistdp.select.nodes import NodeListing
+from twistdp.select.udev import UdevData
+from twistdp.select.walk import Walk
+
+_T = TypeVar("_T")
+
+_MOST: Final = 200_000
+"""Devices of a host that are looked at."""
+
+_DEEPEST: Final = 64
+
+
+class Host:
+    """The devices of a host below `root`: ``/``, or a directory that a recording was laid out in.
+
+    A Host remembers what it has read, so a scan makes its own.  It reads only what is asked for,
+    and never raises OSError: what is gone or unreadable is not there.  Paths are those of the host,
+    without `root`.
+    """
+
+    def __init__(self, root: str = "/") -> None:
+        self.root = root
+        self.prefix = os.path.abspath(root).rstrip("/")
+        self.udev = UdevData(self.prefix or "/")
+        self._nodes = NodeListing(self.prefix)
+        self._walk = Walk(f"{self.prefix}/sys")
+        self._nodes_of: dict[str, frozenset[str]] = {}
+        self._facts: dict[str, object] = {}
+        self._devices: dict[str, Device] = {}
+
+    @property
+    def has_udev(self) -> bool:
+        """Whether udev's data base is there; without it no udev property is known."""
+        return self.udev.is_there
+
+    def remembered(self, name: str, find: Callable[["Host"], _T]) -> _T:
+        """What `find` finds out about the host, found out once under this name."""
+        if name not in self._facts:
+            self._facts[name] = find(self)
+        return self._facts[name]  # type: ignore[return-value]
+
+    # Devices
+
+    def devices(self) -> Iterator[Device]:
+        """All devices of ``/sys/devices`` in natural order, parents first.
+
+        Without those below ``/sys/devices/system``: processors and memory, of which a large
+        machine has many thousands, and none has a node.
+        """
+        yield from self._all
+
+    @cached_property
+    def _all(self) -> list[Device]:
+        found: list[Device] = []
+        waiting = [(top, 0) for top in reversed(self.below("/devices"))]
+        while waiting and len(found) < _MOST:
+            device, depth = waiting.pop()
+            found.append(device)
+            if depth < _DEEPEST:
+                waiting += [(child, depth + 1) for child in reversed(device.children)]
+        return found
+
+    @cached_property
+    def by_subsystem(self) -> dict[str, list[Device]]:
+        """The devices of each subsystem, in natural order."""
+        found: dict[str, list[Device]] = {}
+        for device in self._all:
+            found.setdefault(device.subsystem, []).append(device)
+        return found
+
+    def in_subsystems(self, names: Iterable[str]) -> list[Device]:
+        """The devices of several subsystems."""
+        found = dict.fromkeys(names)
+        return [device for name in found for device in self.by_subsystem.get(name, ())]
+
+    @cached_property
+    def _by_node(self) -> dict[str, Device]:
+        """Devices by their nodes; of two with one node the first."""
+        found: dict[str, Device] = {}
+        for device in self._all:
+            if device.node is not None:
+                found.setdefault(device.node, device)
+        return found
+
+    def device(self, syspath: str) -> Device | None:
+        """The device at ``/devices/...``; None if there is none."""
+        known = self._devices.get(syspath)
+        if known is not None:
+            return known
+        syspath = os.path.normpath(syspath)
+        if not syspath.startswith("/devices/"):
+            return None
+        path = f"{self.prefix}/sys{syspath}"
+        if os.path.realpath(path) != os.path.realpath(f"{self.prefix}/sys") + syspath:
+            return None
+        return self.make(syspath) if os.path.exists(f"{path}/uevent") else None
+
+    def make(self, syspath: str) -> Device:
+        """The one `Device` of a syspath that is known to be a device's."""
+        device = self._devices.get(syspath)
+        if device is None:
+            device = self._devices[syspath] = Device(self, syspath)
+        return device
+
+    def linked(self, path: str) -> Device | None:
+        """The device that a link in ``/sys`` leads to."""
+        top = os.path.realpath(f"{self.prefix}/sys")
+        target = os.path.realpath(f"{self.prefix}/sys{path}")
+        return self.device(target[len(top) :]) if target.startswith(f"{top}/devices/") else None
+
+    def below(self, directory: str) -> list[Device]:
+        """The nearest devices below a directory of ``/sys``, in natural order."""
+        return [self.make(path) for path in self._walk.below(directory)]
+
+    # Nodes
+
+    def nodes(self, pattern: str) -> list[str]:
+        """The nodes below ``/dev`` and the links to them that a glob matches, in natural order.
+
+        ``*`` stands for no ``/``, ``**`` does.  A directory stands for all nodes in it, without
+        links.  Raises `BadSetting` for a pattern that is no absolute path.
+        """
+        found = self._nodes.matching(pattern)
+        return [path for path in found if self._nodes.resolve(path) is not None]
+
+    def nodes_of(self, pattern: str) -> frozenset[str]:
+        """The nodes that a glob matches or that links do which it matches."""
+        known = self._nodes_of.get(pattern)
+        if known is None:
+            found = (self._nodes.resolve(path) for path in self._nodes.matching(pattern))
+            known = self._nodes_of[pattern] = frozenset(node for node in found if node is not None)
+        return known
+
+    def all_nodes(self) -> list[str]:
+        """Every node below ``/dev``, without links."""
+        listed = self._nodes.all()
+        return [path for path, target in listed.items() if target is None]
+
+    def resolve(self, path: str) -> str | None:
+        """The node that a path below ``/dev`` is or leads to."""
+        return self._nodes.resolve(path)
+
+    def of_node(self, path: str) -> Device | None:
+        """The device of a node, or of a link to one; None if sysfs has none."""
+        node = self._nodes.resolve(path)
+        if node is None:
+            return None
+        return self._by_number(node) if not self.prefix else self._by_node.get(node)
+
+    def bare(self, path: str) -> Device | None:
+        """A device without sysfs for a node that sysfs does not know; None if there is no node."""
+        node = self._nodes.resolve(path)
+        if node is None:
+            return None
+        return Device(self, "", {"DEVNAME": node.removeprefix("/dev/")})
+
+    def _by_number(self, node: str) -> Device | None:
+        try:
+            status = os.lstat(node)
+        except OSError:
+            return None
+        kind = "block" if stat.S_ISBLK(status.st_mode) else "char"
+        number = f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
+        return self.linked(f"/dev/{kind}/{number}")
+
+    def all_links_to(self, node: str) -> tuple[str, ...]:
+        """Every link that leads to a node now, stable or not."""
+        return self._nodes.links.get(node, ())
+
+    def links_to(self, node: str) -> tuple[str, ...]:
+        """The links that lead to this node now and that no other device claims.
+
+        Two identical adapters claim one link, and either may have it after the next plug.  Without
+        udev's data base nobody knows who claims what: then the links in ``by-path`` alone, which
+        name a place, and not those of ``/dev/input``, where several nodes of an interface share
+        one.
+        """
+        links = self.all_links_to(node)
+        if not self.has_udev:
+            safe = [link for link in links if "/by-path/" in link]
+            return tuple(link for link in safe if not link.startswith("/dev/input/"))
+        claims = self.udev.claims
+        device = self.of_node(node)
+        key = device.udev_key if device is not None else None
+        return tuple(link for link in links if claims.get(link.removeprefix("/dev/")) == [key])

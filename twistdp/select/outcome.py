@@ -1,0 +1,65 @@
+"""What a condition says of a device: yes, no or undecidable, and why."""
+
+from collections.abc import Iterable
+
+import attrs
+
+
+@attrs.frozen
+class Outcome:
+    """Whether a device meets a condition, and the reason, for people.
+
+    `ok` is None where that cannot be known here.  `parts` are the outcomes of the conditions that
+    were tested to find out; the last is the one that decided.
+    """
+
+    ok: bool | None
+    reason: str
+    parts: "tuple[Outcome, ...]" = ()
+
+
+def all_of(outcomes: Iterable[Outcome]) -> Outcome:
+    """All must hold: stops at the first that does not, so nothing is read for the others."""
+    parts: list[Outcome] = []
+    undecided: Outcome | None = None
+    for outcome in outcomes:
+        parts.append(outcome)
+        if outcome.ok is False:
+            return Outcome(False, outcome.reason, tuple(parts))
+        if outcome.ok is None and undecided is None:
+            undecided = outcome
+    if undecided is not None:
+        return Outcome(None, undecided.reason, tuple(parts))
+    return Outcome(True, "; ".join(part.reason for part in parts) or "no condition", tuple(parts))
+
+
+def any_of(outcomes: Iterable[Outcome], none: str = "no alternative holds") -> Outcome:
+    """One must hold: stops at the first that does."""
+    parts: list[Outcome] = []
+    undecided: Outcome | None = None
+    for outcome in outcomes:
+        parts.append(outcome)
+        if outcome.ok:
+            return Outcome(True, outcome.reason, tuple(parts))
+        if outcome.ok is None and undecided is None:
+            undecided = outcome
+    if undecided is not None:
+        return Outcome(None, undecided.reason, tuple(parts))
+    if len(parts) == 1:
+        return Outcome(False, parts[0].reason, tuple(parts))
+    near = closest(parts)
+    return Outcome(False, f"{none}: {near.reason}" if near else none, tuple(parts))
+
+
+def negated(outcome: Outcome) -> Outcome:
+    """The contrary; what is undecidable stays so."""
+    if outcome.ok is None:
+        return Outcome(None, outcome.reason, (outcome,))
+    text = f"excluded: {outcome.reason}" if outcome.ok else f"not excluded: {outcome.reason}"
+    return Outcome(not outcome.ok, text, (outcome,))
+
+
+def closest(outcomes: Iterable[Outcome]) -> Outcome | None:
+    """Of outcomes that say no, the first that came furthest before it did."""
+    return max(outcomes, key=lambda outcome: sum(part.ok is True for part in outcome.parts),
+               default=None)  # fmt: skip

@@ -1,0 +1,115 @@
+"""Patterns of texts: globs, regular expressions between slashes, hexadecimal ids.
+
+Each is compiled once, however many rules use it.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Final
+
+import attrs
+
+from twistdp.errors import BadSetting
+
+_SPECIAL: Final = frozenset("*?[")
+
+
+@attrs.frozen
+class Pattern:
+    """Whether texts match; `literal` is the only one that does, if there is only one."""
+
+    text: str
+    matches: Callable[[str], bool]
+    literal: str | None = None
+    directory: str = ""
+
+
+def is_glob(text: str) -> bool:
+    """Whether a text has characters that a glob gives a meaning."""
+    return not _SPECIAL.isdisjoint(text)
+
+
+def regular(text: str, doing: str) -> "re.Pattern[str]":
+    """A compiled regular expression; raises `BadSetting`."""
+    try:
+        return re.compile(text)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise BadSetting(f"{doing} /{text}/: no regular expression: {error}") from None
+
+
+@cache
+def text_pattern(text: str) -> Pattern:
+    """A glob, in which ``*`` stands for any text, or between slashes a regular expression."""
+    if len(text) > 1 and text.startswith("/") and text.endswith("/"):
+        found = regular(text[1:-1], "pattern")
+        return Pattern(text, lambda value: found.search(value) is not None)
+    return _glob(text, text, any_text=".*", any_character=".")
+
+
+@cache
+def path_pattern(text: str) -> Pattern:
+    """A glob of paths: ``*`` stands for no ``/``, ``**`` does."""
+    if not text.startswith("/") or "\0" in text:
+        raise BadSetting(f"path {text!r}: give an absolute path or glob, as /dev/ttyUSB*")
+    if ".." in text.split("/"):
+        raise BadSetting(f"path {text!r}: '..' leads elsewhere; give the path itself")
+    head = re.split(r"[*?\[]", text, maxsplit=1)[0]
+    pattern = _glob(text, text, any_text="[^/]*", any_character="[^/]")
+    return attrs.evolve(pattern, directory=head.rpartition("/")[0])
+
+
+@cache
+def hex_pattern(text: str, width: int = 4) -> Pattern:
+    """A hexadecimal id: case, a leading ``0x`` and leading zeros do not matter."""
+    text = text.lower().removeprefix("0x")
+    if text.startswith("/") or is_glob(text):
+        return text_pattern(text)
+    if not re.fullmatch("[0-9a-f]+", text) or len(text) > width:
+        raise BadSetting(f"id {text!r}: give up to {width} hexadecimal digits, or a glob")
+    return text_pattern(text.zfill(width))
+
+
+@cache
+def udev_pattern(text: str) -> Pattern:
+    """A value of udev's match syntax: globs, with ``|`` between alternatives."""
+    choices = [_glob(each, each, any_text=".*", any_character=".") for each in text.split("|")]
+    if len(choices) == 1:
+        return choices[0]
+    return Pattern(text, lambda value: any(each.matches(value) for each in choices))
+
+
+def _glob(text: str, glob: str, any_text: str, any_character: str) -> Pattern:
+    if not is_glob(glob):
+        return Pattern(text, text.__eq__, literal=text)
+    found = regular(_translated(glob, any_text, any_character), "pattern")
+    return Pattern(text, lambda value: found.fullmatch(value) is not None)
+
+
+def _translated(glob: str, any_text: str, any_character: str) -> str:
+    parts = ["(?s:"]
+    at = 0
+    while at < len(glob):
+        character = glob[at]
+        at += 1
+        if character == "*":
+            end = at
+            while end < len(glob) and glob[end] == "*":
+                end += 1
+            parts.append(".*" if end > at else any_text)
+            at = end
+        elif character == "?":
+            parts.append(any_character)
+        elif character == "[":
+            end = glob.find("]", at + 2 if glob[at : at + 1] in ("!", "^") else at + 1)
+            if end < 0:
+                parts.append(r"\[")
+                continue
+            inside = glob[at:end].replace("\\", r"\\").replace("[", r"\[")
+            if inside[0] in "!^":
+                inside = "^" + inside[1:]
+            parts.append(f"[{inside}]")
+            at = end + 1
+        else:
+            parts.append(re.escape(character))
+    return "".join((*parts, ")"))

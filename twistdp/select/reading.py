@@ -1,0 +1,63 @@
+"""Reads files and links of sysfs and of udev's data base: bounded, and never raises OSError.
+
+Sysfs changes while it is read, and attributes may refuse to be read.  A tree that somebody sent may
+hold pipes, huge files and links that lead out of it.
+"""
+
+import os
+import stat
+from typing import Final
+
+import attrs
+
+LONGEST: Final = 4096
+"""Bytes of an attribute: the kernel gives no more than a page."""
+
+_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+
+@attrs.frozen
+class Undecidable:
+    """A value that cannot be known here; `reason` says why, for people."""
+
+    reason: str
+
+
+def read_file(path: str, most: int = LONGEST) -> str | Undecidable | None:
+    """The text of a file without the white space and NULs at its ends, at most `most` bytes.
+
+    None if there is no such file; `Undecidable` if it cannot be read.  Follows no link.
+    """
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        return Undecidable(f"cannot read {path}: {error.strerror}")
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        content = os.read(descriptor, most)
+    except OSError as error:
+        return Undecidable(f"cannot read {path}: {error.strerror}")
+    finally:
+        os.close(descriptor)
+    return content.decode(errors="replace").strip(" \t\r\n\v\f\0")
+
+
+def read_link(path: str) -> str | None:
+    """What a link says, or None if there is none."""
+    try:
+        return os.readlink(path)
+    except (OSError, ValueError):
+        return None
+
+
+def pairs(text: str) -> dict[str, str]:
+    """The lines ``KEY=value`` of a uevent file."""
+    found = {}
+    for line in text.split("\n"):
+        key, equals, value = line.partition("=")
+        if equals:
+            found[key] = value
+    return found

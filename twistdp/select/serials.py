@@ -1,0 +1,93 @@
+"""Serial numbers that tell devices apart, and those that do not."""
+
+import re
+from collections import Counter
+from typing import Final
+
+from twistdp.select.buses import ids_of, usb_device
+from twistdp.select.device import Device
+from twistdp.select.host import Host
+
+_PLACEHOLDERS: Final = re.compile(
+    r"0*1?|(?P<same>.)(?P=same)*|[0-9a-f]{1,3}|0?123456789(?:0.*|a.*|\d*)?|12345[67]?8?"
+    r"|none|null|n/?a|default|unknown|empty|serial(?: ?number)?|not specified|to be filled.*"
+    r"|(?:01234567|89abcdef)+|abcdef.*|0*[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]",
+    re.IGNORECASE,
+)
+"""What manufacturers put in place of a serial number, and the PCI address that root hubs have."""
+
+
+def is_placeholder(serial: str) -> bool:
+    """Whether a text stands where a serial number should be and is none."""
+    text = "".join(each for each in serial if each.isalnum() or each in " /:.")
+    return _PLACEHOLDERS.fullmatch(text.strip()) is not None
+
+
+def usb_serial(device: Device) -> str | None:
+    """The serial number of the USB device that a device belongs to, if it tells it apart.
+
+    None for a placeholder, and for a serial number that another device of the same vendor and
+    product has that is plugged in now.
+    """
+    usb = usb_device(device)
+    serial = usb.attribute("serial") if usb is not None else None
+    if usb is None or not serial or is_placeholder(serial):
+        return None
+    ids = ids_of(usb)
+    return serial if ids is not None and _counts(usb.host)[(*ids, serial)] == 1 else None
+
+
+def why_no_serial(device: Device) -> str:
+    """Why a device's serial number does not tell it apart, for people; empty if it does."""
+    usb = usb_device(device)
+    if usb is None:
+        return "it is no USB device"
+    serial = usb.attribute("serial")
+    if not serial:
+        return "it has no serial number"
+    if is_placeholder(serial):
+        return f"its serial number {serial} is a placeholder"
+    ids = ids_of(usb)
+    others = _counts(usb.host)[(*ids, serial)] - 1 if ids is not None else 0
+    if others < 1:
+        return ""
+    device_or_devices = "other device has" if others == 1 else "other devices have"
+    return f"{others} {device_or_devices} its serial number {serial}"
+
+
+def _counts(host: Host) -> Counter[tuple[str, str, str]]:
+    """How many USB devices have each vendor, product and serial number."""
+    return host.remembered("USB serial numbers", _count)
+
+
+def _count(host: Host) -> Counter[tuple[str, str, str]]:
+    found: Counter[tuple[str, str, str]] = Counter()
+    for usb in host.by_subsystem.get("usb", ()):
+        serial = usb.attribute("serial") if usb.devtype == "usb_device" else None
+        ids = ids_of(usb) if serial else None
+        if serial and ids is not None:
+            found[(*ids, serial)] += 1
+    return found
+
+
+def disk_serial(disk: Device) -> str | None:
+    """A disk's WWID, or its UUID in dm and md; None if another disk has it too."""
+    wwid = _wwid(disk)
+    if wwid is None:
+        return None
+    return wwid if disk.host.remembered("WWIDs", _count_disks)[wwid] == 1 else None
+
+
+def _count_disks(host: Host) -> Counter[str]:
+    disks = host.by_subsystem.get("block", ())
+    return Counter(wwid for disk in disks if (wwid := _wwid(disk)) is not None)
+
+
+def _wwid(disk: Device) -> str | None:
+    if disk.devtype == "partition" or disk.attribute("hidden") == "1":
+        return None
+    for name in ("wwid", "device/wwid", "dm/uuid", "md/uuid"):
+        text = disk.attribute(name)
+        if text and re.search("[1-9a-zA-Z]", text.partition(".")[2] or text):
+            return re.sub(r"\s+", "_", text)
+    return None

@@ -1,0 +1,187 @@
+"""A pasted line of udev's match syntax, as ``udevadm info -a`` prints it."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import attrs
+
+from twistdp.errors import BadSetting
+from twistdp.select.device import Device
+from twistdp.select.outcome import Outcome, all_of, closest
+from twistdp.select.patterns import Pattern, udev_pattern
+from twistdp.select.reading import Undecidable
+
+_TOKEN: Final = re.compile(
+    r"\s*(?P<key>[A-Z][A-Za-z_]*)(?:\{(?P<name>[^}]*)\})?\s*(?P<op>==|!=|\+=|-=|:=|=)\s*"
+    r'(?P<prefix>[a-z]?)"(?P<value>(?:[^"\\]|\\.)*)"\s*'
+)
+_NAMED: Final = frozenset({"ATTR", "ATTRS", "ENV"})
+_PLURAL: Final = {
+    "KERNELS": "KERNEL",
+    "SUBSYSTEMS": "SUBSYSTEM",
+    "DRIVERS": "DRIVER",
+    "ATTRS": "ATTR",
+    "TAGS": "TAG",
+}
+_SINGULAR: Final = frozenset({"KERNEL", "SUBSYSTEM", "DRIVER", "ATTR", "ENV", "TAG", "DEVPATH"})
+_EVENT: Final = {
+    "ACTION": "it is about events, and a rule here is about devices that are there",
+    "PROGRAM": "no program is run for a rule",
+    "RESULT": "no program is run for a rule",
+    "IMPORT": "nothing is imported",
+    "TEST": "no files are tested; write a condition on an attribute",
+    "SYSCTL": "settings of the kernel are not read",
+    "CONST": "the architecture is not tested",
+    "NAME": "write KERNEL",
+    "SYMLINK": "write path: with the link",
+}
+
+
+@attrs.frozen
+class _Condition:
+    key: str
+    name: str
+    equal: bool
+    pattern: Pattern
+
+    def __str__(self) -> str:
+        name = f"{{{self.name}}}" if self.name else ""
+        return f'{self.key}{name}{"==" if self.equal else "!="}"{self.pattern.text}"'
+
+    def test(self, device: Device) -> Outcome:
+        """Of the device itself, whether `key` is singular or plural."""
+        key = _PLURAL.get(self.key, self.key)
+        if key == "TAG":
+            tags = device.tags
+            if isinstance(tags, Undecidable):
+                return Outcome(None, f"{self} is undecidable: {tags.reason}")
+            found = any(map(self.pattern.matches, tags))
+            return self._outcome(device, found, f"tags {', '.join(sorted(tags)) or 'none'}")
+        value = _VALUES[key](device, self.name)
+        if isinstance(value, Undecidable):
+            return Outcome(None, f"{self} is undecidable: {value.reason}")
+        if value is None:
+            return Outcome(False, f"{device.name} has no attribute {self.name}, wanted by {self}")
+        return self._outcome(device, self.pattern.matches(value), f'it is "{value}"')
+
+    def _outcome(self, device: Device, found: bool, text: str) -> Outcome:
+        ok = found == self.equal
+        return Outcome(ok, f"{self} holds" if ok else f"{self} fails for {device.name}: {text}")
+
+
+def _attribute(device: Device, name: str) -> str | Undecidable | None:
+    return device.reading(name)
+
+
+def _env(device: Device, name: str) -> str | Undecidable | None:
+    value = device.property(name)
+    return "" if value is None else value  # udev takes a property that is not there as empty
+
+
+_VALUES: Final[dict[str, Callable[[Device, str], str | Undecidable | None]]] = {
+    "KERNEL": lambda device, _: device.name,
+    "SUBSYSTEM": lambda device, _: device.subsystem,
+    "DRIVER": lambda device, _: device.driver or "",
+    "DEVPATH": lambda device, _: device.syspath,
+    "ATTR": _attribute,
+    "ENV": _env,
+}
+
+
+@attrs.frozen
+class UdevLine:
+    """The conditions of a line.
+
+    Those with a plural key (KERNELS, SUBSYSTEMS, DRIVERS, ATTRS, TAGS) must all hold for one and
+    the same device: the device itself or an ancestor.
+    """
+
+    own: Sequence[_Condition]
+    above: Sequence[_Condition]
+
+    @property
+    def subsystems(self) -> tuple[str, ...]:
+        """The only subsystems whose devices can match; empty if the line does not say."""
+        for each in self.own:
+            if each.key == "SUBSYSTEM" and each.equal:
+                choices = each.pattern.text.split("|")
+                if all(udev_pattern(choice).literal is not None for choice in choices):
+                    return tuple(choices)
+        return ()
+
+    def test(self, device: Device) -> Outcome:
+        """Whether a device meets the line."""
+        return all_of(self._outcomes(device))
+
+    def _outcomes(self, device: Device) -> Iterator[Outcome]:
+        for each in self.own:
+            yield each.test(device)
+        if self.above:
+            yield self._above(device)
+
+    def _above(self, device: Device) -> Outcome:
+        undecided, failed = None, []
+        for each in device.lineage:
+            outcome = all_of(condition.test(each) for condition in self.above)
+            if outcome.ok:
+                return attrs.evolve(outcome, reason=f"{outcome.reason} for {each.name}")
+            if outcome.ok is None:
+                undecided = undecided or outcome
+            else:
+                failed.append(outcome)
+        if undecided is not None:
+            return undecided
+        near = closest(failed)
+        line = ", ".join(map(str, self.above))
+        reason = f"no single device from {device.name} upwards meets {line}"
+        return Outcome(False, f"{reason}; the nearest: {near.reason}" if near else reason)
+
+
+def parse_udev(line: str) -> UdevLine:
+    """The conditions of a line of udev's rules.
+
+    Raises `BadSetting`, with the reason, for what is no condition on a device that is there.
+    """
+    own: list[_Condition] = []
+    above: list[_Condition] = []
+    at = 0
+    text = line.strip()
+    while at < len(text):
+        found = _TOKEN.match(text, at)
+        if found is None:
+            rest = text[at:].strip()
+            raise BadSetting(
+                f'udev line, at {rest[:40]!r}: write conditions as KEY=="value", with commas '
+                "between them"
+            )
+        condition = _condition(found)
+        (above if condition.key in _PLURAL else own).append(condition)
+        at = found.end()
+        if at < len(text):
+            if text[at] != ",":
+                raise BadSetting(f"udev line, at {text[at : at + 40]!r}: a comma is missing")
+            at += 1
+    if not own and not above:
+        raise BadSetting('udev line: it has no condition; write one, as SUBSYSTEM=="tty"')
+    return UdevLine(tuple(own), tuple(above))
+
+
+def _condition(found: "re.Match[str]") -> _Condition:
+    key, name, operator = found["key"], found["name"], found["op"]
+    doing = f"udev line, {key}"
+    if operator not in ("==", "!="):
+        raise BadSetting(f"{doing}: {operator} assigns; leave it out, only == and != are tested")
+    if key in _EVENT:
+        raise BadSetting(f"{doing}: {_EVENT[key]}; leave it out")
+    if key not in _SINGULAR and key not in _PLURAL:
+        raise BadSetting(
+            f"{doing}: no such condition; there are {', '.join(sorted(_SINGULAR | set(_PLURAL)))}"
+        )
+    if (key in _NAMED) != bool(name):
+        what = "needs a name in braces, as" if key in _NAMED else "takes no name in braces, as"
+        raise BadSetting(f'{doing}: it {what} {key}{"{name}" if key in _NAMED else ""}=="value"')
+    if found["prefix"]:
+        raise BadSetting(f"{doing}: a value with the prefix {found['prefix']} is not supported")
+    value = found["value"].replace('\\"', '"')
+    return _Condition(key, name or "", operator == "==", udev_pattern(value))
