@@ -14,9 +14,9 @@ SECONDS   ?= 60
 SCHEDULES ?= 50000
 ROUNDS    ?= 1000
 SEED      ?= 0
-JOBS      ?= 1
+JOBS      ?=
 
-.PHONY: help demo test test-scaffold test-systemd test-image test-manifests test-node test-memory test-lowest test-newest test-python \
+.PHONY: help demo test test-matrix test-scaffold test-systemd test-image test-manifests test-node test-memory test-lowest test-newest test-python \
   bench conformance verdicts faults fuzz kill mutants soak lint types format audit docs diagram protos update-k8s wheel lock dist \
   version config-reference changelog clean
 
@@ -26,10 +26,14 @@ help: ## this list
 demo: $(VENV)/.run ## the whole life of a device plugin, in a few seconds
 	$(BIN)/twistdp demo $(ARGS)
 
-test: $(VENV)/.test ## all tests, with branch coverage
+test: $(VENV)/.test ## the tests, several at a time, with branch coverage (TESTS=, JOBS=)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m twisted.trial --reactor=asyncio $(TESTS); status=$$?; \
+	$(BIN)/coverage run -m tests $(if $(JOBS),-j $(JOBS)) $(TESTS); status=$$?; \
 	  $(BIN)/coverage combine --quiet; $(BIN)/coverage report --fail-under=90 || status=1; exit $$status
+
+test-matrix: $(VENV)/.test ## the rest of the tests: every fault, bug and check, some minutes (JOBS=)
+	TWISTDP_FAULT_SCHEDULES=500 $(BIN)/python -m tests $(if $(JOBS),-j $(JOBS)) tests.matrix \
+	  tests.faults.test_schedules
 
 test-scaffold: $(VENV)/.test ## `twistdp new` to passing conformance in a fresh environment, a minute
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.scaffold.whole
@@ -64,7 +68,7 @@ verdicts: $(VENV)/.test ## the suite on three plugins again and again, to see th
 
 faults: $(VENV)/.test ## far more faults in any order than `make test` (SCHEDULES=, ROUNDS=, SEED=)
 	TWISTDP_FAULT_SCHEDULES=$(SCHEDULES) TWISTDP_FAULT_ROUNDS=$(ROUNDS) TWISTDP_FAULT_SEED=$(SEED) \
-	  $(BIN)/python -m twisted.trial --reactor=asyncio tests.faults
+	  $(BIN)/python -m twisted.trial --reactor=asyncio tests.faults tests.matrix.test_points
 
 soak: $(VENV)/.soak ## a long run under load, MINUTES=10; soak.json and soak.svg
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
@@ -76,7 +80,7 @@ fuzz: $(VENV)/.fuzz ## bad input, found by coverage: SECONDS=60 for each target
 	$(BIN)/python -m tests.fuzz $(SECONDS) $(FUZZ)
 
 mutants: $(VENV)/.mutants ## small faults in the core: does a test notice each? an hour (MODULES=, JOBS=)
-	JOBS=$(JOBS) $(BIN)/python -m tests.mutants $(MODULES)
+	JOBS=$(or $(JOBS),1) $(BIN)/python -m tests.mutants $(MODULES)
 
 lint: $(VENV)/.lint ## ruff: rules and format
 	$(BIN)/ruff check .

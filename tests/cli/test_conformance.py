@@ -215,44 +215,6 @@ class SignalTests(TestCase):
         self.assert_nothing_left(plugins=1)
 
 
-class ContrastTests(TestCase):
-    """The plugin that is written by hand."""
-
-    timeout = 300
-
-    async def test_what_it_does_not_survive(self) -> None:
-        """It fails just what its author has not thought of."""
-        directory = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, directory)
-        report = os.path.join(directory, "report.json")
-        out, _, status = await getProcessOutputAndValue(
-            TWISTDP,
-            [
-                *("conformance", "-j3", "--skip", "process.leaks", "--json", report),
-                *("--hotplug-add", "touch {work_dir}/b", "--hotplug-remove", "rm {work_dir}/b"),
-                *("--", "sh", "-c", PLAIN),
-            ],
-            env={**os.environ, "PYTHONPATH": ROOT},
-            reactor=reactor,
-        )
-        self.assertEqual(status, 1, out.decode())
-        with open(report, encoding="utf-8") as file:
-            checks = json.load(file)["checks"]
-        failed = {check["id"] for check in checks if check["verdict"] == "fail"}
-        self.assertEqual(
-            failed,
-            {
-                "allocate.unknown",
-                "allocate.duplicates",
-                "restart.directory",
-                "restart.socket-only",
-                "restart.stream",
-                "process.leftovers",
-            },
-            out.decode(),
-        )
-
-
 async def _kill(child: ChildProcess) -> None:
     """End a child that a test has given up."""
     if not child.ended.called:

@@ -1,8 +1,11 @@
-"""Each check finds what it is for: a plugin that does one thing wrong fails just that check."""
+"""Each check finds what it is for: a plugin that does one thing wrong fails just that check.
+
+Here are two groups of checks; `tests.matrix.test_bugs` has the others.
+"""
 
 from twisted.internet import reactor
 from twisted.internet.defer import DeferredSemaphore, gatherResults
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import TestCase
 
 from tests.conformance.bugs import Bug, all_bugs
 from tests.conformance.plans import plan_for
@@ -21,8 +24,8 @@ async def judged(bug: type[Bug]) -> Result:
     return result
 
 
-class BugTests(TestCase):
-    """Broken plugins are found out."""
+class BugTestCase(TestCase):
+    """Judges broken plugins."""
 
     timeout = 120
 
@@ -39,62 +42,14 @@ class BugTests(TestCase):
         ]
         self.assertEqual(wrong, [])
 
-    async def test_registration(self) -> None:
-        """Ways to be registered badly or never."""
-        await self.judge("registration")
+
+class BugTests(BugTestCase):
+    """Broken plugins are found out."""
 
     async def test_options(self) -> None:
         """Options that say something else than the plugin does."""
         await self.judge("options")
 
-    async def test_list(self) -> None:
-        """Lists that are wrong, late or too many."""
-        await self.judge("list")
-
     async def test_allocate(self) -> None:
         """Allocations that give too much, too little or something else."""
         await self.judge("allocate")
-
-    async def test_identity(self) -> None:
-        """Ids that stand for this and that."""
-        await self.judge("identity")
-
-    async def test_restart(self) -> None:
-        """Ways not to survive a kubelet."""
-        await self.judge("restart")
-
-    async def test_wire(self) -> None:
-        """Trouble with peers that misbehave."""
-        await self.judge("wire")
-
-    async def test_process(self) -> None:
-        """Trouble as a process."""
-        await self.judge("process")
-
-    async def test_registry(self) -> None:
-        """Trouble in the plugins registry."""
-        await self.judge("registry")
-
-
-class CatalogTests(SynchronousTestCase):
-    """The checks and their bugs."""
-
-    def test_every_check_has_a_bug(self) -> None:
-        """There is a broken plugin for each check, and for nothing else."""
-        self.assertEqual({check.id for check in CHECKS}, {bug.check for bug in all_bugs()})
-
-    def test_every_check_is_explained(self) -> None:
-        """Ids are unique, and each check says what it is, why, and where that is written."""
-        ids = [check.id for check in CHECKS]
-        self.assertEqual(len(set(ids)), len(ids))
-        for check in CHECKS:
-            self.assertGreater(len(check.explanation), 80, check.id)
-            self.assertGreater(len(check.source), 10, check.id)
-            self.assertRegex(check.id, r"^[a-z]+\.[a-z-]+$")
-
-    def test_dependencies_come_first(self) -> None:
-        """A check comes after those that it depends on."""
-        ids = [check.id for check in CHECKS]
-        for check in CHECKS:
-            for id_ in check.after:
-                self.assertLess(ids.index(id_), ids.index(check.id), (id_, check.id))

@@ -1,11 +1,14 @@
-"""Our own plugin passes the suite, in both ways to be registered."""
+"""Our own plugin passes the suite.
+
+Here are some groups of checks; `tests.matrix.test_own` has all of them, in both ways to register.
+"""
 
 from collections.abc import Collection
 
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
-from tests.conformance.plans import glob_plan, own_plan
+from tests.conformance.plans import own_plan
 from twistdp.conformance.catalog import CHECKS
 from twistdp.conformance.checking import Verdict
 from twistdp.conformance.plan import Plan
@@ -14,8 +17,8 @@ from twistdp.conformance.suite import look, run
 AT_ONCE = 3
 
 
-class OwnTests(TestCase):
-    """``twistd deviceplugin``, with hooks and a policy, and without."""
+class OwnTestCase(TestCase):
+    """Runs the suite on ``twistd deviceplugin``."""
 
     timeout = 300
 
@@ -41,21 +44,9 @@ class OwnTests(TestCase):
         left = {result.check.id for result in results if result.verdict is Verdict.SKIP}
         self.assertEqual(left, skipped)
 
-    async def test_socket(self) -> None:
-        """Registered at the kubelet's socket."""
-        await self.suite(
-            own_plan("socket"),
-            {"options.unannounced", "registry.info", "registry.notify", "registry.once"},
-        )
 
-    async def test_watcher(self) -> None:
-        """Found in the plugins registry."""
-        await self.suite(own_plan("watcher"), {"options.unannounced", "restart.socket-only"})
-
-    async def test_patterns(self) -> None:
-        """The ids of our scanner of patterns, with names and links that come late."""
-        for links_only in (False, True):
-            await self.suite(glob_plan(links_only), set(), ("identity",))
+class OwnTests(OwnTestCase):
+    """Plugins of another kind than most."""
 
     async def test_long_name(self) -> None:
         """With a name so long that the socket's is cut to what its directory leaves."""

@@ -1,0 +1,67 @@
+"""`python -m tests`: each test is run, and counted."""
+
+from collections import Counter
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests import __main__ as runner
+
+
+class PortionTests(SynchronousTestCase):
+    """What one process runs."""
+
+    def test_all(self) -> None:
+        """Every module is run once: those of the matrix by its name, the others without."""
+        for names, count in ((["tests"], 1), (["tests.matrix"], 0), (["tests", "tests.matrix"], 1)):
+            run = Counter(name for part in runner.portions(names) for name in part)
+            for path in sorted(runner.ROOT.glob("tests/**/test_*.py")):
+                name = ".".join(path.relative_to(runner.ROOT).with_suffix("").parts)
+                matrix = path.parent.name == "matrix"
+                expected = int(names != ["tests"]) if matrix else count
+                self.assertEqual(run.pop(name, 0), expected, (names, name))
+            self.assertEqual(run, Counter(), names)
+
+    def test_long_first(self) -> None:
+        """Modules that take long are there, and start first, one by one; packages follow."""
+        for name in runner.LONG:
+            self.assertTrue(Path(runner.ROOT, *name.split(".")).with_suffix(".py").exists(), name)
+        parts = runner.portions(["tests", "tests.matrix"])
+        self.assertEqual(
+            [part for part in parts if part[0] in runner.LONG], parts[: len(runner.LONG)]
+        )
+        self.assertIn(
+            "tests.rpc.test_server", next(p for p in parts if "tests.rpc.test_calls" in p)
+        )
+
+    def test_names(self) -> None:
+        """A test case, or a single test, may be named."""
+        name = "tests.rpc.test_calls.UnaryTests"
+        self.assertEqual(runner.portions([name]), [[name]])
+
+
+class RunTests(SynchronousTestCase):
+    """What comes of a run."""
+
+    def test_counted(self) -> None:
+        """The last summary counts; one line of another test's output does not."""
+        output = "FAILED (failures=2)\nRan 62 tests in 1.0s\n\nPASSED (skips=9, successes=53)\n"
+        self.assertEqual(runner.counted(output), {"skips": 9, "successes": 53})
+        self.assertEqual(runner.counted("PASSED\n"), {})
+
+    def test_verdict(self) -> None:
+        """A run has passed if it had tests and none of them failed."""
+        for counts, passed in (
+            ({"successes": 1, "skips": 1}, True),
+            ({"successes": 5, "failures": 1}, False),
+            ({"errors": 1}, False),
+            ({"successes": 1, "unexpectedSuccesses": 1}, False),
+            ({}, False),
+        ):
+            self.assertEqual(runner.Run([], 0.0, "", Counter(counts)).passed, passed, counts)
+
+    def test_trial_that_ends(self) -> None:
+        """Where trial ends without a summary, or with no such test, that is an error."""
+        run = runner.trial(["tests.there_is_no_such_module"])
+        self.assertGreater(run.counts["errors"], 0, run.output)
+        self.assertFalse(run.passed)
