@@ -86,10 +86,10 @@ def no_descriptors(but: int = 0) -> Iterator[None]:
 
 def soon(deferred: Deferred[T]) -> Deferred[T]:
     """The same Deferred, which fails the test unless it fires within seconds."""
-    return deferred.addTimeout(10.0, reactor)
+    return deferred.addTimeout(30.0, reactor)
 
 
-def until(condition: Callable[[], object], timeout: float = 5.0) -> Deferred[None]:
+def until(condition: Callable[[], object], timeout: float = 30.0) -> Deferred[None]:
     """Fires when `condition` is true, which is looked at 200 times a second."""
     done: Deferred[None] = Deferred()
 
