@@ -3,9 +3,6 @@
 Write a scanner and run ``twistd deviceplugin --scanner=module:Class``.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 import twistdp.klog as klog
 from twistdp._version import __version__
 from twistdp.errors import (
@@ -23,6 +20,7 @@ from twistdp.errors import (
     TwistdpError,
     Untrusted,
 )
+from twistdp.health import HealthGate
 from twistdp.host import check_trusted, entries
 from twistdp.manager import Manager
 from twistdp.model import (
@@ -31,6 +29,12 @@ from twistdp.model import (
     UNHEALTHY,
     AllocateRequest,
     AllocateResponse,
+    CDIDevice,
+    CDIHook,
+    CDIIntelRdt,
+    CDIMount,
+    CDINetDevice,
+    CDINode,
     ContainerAllocateRequest,
     ContainerAllocateResponse,
     ContainerPreferredAllocationRequest,
@@ -51,10 +55,6 @@ from twistdp.model import (
 )
 from twistdp.scan import WatchingScanner
 from twistdp.settings import Settings
-
-if TYPE_CHECKING:
-    from twistdp.health import HealthGate
-    from twistdp.model import CDIDevice, CDIHook, CDIIntelRdt, CDIMount, CDINetDevice, CDINode
 
 __all__ = [
     "AUTO",
@@ -107,20 +107,3 @@ __all__ = [
     "entries",
     "klog",
 ]
-
-_USED_BY_FEW = {
-    "CDIDevice": "twistdp.cdi",
-    "CDIHook": "twistdp.cdi",
-    "CDIIntelRdt": "twistdp.cdi",
-    "CDIMount": "twistdp.cdi",
-    "CDINetDevice": "twistdp.cdi",
-    "CDINode": "twistdp.cdi",
-    "HealthGate": "twistdp.health",
-}
-"""Names that are imported when they are asked for: every plugin's start would pay for them."""
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _USED_BY_FEW:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_USED_BY_FEW[name]), name)

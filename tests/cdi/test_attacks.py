@@ -1,7 +1,6 @@
 """Attacks on the directory of CDI specs: a runtime does as root what a spec says."""
 
 import os
-import secrets
 import stat
 from collections.abc import Callable
 
@@ -126,7 +125,7 @@ class FileTests(AttackTestCase):
         for number, make in enumerate(makers):
             hidden = os.path.join(self.directory, f".twistdp.{number:016x}.tmp")
             make(self.victim, hidden)
-            self.patch(secrets, "token_hex", lambda _, number=number: f"{number:016x}")
+            self.patch(os, "urandom", lambda _, number=number: number.to_bytes(8, "big"))
             self.assert_refused("File exists")
             self.assertTrue(os.path.lexists(hidden))
 

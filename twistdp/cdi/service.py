@@ -2,24 +2,20 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twistdp.cdi.files import SpecFile, SpecNotWritten, clean
 from twistdp.errors import Untrusted
 from twistdp.host import SOON
 from twistdp.kubelet import holders
-from twistdp.model import Devices
+from twistdp.model import CDIDevice, Devices
 from twistdp.settings import Settings
 from twistdp.tools import stop_all
-
-if TYPE_CHECKING:
-    from twistdp.cdi.files import SpecFile
-    from twistdp.kubelet import holders
-from twistdp.model import CDIDevice
 
 _log = Logger()
 
@@ -31,7 +27,7 @@ started knows its pods again."""
 class CdiParts:
     """Keeps the spec of the resource ``namespace/resource_type``.
 
-    Does nothing, and imports nothing, as long as no device has a CDI part.
+    Does nothing as long as no device has a CDI part.
     """
 
     def __init__(
@@ -64,8 +60,6 @@ class CdiParts:
         if self._spec is None:
             if not self._devices:
                 return
-            from twistdp.cdi.files import SpecFile
-
             self._spec = SpecFile(
                 self._settings.cdi_dir, self._namespace, self._type, clock=self._reactor.seconds
             )
@@ -88,8 +82,6 @@ class CdiParts:
         stop_all(f"{self._namespace}/{self._type}", *steps)
 
     def _write(self, held: set[str] | None = None) -> None:
-        from twistdp.cdi.files import SpecNotWritten
-
         assert self._spec is not None
         if self._retry is not None and self._retry.active():
             self._retry.cancel()
@@ -148,8 +140,6 @@ async def clean_leftovers(
     except OSError:
         return  # no directory, no leftovers
     if ours:
-        from twistdp.cdi.files import clean
-
         try:
             held = await holders(settings.pod_resources_socket, reactor=reactor)
         except Untrusted as error:

@@ -14,7 +14,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 import stat
 from contextlib import suppress
 from typing import Final
@@ -102,7 +101,7 @@ class SharedFile:
         """Make `data` the content, and hold the file; raises OSError, and then all is as it was."""
         if len(data) > MOST:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-        name = f".twistdp.{secrets.token_hex(8)}.tmp"
+        name = f".twistdp.{os.urandom(8).hex()}.tmp"
         hidden = os.path.join(os.path.dirname(self.path), name)
         fd = self._opened(hidden, _CREATE)
         try:

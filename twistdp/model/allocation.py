@@ -3,16 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twistdp.errors import ConflictingDevices, UnhealthyDevice, UnknownDevice
 from twistdp.model.calls import ContainerAllocateResponse
+from twistdp.model.cdi import CDIDevice
 from twistdp.model.devices import HEALTHY, DeviceInfo, Devices
 from twistdp.model.names import MAX_DEVICE_ID, natural_key
 from twistdp.model.text import printable
-
-if TYPE_CHECKING:
-    from twistdp.model.cdi import CDIDevice
 
 Claim = tuple[str, str]
 """Something a container has only one of: a kind, and a key, path or name of that kind."""
@@ -59,7 +57,7 @@ def claims(info: DeviceInfo) -> list[Claim]:
     return found
 
 
-def _cdi_claims(cdi: "CDIDevice") -> Iterator[tuple[str, str, object]]:
+def _cdi_claims(cdi: CDIDevice) -> Iterator[tuple[str, str, object]]:
     """What a device's CDI part claims, and for what: a runtime lets the last one win."""
     yield from (("device path", node.path, node) for node in cdi.nodes)
     yield from (("mount path", mount.container_path, mount) for mount in cdi.mounts)
