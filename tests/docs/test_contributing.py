@@ -70,9 +70,8 @@ class ExampleTests(SynchronousTestCase):
         """A copy of what it concerns."""
         self.root = Path(temporary_directory(self))
         ignored = shutil.ignore_patterns("__pycache__", "dropin.cache")
-        for name in ("twistdp", "tests/support", "tests/resource"):
+        for name in ("twistdp", "tests"):
             shutil.copytree(ROOT / name, self.root / name, ignore=ignored)
-        (self.root / "tests" / "__init__.py").touch()
         self.test, self.code = (b.text for b in blocks(PAGE) if b.language == "diff")
 
     def outcome(self) -> str:
@@ -94,4 +93,4 @@ class ExampleTests(SynchronousTestCase):
         apply(self.code, self.root)
         self.assertRegex(self.outcome(), r"^PASSED \(successes=\d+\)$")
         (row,) = re.findall(r"\| `(.*)` \| 4 \| `id` \|", page(PAGE))
-        self.assertIn(f'V(4).info("{row}", id=id_)', self.code)
+        self.assertIn(f'V(4).info("{row}", id=device_id)', self.code)
