@@ -113,6 +113,7 @@ def place(device: Device) -> str | None:
     return f"{base}-usbv{usb_version(usb) or '0'}-0:{port}"
 
 
+@_remembered
 def ids_of(device: Device) -> tuple[str, str] | None:
     """Vendor and product of a USB device or PCI function, each four hexadecimal digits."""
     if device.subsystem == "usb":

@@ -46,7 +46,7 @@ class Device:
         self._driver: object = _UNREAD
         self._parent: object = _UNREAD
         self._subsystem: str | None = None
-        self.facts: dict[str, object] = {}
+        self.facts: dict[object, object] = {}
         """What other modules remember about the device."""
 
     def __repr__(self) -> str:
@@ -171,6 +171,10 @@ class Device:
             self._parent = found
         return self._parent  # type: ignore[return-value]
 
+    def has_parent(self, parent: "Device | None") -> None:
+        """Spare the device the search for its parent: the walk down knows it."""
+        self._parent = parent
+
     @property
     def ancestors(self) -> "Iterator[Device]":
         """The devices above this one, the nearest first."""
@@ -185,7 +189,7 @@ class Device:
         if self._children is None:
             below = self.host.below(self.syspath) if self.syspath else []
             for child in below:
-                child._parent = self
+                child.has_parent(self)
             self._children = tuple(below)
         return self._children
 

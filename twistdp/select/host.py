@@ -61,7 +61,10 @@ class Host:
     @cached_property
     def _all(self) -> list[Device]:
         found: list[Device] = []
-        waiting = [(top, 0) for top in reversed(self.below("/devices"))]
+        tops = self.below("/devices")
+        for top in tops:
+            top.has_parent(None)
+        waiting = [(top, 0) for top in reversed(tops)]
         while waiting and len(found) < _MOST:
             device, depth = waiting.pop()
             found.append(device)

@@ -1,8 +1,10 @@
 """What a condition says of a device: yes, no or undecidable, and why."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import attrs
+
+from twistdp.select.device import Device
 
 
 @attrs.frozen
@@ -49,6 +51,30 @@ def any_of(outcomes: Iterable[Outcome], none: str = "no alternative holds") -> O
         return Outcome(False, parts[0].reason, tuple(parts))
     near = closest(parts)
     return Outcome(False, f"{none}: {near.reason}" if near else none, tuple(parts))
+
+
+def one_holds(answers: Iterable[bool | None]) -> bool | None:
+    """As `any_of`, without reasons."""
+    answer: bool | None = False
+    for each in answers:
+        if each:
+            return True
+        if each is None:
+            answer = None
+    return answer
+
+
+def once_for_each(holds: Callable[[Device], bool | None]) -> Callable[[Device], bool | None]:
+    """`holds`, which is asked once of each device: many have the same ancestors."""
+
+    def remembering(device: Device) -> bool | None:
+        known = device.facts.get(remembering)
+        if known is None:
+            # In a tuple, for the answer may be None.
+            known = device.facts[remembering] = (holds(device),)
+        return known[0]  # type: ignore[index,no-any-return]
+
+    return remembering
 
 
 def negated(outcome: Outcome) -> Outcome:

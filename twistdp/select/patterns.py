@@ -4,7 +4,7 @@ Each is compiled once, however many rules use it.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
 
@@ -23,6 +23,17 @@ class Pattern:
     matches: Callable[[str], bool]
     literal: str | None = None
     directory: str = ""
+
+
+def one_of(patterns: Sequence[Pattern]) -> Callable[[str], bool]:
+    """Whether a text matches one of the patterns."""
+    if len(patterns) == 1:
+        return patterns[0].matches
+    literals = frozenset(each.literal for each in patterns if each.literal is not None)
+    others = [each.matches for each in patterns if each.literal is None]
+    if not others:
+        return literals.__contains__
+    return lambda value: value in literals or any(matches(value) for matches in others)
 
 
 def is_glob(text: str) -> bool:
@@ -76,7 +87,7 @@ def udev_pattern(text: str) -> Pattern:
     choices = [_glob(each, each, any_text=".*", any_character=".") for each in text.split("|")]
     if len(choices) == 1:
         return choices[0]
-    return Pattern(text, lambda value: any(each.matches(value) for each in choices))
+    return Pattern(text, one_of(choices))
 
 
 def _glob(text: str, glob: str, any_text: str, any_character: str) -> Pattern:

@@ -8,7 +8,7 @@ import attrs
 
 from twistdp.errors import BadSetting
 from twistdp.select.device import Device
-from twistdp.select.outcome import Outcome, all_of, closest
+from twistdp.select.outcome import Outcome, all_of, closest, once_for_each, one_holds
 from twistdp.select.patterns import Pattern, udev_pattern
 from twistdp.select.reading import Undecidable
 
@@ -49,25 +49,44 @@ class _Condition:
         name = f"{{{self.name}}}" if self.name else ""
         return f'{self.key}{name}{"==" if self.equal else "!="}"{self.pattern.text}"'
 
-    def test(self, device: Device) -> Outcome:
+    def holds(self, device: Device) -> bool | None:
         """Of the device itself, whether `key` is singular or plural."""
-        key = _PLURAL.get(self.key, self.key)
-        if key == "TAG":
-            tags = device.tags
-            if isinstance(tags, Undecidable):
-                return Outcome(None, f"{self} is undecidable: {tags.reason}")
-            found = any(map(self.pattern.matches, tags))
-            return self._outcome(device, found, f"tags {', '.join(sorted(tags)) or 'none'}")
-        value = _VALUES[key](device, self.name)
+        value = self._value(device)
+        if isinstance(value, Undecidable):
+            return None
+        if isinstance(value, frozenset):
+            return any(map(self.pattern.matches, value)) == self.equal
+        return value is not None and self.pattern.matches(value) == self.equal
+
+    def test(self, device: Device) -> Outcome:
+        """As `holds`, with the reason."""
+        ok, value = self.holds(device), self._value(device)
+        if ok:
+            return Outcome(True, f"{self} holds")
         if isinstance(value, Undecidable):
             return Outcome(None, f"{self} is undecidable: {value.reason}")
         if value is None:
             return Outcome(False, f"{device.name} has no attribute {self.name}, wanted by {self}")
-        return self._outcome(device, self.pattern.matches(value), f'it is "{value}"')
+        if isinstance(value, frozenset):
+            text = f"its tags are {', '.join(sorted(value)) or 'none'}"
+        else:
+            text = f'it is "{value}"'
+        return Outcome(False, f"{self} fails for {device.name}: {text}")
 
-    def _outcome(self, device: Device, found: bool, text: str) -> Outcome:
-        ok = found == self.equal
-        return Outcome(ok, f"{self} holds" if ok else f"{self} fails for {device.name}: {text}")
+    def _value(self, device: Device) -> str | frozenset[str] | Undecidable | None:
+        key = _PLURAL.get(self.key, self.key)
+        return device.tags if key == "TAG" else _VALUES[key](device, self.name)
+
+
+def _all_hold(conditions: Sequence[_Condition], device: Device) -> bool | None:
+    answer: bool | None = True
+    for each in conditions:
+        held = each.holds(device)
+        if held is False:
+            return False
+        if held is None:
+            answer = None
+    return answer
 
 
 def _attribute(device: Device, name: str) -> str | Undecidable | None:
@@ -99,6 +118,11 @@ class UdevLine:
 
     own: Sequence[_Condition]
     above: Sequence[_Condition]
+    _held: Callable[[Device], bool | None] = attrs.field(init=False, eq=False, repr=False)
+
+    @_held.default
+    def _remember(self) -> Callable[[Device], bool | None]:
+        return once_for_each(lambda device: _all_hold(self.above, device))
 
     @property
     def subsystems(self) -> tuple[str, ...]:
@@ -110,8 +134,16 @@ class UdevLine:
                     return tuple(choices)
         return ()
 
-    def test(self, device: Device) -> Outcome:
+    def holds(self, device: Device) -> bool | None:
         """Whether a device meets the line."""
+        answer = _all_hold(self.own, device)
+        if answer is False or not self.above:
+            return answer
+        above = one_holds(map(self._held, device.lineage))
+        return above if answer else (False if above is False else None)
+
+    def test(self, device: Device) -> Outcome:
+        """As `holds`, with the reason."""
         return all_of(self._outcomes(device))
 
     def _outcomes(self, device: Device) -> Iterator[Outcome]:
