@@ -18,7 +18,7 @@ from twistdp import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount, device_i
 from twistdp.errors import BadDevice, BadName
 from twistdp.model.acceptance import accept
 from twistdp.model.names import digest
-from twistdp.scanners import globbing, search
+from twistdp.scanners import examiner, globbing
 from twistdp.scanners.globbing import GlobScanner
 
 Devices = dict[str, DeviceInfo]
@@ -442,7 +442,7 @@ class LoggedTests(GlobbingTestCase):
         self.assertEqual(self.said(scanner.discover), [])
         path = self.box.file("d/x0")
         self.assertEqual(
-            self.said(lambda: scanner.follow([path])), [f"thing: pattern {x} matches by now"]
+            self.said(lambda: scanner.follow([path])), [f"thing: pattern {x} matches now"]
         )
         self.assertEqual(self.said(scanner.discover), [])
         os.unlink(path)
@@ -1116,7 +1116,7 @@ class MaximumTests(GlobbingTestCase):
 
     def test_files_that_are_kept(self) -> None:
         """Of any number of files so many are kept, known ones first; the rest is counted."""
-        self.patch(search, "_SPARE", 0)
+        self.patch(examiner, "_SPARE", 0)
         known = [self.box.link(f"n{number}", "/dev/null") for number in range(2)]
         scanner = self.scanner("n*", max_devices=2)
         tree = scanner.discover()

@@ -26,7 +26,7 @@ class IdleTests(SynchronousTestCase):
         """A pattern that matches nothing is told once, and once when it matches."""
         self.assertEqual(self.scan(0, 1), ["pattern '/a/x*' matches nothing"])
         self.assertEqual(self.scan(0, 1), [])
-        self.assertEqual(self.scan(2, 1), ["pattern '/a/x*' matches by now"])
+        self.assertEqual(self.scan(2, 1), ["pattern '/a/x*' matches now"])
         self.assertEqual(self.scan(2, 1), [])
         self.assertEqual(self.scan(0, 1), ["pattern '/a/x*' matches nothing"])
 

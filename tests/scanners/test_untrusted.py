@@ -8,7 +8,7 @@ from twisted.logger import LogEvent, capturedLogs
 
 from tests.scanners.test_globbing import GlobbingTestCase, of
 from tests.support.users import ALICE, ALICES_GROUP, BOB, NEEDS_ROOT, acting_as, given_to
-from twistdp.scanners import patterns, search, targets
+from twistdp.scanners import examiner, patterns, search, targets
 from twistdp.scanners.globbing import GlobScanner
 
 
@@ -216,7 +216,7 @@ class FloodTests(UntrustedCase):
         self.box.link("n0", self.box.file("f"))
         scanner = self.scanner("n*")
         tree = scanner.discover()
-        self.patch(search, "_MOST_EXAMINED", 10)
+        self.patch(examiner, "_MOST_EXAMINED", 10)
         for number in range(1, 30):
             self.box.link(f"n{number}", "absent")
         with capturedLogs() as events:
@@ -226,7 +226,7 @@ class FloodTests(UntrustedCase):
 
     def test_room_is_not_for_others(self) -> None:
         """What others may fill is looked at last: it takes no device's place at a start."""
-        self.patch(search, "_MOST_EXAMINED", 10)
+        self.patch(examiner, "_MOST_EXAMINED", 10)
         for number in range(20):
             self.box.link(f"open/n{number}", "absent")
         os.chmod(self.box.path("open"), 0o1777)

@@ -1,4 +1,4 @@
-"""Devices by file name patterns."""
+"""A scanner that finds devices by file name patterns."""
 
 import os
 import stat
@@ -22,6 +22,7 @@ from twistdp.model import (
 )
 from twistdp.scan import WatchingScanner
 from twistdp.scanners.complaints import Complaints
+from twistdp.scanners.examiner import Examiner
 from twistdp.scanners.idle import IdlePatterns
 from twistdp.scanners.matches import REST, Match, Matches
 from twistdp.scanners.patterns import Pattern, is_still
@@ -31,29 +32,29 @@ from twistdp.scanners.targets import MOST as MOST_TARGETS
 _log = Logger()
 
 _MOST_RESTS: Final = 10
-"""So often more links to new devices are waited for."""
+"""How often a scan waits for more links to new devices."""
 
 
 class GlobScanner(WatchingScanner):
     """Every device node whose path matches a pattern is a device of one resource.
 
-    `resource` is the resource's name after the slash.  `pattern` are absolute paths with the
-    wildcards of a shell (``*``, ``?``, ``[...]``, no ``**``), repeatable or comma separated.  A
-    pattern without wildcards that names a directory makes all nodes in it one device.  With
-    ``nodes_only=False`` plain files count too and are mounted.  `permissions` are letters of
-    ``rwm``; without ``w`` plain files are mounted read-only.  `max_devices` is a guard against a
-    pattern that matches too much; so many still fit into one message to the kubelet.
+    `resource` is the resource's name after the slash.  `pattern` holds absolute paths with the
+    wildcards of a shell (``*``, ``?``, ``[...]``, no ``**``); several are a list, or separated by
+    commas.  A pattern without wildcards that names a directory makes all nodes in it one device.
+    With ``nodes_only=False`` plain files count too and are mounted.  `permissions` are letters of
+    ``rwm``; without ``w`` plain files are mounted read-only.  `max_devices` guards against a
+    pattern that matches too much; its default fits into one message to the kubelet.
 
-    With `count`, each device is listed that often, for so many pods.  `container_path` is where the
-    container finds what matched, for a directory the directory's place.  With `together`, all that
-    matches is one device, named like the resource.
+    With `count`, each device is listed that often, for as many pods.  `container_path` is the path
+    in the container, for a directory that of the directory.  With `together`, all matches are one
+    device, whose id is the resource's name.
 
-    The id is the path from the directory that all patterns have in common before their first
+    The id is the path below the directory that all patterns have in common before their first
     wildcards, made a valid id by `twistdp.device_id`; with `count` a number from 0 follows.  It
     depends on nothing else.  The container gets the path that matched, which may be a link.
-    Several names of one node are one device: by its own name where that matches, otherwise by the
-    first link that udev made when it appeared, by pattern and then by name; it keeps that name as
-    long as the node is there.
+    Several names of one node are one device.  Its own name counts if it matches; otherwise the
+    first link that udev made when it appeared, by pattern and then by name.  The device keeps that
+    name as long as the node exists.
     """
 
     def __init__(
@@ -94,9 +95,8 @@ class GlobScanner(WatchingScanner):
         self._together = together
         self._matches = Matches(self._named, self._device, self._ids, is_still, max_devices)
         self._complaints = Complaints(self._warn)
-        self._left_out = Complaints(self._tell_left_out)
-        self._search = Search(
-            self._patterns,
+        self._left_out = Complaints(self._show_left_out)
+        self._examiner = Examiner(
             self._matches,
             self._part,
             checks=lambda: self.check_paths,
@@ -105,9 +105,10 @@ class GlobScanner(WatchingScanner):
             complaints=self._complaints,
             left_out=self._left_out,
         )
+        self._search = Search(self._patterns, self._matches, self._examiner, self._complaints)
         self._idle = IdlePatterns(self._patterns, self._warn, self._inform)
-        self._overruled: set[int] = set()  # patterns that this was said of
-        # Written contents do not matter, and in /dev they would be reported all the time.
+        self._overruled: set[int] = set()  # patterns with that warning
+        # What is written into files does not matter, and in /dev it would be reported all the time.
         super().__init__(self._search.watched, contents=False)
 
     def discover(self) -> DeviceTree:
@@ -120,7 +121,7 @@ class GlobScanner(WatchingScanner):
         return self._tree(everything=self._search.follow(changed))
 
     def _part(self, path: str, kind: int, whole: str | None) -> DeviceSpec | Mount | None:
-        """What a container gets of a file; None if it is nothing to get."""
+        """What a container gets of a file; None if it is no device."""
         inside = path
         if self._container_path is not None:
             inside = self._container_path
@@ -133,19 +134,19 @@ class GlobScanner(WatchingScanner):
         return None
 
     def _named(self, match: Match) -> str:
-        """The id of a match's device, but for the number that `count` adds."""
+        """The id of a match's device, without the number that `count` adds."""
         if self._together:
             return self.resource
         return device_id((match.whole or match.path).removeprefix(self._base))
 
     def _ids(self, name: str) -> list[str]:
-        """What a device is listed as."""
+        """The ids that a device is listed under."""
         if self._count is None:
             return [name]
         return [device_id(f"{name}-{number}") for number in range(self._count)]
 
     def _device(self, name: str, matches: Sequence[Match]) -> DeviceInfo:
-        """What the matches of one name make together."""
+        """The device that the matches of one name make together."""
         if not (self._together or matches[0].whole):
             matches = matches[:1]
         return DeviceInfo(
@@ -156,13 +157,13 @@ class GlobScanner(WatchingScanner):
         )
 
     def _tree(self, everything: bool) -> DeviceTree:
-        """What was found, once links to what is new have all been made; logs what is wrong."""
+        """The devices, once udev has made all links to new ones.  Logs what is wrong."""
         under_way: dict[str, list[str]] = {}
         for _ in range(_MOST_RESTS):
             if (unsettled := self._matches.unsettled()) == under_way:
                 break
             under_way = unsettled
-            # A little longer than files' times are exact.
+            # A little longer than the resolution of files' times.
             sleep(REST + 0.01)
             self._search.look()
         self._matches.settle()
@@ -170,9 +171,9 @@ class GlobScanner(WatchingScanner):
         if not self._search.watches_all:
             self._complaints.add(
                 "watches",
-                f"there are too many directories to watch: {MOST_WATCHED} of those that the "
-                f"pattern matches are, and {MOST_TARGETS} of those that links lead to; what "
-                f"changes in others is seen every {self.rescan_interval:g} s",
+                f"there are too many directories to watch: {MOST_WATCHED} of the pattern and "
+                f"{MOST_TARGETS} that links lead to are watched, and the others are looked at "
+                f"every {self.rescan_interval:g} s",
             )
         for real, known in self._matches.lost.items():
             self._complaints.add(
@@ -185,13 +186,13 @@ class GlobScanner(WatchingScanner):
             self._overruled.add(index)
             self._warn(
                 f"pattern {self._patterns[index].text!r} has no effect on devices that another "
-                "pattern matches by their own names, for those count; give it alone, and ids stay "
-                "the same when devices are plugged in again"
+                "pattern matches by their own names, which count; remove the other pattern, and "
+                "ids stay the same when devices are plugged in again"
             )
         tree = DeviceTree()
         count = self._matches.names * (self._count or 1)
-        if count > self._max_devices or self._search.beyond:
-            beyond = self._search.beyond
+        if count > self._max_devices or self._examiner.beyond:
+            beyond = self._examiner.beyond
             more = f", and {beyond} more files" if beyond else ""
             self._complaints.add(
                 "max_devices",
@@ -202,7 +203,7 @@ class GlobScanner(WatchingScanner):
             tree.add_devices(self.resource, devices)
         self._complaints.end(everything)
         self._left_out.end(everything)
-        self._idle.end(self._matches.of_pattern, self._search.unfit, self._search.is_covered)
+        self._idle.end(self._matches.of_pattern, self._examiner.unfit, self._search.is_covered)
         return tree
 
     def _warn(self, text: str) -> None:
@@ -211,5 +212,5 @@ class GlobScanner(WatchingScanner):
     def _inform(self, text: str) -> None:
         _log.info("{resource}: {text}", resource=self.resource, text=text)
 
-    def _tell_left_out(self, text: str) -> None:
+    def _show_left_out(self, text: str) -> None:
         V(1).info("what matches is left out", resource=self.resource, what=text)

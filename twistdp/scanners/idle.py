@@ -1,4 +1,4 @@
-"""Patterns that match nothing: what is said of them, once, and once more when they do match."""
+"""Reports patterns that match nothing, and that they match later."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -6,7 +6,7 @@ from twistdp.scanners.patterns import Pattern
 
 
 class IdlePatterns:
-    """Which of `patterns` match nothing; calls `warn` and `inform` with what is new about it."""
+    """Calls `warn` once for each of `patterns` that matches nothing, and `inform` when it does."""
 
     def __init__(
         self,
@@ -25,21 +25,21 @@ class IdlePatterns:
         unfit: Mapping[int, int],
         covered: Callable[[Pattern], bool],
     ) -> None:
-        """A scan has ended.
+        """Report changes after a scan.
 
-        By a pattern's index, `found` is how many files it has, and `unfit` how many that match and
-        are no devices.  `covered` says whether all that it matches counts for an earlier one.
+        By a pattern's index, `found` is the number of its files, and `unfit` that of matching files
+        that are no devices.  `covered` returns whether all its files count for an earlier pattern.
         """
         for pattern in self._patterns:
             if found.get(pattern.index):
                 if pattern.index in self._idle:
                     self._idle.remove(pattern.index)
-                    self._inform(f"pattern {pattern.text!r} matches by now")
+                    self._inform(f"pattern {pattern.text!r} matches now")
             elif pattern.index not in self._idle and not covered(pattern):
                 self._idle.add(pattern.index)
                 self._warn(
-                    f"pattern {pattern.text!r} matches {_what(unfit.get(pattern.index, 0))}; what "
-                    "appears there will be found"
+                    f"pattern {pattern.text!r} matches {_what(unfit.get(pattern.index, 0))}; "
+                    "devices that appear there will be found"
                 )
 
 

@@ -1,4 +1,4 @@
-"""The files that match patterns, and the devices that they make."""
+"""The files that match patterns, and the devices that they become."""
 
 import stat
 from bisect import bisect_left, insort
@@ -14,17 +14,17 @@ from twistdp.model import DeviceInfo, DeviceSpec, Mount, natural_key
 from twistdp.scanners.patterns import Identity
 
 REST: Final = 0.05
-"""Seconds without a new link to a node after which udev is taken to have made all of them."""
+"""Seconds without a new link to a node after which udev should have made all of them."""
 
 
 @attrs.frozen
 class Match:
     """A file that a pattern matches.
 
-    `index` is the pattern's, `real` the file's path without links, and `kind` what `stat.S_IFMT`
-    says of it.  `made` is when the link was made, in nanoseconds, and `identity` that of the file
-    that it leads to; both are None for what is no link.  `whole` is the directory that makes one
-    device together with all that is in it.  `part` is what a container gets.
+    `index` is the pattern's, `real` the file's path without links, and `kind` the `stat.S_IFMT` of
+    its mode.  For a link, `made` is the time of its creation in nanoseconds, and `identity` that of
+    the file that it leads to; both are None otherwise.  `whole` is the directory whose files are
+    one device together.  `part` is what a container gets.
     """
 
     index: int
@@ -48,7 +48,7 @@ def _order(match: Match) -> tuple[int, str]:
 
 @attrs.define
 class _Groups:
-    """Matches by some text of theirs, in order; mostly one, and then there is no list of it."""
+    """Ordered matches by some text of theirs; a single one, the usual case, needs no list."""
 
     _groups: dict[str, "Match | list[Match]"] = attrs.Factory(dict)
 
@@ -62,12 +62,12 @@ class _Groups:
         return len(self._groups)
 
     def of(self, text: str) -> Sequence[Match]:
-        """Those of a text; valid until the next change."""
+        """The matches of a text; valid until the next change."""
         group = self._groups.get(text, ())
         return (group,) if isinstance(group, Match) else group
 
     def add(self, text: str, match: Match) -> None:
-        """Add one that is not there."""
+        """Add a match that is not there."""
         group = self._groups.setdefault(text, match)
         if group is match:
             return
@@ -76,12 +76,12 @@ class _Groups:
         insort(group, match, key=_order)
 
     def remove(self, text: str, match: Match) -> None:
-        """Remove one that is there."""
+        """Remove a match that is there."""
         group = self._groups[text]
         if isinstance(group, Match):
             del self._groups[text]
         else:
-            # Not list.remove: it compares, and there may be thousands.
+            # list.remove would compare each of thousands.
             at = bisect_left(group, _order(match), key=_order)
             while group[at] is not match:
                 at += 1
@@ -101,17 +101,17 @@ class Known:
 class Matches:
     """Matching files, and one device for each of them, however many names it has.
 
-    A file's own name counts.  Where only links to it match, it is the first one of those that were
-    made one after the other when it appeared: by pattern, then by path.  That link stays its name
-    as long as the file is there, whatever becomes of the link, since a pod may have the device
-    under it: where it leads elsewhere, the file is left out.
+    A file's own name counts.  If only links to it match, its name is the first of the links that
+    were made when it appeared, by pattern and then by path.  It keeps that name as long as the file
+    exists, since a pod may have the device under it: if the link leads elsewhere later, the file is
+    left out.
 
-    `named` gives the name of a match's device, `device` what the matches of one name make
-    together, and `ids` the ids that it is listed under.  `is_still` tells whether a path is the
-    file of an identity.  There are at most `most` devices: those that there are stay, whatever
-    else appears, and others follow in order as there is room.
+    `named` returns the name of a match's device, `device` the device that the matches of one name
+    make together, and `ids` its ids.  `is_still` returns whether the file at a path has an
+    identity.  There are at most `most` devices: existing ones stay, and others follow in order
+    when there is room.
 
-    To add and to remove a file, and to settle, costs what it concerns, whatever there is else.
+    The cost of adding, removing and settling depends only on the files concerned.
     """
 
     def __init__(
@@ -131,18 +131,18 @@ class Matches:
         self.of_pattern: Counter[int] = Counter()
         """How many files count for each pattern, by its index."""
         self._by_real = _Groups()
-        self._changed: set[str] = set()  # of these real paths, the name may be another
+        self._changed: set[str] = set()  # real paths whose name may have changed
         self._names: dict[str, Match] = {}  # by real path
-        self._by_id = _Groups()  # those that count
+        self._by_id = _Groups()  # the matches that count
         self.devices: dict[str, DeviceInfo] = {}
         """By id; valid until the next change."""
         self._waiting: set[str] = set()  # names for whose ids there was no room
         self.known: dict[str, Known] = {}
-        """By real path: the files that are known by links."""
+        """By real path: the files that are listed under the name of a link."""
         self.lost: dict[str, Known] = {}
-        """Those of them whose link leads elsewhere, or nowhere, while they are still there."""
+        """Those of them whose link leads elsewhere, or nowhere, while they still exist."""
         self.without_effect: set[int] = set()
-        """Patterns that match links to files which another one matches by their own names."""
+        """Patterns that match links to files that another pattern matches by their own names."""
 
     def __iter__(self) -> Iterator[Match]:
         return iter(self._by_path.values())
@@ -157,11 +157,11 @@ class Matches:
         return len(self._by_id)
 
     def get(self, path: str) -> Match | None:
-        """What is known of a path."""
+        """The match at a path."""
         return self._by_path.get(path)
 
     def update(self, found: Mapping[str, Match]) -> None:
-        """Have just these, by path; what is the very same as before costs next to nothing."""
+        """Replace all matches, by path.  Objects that are there already cost next to nothing."""
         fresh = [match for path, match in found.items() if self._by_path.get(path) is not match]
         for path in [path for path, old in self._by_path.items() if found.get(path) is not old]:
             self.remove(self._by_path[path])
@@ -169,14 +169,14 @@ class Matches:
             self.add(match)
 
     def add(self, match: Match) -> None:
-        """Add a file whose path is not known."""
+        """Add a match at a new path."""
         self._by_path[match.path] = match
         self.of_pattern[match.index] += 1
         self._by_real.add(match.real, match)
         self._changed.add(match.real)
 
     def remove(self, match: Match) -> None:
-        """Remove a file that was added."""
+        """Remove a match."""
         del self._by_path[match.path]
         self.of_pattern[match.index] -= 1
         if not self.of_pattern[match.index]:
@@ -185,7 +185,7 @@ class Matches:
         self._changed.add(match.real)
 
     def unsettled(self) -> dict[str, list[str]]:
-        """Links to files that were not known so far: more of them may be under way."""
+        """Links to new files, by real path: udev may be making more of them."""
         return {
             real: [match.path for match in matches]
             for real in self._changed
@@ -195,7 +195,7 @@ class Matches:
         }
 
     def settle(self) -> None:
-        """Let what was added and removed count."""
+        """Update the devices after matches were added and removed."""
         touched: dict[str, None] = {}
         for real in self._changed | self.lost.keys():
             before, now = self._names.get(real), self._name(real)
@@ -224,7 +224,7 @@ class Matches:
             self._list(base)
 
     def _list(self, base: str) -> None:
-        """List what has that name, as far as there is room."""
+        """List the device of that name if there is room."""
         self._waiting.discard(base)
         ids = list(self._ids(base))
         if len(self.devices) >= self._most and ids[0] not in self.devices:
@@ -240,7 +240,7 @@ class Matches:
                 self.devices[id_] = device
 
     def _name(self, real: str) -> Match | None:
-        """The match that a file is listed as, if it is."""
+        """The match under whose name a file is listed, if any."""
         matches = self._by_real.of(real)
         self.lost.pop(real, None)
         own = [match for match in matches if match.made is None]
@@ -266,7 +266,7 @@ class Matches:
         return None
 
     def _is_known(self, real: str, matches: Sequence[Match]) -> bool:
-        """Whether a file is the one that a link was chosen for."""
+        """Whether it is still the file whose link was chosen."""
         known = self.known.get(real)
         if known is None:
             return False
@@ -276,10 +276,10 @@ class Matches:
 
 
 def _made_together(links: Iterable[Match]) -> Iterator[Match]:
-    """Those that were made without a `REST` in between, beginning with the oldest.
+    """The links that were made without a `REST` in between, beginning with the oldest.
 
-    Their times are compared with each other alone, so it does not matter how clocks are set now,
-    and a process that starts later finds the same.
+    Times of links are only compared with each other, so the clock's setting does not matter, and a
+    process that starts later gets the same result.
     """
     ordered = sorted(links, key=attrgetter("made"))
     latest = ordered[0].made or 0

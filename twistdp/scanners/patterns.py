@@ -1,4 +1,4 @@
-"""File name patterns, and where the files that match them can appear."""
+"""File name patterns, and the directories in which matching files can appear."""
 
 import glob
 import os
@@ -17,29 +17,29 @@ from twistdp.host import ABSENT, remedy_for
 T = TypeVar("T")
 
 Unknown: TypeAlias = Callable[[str, OSError], object]
-"""Is called with a path of which nothing can be known, and why: it need not have gone."""
+"""Called with a path that cannot be looked at, and the reason: it need not have gone."""
 
 _MOST_LINKS = 40
-"""The kernel follows no longer chain of links (MAXSYMLINKS)."""
+"""Links in the longest chain that the kernel follows (MAXSYMLINKS)."""
 
 
 Identity: TypeAlias = tuple[int, int, int]
-"""What tells a file from all others as long as it exists."""
+"""Distinguishes a file from all others as long as it exists."""
 
 
 _ANYTHING = re.compile("")
 
 
 MOST_DIRECTORIES: Final = 10_000
-"""A pattern that stands for more directories matches too much."""
+"""A pattern with more directories matches too much."""
 
 _MOST_REFUSED: Final = 100_000
-"""After so many in one directory that are not allowed, the rest is left: others made them."""
+"""Refused entries of one directory after which the rest is left out: others made them."""
 
 
 @attrs.frozen
 class Subdirectories:
-    """What lists the directories in another one whose names match `part` of a pattern."""
+    """Lists the subdirectories whose names match `part` of a pattern."""
 
     part: str
     most: int
@@ -47,7 +47,7 @@ class Subdirectories:
     allowed: Callable[[str], bool]
 
     def __call__(self, parent: str) -> list[str]:
-        """At most `most` of those that are allowed."""
+        """At most `most` of the allowed ones."""
         wanted = re.compile(translate(self.part))
         with os.scandir(parent) as entries:
             allowed = self._allowed(self._matching(entries, wanted))
@@ -77,8 +77,8 @@ class Subdirectories:
 class Pattern:
     """A glob pattern, its last part compiled; `index` is its place among the patterns.
 
-    `text` is the pattern in its shortest form, the one in which the kernel reports paths.
-    `whole` is the directory all of whose files are one device; None: each is one of its own.
+    `text` is the pattern in its shortest form, in which the kernel reports paths.  `whole` is the
+    directory whose files are all one device, or None if each is a device of its own.
     """
 
     index: int
@@ -90,7 +90,7 @@ class Pattern:
 
     @classmethod
     def parse(cls, index: int, text: str) -> "Pattern":
-        """Raises ValueError for a pattern that cannot be followed."""
+        """Raise ValueError for a pattern that cannot be followed."""
         directory, name = os.path.split(text)
         if not text.startswith("/") or not name or name == ".":
             raise ValueError(
@@ -116,11 +116,11 @@ class Pattern:
 
     @property
     def is_literal(self) -> bool:
-        """Whether it names a single file, or a directory, without any wildcard."""
+        """Whether it has no wildcard, and so names a single file or directory."""
         return not glob.has_magic(self.text)
 
     def inside(self) -> "Pattern":
-        """The pattern of all that is in the directory that this one names."""
+        """The pattern that matches everything in the directory that this one names."""
         return attrs.evolve(
             self, directory=self.text, name=_ANYTHING, hidden=False, whole=self.text
         )
@@ -130,13 +130,13 @@ class Pattern:
         return (self.hidden or not name.startswith(".")) and self.name.match(name) is not None
 
     def levels(self, unknown: Unknown, allowed: Callable[[str], bool]) -> list[list[str]]:
-        """The directories, level by level: first the one without wildcards, last those listed.
+        """The directories by level, from the one without wildcards to those that are listed.
 
-        A level without wildcards below one with them is taken as it is, whether it exists or
-        not: it is waited for.  `unknown` is told of those that nothing can be known of, and only
-        those are looked at that are `allowed`; at most `MOST_DIRECTORIES` of each level, and one
-        more, which shows that there are too many.  Raises OSError when the process has run out of
-        what looking needs.
+        Below a level with wildcards, a level without any is included whether it exists or not, so
+        that it can be waited for.  `unknown` is called for directories that cannot be looked at,
+        and only `allowed` ones are looked at.  A level has at most `MOST_DIRECTORIES`, and one
+        more, which shows that there are too many.  Raises OSError when the process has reached a
+        limit.
         """
         directory, parts = self.directory, []
         while glob.has_magic(directory):
@@ -158,10 +158,10 @@ class Pattern:
 
 
 def looked_at(path: str, look: Callable[[str], T], unknown: Unknown) -> T | None:
-    """What `look` finds of a path; None where there is nothing, or nothing can be known.
+    """The result of `look` for a path; None if nothing is there or it cannot be looked at.
 
-    `unknown` is told of the latter.  Raises OSError when the process has run out of what looking
-    needs: it may have it soon.
+    `unknown` is called in the latter case.  Raises OSError when the process has reached a limit,
+    since it may be able to look soon.
     """
     try:
         return look(path)
@@ -174,22 +174,22 @@ def looked_at(path: str, look: Callable[[str], T], unknown: Unknown) -> T | None
 
 
 def is_directory(path: str, unknown: Unknown) -> bool:
-    """Whether a path leads to a directory, as far as can be known; see `looked_at`."""
+    """Whether a path leads to a directory; see `looked_at`."""
     found = looked_at(path, os.stat, unknown)
     return found is not None and stat.S_ISDIR(found.st_mode)
 
 
 def identity(status: os.stat_result) -> Identity:
-    """What a file is known by.
+    """The identity of a file.
 
-    The inode numbers of devtmpfs are not used twice.  Times are no part of it: udev and whoever
-    changes permissions change them.
+    devtmpfs does not use an inode number twice.  Times are no part of it, since udev and changes of
+    permissions change them.
     """
     return status.st_dev, status.st_ino, status.st_rdev
 
 
 def is_still(path: str, known: Identity) -> bool:
-    """Whether the file at `path` is the one known by that, as far as can be known."""
+    """Whether the file at `path` still has that identity; also if it cannot be looked at."""
     try:
         return identity(os.stat(path)) == known
     except OSError as error:
@@ -197,15 +197,15 @@ def is_still(path: str, known: Identity) -> bool:
 
 
 def real_path(path: str) -> str:
-    """`path` without links; the path itself where they cannot be followed."""
+    """`path` without links, or the path itself if they cannot be followed."""
     try:
         return os.path.realpath(path)
     except (OSError, RecursionError):
-        return path  # a link that has just gone, or a chain: it calls itself for each link
+        return path  # a link has just gone, or there are too many: realpath recurses
 
 
 def link_steps(path: str) -> list[str]:
-    """All that the link `path` leads to, step by step: each step may change by itself."""
+    """The steps from the link `path` to its end, each of which may change by itself."""
     steps: list[str] = []
     with suppress(OSError):
         while path not in steps[:-1] and len(steps) < _MOST_LINKS:

@@ -1,13 +1,13 @@
-"""What links lead to: where it may change, and which links that concerns."""
+"""Remembers what links lead to, so that a change there is noticed."""
 
 import os
 from collections.abc import Collection
 from typing import Final
 
 MOST: Final = 100
-"""So many directories are watched for the sake of links that lead there.
+"""Directories that are watched because links lead there.
 
-The kernel counts watches by user, for all processes of it together, and each costs time.
+The kernel limits a user's watches, of all processes together, and each costs time.
 """
 
 
@@ -17,12 +17,12 @@ class Targets:
     def __init__(self) -> None:
         self._links: dict[str, set[str]] = {}
         self.directories: dict[str, None] = {}
-        """Those to watch, in which a step of a link may change."""
+        """The directories to watch, in which a step of a link may change."""
         self.is_full = False
         """Whether there are steps in more directories."""
 
     def add(self, step: str, link: str) -> None:
-        """`link` leads to `step`."""
+        """Remember that `link` leads to `step`."""
         directory = os.path.dirname(step)
         if directory not in self.directories:
             if len(self.directories) >= MOST:
@@ -32,5 +32,5 @@ class Targets:
         self._links.setdefault(step, set()).add(link)
 
     def links_to(self, step: str) -> Collection[str]:
-        """The links that lead there."""
+        """The links that lead to `step`."""
         return self._links.get(step, ())
