@@ -27,7 +27,7 @@ class FakeServer:
 
 
 class FakeRegistration:
-    """Fails as it is told to."""
+    """A registration that fails as the test wants."""
 
     def __init__(self) -> None:
         self.error: Exception = OSError(errno.ENOSPC, "No space left on device")
@@ -44,7 +44,7 @@ class RegistrarTests(SynchronousTestCase):
     """`Registrar`, when this machine makes attempts fail."""
 
     def setUp(self) -> None:
-        """Two of them in one directory."""
+        """Two registrars in one directory."""
         self.clock = Clock()
         self.registration = FakeRegistration()
         directory = PluginDirectory("/plugins", Inotify(self.clock), Clock())
@@ -61,7 +61,7 @@ class RegistrarTests(SynchronousTestCase):
         ]
 
     def delays(self, attempts: int) -> list[float]:
-        """The times between attempts, from now on."""
+        """The seconds between the following attempts."""
         found = []
         for _ in range(attempts):
             (call,) = self.clock.getDelayedCalls()
@@ -70,7 +70,7 @@ class RegistrarTests(SynchronousTestCase):
         return found
 
     def test_tried_again_soon(self) -> None:
-        """However long it lasts, it is tried again about every second; a kubelet less often."""
+        """A local failure is tried again about every second; a kubelet's less and less often."""
         first, _ = self.registrars
         first.start()
         with capturedLogs():
@@ -82,7 +82,7 @@ class RegistrarTests(SynchronousTestCase):
         first.stop()
 
     def test_said_once(self) -> None:
-        """What has run out is said once for all resources, with the directory and the remedy."""
+        """The log says once for all resources what has run out, where, and the remedy."""
         with capturedLogs() as events:
             for registrar in self.registrars:
                 self.registration.error = OSError(errno.ENOSPC, "full", repr(registrar))
@@ -99,7 +99,7 @@ class RegisterTests(SynchronousTestCase):
     """`twistdp.kubelet.register_by_socket.register`, without a descriptor."""
 
     def register(self, call: Callable[[], Deferred[Any]]) -> Exception:
-        """What registering through a channel that answers a `call` raises."""
+        """The error of registering through a channel that answers with `call`."""
 
         class FakeChannel:
             def __init__(self, *_: object, **options: object) -> None:
@@ -126,7 +126,7 @@ class RegisterTests(SynchronousTestCase):
         self.assertEqual(remedy_for(error), REMEDIES[errno.EMFILE])
 
     def test_used_up_by_the_call(self) -> None:
-        """When the call has used the last one up, that is the reason, and no absent kubelet."""
+        """If the call used up the last descriptor, that is the reason, not an absent kubelet."""
         checks = iter([None, OSError(errno.EMFILE, "full")])
 
         def check() -> None:

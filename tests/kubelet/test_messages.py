@@ -28,7 +28,7 @@ class ListedPartTests(SynchronousTestCase):
     """A device's part of the advertised list."""
 
     def test_round_trip(self) -> None:
-        """It is a list of one device, with its id and health and nothing else."""
+        """A part is a list of one device, with its id and health and nothing else."""
         for state in (HEALTHY, UNHEALTHY):
             message = pb2.ListAndWatchResponse.FromString(
                 listed_part("x1", DeviceInfo(state, envs={"A": "1"}, reason="hot"))

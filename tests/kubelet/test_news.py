@@ -1,4 +1,4 @@
-"""Tests for `twistdp.kubelet.news`: what a log is told of resources and their kubelet."""
+"""Tests for `twistdp.kubelet.news`: what the log says of resources and their kubelet."""
 
 import gc
 
@@ -17,14 +17,14 @@ class NewsTestCase(LogTestCase):
     """News on a clock."""
 
     def setUp(self) -> None:
-        """Of one user."""
+        """Make the news of one user."""
         super().setUp()
         self.clock = Clock()
         self.news = KubeletNews(self.clock)
         self.news.begin()
 
-    def told(self) -> list[str]:
-        """The lines so far, without their headers; and forget them."""
+    def logged(self) -> list[str]:
+        """Return the lines since the last call, without their headers."""
         lines = [found["rest"] for found in map(HEADER.fullmatch, self.lines) if found]
         self.kept.written.clear()
         return lines
@@ -34,57 +34,57 @@ class RegisteredTests(NewsTestCase):
     """Resources that are registered."""
 
     def test_one(self) -> None:
-        """It is told at once."""
+        """One resource is logged at once."""
         self.news.trying("a/x")
         self.news.registered("a/x")
-        self.assertEqual(self.told(), ["registered a/x with the kubelet"])
+        self.assertEqual(self.logged(), ["registered a/x with the kubelet"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_all_again(self) -> None:
-        """Those that a restarted kubelet has accepted are one line."""
+        """All resources that a restarted kubelet has accepted are one line."""
         for name in MANY:
             self.news.trying(name)
         for name in MANY:
-            self.assertEqual(self.told(), [])
+            self.assertEqual(self.logged(), [])
             self.news.registered(name)
-        (line,) = self.told()
+        (line,) = self.logged()
         self.assertIn(f"registered {MANY[0]}, {MANY[1]}, ", line)
         self.assertTrue(line.endswith(" and 194 more with the kubelet"), line)
 
     def test_one_hangs(self) -> None:
-        """The others are told soon."""
+        """The others are logged soon."""
         for name in ("a/x", "a/y", "a/hangs"):
             self.news.trying(name)
         self.news.registered("a/x")
         self.news.registered("a/y")
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.logged(), [])
         self.clock.advance(LASTING)
-        self.assertEqual(self.told(), ["registered a/x, a/y with the kubelet"])
+        self.assertEqual(self.logged(), ["registered a/x, a/y with the kubelet"])
 
     def test_one_fails(self) -> None:
-        """When it has, nothing is waited for any more."""
+        """When one has failed, the others are logged."""
         self.news.trying("a/x")
         self.news.trying("a/bad")
         self.news.registered("a/x")
         self.news.over("a/bad")
-        self.assertEqual(self.told(), ["registered a/x with the kubelet"])
+        self.assertEqual(self.logged(), ["registered a/x with the kubelet"])
         self.clock.advance(LASTING)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.logged(), [])
 
     def test_the_end(self) -> None:
-        """What was not told yet is told when nobody is left to wait, and nothing is planned."""
+        """The last user's end logs the rest, and leaves nothing planned."""
         self.news.begin()
         for name in ("a/x", "a/hangs"):
             self.news.trying(name)
         self.news.registered("a/x")
         self.news.complain("a/y", "it is refused")
         self.news.complain("a/z", "it is refused")
-        self.assertEqual(self.told(), ["a/y: it is refused"])
+        self.assertEqual(self.logged(), ["a/y: it is refused"])
         self.news.absent("no kubelet yet")
         self.news.end()
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.logged(), [])
         self.news.end()
-        self.assertEqual(self.told(), ["registered a/x with the kubelet", "a/z: it is refused"])
+        self.assertEqual(self.logged(), ["registered a/x with the kubelet", "a/z: it is refused"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
@@ -92,83 +92,83 @@ class AbsenceTests(NewsTestCase):
     """A kubelet that is not there."""
 
     def test_for_a_moment(self) -> None:
-        """An absence of milliseconds, as in each restart, is not told; whatever ended it."""
+        """An absence of milliseconds, as in each restart, is not logged, however it ended."""
         for end in (lambda: self.news.registered("a/x"), self.news.appeared):
             self.news.absent("no kubelet yet")
             self.clock.advance(LASTING * 0.9)
             end()
             self.clock.advance(LASTING * 5)
-            self.assertNotIn("no kubelet yet", self.told())
+            self.assertNotIn("no kubelet yet", self.logged())
 
     def test_lasting(self) -> None:
-        """One that lasts is told once, in the latest words."""
+        """One that lasts is logged once, with the latest text."""
         for _ in MANY:
             self.news.absent("no kubelet answers")
         self.news.absent("no kubelet yet")
         self.clock.advance(LASTING)
-        self.assertEqual(self.told(), ["no kubelet yet"])
+        self.assertEqual(self.logged(), ["no kubelet yet"])
         self.news.absent("no kubelet yet")
         self.clock.advance(LASTING)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.logged(), [])
 
     def test_again(self) -> None:
-        """After a kubelet has been there, it is told again."""
+        """After a kubelet has been there, a new absence is logged again."""
         for _ in range(2):
             self.news.absent("no kubelet yet")
             self.clock.advance(LASTING)
-            self.assertEqual(self.told(), ["no kubelet yet"])
+            self.assertEqual(self.logged(), ["no kubelet yet"])
             self.news.registered("a/x")
-            self.told()
+            self.logged()
 
     def test_at_once(self) -> None:
-        """What does not end by itself is told at once, and once."""
+        """A reason that does not end by itself is logged at once, and once."""
         for _ in MANY:
             self.news.warn_once("the disk is full")
-        self.assertEqual(self.told(), ["the disk is full"])
+        self.assertEqual(self.logged(), ["the disk is full"])
 
 
 class ComplaintTests(NewsTestCase):
-    """What keeps single resources from being registered, or all of them."""
+    """What keeps one resource, or all of them, from being registered."""
 
     def test_many_with_the_same(self) -> None:
-        """The first is told at once, the others in one line, which names a few."""
+        """The first is logged at once, the others in one line, which names a few."""
         for name in MANY:
             self.news.complain(name, "the kubelet refused: no", doing="registration of ")
-        self.assertEqual(self.told(), [f"registration of {MANY[0]}: the kubelet refused: no"])
+        self.assertEqual(self.logged(), [f"registration of {MANY[0]}: the kubelet refused: no"])
         self.clock.advance(LASTING)
-        (line,) = self.told()
+        (line,) = self.logged()
         self.assertTrue(line.startswith(f"registration of {MANY[1]}, {MANY[2]}, "), line)
         self.assertTrue(line.endswith(" and 193 more: the kubelet refused: no"), line)
         self.clock.advance(MOST_GATHERED)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.logged(), [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_about(self) -> None:
-        """Texts that differ only in a path are about the same; one of them is told."""
+        """Texts that differ only in a path are about the same; one of them is logged."""
         self.news.complain("a/first", "first")
-        self.told()
+        self.logged()
         for name in ("a/x", "a/y"):
             self.news.complain(name, f"/plugins/{name}: it is taken", "it is taken")
         self.news.complain("a/z", "something else")
         self.clock.advance(LASTING)
         self.assertEqual(
-            self.told(), ["a/x, a/y: /plugins/a/x: it is taken", "a/z: something else"]
+            self.logged(), ["a/x, a/y: /plugins/a/x: it is taken", "a/z: something else"]
         )
 
     def test_bounded(self) -> None:
-        """Complaints that go on, a few at a time, are told less and less often."""
-        self.tell_each_second(100)
-        self.assertLess(len(self.told()), 14)
+        """Complaints that keep coming, a few at a time, are logged less and less often."""
+        self.complain_each_second(100)
+        self.assertLess(len(self.logged()), 14)
         self.news.registered("a/x")
         self.clock.advance(MOST_GATHERED)
-        self.told()
+        self.logged()
         self.news.complain("a/x", "no")
         self.news.complain("a/y", "no")
         self.clock.advance(LASTING)
-        self.assertEqual(self.told(), ["a/x: no", "a/y: no"], "after a success soon again")
+        self.assertEqual(self.logged(), ["a/x: no", "a/y: no"], "after a success soon again")
 
-    def tell_each_second(self, seconds: int) -> None:
-        """Each second there is a complaint of another resource."""
+    def complain_each_second(self, seconds: int) -> None:
+        """Have another resource complain each second."""
         for number in range(seconds):
             self.news.complain(f"a/x{number}", "no answer")
             self.clock.advance(1.0)
@@ -179,7 +179,7 @@ class SharedTests(LogTestCase):
     """`news_of`"""
 
     def test_shared(self) -> None:
-        """All that a clock's managers have to say of one directory comes to one place."""
+        """All managers with one clock share the news of a directory."""
         clock = Clock()
         news = news_of("/plugins", clock)
         self.assertIs(news, news_of("/plugins", clock))
@@ -187,7 +187,7 @@ class SharedTests(LogTestCase):
         self.assertIsNot(news, news_of("/plugins", Clock()))
 
     def test_directories(self) -> None:
-        """Managers of one directory have the same news, and a kubelet's socket is some."""
+        """Managers of one directory share its news, and a kubelet's socket ends an absence."""
         clock = Clock()
         path = temporary_directory(self)
         directory, other = (PluginDirectory(path, Inotify(clock), clock) for _ in range(2))
@@ -200,7 +200,7 @@ class SharedTests(LogTestCase):
         self.assertEqual(self.lines, [])
 
     def test_not_kept(self) -> None:
-        """It goes with its last user."""
+        """The news of a directory goes with its last user."""
         clock = Clock()
         news = news_of("/plugins", clock)
         self.assertIn((id(clock), "/plugins"), _SHARED)

@@ -27,25 +27,25 @@ RESOURCE = "pods.example.com/widget"
 
 
 class HoldersTests(TestCase):
-    """Who holds devices can be asked."""
+    """Tests for `holders`."""
 
     def setUp(self) -> None:
-        """A place for sockets."""
+        """Make a place for sockets."""
         self.directory = temporary_directory(self)
         self.path = os.path.join(self.directory, "pods.sock")
 
     def held(self, **options: Any) -> "Deferred[dict[str, set[str]] | None]":
-        """The answer."""
+        """The answer of `holders`."""
         return soon(Deferred.fromCoroutine(holders(self.path, reactor=reactor, **options)))
 
     async def answering(self, answer: Any) -> None:
-        """A kubelet that answers so, or as the function does."""
+        """A kubelet that answers so, or calls the function."""
         handler = answer if callable(answer) else lambda _: answer
         method = Method(POD_RESOURCES_LIST, ListPodResourcesRequest, handler)
         await soon(server_of(self, self.path, method).listen())
 
     async def test_of_an_emulated_kubelet(self) -> None:
-        """Ids are by resource, each once however many NUMA nodes it has, while pods hold them."""
+        """Each id that pods hold is there once, by resource, however many NUMA nodes it has."""
         plugins = os.path.join(self.directory, "plugins")
         os.mkdir(plugins)
         kubelet = FakeKubelet(plugins, pod_resources=self.path)
@@ -97,7 +97,7 @@ class HoldersTests(TestCase):
         self.assertEqual(await self.held(), {"x/a": set(ids)})
 
     async def test_nobody_there(self) -> None:
-        """Without a socket, or with one that nobody listens on, it is not known."""
+        """Without a listening socket the holders are unknown."""
         self.assertIsNone(await self.held())
         self.path = os.path.join(self.directory, "missing", "pods.sock")
         self.assertIsNone(await self.held())
@@ -108,7 +108,7 @@ class HoldersTests(TestCase):
         self.assertIsNone(await self.held(timeout=0.05))
 
     async def test_error(self) -> None:
-        """A refusal, such as of too many questions, is not an answer."""
+        """After a refusal, such as for too many calls, the holders are unknown."""
 
         def refuse(_: ListPodResourcesRequest) -> ListPodResourcesResponse:
             raise CallFailed("RESOURCE_EXHAUSTED", "rejected by rate limit")
@@ -117,6 +117,6 @@ class HoldersTests(TestCase):
         self.assertIsNone(await self.held())
 
     async def test_not_a_message(self) -> None:
-        """Bytes that are no answer are none."""
+        """Bytes that do not parse are no answer."""
         await self.answering(b"\xff\xff")
         self.assertIsNone(await self.held())

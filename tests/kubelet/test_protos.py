@@ -40,7 +40,7 @@ def methods(module: ModuleType) -> set[str]:
 
 
 def clear_json_names(messages: Iterable[DescriptorProto]) -> None:
-    """Remove what is derived from the fields' names, and which generated code leaves out."""
+    """Remove the JSON names, which generated code leaves out."""
     for message in messages:
         for field in message.field:
             field.ClearField("json_name")
@@ -114,7 +114,7 @@ class GeneratedTests(SynchronousTestCase):
                 self.assertEqual(fields, set(message.fields_by_name), STALE)
 
     def test_a_pool_of_their_own(self) -> None:
-        """Another library in the process may bring the same APIs: the default pool is free."""
+        """The default pool stays free, since another library may bring the same APIs."""
         default = descriptor_pool.Default()
         for module in MODULES.values():
             self.assertIsNot(module.DESCRIPTOR.pool, default)

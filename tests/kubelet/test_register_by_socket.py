@@ -18,7 +18,7 @@ class SocketRegistrationTests(SynchronousTestCase):
     """What an attempt does before it calls the kubelet."""
 
     def test_streams_stay_without_a_kubelet(self) -> None:
-        """Nothing is ended that a kubelet may still have, when there is none to register with."""
+        """Without a kubelet to register with, no stream is ended that one may still have."""
         ended: list[bool] = []
 
         def end_streams() -> Deferred[None]:
@@ -32,7 +32,7 @@ class SocketRegistrationTests(SynchronousTestCase):
         self.assertEqual(ended, [])
 
     def test_missing_directory(self) -> None:
-        """The plugin directory is made by the kubelet: without it there is none."""
+        """The kubelet makes the plugin directory: without it there is no kubelet."""
         attempt, server = self.begin("/nonexistent/kubelet.sock", lambda: succeed(None))
         server.listens[0].errback(FileNotFoundError(2, "No such file or directory"))
         failure = self.failureResultOf(attempt, KubeletAbsent)
@@ -52,7 +52,7 @@ class SocketRegistrationTests(SynchronousTestCase):
         return Deferred.fromCoroutine(registration.register()), server
 
     def test_turns(self) -> None:
-        """So many at once have their streams ended and call; a turn that is dropped is free."""
+        """A limited number end their streams and call at once; a dropped turn is free."""
         path = f"{temporary_directory(self)}/kubelet.sock"
         with socket.socket(socket.AF_UNIX) as kubelet:
             kubelet.bind(path)

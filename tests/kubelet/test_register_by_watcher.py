@@ -29,7 +29,7 @@ RESOURCE = "x.example.com/widget"
 
 
 class FakeServer:
-    """Notes what is done to it."""
+    """Notes its calls."""
 
     def __init__(self, path: str, calls: list[str]) -> None:
         self.path = path
@@ -47,7 +47,7 @@ class FakeServer:
 
 
 class RegistrationTests(SynchronousTestCase):
-    """What is done, in which order, and when the kubelet counts as absent."""
+    """The order of the steps, and when the kubelet counts as absent."""
 
     def setUp(self) -> None:
         """A registration whose calls are noted."""
@@ -70,7 +70,7 @@ class RegistrationTests(SynchronousTestCase):
         )
 
     def register(self) -> Deferred[None]:
-        """An attempt; the calls noted before are forgotten."""
+        """Begin an attempt, and forget the calls noted before."""
         self.calls.clear()
         return Deferred.fromCoroutine(self.registration.register())
 
@@ -79,21 +79,21 @@ class RegistrationTests(SynchronousTestCase):
         info: Any = self.successResultOf(Deferred.fromCoroutine(self.get_info(InfoRequest())))
         return info  # type: ignore[no-any-return]
 
-    def told(self, error: str = "") -> None:
-        """A kubelet tells the end."""
+    def notified(self, error: str = "") -> None:
+        """A kubelet reports the result."""
         self.notify(RegistrationStatus(plugin_registered=not error, error=error))
 
     def test_first(self) -> None:
-        """The name appears, and the kubelet's word ends the attempt."""
+        """The name appears, and the kubelet's result ends the attempt."""
         attempt = self.register()
         self.assertEqual(self.calls, ["listen"])
         self.assertNoResult(attempt)
-        self.told()
+        self.notified()
         self.successResultOf(attempt)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_info(self) -> None:
-        """It says what is served here; older streams have ended before, and a new attempt runs."""
+        """GetInfo describes the plugin, after older streams have ended; a new attempt runs."""
         info = self.asked()
         self.assertEqual(self.calls, ["found", "end"])
         self.assertEqual((info.type, info.name, info.endpoint), ("DevicePlugin", RESOURCE, ""))
@@ -102,7 +102,7 @@ class RegistrationTests(SynchronousTestCase):
     def test_another_name_after_a_registration(self) -> None:
         """Older streams end first: the kubelet may dial as soon as the name is there."""
         attempt = self.register()
-        self.told()
+        self.notified()
         self.successResultOf(attempt)
         attempt = self.register()
         self.assertEqual(self.calls, ["end", "withdraw", "listen"])
@@ -115,22 +115,22 @@ class RegistrationTests(SynchronousTestCase):
         attempt.cancel()
         return attempt
 
-    def test_told_twice(self) -> None:
-        """A second word on one attempt comes too late, also while the server only begins."""
+    def test_notified_twice(self) -> None:
+        """A second result of one attempt comes too late, even while the server starts."""
         self.server.listening = Deferred()
         attempt = self.register()
-        self.told("no")
-        self.told()
-        self.told("never")
+        self.notified("no")
+        self.notified()
+        self.notified("never")
         self.assertNoResult(attempt)
         self.server.listening.callback(None)
         self.failureResultOf(attempt, RegistrationRefused)
 
-    def test_told_in_vain(self) -> None:
-        """A refusal of an attempt that is given up meanwhile leaves no failure behind."""
+    def test_notified_in_vain(self) -> None:
+        """A refusal of a cancelled attempt leaves no failure behind."""
         self.server.listening = Deferred()
         attempt = self.register()
-        self.told("no")
+        self.notified("no")
         self.failureResultOf(self.cancelled(attempt))
         del attempt
         gc.collect()
@@ -139,39 +139,39 @@ class RegistrationTests(SynchronousTestCase):
     def test_refusal_of_many_lines(self) -> None:
         """The kubelet's text becomes one line, of bounded length."""
         attempt = self.register()
-        self.told("no\nE0101 forged \x1b[2J" + "x" * 10_000)
+        self.notified("no\nE0101 forged \x1b[2J" + "x" * 10_000)
         text = self.failureResultOf(attempt, RegistrationRefused).getErrorMessage()
         self.assertTrue(text.isprintable())
         self.assertLess(len(text), 2500)
 
     def test_the_name_stays_for_a_kubelet_that_has_begun(self) -> None:
-        """A kubelet that registers by itself needs no other name."""
+        """A kubelet that registers by itself keeps the name."""
         attempt = self.register()
-        self.told()
+        self.notified()
         self.successResultOf(attempt)
         self.asked()
         attempt = self.register()
         self.assertEqual(self.calls, ["listen"])
-        self.told()
+        self.notified()
         self.successResultOf(attempt)
 
     def test_absent(self) -> None:
-        """A kubelet that does not come within seconds is not there."""
+        """A kubelet that does not ask within seconds is absent."""
         attempt = self.register()
         self.clock.advance(PATIENCE)
         error = self.failureResultOf(attempt, KubeletAbsent).value
         self.assertIn("waiting for one to find the sockets in", str(error))
 
     def test_no_directory(self) -> None:
-        """Without the directory there is no kubelet, and nothing is tried."""
+        """Without the directory there is no kubelet, and the server does not listen."""
         self.server.path = f"{self.server.path}/absent/a.sock"
         self.failureResultOf(self.register(), KubeletAbsent)
         self.assertEqual(self.calls, [])
 
     def test_refused(self) -> None:
-        """The kubelet's words; it is given all the time for its next attempt, the name stays."""
+        """The kubelet's text is the reason; the name stays, and its next attempt has no limit."""
         attempt = self.register()
-        self.told("not today")
+        self.notified("not today")
         error = self.failureResultOf(attempt, RegistrationRefused).value
         self.assertEqual(
             str(error),
@@ -183,7 +183,7 @@ class RegistrationTests(SynchronousTestCase):
         self.assertEqual(self.calls, ["listen"])
 
     def test_no_end(self) -> None:
-        """A kubelet that never tells the end is shown another name."""
+        """A kubelet that never reports a result gets a new name."""
         self.asked()
         attempt = self.register()
         self.clock.advance(TIMEOUT)
@@ -192,7 +192,7 @@ class RegistrationTests(SynchronousTestCase):
         self.assertEqual(self.calls, ["end", "withdraw", "listen"])
 
     def test_question_of_a_stranger(self) -> None:
-        """While a kubelet has its stream open nothing ends or begins; few lines are logged."""
+        """While a kubelet's stream is open nothing ends or begins, and few lines are logged."""
         self.successResultOf(self.registered())
         self.live = True
         self.calls.clear()
@@ -212,11 +212,11 @@ class RegistrationTests(SynchronousTestCase):
         self.asked()
         attempt = self.register()
         self.assertEqual(self.calls, ["listen"])
-        self.told()
+        self.notified()
         self.successResultOf(attempt)
 
     def test_question_long_ago(self) -> None:
-        """A stranger's does not delay what the end of the stream leads to."""
+        """A stranger's question does not delay what the end of the stream leads to."""
         self.successResultOf(self.registered())
         self.live = True
         self.asked()
@@ -225,27 +225,27 @@ class RegistrationTests(SynchronousTestCase):
         self.assertEqual(self.calls, ["end", "withdraw", "listen"])
 
     def test_questions_that_come_to_nothing(self) -> None:
-        """Each but the last one is logged, as long as they are few."""
+        """Questions without a result are logged, but for the last one, while they are few."""
         with capturedLogs() as events:
             self.asked()
             self.assertEqual(len(events), 0)
             self.asked()
             self.asked()
-            self.told()
+            self.notified()
             self.asked()
         self.assertEqual(len(events), 2)
         self.assertIn("no result followed the last question", formatEvent(events[0]))
 
     def registered(self) -> Deferred[None]:
-        """An attempt that a kubelet has ended well."""
+        """An attempt that a kubelet has accepted."""
         attempt = self.register()
-        self.told()
+        self.notified()
         return attempt
 
-    def test_told_when_nobody_waits(self) -> None:
-        """Late words do no harm, and lead to another name."""
-        self.told("no")
-        self.told()
+    def test_notified_when_nobody_waits(self) -> None:
+        """A late result does no harm, and leads to a new name."""
+        self.notified("no")
+        self.notified()
         self.register()
         self.assertEqual(self.calls, ["end", "withdraw", "listen"])
 
@@ -259,7 +259,7 @@ class RegistrationTests(SynchronousTestCase):
 
 
 class WireTests(TestCase):
-    """Over a real socket, as a kubelet calls."""
+    """Calls over a real socket, as a kubelet makes them."""
 
     async def test_odd_authority(self) -> None:
         """The percent-encoded path as :authority is answered, and the API's methods are these."""
@@ -315,6 +315,6 @@ class PlaceTests(SynchronousTestCase):
         self.assertIn(f"mount {directory} as a whole", str(error))
 
     def test_two_registries_with_one_parent(self) -> None:
-        """Equal names in two directories are bound in two places."""
+        """The same name in two directories is bound in two places."""
         places = {private_directory(f"/d/{name}/a.sock", "/d") for name in "xy"}
         self.assertEqual(len(places), 2)

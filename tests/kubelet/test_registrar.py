@@ -1,4 +1,4 @@
-"""Tests for `twistdp.kubelet.registrar`: what is done when, on a clock."""
+"""Tests for `twistdp.kubelet.registrar`, on a clock, and for `twistdp.kubelet.complaints`."""
 
 import errno
 from collections.abc import Callable
@@ -25,18 +25,18 @@ RESOURCE = "x.example.com/widget"
 
 
 class RecordingNews(KubeletNews):
-    """Keeps what there is to log."""
+    """Keeps its lines."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.under_way = 0
 
     def trying(self, resource: str) -> None:
-        """One more is under way."""
+        """Count an attempt."""
         self.under_way += 1
 
     def over(self, resource: str) -> None:
-        """None is, of one resource."""
+        """Forget the attempt of the one resource."""
         self.under_way = 0
 
     def registered(self, resource: str) -> None:
@@ -58,33 +58,33 @@ class RecordingNews(KubeletNews):
 
 
 class FakeDirectory:
-    """Keeps whom to tell."""
+    """Keeps its subscribers."""
 
     def __init__(self) -> None:
         self.news = RecordingNews()
-        self.told: dict[str, tuple[Callable[[], None], ...]] = {}
+        self.subscribers: dict[str, tuple[Callable[[], None], ...]] = {}
 
-    def subscribe(self, path: str, *told: Callable[[], None]) -> None:
+    def subscribe(self, path: str, *calls: Callable[[], None]) -> None:
         """Keep them."""
-        self.told[path] = told
+        self.subscribers[path] = calls
 
     def unsubscribe(self, path: str) -> None:
         """Forget them."""
-        del self.told[path]
+        del self.subscribers[path]
 
     def kubelet_changed(self) -> None:
-        """There is another kubelet."""
-        for kubelet_changed, _ in self.told.values():
+        """Notify them of another kubelet."""
+        for kubelet_changed, _ in self.subscribers.values():
             kubelet_changed()
 
     def socket_changed(self) -> None:
-        """Something happened to the socket's name."""
-        for _, socket_changed in self.told.values():
+        """Notify them of a change of the socket's name."""
+        for _, socket_changed in self.subscribers.values():
             socket_changed()
 
 
 class FakeServer:
-    """A socket whose name is there or not."""
+    """A server whose socket has its name or not."""
 
     path = "/nonexistent/widget.sock"
 
@@ -93,7 +93,7 @@ class FakeServer:
         self.listens: list[Deferred[None]] = []
 
     def is_published(self) -> bool:
-        """Whether it is."""
+        """Whether it has."""
         return self.published
 
     def listen(self) -> Deferred[None]:
@@ -120,7 +120,7 @@ class FakeRegistration:
         outdated: object,
         is_live: object,
     ) -> None:
-        """Keep what ends the streams; nobody else begins."""
+        """Keep the function that ends the streams."""
         self._end_streams = end_streams
 
     async def register(self) -> None:
@@ -170,21 +170,21 @@ class RegistrarCase(SynchronousTestCase):
         return Deferred.fromCoroutine(read()).addErrback(lambda end: end.trap(CancelledError))
 
     def attempts(self) -> int:
-        """How many there were, when all that is due has happened."""
+        """How many attempts there were, after all calls that are due."""
         self.clock.advance(0.0)
         return len(self.registration.attempts)
 
     def pass_back_off(self) -> None:
-        """The attempt that is planned begins, whatever its delay."""
+        """Let the planned attempt begin, whatever its delay."""
         self.clock.advance(6.0)
 
     def wait(self) -> float:
-        """How long the attempt that is planned has to wait."""
+        """The seconds until the planned attempt."""
         (planned,) = self.clock.getDelayedCalls()
         return planned.getTime() - self.clock.seconds()
 
     def end_streams_after(self, *lives: float) -> list[float]:
-        """Each stream ends after so many seconds; how long the attempt that follows waits."""
+        """End streams after these lives; returns the seconds before each following attempt."""
         waits = []
         for life in lives:
             stream = self.opened()
@@ -196,7 +196,7 @@ class RegistrarCase(SynchronousTestCase):
         return waits
 
     def fail_attempts(self, *errors: Exception) -> list[float]:
-        """Each attempt fails so; how long the attempt that follows waits."""
+        """Fail attempts so; returns the seconds before each following attempt."""
         waits = []
         for error in errors:
             self.registration.attempts[-1].errback(error)
@@ -209,7 +209,7 @@ class RegistrarTests(RegistrarCase):
     """A registrar whose registration is accepted, and what happens then."""
 
     def test_standing(self) -> None:
-        """It is told whether a kubelet is waited for, has accepted, or something else is wrong."""
+        """It says whether a kubelet is awaited, has accepted, or another thing is wrong."""
         self.begun()
         self.assertIs(self.registrar.standing, Standing.REGISTERING)
         self.registration.attempts[0].errback(KubeletAbsent("none"))
@@ -225,7 +225,7 @@ class RegistrarTests(RegistrarCase):
         self.assertIs(self.registrar.standing, Standing.REGISTERING)
 
     def test_stuck(self) -> None:
-        """An attempt that was lost, and is followed by none, is told too."""
+        """It is stuck if an attempt was lost and none follows."""
         self.begun()
         self.registrar.cease()
         self.assertIs(self.registrar.standing, Standing.STUCK)
@@ -233,7 +233,7 @@ class RegistrarTests(RegistrarCase):
         self.assertIs(self.registrar.standing, Standing.REGISTERING)
 
     def test_dropped(self) -> None:
-        """What was dropped does not count, however it ends."""
+        """A dropped attempt does not count, however it ends."""
         self.begun()
         self.registration.stubborn = True
         self.directory.kubelet_changed()
@@ -250,13 +250,13 @@ class RegistrarTests(RegistrarCase):
         self.registrar.stop()
         self.assertTrue(self.registration.attempts[0].called)
         self.assertEqual(self.directory.news.under_way, 0)
-        self.assertEqual((self.directory.told, self.attempts()), ({}, 1))
+        self.assertEqual((self.directory.subscribers, self.attempts()), ({}, 1))
         self.accepted()
         self.registrar.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_nothing_is_planned_twice(self) -> None:
-        """A kubelet that comes before a planned attempt makes that superfluous."""
+        """A kubelet that appears before a planned attempt replaces it."""
         self.begun()
         self.fail_attempts(KubeletAbsent("none"))
         self.registration.attempts[-1].errback(KubeletAbsent("none"))
@@ -264,7 +264,7 @@ class RegistrarTests(RegistrarCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_stream_that_was_expected_in_vain(self) -> None:
-        """Whoever asked and did not come in time is not waited for with the next registration."""
+        """The next registration does not wait for a caller that asked and opened no stream."""
         self.begun()
         self.streams.asked("kubelet")
         self.registration.attempts[0].callback(None)
@@ -283,7 +283,7 @@ class RegistrarTests(RegistrarCase):
         self.assertEqual(self.attempts(), 2)
 
     def test_no_stream(self) -> None:
-        """When none is opened in time, the resource is registered again."""
+        """If no stream is opened in time, the resource is registered again."""
         self.accepted()
         self.clock.advance(STREAM_TIMEOUT * 0.9)
         self.assertEqual(self.attempts(), 1)
@@ -291,7 +291,7 @@ class RegistrarTests(RegistrarCase):
         self.assertEqual(self.attempts(), 2)
 
     def test_slow_kubelet(self) -> None:
-        """One that needs longer than that for a stream gets more time with each registration."""
+        """A kubelet that needs longer for a stream gets more time with each registration."""
         self.accepted()
         self.clock.advance(STREAM_TIMEOUT)
         for number, seconds in enumerate((2.0, 4.0, 8.0, 16.0, 16.0), start=2):
@@ -315,7 +315,7 @@ class RegistrarTests(RegistrarCase):
         self.assertEqual(self.attempts(), number + 1)
 
     def test_streams_that_end_soon(self) -> None:
-        """Each time the kubelet is left alone for longer, until a stream has lasted."""
+        """Each time the next attempt waits longer, until a stream has lasted."""
         self.accepted()
         short = self.end_streams_after(*[STABLE - 0.5] * 6)
         self.assertEqual(short[0], 0.0)
@@ -326,7 +326,7 @@ class RegistrarTests(RegistrarCase):
         self.assertLess(again[1], 0.1)
 
     def test_only_an_older_connections_stream(self) -> None:
-        """When a kubelet has dialled twice and one stream is missing, it is registered again."""
+        """If a kubelet has dialled twice and opened one stream, the resource registers again."""
         self.begun()
         self.streams.asked("kubelet")
         self.streams.asked("kubelet")
@@ -336,7 +336,7 @@ class RegistrarTests(RegistrarCase):
         self.assertEqual(self.attempts(), 2)
 
     def test_stream_in_time(self) -> None:
-        """When one is, nothing more is done, until it ends."""
+        """After a stream in time nothing happens until it ends."""
         self.accepted()
         stream = self.opened()
         self.clock.advance(STREAM_TIMEOUT)
@@ -346,7 +346,7 @@ class RegistrarTests(RegistrarCase):
         self.assertEqual(self.attempts(), 2)
 
     def test_stream_ended_before_it_was_accepted(self) -> None:
-        """It is registered again as soon as that is known."""
+        """The resource registers again as soon as the answer arrives."""
         self.begun()
         self.opened().cancel()
         self.assertEqual(self.attempts(), 1)
@@ -354,7 +354,7 @@ class RegistrarTests(RegistrarCase):
         self.assertEqual(self.attempts(), 2)
 
     def test_name_removed(self) -> None:
-        """While the kubelet's stream is open, the name is made anew and that is all."""
+        """While the kubelet's stream is open, only the name is made again."""
         self.accepted()
         self.opened()
         self.directory.socket_changed()
@@ -363,8 +363,8 @@ class RegistrarTests(RegistrarCase):
         self.directory.socket_changed()
         self.assertEqual((len(self.server.listens), self.attempts()), (1, 1))
 
-    def test_name_cannot_be_made_anew(self) -> None:
-        """Then it is a matter of an attempt, which is tried again and again."""
+    def test_name_cannot_be_made_again(self) -> None:
+        """If the name cannot be made, attempts follow until one succeeds."""
         self.accepted()
         self.opened()
         self.server.published = False
@@ -373,7 +373,7 @@ class RegistrarTests(RegistrarCase):
         self.assertEqual(self.attempts(), 2)
 
     def test_name_removed_by_a_new_kubelet(self) -> None:
-        """Its own socket is news enough."""
+        """The new kubelet's own socket begins the only attempt."""
         self.accepted()
         self.opened()
         self.server.published = False
@@ -382,14 +382,14 @@ class RegistrarTests(RegistrarCase):
         self.assertEqual(self.attempts(), 2)
 
     def test_name_removed_without_a_stream(self) -> None:
-        """Nobody holds on to the old name: the resource is registered again."""
+        """Without a stream the resource is registered again."""
         self.accepted()
         self.server.published = False
         self.directory.socket_changed()
         self.assertEqual(self.attempts(), 2)
 
     def test_waits_begin_again(self) -> None:
-        """After an event they are short, however often attempts have failed before."""
+        """After an event the back-off begins again, however often attempts have failed."""
         self.begun()
         for event in (self.directory.socket_changed, self.directory.kubelet_changed):
             self.fail_attempts(*[KubeletAbsent("none")] * 9)
@@ -399,7 +399,7 @@ class RegistrarTests(RegistrarCase):
             self.assertEqual(self.fail_attempts(KubeletAbsent("none")), [0.0])
 
     def test_name_removed_that_counts(self) -> None:
-        """A kubelet that goes by names has let go of the plugin."""
+        """A kubelet that goes by names has dropped the plugin."""
         self.accepted(by_name=True)
         self.opened()
         self.server.published = False
@@ -408,10 +408,10 @@ class RegistrarTests(RegistrarCase):
 
 
 class FailureTests(RegistrarCase):
-    """Attempts that fail: when the next one comes, and what is said."""
+    """Attempts that fail: when the next one comes, and what the log says."""
 
     def test_waits(self) -> None:
-        """They grow while a kubelet is missing, which an event will end; not so on a full disk."""
+        """The back-off grows without a kubelet, but not on a full disk, which no event ends."""
         for error, most in (
             (KubeletAbsent("none"), 5.0),
             (RegistrationRefused(RESOURCE, "full"), 5.0),
@@ -424,14 +424,14 @@ class FailureTests(RegistrarCase):
             self.assertTrue(0.8 * most <= waits[-1] <= 1.2 * most, (error, waits))
 
     def test_machine_that_is_well_again(self) -> None:
-        """After a registration that worked, the waits are those for a kubelet again."""
+        """After a success the back-off is that for a kubelet again."""
         self.begun()
         self.fail_attempts(OSError(errno.ENOSPC, "No space left on device"))
         self.registration.attempts[-1].callback(None)
         self.assertGreater(self.end_streams_after(*[STABLE - 0.5] * 12)[-1], 2 * SOON)
 
     def test_said(self) -> None:
-        """Each kind of failure has its line; what concerns all resources has no resource in it."""
+        """Each kind of failure has its line; one that concerns all resources names none."""
         for error, line in (
             (
                 OSError(errno.ENOSPC, "No space left on device", "/nonexistent/widget.sock"),
@@ -463,13 +463,13 @@ class FailureTests(RegistrarCase):
             self.assertEqual(self.directory.news.under_way, 0)
 
     def test_surprise(self) -> None:
-        """Anything else is an error of the framework's: it has its stack logged."""
+        """Any other error is the framework's, and is logged with its stack."""
         self.begun()
         self.fail_attempts(ZeroDivisionError("by zero"))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_said_once(self) -> None:
-        """The same is not said again before a registration works; a taken socket only once."""
+        """A reason is not repeated before a registration works; a taken socket is logged once."""
         full, closed = (RegistrationRefused(RESOURCE, reason) for reason in ("full", "closed"))
         taken = [SocketTaken("/p/x.sock", pid, f"process {pid} is there") for pid in (7, 0)]
         for errors, count in (

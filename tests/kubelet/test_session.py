@@ -68,7 +68,7 @@ TABLE: dict[str, dict[str, tuple[str | None, str]]] = {
 
 
 class RecordingEffects:
-    """Effects that only note what they are asked to do."""
+    """Effects that only note their calls."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -96,7 +96,7 @@ def effects_of(*inputs: str) -> list[str]:
 
 
 def behaviour(*inputs: str) -> dict[str, list[str]]:
-    """What each further input would do after these: it tells the states apart."""
+    """The effect of each further input after these, which identifies the state."""
     done = len(effects_of(*inputs))
     return {name: effects_of(*inputs, name)[done:] for name in INPUTS}
 

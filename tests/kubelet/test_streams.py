@@ -11,7 +11,7 @@ from twistdp.kubelet.streams import MOST_STREAMS, ListStreams
 
 
 class Reader:
-    """Reads a stream when told to; `end` is what it ended with."""
+    """Reads a stream on demand; `end` is its end."""
 
     def __init__(self, stream: Any) -> None:
         self.got: list[bytes] = []
@@ -50,13 +50,13 @@ class ListStreamsTests(SynchronousTestCase):
         self.lost += 1
 
     def reader(self, caller: str = "") -> Reader:
-        """A stream that has got the first list."""
+        """A stream that has received the first list."""
         reader = Reader(self.streams.follow(caller))
         reader.read()
         return reader
 
     def test_too_many(self) -> None:
-        """There is room for so many; one that ends makes room for another."""
+        """The number of streams is limited; one that ends makes room for another."""
         first = self.reader("kubelet")
         first.read()
         for _ in range(MOST_STREAMS - 1):
@@ -66,7 +66,7 @@ class ListStreamsTests(SynchronousTestCase):
         self.assertEqual(self.reader().got, [b"0"])
 
     def test_sends_the_list_and_changes(self) -> None:
-        """The list comes at once, the next one when there is one."""
+        """The list comes at once, and the next one when it is published."""
         reader = self.reader()
         reader.read()
         self.assertEqual(reader.got, [b"0"])
@@ -84,7 +84,7 @@ class ListStreamsTests(SynchronousTestCase):
         self.assertEqual(slow.got, [b"0", b"3"])
 
     def test_the_kubelets_stream_is_the_first(self) -> None:
-        """Its end is told; another one's end is not."""
+        """The end of the first stream is reported; that of another one is not."""
         first, second = self.reader(), self.reader()
         self.assertTrue(self.streams.kubelets_open)
         second.read()
@@ -104,7 +104,7 @@ class ListStreamsTests(SynchronousTestCase):
         reader.cancel()
 
     def test_the_kubelet_asks_first(self) -> None:
-        """Somebody's stream that is older than the kubelet's, or comes in between, is not its."""
+        """A stranger's stream, before the kubelet's or after its question, is not the kubelet's."""
         older = self.reader("somebody")
         self.streams.asked("kubelet")
         self.assertFalse(self.streams.kubelets_open)
@@ -136,7 +136,7 @@ class ListStreamsTests(SynchronousTestCase):
         self.assertEqual(self.lost, 1)
 
     def test_two_connections_of_a_kubelet(self) -> None:
-        """Where a registration was given up that the kubelet goes on with, both streams count."""
+        """If the kubelet goes on with a registration that was dropped, both streams count."""
         self.streams.asked("kubelet")
         self.streams.end_generation(1.0)
         self.streams.asked("kubelet")
@@ -145,7 +145,7 @@ class ListStreamsTests(SynchronousTestCase):
         self.assertEqual(self.lost, 2)
 
     def test_missing(self) -> None:
-        """A kubelet that dialled twice and came once may have lost what counts; others do not."""
+        """A kubelet that dialled twice and opened one stream may lack the one that counts."""
         open_: list[Reader] = []
         self.assertTrue(self.streams.kubelets_missing)
         self.streams.asked("kubelet")
@@ -162,14 +162,14 @@ class ListStreamsTests(SynchronousTestCase):
         self.assertFalse(self.streams.kubelets_missing)
 
     def test_settled(self) -> None:
-        """A stream that a kubelet has asked for in vain is not waited for for ever."""
+        """A stream that a kubelet has asked for and not opened is not awaited for ever."""
         self.streams.asked("kubelet")
         self.streams.settled()
         self.end(self.reader("kubelet"))
         self.assertEqual(self.lost, 0)
 
     def test_a_new_generation_ends_the_old_streams(self) -> None:
-        """Old streams end without being told as lost; the Deferred fires when they have."""
+        """Old streams end without being reported as lost; then the Deferred fires."""
         readers = [self.reader(), self.reader()]
         for reader in readers:
             reader.read()
@@ -183,7 +183,7 @@ class ListStreamsTests(SynchronousTestCase):
         self.assertTrue(self.streams.kubelets_open)
 
     def test_a_stuck_stream_is_not_waited_for_long(self) -> None:
-        """One whose list is not taken delays its own generation's end only, and not for long."""
+        """A stream that is not read delays only its own generation's end, and not for long."""
         stuck = self.reader()  # never asks for more: it is stuck in a send
         gone = self.streams.end_generation(0.05)
         self.assertNoResult(gone)
@@ -193,7 +193,7 @@ class ListStreamsTests(SynchronousTestCase):
         self.assertFalse(stuck.ended)
 
     def test_finish_sends_the_newest_first(self) -> None:
-        """A stream gets the last list and then ends; nothing is told as lost."""
+        """A stream gets the last list and then ends; nothing is reported as lost."""
         reader = self.reader()
         reader.read()
         self.streams.publish(b"last")
@@ -206,7 +206,7 @@ class ListStreamsTests(SynchronousTestCase):
         self.assertEqual(self.lost, 0)
 
     def test_finish_sends_the_newest_to_a_slow_stream(self) -> None:
-        """One that asks only when there will be no more lists still gets the last of them."""
+        """A stream that asks after the last list was published still gets it."""
         slow = self.reader()
         self.streams.publish(b"last")
         gone = self.streams.finish(1.0)
@@ -219,5 +219,5 @@ class ListStreamsTests(SynchronousTestCase):
         self.successResultOf(gone)
 
     def test_finish_without_streams(self) -> None:
-        """Nothing is waited for where nobody is connected."""
+        """Without streams the end comes at once."""
         self.successResultOf(self.streams.finish(1.0))

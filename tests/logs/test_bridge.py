@@ -23,14 +23,14 @@ class BridgeTests(LogTestCase):
         self.addCleanup(self.bridge.remove)
 
     def logger(self, name: str, level: int = logging.DEBUG) -> logging.Logger:
-        """A logger that lets everything of `level` through."""
+        """A logger of level `level`."""
         logger = logging.getLogger(name)
         self.addCleanup(logger.setLevel, logger.level)
         logger.setLevel(level)
         return logger
 
     def test_loggers(self) -> None:
-        """What grpc, asyncio and pyinotify say has their name as a field."""
+        """Records of grpc, asyncio and pyinotify have the logger's name as a field."""
         for name in ("grpc", "grpc._cython.cygrpc", "asyncio", "pyinotify", "some.library"):
             self.kept.written.clear()
             logging.getLogger(name).warning("low on %s", "memory")
@@ -66,18 +66,18 @@ class BridgeTests(LogTestCase):
         self.assertEqual(more[-1], "\tbuiltins.ValueError: why")
 
     def test_exception_without_any(self) -> None:
-        """An exception that is none is an error like others."""
+        """A record whose exception is None is an error like others."""
         logging.getLogger("asyncio").error("failed", exc_info=True)
         self.assertEqual(self.said(), 'failed logger="asyncio"')
 
     def test_stack(self) -> None:
-        """A stack that was asked for follows."""
+        """A requested stack follows."""
         logging.getLogger("asyncio").warning("x", stack_info=True)
         self.assertIn("\n\tStack (most recent call last):", self.lines[0])
         self.assertIn("test_stack", self.lines[0])
 
     def test_broken_arguments(self) -> None:
-        """A message that its arguments do not fit is shown with them."""
+        """A message that does not fit its arguments is shown with them."""
         logging.getLogger("grpc").warning("%d", "seven")
         self.assertIn("%d ('seven',)", self.said())
 
@@ -100,13 +100,13 @@ class BridgeTests(LogTestCase):
         self.assertEqual(self.lines, [])
 
     def test_once(self) -> None:
-        """Installed twice, it says everything once."""
+        """Installed twice, it logs everything once."""
         self.bridge.install()
         logging.getLogger("grpc").warning("x")
         self.assertEqual(len(self.lines), 1)
 
     def test_remove(self) -> None:
-        """Removed, it leaves everything as it was, and may be removed again."""
+        """Removing it restores everything, and may be done again."""
         self.bridge.remove()
         self.bridge.remove()
         self.assertEqual(logging.getLogger().handlers, self.handlers)
@@ -114,7 +114,7 @@ class BridgeTests(LogTestCase):
         self.assertEqual(self.lines, [])
 
     def test_remove_after_another(self) -> None:
-        """Whoever took over the warnings since then keeps them."""
+        """A function that has taken over the warnings since then keeps them."""
 
         def another(*_: object) -> None:
             """Show a warning in another way."""
@@ -124,7 +124,7 @@ class BridgeTests(LogTestCase):
         self.assertIs(warnings.showwarning, another)
 
     def test_observer_that_writes_to_logging(self) -> None:
-        """Events that an observer passes on to Python's logging do not come back for ever."""
+        """Events that an observer passes to Python's logging do not return for ever."""
         for name, count in (("twisted", 1), ("other", 2)):
             self.kept.written.clear()
             observer = STDLibLogObserver(name)

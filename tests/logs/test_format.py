@@ -22,7 +22,7 @@ RECORD = Record("I", 1.25, 4711, "scan.py", 42, 0, "message", {}, {})
 
 
 class Unshowable:
-    """Cannot be turned into text."""
+    """A value that cannot be turned into text."""
 
     def __repr__(self) -> str:
         raise RuntimeError("no text")
@@ -100,7 +100,7 @@ class ValueTests(SynchronousTestCase):
         self.assertEqual(value(1j), '"1j"')
 
     def test_unshowable(self) -> None:
-        """What cannot be shown says so, also inside of something."""
+        """A value that cannot be shown says so, also inside another one."""
         loop: list[Any] = []
         loop.append(loop)
         unshowable: list[object] = [Unshowable(), [Unshowable()], {1: Unshowable()}]
@@ -112,14 +112,14 @@ class ValueTests(SynchronousTestCase):
 
     @given(st.text(st.characters(exclude_categories=["Cs"])))
     def test_quoted_text(self, text: str) -> None:
-        """Whatever the text, its quotation is printable, has one line, and can be read back."""
+        """Any text is quoted as one printable line that can be read back."""
         quoted = quote(text)
         self.assertTrue(quoted.isprintable())
         self.assertEqual(ast.literal_eval(quoted), text)
 
     @given(st.text())
     def test_printable_text(self, text: str) -> None:
-        """What is printed has no control character but tabs."""
+        """Output has no control character but tabs."""
         shown = printable(text)
         self.assertTrue(shown.replace("\t", "").isprintable())
         if text.isprintable():
@@ -157,7 +157,7 @@ class JSONTests(LogTestCase):
         return parsed
 
     def test_controls(self) -> None:
-        """What controls a terminal is escaped, as in text, wherever it is; letters are not."""
+        """Characters that control a terminal are escaped everywhere; letters are not."""
         odd = "\x1b[2J\x7f\x85\x9b1m\xa0\u2028\u202e\ufeff\U000e0041 \xfc\u5b57\U0001f600"
         klog.info(odd, **{f"k{odd}": odd, "nested": {odd: [odd]}})
         (line,) = self.lines
@@ -192,7 +192,7 @@ class JSONTests(LogTestCase):
         )
 
     def test_made_of(self) -> None:
-        """What a format string uses is a field as well, unless it is an object or all of it."""
+        """A value in the message is a field too, unless it is an object or the whole message."""
         _log.info("{resource} {count} {thing!r}", resource="a/b", count=3, thing=self, more=4)
         found = self.read()
         self.assertEqual((found["resource"], found["count"], found["more"]), ("a/b", 3, 4))
@@ -202,7 +202,7 @@ class JSONTests(LogTestCase):
         self.assertNotIn("complaint", self.read())
 
     def test_level(self) -> None:
-        """The level of a message is told."""
+        """A message has its level."""
         klog.set_level(5)
         klog.V(5).info("x")
         self.assertEqual(self.read()["v"], 5)
@@ -242,7 +242,7 @@ class JSONTests(LogTestCase):
         self.assertEqual([found[key] for key in ("ts_", "caller_", "msg_", "v_")], [1, 2, 3, 4])
 
     def test_unshowable(self) -> None:
-        """What JSON cannot say is said in words."""
+        """A value that JSON cannot express becomes text."""
         klog.info("x", a=math.nan, b=-math.inf, c=Unshowable(), d={1}, e=b"\xff", f=[math.nan])
         found = self.read()
         self.assertEqual((found["a"], found["b"], found["f"]), ("nan", "-inf", "[nan]"))

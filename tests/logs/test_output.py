@@ -32,7 +32,7 @@ class ObserverTests(SynchronousTestCase):
     """`Observer`"""
 
     def test_broken_output(self) -> None:
-        """A full disk, or a stream that was closed, does not disturb who speaks."""
+        """A full disk or a closed stream does not disturb the code that logs."""
         for error in (OSError(28, "No space left on device"), ValueError("closed file")):
             Observer(Broken(error), as_text)({"log_format": "x"})
 
@@ -41,7 +41,7 @@ class LossTests(SynchronousTestCase):
     """`Observer`, when its output cannot be written to for a while."""
 
     def test_counted(self) -> None:
-        """What was lost, and why, is the first thing that is written when it can be."""
+        """The first line that can be written again says how many were lost, and why."""
         kept = Kept()
         output: Any = Broken(OSError(28, "No space left on device"))
         observer = Observer(output, partial(as_text, headers=False))
@@ -54,7 +54,7 @@ class LossTests(SynchronousTestCase):
         self.assertEqual(kept.written, [("W", lost), ("I", "d"), ("I", "e")])
 
     def test_counted_on(self) -> None:
-        """When only the count can be written, the next message is one more that is counted."""
+        """If only the count can be written, the next message is counted too."""
         kept = Kept()
         output: Any = Broken(OSError(28, "full"))
         observer = Observer(output, partial(as_text, headers=False))
@@ -83,7 +83,7 @@ class StreamTests(SynchronousTestCase):
         self.addCleanup(os.close, self.reader)
 
     def read(self) -> bytes:
-        """All that is in the pipe."""
+        """The content of the pipe."""
         found = b""
         with contextlib.suppress(BlockingIOError):
             while part := os.read(self.reader, 1 << 20):
@@ -98,7 +98,7 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual(self.read(), "before\n\u00fc\n\tsecond\n".encode())
 
     def test_encoding(self) -> None:
-        """What the stream's encoding does not have is escaped."""
+        """Characters that the stream's encoding lacks are escaped."""
         self.stream.reconfigure(encoding="ascii")
         StreamOutput(self.stream).write("I", "\u00fc x")
         self.assertEqual(self.read(), b"\\xfc x\n")
@@ -112,7 +112,7 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual(self.read(), lines)
 
     def test_is_journal(self) -> None:
-        """The journal is known by the device and inode that systemd tells of it."""
+        """The journal has the device and inode that systemd gives."""
         fd = self.stream.fileno()
         found = os.fstat(fd)
         for told, expected in (
@@ -126,12 +126,12 @@ class StreamTests(SynchronousTestCase):
         self.assertIs(is_journal(fd), False)
 
     def test_long(self) -> None:
-        """An event of many pages, as far as the pipe has room, is written as a whole."""
+        """An event of many pages is written as a whole if the pipe has room."""
         StreamOutput(self.stream).write("I", "x" * 50_000)
         self.assertEqual(self.read(), b"x" * 50_000 + b"\n")
 
     def test_nobody_reads(self) -> None:
-        """A full pipe is waited for once, and shortly; what does not fit is lost, and counted."""
+        """A full pipe is awaited once, and briefly; lines that do not fit are lost and counted."""
         observer = Observer(StreamOutput(self.stream), partial(as_text, headers=False))
         waited: list[float] = []
 
@@ -159,7 +159,7 @@ class StreamTests(SynchronousTestCase):
         self.assertLess(waited[1], 1.0)  # each of the lines would be 20
 
     def test_cut_short(self) -> None:
-        """A line of which only a part went into the pipe is ended before the next one."""
+        """A line that was cut short is ended before the next one."""
         output = StreamOutput(self.stream)
         self.assertRaises(BlockingIOError, output.write, "I", "x" * 100_000)
         part = self.read()
@@ -191,7 +191,7 @@ class FileTests(SynchronousTestCase):
         return output
 
     def read(self, suffix: str = "") -> str:
-        """What is in the file."""
+        """The content of the file."""
         with open(self.path + suffix, encoding="utf-8") as file:
             return file.read()
 
@@ -200,7 +200,7 @@ class FileTests(SynchronousTestCase):
         return stat.S_IMODE(os.stat(self.path).st_mode)
 
     def test_append(self) -> None:
-        """Events are appended to what is there, at once, in UTF-8."""
+        """Events are appended at once, in UTF-8."""
         with open(self.path, "w", encoding="utf-8") as file:
             file.write("before\n")
         self.opened().write("I", "\u00fc \udc80")
@@ -214,7 +214,7 @@ class FileTests(SynchronousTestCase):
         self.assertEqual(os.listdir(self.directory), [])
 
     def test_cut_from_outside(self) -> None:
-        """What cuts the file to nothing, as copytruncate of logrotate, leaves no hole in it."""
+        """Truncating the file, as logrotate's copytruncate does, leaves no hole in it."""
         output = self.opened()
         output.write("I", "one")
         os.truncate(self.path, 0)
@@ -222,7 +222,7 @@ class FileTests(SynchronousTestCase):
         self.assertEqual(self.read(), "two\n")
 
     def test_full_disk(self) -> None:
-        """On a full disk a line is there as a whole or not at all, and goes on when it can."""
+        """On a full disk a line is written as a whole or not at all; with space it goes on."""
         if os.geteuid() != 0:
             raise SkipTest("needs root to mount a small file system")
         with tmpfs(self.directory, "size=64k"):
@@ -241,7 +241,7 @@ class FileTests(SynchronousTestCase):
             output.close()
 
     def test_mode(self) -> None:
-        """The umask that is given decides, or else the process's."""
+        """The given umask decides, or else the process's."""
         for given, process, expected in ((None, 0o022, 0o644), (0o027, 0o077, 0o640)):
             self.addCleanup(os.umask, os.umask(process))
             self.opened(umask=given)
@@ -280,7 +280,7 @@ class FileTests(SynchronousTestCase):
         self.assertEqual(self.read(), "x\n")
 
     def test_sticky_directory(self) -> None:
-        """In a directory as ``/tmp`` a file of ours is safe."""
+        """A file of ours in a directory like ``/tmp`` is safe."""
         os.chmod(self.directory, 0o1777)
         for _ in range(2):
             self.opened().write("I", "x")
@@ -291,7 +291,7 @@ class ForeignFileTests(SynchronousTestCase):
     """`FileOutput`, where somebody else may have prepared something."""
 
     def setUp(self) -> None:
-        """Make a directory, with a file in it that is worth more than a log."""
+        """Make a directory, and a file that must not be written to."""
         self.directory = temporary_directory(self)
         self.victim = os.path.join(self.directory, "victim")
         with open(self.victim, "w", encoding="ascii") as file:
@@ -301,7 +301,7 @@ class ForeignFileTests(SynchronousTestCase):
         self.path = os.path.join(self.place, "a.log")
 
     def refused(self, path: str = "") -> str:
-        """Why the file is refused; nothing has been made or written."""
+        """The reason of a refusal that has made and written nothing."""
         before = sorted(os.listdir(self.place))
         text = str(self.assertRaises(Untrusted, FileOutput(path or self.path).open))
         self.assertEqual(sorted(os.listdir(self.place)), before)
@@ -310,14 +310,14 @@ class ForeignFileTests(SynchronousTestCase):
         return text
 
     def test_link(self) -> None:
-        """A file that is a link is not followed, wherever it leads and whosever it is."""
+        """A file that is a link is not followed, wherever it leads and whoever owns it."""
         for target in (self.victim, "absent", "/dev/null"):
             os.symlink(target, self.path)
             self.assertIn("it is a link", self.refused())
             os.unlink(self.path)
 
     def test_directories(self) -> None:
-        """Each directory on the way is one in which nobody else may write, also behind a link."""
+        """No other user may write in a directory on the way, also behind a link."""
         os.chmod(self.place, 0o777)
         os.symlink("place", os.path.join(self.directory, "d"))
         os.mkdir(os.path.join(self.place, "below"))
@@ -326,7 +326,7 @@ class ForeignFileTests(SynchronousTestCase):
             self.assertIn(f"others may write in {self.place} ", text)
 
     def test_link_of_somebody_else(self) -> None:
-        """A directory that somebody else's link leads to is refused by the link's name."""
+        """A directory behind another user's link is refused by the link's name."""
         if os.geteuid() != 0:
             raise SkipTest("needs root to give a link away")
         os.chmod(self.directory, 0o1777)
@@ -336,7 +336,7 @@ class ForeignFileTests(SynchronousTestCase):
         self.assertIn(f"{link} belongs to user 12345", self.refused(os.path.join(link, "a.log")))
 
     def test_file_of_somebody_else(self) -> None:
-        """What somebody else has put in a directory as ``/tmp`` is not written to."""
+        """Another user's file in a directory like ``/tmp`` is not written to."""
         if os.geteuid() != 0:
             raise SkipTest("needs root to give a file away")
         os.chmod(self.place, 0o1777)
@@ -345,7 +345,7 @@ class ForeignFileTests(SynchronousTestCase):
         self.assertIn("it is user 12345's", self.refused())
 
     def test_second_name(self) -> None:
-        """Nor is a file of ours that has a second name there."""
+        """Nor is a file of ours with a second name there."""
         os.link(self.victim, self.path)
         self.assertIn("another name", self.refused())
 
@@ -357,7 +357,7 @@ class ForeignFileTests(SynchronousTestCase):
         self.assertIn("neither a regular file", self.refused())
 
     def test_appears_meanwhile(self) -> None:
-        """What appears between the check and the opening is not taken."""
+        """A file that appears between the check and the opening is refused."""
         self.patch(os.path, "lexists", lambda _: False)
         os.symlink(self.victim, self.path)
         self.assertRaises(FileExistsError, FileOutput(self.path).open)

@@ -23,7 +23,7 @@ from twistdp.logs.service import LESS, MORE, LoggedService, LogOptions, output_f
 
 
 class Reactor(Clock):
-    """Keeps what is to be called in the reactor's thread."""
+    """Keeps the calls for the reactor's thread."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,12 +75,12 @@ class OutputTests(SynchronousTestCase):
             self.assertEqual(output.path, os.path.abspath(name))
 
     def test_logger(self) -> None:
-        """A --logger comes before everything."""
+        """A --logger overrides everything."""
         self.assertIsNone(output_for({"logger": object(), "logfile": "a.log"}))
 
 
 class OptionsTests(SynchronousTestCase):
-    """`LogOptions`: what twistd itself is told."""
+    """`LogOptions`: the check of twistd's own options."""
 
     def check(self, **twistd: object) -> None:
         """Parse an empty command line below twistd's options."""
@@ -100,7 +100,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertRegex(str(error), "^--syslog: .*stdout")
 
     def test_allowed(self) -> None:
-        """All else that twistd takes is fine."""
+        """All other options of twistd are fine."""
         self.check(nodaemon=1, logfile="-")
         self.check(nodaemon=0, debug=True, logfile="-")
         self.check(nodaemon=0, logfile="a.log")
@@ -110,7 +110,7 @@ class ServiceTestCase(SynchronousTestCase):
     """Makes services whose output is kept."""
 
     def setUp(self) -> None:
-        """Levels, and what is written to stdout, are as before afterwards."""
+        """Restore levels and stdout after the test."""
         self.addCleanup(klog.set_level, klog.level())
         self.addCleanup(klog.set_vmodule, "")
         self.stdout = open(  # noqa: SIM115
@@ -134,7 +134,7 @@ class ServiceTestCase(SynchronousTestCase):
         return application
 
     def written(self, *arguments: str, **event: object) -> str:
-        """What the application's observer writes for an event."""
+        """The text that the application's observer writes for an event."""
         observer = self.application(*arguments).getComponent(ILogObserver)
         observer({"log_format": "x", **event})
         self.stdout.seek(0)
@@ -172,7 +172,7 @@ class ObserverTests(ServiceTestCase):
         self.assertRegex(self.written("--log-format=json"), r'^{"ts":[\d.]+,"caller":.*}\n$')
 
     def test_levels(self) -> None:
-        """The levels are in force from then on, and not before."""
+        """The levels hold from then on, and not before."""
         klog.set_level(1)
         service = self.service("-v", "3", "--vmodule=scan=5")
         self.assertEqual(klog.level(), 1)
@@ -203,14 +203,14 @@ class ObserverTests(ServiceTestCase):
         self.assertEqual(error.code, f"deviceplugin: --logfile {path}: No such file or directory")
 
     def test_in_another_service(self) -> None:
-        """In a service of somebody else's, logging is theirs."""
+        """In another service that one's application logs."""
         parent = MultiService()
         self.service(logfile="/absent/a.log").setServiceParent(parent)
         self.assertEqual(len(list(parent)), 1)
 
 
 class RunningTests(ServiceTestCase):
-    """What is in force while the service runs."""
+    """What is different while the service runs."""
 
     def running(self, **twistd: object) -> LoggedService:
         """A service that runs until the test ends."""
@@ -248,14 +248,14 @@ class RunningTests(ServiceTestCase):
         self.assertEqual(levels, [(0, 1), (1, 2), (2, 1), (1, 0), (0, 0), (0, 1)])
 
     def hangup(self, *, terminal: bool) -> object:
-        """What handles SIGHUP while the service runs."""
+        """The handler of SIGHUP while the service runs."""
         self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
         self.patch(logs_service, "_has_terminal", lambda: terminal)
         self.running()
         return signal.getsignal(signal.SIGHUP)
 
     def test_hangup(self) -> None:
-        """A service without a terminal survives SIGHUP, and says what to do instead."""
+        """A service without a terminal survives SIGHUP, and logs what to do instead."""
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         self.hangup(terminal=False)
         said: list[Any] = []
@@ -297,7 +297,7 @@ class RunningTests(ServiceTestCase):
         self.assertEqual(os.listdir(directory), ["a.log"])
 
     def test_others_signal(self) -> None:
-        """SIGUSR1 stays with whoever has taken it."""
+        """A handler of SIGUSR1 that is there already stays."""
 
         def another(*_: object) -> None:
             """Handle the signal in another way."""

@@ -33,7 +33,7 @@ class AddressTests(TestCase):
             self.assertEqual(os.listdir(os.path.dirname(path)), [], name)
 
     async def test_nobody_there(self) -> None:
-        """A socket that is not there is PeerUnavailable, whatever its directory's name."""
+        """A missing socket is PeerUnavailable, whatever its directory's name."""
         for name in ("a,b", "a#b"):
             path = os.path.join(temporary_directory(self), name, "a.sock")
             call = channel_to(self, path).unary(ASK, StringValue(), StringValue)
@@ -44,13 +44,13 @@ class PeerTests(SynchronousTestCase):
     """Tests for `Peer` alone."""
 
     def test_usual(self) -> None:
-        """An ordinary path is connected to as it is, and need not be there."""
+        """An ordinary path is the address itself, and need not exist."""
         path = "/var/lib/kubelet/device-plugins/a.example_b-1.sock"
         self.assertEqual(Peer(path).address, f"unix:{path}")
         self.assertEqual(address(path), f"unix:{path}")
 
     def test_let_go(self) -> None:
-        """What was held open is closed, once."""
+        """The descriptor is closed, once."""
         path = os.path.join(temporary_directory(self), "a,b")
         with open(path, "w", encoding="ascii"):
             before = os.listdir("/proc/self/fd")

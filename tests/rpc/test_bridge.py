@@ -77,7 +77,7 @@ class DeferredFromTests(TestCase):
 
 
 class CountingFuture(asyncio.Future[None]):
-    """Knows its callbacks."""
+    """A future that knows its callbacks."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -172,7 +172,7 @@ class AwaitedTests(TestCase):
         self.assertEqual(told, [])
 
     async def test_error_in_the_clean_up(self) -> None:
-        """An error while a cancelled coroutine cleans up is raised: nobody else hears of it."""
+        """An error while a cancelled coroutine cleans up is raised: nobody else sees it."""
         gate = Gate()
 
         async def handler() -> None:
@@ -187,7 +187,7 @@ class AwaitedTests(TestCase):
         await self.assertFailure(soon(waiting), KeyError)
 
     async def test_canceller_that_raises(self) -> None:
-        """What a Deferred's canceller raises is what comes of it."""
+        """An error of a Deferred's canceller is the outcome."""
 
         def canceller(_: object) -> None:
             raise KeyError("missing")
@@ -225,7 +225,7 @@ class AwaitedTests(TestCase):
         await self.assertFailure(ended, CancelledError)
 
     async def test_cancelled_wait_leaves_nothing_on_what_it_waited_for(self) -> None:
-        """What goes on for long does not gather a callback with each wait that was given up."""
+        """A future that runs for long does not gather a callback with each cancelled wait."""
         future = CountingFuture(loop=self.loop)
         for _ in range(3):
             waiting = bridge.deferred_from(bridge.done(future), self.loop)
@@ -236,7 +236,7 @@ class AwaitedTests(TestCase):
         self.assertEqual(future.callbacks, [])
 
     async def test_nothing_is_kept(self) -> None:
-        """What waits for a coroutine is freed when it was cancelled, without a collector."""
+        """A cancelled call that waited for a coroutine is freed without the collector."""
 
         class Kept:
             """Stands for a connection."""
@@ -262,10 +262,10 @@ class AwaitedTests(TestCase):
         self.assertIsNone(left())
 
     async def test_nothing_is_kept_of_a_failure(self) -> None:
-        """And when it has failed."""
+        """So is one that failed."""
 
         class Broken(Exception):
-            """Holds what it has been raised in."""
+            """An error, which holds the frames that raised it."""
 
         gate, kept = Gate(), Broken()
         left = weakref.ref(kept)

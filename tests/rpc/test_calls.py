@@ -78,7 +78,7 @@ class UnaryTests(TestCase):
         self.assertEqual((await answer).value, "you later")
 
     async def test_bytes_pass_through(self) -> None:
-        """Without a request class the handler gets bytes; bytes it answers with are sent so."""
+        """Without a request class the handler gets bytes; its own bytes are sent as they are."""
         got = []
 
         def handler(data: bytes) -> bytes:
@@ -90,7 +90,7 @@ class UnaryTests(TestCase):
         self.assertEqual((got, answer.value), ([b"\xff\x00"], "raw"))
 
     async def test_services_are_told_apart(self) -> None:
-        """Methods of equal names in two services are two methods."""
+        """Methods with the same name in two services are two methods."""
         channel = await served(
             self,
             Method(ASK, StringValue, lambda _: StringValue(value="one")),
@@ -120,7 +120,7 @@ class UnaryTests(TestCase):
         self.assertEqual((await slow).value, "done")
 
     async def test_unknown_method(self) -> None:
-        """A method that the server has not is UNIMPLEMENTED."""
+        """A method that the server lacks is UNIMPLEMENTED."""
         channel = await served(self, Method(ASK, StringValue, succeed))
         call = soon(channel.unary("/test.Service/No", b"", StringValue))
         error = await failure_of(call, CallFailed)
@@ -128,10 +128,10 @@ class UnaryTests(TestCase):
 
 
 class RefusalTests(TestCase):
-    """Tests for what a handler's exceptions become."""
+    """Tests for the answers that a handler's exceptions become."""
 
     async def refused(self, handler: Any) -> CallFailed:
-        """What the caller sees of a handler's exception."""
+        """The error that the caller of a handler with an exception gets."""
         channel = await served(self, Method(ASK, StringValue, handler))
         error = await failure_of(ask(channel), CallFailed)
         assert isinstance(error, CallFailed)
@@ -183,7 +183,7 @@ class RefusalTests(TestCase):
             self.assertEqual(error.details, f"because of {kind.__name__}")
 
     async def test_refusal_from_a_coroutine(self) -> None:
-        """A coroutine refuses after a wait just as a function does at once."""
+        """A coroutine can refuse after a wait, as a function does at once."""
         gate = Gate()
 
         async def handler(_: StringValue) -> None:
@@ -197,7 +197,7 @@ class RefusalTests(TestCase):
         self.assertEqual((error.status, error.details), ("NOT_FOUND", "no device 'a'"))
 
     async def test_what_a_call_was_about(self) -> None:
-        """The log of a refusal has it, if there was a request."""
+        """The log of a refusal describes the request, if there was one."""
 
         def handler(_: StringValue) -> None:
             raise UnknownDevice("gone")
@@ -246,7 +246,7 @@ class RefusalTests(TestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     async def test_answer_that_is_no_message(self) -> None:
-        """A handler that forgets its answer is a bug like any other."""
+        """A handler that returns no answer is a bug like any other."""
         error = await self.refused(lambda _: None)
         self.assertEqual(error.status, "INTERNAL")
         self.assertEqual(len(self.flushLoggedErrors()), 1)
@@ -339,7 +339,7 @@ class StreamTests(TestCase):
         self.assertIn("google.protobuf.StringValue", str(error))
 
     async def test_stream_that_is_not_read_skips_to_the_latest(self) -> None:
-        """A reader gets the last value while another does not read, and gets it later with few."""
+        """One reader gets the last value while another does not read; that one gets it later."""
         size, count = 1_000_000, 200
         latest = Latest(b"")
 
@@ -372,7 +372,7 @@ class StreamTests(TestCase):
         unread.cancel()
 
     async def test_peer_that_goes_away_in_a_message(self) -> None:
-        """It is sent nothing more, and what is sent is closed."""
+        """Nothing more is sent to it, and the iterator is closed."""
         sent: list[bytes] = []
         closed: list[bool] = []
 
@@ -380,7 +380,7 @@ class StreamTests(TestCase):
             """gRPC's context of a call whose peer has gone."""
 
             async def write(self, data: bytes) -> None:
-                """Refuse it."""
+                """Refuse the message."""
                 sent.append(data)
                 raise grpc.aio.InternalError("gone")
 
@@ -526,7 +526,7 @@ class CancellationTests(TestCase):
         await soon(gate.cancelled)
 
     async def test_timeout_under_a_wall_clock_that_is_set(self) -> None:
-        """A time-out is so many seconds, whatever Python's wall clock says."""
+        """A time-out lasts its seconds, however the wall clock is set."""
         gate, wall = Gate(), time.time
         channel = await served(
             self,

@@ -1,4 +1,4 @@
-"""Tests for twistdp.rpc.channel: what a client meets at the socket."""
+"""Tests for `twistdp.rpc.channel` and `twistdp.rpc.stream`: what a client meets at the socket."""
 
 import os
 import socket
@@ -42,7 +42,7 @@ class ChannelTests(TestCase):
         self.assertRaises(BadSetting, Channel, self.path, reactor=Clock())
 
     async def test_nobody_listens(self) -> None:
-        """A socket that is not there is PeerUnavailable, fast."""
+        """A missing socket is PeerUnavailable, fast."""
         before = reactor.seconds()
         error = await failure_of(self.ask(channel_to(self, self.path)), PeerUnavailable)
         self.assertEqual(error.status, "UNAVAILABLE")
@@ -127,7 +127,7 @@ class ChannelTests(TestCase):
         await failure_of(soon(stream.read()), PeerUnavailable)
 
     async def test_tells_who_calls(self) -> None:
-        """A handler may look at what its caller calls itself, begun as the channel was told."""
+        """A handler can read the caller's name, which begins with the channel's `agent`."""
         path = f"{temporary_directory(self)}/b.sock"
         ask = Method(ASK, None, lambda _: StringValue(value=caller()))
 

@@ -26,13 +26,13 @@ class SteadyTests(TestCase):
         self.called: list[str] = []
 
     def pass_seconds(self, seconds: float) -> None:
-        """Time passes for both clocks, and what is due is called."""
+        """Time passes for both clocks, and calls that are due are made."""
         self.wall += seconds
         self.monotonic += seconds
         self.reactor.runUntilCurrent()
 
     def test_steps_change_nothing(self) -> None:
-        """A call comes in its time, however the wall clock is set meanwhile."""
+        """A call is made on time, however the wall clock is set meanwhile."""
         for step in STEPS:
             keep_steady(self.reactor)
             self.called.clear()
@@ -45,7 +45,7 @@ class SteadyTests(TestCase):
             self.assertEqual(self.called, ["two"], step)
 
     def test_what_is_planned_already(self) -> None:
-        """A call that was planned before comes in its time too."""
+        """A call that was planned before is made on time too."""
         self.reactor.callLater(2.0, self.called.append, "two")
         self.pass_seconds(1.0)
         keep_steady(self.reactor)
@@ -56,7 +56,7 @@ class SteadyTests(TestCase):
         self.assertEqual(self.called, ["two"])
 
     def test_a_clock_that_was_replaced_stays(self) -> None:
-        """Once is enough, and an application's own clock is its own business."""
+        """An application's own clock stays, and a second call changes nothing."""
         self.reactor.seconds = clock = Clock().seconds
         keep_steady(self.reactor)
         self.assertEqual(self.reactor.seconds, clock)

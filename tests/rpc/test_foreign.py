@@ -28,16 +28,16 @@ class DeferredOfTests(TestCase):
         self.loop = bridge.loop_of(reactor)
 
     def of(self, result: Any) -> Deferred[Any]:
-        """What foreign code returned, as a Deferred."""
+        """The result of foreign code as a Deferred."""
         return soon(deferred_of(result, reactor))
 
     async def test_values(self) -> None:
-        """What cannot be awaited is its own outcome, at once."""
+        """A value that cannot be awaited is its own outcome, at once."""
         for value in (None, 7, [1], iter([1])):
             self.assertIs(self.successResultOf(self.of(value)), value)
 
     async def test_deferred(self) -> None:
-        """A Deferred gives its value, which it keeps for others; its error goes to one alone."""
+        """A Deferred gives its value and keeps it for others; one waiter gets its error."""
         deferred: Deferred[str] = Deferred()
         waiting = [deferred_of(deferred, reactor) for _ in range(2)]
         self.assertNoResult(waiting[0])
@@ -50,7 +50,7 @@ class DeferredOfTests(TestCase):
         self.failureResultOf(call, ZeroDivisionError)
 
     async def test_deferred_whose_canceller_raises(self) -> None:
-        """What it raises is the outcome, and not raised at whoever cancels."""
+        """The canceller's error is the outcome, and is not raised where it is cancelled."""
 
         def refuse(_: object) -> None:
             raise ZeroDivisionError
@@ -86,7 +86,7 @@ class DeferredOfTests(TestCase):
                 self.assertEqual(await self.of(result), "value")
 
     async def test_both_kinds_by_turns(self) -> None:
-        """One coroutine awaits Deferreds and what asyncio has, also in coroutines that it calls."""
+        """A coroutine, and those it calls, await Deferreds and asyncio's awaitables by turns."""
 
         async def inner() -> str:
             await deferLater(reactor, 0.0)
@@ -108,7 +108,7 @@ class DeferredOfTests(TestCase):
         self.assertEqual(await self.of(outer()), ["inner", "thread", "fired", "later", 0])
 
     async def test_errors(self) -> None:
-        """What is raised is the failure, with its stack."""
+        """An exception is the failure, with its stack."""
 
         async def broken() -> None:
             await asyncio.sleep(0)
@@ -130,7 +130,7 @@ class DeferredOfTests(TestCase):
             await self.assertFailure(self.of(leave()), kind)
 
     async def test_cancelled_at_a_deferred(self) -> None:
-        """There the Deferred is cancelled, and the coroutine gets Twisted's CancelledError."""
+        """A Deferred that it awaits is cancelled; the coroutine gets Twisted's CancelledError."""
         cancelled: list[Any] = []
         caught: list[type] = []
         entered: Deferred[None] = Deferred()
@@ -152,7 +152,7 @@ class DeferredOfTests(TestCase):
         self.assertEqual((len(cancelled), caught), (1, [CancelledError]))
 
     async def test_cancelled_at_a_future(self) -> None:
-        """There the coroutine gets asyncio's CancelledError; outside it is Twisted's."""
+        """At a Future the coroutine gets asyncio's CancelledError; the caller gets Twisted's."""
         future = self.loop.create_future()
         caught: list[type] = []
         entered: Deferred[None] = Deferred()
@@ -185,7 +185,7 @@ class DeferredOfTests(TestCase):
             self.assertTrue(future.cancelled())
 
     async def test_deferred_that_has_an_answer_to_its_cancellation(self) -> None:
-        """A coroutine goes on with what a cancelled Deferred fires with."""
+        """A coroutine goes on with the value of a cancelled Deferred."""
         entered: Deferred[None] = Deferred()
 
         async def waits() -> object:
@@ -198,7 +198,7 @@ class DeferredOfTests(TestCase):
         self.assertEqual(await running, "in spite of it")
 
     async def test_canceller_that_raises(self) -> None:
-        """What a canceller raises is raised where the Deferred is awaited."""
+        """A canceller's error is raised where the Deferred is awaited."""
 
         def canceller(_: object) -> None:
             raise KeyError("missing")
@@ -210,7 +210,7 @@ class DeferredOfTests(TestCase):
         await self.assertFailure(self.of(waits()), KeyError)
 
     async def test_time_limit_of_asyncio_around_a_deferred(self) -> None:
-        """asyncio's time limit cancels the Deferred, and raises what it always raises."""
+        """asyncio's time limit cancels the Deferred, and raises TimeoutError as usual."""
         cancelled: list[Any] = []
 
         async def waits() -> str:
@@ -225,7 +225,7 @@ class DeferredOfTests(TestCase):
         self.assertEqual(len(cancelled), 1)
 
     async def test_cancelled_before_it_has_begun(self) -> None:
-        """A coroutine that never ran is no coroutine that somebody forgot to await."""
+        """Python does not warn that a coroutine cancelled before it ran was never awaited."""
 
         async def never() -> None:
             raise AssertionError("it has run")
@@ -237,14 +237,14 @@ class DeferredOfTests(TestCase):
         self.assertEqual(getcoroutinestate(coroutine), CORO_CLOSED)
 
     async def test_another_loop(self) -> None:
-        """A Future of another loop would never wake this one: it is refused."""
+        """A Future of another loop is refused: it would never wake this one."""
         other = asyncio.new_event_loop()
         self.addCleanup(other.close)
         error = self.assertRaises(RuntimeError, deferred_of, other.create_future(), reactor)
         self.assertIn("another loop", str(error))
 
     async def test_nothing_is_kept(self) -> None:
-        """What a coroutine holds is freed when it has been cancelled, without a collector."""
+        """A cancelled coroutine frees its variables without the collector."""
 
         class Kept:
             """Stands for hardware."""
@@ -272,7 +272,7 @@ class CalledTests(TestCase):
     """Tests for `called`."""
 
     async def test_at_once(self) -> None:
-        """Where the loop runs, the call is made at once; what it raises is a failure."""
+        """If the loop runs, the call is made at once; its exception is a failure."""
         await deferLater(reactor, 0.0)
         self.assertEqual(self.successResultOf(called(lambda: 7, reactor)), 7)
         for kind in (KeyError, SystemExit):
@@ -283,7 +283,7 @@ class CalledTests(TestCase):
             self.failureResultOf(called(broken, reactor), kind)
 
     def test_before_the_loop_runs(self) -> None:
-        """Before that it is made when the loop runs, so that it may make tasks of its own."""
+        """If not, the call waits until the loop runs, so that it can make tasks."""
         loop = asyncio.new_event_loop()
         self.addCleanup(loop.close)
         early = AsyncioSelectorReactor(loop)

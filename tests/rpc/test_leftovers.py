@@ -18,15 +18,15 @@ from twistdp.rpc.socketfile import SocketFile
 
 
 class LeftoverTests(SynchronousTestCase):
-    """A directory with sockets of servers that live and of some that do not."""
+    """A directory with sockets of live servers and of dead ones."""
 
     def setUp(self) -> None:
-        """An empty one, and another place to bind in."""
+        """Make an empty directory, and another place to bind in."""
         self.directory = temporary_directory(self)
         self.place = temporary_directory(self)
 
     def published(self, name: str, place: str | None = None) -> SocketFile:
-        """The socket of a server that lives."""
+        """The socket of a live server."""
         file = SocketFile(f"{self.directory}/{name}", place)
         self.addCleanup(file.release)
         with socket.socket(socket.AF_UNIX) as bound:
@@ -35,7 +35,7 @@ class LeftoverTests(SynchronousTestCase):
         return file
 
     def killed(self, name: str, place: str | None = None) -> SocketFile:
-        """What a killed server has left: everything but the lock."""
+        """What a killed server leaves: everything but the lock."""
         file = self.published(name, place)
         assert file._lock is not None
         os.close(file._lock)
@@ -43,7 +43,7 @@ class LeftoverTests(SynchronousTestCase):
         return file
 
     def test_dead_ones_are_removed(self) -> None:
-        """Name and private directory, also one whose name a kubelet has deleted."""
+        """Names and private directories go, also if a kubelet has deleted the name."""
         self.killed("a.sock")
         os.unlink(self.killed("b.sock").path)
         remove_leftovers(self.directory)
@@ -56,7 +56,7 @@ class LeftoverTests(SynchronousTestCase):
         self.assertEqual(os.listdir(self.directory) + os.listdir(self.place), [])
 
     def test_directory_is_gone(self) -> None:
-        """What was bound elsewhere goes, though the directory of the names has gone with them."""
+        """A socket bound elsewhere goes, even if the directory of its name is gone."""
         self.killed("a.sock", self.place)
         shutil.rmtree(self.directory)
         remove_leftovers(self.directory, self.place)
@@ -64,7 +64,7 @@ class LeftoverTests(SynchronousTestCase):
         self.assertEqual(os.listdir(self.place), [])
 
     def test_killed_before_it_had_bound(self) -> None:
-        """An empty private directory goes; a name that stands for something else stays."""
+        """An empty private directory goes; a name that leads to something else stays."""
         path = f"{self.directory}/a.sock"
         os.mkdir(private_directory(path), 0o700)
         with open(path, "w", encoding="ascii"):
@@ -90,7 +90,7 @@ class LeftoverTests(SynchronousTestCase):
         self.assertEqual(os.listdir(self.directory), ["a.sock"])
 
     def test_others_things_stay(self) -> None:
-        """Sockets, files and directories that no server of ours has made."""
+        """Sockets, files and directories stay that no server of ours has made."""
         with socket.socket(socket.AF_UNIX) as other:
             other.bind(f"{self.directory}/other.sock")
         os.mkdir(f"{self.directory}/.tdp-notours")
@@ -105,12 +105,12 @@ class LeftoverTests(SynchronousTestCase):
         self.assertEqual(len(events), 1)  # of the link
 
     def test_no_directory(self) -> None:
-        """It may not be there yet."""
+        """A directory that is not there yet is fine."""
         remove_leftovers(f"{self.directory}/none")
         remove_leftovers(self.directory, f"{self.directory}/none")
 
     def test_no_directory_at_all(self) -> None:
-        """What cannot be listed is told, and nothing else happens."""
+        """A path that cannot be listed is logged, and nothing else happens."""
         path = f"{self.directory}/file"
         with open(path, "w", encoding="ascii"):
             pass
@@ -119,7 +119,7 @@ class LeftoverTests(SynchronousTestCase):
         self.assertEqual([event["path"] for event in events], [path])
 
     def kept(self) -> list[str]:
-        """What the log says when leftovers are removed and nothing may go."""
+        """The log lines of a removal that must leave everything."""
         before = sorted(os.listdir(self.directory))
         with capturedLogs() as events:
             remove_leftovers(self.directory)
@@ -127,7 +127,7 @@ class LeftoverTests(SynchronousTestCase):
         return [f"{event['path']}: {event['reason']}" for event in events]
 
     def test_more_than_a_socket(self) -> None:
-        """A private directory has one socket in it; another one is left, however deep it is."""
+        """A private directory that holds more than its socket stays, however deep that is."""
         private = f"{self.directory}/.tdp-01234567"
         os.mkdir(private, 0o700)
         self.addCleanup(subprocess.run, ["rm", "-rf", private], check=True)  # Python cannot
@@ -141,7 +141,7 @@ class LeftoverTests(SynchronousTestCase):
         self.assertEqual(self.kept(), [f"{private}: has 'd' in it"])
 
     def test_another_mode(self) -> None:
-        """What others may read or write in is none of ours."""
+        """A directory that others may read or write is not ours."""
         private = private_directory(f"{self.directory}/a.sock")
         os.mkdir(private)
         os.chmod(private, 0o755)
@@ -149,7 +149,7 @@ class LeftoverTests(SynchronousTestCase):
         self.assertIn("mode 0755", line)
 
     def test_many(self) -> None:
-        """One line, however many there are."""
+        """The log has one line, however many there are."""
         for number in range(50):
             os.mkdir(f"{self.directory}/.tdp-{number:08x}")
             os.chmod(f"{self.directory}/.tdp-{number:08x}", 0o777)
@@ -157,14 +157,14 @@ class LeftoverTests(SynchronousTestCase):
         self.assertTrue(line.endswith("; 49 more there cannot be removed either"), line)
 
     def test_untrusted_directory(self) -> None:
-        """Where others may exchange things nothing is removed, and it is said."""
+        """Nothing is removed where others can exchange entries, and that is logged."""
         self.killed("a.sock")
         os.chmod(self.directory, 0o777)
         (line,) = self.kept()
         self.assertIn("others may write", line)
 
     def test_huge_directory(self) -> None:
-        """Only so many of its entries are looked at."""
+        """Only the first entries are examined."""
         self.patch(leftovers, "MOST_ENTRIES", 3)
         for number in range(20):
             self.killed(f"{number}.sock")
@@ -172,7 +172,7 @@ class LeftoverTests(SynchronousTestCase):
         self.assertGreaterEqual(len(os.listdir(self.directory)), 34)
 
     def test_exchanged_while_it_is_cleaned(self) -> None:
-        """What is removed is in the directory that was looked at, whatever has its name now."""
+        """Only the directory that was examined loses entries, whatever has its name now."""
         self.killed("a.sock")
         live = temporary_directory(self)
         os.rmdir(live)
@@ -197,7 +197,7 @@ class OthersTests(SynchronousTestCase):
     skip = NEEDS_ROOT
 
     def test_private_directory_of_another(self) -> None:
-        """It stays, with all that is in it; one line names the user."""
+        """It stays with its content; one line names the user."""
         directory = temporary_directory(self)
         os.chmod(directory, 0o1777)
         with acting_as(ALICE):

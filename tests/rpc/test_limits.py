@@ -1,4 +1,4 @@
-"""What a peer can have of a server, over real sockets."""
+"""How much a peer can make a server hold, over real sockets."""
 
 import contextlib
 import os
@@ -57,7 +57,7 @@ def call(stream: int, path: str, message: bytes) -> bytes:
 
 
 class Silent(Protocol):
-    """A peer that says no more than it is told to."""
+    """A peer that sends only what the test gives it."""
 
     transport: Any
 
@@ -65,15 +65,15 @@ class Silent(Protocol):
         self.ended: Deferred[None] = Deferred()
 
     def connectionLost(self, reason: Any = None) -> None:
-        """The server has had enough."""
+        """The server has closed the connection."""
         self.ended.callback(None)
 
 
 class LimitCase(TestCase):
-    """A server with a call that is answered at once, and a stream that lives."""
+    """A server with a call that is answered at once, and an open stream."""
 
     async def serve(self, **changes: int) -> None:
-        """Serve, with other limits where they are given."""
+        """Serve, with the limits that are given."""
         options = {**dict(limits.OPTIONS), **{f"grpc.{key}": v for key, v in changes.items()}}
         self.patch(server_module, "OPTIONS", tuple(options.items()))
         self.path = f"{temporary_directory(self)}/a.sock"
@@ -87,7 +87,7 @@ class LimitCase(TestCase):
         self.assertEqual(await soon(self.stream.read()), StringValue(value="first"))
 
     def ask(self, request: StringValue) -> Any:
-        """Answer, refuse, or wait, as is asked for."""
+        """Answer, refuse or wait, as the request says."""
         if request.value == "refuse":
             raise NoRoom("no")
         if request.value == "wait":
@@ -101,7 +101,7 @@ class LimitCase(TestCase):
         return request
 
     async def watch(self, _: bytes) -> AsyncIterator[StringValue]:
-        """A list, and another one in the end."""
+        """Send a list, and another one at the end."""
         yield StringValue(value="first")
         ended: Deferred[None] = Deferred()
         self.release.addCallback(lambda _: fire(ended, None))
@@ -109,17 +109,17 @@ class LimitCase(TestCase):
         yield StringValue(value="last")
 
     def call(self, value: str = "") -> Deferred[StringValue]:
-        """A call on the connection of the stream."""
+        """Make a call on the connection of the stream."""
         return self.channel.unary(ASK, StringValue(value=value), StringValue)
 
     async def assert_unharmed(self) -> None:
-        """The stream that was open all the time goes on, and so do calls beside it."""
+        """The stream that was open all the time goes on, and so do other calls."""
         self.assertEqual((await soon(self.call("a"))).value, "a")
         self.release.callback(None)
         self.assertEqual(await soon(self.stream.read()), StringValue(value="last"))
 
     async def silent(self, data: bytes = b"") -> Silent:
-        """A connection that says this."""
+        """A connection that sends these bytes."""
         peer = Silent()
         await soon(connectProtocol(UNIXClientEndpoint(reactor, self.path), peer))
         self.addCleanup(lambda: peer.transport and peer.transport.abortConnection())
@@ -128,10 +128,10 @@ class LimitCase(TestCase):
 
 
 class LimitTests(LimitCase):
-    """`twistdp.rpc.limits`, and what is beside a flood."""
+    """`twistdp.rpc.limits`, and other calls during a flood."""
 
     async def test_calls(self) -> None:
-        """A connection has so many calls at once; the others wait for their turn."""
+        """A connection has a limited number of calls at once; the others wait."""
         await self.serve()
         calls = [self.call("wait") for _ in range(limits.MOST_CALLS + 50)]
         room = limits.MOST_CALLS - 1  # beside the stream
@@ -151,20 +151,20 @@ class LimitTests(LimitCase):
         await soon(DeferredList(calls[room:], consumeErrors=True))
 
     async def test_headers(self) -> None:
-        """A call with more headers than a kubelet could have is refused."""
+        """A call with more headers than any kubelet sends is refused."""
         await self.serve()
         greedy = channel_to(self, self.path, agent="x" * (limits.HEADERS + 1))
         await failure_of(soon(greedy.unary(ASK, StringValue(), StringValue)), CallFailed)
         await self.assert_unharmed()
 
     async def test_usual_headers(self) -> None:
-        """A quarter of the bytes is no problem."""
+        """A call with a quarter of those bytes is answered."""
         await self.serve()
         channel = channel_to(self, self.path, agent="x" * (limits.HEADERS // 4))
         await soon(channel.unary(ASK, StringValue(), StringValue))
 
     async def test_connections(self) -> None:
-        """A socket has so many connections; more are closed, and take no descriptor."""
+        """A socket takes a limited number of connections; others are closed at once."""
         await self.serve()
         before = len(os.listdir("/proc/self/fd"))
         peers = []
@@ -187,7 +187,7 @@ class LimitTests(LimitCase):
         await self.assert_unharmed()
 
     async def test_silent_before_it_begins(self) -> None:
-        """A connection that does not begin to speak, or not all of it, is closed."""
+        """A connection that sends nothing, or only a part of its preface, is closed."""
         await self.serve(server_handshake_timeout_ms=100)
         for data in (b"", PREFACE[:10]):
             await soon((await self.silent(data)).ended)
@@ -200,7 +200,7 @@ class LimitTests(LimitCase):
         await self.assert_unharmed()
 
     async def test_unread_answers(self) -> None:
-        """Of long answers there are so many that are not read; others come all the same."""
+        """Long answers that nobody reads are limited; other calls are answered all the same."""
         self.patch(limits, "MOST_UNREAD", 4 * limits.LONG)
         await self.serve()
         asked = StringValue(value="long").SerializeToString()
@@ -216,7 +216,7 @@ class LimitTests(LimitCase):
         await self.assert_unharmed()
 
     async def eventually(self, value: str) -> None:
-        """Call until it is answered."""
+        """Call until the server answers."""
         for _ in range(1000):
             with contextlib.suppress(CallFailed):
                 await soon(self.call(value))
@@ -224,7 +224,7 @@ class LimitTests(LimitCase):
         self.fail("never answered")
 
     async def test_refusals(self) -> None:
-        """A thousand refused calls are a handful of lines, the last with how many they were."""
+        """A thousand refused calls are a handful of log lines, and the last one counts them."""
         await self.serve()
         with capturedLogs() as events:
             for _ in range(10):

@@ -11,7 +11,7 @@ class CheckNeedsTests(SynchronousTestCase):
     """`check_needs`"""
 
     def test_until_there_are_enough(self) -> None:
-        """It raises until all needs are met, and checks none any more after that."""
+        """It raises until there are enough threads and descriptors, and then checks no more."""
         self.patch(needs, "_checked", False)
         possible, asked = THREADS - 1, []
 

@@ -71,7 +71,7 @@ class ServerCase(TestCase):
         )
 
     async def answered(self) -> str:
-        """What a new client of the path is answered."""
+        """The answer that a new client of the path gets."""
         channel = channel_to(self, self.path)
         answer = await soon(channel.unary(ASK, StringValue(value="yes"), StringValue))
         await soon(channel.close())
@@ -139,7 +139,7 @@ class ListenTests(ServerCase):
         self.assertEqual(await self.answered(), "yes")
 
     async def test_failed_start_is_logged(self) -> None:
-        """A service that cannot listen says why in one line, and starts when it is asked again."""
+        """A service that cannot listen logs why in one line, and starts at the next request."""
         os.mkdir(self.path)
         server = self.server()
         with capturedLogs() as events:
@@ -206,7 +206,7 @@ class ListenTests(ServerCase):
         self.assertTrue(server.is_published())
 
     async def test_name_removed_during_publish(self) -> None:
-        """The same when the name vanishes in the very moment it was made."""
+        """A name that vanishes as soon as it was made is made again too."""
         again: list[Deferred[None]] = []
 
         class Unlucky(SocketFile):
@@ -223,8 +223,8 @@ class ListenTests(ServerCase):
         await again[0]
         self.assertTrue(server.is_published())
 
-    async def test_directory_made_anew(self) -> None:
-        """After its directory was removed and made anew there is a new server in it."""
+    async def test_directory_made_again(self) -> None:
+        """After its directory was removed and made again, a new server is in it."""
         server = self.server()
         await soon(server.listen())
         shutil.rmtree(self.directory)
@@ -235,7 +235,7 @@ class ListenTests(ServerCase):
         self.assertEqual(await self.answered(), "yes")
 
     async def test_private_directory_removed(self) -> None:
-        """Without its private directory the server is made anew, under the name it had."""
+        """Without its private directory the server is replaced, under the same name."""
         server = self.server()
         await soon(server.listen())
         shutil.rmtree(self.private)
@@ -265,7 +265,7 @@ class ListenTests(ServerCase):
         self.assertEqual(os.listdir(self.directory), [])
 
     async def test_no_descriptor_left(self) -> None:
-        """A socket for which there is no descriptor fails with its errno; later it can be made."""
+        """Without a free descriptor listening fails with the errno; later it works."""
         with contextlib.suppress(PeerUnavailable):
             await self.answered()  # gRPC has its own descriptors from now on
         server = self.server()
@@ -276,7 +276,7 @@ class ListenTests(ServerCase):
         self.assertEqual(await self.answered(), "yes")
 
     async def test_no_space_left(self) -> None:
-        """So does one for which there is no inode, though there was for its directory."""
+        """Without an inode for the socket it fails too, though its directory had one."""
         if os.geteuid() != 0:
             raise SkipTest("needs root to mount a small file system")
         with contextlib.suppress(PeerUnavailable):
@@ -295,7 +295,7 @@ class ListenTests(ServerCase):
             await soon(server.stopService())
 
     def test_what_keeps_a_socket_from_being_bound(self) -> None:
-        """gRPC does not tell; it is found out with the same path, which is left free."""
+        """gRPC hides the reason; binding the same path shows it, and leaves the path free."""
         for path, number in ((self.path, None), (f"{self.path}/x", errno.ENOTDIR)):
             if number is None:
                 server_module._check_binding(path)
@@ -310,10 +310,10 @@ class ListenTests(ServerCase):
 
 
 class CallTests(ServerCase):
-    """What a server does with its calls, besides answering them."""
+    """What a server does with calls and sockets besides answering."""
 
     async def test_nothing_is_kept_of_a_call(self) -> None:
-        """Whoever keeps the variables of a call's time has nothing of the call when it is over."""
+        """Variables kept from the time of a call keep nothing of the call when it is over."""
         kept: list[tuple[Context, str]] = []
 
         def keep(_: object) -> StringValue:
@@ -350,10 +350,10 @@ class CallTests(ServerCase):
 
 
 class TakenTests(ServerCase):
-    """Tests for a name that somebody or something else has."""
+    """Tests for a name that another process or a file has."""
 
     async def test_live_listener_is_not_replaced(self) -> None:
-        """A living process at the path is left there, and told by its pid."""
+        """A live process at the path keeps it, and the error has its pid."""
         process = self.another_process()
         before = os.lstat(self.path).st_ino
         server = self.server()
@@ -366,7 +366,7 @@ class TakenTests(ServerCase):
         self.assertEqual(os.lstat(self.path).st_ino, before)
 
     async def test_listener_that_dies_is_replaced(self) -> None:
-        """Once the other process was killed, whose socket stays behind, the name is ours."""
+        """Once the other process is killed and leaves its socket, the name is ours."""
         process = self.another_process()
         server = self.server()
         await failure_of(soon(server.listen()), SocketTaken)
@@ -385,7 +385,7 @@ class TakenTests(ServerCase):
         self.assertEqual(await self.answered(), "yes")
 
     async def test_file_is_kept(self) -> None:
-        """A plain file at the path is refused, and kept with what is in it."""
+        """A plain file at the path is refused, and keeps its content."""
         with open(self.path, "w") as file:
             file.write("precious")
         error = await failure_of(soon(self.server().listen()), SocketTaken)
@@ -407,7 +407,7 @@ class TakenTests(ServerCase):
         self.assertTrue(second.is_published())
 
     async def test_refused_second_server_leaves_the_first_alone(self) -> None:
-        """Stopping a server that was refused takes nothing from the one that is there."""
+        """Stopping a server that was refused leaves the other one as it is."""
         first, second = self.server(), self.server()
         await soon(first.listen())
         await failure_of(soon(second.listen()), SocketTaken)
@@ -417,7 +417,7 @@ class TakenTests(ServerCase):
         self.assertEqual(await self.answered(), "yes")
 
     async def test_leftovers_of_a_crash(self) -> None:
-        """What a process that was killed left in the private directory is removed."""
+        """The leftovers of a killed process in the private directory are removed."""
         os.mkdir(self.private, 0o777)
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(f"{self.private}/s")
@@ -428,7 +428,7 @@ class TakenTests(ServerCase):
 
 
 class StopTests(ServerCase):
-    """Tests for `Server.stopService` and `Server.crash`."""
+    """Tests for `Server.stopService`."""
 
     async def test_nothing_is_left(self) -> None:
         """A stopped server leaves neither name nor private directory."""
@@ -447,7 +447,7 @@ class StopTests(ServerCase):
         await stopped
 
     async def test_name_that_belongs_to_another(self) -> None:
-        """A name that meanwhile is another file's is left alone."""
+        """A name that leads to another file by now stays."""
         server = self.server()
         await soon(server.listen())
         os.unlink(self.path)
@@ -498,7 +498,7 @@ class StopTests(ServerCase):
         self.assertEqual(os.listdir(self.directory), [])
 
     async def test_calls_that_do_not_end(self) -> None:
-        """A stop goes on without calls that go on though they were cancelled, and says so."""
+        """A stop does not wait for cancelled calls that go on, and logs that."""
         self.patch(server_module, "LATE", 0.01)
         gate = Gate()
 
@@ -523,7 +523,7 @@ class StopTests(ServerCase):
         await answer
 
     async def test_ends_without_a_word(self) -> None:
-        """A stop after which nothing is left says nothing, and the service runs no more."""
+        """A stop that leaves nothing behind logs nothing, and the service runs no more."""
         server = self.server()
         server.startService()
         self.assertTrue(server.running)
@@ -534,7 +534,7 @@ class StopTests(ServerCase):
         self.assertFalse(server.running)
 
     async def test_what_cannot_be_removed(self) -> None:
-        """Then a stop ends all the same, and says what is left and why."""
+        """A stop ends even if files cannot be removed, and logs which and why."""
         for error, reason in (
             (OSError(errno.EROFS, "Read-only file system"), "Read-only file system"),
             (SocketTaken(self.path, 0, "has a directory in it"), str(self.path)),
@@ -556,7 +556,7 @@ class StopTests(ServerCase):
             await soon(server.stopService())
 
     async def test_name_that_cannot_be_removed(self) -> None:
-        """It is nobody's from then on, whoever listens there."""
+        """A name that cannot be removed is not ours afterwards, even if a server listens there."""
         server = self.server()
         await soon(server.listen())
 
@@ -571,7 +571,7 @@ class StopTests(ServerCase):
         self.assertFalse(server.is_published())
 
     async def test_stop_after_a_failed_start(self) -> None:
-        """What was made before the failure is removed."""
+        """Everything that was made before the failure is removed."""
 
         def fail(*_: object, **__: object) -> None:
             raise OSError(errno.EMFILE, "Too many open files")
@@ -585,7 +585,7 @@ class StopTests(ServerCase):
             self.assertEqual(os.listdir(self.directory), [])
 
     async def test_withdrawn(self) -> None:
-        """Without its name a server goes on, and has it again when it is asked to listen."""
+        """Without its name a server goes on, and listening restores the name."""
         server = self.server()
         await soon(server.listen())
         server.withdraw()
@@ -615,7 +615,7 @@ class StopTests(ServerCase):
         self.assertEqual(os.listdir(self.directory), [])
 
     async def test_start_while_it_stops(self) -> None:
-        """A start that comes while calls end waits for them, and what it makes stays."""
+        """A start that comes while calls end waits for them, and its socket stays."""
         gate = Gate()
         server = self.server(Method(ASK, StringValue, lambda _: gate.wait()), grace=5.0)
         await soon(server.listen())
@@ -640,7 +640,7 @@ class StopTests(ServerCase):
         self.assertEqual(await self.answered(), "yes")
 
     async def test_stop_that_is_given_up(self) -> None:
-        """Whoever waits no longer for calls to end has them end at once, and nothing is left."""
+        """Cancelling a stop ends the calls at once, and nothing is left."""
         gate = Gate()
         server = self.server(Method(ASK, StringValue, lambda _: gate.wait()), grace=60.0)
         await soon(server.listen())
@@ -719,7 +719,7 @@ class StopTests(ServerCase):
         self.assertEqual(os.listdir(self.directory), [])
 
     async def test_stop_before_listen_has_finished_logs_nothing(self) -> None:
-        """A service that is stopped before it listened has no error to tell."""
+        """A service that is stopped before it listened logs no error."""
         server = self.server()
         with capturedLogs() as events:
             server.startService()
@@ -727,7 +727,7 @@ class StopTests(ServerCase):
         self.assertEqual([event for event in events if event["log_level"].name == "error"], [])
 
     async def test_stop_after_the_directory_was_removed(self) -> None:
-        """Stopping does not mind that the directory is gone."""
+        """Stopping works without the directory."""
         server = self.server()
         await soon(server.listen())
         shutil.rmtree(self.directory)

@@ -61,7 +61,7 @@ class ClaimTests(SocketFileCase):
         self.assertEqual(stat.S_IMODE(os.lstat(file.private).st_mode), 0o700)
 
     def test_claimed_by_another(self) -> None:
-        """Who comes second is refused, also before the first one's socket is bound."""
+        """The second claim is refused, also before the first one's socket is bound."""
         first, second = SocketFile(self.path), SocketFile(self.path)
         self.addCleanup(first.release)
         self.addCleanup(second.release)
@@ -76,7 +76,7 @@ class ClaimTests(SocketFileCase):
         second.claim()
 
     def test_removed_while_it_is_claimed(self) -> None:
-        """A private directory that vanishes just before it is locked is not locked in vain."""
+        """A private directory that vanishes just before it is locked is noticed."""
         file = SocketFile(self.path)
         lock = fcntl.flock
 
@@ -92,7 +92,7 @@ class ClaimTests(SocketFileCase):
         self.assertTrue(file.is_bound())
 
     def test_link_instead_of_a_socket(self) -> None:
-        """A link where the socket is to be bound goes, and what it leads to stays."""
+        """A link in the place of the socket goes, and its target stays."""
         file = SocketFile(self.path)
         self.addCleanup(file.release)
         victim = temporary_directory(self)
@@ -103,7 +103,7 @@ class ClaimTests(SocketFileCase):
         self.assertTrue(os.path.isdir(victim))
 
     def test_lock_that_only_children_hold(self) -> None:
-        """The private directory is made anew, and but for its lock nothing is left open."""
+        """The private directory is replaced, and only its lock stays open."""
         first, second = SocketFile(self.path), SocketFile(self.path)
         self.addCleanup(first.release)
         self.addCleanup(second.release)
@@ -126,7 +126,7 @@ class ClaimTests(SocketFileCase):
         self.assertEqual(os.readlink(f"/proc/self/fd/{lock}"), file.private)
 
     def test_claim_again(self) -> None:
-        """Claiming anew starts over."""
+        """Claiming again starts over."""
         file = self.claimed()
         file.claim()
         self.assertEqual(os.listdir(file.private), [])
@@ -143,7 +143,7 @@ class ClaimTests(SocketFileCase):
         self.assertEqual(len(os.listdir("/proc/self/fd")), len(before))
 
     def test_release_without_a_claim(self) -> None:
-        """Releasing what was not claimed takes nothing from its owner."""
+        """Releasing without a claim takes nothing from the owner."""
         file = self.claimed()
         SocketFile(self.path).release()
         self.assertTrue(os.path.isdir(file.private))
@@ -161,7 +161,7 @@ class ClaimTests(SocketFileCase):
         self.assertEqual(os.listdir(victim), ["precious"])
 
     def test_release_leaves_anothers_private_directory(self) -> None:
-        """After the private directory was made anew by another, releasing leaves that alone."""
+        """Releasing leaves a private directory that another server has made meanwhile."""
         first = self.claimed()
         shutil.rmtree(first.private)
         second = self.claimed()
@@ -170,7 +170,7 @@ class ClaimTests(SocketFileCase):
         self.assertTrue(os.path.lexists(second.bound))
 
     def test_anothers_socket_is_not_ours(self) -> None:
-        """A socket that another bound in a private directory made anew is not published by us."""
+        """A socket that another server has bound in its place is not published by us."""
         first = self.claimed()
         shutil.rmtree(first.private)
         second = self.claimed()
@@ -201,11 +201,11 @@ class PublishTests(SocketFileCase):
         file.withdraw()
         self.assertFalse(os.path.lexists(self.path))
         self.assertTrue(file.is_bound())
-        os.link(file.bound, self.path)  # by whoever it may be
+        os.link(file.bound, self.path)  # by another process
         self.assertFalse(file.is_published())
 
     def test_withdraw_leaves_anothers_name(self) -> None:
-        """A name that shows another file is not removed."""
+        """A name that leads to another file is not removed."""
         file = self.claimed()
         file.publish()
         os.unlink(self.path)
@@ -214,7 +214,7 @@ class PublishTests(SocketFileCase):
         self.assertTrue(os.path.lexists(self.path))
 
     def test_forget(self) -> None:
-        """A forgotten name is left to its fate."""
+        """A forgotten name stays."""
         file = self.claimed()
         file.publish()
         file.forget()
@@ -222,7 +222,7 @@ class PublishTests(SocketFileCase):
         self.assertTrue(os.path.lexists(self.path))
 
     def test_live_listener(self) -> None:
-        """A name with a listener is left alone, told by the pid."""
+        """A name with a listener stays, and the error has its pid."""
         self.bound(self.path)
         error = self.assertRaises(SocketTaken, self.claimed().publish)
         self.assertEqual(error.pid, os.getpid())
@@ -246,7 +246,7 @@ class PublishTests(SocketFileCase):
         self.assertEqual(error.pid, 0)
 
     def test_name_that_vanishes(self) -> None:
-        """A dead name that somebody else removes first is gone as well."""
+        """A dead name that another process removes first is fine."""
         file = self.claimed()
         file._remove_dead()
         with socket.socket(socket.AF_UNIX) as dead:
@@ -286,7 +286,7 @@ class PublishTests(SocketFileCase):
         self.assertNotEqual(bound.fileno(), -1)
 
     def test_live_sockets_of_other_kinds(self) -> None:
-        """A datagram or packet socket in use is somebody's too, and is not removed."""
+        """A datagram or packet socket in use is not removed either."""
         file = self.claimed()
         for kind in (socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
             bound = self.bound(self.path, kind)
@@ -304,7 +304,7 @@ class PublishTests(SocketFileCase):
         self.assertTrue(file.is_published())
 
     def test_no_socket(self) -> None:
-        """A file, a directory, a link to a live socket: refused and kept."""
+        """A file, a directory, a link to a live socket are refused and stay."""
         live = f"{self.directory}/live"
         self.bound(live)
         file = self.claimed()
@@ -330,7 +330,7 @@ class ListenerTests(SocketFileCase):
     """Tests for `listener`."""
 
     def test_pid(self) -> None:
-        """A listening socket tells its process."""
+        """A listening socket has its process."""
         self.bound(self.path)
         self.assertEqual(listener(self.path), os.getpid())
 
@@ -356,10 +356,10 @@ signal.pause()
 
 
 class DeadOwnerTests(SocketFileCase):
-    """A process has ended whose child, forked by some library, has all that it had open."""
+    """A process has ended, but a child that a library forked has its open files."""
 
     def setUp(self) -> None:
-        """Such a process, which is still there."""
+        """Start such a process."""
         super().setUp()
         command = [sys.executable, "-c", _OWNER, self.path]
         self.owner = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -373,36 +373,36 @@ class DeadOwnerTests(SocketFileCase):
         self.addCleanup(self.file.release)
 
     def end(self, reaped: bool) -> None:
-        """It ends, and perhaps its parent has not taken note of that yet."""
+        """End the process; its parent may not have waited for it yet."""
         self.owner.kill()
         os.waitid(os.P_PID, self.owner.pid, os.WEXITED | os.WNOWAIT)
         if reaped:
             self.owner.wait()
 
     def take(self) -> None:
-        """Claim and publish, as any successor."""
+        """Claim and publish, as a successor does."""
         self.bound(self.file.claim())
         self.file.publish()
         self.assertEqual(listener(self.path), os.getpid())
 
     def test_it_lives(self) -> None:
-        """It is waited for as long as it lives."""
+        """The name is its own while it lives."""
         error = self.assertRaises(SocketTaken, self.file.claim)
         self.assertEqual(error.pid, self.owner.pid)
 
     def test_zombie(self) -> None:
-        """One that nobody has waited for yet serves nothing."""
+        """A zombie serves nothing."""
         self.end(reaped=False)
         self.take()
 
     def test_reaped(self) -> None:
-        """Nor does one that is gone."""
+        """Nor does a process that is gone."""
         self.end(reaped=True)
         self.assertIsNone(listener(self.path))
         self.take()
 
     def test_kernel_that_tells_less(self) -> None:
-        """Before Linux 6.5 its number is what there is to go by."""
+        """Before Linux 6.5 only its pid identifies it."""
         self.patch(trust, "_SO_PEERPIDFD", 32767)
         self.assertEqual(listener(self.path), self.owner.pid)
         self.end(reaped=False)
@@ -420,7 +420,7 @@ class DeadOwnerTests(SocketFileCase):
         self.assertTrue(os.path.isdir(f"{private}/x/y"))
 
     def test_leftovers(self) -> None:
-        """What it has left is removed."""
+        """Its leftovers are removed."""
         remove_leftovers(self.directory)
         self.assertIn("a.sock", os.listdir(self.directory))
         self.end(reaped=True)
@@ -429,10 +429,10 @@ class DeadOwnerTests(SocketFileCase):
 
 
 class AttackTests(SocketFileCase):
-    """Another user, or somebody before us, has prepared the place."""
+    """Another user, or an earlier process, has prepared the place."""
 
     def test_directory_that_others_may_write(self) -> None:
-        """Nothing is made in it, bound or named there; when it is mended, all works."""
+        """Nothing is made, bound or named in it; once its mode is fixed, all works."""
         os.chmod(self.directory, 0o777)
         file = SocketFile(self.path)
         self.addCleanup(file.release)
@@ -448,7 +448,7 @@ class AttackTests(SocketFileCase):
         file.publish()
 
     def test_something_else_has_the_private_name(self) -> None:
-        """A file and links to all sorts of things are refused with what they are, and kept."""
+        """A file and links to all sorts of things are refused with their kind, and stay."""
         victim = f"{self.directory}/victim"
         os.mkdir(victim, 0o755)
         file = SocketFile(self.path)
@@ -470,7 +470,7 @@ class AttackTests(SocketFileCase):
         self.assertEqual(stat.S_IMODE(os.stat(victim).st_mode), 0o755)
 
     def test_private_directory_of_a_wrong_mode(self) -> None:
-        """Our own is shut to others; of a link in the socket's place the target is kept."""
+        """Our own directory is closed to others; the target of a link in it stays."""
         file = SocketFile(self.path)
         self.addCleanup(file.release)
         victim = f"{self.directory}/victim"
@@ -488,7 +488,7 @@ class AttackTests(SocketFileCase):
             self.assertEqual(opened.read(), "precious")
 
     def test_more_than_a_socket_in_the_private_directory(self) -> None:
-        """It cannot be ours, whatever it is, and it is kept."""
+        """Anything else in it is not ours and stays."""
         file = SocketFile(self.path)
         for path in ("x/y", "s/y"):
             os.makedirs(f"{file.private}/{path}")
@@ -502,7 +502,7 @@ class AttackTests(SocketFileCase):
         self.assertEqual(os.listdir(file.private), ["y"])
 
     def test_odd_umask(self) -> None:
-        """A umask that would shut us out of what we make, or let others in, has no effect."""
+        """A umask that would lock us out, or let others in, has no effect."""
         for umask in (0o777, 0o000, 0o077):
             self.addCleanup(os.umask, os.umask(umask))
             file = self.claimed()

@@ -37,7 +37,7 @@ class AnswerForTests(SynchronousTestCase):
     """Tests for `answer_for`."""
 
     def test_codes(self) -> None:
-        """The statuses are these, since the kubelet and its users tell refusals by them."""
+        """The statuses are these: the kubelet and its users distinguish refusals by them."""
         self.assertEqual(code_of(UnknownDevice), grpc.StatusCode.NOT_FOUND)
         self.assertEqual(code_of(UnhealthyDevice), grpc.StatusCode.FAILED_PRECONDITION)
         self.assertEqual(code_of(MissingNode), grpc.StatusCode.FAILED_PRECONDITION)
@@ -75,7 +75,7 @@ class AnswerForTests(SynchronousTestCase):
             self.assertNotIn("log_failure", event)
 
     def test_call(self) -> None:
-        """The log says which call was refused or failed; the caller knows, and is told less."""
+        """The log says which call was refused or failed; the caller is told less."""
         for error in (UnknownDevice("gone"), RuntimeError("broken")):
             with capturedLogs() as events:
                 try:
@@ -88,7 +88,7 @@ class AnswerForTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_foreign_text(self) -> None:
-        """A text that a caller or a hook has put in is one short line, in the log too."""
+        """A text from a caller or a hook becomes one short line, in the log too."""
         evil = "no\nE0101 forged \x1b[2J" + "\u00e9" * 10_000
         for error in (
             UnknownDevice(evil),
@@ -137,12 +137,12 @@ class ErrorFromTests(SynchronousTestCase):
     """Tests for `error_from`."""
 
     def outcome(self, code: grpc.StatusCode, details: str | None) -> CallFailed:
-        """What a call that ended so means."""
+        """The error for a call that ended so."""
         empty = grpc.aio.Metadata()
         return error_from(grpc.aio.AioRpcError(code, empty, empty, details=details))
 
     def test_kinds(self) -> None:
-        """A missing peer and a passed deadline have classes of their own, all else has not."""
+        """A missing peer and a passed deadline have classes of their own, others do not."""
         for code, kind in [
             (grpc.StatusCode.UNAVAILABLE, PeerUnavailable),
             (grpc.StatusCode.DEADLINE_EXCEEDED, CallTimedOut),
@@ -155,7 +155,7 @@ class ErrorFromTests(SynchronousTestCase):
             self.assertEqual(str(error), f"{code.name}: why")
 
     def test_call(self) -> None:
-        """The log says which call was refused or failed; the caller knows, and is told less."""
+        """The log says which call was refused or failed; the caller is told less."""
         for error in (UnknownDevice("gone"), RuntimeError("broken")):
             with capturedLogs() as events:
                 try:
@@ -168,7 +168,7 @@ class ErrorFromTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_foreign_text(self) -> None:
-        """What a peer says is one short line."""
+        """A peer's text becomes one short line."""
         details = self.outcome(grpc.StatusCode.UNKNOWN, "a\nb\x1b" + "c" * 10_000).details
         self.assertTrue(details.startswith("a b\\x1bccc"))
         self.assertLessEqual(len(details), LONGEST)
@@ -179,6 +179,6 @@ class ErrorFromTests(SynchronousTestCase):
         self.assertEqual((error.details, str(error)), ("", "ABORTED"))
 
     def test_builtin_bases(self) -> None:
-        """Who knows nothing of gRPC may catch ConnectionError and TimeoutError."""
+        """Code that knows nothing of gRPC can catch ConnectionError and TimeoutError."""
         self.assertIsInstance(self.outcome(grpc.StatusCode.UNAVAILABLE, ""), ConnectionError)
         self.assertIsInstance(self.outcome(grpc.StatusCode.DEADLINE_EXCEEDED, ""), TimeoutError)

@@ -49,9 +49,9 @@ def answer_for(
 ) -> tuple[grpc.StatusCode, str]:
     """The status and one line of text that answer a call whose handler raised `error`.
 
-    The log names the `call`, the peer is told only the `method`; `sparing` keeps the log short
+    The log names the `call`, the peer learns only the `method`; `sparing` keeps the log short
     while the same error repeats.  Stated refusals go out as they are.  Any other error is a bug:
-    its text and stack go to the log, and the peer is told only its class, since the text may
+    its text and stack go to the log, and the peer learns only its class, since the text may
     contain anything.
     """
     if isinstance(error, CallFailed):
