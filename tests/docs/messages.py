@@ -1,4 +1,4 @@
-"""What the service can log, read from its source."""
+"""Reads from the source what the service can log at verbosity 0."""
 
 import ast
 import re
@@ -57,7 +57,7 @@ class Message(NamedTuple):
     """One message."""
 
     level: str
-    """``I``, ``W``, ``E``, ``F``, or the level of verbosity that shows it, as in ``4``."""
+    """``I``, ``W``, ``E`` or ``F``."""
     text: str
     """With … for what varies."""
 
@@ -103,8 +103,6 @@ def _of(
         if not re.search("[a-z]", arguments[0]):  # a part of it may be a text of its own
             parts = [template(keyword.value, names) for keyword in call.keywords]
             yield from (Message(LEVELS[name], text) for text in parts if " " in text)
-    elif isinstance(of, ast.Call) and getattr(of.func, "id", "") == "V" and name == "info":
-        yield Message(template(of.args[0], names), arguments[0])
     elif name == "Record" and arguments[0] in ("I", "W", "E", "F"):
         yield Message(arguments[0], arguments[6])
     elif name in SAYING:

@@ -1,4 +1,4 @@
-"""docs/messages.md has every message that the service can log, and no other."""
+"""docs/messages.md has every warning and error that the service can log."""
 
 import re
 
@@ -24,7 +24,7 @@ class MessageTests(SynchronousTestCase):
     def test_collected(self) -> None:
         """What is collected are messages of each kind."""
         self.assertGreater(len(self.logged), 60)
-        self.assertEqual({message.level for message in self.logged}, {"I", "W", "E", "1", "4"})
+        self.assertEqual({message.level for message in self.logged}, {"I", "W", "E"})
         for text in (
             "the log level has changed",  # of klog
             "serving …, tried again every second",  # through a variable
@@ -35,12 +35,13 @@ class MessageTests(SynchronousTestCase):
             self.assertIn(text, {message.text for message in self.logged})
 
     def test_all(self) -> None:
-        """Each row is a message of that level, and each message has a row."""
+        """Each row is a message of that level, and each warning or error has a row."""
         found = {row: best(row, self.logged) for row in self.told}
         self.assertEqual(
             [row for row, message in found.items() if message is None], [], "rows without message"
         )
-        self.assertEqual(self.logged - set(found.values()), set(), "messages without row")
+        problems = {message for message in self.logged if message.level != "I"}
+        self.assertEqual(problems - set(found.values()), set(), "messages without row")
 
     def test_troubleshooting(self) -> None:
         """What is to be looked for in the log, by symptom, can be there."""
