@@ -20,7 +20,7 @@ from tests.support.scanner_samples import MODULE, Named, OwnLoop, Plain, WithArg
 from twistdp import Manager, klog, tap
 from twistdp.errors import BadSetting
 from twistdp.logs.service import LogSettings
-from twistdp.status.systemd import Notifier
+from twistdp.status.systemd import Reporter
 
 NAMED = f"--scanner={MODULE}:Named"
 
@@ -525,15 +525,15 @@ class MakeServiceTests(CommandLine):
         self.assertIs(maker.makeService, tap.makeService)
 
 
-class NotifierTests(CommandLine):
+class ReporterTests(CommandLine):
     """`tap.makeService`, when a service manager wants to be told."""
 
-    def test_notifier(self) -> None:
+    def test_reporter(self) -> None:
         """It is the last service, so that it is stopped first; no child gets the variables."""
         self.patch(os, "environ", {**os.environ, "NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "1"})
         service = tap.makeService(self.parse(NAMED))
         assert isinstance(service, MultiService)
-        self.assertIsInstance(list(service)[-1], Notifier)
+        self.assertIsInstance(list(service)[-1], Reporter)
         self.assertFalse({"NOTIFY_SOCKET", "WATCHDOG_USEC"} & os.environ.keys())
 
     def test_none(self) -> None:

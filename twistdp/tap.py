@@ -34,7 +34,7 @@ from twistdp.settings import (
     Settings,
     check_socket_directory,
 )
-from twistdp.status import notifier_from
+from twistdp.status import reporter_from
 from twistdp.tools import at
 
 
@@ -218,7 +218,7 @@ def makeService(options: Options) -> IService:
         manager.setServiceParent(service)
     if "NOTIFY_SOCKET" in os.environ:
         # The last one, which is stopped first: the end is told when it begins.
-        notifier_from(
+        reporter_from(
             os.environ, lambda: [manager.condition for manager in options.managers], reactor
         ).setServiceParent(service)
     # The objects that exist now, mostly modules, stay.  If the collector never looks at them again,

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.helpers import temporary_directory
 from tests.support.users import ALICE, ALICES_GROUP, BOB, NEEDS_ROOT, acting_as, given_to
 from twistdp.errors import Untrusted
-from twistdp.host.trust import check_directory, check_path, check_server, peer_of
+from twistdp.host.trust import check_directory, check_ownership, check_server, peer_of
 
 _USER, _GROUP, _NOBODY = 2, 8, 0xFFFFFFFF
 """Tags of entries of access control lists, and the id of one that names nobody."""
@@ -53,7 +53,7 @@ class OwnTests(TrustCase):
 
     def test_temporary_directory(self) -> None:
         """A directory of ours in /tmp, which is sticky, and all in it, is safe."""
-        check_path(self.directory)
+        check_ownership(self.directory)
         check_directory(self.directory)
         os.mkdir(f"{self.directory}/x")
         check_directory(f"{self.directory}/x")
@@ -70,13 +70,13 @@ class OwnTests(TrustCase):
         os.chdir(f"{self.directory}/x")
         check_directory(".")
         os.chmod(self.directory, 0o777)
-        self.assertRaises(Untrusted, check_path, ".")
+        self.assertRaises(Untrusted, check_ownership, ".")
 
     def test_others_may_write(self) -> None:
         """A directory that others may write to is named, with owner, mode and what to do."""
         os.mkdir(f"{self.directory}/x")
         os.chmod(self.directory, 0o757)
-        error = self.assertRaises(Untrusted, check_path, f"{self.directory}/x")
+        error = self.assertRaises(Untrusted, check_ownership, f"{self.directory}/x")
         uid, gid = os.geteuid(), os.stat(self.directory).st_gid
         self.assertEqual(
             str(error),
@@ -84,12 +84,12 @@ class OwnTests(TrustCase):
             f"(user {uid}, group {gid}, mode 0757); chmod go-w {self.directory}",
         )
         os.chmod(self.directory, 0o755)
-        check_path(f"{self.directory}/x")
+        check_ownership(f"{self.directory}/x")
 
     def test_sticky(self) -> None:
         """A sticky directory is safe on the way, but not where all that is in it is read."""
         os.chmod(self.directory, 0o1777)
-        check_path(self.directory)
+        check_ownership(self.directory)
         self.assertRaises(Untrusted, check_directory, self.directory)
         os.mkdir(f"{self.directory}/x")
         check_directory(f"{self.directory}/x")
@@ -102,14 +102,14 @@ class OwnTests(TrustCase):
         for target in (f"{self.directory}/bad/x", "bad/x", "../" * 9 + f"{self.directory}/bad/x"):
             os.symlink(target, f"{self.directory}/link")
             os.symlink("./link", f"{self.directory}/good/../second")
-            error = self.assertRaises(Untrusted, check_path, f"{self.directory}/second")
+            error = self.assertRaises(Untrusted, check_ownership, f"{self.directory}/second")
             self.assertIn(f"others may write in {self.directory}/bad (", str(error))
             os.unlink(f"{self.directory}/link")
             os.unlink(f"{self.directory}/second")
         os.symlink("good", f"{self.directory}/link")
         check_directory(f"{self.directory}/link")
         # The way leads through it, though the target is elsewhere.
-        self.assertRaises(Untrusted, check_path, f"{self.directory}/bad/../good")
+        self.assertRaises(Untrusted, check_ownership, f"{self.directory}/bad/../good")
 
     def test_link_to_the_root(self) -> None:
         """A link whose target has no name of its own."""
@@ -122,10 +122,10 @@ class OwnTests(TrustCase):
         """Links in a circle, a missing part and a file on the way are errors of the system."""
         os.symlink("b", f"{self.directory}/a")
         os.symlink("a", f"{self.directory}/b")
-        error = self.assertRaises(OSError, check_path, f"{self.directory}/a")
+        error = self.assertRaises(OSError, check_ownership, f"{self.directory}/a")
         self.assertEqual(error.errno, errno.ELOOP)
-        self.assertRaises(FileNotFoundError, check_path, f"{self.directory}/c/d")
-        self.assertRaises(NotADirectoryError, check_path, "/etc/passwd/x")
+        self.assertRaises(FileNotFoundError, check_ownership, f"{self.directory}/c/d")
+        self.assertRaises(NotADirectoryError, check_ownership, "/etc/passwd/x")
 
     def test_own_server(self) -> None:
         """A server of ours is trusted, whoever may connect to it."""
@@ -207,9 +207,9 @@ class OthersTests(TrustCase):
             os.symlink(paths[-1], link)
             for path in (paths[-1], link):
                 if refused is None:
-                    check_path(path)
+                    check_ownership(path)
                 else:
-                    error = self.assertRaises(Untrusted, check_path, path)
+                    error = self.assertRaises(Untrusted, check_ownership, path)
                     self.assertIn(f" {paths[refused + 1]} ", str(error), what)
                     self.assertIn(f"user {parts[refused][0]}", str(error), what)
                     self.assertIn(f"mode {parts[refused][1]:04o}", str(error), what)
@@ -237,12 +237,12 @@ class OthersTests(TrustCase):
                 with acting_as(ALICE):  # the list means what it is taken for
                     self.assertEqual(os.access(path, os.W_OK, effective_ids=True), not is_safe)
             if is_safe:
-                check_path(path)
+                check_ownership(path)
                 continue
-            error = self.assertRaises(Untrusted, check_path, path)
+            error = self.assertRaises(Untrusted, check_ownership, path)
             self.assertIn(f"others may write in {path}", str(error))
             os.chmod(path, 0o755)  # which the message advises
-            check_path(path)
+            check_ownership(path)
 
     def test_links(self) -> None:
         """A link is refused for its owner before it is followed, and root's is followed."""
@@ -251,7 +251,7 @@ class OthersTests(TrustCase):
         os.symlink(target, f"{sticky}/link")
         check_directory(f"{sticky}/link")
         given_to(f"{sticky}/link", ALICE, 0o777)
-        error = self.assertRaises(Untrusted, check_path, f"{sticky}/link")
+        error = self.assertRaises(Untrusted, check_ownership, f"{sticky}/link")
         self.assertIn(f"{sticky}/link belongs to user {ALICE} (mode 0777)", str(error))
 
     def test_us(self) -> None:
@@ -352,7 +352,7 @@ class AttackTests(SynchronousTestCase):
         """
         with world(parts) as (path, places):
             try:
-                check_path(path)
+                check_ownership(path)
                 trusted = True
             except Untrusted:
                 trusted = False

@@ -8,15 +8,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.helpers import stopped, temporary_directory
 from twistdp.status.condition import Condition, ResourceCondition, Standing
-from twistdp.status.systemd import CALM, READY_AT_THE_LATEST, Notifier, notifier_from, notify
+from twistdp.status.systemd import CALM, READY_AT_THE_LATEST, Reporter, reporter_from, send
 
 
-class NotifierTests(SynchronousTestCase):
-    """`Notifier`, on a clock."""
+class ReporterTests(SynchronousTestCase):
+    """`Reporter`, on a clock."""
 
     def setUp(self) -> None:
         """A manager's socket, and a process that is scanning."""
-        self.address = os.path.join(temporary_directory(self), "notify")
+        self.address = os.path.join(temporary_directory(self), "send")
         self.manager = self.listener(self.address)
         self.clock = Clock()
         self.conditions = [Condition("/p", False)]
@@ -29,14 +29,14 @@ class NotifierTests(SynchronousTestCase):
         listener.setblocking(False)
         return listener
 
-    def begin(self, watchdog: float | None = None) -> Notifier:
-        """A notifier that runs."""
-        notifier = Notifier(
+    def begin(self, watchdog: float | None = None) -> Reporter:
+        """A reporter that runs."""
+        reporter = Reporter(
             self.address, lambda: self.conditions, watchdog=watchdog, reactor=self.clock
         )
-        notifier.startService()
-        self.addCleanup(stopped, notifier)
-        return notifier
+        reporter.startService()
+        self.addCleanup(stopped, reporter)
+        return reporter
 
     def becomes(self, standing: Standing) -> None:
         """There is one resource, which stands so."""
@@ -56,7 +56,7 @@ class NotifierTests(SynchronousTestCase):
 
     def test_life(self) -> None:
         """Ready when what was found has been tried, then each change of the status, and the end."""
-        notifier = self.begin()
+        reporter = self.begin()
         self.assertEqual(self.heard(), ["STATUS=scanning"])
         self.becomes(Standing.WAITING)
         waiting = "STATUS=1 resource, 1 device, waiting for a kubelet in /p"
@@ -64,7 +64,7 @@ class NotifierTests(SynchronousTestCase):
         self.becomes(Standing.REGISTERED)
         self.assertEqual(self.heard(CALM), ["STATUS=1 resource, 1 device, registered"])
         self.assertEqual(self.heard(60), [])
-        notifier.stopService()
+        reporter.stopService()
         self.assertEqual(self.heard(), ["STOPPING=1", "STATUS=stopping"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -122,25 +122,25 @@ class NotifierTests(SynchronousTestCase):
         """A manager that does not read is not waited for."""
         with self.assertRaises(BlockingIOError):
             while True:
-                notify(self.address, "X=1")
+                send(self.address, "X=1")
 
     def test_abstract(self) -> None:
         """An address with ``@`` is an abstract name."""
         name = f"twistdp-{os.getpid()}-{id(self)}"
         listener = self.listener(f"\0{name}")
-        notify(f"@{name}", "READY=1", "STATUS=x")
+        send(f"@{name}", "READY=1", "STATUS=x")
         self.assertEqual(listener.recv(99), b"READY=1\nSTATUS=x")
 
 
 class EnvironmentTests(SynchronousTestCase):
-    """`notifier_from`"""
+    """`reporter_from`"""
 
     def half(self, **environ: str) -> float | None:
         """Half of the watchdog's time; nothing is left in the environment."""
         environ = {"NOTIFY_SOCKET": "/x", **environ}
-        notifier = notifier_from(environ, list, Clock())
+        reporter = reporter_from(environ, list, Clock())
         self.assertEqual(environ, {})
-        return notifier._half
+        return reporter._half
 
     def test_watchdog(self) -> None:
         """There is one if the manager says so, and means this process."""

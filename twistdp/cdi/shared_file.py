@@ -18,7 +18,7 @@ import stat
 from contextlib import suppress
 from typing import Final
 
-from twistdp.host import check_directory, check_path, keep_from_children
+from twistdp.host import check_directory, check_ownership, keep_from_children
 
 MODE: Final = 0o644
 """The mode of the files: everybody may read them."""
@@ -207,7 +207,7 @@ def _content(fd: int) -> bytes:
 def _make_directory(path: str) -> None:
     if os.path.isdir(path):
         return
-    check_path(os.path.dirname(path))
+    check_ownership(os.path.dirname(path))
     with suppress(FileExistsError):
         os.mkdir(path, 0o755)
         os.chmod(path, 0o755)  # noqa: S103  # a daemon has a umask of 077

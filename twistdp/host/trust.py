@@ -42,7 +42,7 @@ class Peer(NamedTuple):
     alive: bool = True
 
 
-def check_path(path: str) -> None:
+def check_ownership(path: str) -> None:
     """Raise `Untrusted` if others could change what `path` leads to.
 
     A directory in which others may write is taken if it is sticky, as ``/tmp`` is: what belongs
@@ -55,9 +55,9 @@ def check_path(path: str) -> None:
 def check_directory(path: str) -> None:
     """Raise `Untrusted` if others could change what `path` leads to, or add to what is in it.
 
-    For a directory out of which all is read, whosever it is.  Raises OSError as `check_path`.
+    For a directory out of which all is read, whosever it is.  Raises OSError as `check_ownership`.
     """
-    check_path(path)
+    check_ownership(path)
     _check(path, path, os.stat(path), sticky_helps=False)
 
 
@@ -69,7 +69,7 @@ def make_directory(path: str) -> None:
     above = os.path.abspath(path)
     while not os.path.lexists(above):
         above = os.path.dirname(above)
-    check_path(above)
+    check_ownership(above)
     os.makedirs(path, mode=0o755, exist_ok=True)
     check_directory(path)
 
@@ -77,10 +77,10 @@ def make_directory(path: str) -> None:
 def check_server(path: str) -> None:
     """Raise `Untrusted` unless root or we listen on the socket `path`, and others cannot.
 
-    Raises OSError as `check_path` and `peer_of` do.  The socket's own mode says who may connect
+    Raises OSError as `check_ownership` and `peer_of` do.  The socket's own mode says who may connect
     and does not matter here.
     """
-    check_path(path)
+    check_ownership(path)
     peer = peer_of(path)
     if peer.uid not in _trusted():
         raise Untrusted(

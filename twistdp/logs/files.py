@@ -7,7 +7,7 @@ import stat
 from contextlib import suppress
 
 from twistdp.errors import Untrusted
-from twistdp.host import check_path
+from twistdp.host import check_ownership
 
 PATIENCE = 0.1
 """Seconds to wait for a reader that has read everything so far."""
@@ -64,7 +64,7 @@ class AppendedFile:
 
     def __init__(self, path: str, umask: int | None = None) -> None:
         flags = _APPENDING
-        check_path(os.path.dirname(path))
+        check_ownership(os.path.dirname(path))
         if not os.path.lexists(path):
             flags |= os.O_CREAT | os.O_EXCL  # fails if another user makes it first
         try:

@@ -12,7 +12,7 @@ from typing import Final
 from twisted.logger import Logger
 
 from twistdp.errors import Untrusted
-from twistdp.host import check_path
+from twistdp.host import check_ownership
 from twistdp.model import PRIVATE, private_directory
 from twistdp.rpc.socketfile import BOUND, empty, is_abandoned
 
@@ -58,7 +58,7 @@ def remove_leftovers(directory: str, place: str | None = None, *, report: bool =
 @contextmanager
 def _opened(directory: str) -> Iterator[int]:
     """An open directory: its descriptor leads there even if the path is exchanged."""
-    check_path(directory)
+    check_ownership(directory)
     held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield held

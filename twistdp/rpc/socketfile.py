@@ -16,7 +16,7 @@ import stat
 from contextlib import suppress
 
 from twistdp.errors import SocketTaken
-from twistdp.host import check_path, keep_from_children, peer_of
+from twistdp.host import check_ownership, keep_from_children, peer_of
 from twistdp.model import private_directory, shown
 
 BOUND = "s"
@@ -49,7 +49,7 @@ class SocketFile:
         """
         with suppress(OSError, SocketTaken):
             self.release()
-        check_path(os.path.dirname(self.private))
+        check_ownership(os.path.dirname(self.private))
         try:
             self._lock = self._take()
         except BlockingIOError:
@@ -69,7 +69,7 @@ class SocketFile:
         """
         if self.is_published():
             return
-        check_path(os.path.dirname(self.path))
+        check_ownership(os.path.dirname(self.path))
         os.chmod(BOUND, 0o600, dir_fd=self._lock)
         try:
             self._link()

@@ -21,7 +21,7 @@ EAGER, CALM = 0.1, 1.0
 """Seconds between looks before the process is ready, and afterwards."""
 
 
-class Notifier(Service):
+class Reporter(Service):
     """Sends readiness, a status text and signs of life to the datagram socket `address`.
 
     `look` gives the conditions of all scanners.  With `watchdog`, seconds within which a sign of
@@ -108,7 +108,7 @@ class Notifier(Service):
     def _send(self, *lines: str) -> bool:
         """Whether the manager has them; it may be that its socket is full for now."""
         try:
-            notify(self._address, *lines)
+            send(self._address, *lines)
         except OSError as error:
             if not self._unreachable:
                 _log.warn(
@@ -122,7 +122,7 @@ class Notifier(Service):
         return True
 
 
-def notify(address: str, *lines: str) -> None:
+def send(address: str, *lines: str) -> None:
     """Send assignments as ``READY=1`` to `address`: a path, or ``@`` and an abstract name.
 
     Waits for nothing.  Raises OSError when they cannot be sent, as when nobody listens or the
@@ -134,10 +134,10 @@ def notify(address: str, *lines: str) -> None:
         sender.sendto("\n".join(lines).encode(), target)
 
 
-def notifier_from(
+def reporter_from(
     environ: MutableMapping[str, str], look: Callable[[], Sequence[Condition]], reactor: Any
-) -> Notifier:
-    """The notifier that the service manager's variables ask for; it must have set NOTIFY_SOCKET.
+) -> Reporter:
+    """The reporter that the service manager's variables ask for; it must have set NOTIFY_SOCKET.
 
     They are removed from `environ`: processes that a scanner starts must not speak for this one.
     WATCHDOG_USEC counts when WATCHDOG_PID is this process, or is not given; see
@@ -149,4 +149,4 @@ def notifier_from(
     watchdog = None
     if microseconds.isdecimal() and process == str(os.getpid()):
         watchdog = int(microseconds) / 1e6 or None
-    return Notifier(address, look, watchdog=watchdog, reactor=reactor)
+    return Reporter(address, look, watchdog=watchdog, reactor=reactor)
