@@ -6,6 +6,8 @@ import shutil
 import signal
 import sys
 import tempfile
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from unittest import SkipTest
 from xml.etree import ElementTree
@@ -13,10 +15,11 @@ from xml.etree import ElementTree
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.conformance.test_program import runs
 from tests.support.helpers import temporary_directory
+from twistdp import cli
 from twistdp.conformance.catalog import CHECKS
 from twistdp.settings import PLUGIN_DIRECTORY
 from twistdp.testing.process import ChildProcess
@@ -27,6 +30,57 @@ PLAIN = (
     "touch {work_dir}/a {work_dir}/c; "
     f"exec {sys.executable} {ROOT}/examples/plain_grpcio.py {{plugin_dir}} {{work_dir}}"
 )
+
+
+class AnswerTests(SynchronousTestCase):
+    """What needs no plugin to run."""
+
+    def answer(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit status, standard output and standard error."""
+        output, errors = StringIO(), StringIO()
+        with redirect_stdout(output), redirect_stderr(errors):
+            status = cli.main(["conformance", *arguments])
+        return status, output.getvalue(), errors.getvalue()
+
+    def test_list(self) -> None:
+        """Every check, with its title."""
+        status, out, _ = self.answer("--list")
+        self.assertEqual(status, 0)
+        self.assertEqual([line.split()[0] for line in out.splitlines()], [c.id for c in CHECKS])
+
+    def test_explain(self) -> None:
+        """What a check is for, and where that is written."""
+        status, out, _ = self.answer("--explain", "restart.stream")
+        self.assertEqual(status, 0)
+        self.assertIn("never redials", out)
+
+    def test_explain_group(self) -> None:
+        """All checks of a group."""
+        status, out, _ = self.answer("--explain", "options")
+        self.assertEqual(status, 0)
+        titles = [f"{c.id}: {c.title}" for c in CHECKS if c.id.startswith("options.")]
+        self.assertEqual([line for line in out.splitlines() if line in titles], titles)
+
+    def test_refusals(self) -> None:
+        """What cannot work is said in one line, with status 2."""
+        for expected, arguments in (
+            ("no command", []),
+            ("the command names no place", ["--", "plugin"]),
+            ("no check 'nix'", ["--only", "nix", "--", "x", "{plugin_dir}"]),
+            ("no check 'nix'", ["--skip", "nix", "--", "x", "{plugin_dir}"]),
+            ("no check 'nix'", ["--explain", "nix"]),
+            ("--jobs 0: at least 1", ["-j", "0", "--", "true", "{plugin_dir}"]),
+            (
+                "/no/x: the report cannot be written: No such file",
+                ["--json=/no/x", "--", "true", "{plugin_dir}"],
+            ),
+            ("/no/such: no such command", ["--", "/no/such", "{plugin_dir}"]),
+            ("--json - and --junit -", ["--json=-", "--junit=-", "--", "true", "{plugin_dir}"]),
+        ):
+            status, out, err = self.answer(*arguments)
+            self.assertEqual((status, out), (2, ""), arguments)
+            self.assertIn(f"twistdp conformance: {expected}", err)
+            self.assertEqual(err.count("\n"), 1, err)
 
 
 class CommandTests(TestCase):
@@ -48,46 +102,6 @@ class CommandTests(TestCase):
             reactor=reactor,
         )
         return status, out.decode(), err.decode()
-
-    async def test_list(self) -> None:
-        """Every check, with its title."""
-        status, out, _ = await self.conformance("--list")
-        self.assertEqual(status, 0)
-        self.assertEqual([line.split()[0] for line in out.splitlines()], [c.id for c in CHECKS])
-
-    async def test_explain(self) -> None:
-        """What a check is for, and where that is written."""
-        status, out, _ = await self.conformance("--explain", "restart.stream")
-        self.assertEqual(status, 0)
-        self.assertIn("never redials", out)
-
-    async def test_explain_group(self) -> None:
-        """All checks of a group."""
-        status, out, _ = await self.conformance("--explain", "options")
-        self.assertEqual(status, 0)
-        titles = [f"{c.id}: {c.title}" for c in CHECKS if c.id.startswith("options.")]
-        self.assertEqual([line for line in out.splitlines() if line in titles], titles)
-
-    async def test_refusals(self) -> None:
-        """What cannot work is said in one line, with status 2."""
-        for expected, arguments in (
-            ("no command", []),
-            ("the command names no place", ["--", "plugin"]),
-            ("no check 'nix'", ["--only", "nix", "--", "x", "{plugin_dir}"]),
-            ("no check 'nix'", ["--skip", "nix", "--", "x", "{plugin_dir}"]),
-            ("no check 'nix'", ["--explain", "nix"]),
-            ("--jobs 0: at least 1", ["-j", "0", "--", "true", "{plugin_dir}"]),
-            (
-                "/no/x: the report cannot be written: No such file",
-                ["--json=/no/x", "--", "true", "{plugin_dir}"],
-            ),
-            ("/no/such: no such command", ["--", "/no/such", "{plugin_dir}"]),
-            ("--json - and --junit -", ["--json=-", "--junit=-", "--", "true", "{plugin_dir}"]),
-        ):
-            status, out, err = await self.conformance(*arguments)
-            self.assertEqual((status, out), (2, ""), arguments)
-            self.assertIn(f"twistdp conformance: {expected}", err)
-            self.assertEqual(err.count("\n"), 1, err)
 
     async def test_passes(self) -> None:
         """A check that passes: status 0, and reports in both formats."""
