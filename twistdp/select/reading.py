@@ -4,6 +4,7 @@ Sysfs changes while it is read, and attributes may refuse to be read.  A tree th
 hold pipes, huge files and links that lead out of it.
 """
 
+import errno
 import os
 import stat
 from typing import Final
@@ -28,21 +29,33 @@ def read_file(path: str, most: int = LONGEST) -> str | Undecidable | None:
 
     None if there is no such file; `Undecidable` if it cannot be read.  Follows no link.
     """
+    content = read_bytes(path, most)
+    if not isinstance(content, bytes):
+        return content
+    return content.decode(errors="replace").strip(" \t\r\n\v\f\0")
+
+
+def read_bytes(path: str, most: int = LONGEST) -> bytes | Undecidable | None:
+    """As `read_file`, all bytes as they are."""
     try:
         descriptor = os.open(path, _FLAGS)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     except OSError as error:
-        return Undecidable(f"cannot read {path}: {error.strerror}")
+        # ELOOP is a link where a file should be.
+        return None if error.errno == errno.ELOOP else _unreadable(path, error)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
-        content = os.read(descriptor, most)
+        return os.read(descriptor, most)
     except OSError as error:
-        return Undecidable(f"cannot read {path}: {error.strerror}")
+        return _unreadable(path, error)
     finally:
         os.close(descriptor)
-    return content.decode(errors="replace").strip(" \t\r\n\v\f\0")
+
+
+def _unreadable(path: str, error: OSError) -> Undecidable:
+    return Undecidable(f"cannot read {path}: {error.strerror}")
 
 
 def read_link(path: str) -> str | None:

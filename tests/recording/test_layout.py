@@ -1,0 +1,112 @@
+"""Tests for `twistdp.recording.layout` and `twistdp.recording.root`."""
+
+import os
+import stat
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from tests.support.helpers import temporary_directory
+from tests.support.trees import TREES, recorded, tree
+from twistdp.errors import BadSetting
+from twistdp.recording.layout import lay_out
+from twistdp.recording.root import open_root, read_recording
+from twistdp.recording.text import BadRecording, Recorded, parse
+
+
+class LayoutTests(SynchronousTestCase):
+    """`lay_out`"""
+
+    def test_places(self) -> None:
+        """The kernel's keys are in uevent, udev's in its data base, and links are relative."""
+        root = tree(self, "twins")
+        path = "sys/devices/pci0000:00/0000:00:0d.0/usb1/1-3/1-3.1/1-3.1:1.0/ttyUSB0/tty/ttyUSB0"
+        with open(f"{root}/{path}/uevent", encoding="ascii") as file:
+            self.assertEqual(file.read(), "DEVNAME=ttyUSB0\nMAJOR=188\nMINOR=0\n")
+        with open(f"{root}/run/udev/data/c188:0", encoding="ascii") as file:
+            text = file.read()
+        self.assertIn("E:ID_VENDOR_ID=1a86\n", text)
+        self.assertIn("S:serial/by-id/usb-1a86_USB2.0-Serial-if00-port0\n", text)
+        self.assertIn("G:systemd\n", text)
+        self.assertEqual(os.path.realpath(f"{root}/sys/class/tty/ttyUSB0"), f"{root}/{path}")
+        self.assertEqual(os.path.realpath(f"{root}/sys/dev/char/188:0"), f"{root}/{path}")
+        by_id = f"{root}/dev/serial/by-id/usb-1a86_USB2.0-Serial-if00-port0"
+        self.assertEqual(os.readlink(by_id), "../../ttyUSB0")
+
+    def test_without_udev(self) -> None:
+        """A container often has no data base of udev."""
+        self.assertFalse(os.path.exists(f"{tree(self, 'twins', udev=False)}/run"))
+
+    def test_iommu(self) -> None:
+        """The members of an IOMMU group are listed in it."""
+        root = tree(self, "cards")
+        self.assertEqual(
+            sorted(os.listdir(f"{root}/sys/kernel/iommu_groups/2/devices")),
+            ["0000:00:01.0", "0000:01:00.0", "0000:01:00.1"],
+        )
+
+    def test_not_empty(self) -> None:
+        """A directory with something in it is left alone."""
+        directory = temporary_directory(self)
+        os.mkdir(f"{directory}/x")
+        error = self.assertRaises(BadSetting, lay_out, (), directory)
+        self.assertIn("is not empty", str(error))
+
+    def test_mode(self) -> None:
+        """A node has the mode that was recorded."""
+        status = os.stat(f"{tree(self, 'cards')}/dev/kvm")
+        self.assertEqual(stat.S_IMODE(status.st_mode), 0o660)
+
+    def test_null_nodes(self) -> None:
+        """Root can have real nodes, which are like /dev/null."""
+        if os.geteuid() != 0:
+            raise SkipTest("only root can make device nodes")
+        root = f"{temporary_directory(self)}/root"
+        lay_out(recorded("twins"), root, null_nodes=True)
+        self.assertEqual(os.stat(f"{root}/dev/ttyUSB1").st_rdev, os.makedev(1, 3))
+
+    def test_escape(self) -> None:
+        """A recording from a stranger writes nothing outside its directory."""
+        place = temporary_directory(self)
+        root, outside = f"{place}/root", f"{place}/outside"
+        os.mkdir(outside)
+        lay_out(
+            parse(
+                f"P: /devices/a\nE: SUBSYSTEM=../../../x\nA: power/control=on\nL: power={outside}\n"
+                f"L: driver=../../../../outside/d\n\n"
+                f"P: /devices/b\nL: link={outside}\n\nP: /devices/b/link/c\nA: x=1\n\n"
+                f"P: /devices/d\nE: SUBSYSTEM=pci\nL: iommu_group=../../../outside/g\n"
+            ),
+            root,
+        )
+        self.assertEqual(os.listdir(outside), [])
+        self.assertEqual(sorted(os.listdir(place)), ["outside", "root"])
+
+
+class RootTests(SynchronousTestCase):
+    """`open_root` and `read_recording`"""
+
+    def test_recording(self) -> None:
+        """A recording lies in a directory that goes away again."""
+        with open_root(os.path.join(TREES, "twins.umockdev")) as root:
+            self.assertTrue(os.path.exists(f"{root}/dev/ttyUSB0"))
+        self.assertFalse(os.path.exists(root))
+
+    def test_directory(self) -> None:
+        """A directory is its own root."""
+        with open_root("/proc") as root:
+            self.assertEqual(root, "/proc")
+
+    def test_errors(self) -> None:
+        """A file that is no recording is refused with the line."""
+        path = f"{temporary_directory(self)}/file"
+        error = self.assertRaises(BadRecording, read_recording, path)
+        self.assertIn("No such file", str(error))
+        with open(path, "wb") as file:
+            file.write(b"P: /devices/a\nA: x=\xff\n")
+        error = self.assertRaises(BadRecording, read_recording, path)
+        self.assertEqual(str(error), f"{path}:2: the text is not UTF-8")
+
+    def test_empty(self) -> None:
+        """An empty recording is a host without devices."""
+        self.assertEqual(parse(""), ())
+        self.assertEqual(Recorded("/devices/a/b").name, "b")

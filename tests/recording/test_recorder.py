@@ -1,0 +1,116 @@
+"""Tests for `twistdp.recording.recorder` and `twistdp.recording.anonymous`."""
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.helpers import temporary_directory
+from tests.support.trees import host, named, recorded, tree
+from twistdp.recording.anonymous import anonymous
+from twistdp.recording.layout import lay_out
+from twistdp.recording.recorder import ATTRIBUTES, record
+from twistdp.recording.text import MODE, parse, write
+from twistdp.select.host import Host
+from twistdp.select.ids import default_id
+from twistdp.select.vocabulary import describe
+
+
+class RecordTests(SynchronousTestCase):
+    """`record`"""
+
+    def test_replayed(self) -> None:
+        """What was recorded and laid out again is the same host."""
+        for name in ("twins", "camera", "cards", "nvme"):
+            before = host(name)
+            devices = parse(write(record(before)))
+            root = f"{temporary_directory(self)}/root"
+            lay_out(devices, root)
+            after = Host(root)
+            self.assertEqual(
+                {each.path: each.properties for each in devices}.keys(),
+                {each.path for each in recorded(name)},
+            )
+            for device in before.devices():
+                other = after.device(device.syspath)
+                assert other is not None
+                self.assertEqual(describe(other), describe(device))
+                self.assertEqual(default_id(other), default_id(device))
+                if device.node is not None:
+                    links = before.links_to(device.node)
+                    self.assertEqual(after.links_to(device.node), links)
+
+    def test_allowed_only(self) -> None:
+        """Only attributes of the list are read: others can do something when they are read."""
+        root = tree(self, "twins")
+        device = named(Host(root), "1-3.1")
+        with open(f"{device.path}/in_voltage0_raw", "w", encoding="ascii") as file:
+            file.write("1")
+        (found,) = [each for each in record(Host(root)) if each.path == device.syspath]
+        self.assertIn("product", found.attributes)
+        self.assertNotIn("in_voltage0_raw", found.attributes)
+        self.assertFalse({"config", "resource0", "rescan", "reset", "remove"} & ATTRIBUTES)
+
+    def test_access(self) -> None:
+        """Owner, group and mode of nodes are kept."""
+        root = tree(self, "twins")
+        os.chmod(f"{root}/dev/ttyUSB0", 0o620)
+        found = {each.node: each for each in record(Host(root)) if each.node is not None}
+        self.assertEqual(found["ttyUSB0"].properties[MODE], "0620")
+        (kvm,) = [each for each in record(host("cards")) if each.node == "kvm"]
+        self.assertEqual(kvm.properties["__DEVGROUP"], "kvm")
+
+    def test_this_machine(self) -> None:
+        """This machine can be recorded, and replayed with the same ids."""
+        before = Host()
+        root = f"{temporary_directory(self)}/root"
+        lay_out(parse(write(record(before))), root)
+        # Devices come and go meanwhile; null and zero do not.
+        for name in ("null", "zero"):
+            one, other = before.of_node(f"/dev/{name}"), Host(root).of_node(f"/dev/{name}")
+            assert one is not None
+            assert other is not None
+            self.assertEqual(describe(one), describe(other))
+
+
+class AnonymousTests(SynchronousTestCase):
+    """`anonymous`"""
+
+    def test_replaced(self) -> None:
+        """Serial numbers and MAC addresses are replaced everywhere, and placeholders stay."""
+        for name, secrets in (
+            ("camera", ("LC4400217", "02:00:00:aa:bb:cc", "020000aabbcc")),
+            ("nvme", ("NVLAB000317", "00250300000004d2")),
+        ):
+            text = write(recorded(name))
+            for secret in secrets:
+                self.assertIn(secret, text)
+            text = write(anonymous(recorded(name)))
+            for secret in secrets:
+                self.assertNotIn(secret, text)
+        self.assertIn("serial=000001", write(anonymous(recorded("camera"))))
+
+    def test_consistent(self) -> None:
+        """Links still lead to the same devices, and ids have the same form."""
+        root = f"{temporary_directory(self)}/root"
+        lay_out(anonymous(recorded("camera")), root)
+        subject = Host(root)
+        before, after = named(host("camera"), "video2"), named(subject, "video2")
+        self.assertEqual(len(default_id(before)), len(default_id(after)))
+        self.assertNotEqual(default_id(before), default_id(after))
+        assert after.node is not None
+        serial = default_id(after).split("-")[2]
+        self.assertIn(
+            f"/dev/v4l/by-id/usb-Sonar_Lab_Camera_{serial}-video-index0",
+            subject.links_to(after.node),
+        )
+
+    def test_left_out(self) -> None:
+        """Names and UUIDs of file systems are left out."""
+        (device,) = anonymous(
+            parse(
+                "P: /devices/a\nN: sda1\nS: disk/by-uuid/0123\nS: disk/by-id/x\n"
+                "E: ID_FS_UUID=0123\nE: ID_FS_LABEL=home\nE: ID_FS_TYPE=ext4\nE: PARTNAME=data\n"
+            )
+        )
+        self.assertEqual(device.claims, ("disk/by-id/x",))
+        self.assertEqual(dict(device.properties), {"ID_FS_TYPE": "ext4"})

@@ -1,0 +1,143 @@
+"""Records the devices of a host: names, links and attributes, never what a device holds."""
+
+import grp
+import os
+import pwd
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from twistdp.recording.text import GROUP, MODE, OWNER, Recorded
+from twistdp.select import Device, Host, read_bytes
+
+ATTRIBUTES: Final = frozenset(
+    {"address", "authorized", "bConfigurationValue", "bDeviceClass", "bDeviceProtocol"}
+    | {"bDeviceSubClass", "bInterfaceClass", "bInterfaceNumber", "bInterfaceProtocol"}
+    | {"bInterfaceSubClass", "bNumInterfaces", "bcdDevice", "busnum", "ana_state", "class"}
+    | {"cntlid", "cntrltype", "dev", "device", "devnum", "devpath", "firmware_rev", "hidden"}
+    | {"id", "idProduct", "idVendor", "index", "interface", "label", "local_cpulist"}
+    | {"manufacturer", "max_vfs", "maxchild", "model", "modalias", "name", "ngpio", "nsid"}
+    | {"numa_node", "number", "partition", "pcm_class", "phys", "port_number", "product"}
+    | {"read_only", "removable", "revision", "rev", "ro", "serial", "size", "speed"}
+    | {"sriov_numvfs", "sriov_totalvfs", "state", "status", "subsysnqn", "subsystem_device"}
+    | {"subsystem_vendor", "transport", "type", "uniq", "vendor", "version", "wwid"}
+    | {"queue/rotational", "dm/name"}
+    | {"dm/uuid", "md/uuid", "mode", "group_id", "max_engines", "cdev_minor"}
+    | {"block_on_fault"}
+)
+"""The attributes that are recorded.
+
+A list of what may be read, for reading others can do harm: some of IIO's start a conversion, some
+of PCI's wake a device or reset it.
+"""
+
+_LINKS: Final = re.compile(r"driver|device|iommu_group|physfn|nvme\d+")
+_BINARY: Final = frozenset({"descriptors"})
+
+RELEVANT: Final = frozenset(
+    {"accel", "block", "dax", "drm", "dsa", "dvb", "gpio", "hid", "hidraw", "i2c-dev", "iio"}
+    | {"input", "media", "misc", "net", "nvme", "nvme-generic", "nvme-subsystem", "pci"}
+    | {
+        "sound",
+        "spidev",
+        "tpm",
+        "tpmrm",
+        "tty",
+        "usb",
+        "usb-serial",
+        "rc",
+        "lirc",
+        "usbmisc",
+        "vfio",
+    }
+    | {"video4linux", "watchdog", "rc", "lirc"}
+)
+"""Subsystems whose devices are recorded even if they have no node."""
+
+
+def record(host: Host) -> tuple[Recorded, ...]:
+    """The devices of a host that have a node or are of interest without one, and their ancestors.
+
+    Reads only the attributes of `ATTRIBUTES`.  A device that goes away meanwhile is left out or
+    recorded in part.
+    """
+    wanted: dict[str, Device] = {}
+    for device in host.devices():
+        if device.node is not None or device.subsystem in RELEVANT:
+            for each in device.lineage:
+                if each.syspath in wanted:
+                    break
+                wanted[each.syspath] = each
+    # As in umockdev's own recordings, a device stands before its parent.
+    return tuple(_recorded(wanted[path]) for path in sorted(wanted, reverse=True))
+
+
+def _recorded(device: Device) -> Recorded:
+    node, entry = device.node, device.host.udev.entry(device.udev_key)
+    claims: tuple[str, ...] = ()
+    if node is not None:
+        links = device.host.all_links_to(node)
+        claims = entry.links or tuple(link.removeprefix("/dev/") for link in links)
+    properties = dict(device.uevent)
+    if node is not None:
+        properties["DEVNAME"] = node
+    if device.subsystem:
+        properties["SUBSYSTEM"] = device.subsystem
+    properties |= entry.properties
+    if entry.tags:
+        properties["TAGS"] = f":{':'.join(sorted(entry.tags))}:"
+    if node is not None and MODE not in properties:
+        properties.update(_access(device.host.prefix + node))
+    return Recorded(
+        device.syspath,
+        node.removeprefix("/dev/") if node is not None else None,
+        b"",
+        claims,
+        {key: _one_line(value) for key, value in properties.items()},
+        dict(_attributes(device)),
+        dict(_links(device)),
+    )
+
+
+def _one_line(text: str) -> str:
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
+def _access(path: str) -> Iterator[tuple[str, str]]:
+    """Owner, group and mode of a node."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return
+    yield OWNER, _name(pwd.getpwuid, status.st_uid)
+    yield GROUP, _name(grp.getgrgid, status.st_gid)
+    yield MODE, f"{status.st_mode & 0o7777:04o}"
+
+
+def _name(find: Callable[[int], Sequence[object]], number: int) -> str:
+    try:
+        return str(find(number)[0])
+    except KeyError:
+        return str(number)
+
+
+def _attributes(device: Device) -> Iterator[tuple[str, bytes]]:
+    for name in sorted(ATTRIBUTES | _BINARY):
+        if "/" in name and os.path.islink(os.path.dirname(f"{device.path}/{name}")):
+            continue  # the file is that of another device
+        content = read_bytes(f"{device.path}/{name}")
+        if isinstance(content, bytes):
+            yield name, content
+
+
+def _links(device: Device) -> Iterator[tuple[str, str]]:
+    try:
+        names = sorted(os.listdir(device.path))
+    except OSError:
+        return
+    for name in names:
+        if _LINKS.fullmatch(name):
+            try:
+                yield name, os.readlink(f"{device.path}/{name}")
+            except OSError:
+                continue
