@@ -337,9 +337,9 @@ class TreeTests(SynchronousTestCase):
                 self.assertEqual(spec.entries[entry.name], entry)
         shared = SharedClaims()
         for info in devices.values():
-            shared.add(info)
+            shared.count(info, 1)
         for info in devices.values():
-            shared.remove(info)
+            shared.count(info, -1)
         self.assertFalse(shared)
         digest(kind)
 

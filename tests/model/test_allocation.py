@@ -292,7 +292,7 @@ class SharedClaimsTests(SynchronousTestCase):
             DeviceInfo(HEALTHY, nodes=[DeviceSpec("/a", "/a")]),
             DeviceInfo(HEALTHY, mounts=[Mount("/a", "/a")]),
         ):
-            shared.add(info)
+            shared.count(info, 1)
         self.assertFalse(shared)
 
     def test_several(self) -> None:
@@ -300,10 +300,10 @@ class SharedClaimsTests(SynchronousTestCase):
         shared, info = SharedClaims(), DeviceInfo(HEALTHY, envs={"a": "1"})
         for _ in range(2):
             for count in (1, 2, 3):
-                shared.add(info)
+                shared.count(info, 1)
                 self.assertEqual(bool(shared), count > 1)
             for left in (2, 1, 0):
-                shared.remove(info)
+                shared.count(info, -1)
                 self.assertEqual(bool(shared), left > 1)
             self.assertEqual([len(uses) for uses in shared._uses.values()], [0])
 
@@ -317,8 +317,8 @@ class SharedClaimsTests(SynchronousTestCase):
         for adding, info, place in steps:
             if adding or not present:
                 present.append(info)
-                shared.add(info)
+                shared.count(info, 1)
             else:
-                shared.remove(present.pop(place % len(present)))
+                shared.count(present.pop(place % len(present)), -1)
             counted = Counter(claim for one in present for claim in claims(one))
             self.assertEqual(bool(shared), any(count > 1 for count in counted.values()))

@@ -21,6 +21,7 @@ CORE = (
     "scan.discovery",
     "scan.notifier",
     "tools.worker",
+    "scan.own_loop",
     "scan.runner",
     "resource.hooks",
     "manager",

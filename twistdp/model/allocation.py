@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from twistdp.errors import ConflictingDevices, UnhealthyDevice, UnknownDevice
 from twistdp.model.calls import ContainerAllocateResponse
@@ -75,19 +75,12 @@ class SharedClaims:
         """By kind: a tuple for each of thousands of claims would be as large as all else."""
         self._shared = 0
 
-    def add(self, info: DeviceInfo) -> None:
-        """Count a device that appeared."""
+    def count(self, info: DeviceInfo, sign: Literal[1, -1]) -> None:
+        """Count a device that appeared, or with -1 one that vanished."""
         for kind, key in claims(info):
             uses = self._uses[kind]
-            uses[key] += 1
-            self._shared += uses[key] == 2
-
-    def remove(self, info: DeviceInfo) -> None:
-        """Forget a device that vanished."""
-        for kind, key in claims(info):
-            uses = self._uses[kind]
-            uses[key] -= 1
-            self._shared -= uses[key] == 1
+            uses[key] += sign
+            self._shared += sign * (uses[key] == (2 if sign == 1 else 1))
             if not uses[key]:
                 del uses[key]
 

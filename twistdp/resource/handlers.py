@@ -1,6 +1,6 @@
 """What one resource answers the kubelet: the default, unless the scanner's hooks say otherwise."""
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from google.protobuf.message import Message
@@ -10,7 +10,7 @@ from twistdp.cdi import CdiParts
 from twistdp.errors import NoRoom
 from twistdp.host import check_present
 from twistdp.klog import V
-from twistdp.kubelet import messages
+from twistdp.kubelet import ALLOCATE, GET_PREFERRED_ALLOCATION, PRE_START_CONTAINER, messages
 from twistdp.model import (
     AllocateRequest,
     AllocateResponse,
@@ -34,6 +34,7 @@ from twistdp.resource.requests import (
     shown_request,
 )
 from twistdp.resource.room import MOST_BYTES
+from twistdp.rpc import Method
 
 _log = Logger()
 
@@ -61,6 +62,16 @@ class Answers:
         self._policy = policy
         self._check_nodes = check_nodes
         self.handed_out: set[str] = set()
+
+    @property
+    def methods(self) -> list[Method]:
+        """The methods that concern devices which the kubelet names."""
+        answers: list[tuple[str, type[Message], Callable[[Any], Any]]] = [
+            (ALLOCATE, messages.AllocateRequest, self.allocate),
+            (GET_PREFERRED_ALLOCATION, messages.PreferredAllocationRequest, self.preferred),
+            (PRE_START_CONTAINER, messages.PreStartContainerRequest, self.pre_start),
+        ]
+        return [Method(path, kind, answer, about=self.about) for path, kind, answer in answers]
 
     def options(self) -> messages.DevicePluginOptions:
         """Exactly what there is."""

@@ -105,10 +105,7 @@ class Inventory:
             self.nodes[node] += sign
             if not self.nodes[node]:
                 del self.nodes[node]
-        if sign == 1:
-            self._shared.add(entry.info)
-        else:
-            self._shared.remove(entry.info)
+        self._shared.count(entry.info, sign)
 
     def _list(self, first: Collection[str], so_far: Collection[str]) -> None:
         """Make the list again."""

@@ -8,18 +8,12 @@ from twisted.internet.defer import Deferred
 
 from twistdp.cdi import CdiParts
 from twistdp.kubelet import (
-    ALLOCATE,
     GET_OPTIONS,
-    GET_PREFERRED_ALLOCATION,
     LIST_AND_WATCH,
-    PRE_START_CONTAINER,
-    AllocateRequest,
     DevicePluginOptions,
     Empty,
     ListStreams,
     PluginDirectory,
-    PreferredAllocationRequest,
-    PreStartContainerRequest,
     Registrar,
     RegistrationStrategy,
     SocketRegistration,
@@ -86,19 +80,7 @@ class Resource(Service):
             [
                 Method(GET_OPTIONS, Empty, self._get_options),
                 Method(LIST_AND_WATCH, Empty, self._list_and_watch, streaming=True),
-                Method(ALLOCATE, AllocateRequest, answers.allocate, about=answers.about),
-                Method(
-                    GET_PREFERRED_ALLOCATION,
-                    PreferredAllocationRequest,
-                    answers.preferred,
-                    about=answers.about,
-                ),
-                Method(
-                    PRE_START_CONTAINER,
-                    PreStartContainerRequest,
-                    answers.pre_start,
-                    about=answers.about,
-                ),
+                *answers.methods,
                 *registration.methods,
             ],
             reactor=reactor,

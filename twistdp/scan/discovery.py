@@ -10,7 +10,6 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twistdp.host import SOON, remedy_for
@@ -23,8 +22,6 @@ from twistdp.scan.prepare import Preparation
 from twistdp.scan.scanner import WatchingScanner
 from twistdp.scan.watchset import WatchSet
 from twistdp.tools import Backoff, Coalescer, Worker, stop_all
-
-_log = Logger()
 
 REST = 9.0
 """Times the duration of a scan that pass before the next one, where paths have to be polled."""
@@ -119,7 +116,10 @@ class Discovery(Service):
         self._retry = None
         self._scanning = True
         self._begun = self._reactor.seconds()
-        self._hung = self._reactor.callLater(self._scan_timeout, self._report_hung)
+        self._hung = self._reactor.callLater(
+            self._scan_timeout,
+            lambda: self._failures.hung(self._scan_timeout, self._worker.stack()),
+        )
         scan = self._worker.call(partial(self._look, changes, self._prepare))
         scan.addBoth(self._returned, full=changes is None)
         scan.addCallback(self._found, full=changes is None)
@@ -140,7 +140,7 @@ class Discovery(Service):
         if self._hung.active():
             self._hung.cancel()
         else:
-            _log.info("scanner {scanner}: the scan has returned", scanner=self._name)
+            self._failures.returned()
         return outcome
 
     def _found(self, updates: Updates, full: bool) -> None:
@@ -170,15 +170,6 @@ class Discovery(Service):
             self._failures.add(failure, then)
         self._changes.add(None)
         self._retry = self._reactor.callLater(delay, self._begin)
-
-    def _report_hung(self) -> None:
-        _log.error(
-            "scanner {scanner}: the scan has not returned for {seconds:g} s, the devices stay as "
-            "they were; it is not called again until it returns. It is here:\n{stack}",
-            scanner=self._name,
-            seconds=self._scan_timeout,
-            stack=self._worker.stack(),
-        )
 
     def _schedule_rescan(self) -> None:
         interval = self._interval.read()

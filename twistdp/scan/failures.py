@@ -1,4 +1,4 @@
-"""Logs how a scanner fails and recovers: the first failure with its stack, others in a line."""
+"""Logs how a scanner fails, hangs and recovers."""
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -10,7 +10,10 @@ _log = Logger()
 
 
 class Failures:
-    """Logs the failures in a row of a scanner; `doing` is the part of it that fails, if not all."""
+    """Logs the failures in a row of a scanner, the first with its stack and others in a line.
+
+    `doing` names the part of the scanner that fails, if not all of it does.
+    """
 
     def __init__(self, scanner: str, doing: str = "") -> None:
         self._scanner = scanner
@@ -68,3 +71,18 @@ class Failures:
                 doing=self._doing,
                 failures="1 failure" if count == 1 else f"{count} failures",
             )
+
+    def hung(self, seconds: float, stack: str) -> None:
+        """Log that a call has not returned after so many seconds, and where it is."""
+        _log.error(
+            "scanner {scanner}{doing} has not returned for {seconds:g} s, the devices stay as "
+            "they were; it is not called again until it returns. It is here:\n{stack}",
+            scanner=self._scanner,
+            doing=self._doing,
+            seconds=seconds,
+            stack=stack,
+        )
+
+    def returned(self) -> None:
+        """Log that a call that hung has returned."""
+        _log.info("scanner {scanner}{doing} has returned", scanner=self._scanner, doing=self._doing)

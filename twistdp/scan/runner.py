@@ -1,31 +1,17 @@
-"""Runs scanners of either kind."""
+"""Chooses the service that runs a scanner, by the scanner's kind."""
 
 from collections.abc import Callable
 from typing import Any
 
-from twisted.application.service import IService, Service
-from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
-from twisted.python.failure import Failure
+from twisted.application.service import IService
 
 from twistdp.inotify import Inotify
 from twistdp.model import IScanner, Updates, name_of
-from twistdp.rpc import called
 from twistdp.scan.discovery import Discovery
-from twistdp.scan.failures import Failures
 from twistdp.scan.notifier import Notifier
+from twistdp.scan.own_loop import OwnLoop
 from twistdp.scan.prepare import Preparation
 from twistdp.scan.scanner import WatchingScanner
-from twistdp.tools import Backoff
-
-_log = Logger()
-
-STABLE = 60.0
-"""Seconds that a scanner must have run for its failure to be a new one."""
-
-CLEAN_UP = 5.0
-"""Seconds for which a stop waits until a cancelled scanner has released its hardware."""
 
 
 def scan_service(
@@ -52,95 +38,3 @@ def scan_service(
         inotify=inotify,
         scan_timeout=scan_timeout,
     )
-
-
-class OwnLoop(Service):
-    """Runs an `IScanner`, which has a loop of its own; in the reactor's thread."""
-
-    def __init__(self, scanner: IScanner, notifier: Notifier, *, reactor: Any) -> None:
-        self._scanner = scanner
-        self._notifier = notifier
-        self._reactor = reactor
-        self._backoff = Backoff(0.5, 60.0)
-        self._scan_running: Deferred[None] | None = None
-        self._cancelled = False
-        self._stopped: list[Deferred[None]] = []
-        self._timer: IDelayedCall | None = None
-        self._failures = Failures(name_of(scanner))
-
-    def startService(self) -> None:
-        """Call the scanner, as soon as what an earlier stop has cancelled has ended."""
-        super().startService()
-        self._notifier.start()
-        if self._scan_running is None:
-            self._scan()
-
-    def stopService(self) -> Deferred[None]:
-        """Cancel what the scanner returned, if that is still pending; fires when it has ended.
-
-        After `CLEAN_UP` seconds it is waited for no longer.
-        """
-        super().stopService()
-        self._notifier.stop()
-        self._drop_timer()
-        if self._scan_running is None:
-            return succeed(None)
-        self._cancelled = True
-        stopped: Deferred[None] = Deferred()
-        self._stopped.append(stopped)
-        self._scan_running.cancel()
-        if not stopped.called:
-            stopped.addTimeout(CLEAN_UP, self._reactor, self._clean_up_is_late)
-        return stopped
-
-    def _scan(self) -> None:
-        self._timer = None
-        if self._failures:
-            self._timer = self._reactor.callLater(STABLE, self._works)
-        self._cancelled = False
-        self._scan_running = called(lambda: self._scanner.scan(self._notifier), self._reactor)
-        self._scan_running.addCallbacks(self._returned, self._failed)
-        self._scan_running.addBoth(self._ended)
-
-    def _returned(self, _: None) -> None:
-        self._drop_timer()
-        if not self._cancelled:
-            self._works()
-
-    def _works(self) -> None:
-        """The scan has lasted, or has returned without an error."""
-        self._backoff.reset()
-        self._failures.end()
-
-    def _failed(self, failure: Failure) -> None:
-        if self._cancelled and failure.check(CancelledError):
-            return
-        self._drop_timer()
-        again = self.running and not self._cancelled
-        delay = self._backoff.next()
-        self._failures.add(failure, f"; calling it again in {delay:.1f} s" if again else "")
-        if again:
-            self._timer = self._reactor.callLater(delay, self._scan)
-
-    def _drop_timer(self) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
-
-    def _ended(self, outcome: Any) -> Any:
-        self._scan_running = None
-        stopped, self._stopped = self._stopped, []
-        for waiting in stopped:
-            if not waiting.called:
-                waiting.callback(None)
-        if self.running and self._cancelled:  # started again meanwhile
-            self._scan()
-        return outcome
-
-    def _clean_up_is_late(self, _: object, seconds: float) -> None:
-        _log.error(
-            "scanner {scanner}: what it does has not ended {seconds:g} s after it was cancelled; "
-            "it is waited for no longer, and scan() is not called again before that",
-            scanner=name_of(self._scanner),
-            seconds=seconds,
-        )
