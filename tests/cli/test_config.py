@@ -49,7 +49,8 @@ class ConfigCommandTests(SynchronousTestCase):
             f"{self.bad}:3:9: resources.kvm.pat: the key 'pat' is unknown; did you mean 'path'?\n"
             "      kvm: {pat: /dev/kvm}\n"
             "            ^\n"
-            f"{self.bad}:4:13: resources.x.path: path 'x': it must be an absolute path\n"
+            f"{self.bad}:4:13: resources.x.path: path 'x': give an absolute path or glob, "
+            "as /dev/ttyUSB*\n"
             "      x: {path: x}\n"
             "                ^\n"
             f"{self.good}: no problem, 1 resource\n",

@@ -15,6 +15,34 @@ NESTED = 3
 """Mappings of the model in one another, below a resource."""
 
 
+CONDITIONS = {
+    "path": "/dev/ttyUSB*",
+    "pathRegex": "'/dev/ttyUSB[0-3]'",
+    "usb": "'046d:*'",
+    "pci": "'8086:56c0'",
+    "vendorID": "'10c4'",
+    "productID": "'ea60'",
+    "interface": "'00'",
+    "interfaceClass": "'0b'",
+    "portNumber": "'0'",
+    "pciBusID": "'0000:03:00.0'",
+    "pciClass": "'0300*'",
+    "subsystemVendorID": "'8086'",
+    "subsystemDeviceID": "'0001'",
+    "attribute": "{authorized: '1', bInterfaceClass: ['0a', '0b']}",
+    "property": "{ID_MODEL: Uno*}",
+    "uevent": "{MODALIAS: /^usb:/}",
+    "udev": """'SUBSYSTEM=="tty", ATTRS{idVendor}=="10c4"'""",
+    **dict.fromkeys(("parent", "child", "physfn", "not"), "{driver: xhci_hcd}"),
+    "any": "[{driver: i915}, /dev/dri/renderD128]",
+    **dict.fromkeys(("allow", "deny"), "['8086:56c0', '0000:03:00.0']"),
+    **dict.fromkeys(("subsystem", "driver", "kernelName", "devtype", "serial"), "a*"),
+    **dict.fromkeys(("manufacturer", "product", "modelName", "usbPath"), "/b+/"),
+    **dict.fromkeys(("numaNode", "iommuGroup"), "1"),
+}
+"""A value for each condition."""
+
+
 @attrs.frozen
 class Key:
     """A key of a document: the mapping that has it, and the keys that are valid there."""
@@ -26,7 +54,7 @@ class Key:
 
 def example(field: Field) -> Any:
     """The example of a field, as YAML takes it."""
-    return yaml.safe_load(field.example)
+    return yaml.safe_load(field.example or CONDITIONS[field.key])
 
 
 @st.composite

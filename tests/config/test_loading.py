@@ -3,14 +3,15 @@
 import os
 from pathlib import Path
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.config.checks import AttributeCheck, CommandCheck, HttpCheck
 from twistdp.config.loading import check, load
-from twistdp.config.match import Match
 from twistdp.config.model import Member, Mount, Node, Replicas, Resource
 from twistdp.config.problems import BadConfig
 from twistdp.errors import BadSetting
+from twistdp.select.match import Match
 
 HEAD = "domain: lab.example.com\nresources:\n"
 
@@ -35,12 +36,16 @@ class ShortFormTests(SynchronousTestCase):
 
     def test_keys_of_match(self) -> None:
         """Conditions stand in the resource, below `match`, or in a list of alternatives."""
-        one = Match(usb=("2341:0043",))
-        self.assertEqual(resource('{usb: "2341:0043", as: tty}').condition, one)
-        self.assertEqual(resource("{match: {usb: 2341:0043}}").condition, one)
-        both = resource("{subsystem: tty, match: [{usb: 2341:0043}, {driver: ch341}]}")
+        one, other = Match(usb=("2341:0043",)), Match(driver=("ch341",))
+        self.assertEqual(resource('{usb: "2341:0043", as: tty}').alternatives, (one,))
+        self.assertEqual(resource("{match: {usb: 2341:0043}}").alternatives, (one,))
         self.assertEqual(
-            both.condition, Match(subsystem=("tty",), any=(one, Match(driver=("ch341",))))
+            resource("{subsystem: tty, match: [{usb: 2341:0043}, {driver: ch341}]}").alternatives,
+            (attrs.evolve(one, subsystem="tty"), attrs.evolve(other, subsystem="tty")),
+        )
+        self.assertEqual(
+            resource("{driver: ch*, match: {driver: ch341}}").alternatives,
+            (Match(driver="ch*", any=(other,)),),
         )
 
     def test_number_is_count(self) -> None:
@@ -125,7 +130,8 @@ class ProblemTests(SynchronousTestCase):
                 "f.yaml:1:9: domain: namespace 'lab.kubernetes.io': domains ending in "
                 "'kubernetes.io' are reserved; use your own",
                 "f.yaml:3:23: resources.a.ass: the key 'ass' is unknown; did you mean 'as'?",
-                "f.yaml:5:11: resources.b.path: path '/dev/../kvm': '..' is not allowed",
+                "f.yaml:5:11: resources.b.path: path '/dev/../kvm': '..' leads elsewhere; give "
+                "the path itself",
                 "f.yaml:6:15: resources.b.replicas: expected a whole number from 1 to 1000000, "
                 "found 'many'",
                 "f.yaml:7:41: resources.b.health[1].evry: the key 'evry' is unknown; did you mean "
@@ -141,7 +147,7 @@ class ProblemTests(SynchronousTestCase):
     def test_wrong_kinds(self) -> None:
         """The message says what was expected and what was found."""
         for text, expected in (
-            ("", "expected a mapping, or an absolute path or glob, found nothing"),
+            ("", "expected a mapping, or a text (path), found nothing"),
             ("{path: /dev/a, optional: yes}", "the key 'optional' is unknown"),
             ("{path: /dev/a, exclusive: yes}", "expected true or false, found 'yes'; write true"),
             ("{path: /dev/a, limit: '3'}", "found the text '3'; write it without quotes"),
@@ -157,11 +163,14 @@ class ProblemTests(SynchronousTestCase):
             ("{path: /dev/a, health: {file: /x, min: 2, max: 1}}", "min 2 is more than max 1"),
             ("{path: /dev/a, health: {command: true}}", "give the absolute path of a program"),
             ("{as: tty}", "the resource selects no device"),
+            ("{match: [/dev/a, {}]}", "the resource selects no device"),
             ("{any: [/dev/a], match: [/dev/b]}", "put any into match"),
             ("{path: /dev/a, <<: {limit: 3}}", "merge keys are not supported"),
             ("{path: /dev/a, node: {permissions: rx}}", "use letters of 'rwm'"),
             ("{path: /dev/a, node: /dev}", "themselves are not allowed"),
-            ("{path: dev/a}", "it must be an absolute path"),
+            ("{path: dev/a}", "give an absolute path or glob"),
+            ("{path: []}", "x.path: there is nothing in it; leave the key out"),
+            ("{parent: {usb: [046d:*, zz]}}", "x.parent.usb: id 'zz'"),
         ):
             with self.subTest(text=text):
                 found = problems(f"{HEAD}  x: {text}\n")

@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from hypothesis import assume, given, settings
@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.config.documents import documents, keys_of
+from tests.config.documents import documents, example, keys_of
 from twistdp.config.fields import fields_of
 from twistdp.config.json_schema import schema
 from twistdp.config.kinds import OneOf, kind_of
 from twistdp.config.loading import check, load, load_as
-from twistdp.config.model import Config
+from twistdp.config.model import As, Config
 from twistdp.config.reference_page import classes
 from twistdp.config.showing import show
+from twistdp.select.kinds import KINDS
 from twistdp.tools.suggestions import nearest
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -59,7 +60,7 @@ def renamed(mapping: dict[str, Any], key: str, name: str) -> None:
 class ModelTests(SynchronousTestCase):
     """Properties of every document."""
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=60, deadline=None)
     @given(documents())
     def test_allowed(self, document: dict[str, Any]) -> None:
         """A document of the model loads, and its schema allows it."""
@@ -68,7 +69,7 @@ class ModelTests(SynchronousTestCase):
         self.assertEqual(load(json.dumps(document)), load(text), "JSON is the same")
         VALIDATOR.validate(document)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=60, deadline=None)
     @given(documents())
     def test_shown(self, document: dict[str, Any]) -> None:
         """What is shown loads as the same configuration, and the schema allows it."""
@@ -77,7 +78,7 @@ class ModelTests(SynchronousTestCase):
         self.assertEqual(load(text), config)
         VALIDATOR.validate(yaml.safe_load(text))
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=150, deadline=None)
     @given(documents(), st.data())
     def test_misspelt_key(self, document: dict[str, Any], data: st.DataObject) -> None:
         """A misspelt key anywhere is the only problem, with its place and the right suggestion."""
@@ -107,17 +108,20 @@ class DocumentationTests(SynchronousTestCase):
         """Each key of each class has a meaning, and an example that loads."""
         for cls in classes():
             fields = fields_of(cls)
-            needed = {key: field.example for key, field in fields.items() if field.required}
+            needed = {key: example(field) for key, field in fields.items() if field.required}
             for key, field in fields.items():
                 with self.subTest(cls=cls.__name__, key=key):
                     self.assertTrue(field.doc.endswith("."), field.doc)
-                    said = {**needed, key: field.example}
+                    said = {**needed, key: example(field)}
                     if (cls is not Config and key in ("as", "group")) or cls.__name__ == "Resource":
                         said.setdefault("subsystem", "tty")
                     if cls is Config:
                         said.setdefault("domain", "lab.example.com")
-                    text = "".join(f"{name}: {value}\n" for name, value in said.items())
-                    load_as(cls, text)
+                    load_as(cls, json.dumps(said))
+
+    def test_kinds(self) -> None:
+        """What may stand after `as` is what `twistdp.select` knows."""
+        self.assertEqual(get_args(As), tuple(KINDS))
 
     def test_suggestions_are_ordered(self) -> None:
         """Each key is the nearest to itself in other letters' case."""

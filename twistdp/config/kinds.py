@@ -110,6 +110,9 @@ def kind_of(annotation: Any) -> Kind:
         kinds = tuple(kind_of(each) for each in arguments if each is not type(None))
         if len(kinds) == 1:
             return kinds[0]
+        for kind in kinds:
+            if isinstance(kind, Items) and all(each in (kind, kind.item) for each in kinds):
+                return kind  # one, or several
         records = tuple(kind.cls for kind in kinds if isinstance(kind, Record))
         return OneOf(records) if len(records) == len(kinds) else AnyOf(kinds)
     raise TypeError(f"the model has no values of type {annotation!r}")
@@ -143,7 +146,7 @@ def described(kind: Kind) -> str:
             return "a mapping"
         case Record(cls):
             short = short_of(cls)
-            rest = f", or {described(item_of(short))}" if short is not None else ""
+            rest = f", or {described(item_of(short))} ({short.key})" if short is not None else ""
             return f"a mapping{rest}"
         case OneOf(classes):
             keys = ", ".join(discriminator(cls) for cls in classes)

@@ -29,10 +29,11 @@ from twistdp.config.kinds import (
     discriminator,
     kind_of,
 )
-from twistdp.config.model import Config
+from twistdp.config.model import Config, Resource
 from twistdp.config.problems import BadConfig, Problem, Problems
 from twistdp.errors import BadSetting, TwistdpError
 from twistdp.model import printable, shown
+from twistdp.select import Match
 from twistdp.tools import nearest
 
 _WHOLE: Final = re.compile(r"[-+]?[0-9]{1,18}")
@@ -203,6 +204,9 @@ class _Walk:
 
     def _field(self, field: Field, node: Node, at: str) -> Any:
         value = self.convert(kind_of(field.annotation), node, at)
+        if field.owner is Match and not value:
+            # It would be no condition at all, where somebody meant one that nothing meets.
+            raise self._note(node.mark, at, "there is nothing in it; leave the key out")
         if field.stands_alone:
             # What is wrong with this value alone is reported at its place, not at the mapping's.
             self._try(node, at, partial(field.owner, **{field.name: value}))
@@ -220,7 +224,7 @@ class _Walk:
                 lent.setdefault((field.through, field.owner), {})[field.name] = value
         for (name, owner), inner in lent.items():
             arguments[name] = self._try(node, at, partial(owner, **inner))
-        if hasattr(cls, "given"):
+        if issubclass(cls, Resource):
             arguments["given"] = frozenset(values)
         return self._try(node, at, lambda: cls(**arguments))
 

@@ -8,7 +8,6 @@ import attrs
 from twistdp.config.cdi import CDI
 from twistdp.config.checks import AnyCheck
 from twistdp.config.fields import fields_of, flattened, key
-from twistdp.config.match import Match
 from twistdp.config.rules import (
     Count,
     Domain,
@@ -23,11 +22,12 @@ from twistdp.config.rules import (
     Word,
 )
 from twistdp.errors import BadSetting
+from twistdp.select import Match
 
 _T = TypeVar("_T")
 
 As = Literal[
-    "usb", "tty", "video", "sound", "input", "hid", "block", "net", "drm", "accel", "printer",
+    "usb", "tty", "video", "hid", "input", "sound", "block", "net", "drm", "accel", "printer",
     "i2c", "spi", "gpio", "iio", "tpm", "watchdog", "vfio", "media", "dvb", "nvme",
 ]  # fmt: skip
 """Which node of a device is given."""
@@ -191,24 +191,28 @@ class Resource:
     def __attrs_post_init__(self) -> None:
         if self.match and self.where.any:
             raise BadSetting("match and any are both alternatives; put any into match")
-        if self.use is None and self.condition == Match():
+        if self.use is None and Match() in self.alternatives:
             raise BadSetting(
                 "the resource selects no device; give a path, conditions, or an entry of the "
                 "catalogue with use"
             )
 
     @property
-    def condition(self) -> Match:
-        """All conditions as one."""
-        if not self.match:
-            return self.where
-        if self.where == Match() and len(self.match) == 1:
-            return self.match[0]
-        return attrs.evolve(self.where, any=tuple(self.match))
+    def alternatives(self) -> tuple[Match, ...]:
+        """The conditions of the resource: a device meets all of one of these."""
+        return tuple(_both(self.where, each) for each in self.match) or (self.where,)
 
     def over(self, entry: "Resource") -> "Resource":
         """`entry`, which `use` names, with what the file says instead."""
         return attrs.evolve(_over(entry, self, self.given), given=self.given)
+
+
+def _both(one: Match, other: Match) -> Match:
+    """The conditions of both; a key that both have is tested in both."""
+    names = set(one.given())
+    if names & set(other.given()):
+        return attrs.evolve(one, any=(other,))
+    return attrs.evolve(other, **{name: getattr(one, name) for name in names})
 
 
 def _over(entry: _T, said: _T, given: frozenset[str]) -> _T:

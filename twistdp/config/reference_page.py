@@ -12,7 +12,8 @@ from twistdp.config.json_schema import default_of
 from twistdp.config.kinds import AnyOf, Items, Kind, OneOf, Record, Table, described, kind_of
 from twistdp.config.model import Config
 from twistdp.config.showing import says_nothing
-from twistdp.config.templates import EXTRA, SOURCES, VOCABULARY
+from twistdp.config.templates import EXTRA, SOURCES
+from twistdp.select import WORDS
 
 _HEAD: Final = """\
 # The configuration file
@@ -52,7 +53,8 @@ def reference() -> str:
 
 
 def _words() -> Iterator[tuple[str, str]]:
-    yield ", ".join(f"`{{{name}}}`" for name in VOCABULARY), "what is known of the device"
+    for name, (_, meaning) in WORDS.items():
+        yield f"`{{{name}}}`", meaning.removesuffix(".")
     for source, meaning in SOURCES.items():
         yield f"`{{{source}:NAME}}`", meaning
     for name, meaning in EXTRA.items():

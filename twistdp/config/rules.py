@@ -21,10 +21,6 @@ def _resource_name(name: str) -> None:
     check_resource_type(rest)
 
 
-def _glob(path: str) -> None:
-    check_path("path", path)
-
-
 def _place(path: str) -> None:
     check_template(path)
     if not path.startswith("{"):
@@ -76,7 +72,6 @@ ResourceName: TypeAlias = Annotated[
 ResourceType: TypeAlias = Annotated[str, Rule(check_resource_type, "a resource's name")]
 Word: TypeAlias = Annotated[str, Rule(_not_empty, "a text", {"minLength": 1})]
 Template: TypeAlias = Annotated[str, Rule(check_template, "a text with {attributes}")]
-Glob: TypeAlias = Annotated[str, Rule(_glob, "an absolute path or glob", {"pattern": "^/"})]
 Place: TypeAlias = Annotated[str, Rule(_place, "a path in the container")]
 HostPath: TypeAlias = Annotated[str, Rule(_host_path, "an absolute path of the host")]
 Permissions: TypeAlias = Annotated[

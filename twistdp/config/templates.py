@@ -1,8 +1,8 @@
 """Templates: texts with ``{attribute}``, filled in for each device.
 
-A name in braces is a word of the vocabulary that `twistdp.select` describes devices with, or one
-of `EXTRA`; ``{attribute:NAME}``, ``{property:NAME}`` and ``{uevent:NAME}`` are a sysfs attribute,
-a udev property and a key of the uevent.  ``{{`` and ``}}`` are braces.
+A name in braces is one of the `WORDS` that `twistdp.select` describes devices with, or of `EXTRA`;
+``{attribute:NAME}``, ``{property:NAME}`` and ``{uevent:NAME}`` are a sysfs attribute, a udev
+property and a key of the uevent.  ``{{`` and ``}}`` are braces.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,34 +10,8 @@ from string import Formatter
 from typing import Final
 
 from twistdp.errors import BadSetting
+from twistdp.select import WORDS
 from twistdp.tools import meant
-
-VOCABULARY: Final = (
-    "vendorID",
-    "productID",
-    "serial",
-    "manufacturer",
-    "product",
-    "interfaceNumber",
-    "portNumber",
-    "usbVersion",
-    "usbPath",
-    "subsystem",
-    "driver",
-    "kernelName",
-    "devtype",
-    "pciBusID",
-    "pciClass",
-    "subsystemVendorID",
-    "subsystemDeviceID",
-    "numaNode",
-    "iommuGroup",
-    "physfn",
-    "modelName",
-    "major",
-    "minor",
-)
-"""What `twistdp.select.describe` says about devices."""
 
 SOURCES: Final = {
     "attribute": "a file of the device in sysfs",
@@ -69,8 +43,8 @@ def check_template(template: str) -> str:
         source, colon, rest = name.partition(":")
         if colon and source in SOURCES and rest:
             continue
-        if name not in VOCABULARY and name not in EXTRA:
-            known = (*VOCABULARY, *EXTRA)
+        if name not in WORDS and name not in EXTRA:
+            known = (*WORDS, *EXTRA)
             hint = meant(name, known) or f"; use one of {', '.join(known)}"
             raise BadSetting(f"the template has an unknown name {{{name}}}{hint}")
     return template

@@ -42,10 +42,15 @@ def _matches(value: "Match | Iterable[Match] | None") -> "tuple[Match, ...]":
     return (value,) if isinstance(value, Match) else tuple(value)
 
 
-def _key(key: str, doc: str, converter: Callable[[Any], Any] = _texts, default: Any = ()) -> Any:
-    return attrs.field(
-        default=default, converter=converter, metadata={"key": key, "doc": doc}, kw_only=True
-    )
+def _key(
+    key: str,
+    doc: str,
+    converter: Callable[[Any], Any] = _texts,
+    default: Any = (),
+    short: bool = False,
+) -> Any:
+    metadata = {"key": key, "doc": doc, "short": short}
+    return attrs.field(default=default, converter=converter, metadata=metadata, kw_only=True)
 
 
 def _match(key: str, doc: str) -> Any:
@@ -75,7 +80,9 @@ class Match:
     that cannot be one.
     """
 
-    path: Text = _key("path", "The node or a link to it: a path, a glob, or a directory.")
+    path: Text = _key(
+        "path", "The node or a link to it: a path, a glob, or a directory.", short=True
+    )
     path_regex: Text = _key("pathRegex", "As path, a regular expression.")
     usb: Text = _key("usb", "Vendor and product of the USB device, as 2341:0043 or 046d:*.")
     pci: Text = _key("pci", "Vendor and device of the PCI function, as 8086:56c0.")
