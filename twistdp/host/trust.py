@@ -77,8 +77,8 @@ def make_directory(path: str) -> None:
 def check_server(path: str) -> None:
     """Raise `Untrusted` unless root or we listen on the socket `path`, and others cannot.
 
-    Raises OSError as `check_ownership` and `peer_of` do.  The socket's own mode says who may connect
-    and does not matter here.
+    Raises OSError as `check_ownership` and `peer_of` do.  The mode of the socket does not matter
+    here: it says who may connect.
     """
     check_ownership(path)
     peer = peer_of(path)
