@@ -8,6 +8,7 @@ CORE = (
     "kubelet.streams",
     "kubelet.session",
     "kubelet.registrar",
+    "kubelet.complaints",
     "resource.inventory",
     "resource.vanished",
     "model.identity",
@@ -37,6 +38,7 @@ CORE = (
 """The way from a scanner to the kubelet, without ``twistdp.``."""
 
 MORE_TESTS = {
+    "kubelet.complaints": ["tests.kubelet.test_registrar"],
     "resource.handlers": ["tests.integration.test_hooks"],
     "resource.hooks": ["tests.integration.test_hooks"],
     "rpc.calls": ["tests.rpc.test_server", "tests.rpc.test_channel"],
