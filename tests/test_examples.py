@@ -13,6 +13,7 @@ from examples.fpga import FpgaScanner
 from examples.gpu import GpuScanner
 from examples.reserving import ReservingScanner
 from examples.resetting import ResettingScanner
+from tests.support.kubelets import PatientKubelet
 from twistdp import Manager, Settings
 from twistdp.testing.endpoint import AdmissionRefused
 from twistdp.testing.kubelet import FakeKubelet
@@ -39,7 +40,7 @@ class ExampleTests(TestCase):
     async def serve(self, scanner: Any, resource: str, **settings: Any) -> FakeKubelet:
         """Have a scanner's devices listed."""
         plugins = os.path.join(self.directory, "plugins")
-        kubelet = FakeKubelet(plugins)
+        kubelet = PatientKubelet(plugins)
         await kubelet.start()
         self.addCleanup(kubelet.stop)
         manager = Manager(

@@ -12,6 +12,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.support.helpers import until
+from tests.support.kubelets import PatientKubelet
 from tests.support.plugins import ThrowAwayPlugin, device_list
 from twistdp import HEALTHY, CDIDevice, CDINode, DeviceInfo, Settings
 from twistdp.cdi import files as cdi_files
@@ -19,7 +20,6 @@ from twistdp.cdi import service as cdi_service
 from twistdp.cdi.files import SpecFile, SpecNotWritten, file_name
 from twistdp.cdi.service import CdiParts, clean_leftovers
 from twistdp.kubelet.podresources import holders
-from twistdp.testing.kubelet import FakeKubelet
 
 DOMAIN, TYPE = "cam.example.com", "camera"
 RESOURCE = f"{DOMAIN}/{TYPE}"
@@ -124,7 +124,7 @@ class TidyTests(TestCase):
             cdi_dir=os.path.join(self.directory, "cdi"),
             pod_resources_socket=os.path.join(self.directory, "pods.sock"),
         )
-        self.kubelet = FakeKubelet(plugins, pod_resources=self.settings.pod_resources_socket)
+        self.kubelet = PatientKubelet(plugins, pod_resources=self.settings.pod_resources_socket)
         self.addCleanup(self.kubelet.stop)
         await self.kubelet.start()
         plugin = ThrowAwayPlugin(plugins, RESOURCE, "x.sock", reactor)

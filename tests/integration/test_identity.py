@@ -11,6 +11,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
+from tests.support.kubelets import PatientKubelet
 from twistdp import (
     HEALTHY,
     DeviceInfo,
@@ -23,7 +24,6 @@ from twistdp import (
     WatchingScanner,
 )
 from twistdp.scanners.globbing import GlobScanner
-from twistdp.testing.kubelet import FakeKubelet
 
 
 def tree_of(resource: str, id_: str, path: str) -> DeviceTree:
@@ -69,7 +69,7 @@ class WarningTests(TestCase):
         os.mkdir(self.plugins)
         self.node = os.path.join(base, "tty0")
         os.mknod(self.node, stat.S_IFCHR | 0o600, os.makedev(240, 0))
-        self.kubelet = FakeKubelet(self.plugins)
+        self.kubelet = PatientKubelet(self.plugins)
         await self.kubelet.start()
         self.addCleanup(self.kubelet.stop)
 

@@ -15,8 +15,8 @@ from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
 from tests.support.helpers import soon, temporary_directory
+from tests.support.kubelets import PatientKubelet
 from twistdp.cli import COMMANDS
-from twistdp.testing.kubelet import FakeKubelet
 from twistdp.testing.process import ChildProcess
 
 IMAGE = os.environ.get("TWISTDP_TEST_IMAGE", "")
@@ -77,7 +77,7 @@ class ContainerTestCase(TestCase):
         plugins = os.path.join(self.directory, "device-plugins")
         for path in (self.registry, plugins):
             os.mkdir(path)
-        self.kubelet = FakeKubelet(plugins, registry_dir=self.registry)
+        self.kubelet = PatientKubelet(plugins, registry_dir=self.registry)
         await self.kubelet.start()
         self.addCleanup(self.kubelet.stop)
 

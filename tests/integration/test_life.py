@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from examples.color import ColorScanner
 from tests.support.helpers import failure_of, until
+from tests.support.kubelets import PatientKubelet
 from tests.support.logs import observe
 from tests.support.plugins import Recorder
 from twistdp import (
@@ -44,7 +45,6 @@ from twistdp.resource import inventory
 from twistdp.resource.resource import Resource
 from twistdp.rpc.channel import Channel
 from twistdp.testing.endpoint import AdmissionRefused
-from twistdp.testing.kubelet import FakeKubelet
 
 DOMAIN = "color.example.com"
 YELLOW = f"{DOMAIN}/yellow"
@@ -86,7 +86,7 @@ class LifeTestCase(TestCase):
         """Make them."""
         self.directory = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
-        self.kubelet = FakeKubelet(self.directory, force=True)
+        self.kubelet = PatientKubelet(self.directory, force=True)
         self.addCleanup(lambda: self.kubelet.running and self.kubelet.stop())
         self.log = Recorder(reactor)
         observe(self, self._observe)
@@ -382,7 +382,7 @@ class KubeletTroubleTests(LifeTestCase):
         self.manage(ToldScanner(tree_of("a")))
         for _ in range(2):
             os.mkdir(self.directory)
-            kubelet = FakeKubelet(self.directory, force=True)
+            kubelet = PatientKubelet(self.directory, force=True)
             await kubelet.start()
             await kubelet.listed(YELLOW, ["a"])
             await kubelet.stop()

@@ -17,9 +17,9 @@ from twisted.internet.inotify import IN_CHANGED, IN_MODIFY, INotify
 from twisted.python.filepath import FilePath
 from twisted.trial.unittest import TestCase
 
+from tests.support.kubelets import PatientKubelet
 from tests.support.logs import HEADER
 from twistdp.logs.service import LESS, MORE
-from twistdp.testing.kubelet import FakeKubelet
 from twistdp.testing.process import ChildProcess, twistd_command
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -67,7 +67,7 @@ class LogTestCase(TestCase):
         self.directory = tempfile.mkdtemp(prefix="log-")
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
         self.plugins = os.path.join(self.directory, "plugins")
-        self.kubelet = FakeKubelet(self.plugins, force=True)
+        self.kubelet = PatientKubelet(self.plugins, force=True)
         os.mkdir(self.plugins)
         await self.kubelet.start()
         self.addCleanup(self.kubelet.stop)

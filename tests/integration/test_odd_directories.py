@@ -7,9 +7,9 @@ from twisted.internet import reactor
 
 from tests.integration.test_life import DOMAIN, YELLOW, LifeTestCase, ToldScanner, tree_of
 from tests.integration.test_watcher import WatcherTestCase
+from tests.support.kubelets import PatientKubelet
 from twistdp import HEALTHY, CDIDevice, CDINode, DeviceInfo, DeviceTree
 from twistdp.cdi.files import file_name
-from twistdp.testing.kubelet import FakeKubelet
 
 ODD = "a b,c#d?e%25%zz\n\"'\\é"
 
@@ -22,7 +22,7 @@ class PluginDirectoryTests(LifeTestCase):
         plugins, specs = (os.path.join(self.directory, ODD, name) for name in ("p", "s"))
         os.makedirs(plugins)
         os.mkdir(specs)
-        self.kubelet = FakeKubelet(plugins, reactor=reactor)
+        self.kubelet = PatientKubelet(plugins, reactor=reactor)
         await self.kubelet.start()
         self.directory = plugins
         tree = DeviceTree()
@@ -49,7 +49,7 @@ class RegistryTests(WatcherTestCase):
         self.registry = os.path.join(self.directory, ODD, "plugins_registry")
         os.makedirs(self.registry)
         plugins = os.path.join(self.directory, "device-plugins")
-        self.kubelet = FakeKubelet(plugins, registry_dir=self.registry)
+        self.kubelet = PatientKubelet(plugins, registry_dir=self.registry)
         scanner = await self.listed()
         scanner.tell(tree_of("a", "b"))
         await self.kubelet.listed(YELLOW, ["a", "b"])

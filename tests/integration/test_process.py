@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest, TestCase
 
+from tests.support.kubelets import PatientKubelet
 from twistdp.kubelet.api import ALLOCATE
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     AllocateRequest,
@@ -22,7 +23,6 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
 )
 from twistdp.rpc.channel import Channel
 from twistdp.testing import loopdevices
-from twistdp.testing.kubelet import FakeKubelet
 from twistdp.testing.process import ChildProcess, twistd_command
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -42,7 +42,7 @@ class ProcessTestCase(TestCase):
         self.devices = os.path.join(self.directory, "devices")
         os.mkdir(self.plugins)
         os.mkdir(self.devices)
-        self.kubelet = FakeKubelet(self.plugins, force=True)
+        self.kubelet = PatientKubelet(self.plugins, force=True)
         self.addCleanup(lambda: self.kubelet.running and self.kubelet.stop())
 
     def plugin(

@@ -11,10 +11,10 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
 from tests.support.helpers import soon
+from tests.support.kubelets import PatientKubelet
 from tests.support.system import Nth, Rule, failing, read_only
 from twistdp import HEALTHY, CDIDevice, DeviceInfo, DeviceTree, Manager, Settings, WatchingScanner
 from twistdp.model.names import private_directory
-from twistdp.testing.kubelet import FakeKubelet
 
 DOMAIN = "stops.example.com"
 RESOURCE = f"{DOMAIN}/thing"
@@ -48,7 +48,7 @@ class StopTests(TestCase):
         for path in (self.plugins, self.devices):
             os.mkdir(path)
         self.plug()
-        self.kubelet = FakeKubelet(self.plugins)
+        self.kubelet = PatientKubelet(self.plugins)
         self.addCleanup(self.kubelet.stop)
         self.manager = Manager(
             DOMAIN,

@@ -17,12 +17,12 @@ from tests.integration.test_life import (
     tree_of,
 )
 from tests.support.helpers import channel_to, soon, until
+from tests.support.kubelets import PatientKubelet
 from twistdp import HEALTHY, DeviceInfo, DeviceTree, Manager, Settings
 from twistdp.kubelet import register_by_watcher
 from twistdp.kubelet.api import GET_INFO
 from twistdp.kubelet.pluginregistration_v1_pb2 import InfoRequest, PluginInfo
 from twistdp.testing import registry
-from twistdp.testing.kubelet import FakeKubelet
 
 
 class WatcherTestCase(LifeTestCase):
@@ -36,7 +36,7 @@ class WatcherTestCase(LifeTestCase):
         self.socket = os.path.join(self.registry, f"{DOMAIN}_yellow.sock")
         plugin_dir = os.path.join(self.directory, "device-plugins")
         os.mkdir(plugin_dir)
-        self.kubelet = FakeKubelet(plugin_dir, registry_dir=self.registry)
+        self.kubelet = PatientKubelet(plugin_dir, registry_dir=self.registry)
         self.patch(registry, "RETRY_FIRST", 0.01)
         self.patch(registry, "RETRY_MOST", 0.05)
 
