@@ -115,7 +115,7 @@ class CommandTests(TestCase):
         self.assertEqual(said["resource"], "plain.example.com/file")
         self.assertEqual([check["verdict"] for check in said["checks"]], ["skip", "pass"])
         self.assertIn("1 passed, 0 with warnings, 1 skipped, 0 failed", err)
-        self.assertTrue(err.startswith("starting the plugin to see what it has"), err)
+        self.assertTrue(err.startswith("starting the plugin to see its resources"), err)
         cases = ElementTree.parse(junit).getroot().iter("testcase")
         self.assertEqual([case.get("name") for case in cases], ["pre-start", "ids"])
 

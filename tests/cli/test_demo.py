@@ -26,10 +26,10 @@ STEPS = [
     "the plugin starts, registers and lists its devices",
     "a device is plugged in",
     "and unplugged",
-    "a pod is given a device",
+    "a pod gets a device",
     "the kubelet restarts and deletes all sockets",
     "the plugin is registered and listed again",
-    "a device plugged in after that is seen",
+    "another device is plugged in",
     "and unplugged",
 ]
 

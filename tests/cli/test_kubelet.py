@@ -121,7 +121,7 @@ class KubeletTests(TestCase):
         self.assertEqual(child.output.count("a.example/x (x.sock) refused"), 2)
 
     async def test_directory_that_cannot_be(self) -> None:
-        """What is in the way is named, in one line, with what to do."""
+        """A file in the way is named in one line, with the remedy."""
         path = os.path.join(self.root, "file")
         with open(path, "w", encoding="ascii"):
             pass
@@ -130,7 +130,7 @@ class KubeletTests(TestCase):
             (
                 "",
                 f"twistdp kubelet: it cannot start: {path}: File exists; give directories that "
-                "are there or can be made\n",
+                "exist or can be made\n",
                 1,
             ),
         )

@@ -74,7 +74,7 @@ class MainTests(SynchronousTestCase):
         self.assertIn("--namspace=x.example; did you mean --namespace?", errors)
 
     def test_no_abbreviations(self) -> None:
-        """An option that only begins like one of ours is unknown, and where it may go is told."""
+        """An option that only begins like one of ours is unknown, with a hint where it may go."""
         for arguments in (
             ["manifests", "--scanner=a:B"],
             ["systemd-unit", "--twist=/t"],
@@ -122,8 +122,10 @@ class MainTests(SynchronousTestCase):
                     check=False,
                     timeout=60,
                 )
-                told = f"twistdp: writing to standard output: {reason}; not all is printed: "
-                self.assertTrue(done.stderr.startswith(told), (words, done.stderr))
+                expected = (
+                    f"twistdp: writing to standard output: {reason}: the output is incomplete; "
+                )
+                self.assertTrue(done.stderr.startswith(expected), (words, done.stderr))
                 self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1), words)
             shutil.rmtree(os.path.join(directory, "sample"))
 

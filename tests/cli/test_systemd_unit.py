@@ -52,7 +52,7 @@ class CommandTests(SynchronousTestCase):
             self.assertIn(f"ExecStart={twistd} ", text)
             told = f"twistdp systemd-unit: warning: --twistd {twistd}: the unit's sandbox hides"
             self.assertEqual(errors.getvalue().startswith(told), place is not None)
-            self.assertIn(f"what is in {place}, " if place else "", errors.getvalue())
+            self.assertIn(f"hides {place}, " if place else "", errors.getvalue())
 
     def test_refusals(self) -> None:
         """What would not start, and could not be loaded, is said in one line, with status 1."""

@@ -12,49 +12,49 @@ from twistdp.model import printable
 from twistdp.tools import meant
 
 COMMANDS = {
-    "check": "say what a plugin's project lacks of what it should have",
-    "config": "check a configuration file, show what it amounts to, or print its JSON Schema",
-    "conformance": "put a device plugin of any kind to the test",
-    "demo": "show a plugin's whole life on this machine, in a few seconds",
-    "kubelet": "run an emulated kubelet to try plugins against",
-    "new": "make a plugin project of your own",
+    "check": "report what a plugin's project lacks",
+    "config": "check a configuration file, show its meaning, or print its JSON Schema",
+    "conformance": "test a device plugin of any kind",
+    "demo": "show a plugin's whole life on this machine in a few seconds",
+    "kubelet": "run an emulated kubelet to try plugins with",
+    "new": "make a new plugin project",
     "systemd-unit": "print a systemd unit for a plugin",
     "manifests": "print the manifests that run a plugin on every node",
 }
-"""Each is a module here, with ``_`` for ``-``, that has ``add_arguments(parser)`` and
+"""Each is a module of this package, with ``_`` for ``-``, with ``add_arguments(parser)`` and
 ``run(arguments) -> int``."""
 
 _UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit status.
+    """Run a command and return its exit status.
 
-    What cannot be done, a `TwistdpError`, is told in one line.  SystemExit for a command line that
-    is wrong, and for output that cannot be written.
+    A `TwistdpError` is printed in one line.  Raises SystemExit for a wrong command line, and for
+    output that cannot be written.
     """
     try:
         try:
             return _run(sys.argv[1:] if argv is None else argv)
         finally:
-            if sys.stdout is not None:  # as it is if it was closed before the process began
+            if sys.stdout is not None:  # None if it was closed before the process began
                 sys.stdout.flush()
     except OSError as error:
-        # That of a print names no file.
+        # The error of a print names no file.
         if error.filename is not None or error.errno not in _UNWRITABLE:
             raise
-        # At the end Python writes once more what is left.
+        # Python writes the rest again when it ends.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
         raise SystemExit(
-            f"twistdp: writing to standard output: {error.strerror}; not all is printed: send it "
-            "to where there is room, and a reader"
+            f"twistdp: writing to standard output: {error.strerror}: the output is incomplete; "
+            "send it to a place with room, and with a reader"
         ) from error
 
 
 def _run(wanted: Sequence[str]) -> int:
-    # An abbreviated option of ours is more likely a plugin's own, without the -- before it.
+    # An abbreviated option of ours is more likely a plugin's option without the -- before it.
     parser = argparse.ArgumentParser(
         prog="twistdp",
         description="Tools for Kubernetes device plugins. The service itself is "
@@ -68,7 +68,7 @@ def _run(wanted: Sequence[str]) -> int:
         parsers[name] = command = commands.add_parser(
             name, help=summary, description=f"{summary.capitalize()}.", allow_abbrev=False
         )
-        if name in wanted:  # the others are not imported: gRPC alone takes a fifth of a second
+        if name in wanted:  # do not import the others: gRPC alone takes a fifth of a second
             _module(name).add_arguments(command)
     arguments, unknown = parser.parse_known_args(wanted)
     name = arguments.command

@@ -1,4 +1,4 @@
-"""``twistdp conformance``: what a device plugin of any kind does when it is put to the test."""
+"""``twistdp conformance``: test a device plugin of any kind."""
 
 import argparse
 import json
@@ -28,7 +28,7 @@ from twistdp.errors import BadSetting
 from twistdp.settings import PLUGIN_DIRECTORY
 
 UNUSABLE = 2
-"""Exit status when nothing could be checked."""
+"""The exit status when nothing could be checked."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,25 +39,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         metavar="COMMAND",
         help="starts the plugin in the foreground; {plugin_dir}, {registry_dir} and {work_dir}, "
-        "an empty directory, are replaced by paths that are new for each check",
+        "an empty directory, stand for paths that are new for each check",
     )
     parser.add_argument("--list", action="store_true", help="list the checks and end")
     parser.add_argument(
-        "--explain", metavar="CHECK", help="say what a check, or each of a group, is for and end"
+        "--explain", metavar="CHECK", help="explain a check, or each of a group, and end"
     )
     parser.add_argument(
         "--only",
         action="append",
         metavar="CHECK",
-        help="make only this check, or those of a group, as in --only list; may be repeated",
+        help="run only this check, or those of a group, as in --only list; may be repeated",
     )
     parser.add_argument(
         "--skip",
         action="append",
         metavar="CHECK",
-        help="leave out this check, or those of a group; may be repeated",
+        help="skip this check, or those of a group; may be repeated",
     )
-    parser.add_argument("--resource", metavar="NAME", help="the resource to look at")
+    parser.add_argument("--resource", metavar="NAME", help="the resource to check")
     parser.add_argument(
         "--hotplug-add", metavar="SHELL", help="shell command that makes a device appear"
     )
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--namesake-add",
         metavar="SHELL",
-        help="shell command that makes a device appear with the last name of one that is there",
+        help="shell command that makes a device appear with the file name of another one",
     )
     parser.add_argument(
         "--namesake-remove", metavar="SHELL", help="shell command that makes it disappear"
@@ -81,29 +81,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--alias-add",
         metavar="SHELL",
-        help="shell command that makes another name, such as a link, for a device that is there",
+        help="shell command that makes another name, such as a link, for an existing device",
     )
     parser.add_argument(
-        "--alias-remove", metavar="SHELL", help="shell command that takes that name away"
+        "--alias-remove", metavar="SHELL", help="shell command that removes that name"
     )
     parser.add_argument(
         "--bind",
         action="store_true",
-        help=f"for plugins that insist on {PLUGIN_DIRECTORY}: run each in a mount namespace where "
-        "the check's directory is bound there (needs root)",
+        help=f"for plugins that insist on {PLUGIN_DIRECTORY}: run each in a mount namespace with "
+        "the check's directory bound there (needs root)",
     )
     parser.add_argument(
-        "--patience", type=float, default=10.0, metavar="S", help="seconds that anything may take"
+        "--patience", type=float, default=10.0, metavar="S", help="seconds that each step may take"
     )
     parser.add_argument(
         "--startup",
         type=float,
         default=30.0,
         metavar="S",
-        help="seconds that a process may take until it registers for the first time",
+        help="seconds that a new process may take to register",
     )
     parser.add_argument(
-        "--restarts", type=int, default=50, metavar="N", help="restarts to look for leaks"
+        "--restarts",
+        type=int,
+        default=50,
+        metavar="N",
+        help="restarts when looking for leaks",
     )
     parser.add_argument(
         "-j",
@@ -111,21 +115,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="checks to make at once, where the commands change nothing outside {work_dir}",
+        help="checks to run at once, if the commands change nothing outside {work_dir}",
     )
-    parser.add_argument("--strict", action="store_true", help="warnings are failures")
+    parser.add_argument("--strict", action="store_true", help="treat warnings as failures")
     parser.add_argument("-v", "--verbose", action="store_true", help="show all evidence")
     parser.add_argument("--json", metavar="FILE", help="write the results as JSON; - for stdout")
     parser.add_argument("--junit", metavar="FILE", help="write the results as JUnit XML")
     parser.epilog = (
-        "Exit status: 0 when nothing failed, 1 when a check failed, 2 when nothing could be "
-        "checked. Ctrl-C and SIGTERM end the plugin, undo what the commands have changed and "
-        "give 130 and 143."
+        "Exit status: 0 if no check failed, 1 if one failed, 2 if nothing could be checked. "
+        "Ctrl-C and SIGTERM end the plugin, undo the commands' changes and give 130 and 143."
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make the checks."""
+    """Run the checks."""
     if arguments.list:
         for check in CHECKS:
             print(f"{check.id:<28} {check.title}")
@@ -142,7 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise BadSetting(f"--jobs {arguments.jobs}: at least 1 is needed")
         checks = _chosen(arguments.only, arguments.skip or ())
         plan = _plan(arguments)
-        # Now, not when the results are there and would be lost.
+        # Now, since later the results would be lost.
         for path in {arguments.json, arguments.junit} - {None, "-"}:
             try:
                 _write(path, "")
@@ -159,7 +162,7 @@ def run(arguments: argparse.Namespace) -> int:
         colour = stream.isatty() and "NO_COLOR" not in os.environ
         report = TextReport(stream, total=len(checks), colour=colour, verbose=arguments.verbose)
         print(
-            f"starting the plugin to see what it has (for up to {plan.startup:g} s)",
+            f"starting the plugin to see its resources (for up to {plan.startup:g} s)",
             file=stream,
             flush=True,
         )
@@ -183,14 +186,14 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             return await main(reactor)
         except CancelledError:
-            print("interrupted: the plugin has ended, nothing is left of it", file=sys.stderr)
+            print("interrupted: the plugin has ended and everything is cleaned up", file=sys.stderr)
             raise
 
     return run_on_reactor(interruptible)
 
 
 def _chosen(only: Sequence[str] | None, skip: Sequence[str]) -> list[Check]:
-    """The checks of the ids or groups `only`, all without any, less those of `skip`."""
+    """The checks of the ids or groups `only`, or all if None, without those of `skip`."""
     for name in [*(only or ()), *skip]:
         if not any(name in _names(check) for check in CHECKS):
             raise BadSetting(f"no check {name!r}; --list shows them all")
@@ -202,7 +205,7 @@ def _chosen(only: Sequence[str] | None, skip: Sequence[str]) -> list[Check]:
 
 
 def _names(check: Check) -> set[str]:
-    """What a check is called: by its id, and by its group."""
+    """The names of a check: its id and its group."""
     return {check.id, check.id.partition(".")[0]}
 
 
@@ -225,11 +228,11 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     )
     for command in (plan.command[0], "setsid"):
         if shutil.which(command) is None:
-            raise BadSetting(f"{command}: no such command")
+            raise BadSetting(f"{command}: no such command; install it, or correct its name")
     if plan.bind:
         if os.geteuid() != 0:
             raise BadSetting("--bind needs root, for it mounts a directory")
-        # Where to bind; it stays, empty, as on any node.
+        # The place to bind to; it remains, as on any node.
         os.makedirs(PLUGIN_DIRECTORY, exist_ok=True)
     return plan
 

@@ -1,4 +1,4 @@
-"""``twistdp demo``: a plugin's whole life on this machine, every step timed."""
+"""``twistdp demo``: show a plugin's whole life on this machine, and time every step."""
 
 import argparse
 import os
@@ -49,11 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class StepFailed(Exception):
-    """A step did not succeed; the text says which and why."""
+    """A step failed; the text names the step and the reason."""
 
 
 class Demo:
-    """Kubelet here, plugin in a child process, devices of this machine."""
+    """A kubelet in this process, a plugin in a child process, and devices of this machine."""
 
     def __init__(self, reactor: Any) -> None:
         from twistdp.testing import FakeKubelet, loopdevices
@@ -77,7 +77,7 @@ class Demo:
         self._resource = f"{NAMESPACE}/{'loop' if self._real else 'device'}"
 
     async def run(self) -> None:
-        """All steps."""
+        """Run all steps."""
         kubelet, resource = self._kubelet, self._resource
         pattern = "/dev/loop[0-9]*" if self._real else f"{self._folder}/*"
         await self._step("an emulated kubelet starts", kubelet.start)
@@ -90,12 +90,12 @@ class Demo:
         print(f"           {resource}: {len(first)}  ({' '.join(first)})")
         await self._step("a device is plugged in", lambda: self._plug({*first}))
         await self._step("and unplugged", lambda: self._unplug({*first}))
-        await self._step("a pod is given a device", self._allocate)
+        await self._step("a pod gets a device", self._allocate)
         await self._step("the kubelet restarts and deletes all sockets", kubelet.restart)
         await self._step(
             "the plugin is registered and listed again", lambda: kubelet.listed(resource, first)
         )
-        await self._step("a device plugged in after that is seen", lambda: self._plug({*first}))
+        await self._step("another device is plugged in", lambda: self._plug({*first}))
         await self._step("and unplugged", lambda: self._unplug({*first}))
 
     async def keep(self) -> None:
@@ -111,11 +111,11 @@ class Demo:
         await ended
 
     async def clean_up(self) -> None:
-        """End the child and leave nothing behind."""
+        """End the child and remove all files."""
         await self._removing
         self._remove_device()
         if self._plugin is not None and not self._plugin.ended.called:
-            with suppress(ProcessExitedAlready):  # a terminal's Ctrl-C is for the plugin too
+            with suppress(ProcessExitedAlready):  # a terminal's Ctrl-C reaches the plugin too
                 self._plugin.signal("TERM")
             await self._plugin.ended
         if self._kubelet.running:
@@ -159,7 +159,7 @@ class Demo:
         return listed
 
     def _child_ended(self, status: int, listed: Deferred[None]) -> int:
-        if not listed.called:  # nothing more to wait for
+        if not listed.called:  # it will never list anything
             listed.errback(StepFailed(f"the plugin ended with status {status}"))
         return status
 
@@ -175,19 +175,19 @@ class Demo:
         await self._kubelet.listed(self._resource, before | {name}, STEP_TIMEOUT)
 
     def _make_file(self, number: int) -> str:
-        """Make a file that plays a device, and return its path."""
+        """Make a file that stands for a device, and return its path."""
         path = os.path.join(self._folder, f"gadget-{number}")
         with open(path, "x", encoding="ascii"):
             return path
 
     async def _unplug(self, after: set[str]) -> str:
-        # In threads: the kernel takes its time until the node is gone, and more to return.
+        # In threads, since the kernel takes a while to remove the node, and longer to return.
         begin = self._reactor.seconds()
         self._removing = deferToThread(self._remove_device)
         listed = self._kubelet.listed(self._resource, after, STEP_TIMEOUT)
         gone = await deferToThread(self._wait_until_gone, self._path)
         await listed
-        return f"(the kernel needed {(gone - begin) * 1000:.1f} ms of that to take it away)"
+        return f"(the kernel needed {(gone - begin) * 1000:.1f} ms of that to remove it)"
 
     def _wait_until_gone(self, path: str) -> float:
         while os.path.exists(path):

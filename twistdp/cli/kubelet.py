@@ -18,10 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("--dir", required=True, help="the plugins' --plugin-dir; made if missing")
     parser.add_argument(
-        "--pod-resources", metavar="SOCKET", help="serve pod-resources v1 on this socket too"
+        "--pod-resources", metavar="SOCKET", help="also serve pod-resources v1 on this socket"
     )
     parser.add_argument(
-        "--registry-dir", metavar="DIR", help="find plugins there too; made if missing"
+        "--registry-dir", metavar="DIR", help="also find plugins in this directory; made if missing"
     )
     parser.add_argument(
         "--topology-policy",
@@ -34,13 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=2,
         metavar="N",
-        help="NUMA nodes that the machine has, for that policy (default: 2)",
+        help="NUMA nodes of the machine, for that policy (default: 2)",
     )
     parser.add_argument(
         "--force",
         action="store_true",
-        help="use a directory that holds sockets, deleting them, if no real kubelet's checkpoint "
-        "is in it",
+        help="use a directory that holds sockets, and delete them; one with a real kubelet's "
+        "checkpoint is refused nevertheless",
     )
     parser.epilog = "SIGHUP restarts the kubelet; SIGINT (Ctrl-C) and SIGTERM end it."
 
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         except OSError as error:
             return complain(
                 f"it cannot start: {error.filename or arguments.dir}: {error.strerror}; give "
-                "directories that are there or can be made"
+                "directories that exist or can be made"
             )
         status = await ended
         await kubelet.stop()
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def complain(text: str) -> int:
-    """Say why there is no kubelet; returns the exit status."""
+    """Print why there is no kubelet, and return the exit status."""
     print(f"twistdp kubelet: {text}", file=sys.stderr)
     return 1
 

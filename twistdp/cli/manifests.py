@@ -1,4 +1,4 @@
-"""``twistdp manifests``: what Kubernetes needs to run a plugin on every node."""
+"""``twistdp manifests``: print what Kubernetes needs to run a plugin on every node."""
 
 import argparse
 
@@ -13,33 +13,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image",
         default=f"twistdp:{__version__.public()}",
-        help="the image that is run; default: %(default)s",
+        help="the image to run; default: %(default)s",
     )
     parser.add_argument(
         "--name",
         default="twistdp",
-        help="the name of the DaemonSet and of what belongs to it; default: %(default)s",
+        help="the name of the DaemonSet and of its other objects; default: %(default)s",
     )
     parser.add_argument(
         "--namespace",
         default="twistdp",
-        help="the namespace to put them into, which is made too, unless it is one that every "
-        "cluster has; default: %(default)s",
+        help="their namespace, which the manifests make unless every cluster has it; default: "
+        "%(default)s",
     )
     parser.add_argument(
-        "--scanner-file", metavar="FILE", help="a module with a scanner, put into a ConfigMap"
+        "--scanner-file", metavar="FILE", help="a module with a scanner, to put into a ConfigMap"
     )
     parser.add_argument(
         "--host-path",
         metavar="DIR",
         action="append",
-        help="a directory that the scanner looks at, mounted to be read only; may be repeated; "
+        help="a directory that the scanner reads, mounted read-only; may be repeated; "
         "default: /dev",
     )
     parser.add_argument(
         "--cdi",
         action="store_true",
-        help="the scanner uses CDI: mount the directory of specs, and the kubelet's pod-resources",
+        help="the scanner uses CDI: mount the directory of specs and the kubelet's pod-resources",
     )
     parser.add_argument(
         "--selinux", action="store_true", help=f"run the container as SELinux type {SELINUX_TYPE}"
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="add the SecurityContextConstraints that OpenShift needs; includes --selinux",
     )
     parser.add_argument(
-        "options", nargs="*", metavar="OPTION", help="what follows 'twistd deviceplugin'"
+        "options", nargs="*", metavar="OPTION", help="an option of 'twistd deviceplugin'"
     )
 
 

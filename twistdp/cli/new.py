@@ -1,4 +1,4 @@
-"""``twistdp new``: a plugin project of one's own."""
+"""``twistdp new``: make a new plugin project."""
 
 import argparse
 import os
@@ -9,12 +9,12 @@ from twistdp.errors import BadName, BadSetting
 from twistdp.scaffold import Project, create
 
 WHEEL = "make -C DIRECTORY_OF_TWISTDP wheel WHEELS=$PWD/wheels"
-"""What puts twistdp where a project's Makefile and Dockerfile look for it."""
+"""The command that puts twistdp where a project's Makefile and Dockerfile look for it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("name", metavar="NAME", help="what its Python package is called")
+    parser.add_argument("name", metavar="NAME", help="the name of its Python package")
     parser.add_argument(
         "--namespace", metavar="DOMAIN", help="domain of the resource; default NAME.example.com"
     )
@@ -22,15 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resource", metavar="TYPE", help="the resource's name after the slash; default device"
     )
     parser.add_argument(
-        "--hooks", action="store_true", help="with an example of each hook, and its test"
+        "--hooks", action="store_true", help="add an example of each hook, with its test"
     )
     parser.add_argument(
-        "--directory", metavar="DIR", help="where to make it, new or empty; default NAME"
+        "--directory", metavar="DIR", help="a new or empty directory for it; default NAME"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the files, and say what to do next."""
+    """Write the files, and print the next steps."""
     given = {
         name: value
         for name in ("namespace", "resource")
@@ -48,8 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(
         f"\nA plugin for {project.namespace}/{project.resource}. Next:\n\n"
         f"    cd {shlex.quote(directory)}\n\n"
-        "with a checkout of twistdp, which is never taken from an index by its name,\n\n"
-        f"    {WHEEL}\n\nand\n\n    make demo\n    make check\n\n"
-        f"then change {os.path.join(project.package, 'scanner.py')}."
+        "With a checkout of twistdp, which is never installed from an index by its name:\n\n"
+        f"    {WHEEL}\n    make demo\n    make check\n\n"
+        f"Then change {os.path.join(project.package, 'scanner.py')}."
     )
     return 0

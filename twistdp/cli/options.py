@@ -1,4 +1,4 @@
-"""What options of ``twistd deviceplugin`` come to, for commands that only write about them."""
+"""Reads options of ``twistd deviceplugin`` for commands that write files about a plugin."""
 
 import re
 from collections.abc import Sequence
@@ -15,32 +15,32 @@ _PATHS = ("plugin-dir", "registry-dir", "cdi-dir", "pod-resources-socket")
 
 
 class _Unchecked(Options):
-    """The scanner's module need not be here, nor the kubelet's directories."""
+    """The options, without a need for the scanner's module or the kubelet's directories."""
 
     def opt_help(self) -> None:
-        """Refused: a plugin that is told so serves nothing."""
+        """Refuse it: the plugin would serve nothing."""
         raise usage.UsageError("--help: the plugin would only print its help; leave it out")
 
     opt_h = opt_help
 
     def opt_version(self) -> None:
-        """Refused likewise."""
+        """Refuse it likewise."""
         raise usage.UsageError("--version: the plugin would only print its version; leave it out")
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse; the error is for whoever writes about them to tell."""
+        """Parse the options, and leave errors to the caller."""
         LogOptions.parseOptions(self, options)
 
     def postOptions(self) -> None:
-        """Check all that can be known without the scanners, and elsewhere."""
+        """Check everything that does not depend on the scanners or on this machine."""
         if not self._choices:
             raise usage.UsageError("--scanner is missing: name one, as --scanner=module:Class")
         for name in _PATHS:
-            # Two slashes at the beginning are a thing of their own, says POSIX.
+            # POSIX gives two slashes at the beginning a meaning of their own.
             if not re.match("/(?!/)", self[name]):
                 raise usage.UsageError(
-                    f"--{name} {self[name]!r}: give an absolute path, since it is not known where "
-                    "the plugin will be started"
+                    f"--{name} {self[name]!r}: give an absolute path, since the plugin may start "
+                    "in any directory"
                 )
         for choice in self._choices:
             if not re.fullmatch(r"[^\s:]+:[^\W\d]\w*(\.[^\W\d]\w*)*", choice.name):
@@ -56,7 +56,7 @@ class _Unchecked(Options):
 
 
 def settings_of(options: Sequence[str]) -> Settings:
-    """The settings, as far as this machine need not know; `BadSetting` for what cannot work."""
+    """The settings that these options give.  Raises `BadSetting` for options that cannot work."""
     parsed = _Unchecked()
     try:
         parsed.parseOptions(options)

@@ -9,17 +9,17 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Each asks for an end, unless whoever started the command had it ignored."""
+"""Signals that end a command, unless its parent had them ignored."""
 
 
 def run_on_reactor(main: Callable[[Any], Awaitable[int]]) -> int:
     """Install the asyncio reactor, run ``main(reactor)`` in it and return its result.
 
-    The reactor's clock is a monotonic one.
+    The reactor's clock is monotonic.
 
-    What `main` raises is raised here.  One of `SIGNALS`, unless `main` handles it itself,
-    cancels `main`, which then cleans up; the result is 128 and the signal's number, as a shell
-    has it.  More of them change nothing: ``timeout`` sends each signal twice.
+    Raises what `main` raises.  One of `SIGNALS`, unless `main` handles it itself, cancels `main`,
+    which then cleans up; the result is 128 plus the signal's number, as in a shell.  Further
+    signals have no effect, since ``timeout`` sends each signal twice.
     """
     asyncioreactor.install()
     from twisted.internet import reactor as installed

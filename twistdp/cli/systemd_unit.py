@@ -1,4 +1,4 @@
-"""``twistdp systemd-unit``: a unit for systemd, for a command line or as a template of many."""
+"""``twistdp systemd-unit``: print a unit for systemd, for one command line or as a template."""
 
 import argparse
 import os
@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "options",
         nargs="*",
         metavar="OPTION",
-        help="what follows 'twistd deviceplugin'; without any it is the template twistdp@.service, "
-        "whose instances have theirs in /etc/twistdp/INSTANCE.env",
+        help="an option of 'twistd deviceplugin'; without any the unit is the template "
+        "twistdp@.service, whose instances read theirs from /etc/twistdp/INSTANCE.env",
     )
     parser.add_argument(
         "--twistd",
@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--python-path",
         metavar="DIR",
-        help="where a scanner's module is, if Python would not find it; several with ':' between",
+        help="the directory of a scanner's module, if Python would not find it; separate several "
+        "with ':'",
     )
 
 
@@ -41,11 +42,11 @@ def run(arguments: argparse.Namespace) -> int:
     text = render_unit(arguments.twistd, arguments.options, settings, arguments.python_path)
     print(text, end="")
     if place := hidden_by(os.path.normpath(arguments.twistd)):
-        # It is the default in most checkouts, from which a unit may be printed to be read.
+        # No error: many checkouts are in such a place, and people print units to read them.
         print(
             f"twistdp systemd-unit: warning: --twistd {printable(arguments.twistd)}: the unit's "
-            f"sandbox hides what is in {place}, so that it would not start; install twistdp "
-            "elsewhere, as in /opt/twistdp",
+            f"sandbox hides {place}, so the plugin would not start; install twistdp elsewhere, "
+            "such as in /opt/twistdp",
             file=sys.stderr,
         )
     return 0

@@ -1,7 +1,6 @@
-"""How a plugin is run: the texts for systemd, for Kubernetes, and for what makes images.
+"""Writes what runs a plugin: systemd units, Kubernetes manifests and Dockerfiles.
 
-They are the same for twistdp itself, whose own are in ``deploy`` and ``docker``, and for a project
-of one's own.
+The files in ``deploy`` and ``docker`` and those of a new project are made by the same functions.
 """
 
 from twistdp.deployment import requirements

@@ -1,4 +1,4 @@
-"""What of a node is hidden from a plugin, and what of ``/run`` is left."""
+"""Decides which of a node's files a plugin's sandbox hides, and what it leaves of ``/run``."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from twistdp.settings import PLUGIN_DIRECTORY, REGISTRY_DIRECTORY, Settings
 
 KUBELET = os.path.dirname(PLUGIN_DIRECTORY)
-"""The kubelet's root directory, unless it is told otherwise."""
+"""The kubelet's default root directory."""
 
 OF_RUN = ("/run/systemd/notify", "/run/systemd/journal/dev-log", "/run/udev/data")
-"""What is left of ``/run``: readiness and syslog are told on sockets there, and udev knows devices.
+"""The parts of ``/run`` that the sandbox keeps: sockets for readiness and syslog, and udev's data.
 
 All else is hidden, since nobody could list the sockets there that obey root: those of container
-runtimes, of D-Bus and of systemd, also of what starts later.
+runtimes, of D-Bus, of systemd, and of programs that start later.
 """
 
 OF_THE_NODE = (
@@ -27,11 +27,11 @@ OF_THE_CLUSTER = (
     *("/var/lib/etcd", "/var/lib/rancher", "/var/lib/k0s", "/var/snap/microk8s/common/run"),
     *("/var/lib/containerd", "/var/lib/containers", "/var/lib/docker"),
 )
-"""Keys of the cluster and of its network, and what containers have; sockets outside of ``/run``."""
+"""Keys of the cluster and its network, containers' files, and sockets outside of ``/run``."""
 
 
 def kubelet_of(settings: Settings) -> str:
-    """The parent of where the sockets are: it must be writable, since what is in it comes and goes.
+    """The parent of the sockets' directory, which must be writable: kubelets replace its contents.
 
     With the plugin watcher, sockets are made in it.
     """
@@ -39,23 +39,23 @@ def kubelet_of(settings: Settings) -> str:
 
 
 def is_kubelets(settings: Settings) -> bool:
-    """Whether that is a kubelet's, with its secrets, and no directory of somebody else's."""
+    """Whether that is a kubelet's directory, with its secrets."""
     names = map(os.path.basename, (PLUGIN_DIRECTORY, REGISTRY_DIRECTORY))
     return kubelet_of(settings) == KUBELET or os.path.basename(settings.socket_dir) in names
 
 
 def made_secrets(kubelet: str) -> list[str]:
-    """In a kubelet's directory its keys, its pods' volumes, and the sockets of storage drivers.
+    """A kubelet's directories of keys, of pods' volumes, and of storage drivers' sockets.
 
-    They are made before they are hidden, so that they are hidden from a plugin that starts first.
+    They are made before they are hidden, so that a plugin that starts first does not see them.
     """
     return [f"{kubelet}/{name}" for name in ("pki", "plugins", "pods")]
 
 
 def secrets(kubelets: Iterable[str], used: Sequence[str]) -> Iterator[list[str]]:
-    """What is hidden, if it is there; nothing that one of the directories `used` is in.
+    """Lists of paths to hide where they exist, without the parents of the directories `used`.
 
-    A directory below a hidden one could not be opened again.
+    A directory below a hidden one could not be made visible again.
     """
     names = ("bootstrap-kubeconfig", "config.json", "kubeconfig")
     yield [
@@ -68,13 +68,13 @@ def secrets(kubelets: Iterable[str], used: Sequence[str]) -> Iterator[list[str]]
 
 
 def configuration(kubelets: Iterable[str]) -> list[str]:
-    """What kubelets are told to do, by kubeadm and others; it is only read, if it is there."""
+    """Kubelets' configuration files, by kubeadm and others, which become read-only."""
     names = ("config", "config.yaml", "instance-config.yaml", "kubeadm-flags.env")
     return [f"{kubelet}/{name}" for kubelet in kubelets for name in names]
 
 
 def in_run(paths: Iterable[str]) -> list[str]:
-    """Those of some absolute paths that are in ``/run``, to which ``/var/run`` is a link."""
+    """Those of the absolute paths that are in ``/run``, to which ``/var/run`` is a link."""
     found = dict.fromkeys(
         "/run" + path.removeprefix(place)
         for path in map(os.path.normpath, paths)

@@ -1,4 +1,4 @@
-"""Template files, and how they are filled in."""
+"""Fills in template files."""
 
 import string
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A unit for systemd: for one command line, or as a template of many."""
+"""Writes a unit for systemd, for one command line or as a template."""
 
 import os
 import shlex
@@ -22,18 +22,18 @@ from twistdp.model import printable
 from twistdp.settings import Settings
 
 OF_THE_SYSTEM = ("/etc", "/run", "/usr", "/var/lib", "/var/run")
-"""Directories that the sandbox must not open as a whole, nor what they are in."""
+"""Directories that the sandbox must not make writable as a whole, nor their parents."""
 
 HIDDEN = ("/home", "/root", "/run/user", "/var/run/user", "/tmp", "/var/tmp")  # noqa: S108  # named, not used
-"""Directories that are empty, or others, in the sandbox."""
+"""Directories that are empty or replaced in the sandbox."""
 
 _ENVIRONMENT = """\
-# TWISTDP_OPTIONS, and variables of the scanner's own.
+# TWISTDP_OPTIONS, and variables for the scanner.
 EnvironmentFile=/etc/twistdp/%i.env
 """
 
 _PRESERVED = "RuntimeDirectoryPreserve=yes\n"
-"""What is in a directory outlives the plugin."""
+"""Keeps what is in a directory when the plugin ends."""
 
 
 def render_unit(
@@ -44,11 +44,11 @@ def render_unit(
 ) -> str:
     """The text of a unit that runs ``twistd deviceplugin`` with `options`, or of the template.
 
-    `twistd` is the absolute path of the program, and `python_path` where scanners are looked for,
-    several directories with a colon in between.  Directories that `settings`, which `options`
-    come to, name are writable in it; those of the template are the defaults.  Raises `BadSetting`
-    for what systemd would not load, what is not to be found in the sandbox, and what would leave
-    none of it.
+    `twistd` is the absolute path of the program.  `python_path` has the directories of scanners,
+    with colons in between.  `settings` are the values of `options`, and name the directories that
+    are writable in the unit; the template has the default ones.  Raises `BadSetting` for what
+    systemd would not load, for directories that the sandbox hides, and for those that would open
+    too much of it.
     """
     settings = settings or Settings()
     _check(twistd, options, settings, python_path)
@@ -67,12 +67,12 @@ def render_unit(
     read = [os.path.dirname(settings.pod_resources_socket), *_split(python_path)]
     kubelets = list(dict.fromkeys([root, KUBELET])) if is_kubelets(settings) else [KUBELET]
     made = made_secrets(root) if is_kubelets(settings) else []
-    # The sandbox hides /run from ExecStartPre= too: there it is systemd that makes directories.
+    # The sandbox hides /run from ExecStartPre= too, so systemd makes the directories there.
     runtime = [path.removeprefix("/run/") for path in in_run(written)]
     hidden = secrets(kubelets, [*written, *read])
     words = {
         "printing": printable(shlex.join(printing)),
-        # The unit's name up to an @, and what is behind it.
+        # %p is the unit's name before the @, %i the part after it.
         "name": "%p" if options else "%i",
         "environment": ("" if options else _ENVIRONMENT)
         + (f"Environment={quote(f'PYTHONPATH={python_path}')}\n" if path else ""),
@@ -95,14 +95,14 @@ def render_unit(
 
 
 def hidden_by(path: str) -> str | None:
-    """Which of the `HIDDEN` an absolute path is in; None if it is there in the sandbox."""
+    """The one of the `HIDDEN` directories that holds an absolute path; None if none does."""
     return next((place for place in HIDDEN if holds(place, path)), None)
 
 
 def _check(
     twistd: str, options: Sequence[str], settings: Settings, python_path: str | None
 ) -> None:
-    """Raise `BadSetting` unless a unit of this can be loaded and has a sandbox."""
+    """Raise `BadSetting` unless systemd loads the unit and its sandbox is complete."""
     for word in (twistd, *options, python_path or ""):
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in word):
             raise BadSetting(
@@ -112,8 +112,7 @@ def _check(
     for option, path in _directories(settings, python_path):
         if place := hidden_by(path):
             raise BadSetting(
-                f"{option} {path}: the unit's sandbox hides what is in {place}; give a directory "
-                "elsewhere"
+                f"{option} {path}: the unit's sandbox hides {place}; give a directory elsewhere"
             )
     socket_option = "--plugin-dir" if settings.private_place is None else "--registry-dir"
     for option, path, written in (
@@ -123,12 +122,12 @@ def _check(
         if any(holds(written, directory) for directory in OF_THE_SYSTEM):
             raise BadSetting(
                 f"{option} {path}: all of {written} would be writable in the unit's sandbox; give "
-                "a directory in one that is for nothing else"
+                "a directory whose parent is used for nothing else"
             )
 
 
 def _directories(settings: Settings, python_path: str | None) -> Iterator[tuple[str, str]]:
-    """What the plugin needs to see, each with the option that names it."""
+    """The directories that the plugin needs, each with its option."""
     if settings.private_place is None:
         yield "--plugin-dir", settings.plugin_dir
     else:
@@ -146,13 +145,13 @@ def _split(python_path: str | None) -> list[str]:
 
 
 def _bound(setting: str, paths: Iterable[str]) -> str:
-    """The line that makes those of the `paths` which are in ``/run`` visible; nothing for none."""
+    """The line that makes the `paths` in ``/run`` visible; empty if there are none."""
     found = in_run(paths)
     return f"{setting}={_optional(*found)}\n" if found else ""
 
 
 def _argument(word: str) -> str:
-    """`word` as one of a command, where what looks like a variable stands for itself."""
+    """Quote a word of a command, also its ``$``."""
     return quote(word.replace("$", "$$"))
 
 
@@ -162,10 +161,7 @@ def _optional(*paths: str) -> str:
 
 
 def quote(word: str) -> str:
-    """`word`, without control characters, as one of a list in a unit; see systemd.syntax(7).
-
-    What looks like a specifier stands for itself.
-    """
+    """Quote a word without control characters for a list in a unit; see systemd.syntax(7)."""
     text = word.replace("\\", "\\\\").replace("%", "%%")
     if text and not set(text) & set(" ;\"'\\"):
         return text
