@@ -12,6 +12,7 @@ from tests.config.documents import documents
 from twistdp.config.document import DEEPEST, LARGEST, MOST_NODES
 from twistdp.config.loading import check, load
 from twistdp.config.problems import MOST
+from twistdp.config.showing import show
 from twistdp.errors import BadSetting
 from twistdp.model.text import printable
 
@@ -112,9 +113,10 @@ class FuzzTests(SynchronousTestCase):
     """Nothing but the loader's own error, whatever a file has."""
 
     def assert_bounded(self, source: str | bytes) -> None:
-        """The file loads, or its problems are lines that a terminal can show."""
+        """The file loads as what it is shown as, or has problems that a terminal can show."""
         try:
-            load(source, "f\n")
+            config = load(source, "f\n")
+            self.assertEqual(load(show(config)), config)
         except BadSetting as error:
             self.assertTrue(str(error).isprintable(), printable(str(error)))
         for problem in check(source):

@@ -169,6 +169,10 @@ class ProblemTests(SynchronousTestCase):
             ("{path: /dev/a, node: {permissions: rx}}", "use letters of 'rwm'"),
             ("{path: /dev/a, node: /dev}", "themselves are not allowed"),
             ("{path: dev/a}", "give an absolute path or glob"),
+            ("{path: /dev/a, id: 'x{n}'}", "x.id: {n}, the number of the device among"),
+            ("{path: /dev/a, annotations: {a: '{index}'}}", "x.annotations.a: {index}, the"),
+            ("{path: /dev/a, env: {A: '{serial'}}", "x.env.A: the template '{serial' has a brace"),
+            ("{path: /dev/a, env: {'{nn}': a}}", "x.env['{nn}']: the template has an unknown"),
             ("{path: []}", "x.path: there is nothing in it; leave the key out"),
             ("{parent: {usb: [046d:*, zz]}}", "x.parent.usb: id 'zz'"),
         ):

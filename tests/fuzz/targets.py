@@ -18,6 +18,9 @@ from tests.support.cdi_samples import ALL, NULL
 from tests.support.updates import first
 from twistdp.cdi import spec as cdi_spec
 from twistdp.cdi.service import CdiParts
+from twistdp.config.loading import load
+from twistdp.config.problems import BadConfig
+from twistdp.config.showing import show
 from twistdp.errors import BadDevice, BadName, BadSetting, MalformedMessage, TwistdpError
 from twistdp.host.topology import Topology
 from twistdp.inotify.descriptor import events_in
@@ -321,3 +324,19 @@ def numa_nodes(data: bytes) -> None:
         assert nodes == frozenset(), nodes
     else:
         assert nodes == {int(expected[1])}, nodes
+
+
+@target(
+    b"domain: a.b\nresources:\n  x: {path: /dev/a*, replicas: 2, env: {A: '{serial}'}}\n",
+    b'{"domain": "a.b", "resources": {"c.d/x": {"usb": "046d:*", "as": "video"}}}',
+    b"domain: a.b\nresources: {x: {use: &a y, health: [{file: /z, min: 1}], cdi: {env: {A: *a}}}}",
+)
+def configuration(data: bytes) -> None:
+    """A file loads as what it is shown as, or each of its problems is one line with a place."""
+    try:
+        config = load(data)
+    except BadConfig as error:
+        for problem in error.problems:
+            assert str(problem).isprintable() and problem.line > 0 and problem.column > 0, problem
+    else:
+        assert load(show(config)) == config

@@ -255,7 +255,7 @@ class _Walk:
         try:
             return function()
         except (TwistdpError, ValueError) as error:
-            raise self._note(node.mark, at, printable(str(error), 500)) from error
+            raise self._note(node.mark, at, str(error)[:500]) from error
 
     def _unknown(self, name: Scalar, known: Iterable[str], at: str) -> _Refused:
         close = nearest(name.text, known)

@@ -12,7 +12,10 @@ from twistdp.config.rules import (
     Count,
     Domain,
     HostPath,
+    IdTemplate,
+    NodePlace,
     NumaNode,
+    Numbered,
     Permissions,
     Place,
     ResourceName,
@@ -42,7 +45,7 @@ Policy = Literal["none", "packed", "spread", "numa"]
 class Node:
     """How a device's node appears in the container."""
 
-    container_path: Place | None = key(
+    container_path: NodePlace | None = key(
         "containerPath",
         "The path in the container; that on the host by default.",
         None,
@@ -52,7 +55,7 @@ class Node:
     permissions: Permissions | None = key(
         "permissions", "What the container may do: letters of `rwm`.", None, "rw"
     )
-    link: Sequence[Place] = key(
+    link: Sequence[NodePlace] = key(
         "link", "Further paths in the container for the same node.", (), "[/dev/camera]"
     )
 
@@ -131,7 +134,7 @@ class Resource:
         (),
         "[{as: sound, optional: true}, {path: /dev/snd/timer}]",
     )
-    id: Template | None = key(
+    id: IdTemplate | None = key(
         "id",
         "The devices' ids; by default serial number, USB port or PCI address, or the node's name.",
         None,
@@ -146,7 +149,7 @@ class Resource:
     mounts: Sequence[Mount] = key(
         "mounts", "Files and directories of the host.", (), "[{hostPath: /opt/fw, readOnly: true}]"
     )
-    env: Mapping[Template, Template] = key(
+    env: Mapping[Numbered, Numbered] = key(
         "env",
         "Variables.  `{n}` in a name numbers the devices of a container from 0.",
         {},

@@ -6,6 +6,7 @@ from typing import Final
 import attrs
 
 from twistdp.errors import BadSetting
+from twistdp.model import one_line
 
 MOST: Final = 200
 """Problems of one file that are reported."""
@@ -52,8 +53,8 @@ class Problems:
     def note(
         self, line: int, column: int, path: str, text: str, suggestion: str | None = None
     ) -> None:
-        """Add a problem; raises `BadConfig` when there are too many to go on."""
-        self.found.append(Problem(self.file, line, column, path, text, suggestion))
+        """Add a problem in one line; raises `BadConfig` when there are too many to go on."""
+        self.found.append(Problem(self.file, line, column, path, one_line(text), suggestion))
         if len(self.found) >= MOST:
             text = f"{MOST} problems are reported, and the rest was not read; correct these first"
             raise BadConfig([*self.found, Problem(self.file, line, column, "", text)])

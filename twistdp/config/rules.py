@@ -1,6 +1,7 @@
 """The rules that values of the file keep; most of them are the device model's own."""
 
 import re
+from functools import partial
 from typing import Annotated, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -21,16 +22,14 @@ def _resource_name(name: str) -> None:
     check_resource_type(rest)
 
 
-def _place(path: str) -> None:
-    check_template(path)
-    if not path.startswith("{"):
-        check_path("path", _FILLED.sub("x", path), is_place=True)
+def _template(*extra: str) -> Rule:
+    return Rule(partial(check_template, extra=extra), "a text with {words}")
 
 
-def _host_path(path: str) -> None:
-    check_template(path)
-    if not path.startswith("{"):
-        check_path("path", _FILLED.sub("x", path))
+def _path(template: str, extra: tuple[str, ...] = ("id", "node"), is_place: bool = True) -> None:
+    check_template(template, extra)
+    if not template.startswith("{"):
+        check_path("path", _FILLED.sub("x", template), is_place)
 
 
 def _in(least: float, most: float, what: str = "a number") -> Rule:
@@ -71,9 +70,16 @@ ResourceName: TypeAlias = Annotated[
 ]
 ResourceType: TypeAlias = Annotated[str, Rule(check_resource_type, "a resource's name")]
 Word: TypeAlias = Annotated[str, Rule(_not_empty, "a text", {"minLength": 1})]
-Template: TypeAlias = Annotated[str, Rule(check_template, "a text with {attributes}")]
-Place: TypeAlias = Annotated[str, Rule(_place, "a path in the container")]
-HostPath: TypeAlias = Annotated[str, Rule(_host_path, "an absolute path of the host")]
+Template: TypeAlias = Annotated[str, _template("id", "node")]
+IdTemplate: TypeAlias = Annotated[str, _template()]
+Numbered: TypeAlias = Annotated[str, _template("id", "node", "n")]
+NodePlace: TypeAlias = Annotated[
+    str, Rule(partial(_path, extra=("id", "index")), "a path in the container")
+]
+Place: TypeAlias = Annotated[str, Rule(_path, "a path in the container")]
+HostPath: TypeAlias = Annotated[
+    str, Rule(partial(_path, is_place=False), "an absolute path of the host")
+]
 Permissions: TypeAlias = Annotated[
     str,
     Rule(

@@ -5,7 +5,7 @@ A name in braces is one of the `WORDS` that `twistdp.select` describes devices w
 property and a key of the uevent.  ``{{`` and ``}}`` are braces.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from string import Formatter
 from typing import Final
 
@@ -23,8 +23,8 @@ SOURCES: Final = {
 EXTRA: Final = {
     "id": "the device's id",
     "node": "the path of the device's first node in the container",
-    "index": "the number of a node among those of its device, from 0",
-    "n": "the number of the device among those of a container, from 0",
+    "index": "the number of a node among those of its device, from 0; for paths of nodes",
+    "n": "the number of the device among those of a container, from 0; for `env`",
 }
 """Further words, with their meanings."""
 
@@ -37,16 +37,20 @@ def names(template: str) -> Iterator[str]:
     return (name for _, name in _parts(template) if name is not None)
 
 
-def check_template(template: str) -> str:
-    """Return a template; raise `BadSetting` if it cannot be filled in for any device."""
+def check_template(template: str, extra: Collection[str] = ("id", "node")) -> str:
+    """Return a template; raise `BadSetting` if it cannot be filled in for any device.
+
+    `extra` are the words of `EXTRA` that have a value where the template stands.
+    """
     for name in names(template):
         source, colon, rest = name.partition(":")
-        if colon and source in SOURCES and rest:
+        if (colon and source in SOURCES and rest) or name in WORDS or name in extra:
             continue
-        if name not in WORDS and name not in EXTRA:
-            known = (*WORDS, *EXTRA)
-            hint = meant(name, known) or f"; use one of {', '.join(known)}"
-            raise BadSetting(f"the template has an unknown name {{{name}}}{hint}")
+        if name in EXTRA:
+            raise BadSetting(f"{{{name}}}, {EXTRA[name]}, has no value here; leave it out")
+        known = (*WORDS, *extra)
+        hint = meant(name, known) or f"; use one of {', '.join(known)}"
+        raise BadSetting(f"the template has an unknown name {{{name}}}{hint}")
     return template
 
 
