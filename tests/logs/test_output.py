@@ -13,8 +13,9 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from tests.support.helpers import temporary_directory, tmpfs
 from tests.support.logs import Kept
 from twistdp.errors import Untrusted
+from twistdp.logs.files import FileOutput
 from twistdp.logs.format import as_text
-from twistdp.logs.output import FileOutput, Observer, StreamOutput, is_journal
+from twistdp.logs.output import Observer, StreamOutput, is_journal
 
 
 class Broken:

@@ -18,7 +18,8 @@ from tests.support.helpers import temporary_directory
 from tests.support.logs import HEADER
 from twistdp import klog
 from twistdp.logs import service as logs_service
-from twistdp.logs.output import FileOutput, StreamOutput
+from twistdp.logs.files import FileOutput
+from twistdp.logs.output import StreamOutput
 from twistdp.logs.service import LESS, MORE, LoggedService, LogOptions, output_for
 
 

@@ -25,7 +25,7 @@ PATIENCE = 3.0
 """Seconds until a kubelet counts as absent; one that runs finds a socket within one."""
 
 TIMEOUT = 5.0
-"""Seconds from GetInfo to the kubelet's verdict, which usually takes some milliseconds.
+"""Seconds from GetInfo to the kubelet's result, which usually takes some milliseconds.
 
 A kubelet that has been killed meanwhile gives none, nor does a program that only asks."""
 
@@ -51,7 +51,7 @@ class WatcherRegistration:
         self._asked: float | None = None
         """When a kubelet began a registration that no attempt has noticed."""
         self._pending = False
-        """Whether a GetInfo has come, and no verdict after it."""
+        """Whether a GetInfo has come, and no result after it."""
         self._refused = False
         self._used = False
         """Whether a kubelet is done with the socket's name, and must see a new one."""

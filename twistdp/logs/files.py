@@ -51,38 +51,49 @@ class Pipe:
         self._patience = PATIENCE
 
 
-class AppendedFile:
-    """Appends lines to the regular file or character device `path`.
+class FileOutput:
+    """An `Output` that appends to the regular file or character device `path`.
 
     Only root and our own user may control what `path` leads to: `twistdp.host.trust` checks its
     directories, which may be links; the file itself may not be one, has a single name, and belongs
     to root or to us.  A file that does not exist is made with the mode that `umask` leaves; None
     means the process's umask.  Others may truncate the file at any time.
-
-    Raises OSError if it cannot be opened, and `Untrusted`.
     """
 
     def __init__(self, path: str, umask: int | None = None) -> None:
+        self.path = os.path.abspath(path)
+        self._umask = umask
+        self._fd = -1
+
+    def open(self) -> None:
+        """Open the file; raises OSError if that fails, and `Untrusted`.
+
+        To be called when twistd would do it: before it forks, changes its directory or drops its
+        rights, and while errors can still be reported on stderr.
+        """
         flags = _APPENDING
-        check_ownership(os.path.dirname(path))
-        if not os.path.lexists(path):
+        check_ownership(os.path.dirname(self.path))
+        if not os.path.lexists(self.path):
             flags |= os.O_CREAT | os.O_EXCL  # fails if another user makes it first
         try:
-            self._fd = os.open(path, flags, 0o666)
+            self._fd = os.open(self.path, flags, 0o666)
         except OSError as error:
             if error.errno == errno.ELOOP:
-                raise _refused(path, "a link") from None
+                raise _refused(self.path, "a link") from None
             raise
         try:
-            _check_opened(self._fd, path)
-            if flags & os.O_CREAT and umask is not None:
-                os.fchmod(self._fd, 0o666 & ~umask)
+            _check_opened(self._fd, self.path)
+            if flags & os.O_CREAT and self._umask is not None:
+                os.fchmod(self._fd, 0o666 & ~self._umask)
         except BaseException:
             self.close()
             raise
 
-    def write(self, data: bytes) -> None:
-        """Append; raises OSError, and then the file is as it was."""
+    def write(self, severity: str, text: str) -> None:
+        """See `Output`; if it raises OSError, the file is as it was.  Does nothing unless open."""
+        if self._fd < 0:
+            return
+        data = f"{text}\n".encode("utf-8", "backslashreplace")
         written = os.write(self._fd, data)
         if written < len(data):
             with suppress(OSError):
@@ -91,7 +102,9 @@ class AppendedFile:
 
     def close(self) -> None:
         """Write no more."""
-        os.close(self._fd)
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 _APPENDING = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC

@@ -13,7 +13,7 @@ from twisted.logger import ILogObserver
 from zope.interface import implementer
 
 from twistdp.klog import shown
-from twistdp.logs.files import AppendedFile, Pipe
+from twistdp.logs.files import Pipe
 from twistdp.logs.record import Record, caller_of, complaint, level_of, lost, record_of
 
 PRIORITIES = {"I": 6, "W": 4, "E": 3, "F": 2}
@@ -51,34 +51,6 @@ def is_journal(fd: int) -> bool:
     """Whether the descriptor `fd` leads to systemd's journal: JOURNAL_STREAM in systemd.exec(5)."""
     found = os.fstat(fd)
     return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
-
-
-class FileOutput:
-    """Writes to the file `path`; see `AppendedFile` for what may be one, and for `umask`."""
-
-    def __init__(self, path: str, umask: int | None = None) -> None:
-        self.path = os.path.abspath(path)
-        self._umask = umask
-        self._file: AppendedFile | None = None
-
-    def open(self) -> None:
-        """Open the file; raises OSError and `Untrusted`.
-
-        To be called when twistd would do it: before it forks, changes its directory or drops its
-        rights, and while errors can still be reported on stderr.
-        """
-        self._file = AppendedFile(self.path, self._umask)
-
-    def write(self, severity: str, text: str) -> None:
-        """See `Output`."""
-        if self._file is not None:
-            self._file.write(f"{text}\n".encode("utf-8", "backslashreplace"))
-
-    def close(self) -> None:
-        """Write no more."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
 
 
 @implementer(ILogObserver)

@@ -19,8 +19,9 @@ import twistdp.klog as klog
 from twistdp.errors import Untrusted
 from twistdp.host import DescriptorWatch, raise_limit
 from twistdp.logs.bridge import Bridge
+from twistdp.logs.files import FileOutput
 from twistdp.logs.format import as_json, as_text
-from twistdp.logs.output import FileOutput, Observer, Output, StreamOutput, is_journal
+from twistdp.logs.output import Observer, Output, StreamOutput, is_journal
 from twistdp.tools import meant
 
 MORE = signal.SIGRTMIN + 1
