@@ -70,6 +70,23 @@ class LinkTests(SynchronousTestCase):
                 self.assertTrue(getattr(module, name).__doc__, name)
 
 
+class ReadmeTests(SynchronousTestCase):
+    """README.md."""
+
+    def test_short(self) -> None:
+        """It has fewer than 100 lines."""
+        self.assertLess(len(text_of(os.path.join(ROOT, "README.md")).splitlines()), 100)
+
+    def test_checks(self) -> None:
+        """The commands by which it has a change checked are among those of ``.ci/run``."""
+        sentence = text_of(os.path.join(ROOT, "README.md")).split("Check a change with ")[1]
+        run = text_of(os.path.join(ROOT, ".ci", "run"))
+        commands = re.findall(r"`(make [^`]*)`", sentence)
+        self.assertEqual(len(commands), 2)
+        for command in commands:
+            self.assertRegex(run, rf"(?m)^{command}\b")
+
+
 class CommandTests(SynchronousTestCase):
     """Commands in all documents, also within lines: each is one that there is."""
 
