@@ -13,6 +13,7 @@ TOLERANCE = 0.1
 """By how much, of its lines, a part may differ from what the page quotes."""
 
 plan = script("plan")
+diagram = script("diagram")
 
 
 class PlanTests(SynchronousTestCase):
@@ -33,6 +34,16 @@ class PlanTests(SynchronousTestCase):
                 self.assertAlmostEqual(
                     quoted[part], lines, delta=TOLERANCE * lines, msg="run 'make diagram'"
                 )
+
+    def test_order(self) -> None:
+        """A part imports only parts in rows below its own."""
+        row = {part: n for n, part in enumerate(plan.quoted(page("docs/architecture.md")))}
+        for path in sorted(PACKAGE.rglob("*.py")):
+            place = path.relative_to(PACKAGE).parts
+            own = row[place[0] if len(place) == 1 else f"{place[0]}/"]
+            for name in diagram.imported(path, PACKAGE):
+                other = row.get(f"{name}/", row.get(f"{name}.py", own))
+                self.assertGreaterEqual(other, own, f"{path} imports {name}")
 
     def test_sentences(self) -> None:
         """Each row says in one sentence what the part does."""
