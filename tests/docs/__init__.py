@@ -1,1 +1,1 @@
-"""The documentation: everything in it is run, or compared with what it tells of."""
+"""Tests of the documentation: they run everything in it, or compare it with the code."""

@@ -92,7 +92,7 @@ def _in(module: ast.Module, texts: Mapping[str, "OwnText"]) -> Iterator[Message]
 def _of(
     call: ast.Call, names: Mapping[str, ast.expr], texts: Mapping[str, "OwnText"]
 ) -> Iterator[Message]:
-    """What a call logs, or the message of the error that it makes."""
+    """Yield what a call logs, or the message of the error that it creates."""
     function, arguments = call.func, [template(argument, names) for argument in call.args]
     if isinstance(function, ast.Attribute):
         name, of = function.attr, function.value
@@ -100,7 +100,7 @@ def _of(
         name, of = getattr(function, "id", ""), None
     if isinstance(of, ast.Name) and of.id in ("_log", "klog") and name in LEVELS:
         yield Message(LEVELS[name], arguments[0])
-        if not re.search("[a-z]", arguments[0]):  # a part of it may be a text of its own
+        if not re.search("[a-z]", arguments[0]):  # a keyword may hold the text
             parts = [template(keyword.value, names) for keyword in call.keywords]
             yield from (Message(LEVELS[name], text) for text in parts if " " in text)
     elif name == "Record" and arguments[0] in ("I", "W", "E", "F"):
@@ -166,7 +166,7 @@ def _parameters(node: ast.ClassDef) -> list[str]:
 
 
 def _assigned(scope: ast.AST) -> dict[str, ast.expr]:
-    """What the names of a scope stand for."""
+    """Return the values that a scope assigns to names."""
     nodes = ast.iter_child_nodes(scope) if isinstance(scope, ast.Module) else ast.walk(scope)
     return {
         target.id: node.value

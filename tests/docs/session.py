@@ -21,7 +21,7 @@ PATIENCE = 60.0
 """Seconds that anything may take."""
 
 CHECKOUT = ("Makefile", "constraints.txt", "deploy", "docker", "examples", "setup.cfg")
-"""What commands find where they begin: what they need of a checkout."""
+"""The parts of a checkout that commands need where they start."""
 
 
 @attrs.define
@@ -32,7 +32,7 @@ class Terminal:
     process: "subprocess.Popen[bytes]"
     printed: str = ""
     looked_at: int = 0
-    """How much of it was there before the last command."""
+    """The length of the output before the last command."""
 
 
 class Session:
@@ -128,7 +128,7 @@ class Session:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            # Whoever runs the tests in the background may have Ctrl-C's signal ignored.
+            # In a background job of a shell, SIGINT is ignored.
             preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         terminal = Terminal(command, process)
@@ -149,7 +149,7 @@ class Session:
         return next(filter(command.startswith, self._serves), None)
 
     def _interrupt(self, program: str) -> None:
-        """End, as Ctrl-C does, a server of this program: it is about to be started again."""
+        """End a server of this program, as Ctrl-C does, before it is started again."""
         for terminal in self.terminals:
             if terminal.command.startswith(program) and terminal.process.poll() is None:
                 self._signal(terminal, signal.SIGINT)

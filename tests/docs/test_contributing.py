@@ -1,4 +1,4 @@
-"""What docs/contributing.md says of the code holds: where things are, and how one changes it."""
+"""docs/contributing.md is right about where things are in the code and how to change it."""
 
 import re
 import shutil
@@ -37,7 +37,7 @@ def apply(diff: str, root: Path) -> None:
 
 
 class PlaceTests(SynchronousTestCase):
-    """Where to put what, and where things are."""
+    """The tables of places."""
 
     def test_places(self) -> None:
         """The files and directories to change exist."""

@@ -22,7 +22,7 @@ class MessageTests(SynchronousTestCase):
         ]
 
     def test_collected(self) -> None:
-        """What is collected are messages of each kind."""
+        """The collection has messages of each kind."""
         self.assertGreater(len(self.logged), 60)
         self.assertEqual({message.level for message in self.logged}, {"I", "W", "E"})
         for text in (
@@ -44,7 +44,7 @@ class MessageTests(SynchronousTestCase):
         self.assertEqual(problems - set(found.values()), set(), "messages without row")
 
     def test_troubleshooting(self) -> None:
-        """What is to be looked for in the log, by symptom, can be there."""
+        """The service can log every line that a symptom in the docs refers to."""
         section = page("docs/operations.md").split("## Troubleshooting, by symptom\n")[1]
         quoted = re.findall(r"`([^`]*(?:…|\d devices|serves)[^`]*)`", section.split("\n## ")[0])
         self.assertGreater(len(quoted), 6)
@@ -61,7 +61,7 @@ class MessageTests(SynchronousTestCase):
 
 
 def best(row: Message, logged: set[Message]) -> Message | None:
-    """The message that a row tells of, maybe with something put in for its …; None if none."""
+    """Return the message that a row describes, perhaps with a value in place of its …, or None."""
     fitting = [message for message in logged if message.level == row.level and fits(row, message)]
     return max(fitting, key=lambda message: len(message.text.replace("…", "")), default=None)
 

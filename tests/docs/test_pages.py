@@ -76,10 +76,10 @@ REPLACED = {
     r"(?m)^make demo$": "make --old-file=.venv/.run --old-file=.venv/bin/python demo",
     r"\btwistdp check DIR\b": "twistdp check thermo",
 }
-"""What stands for what is printed: this machine has neither a kubelet nor serial lines."""
+"""Replacements in printed commands: this machine has neither a kubelet nor serial lines."""
 
 SERVES = {"twistd -n": "reactor class", "twistdp kubelet": "kubelet started"}
-"""Commands that end when they are told to, with what they print when they have begun."""
+"""Commands that run until they are ended, with the text that they print once they have started."""
 
 MY_PLUGIN = """#!/bin/sh
 # A plugin of somebody's: ./my-plugin [--plugin-dir=]PLUGINS [DEVICES]
@@ -92,7 +92,7 @@ exec twistd -n --pidfile= deviceplugin --plugin-dir="${1#--plugin-dir=}" \\
 BEFORE = {
     "docs/operations.md": ["twistdp kubelet --dir BASE/plugins"],
 }
-"""What is there on a node."""
+"""Commands that set up what a node has."""
 
 CONTEXT = {
     "docs/hooks.md": """
@@ -101,7 +101,7 @@ device_id, path, node = "a", "/dev/a", DeviceSpec("/dev/a", "/dev/a")
 answers = lambda path: True
 """,
 }
-"""What programs without a file's name rely on; those of a page follow each other as one program."""
+"""Names that programs without a file's name use; those of a page run as one program."""
 
 LANGUAGES = {"sh", "python", "output", "text", "yaml", "ini", "json", "go", "diff"}
 
@@ -115,7 +115,7 @@ class PageTests(SynchronousTestCase):
             self.assertTrue(not list(blocks(path)) or hasattr(self, name_of_test(path)), path)
 
     def test_not_here(self) -> None:
-        """What is run elsewhere is printed somewhere, and that elsewhere exists."""
+        """A page prints each command that runs elsewhere, and the place where it runs exists."""
         printed = [
             c
             for path in PAGES

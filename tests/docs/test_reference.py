@@ -71,7 +71,7 @@ class EnvironmentTests(SynchronousTestCase):
     """The environment variables."""
 
     def test_all(self) -> None:
-        """Those that the code looks at are told, and no others."""
+        """The page lists those that the code reads, and no others."""
         told = re.findall(
             r"`([A-Z_]+)`",
             "".join(
@@ -122,13 +122,13 @@ class ExitStatusTests(SynchronousTestCase):
         return directory
 
     def test_twistd(self) -> None:
-        """What is wrong with options is 1."""
+        """The status for wrong options is 1."""
         plugin = "twistd", "-n", "--pidfile=", "deviceplugin"
         self.assertEqual(self.status(*plugin), 1)
         self.assertEqual(self.status(*plugin, "--version"), 0)
 
     def test_signals(self) -> None:
-        """A plugin that is told to end dies by the signal."""
+        """A plugin dies by the signal that ends it."""
         for number in (signal.SIGTERM, signal.SIGINT):
             directory = self.mktemp_directory()
             child = subprocess.Popen(
@@ -139,7 +139,7 @@ class ExitStatusTests(SynchronousTestCase):
                     *("--set=pattern=/dev/nul[l]", "--namespace=x.example"),
                 ],
                 stdout=subprocess.PIPE,
-                # Whoever runs the tests in the background may have it ignored.
+                # In a background job of a shell it is ignored.
                 preexec_fn=partial(signal.signal, number, signal.SIG_DFL),
             )
             with child:
@@ -154,7 +154,7 @@ class ExitStatusTests(SynchronousTestCase):
             self.assertEqual((began, status), (True, -number))
 
     def test_twistdp(self) -> None:
-        """What cannot be done is 1, a wrong command line 2."""
+        """The status is 1 for what cannot be done, and 2 for a wrong command line."""
         self.assertEqual(self.status("twistdp", "--version"), 0)
         self.assertEqual(self.status("twistdp", "check", "/nowhere"), 1)
         self.assertEqual(self.status("twistdp", "new", "Bad-Name"), 1)

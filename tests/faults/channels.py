@@ -11,7 +11,7 @@ from twistdp.errors import CallTimedOut, PeerUnavailable
 
 
 class KubeletChannel:
-    """What stands in for `twistdp.rpc.Channel` where a plugin calls a kubelet."""
+    """Replaces `twistdp.rpc.Channel` where a plugin calls a kubelet."""
 
     def __init__(self, wire: Wire, path: str, clock: Any) -> None:
         self._wire = wire
@@ -22,7 +22,7 @@ class KubeletChannel:
     def unary(
         self, method: str, request: Message, answer: type[Message], timeout: float
     ) -> Deferred[Any]:
-        """Connect and ask; who listens is told by ``registers(request, answer, refuse)``."""
+        """Connect and call; the listener gets ``registers(request, answer, refuse)``."""
         up, down = self._wire.lane(), self._wire.lane()
 
         def cancelled(_: object) -> None:

@@ -18,6 +18,6 @@ def replay(name: str, seed: int) -> str:
 
 
 def tell(line: str) -> None:
-    """Print what was tried, where somebody has asked for many."""
+    """Print what was tried, if the environment asks for many trials."""
     if "TWISTDP_FAULT_SEED" in os.environ:
         sys.stdout.write(f"\n{line}\n")

@@ -5,14 +5,14 @@ import os
 from twistdp import HEALTHY, CDIDevice, DeviceInfo, DeviceTree, WatchingScanner
 
 KINDS = ("one", "two")
-"""What there can be."""
+"""The kinds of devices that can exist."""
 
 DESCRIBED = "two"
 """Devices of this kind have a CDI part."""
 
 
 class Broken(Exception):
-    """What the scanner raises while it is told to fail."""
+    """The scanner raises this while it shall fail."""
 
 
 class FileScanner(WatchingScanner):
@@ -43,7 +43,7 @@ class FileScanner(WatchingScanner):
 
 
 class Hardware:
-    """What is plugged in; `names` are ``kind.id``."""
+    """The devices that are plugged in; `names` are ``kind.id``."""
 
     def __init__(self, directory: str) -> None:
         os.mkdir(directory)

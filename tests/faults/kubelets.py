@@ -1,4 +1,4 @@
-"""A kubelet as its source has it, each of whose steps on the wire is chosen by somebody."""
+"""A kubelet after the real one's source; a schedule chooses each of its steps on the wire."""
 
 import os
 import stat
@@ -35,7 +35,7 @@ DIAL_TIMEOUT = 10.0
 """Seconds that it tries to reach an endpoint."""
 
 AGENT = "grpc-go/1.72.2"
-"""What it calls itself."""
+"""The name by which it identifies itself."""
 
 
 @attrs.define(eq=False)
@@ -47,7 +47,7 @@ class Client:
     streaming: bool = False
 
     def close(self, lost: bool) -> None:
-        """Let go of it."""
+        """Drop it."""
         self.streaming = False
         if self.connection is not None:
             self.connection.close(lost)
@@ -64,7 +64,7 @@ class Kubelet:
         self.clients: dict[str, Client] = {}
         """Whose stream's end counts."""
         self.endpoints: dict[str, Client] = {}
-        """Who is asked for devices."""
+        """The plugin that is asked for devices."""
         self.devices: dict[str, dict[str, str]] = {}
         self.alive = True
         self._directory = directory
@@ -171,7 +171,7 @@ class Kubelet:
             if client.connection.closed:
                 raise PeerUnavailable("UNAVAILABLE", "connection lost")
         except (CallFailed, CancelledError) as error:
-            # Whoever was there before is not in its place again: its end goes unnoticed.
+            # The earlier plugin has been replaced, so its end goes unnoticed.
             self.clients.pop(resource, None)
             if client.connection is not None:
                 client.connection.close(False)

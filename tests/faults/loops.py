@@ -1,4 +1,4 @@
-"""A reactor and an asyncio loop that do nothing but when they are told to."""
+"""A reactor and an asyncio loop that act only when a schedule says so."""
 
 import asyncio
 import shutil
@@ -42,7 +42,7 @@ class Loop(asyncio.SelectorEventLoop):
 
 
 class Reactor(Clock):
-    """What the code under test takes for its reactor; as Twisted's, it goes by the wall clock."""
+    """The reactor of the code under test; like Twisted's, it follows the wall clock."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,11 +55,11 @@ class Reactor(Clock):
         return EPOCH + self.rightNow + self.stepped
 
     def seconds(self) -> float:
-        """The same; until somebody has it otherwise."""
+        """The same, until a test replaces it."""
         return self.wall()
 
     def addReader(self, reader: object) -> None:
-        """Nothing is read but when a schedule says so."""
+        """Reads only when a schedule says so."""
 
     def removeReader(self, reader: object) -> None:
         """Nor is anything taken away."""

@@ -63,7 +63,7 @@ class Node:
         self.kubelet_starts()
 
     def kubelets_socket_replaced(self) -> None:
-        """Only ``kubelet.sock`` is made anew."""
+        """Replace ``kubelet.sock`` alone."""
         if self.kubelet is not None and os.path.isdir(self._plugin_dir):
             self.kubelet.start(wipe=False)
 

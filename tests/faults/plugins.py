@@ -16,7 +16,7 @@ from twistdp.rpc.codec import encoded
 
 
 class PluginServer:
-    """What stands in for ``grpc.aio.server``: calls come from `Connection`s."""
+    """Replaces ``grpc.aio.server``: calls come from `Connection`s."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class PluginServer:
         """Accept no more; calls have `grace` seconds."""
         self.over = True
         self._close()
-        if os.path.exists(self._path) and not self._read_only():  # gRPC does, whoever's it is
+        if os.path.exists(self._path) and not self._read_only():  # as gRPC does, whoever owns it
             os.unlink(self._path)
         if self.calls:
             await asyncio.wait(self.calls, timeout=grace)
@@ -67,7 +67,7 @@ class PluginServer:
             self._close()
 
     def accept(self, connection: "Connection") -> None:
-        """Somebody has connected."""
+        """A peer has connected."""
         self._connections.append(connection)
 
     def begin(self, connection: "Connection", method: str, data: bytes, call: "Call") -> None:
@@ -143,7 +143,7 @@ class Call:
 
 
 class Connection:
-    """From a kubelet, or somebody else, to a plugin's socket."""
+    """A connection from a kubelet, or from a stranger, to a plugin's socket."""
 
     def __init__(self, wire: Wire, path: str, agent: str) -> None:
         self.agent = agent

@@ -47,7 +47,7 @@ POINTS = {
         "NotifyRegistrationStatus cancel",
     ),
 }
-"""What can be on its way, by the way to register."""
+"""The points, by the way to register: what can be in flight."""
 
 _COMMON_FAULTS = (
     "kubelet_restarts",
@@ -86,7 +86,7 @@ FAULTS = {
     "socket": (*_COMMON_FAULTS, "kubelets_socket_replaced"),
     "watcher": _COMMON_FAULTS,
 }
-"""What can go wrong, or comes right again, by the way to register."""
+"""The faults and recoveries, by the way to register."""
 
 _GIVING = (("nothing", "kubelet_starts"), ("nothing", "devices_given_to_pods"))
 
@@ -106,4 +106,4 @@ LEADING_TO = {
         for call in ("GetDevicePluginOptions", "GetInfo", "NotifyRegistrationStatus")
     },
 }
-"""At which points something happens first for others to be reached; the rest are soon."""
+"""Steps that lead to a point; the points that are not here are reached soon without any."""

@@ -37,7 +37,7 @@ class Round:
         self.seed = seed
         self.way = way
         self.history: list[str] = []
-        """What happened, with seconds, a line each."""
+        """The events, one line each, with seconds."""
         self.left: set[str] = set()
         """The files that were there after the end."""
         self._reactor = reactor
@@ -217,7 +217,7 @@ class Round:
 
         self._do(self._manager.stopService().addCallback(start))
 
-    # What must come of it
+    # Required outcomes
 
     async def _recovered(self) -> float:
         for work in self._doing:

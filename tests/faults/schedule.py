@@ -39,16 +39,16 @@ OFTEN, SELDOM = 0.2, 0.03
 
 
 class Violation(Exception):
-    """What must hold does not."""
+    """An invariant does not hold."""
 
 
 class Schedule:
-    """What `seed` makes of a `World`; `way` is how resources are registered."""
+    """A schedule that `seed` chooses for a `World`; `way` is how resources are registered."""
 
     def __init__(self, seed: int, way: str, inotify: Inotify) -> None:
         self.steps = 0
         self.met: Counter[tuple[str, str]] = Counter()
-        """What was on its way when which fault happened."""
+        """The pairs of a fault and what was in flight when it happened."""
         self.recovery = 0.0
         """The longest time that it took until all was right, in its own seconds."""
         self._seed = seed
@@ -62,7 +62,7 @@ class Schedule:
 
     @property
     def history(self) -> str:
-        """What has happened, a line each."""
+        """The events, one line each."""
         return "\n".join(
             f"{seconds:9.3f} {what if isinstance(what, str) else '     ' + formatEvent(what)}"
             for seconds, what in self._history
@@ -107,7 +107,7 @@ class Schedule:
 
     @contextmanager
     def _playing(self) -> Iterator[None]:
-        """The world begins, and goes on for the block."""
+        """Start the world, and keep it while the block runs."""
         random.seed(self._seed)  # for back-offs
         with ExitStack() as stack:
             stack.callback(self._world.clean_up)
@@ -158,7 +158,7 @@ class Schedule:
         fault()
 
     def _under_way(self) -> set[str]:
-        """What may happen next."""
+        """The steps that may happen next."""
         return {lane.steps[0][0] for lane in self._wire.ready()} or {"nothing"}
 
     def _deliver(self) -> bool:
@@ -236,7 +236,7 @@ class Schedule:
             raise Violation(f"{self._now() - began:g} s until it was registered")
 
     def _stop(self) -> None:
-        """Stop, in the middle of whatever goes on, and leave nothing."""
+        """Stop, whatever is in flight, and leave nothing."""
         for _ in range(self._chance.randrange(10)):
             self._step(self._world.faults())
         self._note("!!   the end")

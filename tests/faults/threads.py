@@ -21,7 +21,7 @@ class ScanThread:
         self._life = 0
 
     def call(self, function: Callable[[], Any]) -> Deferred[Any]:
-        """Fires with what comes of it."""
+        """Fires with the outcome."""
         done: Deferred[Any] = Deferred()
 
         life = self._life

@@ -19,14 +19,14 @@ Step = Callable[[], object]
 
 @attrs.define(eq=False)
 class Lane:
-    """Steps that happen in their order; `held` says whether the first one cannot happen yet."""
+    """Steps that happen in order; `held` returns whether the first one must wait."""
 
     busy: dict["Lane", None]
     held: Callable[[], bool] = lambda: False
     steps: deque[tuple[str, Step]] = attrs.field(factory=deque)
 
     def put(self, label: str, step: Step) -> None:
-        """Another one is on its way; `label` says what, for people."""
+        """Add a step; `label` describes it for people."""
         self.steps.append((label, step))
         self.busy[self] = None
 
@@ -37,14 +37,14 @@ class Wire:
     def __init__(self) -> None:
         self._busy: dict[Lane, None] = {}
         self.listeners: dict[tuple[int, int], Any] = {}
-        """Who listens on a socket, by the identity of its file."""
+        """The listeners on sockets, by the identity of the socket's file."""
 
     def lane(self, held: Callable[[], bool] = lambda: False) -> Lane:
         """Another direction."""
         return Lane(self._busy, held)
 
     def later(self, label: str) -> Deferred[None]:
-        """Fires when somebody chooses so."""
+        """Fires when a schedule chooses it."""
         done: Deferred[None] = Deferred()
         self.lane().put(label, lambda: None if done.called else done.callback(None))
         return done
@@ -56,7 +56,7 @@ class Wire:
         return [lane for lane in self._busy if not lane.held()]
 
     def listener(self, path: str) -> Any:
-        """Who would be reached by connecting to `path` now, or None."""
+        """Return the listener that a connection to `path` would reach now, or None."""
         try:
             found = os.stat(path)
         except OSError:

@@ -117,7 +117,7 @@ class World:
         return None if self.node.kubelet is None else {}
 
     def verdict(self, name: str) -> OSError | None:
-        """What a system call of the service fails with, see `tests.support.system`."""
+        """Return the error of a system call of the service; see `tests.support.system`."""
         number = 0
         if self._next_fails:
             number, self._next_fails = errno.EIO, False
@@ -235,7 +235,7 @@ class World:
     def _somebody_is_faster(self) -> None:
         self._next_is_late = self.troubled = True
 
-    # What must come of it
+    # Required outcomes
 
     @property
     def stopping(self) -> bool:
@@ -292,7 +292,7 @@ class World:
         kubelet, name, wanted = self.node.kubelet, f"{DOMAIN}/{kind}", self._hardware.ids(kind)
         assert kubelet is not None
         if not wanted:
-            # A kubelet that has lost track of a plugin keeps what it had of it.
+            # A kubelet that has lost track of a plugin keeps the plugin's devices.
             return not kubelet.is_served(name) or not kubelet.allocatable(name)
         path = os.path.join(self._sockets, f"{DOMAIN}_{kind}.sock")
         return (
@@ -302,7 +302,7 @@ class World:
         )
 
     def state(self) -> str:
-        """What there is, and what the kubelet has, for people."""
+        """Describe for people what exists and what the kubelet has."""
         kubelet = self.node.kubelet
         seen = kubelet and {
             kind: (
@@ -327,7 +327,7 @@ class World:
         self.node.kubelet_stops()
 
     def left(self) -> list[str]:
-        """What a service that has stopped should not have left."""
+        """Return what a stopped service has left and should have removed."""
         sockets = os.listdir(self._sockets) if os.path.isdir(self._sockets) else []
         return [
             *(name for name in sockets if name != KUBELET_SOCKET),

@@ -20,7 +20,7 @@ _DONE = re.compile(r"Done (\d+) runs in (\d+) second")
 
 
 def fuzz_one(name: str, options: list[str]) -> None:
-    """In a process of its own: feed one target, for ever or as `options` of libFuzzer say."""
+    """Feed one target in its own process, for ever or as libFuzzer's `options` say."""
     import atheris
 
     assert "twistdp" not in sys.modules

@@ -70,7 +70,7 @@ MESSAGES: dict[str, tuple[Any, Any]] = {
     GET_INFO: (InfoRequest, PluginInfo),
     NOTIFY_STATUS: (RegistrationStatus, RegistrationStatusResponse),
 }
-"""What each method takes and answers."""
+"""The request and the answer of each method."""
 
 BOUND = 10.0
 """Seconds in which every call ends; usual is less than one millisecond."""
@@ -141,7 +141,7 @@ class ServedTestCase(TestCase):
         self.addCleanup(self.manager.stopService)
         await appeared.until(lambda _: os.path.exists(self.path))
         watch.stop()
-        self.lines.take()  # what is said of the devices, whatever a caller does
+        self.lines.take()  # the lines about devices, whatever a caller does
 
     def said(self) -> list[str]:
         """The events since the last call, but for the kubelet's absence."""

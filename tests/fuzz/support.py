@@ -1,4 +1,4 @@
-"""What the tests of bad input share."""
+"""Helpers for the tests of bad input."""
 
 import atexit
 import functools
@@ -25,10 +25,10 @@ COUNT = "TWISTDP_COUNT_INPUTS"
 """The environment variable that has the inputs of each test counted, on stderr at the end."""
 
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-"""Where many small files are quickly made; None: where temporary files are."""
+"""A directory where many small files are made quickly; None: the usual temporary one."""
 
 TIMES = int(os.environ.get("TWISTDP_FUZZ_TIMES", "1"))
-"""So many times the usual number of inputs are tried."""
+"""The factor by which to multiply the usual number of inputs."""
 
 LONGEST_LINE = 2800
 """Characters of a log line, about: a text for people, the ids of a call and what is around them."""
@@ -59,7 +59,7 @@ def fuzzed(examples: int, *strategies: Any, name: str = "", **named: Any) -> Cal
             try:
                 counted(*arguments, **keywords)
             except Exception as error:
-                # With the notes and groups in which hypothesis tells the input; trial shows none.
+                # With the notes and groups in which hypothesis shows the input; trial omits them.
                 raise AssertionError("".join(traceback.format_exception(error))) from None
 
         del shown.__wrapped__  # trial would look for its arguments
@@ -74,7 +74,7 @@ def in_thread(function: Callable[[], T]) -> Deferred[T]:
 
 
 class Lines:
-    """What twistdp logs in one test, as an operator gets it, and all failures."""
+    """Collects what twistdp logs in one test, as an operator sees it, and all failures."""
 
     def __init__(self, case: SynchronousTestCase) -> None:
         self.kept = Kept()
@@ -95,7 +95,7 @@ class Lines:
 
 
 def check_lines(case: SynchronousTestCase, lines: list[str], most: int) -> None:
-    """Fail unless these are at most so many events, each of one line that disturbs nothing."""
+    """Fail if there are more events, or if one is not a single harmless line."""
     case.assertLessEqual(len(lines), most, lines)
     for line in lines:
         case.assertTrue(line.isprintable(), repr(line[:500]))

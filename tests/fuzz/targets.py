@@ -164,7 +164,7 @@ def requests(data: bytes) -> None:
     ).SerializeToString(),
 )
 def messages(data: bytes) -> None:
-    """What a kubelet answers is a message, or none."""
+    """A kubelet's answer parses, or is refused as malformed."""
     for kind in (pb.Empty, RegistrationStatus, ListPodResourcesResponse, pb.ListAndWatchResponse):
         try:
             parsed(data, kind, "method")
@@ -208,7 +208,7 @@ def cdi_specs(data: bytes) -> None:
 
 @target(b"\3abc\4\xff\xfe\na\0\20sixteen_letters_")
 def inotify_events(data: bytes) -> None:
-    """Events with names of any bytes are all told, each with its name."""
+    """Every event is reported with its name, whatever bytes the name has."""
     events = []
     while data:
         length, data = data[0] % 40, data[1:]
@@ -296,7 +296,7 @@ def devices(data: bytes) -> None:
 
 
 class _Sysfs:
-    """A device in a sysfs, whose `numa_node` is to be filled."""
+    """A device in a sysfs; a target fills its `numa_node`."""
 
     def __init__(self) -> None:
         self.top = tempfile.TemporaryDirectory(prefix="fuzz-")

@@ -156,7 +156,7 @@ class ParseTests(SynchronousTestCase):
             self.assertRaises(ValueError, parse_spec, spec.encode(), KIND)
 
     def test_not_a_version(self) -> None:
-        """What states no version is no spec: with its version, runtimes would refuse ours."""
+        """A file without a version is not a spec: with its version, runtimes would refuse ours."""
         for version in ("evil", "", "1.0", "0.6.0\n", "v0.6.0"):
             data = GOOD.replace(b'"1.1.0"', json.dumps(version).encode())
             self.assertNotEqual(data, GOOD)
@@ -192,7 +192,7 @@ class FileTests(SynchronousTestCase):
 
     @fuzzed(100, datas, datas, st.booleans())
     def test_any_files(self, data: bytes, hidden: bytes, is_hidden: bool) -> None:
-        """Our devices are written, or it is said whose file is in the way; that one stays."""
+        """Our devices are written, or the error names the file in the way, which stays."""
         with Box() as box:
             box.put(box.path, data)
             if is_hidden:
@@ -205,7 +205,7 @@ class FileTests(SynchronousTestCase):
         check_lines(self, self.lines.take(), 0)
 
     def test_other_kinds(self) -> None:
-        """What is no file is left where it is, and the text says so; nothing blocks."""
+        """Anything but a file stays where it is, and the error says so; nothing blocks."""
         for what, make in OTHERS.items():
             with self.subTest(what), Box() as box:
                 make(box.path)
@@ -239,7 +239,7 @@ class FileTests(SynchronousTestCase):
         datas,
     )
     def test_any_names(self, names: list[bytes], data: bytes) -> None:
-        """Cleaning up ends in any directory, and says little."""
+        """Cleaning ends in any directory, and logs little."""
         with Box() as box:
             for name in names:
                 if name not in (b".", b".."):

@@ -127,7 +127,7 @@ class GlobTests(SynchronousTestCase):
         self.lines = Lines(self)
 
     def check(self, tree: DeviceTree) -> None:
-        """All that was found is accepted, and told in lines."""
+        """Everything found is accepted, and logged in single lines."""
         self.assertEqual(accept(tree).refusals, ())
         check_lines(self, self.lines.take(), 102)
 
@@ -137,7 +137,7 @@ class GlobTests(SynchronousTestCase):
 
     @fuzzed(100, contents, st.lists(st.tuples(names, st.sampled_from(sorted(KINDS))), max_size=4))
     def test_any_files(self, content: dict[bytes, str], changes: list[tuple[bytes, str]]) -> None:
-        """What is a device is found, whatever lies beside it; following comes to the same."""
+        """A device is found whatever lies beside it; following changes gives the same result."""
         with Box() as box:
             for name, kind in content.items():
                 box.make(name, kind)
@@ -185,7 +185,7 @@ class GlobTests(SynchronousTestCase):
             self.assertEqual(list(scanner.follow({f"{box.root}/link"})["x"]), ["good"])
 
     def test_complaints_end(self) -> None:
-        """Who makes files that are left out, one after the other, does not fill the disk."""
+        """A user who creates ignored files, one after the other, does not fill the disk."""
         with Box() as box:
             scanner = GlobScanner("x", f"{box.root}/*", nodes_only=False)
             for number in range(300):
@@ -292,7 +292,7 @@ class WatchedTests(TestCase):
         self.assertEqual(self.lines.failures, [])
 
     async def test_directory(self) -> None:
-        """A directory of such a name is watched too; what is in it can be had by links only."""
+        """A directory with such a name is watched too; its files are reachable by links only."""
         os.symlink(b"\xff/device", os.path.join(self.watched, b"link"))
         self.make(b"a")
         self.manage(b"*", b"\xff/*")

@@ -40,7 +40,7 @@ FAREWELLS: dict[str, bytes | None] = {
     "resets the call": START[24:] + frame(3, 0, 1, b"\0\0\0\x02"),
     "headers that are none": START[24:] + frame(1, 5, 1, b"\xff" * 50),
 }
-"""What a peer that is no gRPC server sends; None: nothing, and it stays."""
+"""The bytes that a peer without gRPC sends; with None it sends nothing and stays."""
 
 
 class Peer(Factory):
@@ -117,7 +117,7 @@ ANSWERS: dict[str, Handler] = {
     "an odd status": _refuse(grpc.StatusCode.DATA_LOSS, ""),
     "success that is none": _refuse(grpc.StatusCode.CANCELLED, "\0"),
 }
-"""What a mad kubelet answers to Register."""
+"""Answers of a mad kubelet to Register."""
 
 
 class RegistrationTests(TestCase):
@@ -139,7 +139,7 @@ class RegistrationTests(TestCase):
         self.addCleanup(manager.stopService)
 
     async def check_recovers(self) -> None:
-        """What was said is little, and a sane kubelet gets the devices."""
+        """The log is short, and a sane kubelet gets the devices."""
         said = self.lines.take()
         check_lines(self, said, 6)
         self.assertEqual(self.lines.failures, [])
@@ -151,7 +151,7 @@ class RegistrationTests(TestCase):
         await kubelet.until(lambda: kubelet.allocatable(RESOURCE) == 5)
 
     async def no_grpc(self, content: bytes | None) -> None:
-        """Somebody else listens there."""
+        """A peer without gRPC listens there."""
         peer = Peer(content)
         port = IReactorUNIX(reactor).listenUNIX(self.socket, peer)
         self.addCleanup(port.stopListening)
@@ -227,7 +227,7 @@ held = st.builds(
 
 
 class PodResourcesTests(TestCase):
-    """The socket that tells who holds which device."""
+    """The pod-resources socket."""
 
     def setUp(self) -> None:
         """A place for the socket."""
@@ -236,13 +236,13 @@ class PodResourcesTests(TestCase):
         self.socket = os.path.join(temporary_directory(self), "p.sock")
 
     async def ask(self) -> Any:
-        """What can be known."""
+        """Answers that can be understood."""
         return await soon(
             Deferred.fromCoroutine(podresources.holders(self.socket, reactor=reactor, timeout=0.5))
         )
 
     async def test_no_grpc(self) -> None:
-        """Of a peer that is no gRPC server nothing is known."""
+        """A peer without gRPC gives no answer."""
         for content in FAREWELLS.values():
             peer = Peer(content)
             port = IReactorUNIX(reactor).listenUNIX(self.socket, peer)
@@ -254,7 +254,7 @@ class PodResourcesTests(TestCase):
         check_lines(self, self.lines.take(), 0)
 
     async def test_refusals(self) -> None:
-        """Of a peer that refuses, or answers what is no message or is too large, as well."""
+        """Neither does one that refuses, or whose answer is malformed or too large."""
         huge = podresources.MAX_ANSWER + 1
         for handler in (
             ANSWERS["no message"],

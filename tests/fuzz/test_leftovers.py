@@ -1,4 +1,4 @@
-"""What stands where a resource's socket is made is named, and the resource waits for its end."""
+"""Something is in a socket's place: the log names it, and the resource waits for its end."""
 
 import os
 import random
@@ -53,7 +53,7 @@ NAMES: dict[str, Callable[[str], object]] = {
     "link to itself": lambda path: os.symlink(path, path),
     "link to nowhere": lambda path: os.symlink("/nonexistent/x", path),
 }
-"""What may have the socket's name."""
+"""Things that may have the socket's name."""
 
 FILLS: dict[str, Callable[[str], object]] = {
     "file": _file,
@@ -62,7 +62,7 @@ FILLS: dict[str, Callable[[str], object]] = {
     "link": lambda path: os.symlink("/etc/passwd", path),
     "directory": os.mkdir,
 }
-"""What may be in a directory."""
+"""Things that may be in a directory."""
 
 PLACES: dict[str, Callable[[str], object]] = {
     **NAMES,
@@ -73,11 +73,11 @@ PLACES: dict[str, Callable[[str], object]] = {
     },
     "link to a directory": lambda path: os.symlink("elsewhere", path),
 }
-"""What may be where the socket is bound."""
+"""Things that may be where the socket is bound."""
 
 
 OURS = {"dead socket"}
-"""What an earlier process may have left under the name, so that it is removed."""
+"""Left-overs of an earlier process, which are removed."""
 
 OURS_TO_BIND = {
     "directory",

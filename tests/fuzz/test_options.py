@@ -106,7 +106,7 @@ class OptionTests(CommandLine):
             self.check_scanner(manager._scanner)
 
     def check_scanner(self, scanner: Any) -> None:
-        """What was accepted can look for devices, or says that it has none."""
+        """Accepted options make a scanner that finds devices, or none."""
         if type(scanner).__name__ == "GlobScanner":
             scanner.discover()
 

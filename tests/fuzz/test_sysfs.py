@@ -1,4 +1,4 @@
-"""Trees that sysfs could never be: looking up NUMA nodes ends, stays inside, and says nothing."""
+"""Impossible trees of sysfs: a look-up of NUMA nodes ends, stays inside, and logs nothing."""
 
 import contextlib
 import errno
@@ -126,7 +126,7 @@ class TopologyTests(SynchronousTestCase):
 
     @fuzzed(60, trees, st.integers(0, 30), st.sampled_from([errno.EACCES, errno.EIO, errno.ENOENT]))
     def test_any_failure(self, things: dict[str, tuple[str, Any]], when: int, number: int) -> None:
-        """What cannot be read, from any moment on, is unknown."""
+        """A file that becomes unreadable at any moment counts as unknown."""
         with Tree(things) as tree:
             left = [when]
 
@@ -167,7 +167,7 @@ class TopologyTests(SynchronousTestCase):
                 patch.restore()
 
     def test_unreadable(self) -> None:
-        """Without the rights to read it, a tree tells nothing."""
+        """Without the right to read a tree, everything is unknown."""
         if os.geteuid() != 0:
             self.skipTest("giving up rights for a while needs root")
         with Tree(

@@ -47,7 +47,7 @@ class CommandTests(SynchronousTestCase):
             return ended, file.read()
 
     def test_nothing_found(self) -> None:
-        """The executions of each target are told, and the status is 0."""
+        """The number of executions of each target is printed, and the status is 0."""
         status, said = self.run_with(0, "...\nDone 12345 runs in 2 second(s)\n")
         self.assertEqual(status, 0)
         self.assertEqual(
@@ -59,7 +59,7 @@ class CommandTests(SynchronousTestCase):
         )
 
     def test_finding(self) -> None:
-        """What was found is shown, where its input is too, and the status is 1."""
+        """A finding is printed with the place of its input, and the status is 1."""
         status, said = self.run_with(77, "=== Uncaught Python exception: ===\nAssertionError\n")
         self.assertEqual(status, 1)
         self.assertIn("AssertionError", said)

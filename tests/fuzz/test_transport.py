@@ -1,4 +1,4 @@
-"""What is no gRPC at all, on the socket of a resource that is really served."""
+"""Bytes that are not gRPC, on the socket of a resource that is really served."""
 
 import contextlib
 import os
@@ -98,7 +98,7 @@ FLOODS = {
     "nothing": b"",
     "zeros": bytes(100_000),
 }
-"""What a hostile or mistaken peer sends at once."""
+"""Bytes that a hostile or mistaken peer sends at once."""
 
 frames = st.builds(
     frame,
@@ -122,7 +122,7 @@ garbage = st.one_of(
 
 @contextmanager
 def standard_error() -> Iterator[list[str]]:
-    """What the process writes to stderr, gRPC's core too, while the block runs."""
+    """Collect what the process, gRPC's core included, writes to stderr while the block runs."""
     written: list[str] = []
     with tempfile.TemporaryFile("w+", errors="replace") as file:
         before = os.dup(2)
@@ -137,7 +137,7 @@ def standard_error() -> Iterator[list[str]]:
 
 
 class TransportTests(ServedTestCase):
-    """The server goes on, and says next to nothing."""
+    """The server goes on, and logs next to nothing."""
 
     def send(self, content: bytes, *, listen: bool = True) -> None:
         """Connect, send, read a little of what comes, and go away."""
@@ -153,7 +153,7 @@ class TransportTests(ServedTestCase):
                             pass
 
     def check_quiet(self, written: list[str]) -> None:
-        """No failure was logged, and little was said at all."""
+        """The log is short and has no failure."""
         self.assertEqual(self.lines.failures, [])
         self.assertEqual(written, [])
         said = self.said()

@@ -1,4 +1,4 @@
-"""Trees of any values: what is wrong is left out alone and told once, the rest is served."""
+"""Trees of any values: only the wrong part is left out, with one line; the rest is served."""
 
 import unicodedata
 from collections import UserDict
@@ -118,7 +118,7 @@ NASTY: tuple[Any, ...] = (
     NotImplemented,
     Ellipsis,
 )
-"""What is no part of a device, or only of some."""
+"""Values that are no part of any device, or only of some."""
 
 # By number: hypothesis would show the values, and some cannot be shown.
 odd = st.integers(0, len(NASTY) - 1).map(NASTY.__getitem__) | st.one_of(
@@ -303,7 +303,7 @@ class TreeTests(SynchronousTestCase):
 
     @fuzzed(200, trees())
     def test_any_tree(self, tree: DeviceTree) -> None:
-        """What is refused is told in a line; what is accepted can be encoded in every way."""
+        """A refusal is one line; an accepted device can be encoded in every way."""
         self.check_tree(tree)
 
     def check_tree(self, tree: DeviceTree) -> None:
@@ -345,10 +345,10 @@ class TreeTests(SynchronousTestCase):
 
 
 class ManagerTests(TestCase):
-    """Trees that a manager is told."""
+    """Trees that a manager receives."""
 
     async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
-        """A manager that runs, of a scanner that says nothing by itself."""
+        """A running manager, with a scanner that finds nothing by itself."""
         self.lines = Lines(self)
         directory = temporary_directory(self)
         settings = Settings(plugin_dir=directory, cdi_dir=f"{directory}/cdi")
@@ -359,7 +359,7 @@ class ManagerTests(TestCase):
         self.addCleanup(self.manager.stopService)
 
     def test_any_tree(self) -> None:
-        """Whatever tree is told, and however often, it is told once what is wrong with it."""
+        """However often a wrong tree comes, the log names its faults once."""
 
         @fuzzed(40, trees() | odd)
         def check(tree: Any) -> None:
@@ -377,7 +377,7 @@ class ManagerTests(TestCase):
             self.assertIn("BadTree", failure)
 
     def test_told_once(self) -> None:
-        """Objects of foreign classes that are new in each tree are told once as well."""
+        """So it is with objects of foreign classes that are new in each tree."""
         told, trees = [], []
         for _ in range(3):
             tree = DeviceTree()

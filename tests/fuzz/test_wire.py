@@ -32,7 +32,7 @@ def message_in(method: str, data: bytes) -> Any:
 
 
 class WireTestCase(ServedTestCase):
-    """What is checked of every call."""
+    """Checks of every call."""
 
     def check(self, channel: Any, method: str, data: bytes) -> None:
         """One call ends with a proper status, and with at most one line in the log."""
@@ -97,7 +97,7 @@ class HookTests(WireTestCase):
                 self.assertIn("the pod gets devices without its advice", line)
 
     def test_any_message(self) -> Deferred[None]:
-        """What a hook repeats of a message is made harmless too."""
+        """A part of a message that a hook repeats is made harmless too."""
 
         def run() -> None:
             with self.client() as channel:
@@ -122,11 +122,11 @@ class WatcherTests(WireTestCase):
         super().check(channel, method, data)
 
     def check_log(self, method: str, code: grpc.StatusCode) -> None:
-        """What a kubelet says of a registration is told in a line, also when it is accepted."""
+        """A kubelet's words about a registration are logged in one line, also when it accepts."""
         check_lines(self, self.said(), 2)
 
     def test_any_message(self) -> Deferred[None]:
-        """Whatever comes, in whatever order, the registration goes on."""
+        """The registration goes on whatever messages come, in any order."""
 
         def run() -> None:
             with self.client() as channel:

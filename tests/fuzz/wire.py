@@ -184,7 +184,7 @@ def mutated(draw: st.DrawFn, valid: st.SearchStrategy[bytes]) -> bytes:
 
 
 def payloads(valid: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    """What may come where a message of this kind belongs."""
+    """Bytes that may come in place of a message of this kind."""
     return st.one_of(valid, mutated(valid), mutated(valid), junk)
 
 
@@ -195,10 +195,10 @@ PLUGIN = {
     GET_PREFERRED_ALLOCATION: payloads(preferences),
     PRE_START_CONTAINER: payloads(pre_starts),
 }
-"""What to send to each method of a plugin's socket."""
+"""Requests for each method of a plugin's socket."""
 
 WATCHER = {GET_INFO: payloads(infos), NOTIFY_STATUS: payloads(statuses)}
-"""What to send to the methods that a plugin has for the kubelet's plugin watcher."""
+"""Requests for the methods that a plugin has for the kubelet's plugin watcher."""
 
 
 def calls(methods: dict[str, st.SearchStrategy[bytes]]) -> st.SearchStrategy[tuple[str, bytes]]:

@@ -32,7 +32,7 @@ class ChildrenTests(ProcessTestCase):
     timeout = 30
 
     def setUp(self) -> None:
-        """Where the scanner's process tells what it has."""
+        """Choose the file into which the scanner's process reports."""
         super().setUp()
         self.told = os.path.join(self.directory, "told")
 
@@ -47,7 +47,7 @@ class ChildrenTests(ProcessTestCase):
         return plugin
 
     async def started(self, how: str) -> tuple[ChildProcess, dict[str, Any]]:
-        """A plugin, and what the process that its scanner has started says of itself."""
+        """A plugin, and the report of the process that its scanner has started."""
         await self.kubelet.start()
         self.make("a")
         plugin = self.forking("Starts", f"--set=told={self.told}", f"--set=how={how}")

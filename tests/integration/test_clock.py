@@ -59,7 +59,7 @@ class ClockTests(ProcessTestCase):
         await self.kubelet.listed(FOLDER, "ab")
 
     async def test_emulated_kubelet(self) -> None:
-        """What the emulated kubelet waits for, it waits for as long as it says."""
+        """The emulated kubelet waits as long as it announces."""
         set_clock = reactors_wall_clock(self)
         await self.kubelet.start()
         begun, waiting = time.monotonic(), self.kubelet.until(lambda: False, 0.2)

@@ -52,7 +52,7 @@ class CommandLineTests(TestCase):
         await self.assert_refused(*self.options(f"--scanner={MODULE}:Absent"), names="Absent")
 
     async def test_constructor_raises(self) -> None:
-        """What a scanner's constructor raises is told in one line."""
+        """An error in a scanner's constructor is printed in one line."""
         await self.assert_refused(
             *self.options(f"--scanner={MODULE}:Raising"), names="the first line and the second"
         )

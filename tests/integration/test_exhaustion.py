@@ -1,4 +1,4 @@
-"""What runs out, or may not be used for a while: said, never wrong, and mended by itself."""
+"""Something runs out or is forbidden for a while: the service logs it and recovers by itself."""
 
 import contextlib
 import fcntl
@@ -89,7 +89,7 @@ class DescriptorTests(ExhaustionTestCase):
     """No file descriptor is left."""
 
     def leave(self, child: ChildProcess, count: int) -> None:
-        """Let the child open so many files more."""
+        """Let the child open that many more files."""
         used = {int(number) for number in os.listdir(f"/proc/{child.pid}/fd")}
         free = (number for number in range(1 << 20) if number not in used)
         *_, limit = (next(free) for _ in range(count + 1))
@@ -102,7 +102,7 @@ class DescriptorTests(ExhaustionTestCase):
         resource.prlimit(child.pid, resource.RLIMIT_NOFILE, (hard, hard))
 
     async def test_none(self) -> None:
-        """What there is stays; a kubelet restart and a new device are made good afterwards."""
+        """Devices stay; a kubelet's restart and a new device are caught up with afterwards."""
         child = await self.running()
 
         def looked_at_in_vain() -> bool:
@@ -164,7 +164,7 @@ class DescriptorTests(ExhaustionTestCase):
         self.assert_said(child, f"cannot register from {self.plugins}: Too many open files")
 
     def open_files(self, child: ChildProcess) -> list[str]:
-        """What the child has open."""
+        """The files that the child has open."""
         found = []
         for number in os.listdir(f"/proc/{child.pid}/fd"):
             with contextlib.suppress(FileNotFoundError):
@@ -210,7 +210,7 @@ class DiskTests(ExhaustionTestCase):
         )
 
     async def test_read_only(self) -> None:
-        """A plugin directory that may only be read when a socket's name has to be made anew."""
+        """The plugin directory is read-only when a socket's name must be made again."""
         self.mounted(self.plugins, "")
         child = await self.running()
         await self.kubelet.stop()
@@ -310,7 +310,7 @@ class DiskTests(ExhaustionTestCase):
         )
 
     async def test_log(self) -> None:
-        """A log's disk is full: the devices are served, and later it is told what is missing."""
+        """A log's disk is full: the devices are served, and the log later counts lost lines."""
         logs = f"{self.directory}/logs"
         os.mkdir(logs)
         self.mounted(logs, "size=8k")
@@ -395,7 +395,7 @@ class InotifyTests(ExhaustionTestCase):
         return f"echo {value} > /proc/sys/user/max_inotify_{name}"
 
     def limited(self, limit: str) -> list[str]:
-        """What starts a process in a namespace with a limit."""
+        """The command that starts a process in a namespace with a limit."""
         return ["unshare", "-Ur", "sh", "-c", f'{self.set(limit)}; exec "$@"', "sh"]
 
     def limit(self, child: ChildProcess, limit: str) -> None:
@@ -434,7 +434,7 @@ class InotifyTests(ExhaustionTestCase):
         await self.watched(child)
 
     async def test_watches(self) -> None:
-        """No watch is left when directories are made anew."""
+        """No watch is left when directories are made again."""
         child = await self.running(through=self.limited("watches=100"))
         self.limit(child, "watches=0")
         shutil.rmtree(self.devices)
@@ -455,7 +455,7 @@ class ReaderTests(ExhaustionTestCase):
     """Nobody reads the log."""
 
     async def test_full_pipe(self) -> None:
-        """The log's pipe is full: the plugin works as ever, and later tells what is missing."""
+        """The log's pipe is full: the plugin works as ever, and later counts lost lines."""
         child = await self.running(twistd=("-n", "--pidfile="))
         reader = child._transport.pipes[1]
         fcntl.fcntl(reader.fileno(), fcntl.F_SETPIPE_SZ, 4096)

@@ -79,7 +79,7 @@ class FirstProcessTests(ProcessTestCase):
         self.assertEqual(await plugin.ended, 128 + signal.SIGTERM)
 
     async def test_usage(self) -> None:
-        """What is wrong with the options is one line, and status 1."""
+        """Wrong options give one line and status 1."""
         plugin = self.start("Files", "--nonsense")
         self.assertEqual(await plugin.ended, 1)
         self.assertEqual(plugin.output.count("\n"), 1, plugin.output)

@@ -49,7 +49,7 @@ GRACE = 0.4
 
 
 class HookedScanner(ToldScanner):
-    """Finds what it is told to find, and has the hooks that it is given."""
+    """Finds the given devices, and has the given hooks."""
 
     def __init__(self, tree: DeviceTree, hooks: Mapping[str, Callable[[Any], Any]]) -> None:
         super().__init__(tree)
@@ -59,7 +59,7 @@ class HookedScanner(ToldScanner):
 
 
 def ids_of(answer: Any) -> list[str]:
-    """The devices that a container got, told by their nodes."""
+    """The devices that a container got, identified by their nodes."""
     return [os.path.basename(node.container_path) for node in answer.devices]
 
 
@@ -109,13 +109,13 @@ class HooksTestCase(LifeTestCase):
         return channel_to(self, os.path.join(self.directory, SOCKET))
 
     async def refusal(self, *ids: str) -> str:
-        """What the pod's status would show."""
+        """The text that the pod's status would show."""
         call = soon(self.kubelet.allocate(YELLOW, ids=ids or ["a"]))
         return str(await failure_of(call, AdmissionRefused))
 
 
 class AllocateTests(HooksTestCase):
-    """Who decides what a container gets."""
+    """Which hook decides what a container gets."""
 
     async def test_allocator_answers(self) -> None:
         """The allocator is asked with values and its answer is the container's."""
@@ -191,7 +191,7 @@ class AllocateTests(HooksTestCase):
             self.assertEqual(ids_of(answer), ids)
 
     async def test_post_allocator_thinks_better_of_it(self) -> None:
-        """What it has changed before it asks for the default is not sent."""
+        """Its changes from before it asks for the default are not sent."""
 
         def post_allocate(given: AllocateResponse) -> type[UseDefaultMethod]:
             given.container_responses[0].devices.clear()
@@ -228,10 +228,10 @@ class AllocateTests(HooksTestCase):
 
 
 class TroubleTests(HooksTestCase):
-    """What a pod is told when a hook does not do its work."""
+    """The pod's message when a hook does not do its work."""
 
     async def test_crash(self) -> None:
-        """The pod is told which hook failed and what to do; the log has the stack, once."""
+        """The pod's message names the failed hook and the remedy; the log has the stack, once."""
 
         def crash(_: object) -> None:
             raise ZeroDivisionError("too few gadgets")
@@ -272,7 +272,7 @@ class TroubleTests(HooksTestCase):
         )
 
     async def test_invalid_answers(self) -> None:
-        """What cannot be used is refused with a text that says what is wrong with it."""
+        """An unusable answer is refused with a text that names the fault."""
         answers: list[Any] = []
         await self.serve(allocate=lambda _: answers.pop())
         for answer, words in (
@@ -329,7 +329,7 @@ class TroubleTests(HooksTestCase):
         self.assertEqual(await soon(ended), "cancelled")
 
     async def test_timed_out_call(self) -> None:
-        """When the caller's time is up, it is told so, and the hook is cancelled."""
+        """When the caller's time is up, the call fails so, and the hook is cancelled."""
         gate = Gate()
         await self.serve(pre_start_container=lambda _: gate.wait())
         call = self.channel().unary(
@@ -488,7 +488,7 @@ class PreStartTests(HooksTestCase):
 
 
 class OptionsTests(HooksTestCase):
-    """The kubelet is told exactly which optional calls make sense."""
+    """The kubelet learns exactly which optional calls make sense."""
 
     async def test_options(self) -> None:
         """Each option is on when its hook or policy is there, and only then."""
@@ -525,7 +525,7 @@ class JoinTests(HooksTestCase):
         return tree
 
     async def test_joined(self) -> None:
-        """What the scanner declares is joined in natural order of the devices."""
+        """Values that the scanner declares are joined in natural order of the devices."""
         await self.serve(self.tree(), join={"VISIBLE_IDS": ","})
         for ids, expected in ((["d-10", "d-2"], "2,10"), (["d-10"], "10")):
             answer = await soon(self.kubelet.allocate(YELLOW, ids=ids))
@@ -566,7 +566,7 @@ class RemovalTests(HooksTestCase):
         await self.kubelet.listed(YELLOW, ["b"])
 
     async def test_forgotten_with_the_device(self) -> None:
-        """What comes back after its grace was handed out to nobody: it may go at once."""
+        """A device that comes back after its grace counts as free: it may go at once."""
         scanner = await self.serve(settings={"removal_grace": GRACE})
         await soon(self.kubelet.allocate(YELLOW, ids=["a"]))
         scanner.tell(tree_of("b"))
@@ -579,7 +579,7 @@ class RemovalTests(HooksTestCase):
         self.assertEqual(self.kubelet.resources[YELLOW].lists, lists + 1)
 
     async def test_handed_out_by_an_allocator(self) -> None:
-        """What an allocator answered for is handed out too; what it refused is not."""
+        """A device that an allocator gave counts as handed out; one that it refused does not."""
 
         def allocate(request: AllocateRequest) -> AllocateResponse:
             if "b" in request.container_requests[0].devices_ids:
@@ -619,7 +619,7 @@ class RemovalTests(HooksTestCase):
         self.assertEqual(len(self.kubelet.registrations), 1)
 
     async def test_refused_while_it_leaves(self) -> None:
-        """A pod that is to get the device is told that it was unplugged."""
+        """The message of a pod that would get the device says that it was unplugged."""
         scanner = await self.serve(settings={"removal_grace": 60.0})
         await soon(self.kubelet.allocate(YELLOW, ids=["a"]))
         scanner.tell(tree_of("b"))

@@ -48,7 +48,7 @@ class Renaming(WatchingScanner):
 
 @implementer(IScanner)
 class Telling:
-    """Tells what it is given."""
+    """Reports the trees that it is given."""
 
     def scan(self, notifier: INotifier) -> None:
         """Keep the notifier."""

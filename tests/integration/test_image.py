@@ -49,7 +49,7 @@ exec unshare --root="$root" --wd="$directory" setpriv --reuid="$user" --regid="$
 
 
 def buildah(*arguments: str) -> str:
-    """What a command of buildah says."""
+    """The output of a buildah command."""
     done = run(["buildah", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -142,13 +142,13 @@ class ImageTests(ContainerTestCase):
         await self.kubelet.listed(NULL, ["null", "zero"], PATIENCE)
 
     async def says(self, *command: str) -> str:
-        """What a command prints that succeeds."""
+        """The output of a command that succeeds."""
         child = self.start_command(*command)
         self.assertEqual(await child.ended, 0, child.output)
         return child.output
 
     async def test_help(self) -> None:
-        """twistd prints the service's help and lists the service, without a word on its cache."""
+        """twistd prints the service's help and lists the service, and nothing about its cache."""
         self.assertIn("--scanner=", await self.says(*self.config["Entrypoint"], "--help"))
         said = await self.says("twistd", "--help")
         self.assertIn(SERVICE, re.findall(r"(?m)^    ([a-z-]+) ", said.split("Commands:")[1]))
@@ -186,7 +186,7 @@ class ProjectTests(ContainerTestCase):
     image = f"{IMAGE}-project"
 
     async def test_life(self) -> None:
-        """Its scanner is what runs when nothing else is said; devices come and are allocated."""
+        """Its scanner runs by default; devices come and are allocated."""
         devices = os.path.join(self.directory, "devices")
         os.mkdir(devices)
         child = self.start(*self.config["Cmd"], f"--set=directory={KUBELET}/devices")

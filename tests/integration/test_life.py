@@ -62,14 +62,14 @@ def tree_of(*ids: str, kind: str = "yellow", state: str = HEALTHY) -> DeviceTree
 
 @implementer(IScanner)
 class ToldScanner:
-    """Finds what it is told to find."""
+    """Finds the given devices."""
 
     def __init__(self, tree: DeviceTree) -> None:
         self.tree = tree
         self.notifier: INotifier | None = None
 
     def scan(self, notifier: INotifier) -> None:
-        """Take the notifier and tell the first tree."""
+        """Keep the notifier and give it the first tree."""
         self.notifier = notifier
         notifier.notify(self.tree)
 
@@ -186,7 +186,7 @@ class ServingTests(LifeTestCase):
         await self.kubelet.until(lambda: self.kubelet.capacity(YELLOW) == 0)
 
     async def test_one_bad_device_costs_only_itself(self) -> None:
-        """What cannot be served is left out and logged once; the rest is served."""
+        """A device that cannot be served is left out and logged once; the rest is served."""
         await self.kubelet.start()
         tree = tree_of("good")
         tree.add_device("yellow", "x" * 64, DeviceInfo(HEALTHY))
@@ -298,7 +298,7 @@ class ServingTests(LifeTestCase):
 
 
 class AllocationTests(LifeTestCase):
-    """What pods get, and what they are told when they get nothing."""
+    """What pods get, and their message when they get nothing."""
 
     async def serve(self, tree: DeviceTree) -> ToldScanner:
         """Have a tree listed."""
@@ -316,7 +316,7 @@ class AllocationTests(LifeTestCase):
         self.assertEqual([n.permissions for n in answer.devices], ["rw", "rw"])
 
     async def test_refuses_unknown_and_unhealthy(self) -> None:
-        """The pod is told which device, why, and what to do."""
+        """The pod's message names the device, the reason and the remedy."""
         tree = tree_of("a")
         tree.add_device("yellow", "b", DeviceInfo(UNHEALTHY, reason="worn out"))
         await self.serve(tree)
@@ -352,7 +352,7 @@ class KubeletTroubleTests(LifeTestCase):
         return scanner
 
     async def test_no_kubelet_at_the_start(self) -> None:
-        """The plugin says once that it waits, and registers when a kubelet appears."""
+        """The plugin logs once that it waits, and registers when a kubelet appears."""
         tree = tree_of("a")
         tree.add_device("blue", "b", DeviceInfo(HEALTHY))
         self.manage(ToldScanner(tree))
@@ -364,7 +364,7 @@ class KubeletTroubleTests(LifeTestCase):
         self.assertEqual(len(self.logged("waiting")), 1)
 
     async def test_a_dead_kubelet_socket_at_the_start(self) -> None:
-        """A kubelet that is down has left its socket: the plugin waits and says so once."""
+        """A kubelet that is down has left its socket: the plugin waits, and logs it once."""
         await self.kubelet.start()
         await self.kubelet.stop()
         self.manage(ToldScanner(tree_of("a")))
@@ -377,7 +377,7 @@ class KubeletTroubleTests(LifeTestCase):
         self.assertEqual(len(self.logged("no kubelet")), 1)
 
     async def test_no_directory_at_the_start(self) -> None:
-        """The plugin directory itself may appear later, and be removed and made anew."""
+        """The plugin directory itself may appear later, and be removed and made again."""
         self.directory = os.path.join(self.directory, "device-plugins")
         self.manage(ToldScanner(tree_of("a")))
         for _ in range(2):
@@ -465,7 +465,7 @@ class KubeletTroubleTests(LifeTestCase):
         await self.kubelet.listed(YELLOW, ["a"])
 
     async def test_a_restart_of_many_resources_is_few_lines(self) -> None:
-        """What concerns all resources is told once, and an absence of milliseconds never."""
+        """A problem of all resources is logged once, and an absence of milliseconds never."""
         await self.kubelet.start()
         tree = DeviceTree()
         for number in range(40):
@@ -578,7 +578,7 @@ class RivalTests(LifeTestCase):
     """Two plugins for one resource."""
 
     async def test_the_first_keeps_it(self) -> None:
-        """The second says once who has the resource, and takes over when that one ends."""
+        """The second logs once who has the resource, and takes over when that process ends."""
         await self.kubelet.start()
         first = self.manage(ToldScanner(tree_of("first")))
         await self.kubelet.listed(YELLOW, ["first"])
@@ -716,7 +716,7 @@ class UntidyScannerTests(LifeTestCase):
     """Scanners that notify at odd times, and devices that cannot be encoded."""
 
     async def test_a_late_notify_does_not_outlive_a_stop(self) -> None:
-        """What comes between a stop and the next start does not count."""
+        """A tree that comes between a stop and the next start does not count."""
         await self.kubelet.start()
         scanner = ToldScanner(tree_of("a"))
         manager = self.manage(scanner)
@@ -777,7 +777,7 @@ class UntidyScannerTests(LifeTestCase):
         await self.kubelet.listed(YELLOW, ["a", "b"])
 
     async def test_stops_while_something_failed(self) -> None:
-        """What has failed is not tried again by a manager that has stopped."""
+        """A stopped manager does not try again what failed."""
         self.patch(CdiParts, "describe", None)
         scanner = ToldScanner(tree_of("a"))
         manager = self.manage(scanner)
@@ -822,7 +822,7 @@ class UntidyHookTests(LifeTestCase):
     """Hooks that would end the process, or do not end themselves."""
 
     async def refused(self, allocate: Any) -> str:
-        """What a pod is told when the allocator is `allocate`."""
+        """The pod's message when the allocator is `allocate`."""
 
         @implementer(IAllocator)
         class Scanner(ToldScanner):  # type: ignore[misc]
@@ -845,7 +845,7 @@ class UntidyHookTests(LifeTestCase):
         self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
 
     async def test_a_hook_that_cannot_be_cancelled_does_not_hold_up_the_stop(self) -> None:
-        """The stop says so and goes on without it."""
+        """The stop logs it and goes on."""
         entered: Deferred[None] = Deferred()
         release: Deferred[None] = Deferred()
 
@@ -862,5 +862,5 @@ class UntidyHookTests(LifeTestCase):
         await self.manager.stopService()
         self.assertEqual(len(self.logged("do not end though they were cancelled")), 1)
         release.callback(None)
-        await call.addBoth(lambda _: None)  # whatever the caller was told
+        await call.addBoth(lambda _: None)  # whatever the caller got
         self.flushLoggedErrors()

@@ -241,7 +241,7 @@ async def _all(deferreds: list[Deferred[None]]) -> None:
 
 
 def _held() -> dict[str, Any]:
-    """What would be leaked."""
+    """The numbers that would grow with a leak."""
     gc.collect()
     return {
         "objects": len(gc.get_objects()),

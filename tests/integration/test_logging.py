@@ -122,7 +122,7 @@ class LogTestCase(TestCase):
         return held.addTimeout(20, reactor)
 
     async def started(self, child: ChildProcess) -> None:
-        """Wait until a child serves, and has said so."""
+        """Wait until a child serves and has logged it."""
         await self.kubelet.listed(RESOURCE, ["thing-0"], 20)
         await self.until(lambda: "registered" in child.output + self.read())
 
@@ -133,7 +133,7 @@ class LogTestCase(TestCase):
         await child.ended
 
     def read(self, suffix: str = "") -> str:
-        """What is in the log file."""
+        """The text of the log file."""
         try:
             with open(self.log + suffix, encoding="utf-8") as file:
                 return file.read()
@@ -141,7 +141,7 @@ class LogTestCase(TestCase):
             return ""
 
     def said(self, text: str) -> list[str]:
-        """What the lines of `text` say, all of which have klog's headers."""
+        """The messages of the lines of `text`, all of which have klog's headers."""
         said = []
         for line in text.splitlines():
             found = HEADER.fullmatch(line)
@@ -154,7 +154,7 @@ class LogTestCase(TestCase):
         self.assert_said(self.said(text), *expected)
 
     def assert_said(self, said: list[str], *expected: list[str]) -> None:
-        """What was said is what is expected, in any order."""
+        """Fail unless the messages are the expected ones, in any order."""
         patterns = [pattern for patterns in expected for pattern in patterns]
         for pattern in patterns:
             matching = [one for one in said if re.fullmatch(pattern, one)]
@@ -260,7 +260,7 @@ class FileTests(LogTestCase):
         self.assert_lines(self.read(), START, RUN, SCANNER, END)
 
     async def test_rotation(self) -> None:
-        """What rotates the file from outside copies it and cuts it; SIGUSR1 is answered."""
+        """A rotation from outside copies the file and truncates it; SIGUSR1 gets an answer."""
         child = self.plugin(twistd=("-n", "--pidfile=", f"--logfile={self.log}"))
         await self.started(child)
         shutil.copy(self.log, f"{self.log}.1")

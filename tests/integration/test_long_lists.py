@@ -18,7 +18,7 @@ def tree_of(devices: dict[str, DeviceInfo]) -> DeviceTree:
 
 
 class LongListTests(LifeTestCase):
-    """What a kubelet gets, which drops every device for a byte too many."""
+    """The list for a kubelet, which drops every device for one byte too many."""
 
     async def test_full_to_the_last_byte(self) -> None:
         """All devices are counted that just fit, and nothing is complained of."""
@@ -29,7 +29,7 @@ class LongListTests(LifeTestCase):
         self.assertEqual(self.logged("not listed"), [])
 
     async def test_too_many(self) -> None:
-        """What fits is counted, the rest told once; when all fit, all are counted again."""
+        """Devices that fit are counted, the rest logged once; when all fit, all are counted."""
         full = devices_for(MOST_BYTES)
         await self.kubelet.start()
         scanner = ToldScanner(tree_of({**full, "z": SMALL, "zz": SMALL}))

@@ -28,14 +28,14 @@ class Manager(DatagramProtocol):
                 awaited[1].callback(None)
 
     def told(self, line: str) -> Deferred[None]:
-        """Fires when it was told so."""
+        """Fires when this message has come."""
         fired: Deferred[None] = Deferred()
         self._awaited.append((line, fired))
         return fired.addTimeout(20, reactor)
 
 
 class NotifyingTests(ProcessTestCase):
-    """What the manager is told."""
+    """The messages to the service manager."""
 
     async def test_life(self) -> None:
         """Ready without a kubelet, registered with one, signs of life, stopping."""

@@ -81,7 +81,7 @@ class ProcessTestCase(TestCase):
             pass
 
     def sockets(self) -> list[str]:
-        """What plugins have left in the directory, hidden things too."""
+        """The names that plugins have left in the directory, hidden ones too."""
         return [name for name in os.listdir(self.plugins) if "kubelet" not in name]
 
 
@@ -132,7 +132,7 @@ class EndingTests(ProcessTestCase):
         await self.kubelet.listed(FOLDER, ["a"], 20)
 
     async def test_waits_for_a_rival(self) -> None:
-        """A live plugin's socket is not taken; its pid is told once; it is taken over later."""
+        """A live plugin's socket is not taken; its pid is logged once; it is taken over later."""
         await self.kubelet.start()
         self.make("a")
         first = self.folder_plugin()
@@ -196,7 +196,7 @@ class HotPlugTests(ProcessTestCase):
                 removed = deferToThread(loopdevices.remove, self.number)
             await self.kubelet.listed(resource, before)
             await removed
-        # No strict bound: this machine may be busy. It fails when somebody polls.
+        # No strict bound, as this machine may be busy; polling would exceed it.
         self.assertLess(statistics.median(times), 0.2)
 
     async def test_in_the_foreground(self) -> None:

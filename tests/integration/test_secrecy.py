@@ -1,4 +1,4 @@
-"""What may be a secret is in no log line, at any level, and in no text for a pod."""
+"""A possible secret is in no log line, at any level, and in no text for a pod."""
 
 import os
 from collections.abc import Callable
@@ -71,7 +71,7 @@ class SecrecyCase(LifeTestCase):
     def _keep(self, event: LogEvent) -> None:
         record = record_of(event, caller_of(event))
         self.said.append(formatEvent(event))
-        # Whatever an observer of the administrator's own may show of it.
+        # Whatever an administrator's own observer may show.
         self.said += [repr(value) for key, value in event.items() if key != "log_trace"]
         if record is not None:
             self.said += [as_text(record), as_json(record)]
@@ -90,7 +90,7 @@ class SecrecyCase(LifeTestCase):
         await self.kubelet.until(lambda: self.kubelet.allocatable(YELLOW) > 0)
 
     def assert_kept(self, *words: str) -> None:
-        """The secret was not said; these words were, so that something has been."""
+        """Fail if the log has the secret, or lacks these words, which show that it works."""
         self.flushLoggedErrors()
         for said in self.said:
             self.assertNotIn(SECRET, said)
@@ -150,7 +150,7 @@ class PathsTests(SecrecyCase):
         self.assert_kept("different values")
 
     async def test_a_spec_that_cannot_be_written(self) -> None:
-        """The path is told, and nothing of what should be in the file."""
+        """The path is logged, and nothing of the file's contents."""
         with open(os.path.join(self.directory, "cdi"), "w", encoding="ascii"):
             pass
         tree = DeviceTree()
@@ -187,7 +187,7 @@ class PathsTests(SecrecyCase):
         self.flushLoggedErrors()
 
     async def test_hooks_that_answer_nonsense(self) -> None:
-        """What they answered is told by its kind."""
+        """The log names the kind of what they answered."""
         answers: list[Any] = [
             SECRETS,
             [SECRETS],
@@ -229,7 +229,7 @@ class PathsTests(SecrecyCase):
         self.assertEqual(len(self.logged("left out")), 2)
 
     async def test_a_scanner_that_shows_itself(self) -> None:
-        """A scanner's attributes are constructor arguments, and not told with its name."""
+        """A scanner's attributes are constructor arguments, which are not logged with its name."""
 
         @attrs.define
         class Telling(ToldScanner):
@@ -300,7 +300,7 @@ class ValuesTests(SynchronousTestCase):
     """Values by themselves."""
 
     def test_repr(self) -> None:
-        """Shown, say in an exception of an author's own, they name the variables only."""
+        """Printed, such as in an author's own exception, they name the variables only."""
         shown = [
             device(cdi=cdi()),
             cdi(),
@@ -316,7 +316,7 @@ class ValuesTests(SynchronousTestCase):
         self.assertIn(f"envs=<{KEY}>", repr(device()))
 
     def test_refusals(self) -> None:
-        """What is raised for a value that cannot be used shows none."""
+        """The error about an unusable value does not show it."""
         for bad in bad_devices():
             error = self.assertRaises(BadDevice, bad)
             self.assertNotIn(SECRET, str(error))

@@ -1,4 +1,4 @@
-"""What the start of ``twistd deviceplugin`` costs: nothing is imported that is not used."""
+"""The start of ``twistd deviceplugin`` imports nothing that is not used."""
 
 from tests.integration.test_process import ProcessTestCase
 

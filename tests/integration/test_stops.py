@@ -84,7 +84,7 @@ class StopTests(TestCase):
         return [formatEvent(event) for event in events]
 
     def left(self) -> set[str]:
-        """What there is of plugins; the kubelet's socket has a private directory too."""
+        """The files of plugins; the kubelet's socket has a private directory too."""
         kubelets = os.path.basename(private_directory(self.kubelet.socket))
         return {
             name for name in os.listdir(self.plugins) if "kubelet" not in name and name != kubelets
@@ -129,7 +129,7 @@ class StopTests(TestCase):
         await self.listed()
 
     async def test_somebody_is_faster(self) -> None:
-        """What somebody else has removed just before is none the less gone."""
+        """A file that another process has just removed counts as removed."""
         await self.kubelet.start()
         await self.start()
 

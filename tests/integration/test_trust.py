@@ -35,7 +35,7 @@ class DirectoryTests(LifeTestCase):
         klog.set_level(4)
 
     async def test_others_may_write(self) -> None:
-        """Said once, for all resources; registered by itself when it is mended."""
+        """Logged once for all resources; they register by themselves when it is fixed."""
         await self.kubelet.start()
         os.chmod(self.directory, 0o777)
         self.manage(two_resources())
@@ -57,7 +57,7 @@ class DirectoryTests(LifeTestCase):
         await self.kubelet.listed(BLUE, ["b"])
 
     async def test_while_it_is_registered(self) -> None:
-        """What is registered stays so; the next registration waits until it is mended."""
+        """Registered resources stay so; the next registration waits until it is fixed."""
         await self.kubelet.start()
         self.manage(ToldScanner(tree_of("a")))
         await self.kubelet.listed(YELLOW, ["a"])
@@ -73,7 +73,7 @@ class DirectoryTests(LifeTestCase):
 
 
 class ImpostorTests(LifeTestCase):
-    """Somebody else listens on the kubelet's socket."""
+    """Another user listens on the kubelet's socket."""
 
     skip = NEEDS_ROOT
 
@@ -115,7 +115,7 @@ class ImpostorTests(LifeTestCase):
         self.assertEqual(caller.recv(1), b"")
 
     async def assert_heals(self) -> None:
-        """Nothing was told to the impostor, once was complained, and a kubelet is welcome."""
+        """The impostor got nothing, the log has one complaint, and a kubelet is welcome."""
         await self.log.seen("an attempt to register begins", 8)
         self.assertEqual(len(self.logged("cannot be trusted")), 1)
         await self.kubelet.start()
@@ -150,10 +150,10 @@ class BusyTests(LifeTestCase):
 
 
 class PodResourcesTests(TestCase):
-    """The socket that tells who holds which device."""
+    """The pod-resources socket."""
 
     async def test_not_trusted(self) -> None:
-        """Names of devices stay, since it is not known who holds them; that is said once."""
+        """Names of devices stay, as it is unknown who holds them; the log says so once."""
         directory = temporary_directory(self)
         place = os.path.join(directory, "pod-resources")
         os.mkdir(place)
@@ -193,7 +193,7 @@ class UnprivilegedTests(LifeTestCase):
     skip = NEEDS_ROOT
 
     async def test_permission_denied(self) -> None:
-        """It is told so, rather than that there is no kubelet."""
+        """The log says so, rather than that there is no kubelet."""
         os.chmod(self.directory, 0o755)
         await self.kubelet.start()
         path = os.path.join(self.directory, "kubelet.sock")

@@ -61,7 +61,7 @@ class WatcherTestCase(LifeTestCase):
 
 
 class StrangerTests(WatcherTestCase):
-    """Somebody else who may connect to the socket asks what only kubelets ask."""
+    """Another process that may connect to the socket asks what only kubelets ask."""
 
     async def test_get_info(self) -> None:
         """The registration stays with its stream, however often; changes arrive; it is logged."""
@@ -118,7 +118,7 @@ class TroubleTests(WatcherTestCase):
     """Whatever the kubelet does, the resource is registered again soon after it can be."""
 
     async def test_no_kubelet_at_the_start(self) -> None:
-        """Said once for all resources; a kubelet that starts registers them by itself."""
+        """Logged once for all resources; a kubelet that starts registers them by itself."""
         self.patch(register_by_watcher, "PATIENCE", 0.02)
         tree = tree_of("a")
         tree.add_device("blue", "b", DeviceInfo(HEALTHY))
@@ -131,7 +131,7 @@ class TroubleTests(WatcherTestCase):
         self.assertEqual(len(self.logged("no kubelet")), 1)
 
     async def test_no_directory_at_the_start(self) -> None:
-        """The directory may appear later, and be removed and made anew."""
+        """The directory may appear later, and be removed and made again."""
         os.rmdir(self.registry)
         self.serve(tree_of("a"))
         await self.log.seen(f"no kubelet yet: waiting for {self.registry} to appear")

@@ -1,1 +1,1 @@
-"""What tests share: helpers, samples, users, clocks."""
+"""Shared by the tests: helpers, samples, users, clocks."""

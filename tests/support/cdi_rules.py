@@ -75,7 +75,7 @@ NET: Fields = {"hostInterfaceName": (str, "1.1.0"), "name": (str, "1.1.0")}
 
 
 class Broken(Exception):
-    """A rule is broken; the text says which."""
+    """A spec breaks a rule; the text names it."""
 
 
 def rule(holds: object, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What tests of deployments share: printed texts, and Kubernetes' schemas."""
+"""Helpers for tests of deployments: printed texts, and Kubernetes' schemas."""
 
 import importlib.util
 import os
@@ -12,13 +12,13 @@ from tests.support.helpers import script
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VERSIONS = ("1.31", "1.34", "1.37")
-"""Of Kubernetes, whose schemas are looked at."""
+"""The versions of Kubernetes whose schemas the tests use."""
 
 OLDEST = "1.29"
-"""For which ``docs/kubernetes.md`` says what to leave out."""
+"""A version for which ``docs/kubernetes.md`` lists fields to leave out."""
 
 MOST_EXPOSED = 1.0
-"""What ``systemd-analyze security`` may say of a unit."""
+"""The highest exposure that ``systemd-analyze security`` may report for a unit."""
 
 if shutil.which("kubectl") is None:
     MISSING: str | None = "kubectl is not installed"

@@ -12,7 +12,7 @@ from twistdp import HEALTHY, DeviceInfo, DeviceTree, WatchingScanner
 
 
 def report(path: str) -> None:
-    """What this process has open, and how it takes signals, as JSON into the file `path`."""
+    """Write to the file `path`, as JSON, what this process has open and how it handles signals."""
     opened = {}
     for name in os.listdir("/proc/self/fd"):
         try:
@@ -139,7 +139,7 @@ class Orphans(WatchingScanner):
         self.told = told
 
     def discover(self) -> DeviceTree:
-        """Run it, and add a byte to the file `told`."""
+        """Run it, and append a byte to the file `told`."""
         with open(self.told, "ab") as file:
             file.write(b".")
         done = subprocess.run(["sh", "-c", "(sleep 0.01 &) ; exit 7"], check=False)

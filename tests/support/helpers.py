@@ -1,4 +1,4 @@
-"""What tests of several modules share."""
+"""Helpers for tests of several modules."""
 
 import importlib.util
 import os
@@ -72,7 +72,7 @@ def tmpfs(path: str, options: str = "") -> Iterator[None]:
 
 @contextmanager
 def no_descriptors(but: int = 0) -> Iterator[None]:
-    """This process can open no file, or only so many, while the block runs."""
+    """Let this process open only `but` more files while the block runs."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     *few, next_one = [os.dup(0) for _ in range(but + 1)]
     for descriptor in (*few, next_one):
@@ -162,7 +162,7 @@ class Gate:
         self.opened: Deferred[Any] = Deferred(lambda _: self.cancelled.callback(None))
 
     def wait(self) -> Deferred[Any]:
-        """Tell that somebody waits here, and wait."""
+        """Fire `entered`, and wait."""
         self.entered.callback(None)
         return self.opened
 

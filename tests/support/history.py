@@ -1,4 +1,4 @@
-"""What was published when, and which answers were right at some moment of a call."""
+"""Records what was published when, and which answers were right during a call."""
 
 import random
 from collections.abc import Collection, Iterable, Mapping
@@ -35,7 +35,7 @@ class History:
         self._published.append(devices)
 
     def right(self, ids: Collection[str], begin: int, end: int) -> set[Answer]:
-        """What an allocation of `ids` may answer, made in version `begin`, answered in `end`."""
+        """Return the right answers for `ids` to a call from version `begin` to version `end`."""
         return {_expected(devices, ids) for devices in self._published[begin : end + 1]}
 
     def seen(self, listed: Mapping[str, str], since: int) -> int | None:
@@ -52,7 +52,7 @@ def healths(devices: Devices) -> dict[str, str]:
 
 
 def given(answer: ContainerAllocateResponse) -> Answer:
-    """A container's part of an answer, to be compared with `History.right`."""
+    """Return a container's part of an answer, for comparison with `History.right`."""
     nodes = [(node.host_path, node.container_path) for node in answer.devices]
     return frozenset(answer.envs.items()), frozenset(nodes)
 

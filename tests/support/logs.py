@@ -1,4 +1,4 @@
-"""What tests of the log share."""
+"""Helpers for tests of the log."""
 
 import re
 import sys
@@ -60,7 +60,7 @@ class LogTestCase(SynchronousTestCase):
 
     @property
     def lines(self) -> list[str]:
-        """What was written so far, an event each."""
+        """The lines written so far, one for each event."""
         return [text for _, text in self.kept.written]
 
     def only(self) -> "re.Match[str]":
@@ -71,5 +71,5 @@ class LogTestCase(SynchronousTestCase):
         return found
 
     def said(self) -> str:
-        """What follows the header of the only line."""
+        """The text after the header of the only line."""
         return self.only()["rest"]

@@ -1,4 +1,4 @@
-"""Devices whose list has just so many bytes, without needing hundreds of thousands of them."""
+"""Makes devices whose list has an exact number of bytes, without hundreds of thousands of them."""
 
 from twistdp.kubelet.messages import listed_part
 from twistdp.model.devices import HEALTHY, DeviceInfo

@@ -39,7 +39,7 @@ def device_list(*ids: str, health: str = "Healthy") -> ListAndWatchResponse:
 
 
 class Recorder:
-    """What has happened, and a way to wait for more of it."""
+    """Records events, and waits for more."""
 
     def __init__(self, reactor: Any) -> None:
         self.events: list[str] = []

@@ -33,7 +33,7 @@ class HangsSecondTime(WatchingScanner):
 
 
 class Talks(WatchingScanner):
-    """Finds one device, and says so in every way that there is."""
+    """Finds one device, and logs it in every way that Python has."""
 
     namespace = "talk.example.com"
 

@@ -51,7 +51,7 @@ class Needy(Named):
 
 
 class Raising(Named):
-    """A scanner that cannot be constructed; it says so in several lines."""
+    """A scanner whose constructor raises, with a text of several lines."""
 
     def __init__(self) -> None:
         raise RuntimeError("the first line\n  and the second\n")

@@ -15,7 +15,7 @@ class Imports(WatchingScanner):
         self.scans = 0
 
     def discover(self) -> DeviceTree:
-        """What has been imported so far."""
+        """The modules imported so far."""
         self.scans += 1
         tree = DeviceTree()
         for name in list(sys.modules):

@@ -30,10 +30,10 @@ CALLS = (
     "scandir",
     "flock",
 )
-"""What of `os` and `fcntl` may fail."""
+"""The functions of `os` and `fcntl` that may fail."""
 
 Rule = Callable[[str], OSError | None]
-"""What a call of this name fails with; None lets it happen."""
+"""Returns the error for a call of this name; None lets the call happen."""
 
 
 class _Instead:
@@ -62,7 +62,7 @@ class _Instead:
 
 @contextmanager
 def failing(verdict: Rule) -> Iterator[None]:
-    """For the block, calls fail as `verdict` says."""
+    """While the block runs, calls fail as `verdict` decides."""
     with ExitStack() as stack:
         for module in MODULES:
             for system in (os, fcntl):
