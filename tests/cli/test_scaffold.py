@@ -85,7 +85,7 @@ class CommandTests(SynchronousTestCase):
             status, output, errors = self.main("new", "thermo", f"--directory={place}")
             self.assertEqual((status, output, errors.count("\n")), (1, "", 1))
             self.assertIn(words, errors)
-            self.assertIn("; run this as the user", errors)
+            self.assertIn("; run this as the owner", errors)
         self.assertEqual(os.listdir("shared") + os.listdir("theirs"), [])
 
     def test_new_follows_no_link(self) -> None:

@@ -48,17 +48,17 @@ class NameTests(SynchronousTestCase):
             *((n, "begins with a lower-case") for n in ("a/b", "../x", "é", "a\n", "a" * 31)),
             *((n, "Python or YAML") for n in ("class", "match", "yes", "on", "null")),
             *(
-                (n, "is called so")
+                (n, "has that name")
                 for n in ("json", "tests", "twistdp", "twisted", "demo", "e2e", "kustomization")
             ),
-            *((n, "is called so") for n in ("test", "queue", "this", "select")),
-            *((n, "is called so") for n in ("grpc", "attr", "google", "zope", "mypy", "setup")),
+            *((n, "has that name") for n in ("test", "queue", "this", "select")),
+            *((n, "has that name") for n in ("grpc", "attr", "google", "zope", "mypy", "setup")),
             *((n, "keeps for itself") for n in ("default", "kube_system", "kube_node_lease")),
         ):
             self.assertIn(why, str(self.assertRaises(BadName, Project, name)), name)
 
     def test_environment(self) -> None:
-        """Nothing that a project's environment has can be called so, by Python or by pip."""
+        """Nothing that a project's environment has can be the name, for Python or for pip."""
         found: set[str] = set()
         wanted = {"twistdp", "coverage", "mypy", "mypy-zope", "ruff", "pip", "setuptools"}
         while wanted:
@@ -94,7 +94,7 @@ class NameTests(SynchronousTestCase):
         self.addCleanup(os.chdir, current)
         os.chdir(os.path.join(directory, "beside_us"))
         self.patch(sys, "path", ["", *sys.path, os.path.join(directory, "installed_one")])
-        self.assertIn("is called so", str(self.assertRaises(BadName, check_package, "lamps")))
+        self.assertIn("has that name", str(self.assertRaises(BadName, check_package, "lamps")))
         self.assertEqual(check_package("thermo"), "thermo", "it has no modules")
         self.assertEqual(check_package("here"), "here")
 

@@ -1,4 +1,4 @@
-"""Makes a project: template files, filled in with a few names."""
+"""Makes a project by filling names into template files."""
 
 import keyword
 import os
@@ -41,21 +41,21 @@ FILES = {
     "pyproject.toml": "pyproject.toml",
     "README.md": "README.md",
 }
-"""A project's own files, and the template of each; empty files have none."""
+"""The files of a project, with the template of each; empty files have none."""
 
 HOOKS = {
     "{package}/hooks.py": "hooks.py",
     "tests/test_hooks.py": "test_hooks.py",
 }
-"""What a project has besides where hooks are wanted."""
+"""Additional files of a project with hooks."""
 
 _OF_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 """Words that mean something else in the templates that are YAML."""
 
 _NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
-_MAX_NAME = 30  # so that import lines, labels and unit names have room
+_MAX_NAME = 30  # so that import lines, labels and unit names stay short enough
 _TAKEN = {
-    # What else is in the project, and what setuptools looks for.
+    # Other names in the project, and names that setuptools looks for.
     *(
         "test",
         "tests",
@@ -69,8 +69,8 @@ _TAKEN = {
         "wheels",
         "setup",
     ),
-    # What a project's environment has, as it is imported and as pip calls it: Python would find the
-    # project instead of the former, and pip take it for the latter.
+    # The packages of a project's environment, by import name and by pip's name: Python would import
+    # the project instead, and pip would mistake it for them.
     *(
         "twistdp",
         "twisted",
@@ -90,11 +90,11 @@ _TAKEN = {
     *("ast_serialize", "coverage", "hypothesis", "librt", "mypy", "mypy_extensions", "mypy_zope"),
     *("mypyc", "pathspec", "pip", "pkg_resources", "ruff", "setuptools", "wheel", "zope_event"),
 }
-"""Names that are refused; that all of an environment are among them is tested."""
+"""Refused names.  A test checks that they include all packages of an environment."""
 
 
 def check_package(name: str) -> str:
-    """Return `name` if a plugin's package can be called so; raise `BadName` otherwise."""
+    """Return `name` if a plugin's package can have it; raise `BadName` otherwise."""
     doing = f"name {name!r}:"
     if not _NAME.fullmatch(name) or len(name) > _MAX_NAME:
         raise BadName(
@@ -102,33 +102,35 @@ def check_package(name: str) -> str:
             f"digits and '_' follow, at most {_MAX_NAME} in all, such as 'thermo'"
         )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in _OF_YAML:
-        raise BadName(f"{doing} it means something else in Python or YAML; take another")
+        raise BadName(f"{doing} it means something else in Python or YAML; use another name")
     if name in _TAKEN or name in sys.stdlib_module_names or _is_installed(name):
         raise BadName(
-            f"{doing} another Python package or a part of the project is called so; take another"
+            f"{doing} another Python package or a part of the project has that name; use another"
         )
     if name == "default" or name.startswith("kube_"):
         raise BadName(
-            f"{doing} the project's manifests change and delete the namespace of that name, "
-            "which Kubernetes keeps for itself; take another"
+            f"{doing} the project's manifests would change and delete the namespace of that "
+            "name, which belongs to Kubernetes; use another name"
         )
     return name
 
 
 def _is_installed(name: str) -> bool:
-    """Whether Python would import something else by that name, wherever it is started."""
+    """Whether Python imports something else by that name, from any current directory."""
     here = os.getcwd()
     places = [path for path in sys.path if path and os.path.abspath(path) != here]
     found = PathFinder.find_spec(name, places)
-    return found is not None and found.origin is not None  # a directory without modules is nobody's
+    return (
+        found is not None and found.origin is not None
+    )  # a directory without modules does not count
 
 
 @attrs.frozen
 class Project:
-    """What a project is called; a name that cannot be is a `BadName`.
+    """The names in a project.  Raises `BadName` for one that cannot be used.
 
-    The namespace is by default a domain below example.com, the resource ``device``.  With `hooks`
-    the project has an example of each hook, with its test.
+    By default the namespace is a domain below example.com, and the resource ``device``.  With
+    `hooks` the project has an example of each hook, with its test.
     """
 
     package: str = attrs.field(converter=check_package)
@@ -143,23 +145,23 @@ class Project:
 
     @property
     def distribution(self) -> str:
-        """What pip, Kubernetes and systemd call it: none of them likes ``_``."""
+        """Its name for pip, Kubernetes and systemd, without ``_``."""
         return self.package.replace("_", "-")
 
     @property
     def words(self) -> dict[str, str]:
-        """What is filled in."""
+        """The words for the templates."""
         return {
             "package": self.package,
             "distribution": self.distribution,
             "namespace": self.namespace,
             "resource": self.resource,
-            # Device ids are made of it, and these have at most 63 characters.
+            # Device ids begin with it, and have at most 63 characters.
             "prefix": self.resource[:30],
             "versions": compatible_versions(),
             "import_hooks": f"\nfrom {self.package}.hooks import Hooks\n" if self.hooks else "",
             "bases": "Hooks, WatchingScanner" if self.hooks else "WatchingScanner",
-            "hooks_too": f"\n`{self.package}/hooks.py` has a say in the latter."
+            "hooks_too": f"\n`{self.package}/hooks.py` decides about the latter."
             if self.hooks
             else "",
             "variable": re.sub(r"\W", "_", f"{self.resource}_ids").upper(),
@@ -175,7 +177,7 @@ class Project:
         yield from self._deployment()
 
     def _deployment(self) -> Iterator[tuple[str, str]]:
-        """What runs it, as twistdp's own files do for twistdp."""
+        """The files that run it, as twistdp's own files run twistdp."""
         name, resource = self.distribution, f"{self.namespace}/{self.resource}"
         options = [f"--scanner={self.package}.scanner:Scanner"]
         yield (
@@ -204,22 +206,22 @@ def compatible_versions(version: Version = __version__) -> str:
 
 
 def create(project: Project, directory: str) -> list[str]:
-    """Write the project's files and return their paths; `BadSetting` unless there is room.
+    """Write the project's files and return their paths.  Raises `BadSetting` if that fails.
 
-    An existing directory is taken only when it is empty and nobody else's: nothing is ever
-    overwritten, and no link in it is followed.
+    An existing directory must be empty and belong to the user: nothing is ever overwritten, and no
+    link in it is followed.
     """
     try:
         _make(directory)
         if os.listdir(directory):
-            raise BadSetting(f"{directory}: it is not empty; name a new directory")
+            raise BadSetting(f"{directory}: it is not empty; name a new or empty one")
         paths = []
         made = {directory}
         for path, text in project.files():
             full = os.path.join(directory, path)
             for above in _between(directory, path):
                 if above not in made:
-                    os.mkdir(above)  # what somebody else has put there meanwhile is an error
+                    os.mkdir(above)  # an entry that somebody else has just made is an error
                     made.add(above)
             with open(full, "x", encoding="utf-8") as file:
                 file.write(text)
@@ -230,12 +232,12 @@ def create(project: Project, directory: str) -> list[str]:
 
 
 def _make(directory: str) -> None:
-    """Make the project's directory; `BadSetting` where somebody else could change what is in it.
+    """Make the project's directory.  Raises `BadSetting` if others could change its contents.
 
-    What belongs to root is run by root, so then all directories above count.  Other users often
+    Root will run what belongs to root, so then all directories above count.  Other users often
     share theirs with a group on purpose.
     """
-    remedy = "run this as the user whose directory it is, or name another one"
+    remedy = "run this as the owner of the directory, or name another one"
     if os.geteuid() == 0:
         try:
             make_directory(directory)
