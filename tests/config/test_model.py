@@ -15,10 +15,11 @@ from twistdp.config.fields import fields_of
 from twistdp.config.json_schema import schema
 from twistdp.config.kinds import OneOf, kind_of
 from twistdp.config.loading import check, load, load_as
-from twistdp.config.model import As, Config
-from twistdp.config.reference_page import classes
+from twistdp.config.model import As, Config, Policy
+from twistdp.config.reference_page import classes, reference
 from twistdp.config.showing import show
 from twistdp.select.kinds import KINDS
+from twistdp.settings import POLICIES
 from twistdp.tools.suggestions import nearest
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -120,8 +121,14 @@ class DocumentationTests(SynchronousTestCase):
                     load_as(cls, json.dumps(said))
 
     def test_kinds(self) -> None:
-        """What may stand after `as` is what `twistdp.select` knows."""
+        """Kinds of nodes and policies are those that other rooms know."""
         self.assertEqual(get_args(As), tuple(KINDS))
+        self.assertEqual(get_args(Policy), POLICIES)
+
+    def test_page(self) -> None:
+        """The example of the reference page loads."""
+        (text,) = re.findall(r"(?s)```yaml\n(.*?)```", reference())
+        self.assertEqual(list(load(text).resources), ["serial", "arduino", "kvm", "camera"])
 
     def test_suggestions_are_ordered(self) -> None:
         """Each key is the nearest to itself in other letters' case."""

@@ -6,7 +6,16 @@ from typing import TypeAlias
 import attrs
 
 from twistdp.config.fields import key
-from twistdp.config.rules import URL, Address, Count, HostPath, Interval, Status, Template, Word
+from twistdp.config.rules import (
+    URL,
+    Address,
+    AttributeName,
+    Count,
+    HostPath,
+    Interval,
+    Status,
+    Template,
+)
 from twistdp.errors import BadSetting
 
 
@@ -64,7 +73,7 @@ class AttributeCheck(Value):
     With `equals`, `contains`, `min` or `max` its text must be as these say.
     """
 
-    attribute: Word = key("attribute", "The file's name.", example="authorized")
+    attribute: AttributeName = key("attribute", "The file's name.", example="authorized")
 
 
 @attrs.frozen(kw_only=True)

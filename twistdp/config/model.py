@@ -1,4 +1,7 @@
-"""Everything that a user can say in a configuration file."""
+"""Everything that a user can say in a configuration file.
+
+A value that was made in Python is checked by ``load(show(value))``.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar
@@ -147,11 +150,14 @@ class Resource:
         "{containerPath: /dev/modem, permissions: rw}",
     )
     mounts: Sequence[Mount] = key(
-        "mounts", "Files and directories of the host.", (), "[{hostPath: /opt/fw, readOnly: true}]"
+        "mounts",
+        "Files and directories of the host that containers get.",
+        (),
+        "[{hostPath: /opt/fw, readOnly: true}]",
     )
     env: Mapping[Numbered, Numbered] = key(
         "env",
-        "Variables.  `{n}` in a name numbers the devices of a container from 0.",
+        "Environment variables.  `{n}` in a name numbers the devices of a container from 0.",
         {},
         '{CAMERA: "{node}", "CAM{n}": "{serial}"}',
     )
@@ -164,12 +170,12 @@ class Resource:
     replicas: Replicas | None = key(
         "replicas", "How many containers share a device.", None, "{count: 4, rename: gpu-shared}"
     )
-    limit: Count | None = key("limit", "The most devices that are listed.", None, "10")
+    limit: Count | None = key("limit", "At most so many devices are listed.", None, "10")
     numa: Literal["auto", "none"] | NumaNode = key(
         "numa", "The NUMA node: looked up (`auto`), `none`, or its number.", "auto", "0"
     )
     preferred: Policy | None = key(
-        "preferred", "Which devices a container rather gets.", None, "numa"
+        "preferred", "The policy by which a container gets some devices first.", None, "numa"
     )
     removal_grace: Seconds | None = key(
         "removalGrace",

@@ -25,6 +25,22 @@ This page lists everything that a configuration file may say. It is made from th
 - `twistdp config show FILE` prints what the file amounts to, with the defaults filled in.
 - `twistdp config schema` prints a JSON Schema, with which editors complete and check keys.
 
+An editor with the language server for YAML takes the schema from a first line such as
+`# yaml-language-server: $schema=twistdp.schema.json`.
+
+```yaml
+domain: lab.example.com
+resources:
+  serial:  /dev/serial/by-id/*               # a text is a path
+  arduino: {{usb: "2341:0043", as: tty}}       # which node of which hardware
+  kvm:     {{path: /dev/kvm, replicas: 100}}
+  camera:
+    match:  {{subsystem: video4linux}}
+    parent: {{usb: "046d:*"}}                  # one and the same ancestor
+    group:  parent                           # all nodes of one camera are one device
+    health: {{attribute: authorized, equals: "1"}}
+```
+
 The file is YAML, and so may be JSON. It is one document of at most 1 MiB.
 
 - A **text** is taken as it is written: `0403` keeps its zero, `12:34:56` is no time, and `no` is a

@@ -64,6 +64,16 @@ def _not_empty(text: str) -> None:
         raise BadSetting("the text is empty")
 
 
+def _octal(text: str) -> None:
+    if not re.fullmatch("0?[0-7]{3,4}", text):
+        raise BadSetting(f"file mode {text!r}: write it in octal digits, as 0660")
+
+
+def _attribute(name: str) -> None:
+    if not name or name.startswith("/") or ".." in name.split("/"):
+        raise BadSetting(f"attribute {name!r}: name a file below the device's directory")
+
+
 Domain: TypeAlias = Annotated[str, Rule(check_namespace, "a domain, as lab.example.com")]
 ResourceName: TypeAlias = Annotated[
     str, Rule(_resource_name, "a resource's name, alone or after a domain and '/'")
@@ -95,3 +105,6 @@ Status: TypeAlias = Annotated[int, _in(100, 599, "an HTTP status")]
 NumaNode: TypeAlias = Annotated[int, _in(0, 1023, "a NUMA node")]
 Address: TypeAlias = Annotated[str, Rule(_address, "an address, as localhost:9100")]
 URL: TypeAlias = Annotated[str, Rule(_url, "a URL, as http://localhost:9100/health")]
+Amount: TypeAlias = Annotated[int, _in(0, (1 << 32) - 1, "a whole number")]
+Octal: TypeAlias = Annotated[str, Rule(_octal, "octal digits, as 0660")]
+AttributeName: TypeAlias = Annotated[str, Rule(_attribute, "the name of a file in sysfs")]
