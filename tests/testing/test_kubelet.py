@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, DeferredList, TimeoutError
 from twisted.internet.utils import getProcessValue
 from twisted.trial.unittest import SkipTest, TestCase
 
-from tests.support.helpers import failure_of, until
+from tests.support.helpers import failure_of, temporary_directory, until
 from tests.support.plugins import UNIMPLEMENTED, ThrowAwayPlugin, device_list
 from twistdp.errors import BadSetting, CallFailed, PeerUnavailable
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
@@ -518,6 +518,31 @@ class FakeKubeletTests(TestCase):
         with open(path, encoding="ascii") as file:
             self.assertEqual(file.read(), '{"Data":{}}')
         await failure_of(self.kubelet.restart(), BadSetting)
+
+    async def test_foreign_checkpoints(self) -> None:
+        """A checkpoint that is not this kubelet's is never overwritten, nor a socket deleted."""
+        directory = temporary_directory(self)
+        left = os.path.join(directory, "other.sock")
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(left)
+        path = os.path.join(directory, "kubelet_internal_checkpoint")
+
+        async def assert_refused() -> None:
+            for force in (False, True):
+                kubelet = FakeKubelet(directory, force=force)
+                error = await failure_of(kubelet.start(), BadSetting)
+                self.assertIn("kubelet_internal_checkpoint of another kubelet", str(error))
+            self.assertTrue(os.path.exists(left))
+
+        for content in ('{"Data":{"PodDeviceEntries":null},"Checksum":1}', "", "{}\n"):
+            with open(path, "w", encoding="ascii") as file:
+                file.write(content)
+            await assert_refused()
+            with open(path, encoding="ascii") as file:
+                self.assertEqual(file.read(), content)
+        os.unlink(path)
+        os.symlink("other.sock", path)
+        await assert_refused()
 
     async def test_checkpoint_that_cannot_be_written(self) -> None:
         """On a full disk, say, the kubelet goes on and says so; nothing is left behind."""
