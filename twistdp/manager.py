@@ -68,18 +68,18 @@ class Manager(MultiService):
         self._reactor = reactor
         self._sightings: Sightings | None = None
         self._updates: dict[str, Update] = {}
-        """The last update of each type that has devices, as its resource needs it."""
+        """The last update of each type that has devices, with all that its resource has missed."""
         self._resources: dict[str, Resource] = {}
         self._retiring: dict[str, Deferred[Any]] = {}
         self._directory: PluginDirectory | None = None
         self._cleaning: Deferred[None] | None = None
         self._failed: dict[str, str] = {}
-        """Resource types that could not be served, and why."""
+        """Resource types that could not be served, with the error."""
         self._retry: IDelayedCall | None = None
 
     @property
     def condition(self) -> Condition:
-        """How far it has come, while it runs."""
+        """The state of the service and its resources, while it runs."""
         failed = self._failed.keys() - self._resources.keys()
         return Condition(
             self._settings.socket_dir,
@@ -113,8 +113,8 @@ class Manager(MultiService):
         keep_from_children(self._private)
         begin_keeping(self)
         super().startService()
-        # Last, for it may notify at once, and a resource that is added then is started then.
-        if self._scanning is None:  # it outlives a stop, for its last call may do so too
+        # Last, because the scanner may notify at once, and new resources start at once too.
+        if self._scanning is None:  # it outlives a stop, as its last call may
             self._scanning = scan_service(
                 self._scanner,
                 self._new_preparation,
@@ -141,12 +141,12 @@ class Manager(MultiService):
         if self._cleaning is not None:
             self._cleaning.cancel()
             self._cleaning = None
-        # What a resource could not remove when it was retired, it may be possible to remove now.
+        # Files that a resource could not remove when it retired may be removable now.
         return stopped.addCallback(self._ended)
 
     def _ended(self, outcome: object) -> object:
         end_keeping(self)
-        # What cannot be removed, its server or our start has said.
+        # The server, or our start, has logged what cannot be removed.
         self._remove_leftovers(report=False)
         return outcome
 
@@ -163,7 +163,7 @@ class Manager(MultiService):
         )
 
     def _take(self, updates: Updates) -> None:
-        """A scan has changed these resources, or none."""
+        """Take the updates of a scan, which may be none."""
         for resource_type, update in updates.items():
             if resource_type in self._failed:
                 update = update.after(self._updates[resource_type])
@@ -172,13 +172,13 @@ class Manager(MultiService):
         self._clean_once()
 
     def _serve_all(self, resource_types: Iterable[str]) -> None:
-        """Have resources of these types list their devices; what fails is tried again soon."""
+        """Update the resources of these types; a failed one is updated again soon."""
         for resource_type in resource_types:
             try:
                 self._serve(resource_type, self._updates.get(resource_type, NO_DEVICES))
             except Exception as error:
                 if self._failed.get(resource_type) != repr(error):
-                    doing = "serving {resource_type}, tried again every second"
+                    doing = "cannot serve {resource_type}; trying again every second"
                     _log.failure(doing, resource_type=resource_type)
                 self._failed[resource_type] = repr(error)
             else:
@@ -191,7 +191,7 @@ class Manager(MultiService):
         self._serve_all(list(self._failed))
 
     def _serve(self, resource_type: str, update: Update) -> None:
-        """Update a resource; it is made with its first devices."""
+        """Update a resource, or make it if these are its first devices."""
         if resource_type in self._resources:
             self._resources[resource_type].update(update)
         elif update.devices and resource_type not in self._retiring:
@@ -200,7 +200,7 @@ class Manager(MultiService):
             self._updates.pop(resource_type, None)
 
     def _clean_once(self) -> None:
-        """After the first tree: what earlier processes have left of resources that are gone."""
+        """After the first scan, remove CDI specs that earlier processes left."""
         if self._cleaning is None:
             self._cleaning = Deferred.fromCoroutine(
                 clean_leftovers(

@@ -27,7 +27,7 @@ class MessageTests(SynchronousTestCase):
         self.assertEqual({message.level for message in self.logged}, {"I", "W", "E"})
         for text in (
             "the log level has changed",  # of klog
-            "serving …, tried again every second",  # through a variable
+            "cannot serve …; trying again every second",  # through a variable
             "tidying CDI specs",  # through an errback
             "no kubelet answers on …: registration waits until one does",  # a constant
             "… cannot be trusted: others may write in … (user …, group …, mode …); chmod go-w …",

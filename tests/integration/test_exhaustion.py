@@ -127,7 +127,7 @@ class DescriptorTests(ExhaustionTestCase):
             "no file can be opened and no connection made: Too many open files; raise the "
             "process's limit of open files (systemd: LimitNOFILE=",
             f"cannot register from {self.plugins}: Too many open files; raise",
-            "the scan failed, the devices stay as they were, it is tried again every second: "
+            "the scan failed, the devices stay as they were; trying again every second: "
             f"[Errno 24] Too many open files: '{self.devices}'; raise",
         )
         self.assertNotIn("no kubelet answers", child.output)

@@ -73,11 +73,11 @@ class SelectTests(SynchronousTestCase):
         error = self.assertRaises(UnhealthyDevice, select, RESOURCE, devices, ["c", "b", "a"])
         self.assertEqual(
             str(error),
-            "lab.example/x: device b, c is unhealthy (b: too hot); mend the device or delete the "
+            "lab.example/x: device b, c is unhealthy (b: too hot); fix the device or delete the "
             "pod, and a new one gets a healthy device",
         )
         error = self.assertRaises(UnhealthyDevice, select, RESOURCE, devices, ["c"])
-        self.assertIn("device c is unhealthy; mend", str(error))
+        self.assertIn("device c is unhealthy; fix", str(error))
 
     def test_unknown_goes_first(self) -> None:
         """With an unknown and an unhealthy device the unknown one is told, not a KeyError."""

@@ -1,4 +1,4 @@
-"""Values and rules: devices, what is asked and answered, names, what is refused.
+"""Values and rules: devices, requests and answers, names, refusals.
 
 Nothing here waits for anything or touches the machine.
 """

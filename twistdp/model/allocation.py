@@ -1,4 +1,4 @@
-"""What a container gets that was given some devices of one resource."""
+"""Puts together what a container gets for the devices of one resource that it was given."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from twistdp.model.names import MAX_DEVICE_ID, natural_key
 from twistdp.model.text import printable
 
 Claim = tuple[str, str]
-"""Something a container has only one of: a kind, and a key, path or name of that kind."""
+"""Something that a container has only once: a kind, and a key, path or name of that kind."""
 
 
 def select(
@@ -22,10 +22,10 @@ def select(
     ids: Iterable[str],
     key: Callable[[str], Any] = natural_key,
 ) -> list[str]:
-    """The requested ids, each once, in natural order (the kubelet's order is random).
+    """Return the requested ids, each once, in natural order (the kubelet's order is random).
 
-    `key` sorts devices in that order, for callers that know it already.  Raises `UnknownDevice`
-    or `UnhealthyDevice` with a text for the pod's status.
+    `key` sorts devices in that order, for callers that have such keys already.  Raises
+    `UnknownDevice` or `UnhealthyDevice` with a text for the pod's status.
     """
     wanted = set(ids)
     if unknown := [id_ for id_ in wanted if id_ not in devices]:
@@ -40,13 +40,13 @@ def select(
         reasons = "; ".join(f"{id_}: {why}" for id_ in bad if (why := devices[id_].reason))
         raise UnhealthyDevice(
             f"{resource}: device {listed(bad)} is unhealthy{f' ({reasons})' if reasons else ''}; "
-            "mend the device or delete the pod, and a new one gets a healthy device"
+            "fix the device or delete the pod, and a new one gets a healthy device"
         )
     return chosen
 
 
 def claims(info: DeviceInfo) -> list[Claim]:
-    """All that a device claims for itself in a container."""
+    """Return all that a device claims for itself in a container."""
     found = [("device path", node.container_path) for node in info.nodes]
     found += [("mount path", mount.container_path) for mount in info.mounts]
     if info.envs or info.annotations:
@@ -58,21 +58,23 @@ def claims(info: DeviceInfo) -> list[Claim]:
 
 
 def _cdi_claims(cdi: CDIDevice) -> Iterator[tuple[str, str, object]]:
-    """What a device's CDI part claims, and for what: a runtime lets the last one win."""
+    """Yield the claims of a device's CDI part, with their values: of equal keys, runtimes take the
+    last.
+    """
     yield from (("device path", node.path, node) for node in cdi.nodes)
     yield from (("mount path", mount.container_path, mount) for mount in cdi.mounts)
     yield from (("env", key, value) for key, value in cdi.env.items())
 
 
 class SharedClaims:
-    """Which claims are made by more than one device of a resource.
+    """Counts the claims that more than one device of a resource makes.
 
     Only devices without a shared claim may be joined blindly; the others need `combine`.
     """
 
     def __init__(self) -> None:
         self._uses: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        """By kind: a tuple for each of thousands of claims would be as large as all else."""
+        """By kind: tuples for thousands of claims would need as much memory as everything else."""
         self._shared = 0
 
     def count(self, info: DeviceInfo, sign: Literal[1, -1]) -> None:
@@ -93,10 +95,10 @@ def combine(
     devices: Iterable[tuple[str, DeviceInfo]],
     join: Mapping[str, str] = MappingProxyType({}),
 ) -> ContainerAllocateResponse:
-    """Put devices together: what is equal appears once.
+    """Put devices together; equal parts appear once.
 
-    `join` maps environment variables and annotations whose values are to be joined to what
-    goes between them.  Raises `ConflictingDevices`, naming both, when two devices give any other
+    `join` has the environment variables and annotations whose values are joined, and the separator
+    of each.  Raises `ConflictingDevices`, naming both, when two devices give any other
     key, or one container path, different values.
     """
     found: dict[Claim, tuple[str, object]] = {}
@@ -136,7 +138,7 @@ def combine(
 
 
 def listed(ids: Sequence[str]) -> str:
-    """Ids that a caller has sent, for messages: the first few, as far as ids are long."""
+    """Show the first few of the ids that a caller sent, each as long as an id may be."""
     return ", ".join(printable(id_, MAX_DEVICE_ID) for id_ in ids[:8]) + (
         f" and {len(ids) - 8} more" if len(ids) > 8 else ""
     )

@@ -1,4 +1,4 @@
-"""What hooks are given and what they give: the API's requests and responses as values of ours.
+"""The API's requests and responses as plain values, which hooks receive and return.
 
 Names follow the device plugin API v1beta1, in snake_case.  A request's `raw` is the protobuf
 message that the kubelet sent.
@@ -19,7 +19,7 @@ class UseDefaultMethod(Exception):  # the name of Intel's framework
 
 @attrs.frozen
 class ContainerAllocateRequest:
-    """One container's devices: their ids in natural order, and what is known of them."""
+    """The devices of one container: their ids in natural order, and what the scanner reported."""
 
     devices_ids: Sequence[str]
     devices: Mapping[str, DeviceInfo]
@@ -27,7 +27,7 @@ class ContainerAllocateRequest:
 
 @attrs.frozen
 class AllocateRequest:
-    """Containers of one pod want devices of `resource`; kubelets ask for one container a time."""
+    """Containers of one pod want devices of `resource`; kubelets ask for one at a time."""
 
     resource: str
     container_requests: Sequence[ContainerAllocateRequest]
@@ -36,7 +36,7 @@ class AllocateRequest:
 
 @attrs.define
 class ContainerAllocateResponse:
-    """What one container gets; may be changed in place.
+    """What one container gets; hooks may change it in place.
 
     `cdi_devices` are fully qualified CDI names, ``vendor/class=device``.
     """
@@ -52,7 +52,7 @@ class ContainerAllocateResponse:
 class AllocateResponse:
     """One response for each container request, in the same order.
 
-    `request` is what is answered, when the framework has made the response.
+    `request` is the answered request, if the framework has made the response.
     """
 
     container_responses: list[ContainerAllocateResponse]
@@ -61,9 +61,9 @@ class AllocateResponse:
 
 @attrs.frozen
 class ContainerPreferredAllocationRequest:
-    """Which `allocation_size` of the available devices would suit one container best?
+    """Asks which `allocation_size` of the available devices suit one container best.
 
-    `must_include_device_ids` must be among them.  `devices` is what is known of the ids.
+    `must_include_device_ids` must be among them.  `devices` has what the scanner reported of them.
     """
 
     available_device_ids: Sequence[str]
@@ -74,7 +74,7 @@ class ContainerPreferredAllocationRequest:
 
 @attrs.frozen
 class PreferredAllocationRequest:
-    """Asked before Allocate; the answer is advice."""
+    """Comes before Allocate; the answer is advice."""
 
     resource: str
     container_requests: Sequence[ContainerPreferredAllocationRequest]

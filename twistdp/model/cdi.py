@@ -1,9 +1,9 @@
-"""What a container runtime shall do to a container that gets a device, as values.
+"""Changes that a container runtime makes to a container which gets a device, as values.
 
-The edits of one device after the Container Device Interface (CDI) specification, versions 0.3.0
-to 1.1.0.  Like those of `twistdp.model.devices` these values raise `BadDevice` for what
-cannot be: one bad device would make a runtime refuse the whole spec, and with it all other
-devices.  How they become a spec is told in `twistdp.cdi.spec`.
+They are the edits of one device in the Container Device Interface (CDI) specification, versions
+0.3.0 to 1.1.0.  Like the values of `twistdp.model.devices`, these raise `BadDevice` for wrong
+fields: one bad device would make a runtime refuse the whole spec, and with it all other devices.
+`twistdp.cdi.spec` makes a spec of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,10 +46,10 @@ def _copied_mapping(value: Any) -> Any:
 class CDINode:
     """A device node that the runtime makes at `path` in the container.
 
-    `host_path` is the host's node, None when it is the same path.  `permissions` are letters of
-    ``rwm``: read, write, mknod.  What is None of the rest is the host's node's own: `type` (``b``
-    block, ``c`` or ``u`` character, ``p`` FIFO), the `major` and `minor` number (both or
-    neither), `file_mode` (0 to 0o777); for `uid` and `gid` the container's user.
+    `host_path` is the host's node; None means the same path.  `permissions` are letters of
+    ``rwm``: read, write, mknod.  The runtime takes the rest from the host's node where it is None:
+    `type` (``b`` block, ``c`` or ``u`` character, ``p`` FIFO), the `major` and `minor` number (both
+    or neither), `file_mode` (0 to 0o777).  Without `uid` and `gid` it takes the container's user.
     """
 
     path: str
@@ -68,10 +68,10 @@ class CDINode:
 
 @attrs.frozen
 class CDIMount:
-    """A mount in the container, a bind mount unless `type` says another file system.
+    """A mount in the container: a bind mount, unless `type` names another file system.
 
     `options` are those of mount(8); a bind mount must have ``bind`` or ``rbind`` among them.
-    `host_path` is what is mounted: a path of the host, for other file systems their source.
+    `host_path` is a path of the host, or the source of another file system.
     """
 
     host_path: str
@@ -89,8 +89,8 @@ class CDIMount:
 class CDIHook:
     """A program of the host that the runtime runs; `name` is one of `HOOKS`.
 
-    `args` begin with the program's own name, as for execv.  `timeout` is in whole seconds, None
-    for as long as it takes.
+    `args` begin with the program's own name, as for execv.  `timeout` is in whole seconds; None
+    means no limit.
     """
 
     name: str
@@ -121,7 +121,7 @@ class CDINetDevice:
 class CDIIntelRdt:
     """Cache and memory bandwidth of the container through Linux' resctrl (CDI 0.7.0).
 
-    `clos_id` names the class of service; the schemas are lines as resctrl takes them.
+    `clos_id` names the class of service; the schemas are lines in the form of resctrl.
     `schemata` and `enable_monitoring` need CDI 1.1.0.
     """
 
@@ -137,7 +137,7 @@ class CDIIntelRdt:
 
 @attrs.frozen
 class CDIDevice:
-    """All that one device makes a runtime do to a container; at least one of the parts.
+    """All changes that a runtime makes for one device; at least one part is needed.
 
     `additional_gids` are supplementary groups of the container's process (CDI 0.7.0).
     The value is frozen; sequences and mappings are copied.

@@ -1,9 +1,9 @@
-"""Which characters a text may have that names something: the one rule for all of them.
+"""The rule for the characters of all texts that name something.
 
-Paths, keys, options and the like are shown to people, and written into specs and lines that others
-read.  So none may hold a character that is not seen: one that controls a terminal (C0, DEL, C1),
-ends a line, turns the direction of writing round, or is invisible.  Letters of all scripts are
-fine, and so are the joiners that some scripts and emoji need.
+People see paths, keys and options, and other programs read them in specs and lines.  They may
+therefore have no character that cannot be seen: none that controls a terminal (C0, DEL, C1), ends a
+line, reverses the direction of writing, or is invisible.  Letters of all scripts are fine, and so
+are the joiners that some scripts and emoji need.
 """
 
 import re
@@ -22,12 +22,12 @@ _NOT_PLAIN = re.compile(
 
 
 def is_plain(text: str) -> bool:
-    """Whether a text can name something."""
+    """Return whether a text can name something."""
     return (text.isascii() and text.isprintable()) or not _NOT_PLAIN.search(text)
 
 
 def fault(text: str) -> str | None:
-    """What is wrong with a text that names something, and what to do; None if it `is_plain`."""
+    """Return what is wrong with a text and how to fix it; None if it `is_plain`."""
     if is_plain(text):
         return None
     if not is_utf8(text):
@@ -41,5 +41,5 @@ def fault(text: str) -> str | None:
 
 
 def is_utf8(text: str) -> bool:
-    """Whether UTF-8 has all of a text; names of files need not be such."""
+    """Return whether UTF-8 can encode a text; file names may have other bytes."""
     return text.isascii() or not _NOT_UTF8.search(text)

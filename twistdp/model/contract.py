@@ -1,4 +1,4 @@
-"""What a scanner must be: the methods that it has, checked before it is run."""
+"""Checks the methods of a scanner before it runs."""
 
 import inspect
 from collections.abc import Callable
@@ -21,26 +21,26 @@ HOOKS: Final = {
     "get_preferred_allocation": IPreferredAllocator,
     "pre_start_container": IContainerPreStarter,
 }
-"""The methods by which a scanner has a say, and the interfaces that describe them."""
+"""The optional methods of a scanner, and the interfaces that describe them."""
 
 
 def name_of(scanner: object) -> str:
-    """``module:Class`` of a scanner, as on the command line."""
+    """Return ``module:Class`` of a scanner, as on the command line."""
     return f"{type(scanner).__module__}:{type(scanner).__qualname__}"
 
 
 def method_of(scanner: object, name: str, interface: InterfaceClass, arguments: int) -> Any:
-    """A scanner's method of `interface`; None if it has none and does not declare it either.
+    """Return a scanner's method of `interface`; None if it neither has nor declares it.
 
     Raises `BadScanner` for a declared interface without its method, for an attribute of that name
-    that cannot be called, and for a method that cannot be called with so many arguments.
+    that cannot be called, and for a method that does not take this number of arguments.
     """
     try:
         method = getattr(scanner, name, None)
         declared = interface.providedBy(scanner)
     except (Exception, SystemExit) as error:
         raise BadScanner(f"its {name} cannot be read: {type(error).__name__}") from error
-    if method is None:  # also a subclass's way to take a method back
+    if method is None:  # a subclass may set a method to None to remove it
         if declared:
             raise BadScanner(
                 f"it declares {interface.__name__} and has no {name}(); define that method, or "
@@ -57,7 +57,7 @@ def method_of(scanner: object, name: str, interface: InterfaceClass, arguments: 
 
 
 def check_call(method: Callable[..., Any], name: str, arguments: int) -> None:
-    """Raise `BadScanner` if `method` cannot be called with so many arguments, or is a generator."""
+    """Raise `BadScanner` if `method` does not take so many arguments, or is a generator."""
     if _is_generator(method):
         raise BadScanner(
             f"its {name}() is a generator, and what it yields would be lost: have it return its "
@@ -66,7 +66,7 @@ def check_call(method: Callable[..., Any], name: str, arguments: int) -> None:
         )
     try:
         signature = inspect.signature(method)
-    except (TypeError, ValueError) as error:  # what is not written in Python need not have one
+    except (TypeError, ValueError) as error:  # code that is not Python may have none
         if inspect.ismethod(method):
             raise BadScanner(f"its {name}() does not take self; add that argument") from error
         return
@@ -80,7 +80,7 @@ def check_call(method: Callable[..., Any], name: str, arguments: int) -> None:
 
 
 def _is_generator(method: Callable[..., Any]) -> bool:
-    """Whether a call would only make a generator, which nobody would run."""
+    """Return whether a call would only make a generator, which nothing would run."""
     if inspect.isasyncgenfunction(method):
         return True
     code = getattr(method, "__code__", None)
@@ -89,6 +89,6 @@ def _is_generator(method: Callable[..., Any]) -> bool:
 
 
 def hooks_of(scanner: object) -> dict[str, Callable[[Any], object]]:
-    """The hooks that a scanner has, by name; declared or not.  Raises `BadScanner`."""
+    """Return the hooks that a scanner has, declared or not, by name.  Raises `BadScanner`."""
     found = {name: method_of(scanner, name, interface, 1) for name, interface in HOOKS.items()}
     return {name: method for name, method in found.items() if method is not None}

@@ -1,4 +1,4 @@
-"""What a scanner says of the hardware: devices, and trees of them.
+"""The devices that a scanner reports, and trees of them.
 
 Values only; no input or output, no Twisted, no gRPC.  The names are those of Intel's
 `pkg/deviceplugin` (DeviceInfo, DeviceTree), the fields those of the device plugin API v1beta1.
@@ -32,7 +32,7 @@ HEALTHY: Final = "Healthy"
 """State of a device that pods can use (API: exactly this word)."""
 
 UNHEALTHY: Final = "Unhealthy"
-"""State of a device that is there but must not be handed out."""
+"""State of a device that is present but must not be given to a pod."""
 
 
 class Auto(enum.Enum):
@@ -42,7 +42,7 @@ class Auto(enum.Enum):
 
 
 AUTO: Final = Auto.AUTO
-"""The topology of a device that is to be looked up in sysfs."""
+"""The topology of a device whose NUMA nodes are looked up in sysfs."""
 
 Devices: TypeAlias = Mapping[str, "DeviceInfo"]
 """The devices of one resource, by id."""
@@ -58,9 +58,9 @@ _USUAL: Final = "rw"
 class DeviceSpec:
     """A device node that a container gets.  Raises `twistdp.BadDevice`.
 
-    `host_path` may be a link, and had better be one where the node's own name can change: the
-    kubelet keeps what a pod was given, also over a reboot, and the container runtime follows the
-    link each time it starts a container.  `container_path` is the same unless it is given.
+    `host_path` may be a link.  Use one where the node's own name can change: the kubelet remembers
+    what a pod was given, also over a reboot, and the container runtime follows the link each time
+    it starts a container.  `container_path` is the same by default.
     `permissions` are letters of ``rwm``: read, write, mknod.
     """
 
@@ -97,22 +97,22 @@ NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
 """The variables or annotations of a device without any."""
 
 
-_set = object.__setattr__  # of a value that is frozen for all others
+_set = object.__setattr__  # sets a field of a frozen value while it is made
 
 
 @attrs.frozen
 class DeviceInfo:
-    """One device: its health, and what a container that is given it needs.
+    """One device: its health, and what a container needs to use it.
 
-    The value is frozen; sequences and mappings are copied.  Raises `twistdp.BadDevice` for what
-    no container could get, here, where the mistake is.
+    The value is frozen; sequences and mappings are copied.  Raises `twistdp.BadDevice` for a field
+    that no container could get, on the line that makes the device.
 
-    `state` is `HEALTHY` or `UNHEALTHY`; `reason` says in a few words why, for people;
-    it is kept as one line, with escapes for what disturbs one.
-    `topology` are the NUMA nodes that the device is near to: `AUTO` looks up those of `nodes`,
-    None means no preference.  `cdi` are changes to the container that its runtime makes by the
+    `state` is `HEALTHY` or `UNHEALTHY`; `reason` tells people why in a few words, and becomes one
+    line without control characters.
+    `topology` has the NUMA nodes that the device is near to: `AUTO` looks up those of `nodes`,
+    None means no preference.  `cdi` has changes to the container that its runtime makes by the
     Container Device Interface.  `group` names the physical device or card that the id is a part
-    of, for policies of preferred devices; None means that it is one of its own.
+    of, for policies of preferred devices; None means that the device is a card of its own.
     """
 
     state: str
@@ -126,13 +126,13 @@ class DeviceInfo:
     reason: str = ""
 
     def __attrs_post_init__(self) -> None:
-        # Thousands of times a scan, so the usual is recognised first.
+        # This runs thousands of times a scan, so the usual values are recognised first.
         if self.state is not HEALTHY and self.state is not UNHEALTHY:
             check_choice("state", self.state, (HEALTHY, UNHEALTHY), "twistdp.HEALTHY or UNHEALTHY")
         if type(self.reason) is not str:
             check_type("reason", self.reason, str, "a str")
         if self.reason and (not self.reason.isprintable() or len(self.reason) > LONGEST):
-            # Often an error's text: it is made legible, rather than costing the device.
+            # Often the text of an error: it is cleaned, and the device is not refused for it.
             _set(self, "reason", one_line(self.reason))
         group = self.group
         if group is not None and not (
@@ -157,20 +157,20 @@ class DeviceInfo:
 
 
 class DeviceTree:
-    """What one scan found: resource type to device id to `DeviceInfo`.
+    """The devices that one scan found: resource type to device id to `DeviceInfo`.
 
-    Nothing is refused here: a bad type or id, which is often made of a file's name, costs only
-    itself.
+    Nothing is refused here.  A bad type or id, which often comes from a file's name, is left out
+    later, and costs no other device.
 
     Of two different devices with one type and id the last one counts.  In one scan that is a
-    mistake, which is logged; in a tree that was given to a notifier it is how a device changes.
+    mistake, and is logged; in a tree that was given to a notifier it is how a device changes.
     """
 
     def __init__(self) -> None:
         self._types: dict[str, dict[str, DeviceInfo]] = {}
         self._settled = False
         self.repeated: set[tuple[str, str]] = set()
-        """Type and id of what was added twice, differently, since the tree was made."""
+        """Type and id of devices that were added twice, differently, since the tree was made."""
 
     def add_device(self, resource_type: str, device_id: str, info: DeviceInfo) -> None:
         """Add a device; one with the same type and id is replaced."""
@@ -189,13 +189,13 @@ class DeviceTree:
         known.update(devices)
 
     def settle(self) -> set[tuple[str, str]]:
-        """What was `repeated` so far; from now on what is added twice has changed."""
+        """Return what was `repeated`; from now on a device that is added again has changed."""
         repeated, self.repeated = self.repeated, set()
         self._settled = True
         return repeated
 
     def copy(self) -> "DeviceTree":
-        """Another tree with the same devices."""
+        """Return another tree with the same devices."""
         tree = DeviceTree()
         tree._types = {kind: dict(devices) for kind, devices in self._types.items()}
         tree.repeated = set(self.repeated)

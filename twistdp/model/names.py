@@ -1,4 +1,4 @@
-"""Names that Kubernetes accepts: namespaces, resource types, device ids, socket files.
+"""Checks and makes names: namespaces, resource types, device ids, socket files.
 
 The rules for resource names are the kubelet's: ``requests.<name>`` must be a qualified name,
 names under ``kubernetes.io/`` and with the prefix ``requests.`` are refused
@@ -20,7 +20,7 @@ MAX_SOCKET_PATH = 107
 """Bytes in a unix socket's path (``sun_path`` less its final NUL)."""
 
 PRIVATE = ".tdp-"
-"""What the names of private directories begin with; eight hex digits follow."""
+"""The start of private directories' names; eight hex digits follow."""
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
@@ -53,7 +53,7 @@ def check_namespace(namespace: str) -> str:
 
 
 def check_resource_type(resource_type: str) -> str:
-    """Return `resource_type`, a resource's name after the slash; raise `BadName` if it is none."""
+    """Return `resource_type`, a resource's name after the slash; raise `BadName` for a bad one."""
     doing = f"resource {shown(resource_type)}:"
     if not isinstance(resource_type, str) or not resource_type:
         raise BadName(f"{doing} give a name, such as 'yellow'")
@@ -68,7 +68,7 @@ def check_resource_type(resource_type: str) -> str:
 
 
 def is_qualified(name: str) -> bool:
-    """Whether `name` is a qualified name: a domain and ``/``, which may be left out, and a name."""
+    """Return whether `name` is a qualified name: optionally a domain and ``/``, and a name."""
     domain, slash, rest = name.rpartition("/")
     if slash and not (len(domain) <= 253 and _DOMAIN.fullmatch(domain)):
         return False
@@ -101,14 +101,14 @@ def check_device_id(device_id: str) -> str:
 
 
 def digest(text: str, digits: int = 8) -> str:
-    """So many hex digits that stand for `text` (SHA-256, of any file name's bytes)."""
+    """Return the first hex digits of the SHA-256 of `text`, which may be any file name."""
     return hashlib.sha256(os.fsencode(text)).hexdigest()[:digits]
 
 
 def device_id(path_or_text: str | os.PathLike[str]) -> str:
-    """A valid device id for a path, or for any other text: always the same for the same text.
+    """Return a valid device id for a path or any other text, the same for the same text.
 
-    A path below ``/dev`` is taken relative to it, so that ``/dev/ttyUSB0`` gives ``ttyUSB0``.  A
+    A path below ``/dev`` is taken relative to it: ``/dev/ttyUSB0`` gives ``ttyUSB0``.  A
     text of at most 63 letters, digits and ``._:@+-`` is its own id, unless it is dots alone.  In
     any other, odd characters become ``-``, it is cut, and eight hex digits of a SHA-256 of the
     whole text follow, so that two texts have two ids: ``/dev/bus/usb/001/004`` gives
@@ -137,9 +137,10 @@ def device_id(path_or_text: str | os.PathLike[str]) -> str:
 
 
 def private_directory(path: str, place: str | None = None) -> str:
-    """Where the server of the socket `path` binds before the name appears: hidden, beside it.
+    """Return where the server of the socket `path` binds before the name appears.
 
-    Or in the directory `place`, where sockets of several directories may be bound.
+    It is a hidden directory beside the socket, or in `place`, where sockets of several directories
+    may be bound.
     """
     directory, name = os.path.split(path)
     if place is not None:
@@ -148,7 +149,7 @@ def private_directory(path: str, place: str | None = None) -> str:
 
 
 def socket_path(directory: str, resource_name: str, place: str | None = None) -> str:
-    """The path of a resource's socket: ``<directory>/<domain>_<name>.sock``.
+    """Return the path of a resource's socket: ``<directory>/<domain>_<name>.sock``.
 
     ``_`` cannot occur in a domain, so two resources never share a file.  A name that would
     make the path longer than `MAX_SOCKET_PATH` bytes is cut and ends in a digest.  Raises
@@ -174,15 +175,15 @@ def socket_path(directory: str, resource_name: str, place: str | None = None) ->
 
 
 def natural_key(text: str) -> str:
-    """Sort key under which ``loop2`` comes before ``loop10``."""
-    # A text, for it is kept for each of thousands of devices, and a tuple is ten times as large.
+    """Return a sort key under which ``loop2`` comes before ``loop10``."""
+    # A text: it is kept for each of thousands of devices, and a tuple is ten times as large.
     return _NUMBER.sub(_comparable, text)
 
 
 def _comparable(number: re.Match[str]) -> str:
-    """A number's digits behind how many they are: int() refuses more than 4300 of them.
+    """Return a number's digits behind their count: int() refuses more than 4300 digits.
 
-    NUL is in no name, so it puts numbers before letters, and ends them.
+    No name has a NUL, which therefore sorts numbers before letters and marks their end.
     """
     digits = number[0].lstrip("0")
     return f"\0{chr(min(len(digits), sys.maxunicode))}{digits}{number[0]}\0"

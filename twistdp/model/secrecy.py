@@ -1,7 +1,7 @@
-"""What may be said, in a log or to a pod, of values that can be secrets.
+"""Describes values that may be secrets, without showing them in a log or to a pod.
 
-Variables of the environment, annotations and arguments carry licences and tokens.  Messages name
-the variable and never show what it is set to, and neither does ``repr()``.
+Environment variables, annotations and arguments carry licences and tokens.  Messages and ``repr()``
+name the variable and never show its value.
 """
 
 import re
@@ -21,32 +21,32 @@ _CREDENTIALS: Final = re.compile(r"://[^/@\s]*@")
 
 
 def names_only(values: Any) -> str:
-    """A mapping's keys, for its ``repr()``."""
+    """Show only a mapping's keys, for its ``repr()``."""
     if not isinstance(values, Mapping):
         return kind_of(values)
     return f"<{', '.join(map(str, values))}>"
 
 
 def number_only(values: Any) -> str:
-    """How many there are in a sequence, for its ``repr()``."""
+    """Show only the length of a sequence, for its ``repr()``."""
     return f"<{len(values)}>" if isinstance(values, tuple | list) else kind_of(values)
 
 
 def kind_of(value: Any) -> str:
-    """What a value is that should have been something else."""
+    """Name the type of a value that should have been of another type."""
     return "None" if value is None else f"a value of type {type(value).__name__}"
 
 
 def variable(key: str) -> str:
-    """A key that is to be shown, without a value that was written into it."""
+    """Show a key, without a value that was written into it by mistake."""
     name, equals, _ = key.partition("=")
     return shown(name + equals)
 
 
 def assignment(key: str, values: Sequence[str]) -> str:
-    """An argument of the command line, with its values unless they may be a secret.
+    """Show an argument of the command line, with its values unless they may be a secret.
 
-    They may if the argument is called like one, as in ``api_token``, or has a URL with somebody's
+    They may be one if the argument has such a name, as ``api_token``, or is a URL with a user's
     name in it.
     """
     parts = re.split(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])", key)

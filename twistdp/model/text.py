@@ -1,7 +1,7 @@
-"""Foreign text and values in messages for people: one line, of a bounded length, whatever they are.
+"""Shows foreign text and values in messages: in one line of bounded length, whatever they are.
 
-What a caller sends and what foreign code returns is repeated in errors, and these land in the log
-and in pods' statuses: it must forge no line there, control no terminal and fill no disk.
+Errors repeat what a caller sent and what foreign code returned, and end up in the log and in pods'
+statuses.  There such text must forge no line, control no terminal and fill no disk.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 LONGEST: Final = 2000
-"""Bytes of a text for people; more than that would not fit into a gRPC status either."""
+"""Most bytes of a text for people; more would not fit into a gRPC status either."""
 
 _ESCAPES = {
     "\a": r"\a",
@@ -26,7 +26,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 def escape(found: "re.Match[str] | str") -> str:
-    """A character as Go's strconv.Quote escapes it; one that needs no escape as it is."""
+    """Escape a character as Go's strconv.Quote does; return it unchanged if it needs no escape."""
     character = found if isinstance(found, str) else found[0]
     if character in _ESCAPES:
         return _ESCAPES[character]
@@ -41,9 +41,9 @@ def escape(found: "re.Match[str] | str") -> str:
 
 
 def printable(text: str, most: int | None = None) -> str:
-    """`text` with escapes for what would disturb a terminal or break the line.
+    """Return `text` with escapes for characters that disturb a terminal or break the line.
 
-    Of a text that is longer than `most` characters, the beginning and how long it is.
+    If it is longer than `most` characters, return its beginning and its length.
     """
     if most is not None and len(text) > most:
         return f"{printable(text[:most])}... ({len(text)} characters)"
@@ -51,7 +51,7 @@ def printable(text: str, most: int | None = None) -> str:
 
 
 def one_line(text: str) -> str:
-    """`text` in one line, of `LONGEST` bytes at most; line breaks become spaces."""
+    """Return `text` in one line of at most `LONGEST` bytes; line breaks become spaces."""
     line = printable(" ".join(text[: 2 * LONGEST].split()))
     encoded = line.encode()
     if len(encoded) <= LONGEST and len(text) <= 2 * LONGEST:
@@ -61,14 +61,14 @@ def one_line(text: str) -> str:
 
 
 def named(texts: Iterable[str], between: str = ", ", most: int = 6) -> str:
-    """The first `most` of `texts`, and how many more there are."""
+    """Join the first `most` of `texts`, and add how many more there are."""
     texts = list(texts)
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return between.join(texts[:most]) + more
 
 
 def shown(value: object, most: int = 300) -> str:
-    """What ``repr`` says of a value of foreign code, and the same each time; never raises."""
+    """Return the ``repr`` of a foreign value, without addresses; never raises."""
     try:
         text = _ADDRESS.sub("", repr(value))
     except Exception as error:
@@ -77,7 +77,7 @@ def shown(value: object, most: int = 300) -> str:
 
 
 def of_error(error: BaseException | None, most: int = 300) -> str:
-    """The class and the text of an exception of foreign code, in one line; never raises."""
+    """Return the class and the text of a foreign exception in one line; never raises."""
     kind = type(error).__name__
     try:
         text = _ADDRESS.sub("", " ".join(str(error).split()))

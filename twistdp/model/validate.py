@@ -1,6 +1,6 @@
-"""Checks of what a device, or a CDI part of one, consists of.
+"""Checks the fields of a device and of its CDI part.
 
-Each raises `BadDevice` with the field's name.
+Each check raises `BadDevice` with the field's name.
 """
 
 import re
@@ -22,29 +22,29 @@ _ENDS: Final = ("/", ".", "/dev", "/proc", "/sys")
 
 
 def check_type(field: str, value: Any, kind: type[Any], wanted: str) -> None:
-    """Refuse what is not of a type; `wanted` says what it must be."""
+    """Refuse a value that is not of a type; `wanted` describes the type."""
     if not isinstance(value, kind):
         raise BadDevice(f"{field}: it must be {wanted}, not {kind_of(value)}")
 
 
 def check_choice(field: str, value: Any, choices: tuple[str, ...], wanted: str) -> None:
-    """Refuse what is none of some texts."""
+    """Refuse a value that is none of `choices`."""
     if not isinstance(value, str) or value not in choices:
         raise BadDevice(f"{field} {shown(value)}: use {wanted}")
 
 
 def check_permissions(field: str, permissions: Any) -> None:
-    """Refuse what are no letters of ``rwm``."""
+    """Refuse anything but letters of ``rwm``."""
     if not isinstance(permissions, str) or not (permissions and set(permissions) <= set("rwm")):
         raise BadDevice(f"{field} {shown(permissions)}: use letters of 'rwm'")
 
 
 def check_path(field: str, path: Any, is_place: bool = False) -> None:
-    """Refuse what is no absolute path, leads out of where it says it is, or is ``/`` itself.
+    """Refuse anything but an absolute path, a path with ``..``, and ``/`` itself.
 
     A place, which is a path in a container or a node of the host, may not be ``/dev``, ``/proc``
-    or ``/sys`` itself either: there it would hide what the runtime has put into the container, and
-    runtimes take a directory on the host for all the nodes in it.
+    or ``/sys`` itself either.  In a container it would hide the runtime's own files, and of a
+    directory on the host runtimes take all nodes in it.
     """
     if not isinstance(path, str) or path[:1] != "/":
         raise BadDevice(f"{field} {shown(path)}: it must be an absolute path")
@@ -75,7 +75,7 @@ def check_places(parts: Iterable[Any]) -> None:
 
 
 def checked_topology(topology: Any) -> tuple[int, ...]:
-    """NUMA nodes, as a tuple."""
+    """Return NUMA nodes as a tuple."""
     is_list = isinstance(topology, Sequence) and not isinstance(topology, str)
     nodes = tuple(topology) if is_list else ()
     if not is_list or not all(type(node) is int and 0 <= node < _MOST_NODES for node in nodes):
@@ -87,7 +87,7 @@ def checked_topology(topology: Any) -> tuple[int, ...]:
 
 
 def checked_items(field: str, value: Any, kind: type[Any]) -> tuple[Any, ...]:
-    """A list of `kind`, as a tuple."""
+    """Return a list of `kind` as a tuple."""
     if type(value) is not tuple:
         if not isinstance(value, Sequence) or isinstance(value, str):
             raise BadDevice(f"{field}: {kind_of(value)} is not a list")
@@ -99,15 +99,15 @@ def checked_items(field: str, value: Any, kind: type[Any]) -> tuple[Any, ...]:
 
 
 def checked_env(field: str, env: Any) -> Mapping[str, str]:
-    """A copy of variables; see `check_payload` for their values."""
+    """Return a copy of variables; see `check_payload` for their values."""
     return _checked_texts(field, env, _check_variable)
 
 
 def checked_annotations(field: str, annotations: Any) -> Mapping[str, str]:
-    """A copy of annotations; see `check_payload` for their values.
+    """Return a copy of annotations; see `check_payload` for their values.
 
-    Keys are those that Kubernetes takes, but for those by which runtimes take CDI devices: what
-    they name would get past all that is checked of `twistdp.CDIDevice`.
+    Keys must be valid in Kubernetes.  Keys that name CDI devices are refused: such devices would
+    bypass the checks of `twistdp.CDIDevice`.
     """
     return _checked_texts(field, annotations, _check_annotation)
 
@@ -158,9 +158,9 @@ def items(field: str, value: Any, kind: type[Any]) -> tuple[Any, ...]:
 
 
 def check_name(field: str, text: Any, *, empty: bool = False) -> None:
-    """Refuse what is no text that can name something; `empty` text if it is not allowed.
+    """Refuse anything but a text that can name something; an empty one unless `empty`.
 
-    The text itself is not told: an option of a mount may be a secret.
+    The error does not show the text: an option of a mount may be a secret.
     """
     if not isinstance(text, str) or not (text or empty):
         raise BadDevice(f"{field}: it must be {'a str' if empty else 'a non-empty str'}")
@@ -169,9 +169,9 @@ def check_name(field: str, text: Any, *, empty: bool = False) -> None:
 
 
 def check_payload(field: str, text: Any) -> None:
-    """Refuse what is no text of UTF-8 without NUL; all else is the program's that gets it.
+    """Refuse anything but UTF-8 text without NUL; the rest is up to the program that gets it.
 
-    The text itself is not told: it may be a secret.
+    The error does not show the text: it may be a secret.
     """
     if not isinstance(text, str) or "\0" in text:
         raise BadDevice(f"{field} must be a str without NUL")
@@ -180,13 +180,13 @@ def check_payload(field: str, text: Any) -> None:
 
 
 def check_number(field: str, number: Any, highest: int, *, lowest: int = 0) -> None:
-    """Refuse what is no integer of that range."""
+    """Refuse anything but an integer in this range."""
     if type(number) is not int or not lowest <= number <= highest:
         raise BadDevice(f"{field} {shown(number)}: it must be an int from {lowest} to {highest}")
 
 
 def check_once(field: str, values: Iterable[Hashable]) -> None:
-    """Refuse a value that is there twice."""
+    """Refuse a value that occurs twice."""
     seen = set()
     for value in values:
         if value in seen:

@@ -1,4 +1,4 @@
-"""One resource: its devices encoded once, the answers to the kubelet, the scanner's hooks."""
+"""Serves one resource: its devices as bytes, the answers to the kubelet, the scanner's hooks."""
 
 from twistdp.resource.blocked import BlockedWatch
 from twistdp.resource.hooks import Hooks

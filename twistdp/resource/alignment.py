@@ -9,11 +9,11 @@ _log = Logger()
 
 
 class Alignment:
-    """Reports once that some devices of `resource` have NUMA nodes and others none, and once that
-    one is on a node that the machine lacks.
+    """Warns once if some devices of `resource` have NUMA nodes and others none, and once if a
+    device is on a node that the machine lacks.
 
-    A kubelet whose topology manager's policy is restricted or single-numa-node counts such
-    devices on no node at all, and refuses the pods that need them.
+    With the policy restricted or single-numa-node, a kubelet's topology manager counts such
+    devices on no node at all, and refuses pods that need them.
     """
 
     def __init__(self, resource: str, inventory: Inventory, sysfs: str = "/sys") -> None:
@@ -25,7 +25,7 @@ class Alignment:
         self._known: set[int] = set()
 
     def look(self) -> None:
-        """Look at the devices that there are now."""
+        """Check the present devices."""
         inventory = self._inventory
         if not self._mixed and 0 < inventory.placed < len(inventory.devices):
             self._mixed = True

@@ -1,4 +1,4 @@
-"""What one resource answers the kubelet: the default, unless the scanner's hooks say otherwise."""
+"""Answers the kubelet's calls: by default, or as the scanner's hooks decide."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -65,7 +65,7 @@ class Answers:
 
     @property
     def methods(self) -> list[Method]:
-        """The methods that concern devices which the kubelet names."""
+        """The methods that are about devices."""
         answers: list[tuple[str, type[Message], Callable[[Any], Any]]] = [
             (ALLOCATE, messages.AllocateRequest, self.allocate),
             (GET_PREFERRED_ALLOCATION, messages.PreferredAllocationRequest, self.preferred),
@@ -74,21 +74,21 @@ class Answers:
         return [Method(path, kind, answer, about=self.about) for path, kind, answer in answers]
 
     def options(self) -> messages.DevicePluginOptions:
-        """Exactly what there is."""
+        """Return the options: only what the hooks and the policy offer."""
         return messages.DevicePluginOptions(
             pre_start_required=self._hooks.pre_starts,
             get_preferred_allocation_available=self._hooks.prefers or self._policy != "none",
         )
 
     def get_options(self, _: messages.Empty) -> messages.DevicePluginOptions:
-        """GetDevicePluginOptions."""
+        """Answer GetDevicePluginOptions."""
         V(4).info("options asked for", resource=self._resource)
         return self.options()
 
     def allocate(
         self, request: messages.AllocateRequest
     ) -> bytes | Coroutine[Any, Any, bytes | Message]:
-        """Allocate: the devices' own parts, joined, where no hook has a say."""
+        """Answer Allocate: with the devices' own parts, joined, where there is no hook."""
         if V(4):
             V(4).info("allocation asked for", resource=self._resource, ids=asked_ids(request))
         check_size(request)
@@ -106,11 +106,11 @@ class Answers:
         return answer
 
     def about(self, request: Request) -> str:
-        """The resource and the devices that a request is about, for the log."""
+        """Describe the resource and the devices of a request, for the log."""
         return f"{self._resource} ({shown_request(request)})"
 
     async def preferred(self, request: messages.PreferredAllocationRequest) -> Message:
-        """GetPreferredAllocation: the hook's ids, or the policy's."""
+        """Answer GetPreferredAllocation: with the hook's ids, or the policy's."""
         check_size(request)
         if not self._hooks.prefers:
             return self._by_policy(request)
@@ -131,7 +131,7 @@ class Answers:
         return self._by_policy(request) if ids is None else messages.preferred_response(ids)
 
     async def pre_start(self, request: messages.PreStartContainerRequest) -> Message:
-        """PreStartContainer: the hook's."""
+        """Answer PreStartContainer: let the hook prepare the devices."""
         check_size(request)
         ids = self._inventory.natural(request.devices_ids)
         await self._hooks.pre_start(
@@ -183,7 +183,7 @@ class Answers:
         return message
 
     def _container(self, ids: Sequence[str]) -> bytes:
-        """The default for one container."""
+        """Return the default answer for one container."""
         part = self._inventory.container(ids)
         if self._check_nodes:
             for id_ in ids:
@@ -195,7 +195,7 @@ class Answers:
         return part
 
     def _response(self, ids: Sequence[str]) -> ContainerAllocateResponse:
-        """The default for one container, as a value."""
+        """Return the same as a value."""
         response = self._inventory.response(ids)
         response.cdi_devices = self._cdi.names(ids)
         return response
@@ -226,7 +226,7 @@ class Answers:
 
 
 def _copy(part: ContainerAllocateResponse) -> ContainerAllocateResponse:
-    """For a hook that changes it in place and thinks better of it."""
+    """Copy a response, for a hook that changes its copy and then declines."""
     return ContainerAllocateResponse(
         dict(part.envs),
         list(part.mounts),

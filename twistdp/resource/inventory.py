@@ -1,4 +1,4 @@
-"""The devices of one resource, encoded once and joined."""
+"""Encodes the devices of one resource once, and joins their bytes."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ class _Entry:
     numa: tuple[int, ...]
     listed: bytes
     container: bytes | None = None
-    """What a container gets of it, once it has been handed out: most never are."""
+    """The bytes for a container, made when the device is first handed out: most never are."""
 
 
 class Inventory:
@@ -69,13 +69,13 @@ class Inventory:
         self.update(update)
 
     def update(self, update: Update, first: Collection[str] = ()) -> bytes | None:
-        """Take over an update; return the advertised list if that has changed by it.
+        """Take over an update; return the advertised list if it has changed.
 
-        Where the list has no room for all, those of `first` are listed before others, then those
-        that were listed so far, then the first ones in natural order.
+        Where the list has no room for all, devices of `first` are listed before others, then those
+        that were listed so far, then the others in natural order.
         """
         fresh = {id_: _entry(id_, update) for id_ in update.changed}
-        # What can fail has been done: from here on all is taken over or nothing.
+        # Nothing fails from here on, so an update is taken over completely or not at all.
         gone = self._entries.keys() & update.removed
         new = fresh.keys() - self._entries.keys()
         for device_id in gone:
@@ -89,7 +89,7 @@ class Inventory:
             self._order = [id_ for id_ in self._order if id_ not in gone]
         if new:
             self._order += new
-            self._order.sort(key=self._key)  # quick, for all but the end is in order
+            self._order.sort(key=self._key)  # quick: all but the end is in order
         so_far = self.devices.keys() - self.left_out if self.left_out else self.devices.keys()
         self.devices = update.devices
         listed = self.listed
@@ -97,7 +97,7 @@ class Inventory:
         return None if self.listed == listed else self.listed
 
     def _count(self, entry: _Entry, sign: Literal[1, -1]) -> None:
-        """Count an entry that is new, or one that is gone."""
+        """Count a new entry, or with -1 one that is gone."""
         self.size += sign * len(entry.listed)
         self.unhealthy += sign * (entry.info.state != HEALTHY)
         self.placed += sign * bool(entry.numa)
@@ -120,7 +120,7 @@ class Inventory:
         self.listed = b"".join([self._entries[device_id].listed for device_id in order])
 
     def container(self, ids: Iterable[str]) -> bytes:
-        """The ContainerAllocateResponse for these ids; raises what `select` and `combine` do."""
+        """Return the ContainerAllocateResponse for these ids.  Raises as `select` and `combine`."""
         chosen = self._select(ids)
         if self._shared and len(chosen) > 1:
             return container_part(self._combined(chosen))
@@ -132,19 +132,19 @@ class Inventory:
         return b"".join(parts)
 
     def response(self, ids: Iterable[str]) -> ContainerAllocateResponse:
-        """The same as a value, for hooks."""
+        """Return the same as a value, for hooks."""
         return self._combined(self._select(ids))
 
     def known(self, ids: Iterable[str]) -> dict[str, DeviceInfo]:
-        """Those of the devices that there are, by id."""
+        """Return the devices with these ids, without unknown ones."""
         return {id_: self.devices[id_] for id_ in ids if id_ in self.devices}
 
     def numa(self, device_id: str) -> Sequence[int]:
-        """The NUMA nodes of a device that there is, none where they are not known."""
+        """Return the NUMA nodes of a known device, none if they are not known."""
         return self._entries[device_id].numa
 
     def candidates(self, ids: Collection[str]) -> list[Candidate]:
-        """Those of the devices that there are, as the policies want them, in natural order."""
+        """Return the devices with these ids for the policies, in natural order."""
         known = self._entries.keys() & ids
         if len(known) * 8 > len(self._order):
             ordered: Iterable[str] = filter(known.__contains__, self._order)
@@ -156,7 +156,7 @@ class Inventory:
         ]
 
     def natural(self, ids: Iterable[str]) -> list[str]:
-        """These ids in natural order, each once, also those that there are not."""
+        """Return these ids in natural order, each once, also unknown ones."""
         entries = self._entries
         return sorted(
             set(ids), key=lambda id_: entries[id_].key if id_ in entries else natural_key(id_)

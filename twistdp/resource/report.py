@@ -26,7 +26,7 @@ class Report:
         self._log_left_out()
 
     def look(self, before: Devices, update: Update, is_relisted: bool) -> None:
-        """Log what an update of the devices `before` has changed, if people want to know that."""
+        """Log what an update of the devices `before` has changed in ids, health or the list."""
         what = change(before, update)
         if is_relisted or what:
             self._log_devices(what)

@@ -1,4 +1,4 @@
-"""One resource: its devices, its socket, its session with the kubelet."""
+"""Puts the parts of one resource together: its devices, its socket, its session."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
@@ -96,7 +96,7 @@ class Resource(Service):
 
     @property
     def condition(self) -> ResourceCondition:
-        """How many devices there are, and how it stands with the kubelet."""
+        """The number of devices, and the state of the session with the kubelet."""
         return ResourceCondition(len(self._inventory.devices), self._registrar.standing)
 
     def startService(self) -> None:
@@ -108,7 +108,7 @@ class Resource(Service):
         self._registrar.start()
 
     def stopService(self) -> Deferred[None]:
-        """Stop serving; the kubelet keeps the capacity for a while.  Fires when all is gone."""
+        """Stop serving; the kubelet keeps the capacity for a while.  Fires when all has ended."""
         super().stopService()
         stop_all(
             self._resource,
@@ -120,11 +120,11 @@ class Resource(Service):
         return self._server.stopService()
 
     def update(self, update: Update) -> None:
-        """List what the scanner has found; no device leads to `emptied`, at once or later."""
+        """List what the scanner has found; without a device `emptied` is called, now or later."""
         self._list(self._departures.apply(update, self._answers.handed_out))
 
     def retire(self) -> Deferred[None]:
-        """The last device is gone for good: have the empty list delivered, then stop."""
+        """Deliver the empty list, then stop: the last device is gone for good."""
         stop_all(self._resource, self._registrar.stop)
         return self._streams.finish(FAREWELL).addCallback(
             # Stopped meanwhile, it has been disowned already.

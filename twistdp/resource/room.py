@@ -1,21 +1,21 @@
-"""What of a list fits into one message to the kubelet."""
+"""Chooses the devices whose list fits into one message to the kubelet."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 MOST_BYTES: Final = 4_194_304
-"""Bytes that a kubelet takes in one message.  With one more it ends the stream, counts no device
-of the resource, and does not try again."""
+"""Most bytes that a kubelet takes in one message.  With one more it ends the stream, counts no
+device of the resource, and does not try again."""
 
 
 def that_fit(
     sizes: Mapping[str, int], ranks: Iterable[Collection[str]], room: int = MOST_BYTES
 ) -> frozenset[str]:
-    """As many of the devices whose `sizes` in bytes are given as fit into `room`.
+    """Return the devices that fit into `room`; `sizes` has the bytes of each.
 
-    `ranks` say who comes first: those of the first rank, in its order, then those of the second
-    that were not in the first, and so on.  Who is in no rank is left out.  One that does not fit
-    any more does not keep smaller ones behind it from doing so.
+    Devices of the first of the `ranks` come first, in its order, then those of the second, and so
+    on.  A device in no rank is left out.  If a device does not fit any more, smaller ones after it
+    still may.
     """
     chosen: set[str] = set()
     for rank in ranks:

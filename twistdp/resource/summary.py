@@ -12,12 +12,12 @@ LONGEST_REASON = 100
 
 @attrs.frozen
 class Change:
-    """How a resource's devices have changed: ids, in the order of the list."""
+    """How a resource's devices have changed: their ids, in the order of the list."""
 
     came: Sequence[str] = ()
     went: Sequence[str] = ()
     worse: Sequence[str] = ()
-    """Unhealthy by now, or unhealthy for another reason; with the reason."""
+    """Devices that have become unhealthy, or are so for another reason, with that reason."""
     better: Sequence[str] = ()
     """Healthy again."""
 
@@ -25,7 +25,7 @@ class Change:
         return bool(self.came or self.went or self.worse or self.better)
 
     def __str__(self) -> str:
-        """In a few words, empty if nothing has changed."""
+        """Describe the change in a few words; empty if nothing has changed."""
         signs = named([*(f"+{id_}" for id_ in self.came), *(f"-{id_}" for id_ in self.went)], " ")
         parts = [signs] if signs else []
         if self.worse:
@@ -36,7 +36,7 @@ class Change:
 
 
 def change(before: Devices, update: Update) -> Change:
-    """How an update of the devices `before` changes what people want to know: ids and health."""
+    """Return what an update of the devices `before` changes for people: ids and health."""
     came, worse, better = [], [], []
     for id_ in update.changed:
         old, info = before.get(id_), update.devices[id_]
@@ -52,7 +52,7 @@ def change(before: Devices, update: Update) -> Change:
 
 
 def counted(devices: int, unhealthy: int, left_out: int) -> str:
-    """How many devices there are, and how many of them cannot be used."""
+    """Describe how many devices there are, and how many of them cannot be used."""
     text = f"{devices} device{'' if devices == 1 else 's'}"
     text += f", {unhealthy} unhealthy" if unhealthy else ""
     return f"{text}, {left_out} not listed" if left_out else text

@@ -1,4 +1,4 @@
-"""Runs a scanner: the class to derive from, its loop and thread, what is done to its trees."""
+"""Runs scanners, and turns their trees into updates of resources."""
 
 from twistdp.scan.attributes import Attribute, check_join
 from twistdp.scan.check import check_scanner

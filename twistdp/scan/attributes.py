@@ -1,4 +1,4 @@
-"""What a scanner says of itself in attributes: their types and ranges, and a last good value."""
+"""Reads the attributes of a scanner: checks their types and ranges, and keeps a last good value."""
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -15,19 +15,19 @@ _log = Logger()
 T = TypeVar("T")
 
 SHORTEST: Final = 0.01
-"""Seconds between two rescans at least."""
+"""Shortest time between two rescans, in seconds."""
 
 LONGEST: Final = 366 * 24 * 3600.0
-"""And at most; a year, for those who want none."""
+"""Longest time, a year: in effect no rescan."""
 
 
 def check_paths(paths: Any) -> tuple[str, ...]:
-    """Return the paths to watch, each a text; raise `BadScanner` for what are none."""
+    """Return the paths to watch as texts; raise `BadScanner` for anything else."""
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
     if not isinstance(paths, Collection) or isinstance(paths, bytes | Mapping):
         raise BadScanner(f"paths: {kind_of(paths)} is no list of paths")
-    # After every scan, and there may be thousands: what is a text is looked at no closer here.
+    # This runs after every scan, for thousands of paths: texts are checked all at once.
     found = tuple(path if type(path) is str else _path(path) for path in paths)
     if not all(found) or "\0" in "".join(found):
         wrong = next(path for path in found if not path or "\0" in path)
@@ -43,7 +43,7 @@ def _path(path: Any) -> str:
 
 
 def check_interval(seconds: Any) -> float:
-    """Return a rescan interval in seconds; raise `BadScanner` for one that cannot be kept."""
+    """Return a rescan interval in seconds; raise `BadScanner` if it is out of range."""
     number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not number or not SHORTEST <= seconds <= LONGEST:
         raise BadScanner(
@@ -54,14 +54,14 @@ def check_interval(seconds: Any) -> float:
 
 
 def check_contents(contents: Any) -> bool:
-    """Return whether written contents matter; raise `BadScanner` for no bool."""
+    """Return whether written contents matter; raise `BadScanner` for anything but a bool."""
     if not isinstance(contents, bool):
         raise BadScanner(f"contents {shown(contents)}: use True or False")
     return contents
 
 
 def check_join(join: Any) -> Mapping[str, str]:
-    """Return what may be joined, see `twistdp.model.allocation.combine`, or raise `BadScanner`."""
+    """Return the joined keys, see `twistdp.model.allocation.combine`; raise `BadScanner`."""
     if not isinstance(join, Mapping):
         raise BadScanner(f"join: {kind_of(join)} is not a dict")
     for item in join.items():
@@ -77,16 +77,16 @@ ATTRIBUTES: Final[Mapping[str, Callable[[Any], object]]] = {
     "contents": check_contents,
     "join": check_join,
 }
-"""A watching scanner's attributes, and what each is checked by; any scanner may have a `join`."""
+"""A watching scanner's attributes and their checks; any scanner may have a `join`."""
 
 
 _ABSENT: Final[Any] = object()
 
 
 def check_attributes(scanner: object, names: Iterable[str]) -> None:
-    """Raise `BadScanner` for a wrong attribute of these names; a missing one is right.
+    """Raise `BadScanner` for a wrong attribute of these names; each may be missing.
 
-    What the code of a property raises is left to when it is read: hardware may be missing.
+    An exception of a property is ignored here, because hardware may be missing.
     """
     for name in names:
         value = _ABSENT
@@ -97,10 +97,10 @@ def check_attributes(scanner: object, names: Iterable[str]) -> None:
 
 
 class Attribute(Generic[T]):
-    """An attribute of a scanner, as it was when it was last right.
+    """An attribute of a scanner, with the last value that was right.
 
-    `name` is the attribute's, `about` the scanner's, for the log.  `check` returns what is right
-    and raises `BadScanner` for all else.
+    `name` is the attribute's, `about` the scanner's, for the log.  `check` returns the value to use
+    and raises `BadScanner` for a wrong one.
     """
 
     def __init__(
@@ -112,23 +112,23 @@ class Attribute(Generic[T]):
         self._value = default
         self._default = default
         self._about = about
-        self._said = ""
+        self._logged = ""
 
     def read(self) -> T:
-        """Look at it again; a value that is wrong is logged, once, and not taken."""
+        """Read it again, and return the last right value; a wrong one is logged once."""
         try:
             self._value = self._check(getattr(self._scanner, self._name, self._default))
         except Exception as error:  # also of a property's own code
             reason = str(error) if isinstance(error, BadScanner) else of_error(error)
-            if reason != self._said:
-                self._said = reason
+            if reason != self._logged:
+                self._logged = reason
                 _log.error(
-                    "scanner {scanner}: its attribute {attribute} cannot be used, and stays as it "
+                    "scanner {scanner}: cannot use its attribute {attribute}, which stays as it "
                     "was: {reason}",
                     scanner=self._about,
                     attribute=self._name,
                     reason=reason,
                 )
         else:
-            self._said = ""
+            self._logged = ""
         return self._value

@@ -10,7 +10,7 @@ from twistdp.scan.scanner import WatchingScanner
 
 
 def check_scanner(candidate: object) -> None:
-    """Raise `BadScanner` for what `scan_service` cannot run, or could not run for long."""
+    """Raise `BadScanner` unless `scan_service` can run the object, now and later."""
     hooks_of(candidate)
     if isinstance(candidate, WatchingScanner):
         check_attributes(candidate, ATTRIBUTES)

@@ -48,12 +48,12 @@ class Failures:
             )
 
     def add_lack(self, failure: Failure, remedy: str) -> None:
-        """Log a failure for want of something that people provide, unless the last one was so."""
+        """Log a failure that people can remedy, unless the last one had the same remedy."""
         self._outage.failed(failure)
         if self._lacking != remedy:
             self._lacking = remedy
             _log.error(
-                "scanner {scanner}{doing} failed, the devices stay as they were, it is tried again "
+                "scanner {scanner}{doing} failed, the devices stay as they were; trying again "
                 "every second: {reason}; {remedy}",
                 scanner=self._scanner,
                 doing=self._doing,

@@ -1,4 +1,4 @@
-"""What the log says of a scanner's mistakes in a tree: a few lines, however many there are."""
+"""Logs the mistakes in a scanner's tree: in a few lines, however many there are."""
 
 from typing import Final
 
@@ -9,14 +9,14 @@ from twistdp.model import Accepted, Refusal, shown
 _log = Logger()
 
 MOST_LINES: Final = 5
-"""So many devices that are left out have a line each; of more, there is one line in all."""
+"""Most devices left out that have a line each; more of them share one line."""
 
 EXAMPLES: Final = 3
-"""So many are named in that line."""
+"""Devices that this line names."""
 
 
 def report_faults(before: Accepted, after: Accepted, scanner: str) -> None:
-    """Log what is new about what is wrong with a tree, by the scanner's name."""
+    """Log the mistakes that the tree before did not have; `scanner` is the name to log."""
     known = set(before.refusals)
     fresh = [refusal for refusal in dict.fromkeys(after.refusals) if refusal not in known]
     if len(fresh) > MOST_LINES:

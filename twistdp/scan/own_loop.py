@@ -17,14 +17,14 @@ from twistdp.tools import Backoff
 _log = Logger()
 
 STABLE = 60.0
-"""Seconds that a scanner must have run for its failure to be a new one."""
+"""Seconds without a failure after which the next failure is a new one."""
 
 CLEAN_UP = 5.0
-"""Seconds for which a stop waits until a cancelled scanner has released its hardware."""
+"""Seconds that a cancelled scanner has to release its hardware before a stop goes on."""
 
 
 class OwnLoop(Service):
-    """Runs an `IScanner`, which has a loop of its own; in the reactor's thread."""
+    """Runs an `IScanner`, which has a loop of its own, in the reactor's thread."""
 
     def __init__(self, scanner: IScanner, notifier: Notifier, *, reactor: Any) -> None:
         self._scanner = scanner
@@ -38,16 +38,16 @@ class OwnLoop(Service):
         self._failures = Failures(name_of(scanner))
 
     def startService(self) -> None:
-        """Call the scanner, as soon as what an earlier stop has cancelled has ended."""
+        """Call the scanner, once a call that an earlier stop has cancelled has ended."""
         super().startService()
         self._notifier.start()
         if self._scan_running is None:
             self._scan()
 
     def stopService(self) -> Deferred[None]:
-        """Cancel what the scanner returned, if that is still pending; fires when it has ended.
+        """Cancel the scanner's pending result; fires when it has ended.
 
-        After `CLEAN_UP` seconds it is waited for no longer.
+        It fires after `CLEAN_UP` seconds at the latest.
         """
         super().stopService()
         self._notifier.stop()
@@ -108,8 +108,8 @@ class OwnLoop(Service):
 
     def _clean_up_is_late(self, _: object, seconds: float) -> None:
         _log.error(
-            "scanner {scanner}: what it does has not ended {seconds:g} s after it was cancelled; "
-            "it is waited for no longer, and scan() is not called again before that",
+            "scanner {scanner}: scan() has not ended {seconds:g} s after it was cancelled; the "
+            "stop goes on without it, and scan() is not called again before it has ended",
             scanner=name_of(self._scanner),
             seconds=seconds,
         )

@@ -6,11 +6,11 @@ from typing import Final
 from twistdp.inotify import Changes
 
 MOST_CHANGES: Final = 4096
-"""Paths that are kept for the next scan; of more it is only known that something changed."""
+"""Most paths that are kept for the next scan; when there are more, anything may have changed."""
 
 
 class Pending:
-    """What changed since the last scan began: some paths, or anything."""
+    """The changes since the last scan began: some paths, or anything."""
 
     def __init__(self) -> None:
         self._paths: set[str] = set()
@@ -20,7 +20,7 @@ class Pending:
         return self._anything or bool(self._paths)
 
     def add(self, changes: Changes) -> None:
-        """These changed too."""
+        """Add changed paths, or None when anything may have changed."""
         if changes is not None and not self._anything:
             self._paths |= changes
         if changes is None or len(self._paths) > MOST_CHANGES:
@@ -28,7 +28,7 @@ class Pending:
             self._paths.clear()
 
     def take(self) -> Collection[str] | None:
-        """What changed, None for anything; nothing has from now on."""
+        """Return the changed paths, None for anything, and start with no changes again."""
         paths, self._paths = self._paths, set()
         anything, self._anything = self._anything, False
         return None if anything else paths

@@ -9,19 +9,18 @@ from twistdp.scan.attributes import check_contents, check_interval, check_paths
 class WatchingScanner:
     """The usual base of a scanner: name what to watch, and write `discover`.
 
-    `paths` are directories (or single files) whose changes call for a new scan; they need not
-    exist yet, and are read again after every scan.  `rescan_interval` is the time in seconds
-    between full scans that happen anyway, as a net for what events cannot tell.  With
-    `contents`, writing to a file is a change too; pass False for directories such as /dev,
-    where every write to /dev/null would be one.  All three are attributes too, read again after
-    every scan; the constructor raises `twistdp.BadScanner` for values that cannot be used.
+    `paths` are directories (or single files) whose changes cause a new scan; they need not exist
+    yet.  `rescan_interval` is the time in seconds between full scans that happen anyway, because
+    some changes cause no event.  With `contents`, writing to a file is a change too; pass False
+    for directories such as /dev, where every write to /dev/null would be one.  All three are
+    attributes, and are read again after every scan.  The constructor raises `twistdp.BadScanner`
+    for values that cannot be used.
 
-    `check_paths` says whether devices with paths that others could change are left out (see
-    `twistdp.check_trusted`); a class that sets it to False takes them, and so does
-    ``--check-paths=false``, which sets it.
+    With `check_paths`, devices with paths that others could change are left out (see
+    `twistdp.check_trusted`).  A class may set it to False, and ``--check-paths=false`` does so.
 
-    The constructor runs before the process becomes a daemon: store values there and nothing
-    else, no thread, socket or open file.
+    The constructor runs before the process becomes a daemon: only store values there, and make no
+    thread, socket or open file.
     """
 
     paths: Sequence[str] = ()
@@ -40,15 +39,15 @@ class WatchingScanner:
         """Look at the hardware and return all devices that are there now.
 
         Called in a thread of the scanner's own, never twice at once.  It may block; a call that
-        takes longer than the scan timeout is reported.  What it raises is logged, and it is
-        called again later.
+        takes longer than the scan timeout is logged.  An exception is logged too, and `discover`
+        is called again later.
         """
         raise NotImplementedError(f"{name_of(self)} must define discover()")
 
     def follow(self, changed: Collection[str]) -> DeviceTree:
-        """Like `discover`, when only these paths changed since the last call.
+        """Do the same as `discover`, when only these paths changed since the last call.
 
-        For scanners that can look at a few paths instead of everything; by default it
-        discovers.  Called in the same thread.
+        Scanners that can look at a few paths instead of everything override it; the default
+        calls `discover`.  Called in the same thread.
         """
         return self.discover()

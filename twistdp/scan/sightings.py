@@ -1,6 +1,6 @@
-"""Device nodes that turn up as another device, or in two resources.
+"""Warns of device nodes that appear under another id, or in two resources.
 
-The kubelet knows ids alone, so either would have it give one device to two pods.
+The kubelet knows only ids, so it would give such a device to two pods.
 """
 
 import os
@@ -20,21 +20,21 @@ from twistdp.model import DeviceInfo
 _log = Logger()
 
 MOST: Final = 4096
-"""So many nodes of devices are remembered in a process; of more, nothing is noticed."""
+"""Most device nodes that are remembered in a process; others cause no warning."""
 
 _MOST_GONE: Final = 256
-"""So many devices that are gone are remembered."""
+"""Most devices that are remembered after they are gone."""
 
 _MEMORY: Final = 1
-"""The major number of /dev/null and its like, which are no hardware, and stand in for it."""
+"""The major number of /dev/null and its like, which are no hardware but stand in for it."""
 
 _Number: TypeAlias = tuple[int, int]
-"""Kind and number of a node: what drivers tell devices apart by."""
+"""Kind and number of a node, by which drivers distinguish devices."""
 
 
 @attrs.frozen
 class _Sight:
-    """One device as it was seen.
+    """One device, as a scan saw it.
 
     `files` are the real paths and inode numbers of its nodes: another device that gets the same
     numbers later is another file.
@@ -48,14 +48,14 @@ class _Sight:
     files: frozenset[tuple[str, int]]
 
     def is_part_of(self, other: "_Sight") -> bool:
-        """Whether both are said to be parts of one device."""
+        """Return whether the scanner calls both parts of one device."""
         return self.group is not None and self.group == other.group
 
 
 class Sightings:
-    """Warns of nodes under a second id, and of nodes in two resources, once for each resource.
+    """Warns of nodes under a second id and of nodes in two resources, once for each resource.
 
-    One for all scanners of a process, and used in their threads.
+    All scanners of a process share one, in their threads.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Sightings:
         self._shared: set[frozenset[str]] = set()
 
     def look(self, resource: str, gone: Iterable[str], fresh: Mapping[str, DeviceInfo]) -> None:
-        """Of a resource's devices, these are gone, and those are new or have other nodes."""
+        """Check devices of a resource: `gone` ids, and `fresh` ones, new or with other nodes."""
         seen: dict[int, _Sight | None] = {}
         with self._lock:
             for id_ in gone:
@@ -99,7 +99,7 @@ class Sightings:
                 self._check_resources(sight)
 
     def forget(self, resources: Iterable[str]) -> None:
-        """These resources are not served any more."""
+        """Forget resources that are not served any more."""
         with self._lock:
             for resource in resources:
                 for id_ in list(self._here.get(resource, ())):
@@ -127,7 +127,7 @@ class Sightings:
         return sight
 
     def _check_name(self, sight: _Sight) -> None:
-        """Whether a device with a new id was there before under another one."""
+        """Warn if a device with a new id had another id before."""
         if sight.resource in self._renamed:
             return
         other = self._gone.get((sight.resource, sight.nodes))
@@ -157,9 +157,9 @@ class Sightings:
         )
 
     def _check_names(self, sights: Iterable[_Sight]) -> None:
-        """Whether one device has come under two ids, by two names of its nodes.
+        """Warn if one device has appeared under two ids, by two names of its nodes.
 
-        A device that is to be shared has several ids for the same names.
+        A device with several ids for the same names is shared on purpose.
         """
         first: dict[frozenset[_Number], _Sight] = {}
         for sight in sights:
@@ -180,7 +180,7 @@ class Sightings:
             )
 
     def _check_resources(self, sight: _Sight) -> None:
-        """Whether what a device consists of is in another resource too."""
+        """Warn if the nodes of a device are in another resource too."""
         for node in sight.nodes:
             here: Mapping[str, Mapping[str, _Sight]] = self._by_node.get(node, {})
             for resource, others in here.items():
@@ -208,7 +208,7 @@ class Sightings:
 
 
 def _see(resource: str, device_id: str, info: Any) -> _Sight | None:
-    """What a device consists of; None if there is nothing to say of it."""
+    """Look at the nodes of a device; None if it has none that could be confused."""
     try:
         paths = tuple(host_paths(info))
         found = _look_at(paths)
@@ -222,7 +222,7 @@ def _see(resource: str, device_id: str, info: Any) -> _Sight | None:
 
 
 def _see_again(sight: _Sight) -> frozenset[_Number]:
-    """The nodes that a device consists of now: links may lead elsewhere."""
+    """Look at the nodes of a device again: links may lead elsewhere by now."""
     try:
         return frozenset(number for number, _, _ in _look_at(sight.paths))
     except OSError:
@@ -244,7 +244,7 @@ _SHARED: "WeakValueDictionary[Any, Sightings]" = WeakValueDictionary()
 
 
 def sightings_of(reactor: Any) -> Sightings:
-    """The one `Sightings` of a reactor's process, as long as somebody holds it."""
+    """Return the `Sightings` that all scanners on a reactor share."""
     found = _SHARED.get(reactor)
     if found is None:
         found = _SHARED[reactor] = Sightings()

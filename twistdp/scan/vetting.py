@@ -1,4 +1,4 @@
-"""Devices whose paths others could change are left out: no scanner's author need think of it."""
+"""Refuses devices whose paths others could change, so that scanners need not check them."""
 
 import os
 from collections.abc import Collection, Mapping
@@ -9,15 +9,15 @@ from twistdp.host import HostPaths, host_paths, may_others_write, mounted_paths,
 from twistdp.model import DeviceInfo, Devices
 
 _RENEWED: Final = 200
-"""So many directories are looked at again with each tree, in turn."""
+"""Directories that are checked again with each tree, in turn."""
 
 
 class Vetting:
-    """Tells which devices of one scanner's trees have paths that others could change.
+    """Refuses devices of one scanner whose paths others could change, in the scanner's thread.
 
-    In the scanner's thread.  A device costs a look at its paths when it is new or has changed, and
-    with each tree if it is refused or something of it lies where others may make entries; of
-    others, the directories are looked at again now and then.
+    The paths of a device are checked when it is new or has changed.  If it was refused, or a path
+    lies where others may make entries, they are checked with each tree.  Of all other devices, the
+    directories are checked again now and then.
     """
 
     def __init__(self) -> None:
@@ -26,11 +26,11 @@ class Vetting:
         self._unsettled: dict[str, set[str]] = {}  # by type, the ids that are checked every time
 
     def begin(self) -> None:
-        """Another tree comes."""
+        """Begin with another tree."""
         self._everything = self._hosts.renew(_RENEWED)
 
     def refused(self, kind: str, devices: Devices, changed: Collection[str]) -> Mapping[str, str]:
-        """Why some devices of a type are left out, by id; `changed` are not as they were."""
+        """Return reasons against devices of a type, by id; `changed` ids are not as before."""
         again = (one for one in self._unsettled.get(kind, ()) if one in devices)
         ids = devices if self._everything else {*changed, *again}
         found, unsettled = {}, set()
@@ -48,7 +48,7 @@ class Vetting:
         return found
 
     def _check(self, info: object) -> bool:
-        """Raise `Untrusted` and OSError for a device; whether one of its paths is fleeting."""
+        """Return whether a path of a device is fleeting.  Raises `Untrusted` and OSError."""
         if not isinstance(info, DeviceInfo):
             return False  # it is refused for that
         is_fleeting = False
@@ -63,7 +63,7 @@ class Vetting:
 
 
 def _check_program(path: str) -> None:
-    """What the runtime runs as root is nobody else's to write."""
+    """Raise `Untrusted` if others may write to a program that the runtime runs as root."""
     try:
         found = os.stat(path)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The watches of one scanner's paths, set and ended some at a time.
+"""Watches the paths of one scanner, setting and ending watches some at a time.
 
 To watch a path takes some 30 µs.  A scanner may name tens of thousands of paths, and for as long as
 the reactor sets their watches it does nothing else.
@@ -49,7 +49,7 @@ class WatchSet:
         self._wanted: dict[str, None] = {}
         self._mask = 0
         self._due: deque[str] = deque()
-        """Paths whose watch is not yet as it is wanted."""
+        """Paths whose watch is not yet right."""
         self._has_added = False
         self._turn: IDelayedCall | None = None
 
