@@ -213,9 +213,10 @@ class FileTests(SynchronousTestCase):
         """A file that cannot be read is one refusal; a pipe does not block."""
         path = Path(self.mktemp())
         self.assertIn("No such file", str(self.assertRaises(BadSetting, load, path)))
-        self.assertIn("Is a directory", str(self.assertRaises(BadSetting, load, Path("/"))))
+        self.assertIn("no regular file", str(self.assertRaises(BadSetting, load, Path("/"))))
         os.mkfifo(path)
-        self.assertIn("the file is empty", str(self.assertRaises(BadConfig, load, path)))
+        self.assertIn("no regular file", str(self.assertRaises(BadSetting, load, path)))
+        self.assertRaises(BadSetting, load, Path("a\0b"))
 
 
 class HealthTests(SynchronousTestCase):

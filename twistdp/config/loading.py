@@ -5,6 +5,7 @@ The walk follows the classes of the model, so that what they do not describe can
 
 import os
 import re
+import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -78,13 +79,19 @@ def load_as(cls: type[_C], source: str | bytes | Path, name: str | None = None) 
 
 def read(path: Path) -> bytes:
     """A file's beginning, one byte more than `load` accepts; `BadSetting` if there is none."""
+    doing = f"configuration {printable(str(path))}:"
     try:
-        # A directory or pipe would never end, or block.
+        # Opening a pipe would block; so would reading it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            return file.read(LARGEST + 1) or b""
-    except OSError as error:
-        raise BadSetting(f"configuration {printable(str(path))}: {error.strerror}") from error
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise BadSetting(f"{doing} it is no regular file; give the path of one")
+            with open(descriptor, "rb", closefd=False) as file:
+                return file.read(LARGEST + 1)
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:
+        raise BadSetting(f"{doing} {getattr(error, 'strerror', None) or error}") from error
 
 
 class _Refused(Exception):
