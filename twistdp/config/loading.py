@@ -1,45 +1,18 @@
-"""From a file to a `Config`: every value is converted and checked, and all problems reported.
-
-The walk follows the classes of the model, so that what they do not describe cannot be said.
-"""
+"""From a file to a `Config`: every value is converted and checked, and all problems reported."""
 
 import os
-import re
 import stat
-from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import TypeVar, cast
 
-from twistdp.config import document
-from twistdp.config.document import LARGEST, Mark, Node, Scalar, compose
-from twistdp.config.fields import Field, Rule, fields_of, short_of
-from twistdp.config.kinds import (
-    AnyOf,
-    Choice,
-    Flag,
-    Items,
-    Kind,
-    Number,
-    OneOf,
-    Record,
-    Table,
-    Text,
-    described,
-    discriminator,
-    kind_of,
-)
-from twistdp.config.model import Config, Resource
+from twistdp.config.document import LARGEST, compose
+from twistdp.config.kinds import Record
+from twistdp.config.model import Config
 from twistdp.config.problems import BadConfig, Problem, Problems
-from twistdp.errors import BadSetting, TwistdpError
-from twistdp.model import printable, shown
-from twistdp.select import Match
-from twistdp.tools import nearest
-
-_WHOLE: Final = re.compile(r"[-+]?[0-9]{1,18}")
-_ANY_NUMBER: Final = re.compile(r"[-+]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
-_PLAIN_KEY: Final = re.compile(r"[A-Za-z_][-\w]*")
+from twistdp.config.structure import Refused, Walk
+from twistdp.errors import BadSetting
+from twistdp.model import printable
 
 _C = TypeVar("_C")
 
@@ -70,8 +43,8 @@ def load_as(cls: type[_C], source: str | bytes | Path, name: str | None = None) 
     problems = Problems(printable(name or "text"))
     root = compose(source, problems)
     value = None
-    with suppress(_Refused):
-        value = _Walk(problems).convert(Record(cls), root, "")
+    with suppress(Refused):
+        value = Walk(problems).convert(Record(cls), root, "")
     if problems.found:
         raise BadConfig(problems.found)
     return cast(_C, value)
@@ -92,221 +65,3 @@ def read(path: Path) -> bytes:
             os.close(descriptor)
     except (OSError, ValueError) as error:
         raise BadSetting(f"{doing} {getattr(error, 'strerror', None) or error}") from error
-
-
-class _Refused(Exception):
-    """What was converted is wrong; the problems are noted."""
-
-
-class _Walk:
-    """Conversion of nodes.  Each method raises `_Refused` after all problems are noted."""
-
-    def __init__(self, problems: Problems) -> None:
-        self._problems = problems
-
-    def convert(self, kind: Kind, node: Node, at: str) -> Any:
-        match kind:
-            case Items(item, rules):
-                return self._ruled(self._items(item, node, at), rules, node, at)
-            case Table(key, value, rules):
-                return self._ruled(self._table(key, value, node, at, kind), rules, node, at)
-            case Record(cls):
-                return self._record(cls, node, at)
-            case OneOf(classes):
-                return self._one_of(classes, node, at, kind)
-            case _:
-                return self._plain(kind, node, at)
-
-    def _plain(self, kind: Kind, node: Node, at: str) -> Any:
-        if not isinstance(node, Scalar) or (node.plain and not node.text):
-            raise self._expected(kind, node, at)
-        match kind:
-            case Text() if "\0" in node.text:
-                raise self._note(node.mark, at, "a text may not have the character NUL")
-            case Text(rules):
-                return self._ruled(node.text, rules, node, at)
-            case Number(whole, rules) if node.plain:
-                pattern = _WHOLE if whole else _ANY_NUMBER
-                if pattern.fullmatch(node.text):
-                    number = int(node.text) if whole else float(node.text)
-                    return self._ruled(number, rules, node, at)
-            case Flag() if node.plain and node.text.lower() in ("true", "false"):
-                return node.text.lower() == "true"
-            case Choice(words) if node.text in words:
-                return node.text
-            case Choice(words):
-                raise self._expected(kind, node, at, words)
-            case AnyOf(kinds):
-                return self._any_of(kinds, node, at, kind)
-        raise self._expected(kind, node, at)
-
-    def _any_of(self, kinds: tuple[Kind, ...], node: Scalar, at: str, whole: Kind) -> Any:
-        for kind in kinds:
-            with suppress(_Refused):
-                return _Walk(Problems(self._problems.file))._plain(kind, node, at)
-        words = [word for kind in kinds if isinstance(kind, Choice) for word in kind.words]
-        raise self._expected(whole, node, at, words)
-
-    def _items(self, item: Kind, node: Node, at: str) -> tuple[Any, ...]:
-        if not isinstance(node, document.Sequence):
-            return (self.convert(item, node, at),)
-        found, bad = [], False
-        for index, each in enumerate(node.items):
-            try:
-                found.append(self.convert(item, each, f"{at}[{index}]"))
-            except _Refused:
-                bad = True
-        if bad:
-            raise _Refused
-        return tuple(found)
-
-    def _table(self, key: Kind, value: Kind, node: Node, at: str, whole: Kind) -> dict[str, Any]:
-        if not isinstance(node, document.Mapping):
-            raise self._expected(whole, node, at)
-        found, bad = {}, False
-        for name, each in node.items:
-            inner = _below(at, name.text)
-            try:
-                self.convert(key, name, inner)
-            except _Refused:
-                bad = True
-            try:
-                found[name.text] = self.convert(value, each, inner)
-            except _Refused:
-                bad = True
-        if bad:
-            raise _Refused
-        return found
-
-    def _record(self, cls: type[Any], node: Node, at: str) -> Any:
-        fields = fields_of(cls)
-        short = short_of(cls)
-        if isinstance(node, document.Mapping):
-            return self._made(cls, fields, node, at)
-        if short is None or (isinstance(node, Scalar) and node.plain and not node.text):
-            raise self._expected(Record(cls), node, at)
-        value = self._field(short, node, at)
-        return self._built(cls, {short.key: value}, node, at)
-
-    def _made(self, cls: type[Any], fields: Any, node: document.Mapping, at: str) -> Any:
-        values: dict[str, Any] = {}
-        bad = False
-        for name, each in node.items:
-            field = fields.get(name.text)
-            try:
-                if field is None:
-                    raise self._unknown(name, fields, at)
-                values[name.text] = self._field(field, each, _below(at, name.text))
-            except _Refused:
-                bad = True
-        given = {name.text for name, _ in node.items}
-        for field in fields.values():
-            # One that is misspelt is reported as such alone.
-            if field.required and field.key not in given and not given - fields.keys():
-                self._note(node.mark, at, f"the key {field.key!r} is missing: {field.doc}")
-                bad = True
-        if bad:
-            raise _Refused
-        return self._built(cls, values, node, at)
-
-    def _field(self, field: Field, node: Node, at: str) -> Any:
-        value = self.convert(kind_of(field.annotation), node, at)
-        if field.owner is Match and not value:
-            # It would be no condition at all, where somebody meant one that nothing meets.
-            raise self._note(node.mark, at, "there is nothing in it; leave the key out")
-        if field.stands_alone:
-            # What is wrong with this value alone is reported at its place, not at the mapping's.
-            self._try(node, at, partial(field.owner, **{field.name: value}))
-        return value
-
-    def _built(self, cls: type[Any], values: dict[str, Any], node: Node, at: str) -> Any:
-        """An instance of `cls` from the values of its keys."""
-        arguments: dict[str, Any] = {}
-        lent: dict[tuple[str, Any], dict[str, Any]] = {}
-        for key, value in values.items():
-            field = fields_of(cls)[key]
-            if field.through is None:
-                arguments[field.name] = value
-            else:
-                lent.setdefault((field.through, field.owner), {})[field.name] = value
-        for (name, owner), inner in lent.items():
-            arguments[name] = self._try(node, at, partial(owner, **inner))
-        if issubclass(cls, Resource):
-            arguments["given"] = frozenset(values)
-        return self._try(node, at, lambda: cls(**arguments))
-
-    def _one_of(self, classes: tuple[type[Any], ...], node: Node, at: str, whole: Kind) -> Any:
-        if not isinstance(node, document.Mapping):
-            raise self._expected(whole, node, at)
-        given = {name.text for name, _ in node.items}
-        fitting = [cls for cls in classes if discriminator(cls) in given]
-        if len(fitting) == 1:
-            return self._record(fitting[0], node, at)
-        if fitting:
-            keys = " and ".join(repr(discriminator(cls)) for cls in fitting)
-            raise self._note(node.mark, at, f"{keys} are in one mapping; give each one of its own")
-        known = {key for cls in classes for key in fields_of(cls)}
-        if unknown := [name for name, _ in node.items if name.text not in known]:
-            for name in unknown:
-                self._unknown(name, known, at)
-            raise _Refused
-        keys = ", ".join(discriminator(cls) for cls in classes)
-        raise self._note(node.mark, at, f"a key is missing that says what it is: one of {keys}")
-
-    def _ruled(self, value: Any, rules: tuple[Rule, ...], node: Node, at: str) -> Any:
-        for rule in rules:
-            self._try(node, at, partial(rule.check, value))
-        return value
-
-    def _try(self, node: Node, at: str, function: Callable[[], Any]) -> Any:
-        try:
-            return function()
-        except (TwistdpError, ValueError) as error:
-            raise self._note(node.mark, at, str(error)[:500]) from error
-
-    def _unknown(self, name: Scalar, known: Iterable[str], at: str) -> _Refused:
-        close = nearest(name.text, known)
-        if name.text == "<<":
-            hint = "; merge keys are not supported: write the keys out"
-        elif close is not None:
-            hint = f"; did you mean {close!r}?"
-        else:
-            hint = f"; the keys are {', '.join(known)}"
-        text = f"the key {printable(name.text, 60)!r} is unknown{hint}"
-        return self._note(name.mark, _below(at, name.text), text, close)
-
-    def _expected(self, kind: Kind, node: Node, at: str, words: Iterable[str] = ()) -> _Refused:
-        close = nearest(node.text, words) if isinstance(node, Scalar) else None
-        hint = f"; did you mean {close!r}?" if close is not None else _hint(kind, node)
-        text = f"expected {described(kind)}, found {_found(node)}{hint}"
-        return self._note(node.mark, at, text, close)
-
-    def _note(self, mark: Mark, at: str, text: str, suggestion: str | None = None) -> _Refused:
-        self._problems.note(mark.line, mark.column, at, text, suggestion)
-        return _Refused()
-
-
-def _below(at: str, key: str) -> str:
-    if not _PLAIN_KEY.fullmatch(key):
-        return f"{at}[{shown(key, 80)}]"
-    return f"{at}.{key}" if at else key
-
-
-def _found(node: Node) -> str:
-    if isinstance(node, Scalar):
-        if not node.text:
-            return "nothing" if node.plain else "an empty text"
-        return f"{'' if node.plain else 'the text '}{printable(node.text, 60)!r}"
-    return "a list" if isinstance(node, document.Sequence) else "a mapping"
-
-
-def _hint(kind: Kind, node: Node) -> str:
-    if not isinstance(node, Scalar):
-        return ""
-    if isinstance(kind, Text) and node.plain and not node.text:
-        return '; write "" for an empty text'
-    if isinstance(kind, Flag) and node.text.lower() in ("yes", "on", "no", "off"):
-        return f"; write {'true' if node.text.lower() in ('yes', 'on') else 'false'}"
-    if isinstance(kind, Number) and not node.plain:
-        return "; write it without quotes"
-    return ""
