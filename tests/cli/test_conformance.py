@@ -49,7 +49,7 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual([line.split()[0] for line in out.splitlines()], [c.id for c in CHECKS])
 
     def test_explain(self) -> None:
-        """What a check is for, and where that is written."""
+        """The explanation of a check, with its source."""
         status, out, _ = self.answer("--explain", "restart.stream")
         self.assertEqual(status, 0)
         self.assertIn("never redials", out)
@@ -65,7 +65,7 @@ class AnswerTests(SynchronousTestCase):
         """What cannot work is said in one line, with status 2."""
         for expected, arguments in (
             ("no command", []),
-            ("the command names no place", ["--", "plugin"]),
+            ("the command names no directory", ["--", "plugin"]),
             ("no check 'nix'", ["--only", "nix", "--", "x", "{plugin_dir}"]),
             ("no check 'nix'", ["--skip", "nix", "--", "x", "{plugin_dir}"]),
             ("no check 'nix'", ["--explain", "nix"]),

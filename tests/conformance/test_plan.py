@@ -16,8 +16,8 @@ class PlanTests(SynchronousTestCase):
         good = ("plugin", "--dir={plugin_dir}")
         for expected, command, settings in (
             ("no command", (), {}),
-            ("names no place", ("plugin",), {}),
-            ("names no place", ("plugin", "{work_dir}"), {}),
+            ("names no directory", ("plugin",), {}),
+            ("names no directory", ("plugin", "{work_dir}"), {}),
             ("--hotplug-add and --hotplug-remove", good, {"add": "touch x"}),
             ("--hotplug-add and --hotplug-remove", good, {"remove": "rm x"}),
             ("--make-unhealthy and --make-healthy", good, {"heal": "x"}),

@@ -53,7 +53,7 @@ class NameTests(SynchronousTestCase):
             ),
             *((n, "has that name") for n in ("test", "queue", "this", "select")),
             *((n, "has that name") for n in ("grpc", "attr", "google", "zope", "mypy", "setup")),
-            *((n, "keeps for itself") for n in ("default", "kube_system", "kube_node_lease")),
+            *((n, "belongs to Kubernetes") for n in ("default", "kube_system", "kube_node_lease")),
         ):
             self.assertIn(why, str(self.assertRaises(BadName, Project, name)), name)
 

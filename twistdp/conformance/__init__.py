@@ -1,4 +1,4 @@
-"""A black-box suite for device plugins of any kind: it plays the kubelet and looks what they do."""
+"""A black-box suite for device plugins of any kind: it plays the kubelet and checks them."""
 
 from twistdp.conformance.catalog import CHECKS
 from twistdp.conformance.checking import Check, Result, Verdict

@@ -1,4 +1,4 @@
-"""What a check works with: to begin, to wait, to look and to call."""
+"""The tools of a check: it can start, wait, look and call."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -27,14 +27,14 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
 M = TypeVar("M", bound=Message)
 
 SECOND = 1.1
-"""Seconds after which a socket that is named by the second has another name."""
+"""Seconds after which a socket that is named after the time in seconds has another name."""
 
 
 class Bench(Stage):
-    """A `Stage` with one resource to look at.
+    """A `Stage` with one resource to check.
 
-    `resource` is its name; it is empty where no plugin has been accepted yet.  `found` are the
-    ids and the health of its devices as a first look has shown them; empty where nobody looked.
+    `resource` is its name, and empty as long as the kubelet has accepted none.  `found` are the ids
+    and the health of its devices at the first look; empty without one.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Bench(Stage):
     # Life
 
     async def begin(self) -> set[str]:
-        """Start kubelet and plugin; returns the ids of the devices once all are listed."""
+        """Start kubelet and plugin, and return the ids of the devices once all are listed."""
         await self.kubelet.start()
         self.start_plugin()
         return await self.complete()
@@ -62,8 +62,8 @@ class Bench(Stage):
     async def start_again(self) -> None:
         """Start another process of the plugin after the first has ended, as a supervisor does.
 
-        Not within the same second: many plugins put the time into the name of their socket, so
-        that what comes of it would be a matter of chance.
+        It starts in another second, since many plugins put the time into the name of their socket,
+        and the result would depend on chance.
         """
         await self.pause(SECOND)
         self.start_plugin()
@@ -71,7 +71,7 @@ class Bench(Stage):
     async def arrives(self) -> Arrival:
         """Start kubelet and plugin, and wait for the first registration, accepted or not.
 
-        Its resource is the one to look at from now on.
+        Its resource is the one to check from now on.
         """
         await self.kubelet.start()
         self.start_plugin()
@@ -95,10 +95,9 @@ class Bench(Stage):
         return set(self.devices)
 
     async def complete(self) -> set[str]:
-        """The same, and wait for as many devices, and as many healthy ones, as were found first.
+        """The same, and wait for as many devices, and as many healthy ones, as at the first look.
 
-        What a plugin lists for a moment before is a matter of chance.  `list.first-complete`
-        looks for that, and no other check shall depend on it.
+        A plugin's list before that depends on chance.  Only `list.first-complete` looks at it.
         """
         await self.listed()
         if self._found:
@@ -110,7 +109,7 @@ class Bench(Stage):
         return set(self.devices)
 
     async def listed_again(self, ids: set[str]) -> None:
-        """Wait until the plugin is registered and lists just `ids`, as it did before."""
+        """Wait until the plugin is registered and lists exactly `ids`, as before."""
         await self.listed()
         try:
             await self.until("the same devices", lambda: self.devices.keys() == ids)
@@ -132,7 +131,7 @@ class Bench(Stage):
         await self.until("the kubelet sees its end", lambda: not node.connected, alone=True)
 
     def last_steps(self) -> Sequence[Callable[[], Awaitable[None]]]:
-        """See `Stage`: the devices are put back while the plugin still runs."""
+        """See `Stage`: the devices are restored while the plugin still runs."""
         callers = [caller.close for caller in self._callers]
         mine = *callers, self._close_deaf, self.hardware.restore, self.hardware.end
         return *mine, *super().last_steps()
@@ -154,7 +153,7 @@ class Bench(Stage):
         return [id_ for id_, health in self.devices.items() if health == "Healthy"]
 
     def need(self, count: int) -> list[str]:
-        """`count` healthy devices; raises `Skipped` where there are not as many."""
+        """`count` healthy devices.  Raises `Skipped` if there are fewer."""
         healthy = self.healthy
         if len(healthy) < count:
             raise Skipped(f"needs {count} healthy devices, {self.resource} has {len(healthy)}")
@@ -162,12 +161,12 @@ class Bench(Stage):
 
     @property
     def lists(self) -> list[Listed]:
-        """The lists of the resource that came over the kubelet's streams."""
+        """The lists of the resource from the kubelet's streams."""
         return [one for one in self.kubelet.lists if one.resource == self.resource]
 
     @property
     def socket(self) -> str:
-        """The plugin's socket, as it was registered last."""
+        """The path of the plugin's socket, as registered last."""
         for registration in reversed(self.kubelet.registrations):
             if registration.resource == self.resource and not registration.error:
                 return self.kubelet.path_of(registration.endpoint)
@@ -175,14 +174,14 @@ class Bench(Stage):
 
     @property
     def accepted(self) -> int:
-        """How often the resource was registered."""
+        """How often the kubelet has accepted the resource."""
         return sum(
             one.resource == self.resource and not one.error for one in self.kubelet.registrations
         )
 
     @property
     def streams_ended(self) -> int:
-        """How many of the kubelet's streams have ended, its own ends apart."""
+        """How many of the kubelet's streams have ended, without those that it ended itself."""
         return self.kubelet.resources[self.resource].streams_ended
 
     # Calling
@@ -212,15 +211,15 @@ class Bench(Stage):
         return await self.call(ALLOCATE, allocation(*containers), AllocateResponse)
 
     async def options(self) -> DevicePluginOptions:
-        """What the plugin says of itself; raises `Failed` if it does not answer."""
+        """The plugin's options.  Raises `Failed` if it does not answer."""
         answer = await self.call(GET_OPTIONS, Empty(), DevicePluginOptions)
         self.require(answer.ok, f"GetDevicePluginOptions was answered with {answer}")
         return answer.message
 
     async def sound(self) -> None:
-        """See that the plugin serves as before: a full list, and a device if there is any.
+        """Check that the plugin serves as before: a full list, and a device if there is any.
 
-        It has as long as the user's patience: it may be just registering again.
+        It has the user's patience for that, since it may be registering again.
         """
         watched = self.watch()
 
@@ -245,7 +244,7 @@ class Bench(Stage):
         return self.caller().watch()
 
     async def neglect(self) -> DeafStream:
-        """A ListAndWatch stream of which nothing is taken, closed after the check."""
+        """A ListAndWatch stream that accepts nothing, closed after the check."""
         stream = await open_deaf(self.socket, self._reactor)
         self._deaf.append(stream)
         return stream
@@ -259,7 +258,7 @@ def allocation(*containers: Iterable[str]) -> AllocateRequest:
 
 
 def shortened(ids: Iterable[str]) -> str:
-    """Ids in a line for people, the first few of many."""
+    """Ids as text for people: the first few of many."""
     ids = sorted(ids)
     if len(ids) > 8:
         return f"{len(ids)} devices ({', '.join(ids[:8])}, …)"

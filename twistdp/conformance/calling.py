@@ -1,4 +1,4 @@
-"""Calls to the plugin under test that never raise: whatever comes is something to look at."""
+"""Calls the plugin under test, and returns errors instead of raising them."""
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -18,9 +18,9 @@ M = TypeVar("M", bound=Message)
 
 @attrs.frozen
 class Answer(Generic[M]):
-    """What a call was answered with; `status` is a gRPC status code's name.
+    """The answer to a call; `status` is a gRPC status code's name.
 
-    `message` is empty unless the status is ``OK``, `details` then.
+    `message` is empty unless the status is ``OK``; `details` is empty if it is.
     """
 
     status: str
@@ -38,7 +38,7 @@ class Answer(Generic[M]):
 
 
 class Caller:
-    """A client of the plugin's socket `path`; `say` is told of every call.
+    """A client of the plugin's socket `path`; `say` is called with a line about every call.
 
     `options` are those of a `twistdp.rpc.Channel`.
     """
@@ -53,7 +53,7 @@ class Caller:
     async def call(
         self, method: str, request: Message | bytes, answer: type[M], timeout: float
     ) -> Answer[M]:
-        """Call a method; raises `Failed` only for an answer that is no message."""
+        """Call a method.  Raises `Failed` only if the answer does not parse."""
         begin = self._reactor.seconds()
         status, details, message = "OK", "", answer()
         try:
@@ -69,7 +69,7 @@ class Caller:
         return came
 
     def start(self, method: str, request: Message | bytes, answer: type[M]) -> Deferred[M]:
-        """Begin a call that is the caller's to cancel."""
+        """Begin a call that the caller may cancel."""
         return self._channel.unary(method, request, answer)
 
     def watch(self) -> "Watched":
@@ -82,7 +82,7 @@ class Caller:
 
 
 class Watched:
-    """A ListAndWatch stream that is read; `ended` is the reason, None while it is open."""
+    """A ListAndWatch stream that is read; `ended` is the reason of its end, or None."""
 
     def __init__(self, channel: Channel, reactor: Any, say: Callable[[str], None]) -> None:
         self.lists: list[ListAndWatchResponse] = []
@@ -93,7 +93,7 @@ class Watched:
 
     @property
     def ids(self) -> set[str]:
-        """Those of the newest list."""
+        """The ids in the newest list."""
         return {device.ID for device in self.lists[-1].devices} if self.lists else set()
 
     def cancel(self) -> None:
@@ -118,7 +118,7 @@ def name_of(method: str) -> str:
 
 
 def brief(message: Message | bytes) -> str:
-    """A message in a line, cut where it gets long."""
+    """A message in one line, cut if it is long."""
     if isinstance(message, bytes):
         return f"{len(message)} bytes"
     text = " ".join(str(message).split())

@@ -1,4 +1,4 @@
-"""What a check is, and what comes of one."""
+"""Defines checks and their results."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
@@ -9,38 +9,37 @@ import attrs
 
 
 class Verdict(Enum):
-    """What a check comes to."""
+    """The outcome of a check."""
 
     PASS = "pass"  # noqa: S105  # no password
     WARN = "warn"
-    """Works with today's kubelets, but users will feel it."""
+    """Works with today's kubelets, but users will notice it."""
     SKIP = "skip"
     """Not tried; the reason says what is missing."""
     FAIL = "fail"
 
 
 class Failed(Exception):
-    """The plugin does not do what the check asks for; the text says what it did instead."""
+    """The plugin does not pass the check; the text says what it did instead."""
 
 
 class Skipped(Exception):
-    """The check cannot be made here; the text says why."""
+    """The check cannot be made here; the text gives the reason."""
 
 
 class CommandFailed(Exception):
-    """A command of the user's did not work, so the check has shown nothing of the plugin."""
+    """A command of the user failed, so the check shows nothing about the plugin."""
 
 
 @attrs.frozen
 class Check:
     """One thing that a device plugin should do.
 
-    `id` never changes.  `source` is where it is written or was seen that it matters.  `run` is
-    called with a `twistdp.conformance.bench.Bench`; it returns, or raises `Failed`, `Skipped` or
-    `CommandFailed`.
-    `after` are the ids of checks without which this one would only fail for the same reason:
-    it is skipped when one of them has failed.  `registered`: it needs a plugin that the kubelet
-    has accepted.
+    `id` never changes.  `source` names the specification or the observation behind the check.
+    `run` is called with a `twistdp.conformance.bench.Bench`; it returns, or raises `Failed`,
+    `Skipped` or `CommandFailed`.  `after` are the ids of other checks: if one of them fails, this
+    one is skipped, since it would only fail for the same reason.  With `registered` it needs a
+    plugin that the kubelet has accepted.
     """
 
     id: str
@@ -52,14 +51,14 @@ class Check:
 
     @property
     def explanation(self) -> str:
-        """A paragraph that says what is checked and why."""
+        """A paragraph about what is checked and why."""
         return " ".join(cleandoc(self.run.__doc__ or "").split())
 
 
 def check(
     id_: str, title: str, *, source: str, after: Sequence[str] = (), registered: bool = True
 ) -> Callable[[Callable[[Any], Awaitable[None]]], Check]:
-    """Makes a coroutine function a `Check`; its docstring is the explanation."""
+    """Make a coroutine function a `Check`, whose explanation is the docstring."""
 
     def decorate(function: Callable[[Any], Awaitable[None]]) -> Check:
         return Check(id_, title, source, function, tuple(after), registered)
@@ -69,7 +68,7 @@ def check(
 
 @attrs.frozen
 class Evidence:
-    """What was seen, `seconds` after the check began."""
+    """An observation, `seconds` after the check began."""
 
     seconds: float
     text: str
@@ -77,7 +76,7 @@ class Evidence:
 
 @attrs.frozen
 class Result:
-    """What came of a check; `reason` is empty when it passed, `seconds` how long it took."""
+    """The result of a check; `reason` is empty if it passed, and `seconds` its duration."""
 
     check: Check
     verdict: Verdict

@@ -1,8 +1,8 @@
-"""A client that asks for lists and takes none, in just as much HTTP/2 as that needs.
+"""A client that asks for lists and accepts none, with the minimum of HTTP/2 for that.
 
-gRPC's own clients cannot do it: whoever reads a stream no further has still told the server that
-64 KiB are welcome, and a list has a few hundred bytes.  Here the window is 0 from the beginning
-and never widened (RFC 9113, 6.9.2), as that of a process that is stopped while many lists come.
+gRPC's own clients cannot do that: even if they do not read a stream, their window of 64 KiB lets
+the server send many lists of a few hundred bytes.  Here the window is 0 from the beginning and
+stays so (RFC 9113, 6.9.2), like that of a process that is stopped while many lists come.
 """
 
 import struct
@@ -18,7 +18,7 @@ from twistdp.kubelet import LIST_AND_WATCH
 
 DATA, HEADERS, RESET, SETTINGS, PING = 0, 1, 3, 4, 6
 END, ACK, WHOLE = 1, 1, 4
-"""Flags: of a stream's last frame, of an answer, of a header block that is not continued."""
+"""Flags of a stream's last frame, of an acknowledgement, and of a complete header block."""
 
 INITIAL_WINDOW = 4
 """The setting's number."""
@@ -39,7 +39,7 @@ def frame(kind: int, flags: int, stream: int, content: bytes) -> bytes:
 
 
 def _literal(text: bytes) -> bytes:
-    """A text of at most 126 bytes, as it is (RFC 7541, 5.2)."""
+    """A text of at most 126 bytes without compression (RFC 7541, 5.2)."""
     return bytes([len(text)]) + text
 
 
@@ -57,10 +57,9 @@ _REQUEST = b"".join(
 
 
 class DeafStream(Protocol):
-    """A ListAndWatch of which not a byte is taken; `ended` once it is over.
+    """A ListAndWatch stream that accepts no byte of a list; `ended` once it is over.
 
-    `answered` fires when the plugin has taken it up, with the headers of its answer, or has
-    ended it.
+    `answered` fires when the plugin has sent the headers of its answer, or has ended the stream.
     """
 
     def __init__(self) -> None:
@@ -69,11 +68,11 @@ class DeafStream(Protocol):
         self._buffer = b""
 
     def connectionMade(self) -> None:
-        """Ask."""
+        """Send the request."""
         self._transport().write(_REQUEST)
 
     def dataReceived(self, data: bytes) -> None:
-        """Answer what keeps the connection alive."""
+        """Acknowledge settings and pings, which keep the connection alive."""
         self._buffer += data
         while len(self._buffer) >= 9:
             end = 9 + int.from_bytes(self._buffer[:3], "big")
@@ -84,11 +83,11 @@ class DeafStream(Protocol):
             self._buffer = self._buffer[end:]
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """It is over."""
+        """Mark the stream as ended."""
         self._over()
 
     def close(self) -> None:
-        """End it without a word."""
+        """Abort the connection."""
         if self.transport is not None:
             self._transport().abortConnection()
 
@@ -110,7 +109,7 @@ class DeafStream(Protocol):
 
 
 def open_deaf(path: str, reactor: Any) -> Deferred[DeafStream]:
-    """Connect to the socket `path`; a stream that has `ended` where nobody listens."""
+    """Connect to the socket `path`.  If nobody listens, the stream has `ended`."""
     stream = DeafStream()
 
     def refused(failure: Failure) -> DeafStream:

@@ -1,4 +1,4 @@
-"""The user's commands that change the devices under the plugin."""
+"""Runs the user's commands, which change the devices that the plugin finds."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
@@ -11,31 +11,30 @@ from twistdp.conformance.program import Program, described
 
 
 class Looker(Protocol):
-    """What a `twistdp.conformance.bench.Bench` is asked for."""
+    """The part of a `twistdp.conformance.bench.Bench` that is used here."""
 
     plan: Plan
     places: Mapping[str, str]
 
     @property
     def healthy(self) -> list[str]:
-        """Ids of healthy devices that the kubelet has."""
+        """The ids of the healthy devices in the kubelet's list."""
 
     @property
     def devices(self) -> dict[str, str]:
-        """All that it has, with their health."""
+        """All devices in its list, with their health."""
 
     def say(self, text: str) -> None:
-        """Keep what was seen."""
+        """Keep an observation."""
 
     def until(self, what: str, condition: Callable[[], object]) -> Awaitable[None]:
-        """Wait."""
+        """Wait for a condition."""
 
 
 class Hardware:
-    """Devices that come, go, fall ill and are healed.
+    """Devices that appear, disappear, become unhealthy and recover.
 
-    All methods raise `CommandFailed` where a command fails or takes longer than the user's
-    patience.
+    All methods raise `CommandFailed` if a command fails or takes longer than the user's patience.
     """
 
     def __init__(self, bench: Looker, reactor: Any) -> None:
@@ -45,33 +44,33 @@ class Hardware:
         self._programs: list[Program] = []
 
     async def plug(self) -> str:
-        """Make a device appear and wait for it; its id.  `Skipped` without such a command."""
+        """Make a device appear and return its id.  Raises `Skipped` without such a command."""
         return await self._appear(*self._hotplug())
 
     async def namesake(self) -> str:
-        """The same for a device that has the last name of another."""
+        """The same for a device with the file name of another."""
         plan = self._bench.plan
         commands = _given(plan.namesake, plan.namesake_gone, "--namesake-add and --namesake-remove")
         return await self._appear(*commands)
 
     async def alias(self) -> None:
-        """Make another name for a device that is there.  `Skipped` without such a command."""
+        """Make another name for a device.  Raises `Skipped` without such a command."""
         plan = self._bench.plan
         await self._change(*_given(plan.alias, plan.alias_gone, "--alias-add and --alias-remove"))
 
     async def plug_unseen(self) -> None:
-        """Make a device appear that no kubelet can see yet.  `Skipped` without such a command."""
+        """Make a device appear while no kubelet runs.  Raises `Skipped` without such a command."""
         await self._change(*self._hotplug())
 
     async def unplug(self, id_: str) -> None:
-        """Make the device disappear again, and wait for it; unhealthy is gone too."""
+        """Make the device disappear, and wait until it is not listed or unhealthy."""
         await self._restore()
         await self._bench.until(
-            f"{id_} is listed no more, or unhealthy", lambda: id_ not in self._bench.healthy
+            f"{id_} is no longer listed, or unhealthy", lambda: id_ not in self._bench.healthy
         )
 
     async def sicken(self) -> str:
-        """Make a device unhealthy and wait for it; its id.  `Skipped` without such a command."""
+        """Make a device unhealthy and return its id.  Raises `Skipped` without such a command."""
         plan = self._bench.plan
         commands = _given(plan.sicken, plan.heal, "--make-unhealthy and --make-healthy")
         before = set(self._bench.healthy)
@@ -80,12 +79,12 @@ class Hardware:
         return next(iter(self._ill(before)))
 
     async def heal(self, id_: str) -> None:
-        """Make it healthy again, and wait for it."""
+        """Make it healthy again, and wait until it is listed as healthy."""
         await self._restore()
         await self._bench.until(f"{id_} is healthy again", lambda: id_ in self._bench.healthy)
 
     async def restore(self) -> None:
-        """Take back whatever is still changed: all of it, also where one command fails."""
+        """Undo all changes, also when one of the commands fails."""
         problems = []
         while self._undo:
             try:
@@ -96,7 +95,7 @@ class Hardware:
             raise CommandFailed("; ".join(problems))
 
     async def end(self) -> None:
-        """End what the commands have left running in the background."""
+        """End the commands' processes in the background."""
         for program in self._programs:
             await program.kill_all()
 
@@ -133,8 +132,8 @@ class Hardware:
             status = await program.exited().addTimeout(patience, self._reactor)
         except TimeoutError:
             raise CommandFailed(
-                f"the command {command!r} has not ended within {patience:g} s; what is to go on "
-                "belongs into the background, what needs time needs --patience"
+                f"the command {command!r} has not ended within {patience:g} s; let it continue in "
+                "the background, or give it more time with --patience"
             ) from None
         finally:
             if program.status is None:
@@ -147,7 +146,7 @@ class Hardware:
 
 
 def _given(do: str | None, undo: str | None, options: str) -> tuple[str, str]:
-    """Two commands that belong together; raises `Skipped` where the user has not given them."""
+    """Two commands that belong together.  Raises `Skipped` if the user has not given them."""
     if do is None or undo is None:
         raise Skipped(f"needs {options}")
     return do, undo

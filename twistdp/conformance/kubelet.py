@@ -1,4 +1,4 @@
-"""The emulated kubelet, with a record of all that a plugin has sent."""
+"""An emulated kubelet that records everything that a plugin sends."""
 
 import os
 from typing import Any
@@ -16,10 +16,11 @@ from twistdp.testing import FakeKubelet
 
 @attrs.frozen
 class Arrival:
-    """A registration as it came, accepted or not.
+    """A registration, accepted or not.
 
-    `served`: somebody listened on the plugin's socket at that moment.  `options` are those of
-    a Register, None for a plugin that was found in the registry.  `seconds` as the reactor's.
+    `served` is whether somebody listened on the plugin's socket at that moment.  `options` are
+    those of a Register, and None for a plugin that was found in the registry.  `seconds` is the
+    reactor's time.
     """
 
     resource: str
@@ -32,7 +33,7 @@ class Arrival:
 
 @attrs.frozen
 class Listed:
-    """A list that came over the kubelet's stream."""
+    """A list from the kubelet's stream."""
 
     resource: str
     message: ListAndWatchResponse
@@ -45,7 +46,7 @@ class Listed:
 
 
 class RecordingKubelet(FakeKubelet):
-    """Keeps what comes, over restarts."""
+    """Records registrations and lists, over restarts."""
 
     def __init__(self, directory: str, reactor: Any, **options: Any) -> None:
         super().__init__(directory, reactor=reactor, force=True, **options)
@@ -55,13 +56,13 @@ class RecordingKubelet(FakeKubelet):
         """Every list, oldest first."""
 
     def path_of(self, endpoint: str) -> str:
-        """The socket of an endpoint as it was registered."""
-        # A kubelet's own join, which makes nonsense of an absolute path; only plugins in the
+        """The path of a registered endpoint's socket."""
+        # A kubelet joins an absolute path to its directory too, to no avail; only plugins in the
         # registry may give one.
         return endpoint if os.path.isabs(endpoint) else f"{self.directory}/{endpoint}"
 
     def arrived(self, request: RegisterRequest) -> None:
-        """A Register has come."""
+        """Record a Register call."""
         self._arrived(
             request.resource_name,
             request.endpoint,
@@ -75,13 +76,13 @@ class RecordingKubelet(FakeKubelet):
         )
 
     def record(self, resource: str, endpoint: str, version: str, error: str) -> None:
-        """A registration was accepted or refused."""
+        """Record that a registration was accepted or refused."""
         if os.path.isabs(endpoint):  # found in the registry: there was no Register
             self._arrived(resource, endpoint, version, None, True)
         super().record(resource, endpoint, version, error)
 
     def list_taken(self, resource: str, message: ListAndWatchResponse) -> None:
-        """A list has come."""
+        """Record a list."""
         self.lists.append(Listed(resource, message, self._reactor.seconds()))
         super().list_taken(resource, message)
 
@@ -98,7 +99,7 @@ class RecordingKubelet(FakeKubelet):
 
 
 def shown(options: DevicePluginOptions) -> str:
-    """Options in a line for people."""
+    """Options as text for people."""
     names = {
         "PreStartContainer": options.pre_start_required,
         "GetPreferredAllocation": options.get_preferred_allocation_available,

@@ -1,4 +1,4 @@
-"""What is to be checked: a plugin's command line and what the user tells of it."""
+"""What to check: a plugin's command line and the user's other choices."""
 
 from collections.abc import Mapping
 
@@ -8,10 +8,10 @@ from twistdp.errors import BadSetting
 from twistdp.settings import PLUGIN_DIRECTORY
 
 PLACES = ("plugin_dir", "registry_dir", "work_dir")
-"""What a command may name in braces; each check has its own."""
+"""Names that a command may have in braces; their paths differ from check to check."""
 
 FEWEST = 17
-"""Restarts that tell what grows by one with each from what is allowed."""
+"""Restarts after which growth by one with each exceeds what is allowed."""
 
 
 @attrs.frozen
@@ -19,14 +19,14 @@ class Plan:
     """A plugin's command and the commands that change its devices.
 
     In all of them ``{plugin_dir}``, ``{registry_dir}`` and ``{work_dir}``, an empty directory,
-    stand for the paths of the check that runs.  `add` and `remove` make a device appear and
-    disappear, `sicken` and `heal` make one unhealthy and healthy, `namesake` makes one appear
-    that has the last name of another, `alias` another name for one that is there, and each of
-    these has what takes it back; they are run by a shell.
-    `resource` is the one to look at; by default the first that has devices.  `bind` puts the
-    plugin directory where plugins expect it, for those that cannot be told.  `patience` is how
-    many seconds anything may take, `startup` how many a process may until it registers for the
-    first time, `restarts` how many are made to look for leaks.
+    stand for the paths of the running check.  A shell runs the commands: `add` and `remove` make a
+    device appear and disappear, `sicken` and `heal` make one unhealthy and healthy, `namesake`
+    makes one appear with the file name of another, and `alias` makes another name for an existing
+    device; `namesake_gone` and `alias_gone` undo the last two.
+    `resource` is the one to check; by default the first that has devices.  `bind` binds the plugin
+    directory to the usual path, for plugins that insist on it.  `patience` is the time for each
+    step in seconds, `startup` that for a new process to register, and `restarts` the number of
+    restarts when looking for leaks.
 
     Raises `BadSetting`.
     """
@@ -52,7 +52,7 @@ class Plan:
         where = self.names("plugin_dir") or self.names("registry_dir")
         if not where and not self.bind:
             raise BadSetting(
-                "the command names no place: write {plugin_dir} where it takes the directory of "
+                "the command names no directory: write {plugin_dir} for the directory of "
                 f"kubelet.sock, or use --bind for a plugin that insists on {PLUGIN_DIRECTORY}"
             )
         for do, undo, options in (
@@ -66,7 +66,7 @@ class Plan:
         if min(self.patience, self.startup) <= 0 or self.restarts < FEWEST:
             raise BadSetting(
                 "patience and startup must be more than 0 seconds, and restarts at least "
-                f"{FEWEST}, to tell a leak from what was there"
+                f"{FEWEST}, so that a leak shows"
             )
 
     def names(self, place: str) -> bool:

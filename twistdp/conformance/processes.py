@@ -1,4 +1,4 @@
-"""What the kernel tells of a process and its children."""
+"""Reads from /proc about a process and its children."""
 
 import os
 from collections import defaultdict
@@ -9,7 +9,7 @@ import attrs
 
 @attrs.frozen
 class Usage:
-    """What a process and its children hold: counts, and resident memory in bytes."""
+    """The resources of a process and its children: counts, and resident memory in bytes."""
 
     descriptors: int
     threads: int
@@ -17,11 +17,10 @@ class Usage:
 
 
 def family(pid: int) -> list[int]:
-    """A process and all that descend from it, those of its session also without their parents.
+    """A process and its running descendants, and the running processes of their sessions.
 
-    The process itself comes first, whether it runs or not; of the others only those that run.
-    Nothing for 0, which stands for a process that has ended, and for the kernel's: whoever
-    kills a family must never be told that everything is one.  Nor for 1.
+    The process itself comes first, whether it runs or not.  Empty for 0, which stands for a process
+    that has ended, and for 1: a caller that kills a family must never kill everything.
     """
     if pid < 2:
         return []
@@ -29,7 +28,7 @@ def family(pid: int) -> list[int]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             with suppress(OSError), open(f"/proc/{name}/stat", encoding="latin-1") as file:
-                # The command's name stands in brackets and may hold anything.
+                # The command's name is in brackets and may contain anything.
                 state, parent, _, session = file.read().rpartition(")")[2].split()[:4]
                 if state not in "ZX":
                     children[int(parent)].append(int(name))
@@ -51,7 +50,7 @@ def cpu(pid: int) -> float:
 
 
 def usage(pid: int) -> Usage:
-    """What a process and its children hold now; those that have just ended count nothing."""
+    """The resources of a process and its children now, without those that have just ended."""
     descriptors = threads = memory = 0
     page = os.sysconf("SC_PAGESIZE")
     for member in family(pid):

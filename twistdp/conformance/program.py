@@ -1,4 +1,4 @@
-"""A command line as a process of which nothing is left."""
+"""Runs a command line so that no process of it remains."""
 
 import os
 import signal
@@ -15,17 +15,17 @@ from twistdp.conformance.processes import family
 from twistdp.testing import ChildProcess, status_of
 
 EOF = 1.0
-"""Seconds that output may be on its way once nobody should write any more."""
+"""Seconds to wait for output after everybody who writes has ended."""
 
 LOOK = 0.005
-"""Seconds between two looks at whether it has come."""
+"""Seconds between two looks at a condition."""
 
 
 class Program(ChildProcess):
-    """A command that was started, in a session of its own: Ctrl-C is not for it.
+    """A started command, in a session of its own, so that Ctrl-C does not reach it.
 
-    Its end is the end of its process.  That of its output can be long after, or never come:
-    whatever it has left in the background holds the pipes.
+    It has ended when its process has.  Its output may end much later or never, since processes in
+    the background hold the pipes.
     """
 
     def __init__(self, command: Sequence[str], reactor: Any) -> None:
@@ -51,30 +51,30 @@ class Program(ChildProcess):
         return await self.exited()
 
     def relatives(self) -> list[int]:
-        """The processes that it has started and that still run, also after its own end.
+        """The running processes that it has started, also after its own end.
 
         One that has begun a session of its own is not found once its parent has ended.
         """
         if self.status is not None and os.path.exists(f"/proc/{self._session}"):
-            return []  # a stranger has got the number: no kernel gives away one of a session
+            return []  # the number is another process's: a kernel does not reuse that of a session
         return family(self._session)[1:]
 
     async def kill_all(self) -> None:
-        """Kill it with all its relatives, and take what they have written."""
+        """Kill it with all its relatives, and read the rest of their output."""
         self._kill_relatives()
         await self.end("KILL")
-        self._kill_relatives()  # those that were started meanwhile
+        self._kill_relatives()  # those that have started meanwhile
         await self.drain()
         self._transport.loseConnection()
 
     async def drain(self) -> None:
-        """Wait until all output has come, but not for somebody who could still write some."""
+        """Wait until all output has come, for `EOF` seconds at most."""
         deadline = self._reactor.seconds() + EOF
         while not self.ended.called and self._reactor.seconds() < deadline:
             await deferLater(self._reactor, LOOK)
 
     def connectionMade(self) -> None:
-        """It has been started; it may have ended before anybody else is told its number."""
+        """Remember the process id, which is gone once the process has ended."""
         assert self.transport is not None
         self._session = int(self.transport.pid)
 

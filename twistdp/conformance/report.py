@@ -1,4 +1,4 @@
-"""Results for people and for programs."""
+"""Writes results for people and for programs."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ _COLOURS = {
 }
 
 EVIDENCE = 25
-"""Lines of evidence that are shown of a failed check."""
+"""Lines of evidence that are shown for a failed check."""
 
 
 class TextReport:
-    """Writes a line for each check as it is done, and a summary."""
+    """Writes a line for each finished check, and a summary."""
 
     def __init__(self, stream: TextIO, *, total: int, colour: bool, verbose: bool) -> None:
         self._stream = stream
@@ -32,7 +32,7 @@ class TextReport:
         self._done = 0
 
     def result(self, result: Result) -> None:
-        """A check is done."""
+        """Write the result of a check."""
         self._done += 1
         verdict = result.verdict.value
         if self._colour:
@@ -49,13 +49,13 @@ class TextReport:
                 self._say(f"                {seen.seconds:8.3f}  {seen.text}")
 
     def summary(self, results: Sequence[Result]) -> None:
-        """All are done."""
+        """Write the summary."""
         self._say(f"\n{summary(results)}")
         for result in results:
             if result.verdict is Verdict.FAIL:
                 self._say(f"  {result.check.id}: {result.reason}")
         if any(result.verdict is Verdict.FAIL for result in results):
-            self._say("What a check is for: twistdp conformance --explain CHECK")
+            self._say("Explain a check: twistdp conformance --explain CHECK")
 
     def _say(self, line: str) -> None:
         self._stream.write(f"{line}\n")
@@ -63,22 +63,22 @@ class TextReport:
 
 
 def summary(results: Sequence[Result]) -> str:
-    """How many passed, and so on."""
+    """How many checks passed, and so on."""
     counts = Counter(result.verdict for result in results)
     words = {"pass": "passed", "warn": "with warnings", "skip": "skipped", "fail": "failed"}
     return ", ".join(f"{counts[verdict]} {words[verdict.value]}" for verdict in Verdict)
 
 
 def explained(check: Check) -> str:
-    """What a check is for, in a few lines."""
+    """The explanation of a check in a few lines."""
     lines = [f"{check.id}: {check.title}", "", check.explanation, "", f"Source: {check.source}"]
     if check.after:
-        lines.append(f"Made after: {', '.join(check.after)}")
+        lines.append(f"Runs after: {', '.join(check.after)}")
     return "\n".join(lines)
 
 
 def as_json(plan: Plan, found: Found, results: Sequence[Result]) -> dict[str, Any]:
-    """All there is, for programs; times in seconds."""
+    """All results for programs, with times in seconds."""
     return {
         "suite": {"name": "twistdp conformance", "version": __version__.public()},
         "command": list(plan.command),
@@ -134,5 +134,5 @@ def as_junit(results: Sequence[Result]) -> str:
 
 
 def _clean(text: str) -> str:
-    """Without the characters that XML cannot hold; a plugin may have written any."""
+    """Replace characters that XML cannot contain; a plugin may have written any."""
     return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)

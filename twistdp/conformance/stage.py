@@ -1,4 +1,4 @@
-"""A kubelet, directories and a plugin's process, and what was seen of them."""
+"""Sets up a kubelet, directories and a plugin's process, and keeps what happens as evidence."""
 
 import math
 import os
@@ -18,25 +18,25 @@ from twistdp.conformance.subject import Subject
 from twistdp.settings import PLUGIN_DIRECTORY
 
 BUSY = 0.05
-"""Seconds of processor time a second that a waiting plugin does not use."""
+"""The share of a processor below which a plugin counts as waiting."""
 
 OUTPUT = 20
-"""Lines of the plugin's own output that are kept as evidence."""
+"""Lines of the plugin's output that are kept as evidence."""
 
 
 class Stage:
-    """Made for one check and cleaned up after it."""
+    """The surroundings of one check."""
 
     def __init__(self, plan: Plan, reactor: Any) -> None:
         self.plan = plan
         self.evidence: list[Evidence] = []
         self.warnings: list[str] = []
         self.troubles: list[str] = []
-        """What went wrong while cleaning up."""
+        """Errors of the clean-up."""
         self._reactor = reactor
         self._begin = reactor.seconds()
         self._root = tempfile.mkdtemp(prefix="tdp-")
-        # As long a path as kubelets have, if possible: plugins may fit their socket's name to it.
+        # As long as a kubelet's path if possible, since plugins may fit their socket's name to it.
         plugin_dir = f"{self._root}/p".ljust(len(PLUGIN_DIRECTORY), "p")
         self.places: Mapping[str, str] = {
             "plugin_dir": plugin_dir,
@@ -53,16 +53,16 @@ class Stage:
         )
         self._plugin: Subject | None = None
         self._started = -math.inf
-        self._heard_before = 0
+        self._arrivals_before = 0
 
     # Evidence
 
     def say(self, text: str) -> None:
-        """Keep what was seen."""
+        """Keep an observation."""
         self.evidence.append(Evidence(self.seconds, text))
 
     def warn(self, text: str) -> None:
-        """The check passes with a warning."""
+        """Let the check pass with a warning."""
         self.warnings.append(text)
 
     def require(self, condition: object, text: str) -> None:
@@ -72,14 +72,14 @@ class Stage:
 
     @property
     def seconds(self) -> float:
-        """Since the check began."""
+        """Seconds since the check began."""
         return float(self._reactor.seconds() - self._begin)
 
     # Life
 
     def start_plugin(self) -> None:
         """Start the plugin's process."""
-        self._started, self._heard_before = self.seconds, len(self.kubelet.arrivals)
+        self._started, self._arrivals_before = self.seconds, len(self.kubelet.arrivals)
         self._plugin = Subject(self.plan, self.places, self._reactor)
         self.say(f"the plugin was started, process {self._plugin.pid}")
 
@@ -90,19 +90,19 @@ class Stage:
         return self._plugin
 
     async def clean_up(self) -> None:
-        """End everything and leave nothing behind.
+        """End all processes and remove all files.
 
-        All is done whatever goes wrong; that is kept in `troubles` and as evidence.
+        A step that fails does not stop the others; errors are kept in `troubles` and as evidence.
         """
         for step in self.last_steps():
             try:
                 await step()
-            except Exception as error:  # whatever it is, the rest is to be done
+            except Exception as error:  # the other steps must run in any case
                 self.troubles.append(str(error) or type(error).__name__)
                 self.say(f"cleaning up: {self.troubles[-1]}")
 
     def last_steps(self) -> Sequence[Callable[[], Awaitable[None]]]:
-        """What `clean_up` does, in this order; for subclasses to extend."""
+        """The steps of `clean_up`, in this order; subclasses extend them."""
         return self._end_plugin, self._end_kubelet, self._remove_places
 
     async def _end_plugin(self) -> None:
@@ -112,7 +112,7 @@ class Stage:
                 self.say(f"the plugin wrote: {line}")
 
     async def _end_kubelet(self) -> None:
-        # Also one that does not run: a check that was cancelled may have left half of it.
+        # Even if it does not run: a cancelled check may have started half of it.
         await self.kubelet.stop()
 
     async def _remove_places(self) -> None:
@@ -123,33 +123,33 @@ class Stage:
     async def until(
         self, what: str, condition: Callable[[], object], *, alone: bool = False
     ) -> None:
-        """Wait until `condition` is true; raise `Failed` when it takes too long.
+        """Wait until `condition` is true; raise `Failed` when that takes too long.
 
-        `what` says what is waited for, as in "the plugin registers".  An end of the plugin is
-        a failure too, unless the condition stands `alone`.
+        `what` describes the condition, as in "the plugin registers".  The end of the plugin is a
+        failure too, unless the condition is `alone`.
         """
         begin = self.seconds
         while not condition():
             if not alone and self._plugin is not None and self._plugin.status is not None:
                 raise Failed(f"the plugin {described(self._plugin.status)} (expected: {what})")
-            if self.seconds > max(begin + self.plan.patience, self._newcomer_has_until()):
+            if self.seconds > max(begin + self.plan.patience, self._deadline_of_start()):
                 raise Failed(f"not within {self.seconds - begin:.1f} s: {what}")
             await self.pause(LOOK)
 
-    def _newcomer_has_until(self) -> float:
-        """A process that was started has longer until it registers, and then as long as any."""
-        for first in self.kubelet.arrivals[self._heard_before :]:
+    def _deadline_of_start(self) -> float:
+        """A new process has more time until it registers, and the usual time afterwards."""
+        for first in self.kubelet.arrivals[self._arrivals_before :]:
             return first.seconds - float(self._begin) + self.plan.patience
         return self._started + self.plan.startup
 
     async def pause(self, seconds: float) -> None:
-        """Let time go by."""
+        """Wait some seconds."""
         await deferLater(self._reactor, seconds)
 
     async def idle(self) -> None:
-        """Wait until the plugin, of which nothing is heard, has done what it does at its start.
+        """Wait until the plugin has finished its start, as its use of the processor shows.
 
-        Not longer than the user's patience: one that waits in a busy loop never ends.
+        Waits no longer than the user's patience, since a plugin may wait in a busy loop.
         """
         deadline = self.seconds + self.plan.patience
         used = -1.0
@@ -161,7 +161,7 @@ class Stage:
             await self.pause(1.0)
 
     async def stays(self, what: str, condition: Callable[[], object], seconds: float) -> None:
-        """See that `condition` is true for some time; raise `Failed` saying that not `what`."""
+        """Check that `condition` stays true for some seconds; otherwise raise `Failed`: `what`."""
         deadline = self._reactor.seconds() + seconds
         while self._reactor.seconds() < deadline:
             self.require(self.plugin.status is None, "the plugin ended by itself")

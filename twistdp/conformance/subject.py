@@ -1,4 +1,4 @@
-"""The plugin under test as a process."""
+"""Runs the plugin under test."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,12 +11,12 @@ _BIND = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
 
 
 class Subject(Program):
-    """A plugin that was started; `places` are the paths that its command line is given."""
+    """A started plugin; `places` are the paths for its command line."""
 
     def __init__(self, plan: Plan, places: Mapping[str, str], reactor: Any) -> None:
         command: Sequence[str] = [filled(word, places) for word in plan.command]
         if plan.bind:
-            # In a mount namespace of its own, where nobody else sees what is bound.
+            # In a mount namespace of its own, so that nobody else sees the bound directory.
             command = [
                 *("unshare", "--mount", "--propagation", "private"),
                 *("sh", "-c", _BIND, "sh", places["plugin_dir"], PLUGIN_DIRECTORY, *command),

@@ -13,15 +13,15 @@ from twistdp.conformance.plan import Plan
 from twistdp.conformance.program import LOOK
 
 SETTLE = 3.0
-"""Seconds without news after which a plugin has registered all its resources and devices."""
+"""Seconds without change after which a plugin has listed all its resources and devices."""
 
 INTERRUPTED = "interrupted"
-"""The reason of checks that ran when the suite was cancelled."""
+"""The reason for checks that ran when the suite was cancelled."""
 
 
 @attrs.frozen
 class Found:
-    """What a first look has shown; `resource` is empty when none was accepted."""
+    """The result of a first look; `resource` is empty if the kubelet accepted none."""
 
     resource: str
     devices: Mapping[str, str]
@@ -29,13 +29,13 @@ class Found:
 
 
 async def look(plan: Plan, reactor: Any) -> Found:
-    """Start the plugin once and see which resource to check."""
+    """Start the plugin once and find the resource to check."""
     bench = Bench(plan, plan.resource or "", reactor)
     kubelet = bench.kubelet
 
     def resources() -> list[str]:
         names = sorted(name for name, node in kubelet.resources.items() if node.listed)
-        # One with devices tells more than one without.
+        # One with devices shows more than one without.
         names.sort(key=lambda name: -kubelet.allocatable(name))
         return [name for name in names if plan.resource in (None, name)]
 
@@ -54,7 +54,7 @@ async def look(plan: Plan, reactor: Any) -> Found:
 
 
 async def _settled(bench: Bench) -> None:
-    """Wait until nothing is new for a while; for a first device as long as for anything."""
+    """Wait until nothing changes for a while; for a first device, for the user's patience."""
 
     def seen() -> dict[str, dict[str, str]]:
         return {name: dict(node.devices) for name, node in bench.kubelet.resources.items()}
@@ -78,19 +78,18 @@ async def run(
     done: Callable[[Result], None] = lambda result: None,
     jobs: int = 1,
 ) -> list[Result]:
-    """Make `checks`, `jobs` at a time, and call `done` after each; the results in their order.
+    """Run `checks`, `jobs` at a time, and call `done` after each; return the results in order.
 
-    When it is cancelled, checks that run fail and are cleaned up before it raises
-    CancelledError.
+    When cancelled, running checks fail and are cleaned up before it raises CancelledError.
     """
     finished: dict[str, Deferred[None]] = {check.id: Deferred() for check in checks}
     results: dict[str, Result] = {}
     culprits: dict[str, str] = {}
-    """Checks that have failed, or were skipped for one that has: which."""
+    """By a check that failed or was skipped, the check whose failure caused that."""
     places = DeferredSemaphore(jobs)
 
     async def make(check: Check) -> Result:
-        # A check comes after those that it depends on, so they have begun already.
+        # A check is listed after those that it depends on, so they have begun already.
         for id_ in check.after:
             if id_ in finished:
                 await finished[id_]
@@ -116,7 +115,7 @@ async def run(
     def begin(check: Check) -> Deferred[Result]:
         return places.run(lambda: Deferred.fromCoroutine(make(check)))
 
-    # Not gatherResults: what is cancelled is waited for, to the end of its clean-up.
+    # Not gatherResults, since cancelled checks must finish their clean-up.
     made: list[tuple[bool, Any]] = await DeferredList(
         [begin(check) for check in checks], consumeErrors=True
     )
