@@ -1,8 +1,8 @@
-"""Every refusal twistdp states on purpose, by who must act; knows no gRPC.
+"""Every error that twistdp raises on purpose, by who must act; knows no gRPC.
 
 Each message is one line for a person: what was being done, to what, what went wrong and how to
-mend it.  An error that is caught to be stated differently stays the new one's cause (``raise ...
-from``).  What becomes of an error on the wire is decided in one place, `twistdp.rpc.status`.
+fix it.  Code that catches an error to raise another one keeps it as the cause (``raise ...
+from``).  One module, `twistdp.rpc.status`, decides what an error becomes on the wire.
 """
 
 
@@ -15,32 +15,32 @@ class AdministratorError(TwistdpError):
 
 
 class PluginError(TwistdpError):
-    """The plugin's author must act: a scanner does what Kubernetes cannot take."""
+    """The plugin's author must act: a scanner does something that Kubernetes does not accept."""
 
 
 class PodError(TwistdpError):
-    """The pod's author or the scheduler must act; the text lands in the pod's status message."""
+    """The pod's author or the scheduler must act; the pod's status shows the text."""
 
 
 class CallerError(TwistdpError):
-    """Whoever called must act: it sent what no kubelet sends."""
+    """The caller must act: it sent something that no kubelet sends."""
 
 
 class RetriedError(TwistdpError):
-    """Nobody must act: what failed is tried again."""
+    """Nobody must act: the operation is tried again."""
 
 
 # Administrator
 
 
 class BadSetting(AdministratorError):
-    """An option or setting cannot work; raised before anything is started."""
+    """An option or setting cannot work; raised before anything starts."""
 
 
 class SocketTaken(AdministratorError):
-    """Somebody else is there where a server's socket should appear.
+    """Something else is in the place of a server's socket.
 
-    `path` is the socket's path; `pid` the process that listens there, 0 when it is not known.
+    `path` is the socket's path; `pid` the process that listens there, 0 if it is not known.
     """
 
     def __init__(self, path: str, pid: int, reason: str) -> None:
@@ -51,9 +51,9 @@ class SocketTaken(AdministratorError):
 
 
 class Untrusted(AdministratorError):
-    """Others could change what a path leads to, or listen there; it is not used meanwhile.
+    """Others could change what a path leads to, or listen there, so the path is not used.
 
-    `reason` names what is wrong, with owner and mode, `remedy` what to do about it.
+    `reason` names what is wrong, with owner and mode; `remedy` says what to do about it.
     """
 
     def __init__(self, path: str, reason: str, remedy: str) -> None:
@@ -62,7 +62,7 @@ class Untrusted(AdministratorError):
         self.remedy = remedy
 
     def said_of(self, path: str) -> "Untrusted":
-        """The same, of a path that leads there."""
+        """Return the same error for a path that leads there."""
         return type(self)(path, self.reason, self.remedy)
 
 
@@ -86,55 +86,55 @@ class BadTree(PluginError, TypeError):
 
 
 class ConflictingDevices(PluginError):
-    """Two devices of one container disagree on what it gets."""
+    """Two devices of one container disagree about what it gets."""
 
 
 class HookFailed(PluginError):
-    """A scanner's hook raised something, or gave an answer that cannot be used."""
+    """A scanner's hook raised an exception, or its answer cannot be used."""
 
 
 # Pod's author
 
 
 class AllocationRefused(PodError):
-    """A request for devices cannot be granted; hooks may raise it with a text for the pod."""
+    """A request for devices is refused; hooks may raise it with a text for the pod's status."""
 
 
 class UnknownDevice(AllocationRefused):
-    """A device was asked for that is not, or no longer, there."""
+    """The requested device does not exist, or no longer exists."""
 
 
 class UnhealthyDevice(AllocationRefused):
-    """A device was asked for that cannot be used now."""
+    """The requested device cannot be used now."""
 
 
 class MissingNode(AllocationRefused):
-    """A device was asked for whose node is gone, though no scan has found that out yet."""
+    """The node of the requested device is gone, although no scan has noticed that yet."""
 
 
 # Caller
 
 
 class MalformedMessage(CallerError, ValueError):
-    """Bytes on the wire do not parse as the message they should be."""
+    """Bytes on the wire do not parse as the expected message."""
 
 
 class UnreasonableRequest(CallerError):
-    """A message asks for so much that answering it would keep others waiting."""
+    """A message asks for so much that the answer would keep others waiting."""
 
 
 class NoRoom(CallerError):
-    """A peer wants more at once, or in one answer, than there is room for."""
+    """A peer asks for more at once, or in one answer, than there is room for."""
 
 
 # Nobody
 
 
 class CallFailed(RetriedError):
-    """A remote call was answered with an error.
+    """The answer to a remote call is an error.
 
     `status` is the gRPC status code's name, such as ``"UNKNOWN"``; `details` the peer's text.
-    A handler that raises it answers its caller with just that status and text.
+    A handler that raises it answers its own caller with the same status and text.
     """
 
     def __init__(self, status: str, details: str) -> None:
@@ -152,11 +152,11 @@ class CallTimedOut(CallFailed, TimeoutError):
 
 
 class KubeletAbsent(RetriedError, ConnectionError):
-    """No kubelet answers on its registration socket; it is waited for."""
+    """No kubelet answers on its registration socket; the plugin waits for one."""
 
 
 class RegistrationRefused(RetriedError):
-    """The kubelet answered a registration with an error, or not at all; it is tried again."""
+    """The kubelet answered a registration with an error, or not at all; the plugin tries again."""
 
     def __init__(self, resource: str, reason: str) -> None:
         super().__init__(f"registration of {resource}: {reason}")

@@ -1,6 +1,6 @@
-"""Health with hysteresis, so that one odd check of a device does not end a pod's chances.
+"""Health with hysteresis, so that one odd check does not make a device unhealthy.
 
-A value that a scanner may own and ask from its own thread; not for several threads at once.
+A scanner may own a gate and use it in its own thread, but not in several threads at once.
 """
 
 from collections.abc import Iterable
@@ -21,8 +21,8 @@ class HealthGate:
     """Turns checks of devices into states that do not flutter.
 
     The first check of a device decides at once.  Afterwards `bad` bad checks in a row make a
-    healthy device unhealthy, and `good` good checks in a row an unhealthy one healthy again;
-    there is no state for good.
+    healthy device unhealthy, and `good` good checks in a row make an unhealthy one healthy again.
+    No state is final.
 
     Raises `ValueError` for counts less than 1.
     """
@@ -38,7 +38,7 @@ class HealthGate:
     def check(self, device_id: str, healthy: bool, reason: str = "") -> str:
         """Take note of a check and return the device's state, `HEALTHY` or `UNHEALTHY`.
 
-        `reason` says why a bad check was bad; that of a good one is not used.
+        `reason` says why a check was bad; for a good check it is ignored.
         """
         memory = self._memory.setdefault(device_id, _Memory(healthy))
         memory.against = 0 if healthy == memory.healthy else memory.against + 1
@@ -55,9 +55,9 @@ class HealthGate:
         return "" if memory is None or memory.healthy else memory.reason
 
     def keep(self, device_ids: Iterable[str]) -> None:
-        """Forget all devices but these, so that one that comes back starts anew.
+        """Forget all devices but these, so that a device that comes back starts again.
 
-        Devices that were never checked may be among them.
+        `device_ids` may name devices that were never checked.
         """
         kept = set(device_ids)
         self._memory = {id_: memory for id_, memory in self._memory.items() if id_ in kept}

@@ -5,9 +5,9 @@
     klog.info("camera found", path="/dev/video0", channels=2)
     klog.V(4).info("frame read", size=len(frame))
 
-Messages are taken as they are, braces included; what varies goes into fields.  Every function
+Messages are logged as they are, braces included; values that vary go into fields.  Every function
 may be called in any thread and never raises.  Events of `twisted.logger.Logger` and of Python's
-`logging` come out in the same form, and what is said here reaches every Twisted log observer.
+`logging` appear in the same form, and every Twisted log observer gets the events of this module.
 """
 
 import os
@@ -37,10 +37,10 @@ __all__ = [
 ]
 
 DEBUG = 4
-"""The level of twisted.logger's debug events: that of a developer who follows the traffic."""
+"""The level of twisted.logger's debug events, for developers who follow the traffic."""
 
 RESERVED = frozenset({"message", "format", "time", "system", "isError", "failure", "why"})
-"""Keys that Twisted's observers claim; a field of such a name gets a ``_`` before it."""
+"""Keys that Twisted's observers claim: a field with such a name gets the prefix ``_``."""
 
 _log = Logger()
 _level = 0
@@ -49,37 +49,37 @@ _levels_of_files: dict[str, int] = {}
 
 
 def info(msg: str, /, **fields: object) -> None:
-    """Log what an operator should know when all is well."""
-    _say(LogLevel.info, msg, fields)
+    """Log something that an operator should know when all is well."""
+    _log_event(LogLevel.info, msg, fields)
 
 
 def warning(msg: str, /, **fields: object) -> None:
-    """Log what may need an operator's attention."""
-    _say(LogLevel.warn, msg, fields)
+    """Log something that may need an operator's attention."""
+    _log_event(LogLevel.warn, msg, fields)
 
 
 def error(msg: str, /, **fields: object) -> None:
-    """Log what has failed.  An exception that tells why goes into the field ``err``."""
-    _say(LogLevel.error, msg, fields)
+    """Log a failure.  Pass an exception that explains it as the field ``err``."""
+    _log_event(LogLevel.error, msg, fields)
 
 
 def failure(msg: str, why: Failure | None = None, /, **fields: object) -> None:
-    """Log an error with its traceback: that of `why`, or of the exception that is handled."""
+    """Log an error with the traceback of `why`, or of the exception being handled."""
     if why is None and sys.exc_info()[1] is not None:
         why = Failure()
     if why is None:
-        _say(LogLevel.error, msg, fields)
+        _log_event(LogLevel.error, msg, fields)
     else:
-        _say(LogLevel.critical, msg, fields, log_failure=why)
+        _log_event(LogLevel.critical, msg, fields, log_failure=why)
 
 
 def fatal(msg: str, /, **fields: object) -> None:
-    """Log, with severity F, why this process is about to end; to end it is the caller's."""
-    _say(LogLevel.critical, msg, fields, log_severity="F")
+    """Log, with severity F, why this process is about to end; the caller has to end it."""
+    _log_event(LogLevel.critical, msg, fields, log_severity="F")
 
 
 class Verbose:
-    """What `V` returns: true when its level is shown, with a method that then logs."""
+    """The logger that `V` returns; true if its level is shown."""
 
     __slots__ = ("_level",)
 
@@ -91,7 +91,7 @@ class Verbose:
 
     def info(self, msg: str, /, **fields: object) -> None:
         """Log `msg` if the level is shown."""
-        _say(LogLevel.info, msg, fields, log_v=self._level)
+        _log_event(LogLevel.info, msg, fields, log_v=self._level)
 
 
 class _Silent(Verbose):
@@ -108,11 +108,11 @@ _SILENT = _Silent(0)
 
 
 def V(level: int, /) -> Verbose:
-    """A logger for messages of `level`, of which 0 is always shown and higher ones seldom.
+    """Return a logger for messages of `level`; level 0 is always shown.
 
-    Shown is what ``-v`` allows, or ``--vmodule`` for the file of the caller.  Ask anew each
-    time, since the level may change; a level that is not shown costs a fraction of a
-    microsecond.  Fields that are dear to compute go behind ``if klog.V(4):``.
+    ``-v`` decides which levels are shown, or ``--vmodule`` for the file of the caller.  Call `V`
+    each time, since the level may change; a level that is not shown costs a fraction of a
+    microsecond.  Compute expensive fields behind ``if klog.V(4):``.
     """
     if level <= _level:
         return Verbose(level)
@@ -122,7 +122,7 @@ def V(level: int, /) -> Verbose:
 
 
 def level() -> int:
-    """The level up to which messages of all files are shown; 0 unless it was set."""
+    """Return the level up to which messages of all files are shown; 0 unless it was set."""
     return _level
 
 
@@ -133,17 +133,17 @@ def set_level(level: int) -> None:
 
 
 def set_vmodule(text: str) -> None:
-    """Set levels of single files, see `parse_vmodule`; instead of those that were set before."""
+    """Replace the levels of single files; `text` is as for `parse_vmodule`."""
     global _patterns
     _patterns = parse_vmodule(text)
     _levels_of_files.clear()
 
 
 def parse_vmodule(text: str) -> tuple[tuple[str, int], ...]:
-    """Patterns and levels of ``pattern=N``, several separated by commas.
+    """Return the patterns and levels in ``pattern=N``; commas separate several.
 
     A pattern is a file's name without directory and ``.py``, with ``*``, ``?`` and ``[...]``;
-    the first one that matches counts.  Raises ValueError for other text.
+    the first one that matches decides.  Raises ValueError for other text.
     """
     parsed = []
     for part in filter(None, text.split(",")):
@@ -158,8 +158,8 @@ def parse_vmodule(text: str) -> tuple[tuple[str, int], ...]:
 
 
 def parse_level(text: str) -> int:
-    """The level that `text` names.  Raises ValueError unless it is a whole number from 0 on."""
-    # Only what Go's flags take, which is less than what int() does.
+    """Return the level that `text` names; raises ValueError unless it is a whole number from 0."""
+    # Go's flags accept less than int() does.
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise ValueError(f"{text}: give a whole number, 0 or more")
     return int(text)
@@ -188,10 +188,10 @@ def publish(
     namespace: str,
     **event: object,
 ) -> None:
-    """Hand one event to all observers; `caller` is the file and the line that speak."""
+    """Hand one event to all observers; `caller` is the file and line that log it."""
     if not RESERVED.isdisjoint(fields) or any(key.startswith("log_") for key in fields):
         fields = {_free(key): value for key, value in fields.items()}
-    # Not by Logger.emit, which has parameters of its own that a field may be called like.
+    # Logger.emit has parameters of its own, and a field may have the name of one.
     globalLogPublisher(
         {
             **fields,
@@ -212,8 +212,8 @@ def _free(key: str) -> str:
     return f"_{key}" if key in RESERVED or key.startswith("log_") else key
 
 
-def _say(log_level: Any, msg: str, fields: Mapping[str, object], **event: object) -> None:
-    # The function that calls this one is called by the one that speaks.
+def _log_event(log_level: Any, msg: str, fields: Mapping[str, object], **event: object) -> None:
+    # The caller of our caller logs.
     frame: FrameType = sys._getframe(2)
     publish(
         log_level,

@@ -1,4 +1,4 @@
-"""What the command line comes to: frozen and validated values."""
+"""The settings that a command line makes: frozen and validated values."""
 
 import os
 
@@ -62,17 +62,16 @@ def _registration(_: object, attribute: "attrs.Attribute[str]", value: str) -> N
 class Settings:
     """How a `twistdp.Manager` works.
 
-    `plugin_dir` is the kubelet's device plugin directory.  `scan_timeout` is the time in
-    seconds after which a call of ``discover()`` counts as hung, `hook_timeout` that after which a
-    hook that has not answered is cancelled.  `preferred` is the policy of
-    preferred devices, one of `POLICIES`.  `removal_grace` is the time in
-    seconds that a device which was handed out stays listed, unhealthy, after it has vanished.
-    With `check_nodes`, an allocation of a device whose node is gone is refused.
-    With `check_paths`, devices with paths that others than root and our user could change are left
-    out.
-    `cdi_dir` is where specs of CDI devices are written, and `pod_resources_socket` the kubelet's
-    socket that reports which pod holds which device.  `registration` is one of `REGISTRATIONS`;
-    with ``watcher``, the sockets are in `registry_dir`.  Raises `BadSetting`.
+    `plugin_dir` is the kubelet's device plugin directory.  A call of ``discover()`` that takes
+    longer than `scan_timeout` seconds counts as hung; a hook that has not answered after
+    `hook_timeout` seconds is cancelled.  `preferred` is the policy of preferred devices, one of
+    `POLICIES`.  A device that a container has stays listed, unhealthy, for `removal_grace` seconds
+    after it has vanished.  With `check_nodes`, an allocation of a device whose node is gone is
+    refused.  With `check_paths`, a device with a path that others than root and our user could
+    change is left out.  `cdi_dir` is where specs of CDI devices are written, and
+    `pod_resources_socket` the kubelet's socket that reports which pod holds which device.
+    `registration` is one of `REGISTRATIONS`; with ``watcher``, the sockets are in `registry_dir`.
+    Raises `BadSetting`.
     """
 
     plugin_dir: str = attrs.field(default=PLUGIN_DIRECTORY, converter=_directory)
@@ -97,14 +96,14 @@ class Settings:
 
     @property
     def socket_dir(self) -> str:
-        """Where the resources' sockets are."""
+        """The directory in which the sockets of the resources appear."""
         return self.registry_dir if self.registration == "watcher" else self.plugin_dir
 
     @property
     def private_place(self) -> str | None:
-        """Where the sockets are bound; None: beside them.
+        """The directory in which the sockets are bound; None for the one that they appear in.
 
-        The kubelet takes every socket for a plugin's that it sees anywhere in the registry.
+        A kubelet takes every socket that it sees anywhere in the registry for a plugin's.
         """
         return os.path.dirname(self.registry_dir) if self.registration == "watcher" else None
 
@@ -128,9 +127,9 @@ def check_plugin_directory(
 ) -> None:
     """Raise `BadSetting` unless sockets can be made in `path`, or it can still appear.
 
-    A missing directory is waited for, like the kubelet that makes it; when its parent is missing
-    too, the path is taken for a mistake.  A file system that may only be read is waited for too:
-    it can be mounted anew while the process runs, and whoever registers says what is wrong.
+    A missing directory may still appear, since a kubelet makes it; if its parent is missing too,
+    the path is taken for a mistake.  A read-only file system may still become writable: it can be
+    mounted again while the process runs, and each registration until then logs what is wrong.
     """
     if os.path.isdir(path):
         if _is_forbidden(path):
@@ -147,7 +146,7 @@ def check_plugin_directory(
 
 
 def _is_forbidden(path: str) -> bool:
-    """Whether this user may not write in a directory, whatever becomes of its file system."""
+    """Whether this user may not write in a directory, even if its file system becomes writable."""
     if os.access(path, os.W_OK | os.X_OK):
         return False
     return not (os.access(path, os.X_OK) and os.statvfs(path).f_flag & os.ST_RDONLY)

@@ -76,7 +76,7 @@ class Options(LogOptions):
             "pod-resources-socket",
             None,
             POD_RESOURCES_SOCKET,
-            "The kubelet's socket that tells who holds which device.",
+            "The kubelet's socket that reports which pod holds which device.",
         ],
     ]
 
@@ -85,7 +85,7 @@ class Options(LogOptions):
         self._defaults: dict[str, Any] = {}
         self._choices: list[_Choice] = []
         self.managers: list[Manager] = []
-        """What the options come to, once they are parsed."""
+        """The managers that the options ask for, once they are parsed."""
 
     def opt_scanner(self, name: str) -> None:
         """Class that finds the devices, as module:Class; may be repeated."""
@@ -136,11 +136,10 @@ class Options(LogOptions):
     opt_h = usage.Options.opt_help
 
     def parseOptions(self, options: Any = None) -> None:
-        """Parse; what is wrong leaves as one line (twistd would print its whole usage).
+        """Parse; an error ends the process with one line (twistd would print its whole usage).
 
-        What runs as process 1 of a container goes on in a child of it: see
-        `twistdp.launch.first_process`.  Before anything foreign is imported, since that may start
-        threads.
+        Process 1 of a container goes on in a child: see `twistdp.launch.first_process`.  That
+        happens before foreign code is imported, since this may start threads.
         """
         twistd: Mapping[str, Any] = self.parent or {}
         if twistd.get("nodaemon"):
@@ -154,7 +153,7 @@ class Options(LogOptions):
             raise SystemExit(f"deviceplugin: {line}") from error
 
     def postOptions(self) -> None:
-        """Check everything and make the managers; nothing is started or touched."""
+        """Check everything and make the managers; starts and touches nothing."""
         from twisted.internet import reactor
 
         super().postOptions()
@@ -170,7 +169,7 @@ class Options(LogOptions):
             raise usage.UsageError(f"{arguments[0]}: unexpected; options start with '--'")
 
     def opening(self) -> Opening:
-        """The service that says in the log what these options come to."""
+        """Return the service that logs what these options ask for."""
         scanners = [
             Serving(manager.namespace, choice.name, choice.arguments)
             for manager, choice in zip(self.managers, self._choices, strict=True)
@@ -209,7 +208,7 @@ class Options(LogOptions):
 
 
 def makeService(options: Options) -> IService:
-    """The service that `options` describe; nothing starts before it is started."""
+    """Return the service that `options` describe; nothing starts before the service does."""
     from twisted.internet import reactor
 
     service = LoggedService(options, reactor)
@@ -217,7 +216,7 @@ def makeService(options: Options) -> IService:
     for manager in options.managers:
         manager.setServiceParent(service)
     if "NOTIFY_SOCKET" in os.environ:
-        # The last one, which is stopped first: the end is told when it begins.
+        # The last service is stopped first, so it reports the end when that begins.
         reporter_from(
             os.environ, lambda: [manager.condition for manager in options.managers], reactor
         ).setServiceParent(service)

@@ -63,7 +63,7 @@ class BlockedWatchTests(SynchronousTestCase):
         with self.watch.watching("scanner acme: allocate"):
             level, line = ask_the_card()
         self.assertEqual(level, "error")
-        self.assertIn("scanner acme: allocate: the process is blocked for 0.01 s", line)
+        self.assertIn("scanner acme: allocate: the process has been blocked for 0.01 s", line)
         self.assertIn("in ask_the_card", line)
         self.turns.turn()
         level, line = self.lines.get(timeout=5.0)

@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.status.condition import Condition, ResourceCondition, Standing, ready, sound, told
+from twistdp.status.condition import Condition, ResourceCondition, Standing, ready, sound, summary
 
 
 def condition(*standings: Standing, scanned: bool = True, devices: int = 2) -> Condition:
@@ -30,7 +30,7 @@ class ConditionTests(SynchronousTestCase):
         for standing in Standing:
             self.assertIs(sound([condition(), condition(standing)]), standing is not Standing.STUCK)
 
-    def test_told(self) -> None:
+    def test_summary(self) -> None:
         """One line: what there is, and how it stands."""
         for conditions, expected in (
             ([condition(Standing.REGISTERED, devices=1)], "1 resource, 1 device, registered"),
@@ -53,4 +53,4 @@ class ConditionTests(SynchronousTestCase):
             ([condition(scanned=False)], "scanning"),
             ([condition()], "no devices"),
         ):
-            self.assertEqual(told(conditions), expected)
+            self.assertEqual(summary(conditions), expected)

@@ -13,17 +13,17 @@ from twisted.logger import Logger
 _log = Logger()
 
 LONG: Final = 5.0
-"""Seconds without a turn of the reactor that are reported."""
+"""Seconds without a turn of the reactor after which that is reported."""
 
 PAUSE: Final = 1.0
-"""Seconds between two questions whether it still turns."""
+"""Seconds between two checks that the reactor still turns."""
 
 
 class BlockedWatch:
-    """Sees to it that the reactor goes on turning while foreign code runs in its thread.
+    """Checks that the reactor goes on turning while foreign code runs in its thread.
 
-    Nothing in a blocked thread could report that.  The watching thread ends when nothing has been
-    watched for a while.
+    A blocked thread could not report that itself.  The watching thread ends when there has been
+    nothing to watch for a while.
     """
 
     def __init__(self, reactor: Any) -> None:
@@ -35,13 +35,13 @@ class BlockedWatch:
 
     @contextmanager
     def watching(self, what: str) -> Iterator[None]:
-        """Foreign code may block, in the reactor's thread, during this; `what` is its name."""
+        """Watch the reactor's thread during the block; `what` names the foreign code in it."""
         with self._changed:
             self._watched.append(what)
             self._reactor_thread = threading.get_ident()
             if self._thread is None:
                 thread = threading.Thread(target=self._watch, name="blocked-watch", daemon=True)
-                with suppress(RuntimeError):  # there can be no thread now
+                with suppress(RuntimeError):  # no thread can start now
                     thread.start()
                     self._thread = thread
         try:
@@ -68,8 +68,8 @@ class BlockedWatch:
             names = " and ".join(dict.fromkeys(self._watched)) or "what has just ended"
         frame = sys._current_frames().get(self._reactor_thread)
         _log.error(
-            "{names}: the process is blocked for {seconds:g} s, nothing else goes on, and the "
-            "kubelet admits no other pod; do in a thread what may block. It is here:\n{stack}",
+            "{names}: the process has been blocked for {seconds:g} s, nothing else goes on, and "
+            "the kubelet admits no other pod; move blocking code to a thread. It is here:\n{stack}",
             names=names,
             seconds=LONG,
             stack="".join(traceback.format_stack(frame)) if frame else "",

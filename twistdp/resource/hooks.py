@@ -33,14 +33,15 @@ _CONSEQUENCES: Final = {
     "get_preferred_allocation": "the pod gets devices without its advice",
     "pre_start_container": "the container does not start",
 }
-"""What comes of a hook that fails."""
+"""What happens when a hook fails."""
 
 
 class Hooks:
     """The hooks of one scanner; `name` is for messages.
 
-    They are called in the reactor's thread, which `blocked` watches meanwhile.  One that has not
-    answered after `timeout` seconds is cancelled, and has failed.  Raises `BadScanner`.
+    They are called in the reactor's thread, and `blocked` watches that thread meanwhile.  A hook
+    that has not answered after `timeout` seconds is cancelled, and has failed.  Raises
+    `BadScanner`.
     """
 
     def __init__(
@@ -60,12 +61,12 @@ class Hooks:
 
     @property
     def allocates(self) -> bool:
-        """Whether any hook has a say in Allocate."""
+        """Whether any hook takes part in Allocate."""
         return "allocate" in self._hooks or "post_allocate" in self._hooks
 
     @property
     def prefers(self) -> bool:
-        """Whether the scanner has advice on devices."""
+        """Whether the scanner gives advice on devices."""
         return "get_preferred_allocation" in self._hooks
 
     @property
@@ -74,15 +75,15 @@ class Hooks:
         return "pre_start_container" in self._hooks
 
     async def allocate(self, request: AllocateRequest) -> object:
-        """What the allocator answers; `UseDefaultMethod` if there is none or it says so."""
+        """Return the allocator's answer; `UseDefaultMethod` if it has none or asks for that."""
         if "allocate" not in self._hooks:
             return UseDefaultMethod
         return await self._call("allocate", request, request.resource)
 
     async def post_allocate(self, response: AllocateResponse) -> object:
-        """The response after the post-allocator has had its way with it.
+        """Return the response as the post-allocator changed it.
 
-        `UseDefaultMethod` if it says that it should be sent as it was.
+        `UseDefaultMethod` if the post-allocator asks for the unchanged response.
         """
         if "post_allocate" not in self._hooks:
             return response
@@ -91,9 +92,10 @@ class Hooks:
         return response if changed is None else changed
 
     async def preferred(self, request: PreferredAllocationRequest) -> list[Sequence[str]] | None:
-        """Ids for each container request; None for the default.
+        """Return ids for each container request; None for the default.
 
-        None too for advice that fails, which is logged: an error would cost the pod its admission.
+        If the hook fails, logs that and returns None: after an error the kubelet would refuse the
+        pod.
         """
         hook = "get_preferred_allocation"
         if hook not in self._hooks:
@@ -118,12 +120,12 @@ class Hooks:
         return None
 
     async def pre_start(self, request: PreStartContainerRequest) -> None:
-        """Let the scanner prepare the devices, if it wants to."""
+        """Let the scanner prepare the devices, if it has a hook for that."""
         if "pre_start_container" in self._hooks:
             await self._call("pre_start_container", request, request.resource)
 
     def failed(self, hook: str, what: str) -> HookFailed:
-        """An error for the pod's status: which hook, and what it did."""
+        """Return an error for the pod's status: which hook, and what it did."""
         return HookFailed(
             f"{hook} of the device plugin's scanner {self._name} {what}; its log on the node "
             "says more, and its author must fix it"
@@ -165,7 +167,7 @@ class Hooks:
         if isinstance(error, UseDefaultMethod):
             return UseDefaultMethod
         if isinstance(error, PodError) or (patience.cancelled and answer.check(CancelledError)):
-            raise error  # stated on purpose, or nobody wants to know any more
+            raise error  # raised on purpose, or the caller has gone
         _log.failure(
             "scanner {scanner}: {hook} failed, and {consequence}",
             answer,
@@ -173,7 +175,7 @@ class Hooks:
             hook=hook,
             consequence=_CONSEQUENCES[hook],
         )
-        # What it says is for the log alone: pods' users read this, and it may be a secret.
+        # The error's text is for the log alone: users of pods read this, and it may be a secret.
         raise self.failed(hook, f"failed: {type(error).__name__}") from error
 
     def _watching(self, what: str) -> AbstractContextManager[None]:

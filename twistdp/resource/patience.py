@@ -1,4 +1,4 @@
-"""Waits for foreign code's answer: reports one that is late, and gives up after a limit."""
+"""Waits for an answer of foreign code: reports a late one, and gives up after a limit."""
 
 from typing import Any, Final
 
@@ -12,14 +12,14 @@ from twistdp.tools import Waiting
 _log = Logger()
 
 LONG: Final = 5.0
-"""Seconds after which an answer that has not come is reported."""
+"""Seconds after which a missing answer is reported."""
 
 
 class Patience:
     """The wait for one answer of a scanner's hook.
 
-    After `limit` seconds it is over: the answer is cancelled, and what comes of it then is only
-    logged.  `scanner`, `hook` and `consequence`, what happens after the limit, are for messages.
+    After `limit` seconds it cancels the answer, and only logs a later outcome.  `scanner`, `hook`
+    and `consequence`, which is what happens after the limit, are for messages.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class Patience:
         self._has_ended = False
         self._waiting = Waiting(self._cancel)
         self.cancelled = False
-        """Whether nobody wants to know any more."""
+        """Whether the caller has cancelled the wait."""
         self.over = False
         """Whether the limit was reached."""
 
     def wait(self) -> Deferred[tuple[Any, ...]]:
         """Fires with the answer, or the Failure in its place, in a tuple; empty after the limit.
 
-        Cancelling cancels the answer, and fires when that has ended.
+        Cancelling it cancels the answer; it then fires when the answer has ended.
         """
         waiting = self._waiting.deferred()
         self._answer.addBoth(self._ended)

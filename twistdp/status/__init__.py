@@ -1,4 +1,4 @@
-"""How far the resources have come, as values, and the service manager that is notified of it."""
+"""How far the resources have come, as values, and reports of it to the service manager."""
 
 from twistdp.status.condition import Condition, ResourceCondition, Standing
 from twistdp.status.systemd import reporter_from

@@ -1,4 +1,4 @@
-"""How far the resources of a scanner have come, for whoever watches over the process."""
+"""How far the resources of a scanner have come, for a service manager that watches us."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,10 +8,10 @@ import attrs
 
 
 class Standing(Enum):
-    """How a resource stands with the kubelet; the value is what a human is told."""
+    """How a resource stands with the kubelet; the value is the text for people."""
 
     REGISTERING = "registering"
-    """It is not registered yet, or not any more, and that is about to change."""
+    """It is not registered yet, or no longer, and that is about to change."""
     REGISTERED = "registered"
     """The kubelet has accepted it."""
     WAITING = "waiting for a kubelet"
@@ -19,7 +19,7 @@ class Standing(Enum):
     FAILING = "not registered, see the log"
     """The last attempt failed though there may be a kubelet; more attempts follow."""
     STUCK = "neither registered nor trying to be"
-    """Nothing would change that any more: there is a fault in this process."""
+    """Nothing would change that: there is a fault in this process."""
 
 
 @attrs.frozen
@@ -42,7 +42,7 @@ class Condition:
 
 
 def ready(conditions: Iterable[Condition]) -> bool:
-    """Whether every scanner has found what there is, and no resource awaits its first attempt."""
+    """Whether every scanner has scanned, and no resource awaits its first attempt."""
     return all(
         one.scanned and all(r.standing is not Standing.REGISTERING for r in one.resources)
         for one in conditions
@@ -50,12 +50,12 @@ def ready(conditions: Iterable[Condition]) -> bool:
 
 
 def sound(conditions: Iterable[Condition]) -> bool:
-    """Whether every resource is registered, or will be tried to be by and by."""
+    """Whether every resource is registered, or another attempt will follow."""
     return all(r.standing is not Standing.STUCK for one in conditions for r in one.resources)
 
 
-def told(conditions: Sequence[Condition]) -> str:
-    """One line for humans, as ``2 resources, 10 devices, registered``."""
+def summary(conditions: Sequence[Condition]) -> str:
+    """Return one line for people, such as ``2 resources, 10 devices, registered``."""
     resources = [resource for one in conditions for resource in one.resources]
     parts = []
     if resources:

@@ -1,4 +1,4 @@
-"""Tells the service manager how the process is: sd_notify(3), with nothing but a socket."""
+"""Reports to the service manager how the process is: sd_notify(3) over a plain socket."""
 
 import os
 import socket
@@ -9,13 +9,13 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from twistdp.status.condition import Condition, ready, sound, told
+from twistdp.status.condition import Condition, ready, sound, summary
 
 _log = Logger()
 
 READY_AT_THE_LATEST = 10.0
-"""Seconds after which a scan that has not ended is waited for no longer: what is ordered after
-the plugin, the kubelet say, must not wait for a scanner that hangs."""
+"""Seconds after which the process is ready even if a scan has not ended: units that start after the
+plugin, such as the kubelet's, must not wait for a scanner that hangs."""
 
 EAGER, CALM = 0.1, 1.0
 """Seconds between looks before the process is ready, and afterwards."""
@@ -24,11 +24,11 @@ EAGER, CALM = 0.1, 1.0
 class Reporter(Service):
     """Sends readiness, a status text and signs of life to the datagram socket `address`.
 
-    `look` gives the conditions of all scanners.  With `watchdog`, seconds within which a sign of
-    life is due, one is sent in each half of that: from a call of the reactor, so it runs, and
-    only while all sessions are sound.  A scanner that hangs does not end that: it has a thread
-    and a message of its own, its devices are served as they were, and restarting for it would
-    take those of the other scanners away.
+    `look` returns the conditions of all scanners.  A sign of life is due every `watchdog` seconds,
+    so one is sent in each half of that time.  A call of the reactor sends it, so the reactor runs,
+    and only while all sessions are sound.  A scanner that hangs does not stop the signs of life: it
+    has a thread and a message of its own, its devices are served as before, and a restart
+    would take the devices of the other scanners away.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Reporter(Service):
         self._unreachable = False
 
     def startService(self) -> None:
-        """Look now, and again and again."""
+        """Look now and then periodically."""
         super().startService()
         self._since = self._fed = self._reactor.seconds()
         self._ready = self._unsound = False
@@ -61,7 +61,7 @@ class Reporter(Service):
         self._again()
 
     def stopService(self) -> None:
-        """Say that the end has begun."""
+        """Report that the process is stopping."""
         super().stopService()
         if self._call is not None:
             self._call.cancel()
@@ -69,17 +69,17 @@ class Reporter(Service):
         self._send("STOPPING=1", "STATUS=stopping")
 
     def _again(self) -> None:
-        # Planned first: whatever goes wrong below must not end it.
+        # Planned first: an error below must not end it.
         self._call = self._reactor.callLater(self._calm if self._ready else EAGER, self._again)
         try:
-            self._tell(self._look())
+            self._report(self._look())
         except Exception:
-            _log.failure("telling the service manager")
+            _log.failure("reporting to the service manager")
 
-    def _tell(self, conditions: Sequence[Condition]) -> None:
+    def _report(self, conditions: Sequence[Condition]) -> None:
         now = self._reactor.seconds()
         is_ready = self._ready or (ready(conditions) or now - self._since >= READY_AT_THE_LATEST)
-        status = told(conditions)
+        status = summary(conditions)
         feed = self._is_due(now) and self._check(conditions)
         lines = ["READY=1"] if is_ready and not self._ready else []
         if status != self._status:
@@ -92,7 +92,7 @@ class Reporter(Service):
                 self._fed = now
 
     def _is_due(self, now: float) -> bool:
-        """Whether at the next look half of the time would be over."""
+        """Whether half of the time would be over at the next look."""
         return self._half is not None and now + self._calm - self._fed >= self._half
 
     def _check(self, conditions: Sequence[Condition]) -> bool:
@@ -100,19 +100,19 @@ class Reporter(Service):
         if not is_sound and not self._unsound:
             _log.error(
                 "no sign of life is sent to the service manager's watchdog: {status}",
-                status=told(conditions),
+                status=summary(conditions),
             )
         self._unsound = not is_sound
         return is_sound
 
     def _send(self, *lines: str) -> bool:
-        """Whether the manager has them; it may be that its socket is full for now."""
+        """Whether the manager got the lines; its socket may be full for a moment."""
         try:
             send(self._address, *lines)
         except OSError as error:
             if not self._unreachable:
                 _log.warn(
-                    "the service manager cannot be told anything on {address}: {error}",
+                    "cannot report to the service manager on {address}: {error}",
                     address=self._address,
                     error=error.strerror or str(error),
                 )
@@ -125,8 +125,8 @@ class Reporter(Service):
 def send(address: str, *lines: str) -> None:
     """Send assignments as ``READY=1`` to `address`: a path, or ``@`` and an abstract name.
 
-    Waits for nothing.  Raises OSError when they cannot be sent, as when nobody listens or the
-    socket is full.  See sd_notify(3).
+    Does not wait.  Raises OSError if they cannot be sent, for example because nobody listens or
+    the socket is full.  See sd_notify(3).
     """
     target = f"\0{address[1:]}" if address.startswith("@") else address
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
@@ -137,10 +137,10 @@ def send(address: str, *lines: str) -> None:
 def reporter_from(
     environ: MutableMapping[str, str], look: Callable[[], Sequence[Condition]], reactor: Any
 ) -> Reporter:
-    """The reporter that the service manager's variables ask for; it must have set NOTIFY_SOCKET.
+    """Return the reporter that the service manager's variables ask for; NOTIFY_SOCKET must be set.
 
-    They are removed from `environ`: processes that a scanner starts must not speak for this one.
-    WATCHDOG_USEC counts when WATCHDOG_PID is this process, or is not given; see
+    Removes them from `environ`: processes that a scanner starts must not report for this one.
+    WATCHDOG_USEC counts if WATCHDOG_PID is this process, or is not given; see
     sd_watchdog_enabled(3).
     """
     address = environ.pop("NOTIFY_SOCKET")
