@@ -9,18 +9,21 @@ from twistdp.select.device import Device
 from twistdp.select.host import Host
 
 _PLACEHOLDERS: Final = re.compile(
-    r"0*1?|(?P<same>.)(?P=same)*|[0-9a-f]{1,3}|0?123456789(?:0.*|a.*|\d*)?|12345[67]?8?"
-    r"|none|null|n/?a|default|unknown|empty|serial(?: ?number)?|not specified|to be filled.*"
-    r"|(?:01234567|89abcdef)+|abcdef.*|0*[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]",
-    re.IGNORECASE,
+    r"0*1?|(?P<same>.)(?P=same)*|[0-9a-f]{1,3}|none|null|n/?a|default|unknown|empty"
+    r"|serial(?: ?number)?|not specified|to be filled.*"
+    r"|0*[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"
 )
+_RUNS: Final = ("0123456789abcdef" * 2, "1234567890" * 3, "abcdefghijklmnop")
 """What manufacturers put in place of a serial number, and the PCI address that root hubs have."""
 
 
 def is_placeholder(serial: str) -> bool:
     """Whether a text stands where a serial number should be and is none."""
     text = "".join(each for each in serial if each.isalnum() or each in " /:.")
-    return _PLACEHOLDERS.fullmatch(text.strip()) is not None
+    text = text.strip().lower()
+    if len(text) > 3 and any(text in run for run in _RUNS):
+        return True
+    return _PLACEHOLDERS.fullmatch(text) is not None
 
 
 def usb_serial(device: Device) -> str | None:
