@@ -1,4 +1,4 @@
-"""Before the service starts: arguments, loading a scanner, the first process, the first line."""
+"""The start: arguments, loading a scanner, process 1 of a container, the first log line."""
 
 from twistdp.launch.first_process import stand_in
 from twistdp.launch.loading import make

@@ -15,11 +15,11 @@ _LISTS = (list, tuple, Sequence)
 
 
 def bind(factory: Callable[..., Any], texts: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Convert `texts`, each argument's values in the order given, for a call of `factory`.
+    """Convert `texts`, the values of each argument, for a call of `factory`.
 
-    An argument that is given repeatedly makes a list where the annotation is one.  Raises
-    `BadSetting` for an unknown or missing argument, a value that does not convert, a repeated
-    argument that is no list, and an annotation that text cannot be converted to.
+    Repeated values become a list if the annotation is one.  Raises `BadSetting` for an unknown or
+    missing argument, a value that does not convert, repeated values of an argument that is not
+    a list, and an annotation that text cannot be converted to.
     """
     try:
         parameters = _parameters(factory)
@@ -63,9 +63,9 @@ def _name(factory: Callable[..., Any]) -> str:
 
 
 def _convert(values: Sequence[str], annotation: Any) -> Any:
-    """All the values of one argument, as `annotation` says.
+    """Convert all values of one argument to `annotation`.
 
-    Raises ValueError, whose text begins with the value that is wrong.
+    Raises ValueError; its text begins with the wrong value.
     """
     annotation = _without_none(annotation)
     origin = get_origin(annotation) or annotation
@@ -88,7 +88,7 @@ def _convert(values: Sequence[str], annotation: Any) -> Any:
 
 
 def _without_none(annotation: Any) -> Any:
-    """``T`` for ``T | None``: None cannot be said on a command line, leaving out says it."""
+    """Return ``T`` for ``T | None``: on a command line, leaving an argument out means None."""
     if get_origin(annotation) in (Union, types.UnionType):
         kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
         if len(kinds) == 1:
@@ -115,7 +115,7 @@ def _convert_one(value: str, annotation: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         names = {member.name: member for member in annotation}
         return _choice(value, {**{str(m.value): m for m in annotation}, **names})
-    # A union's name is not what was written, and differs by version of Python.
+    # The name of a union differs from its source, and between versions of Python.
     kind = annotation.__name__ if isinstance(annotation, type) else annotation
     raise ValueError(f"{value}: arguments of type {kind} cannot be given on the command line")
 

@@ -1,8 +1,8 @@
-"""As the first process of a container: reaping orphans, beside the service.
+"""Process 1 of a container: it reaps orphans, and runs the service as a child.
 
-Whatever loses its parent in the container becomes a child of process 1, and a zombie for ever if
-nobody waits for it.  Waiting for any child takes the results of those that others wait for, as
-`subprocess` does; so the service is a child, and process 1 does nothing but wait.
+A process that loses its parent in the container becomes a child of process 1, and stays a zombie
+if process 1 does not wait for it.  But waiting for any child takes results away from code that
+waits for its own children, such as `subprocess`.  So process 1 does nothing but wait.
 """
 
 import os
@@ -11,15 +11,15 @@ from contextlib import suppress
 from typing import Final
 
 _FROM_TERMINAL: Final = 0x80
-"""The code of a signal by the kernel (SI_KERNEL): Ctrl-C goes to the service as well."""
+"""The code of a signal from the kernel (SI_KERNEL): Ctrl-C reaches the service as well."""
 
 
 def stand_in() -> int | None:
-    """Be process 1 beside the service, if this is process 1; to be called before threads start.
+    """If this is process 1, fork the service and wait for it; call this before threads start.
 
-    Returns None in the process that the service is to go on in.  In process 1 it returns when that
-    one has ended, with the exit status, which is 128 and the number if a signal has ended it.
-    Signals are passed on.
+    Returns None in the process in which the service goes on.  In process 1 it passes signals on,
+    and returns the service's exit status when the service has ended: 128 plus the number if
+    a signal ended it.
     """
     if os.getpid() != 1:
         return None
@@ -41,7 +41,7 @@ def stand_in() -> int | None:
 
 
 def _reap(service: int) -> int | None:
-    """Wait for all that have ended; the exit status of the service if it is among them."""
+    """Wait for all children that have ended; return the service's exit status if it has."""
     status = None
     with suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:

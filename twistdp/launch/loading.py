@@ -16,10 +16,10 @@ from twistdp.tools import at, meant
 
 
 def make(name: str, texts: Mapping[str, Sequence[str]]) -> Any:
-    """What the class ``module:Class`` makes of arguments, see `twistdp.launch.arguments.bind`.
+    """Return an instance of ``module:Class``; `texts` are as for `twistdp.launch.arguments.bind`.
 
-    The current directory is searched for the module, too.  Raises `BadSetting` for whatever is
-    wrong, with the line of the author's code where there is one.
+    Searches the current directory for the module, too.  Raises `BadSetting` for any error, with
+    the line of the author's code if there is one.
     """
     try:
         factory = _load(name)
@@ -60,7 +60,7 @@ def _load(name: str) -> Any:
 
 
 def _check_name(module_name: str) -> None:
-    """Refuse a file that is called like a module of Python's, of which only one can be had."""
+    """Refuse a file with the name of a module of Python's: only one of them can be imported."""
     top = module_name.partition(".")[0]
     if top in sys.stdlib_module_names:
         for path in _files_of(top):
@@ -71,7 +71,7 @@ def _check_name(module_name: str) -> None:
 
 
 def _files_of(top: str) -> Iterator[str]:
-    """Files and directories that a module's name may stand for, beside Python's own."""
+    """Yield the files that a module's name may stand for, other than Python's own."""
     own = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     own.update(site.getsitepackages())
     for directory in sys.path:
@@ -84,13 +84,13 @@ def _files_of(top: str) -> Iterator[str]:
 
 
 def _not_imported(module_name: str, error: BaseException) -> str:
-    said = f"cannot import {module_name}: {of_error(error)}{at(error)}"
+    text = f"cannot import {module_name}: {of_error(error)}{at(error)}"
     if not isinstance(error, ModuleNotFoundError):
-        return said
+        return text
     if error.name and not f"{module_name}.".startswith(f"{error.name}."):
-        return f"{said}; install what provides it in twistd's environment, {sys.prefix}"
+        return f"{text}; install what provides it in twistd's environment, {sys.prefix}"
     return (
-        f"{said}; modules are looked for in the current directory and where Python finds its "
+        f"{text}; modules are looked for in the current directory and where Python finds its "
         f"packages{meant(module_name, _modules_here())}"
     )
 
@@ -104,7 +104,7 @@ def _modules_here() -> list[str]:
 
 
 def _others(module: ModuleType, class_name: str) -> str:
-    """What the module has instead of a class."""
+    """Return what the module has instead, for a message."""
     classes = [
         name
         for name, value in vars(module).items()

@@ -1,4 +1,4 @@
-"""The first line of a process's log: what runs here, for what, and where."""
+"""The first line of the log: the version, the scanners, and the directory."""
 
 from collections.abc import Mapping, Sequence
 
@@ -28,7 +28,7 @@ class Serving:
 class Opening(Service):
     """Logs the version, the scanners with their arguments, and the directory, when it starts.
 
-    Arguments that are called like a secret are named without their values.
+    Of an argument with the name of a secret, it logs no value.
     """
 
     def __init__(self, scanners: Sequence[Serving], directory: str) -> None:
@@ -36,7 +36,7 @@ class Opening(Service):
         self._directory = directory
 
     def startService(self) -> None:
-        """Say it."""
+        """Log the line."""
         super().startService()
         _log.info(
             "twistdp {version} in {directory} serves {scanners}",

@@ -1,4 +1,4 @@
-"""Small tools that know nothing of devices: delays, bursts, a thread, a followed value."""
+"""Small tools that know nothing about devices: delays, bursts, a thread, a followed value."""
 
 from twistdp.tools.backoff import Backoff
 from twistdp.tools.coalescing import Coalescer

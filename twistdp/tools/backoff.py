@@ -26,7 +26,7 @@ class Backoff:
         self._attempt = self._start
 
     def next(self, most: float = float("inf")) -> float:
-        """The delay before the next attempt, of `most` seconds if that is less."""
+        """Return the delay before the next attempt, `most` seconds at most."""
         attempt, self._attempt = self._attempt, self._attempt + 1
         if attempt < 0:
             return 0.0

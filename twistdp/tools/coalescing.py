@@ -1,24 +1,24 @@
-"""When to act on events: an isolated one at once, followers after a window that grows with them."""
+"""Decides when to act on events: at once on an isolated one, later on those that follow it."""
 
 from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 QUIET = 0.005
-"""Seconds without an event after which followers are acted on, as long as there are few."""
+"""Seconds without an event after which to act on followers, as long as there are few."""
 
 LONGEST = 0.05
-"""Seconds that a follower waits at most, however many events come."""
+"""The most seconds that a follower waits, however many events come."""
 
 CALM = 0.2
-"""Seconds without an event after which it is forgotten that there were many."""
+"""Seconds without an event after which the next one counts as isolated again."""
 
 
 class Coalescer:
-    """Calls `act` for one or many events; nothing that happened before a call is missed by it.
+    """Calls `act` for one or many events; each event is followed by a call.
 
-    Calls keep a distance that doubles with each one, from `QUIET` to `LONGEST`, until it has been
-    calm: no storm of whatever rhythm leads to more than 25 calls a second.
+    The distance between calls doubles with each one, from `QUIET` to `LONGEST`, until it has been
+    calm: a storm of any rhythm leads to 25 calls a second at most.
     """
 
     def __init__(self, clock: IReactorTime, act: Callable[[], None]) -> None:
@@ -30,12 +30,11 @@ class Coalescer:
         self._timer: IDelayedCall | None = None
 
     def event(self) -> None:
-        """Something happened."""
+        """Note that something happened."""
         now = self._clock.seconds()
         if self._timer is not None:
             self._timer.reset(self._delay(now))
             return
-        # Whatever came since has been acted on by then.
         quiet = now - self._acted
         if quiet >= CALM:
             self._distance = QUIET / 2
@@ -46,13 +45,13 @@ class Coalescer:
             self._timer = self._clock.callLater(self._delay(now), self._fire)
 
     def stop(self) -> None:
-        """Do not act any more on what has happened so far."""
+        """Forget the events so far."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _delay(self, now: float) -> float:
-        """Until it has been quiet for a while, but not for long, nor soon after the last call."""
+        """Return the time until it has been quiet, within limits."""
         soonest = min(now + QUIET, self._first + LONGEST)
         return max(soonest, self._acted + self._distance) - now
 

@@ -1,4 +1,4 @@
-"""One value that many follow, each at its own pace."""
+"""One value that many followers read, each at its own pace."""
 
 from typing import Generic, TypeVar
 
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class Latest(Generic[T]):
-    """The newest value and its version; whoever is slow skips to the newest.
+    """The newest value and its version; a slow follower skips to the newest.
 
     A value, not a queue: a queue shared by the streams of an old and a new kubelet would give
     each update to only one of them.
@@ -21,13 +21,13 @@ class Latest(Generic[T]):
         self._waiting: list[Deferred[None]] = []
 
     def publish(self, value: T) -> None:
-        """Replace the value and wake whoever waits for a newer one."""
+        """Replace the value and wake all that wait for a newer one."""
         self.value = value
         self.version += 1
         self.wake()
 
     def close(self) -> None:
-        """There will be no newer value: nobody waits any more."""
+        """Wake all that wait: there will be no newer value."""
         self.closed = True
         self.wake()
 
@@ -43,9 +43,9 @@ class Latest(Generic[T]):
         return waiting
 
     def wake(self) -> None:
-        """Wake all that wait, also without a newer version."""
-        # Swapped first and popped one by one: a callback may wait anew, or cancel another waiter,
-        # whose canceller removes it from the very list that is being emptied here.
+        """Wake all that wait, even if there is no newer version."""
+        # Swapped first and popped one by one: a callback may wait again, or cancel another waiter,
+        # and the canceller removes that one from the list that is being emptied here.
         woken, self._waiting = self._waiting, []
         while woken:
             woken.pop(0).callback(None)

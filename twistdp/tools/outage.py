@@ -1,4 +1,4 @@
-"""What is new about something that fails again and again, for the log."""
+"""Decides what the log shows of something that fails again and again."""
 
 from enum import Enum
 from typing import Final
@@ -13,12 +13,12 @@ NEVER: Final = ("", "")
 
 
 class News(Enum):
-    """What a failure adds to what the log has."""
+    """What a failure adds to the log."""
 
     STACK = "stack"
-    """It begins an outage, and the log has no stack of it."""
+    """The failure begins an outage, and the log has no stack of it."""
     LINE = "line"
-    """It differs from the last one, or has been seen in an earlier outage."""
+    """The failure differs from the last one, or the log has the stack from an earlier outage."""
     NOTHING = "nothing"
 
 
@@ -26,8 +26,8 @@ class News(Enum):
 class Outage:
     """Failures in a row of one piece of foreign code.
 
-    The stack of the first one is worth a page of the log, and that of its thousandth repetition is
-    not: then a line does, when something has changed.
+    The stack of the first one is worth a page of the log; that of its thousandth repetition is not.
+    Later failures get a line, and only if something has changed.
     """
 
     count: int = 0
@@ -36,7 +36,7 @@ class Outage:
     _shown: tuple[str, str] = NEVER
 
     def failed(self, failure: Failure) -> News:
-        """Take note of a failure, and say what is new about it."""
+        """Take note of a failure, and return what is new about it."""
         what = of_error(failure.value), place_of(failure)
         self.count += 1
         if what == self._last:
@@ -49,7 +49,7 @@ class Outage:
         return News.LINE
 
     def over(self) -> int:
-        """It works; the number of failures before."""
+        """Take note that it works; return the number of failures before."""
         count, self.count = self.count, 0
         self._last = NEVER
         return count

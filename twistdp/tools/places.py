@@ -1,4 +1,4 @@
-"""Where in an author's code something was raised: what a message names, instead of a stack."""
+"""Finds where in an author's code an error was raised; messages name that instead of a stack."""
 
 import os
 import sysconfig
@@ -16,10 +16,10 @@ _NOBODYS: Final = (
 
 
 def place_of(error: BaseException | Failure) -> str:
-    """``file:line`` of what was raised; empty if that is not known.
+    """Return ``file:line`` of where an error was raised; empty if that is not known.
 
-    It is the innermost line of a scanner's own code, where its author begins to look: neither
-    Python's, nor twistdp's, nor an installed package's, but a scanner may itself be one.
+    It is the innermost line of the scanner's own code, where its author begins to look: not of
+    Python, twistdp or an installed package, unless all of the code is in a package.
     """
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
@@ -35,7 +35,7 @@ def place_of(error: BaseException | Failure) -> str:
 
 
 def at(error: BaseException | Failure) -> str:
-    """The same as the end of a sentence: ", at file:line", or nothing."""
+    """Return the place as the end of a sentence: ", at file:line", or nothing."""
     place = place_of(error)
     return f", at {place}" if place else ""
 

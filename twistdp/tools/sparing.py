@@ -1,4 +1,4 @@
-"""Of lines that a peer can cause at will, the log has a few, with numbers."""
+"""Limits the log lines that a peer can cause at will: a few are logged, with numbers."""
 
 from collections.abc import Hashable
 from typing import Final
@@ -6,21 +6,21 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 
 FIRST: Final = 5
-"""So many lines of a kind are logged as they come, then the tenth, the hundredth and so on."""
+"""How many lines of a kind are logged at first; then the tenth, the hundredth and so on."""
 
 WITHIN: Final = 60.0
-"""Seconds after which a kind is counted from one again."""
+"""Seconds after which the count of a kind starts from one again."""
 
 
 class Sparing:
-    """Counts lines of each kind by `clock`, and says which to log."""
+    """Counts the lines of each kind, and decides which to log."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._kinds: dict[Hashable, tuple[float, int]] = {}
 
     def count(self, kind: Hashable) -> str | None:
-        """What a line of this kind ends with; None if it is to be left out."""
+        """Return the end of a line of this kind; None if it is not to be logged."""
         now = self._clock.seconds()
         since, before = self._kinds.get(kind, (now, 0))
         number = before + 1

@@ -1,4 +1,4 @@
-"""Stops that run to their end, whatever one of their steps raises."""
+"""Stops that run to their end even if a step raises."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,10 @@ _log = Logger()
 
 
 def stop_all(what: str, *steps: Callable[[], object]) -> None:
-    """Take every step; what one raises is logged, as of a stop of `what`, and goes no further.
+    """Take every step, and log what a step raises; `what` names what stops.
 
-    An OSError is the system's, and a line; anything else is a fault, with its stack.
+    An OSError comes from the system and gets a line; any other exception is a fault and gets its
+    stack.
     """
     for step in steps:
         try:

@@ -1,17 +1,17 @@
-"""What somebody may have meant who wrote a name that there is not."""
+"""Guesses which name somebody meant who wrote an unknown one."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 def meant(written: str, known: Iterable[str]) -> str:
-    """The end of a message about `written`: "; did you mean …?", or nothing if nothing is close."""
+    """Return the end of a message about `written`: "; did you mean …?", or nothing."""
     close = nearest(written, known)
     return f"; did you mean {close}?" if close is not None else ""
 
 
 def nearest(written: str, known: Iterable[str]) -> str | None:
-    """The name that `written` is most like, if any is close; one letter's difference comes first.
+    """Return the name most like `written`, if any is close; a difference of one letter wins.
 
     Capitals and leading dashes make no difference.
     """
@@ -23,7 +23,7 @@ def nearest(written: str, known: Iterable[str]) -> str | None:
 
 
 def _is_slip(written: str, name: str) -> bool:
-    """Whether a letter is wrong, missing or too many, or two neighbours are exchanged."""
+    """Whether a letter is wrong, missing or one too many, or two neighbours are swapped."""
     start = next((i for i, (a, b) in enumerate(zip(written, name, strict=False)) if a != b), None)
     if start is None:
         return abs(len(written) - len(name)) <= 1

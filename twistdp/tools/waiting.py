@@ -1,4 +1,4 @@
-"""A Deferred for what may take its time to end after it was cancelled."""
+"""A Deferred for work that may take its time to end after it was cancelled."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +9,9 @@ _GOES_ON = object()
 
 
 class Waiting:
-    """One that waits for an outcome; `cancel` asks for the end of what leads to it.
+    """Waits for the outcome of some work; `cancel` asks the work to end.
 
-    A Deferred that its canceller leaves alone fires at once.  This one waits on, until `end`.
+    A Deferred fires at once if its canceller does nothing.  This one waits on until `end`.
     """
 
     def __init__(self, cancel: Callable[[], None]) -> None:
@@ -19,12 +19,12 @@ class Waiting:
         self._inner: Deferred[Any] | None = None
 
     def deferred(self) -> Deferred[Any]:
-        """Fires with the outcome."""
+        """Return a Deferred that fires with the outcome."""
         self._inner = Deferred(self._cancelled)
         return self._inner.addCallback(self._again)
 
     def end(self, outcome: Any) -> None:
-        """This is the outcome, a failure if it is a Failure; does nothing a second time."""
+        """Fire with `outcome`, which may be a Failure; does nothing a second time."""
         inner, self._inner = self._inner, None
         if inner is not None:
             inner.callback(outcome)

@@ -19,8 +19,8 @@ _Job = tuple[Callable[[], Any], Deferred[Any]]
 class Worker:
     """One daemon thread that makes one call after the other; never two at once.
 
-    Not the reactor's thread pool, which is joined when the process ends: a call that hangs must
-    not keep it from ending.
+    The reactor joins its own thread pool when the process ends, and a call that hangs would keep
+    it from ending.
     """
 
     def __init__(self, name: str, reactor: Any) -> None:
@@ -31,13 +31,13 @@ class Worker:
         self._thread: Thread | None = None
         self._ending = False
         self._life = 0
-        """How often it was stopped: outcomes of an earlier life are dropped."""
+        """How often the worker was stopped: outcomes of calls before that are dropped."""
 
     def call(self, function: Callable[[], T]) -> Deferred[T]:
-        """Call `function` in the thread; fires in the reactor's thread with what comes of it.
+        """Call `function` in the thread; fires in the reactor's thread with the outcome.
 
-        Also after a `stop`, whose call under way is waited for.  Fails with OSError when there can
-        be no thread now; the next call tries again.
+        After a `stop`, it waits for the call that was under way.  Fails with OSError if no thread
+        can start now; the next call tries again.
         """
         done: Deferred[T] = Deferred()
         with self._changed:
@@ -45,7 +45,7 @@ class Worker:
                 thread = Thread(target=self._work, name=self._name, daemon=True)
                 try:
                     thread.start()
-                except RuntimeError as error:  # Python's way to tell EAGAIN
+                except RuntimeError as error:  # how Python reports EAGAIN
                     return fail(OSError(errno.EAGAIN, str(error)))
                 self._thread = thread
             self._ending = False
@@ -54,13 +54,13 @@ class Worker:
         return done
 
     def stack(self) -> str:
-        """Where the thread is now, as a traceback's lines; empty when it does not run."""
+        """Return where the thread is now, as lines of a traceback; empty if it does not run."""
         thread = self._thread
         frame = sys._current_frames().get(thread.ident or 0) if thread else None
         return "".join(traceback.format_stack(frame)) if frame else ""
 
     def stop(self) -> None:
-        """Let the thread end after its current call, whose outcome is dropped."""
+        """Let the thread end after its current call, and drop the outcome of that."""
         with self._changed:
             self._life += 1
             self._jobs.clear()
@@ -79,7 +79,7 @@ class Worker:
                 self._reactor.callFromThread(self._finish, done, life, outcome)
 
     def _next(self) -> _Job | None:
-        """The next job, for which is waited; None to end."""
+        """Wait for the next job and return it; None to end."""
         with self._changed:
             while not self._jobs:
                 if self._ending:
