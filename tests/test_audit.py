@@ -8,7 +8,8 @@ from subprocess import PIPE, run
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.helpers import script, temporary_directory
+from tests.support.helpers import temporary_directory
+from tests.support.scripts import script
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCRIPT = os.path.join(ROOT, ".ci", "audit.py")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.helpers import script, temporary_directory
+from tests.support.helpers import temporary_directory
+from tests.support.scripts import script
 
 ROOT = Path(__file__).resolve().parent.parent
 

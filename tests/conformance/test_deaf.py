@@ -7,7 +7,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from tests.support.helpers import server_of, soon, temporary_directory
+from tests.support.helpers import soon, temporary_directory
+from tests.support.servers import server_of
 from twistdp.conformance.deaf import open_deaf
 from twistdp.errors import CallFailed
 from twistdp.kubelet.api import LIST_AND_WATCH

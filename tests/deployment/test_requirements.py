@@ -8,7 +8,7 @@ from importlib.metadata import requires
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.deployments import content
-from tests.support.helpers import script
+from tests.support.scripts import script
 from twistdp.deployment import requirements
 from twistdp.scaffold.project import Project
 

@@ -6,7 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import twistdp
 from tests.docs.pages import page
-from tests.support.helpers import script, temporary_directory
+from tests.support.helpers import temporary_directory
+from tests.support.scripts import script
 
 PACKAGE = Path(twistdp.__file__).parent
 TOLERANCE = 0.1

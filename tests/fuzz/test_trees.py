@@ -14,8 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.fuzz.support import Lines, check_lines, fuzzed
 from tests.support.cdi_samples import ALL
-from tests.support.helpers import made, temporary_directory
+from tests.support.helpers import temporary_directory
 from tests.support.scanner_samples import OwnLoop
+from tests.support.strategies import made
 from tests.support.updates import first, resources
 from twistdp import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Manager, Mount, Settings
 from twistdp.cdi.spec import entry_of, parse_spec, spec_text

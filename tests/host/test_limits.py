@@ -10,7 +10,8 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.helpers import no_descriptors, stopped
+from tests.support.helpers import stopped
+from tests.support.limits import no_descriptors
 from twistdp.errors import KubeletAbsent
 from twistdp.host import limits
 from twistdp.host.limits import (

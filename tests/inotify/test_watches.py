@@ -17,7 +17,8 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SkipTest, TestCase
 from zope.interface.verify import verifyObject
 
-from tests.support.helpers import Recorder, one_turn, temporary_directory, tmpfs
+from tests.support.helpers import Recorder, one_turn, temporary_directory
+from tests.support.limits import tmpfs
 from twistdp.inotify import descriptor as inotify_descriptor
 from twistdp.inotify.descriptor import ATTRIBUTES, CONTENTS, ENTRIES
 from twistdp.inotify.watches import LOOKS, SLICE, Inotify, Watch, inotify_of

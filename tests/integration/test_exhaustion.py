@@ -17,7 +17,8 @@ from twisted.trial.unittest import SkipTest
 
 from benchmarks.kill.watching import SpecWatch
 from tests.integration.test_process import FOLDER, GLOB, ROOT, ProcessTestCase
-from tests.support.helpers import tmpfs, until
+from tests.support.helpers import until
+from tests.support.limits import tmpfs
 from twistdp.rpc.needs import THREADS
 from twistdp.testing.endpoint import AdmissionRefused
 from twistdp.testing.process import ChildProcess, twistd_command

@@ -9,7 +9,8 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from zope.interface import alsoProvides
 
 from tests.integration.test_life import DOMAIN, YELLOW, LifeTestCase, ToldScanner, tree_of
-from tests.support.helpers import Gate, channel_to, failure_of, soon
+from tests.support.helpers import Gate, failure_of, soon
+from tests.support.servers import channel_to
 from twistdp import (
     HEALTHY,
     UNHEALTHY,

@@ -16,8 +16,9 @@ from tests.integration.test_life import (
     resources_in_use,
     tree_of,
 )
-from tests.support.helpers import channel_to, soon, until
+from tests.support.helpers import soon, until
 from tests.support.kubelets import PatientKubelet
+from tests.support.servers import channel_to
 from twistdp import HEALTHY, DeviceInfo, DeviceTree, Manager, Settings
 from twistdp.kubelet import register_by_watcher
 from twistdp.kubelet.api import GET_INFO

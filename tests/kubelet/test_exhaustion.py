@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.helpers import no_descriptors
+from tests.support.limits import no_descriptors
 from twistdp.errors import KubeletAbsent, PeerUnavailable
 from twistdp.host.limits import REMEDIES, remedy_for
 from twistdp.inotify.watches import Inotify

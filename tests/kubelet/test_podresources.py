@@ -7,8 +7,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from tests.support.helpers import server_of, soon, temporary_directory
+from tests.support.helpers import soon, temporary_directory
 from tests.support.plugins import ThrowAwayPlugin, device_list
+from tests.support.servers import server_of
 from twistdp.errors import CallFailed
 from twistdp.kubelet.api import POD_RESOURCES_LIST
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import NUMANode

@@ -11,7 +11,8 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from tests.support.helpers import channel_to, soon, temporary_directory
+from tests.support.helpers import soon, temporary_directory
+from tests.support.servers import channel_to
 from twistdp.errors import KubeletAbsent, RegistrationRefused
 from twistdp.kubelet import api, pluginregistration_v1_pb2
 from twistdp.kubelet.pluginregistration_v1_pb2 import (

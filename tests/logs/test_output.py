@@ -10,7 +10,8 @@ from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.support.helpers import temporary_directory, tmpfs
+from tests.support.helpers import temporary_directory
+from tests.support.limits import tmpfs
 from tests.support.logs import Kept
 from twistdp.errors import Untrusted
 from twistdp.logs.files import FileOutput

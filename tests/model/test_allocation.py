@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.helpers import made
+from tests.support.strategies import made
 from twistdp.errors import ConflictingDevices, UnhealthyDevice, UnknownDevice
 from twistdp.model.allocation import SharedClaims, claims, combine, select
 from twistdp.model.calls import ContainerAllocateResponse

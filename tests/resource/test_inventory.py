@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.helpers import made
 from tests.support.long_lists import BIG, SMALL, devices_for
+from tests.support.strategies import made
 from tests.support.updates import Scans
 from twistdp.errors import ConflictingDevices, UnhealthyDevice, UnknownDevice
 from twistdp.kubelet import messages

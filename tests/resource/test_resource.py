@@ -11,8 +11,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from tests.support.helpers import channel_to, soon, temporary_directory, until
+from tests.support.helpers import soon, temporary_directory, until
 from tests.support.logs import LogTestCase
+from tests.support.servers import channel_to
 from tests.support.updates import Scans
 from twistdp import HEALTHY, UNHEALTHY, CDIDevice, DeviceInfo, Settings
 from twistdp.inotify.watches import inotify_of

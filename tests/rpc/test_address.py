@@ -6,7 +6,8 @@ from google.protobuf.wrappers_pb2 import StringValue
 from twisted.internet.defer import succeed
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from tests.support.helpers import channel_to, server_of, soon, temporary_directory
+from tests.support.helpers import soon, temporary_directory
+from tests.support.servers import channel_to, server_of
 from twistdp.errors import PeerUnavailable
 from twistdp.rpc.address import Peer, address
 from twistdp.rpc.calls import Method

@@ -11,7 +11,8 @@ from twisted.internet.defer import CancelledError, Deferred, fail, gatherResults
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
-from tests.support.helpers import Gate, failure_of, served, server_of, soon, temporary_directory
+from tests.support.helpers import Gate, failure_of, soon, temporary_directory
+from tests.support.servers import served, server_of
 from twistdp.errors import (
     BadSetting,
     CallFailed,

@@ -10,14 +10,8 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
-from tests.support.helpers import (
-    channel_to,
-    failure_of,
-    served,
-    server_of,
-    soon,
-    temporary_directory,
-)
+from tests.support.helpers import failure_of, soon, temporary_directory
+from tests.support.servers import channel_to, served, server_of
 from twistdp.errors import BadSetting, CallFailed, MalformedMessage, PeerUnavailable
 from twistdp.rpc.calls import Method, caller
 from twistdp.rpc.channel import Channel

@@ -14,15 +14,8 @@ from twisted.internet.protocol import Protocol
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
-from tests.support.helpers import (
-    channel_to,
-    failure_of,
-    fire,
-    server_of,
-    soon,
-    temporary_directory,
-    until,
-)
+from tests.support.helpers import failure_of, fire, soon, temporary_directory, until
+from tests.support.servers import channel_to, server_of
 from twistdp.errors import CallFailed, NoRoom, PeerUnavailable
 from twistdp.rpc import limits
 from twistdp.rpc import server as server_module

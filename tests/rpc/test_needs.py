@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.helpers import no_descriptors
+from tests.support.limits import no_descriptors
 from twistdp.rpc import needs
 from twistdp.rpc.needs import DESCRIPTORS, THREADS, check_needs
 

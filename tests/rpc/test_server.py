@@ -20,18 +20,9 @@ from twisted.internet.defer import CancelledError, Deferred, gatherResults, succ
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SkipTest, TestCase
 
-from tests.support.helpers import (
-    Gate,
-    channel_to,
-    failure_of,
-    fire,
-    no_descriptors,
-    server_of,
-    soon,
-    temporary_directory,
-    tmpfs,
-    until,
-)
+from tests.support.helpers import Gate, failure_of, fire, soon, temporary_directory, until
+from tests.support.limits import no_descriptors, tmpfs
+from tests.support.servers import channel_to, server_of
 from twistdp.errors import PeerUnavailable, SocketTaken
 from twistdp.model.names import private_directory
 from twistdp.rpc import server as server_module

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from tests.support.helpers import made
+from tests.support.strategies import made
 from twistdp.model.cdi import (
     HOOKS,
     CDIDevice,

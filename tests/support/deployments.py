@@ -8,7 +8,7 @@ from subprocess import run
 
 import yaml
 
-from tests.support.helpers import script
+from tests.support.scripts import script
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VERSIONS = ("1.31", "1.34", "1.37")

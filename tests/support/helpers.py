@@ -1,14 +1,8 @@
-"""Helpers for tests of several modules."""
+"""A directory for a test, and ways to wait for what must happen."""
 
-import importlib.util
-import os
-import resource
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from twisted.application.service import IService
@@ -17,23 +11,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock, LoopingCall
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.errors import BadDevice
-from twistdp.rpc.calls import Method
-from twistdp.rpc.channel import Channel
-from twistdp.rpc.server import Server
-
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
-
-
-def script(name: str) -> Any:
-    """A program of ``.ci``, as a module."""
-    path = Path(__file__).resolve().parents[2] / ".ci" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def temporary_directory(case: SynchronousTestCase) -> str:
@@ -41,47 +20,6 @@ def temporary_directory(case: SynchronousTestCase) -> str:
     path = tempfile.mkdtemp(prefix="tdp-")
     case.addCleanup(shutil.rmtree, path, ignore_errors=True)
     return path
-
-
-def made(factory: Callable[..., T], otherwise: T) -> Callable[..., T]:
-    """Like `factory`, for strategies: what it refuses is `otherwise`."""
-
-    def make(*arguments: Any, **parts: Any) -> T:
-        try:
-            return factory(*arguments, **parts)
-        except BadDevice as error:
-            assert str(error).isprintable(), repr(str(error))
-        except Exception as error:  # of the values' own methods, such as comparing an array
-            assert not isinstance(error, AttributeError | NameError), error
-        return otherwise
-
-    return make
-
-
-@contextmanager
-def tmpfs(path: str, options: str = "") -> Iterator[None]:
-    """A file system of its own at `path` while the block runs; needs root."""
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"mode=0755,{options}", "tmpfs", path], check=True
-    )
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", path], check=True)
-
-
-@contextmanager
-def no_descriptors(but: int = 0) -> Iterator[None]:
-    """Let this process open only `but` more files while the block runs."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    *few, next_one = [os.dup(0) for _ in range(but + 1)]
-    for descriptor in (*few, next_one):
-        os.close(descriptor)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (next_one, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def soon(deferred: Deferred[T]) -> Deferred[T]:
@@ -118,28 +56,6 @@ async def failure_of(waiting: Awaitable[Any], kind: type[E]) -> E:
 def always(value: T) -> Callable[[object], T]:
     """A callback that returns this, whatever it is called with."""
     return lambda _: value
-
-
-def server_of(case: SynchronousTestCase, path: str, *methods: Method, **options: Any) -> Server:
-    """A server, not yet listening, that is stopped after the test."""
-    options.setdefault("grace", 0.01)
-    server = Server(path, methods, reactor=reactor, **options)
-    case.addCleanup(server.stopService)
-    return server
-
-
-def channel_to(case: SynchronousTestCase, path: str, **options: Any) -> Channel:
-    """A client of `path` that is closed after the test."""
-    channel = Channel(path, reactor=reactor, **options)
-    case.addCleanup(channel.close)
-    return channel
-
-
-async def served(case: SynchronousTestCase, *methods: Method, **options: Any) -> Channel:
-    """A client of a server that offers `methods`."""
-    path = f"{temporary_directory(case)}/a.sock"
-    await soon(server_of(case, path, *methods).listen())
-    return channel_to(case, path, **options)
 
 
 def fire(deferred: Deferred[T], result: T) -> None:
