@@ -41,7 +41,7 @@ MORE_TESTS = {
     "kubelet.complaints": ["tests.kubelet.test_registrar"],
     "resource.handlers": ["tests.integration.test_hooks"],
     "resource.hooks": ["tests.integration.test_hooks"],
-    "rpc.calls": ["tests.rpc.test_server", "tests.rpc.test_channel"],
+    "rpc.calls": ["tests.rpc.test_server", "tests.rpc.test_channel", "tests.rpc.test_limits"],
     "rpc.server": ["tests.rpc.test_calls", "tests.rpc.test_channel"],
     "manager": [
         "tests.integration.test_life.ServingTests",

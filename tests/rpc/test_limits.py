@@ -91,7 +91,7 @@ class LimitCase(TestCase):
         if request.value == "long":
             self.begun += 1
             return StringValue(value="x" * (limits.LONG + 1))
-        return request
+        return StringValue(value=request.value[:9])
 
     async def watch(self, _: bytes) -> AsyncIterator[StringValue]:
         """Send a list, and another one at the end."""
@@ -201,8 +201,9 @@ class LimitTests(LimitCase):
         for number in range(5):
             peer.transport.write(call(2 * number + 1, ASK, asked))
         await until(lambda: self.begun == 5)
-        error = await failure_of(soon(self.call("long")), CallFailed)
-        self.assertEqual(error.status, "RESOURCE_EXHAUSTED")
+        for value in ("long", "a" * limits.LONG):  # the request or its answer is long
+            error = await failure_of(soon(self.call(value)), CallFailed)
+            self.assertEqual(error.status, "RESOURCE_EXHAUSTED")
         self.assertEqual((await soon(self.call("a"))).value, "a")
         peer.transport.abortConnection()
         await self.eventually("long")
