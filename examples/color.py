@@ -32,35 +32,35 @@ from twistdp import (
 class ColorScanner(WatchingScanner):
     """Finds colours in `directory`."""
 
-    # The domain of our resources; the command line can give another with --namespace.
+    # The domain of our resources; --namespace on the command line changes it.
     namespace = "color.example.com"
 
     # The arguments can be given on the command line: --set directory=/run/colors
-    # Only values are stored here: this runs before the service starts.
+    # Store values here and do nothing else: this runs before the service starts.
     def __init__(self, directory: str = "/run/colors"):
         # What to watch.  The directory need not exist yet.
         super().__init__(paths=[directory])
         self.directory = directory
 
     # Called at the start, within milliseconds of every change in the directory, and once in a
-    # while.  It runs in a thread of its own, so it may block; what it raises is logged, the
-    # devices stay as they were, and it is called again later.
+    # while.  It runs in a thread of its own, so it may block.  If it raises, the exception is
+    # logged, the devices stay as they were, and it is called again later.
     def discover(self) -> DeviceTree:
-        """Return all devices that are there now."""
+        """Return all devices that exist now."""
         tree = DeviceTree()
-        # A directory that is missing has no entries: no devices is a good answer.
+        # A missing directory has no entries, and a tree without devices is fine.
         for name in entries(self.directory):
             color = name.partition("-")[0]
             path = os.path.join(self.directory, name)
-            # The type becomes the resource's name.  The id must be unique within it, and the same
-            # for a device whatever comes beside it.
+            # The type becomes the resource's name.  The id must be unique within it, and stay the
+            # same whatever other devices appear.
             tree.add_device(color, device_id(name), self.device(path))
         return tree
 
     def device(self, path: str) -> DeviceInfo:
         """One device: its health, and what a container that gets it needs."""
-        # A device node is given to the container with a cgroup rule that lets it be opened,
-        # a plain file is mounted.
+        # The container gets a device node with a cgroup rule that allows opening it; a plain file
+        # is mounted.
         if is_device_node(path):
             return DeviceInfo(HEALTHY, nodes=[DeviceSpec(path, permissions="rw")])
         return DeviceInfo(HEALTHY, mounts=[Mount(path, path, read_only=True)])

@@ -1,4 +1,4 @@
-"""FPGA-like ports: the default allocation, with an annotation added to what it answers.
+"""FPGA-like ports: the default allocation, with an annotation added to its response.
 
 Some container runtimes program an FPGA before a container starts, and find the mode in an
 annotation.  `post_allocate` adds it to the response and leaves all that is there.
@@ -46,6 +46,6 @@ class FpgaScanner(WatchingScanner):
         return tree
 
     def post_allocate(self, response: AllocateResponse) -> None:
-        """Add the mode; called just before the default's response is sent."""
+        """Add the mode; called just before the default response is sent."""
         for container in response.container_responses:
             container.annotations["fpga.example.com/mode"] = self.mode

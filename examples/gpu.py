@@ -1,4 +1,4 @@
-"""GPU-like cards: several nodes a device, shares of a card, a policy for them.
+"""GPU-like cards: devices of several nodes, shares of a card, and a policy for them.
 
 Cards appear as ``card0``, ``card1`` in a directory, as in /dev/dri.  Their render nodes are counted
 by themselves (``renderD128`` and so on), so sysfs says which one is a card's.  With
@@ -32,7 +32,7 @@ class GpuScanner(WatchingScanner):
         self.sysfs = sysfs
 
     def discover(self) -> DeviceTree:
-        """One id a share; shares of one card are equal but for their id."""
+        """One id for each share; shares of one card differ only in their id."""
         tree = DeviceTree()
         for card in entries(self.directory):
             if not re.fullmatch("card[0-9]+", card):
@@ -43,13 +43,13 @@ class GpuScanner(WatchingScanner):
                 nodes=[DeviceSpec(os.path.join(self.directory, name)) for name in nodes],
                 envs={"VISIBLE_CARDS": card.removeprefix("card")},
                 group=card,
-                # topology is left out: the NUMA nodes of the card are looked up in sysfs.
+                # Without a topology the framework looks up the NUMA nodes of the card in sysfs.
             )
             for share in range(self.shares):
                 tree.add_device("card", f"{card}-{share}", info)
         return tree
 
     def render_nodes(self, card: str) -> list[str]:
-        """The names of a card's render nodes; a card that only has outputs has none."""
+        """The names of a card's render nodes; a card with outputs alone has none."""
         names = entries(os.path.join(self.sysfs, "class/drm", card, "device/drm"))
         return [name for name in names if name.startswith("renderD")]

@@ -1,7 +1,7 @@
-"""The contrast: a device plugin as it is written by hand with grpcio, threads and a polling loop.
+"""The contrast: a device plugin that is written by hand with grpcio, threads and a polling loop.
 
-The files of a directory are its devices.  It works, and it is what most plugins in Python look
-like; put to the test, it shows what such a plugin does not survive:
+The files of a directory are its devices.  It works, and most plugins in Python look like it.  The
+conformance suite shows what such a plugin does not survive:
 
     twistdp conformance --hotplug-add 'touch {work_dir}/b' --hotplug-remove 'rm {work_dir}/b' -- \
         sh -c 'touch {work_dir}/a; exec python examples/plain_grpcio.py {plugin_dir} {work_dir}'
@@ -34,13 +34,13 @@ class Plugin:
         return api.ListAndWatchResponse(devices=[api.Device(ID=i, health="Healthy") for i in ids])
 
     def get_options(self, request: api.Empty, context: Any) -> api.DevicePluginOptions:
-        """Nothing special."""
+        """No optional methods."""
         return api.DevicePluginOptions()
 
     def list_and_watch(
         self, request: api.Empty, context: Any
     ) -> Iterator[api.ListAndWatchResponse]:
-        """A thread a stream, which looks twice a second."""
+        """Look twice a second, with one thread for each stream."""
         last = None
         while context.is_active():
             now = self.list_devices()
@@ -50,7 +50,7 @@ class Plugin:
             time.sleep(0.5)
 
     def allocate(self, request: api.AllocateRequest, context: Any) -> api.AllocateResponse:
-        """Whatever is asked for."""
+        """Allocate any device."""
         response = api.AllocateResponse()
         for container in request.container_requests:
             mounts = [
@@ -81,7 +81,7 @@ def codec(request: Any) -> tuple[Any, Any]:
 
 
 def register(plugins: str, resource: str, endpoint: str) -> None:
-    """Tell the kubelet; raises grpc.RpcError."""
+    """Register with the kubelet.  Raises grpc.RpcError."""
     with grpc.insecure_channel(f"unix:{plugins}/kubelet.sock") as channel:
         call = channel.unary_unary(
             "/v1beta1.Registration/Register",
@@ -95,7 +95,7 @@ def register(plugins: str, resource: str, endpoint: str) -> None:
 
 
 def main(plugins: str, directory: str, resource: str = RESOURCE, endpoint: str = ENDPOINT) -> None:
-    """Serve until killed; begin anew when the socket is gone, as after a kubelet's restart."""
+    """Serve until killed; begin again when the socket is gone, as after a kubelet's restart."""
     plugin = Plugin(directory)
     path = os.path.join(plugins, endpoint)
     while True:

@@ -1,4 +1,4 @@
-"""An allocator that reserves hardware first, and has the default answer then.
+"""An allocator that reserves hardware first, and then uses the default response.
 
 The reservation is a call to something that may take a while (here: a file that is made), so it is
 done in a thread; a hook may return a Deferred or be a coroutine.
@@ -45,7 +45,7 @@ class ReservingScanner(WatchingScanner):
         return tree
 
     async def allocate(self, request: AllocateRequest) -> type[UseDefaultMethod]:
-        """Reserve each instrument; what is refused here is refused to the pod, with this text."""
+        """Reserve each instrument; a refusal here refuses the pod, with this text."""
         for container in request.container_requests:
             for device_id in container.devices_ids:
                 await deferToThread(self.reserve, device_id)

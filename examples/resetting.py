@@ -1,4 +1,4 @@
-"""Resets devices before each start of a container, also when it starts again.
+"""Resets devices before each start and restart of a container.
 
 Here a reset is a file that is written; with real hardware it may be an ioctl or a tool.  A
 container is not started while the reset fails, and the kubelet tries again.
@@ -41,7 +41,7 @@ class ResettingScanner(WatchingScanner):
         return tree
 
     def pre_start_container(self, request: PreStartContainerRequest) -> None:
-        """Reset what the container has."""
+        """Reset the container's devices."""
         for device_id in request.devices_ids:
             with open(os.path.join(self.directory, f"{device_id}.reset"), "w") as file:
                 file.write("1")

@@ -1,4 +1,4 @@
-"""How fast and how small: twistdp beside a plain plugin and a bare gRPC server, in one run.
+"""Measures speed and size of twistdp, a plain plugin and a bare gRPC server in one run.
 
 Contenders are processes (`contenders`; `contrast` and `floor` are run in some, `scanner` in ours).
 Each gets a `stage`: a kubelet that takes times (`kubelet`), devices, and its process, which

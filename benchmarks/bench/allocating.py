@@ -1,4 +1,4 @@
-"""Allocate: how long a call takes, and how many there are in a second."""
+"""Measures Allocate: the duration of a call, and the number of calls in a second."""
 
 import asyncio
 import json
@@ -13,11 +13,11 @@ from benchmarks.bench.record import percentile
 from benchmarks.bench.stage import Bench, Node, files, node
 
 DEVICES = 128
-"""Of each plugin."""
+"""Devices of each plugin."""
 
 
 async def allocate(bench: Bench) -> None:
-    """One caller and some devices; then one device and many callers.  In turn, one by one."""
+    """Measure one caller and some devices, then many callers and one device, in turn."""
     for count in bench.sizes(1, 8, 100):
         with files(DEVICES) as devices:
             async with AsyncExitStack() as stack:
@@ -34,7 +34,7 @@ async def allocate(bench: Bench) -> None:
 
 
 async def _stages(bench: Bench, stack: AsyncExitStack, devices: str, count: int) -> list[Node]:
-    """All at once; the floors answer with as many bytes as the first one does."""
+    """Start all contenders; the floors answer with as many bytes as the first one."""
     stages: list[Node] = []
     size = 0
     for contender in sorted(bench.contenders, key=lambda one: not one.follows):
@@ -48,7 +48,7 @@ async def _stages(bench: Bench, stack: AsyncExitStack, devices: str, count: int)
 
 
 async def _load(stage: Node, count: int, callers: int, bench: Bench) -> dict[str, Any]:
-    """A second or so of calls, by a process of its own."""
+    """About a second of calls, by a process of its own."""
     ids = ",".join(f"dev-{number:05}" for number in range(count))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, os.path.join(HERE, "load.py"), stage.resource.path, ids),

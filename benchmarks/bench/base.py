@@ -1,4 +1,4 @@
-"""An earlier commit, to be compared with."""
+"""Checks out an earlier commit for comparison."""
 
 import subprocess
 import tempfile
@@ -10,9 +10,9 @@ from benchmarks.bench.contenders import ROOT
 
 @contextmanager
 def checked_out(revision: str) -> Iterator[str]:
-    """A directory with the files of `revision`; ValueError if there is no such commit.
+    """A directory with the files of `revision`.  Raises ValueError if there is no such commit.
 
-    It is run with the packages that are installed now.
+    It runs with the packages that are installed now.
     """
     git = ["git", "-C", ROOT, "archive", "--format=tar", revision]
     archive = subprocess.run(git, capture_output=True, check=False)

@@ -19,7 +19,7 @@ OURS, PLAIN, AIO, SYNC = "twistdp", "plain grpcio", "echo aio", "echo sync"
 
 @attrs.frozen
 class Contender:
-    """A plugin's command, in which names in braces are put in.
+    """A plugin's command, with names in braces for values.
 
     ``{plugins}`` is the kubelet's directory, ``{devices}`` one whose files are the devices of
     `single`, or whose folders are the resources of `many` (nothing: it can serve only one), and
@@ -35,7 +35,7 @@ class Contender:
     directory: str = HERE
 
     def command(self, many: bool = False, **values: object) -> list[str]:
-        """The command with the values put in."""
+        """The command with the values filled in."""
         texts = self.many if many else self.single
         return [text.format(**values) for text in texts]
 
@@ -43,7 +43,7 @@ class Contender:
 def twistdp(name: str = OURS, source: str = ROOT) -> Contender:
     """twistdp as it is in the directory `source`."""
     service = [*twistd_command(), "-n", "--pidfile=", "deviceplugin"]
-    # The scanner is always today's: it is taken from the directory that the process runs in.
+    # The scanner is always the current one, from the directory that the process runs in.
     glob = ["--scanner=twistdp.scanners:GlobScanner", "--set=resource=file"]
     glob += ["--set=pattern={devices}/*", "--set=nodes_only=false", "--set=max_devices=200000"]
     folders = ["--scanner=scanner:FolderScanner", "--set=directory={devices}"]

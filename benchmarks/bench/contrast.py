@@ -1,4 +1,4 @@
-"""``contrast.py single|many PLUGINS DEVICES``: the plain plugin, once or once a folder."""
+"""``contrast.py single|many PLUGINS DEVICES``: the plain plugin, once or for each folder."""
 
 import importlib
 import os
@@ -12,7 +12,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 def main(how: str, plugins: str, devices: str) -> None:
     """Serve until killed."""
     for name in ("twistdp", "twistdp.kubelet"):
-        # It needs nothing of the packages but the API's messages, and must not pay for the rest.
+        # It needs only the API's messages from the packages, and must not pay for the rest.
         package = sys.modules[name] = types.ModuleType(name)
         package.__path__ = [os.path.join(ROOT, *name.split("."))]
     plain = importlib.import_module("examples.plain_grpcio")

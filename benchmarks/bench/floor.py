@@ -1,4 +1,4 @@
-"""``floor.py aio|sync single|many PLUGINS DEVICES ANSWER``: what grpcio itself costs.
+"""``floor.py aio|sync single|many PLUGINS DEVICES ANSWER``: the cost of grpcio itself.
 
 It registers, sends one list, and answers an Allocate, which it does not look at, with so many
 bytes.  Nothing of twistdp or protobuf is imported.
@@ -39,7 +39,7 @@ def registration(name: str) -> bytes:
 
 
 def handlers(watch: Any, empty: Any, allocate: Any) -> tuple[grpc.GenericRpcHandler]:
-    """The plugin's methods, with bytes as they are."""
+    """The plugin's methods, which parse nothing."""
     one, many = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
     methods = {
         "GetDevicePluginOptions": one(empty),
@@ -50,7 +50,7 @@ def handlers(watch: Any, empty: Any, allocate: Any) -> tuple[grpc.GenericRpcHand
 
 
 def serve_sync(how: str, plugins: str, devices: str, answer: bytes) -> None:
-    """With threads."""
+    """Serve with threads."""
     servers = []
     for name, message in served(how, devices):
 
@@ -71,7 +71,7 @@ def serve_sync(how: str, plugins: str, devices: str, answer: bytes) -> None:
 
 
 async def serve_aio(how: str, plugins: str, devices: str, answer: bytes) -> None:
-    """In one thread."""
+    """Serve in one thread."""
     servers = []
 
     async def empty(request: bytes, context: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Changes: one at a time, a storm of them, and more devices than fit into a message."""
+"""Measures changes: single ones, a storm, and more devices than fit into a message."""
 
 import asyncio
 import os
@@ -12,11 +12,11 @@ from benchmarks.bench.stage import PATIENCE, Bench, Node, files, node, touch
 STORM = 1000
 """Events of a storm, in one second."""
 TOO_MANY = 70_000
-"""Devices with the longest ids: 5.4 MB, where a kubelet takes 4 MiB."""
+"""Devices with the longest ids: 5.4 MB, while a kubelet accepts 4 MiB."""
 
 
 async def hotplug(bench: Bench) -> None:
-    """A device comes, a device goes, each to the list that says so."""
+    """A device appears, and a device disappears: the time to the list that shows it."""
     for count in bench.sizes(100, 10_000):
         for contender in bench.following():
             with files(count) as devices:
@@ -27,7 +27,7 @@ async def hotplug(bench: Bench) -> None:
                         name = f"new-{number:05}"
                         path = os.path.join(devices, name)
                         for what, act in (("add", touch), ("remove", os.unlink)):
-                            # The poller must not always be met at the same moment.
+                            # Changes must not always hit the same moment of a poller's interval.
                             await asyncio.sleep(0.1 + 0.5 * random.random())
                             begin = time.perf_counter()
                             act(path)
@@ -50,7 +50,7 @@ async def storm(bench: Bench) -> None:
 
 
 async def edge(bench: Bench) -> None:
-    """More devices than fit; then a few less than fit."""
+    """More devices than fit, and then fewer than fit."""
     name = "dev-{:05}" + "x" * 54
     fitting = TOO_MANY // 2
     for contender in bench.following():
@@ -78,7 +78,7 @@ async def edge(bench: Bench) -> None:
 
 
 async def _seen(stage: Node, name: str, there: bool) -> float:
-    """When the list had the device, or had it no more."""
+    """The time when the list had the device, or no longer had it."""
     encoded = name.encode()
     try:
         return await stage.kubelet.until(
@@ -105,7 +105,7 @@ async def _one_storm(bench: Bench, stage: Node) -> None:
 
 
 def _events(devices: str) -> float:
-    """The storm; when the last event was."""
+    """Make the storm, and return the time of its last event."""
     begin = time.perf_counter()
     for number in range(STORM):
         if number % 2:

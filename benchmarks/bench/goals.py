@@ -1,4 +1,4 @@
-"""What is to be reached."""
+"""The goals."""
 
 import math
 from collections.abc import Mapping
@@ -11,27 +11,27 @@ from benchmarks.bench.record import Figure
 
 @attrs.frozen
 class Goal:
-    """At most `bound`, or at least where more is better; `times` the floor of the same run."""
+    """At most `bound`, or at least it where more is better, `times` a floor of the same run."""
 
     bound: float
     times: str = ""
 
     def value(self, figure: Figure) -> float | None:
-        """What counts: our median, or its ratio to the floor's; None if not measured."""
+        """Our median, or its ratio to the floor's; None if not measured."""
         return figure.ratio(OURS, self.times) if self.times else figure.median(OURS)
 
     def is_met(self, figure: Figure) -> bool | None:
-        """Whether it is reached; None if that was not measured."""
+        """Whether the goal is met; None if it was not measured."""
         value = self.value(figure)
         if value is None:
             return None
-        # As it is shown: nobody is told that 1.15 is more than 1.15.
+        # As the report shows it, which must not say that 1.15 is more than 1.15.
         if math.isfinite(value):
             value = round(value, 2) if self.times else float(f"{value:.3g}")
         return value >= self.bound if figure.more else value <= self.bound
 
     def shown(self, figure: Figure) -> str:
-        """For people."""
+        """The goal as text for people."""
         bound = f"{'≥' if figure.more else '≤'} {self.bound:g}"
         return f"{bound} of {self.times}" if self.times else f"{bound} {figure.unit}".rstrip()
 
@@ -62,4 +62,4 @@ GOALS: Mapping[str, Goal] = {
     "idle wakeups a minute, 10000 devices": Goal(700),
     "idle wakeups a minute, 200 resources": Goal(700),
 }
-"""By the name of the figure."""
+"""The goals by the name of the figure."""

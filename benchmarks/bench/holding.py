@@ -1,4 +1,4 @@
-"""What a plugin holds, and what it does while nothing happens."""
+"""Measures a plugin's resources, and its work while nothing happens."""
 
 import asyncio
 import time
@@ -8,13 +8,13 @@ from benchmarks.bench.process import cpu, footprint, wakeups
 from benchmarks.bench.stage import Bench, Node, files, folders, node
 
 WINDOW = 60.0
-"""Seconds that idleness is looked at: a slower rescan than one a minute is not to be missed."""
+"""Seconds of idleness: long enough to include a rescan once a minute."""
 SETTLE = 3.0
-"""Seconds from the list until it is idle."""
+"""Seconds from the list until the plugin is idle."""
 
 
 async def hold(bench: Bench) -> None:
-    """Memory, threads, descriptors; CPU time and wakeups a minute; all plugins at once."""
+    """Measure memory, threads, descriptors, CPU time and wakeups of all plugins at once."""
     async with AsyncExitStack() as stack:
         stages: list[tuple[str, Node]] = []
         for count in bench.sizes(8, 10_000):

@@ -1,4 +1,4 @@
-"""A kubelet that takes times: bytes are noted as they arrive, and looked at afterwards.
+"""A kubelet that measures times: it stores bytes as they arrive, and parses them afterwards.
 
 The emulator of `twistdp.testing` keeps account of every device, which costs as much as what is to
 be measured; this one does on the wire what that one does, and nothing else.
@@ -23,15 +23,15 @@ _OPTIONS = [("grpc.use_local_subchannel_pool", 1), ("grpc.default_authority", "l
 
 @attrs.define
 class Resource:
-    """What a plugin serves on the socket `path`; times in seconds of `time.perf_counter`."""
+    """A resource on the socket `path`; times are in seconds of `time.perf_counter`."""
 
     path: str
     registered: float
     lists: int = 0
     message: bytes = b""
-    """The last list, as it came."""
+    """The bytes of the last list."""
     broken: bool = False
-    """Its stream has ended."""
+    """Whether its stream has ended."""
 
     def ids(self) -> list[str]:
         """The devices of the last list."""
@@ -44,9 +44,9 @@ class Kubelet:
     def __init__(self, directory: str, private: str) -> None:
         self.directory = directory
         self.resources: dict[str, Resource] = {}
-        """By name, since the last start; in the order of their registration."""
+        """The resources since the last start, by name, in the order of their registration."""
         self.started = 0.0
-        """When all sockets were deleted and kubelet.sock was there, the last time."""
+        """The time when kubelet.sock was there after the last start."""
         self._socket = os.path.join(directory, KUBELET_SOCKET)
         self._private = private
         self._latest = 0.0
@@ -62,7 +62,7 @@ class Kubelet:
         service, method = REGISTER.strip("/").split("/")
         handler = grpc.method_handlers_generic_handler(service, {method: register})
         self._server.add_generic_rpc_handlers((handler,))
-        # gRPC removes its socket when it stops, a kubelet does not: so it has another name.
+        # gRPC removes its socket when it stops, but a kubelet does not: so it has another name.
         private = os.path.join(self._private, f"{time.monotonic_ns()}.sock")
         self._server.add_insecure_port(f"unix:{private}")
         await self._server.start()
@@ -73,7 +73,7 @@ class Kubelet:
         self.started = time.perf_counter()
 
     async def stop(self) -> None:
-        """End all streams and stop; the dead socket stays behind."""
+        """End all streams and stop; the dead socket remains."""
         streams, self._streams = self._streams, set()
         for stream in streams:
             stream.cancel()
@@ -82,9 +82,9 @@ class Kubelet:
             await self._server.stop(None)
 
     async def until(self, condition: Callable[[], bool], timeout: float) -> float:
-        """When that arrived which made `condition` true.
+        """The time of the arrival that made `condition` true.
 
-        It is looked at at once, and whenever anything arrives.
+        The condition is checked now, and whenever anything arrives.
 
         Raises TimeoutError after `timeout` seconds.
         """

@@ -1,4 +1,4 @@
-"""``load.py SOCKET IDS CALLERS SECONDS PID``: calls Allocate as fast as it is answered.
+"""``load.py SOCKET IDS CALLERS SECONDS PID``: calls Allocate as fast as the server answers.
 
 A process of its own that speaks just enough HTTP/2: a call costs it some 30 µs, a tenth of what
 one with grpcio would cost, so that what is measured is the server.  One connection for all
@@ -14,10 +14,10 @@ import time
 ALLOCATE = b"/v1beta1.DevicePlugin/Allocate"
 DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW = 0, 1, 3, 4, 6, 7, 8
 END, ACK, WHOLE = 1, 1, 4
-"""Flags: of a stream's last frame, of an answer, of a header block that is not continued."""
+"""Flags of a stream's last frame, of an acknowledgement, and of a complete header block."""
 
 WARM_UP = 0.2
-"""Seconds that do not count, at most a fifth of all."""
+"""Seconds at the beginning that do not count, at most a fifth of all."""
 _MOST = 2**31 - 1
 
 
@@ -61,13 +61,13 @@ class Client:
         self._socket.connect(path)
         self._out = [
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-            # The windows as wide as they can be: nothing to be counted here.
+            # The widest windows, so that nothing must be counted here.
             frame(SETTINGS, 0, 0, struct.pack("!HIHI", 2, 0, 4, _MOST)),
             frame(WINDOW, 0, 0, struct.pack("!I", _MOST - 65535)),
         ]
 
     def run(self, seconds: float) -> None:
-        """Call for so long, and then let the calls end."""
+        """Call for some seconds, and then wait for the open calls."""
         over = time.perf_counter() + seconds
         while (calling := time.perf_counter() < over) or self._begun:
             while calling and len(self._begun) < self._callers and self._window > 0:
@@ -120,7 +120,7 @@ class Client:
 
 
 def main(path: str, ids: str, callers: str, seconds: str, pid: str) -> None:
-    """Warm up, call, and print what came of it."""
+    """Warm up, call, and print the result."""
     client = Client(path, allocate_request([id_.encode() for id_ in ids.split(",")]), int(callers))
     client.run(min(WARM_UP, float(seconds) / 5))
     client.latencies.clear()

@@ -1,4 +1,4 @@
-"""A run as a picture: each contender beside ours."""
+"""Draws a run: each contender beside ours."""
 
 import math
 
@@ -10,10 +10,10 @@ from benchmarks.bench.record import Record
 
 
 def plot(record: Record, path: str) -> None:
-    """Draw into the file `path`, whose suffix tells the format (SVG, PNG).
+    """Draw into the file `path`, whose suffix selects the format (SVG, PNG).
 
-    A point a contender and figure: by what part of ours, which is the line at 1, it differs; an
-    open diamond is the goal.  Better is on the left.
+    A point shows the ratio of a contender's figure to ours, which is the line at 1; an open diamond
+    is the goal.  Better values are on the left.
     """
     figures = [
         (what, one, ours)

@@ -1,4 +1,4 @@
-"""What the kernel tells of a process."""
+"""Reads figures of a process from /proc."""
 
 import os
 import time
@@ -8,7 +8,7 @@ import attrs
 
 @attrs.frozen
 class Footprint:
-    """What a process holds: resident memory in MB (a million bytes), and counts."""
+    """A process's resources: resident memory in MB (a million bytes), and counts."""
 
     rss: float
     threads: int
@@ -17,7 +17,7 @@ class Footprint:
 
 
 def footprint(pid: int) -> Footprint:
-    """What it holds now."""
+    """The resources of a process now."""
     with open(f"/proc/{pid}/statm", encoding="ascii") as file:
         pages = int(file.read().split()[1])
     links = [_link(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")]
@@ -30,13 +30,13 @@ def footprint(pid: int) -> Footprint:
 
 
 def cpu(pid: int) -> float:
-    """Seconds of processor time so far, to the nanosecond, where /proc/PID/stat has 10 ms."""
+    """Seconds of processor time so far, in nanoseconds instead of the 10 ms of /proc/PID/stat."""
     # The kernel's number for the clock of a process; see clock_getcpuclockid(3).
     return time.clock_gettime((~pid << 3) | 2)
 
 
 def wakeups(pid: int) -> int:
-    """Voluntary context switches so far, of all threads that there are."""
+    """Voluntary context switches of all current threads so far."""
     return sum(_switches(f"/proc/{pid}/task/{task}") for task in os.listdir(f"/proc/{pid}/task"))
 
 

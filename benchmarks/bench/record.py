@@ -1,4 +1,4 @@
-"""What was measured, and what is calculated from it."""
+"""Keeps what was measured, and calculates from it."""
 
 import math
 import statistics
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import attrs
 
 NEVER = math.inf
-"""What takes this long does not happen."""
+"""The value of an event that does not happen."""
 
 
 @attrs.define
 class Figure:
-    """One thing measured: its unit, and each contender's values, one a repetition.
+    """A measured quantity: its unit, and each contender's values, one for each repetition.
 
-    `more`: a higher value is better.
+    With `more` a higher value is better.
     """
 
     unit: str
@@ -27,7 +27,7 @@ class Figure:
         return statistics.median(values) if values else None
 
     def p99(self, contender: str) -> float | None:
-        """What 99 of 100 values do not exceed (do not fall short of, where more is better)."""
+        """The value that 99 of 100 do not exceed, or do not fall short of where more is better."""
         values = self.values.get(contender)
         if not values:
             return None
@@ -38,9 +38,10 @@ class Figure:
         )
 
     def ratio(self, contender: str, base: str) -> float | None:
-        """The median of the ratios, repetition by repetition: what slows both does not count.
+        """The median of the ratios of each repetition, which ignores what slows both down.
 
-        Of the medians, where they were not repeated as often; None where that is no number.
+        It is the ratio of the medians if the numbers of repetitions differ, and None if that is no
+        number.
         """
         ours, theirs = self.values.get(contender, []), self.values.get(base, [])
         if not ours or not theirs:
@@ -55,16 +56,16 @@ class Figure:
 
 @attrs.define
 class Record:
-    """All figures, by what they are of, in the order in which they were measured."""
+    """All figures by name, in the order in which they were measured."""
 
     figures: dict[str, Figure] = attrs.field(factory=dict)
     about: dict[str, str] = attrs.field(factory=dict)
-    """Where and when it was measured."""
+    """Place and time of the measurement."""
 
     def add(
         self, what: str, unit: str, contender: str, value: float, *, more: bool = False
     ) -> None:
-        """One more value; `unit` and `more` are those of the first."""
+        """Add a value; `unit` and `more` of the first one count."""
         figure = self.figures.setdefault(what, Figure(unit, more))
         figure.values.setdefault(contender, []).append(value)
 

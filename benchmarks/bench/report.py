@@ -1,4 +1,4 @@
-"""A run as a table, for a terminal and as markdown, and as JSON."""
+"""Writes a run as a table for a terminal, as markdown and as JSON."""
 
 import json
 import math
@@ -14,7 +14,7 @@ NONE = "-"
 
 
 def rows(record: Record) -> Iterator[list[str]]:
-    """The head, then a row a figure: medians, p99 of ours, ratios, the goal, whether it is met."""
+    """The head, then a row for each figure: medians, our p99, ratios, the goal and its result."""
     names = list(dict.fromkeys(name for one in record.figures.values() for name in one.values))
     others = [name for name in names if name != OURS]
     bases = [name for name in others if name in (PLAIN, AIO) or name.startswith("base ")]
@@ -35,7 +35,7 @@ def rows(record: Record) -> Iterator[list[str]]:
 
 
 def table(record: Record) -> str:
-    """For a terminal."""
+    """The table for a terminal."""
     lines = [list(row) for row in rows(record)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     texts = []
@@ -47,7 +47,7 @@ def table(record: Record) -> str:
 
 
 def markdown(record: Record) -> str:
-    """For a document."""
+    """The table as markdown."""
     head, *lines = rows(record)
     texts = [f"| {' | '.join(head)} |", "|---|---|" + "---:|" * (len(head) - 2)]
     texts += [f"| {' | '.join(line)} |" for line in lines]
@@ -55,7 +55,7 @@ def markdown(record: Record) -> str:
 
 
 def to_json(record: Record) -> str:
-    """Everything, and what is calculated from it; null is never."""
+    """All values and the calculated ones; null stands for never."""
     figures = {
         what: {
             "unit": figure.unit,
@@ -78,7 +78,7 @@ def to_json(record: Record) -> str:
 
 
 def number(value: float | None) -> str:
-    """With three significant digits, or all before the point."""
+    """A number with three significant digits, or all digits before the point."""
     if value is None:
         return NONE
     if math.isinf(value):
@@ -89,7 +89,7 @@ def number(value: float | None) -> str:
 
 
 def _p99(figure: Figure) -> float | None:
-    """Nothing for a single value, which has no spread."""
+    """None for a single value, which has no spread."""
     return figure.p99(OURS) if len(figure.values.get(OURS, [])) > 1 else None
 
 

@@ -6,7 +6,7 @@ from twistdp import HEALTHY, DeviceInfo, DeviceTree, Mount, WatchingScanner
 
 
 class FolderScanner(WatchingScanner):
-    """Each folder of `directory` is a resource, its files are the devices."""
+    """Each folder of `directory` is a resource, and its files are the devices."""
 
     def __init__(self, directory: str) -> None:
         super().__init__(paths=[directory])

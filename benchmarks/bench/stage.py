@@ -1,4 +1,4 @@
-"""A contender's node: its directories, its kubelet, its process."""
+"""Sets up a contender's node: its directories, its kubelet, its process."""
 
 import asyncio
 import os
@@ -16,12 +16,12 @@ from benchmarks.bench.kubelet import Kubelet, Resource
 from benchmarks.bench.record import Record
 
 PATIENCE = 20.0
-"""Seconds after which something counts as never."""
+"""Seconds after which an event counts as never happening."""
 
 
 @attrs.frozen
 class Bench:
-    """A whole run: whom to measure, how often, and where to note it.
+    """A whole run: the contenders, the repetitions, and the record.
 
     `repeats` scales the repetitions; `quick` leaves out the large sizes and the long waits.
     """
@@ -32,7 +32,7 @@ class Bench:
     quick: bool = False
 
     def times(self, number: int) -> range:
-        """Repetitions, of which `number` are usual."""
+        """The repetitions, usually `number` of them."""
         return range(max(1, round(number * self.repeats * (0.2 if self.quick else 1.0))))
 
     def sizes(self, *sizes: int) -> Sequence[int]:
@@ -40,26 +40,26 @@ class Bench:
         return sizes[:1] if self.quick else sizes
 
     def following(self) -> list[Contender]:
-        """Those who see changes."""
+        """The contenders that notice changes."""
         return [one for one in self.contenders if one.follows]
 
     def those_with_many(self) -> list[Contender]:
-        """Those who can serve many resources."""
+        """The contenders that can serve many resources."""
         return [one for one in self.contenders if one.many]
 
 
 class NotReady(Exception):
-    """A plugin does not even list its devices; the text says which, with its output."""
+    """A plugin did not list its devices; the text names it and has its output."""
 
 
 class Node:
-    """One plugin process that is measured, and who plays the kubelet for it."""
+    """One measured plugin process, and its kubelet."""
 
     def __init__(self, contender: Contender, devices: str) -> None:
         self.contender = contender
         self.devices = devices
         self.begun = 0.0
-        """When the process was started."""
+        """The time when the process was started."""
         self.pid = 0
         self.directory = tempfile.mkdtemp(prefix="bench-")
         plugins, private = (os.path.join(self.directory, name) for name in ("plugins", "kubelet"))
@@ -71,7 +71,7 @@ class Node:
 
     @property
     def resource(self) -> Resource:
-        """The one resource."""
+        """The only resource."""
         return next(iter(self.kubelet.resources.values()))
 
     async def start(self, many: bool = False, answer: int = 0) -> None:
@@ -94,7 +94,7 @@ class Node:
 
     @property
     def log(self) -> str:
-        """Where its output goes."""
+        """The file of its output."""
         return os.path.join(self.directory, "log")
 
     async def registered(self) -> float:

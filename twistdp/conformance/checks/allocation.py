@@ -1,4 +1,4 @@
-"""What a plugin gives to containers."""
+"""Checks of what a plugin gives to containers."""
 
 import os
 import re
@@ -12,16 +12,16 @@ API = "device plugin API v1beta1"
 SEEN = "seen in a kubelet 1.36"
 
 SAMPLE = 16
-"""Devices that are allocated one by one."""
+"""Devices to allocate one by one."""
 
 REFUSED = "FAILED_PRECONDITION"
-"""The status of a request that is refused for what it asks for, which is no fault."""
+"""The status of a refusal that is no fault of the plugin."""
 
 _CDI_NAME = re.compile(r"[A-Za-z][A-Za-z0-9.\-_]*/[A-Za-z][A-Za-z0-9\-_]*=[A-Za-z0-9][\w.:\-]*")
 
 
 def parts(response: ContainerAllocateResponse) -> dict[str, set[object]]:
-    """What a container gets, without an order."""
+    """The parts of a response, without their order."""
     return {
         "devices": {(d.host_path, d.container_path, d.permissions) for d in response.devices},
         "mounts": {(m.host_path, m.container_path, m.read_only) for m in response.mounts},
@@ -32,10 +32,10 @@ def parts(response: ContainerAllocateResponse) -> dict[str, set[object]]:
 
 
 async def container(bench: Bench, ids: Sequence[str]) -> ContainerAllocateResponse:
-    """What one container gets for ids that must be allocatable."""
+    """The response for one container with these ids, which must be allocatable."""
     answer = await bench.allocate(ids)
     if len(ids) > 1 and answer.status == REFUSED and answer.details:
-        # A reason that the pod's owner reads: such containers are not what the plugin is for.
+        # The plugin gives the pod's owner a reason: it does not serve such containers.
         raise Skipped(f"it refuses several devices for one container: {answer.details}")
     bench.require(answer.ok, f"Allocate of {ids} is answered with {answer}")
     count = len(answer.message.container_responses)
@@ -44,7 +44,7 @@ async def container(bench: Bench, ids: Sequence[str]) -> ContainerAllocateRespon
 
 
 def examine(bench: Bench, id_: str, response: ContainerAllocateResponse) -> None:
-    """Look for what no container can be started with."""
+    """Look for parts that keep a container from starting."""
     for node in response.devices:
         what = f"{id_}: device {node.host_path!r} as {node.container_path!r}"
         for path in (node.host_path, node.container_path):
@@ -54,12 +54,15 @@ def examine(bench: Bench, id_: str, response: ContainerAllocateResponse) -> None
             f"{what}: permissions {node.permissions!r} are not some of r, w, m",
         )
         if not os.path.exists(node.host_path):
-            bench.warn(f"{what}: it does not exist here; such a container does not start")
+            bench.warn(f"{what}: it does not exist here, so such a container does not start")
     for mount in response.mounts:
         for path in (mount.host_path, mount.container_path):
             bench.require(os.path.isabs(path), f"{id_}: mount of {path!r}: not an absolute path")
         if not os.path.exists(mount.host_path):
-            bench.warn(f"{id_}: mount of {mount.host_path!r}: the runtime makes a directory there")
+            bench.warn(
+                f"{id_}: mount of {mount.host_path!r}: "
+                "it does not exist, and the runtime makes a directory"
+            )
     for key, value in response.envs.items():
         bench.require(
             key and "=" not in key and "\0" not in key + value,
@@ -86,9 +89,9 @@ def examine(bench: Bench, id_: str, response: ContainerAllocateResponse) -> None
     after=["registration.registers"],
 )
 async def known(bench: Bench) -> None:
-    """Each device, up to 16 of them, is allocated alone. The answer has one container response,
-    absolute paths that exist, permissions made of r, w and m, variables that can be set, and
-    CDI names of the right form."""
+    """Up to 16 devices are allocated one by one. Each answer has one container response, absolute
+    paths that exist, permissions of r, w and m, variables that can be set, and correct CDI
+    names."""
     await bench.begin()
     bench.need(1)
     for id_ in bench.healthy[:SAMPLE]:
@@ -98,13 +101,12 @@ async def known(bench: Bench) -> None:
 @check(
     "allocate.repeated",
     "A device can be allocated again, with the same result",
-    source=f"{SEEN}: no call tells that a pod has ended, and the kubelet keeps the accounts",
+    source=f"{SEEN}: no call reports the end of a pod, and the kubelet keeps the accounts",
     after=["allocate.known"],
 )
 async def repeated(bench: Bench) -> None:
-    """A plugin is never told that a pod has ended, so one that keeps accounts of its own
-    refuses devices that are free. The same device is allocated three times, with the same
-    result."""
+    """No call reports the end of a pod, so a plugin that keeps accounts of its own refuses devices
+    that are free. The same device is allocated three times, with the same result."""
     await bench.begin()
     (id_,) = bench.need(1)
     first = await container(bench, [id_])
@@ -117,14 +119,14 @@ async def repeated(bench: Bench) -> None:
 
 @check(
     "allocate.many",
-    "All devices at once",
+    "All devices can be allocated at once",
     source=f"{API}, ContainerAllocateRequest: 'devices_ids'",
     after=["allocate.repeated"],
 )
 async def many(bench: Bench) -> None:
-    """A container may ask for all devices. It gets everything that the devices give one by one,
-    and nothing twice. A plugin may refuse that, with a reason and FAILED_PRECONDITION; then this
-    cannot be checked."""
+    """A container that asks for all devices gets everything that it would get for each of them, and
+    nothing twice. A plugin may refuse that with a reason and FAILED_PRECONDITION; then the check is
+    skipped."""
     await bench.begin()
     bench.need(2)
     healthy = bench.healthy
@@ -144,8 +146,8 @@ async def many(bench: Bench) -> None:
     after=["allocate.many"],
 )
 async def order(bench: Bench) -> None:
-    """The kubelet's order is a map's. The same devices in another order give the same answer;
-    a variable that lists devices in the order of the request differs from pod to pod."""
+    """The kubelet's order is random. The same devices in another order give the same answer; a
+    variable that lists devices in the order of the request differs from pod to pod."""
     await bench.begin()
     ids = bench.need(2)
     forth = parts(await container(bench, ids))

@@ -1,7 +1,7 @@
-"""Whether an id stands for one device, whatever comes beside it.
+"""Checks that an id stands for one device, whatever other devices appear.
 
-The kubelet knows devices by their ids alone: which pod has which, over restarts of everything.  A
-device whose id changes while it is in use is given to a second pod.
+The kubelet knows devices only by their ids, and remembers over restarts which pod has which.  It
+gives a device whose id changes while it is in use to a second pod.
 """
 
 import os
@@ -18,14 +18,14 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import ContainerAllocateResponse
 CHECKPOINT = "the kubelet keeps allocated ids in its checkpoint (kubelet_internal_checkpoint)"
 
 SAMPLE = 64
-"""Devices of which it is asked what they are."""
+"""Devices whose identity is checked."""
 
 SETTLED = 2.0
-"""Seconds after a change in which an id that is to change has changed."""
+"""Seconds after a change within which unstable ids have changed."""
 
 
 def physical(path: str) -> object:
-    """What `path` leads to: a device by its number, anything else by its own path."""
+    """The identity of what `path` leads to: the number of a device, otherwise the real path."""
     with suppress(OSError):
         found = os.stat(path)
         if stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
@@ -34,28 +34,28 @@ def physical(path: str) -> object:
 
 
 def host_paths(response: ContainerAllocateResponse) -> list[str]:
-    """What a container gets of the host: device nodes and mounts."""
+    """The host's paths that a container gets: device nodes and mounts."""
     nodes = [node.host_path for node in response.devices]
     return nodes + [mount.host_path for mount in response.mounts]
 
 
 def behind(response: ContainerAllocateResponse) -> frozenset[object]:
-    """What of the hardware a container gets; its variables where that is all."""
+    """The hardware that a container gets, or its variables if it gets nothing else."""
     things = {physical(path) for path in host_paths(response)}
     things |= {device.name for device in response.cdi_devices}
     return frozenset(things or response.envs.items())
 
 
 async def _known(bench: Bench) -> dict[str, frozenset[object]]:
-    """What each of the healthy devices stands for now, of the first ones in the list."""
+    """The hardware behind the first healthy devices of the list."""
     return {id_: behind(await container(bench, [id_])) for id_ in bench.healthy[:SAMPLE]}
 
 
 async def _same(bench: Bench, known: Mapping[str, frozenset[object]], when: str) -> None:
-    """See that these ids are there and stand for what they have stood for."""
+    """Check that these ids are listed and stand for the same devices."""
     missing = known.keys() - bench.devices.keys()
     bench.require(
-        not missing, f"{when}: {shortened(missing)} gone, listed: {shortened(bench.devices)}"
+        not missing, f"{when}: {shortened(missing)} missing, listed: {shortened(bench.devices)}"
     )
     for id_, before in known.items():
         now = behind(await container(bench, [id_]))
@@ -65,13 +65,12 @@ async def _same(bench: Bench, known: Mapping[str, frozenset[object]], when: str)
 @check(
     "identity.once",
     "No device is listed under two ids",
-    source=f"{CHECKPOINT}; udev makes several names for one device",
+    source=f"{CHECKPOINT}; udev gives one device several names",
     after=["allocate.known"],
 )
 async def once(bench: Bench) -> None:
-    """Two ids whose containers get one device by two names, such as a node and a link to it, are
-    one device that two pods get. Ids that give the very same path are no failure: such a device
-    is shared on purpose."""
+    """If two ids give one device under two names, such as a node and a link to it, two pods get the
+    device. Ids that give the same path are no failure, since such a device is shared on purpose."""
     await bench.begin()
     bench.need(1)
     names: dict[object, dict[str, str]] = defaultdict(dict)
@@ -89,7 +88,7 @@ async def once(bench: Bench) -> None:
 
 
 def _nodes(response: ContainerAllocateResponse) -> Iterator[str]:
-    """The device nodes and single files that a container gets, not whole directories."""
+    """The device nodes and single files that a container gets, without directories."""
     return (path for path in host_paths(response) if not os.path.isdir(path))
 
 
@@ -100,9 +99,9 @@ def _nodes(response: ContainerAllocateResponse) -> Iterator[str]:
     after=["list.hotplug", "allocate.known"],
 )
 async def neighbours(bench: Bench) -> None:
-    """After --hotplug-add and after --hotplug-remove all other devices have the ids that they
-    had, and an id stands for the same device. Ids that are numbers of places in a list fail, and
-    so do those that are left out of a list for a moment."""
+    """After --hotplug-add and after --hotplug-remove all other devices keep their ids, and each id
+    stands for the same device. Ids that number the places in a list fail, and so do ids that a
+    list lacks for a moment."""
     await bench.begin()
     known = await _known(bench)
     lists = len(bench.lists)
@@ -119,20 +118,20 @@ async def neighbours(bench: Bench) -> None:
 
 @check(
     "identity.restart",
-    "A device keeps its id over a restart, with what has come before it",
+    "A device keeps its id over a restart after another has come",
     source=CHECKPOINT,
     after=["identity.neighbours", "list.ids-stable"],
 )
 async def restart(bench: Bench) -> None:
-    """A device appears and the plugin is restarted. All ids are there again, and each stands for
-    the same device: ids that follow the order in which devices were found do not."""
+    """A device appears and the plugin restarts. All ids are listed again, and each stands for the
+    same device. Ids that depend on the order in which devices were found fail."""
     await bench.begin()
     await bench.hardware.plug()
     await _restarted(bench)
 
 
 async def _restarted(bench: Bench) -> None:
-    """Restart the plugin, and see that nothing has changed by that."""
+    """Restart the plugin, and check that the devices are the same."""
     ids = set(bench.devices)
     known = await _known(bench)
     await bench.terminate()
@@ -148,9 +147,9 @@ async def _restarted(bench: Bench) -> None:
     after=["identity.restart"],
 )
 async def namesake(bench: Bench) -> None:
-    """--namesake-add makes another device appear that has the same last name as one that is
-    there, such as a file of the same name in another directory. Both are listed, the first one
-    under the id that it had, also after a restart of the plugin and when the namesake has gone."""
+    """--namesake-add makes a device appear that has the same file name as an existing one, in
+    another directory. Both are listed, and the first one keeps its id, also after a restart of the
+    plugin and when the namesake has gone."""
     await bench.begin()
     known = await _known(bench)
     id_ = await bench.hardware.namesake()
@@ -169,10 +168,9 @@ async def namesake(bench: Bench) -> None:
     after=["identity.once", "list.ids-stable"],
 )
 async def alias(bench: Bench) -> None:
-    """--alias-add makes another name for a device that is there, such as a link to it. The ids
-    are just those from before, for the same devices, and are so after a restart of the plugin and
-    when the name has gone. One that calls its device by the new name lists it under two ids, one
-    after the other or both at once."""
+    """--alias-add makes another name for an existing device, such as a link to it. The ids and
+    their devices stay the same, also after a restart of the plugin and when the name has gone. A
+    plugin that uses the new name lists the device under two ids, one after the other or at once."""
     ids = await bench.begin()
     known = await _known(bench)
     await bench.hardware.alias()
@@ -196,8 +194,8 @@ async def alias(bench: Bench) -> None:
     after=["list.hotplug", "allocate.unknown"],
 )
 async def gone(bench: Bench) -> None:
-    """A device appears, is allocated, and disappears. Once it is listed no more, or is unhealthy,
-    Allocate refuses it, though the plugin has known it a moment ago."""
+    """A device appears, is allocated, and disappears. Once it is no longer listed, or is unhealthy,
+    Allocate refuses it, though the plugin knew it a moment ago."""
     await bench.begin()
     id_ = await bench.hardware.plug()
     await container(bench, [id_])
@@ -205,5 +203,5 @@ async def gone(bench: Bench) -> None:
     answer = await bench.allocate([id_])
     if answer.ok and id_ in bench.healthy:
         raise Skipped(f"{id_} was listed again at once")
-    bench.require(not answer.ok, f"Allocate gives {id_} to a container, and it has gone")
+    bench.require(not answer.ok, f"Allocate gives {id_} to a container, though it has gone")
     await bench.sound()

@@ -1,4 +1,4 @@
-"""What a plugin lists, and whether its streams follow the truth."""
+"""Checks of the lists that a plugin sends."""
 
 from twistdp.conformance.bench import Bench, shortened
 from twistdp.conformance.checking import Skipped, check
@@ -10,10 +10,10 @@ LONGEST_ID = 63
 LARGEST = 4 * 1024 * 1024
 QUIET = 3.0
 STARTS = 3
-"""Starts of the plugin after each of which its first list is looked at."""
+"""Starts of the plugin whose first lists are checked."""
 
 LATE = 1.0
-"""Seconds after a list in which devices come that it should have had."""
+"""Seconds after a list within which missing devices follow."""
 
 
 @check(
@@ -24,10 +24,9 @@ LATE = 1.0
     after=["registration.registers"],
 )
 async def first_complete(bench: Bench) -> None:
-    """The first message of a stream is the whole truth. A plugin that lists nothing, or a part,
-    and the rest a moment later takes devices away from pods that are admitted in between; they
-    fail for good. The plugin is started three times, for what it manages to list first may be a
-    matter of chance."""
+    """The first message of a stream lists all devices. If a plugin lists nothing, or only a part,
+    and the rest a moment later, pods that are admitted in between fail for good. The plugin is
+    started three times, since the content of its first list may depend on chance."""
     await bench.kubelet.start()
     for number in range(STARTS):
         before, lists = bench.accepted, len(bench.lists)
@@ -48,12 +47,12 @@ async def first_complete(bench: Bench) -> None:
     "Device ids are unique and at most 63 characters",
     source=f"{API}, Device.ID: 'A unique ID assigned by the device plugin used to identify "
     f"devices during the communication. Max length of this field is 63 characters'; {SEEN}: it "
-    "does not look, and a duplicate with another health counts twice",
+    "does not check, and counts a duplicate with another health twice",
     after=["registration.registers"],
 )
 async def ids(bench: Bench) -> None:
-    """Kubelets believe any id, so it is the plugin that must see to it: ids are not empty,
-    unique, printable and at most 63 characters long."""
+    """Kubelets accept any id, so the plugin must ensure that ids are unique, printable, not empty
+    and at most 63 characters long."""
     await bench.begin()
     listed = [device.ID for device in bench.lists[-1].message.devices]
     double = {id_ for id_ in listed if listed.count(id_) > 1} if len(listed) < 5000 else set()
@@ -74,8 +73,8 @@ async def ids(bench: Bench) -> None:
     after=["registration.registers"],
 )
 async def health(bench: Bench) -> None:
-    """A device whose health is spelled in another way is unhealthy to the kubelet, so it is
-    never given to a pod and nobody is told why."""
+    """The kubelet treats a device with any other health as unhealthy: no pod gets it, and nothing
+    shows why."""
     await bench.begin()
     odd = {id_: state for id_, state in bench.devices.items() if state not in _STATES}
     bench.require(not odd, f"neither {' nor '.join(_STATES)}: {odd}")
@@ -86,22 +85,24 @@ _STATES = ("Healthy", "Unhealthy")
 
 @check(
     "list.topology",
-    "NUMA nodes, where given, are nodes",
+    "NUMA nodes, if given, are valid",
     source=f"{API}, TopologyInfo; {SEEN}: an unknown node fails pods with TopologyAffinityError, "
     "an empty list of nodes drops the device",
     after=["registration.registers"],
 )
 async def topology(bench: Bench) -> None:
-    """A device without a NUMA node has no topology at all. An empty list of nodes, or -1 as
-    sysfs writes it, makes the topology manager refuse pods; so does a request that mixes
-    devices with and without topology."""
+    """A device without a NUMA node has no topology. An empty list of nodes, or the -1 of sysfs,
+    makes the topology manager refuse pods; so does a request that mixes devices with and without
+    topology."""
     await bench.begin()
     devices = bench.lists[-1].message.devices
     placed = [device for device in devices if device.HasField("topology")]
     for device in placed:
         nodes = [node.ID for node in device.topology.nodes]
         bench.require(nodes, f"{device.ID}: a topology without nodes; leave it unset")
-        bench.require(min(nodes) >= 0, f"{device.ID}: NUMA nodes {nodes}; leave unset what is -1")
+        bench.require(
+            min(nodes) >= 0, f"{device.ID}: NUMA nodes {nodes}; leave it unset instead of -1"
+        )
     if 0 < len(placed) < len(devices):
         bench.warn(
             f"{len(placed)} of {len(devices)} devices have a topology: pods that get both kinds "
@@ -112,12 +113,12 @@ async def topology(bench: Bench) -> None:
 @check(
     "list.order",
     "Every list has the same order",
-    source="people compare lists, and so do logs and tests; the API leaves it open",
+    source="people, logs and tests compare lists; the API does not specify the order",
     after=["registration.registers"],
 )
 async def order(bench: Bench) -> None:
-    """Lists of the same devices come in the same order. Kubelets do not care; whoever compares
-    two of them does, and a map's random order hides other differences."""
+    """Lists of the same devices have the same order. Kubelets do not care, but a random order hides
+    other differences from people who compare lists."""
     await bench.begin()
     orders = []
     for _ in range(5):
@@ -135,8 +136,8 @@ async def order(bench: Bench) -> None:
     after=["registration.registers"],
 )
 async def ids_stable(bench: Bench) -> None:
-    """Ids survive a restart of the plugin: the kubelet remembers which pod has which id. With
-    new ids, devices that are in use are given to a second pod."""
+    """Ids survive a restart of the plugin, since the kubelet remembers which pod has which id. With
+    new ids it gives devices that are in use to a second pod."""
     before = await bench.begin()
     await bench.terminate()
     await bench.start_again()
@@ -150,8 +151,8 @@ async def ids_stable(bench: Bench) -> None:
     after=["registration.registers", "registration.once"],
 )
 async def quiet(bench: Bench) -> None:
-    """Each list makes the kubelet write a file and update the node. Lists that tell nothing new
-    are paid for by every node, all day."""
+    """For each list the kubelet writes a file and updates the node. Lists without changes cost
+    every node that work all day."""
     await bench.begin()
     await bench.pause(1.0)
     before = len(bench.lists)
@@ -165,14 +166,14 @@ async def quiet(bench: Bench) -> None:
 @check(
     "list.size",
     "A list fits into a message",
-    source=f"{SEEN}: it takes at most 4 194 304 bytes; one more, and the stream is cancelled, "
-    "allocatable is 0 and only the kubelet's log says why",
+    source=f"{SEEN}: it accepts at most 4 194 304 bytes; with one more it cancels the stream, "
+    "allocatable is 0 and only its log shows why",
     after=["registration.registers"],
     registered=False,
 )
 async def size(bench: Bench) -> None:
-    """The kubelet takes 4 MiB. A plugin with many devices must know, for one byte more costs
-    the node all of them. This check looks at the devices that are there now."""
+    """The kubelet accepts 4 MiB. With one byte more the node loses all devices, so a plugin with
+    many must limit its list. This check covers only the devices that exist now."""
     await bench.arrives()
     await bench.until("the kubelet answers", lambda: bench.kubelet.registrations)
     if not bench.accepted:
@@ -182,7 +183,8 @@ async def size(bench: Bench) -> None:
     bench.require(watched.lists, f"no list came: {watched.ended}")
     bytes_, count = watched.lists[0].ByteSize(), len(watched.lists[0].devices)
     bench.require(
-        bytes_ <= LARGEST, f"a list of {count} devices has {bytes_} bytes; kubelets take {LARGEST}"
+        bytes_ <= LARGEST,
+        f"a list of {count} devices has {bytes_} bytes; kubelets accept {LARGEST}",
     )
     if bytes_ > LARGEST * 0.8:
-        bench.warn(f"a list of {count} devices has {bytes_} bytes; kubelets take {LARGEST}")
+        bench.warn(f"a list of {count} devices has {bytes_} bytes; kubelets accept {LARGEST}")

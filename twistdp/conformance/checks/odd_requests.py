@@ -1,4 +1,4 @@
-"""How a plugin answers requests that are unusual: of what is not there, twice, for many at once."""
+"""Checks of requests that are unusual: for unknown devices, for no device, from many callers."""
 
 from twisted.internet.defer import Deferred, gatherResults
 
@@ -10,20 +10,20 @@ from twistdp.kubelet import ALLOCATE
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import AllocateResponse
 
 CALLERS = 64
-"""Allocates at once."""
+"""Callers of Allocate at the same time."""
 
 
 @check(
     "allocate.unknown",
-    "A device that is not there is refused",
-    source=f"{API}; {SEEN}: its list can be older than the plugin's, and the error's text is what "
-    "the pod's status shows",
+    "An unknown device is refused",
+    source=f"{API}; {SEEN}: its list can be older than the plugin's, and the pod's status shows "
+    "the error's text",
     after=["allocate.known"],
 )
 async def unknown(bench: Bench) -> None:
-    """The kubelet can ask for a device that has just vanished. Whatever is answered but an
-    error, a container starts without its device. The error should name it: its text is all that
-    the pod's owner sees."""
+    """The kubelet can ask for a device that has just vanished. Unless the answer is an error, a
+    container starts without its device. The error should name the device, since the pod's owner
+    sees nothing but its text."""
     await bench.begin()
     id_ = "no-such-device-1"
     answer = await bench.allocate([id_])
@@ -43,8 +43,8 @@ async def unknown(bench: Bench) -> None:
     after=["allocate.known", "list.unhealthy"],
 )
 async def unhealthy(bench: Bench) -> None:
-    """A device that has just fallen ill can still be asked for. Giving it to a container
-    succeeds and fails later, where nobody looks. Needs a device that is unhealthy, or
+    """The kubelet can ask for a device that has just become unhealthy. If the plugin gives it away,
+    the container fails later, where nobody looks. Needs an unhealthy device, or
     --make-unhealthy."""
     await bench.begin()
     ill = [id_ for id_, health in bench.devices.items() if health != "Healthy"]
@@ -57,13 +57,13 @@ async def unhealthy(bench: Bench) -> None:
 
 @check(
     "allocate.empty",
-    "A container that wants nothing gets nothing, or an error",
+    "A container that asks for nothing gets nothing, or an error",
     source=f"{API}: one container response for each container request",
     after=["allocate.known"],
 )
 async def empty(bench: Bench) -> None:
-    """A request without ids, and one without containers, are answered somehow: an empty
-    container response or an error. A device must not come of it, and the plugin goes on."""
+    """A request without ids, or without containers, gets an empty response or an error. It must not
+    give a device away, and the plugin goes on."""
     await bench.begin()
     answer = await bench.allocate([])
     if answer.ok:
@@ -87,7 +87,7 @@ async def empty(bench: Bench) -> None:
     after=["allocate.repeated"],
 )
 async def duplicates(bench: Bench) -> None:
-    """The same id twice in one request is answered as if it were there once, or refused."""
+    """A request that names an id twice gets the same answer as with the id once, or is refused."""
     await bench.begin()
     (id_,) = bench.need(1)
     alone = await container(bench, [id_])
@@ -107,14 +107,14 @@ async def duplicates(bench: Bench) -> None:
 
 @check(
     "allocate.containers",
-    "Several containers get a response each, in order",
-    source=f"{API}, AllocateRequest: 'repeated ContainerAllocateRequest'; responses are matched "
-    "by their place",
+    "Each of several containers gets a response, in order",
+    source=f"{API}, AllocateRequest: 'repeated ContainerAllocateRequest'; the kubelet matches "
+    "responses by their place",
     after=["allocate.repeated", "allocate.many"],
 )
 async def containers(bench: Bench) -> None:
-    """One request can be for several containers; there are as many responses, in the same
-    order, each as if it had been asked for alone."""
+    """A request for several containers gets as many responses in the same order, each the same as
+    for a request of its own."""
     await bench.begin()
     ids = bench.need(2)
     all_wanted = ([ids[0]], [ids[1]], ids)
@@ -134,13 +134,13 @@ async def containers(bench: Bench) -> None:
 @check(
     "allocate.concurrent",
     "64 callers at once all get the right answer",
-    source="a kubelet asks one at a time, but an old and a new one, and other tools, can ask at "
+    source="a kubelet calls one at a time, but an old and a new one, and other tools, can call at "
     "once",
     after=["allocate.repeated"],
 )
 async def concurrent(bench: Bench) -> None:
-    """64 clients, each with a connection of its own, allocate at the same time. Each gets the
-    answer that its device gives alone: state that calls share shows here."""
+    """64 clients with a connection each allocate at the same time. Each gets the same answer as
+    alone; state that calls share shows here."""
     await bench.begin()
     bench.need(1)
     ids = bench.healthy[:SAMPLE]

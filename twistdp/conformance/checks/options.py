@@ -1,4 +1,4 @@
-"""Whether a plugin does what its options say."""
+"""Checks that a plugin does what its options announce."""
 
 from collections.abc import Collection
 
@@ -40,37 +40,37 @@ async def _pre_start(bench: Bench, ids: Collection[str]) -> Answer[PreStartConta
 
 @check(
     "options.answered",
-    "GetDevicePluginOptions is answered, always alike",
+    "GetDevicePluginOptions has one answer",
     source=f"{API}: 'GetDevicePluginOptions returns options to be communicated with Device "
     "Manager'; seen in a kubelet 1.36: without it, Register fails",
     after=["registration.registers"],
 )
 async def answered(bench: Bench) -> None:
-    """The kubelet asks for the options inside Register and believes only this answer; the ones
-    in the Register call itself are ignored, so they should say the same."""
+    """The kubelet asks for the options inside Register and uses only this answer. It ignores the
+    options in the Register call itself, so they should be the same."""
     await bench.begin()
     options = await bench.options()
     again = await bench.options()
     bench.require(
         options == again, f"asked twice, it announces {shown(options)} and then {shown(again)}"
     )
-    told = next(a.options for a in bench.kubelet.arrivals if a.resource == bench.resource)
-    if told is not None and told != options:
-        bench.warn(f"Register says {shown(told)}, GetDevicePluginOptions {shown(options)}")
+    sent = next(a.options for a in bench.kubelet.arrivals if a.resource == bench.resource)
+    if sent is not None and sent != options:
+        bench.warn(f"Register has {shown(sent)}, GetDevicePluginOptions {shown(options)}")
 
 
 @check(
     "options.preferred",
-    "GetPreferredAllocation, when announced, gives advice that fits",
+    "GetPreferredAllocation, if announced, gives advice that fits",
     source=f"{API}, PreferredAllocationRequest: 'available_deviceIDs', 'must_include_deviceIDs', "
     "'allocation_size'; seen in a kubelet 1.36: an error fails the pod, advice that does not "
     "fit is ignored",
     after=["options.answered"],
 )
 async def preferred(bench: Bench) -> None:
-    """A plugin that announces GetPreferredAllocation is asked at every admission. It must name
-    as many devices as are wanted, among the available ones, with those that must be included.
-    An error makes the pod fail for good."""
+    """If a plugin announces GetPreferredAllocation, the kubelet calls it at every admission. It
+    must return the requested number of available devices, with those that must be included. After
+    an error the pod fails for good."""
     await bench.begin()
     if not (await bench.options()).get_preferred_allocation_available:
         raise Skipped("GetPreferredAllocation is not announced")
@@ -93,15 +93,15 @@ async def preferred(bench: Bench) -> None:
 
 @check(
     "options.pre-start",
-    "PreStartContainer, when announced, succeeds for a device that was allocated",
+    "PreStartContainer, if announced, succeeds for an allocated device",
     source=f"{API}: 'PreStartContainer is called, if indicated by Device Plugin during "
     "registration phase, before each container start'; the kubelet waits 30 s",
     after=["options.answered"],
 )
 async def pre_start(bench: Bench) -> None:
-    """A plugin that announces PreStartContainer is called before each start of a container,
-    restarts too; what it answers with an error, the kubelet tries again and again while the
-    container does not start."""
+    """If a plugin announces PreStartContainer, the kubelet calls it before each start and restart
+    of a container. After an error the kubelet calls it again and again, and the container does not
+    start."""
     await bench.begin()
     if not (await bench.options()).pre_start_required:
         raise Skipped("PreStartContainer is not announced")
@@ -114,13 +114,13 @@ async def pre_start(bench: Bench) -> None:
 
 @check(
     "options.unannounced",
-    "A method that is not announced does no harm when called",
+    "A call of a method that is not announced does no harm",
     source=f"{API}: both methods are part of the service, announced or not",
     after=["options.answered"],
 )
 async def unannounced(bench: Bench) -> None:
-    """Both optional methods belong to the service even where they are not announced. A call
-    may be answered with anything, such as UNIMPLEMENTED; the plugin goes on."""
+    """Both optional methods belong to the service even if they are not announced. The plugin may
+    give any answer, such as UNIMPLEMENTED, and goes on."""
     await bench.begin()
     options = await bench.options()
     if options.pre_start_required and options.get_preferred_allocation_available:

@@ -1,4 +1,4 @@
-"""How a plugin lives and ends as a process."""
+"""Checks of the plugin as a process."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ TERMINATION = 30.0
 """Seconds that Kubernetes gives a pod between SIGTERM and SIGKILL by default."""
 
 PROMPT = 5.0
-"""Seconds in which a plugin should end."""
+"""Seconds in which a plugin should end after SIGTERM."""
 
 FOLLOWERS = 1.0
 """Seconds that the other processes of a plugin may take after the first has ended."""
@@ -31,21 +31,21 @@ MORE_DESCRIPTORS, MORE_THREADS, MORE_MEMORY = 3, 3, 20_000_000
     after=["registration.registers"],
 )
 async def sigterm(bench: Bench) -> None:
-    """SIGTERM ends the plugin within the 30 s that Kubernetes waits, with status 0 or by that
-    very signal. Otherwise each update of a DaemonSet takes half a minute a node, and monitoring
-    sees crashes."""
+    """SIGTERM ends the plugin within the 30 s that Kubernetes waits, with status 0 or by the signal
+    itself. Otherwise each update of a DaemonSet takes half a minute per node, and monitoring
+    reports crashes."""
     await bench.begin()
     await _terminate(bench)
 
 
 @check(
     "process.sigterm-waiting",
-    "SIGTERM ends it also while it waits for a kubelet",
+    "SIGTERM also ends it while it waits for a kubelet",
     source="Kubernetes documentation, Pod Lifecycle: Termination of Pods",
     after=["process.sigterm", "registration.kubelet-absent"],
 )
 async def sigterm_waiting(bench: Bench) -> None:
-    """The same without a kubelet: a plugin that retries in a loop can be deaf meanwhile."""
+    """The same without a kubelet: a plugin that retries in a loop may ignore the signal."""
     bench.start_plugin()
     await bench.idle()
     bench.require(bench.plugin.status is None, "it ended without a kubelet")
@@ -57,7 +57,7 @@ async def _terminate(bench: Bench) -> None:
     bench.plugin.signal("TERM")
     while bench.plugin.status is None:
         took = bench.seconds - begin
-        bench.require(took < TERMINATION, f"it runs on, {TERMINATION:g} s after SIGTERM")
+        bench.require(took < TERMINATION, f"it still runs {TERMINATION:g} s after SIGTERM")
         await bench.pause(0.002)
     status, took = bench.plugin.status, bench.seconds - begin
     bench.say(f"{took:.3f} s after SIGTERM the plugin {described(status)}")
@@ -68,21 +68,21 @@ async def _terminate(bench: Bench) -> None:
         await bench.pause(LOOK)
     if left:
         bench.warn(
-            f"SIGTERM ended the command, and {len(left)} of its processes run on; what wraps a "
-            "plugin has to exec it, or to pass the signal on"
+            f"SIGTERM ended the command, but {len(left)} of its processes still run; a wrapper "
+            "must exec the plugin or pass the signal on"
         )
 
 
 @check(
     "process.leftovers",
-    "It takes its socket with it",
-    source="a dead socket confuses people and the plugins registry; the next start has to remove "
-    "it",
+    "It removes its socket when it ends",
+    source="a dead socket confuses people and the plugins registry, and the next start must "
+    "remove it",
     after=["process.sigterm"],
 )
 async def leftovers(bench: Bench) -> None:
-    """After SIGTERM the plugin's socket is gone. In the plugins registry this is how the kubelet
-    learns that it has ended."""
+    """After SIGTERM the plugin's socket is gone. In the plugins registry the kubelet learns by that
+    that the plugin has ended."""
 
     def there() -> set[str]:
         directories = (bench.places["plugin_dir"], bench.places["registry_dir"])
@@ -99,13 +99,13 @@ async def leftovers(bench: Bench) -> None:
 
 @check(
     "process.crash",
-    "After a crash it starts again, in spite of its old socket",
+    "After a crash it starts again despite its old socket",
     source="unix(7): bind fails where a socket exists; SIGKILL and power failures leave it",
     after=["registration.registers"],
 )
 async def crash(bench: Bench) -> None:
-    """Killed with SIGKILL, a plugin leaves its socket behind. The next process, a second later,
-    removes or replaces it, and is registered and listed like the first."""
+    """A plugin that is killed with SIGKILL leaves its socket behind. The next process, a second
+    later, removes or replaces it, registers, and lists the same devices."""
     await bench.begin()
     before = bench.accepted
     await bench.plugin.kill_all()
@@ -122,16 +122,16 @@ async def crash(bench: Bench) -> None:
 
 @check(
     "process.leaks",
-    "Restarts of the kubelet leak nothing",
-    source="two descriptors or a thread a restart end a plugin after some months",
+    "Restarts of the kubelet cause no leaks",
+    source="a leak of two descriptors or a thread per restart ends a plugin after some months",
     after=["restart.in-a-row", "restart.socket-absent", "wire.half-open"],
 )
 async def leaks(bench: Bench) -> None:
-    """The kubelet restarts many times (--restarts), and the plugin holds no more descriptors,
-    threads or memory than at the beginning. Closed connections may wait for a garbage collector,
-    so the least of the last third of the restarts is compared with the most of the first, the
-    first five apart. Three descriptors and threads more are allowed, for what is begun only when
-    it is needed; of memory, 20 MB more are a warning."""
+    """The kubelet restarts many times (--restarts), and the plugin has no more descriptors, threads
+    or memory than at the beginning. Closed connections may wait for a garbage collector, so the
+    check compares the least of the last third of the restarts with the most of the first third,
+    without the first five. It allows three more descriptors and threads, since some start on
+    demand; 20 MB more memory are a warning."""
     restarts = bench.plan.restarts
     await bench.begin()
     held = []
@@ -142,7 +142,7 @@ async def leaks(bench: Bench) -> None:
     third = (restarts - WARM_UP) // 3
 
     def found(what: str, allowed: int) -> str:
-        """The two numbers, where the second is too large."""
+        """A text with both numbers if the second is too large."""
         numbers = [getattr(one, what) for one in held]
         before, after = max(numbers[WARM_UP : WARM_UP + third]), min(numbers[-third:])
         text = (
@@ -161,13 +161,13 @@ async def leaks(bench: Bench) -> None:
 @check(
     "process.socket-permissions",
     "Only its owner can connect to its socket",
-    source="unix(7): connecting needs write permission; whoever can connect can allocate and "
-    "read ids",
+    source="unix(7): connecting needs write permission; everybody who can connect can allocate "
+    "and read ids",
     after=["registration.registers"],
 )
 async def socket_permissions(bench: Bench) -> None:
-    """The socket's mode gives others no write permission, and at best nobody else any: the
-    kubelet is root. Its directory is the other half of the protection."""
+    """The socket's mode gives others no write permission, and ideally no permission at all: the
+    kubelet is root. Its directory protects it too."""
     await bench.begin()
     mode = stat.S_IMODE(os.stat(bench.socket).st_mode)
     bench.require(not mode & 0o002, f"everybody can connect: the socket has mode {mode:04o}")

@@ -1,4 +1,4 @@
-"""How a plugin makes itself known."""
+"""Checks of registration."""
 
 import os
 
@@ -14,10 +14,10 @@ LONGEST = 107
 """Bytes that the path of a unix socket may have (unix(7))."""
 
 ABSENCE = 3.0
-"""Seconds until a kubelet comes that was absent at the start."""
+"""Seconds until an absent kubelet starts."""
 
 QUIET = 3.0
-"""Seconds in which a plugin that is registered has no reason to register again."""
+"""Seconds in which a registered plugin has no reason to register again."""
 
 
 @check(
@@ -27,8 +27,8 @@ QUIET = 3.0
     registered=False,
 )
 async def registers(bench: Bench) -> None:
-    """With a kubelet that listens, a plugin that was started makes itself known by a Register
-    call at kubelet.sock, or with a socket in the plugins registry, and does not end."""
+    """While a kubelet listens, a plugin that starts calls Register at kubelet.sock, or makes a
+    socket in the plugins registry, and does not end."""
     first = await bench.arrives()
     bench.say(f"the first registration came {bench.seconds:.3f} s after the beginning")
     bench.require(bench.plugin.status is None, f"the plugin ended after it asked for {first}")
@@ -36,15 +36,15 @@ async def registers(bench: Bench) -> None:
 
 @check(
     "registration.version",
-    "It speaks the API version that kubelets accept",
+    "It uses the API version that kubelets accept",
     source=f"{API}.version: 'Version of the API the Device Plugin was built against'; {SEEN}: "
     "any other is refused",
     after=["registration.registers"],
     registered=False,
 )
 async def version(bench: Bench) -> None:
-    """Kubelets accept the version v1beta1 and nothing else; with another one the node never
-    gets the resource, and only the kubelet's log says why."""
+    """Kubelets accept only the version v1beta1. With another one the node never gets the resource,
+    and only the kubelet's log shows why."""
     first = await bench.arrives()
     bench.require(
         VERSION in first.version.split(),
@@ -54,14 +54,14 @@ async def version(bench: Bench) -> None:
 
 @check(
     "registration.resource-name",
-    "The resource's name is one that kubelets accept",
+    "Kubelets accept the resource's name",
     source=f"{API}.resource_name; Kubernetes documentation: vendor-domain/resourcetype; {SEEN}",
     after=["registration.registers"],
     registered=False,
 )
 async def resource_name(bench: Bench) -> None:
-    """A name is an extended resource's: a DNS domain that is not kubernetes.io's, a slash, and
-    at most 63 letters, digits, dashes, underscores and dots. Others are refused."""
+    """The name of an extended resource is a DNS domain outside of kubernetes.io, a slash, and at
+    most 63 letters, digits, dashes, underscores and dots. Kubelets refuse others."""
     first = await bench.arrives()
     bench.require(
         is_extended_resource_name(first.resource), f"kubelets refuse the name {first.resource!r}"
@@ -70,7 +70,7 @@ async def resource_name(bench: Bench) -> None:
 
 @check(
     "registration.endpoint",
-    "The endpoint is a socket's name in the plugin directory",
+    "The endpoint is the name of a socket in the plugin directory",
     source=f"{API}.endpoint: 'Name of the unix socket the device plugin is listening on PATH = "
     f"path.Join(DevicePluginPath, endpoint)'; {SEEN}: an absolute path is joined too, and fails",
     after=["registration.registers"],
@@ -78,9 +78,9 @@ async def resource_name(bench: Bench) -> None:
 )
 async def endpoint(bench: Bench) -> None:
     """The kubelet joins the endpoint to its own directory. A path instead of a name works by
-    chance or not at all, and the whole path must fit into a socket's address."""
+    chance or not at all, and the joined path must fit into a socket's address."""
     first = await bench.arrives()
-    if first.options is None:  # in the registry an absolute path is right
+    if first.options is None:  # in the registry it is an absolute path
         bench.require(
             len(os.fsencode(first.endpoint)) <= LONGEST, f"{first.endpoint} is too long a path"
         )
@@ -105,9 +105,9 @@ async def endpoint(bench: Bench) -> None:
     registered=False,
 )
 async def serve_first(bench: Bench) -> None:
-    """The kubelet dials the plugin while Register is not answered yet, so somebody must listen
-    by then. A plugin that listens later depends on the kubelet's patience, and one that waits
-    for Register's answer before it serves is never registered."""
+    """The kubelet dials the plugin before it answers Register, so the plugin must listen by then.
+    A plugin that listens later depends on the kubelet's patience, and one that waits for
+    Register's answer before it serves is never registered."""
     first = await bench.arrives()
     bench.require(first.served, f"nobody listened on {first.endpoint} when its registration came")
 
@@ -120,8 +120,8 @@ async def serve_first(bench: Bench) -> None:
     after=["registration.registers"],
 )
 async def once(bench: Bench) -> None:
-    """As long as its kubelet lives, its stream is open and its socket is there, a plugin has no
-    reason to register again. Registering in a loop makes devices vanish now and then."""
+    """While its kubelet runs, its stream is open and its socket exists, a plugin has no reason to
+    register again. Registering in a loop makes devices vanish now and then."""
     await bench.begin()
     await bench.stays(
         f"it registered again within {QUIET:g} s, though nothing had happened",
@@ -132,13 +132,13 @@ async def once(bench: Bench) -> None:
 
 @check(
     "registration.refused",
-    "A refused registration is tried again",
+    "It registers again after a refusal",
     source=f"{SEEN}: a kubelet that is just starting can refuse or not answer at first",
     after=["registration.registers"],
 )
 async def refused(bench: Bench) -> None:
     """A Register that fails is no reason to end or to give up: a supervisor's back-off costs
-    minutes, silence costs the node its devices until somebody looks."""
+    minutes, and without another attempt the node stays without devices until somebody notices."""
     bench.kubelet.refusal = "the check refuses this registration"
     await bench.arrives()
     await bench.until(
@@ -150,14 +150,14 @@ async def refused(bench: Bench) -> None:
 
 @check(
     "registration.kubelet-absent",
-    "It waits for a kubelet that is not there yet",
-    source="a node that boots starts both in any order; Kubernetes documentation: 'the device "
+    "It waits for a kubelet that has not started yet",
+    source="a booting node starts both in any order; Kubernetes documentation: 'the device "
     "plugin is expected to detect kubelet restarts'",
     after=["registration.registers"],
 )
 async def kubelet_absent(bench: Bench) -> None:
-    """Started before the kubelet, a plugin waits and registers once there is one, within
-    seconds and without being restarted: every second until then, pods fail for good."""
+    """A plugin that starts before the kubelet waits and registers within seconds of its start,
+    without a restart of its own: until then, pods fail for good."""
     bench.start_plugin()
     await bench.pause(ABSENCE)
     bench.require(

@@ -1,4 +1,4 @@
-"""Plugins that are found by their socket in the plugins registry."""
+"""Checks of plugins that kubelets find in the plugins registry."""
 
 import os
 
@@ -17,7 +17,7 @@ API = "plugin registration API v1"
 SEEN = "seen in a kubelet 1.36"
 
 SETTLED = 2.0
-"""Seconds after which a plugin that was found should have come to rest."""
+"""Seconds after which the registration of a plugin should be complete."""
 
 DEADLINE = 1.0
 """Seconds that a kubelet waits for GetInfo."""
@@ -30,44 +30,46 @@ def _need(bench: Bench) -> None:
 
 @check(
     "registry.info",
-    "GetInfo tells type, name, version and endpoint",
+    "GetInfo returns type, name, version and endpoint",
     source=f"{API}, PluginInfo; {SEEN}: another type or version is refused, GetInfo has 1 s",
     after=["registration.registers"],
     registered=False,
 )
 async def info(bench: Bench) -> None:
-    """The kubelet asks each socket in the registry what it is. A device plugin says
-    'DevicePlugin', its resource's name, a version that kubelets know, and where it serves: an
+    """The kubelet calls GetInfo on each socket in the registry. A device plugin returns the type
+    'DevicePlugin', its resource's name, a version that kubelets know, and its endpoint: an
     absolute path, or nothing for the same socket."""
     _need(bench)
     first = await bench.arrives()
-    # Accepted or not: a socket that is found is asked.
+    # A kubelet asks every socket that it finds, accepted or not.
     answer = await bench.call(GET_INFO, InfoRequest(), PluginInfo, path=first.endpoint)
     bench.require(answer.ok, f"GetInfo is answered with {answer}")
     bench.require(answer.seconds < DEADLINE, f"GetInfo took {answer.seconds:.3f} s")
-    said = answer.message
-    bench.require(said.type == PLUGIN_TYPE, f"type {said.type!r} is not {PLUGIN_TYPE!r}")
-    bench.require(is_extended_resource_name(said.name), f"kubelets refuse the name {said.name!r}")
-    versions = list(said.supported_versions)
+    reply = answer.message
+    bench.require(reply.type == PLUGIN_TYPE, f"type {reply.type!r} is not {PLUGIN_TYPE!r}")
+    bench.require(is_extended_resource_name(reply.name), f"kubelets refuse the name {reply.name!r}")
+    versions = list(reply.supported_versions)
     bench.require(VERSION in versions, f"versions {versions}: no {VERSION}")
-    bench.require(not said.endpoint or os.path.isabs(said.endpoint), f"endpoint {said.endpoint!r}")
+    bench.require(
+        not reply.endpoint or os.path.isabs(reply.endpoint), f"endpoint {reply.endpoint!r}"
+    )
 
 
 @check(
     "registry.notify",
-    "NotifyRegistrationStatus is answered, good news and bad",
+    "NotifyRegistrationStatus is answered for good and bad news",
     source=f"{API}: 'NotifyRegistrationStatus indicates the status of registration'; {SEEN}: it "
     "has 5 s",
     after=["registry.info"],
 )
 async def notify(bench: Bench) -> None:
-    """The kubelet tells the plugin whether it was registered. The plugin answers, also when it
-    was not, and goes on: the kubelet will try again."""
+    """The kubelet reports to the plugin whether it was registered. The plugin answers in both
+    cases, and goes on after bad news, since the kubelet will try again."""
     _need(bench)
     await bench.begin()
     for news in (
         RegistrationStatus(plugin_registered=True),
-        RegistrationStatus(plugin_registered=False, error="the check says no"),
+        RegistrationStatus(plugin_registered=False, error="the check refuses it"),
     ):
         answer = await bench.call(NOTIFY_STATUS, news, RegistrationStatusResponse)
         bench.require(answer.ok, f"NotifyRegistrationStatus is answered with {answer}")
@@ -83,8 +85,8 @@ async def notify(bench: Bench) -> None:
     after=["registry.info", "restart.kubelet"],
 )
 async def once(bench: Bench) -> None:
-    """When the kubelet restarts it registers what it finds. A plugin that then makes its socket
-    anew is deregistered and registered once more, and its devices vanish in between."""
+    """A kubelet that restarts registers the sockets that it finds. A plugin that then replaces its
+    socket is deregistered and registered again, and its devices vanish in between."""
     _need(bench)
     await bench.begin()
     before = bench.accepted

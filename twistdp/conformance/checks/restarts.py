@@ -1,4 +1,4 @@
-"""Whether a plugin survives what kubelets do to it."""
+"""Checks that a plugin survives its kubelet's restarts."""
 
 import os
 import shutil
@@ -10,15 +10,15 @@ from twistdp.rpc import listener
 
 SEEN = "seen in a kubelet 1.36"
 WIPES = (
-    f"{SEEN}: when it starts it deletes every socket in the directory and makes kubelet.sock anew; "
+    f"{SEEN}: at its start it deletes every socket in the directory and makes a new kubelet.sock; "
     "Kubernetes documentation: 'A new kubelet instance deletes all the existing Unix sockets'"
 )
 CHANGES = 10
-"""Restarts after each of which a device comes and goes."""
+"""Restarts; after each of them a device comes and goes."""
 
 
-async def _registered_anew(bench: Bench, happened: Awaitable[None], ids: set[str]) -> None:
-    """Wait for something to happen, and for a registration and a list after it."""
+async def _registered_again(bench: Bench, happened: Awaitable[None], ids: set[str]) -> None:
+    """Wait for an event, and for a registration and a list after it."""
     before = bench.accepted
     await happened
     begin = bench.seconds
@@ -34,11 +34,11 @@ async def _registered_anew(bench: Bench, happened: Awaitable[None], ids: set[str
     after=["registration.registers"],
 )
 async def kubelet(bench: Bench) -> None:
-    """The kubelet ends all streams, deletes all sockets and starts anew. Until the plugin has
-    made its socket and registered again the node has none of its devices, and pods that are
-    admitted meanwhile fail for good."""
+    """The kubelet ends all streams, deletes all sockets and starts again. Until the plugin has made
+    its socket and registered again, the node has none of its devices, and pods that are admitted
+    meanwhile fail for good."""
     ids = await bench.begin()
-    await _registered_anew(bench, bench.kubelet.restart(), ids)
+    await _registered_again(bench, bench.kubelet.restart(), ids)
     await bench.sound()
 
 
@@ -49,12 +49,12 @@ async def kubelet(bench: Bench) -> None:
     after=["restart.kubelet"],
 )
 async def slow(bench: Bench) -> None:
-    """Between the kubelet's end and its next start some seconds pass, in which a dead
-    kubelet.sock lies there. A plugin waits, and registers as soon as there is a new one."""
+    """Between the kubelet's end and its next start some seconds pass, and the old kubelet.sock is
+    dead. A plugin waits, and registers as soon as there is a new one."""
     ids = await bench.begin()
     await bench.kubelet.stop()
     await bench.pause(3.0)
-    await _registered_anew(bench, bench.kubelet.start(), ids)
+    await _registered_again(bench, bench.kubelet.start(), ids)
 
 
 @check(
@@ -69,7 +69,7 @@ async def socket_absent(bench: Bench) -> None:
     await bench.kubelet.stop()
     os.unlink(bench.kubelet.socket)
     await bench.pause(2.0)
-    await _registered_anew(bench, bench.kubelet.start(), ids)
+    await _registered_again(bench, bench.kubelet.start(), ids)
 
 
 @check(
@@ -80,10 +80,10 @@ async def socket_absent(bench: Bench) -> None:
     after=["restart.socket-absent"],
 )
 async def directory(bench: Bench) -> None:
-    """The kubelet has ended and the whole directory is removed; seconds later a kubelet starts
-    and makes it anew. A plugin that watches the old directory is deaf from then on, and one that
-    cannot make its socket meanwhile must not end. Into a container its parent has to be mounted
-    for that: a mount of the directory itself stays the old one."""
+    """The kubelet has ended and the whole directory is removed; seconds later a kubelet starts and
+    makes a new one. A plugin that watches the old directory notices nothing from then on, and one
+    that cannot make its socket meanwhile must not end. A container needs a mount of the parent
+    directory for that: a mount of the directory itself stays the old one."""
     if bench.plan.bind:
         raise Skipped("with --bind the plugin keeps the directory that was bound")
     ids = await bench.begin()
@@ -97,25 +97,25 @@ async def directory(bench: Bench) -> None:
     bench.require(bench.plugin.status is None, "the plugin ended when its directory was gone")
     for place in places:
         os.makedirs(place, exist_ok=True)
-    await _registered_anew(bench, bench.kubelet.start(), ids)
+    await _registered_again(bench, bench.kubelet.start(), ids)
     await bench.sound()
 
 
 def _removed(place: str) -> bool:
-    """Remove a directory in which a plugin may just be making something."""
+    """Remove a directory although a plugin may be making files in it."""
     shutil.rmtree(place, ignore_errors=True)
     return not os.path.exists(place)
 
 
 @check(
     "restart.refused",
-    "A refusal right after a restart is not the last word",
+    "It registers again after a refusal right after a restart",
     source=f"{SEEN}: a kubelet that is just starting can refuse or not answer at first",
     after=["restart.kubelet", "registration.refused"],
 )
 async def refused(bench: Bench) -> None:
-    """The new kubelet refuses the first registration and would take the next. A plugin that
-    tries again only when it starts is lost to the node until somebody restarts it."""
+    """The new kubelet refuses the first registration and accepts the next. If a plugin does not try
+    again, the node loses its devices until somebody restarts the plugin."""
     ids = await bench.begin()
     bench.kubelet.refusal = "the check refuses the first registration after a restart"
     before = len(bench.kubelet.registrations)
@@ -136,23 +136,22 @@ async def refused(bench: Bench) -> None:
     after=["restart.kubelet"],
 )
 async def in_a_row(bench: Bench) -> None:
-    """Restarts follow each other at once, and at once after the plugin was registered. Whatever
-    attempt was under way is worthless after the next restart; in the end the plugin is
-    registered."""
+    """Restarts follow each other at once, also right after the plugin has registered. An attempt
+    that was under way is worthless after the next restart; in the end the plugin is registered."""
     ids = await bench.begin()
     for _ in range(3):
         before = bench.accepted
         await bench.kubelet.restart()
         await bench.kubelet.restart()
         await bench.until("it is registered again", lambda b=before: bench.accepted > b)  # type: ignore[misc]
-    await _registered_anew(bench, bench.kubelet.restart(), ids)
+    await _registered_again(bench, bench.kubelet.restart(), ids)
     await bench.sound()
 
 
 @check(
     "restart.during-register",
-    "It is registered again after a restart while Register was not answered",
-    source="Register blocks until the kubelet has dialled back, so a restart can fall into it",
+    "It is registered again after a restart during Register",
+    source="Register blocks until the kubelet has dialled back, so a restart can interrupt it",
     after=["restart.in-a-row"],
 )
 async def during_register(bench: Bench) -> None:
@@ -166,7 +165,7 @@ async def during_register(bench: Bench) -> None:
         "it tries to register", lambda: len(bench.kubelet.arrivals) > arrivals or bench.accepted > 1
     )
     bench.kubelet.hanging = False
-    await _registered_anew(bench, bench.kubelet.restart(), ids)
+    await _registered_again(bench, bench.kubelet.restart(), ids)
 
 
 @check(
@@ -178,24 +177,24 @@ async def during_register(bench: Bench) -> None:
     after=["restart.kubelet"],
 )
 async def socket_only(bench: Bench) -> None:
-    """Only kubelet.sock is made anew: no other socket is deleted, no stream ends. A plugin that
-    watches its own socket, or the existence of kubelet.sock, does not see it."""
+    """Only kubelet.sock is replaced: no other socket is deleted, and no stream ends. A plugin that
+    watches its own socket, or the existence of kubelet.sock, does not notice it."""
     if bench.plan.names("registry_dir"):
-        raise Skipped("found in the plugins registry, the plugin has nothing to do")
+        raise Skipped("kubelets find the plugin in the plugins registry, so it has nothing to do")
     ids = await bench.begin()
-    await bench.pause(SECOND)  # its old socket stays, and may be named by the second
-    await _registered_anew(bench, bench.kubelet.replace_socket(), ids)
+    await bench.pause(SECOND)  # its old socket stays, and may be named after the time in seconds
+    await _registered_again(bench, bench.kubelet.replace_socket(), ids)
 
 
 @check(
     "restart.own-socket",
     "The plugin's own socket is made again when it is removed",
-    source=f"{SEEN}: the stream goes on, so nobody notices until the next kubelet dials",
+    source=f"{SEEN}: the stream stays open, so nobody notices until the next kubelet dials",
     after=["restart.kubelet"],
 )
 async def own_socket(bench: Bench) -> None:
-    """The plugin's socket is deleted under it, as a kubelet does that starts and dies, and as
-    administrators do. Within seconds the plugin can be dialled again."""
+    """The socket of the running plugin is deleted, as by a kubelet that starts and dies, or by an
+    administrator. Within seconds the plugin listens again."""
     await bench.begin()
     os.unlink(bench.socket)
     await bench.until(
@@ -214,15 +213,15 @@ async def own_socket(bench: Bench) -> None:
     after=["restart.kubelet"],
 )
 async def stream(bench: Bench) -> None:
-    """The kubelet cancels ListAndWatch and keeps running: no file changes. It will not dial
-    again, so the node is without the devices until the plugin registers anew."""
+    """The kubelet cancels ListAndWatch and keeps running, and no file changes. It will not dial
+    again, so the node is without the devices until the plugin registers again."""
     ids = await bench.begin()
     await bench.pause(SECOND)  # as above
 
     async def end() -> None:
         bench.kubelet.disconnect(bench.resource)
 
-    await _registered_anew(bench, end(), ids)
+    await _registered_again(bench, end(), ids)
 
 
 @check(
@@ -232,8 +231,8 @@ async def stream(bench: Bench) -> None:
     after=["restart.kubelet", "list.hotplug"],
 )
 async def change_while_down(bench: Bench) -> None:
-    """A device appears while no kubelet runs. The first list that the next one gets has it;
-    plugins that hand changes to a stream lose it, or hang until somebody reads."""
+    """A device appears while no kubelet runs. The next kubelet's first list has it; plugins that
+    send changes to a stream lose it, or hang until somebody reads."""
     before = await bench.begin()
     await bench.kubelet.stop()
     await bench.hardware.plug_unseen()
@@ -246,13 +245,13 @@ async def change_while_down(bench: Bench) -> None:
 @check(
     "restart.ten-changes",
     "After each of ten restarts a change is reported",
-    source="two popular implementations lose some or all changes after a restart, for streams "
-    "share a queue",
+    source="two popular implementations lose some or all changes after a restart, since "
+    "streams share a queue",
     after=["restart.in-a-row", "list.hotplug"],
 )
 async def ten_changes(bench: Bench) -> None:
-    """Ten times the kubelet restarts, then a device appears and disappears. Every change is
-    reported; the verdict names how many of them were."""
+    """Ten times the kubelet restarts, and then a device appears and disappears. Every change is
+    reported; the verdict shows how many were."""
     await bench.begin()
     seen = 0
     problem = ""

@@ -1,11 +1,11 @@
-"""Whether a plugin's streams follow its devices."""
+"""Checks that a plugin's streams follow its devices."""
 
 from twistdp.conformance.bench import Bench, shortened
 from twistdp.conformance.checking import check
 from twistdp.conformance.checks.lists import API, SEEN
 
 NEGLECTED = 8
-"""Streams that are opened and not read."""
+"""Streams that are open and not read."""
 
 
 @check(
@@ -16,8 +16,8 @@ NEGLECTED = 8
     after=["registration.registers"],
 )
 async def hotplug(bench: Bench) -> None:
-    """After --hotplug-add a new device is listed, after --hotplug-remove it is gone or
-    unhealthy. The evidence has the times."""
+    """After --hotplug-add a new device is listed; after --hotplug-remove it is gone or unhealthy.
+    The evidence has the times."""
     await bench.begin()
     for _ in range(3):
         begin = bench.seconds
@@ -30,13 +30,13 @@ async def hotplug(bench: Bench) -> None:
 
 @check(
     "list.unhealthy",
-    "A device that falls ill is reported, and its recovery too",
+    "A device that becomes unhealthy is reported, and so is its recovery",
     source=f"{API}: 'Whenever a Device state change …'; users of several plugins ask for recovery",
     after=["list.hotplug"],
 )
 async def unhealthy(bench: Bench) -> None:
-    """After --make-unhealthy a device is Unhealthy, after --make-healthy it is Healthy again.
-    Devices that stay unhealthy for ever are a loss until the plugin is restarted."""
+    """After --make-unhealthy a device is Unhealthy, after --make-healthy it is Healthy again. A
+    device that stays unhealthy is lost until the plugin restarts."""
     await bench.begin()
     id_ = await bench.hardware.sicken()
     await bench.hardware.heal(id_)
@@ -49,9 +49,9 @@ async def unhealthy(bench: Bench) -> None:
     after=["list.hotplug"],
 )
 async def two_streams(bench: Bench) -> None:
-    """Around a kubelet's restart two streams can be open. Both get the whole list and every
-    change; where streams share a queue of updates, the dead one's reader steals them. Opening
-    another stream must not end the first either. Changes need the hot plug commands."""
+    """Around a kubelet's restart two streams can be open. Both get the whole list and every change;
+    if streams share a queue of updates, the dead one steals them. Another stream must not end the
+    first one either. Changes need the hot plug commands."""
     await bench.begin()
     ended = bench.streams_ended
     second = bench.watch()
@@ -77,12 +77,12 @@ async def two_streams(bench: Bench) -> None:
 @check(
     "list.cancelled",
     "Streams that are cancelled do no harm",
-    source="kubelets end streams without a word when they stop or are killed",
+    source="kubelets end streams without notice when they stop or are killed",
     after=["list.two-streams"],
 )
 async def cancelled(bench: Bench) -> None:
     """Twenty streams are opened and cancelled, some before their first list. The kubelet's own
-    goes on, and the plugin serves as before."""
+    stream stays open, and the plugin serves as before."""
     await bench.begin()
     ended = bench.streams_ended
     for number in range(20):
@@ -91,23 +91,23 @@ async def cancelled(bench: Bench) -> None:
             await bench.until("a stream gets a list", lambda w=watched: w.lists)  # type: ignore[misc]
         watched.cancel()
         await bench.until("the stream is over", lambda w=watched: w.ended)  # type: ignore[misc]
-    # Also one that is back by now has been away.
+    # A stream that is back by now has ended too.
     bench.require(bench.streams_ended == ended, "the kubelet's own stream ended")
     await bench.sound()
 
 
 @check(
     "list.slow-reader",
-    "A stream that nobody reads holds up nobody",
+    "A stream that nobody reads delays no other",
     source=f"{SEEN}: a stopped process's stream stays open, there is no keepalive; RFC 9113, "
-    "6.9: who takes no bytes blocks who writes",
+    "6.9: a reader that accepts no bytes blocks the writer",
     after=["list.two-streams"],
 )
 async def slow_reader(bench: Bench) -> None:
-    """Eight streams are opened whose reader takes not a byte, so that the plugin's writes to
-    them do not end. Lists and calls go on as before, and with the hot plug commands the kubelet
-    is told of every change. A plugin that writes to one stream after the other, or holds a lock
-    meanwhile, tells nobody anything any more."""
+    """The readers of eight streams accept no byte, so the plugin's writes to them do not end. Lists
+    and calls work as before, and with the hot plug commands the kubelet gets every change. A plugin
+    that writes to one stream after the other, or holds a lock meanwhile, sends nothing any
+    more."""
     await bench.begin()
     for number in range(1, NEGLECTED + 1):
         stream = await bench.neglect()
@@ -115,7 +115,7 @@ async def slow_reader(bench: Bench) -> None:
             f"{number} streams that are not read are answered, or refused",
             lambda s=stream: s.answered.called,  # type: ignore[misc]
         )
-    bench.say(f"{NEGLECTED} streams are open of which nothing is taken")
+    bench.say(f"{NEGLECTED} streams are open that accept nothing")
     await bench.sound()
     if bench.plan.add is not None:
         for _ in range(4):

@@ -1,4 +1,4 @@
-"""What a plugin does with peers that misbehave."""
+"""Checks of the plugin's behaviour with odd peers."""
 
 import os
 import socket
@@ -25,10 +25,10 @@ CANCELS = 200
 """Calls that are cancelled."""
 
 CONNECTIONS = 64
-"""Connections that are opened and say nothing, or half of something."""
+"""Connections that send nothing, or half a greeting."""
 
 SLACK = 5
-"""Descriptors that a plugin may have more than before."""
+"""Additional descriptors that a plugin may have afterwards."""
 
 _HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -46,7 +46,7 @@ GARBAGE = {
     + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
     + b"\x00\x00\x05\x00\x00\x00\x00\x00\x63hello",
 }
-"""What is written to the socket, by its name."""
+"""Bytes that are written to the socket, by description."""
 
 MALFORMED = {
     "a cut length": b"\x0a\xff",
@@ -54,14 +54,14 @@ MALFORMED = {
     "text that is not UTF-8": b"\x0a\x04\x0a\x02\xff\xfe",
     "an endless varint": b"\x0a" + b"\xff" * 12,
 }
-"""Bytes that are no AllocateRequest, by what is wrong."""
+"""Bytes that are no AllocateRequest, by their error."""
 
 
 def _open(path: str, data: bytes) -> socket.socket:
-    """A connection over which `data` was written, as far as the peer takes it."""
+    """A connection after writing `data`, as far as the peer accepts it."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.setblocking(False)
-    with suppress(OSError):  # refused, closed or full: the plugin's way to deal with it
+    with suppress(OSError):  # refused, closed or full: the plugin may do that
         connection.connect(path)
         connection.send(data)
     return connection
@@ -74,8 +74,8 @@ def _open(path: str, data: bytes) -> socket.socket:
     after=["registration.registers"],
 )
 async def unknown_method(bench: Bench) -> None:
-    """A newer kubelet can call a method that the plugin does not know. UNIMPLEMENTED tells it
-    so; anything else looks like a failure."""
+    """A newer kubelet may call a method that the plugin does not know. UNIMPLEMENTED says so;
+    any other answer looks like a failure."""
     await bench.begin()
     for method in ("/v1beta1.DevicePlugin/NoSuchMethod", "/v9.DevicePlugin/Allocate"):
         answer = await bench.call(method, Empty(), Empty)
@@ -90,8 +90,8 @@ async def unknown_method(bench: Bench) -> None:
     after=["registration.registers"],
 )
 async def authority(bench: Bench) -> None:
-    """Over a unix socket the header :authority means nothing, and kubelets have sent odd ones.
-    A server that insists on one cannot be reached by them."""
+    """Over a unix socket the header :authority means nothing, and kubelets have sent odd ones. They
+    cannot reach a server that insists on one."""
     await bench.begin()
     for value in ("localhost", "%2Fvar%2Flib%2Fkubelet%2Fx.sock", "kubelet.invalid:1"):
         answer = await bench.caller(authority=value).call(
@@ -107,8 +107,8 @@ async def authority(bench: Bench) -> None:
     after=["allocate.known"],
 )
 async def malformed(bench: Bench) -> None:
-    """A request that does not parse is refused, with whatever status, and neither granted nor
-    answered with silence; the plugin serves on."""
+    """A request that does not parse is refused with any status; it neither succeeds nor stays
+    without an answer. The plugin still serves afterwards."""
     await bench.begin()
     for what, data in MALFORMED.items():
         for method in (ALLOCATE, GET_PREFERRED_ALLOCATION):
@@ -123,12 +123,12 @@ async def malformed(bench: Bench) -> None:
 @check(
     "wire.garbage",
     "Garbage on the socket does no harm",
-    source="whatever connects to a socket can write to it: scanners, curl, a wrong client",
+    source="any program can connect to a socket: port scanners, curl, a wrong client",
     after=["registration.registers"],
 )
 async def garbage(bench: Bench) -> None:
     """Random bytes, HTTP/1.1, TLS, broken frames and broken headers are written to the plugin's
-    socket. It serves on, and the kubelet's stream stays open."""
+    socket. It still serves, and the kubelet's stream stays open."""
     await bench.begin()
     ended = bench.streams_ended
     for what, data in GARBAGE.items():
@@ -142,13 +142,13 @@ async def garbage(bench: Bench) -> None:
 
 @check(
     "wire.half-open",
-    "Silent connections do no harm and are let go of",
-    source="clients that hang, are stopped or die leave connections behind",
+    "Silent connections do no harm and are closed",
+    source="clients that hang, stop or die leave connections behind",
     after=["registration.registers"],
 )
 async def half_open(bench: Bench) -> None:
-    """64 connections are opened that say nothing or half a greeting. Meanwhile the plugin
-    serves others; when they are closed, it closes its ends too."""
+    """64 connections send nothing or half a greeting. Meanwhile the plugin serves others, and when
+    the peer closes them, it closes its ends too."""
     await bench.begin()
     await bench.sound()
     before = usage(bench.plugin.pid).descriptors
@@ -168,12 +168,12 @@ async def half_open(bench: Bench) -> None:
 @check(
     "wire.large",
     "A request that is too large is refused",
-    source=f"{GRPC}: servers take 4 MiB a message unless told otherwise",
+    source=f"{GRPC}: by default servers accept 4 MiB a message",
     after=["allocate.known"],
 )
 async def large(bench: Bench) -> None:
-    """An Allocate of 8 MiB is refused, with whatever status, and the plugin serves on. Whoever
-    can connect could otherwise fill the plugin's memory."""
+    """An Allocate of 8 MiB is refused with any status, and the plugin still serves. Otherwise any
+    client could fill the plugin's memory."""
     await bench.begin()
     ids = ["no-such-device-" + "x" * 1000] * 8200
     answer = await bench.call(ALLOCATE, allocation(ids), AllocateResponse)
@@ -185,12 +185,12 @@ async def large(bench: Bench) -> None:
 @check(
     "wire.cancelled",
     "Calls that are cancelled do no harm",
-    source="a kubelet that is stopped cancels the calls that it waits for",
+    source="a kubelet that stops cancels its open calls",
     after=["allocate.known", "list.cancelled"],
 )
 async def cancelled(bench: Bench) -> None:
-    """Two hundred calls are cancelled, some before and some after they have reached the plugin.
-    It serves on."""
+    """Two hundred calls are cancelled, some before and some after they have reached the plugin. It
+    still serves."""
     await bench.begin()
     (id_,) = bench.need(1)
     caller = bench.caller()
