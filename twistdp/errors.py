@@ -61,7 +61,7 @@ class Untrusted(AdministratorError):
         self.reason = reason
         self.remedy = remedy
 
-    def said_of(self, path: str) -> "Untrusted":
+    def for_path(self, path: str) -> "Untrusted":
         """Return the same error for a path that leads there."""
         return type(self)(path, self.reason, self.remedy)
 

@@ -8,7 +8,7 @@ from twistdp.launch.opening import Opening, Serving
 class OpeningTests(LogTestCase):
     """`Opening`"""
 
-    def said_of(self, *scanners: Serving) -> str:
+    def for_path(self, *scanners: Serving) -> str:
         """The line."""
         service = Opening(scanners, "/plugins")
         service.startService()
@@ -17,7 +17,7 @@ class OpeningTests(LogTestCase):
 
     def test_all(self) -> None:
         """Version, directory, and each scanner with its arguments and its domain."""
-        line = self.said_of(
+        line = self.for_path(
             Serving("a.example", "lamps:Lamps", {"port": ["/dev/x"], "ids": ["a", "b"]}),
             Serving("b.example", "more:Lamps", {}),
         )
@@ -30,14 +30,14 @@ class OpeningTests(LogTestCase):
     def test_secrets(self) -> None:
         """What is called like a secret is named, and no more."""
         arguments = {"api_token": ["t0p"], "url": ["http://me:t0p@lamps/"], "monkey": ["ape"]}
-        line = self.said_of(Serving("a.example", "a:B", arguments))
+        line = self.for_path(Serving("a.example", "a:B", arguments))
         self.assertNotIn("t0p", line)
         self.assertIn("a:B(api_token=<hidden>, url=<hidden>, monkey=ape)", line)
 
     def test_bounded(self) -> None:
         """Whatever is given makes one line."""
         arguments = {"x": ["a\nb" * 1000] * 100}
-        line = self.said_of(*[Serving("a.example", "a:B", arguments)] * 100)
+        line = self.for_path(*[Serving("a.example", "a:B", arguments)] * 100)
         self.assertNotIn("\n", line)
         self.assertIn("and 80 more", line)
         self.assertLess(len(line), 40_000)

@@ -1,4 +1,4 @@
-"""The machine: trusted paths, directories, what has run out, NUMA nodes."""
+"""The machine: trusted paths, directories, limits, NUMA nodes."""
 
 from twistdp.host.children import begin_keeping, end_keeping, keep_from_children
 from twistdp.host.limits import (

@@ -1,11 +1,11 @@
-"""What the children that a scanner forks do not have of this process: its descriptors and handlers.
+"""Keeps this process's descriptors and signal handlers from the children that a scanner forks.
 
-Python runs this in a child that is forked without an exec, as `multiprocessing` forks them.  What
-is executed has none of it anyway: all descriptors are close-on-exec, and handlers end with exec.
+Python runs this in a child that is forked without an exec, as `multiprocessing` does.  After an
+exec it is not needed: all descriptors are close-on-exec, and handlers end with exec.
 
-Signals are blocked meanwhile.  Otherwise one that comes before a child has its own handlers is
-taken by this process's and forgotten: a pool of processes would wait for the worker that it has
-just ended for ever.
+Signals are blocked meanwhile.  Otherwise the copy of our handler would swallow a signal that comes
+before a child has its own handlers: a pool of processes would wait for ever for a worker that it
+has just ended.
 """
 
 import os
@@ -18,48 +18,48 @@ from weakref import WeakSet
 
 
 class Owner(Protocol):
-    """Whoever has descriptors that are no child's business."""
+    """An object with descriptors that no child should have."""
 
     def descriptors(self) -> Iterable[int]:
-        """Those that it has now; also called in a child, where no other thread runs."""
+        """Return its open descriptors; also called in a child, where no other thread runs."""
 
 
 _owners: "WeakSet[Owner]" = WeakSet()
 _users: set[int] = set()
 _masks: dict[int, set[int | signal.Signals]] = {}
-"""Of each thread that forks just now: which signals were blocked before."""
+"""For each thread that is forking: the signals that were blocked before."""
 
 
 def keep_from_children(owner: Owner) -> None:
-    """Keep the descriptors of `owner` from children, as long as it lives and something serves."""
+    """Keep the descriptors of `owner` from children while it lives and something serves."""
     _owners.add(owner)
 
 
 def begin_keeping(user: object) -> None:
-    """`user` serves from now on; before that, a fork is a daemon's, which goes on as the same."""
+    """Note that `user` serves; before that, a fork makes a daemon, not a child."""
     _users.add(id(user))
 
 
 def end_keeping(user: object) -> None:
-    """It does not any more."""
+    """Note that `user` no longer serves."""
     _users.discard(id(user))
 
 
 def _before() -> None:
-    """No signal, until the child has handlers of its own."""
+    """Block signals until the child has handlers of its own."""
     if _users:
         _masks[get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 
 
 def _in_parent() -> None:
-    """Signals as before."""
+    """Unblock signals as before."""
     mask = _masks.pop(get_ident(), None)
     if mask is not None:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _in_child() -> None:
-    """Handlers are as Python starts with, and descriptors lead to /dev/null."""
+    """Restore Python's first handlers, and let descriptors lead to /dev/null."""
     if _users:
         _users.clear()
         _clean()
@@ -73,7 +73,7 @@ def _clean() -> None:
         if callable(signal.getsignal(number)):
             default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
             signal.signal(number, default)
-    # Not closed: a number that something else gets would be closed by whom it belonged to.
+    # Not closed: the former owner would close a number that something else has by then.
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for descriptor in {fd for owner in list(_owners) for fd in owner.descriptors()}:
         with suppress(OSError):

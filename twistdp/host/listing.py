@@ -1,4 +1,4 @@
-"""What a directory holds, and how the kernel says that there is nothing."""
+"""Lists directories, and knows the errors that mean that a path leads nowhere."""
 
 import errno
 import os
@@ -7,17 +7,17 @@ from typing import Final
 from twistdp.model import is_plain, natural_key
 
 ABSENT: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
-"""What says that a path leads nowhere."""
+"""The errors that mean that a path leads nowhere."""
 
 
 def entries(directory: str | os.PathLike[str]) -> list[str]:
-    """The names in `directory` in natural order (``tty2`` before ``tty10``).
+    """Return the names in `directory` in natural order (``tty2`` before ``tty10``).
 
-    Empty when there is no such directory: udev removes ``/dev/serial/by-id`` together with the last
-    link in it, so a scanner that raised then would keep the vanished devices listed.  Raises
-    OSError for any other reason, such as missing permission: a directory that cannot be read need
-    not be empty, and the devices had better stay as they were.  Names that are not UTF-8 or have
-    control characters are left out: `twistdp.DeviceSpec` would raise for them.
+    A missing directory has none: udev removes ``/dev/serial/by-id`` together with the last link
+    in it, so a scanner that raised an error would keep the vanished devices listed.  Raises OSError
+    for any other reason, such as missing permission: a directory that cannot be read may not
+    be empty, and the devices should stay as they were.  Leaves out names that are not UTF-8 or have
+    control characters: `twistdp.DeviceSpec` would raise for them.
     """
     try:
         names = os.listdir(directory)

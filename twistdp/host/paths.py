@@ -1,13 +1,13 @@
-"""Whether only root and ourselves decide what the paths of devices lead to.
+"""Checks that only root and our user decide what the paths of devices lead to.
 
-The rules of `twistdp.host.trust`, for thousands of paths: what is found of a directory is
-remembered, so that a path costs no more than a look at its end.  What passes can be used by its
-name afterwards, as there: nobody but root and ourselves can change any part of it.
+The rules are those of `twistdp.host.trust`, for thousands of paths: the checks of a directory are
+remembered, so that a path costs one look at its end.  A path that passes can be used by its name
+afterwards: nobody but root and our user can change any part of it.
 
-A device node may belong to somebody else where only root and we may put one, as a terminal in
+A device node may belong to another user where only root and we may put one, as a terminal in
 ``/dev/pts`` does: its owner cannot replace it.  In a directory where others may make entries
-(``/dev/shm``, ``/tmp``), what belongs to root or us is safe, unless it has a second name or is a
-mount point, for others may have put it there.
+(``/dev/shm``, ``/tmp``), an entry that belongs to root or us is safe, unless it has a second name
+or is a mount point: others may have put such an entry there.
 """
 
 import os
@@ -23,17 +23,17 @@ from twistdp.host.listing import ABSENT
 from twistdp.host.trust import MOST_LINKS, may_others_write, problem_of
 
 _MOST_PLACES: Final = 10_000
-"""So many directories are remembered."""
+"""The most directories that are remembered."""
 
 
 @attrs.frozen
 class Place:
-    """What a path leads to, without links.
+    """The end of a path, without links.
 
-    `problem` is what lets others change that.  `is_open`: a directory in which others may make
-    entries.  `device` is the number of its file system; None where there is nothing.
-    `is_unknown`: it cannot be looked at, and the problem is just that.  `is_fleeting`: once root or
-    we remove a part of the way, others may put something there.
+    `problem` is what lets others change it.  `is_open` means that it is a directory in which others
+    may make entries.  `device` is the number of its file system; None if nothing is there.
+    `is_unknown` means that the problem is just that it cannot be looked at.  `is_fleeting` means
+    that others may put something there once root or we remove a part of the way.
     """
 
     real: str
@@ -45,7 +45,7 @@ class Place:
 
 
 class HostPaths:
-    """Looks at paths; valid as long as nobody changes the directories, unless it is renewed."""
+    """Checks paths; valid until somebody changes the directories, unless it is renewed."""
 
     def __init__(self) -> None:
         self._places: dict[str, Place] = {}
@@ -55,7 +55,8 @@ class HostPaths:
         """Raise `Untrusted` if others could change what the absolute `path` leads to.
 
         A path that leads nowhere passes if only root and we could make something there.  Returns
-        whether it is fleeting, and has to be checked again when something may have been removed.
+        whether it is fleeting: then it has to be checked again after something may have been
+        removed.
         """
         known = self._places.get(os.path.dirname(path))
         if known is not None:
@@ -64,21 +65,21 @@ class HostPaths:
                     return False
         found = self._look(path, 0)
         if found.problem is not None:
-            raise found.problem.said_of(path)
+            raise found.problem.for_path(path)
         return found.is_fleeting
 
     def place(self, directory: str) -> Place:
-        """What a directory is, by its absolute path."""
+        """Return the place that the absolute path of a directory leads to."""
         return self._places.get(directory) or self._walk(directory, 0)
 
     def entry(self, place: Place, name: str, found: os.stat_result | None = None) -> Place:
-        """What an entry of a directory leads to; `found` is what lstat(2) has said of it."""
+        """Return the place that an entry leads to; `found` is the result of lstat(2) for it."""
         return self._step(place, name, found, 0)
 
     def renew(self, most: int) -> bool:
-        """Look again at `most` of the directories, in turn; whether one may be another now.
+        """Look again at `most` of the directories, in turn; return whether one may have changed.
 
-        Then all are forgotten.  There may be more directories than are remembered.
+        If so, forgets all of them.
         """
         if self._has_forgotten:
             self._has_forgotten = False
@@ -140,7 +141,7 @@ class HostPaths:
         if seen.problem is not None or not stat.S_ISLNK(found.st_mode):
             return seen
         if links >= MOST_LINKS:
-            return Place(there)  # it leads nowhere, says the kernel
+            return Place(there)  # for the kernel it leads nowhere
         try:
             end = self._look(os.path.join(place.real, os.readlink(there)), links + 1)
         except OSError as error:
@@ -149,9 +150,9 @@ class HostPaths:
 
 
 def is_safe(place: Place, found: os.stat_result) -> bool:
-    """Whether an entry of a directory needs no closer look, as nearly all do not.
+    """Whether an entry of a directory needs no closer look; most entries need none.
 
-    Thousands of times a scan, so it is quick.  `found` is what lstat(2) says of the entry.
+    It runs thousands of times a scan, so it is quick.  `found` is the result of lstat(2).
     """
     if place.problem is not None or place.is_open:
         return False
@@ -162,17 +163,17 @@ def is_safe(place: Place, found: os.stat_result) -> bool:
 def check_trusted(path: str) -> None:
     """Raise `twistdp.Untrusted` if others than root and our user could change what `path` is.
 
-    For scanners that look in directories which others may write to.  Each directory on the way,
+    For scanners that look in directories in which others may write.  Each directory on the way,
     and each step of a link, must belong to root or to us, and nobody else may write there; entries
-    of a sticky directory such as ``/dev/shm`` pass if they belong to root or us.  So must what is
-    found there, unless it is a device node.  A path that leads nowhere passes if only root and we
-    could make something there.
+    of a sticky directory such as ``/dev/shm`` pass if they belong to root or us.  The end of the
+    path must belong to root or us too, unless it is a device node.  A path that leads nowhere
+    passes if only root and we could make something there.
     """
     HostPaths().check(os.path.join(os.getcwd(), path))
 
 
 def _seen(there: str, found: os.stat_result, above: Place | None) -> Place:
-    """What was found in a directory that is safe itself."""
+    """Judge an entry of a directory that is safe itself."""
     mode = found.st_mode
     open_above = above is not None and above.is_open
     is_node = stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
@@ -189,7 +190,7 @@ def _seen(there: str, found: os.stat_result, above: Place | None) -> Place:
 
 
 def _missing(there: str, above: Place, error: OSError) -> Place:
-    """What is not there, or cannot be looked at."""
+    """Return the place of an entry that does not exist, or cannot be looked at."""
     if error.errno not in ABSENT:
         return Place(
             there,

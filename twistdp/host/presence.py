@@ -1,4 +1,4 @@
-"""Whether the nodes that a container is about to get are there."""
+"""Checks that the nodes that a container is about to get exist."""
 
 import os
 import stat
@@ -10,7 +10,7 @@ from twistdp.model import DeviceInfo, printable
 
 
 def host_paths(info: DeviceInfo) -> Iterator[str]:
-    """The nodes of a device, on the host, with those of its CDI part."""
+    """Yield the host paths of a device's nodes, with those of its CDI part."""
     for node in info.nodes:
         yield node.host_path
     if info.cdi is not None:
@@ -19,17 +19,17 @@ def host_paths(info: DeviceInfo) -> Iterator[str]:
 
 
 def mounted_paths(info: DeviceInfo) -> Iterator[str]:
-    """What of the host a device mounts, with the mounts of its CDI part."""
+    """Yield the host paths that a device mounts, with those of its CDI part."""
     for mount in info.mounts:
         yield mount.host_path
     if info.cdi is not None:
         for bound in info.cdi.mounts:
-            if bound.host_path.startswith("/"):  # of other file systems, it is their source
+            if bound.host_path.startswith("/"):  # otherwise the source of another file system
                 yield bound.host_path
 
 
 def programs(info: DeviceInfo) -> Iterator[str]:
-    """What of the host a device has the runtime run."""
+    """Yield the programs of the host that the runtime runs for a device."""
     if info.cdi is not None:
         for hook in info.cdi.hooks:
             yield hook.path
@@ -38,9 +38,9 @@ def programs(info: DeviceInfo) -> Iterator[str]:
 def check_present(resource: str, device: str, paths: Iterable[str]) -> None:
     """Raise `MissingNode` unless each path leads to a device node, or to a directory of nodes.
 
-    `resource` and `device` are for the message.  What cannot be looked at may be there.  Not for
-    CDI's nodes: some are made from numbers or are pipes, and a name leads to what the device is
-    when the runtime makes a container, which the kubelet tries again.
+    `resource` and `device` are for the message.  A path that cannot be looked at passes.  Not for
+    the nodes of CDI parts: some are made from numbers or are pipes, and the runtime looks at the
+    device when it makes a container, which the kubelet tries again.
     """
     for path in paths:
         try:

@@ -3,19 +3,19 @@
 A device node leads by its major and minor number to a directory of sysfs, ``/sys/dev/char/M:m``
 or ``/sys/dev/block/M:m``, and from there:
 
-- Up.  The nearest directory, from the device's own upwards, whose ``numa_node`` says a usable
-  node decides.  A value of -1 does not: the kernel gives a device without a node that of its
+- Up.  The nearest directory decides, from the device's own upwards, whose ``numa_node`` has a
+  usable node.  A value of -1 is not usable: the kernel gives a device without a node that of its
   parent when it is added (``device_add``), and Intel's ``pkg/topology`` goes on upwards too.
-- Where that gives nothing, to what the device stands for, and up from there.  A block device
-  (dm, md, bcache) stands for its ``slaves``, and these may again; an NVMe namespace with several
-  paths for the controllers of its subsystem; a group of vfio stands for the
-  devices of the IOMMU group of that number, ``/sys/kernel/iommu_groups/N/devices``.
+- If that finds nothing, to the devices behind the device, and up from there.  Behind a block device
+  (dm, md, bcache) are its ``slaves``, which may have slaves too; behind an NVMe namespace with
+  several paths are the controllers of its subsystem; behind a group of vfio are the devices
+  of the IOMMU group of that number, ``/sys/kernel/iommu_groups/N/devices``.
 
-Everything else is unknown, which is not an error: a virtual device, a machine without NUMA, a file
-that cannot be read or parsed, a link that dangles, turns in a circle or leaves sysfs.  So is a
-node that this machine does not have (some firmware writes socket numbers): with the policies
-restricted and single-numa-node the kubelet admits no pod to a device on a node that it does not
-know.
+In all other cases the node is unknown, which is not an error: a virtual device, a machine without
+NUMA, a file that cannot be read or parsed, a link that dangles, turns in a circle or leaves sysfs.
+A node that this machine does not have is unknown too (some firmware writes socket numbers): with
+the policies restricted and single-numa-node the kubelet admits no pod to a device on a node that
+it does not know.
 
 No device node is opened.
 """
@@ -29,16 +29,16 @@ from typing import Final, Literal, TypeAlias
 from twistdp.host.limits import remedy_for
 
 Kind: TypeAlias = Literal["char", "block"]
-"""What a device node is a node of; numbers are distinct within one kind only."""
+"""The kind of a device node; numbers are distinct within one kind only."""
 
 _MOST_NODES: Final = 1 << 10
 """The kernel numbers nodes below this (CONFIG_NODES_SHIFT is at most 10)."""
 
 _MOST_LINKS: Final = 40
-"""So many links on one way are a circle, as for the kernel (MAXSYMLINKS)."""
+"""This many links on one way are a circle, as for the kernel (MAXSYMLINKS)."""
 
 _LONGEST_VALUE: Final = 16
-"""A ``numa_node`` of so many bytes is none; the kernel writes a number and a newline."""
+"""A ``numa_node`` of this many bytes is not one; the kernel writes a number and a newline."""
 
 _READING: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -47,23 +47,23 @@ _NODE: Final = re.compile(rb"\s*([0-9]{1,4})\s*")
 _CONTROLLER: Final = re.compile("nvme[0-9]+")
 
 _GROUP: Final = re.compile(r"(?:noiommu-)?([0-9]+)")
-"""How vfio names the device of a group; without an IOMMU the group has a number nevertheless."""
+"""How vfio names the device of a group; even without an IOMMU the group has a number."""
 
 
 class Topology:
-    """The NUMA nodes of devices as sysfs tells them at one time.
+    """The NUMA nodes of devices, as sysfs has them at one time.
 
-    What was read of a directory is kept, since many devices share their upper directories.  So an
-    instance is for one scan: a directory may be another device's after a hot plug, and the
-    administrator may write to ``numa_node``.  The numbers of a device node and its link in
+    It remembers what it has read of a directory, since many devices share their upper directories.
+    So an instance is for one scan: after a hot plug a directory may belong to another device, and
+    an administrator may write to ``numa_node``.  The numbers of a device node and its link in
     ``/sys/dev`` are read each time.
 
-    `sysfs` is where sysfs is mounted; nothing outside of it is looked at but the device nodes
-    themselves.  Not to be used by several threads at once.
+    `sysfs` is where sysfs is mounted; outside of it, only the device nodes themselves are looked
+    at.  Not for several threads at once.
     """
 
     def __init__(self, sysfs: str = "/sys") -> None:
-        # Links on the way to sysfs are the caller's business; links in it must not lead out.
+        # The caller is responsible for links on the way to sysfs; links in it must not lead out.
         self._root = os.path.realpath(sysfs)
         self._prefix = self._root.rstrip("/") + "/"
         self._real = {self._root}  # directories with no link on the way to them from the root
@@ -71,12 +71,12 @@ class Topology:
         self._present: dict[int, bool] = {}
 
     def nodes(self, paths: Iterable[str]) -> tuple[int, ...] | None:
-        """The NUMA nodes of the device nodes at `paths`, sorted and distinct.
+        """Return the NUMA nodes of the device nodes at `paths`, sorted and distinct.
 
-        None, and never an empty tuple, when nothing is known of any of them: the kubelet must then
-        be told of no topology at all.  A path that is no device node, is missing, or cannot be
-        read contributes nothing.  Raises OSError when the process has run out of what reading
-        needs, such as descriptors: that a node is not known would be wrong then.
+        None, and never an empty tuple, if nothing is known of any of them: the kubelet must then
+        get no topology at all.  A path contributes nothing if it is no device node, is missing, or
+        cannot be read.  Raises OSError if the process has run out of descriptors or the like: then
+        it is not true that the node is unknown.
         """
         found: set[int] = set()
         for path in paths:
@@ -95,7 +95,7 @@ class Topology:
         return tuple(sorted(found)) or None
 
     def of_device(self, kind: Kind, major: int, minor: int) -> frozenset[int]:
-        """The NUMA nodes of the device with these numbers; empty when they are not known."""
+        """Return the NUMA nodes of the device with these numbers; empty if they are not known."""
         found: set[int] = set()
         seen: set[str] = set()
         waiting = [f"{self._prefix}dev/{kind}/{major}:{minor}"]
@@ -113,30 +113,30 @@ class Topology:
         return frozenset(found)
 
     def has_node(self, node: int) -> bool:
-        """Whether the machine has the node, by what the kubelet counts them by."""
+        """Whether the machine has the node; the kubelet counts nodes in the same directory."""
         if node not in self._present:
             nodes = f"{self._prefix}devices/system/node"
-            # Where there is no list of nodes, nothing contradicts.
+            # Without a list of nodes, every node may exist.
             self._present[node] = (
                 self._directory(f"{nodes}/node{node}") is not None or self._directory(nodes) is None
             )
         return self._present[node]
 
     def _followed(self, link: str) -> str | None:
-        """The real path of the directory that a link in sysfs leads to, never outside of it."""
+        """Return the real path of the directory that a link leads to, never outside of sysfs."""
         parent = self._directory(os.path.dirname(link))
         if parent is None:
             return None
         try:
-            # The kernel's entries are links, so that examining them first would be for nothing.
+            # The kernel's entries are links, so there is no need to examine them first.
             target = os.readlink(link)
         except OSError:
             return None
         return self._directory(os.path.join(parent, target))
 
     def _directory(self, path: str) -> str | None:
-        """The real path of a directory in sysfs, never outside of it."""
-        # Not os.path.realpath: it examines every component anew, and follows links out of sysfs.
+        """Return the real path of a directory in sysfs, never outside of it."""
+        # os.path.realpath examines every component each time, and follows links out of sysfs.
         for _ in range(_MOST_LINKS):
             path = os.path.normpath(path)
             if not path.startswith(self._prefix):
@@ -163,7 +163,7 @@ class Topology:
         return None
 
     def _upwards(self, directory: str) -> int | None:
-        """The node that the nearest usable ``numa_node`` says, of a real directory."""
+        """Return the node in the nearest usable ``numa_node`` at or above a real directory."""
         passed = []
         while directory not in self._known:
             passed.append(directory)
@@ -177,14 +177,14 @@ class Topology:
         return node
 
     def _read(self, directory: str) -> int | None:
-        """The node that one ``numa_node`` says, None if it is not there or not usable."""
+        """Return the node in one ``numa_node``, None if the file is missing or not usable."""
         path = f"{directory}/numa_node"
-        # Most directories have none, and asking costs half of what a failing open does.  It may
-        # follow a link, but then nothing comes of it.
+        # Most directories have none, and asking costs half of a failing open.  It may follow a
+        # link, which does no harm.
         if not os.access(path, os.F_OK):
             return None
         try:
-            # What is a link or a pipe is not of the kernel and must neither lead out nor block.
+            # The kernel makes no link and no pipe here: they must neither lead out nor block.
             file = os.open(path, _READING)
         except OSError as error:
             _raise_if_exhausted(error)
@@ -202,16 +202,16 @@ class Topology:
         return node if node < _MOST_NODES and self.has_node(node) else None
 
     def _slaves(self, directory: str) -> Iterator[str]:
-        """The links to the block devices that a block device is made of."""
+        """Return the links to the block devices that a block device is made of."""
         slaves = self._directory(f"{directory}/slaves")
         if slaves is None:
-            # A partition has none of its own, but lies in the directory of the whole.
+            # A partition has none of its own, but lies in the directory of the whole device.
             slaves = self._directory(f"{os.path.dirname(directory)}/slaves")
         return self._entries(slaves)
 
     def _controllers(self, directory: str) -> Iterator[str]:
-        """The links to the controllers that an NVMe namespace with several paths is reached by."""
-        for _ in range(2):  # a partition lies in the directory of the whole
+        """Yield the links to the controllers of an NVMe namespace with several paths."""
+        for _ in range(2):  # a partition lies in the directory of the whole device
             directory = os.path.dirname(directory)
             if os.path.basename(directory).startswith("nvme-subsys"):
                 for entry in self._entries(directory):
@@ -219,7 +219,7 @@ class Topology:
                         yield entry
 
     def _group(self, directory: str) -> Iterator[str]:
-        """The links to the devices of the IOMMU group, if this is vfio's device of one."""
+        """Return the links to the devices of the IOMMU group, if this is vfio's device of one."""
         parent, _, name = directory.rpartition("/")
         match = _GROUP.fullmatch(name)
         if match is None:

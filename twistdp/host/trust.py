@@ -1,12 +1,12 @@
-"""Whether only root and ourselves decide what a path leads to, and who listens on a socket.
+"""Checks that only root and our user decide what a path leads to, and who listens on a socket.
 
-Every component of the path is looked at, as sshd does with its files (``StrictModes``), and links
-are followed by hand: each must belong to root or to us, and others may not put something else in
-its place.  What passes can be used by its name afterwards: between check and use, nobody but root
-and ourselves can change any part of it.
+It looks at every component of the path, as sshd does with its files (``StrictModes``), and follows
+links by hand: each must belong to root or to us, and others may not put something else in
+its place.  A path that passes can be used by its name afterwards: between check and use, nobody but
+root and our user can change any part of it.
 
-Users are those of this process's user namespace.  Groups: who is in root's group (0) counts as
-root.  Access control lists (acl(5)) that let others write count as a mode that does.
+Users are those of this process's user namespace.  A member of root's group (0) counts as root.  An
+access control list (acl(5)) that lets others write counts like a mode that does.
 """
 
 import os
@@ -31,9 +31,9 @@ _ACL_USER, _ACL_GROUP = 0x02, 0x08
 
 
 class Peer(NamedTuple):
-    """Who listens on a socket; `pid` is 0 for a process that is hidden from us.
+    """The process that listens on a socket; `pid` is 0 if it is hidden from us.
 
-    `alive` is False for a process that has ended and whose children keep the socket open.
+    `alive` is False if it has ended and its children keep the socket open.
     """
 
     pid: int
@@ -45,8 +45,8 @@ class Peer(NamedTuple):
 def check_ownership(path: str) -> None:
     """Raise `Untrusted` if others could change what `path` leads to.
 
-    A directory in which others may write is taken if it is sticky, as ``/tmp`` is: what belongs
-    to root or us is safe there.  Raises OSError if the path cannot be followed to its end.
+    A directory in which others may write passes if it is sticky, as ``/tmp`` is: an entry that
+    belongs to root or us is safe there.  Raises OSError if the path cannot be followed to its end.
     """
     for component, found in _components(path):
         _check(path, component, found, sticky_helps=True)
@@ -55,16 +55,16 @@ def check_ownership(path: str) -> None:
 def check_directory(path: str) -> None:
     """Raise `Untrusted` if others could change what `path` leads to, or add to what is in it.
 
-    For a directory out of which all is read, whosever it is.  Raises OSError as `check_ownership`.
+    For a directory whose entries are all read.  Raises OSError as `check_ownership`.
     """
     check_ownership(path)
     _check(path, path, os.stat(path), sticky_helps=False)
 
 
 def make_directory(path: str) -> None:
-    """Make a directory, and those above it, where `check_directory` takes it.
+    """Make a directory, and those above it, if `check_directory` would accept it.
 
-    One that is there is only checked.  Raises `Untrusted`, before anything is made, and OSError.
+    Only checks an existing one.  Raises `Untrusted`, before it makes anything, and OSError.
     """
     above = os.path.abspath(path)
     while not os.path.lexists(above):
@@ -92,11 +92,11 @@ def check_server(path: str) -> None:
 
 
 def peer_of(path: str) -> Peer:
-    """Who listens on the stream socket `path`: who called listen(2), by the kernel's word.
+    """Return the process that called listen(2) on the stream socket `path`, as the kernel reports.
 
-    Connects, and disconnects at once without a byte, which servers take for a client that
-    thought better of it.  Does not wait: raises ConnectionRefusedError or FileNotFoundError when
-    nobody is there, BlockingIOError when somebody is, whose queue is full, and OSError.
+    Connects, and disconnects at once without a byte; servers are used to clients that do so.  Does
+    not wait: raises ConnectionRefusedError or FileNotFoundError if nobody listens,
+    BlockingIOError if the queue of the listener is full, and OSError.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
@@ -107,10 +107,10 @@ def peer_of(path: str) -> Peer:
 
 
 def _is_alive(probe: socket.socket, pid: int) -> bool:
-    """Whether the process at the other end has not ended; a zombie has.
+    """Whether the process at the other end lives; a zombie does not.
 
-    Unless the kernel can be asked for that very process (Linux 6.5), another one that has got its
-    number since then counts as alive, and so does one that is hidden.
+    Before Linux 6.5 the kernel cannot be asked for that very process: then another process that
+    has its number by now counts as alive, and so does a hidden one.
     """
     try:
         pidfd = probe.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
@@ -136,7 +136,7 @@ def _trusted() -> tuple[int, int]:
 
 
 def _components(path: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Every directory, link and file on the way to `path`, each before it is followed."""
+    """Yield every directory, link and file on the way to `path`, before following it."""
     yield "/", os.lstat("/")
     here, links = "/", 0
     ahead = os.path.join(os.getcwd(), path).split("/")[::-1]
@@ -165,20 +165,20 @@ def _components(path: str) -> Iterator[tuple[str, os.stat_result]]:
 def _check(path: str, component: str, found: os.stat_result, *, sticky_helps: bool) -> None:
     problem = problem_of(component, found, sticky_helps=sticky_helps)
     if problem is not None:
-        raise problem.said_of(path)
+        raise problem.for_path(path)
 
 
 def problem_of(path: str, found: os.stat_result, *, sticky_helps: bool) -> Untrusted | None:
-    """What lets others change where a path leads that ends in `path`, or goes through it.
+    """Return what lets others change a path that ends in `path`, or goes through it.
 
-    Nothing but `path` itself is looked at; `found` is what lstat(2) says of it.
+    Looks at nothing but `path` itself; `found` is the result of lstat(2) for it.
     """
     mode = stat.S_IMODE(found.st_mode)
     if found.st_uid not in _trusted():
         return Untrusted(
             path,
             f"{path} belongs to user {found.st_uid} (mode {mode:04o}), who could replace it",
-            # What is in a directory is looked at by itself; all else, an attacker may have made.
+            # Entries of a directory are checked one by one; an attacker may have made any other.
             f"chown root {path}, or remove it" if stat.S_ISDIR(found.st_mode) else "remove it",
         )
     if not stat.S_ISDIR(found.st_mode) or (sticky_helps and mode & stat.S_ISVTX):
@@ -193,18 +193,18 @@ def problem_of(path: str, found: os.stat_result, *, sticky_helps: bool) -> Untru
 
 
 def may_others_write(path: str, found: os.stat_result) -> bool:
-    """Whether others may write than root, its group, and the owner; not for links.
+    """Whether others than root, its group, and the owner may write; not for links.
 
-    `found` is what lstat(2) says of `path`.
+    `found` is the result of lstat(2) for `path`.
     """
     if found.st_mode & stat.S_IWOTH:
         return True
-    # With a list, the group's right is the most that anybody has whom the list names.
+    # With a list, nobody that the list names has more rights than the group.
     return bool(found.st_mode & stat.S_IWGRP) and (found.st_gid != 0 or _names_others(path))
 
 
 def _names_others(path: str) -> bool:
-    """Whether an access control list lets users or groups write that it names."""
+    """Whether an access control list lets some user or group write."""
     try:
         acl = os.getxattr(path, "system.posix_acl_access")
     except OSError:
