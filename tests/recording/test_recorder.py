@@ -9,7 +9,8 @@ from tests.support.trees import host, named, recorded, tree
 from twistdp.recording.anonymous import anonymous
 from twistdp.recording.layout import lay_out
 from twistdp.recording.recorder import ATTRIBUTES, record
-from twistdp.recording.text import MODE, parse, write
+from twistdp.recording.text import parse, write
+from twistdp.select.access import MODE, Access, access
 from twistdp.select.host import Host
 from twistdp.select.ids import default_id
 from twistdp.select.vocabulary import describe
@@ -58,6 +59,11 @@ class RecordTests(SynchronousTestCase):
         self.assertEqual(found["ttyUSB0"].properties[MODE], "0620")
         (kvm,) = [each for each in record(host("cards")) if each.node == "kvm"]
         self.assertEqual(kvm.properties["__DEVGROUP"], "kvm")
+        self.assertEqual(access(named(host("cards"), "kvm")), Access("root", "kvm", 0o660))
+        self.assertIsNone(access(named(host("cards"), "0000:00:02.0")))
+        null = Host().of_node("/dev/null")
+        assert null is not None
+        self.assertEqual(str(access(null)), "root:root 0666")
 
     def test_this_machine(self) -> None:
         """This machine can be recorded, and replayed with the same ids."""

@@ -8,7 +8,6 @@ from functools import cache
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.helpers import temporary_directory
 from twistdp.recording.layout import lay_out
 from twistdp.recording.root import read_recording
 from twistdp.recording.text import Recorded
@@ -28,7 +27,8 @@ def recorded(name: str) -> tuple[Recorded, ...]:
 
 def tree(case: SynchronousTestCase, name: str, *, udev: bool = True) -> str:
     """The directory in which a tree is laid out; without `udev` it has no data base of udev."""
-    directory = os.path.join(temporary_directory(case), "root")
+    directory = tempfile.mkdtemp(prefix="twistdp-tree-", dir=FAST)
+    case.addCleanup(shutil.rmtree, directory, ignore_errors=True)
     lay_out(recorded(name), directory, udev=udev)
     return directory
 

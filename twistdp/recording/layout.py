@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from twistdp.errors import BadSetting
-from twistdp.recording.text import MODE, Recorded
+from twistdp.recording.text import Recorded
+from twistdp.select import MODE
 
 _BUSES: Final = frozenset(
     {"usb", "usb-serial", "pci", "hid", "i2c", "spi", "iio", "gpio", "platform", "dsa", "pnp"}

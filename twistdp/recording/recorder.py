@@ -1,14 +1,12 @@
 """Records the devices of a host: names, links and attributes, never what a device holds."""
 
-import grp
 import os
-import pwd
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
-from twistdp.recording.text import GROUP, MODE, OWNER, Recorded
-from twistdp.select import Device, Host, read_bytes
+from twistdp.recording.text import Recorded
+from twistdp.select import GROUP, MODE, OWNER, Device, Host, access, read_bytes
 
 ATTRIBUTES: Final = frozenset(
     {"address", "authorized", "bConfigurationValue", "bDeviceClass", "bDeviceProtocol"}
@@ -86,8 +84,10 @@ def _recorded(device: Device) -> Recorded:
     properties |= entry.properties
     if entry.tags:
         properties["TAGS"] = f":{':'.join(sorted(entry.tags))}:"
-    if node is not None and MODE not in properties:
-        properties.update(_access(device.host.prefix + node))
+    found = access(device)
+    if found is not None:
+        mode = f"{found.mode:04o}"
+        properties |= {OWNER: found.owner, GROUP: found.group, MODE: mode}
     return Recorded(
         device.syspath,
         node.removeprefix("/dev/") if node is not None else None,
@@ -101,24 +101,6 @@ def _recorded(device: Device) -> Recorded:
 
 def _one_line(text: str) -> str:
     return "".join(each if each.isprintable() else " " for each in text)
-
-
-def _access(path: str) -> Iterator[tuple[str, str]]:
-    """Owner, group and mode of a node."""
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return
-    yield OWNER, _name(pwd.getpwuid, status.st_uid)
-    yield GROUP, _name(grp.getgrgid, status.st_gid)
-    yield MODE, f"{status.st_mode & 0o7777:04o}"
-
-
-def _name(find: Callable[[int], Sequence[object]], number: int) -> str:
-    try:
-        return str(find(number)[0])
-    except KeyError:
-        return str(number)
 
 
 def _attributes(device: Device) -> Iterator[tuple[str, bytes]]:

@@ -25,9 +25,6 @@ from twistdp.errors import BadSetting
 LONGEST: Final = 64 * 1024 * 1024
 """Bytes of a recording."""
 
-OWNER, GROUP, MODE = "__DEVOWNER", "__DEVGROUP", "__DEVMODE"
-"""Properties that hold what ``ls -l`` shows of a node; the mode has four octal digits."""
-
 _LINE: Final = re.compile(r"([PNSEAHL]): ?(.*)", re.DOTALL)
 _MOST: Final = 200_000
 

@@ -1,5 +1,6 @@
 """The devices of a host and what they are: one vocabulary, conditions with reasons, stable ids."""
 
+from twistdp.select.access import GROUP, MODE, OWNER, Access, access
 from twistdp.select.buses import bus_device, pci_device, place, usb_device, usb_interface
 from twistdp.select.device import Device
 from twistdp.select.groups import card, group_of, iommu_group, is_bridge, nodes_below, unready
@@ -15,14 +16,19 @@ from twistdp.select.udevline import UdevLine, parse_udev
 from twistdp.select.vocabulary import WORDS, describe, word
 
 __all__ = [
+    "GROUP",
     "KINDS",
+    "MODE",
+    "OWNER",
     "WORDS",
+    "Access",
     "Device",
     "Host",
     "Match",
     "Outcome",
     "UdevLine",
     "Undecidable",
+    "access",
     "all_of",
     "any_of",
     "belonging",
