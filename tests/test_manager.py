@@ -62,10 +62,10 @@ def tree_of(*ids: str) -> DeviceTree:
 
 
 class ConstructorTests(SynchronousTestCase):
-    """What a manager is made of."""
+    """The arguments of a manager."""
 
     def test_no_scanner(self) -> None:
-        """What is no scanner is refused, by its name."""
+        """Anything but a scanner is refused by its name."""
         error = self.assertRaises(BadScanner, Manager, "x.example.com", DeviceTree())
         self.assertIn("scanner twistdp.model.devices:DeviceTree: not a scanner", str(error))
 
@@ -87,9 +87,9 @@ class NotifyTests(ManagerCase):
     """Trees, from wherever they come."""
 
     async def test_missed_updates(self) -> None:
-        """A resource that could not take some updates takes what they have changed with the next.
+        """A resource that failed to take updates gets their changes with the next one.
 
-        And a failure is tried again by itself, with the update that failed.
+        A failed update is tried again by itself.
         """
         self.manager.startService()
         self.scanner.notifier.notify(tree_of("a", "b"))
@@ -122,11 +122,11 @@ class NotifyTests(ManagerCase):
         self.assertEqual(listed, Inventory("x/y", first(last.devices)).listed)
 
     async def test_sightings(self) -> None:
-        """What a scanner with a loop of its own finds is noted, and forgotten at the stop."""
+        """The nodes of a scanner with a loop of its own are noted, and forgotten at the stop."""
         noted: list[Any] = []
 
         class Recording(Sightings):
-            """Keeps what it is told."""
+            """Records its arguments."""
 
             def look(self, resource: str, gone: Any, fresh: Any) -> None:
                 """Keep it."""
@@ -181,7 +181,7 @@ class NotifyTests(ManagerCase):
         self.assertEqual(self.manager.condition.resources, ())
 
     async def test_stop_with_a_large_tree(self) -> None:
-        """Nothing comes of a large tree that is being looked at when the service stops."""
+        """A large tree that is being prepared when the service stops is dropped."""
         self.manager.startService()
         self.scanner.notifier.notify(tree_of(*map(str, range(LARGE))))
         await soon(self.manager.stopService())
@@ -190,7 +190,7 @@ class NotifyTests(ManagerCase):
         self.assertFalse(self.manager.condition.scanned)
 
     async def test_nonsense_from_a_thread(self) -> None:
-        """What is no tree is refused where all others are."""
+        """Anything but a tree is refused from a thread too."""
         self.manager.startService()
         nonsense: Any = 5
         await soon(deferToThread(self.scanner.notifier.notify, nonsense))
@@ -198,7 +198,7 @@ class NotifyTests(ManagerCase):
         self.assertEqual(len(self.flushLoggedErrors(BadTree)), 1)
 
     async def test_after_a_stop(self) -> None:
-        """A tree that comes too late is none."""
+        """A tree that comes after the stop is dropped."""
         self.manager.startService()
         await soon(self.manager.stopService())
         self.scanner.find()
@@ -210,7 +210,7 @@ class StopTests(ManagerCase):
     """A manager that is stopped while something of it is not done."""
 
     async def test_leftovers(self) -> None:
-        """What earlier processes have left goes at the start, and what was not removed at the end.
+        """Files of earlier processes are removed at the start, and others at the end.
 
         In between the process keeps the clock steady, and its descriptors from its children.
         """
@@ -228,7 +228,7 @@ class StopTests(ManagerCase):
         self.assertEqual(done[3:], ["end_keeping"])
 
     async def test_what_cannot_be_removed(self) -> None:
-        """It is said at the start, and not once more at the end."""
+        """It is logged at the start, and not again at the end."""
         os.makedirs(f"{private_directory(f'{self.directory}/x.sock')}/deep", 0o700)
         with capturedLogs() as events:
             self.manager.startService()
@@ -260,7 +260,7 @@ class StopTests(ManagerCase):
         self.assertEqual(self.flushLoggedErrors(), [])
 
     async def test_what_failed_is_forgotten(self) -> None:
-        """What could not be served before a stop is no failure of the next start."""
+        """A failure before a stop is forgotten at the next start."""
 
         def fail(_: Resource) -> Deferred[None]:
             raise OSError(24, "Too many open files")
@@ -301,7 +301,7 @@ class PathTests(TestCase):
             await soon(manager.stopService())
 
     def test_scanner_knows(self) -> None:
-        """A watching scanner is told of what the settings say, for it may look by itself."""
+        """A watching scanner gets the setting, because it may check paths itself."""
         for given in (True, False):
             scanner = GlobScanner("x", "/dev/null")
             Manager("x.example.com", scanner, settings=Settings(check_paths=given))

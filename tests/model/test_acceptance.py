@@ -30,7 +30,7 @@ class AcceptTests(SynchronousTestCase):
         self.assertEqual(accept(DeviceTree()), NOTHING)
 
     def test_copies(self) -> None:
-        """What a scanner adds to its tree later is not seen."""
+        """A device that a scanner adds to its tree later does not appear."""
         tree = tree_of(("a", "1", GOOD))
         accepted = accept(tree)
         tree.add_device("a", "2", GOOD)
@@ -56,7 +56,7 @@ class AcceptTests(SynchronousTestCase):
             self.assertIn(repr(bad), refusal.reason)
 
     def test_bad_devices(self) -> None:
-        """What is no device is left out alone, with a reason that says what it is."""
+        """A value that is no device is left out alone, with a reason that names its type."""
         for bad in (5, "x" * 100_000, {"state": HEALTHY}):
             accepted = accept(tree_of(("a", "bad", bad), ("a", "1", GOOD)))
             self.assertEqual(resources(accepted), {"a": {"1": GOOD}})
@@ -66,7 +66,7 @@ class AcceptTests(SynchronousTestCase):
             self.assertLess(len(refusal.reason), 500)
 
     def test_none_for_a_device(self) -> None:
-        """None in the place of a device is refused like any other thing that is none."""
+        """None in the place of a device is refused like any other value."""
         accepted = accept(tree_of(("a", "bad", None), ("a", "1", GOOD)))
         self.assertEqual(resources(accepted), {"a": {"1": GOOD}})
         self.assertEqual(len(accepted.refusals), 1)
@@ -87,7 +87,7 @@ class AcceptTests(SynchronousTestCase):
         self.assertEqual(accept(tree_of(("a", "1", 5), ("a", "2", 6))).resources, {})
 
     def test_same_object_again(self) -> None:
-        """What equals that which was accepted under its id is that one; others are not."""
+        """A device that equals the accepted one with its id becomes that object; others do not."""
         one, other = with_node(), with_node()
         first = accept(tree_of(("a", "1", one)))
         self.assertFalse(accept(tree_of(("a", "1", one)), first).resources["a"])
@@ -104,7 +104,7 @@ class AcceptTests(SynchronousTestCase):
         self.assertFalse(accept(tree, first).resources["a"])
 
     def test_not_a_tree(self) -> None:
-        """Something else than a tree raises, with a short text that says what it is."""
+        """Anything but a tree raises, with a short text that names its type."""
         values: tuple[object, ...] = (None, {}, {"a": {"1": GOOD}}, [], 5, "x" * 100_000)
         for bad in values:
             error = self.assertRaises(BadTree, accept, bad)
@@ -114,10 +114,10 @@ class AcceptTests(SynchronousTestCase):
 
 
 class UpdateTests(SynchronousTestCase):
-    """What differs from the tree before."""
+    """The differences between a tree and the one before."""
 
     def test_table(self) -> None:
-        """Devices appear, change or vanish; what is equal is no difference."""
+        """Devices appear, change or vanish; an equal device makes no difference."""
         sick = DeviceInfo(UNHEALTHY)
         one, two = {"1": GOOD}, {"1": GOOD, "2": GOOD}
         for old, new, changed, removed in (
@@ -149,7 +149,7 @@ class UpdateTests(SynchronousTestCase):
             self.assertEqual(list(accept(tree, accepted).resources), ["c"])
 
     def test_refused(self) -> None:
-        """What is refused from outside is left out, and offered again with every tree."""
+        """A device that `refuse` names is left out, and offered again with every tree."""
         asked: list[tuple[str, list[str], list[str]]] = []
 
         def refuse(kind: str, devices: Devices, changed: Collection[str]) -> Mapping[str, str]:
@@ -192,7 +192,7 @@ class UpdateTests(SynchronousTestCase):
 
 
 def apply(devices: dict[str, DeviceInfo], update: Update) -> dict[str, DeviceInfo]:
-    """Do what an update says, and nothing else."""
+    """Apply an update, and nothing else."""
     assert not set(update.changed) & set(update.removed)
     for id_ in update.removed:
         devices.pop(id_, None)

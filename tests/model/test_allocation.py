@@ -80,12 +80,12 @@ class SelectTests(SynchronousTestCase):
         self.assertIn("device c is unhealthy; fix", str(error))
 
     def test_unknown_goes_first(self) -> None:
-        """With an unknown and an unhealthy device the unknown one is told, not a KeyError."""
+        """With an unknown and an unhealthy device, the error names the unknown one."""
         devices = {"a": DeviceInfo(UNHEALTHY)}
         self.assertRaises(UnknownDevice, select, RESOURCE, devices, ["a", "b"])
 
     def test_odd_unknown_ids(self) -> None:
-        """Whatever text is asked for, what is not there is an unknown device."""
+        """Any text that is no device's id is an unknown device."""
         for odd in ("", "²", "1²", "ä", "\0", "9" * 5000):
             self.assertRaises(UnknownDevice, select, RESOURCE, {"a": GOOD}, [odd])
 
@@ -124,7 +124,7 @@ class CombineTests(SynchronousTestCase):
         self.assertEqual(combine(RESOURCE, []), ContainerAllocateResponse())
 
     def test_equal_things_once(self) -> None:
-        """What two devices give alike appears once."""
+        """Parts that two devices have in common appear once."""
         both = DeviceInfo(
             HEALTHY,
             nodes=[DeviceSpec("/dev/ctl", "/dev/ctl")],
@@ -138,7 +138,7 @@ class CombineTests(SynchronousTestCase):
         )
 
     def test_repeated_within_a_device(self) -> None:
-        """What one device lists twice appears once."""
+        """A part that one device lists twice appears once."""
         node, mount = DeviceSpec("/dev/a", "/dev/a"), Mount("/a", "/a")
         info = DeviceInfo(HEALTHY, nodes=[node, node], mounts=[mount, mount])
         self.assertEqual(
@@ -157,7 +157,7 @@ class CombineTests(SynchronousTestCase):
         self.assertEqual(len(combined.mounts), 1)
 
     def test_conflicts(self) -> None:
-        """Devices that disagree are both named, with the resource, what it is about and both."""
+        """The error names both devices that disagree, the resource and the key."""
         for kind, key, values, one, two in (
             (
                 "env",
@@ -214,7 +214,7 @@ class CombineTests(SynchronousTestCase):
         self.assertEqual((joined.envs, joined.annotations), ({"K": "b+a"}, {"K": "b+a"}))
 
     def test_cdi_conflicts(self) -> None:
-        """What devices give by CDI is compared too, also with what others give without it."""
+        """CDI parts are compared too, also with parts that other devices give without CDI."""
         for one, two, claim in (
             (CDIDevice(env={"A": "1"}), CDIDevice(env={"A": "2"}), "env A"),
             (
@@ -241,7 +241,7 @@ class CombineTests(SynchronousTestCase):
 
 
 class ClaimsTests(SynchronousTestCase):
-    """`claims` lists what a container has only one of."""
+    """`claims` lists the things that a container has only once."""
 
     def test_all_kinds(self) -> None:
         """Variables, annotations, and the container's paths of nodes and mounts are claimed."""
@@ -310,7 +310,7 @@ class SharedClaimsTests(SynchronousTestCase):
     @given(st.lists(st.tuples(st.booleans(), infos, st.integers(0, 9)), max_size=20))
     @settings(deadline=None)
     def test_equals_brute_force(self, steps: list[tuple[bool, DeviceInfo, int]]) -> None:
-        """After any additions and removals it says what counting everything anew says."""
+        """After any additions and removals the result is that of counting again."""
         shared = SharedClaims()
         present: list[DeviceInfo] = []
         self.assertFalse(shared)

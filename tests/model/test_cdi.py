@@ -164,11 +164,11 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: with_rdt(schemata=[""]), "schemata"),
     (lambda: with_rdt(enable_monitoring=1), "True or False"),
 ]
-"""What is refused, and a part of the reason."""
+"""Refused values, with a part of the reason."""
 
 
 class CheckTests(SynchronousTestCase):
-    """What runtimes would refuse is refused where it is made."""
+    """Values that runtimes would refuse are refused when they are made."""
 
     def test_bad(self) -> None:
         """Each mistake is refused with one line that names it."""
@@ -264,7 +264,7 @@ class JsonTests(SynchronousTestCase):
         self.assertEqual(edits(with_node(host_path="/dev/a")), expected)
 
     def test_characters(self) -> None:
-        """What YAML reads differently from JSON is written so that both read the same."""
+        """Texts are written so that YAML and JSON read the same."""
         text = '\x7f\x85\u2028\ufeff\uffff\U0001f600\t"\\ud83d'
         data = spec_text(KIND, [entry_of("a", CDIDevice(env={"A": text}))])
         spec = check_spec(data)
@@ -340,7 +340,7 @@ class NameTests(SynchronousTestCase):
             check_spec(spec_text(one, [entry_of("a", NULL)]))
 
     def test_device_name(self) -> None:
-        """A device's name is its id, or what CDI allows of it and a digest."""
+        """A device's name is its id, or the characters that CDI allows and a digest."""
         self.assertEqual(qualified_name(KIND, device_name("card0")), f"{KIND}=card0")
         for device_id in ("card0", "0000:00:02.0", "a_b", "ab-0123456789abcdeg"):
             self.assertEqual(device_name(device_id), device_id)
@@ -371,7 +371,7 @@ class ParseTests(SynchronousTestCase):
     @given(st.dictionaries(device_ids, devices, min_size=1, max_size=3))
     @settings(max_examples=25, deadline=None)
     def test_round_trip(self, given_devices: dict[str, CDIDevice]) -> None:
-        """What is read back and written again is the same, byte for byte."""
+        """A spec that is read and written again is the same, byte for byte."""
         entries = {e.name: e for e in (entry_of(i, d) for i, d in given_devices.items())}
         text = spec_text(KIND, entries.values())
         spec = parse_spec(text, KIND)
@@ -380,7 +380,7 @@ class ParseTests(SynchronousTestCase):
         self.assertIn(spec.version, VERSIONS)
 
     def test_not_a_spec(self) -> None:
-        """What is not a spec of the kind is refused with a reason."""
+        """Anything but a spec of the kind is refused with a reason."""
         good = json.loads(spec_text(KIND, [entry_of("a", NULL)]))
         bad: tuple[Any, ...] = (
             None,

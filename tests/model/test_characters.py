@@ -29,14 +29,14 @@ class TextTests(SynchronousTestCase):
                 self.assertTrue(is_plain(f"a{character}b"), hex(number))
 
     def test_invisible(self) -> None:
-        """So is what is invisible or marks a direction, but not what joins letters."""
+        """So are invisible characters and marks of direction, but not joiners of letters."""
         for character in "\xad\u061c\u200b\u200e\u200f\u2060\ufeff\U000e0041":
             self.assertFalse(is_plain(character), ascii(character))
         for character in "\u200c\u200d":
             self.assertTrue(is_plain(character), ascii(character))
 
     def test_fault(self) -> None:
-        """What is wrong is said by the first character's number, without the character."""
+        """The error has the number of the first bad character, and not the character."""
         for text, words in (
             ("a\x1b[2J\n", "U+001B"),
             ("\u202e", "U+202E"),
@@ -52,7 +52,7 @@ class TextTests(SynchronousTestCase):
     @given(st.text(st.characters()))
     @settings(deadline=None)
     def test_utf8(self, text: str) -> None:
-        """A text is UTF-8 if it can be encoded; what is plain always is."""
+        """A text is UTF-8 if it can be encoded; plain text always is."""
         try:
             text.encode()
         except UnicodeEncodeError:

@@ -53,7 +53,7 @@ class DeviceInfoTests(SynchronousTestCase):
                 texts["x"] = "y"
 
     def test_copies(self) -> None:
-        """What a scanner does to its lists and dicts later leaves the device alone."""
+        """A device does not change with the lists and dicts that it was made of."""
         nodes = [DeviceSpec("/dev/a", "/dev/a")]
         mounts = [Mount("/a", "/a")]
         envs = {"A": "1"}
@@ -75,7 +75,7 @@ class DeviceInfoTests(SynchronousTestCase):
         self.assertEqual(info.annotations, {"a": "1"})
 
     def test_equality(self) -> None:
-        """Devices are equal when all that is said of them is, and equal ones hash alike."""
+        """Devices are equal when all fields are, and equal ones have equal hashes."""
         one, same = with_node(), with_node()
         self.assertEqual(one, same)
         self.assertEqual(hash(one), hash(same))
@@ -90,7 +90,7 @@ class DeviceInfoTests(SynchronousTestCase):
             self.assertNotEqual(one, other)
 
     def test_signature(self) -> None:
-        """help() shows of what type each part is."""
+        """help() shows the type of each part."""
         kinds = {
             name: str(parameter.annotation)
             for name, parameter in inspect.signature(DeviceInfo).parameters.items()
@@ -115,7 +115,7 @@ def with_mount(host: Any = "/x", container: Any = "/x", read_only: Any = False) 
 
 
 class CheckTests(SynchronousTestCase):
-    """What no container could get is refused where it is made."""
+    """Values that no container could get are refused when they are made."""
 
     def test_good(self) -> None:
         """Devices with every kind of part pass."""
@@ -274,7 +274,7 @@ class DeviceTreeTests(SynchronousTestCase):
         self.assertEqual(tree_of(("a", "1", GOOD), ("a", "1", other)), tree_of(("a", "1", other)))
 
     def test_repeated(self) -> None:
-        """What is added twice is known, unless it is the same; the last one counts."""
+        """A device that is added twice, differently, is repeated; the last one counts."""
         tree = tree_of(("a", "1", GOOD), ("a", "1", DeviceInfo(HEALTHY)), ("b", "1", with_node()))
         self.assertEqual(tree.repeated, set())
         tree.add_device("b", "1", GOOD)

@@ -27,7 +27,7 @@ class KeepUnchangedTests(SynchronousTestCase):
 
     @given(mappings, mappings)
     def test_any(self, found: dict[str, Any], before: dict[str, Any]) -> None:
-        """Equal values become the same objects; the rest is told, in order, and left."""
+        """Equal values become the same objects; the other keys are returned, in order."""
         kept, others = keep_unchanged(found, before)
         self.assertEqual(kept, found)
         self.assertEqual(
@@ -45,12 +45,12 @@ class KeepUnchangedTests(SynchronousTestCase):
         self.assertEqual(kept, found)
 
     def test_same_object(self) -> None:
-        """What is the same object is not compared."""
+        """The same object is not compared."""
         value = Touchy()
         self.assertEqual(keep_unchanged({"a": value}, {"a": value})[1], [])
 
     def test_cannot_be_compared(self) -> None:
-        """What cannot be compared has changed."""
+        """A value that cannot be compared counts as changed."""
         found = {"a": Touchy(), "b": 1}
         before: dict[str, Any] = {"a": Touchy(), "b": 1}
         self.assertEqual(keep_unchanged(found, before)[1], ["a"])

@@ -61,7 +61,7 @@ class CheckNamespaceTests(SynchronousTestCase):
             self.assertEqual(check_namespace(namespace), namespace)
 
     def test_refused(self) -> None:
-        """What the kubelet would refuse is refused, with a text that names it and says why."""
+        """Names that the kubelet would refuse are refused, with the name and the reason."""
         own = "domain of your own"
         characters = "lower-case letters"
         for namespace, why in (
@@ -108,7 +108,7 @@ class CheckResourceTypeTests(SynchronousTestCase):
             self.assertEqual(check_resource_type(name), name)
 
     def test_refused(self) -> None:
-        """What the kubelet would refuse is refused, with a text that names it and says why."""
+        """Names that the kubelet would refuse are refused, with the name and the reason."""
         characters = "letters, digits, '-', '_' and '.'"
         for name, why in (
             ("", "give a name"),
@@ -147,7 +147,7 @@ class CheckDeviceIdTests(SynchronousTestCase):
             self.assertEqual(check_device_id(id_), id_)
 
     def test_refused(self) -> None:
-        """What the kubelet would count without being able to use it is refused."""
+        """Ids that the kubelet would count but could not use are refused."""
         for id_, why in (
             ("", "at least one"),
             ("a b", "without spaces"),
@@ -248,7 +248,7 @@ class DeviceIdTests(SynchronousTestCase):
         self.assertEqual(device_id("x" * 64), "x" * 54 + f"-{digest('x' * 64)}")
 
     def test_no_text(self) -> None:
-        """What is no text, or an empty one, is refused by what it is."""
+        """Anything but a text, and an empty one, is refused with its type."""
         bad: Any
         for bad in ("", None, 5, b"x"):
             text = str(self.assertRaises(BadName, device_id, bad))
@@ -320,7 +320,7 @@ class SocketPathTests(SynchronousTestCase):
         self.assertEqual(len({private_directory(path) for path in paths}), len(resources))
 
     def test_underscores_do_not_confuse(self) -> None:
-        """Resources whose names contain the separator or a shared long start are told apart."""
+        """Resources whose names contain the separator, or share a long start, have two paths."""
         long = "x" * 62
         names = ["a/b_c", "a/b.c", "a.b/c", f"{'d' * 60}/{long}1", f"{'d' * 60}/{long}2"]
         self.assertEqual(len({socket_path("/p", name) for name in names}), len(names))

@@ -18,7 +18,7 @@ class PrintableTests(SynchronousTestCase):
     """`printable` and `one_line`"""
 
     def test_cut(self) -> None:
-        """Of a long text, the beginning and the length are told."""
+        """A long text is shown as its beginning and its length."""
         self.assertEqual(printable("ab\ncd", 3), "ab\\n... (5 characters)")
         self.assertEqual(printable("abc", 3), "abc")
 
@@ -31,7 +31,7 @@ class PrintableTests(SynchronousTestCase):
         self.assertEqual(one_line("caméra 0 \U0001f600 (a: 'b')"), "caméra 0 \U0001f600 (a: 'b')")
 
     def test_long_line(self) -> None:
-        """A long text is cut, and its length told."""
+        """A long text is cut, and its length added."""
         for text in ("x" * 5000, "é" * 5000, "\0" * 5000, "\U0001f600" * 1999):
             line = one_line(text)
             self.assertTrue(line.endswith(f"... ({len(text)} characters)"), line[-40:])
@@ -59,12 +59,12 @@ class ShownTests(SynchronousTestCase):
         self.assertEqual(shown("x" * 1000, 4), "'xxx... (1002 characters)")
 
     def test_cannot_be_shown(self) -> None:
-        """A value whose repr raises is told by its type; so is a number too long to be shown."""
+        """A value whose repr raises is shown as its type; so is a number that is too long."""
         self.assertEqual(shown(Mute()), "<Mute whose repr raises ValueError>")
         self.assertEqual(shown([10**5000]), "<list whose repr raises ValueError>")
 
     def test_same_each_time(self) -> None:
-        """Objects of one class look alike, for what is logged once."""
+        """Objects of one class look alike, so that they are logged once."""
         one, other = object(), object()
         self.assertEqual((shown(one), shown([one])), (shown(other), shown([other])))
 

@@ -68,7 +68,7 @@ class AlignmentTests(LogTestCase):
         self.only()
 
     def test_counts_follow(self) -> None:
-        """What has gone or moved counts no more."""
+        """Devices that are gone or have moved no longer count."""
         self.found(a=[0], b=[1], c=[0])
         self.found(b=None, c=None)
         self.assertEqual((self.inventory.placed, dict(self.inventory.nodes)), (0, {}))

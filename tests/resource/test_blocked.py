@@ -71,7 +71,7 @@ class BlockedWatchTests(SynchronousTestCase):
         self.assertIn("scanner acme: allocate: the process goes on after 0.", line)
 
     def test_thread_that_turns(self) -> None:
-        """Nothing is said of a hook that waits while the reactor turns."""
+        """A hook that waits while the reactor turns is not logged."""
         self.patch(blocked, "LONG", 5.0)
         with self.watch.watching("scanner acme: allocate"):
             for _ in range(3):

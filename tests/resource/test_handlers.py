@@ -105,7 +105,7 @@ class HandedOutTests(SynchronousTestCase):
     """`Answers.handed_out`"""
 
     def test_known_ids_only(self) -> None:
-        """Ids that are no devices are not kept, whatever a hook has said to them."""
+        """Ids of no devices are not kept, whatever a hook answered."""
         asked = answers(Generous())
         self.successResultOf(allocating(asked, "a", "b" * 10_000))
         self.assertEqual(asked.handed_out, {"a"})
@@ -135,7 +135,7 @@ class NodeTests(SynchronousTestCase):
             self.successResultOf(allocating(asked, "a"))
 
     def test_hooks(self) -> None:
-        """What a hook adds is looked at, whatever its answer is made of."""
+        """Nodes that a hook adds are checked, in any form of answer."""
         for as_message in (False, True):
             asked = answers(Adding("/absent/b", as_message))
             failure = self.failureResultOf(allocating(asked, "a"))
@@ -169,7 +169,7 @@ class NodeTests(SynchronousTestCase):
 
 
 class OddAnswerTests(SynchronousTestCase):
-    """Answers of a hook that cannot be used are its failure, and say what is wrong."""
+    """Unusable answers of a hook are its failure, and the text says what is wrong."""
 
     def test_parts(self) -> None:
         """Whatever an author puts into a response after it was made."""
@@ -240,7 +240,7 @@ class SizeTests(SynchronousTestCase):
 
 
 class LogTests(LogTestCase):
-    """What is told to operators and developers."""
+    """Log lines for operators and developers."""
 
     def test_allocated(self) -> None:
         """Each allocation is a line with the resource and the ids, with hooks and without."""
@@ -252,7 +252,7 @@ class LogTests(LogTestCase):
         self.assertEqual(len(self.lines), 2)
 
     def test_refused(self) -> None:
-        """What is refused was not allocated."""
+        """A refused request is not logged as allocated."""
         self.assertRaises(UnknownDevice, answers().allocate, request("z"))
         self.assertEqual(self.lines, [])
 
@@ -278,7 +278,7 @@ class LogTests(LogTestCase):
         self.assertLess(len(about(many)), 100)
 
     def test_many_long_ids(self) -> None:
-        """Of many long ids, a few and their beginnings are told."""
+        """Of many long ids, the log has the beginnings of a few."""
         klog.set_level(4)
         ids = (f"{n}\n" * 99 for n in range(99))
         self.assertRaises(UnknownDevice, answers().allocate, request(*ids))

@@ -84,7 +84,7 @@ class Scanned(Inventory):
 
 
 def advertised(devices: Devices) -> ListAndWatchResponse:
-    """The whole list, built anew."""
+    """Return the whole list, built from nothing."""
     return ListAndWatchResponse(
         devices=[
             Device(ID=device_id, health=devices[device_id].state)
@@ -94,13 +94,13 @@ def advertised(devices: Devices) -> ListAndWatchResponse:
 
 
 def given_to(devices: Devices, ids: list[str]) -> ContainerAllocateResponse:
-    """A container's answer, built anew."""
+    """Return a container's answer, built from nothing."""
     allocation = combine(RESOURCE, [(id_, devices[id_]) for id_ in select(RESOURCE, devices, ids)])
     return ContainerAllocateResponse.FromString(messages.container_part(allocation))
 
 
 class ListedTests(SynchronousTestCase):
-    """What is advertised."""
+    """The advertised list."""
 
     def test_natural_order(self) -> None:
         """Devices are listed in natural order with their health."""
@@ -152,7 +152,7 @@ class UpdateTests(SynchronousTestCase):
             self.assertEqual(subject.devices, after)
 
     def test_figures(self) -> None:
-        """However devices come, change and go, what is counted is what one built anew counts."""
+        """However devices come, change and go, the counts are those of a new inventory."""
 
         def figures(subject: Inventory) -> list[object]:
             return [subject.size, subject.unhealthy, subject.placed, dict(subject.nodes)]
@@ -242,7 +242,7 @@ class UpdateTests(SynchronousTestCase):
 
 
 class LongListTests(SynchronousTestCase):
-    """Lists at the edge of what a kubelet takes."""
+    """Lists at the limit of a kubelet's messages."""
 
     def setUp(self) -> None:
         """Devices that fill it to the last byte."""
@@ -275,7 +275,7 @@ class LongListTests(SynchronousTestCase):
         self.assertEqual(subject.left_out, frozenset())
 
     def test_newcomers_drive_nobody_out(self) -> None:
-        """Whoever is listed stays so, whatever comes before it in the order."""
+        """A listed device stays listed, whatever comes before it in the order."""
         subject = Scanned(self.full)
         for number in range(3):
             newcomers = {f"a{number}": BIG for number in range(number + 1)}
@@ -293,7 +293,7 @@ class LongListTests(SynchronousTestCase):
             self.assertEqual(subject.left_out, left_out)
 
     def test_those_handed_out_first(self) -> None:
-        """What containers have is listed before everything else."""
+        """Devices that containers have are listed before all others."""
         subject = Scanned(self.full)
         more = {**self.full, "z": BIG}
         subject.scan(more, first={"z", "gone"})
@@ -309,7 +309,7 @@ class LongListTests(SynchronousTestCase):
 
 
 class ContainerTests(SynchronousTestCase):
-    """What containers get."""
+    """Answers for containers."""
 
     @given(st.lists(device_sets, min_size=1, max_size=3), st.randoms(use_true_random=False))
     @settings(deadline=None)
@@ -336,7 +336,7 @@ class ContainerTests(SynchronousTestCase):
     @given(st.lists(apart_infos, max_size=8).map(dict))
     @settings(deadline=None)
     def test_joined_blindly(self, devices: Devices) -> None:
-        """Devices that share nothing are joined without being put together anew."""
+        """Devices that share nothing are joined without being combined."""
         self.patch(inventory_module, "combine", None)
         self.assertEqual(
             ContainerAllocateResponse.FromString(Scanned(devices).container(devices)),
@@ -380,7 +380,7 @@ class ContainerTests(SynchronousTestCase):
             self.assertEqual(dict(answer.envs), {"KEY_a": "a", "KEY_b": "b"})
 
     def test_joined_blindly_again(self) -> None:
-        """Devices that share nothing any more are joined without being put together anew."""
+        """Devices that share nothing any more are joined without being combined."""
         apart = {key: DeviceInfo(HEALTHY, envs={f"KEY_{key}": key}) for key in "ab"}
         subject = Scanned(apart)
         self.patch(inventory_module, "combine", None)
@@ -391,7 +391,7 @@ class ContainerTests(SynchronousTestCase):
             self.assertEqual(dict(answer.envs), {"KEY_a": "a", "KEY_b": "b"})
 
     def test_known(self) -> None:
-        """Of ids that are asked for, those that there are, with what they are."""
+        """Return the known ones of the ids, with their devices."""
         subject = Scanned({"a": GOOD, "b": GOOD})
         self.assertEqual(subject.known(["b", "z"]), {"b": GOOD})
 

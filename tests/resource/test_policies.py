@@ -53,7 +53,7 @@ def fewest(sizes: Collection[int], need: int) -> int:
 
 
 class AnyPolicyTests(SynchronousTestCase):
-    """What holds for `choose` with every policy."""
+    """Rules of `choose` with every policy."""
 
     @given(questions(some_nodes), st.sampled_from(POLICIES), st.randoms())
     @settings(deadline=None)

@@ -1,4 +1,4 @@
-"""Tests for `twistdp.resource`: what it does at each change, without a kubelet."""
+"""Tests for `twistdp.resource.resource`, without a kubelet."""
 
 import os
 from collections.abc import Callable
@@ -75,7 +75,7 @@ class ResourceTests(TestCase, LogTestCase):
         return resource
 
     def calls(self, kind: type, name: str) -> list[tuple[Any, ...]]:
-        """What a method is called with from now on, which it does all the same."""
+        """Record the calls of a method from now on, which still happen."""
         calls: list[tuple[Any, ...]] = []
         method: Callable[..., Any] = getattr(kind, name)
 
@@ -87,13 +87,13 @@ class ResourceTests(TestCase, LogTestCase):
         return calls
 
     def told(self) -> list[tuple[str, str]]:
-        """Severities and texts of what was logged since the last time, without their headers."""
+        """Return severities and texts of the log since the last time, without headers."""
         told = [(severity, text.partition("] ")[2].strip()) for severity, text in self.kept.written]
         del self.kept.written[:]
         return told
 
     async def test_told(self) -> None:
-        """How many devices there are is told at the start and when that or their health changes."""
+        """The number of devices is logged at the start, and when it or their health changes."""
         resource = self.started(a=GOOD, b=GOOD)
         self.assertEqual(resource.condition, ResourceCondition(2, Standing.REGISTERING))
         self.assertEqual(self.told(), [("I", f"{NAME}: 2 devices")])
@@ -110,7 +110,7 @@ class ResourceTests(TestCase, LogTestCase):
         self.assertIn("+c", text)
 
     async def test_left_out(self) -> None:
-        """What has no room in the list is told once, and so is that it has."""
+        """Devices without room in the list are logged once, and so is the end of that."""
         self.patch(inventory, "MOST_BYTES", 20)
         self.patch(inventory, "that_fit", partial(that_fit, room=20))
         resource = self.started(a=GOOD, b=GOOD)
@@ -174,7 +174,7 @@ class ResourceTests(TestCase, LogTestCase):
         self.assertFalse(resource.running)
 
     async def test_kubelets_stream(self) -> None:
-        """Whoever has asked for the options is a kubelet, and the end of its stream is told."""
+        """A caller that asks for the options is a kubelet, and its stream's end is reported."""
         asked = self.calls(ListStreams, "asked")
         lost = self.calls(Registrar, "stream_lost")
         self.started(a=GOOD)

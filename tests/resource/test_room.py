@@ -13,7 +13,7 @@ class ThatFitTests(SynchronousTestCase):
     """`that_fit` chooses the devices to list."""
 
     def test_exact(self) -> None:
-        """What fills the room fits, and one byte more does not."""
+        """Devices that fill the room fit, and with one byte more one does not."""
         sizes = {"a": MOST_BYTES - 1, "b": 1, "c": 1}
         self.assertEqual(that_fit(sizes, ["ab"]), {"a", "b"})
         self.assertEqual(that_fit({**sizes, "b": 2}, ["ab"]), {"a"})
@@ -24,7 +24,7 @@ class ThatFitTests(SynchronousTestCase):
         self.assertEqual(that_fit(sizes, ["fe", "ea", "abcdef"], 40), {"f", "e", "a", "b"})
 
     def test_unknown(self) -> None:
-        """What is in a rank but not there takes no room."""
+        """An id in a rank without a device takes no room."""
         self.assertEqual(that_fit({"a": 1}, ["xya"], 1), {"a"})
 
     def test_smaller_ones_behind(self) -> None:

@@ -1,4 +1,4 @@
-"""What the log says of a resource's devices."""
+"""Tests for `twistdp.resource.summary`."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,7 +16,7 @@ WELL = DeviceInfo(HEALTHY)
 
 
 def changed(before: Devices, after: Devices) -> Change:
-    """What a scan changes that finds other devices than the one before."""
+    """Return the change when a scan finds `after` and the one before found `before`."""
     scans = Scans()
     return change(scans.update(before).devices, scans.update(after))
 
@@ -25,7 +25,7 @@ class ChangeTests(SynchronousTestCase):
     """A change of devices, in words."""
 
     def test_nothing(self) -> None:
-        """What is equal is no change, nor is what only containers notice."""
+        """Equal devices are no change, nor are parts that only containers notice."""
         self.assertFalse(changed({"a": WELL}, {"a": DeviceInfo(HEALTHY, envs={"A": "b"})}))
         self.assertEqual(str(changed({"a": ill("hot")}, {"a": ill("hot")})), "")
         # A healthy device's reason is of a time when it was not.

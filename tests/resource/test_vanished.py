@@ -21,7 +21,7 @@ def devices(*ids: str) -> Devices:
 
 
 class DeparturesTests(SynchronousTestCase):
-    """What is listed while a scanner's findings change, as a resource lists it."""
+    """The list of a resource while a scanner's findings change."""
 
     def use(self, grace: float, *ids: str) -> None:
         """Begin with these devices."""
@@ -34,7 +34,7 @@ class DeparturesTests(SynchronousTestCase):
         self.find(*ids)
 
     def list(self, update: Update) -> None:
-        """Do what an update says; it must lead to its devices."""
+        """Apply an update; it must lead to its devices."""
         self.update = update
         apply(self.listed, update)
         self.assertEqual(self.listed, update.devices)
@@ -45,7 +45,7 @@ class DeparturesTests(SynchronousTestCase):
         self.list(self.departures.apply(self.scans.update(devices(*ids)), self.handed_out))
 
     def states(self) -> dict[str, str]:
-        """What is listed: ids and states."""
+        """Return the ids and states in the list."""
         return {id_: info.state for id_, info in self.listed.items()}
 
     def test_no_grace(self) -> None:
@@ -170,7 +170,7 @@ class DeparturesTests(SynchronousTestCase):
         self.assertEqual(self.update.numa, {"b": (1,)})
 
     def test_once_more(self) -> None:
-        """An update that could not be listed, and comes again, lists what is leaving too."""
+        """An update that failed and comes again still lists leaving devices."""
         self.use(GRACE, "a")
         self.handed_out.add("a")
         update = self.scans.update({})
@@ -180,7 +180,7 @@ class DeparturesTests(SynchronousTestCase):
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
 
     def test_stop(self) -> None:
-        """Stopping leaves no delayed calls and tells nobody; twice does no harm."""
+        """Stopping leaves no delayed calls and causes no update; stopping twice is harmless."""
         self.use(GRACE, "a", "b")
         self.handed_out.update("ab")
         self.find()

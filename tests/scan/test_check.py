@@ -50,13 +50,13 @@ class CheckScannerTests(SynchronousTestCase):
         self.assertTrue(verifyObject(IScanner, FakeScanner(lambda: None)))
 
     def test_others(self) -> None:
-        """Nothing else is, and the line says what to do."""
+        """Nothing else is one, and the line says how to fix it."""
         for other in (Watcher, None, "module:Class", DeviceTree()):
             error = self.assertRaises(BadScanner, check_scanner, other)
             self.assertIn("derive it from twistdp.WatchingScanner", str(error))
 
     def test_methods(self) -> None:
-        """What is missing, is no method or cannot be called is refused, by name."""
+        """A missing method, or an attribute that cannot be called, is refused by name."""
 
         async def coroutine(_: object) -> None:
             pass
@@ -113,7 +113,7 @@ class CheckScannerTests(SynchronousTestCase):
             self.assertNotIn("\n", text)
 
     def test_methods_that_are_no_faults(self) -> None:
-        """None takes a hook back; what may be left out, and what Python cannot look into, may."""
+        """None removes a hook; optional arguments, and signatures that Python cannot read, pass."""
         check_scanner(watcher(allocate=None))
         check_scanner(watcher(post_allocate=lambda self, response, log=print: response))
         check_scanner(watcher(get_preferred_allocation=dict))
@@ -141,14 +141,14 @@ class CheckScannerTests(SynchronousTestCase):
                 self.assertLess(len(text), 500)
 
     def test_attributes_of_a_loop(self) -> None:
-        """Of a scanner with a loop of its own, what it may join is looked at too."""
+        """The `join` of a scanner with a loop of its own is checked too."""
         scanner = FakeScanner(lambda: None)
         vars(scanner)["join"] = {"A": 1}
         error = self.assertRaises(BadScanner, check_scanner, scanner)
         self.assertIn("join", str(error))
 
     def test_good_attributes(self) -> None:
-        """What can be used is not refused, and what a property cannot tell now is no fault."""
+        """Usable values pass, and so does a property that fails now."""
         for parts in (
             {"paths": "/dev"},
             {"paths": Path("/dev")},
@@ -161,7 +161,7 @@ class CheckScannerTests(SynchronousTestCase):
             check_scanner(watcher(**parts))
 
     def test_constructor(self) -> None:
-        """The base's constructor raises at the line that gives it what it cannot use."""
+        """The base's constructor raises on the line with the wrong value."""
         for arguments in ({"paths": 7}, {"rescan_interval": 0.0}, {"contents": None}):
             self.assertRaises(BadScanner, WatchingScanner, **arguments)
         self.assertEqual(WatchingScanner(Path("/dev")).paths, ["/dev"])  # type: ignore[arg-type]

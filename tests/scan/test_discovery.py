@@ -102,7 +102,7 @@ class FakeWorker:
 
 
 class FakeScanner(WatchingScanner):
-    """Gives what the test has put on `results`, the last of it for ever."""
+    """Returns the `results` of the test one by one, and the last one for ever."""
 
     def __init__(self, diary: list[Any], *results: Any, **options: Any) -> None:
         super().__init__(**options)
@@ -187,7 +187,7 @@ class DiscoveryCase(SynchronousTestCase):
         self.assertTrue(self.worker.stopped)
 
     def start_again(self) -> None:
-        """Stop, and start once more; what the thread was doing is of no interest."""
+        """Stop and start again; the outcome in the thread is dropped."""
         self.stop()
         self.worker.calls.clear()
         self.worker.stopped = False
@@ -195,7 +195,7 @@ class DiscoveryCase(SynchronousTestCase):
         self.discovery.startService()
 
     def started(self, *results: Any, **options: Any) -> None:
-        """Start a Discovery and let its first scan return, and all that comes of it."""
+        """Start a Discovery, let its first scan return, and let everything settle."""
         self.start(*results, **options)
         self.worker.run()
         self.diary.clear()
@@ -241,7 +241,7 @@ class ScanTests(DiscoveryCase):
         self.assertEqual(self.trees[-1], tree_of("two"))
 
     def test_paths_are_told_once(self) -> None:
-        """A scan is told what changed since the one before, not what that was told."""
+        """A scan gets the changes since the one before, and no older ones."""
         self.started()
         for path in ("/a/x", "/a/y"):
             self.event(path)
@@ -284,7 +284,7 @@ class ScanTests(DiscoveryCase):
             self.stop()
 
     def test_events_during_a_scan(self) -> None:
-        """Events during a scan lead to one more scan, which is told them all."""
+        """Events during a scan lead to one more scan, which gets all of them."""
         self.started()
         self.event("/a/x")
         self.event("/a/y")
@@ -331,7 +331,7 @@ class ScanTests(DiscoveryCase):
         self.assertEqual(Simple().follow(["/a/x"]), tree_of("simple"))
 
     def test_scanner_without_discover(self) -> None:
-        """A scanner that forgot discover() is told so by name."""
+        """The error for a missing discover() names the scanner."""
         error = self.assertRaises(NotImplementedError, WatchingScanner().discover)
         self.assertIn("twistdp.scan.scanner:WatchingScanner", str(error))
         self.assertIn("discover()", str(error))
@@ -415,7 +415,7 @@ class FailureTests(DiscoveryCase):
         self.flushLoggedErrors(ZeroDivisionError)
 
     def test_retry_discovers_everything(self) -> None:
-        """What a failed scan was told is not lost: the next one looks at everything."""
+        """The changes of a failed scan are not lost: the next one looks at everything."""
         self.started(tree_of("one"), ZeroDivisionError("by zero"), tree_of("two"))
         self.event("/a/x")
         self.worker.run()
@@ -437,7 +437,7 @@ class FailureTests(DiscoveryCase):
         self.diary.clear()
 
     def test_event_brings_the_retry_forward(self) -> None:
-        """An event, which may have mended the cause, brings the next try forward to 1 s."""
+        """An event may mean that the cause is gone, so the next try comes within 1 s."""
         self.failing()
         self.event("/a/x")
         self.assertEqual(self.delays(), [1.0])
@@ -482,7 +482,7 @@ class FailureTests(DiscoveryCase):
         self.flushLoggedErrors(ZeroDivisionError)
 
     def test_something_has_run_out(self) -> None:
-        """What has run out is said once, with its remedy and no stack, and soon tried again."""
+        """Exhaustion is logged once, with its remedy and no stack, and the next try is soon."""
         full = OSError(errno.EMFILE, "Too many open files")
         with capturedLogs() as events:
             self.started(tree_of("one"), full, full, full, tree_of("two"), full)
@@ -545,7 +545,7 @@ class FailureTests(DiscoveryCase):
             self.stop()
 
     def test_property_that_raises(self) -> None:
-        """What a property raises is logged once, and it is read again after the next scan."""
+        """The error of a property is logged once, and it is read again after the next scan."""
         self.start()
         broken = [True]
 
@@ -565,7 +565,7 @@ class FailureTests(DiscoveryCase):
         self.assertEqual(list(self.inotify.live()), ["/b"])
 
     def test_properties_that_never_work(self) -> None:
-        """Where nothing could be read so far, it is as if nothing were said."""
+        """An attribute that could never be read has its default."""
         broken = property(lambda _: dict[str, str]()["hub"], lambda *_: None)
         for name in ("rescan_interval", "contents"):
             self.patch(FakeScanner, name, broken)
@@ -575,7 +575,7 @@ class FailureTests(DiscoveryCase):
         self.assertEqual(self.delays(), [60.0])
 
     def test_constructor_that_is_not_called(self) -> None:
-        """What a class says of its attributes is what its constructor says."""
+        """Attributes of the class work like arguments of the constructor."""
         scanner = WatchingScanner()
         self.assertEqual(WatchingScanner.rescan_interval, scanner.rescan_interval)
         self.assertEqual(WatchingScanner.contents, scanner.contents)
@@ -613,7 +613,7 @@ class HungTests(DiscoveryCase):
         self.assertEqual(len(self.trees), 1)
 
     def test_return_of_a_hung_scan(self) -> None:
-        """When it returns after all, that is said, its tree counts, and what it missed follows."""
+        """When it returns after all, that is logged, its tree counts, and missed changes follow."""
         self.started(tree_of("one"), tree_of("two"))
         self.event("/a/x")
         self.clock.advance(31.0)
@@ -715,7 +715,7 @@ class RescanTests(DiscoveryCase):
         self.assertEqual(self.diary, [("follow", ["/b/x"]), "discover"])
 
     def test_polled_no_more(self) -> None:
-        """What is watched again is scanned at once, however long the last scan took."""
+        """Paths that are watched again are scanned at once, however long the last scan took."""
         self.started(rescan_interval=1000.0)
         watch = self.inotify.live()["/a"]
         watch.polled = True
@@ -742,7 +742,7 @@ class PathTests(DiscoveryCase):
     """Tests for paths that come and go."""
 
     def test_new_path(self) -> None:
-        """A path that a scan has added is watched, and looked at once more for what it missed."""
+        """A path that a scan has added is watched, and one more scan follows."""
         self.started()
         self.scanner.paths = ["/a", "/b"]
         self.event("/a/x")
@@ -825,7 +825,7 @@ class ManyPathsTests(DiscoveryCase):
         self.assertEqual(list(self.inotify.live()), MANY)
 
     def test_scanned_once_more(self) -> None:
-        """What happened before the last of them was watched is found by one more scan."""
+        """One more scan finds changes from before the last of them was watched."""
         self.started(paths=MANY)
         self.turn()
         self.assertEqual(self.worker.calls, [])
@@ -848,7 +848,7 @@ class ManyPathsTests(DiscoveryCase):
         self.assertEqual((self.diary.count("discover"), self.worker.calls), (2, []))
 
     def test_one_slice(self) -> None:
-        """What one turn is enough for is not scanned again."""
+        """Paths that are watched in one turn need no other scan."""
         self.started(paths=MANY[:SLICE])
         self.clock.advance(1.0)
         self.assertEqual((self.diary, self.worker.calls), ([], []))
@@ -889,7 +889,7 @@ class ManyPathsTests(DiscoveryCase):
         self.assertEqual((self.diary.count("discover"), self.worker.calls), (2, []))
 
     def test_contents_change_meanwhile(self) -> None:
-        """All are watched for what matters in the end."""
+        """All are watched for the events that matter in the end."""
         self.start(paths=MANY)
         self.turn()
         self.scanner.contents = False

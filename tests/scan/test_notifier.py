@@ -167,7 +167,7 @@ class NotifierTests(SynchronousTestCase):
         self.assertEqual(self.delivered, [tree_of(1)])
 
     def test_stop(self) -> None:
-        """After a stop nothing comes of what was taken; what comes after a start is delivered."""
+        """A stop drops trees that were taken; trees after the next start are delivered."""
         self.notifier.notify(tree_of(LARGE))
         self.notifier.notify(tree_of(1))
         self.notifier.stop()
@@ -180,7 +180,7 @@ class NotifierTests(SynchronousTestCase):
         self.assertEqual(self.preparations, 2)  # to the second all is new, as to the receiver
 
     def test_no_tree(self) -> None:
-        """What is no tree is logged, and nothing else comes of it."""
+        """Anything but a tree is logged and dropped."""
         values: list[Any] = [None, 5, {}]
         for value in values:
             self.notifier.notify(value)

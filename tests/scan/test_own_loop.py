@@ -38,7 +38,7 @@ class FakeNotifier:
 
 @implementer(IScanner)
 class FakeScanner:
-    """Does at each call what the test has put on `acts`, the last of it for ever."""
+    """Does the `acts` of the test, one at each call, and the last one for ever."""
 
     def __init__(self, *acts: Callable[[], Any]) -> None:
         self.acts = list(acts)
@@ -251,7 +251,7 @@ class OwnLoopTests(SynchronousTestCase):
         self.assert_called_once()
 
     def test_stop_whose_canceller_raises(self) -> None:
-        """What a canceller raises is logged, and the stop has ended."""
+        """An error of a canceller is logged, and the stop ends."""
 
         def refuse(_: object) -> None:
             raise ZeroDivisionError
@@ -290,7 +290,7 @@ class OwnLoopTests(SynchronousTestCase):
         return gate
 
     def test_stop_waits_for_the_clean_up(self) -> None:
-        """A stop has ended when the scanner has let go of its hardware, and not before."""
+        """A stop ends when the scanner has released its hardware, and not before."""
         gate = self.cleaning()
         stopped = self.loop.stopService()
         self.clock.advance(CLEAN_UP - 0.1)

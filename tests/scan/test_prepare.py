@@ -28,7 +28,7 @@ def tree_of(**infos: Any) -> DeviceTree:
 
 
 class PreparationTests(SynchronousTestCase):
-    """`Preparation`, with a sysfs that is not one, and a record of what is looked up in it."""
+    """`Preparation` with a fake sysfs, which records lookups."""
 
     def setUp(self) -> None:
         """Make one."""
@@ -53,7 +53,7 @@ class PreparationTests(SynchronousTestCase):
         self.prepare = Preparation("acme:Scanner", "x.example.com", "/there")
 
     def scanned(self, **infos: Any) -> Update:
-        """The update that a scan leads to; without a difference it is none."""
+        """Return the update of a scan that changes something."""
         return self.prepare(tree_of(**infos))["thing"]
 
     def test_equal_devices(self) -> None:
@@ -89,11 +89,11 @@ class PreparationTests(SynchronousTestCase):
         self.assertEqual(self.looked_up, ["/dev/a", "/dev/b", "/dev/odd", "/dev/odd"])
 
     def test_sightings(self) -> None:
-        """What is new, has other nodes or is gone is noted, of types that are gone too."""
+        """Sightings learn of devices that are new, have other nodes or are gone, with their type too."""
         looks: list[Any] = []
 
         class Recording(Sightings):
-            """Keeps what it is told."""
+            """Records its arguments."""
 
             def look(self, resource: str, gone: Iterable[str], fresh: Any) -> None:
                 """Keep it."""
@@ -159,7 +159,7 @@ class PreparationTests(SynchronousTestCase):
         self.assertEqual(list(update.devices), ["a"])
 
     def test_repeated(self) -> None:
-        """What a scan adds twice is logged; what it adds to the same tree later has changed."""
+        """A device that a scan adds twice is logged; one that is added later has changed."""
         tree = tree_of(a=device("a"))
         for name, lines in (("b", 1), ("c", 0)):
             tree.add_device("thing", "a", device(name))
@@ -168,7 +168,7 @@ class PreparationTests(SynchronousTestCase):
             self.assertEqual(len(events), lines)
 
     def test_refused(self) -> None:
-        """What is refused is logged once, and not looked up."""
+        """A refused device is logged once, and not looked up."""
         for lines in (2, 0):
             tree = tree_of(a=5, b=device("b"))
             tree.add_device("no type", "c", device("c"))

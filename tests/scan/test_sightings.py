@@ -22,7 +22,7 @@ A, B = "a.example.com/one", "b.example.com/two"
 
 
 class SightingsTestCase(SynchronousTestCase):
-    """Has device nodes, and what is seen of them."""
+    """Has device nodes, and the sightings of them."""
 
     def setUp(self) -> None:
         """Make a directory for the nodes."""
@@ -52,7 +52,7 @@ class SightingsTestCase(SynchronousTestCase):
         return DeviceInfo(HEALTHY, nodes=[DeviceSpec(path) for path in paths], **fields)
 
     def found(self, resource: str = A, /, **devices: DeviceInfo) -> list[str]:
-        """What is logged when a scan has found these."""
+        """Return the log's lines when a scan finds these."""
         before = self.trees.get(resource, {})
         fresh = {id_: info for id_, info in devices.items() if before.get(id_) != info}
         with capturedLogs() as events:
@@ -156,7 +156,7 @@ class NameTests(SightingsTestCase):
         self.assertEqual(self.found(b=null), [])
 
     def test_bad_devices(self) -> None:
-        """What cannot be looked at is passed over."""
+        """Devices that cannot be looked at are ignored."""
         bad: Any = [5, None, "x"]
         self.assertEqual(self.found(a=bad[0], b=bad[1], c=bad[2], d=self.info("/absent")), [])
 
@@ -212,7 +212,7 @@ class ResourceTests(SightingsTestCase):
         self.assertEqual(self.subject._count, 0)
 
     def test_shared_on_purpose(self) -> None:
-        """What both offer several times can be shared, and so can nodes beside each one's own."""
+        """Devices that both offer several times are shared, as are nodes beside a device's own."""
         fuse, control = self.node("fuse", 0), self.node("control", 9)
         both = {"x": self.info(fuse), "y": self.info(fuse)}
         self.assertEqual(self.found(A, **both) + self.found(B, **both), [])
@@ -221,14 +221,14 @@ class ResourceTests(SightingsTestCase):
 
 
 class PreparationTests(SightingsTestCase):
-    """What `Preparation` tells of a scanner's trees."""
+    """The sightings of a scanner's trees that `Preparation` reports."""
 
     def test_trees(self) -> None:
         """Devices and types that are new, changed and gone."""
         told: list[tuple[str, set[str], set[str]]] = []
 
         class Told(Sightings):
-            """Records what it is told."""
+            """Records its arguments."""
 
             def look(self, resource: str, gone: Any, fresh: Any) -> None:
                 told.append((resource, set(gone), set(fresh)))

@@ -35,7 +35,7 @@ class VettingTests(SynchronousTestCase):
         self.accepted = NOTHING
 
     def scanned(self, **infos: Any) -> Accepted:
-        """What is accepted of the next scan."""
+        """Return the accepted part of the next scan."""
         tree = DeviceTree()
         tree.add_devices("thing", infos)
         self.vetting.begin()
@@ -76,7 +76,7 @@ class VettingTests(SynchronousTestCase):
             self.assertIn("--check-paths=false", refusal.reason)
 
     def test_program_that_others_may_write(self) -> None:
-        """A hook is what root runs: others may not write to the file itself."""
+        """Root runs a hook, so others may not write to its file."""
         path = f"{self.good}/hook"
         info = DeviceInfo(HEALTHY, cdi=CDIDevice(hooks=[CDIHook("createRuntime", path)]))
         self.assertIn("thing", self.scanned(a=info).resources)  # not installed yet
@@ -95,7 +95,7 @@ class VettingTests(SynchronousTestCase):
             self.assertEqual((len(accepted.refusals), len(resources(accepted))), (count, 1 - count))
 
     def test_replaced_in_a_sticky_directory(self) -> None:
-        """What root removes there, others may replace, whether a link of ours leads there or not.
+        """Others may replace a file that root removes there, also behind a link of ours.
 
         The device is the same as before, but checked again.
         """
@@ -137,13 +137,13 @@ class VettingTests(SynchronousTestCase):
         self.assertEqual(refusal.device_id, "d0")
 
     def test_device_is_gone(self) -> None:
-        """Nothing is said of a device that was refused and is gone."""
+        """A refused device that is gone is not logged."""
         info = DeviceInfo(HEALTHY, nodes=[DeviceSpec(f"{self.bad}/x", "/x")])
         self.assertEqual(len(self.scanned(a=info).refusals), 1)
         accepted = self.scanned()
         self.assertEqual((resources(accepted), accepted.refusals), ({}, ()))
 
     def test_no_device(self) -> None:
-        """What is no device at all is refused for that."""
+        """Anything but a device is refused for that."""
         (refusal,) = self.scanned(a=3).refusals
         self.assertIn("a device must be", refusal.reason)
