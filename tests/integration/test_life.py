@@ -322,7 +322,7 @@ class AllocationTests(LifeTestCase):
         await self.serve(tree)
         for id_, status, words in (
             ("z", "NOT_FOUND", ("no device z", "delete the pod")),
-            ("b", "FAILED_PRECONDITION", ("device b is unhealthy", "worn out", "mend")),
+            ("b", "FAILED_PRECONDITION", ("device b is unhealthy", "worn out", "fix")),
         ):
             refused = await failure_of(self.kubelet.allocate(YELLOW, ids=[id_]), AdmissionRefused)
             for part in (status, YELLOW, *words):

@@ -181,14 +181,18 @@ class UpdateTests(SynchronousTestCase):
         accepted = NOTHING
         missed = NO_DEVICES
         follower: dict[str, DeviceInfo] = {}
-        for state in states:
+        stale: dict[str, DeviceInfo] = {}
+        for number, state in enumerate(states):
             accepted = accept(trees_of(a=state), accepted)
             update = accepted.resources.get("a", NO_DEVICES)
-            missed = update.after(missed)
+            if number == 0:
+                stale = dict(state)  # of one that misses all from now on
+            else:
+                missed = update.after(missed)
             apply(follower, update)
             self.assertEqual(follower, state)
             self.assertEqual(apply({}, update.whole()), state)
-            self.assertEqual(apply({}, missed), state)
+            self.assertEqual(apply(dict(stale), missed), state)
 
 
 def apply(devices: dict[str, DeviceInfo], update: Update) -> dict[str, DeviceInfo]:

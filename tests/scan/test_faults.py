@@ -37,7 +37,7 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(self.told(after, after), [])
 
     def test_many(self) -> None:
-        """Thousands share one line with a count and a few examples, and so do new ones among them."""
+        """Thousands share one line with a count and a few examples, as do new ones."""
         first = accept(tree_of(*self.bad(5000)))
         (line,) = self.told(NOTHING, first)
         self.assertIn("left out 5000 devices and types, such as x, device 'bad id 0': ", line)

@@ -13,6 +13,7 @@ from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, De
 from twistdp.scan import prepare as prepare_module
 from twistdp.scan.prepare import Preparation
 from twistdp.scan.sightings import Sightings
+from twistdp.scan.vetting import Vetting
 
 
 def device(name: str, **fields: Any) -> DeviceInfo:
@@ -89,7 +90,7 @@ class PreparationTests(SynchronousTestCase):
         self.assertEqual(self.looked_up, ["/dev/a", "/dev/b", "/dev/odd", "/dev/odd"])
 
     def test_sightings(self) -> None:
-        """Sightings learn of devices that are new, have other nodes or are gone, with their type too."""
+        """Sightings learn of devices that are new, moved or gone, also with their type."""
         looks: list[Any] = []
 
         class Recording(Sightings):
@@ -160,12 +161,36 @@ class PreparationTests(SynchronousTestCase):
 
     def test_repeated(self) -> None:
         """A device that a scan adds twice is logged; one that is added later has changed."""
-        tree = tree_of(a=device("a"))
-        for name, lines in (("b", 1), ("c", 0)):
-            tree.add_device("thing", "a", device(name))
+        tree = tree_of(a=device("a"), b=device("b"))
+        for name, lines in (("a", 1), ("b", 0)):
+            tree.add_device("thing", name, device("c"))
             with capturedLogs() as events:
                 self.prepare(tree)
             self.assertEqual(len(events), lines)
+
+    def test_vetting(self) -> None:
+        """Each tree is vetted."""
+        steps: list[Any] = []
+
+        class Refusing(Vetting):
+            """Refuses the device b."""
+
+            def begin(self) -> None:
+                """Note it."""
+                steps.append("begin")
+
+            def refused(self, kind: str, devices: Any, changed: Any) -> dict[str, str]:
+                """Note it."""
+                steps.append((kind, list(changed)))
+                return {"b": "because"}
+
+        self.prepare = Preparation("acme:Scanner", "a.b", "/there", vetting=Refusing())
+        infos = {"a": device("a"), "b": device("b")}
+        with capturedLogs():
+            update = self.scanned(**infos)
+            self.assertEqual(self.prepare(tree_of(**infos)), {})
+        self.assertEqual(list(update.devices), ["a"])
+        self.assertEqual(steps, ["begin", ("thing", ["a", "b"]), "begin", ("thing", ["b"])])
 
     def test_refused(self) -> None:
         """A refused device is logged once, and not looked up."""
