@@ -138,6 +138,22 @@ class PreparationTests(SynchronousTestCase):
         del infos["a"]
         self.assertEqual(self.scanned(**infos).numa, {})
 
+    def test_error(self) -> None:
+        """After any error the next tree still has all that is new."""
+
+        class Broken(Sightings):
+            """Fails."""
+
+            def look(self, resource: str, gone: Iterable[str], fresh: Any) -> None:
+                """Fail."""
+                raise MemoryError
+
+        self.prepare = Preparation("acme:Scanner", "a.b", "/there", Broken())
+        for _ in range(2):
+            self.assertRaises(MemoryError, self.prepare, tree_of(a=device("a")))
+        self.prepare._sightings = None
+        self.assertEqual(self.scanned(a=device("a")).changed, ["a"])
+
     def test_exhausted(self) -> None:
         """Want of descriptors is not an unknown node: the next scan finds all that is new."""
         self.scanned(a=device("a"))

@@ -23,9 +23,9 @@ from twistdp.scan.vetting import Vetting
 class Preparation:
     """Compares the trees of one scanner, each with the one before; never two at once.
 
-    This is the only place where trees are compared: what follows is given the difference.
-    `scanner` is its name for the log, `namespace` the domain of its resources, `sysfs` tells the
-    NUMA nodes.  `sightings` learns of devices that are new or have other nodes.  `vetting` leaves
+    Trees are compared nowhere else: every later step gets the difference.
+    `scanner` is the name to log, `namespace` the domain of the resources; the NUMA nodes are those
+    in `sysfs`.  `sightings` checks devices that are new or have other nodes, and `vetting` leaves
     out devices with paths that others could change.
     """
 
@@ -47,9 +47,9 @@ class Preparation:
     def __call__(self, tree: DeviceTree) -> Updates:
         """Return an update of each resource type whose devices differ from the last tree's.
 
-        What is wrong in the tree is left out and logged.  Raises `BadTree` for no tree, and OSError
-        when the process has run out of what reading sysfs needs.  After an error the next tree
-        is compared with the one before the failed one.
+        Mistakes in the tree are left out and logged.  Raises `BadTree` for anything but a tree, and
+        OSError if the process has too few descriptors to read sysfs.  After an error, the next tree
+        is compared with the last good one.
         """
         if self._vetting is None:
             accepted = accept(tree, self._before)
@@ -64,11 +64,7 @@ class Preparation:
                 known = self._before.resources.get(kind, NO_DEVICES).devices
                 moved[kind] = [i for i in update.changed if _moved(known.get(i), update.devices[i])]
                 updates[kind] = _placed(update, moved[kind], topology)
-        # Nothing fails from here on.
-        tree.settle()
-        before = self._before
-        self._before = attrs.evolve(accepted, resources={**accepted.resources, **updates})
-        report_faults(before, accepted, self._scanner)
+        report_faults(self._before, accepted, self._scanner)
         if self._sightings is not None:
             for kind, update in updates.items():
                 self._sightings.look(
@@ -76,6 +72,9 @@ class Preparation:
                     update.removed,
                     {id_: update.devices[id_] for id_ in moved[kind]},
                 )
+        # Last, because an error before this line must lose no difference.
+        tree.settle()
+        self._before = attrs.evolve(accepted, resources={**accepted.resources, **updates})
         return updates
 
 
