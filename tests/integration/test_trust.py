@@ -169,7 +169,7 @@ class PodResourcesTests(TestCase):
         )
 
         def lines(events: Sequence[LogEvent]) -> list[str]:
-            return [line for line in map(formatEvent, events) if "is not asked" in line]
+            return [line for line in map(formatEvent, events) if "which pods hold" in line]
 
         with capturedLogs() as events:
             parts.describe({"a": device, "b": other})

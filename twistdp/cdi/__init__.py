@@ -1,4 +1,4 @@
-"""CDI, the Container Device Interface: values for authors, spec files, and their service."""
+"""CDI, the Container Device Interface: values for authors, spec files, and the service for them."""
 
 from twistdp.cdi.service import CdiParts, clean_leftovers, report_unless_cancelled
 from twistdp.model import CDIDevice, CDIHook, CDIIntelRdt, CDIMount, CDINetDevice, CDINode

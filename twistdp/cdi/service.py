@@ -1,4 +1,4 @@
-"""The CDI parts of one resource's devices: described before they are advertised, named to pods."""
+"""The CDI parts of a resource's devices: written before the devices are advertised, then named."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -20,8 +20,11 @@ from twistdp.tools import stop_all
 _log = Logger()
 
 TIDY_AFTER: Final = 60.0
-"""Seconds after which names of vanished devices are looked at: by then a kubelet that has just
-started knows its pods again."""
+"""Seconds until names of vanished devices are dropped: by then a kubelet that has just started
+knows its pods again."""
+
+
+_NOT_ASKED: Final = "cannot ask the kubelet which pods hold devices: {reason}"
 
 
 class CdiParts:
@@ -42,8 +45,8 @@ class CdiParts:
         self._tidying: IDelayedCall | None = None
         self._asking: Deferred[None] | None = None
         self._retry: IDelayedCall | None = None
-        self._said: str | None = None
-        self._distrust: str | None = None
+        self._logged: str | None = None
+        self._logged_distrust: str | None = None
 
     @property
     def used(self) -> bool:
@@ -51,10 +54,10 @@ class CdiParts:
         return self._spec is not None
 
     def describe(self, devices: Devices) -> None:
-        """Write the spec, before `devices` are advertised; unhealthy ones are described too.
+        """Write the spec, before `devices` are advertised; it has unhealthy devices too.
 
-        What fails is logged, and tried again every second and by `names`: a pod is refused
-        rather than started without its device.
+        Logs a failure, and tries again every second and in `names`: a pod is refused rather
+        than started without its device.
         """
         self._devices = {id_: info.cdi for id_, info in devices.items() if info.cdi is not None}
         if self._spec is None:
@@ -66,14 +69,14 @@ class CdiParts:
         self._write()
 
     def names(self, ids: Iterable[str]) -> list[str]:
-        """The qualified names of these devices, for a container that gets them.
+        """Return the qualified names of these devices, for a container that gets them.
 
-        Raises `twistdp.cdi.files.SpecNotWritten` if the runtime would not find them.
+        Raises `twistdp.cdi.files.SpecNotWritten` if the runtime would not find the names.
         """
         return [] if self._spec is None else self._spec.names(ids)
 
     def stop(self) -> None:
-        """Let go of the spec, which stays: containers may be started again."""
+        """Stop; the spec stays, because containers may be started again."""
         pending = [self._tidying, self._asking, self._retry]
         self._tidying = self._asking = self._retry = None
         steps = [what.cancel for what in pending if what is not None]
@@ -90,27 +93,27 @@ class CdiParts:
             self._spec.write(self._devices, held)
         except SpecNotWritten as error:
             self._retry = self._reactor.callLater(SOON, self._write)
-            if str(error) != self._said:
-                self._said = str(error)
-                _log.error("{reason}", reason=self._said)
+            if str(error) != self._logged:
+                self._logged = str(error)
+                _log.error("{reason}", reason=self._logged)
         else:
-            self._said = None
+            self._logged = None
         if self._spec.surplus and self._tidying is None:
             self._tidying = self._reactor.callLater(TIDY_AFTER, self._tidy)
 
     def _tidy(self) -> None:
-        """Drop the names that nobody holds any more."""
+        """Drop the names that no pod holds any more."""
         self._tidying = None
 
         async def ask() -> None:
             try:
                 held = await holders(self._settings.pod_resources_socket, reactor=self._reactor)
-                self._distrust = None
+                self._logged_distrust = None
             except Untrusted as error:
                 held = None
-                if str(error) != self._distrust:
-                    self._distrust = str(error)
-                    _log.warn("who holds devices is not asked: {reason}", reason=self._distrust)
+                if str(error) != self._logged_distrust:
+                    self._logged_distrust = str(error)
+                    _log.warn(_NOT_ASKED, reason=self._logged_distrust)
             name = f"{self._namespace}/{self._type}"
             self._write(None if held is None else held.get(name, set()))
 
@@ -119,7 +122,7 @@ class CdiParts:
 
 
 def report_unless_cancelled(failure: Failure, doing: str) -> None:
-    """Log a failure, but not the end of a wait that was given up."""
+    """Log a failure, unless it is the end of a cancelled wait."""
     if not failure.check(CancelledError):
         _log.failure("{doing}", failure, doing=doing)
 
@@ -127,9 +130,9 @@ def report_unless_cancelled(failure: Failure, doing: str) -> None:
 async def clean_leftovers(
     namespace: str, served: Iterable[str], *, settings: Settings, reactor: Any
 ) -> None:
-    """Remove our specs of resources that are not `served` any more and that nobody holds.
+    """Remove our specs of resources that are not `served` any more and that no pod holds.
 
-    `served` are names as ``domain/type``.  Logs what goes wrong and never raises for it.
+    `served` are names as ``domain/type``.  Logs errors and never raises them.
     """
     try:
         ours = [
@@ -144,5 +147,5 @@ async def clean_leftovers(
             held = await holders(settings.pod_resources_socket, reactor=reactor)
         except Untrusted as error:
             held = None
-            _log.warn("who holds devices is not asked: {reason}", reason=str(error))
+            _log.warn(_NOT_ASKED, reason=str(error))
         clean(settings.cdi_dir, {namespace}, set(served), held)

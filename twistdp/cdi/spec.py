@@ -1,9 +1,9 @@
 """CDI names, versions and JSON: how devices become the spec of a resource.
 
 Facts from the specification and from the loader that container runtimes share
-(tags.cncf.io/container-device-interface): it refuses a spec that has a field it does not know, a
-version that it does not know or that is lower than the content needs, a name it does not like, a
-device twice, or no device.  So a spec states the lowest version that its content needs.
+(tags.cncf.io/container-device-interface): it refuses a spec with an unknown field, a version that
+is unknown or lower than the content needs, a bad name, the same device twice, or no device.  So
+a spec states the lowest version that its content needs.
 """
 
 import json
@@ -36,7 +36,7 @@ class Entry:
 
 @attrs.frozen
 class Spec:
-    """What a spec file holds: the version it states, and its devices by name."""
+    """The content of a spec file: the version it states, and its devices by name."""
 
     version: str
     entries: Mapping[str, Entry]
@@ -46,7 +46,7 @@ class Spec:
 
 
 def kind(namespace: str, resource_type: str) -> str:
-    """The CDI kind, ``vendor/class``, of the resource ``namespace/resource_type``.
+    """Return the CDI kind, ``vendor/class``, of the resource ``namespace/resource_type``.
 
     It is the resource's name where CDI allows it.  A vendor or class that starts with a digit or
     is one character (loaders have crashed on it) gets a prefix; names that have that prefix
@@ -64,7 +64,7 @@ def _needs_prefix(name: str, prefix: str) -> bool:
 
 
 def device_name(device_id: str) -> str:
-    """The CDI name of a device: its id, where CDI allows it.
+    """Return the CDI name of a device: its id, where CDI allows it.
 
     Other ids get odd characters replaced and end in a digest.  A name stands for its device
     alone, not for what the device is at the moment: the kubelet keeps the names that a pod was
@@ -78,7 +78,7 @@ def device_name(device_id: str) -> str:
 
 
 def qualified_name(kind: str, name: str) -> str:
-    """What an allocation carries, ``vendor/class=name``."""
+    """Return the name in an allocation, ``vendor/class=name``."""
     return f"{kind}={name}"
 
 
@@ -86,7 +86,7 @@ def qualified_name(kind: str, name: str) -> str:
 
 
 def edits(device: CDIDevice) -> dict[str, Any]:
-    """The `containerEdits` of a device (CDI specification, "OCI Edits"); defaults are left out."""
+    """Return a device's `containerEdits` (CDI specification, "OCI Edits") without defaults."""
     return _given(
         env=_environment(device.env),
         deviceNodes=[_node(node) for node in device.nodes],
@@ -151,12 +151,12 @@ def _given(**fields: Any) -> dict[str, Any]:
 
 
 def entry_of(device_id: str, device: CDIDevice) -> Entry:
-    """The device as a spec has it."""
+    """Return the device's entry in a spec."""
     return _entry({"name": device_name(device_id), "containerEdits": edits(device)})
 
 
 def host_nodes(entry: Entry) -> set[str]:
-    """The paths of the host's nodes that a device has in a spec."""
+    """Return the host paths of the nodes in a device's entry."""
     nodes = json.loads(entry.text)["containerEdits"].get("deviceNodes") or ()
     return {str(node.get("hostPath") or node.get("path")) for node in nodes}
 
@@ -166,7 +166,7 @@ def _entry(content: dict[str, Any]) -> Entry:
 
 
 def _version(content: Mapping[str, Any]) -> str:
-    """The version that one device needs."""
+    """Return the version that one device needs."""
     made = content["containerEdits"]
     rdt = made.get("intelRdt")
     if made.get("netDevices") or (rdt and (rdt.get("schemata") or rdt.get("enableMonitoring"))):
@@ -188,7 +188,7 @@ def _version(content: Mapping[str, Any]) -> str:
 
 
 def minimum_version(kind: str, entries: Iterable[Entry]) -> str:
-    """The lowest version of a spec of these devices: a loader refuses a lower one."""
+    """Return the lowest version for a spec of these devices: a loader refuses a lower one."""
     needed = {VERSIONS[0], *(entry.version for entry in entries)}
     if "." in kind.partition("/")[2]:
         needed.add("0.6.0")
@@ -196,9 +196,9 @@ def minimum_version(kind: str, entries: Iterable[Entry]) -> str:
 
 
 def spec_text(kind: str, entries: Iterable[Entry], version: str | None = None) -> bytes:
-    """A spec file's content; a line a device, in the order of their names.
+    """Return the content of a spec file; one line a device, in the order of their names.
 
-    `version` is what it states instead of the lowest version.
+    It states `version` instead of the lowest version, if given.
     """
     ordered = sorted(entries, key=lambda entry: entry.name)
     stated = version or minimum_version(kind, ordered)
@@ -207,7 +207,7 @@ def spec_text(kind: str, entries: Iterable[Entry], version: str | None = None) -
 
 
 def parse_spec(data: bytes, kind: str) -> Spec:
-    """The spec in a file's content, if it is one of `kind`; raises ValueError that says why not."""
+    """Parse the content of a spec file; raises ValueError unless it is a spec of `kind`."""
     try:
         content = json.loads(data)
         if content["kind"] != kind:
@@ -223,12 +223,12 @@ def parse_spec(data: bytes, kind: str) -> Spec:
     return Spec(version, {entry.name: entry for entry in entries})
 
 
-# Loaders read JSON as YAML, which takes no surrogate pair for an escape and folds or refuses some
-# characters that are not escaped.
+# Loaders read JSON as YAML, which does not accept surrogate pairs as escapes, and folds or refuses
+# some characters that are not escaped.
 _TO_ESCAPE = re.compile("[\x7f-\uffff]")
 
 
 def _dumped(content: Any) -> str:
-    # Python reads NaN and Infinity, which JSON does not have.
+    # Python would write NaN and Infinity, which JSON does not have.
     text = json.dumps(content, ensure_ascii=False, allow_nan=False)
     return _TO_ESCAPE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

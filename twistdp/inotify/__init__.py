@@ -1,4 +1,4 @@
-"""File system events: one inotify descriptor a process, read by the reactor."""
+"""File system events: the reactor reads one inotify descriptor a process."""
 
 from twistdp.inotify.descriptor import ATTRIBUTES, CONTENTS, ENTRIES
 from twistdp.inotify.watches import Changes, Inotify, Watch, inotify_of

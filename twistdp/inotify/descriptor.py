@@ -1,7 +1,7 @@
 """The kernel's side of inotify: a descriptor, its watches and events, and its limits.
 
-pyinotify has the system calls.  Its own reader and errors are not used: the one raises on a name
-that is not UTF-8, and the others have their errno only in their text.
+pyinotify has the system calls.  Its own reader and errors are not used: the reader raises on
+a name that is not UTF-8, and the errors have their errno only in their text.
 """
 
 import errno
@@ -15,13 +15,13 @@ import pyinotify
 
 from twistdp.host import check_descriptors, keep_from_children, remedy_for
 
-# pyinotify writes its log to stderr by itself; its messages go where all logs go.
+# pyinotify writes its log to stderr by itself; without handlers its messages go where all logs go.
 pyinotify.log.handlers.clear()
 
 ENTRIES: Final = (
     pyinotify.IN_CREATE | pyinotify.IN_DELETE | pyinotify.IN_MOVED_FROM | pyinotify.IN_MOVED_TO
 )
-"""Names appear in a directory, vanish from it or are renamed."""
+"""A name appears in a directory, vanishes from it or changes."""
 
 ATTRIBUTES: Final = pyinotify.IN_ATTRIB
 """Owner, mode or link count of an entry changes."""
@@ -36,7 +36,7 @@ MOVED: Final = pyinotify.IN_MOVE_SELF
 """The watched directory has another path now."""
 
 GONE: Final = MOVED | pyinotify.IN_DELETE_SELF | pyinotify.IN_UNMOUNT | pyinotify.IN_IGNORED
-"""What was watched is not at its path any more."""
+"""The watched directory is no longer at its path."""
 
 _ALWAYS = MOVED | pyinotify.IN_DELETE_SELF | pyinotify.IN_ONLYDIR
 _HEADER = struct.Struct("iIII")
@@ -54,11 +54,11 @@ class InotifyDescriptor:
         return () if self._manager is None else (self.fileno(),)
 
     def fileno(self) -> int:
-        """The descriptor, -1 while there is none."""
+        """Return the descriptor, -1 while there is none."""
         return -1 if self._manager is None else int(self._manager.get_fd())
 
     def open(self) -> bool:
-        """Open it, if it is not open; whether it was not.  Raises OSError."""
+        """Open it unless it is open already; return whether it was closed.  Raises OSError."""
         if self._manager is not None:
             return False
         with _plain_errors():
@@ -68,21 +68,21 @@ class InotifyDescriptor:
         return True
 
     def close(self) -> None:
-        """Close it, and with it all watches; it is closed also when this raises OSError."""
+        """Close it, and with it all watches; it is closed even if this raises OSError."""
         manager, self._manager = self._manager, None
         if manager is not None:
             manager.close()
 
     def add(self, path: str, mask: int) -> int:
-        """Watch the directory `path` for what `mask` says and for its end; the watch's number.
+        """Watch the directory `path` for the events in `mask` and for its end; return a number.
 
-        Raises OSError; NotADirectoryError for anything else than a directory.
+        Raises OSError; NotADirectoryError for anything but a directory.
         """
         return self._add(path, mask | _ALWAYS | pyinotify.IN_MASK_ADD)
 
     def drop_contents(self, path: str) -> None:
-        """Report no `CONTENTS` of the watched directory `path` any more, but all else."""
-        with suppress(OSError):  # gone, and the event that tells so not read yet
+        """Stop reporting `CONTENTS` of the watched directory `path`, but nothing else."""
+        with suppress(OSError):  # it is gone, and the event of that is not read yet
             self._add(path, ENTRIES | ATTRIBUTES | _ALWAYS)
 
     def _add(self, path: str, mask: int) -> int:
@@ -94,17 +94,17 @@ class InotifyDescriptor:
     def remove(self, number: int) -> None:
         """End a watch."""
         assert self._manager is not None
-        # It may be gone already, and the event that tells so not read yet.
+        # It may be gone, and the event of that not read yet.
         with suppress(pyinotify.WatchManagerError):
             self._manager.rm_watch(number, quiet=False)
 
     def forget(self, number: int) -> None:
-        """The kernel itself has ended a watch."""
+        """Forget a watch that the kernel has ended itself."""
         assert self._manager is not None
         self._manager.del_watch(number)
 
     def read(self) -> Iterator[tuple[int, int, str]]:
-        """What is there to be read: number, mask and entry's name of each event."""
+        """Read events: the number, the mask and the entry's name of each."""
         try:
             data = os.read(self.fileno(), 65536)
         except BlockingIOError:
@@ -113,7 +113,7 @@ class InotifyDescriptor:
 
 
 def events_in(data: bytes) -> Iterator[tuple[int, int, str]]:
-    """Number, mask and entry's name of each event of inotify(7) in what the kernel has given."""
+    """Yield number, mask and entry's name of each event in data of inotify(7)."""
     offset = 0
     while offset < len(data):
         number, mask, _cookie, length = _HEADER.unpack_from(data, offset)
@@ -124,11 +124,11 @@ def events_in(data: bytes) -> Iterator[tuple[int, int, str]]:
 
 
 def limit(error: OSError) -> str | None:
-    """What mends it where a limit has made `open` or `add` fail; None for other reasons."""
+    """Return the remedy if a limit has made `open` or `add` fail; None for other reasons."""
     if error.errno == errno.ENOSPC:
         return "raise the sysctl fs.inotify.max_user_watches"
     if error.errno == errno.EMFILE:
-        # One errno for two limits.
+        # Two limits have the same errno.
         try:
             check_descriptors()
         except OSError:
@@ -149,7 +149,7 @@ def _plain_errors() -> Iterator[None]:
 
 @contextmanager
 def _encodable(path: str) -> Iterator[str]:
-    """A path that means the same and is UTF-8, which pyinotify insists on."""
+    """Yield a path to the same place that is UTF-8, as pyinotify insists."""
     try:
         path.encode()
     except UnicodeEncodeError:

@@ -1,17 +1,17 @@
-"""File system events: one inotify descriptor a process, read by the reactor.
+"""File system events: the reactor reads one inotify descriptor a process.
 
 An event is a hint that something may have changed, never the truth.  A path may be missing, be
-deleted, moved or made anew: it is waited for through its nearest existing ancestor, and whoever
-watches it is told that anything may have changed.  Names of any bytes are reported, as
-`os.fsdecode` gives them.
+deleted, moved or created again: then its nearest existing ancestor is watched until it appears, and
+the callback gets to know that anything may have changed.  Names may have any bytes, as
+`os.fsdecode` decodes them.
 
-Every second, `LOOKS` watches are looked at in turn.  One whose path leads elsewhere by now without
-an event (a file system was mounted or unmounted, a link switched) is armed anew.  One that the
-kernel refuses, usually because a limit is reached, is polled: whoever watches is told each second
-that anything may have changed, until the kernel takes it.
+Every second, the next `LOOKS` watches are checked.  A watch is armed again if its path leads
+elsewhere by now without an event (a file system was mounted or unmounted, a link switched).  A
+watch that the kernel refuses, usually because of a limit, is polled: every second its callback gets
+to know that anything may have changed, until the kernel accepts the watch.
 
-When events were lost, or thousands of directories vanish at once, whoever watches is told so at
-once, and the watches are looked at in turns of the reactor, `SLICE` in each.
+When events are lost, or thousands of directories vanish at once, all callbacks get to know that at
+once, and the watches are checked in turns of the reactor, `SLICE` in each.
 """
 
 import errno
@@ -44,24 +44,24 @@ __all__ = ["ATTRIBUTES", "CONTENTS", "ENTRIES", "Changes", "Inotify", "Watch", "
 _log = Logger()
 
 PERIOD: Final = 1.0
-"""Seconds between two looks at watches."""
+"""Seconds between two checks of watches."""
 
 LOOKS: Final = 50
-"""Watches that are looked at each time, so that a look takes as long whatever their number.
+"""Watches that are checked each time, so that this takes the same time whatever their number.
 
-A look at a hundred, which is hardly ever needed, takes as long as all else that a process does
-while nothing happens.  Of 8 000 watches each has its turn every 160 s; what a scan would find
-meanwhile, the scanners' rescans find.
+Checking a hundred, which is hardly ever needed, takes as long as everything else that a process
+does while nothing happens.  Of 8 000 watches each is checked every 160 s; until then the rescans
+of the scanners find the changes.
 """
 
 SLICE: Final = 100
 """Watches that are armed again in one turn of the reactor; each takes some 30 µs."""
 
-# Where such a path leads, a directory may appear.
+# A directory may appear at a path with such an error.
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 Changes = frozenset[str] | None
-"""The paths that something happened to; None: anything may have changed."""
+"""The paths that something happened to; None if anything may have changed."""
 
 
 class Watch:
@@ -75,37 +75,37 @@ class Watch:
         self.path = path
         self.mask = mask
         self.number: int | None = None
-        """The kernel's number of it; None while it is refused."""
+        """The kernel's number of the watch; None while the kernel refuses it."""
         self.place = path
-        """What is watched: the path, or while that is no directory an ancestor of it."""
+        """The watched directory: the path, or an ancestor while the path is no directory."""
         self.armed = 0
-        """What the kernel reports of the place for it."""
+        """The events of the place that the kernel reports."""
         self.identity: tuple[int, int] | None = None
-        """That of the place."""
+        """The identity of the place."""
         self.awaited: str | None = None
-        """While the path is no directory: the entry of the place that is waited for."""
+        """The entry of the place that has to appear, while the path is no directory."""
 
     @property
     def polled(self) -> bool:
-        """Whether it reports every second, since the kernel refuses it."""
+        """Whether it reports every second because the kernel refuses it."""
         return self.number is None
 
     def is_right(self) -> bool:
-        """Whether the kernel watches what there is to watch now."""
+        """Whether the kernel watches the right directory."""
         return (
             not self.polled and self.identity == _identity(self.place) and not self.has_appeared()
         )
 
     def has_appeared(self) -> bool:
-        """Whether the entry that is waited for is a directory."""
+        """Whether the entry that has to appear is a directory."""
         return self.awaited is not None and os.path.isdir(os.path.join(self.place, self.awaited))
 
     def stop(self) -> None:
-        """No more calls."""
+        """Stop watching."""
         self._owner.forget(self)
 
     def report(self, changes: Changes) -> None:
-        """Call back, and log what the callback raises."""
+        """Call the callback, and log what it raises."""
         with _log.failuresHandled("handling changes in {path}", path=self.path):
             self.callback(changes)
 
@@ -118,13 +118,13 @@ class Inotify:
         self._reactor = reactor
         self._kernel = InotifyDescriptor()
         self._watches: OrderedDict[Watch, None] = OrderedDict()
-        """In the order in which they are looked at."""
+        """In the order in which they are checked."""
         self._users: dict[int, dict[Watch, None]] = {}
         self._refused: dict[Callable[[Changes], None], OrderedDict[Watch, None]] = {}
-        """What the kernel does not watch, by who is told so."""
+        """The watches that the kernel refuses, by callback."""
         self._doubted: deque[Watch] = deque()
-        """What the kernel may not watch any more."""
-        self._said: set[str] = set()
+        """The watches that the kernel may have ended."""
+        self._logged: set[str] = set()
         self._timer: IDelayedCall | None = None
         self._turn: IDelayedCall | None = None
 
@@ -133,7 +133,7 @@ class Inotify:
     ) -> Watch:
         """Call `callback` in the reactor's thread when something of `mask` happens in `path`.
 
-        Never fails: what cannot be watched is logged once, and polled.
+        Never fails: a path that cannot be watched is logged once, and polled.
         """
         watch = Watch(self, os.path.abspath(path), mask, callback)
         self._watches[watch] = None
@@ -151,24 +151,24 @@ class Inotify:
             self._close()
 
     def look(self, some: Iterable[Watch] | None = None) -> None:
-        """Arm anew what is not right of some or all, and report that anything may have changed."""
+        """Arm wrong watches again, of some or all, and report that anything may have changed."""
         wrong = [w for w in (self._watches if some is None else some) if not w.is_right()]
         for watch in wrong:
             self._disarm(watch)
             self._arm(watch)
         self._report_anything(wrong)
-        if self._said and not self._refused:
-            self._said.clear()
+        if self._logged and not self._refused:
+            self._logged.clear()
             _log.info("inotify watches everything again")
 
     # IReadDescriptor
 
     def fileno(self) -> int:
-        """The inotify descriptor, -1 while nothing is watched."""
+        """Return the inotify descriptor, -1 while nothing is watched."""
         return self._kernel.fileno()
 
     def logPrefix(self) -> str:
-        """Name of this descriptor in the reactor's log lines."""
+        """Return the name of this descriptor in log lines of the reactor."""
         return "inotify"
 
     def connectionLost(self, reason: Failure) -> None:
@@ -176,7 +176,7 @@ class Inotify:
         _log.error("inotify descriptor lost: {reason}", reason=reason.getErrorMessage())
 
     def doRead(self) -> None:
-        """Read what is there, and call each watch that it concerns once."""
+        """Read the events, and report once to each watch that they concern."""
         concerned: dict[Watch, set[str]] = {}
         lost: dict[Watch, None] = {}
         for number, mask, name in self._kernel.read():
@@ -213,7 +213,7 @@ class Inotify:
                 watch.identity = _identity(watch.place)
                 number = self._add(watch.place, watch.armed)
                 if number is None:
-                    # It may be a file, whose contents may matter; those of a file above do not.
+                    # It may be a file, and its contents may matter; those of a file above do not.
                     contents = watch.mask & CONTENTS if watch.place == watch.path else 0
                     watch.place, watch.awaited = os.path.split(watch.place)
                     watch.armed = ENTRIES | ATTRIBUTES | contents
@@ -231,11 +231,11 @@ class Inotify:
             self._users.setdefault(number, {})[watch] = None
 
     def _add(self, path: str, mask: int) -> int | None:
-        """Have the kernel watch a directory; None if there is none.  Raises OSError."""
+        """Make the kernel watch a directory; None if there is none.  Raises OSError."""
         try:
             return self._kernel.add(path, mask)
         except ValueError:
-            return None  # no path at all, but one that a directory above has
+            return None  # not a path, but a directory above it is one
         except OSError as error:
             if error.errno in _ABSENT and path != "/":
                 return None
@@ -262,7 +262,7 @@ class Inotify:
             self._kernel.drop_contents(watch.place)
 
     def _drop(self, number: int, mask: int) -> list[Watch]:
-        """Forget a number whose directory is gone; its watches."""
+        """Forget a number whose directory is gone; return its watches."""
         users = list(self._users.pop(number, ()))
         for watch in users:
             watch.number = None
@@ -274,7 +274,7 @@ class Inotify:
         return users
 
     def _arm_doubted(self) -> list[Watch]:
-        """Arm some of the doubted again that are not armed, and soon the others; those."""
+        """Arm some of the doubted watches again, and the others soon; return the wrong ones."""
         wrong = []
         for _ in range(min(SLICE, len(self._doubted))):
             watch = self._doubted.popleft()
@@ -291,10 +291,11 @@ class Inotify:
         self._report_anything(self._arm_doubted())
 
     def _is_armed(self, watch: Watch) -> bool:
-        """Whether the kernel still watches what there is to watch, as far as it can be.
+        """Whether the kernel still watches the right directory, as far as possible.
 
-        Asked to watch the same once more, the kernel gives the same number, and another one if it
-        was gone in between; of that the file's identity says nothing, for it is given again.
+        If it is asked to watch the same directory again, the kernel returns the same number, or
+        another one if the directory was gone in between.  The file's identity does not show that,
+        because the kernel uses it again.
         """
         if watch.polled:
             return watch in self._refused.get(watch.callback, ())
@@ -307,19 +308,19 @@ class Inotify:
         return number == watch.number and not watch.has_appeared()
 
     def _report_anything(self, watches: Iterable[Watch]) -> None:
-        """Report once to whoever has some of the watches that anything may have changed."""
-        told = set()
+        """Report once to each callback of these watches that anything may have changed."""
+        reported = set()
         for watch in watches:
-            if watch in self._watches and watch.callback not in told:
-                told.add(watch.callback)
+            if watch in self._watches and watch.callback not in reported:
+                reported.add(watch.callback)
                 watch.report(None)
 
     def _complain(self, path: str, error: OSError) -> None:
-        """Log why a path is polled; a limit once, whatever the number of paths it concerns."""
+        """Log why a path is polled; log a limit once for all paths."""
         remedy = limit(error)
         about = remedy or path
-        if about not in self._said:
-            self._said.add(about)
+        if about not in self._logged:
+            self._logged.add(about)
             _log.error(
                 "cannot watch {path}, it is polled every second: {reason}; {remedy}",
                 path=path,
@@ -338,7 +339,7 @@ class Inotify:
         self.look(watch for watch in due if not watch.polled)
 
     def _poll(self, refused: OrderedDict[Watch, None]) -> None:
-        """Have the kernel watch some that it refused, until it refuses one; report once."""
+        """Try to arm some refused watches, until the kernel refuses one; report once."""
         for watch in list(islice(refused, LOOKS)):
             self._disarm(watch)
             self._arm(watch)
@@ -350,7 +351,7 @@ class Inotify:
         self._users.clear()
         self._refused.clear()
         self._doubted.clear()
-        self._said.clear()
+        self._logged.clear()
         for timer in (self._timer, self._turn):
             if timer is not None:
                 timer.cancel()
@@ -364,9 +365,9 @@ _SHARED: "WeakValueDictionary[Any, Inotify]" = WeakValueDictionary()
 
 
 def inotify_of(reactor: Any) -> Inotify:
-    """The one `Inotify` of a reactor: a user may have only 128 descriptors on a whole node.
+    """Return the one `Inotify` of a reactor: a user may have only 128 descriptors on a whole node.
 
-    It lives as long as somebody holds it, or a watch of it.
+    It lives as long as there is a reference to it, or to a watch of it.
     """
     found = _SHARED.get(reactor)
     if found is None:
