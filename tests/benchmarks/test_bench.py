@@ -47,10 +47,10 @@ def sample() -> Record:
 
 
 class FigureTests(SynchronousTestCase):
-    """What is calculated."""
+    """The calculations."""
 
     def test_percentile(self) -> None:
-        """The smallest value that so many do not exceed."""
+        """The smallest value that a part of the values does not exceed."""
         self.assertEqual(percentile(range(1, 101), 0.99), 99)
         self.assertEqual(percentile([3, 1, 2], 0.5), 2)
         self.assertEqual(percentile([7], 0.99), 7)
@@ -65,7 +65,7 @@ class FigureTests(SynchronousTestCase):
         self.assertIsNone(Figure("ms").p99(OURS))
 
     def test_ratio_by_repetition(self) -> None:
-        """What slows down both in one repetition does not change the ratio."""
+        """A slow repetition of both does not change the ratio."""
         figure = Figure("µs", values={OURS: [2.0, 30.0, 4.0], AIO: [1.0, 10.0, 4.0]})
         self.assertEqual(figure.ratio(OURS, AIO), 2)
         figure.values[AIO] = [1.0, 4.0]
@@ -98,13 +98,13 @@ class GoalTests(SynchronousTestCase):
         self.assertFalse(Goal(1.1, AIO).is_met(figure))
 
     def test_not_measured(self) -> None:
-        """What was not measured is neither met nor missed."""
+        """A goal that was not measured is neither met nor missed."""
         self.assertIsNone(Goal(5).is_met(Figure("ms", values={PLAIN: [1.0]})))
         self.assertIsNone(Goal(1.15, AIO).is_met(Figure("ms", values={OURS: [1.0]})))
 
 
 class ReportTests(SynchronousTestCase):
-    """What is told."""
+    """The report."""
 
     def test_rows(self) -> None:
         """Medians, p99, ratios, goal and verdict of each figure."""
@@ -163,7 +163,7 @@ class ReportTests(SynchronousTestCase):
 
 
 class ProcessTests(SynchronousTestCase):
-    """What the kernel tells, of this process."""
+    """Figures of this process."""
 
     def test_self(self) -> None:
         """CPU time is that of all threads, and nothing that a process has is zero."""
@@ -241,7 +241,7 @@ class ScenarioTests(TestCase):
         self.assertLess(max(figure.values[PLAIN]), NEVER)
 
     async def test_hot_plug(self) -> None:
-        """What comes and goes is seen in the lists."""
+        """The lists show devices that come and go."""
         record = await self.run_quick([twistdp()], "hotplug")
         added, removed = (figure.values[OURS] for figure in record.figures.values())
         self.assertTrue(0 < max(added) < NEVER and 0 < max(removed) < NEVER)

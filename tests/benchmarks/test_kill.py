@@ -26,7 +26,7 @@ class KillTests(TestCase):
 
 
 class WatchTests(SynchronousTestCase):
-    """What the watch complains of."""
+    """The problems that the watch reports."""
 
     def setUp(self) -> None:
         """An empty directory."""

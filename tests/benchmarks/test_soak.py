@@ -1,4 +1,4 @@
-"""The soak's judgement: a leak is found, noise is not one, and what went wrong is told."""
+"""The soak's verdict: it finds leaks, ignores noise, and reports problems."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def record_of(seconds: int = 600, noise: float = 1.0, **an_hour: float) -> Recor
 
 
 class FigureTests(SynchronousTestCase):
-    """What is calculated."""
+    """The calculations."""
 
     def test_slope(self) -> None:
         """Least squares finds the slope of a line, and of a line with symmetric noise."""
@@ -53,7 +53,7 @@ class FigureTests(SynchronousTestCase):
         self.assertEqual(slope([(1, 5)]), 0)
 
     def test_percentile(self) -> None:
-        """The value that so many do not exceed."""
+        """The value that a part of the values does not exceed."""
         self.assertEqual(percentile(range(1, 101), 0.99), 99)
         self.assertEqual(percentile([7], 0.99), 7)
         self.assertEqual(percentile([1, 2, 3], 1), 3)
@@ -109,7 +109,7 @@ class VerdictTests(SynchronousTestCase):
 
 
 class ReportTests(SynchronousTestCase):
-    """What is told."""
+    """The report."""
 
     def test_table(self) -> None:
         """Counts, latencies in milliseconds, memory, and the verdict."""
@@ -142,7 +142,7 @@ class ReportTests(SynchronousTestCase):
 
 
 class PlotTests(SynchronousTestCase):
-    """What is drawn."""
+    """The picture."""
 
     def test_svg(self) -> None:
         """Memory, counts and latencies, each with its name."""
@@ -166,7 +166,7 @@ class SoakTests(TestCase):
     timeout = 90
 
     async def test_seconds(self) -> None:
-        """It runs, sees no problem, and takes samples that nothing lacks."""
+        """It runs without a problem, and takes complete samples."""
         record = await soak(reactor, 3.0)
         self.assertEqual(record.problems, [])
         self.assertGreater(record.counts["file"], 0)

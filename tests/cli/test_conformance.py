@@ -33,7 +33,7 @@ PLAIN = (
 
 
 class AnswerTests(SynchronousTestCase):
-    """What needs no plugin to run."""
+    """Options that need no plugin."""
 
     def answer(self, *arguments: str) -> tuple[int, str, str]:
         """Exit status, standard output and standard error."""
@@ -62,7 +62,7 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual([line for line in out.splitlines() if line in titles], titles)
 
     def test_refusals(self) -> None:
-        """What cannot work is said in one line, with status 2."""
+        """Options that cannot work are refused in one line, with status 2."""
         for expected, arguments in (
             ("no command", []),
             ("the command names no directory", ["--", "plugin"]),
@@ -129,7 +129,7 @@ class CommandTests(TestCase):
         self.assertIn("Register came: plain.example.com/file, version v1beta1", out)
 
     async def test_strict(self) -> None:
-        """A warning is a failure only when that is asked for."""
+        """A warning is a failure only with --strict."""
         arguments = ["--only", "process.socket-permissions", "--", "sh", "-c", PLAIN]
         status, out, _ = await self.conformance(*arguments)
         self.assertEqual(status, 0, out)
@@ -163,7 +163,7 @@ class SignalTests(TestCase):
     timeout = 120
 
     def setUp(self) -> None:
-        """A place for temporary files and one for what the plugin and the commands tell."""
+        """A directory for temporary files and one for files of the plugin and the commands."""
         self.temporary, self.told = temporary_directory(self), temporary_directory(self)
 
     async def interrupted(self, name: str, *options: str, until: str) -> ChildProcess:
@@ -186,14 +186,14 @@ class SignalTests(TestCase):
             await deferLater(reactor, 0.01)
 
     def assert_nothing_left(self, plugins: int) -> None:
-        """Of so many plugins that were started none runs, and no directory is left."""
+        """`plugins` plugins were started, none of them runs, and no directory is left."""
         with open(f"{self.told}/plugins", encoding="ascii") as file:
             pids = [int(line) for line in file]
         self.assertEqual([runs(pid) for pid in pids], [False] * plugins)
         self.assertEqual(os.listdir(self.temporary), [])
 
     async def test_command(self) -> None:
-        """While a command runs: it is ended, and what it has changed is undone.
+        """A signal while a command runs ends it, and its change is undone.
 
         That is not disturbed by more signals, as GNU timeout sends them.
         """

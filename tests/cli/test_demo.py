@@ -93,7 +93,7 @@ class ProcessTests(TemporaryTestCase):
         self.assertEqual(os.listdir(self.temporary), [])
 
     async def test_interrupted(self) -> None:
-        """A signal in the middle leaves nothing behind either, and is what the status tells."""
+        """A signal leaves nothing behind either, and the status shows it."""
         child = Watched("demo", env={"TMPDIR": self.temporary})
         await child.printed(STEPS[0])
         child.signal("TERM")
@@ -133,7 +133,7 @@ class DemoTests(TemporaryTestCase):
         self.assertIn("broken today", str(caught.exception))
 
     async def test_step(self) -> None:
-        """A step prints its time, what it was, and its note."""
+        """A step prints its time, its name and its note."""
         with contextlib.redirect_stdout(self.output):
             await self.demo._step("something happens", lambda: succeed("(twice)"))
         self.assertRegex(self.output.getvalue(), r"^ *\d+\.\d ms  something happens \(twice\)\n$")
@@ -157,7 +157,7 @@ class DemoTests(TemporaryTestCase):
         self.assertEqual(self.output.getvalue(), "")
 
     async def test_mistake_in_a_step(self) -> None:
-        """What nobody expects is no failed step: it passes through with its stack."""
+        """An unexpected exception is no failed step: it is raised with its stack."""
 
         async def fail() -> None:
             raise ZeroDivisionError

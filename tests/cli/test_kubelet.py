@@ -35,7 +35,7 @@ class Watched(ChildProcess):
         super().__init__([TWISTDP, *arguments], reactor=reactor, **options)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """See whether that is what somebody waits for."""
+        """Fire the Deferreds that wait for this output."""
         super().childDataReceived(childFD, data)
         for entry in list(self._waiting):
             condition, waiting = entry
@@ -77,7 +77,7 @@ class KubeletTests(TestCase):
         return child
 
     async def refused(self, child: Watched) -> str:
-        """Why the kubelet does not take a registration with a bad version.
+        """The kubelet's refusal of a registration with a bad version.
 
         It answers, so everything that it does after its start is done, too.
         """
@@ -198,14 +198,14 @@ class KubeletTests(TestCase):
         self.assertIn("kubelet_internal_checkpoint of another kubelet", errors)
 
     async def test_own_checkpoint(self) -> None:
-        """What another of these kubelets has left is no hindrance."""
+        """Files of an earlier emulated kubelet are no obstacle."""
         os.mkdir(self.directory)
         with open(f"{self.directory}/kubelet_internal_checkpoint", "w", encoding="ascii") as file:
             file.write("{}")
         await self.start()
 
     async def test_directories_of_others(self) -> None:
-        """Where somebody else may write nothing is made, and the line says why."""
+        """Nothing is made where somebody else may write, and the line gives the reason."""
         os.chmod(self.root, 0o777)
         for arguments in (
             [f"--dir={self.directory}"],
@@ -225,7 +225,7 @@ class KubeletTests(TestCase):
         self.assertEqual(os.listdir(self.root), [])
 
     async def test_topology(self) -> None:
-        """A machine with which no kubelet starts, and a policy that there is not, are refused."""
+        """NUMA nodes with which no kubelet starts, and unknown policies, are refused."""
         place = f"--dir={self.directory}"
         _, errors, status = await self.run_kubelet(
             place, "--topology-policy=restricted", "--numa-nodes=9"
@@ -238,7 +238,7 @@ class KubeletTests(TestCase):
         await self.start("--topology-policy=restricted", "--numa-nodes=1")
 
     async def test_second_kubelet(self) -> None:
-        """A directory in which a kubelet runs is refused with that one's process id."""
+        """A directory in which a kubelet runs is refused, with its process id."""
         child = await self.start()
         output, errors, status = await self.run_kubelet(f"--dir={self.directory}")
         self.assertEqual((output, status), ("", 1))

@@ -35,7 +35,7 @@ class MainTests(SynchronousTestCase):
         self.assertIn("COMMAND", errors)
 
     def test_unknown_command(self) -> None:
-        """An unknown command is named, with those that there are."""
+        """An unknown command is named, with the existing ones."""
         output, errors, status = self.run_main("dance")
         self.assertEqual((output, status), ("", 2))
         self.assertIn("dance", errors)
@@ -69,7 +69,7 @@ class MainTests(SynchronousTestCase):
         self.assertNotIn("did you mean", errors)
 
     def test_misspelt_option(self) -> None:
-        """One that is nearly one of ours is answered with that one."""
+        """For a misspelt option the similar one is suggested."""
         _, errors, _ = self.run_main("new", "lamp", "--namspace=x.example")
         self.assertIn("--namspace=x.example; did you mean --namespace?", errors)
 
@@ -90,13 +90,13 @@ class MainTests(SynchronousTestCase):
             )
 
     def test_missing_option(self) -> None:
-        """An option that a command cannot do without is named."""
+        """A missing option is named."""
         output, errors, status = self.run_main("kubelet")
         self.assertEqual((output, status), ("", 2))
         self.assertIn("--dir", errors)
 
     def test_output_that_cannot_be_written(self) -> None:
-        """Of a command whose output has nowhere to go, there is one line, and status 1."""
+        """If the output cannot be written, there is one line and status 1."""
         read, closed = os.pipe()
         os.close(read)
         self.addCleanup(os.close, closed)

@@ -56,7 +56,7 @@ class ManifestsTestCase(SynchronousTestCase):
 
 
 class OptionTests(ManifestsTestCase):
-    """What of the command line is where in the output."""
+    """The options and the output for them."""
 
     def test_arguments(self) -> None:
         """The container gets the options as they are, also those that YAML or Kubernetes read."""
@@ -86,7 +86,7 @@ class OptionTests(ManifestsTestCase):
             self.assertIn(f'app.kubernetes.io/name: "{name}"\n', text)
 
     def test_paths(self) -> None:
-        """The container has the kubelet's directory and /dev, or what it is told to."""
+        """The container has the kubelet's directory and /dev, or the given paths."""
         plugins = {"name": "kubelet", "mountPath": "/var/lib/kubelet/device-plugins"}
         read = {"readOnly": True, "recursiveReadOnly": "Enabled"}
         dev = {"name": "host-0", "mountPath": "/dev", **read}
@@ -124,7 +124,7 @@ class OptionTests(ManifestsTestCase):
             self.assertNotIn("emptyDir", text)
 
     def test_cdi(self) -> None:
-        """Specs are written, which makes their directory; who holds devices is only asked."""
+        """Specs are written, and their directory is made; pod-resources are only read."""
         text = self.rendered("--cdi", options=(*OPTIONS, "--cdi-dir=/etc/cdi"))
         self.assertEqual(
             listed(text, "volumes")[1:3],
@@ -138,12 +138,12 @@ class OptionTests(ManifestsTestCase):
         )
 
     def test_selinux(self) -> None:
-        """The type is there when it is asked for."""
+        """The SELinux type is present if it is requested."""
         self.assertNotIn("seLinux", self.rendered())
         self.assertIn("type: container_device_plugin_t\n", self.rendered("--selinux"))
 
     def test_namespaces_of_every_cluster(self) -> None:
-        """What Kubernetes makes itself is not made, nor its level of Pod Security changed."""
+        """Namespaces of Kubernetes are neither made nor changed."""
         made = self.rendered("--namespace=devices")
         self.assertEqual(next(yaml.safe_load_all(made))["kind"], "Namespace")
         self.assertIn("enforce: privileged", made)
@@ -154,7 +154,7 @@ class OptionTests(ManifestsTestCase):
             self.assertIn(f"  namespace: {namespace}\n", text)
 
     def test_refusals(self) -> None:
-        """What is wrong is one line and status 1."""
+        """An error is one line and status 1."""
         for arguments, expected in (
             (["--name=Big", "--", *OPTIONS], "--name Big: use at most 40"),
             (["--host-path=dev", "--", *OPTIONS], "--host-path dev: give an absolute path"),
@@ -170,7 +170,7 @@ class OptionTests(ManifestsTestCase):
             self.refused(expected, *arguments)
 
     def test_in_the_way(self) -> None:
-        """What of the node would hide what is in the container is refused, with the option."""
+        """A node's path that would hide the container's files is refused, with the option."""
         watcher = "--registration=watcher", "--registry-dir=/plugins"
         for arguments, path, option in (
             (["--host-path=/", "--", *OPTIONS], "/", "--host-path"),
@@ -187,7 +187,7 @@ class OptionTests(ManifestsTestCase):
             )
 
     def test_colons(self) -> None:
-        """What Kubernetes does not mount is refused, with the option."""
+        """A path that Kubernetes does not mount is refused, with the option."""
         for arguments, option in (
             (["--host-path=/dev/a:b", "--", *OPTIONS], "--host-path"),
             (["--", *OPTIONS, "--plugin-dir=/a:b"], "--plugin-dir"),
@@ -196,7 +196,7 @@ class OptionTests(ManifestsTestCase):
             self.refused(f"another {option}\n", *arguments)
 
     def refused(self, expected: str, *arguments: str) -> None:
-        """Check that a call prints one line, of what is wrong."""
+        """Check that a call prints one line with the error."""
         output, errors = self.call(*arguments, status=1)
         self.assertEqual((output, errors.count("\n")), ("", 1))
         self.assertTrue(errors.startswith("twistdp manifests: "), errors)
@@ -229,14 +229,14 @@ class ScannerFileTests(ManifestsTestCase):
         self.assertEqual(len(names), 2)
 
     def test_odd_name(self) -> None:
-        """A name that no ConfigMap takes is refused."""
+        """A file name that no ConfigMap accepts is refused."""
         _, errors = self.call(
             f"--scanner-file={self.file('', 'my file.py')}", "--", *OPTIONS, status=1
         )
         self.assertIn("a ConfigMap accepts no file of this name", errors)
 
     def test_in_the_way(self) -> None:
-        """Nothing of the node is where the file is, in it, or around it; without a file it may."""
+        """With a scanner's file, no path of the node may overlap with its directory."""
         file = f"--scanner-file={self.file('')}"
         for path in ("/etc", "/etc/twistdp", "/etc/twistdp/", "/etc/twistdp/x"):
             _, errors = self.call(file, f"--host-path={path}", "--", *OPTIONS, status=1)
@@ -247,7 +247,7 @@ class ScannerFileTests(ManifestsTestCase):
         self.rendered(file, "--host-path=/etc/twistdp2")
 
     def test_unreadable(self) -> None:
-        """A file that is not there, is none, or is not text is named, with what is wrong."""
+        """A file that is missing, no file, or no text is named, with the error."""
         directory = temporary_directory(self)
         binary = os.path.join(directory, "mine.so")
         with open(binary, "wb") as file:
@@ -262,7 +262,7 @@ class ScannerFileTests(ManifestsTestCase):
             self.assertIn(f"twistdp manifests: --scanner-file {path}: {expected}; name ", errors)
 
     def test_too_large(self) -> None:
-        """A file is as large as a ConfigMap takes, or refused."""
+        """A file that is larger than a ConfigMap accepts is refused."""
         self.rendered(f"--scanner-file={self.file('x' * 1048576)}")
         file = f"--scanner-file={self.file('é' * 524288 + 'x')}"
         _, errors = self.call(file, "--", *OPTIONS, status=1)

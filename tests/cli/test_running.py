@@ -30,7 +30,7 @@ class RunningTests(SynchronousTestCase):
     """`run_on_reactor`"""
 
     def test_the_wall_clock_is_set(self) -> None:
-        """What a command waits for comes in its time."""
+        """A command can wait for events of the reactor."""
         clock = WallClock(temporary_directory(self))
         for step in STEPS:
             done = subprocess.run(

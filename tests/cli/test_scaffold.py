@@ -51,7 +51,7 @@ class CommandTests(SynchronousTestCase):
         self.assertTrue(os.path.isfile("x y/z/thermo/scanner.py"))
 
     def test_new_refuses(self) -> None:
-        """A bad name, or a directory that is used, is one line, and nothing is made."""
+        """A bad name, or a directory with files, is refused in one line, and nothing is made."""
         os.mkdir("used")
         with open("used/file", "w", encoding="ascii"):
             pass
@@ -69,7 +69,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(os.listdir(), ["used"])
 
     def test_new_in_directories_of_others(self) -> None:
-        """Where somebody else could change what root makes, it makes nothing."""
+        """Root makes nothing where somebody else could change it."""
         if os.geteuid() != 0:
             raise SkipTest("needs root, whose projects are checked most")
         os.mkdir("shared")
@@ -105,7 +105,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(listdir("victim"), [])
 
     def test_check_escapes(self) -> None:
-        """What a terminal would obey in a project's files is printed as escapes."""
+        """Control characters in a project's files are printed as escapes."""
         os.makedirs("p/\x1b[2J\u202e")
         for path, text in {
             "README.md": "# Demo\n\n    make \x9b\n\n--scanner=a.\u5b57:X\n",
@@ -138,7 +138,7 @@ class CommandTests(SynchronousTestCase):
         self.assertIs(signal.getsignal(signal.SIGALRM), before)
 
     def test_check(self) -> None:
-        """A line an item; status 0 with all of them, and 1 when one is missing."""
+        """There is a line for each item; the status is 0, or 1 if one is missing."""
         self.main("new", "thermo")
         status, output, errors = self.main("check", "thermo")
         self.assertEqual((status, errors), (0, ""))
@@ -151,7 +151,7 @@ class CommandTests(SynchronousTestCase):
         self.assertIn("\n1 of the items above needs a fix", output)
 
     def test_check_run(self) -> None:
-        """--run makes the targets too, and a failure counts."""
+        """--run also runs the targets, and a failure counts."""
         self.main("new", "thermo")
         with open("thermo/Makefile", "w", encoding="ascii") as file:
             file.write(
@@ -164,7 +164,7 @@ class CommandTests(SynchronousTestCase):
         self.assertIn("\nfailed   make conformance ", output)
 
     def test_check_refuses(self) -> None:
-        """No directory is one line."""
+        """A missing directory is one line."""
         self.assertEqual(
             self.main("check", "nix"), (1, "", "twistdp check: nix: no such directory\n")
         )

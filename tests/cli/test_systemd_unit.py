@@ -20,7 +20,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(printed(*shlex.split(command)), text)
 
     def test_command_line(self) -> None:
-        """What follows ``--`` is run, word for word, and no environment file is needed."""
+        """The unit runs the options after ``--`` word for word, without an environment file."""
         options = ["--scanner=a:b", "--set", "x=a $b%c", "--plugin-dir=/a/b"]
         text = printed("systemd-unit", "--twistd=/t", "--", *options)
         self.assertIn(
@@ -33,14 +33,14 @@ class CommandTests(SynchronousTestCase):
         self.assertNotIn("%i", text)
 
     def test_python_path(self) -> None:
-        """Where a scanner of one's own is."""
+        """The directory of a scanner is in the unit."""
         text = printed(
             "systemd-unit", "--twistd=/t", "--python-path=/srv/mine", "--", "--scanner=a:b"
         )
         self.assertIn("Environment=PYTHONPATH=/srv/mine\n", text)
 
     def test_twistd_that_is_hidden(self) -> None:
-        """A twistd that the unit would not find is warned of, below what is printed."""
+        """A warning follows the unit if the sandbox hides its twistd."""
         for twistd, place in (
             ("/home/me/bin/twistd", "/home"),
             ("/opt/../tmp/t", "/tmp"),
@@ -55,7 +55,7 @@ class CommandTests(SynchronousTestCase):
             self.assertIn(f"hides {place}, " if place else "", errors.getvalue())
 
     def test_refusals(self) -> None:
-        """What would not start, and could not be loaded, is said in one line, with status 1."""
+        """Units that would not load or start are refused in one line, with status 1."""
         scanner = "--scanner=a:b"
         for arguments, expected in (
             (["--twistd=bin/twistd"], "--twistd 'bin/twistd': give the absolute path"),
@@ -93,6 +93,6 @@ class CommandTests(SynchronousTestCase):
             self.assertEqual((output.getvalue(), errors.getvalue().count("\n")), ("", 1))
 
     def test_scanners_that_are_not_here(self) -> None:
-        """A scanner's name is judged without looking for it."""
+        """A scanner's name is checked without importing it."""
         for name in ("my-module:C", "a.b:C.D", "a:Ünde_1"):
             self.assertIn(name, printed("systemd-unit", "--twistd=/t", "--", f"--scanner={name}"))

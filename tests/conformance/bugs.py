@@ -30,7 +30,7 @@ class Bug(Plugin):
     registry = False
     """Whether it must be found in the plugins registry to show its bug."""
     accepted = True
-    """Whether a kubelet takes it at all."""
+    """Whether a kubelet accepts it at all."""
     gave_up = False
     """Whether it will not register again, whatever happens."""
 
@@ -42,7 +42,7 @@ class Bug(Plugin):
 
 
 class NeverRegisters(Bug):
-    """Serves, and tells nobody."""
+    """Serves without registering."""
 
     check = "registration.registers"
     accepted = False
@@ -174,7 +174,7 @@ class CannotPreStart(Bug):
 
 
 class SurprisedByCalls(Bug):
-    """Announces nothing, and dies of what it has not announced."""
+    """Announces no method, and dies when one is called."""
 
     check = "options.unannounced"
 
@@ -304,7 +304,7 @@ class TooMany(Bug):
 
 
 class Frozen(Bug):
-    """What it lists first is what it lists for ever."""
+    """Always lists what it has listed first."""
 
     check = "list.hotplug"
 
@@ -313,7 +313,7 @@ class Frozen(Bug):
 
 
 class NeverHeals(Bug):
-    """What was unhealthy once stays so."""
+    """A device that was unhealthy once stays unhealthy."""
 
     check = "list.unhealthy"
 
@@ -761,10 +761,10 @@ class AnswersEverything(Bug):
 
 
 class Readable(Protocol):
-    """What bytes are read from."""
+    """A source of bytes."""
 
     async def read(self, most: int, /) -> bytes:
-        """At most so many bytes; none at the end."""
+        """Read at most `size` bytes; none at the end."""
 
 
 class Forwarding(Bug):
@@ -1017,7 +1017,7 @@ class BadLoser(Bug):
 
 
 class Restless(Bug):
-    """Makes its socket anew when a kubelet has found it for the second time."""
+    """Replaces its socket when a kubelet has found it for the second time."""
 
     check = "registry.once"
     registry = True

@@ -74,11 +74,11 @@ class Plugin:
         return os.path.relpath(path, self.work_dir).replace("/", ".")
 
     def path(self, id_: str) -> str | None:
-        """The path of a device, if it is one's."""
+        """The path of a device, or None."""
         return next((path for path in self.files() if self.name(path) == id_), None)
 
     async def refresh(self) -> None:
-        """Take over what is there, and tell all streams."""
+        """Look at the files, and send the list to all streams."""
         found = self.look()
         if found != self.devices:
             self.devices = found
@@ -202,7 +202,7 @@ class Plugin:
         return [grpc.method_handlers_generic_handler(*entry) for entry in methods.items()]
 
     async def serve(self) -> None:
-        """Make the socket anew, and let go of all older streams."""
+        """Replace the socket, and end all older streams."""
         self.registrations += 1
         self.mine = self.registered = False
         self.asked = asyncio.get_running_loop().time()

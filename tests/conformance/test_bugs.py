@@ -17,7 +17,7 @@ AT_ONCE = 3
 
 
 async def judged(bug: type[Bug]) -> Result:
-    """What comes of the check that a bug is for."""
+    """The result of the check that should find a bug."""
     checks = [check for check in CHECKS if check.id == bug.check]
     found = Found(bug.resource if bug.accepted else "", {})
     (result,) = await run(plan_for(bug.__name__, bug.registry), checks, found, reactor=reactor)

@@ -20,7 +20,7 @@ JUDGED = {
     "restart.ten-changes": "pass",
     "process.crash": "pass",
 }
-"""What comes of some checks."""
+"""The results of some checks."""
 
 
 class ChanceTests(TestCase):

@@ -1,4 +1,4 @@
-"""The client that takes nothing."""
+"""Tests for `twistdp.conformance.deaf`."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any

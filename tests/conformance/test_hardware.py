@@ -1,4 +1,4 @@
-"""The user's commands: how long they are waited for, and what becomes of failures."""
+"""Tests for the user's commands: their time limit and their failures."""
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -60,7 +60,7 @@ class HardwareTests(TestCase):
         self.directory = temporary_directory(self)
 
     def hardware(self, add: str | None, remove: str | None, patience: float = 5.0) -> Hardware:
-        """What these commands change."""
+        """The hardware that these commands change."""
         self.bench = Bench(
             attrs.evolve(PLAN, add=add, remove=remove, patience=patience), self.directory
         )

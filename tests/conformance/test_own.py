@@ -49,7 +49,7 @@ class OwnTests(OwnTestCase):
     """Plugins of another kind than most."""
 
     async def test_long_name(self) -> None:
-        """With a name so long that the socket's is cut to what its directory leaves."""
+        """With a name so long that the socket's name is cut to fit its directory."""
         domain = ".".join(["check", 14 * "long", "example.com"])
         await self.suite(
             own_plan("socket", "FolderScanner", namespace=domain),

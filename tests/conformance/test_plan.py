@@ -1,4 +1,4 @@
-"""What the suite is told."""
+"""Tests for `twistdp.conformance.plan`."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -12,7 +12,7 @@ class PlanTests(SynchronousTestCase):
     """Plans that cannot work are refused at once."""
 
     def test_refusals(self) -> None:
-        """Each says what is missing."""
+        """Each error names what is missing."""
         good = ("plugin", "--dir={plugin_dir}")
         for expected, command, settings in (
             ("no command", (), {}),

@@ -1,4 +1,4 @@
-"""Processes that the suite starts: their end, their output, and that nothing is left of them."""
+"""Processes that the suite starts: their end, their output, and their removal."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from twistdp.conformance.program import Program
 
 
 def runs(pid: int) -> bool:
-    """Whether there is such a process that has not ended."""
+    """Whether a process runs."""
     try:
         with open(f"/proc/{pid}/stat", encoding="latin-1") as file:
             return file.read().rpartition(")")[2].split()[0] not in "ZX"
@@ -30,7 +30,7 @@ def kill(pid: int) -> None:
 
 
 class AtOnce:
-    """A reactor with which processes have ended before anybody is told that they began."""
+    """A reactor whose processes have ended before anybody learns that they began."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(reactor, name)
@@ -122,7 +122,7 @@ class ProgramTests(TestCase):
         self.assertEqual((os.getsid(pid), pid), (pid, program.pid))
 
     async def test_cancelled(self) -> None:
-        """Who waits no more takes nothing from others who do."""
+        """A cancelled wait does not affect others."""
         program = self.shell("read line")
         waiting, other = program.exited(), program.exited()
         waiting.addErrback(lambda failure: None)
@@ -131,7 +131,7 @@ class ProgramTests(TestCase):
         self.assertEqual(await soon(other), -signal.SIGTERM)
 
     async def test_noisy(self) -> None:
-        """What was written last before the end is kept."""
+        """The last output before the end is kept."""
         program = self.shell("yes | head -c 300000; echo; echo last; kill -9 $$")
         self.assertEqual(await soon(program.exited()), -signal.SIGKILL)
         await program.kill_all()

@@ -32,7 +32,7 @@ ALL = [
 
 
 class CheckTests(SynchronousTestCase):
-    """What the decorator makes."""
+    """Tests for the decorator."""
 
     def test_check(self) -> None:
         """A check with its explanation on one line."""
@@ -76,7 +76,7 @@ class TextTests(SynchronousTestCase):
         self.assertNotIn("\033", self.report())
 
     def test_summary(self) -> None:
-        """Nothing failed is said as well."""
+        """The summary also says that nothing failed."""
         self.assertEqual(summary(ALL[:1]), "1 passed, 0 with warnings, 0 skipped, 0 failed")
 
 

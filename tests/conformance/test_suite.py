@@ -1,4 +1,4 @@
-"""How checks are run: their order, their verdicts, and that nothing is left behind."""
+"""Running checks: their order, their verdicts, and the clean-up."""
 
 import os
 import subprocess
@@ -47,7 +47,7 @@ class RunTests(TestCase):
     """Verdicts."""
 
     async def results(self, *checks: Check, found: Found = FOUND, **options: Any) -> list[Result]:
-        """What comes of some checks."""
+        """The results of some checks."""
         return await run(PLAN, checks, found, reactor=reactor, **options)
 
     def own_temporary_directory(self) -> str:
@@ -88,7 +88,7 @@ class RunTests(TestCase):
         self.assertIn("Traceback", results[4].evidence[0].text)
 
     async def test_dependencies(self) -> None:
-        """What depends on a failed check, also through another, is skipped; several run at once."""
+        """Checks that depend on a failed one are skipped, also indirectly; several run at once."""
         waiting: Deferred[None] = Deferred()
 
         async def fails_late(bench: Bench) -> None:
@@ -156,7 +156,7 @@ class RunTests(TestCase):
         self.assertEqual(os.listdir(here), [])
 
     async def test_cleans_up_whatever_happens(self) -> None:
-        """Where a device cannot be put back, the rest is done, and it is no success."""
+        """If a device cannot be restored, the clean-up continues, and the check fails."""
         pids: list[int] = []
 
         async def plugs(bench: Bench) -> None:
@@ -175,7 +175,7 @@ class RunTests(TestCase):
         self.assertEqual(os.listdir(here), [])
 
     async def test_interrupted(self) -> None:
-        """When the run is cancelled, it ends after the clean-up of all that was under way."""
+        """A cancelled run ends after the clean-up of all running checks."""
         pids: list[int] = []
         begun: Deferred[None] = Deferred()
 
@@ -223,7 +223,7 @@ class WrapperTests(TestCase):
     """A shell that waits for the plugin instead of becoming it."""
 
     async def test_sigterm(self) -> None:
-        """The shell's end is seen, though the plugin runs on, of which the user is told."""
+        """The shell's end is noticed, and a warning says that the plugin still runs."""
         plan = plan_for("none")
         *start, script = plan.command
         wrapped = attrs.evolve(plan, command=(*start, script.replace("exec ", "") + "; true"))
@@ -233,7 +233,7 @@ class WrapperTests(TestCase):
         self.assertEqual(
             [result.verdict for result in results], [Verdict.WARN, Verdict.PASS], results
         )
-        self.assertIn("1 of its processes run on", results[0].reason)
+        self.assertIn("left 1 of its processes running", results[0].reason)
 
 
 class LookTests(TestCase):
@@ -255,7 +255,7 @@ class LookTests(TestCase):
 
 
 class ProcessTests(SynchronousTestCase):
-    """What the kernel tells."""
+    """Tests for `twistdp.conformance.processes`."""
 
     def test_family(self) -> None:
         """A process with its children and theirs."""
@@ -265,7 +265,7 @@ class ProcessTests(SynchronousTestCase):
         self.assertEqual(family(os.getpid())[0], os.getpid())
 
     def test_nobodys_family(self) -> None:
-        """The number 0 of a process that has ended is no ancestor of all there are, nor is init."""
+        """Neither the number 0 of an ended process nor init is everybody's ancestor."""
         self.assertEqual((family(0), family(1)), ([], []))
         self.assertEqual(usage(0).descriptors, 0)
 

@@ -12,7 +12,7 @@ ODD = (
     *("a", "a\n", " a\n", "\na\n", "a\n\n", "a\n\n  b \n", "a\n  ", "a\tb\n", "a\r\n", "\n"),
     *("# x\ny\n", "---\n", "a\u2028b\n", f"{'x' * 200} {'y' * 200}"),
 )
-"""Texts that would be something else if they were put in as they are."""
+"""Texts that would become something else without quotes."""
 
 
 class DocumentTests(SynchronousTestCase):

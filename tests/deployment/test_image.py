@@ -13,7 +13,7 @@ class ImageTests(SynchronousTestCase):
     """`dockerfile`"""
 
     def test_context(self) -> None:
-        """What is copied is what a wheel is made of."""
+        """The image copies the files that a wheel is made of."""
         self.assertEqual(
             set(re.findall(r"(?m)^!(.*)", content(".dockerignore"))),
             {*FILES, *PACKAGES},

@@ -1,4 +1,4 @@
-"""``deploy/kustomize``: kubectl builds it, Kubernetes takes it, and ``twistdp manifests`` agrees.
+"""``deploy/kustomize``: kubectl builds it, Kubernetes accepts it, and ``twistdp manifests`` agrees.
 
 Without kubectl, or without what ``make test-manifests`` installs, these say so and are skipped.
 """
@@ -38,7 +38,7 @@ REQUIRED_OF_CONSTRAINTS = {
     *("defaultAddCapabilities", "priority", "readOnlyRootFilesystem", "requiredDropCapabilities"),
     "volumes",
 }
-"""What OpenShift's schema wants of security.openshift.io/v1 SecurityContextConstraints."""
+"""The fields that OpenShift's schema requires of SecurityContextConstraints."""
 
 OF_CONSTRAINTS = REQUIRED_OF_CONSTRAINTS | {
     *("apiVersion", "kind", "metadata", "allowPrivilegeEscalation", "allowedFlexVolumes"),
@@ -121,7 +121,7 @@ class BuiltTests(SynchronousTestCase):
         validate(content("deploy", "kustomize", "sample-pod.yaml"))
 
     def test_older(self) -> None:
-        """An older Kubernetes takes them without the field that it does not know, as documented."""
+        """An older Kubernetes accepts them without the unknown field, as documented."""
         import kubernetes_validate
 
         (remedy,) = re.findall(r"sed '(/.*?/d)'", content("docs", "kubernetes.md"))
@@ -132,7 +132,7 @@ class BuiltTests(SynchronousTestCase):
             validate(done.stdout, [OLDEST])
 
     def test_schemas_bite(self) -> None:
-        """A word that is spelled wrong is found."""
+        """A misspelt word is found."""
         import kubernetes_validate
 
         text = self.build("base").replace("readOnlyRootFilesystem", "readOnlyRootFileSystem")
@@ -169,7 +169,7 @@ class ClusterTests(SynchronousTestCase):
         return documents(printed("manifests", *flags, "--", "--scanner=nowhere:Scanner"))
 
     def test_virtual_nodes(self) -> None:
-        """No pod is placed on a node that is no machine, one is on any other."""
+        """No pod is placed on a virtual node; on any other node there is one."""
         pod = self.printed()["DaemonSet"]["spec"]["template"]["spec"]
         node = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
         (term,) = node["nodeSelectorTerms"]
@@ -188,7 +188,7 @@ class ClusterTests(SynchronousTestCase):
         self.assertTrue(placed({"eks.amazonaws.com/compute-type": "ec2"}))
 
     def test_priority_class(self) -> None:
-        """Where a quota must allow the pods' class, one does, in their namespace."""
+        """A quota in the pods' namespace allows their priority class."""
         for namespace in ("devices", "default"):
             made = self.printed(f"--namespace={namespace}", "--name=lab")
             quota, pod = made["ResourceQuota"], made["DaemonSet"]["spec"]["template"]["spec"]
@@ -239,7 +239,7 @@ class ClusterTests(SynchronousTestCase):
         self.assertLessEqual(kinds, set(scc["volumes"]))
 
     def test_openshift_binds(self) -> None:
-        """Nobody but the plugin's account is given the constraints."""
+        """Only the plugin's account may use the constraints."""
         made = self.printed("--openshift", "--name=lab", "--namespace=devices")
         scc, account = made["SecurityContextConstraints"], made["ServiceAccount"]["metadata"]
         self.assertEqual((scc["users"], scc["groups"]), ([], []))
@@ -266,7 +266,7 @@ class ScannerTests(SynchronousTestCase):
     """The scanner of the overlay ``own-scanner``."""
 
     def test_finds(self) -> None:
-        """It offers what is there, under names of its own."""
+        """It lists the existing joysticks by their names."""
         directory = temporary_directory(self)
         for name in ("js0", "js1", "event0"):
             with open(os.path.join(directory, name), "w", encoding="ascii"):

@@ -35,7 +35,7 @@ def pins(name: str) -> dict[str, str]:
 
 
 def name_of(line: str) -> str:
-    """What a requirement is about."""
+    """The package that a requirement names."""
     found = re.match(r"[\w.-]+", line)
     assert found, line
     return normal(found[0])
@@ -67,7 +67,7 @@ class PinTests(SynchronousTestCase):
                 self.assertEqual(version, expected[package], package)
 
     def test_all_that_is_needed(self) -> None:
-        """Nothing is missing that an index would be asked for."""
+        """No package is missing that pip would look up on an index."""
         setup = configparser.ConfigParser()
         setup.read_string(content("setup.cfg"))
         lines = setup["options"]["install_requires"].strip().splitlines()
@@ -81,7 +81,7 @@ class PinTests(SynchronousTestCase):
             self.assertLessEqual({name_of(line) for line in lines}, set(pins(name)))
 
     def test_without_twistdp(self) -> None:
-        """Its own name is not in them: who claims it on an index is not asked."""
+        """twistdp is not in them, so that nobody can claim its name on an index."""
         for name in requirements.NAMES:
             self.assertNotIn("twistdp", pins(name))
 
@@ -111,7 +111,7 @@ class InstallTests(SynchronousTestCase):
         self.assertIn("!requirements\n", texts[".dockerignore"])
 
     def test_pages(self) -> None:
-        """What people are told to type."""
+        """The commands in the pages."""
         for path, times in (
             (("README.md",), 0),
             (("docs", "operations.md"), 3),

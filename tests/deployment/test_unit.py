@@ -33,7 +33,7 @@ class UnitTests(SynchronousTestCase):
         )
 
     def test_secrets(self) -> None:
-        """A kubelet's secrets are hidden, and made for that in no directory but a kubelet's."""
+        """A kubelet's secrets are hidden, and their directories are made only in a kubelet's."""
         names = ("pki", "plugins", "pods", "bootstrap-kubeconfig", "config.json", "kubeconfig")
         usual = " ".join(f"-/var/lib/kubelet/{name}" for name in names)
         made_usually = " ".join(f"/var/lib/kubelet/{name}" for name in names[:3])
@@ -76,7 +76,7 @@ class UnitTests(SynchronousTestCase):
                 self.assertEqual(kept not in hidden.split(), shown)
 
     def test_configuration(self) -> None:
-        """What kubelets are told to do is only read."""
+        """Kubelets' configuration is read-only."""
         (line,) = (
             line
             for line in lines(plugin_dir="/r/device-plugins")
@@ -86,7 +86,7 @@ class UnitTests(SynchronousTestCase):
             self.assertIn(f"-{kubelet}/config.yaml", line.split("=")[1].split())
 
     def test_run(self) -> None:
-        """Of /run there is what is always needed, and what is named."""
+        """Of /run the sandbox has the paths that are always needed, and the named ones."""
         usual = "-/run/systemd/notify -/run/systemd/journal/dev-log -/run/udev/data"
         cases: tuple[tuple[dict[str, Any], str | None, str | None, str], ...] = (
             ({}, None, "-/run/cdi", ""),
@@ -110,7 +110,7 @@ class UnitTests(SynchronousTestCase):
             self.assertEqual("RuntimeDirectoryPreserve=yes" in text, bool(written))
 
     def test_sandbox_that_would_be_open(self) -> None:
-        """What would make a directory of the system writable is refused, by its option."""
+        """A path that would make a directory of the system writable is refused, with its option."""
         for settings, option, opened in (
             ({"plugin_dir": "/foo"}, "--plugin-dir /foo", "/"),
             ({"plugin_dir": "/var/lib/kubelet"}, "--plugin-dir /var/lib/kubelet", "/var/lib"),
@@ -126,7 +126,7 @@ class UnitTests(SynchronousTestCase):
         lines(cdi_dir="/etc/cdi", plugin_dir="/var/lib/mine/plugins")
 
     def test_hidden(self) -> None:
-        """What the sandbox hides is refused, by its option; what only looks like it is not."""
+        """A path that the sandbox hides is refused, with its option; a similar one is not."""
         for settings, expected in (
             ({"plugin_dir": "/tmp/x/y"}, "--plugin-dir /tmp/x/y: the unit's sandbox hides"),
             ({"cdi_dir": "/root"}, "--cdi-dir /root: "),
@@ -137,7 +137,7 @@ class UnitTests(SynchronousTestCase):
         lines(plugin_dir="/homes/a/b", registry_dir="/tmp/x/y")
 
     def test_python_path(self) -> None:
-        """Where scanners are is told to Python, also to that of the template, as one word."""
+        """The directory of scanners is in PYTHONPATH, also in the template, as one word."""
         for options in (["--scanner=a:b"], []):
             text = render_unit("/t", options, python_path="/opt/my $x%:/srv").splitlines()
             self.assertIn('Environment="PYTHONPATH=/opt/my $x%%:/srv"', text)
@@ -186,7 +186,7 @@ class UnitTests(SynchronousTestCase):
         self.assertEqual(second, "[Unit]")
 
     def test_quote(self) -> None:
-        """A word that a unit would take apart is quoted."""
+        """A word that systemd would split is quoted."""
         for word, expected in (
             ("a=b", "a=b"),
             ("", '""'),

@@ -1,4 +1,4 @@
-"""What a new project has for clusters and nodes, as far as it can be tried without any."""
+"""A new project's files for clusters and nodes, as far as tests need neither."""
 
 import os
 import re
@@ -38,7 +38,7 @@ class DeploymentTests(SynchronousTestCase):
         create(Project("thermo", resource="sensor"), self.directory)
 
     def end_to_end(self, path: str) -> str:
-        """What the end-to-end test says when the commands are looked for there."""
+        """The output of the end-to-end test with this PATH."""
         done = run(
             [sys.executable, "-m", "twisted.trial", "e2e"],
             cwd=self.directory,
@@ -125,11 +125,11 @@ class DeploymentTests(SynchronousTestCase):
             validate(Path(directory, "deploy", "pod.yaml").read_text(encoding="utf-8"))
 
     def systemd_analyze(self, *arguments: str) -> str:
-        """What systemd says of the unit."""
+        """systemd's output about the unit."""
         if shutil.which("systemd-analyze") is None:
             raise SkipTest("there is no systemd-analyze to look at the unit with")
         unit = Path(self.directory, "deploy", "thermo.service")
-        # A unit of which the program is not there is refused for that alone.
+        # systemd refuses a unit whose program is missing.
         unit.write_text(unit.read_text().replace("/opt/thermo/bin/twistd", sys.executable))
         done = run(
             ["systemd-analyze", *arguments, str(unit)],

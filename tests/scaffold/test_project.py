@@ -37,12 +37,12 @@ class NameTests(SynchronousTestCase):
     """`check_package` and `Project`'s names."""
 
     def test_good(self) -> None:
-        """What can be imported and is nobody else's."""
+        """Names that can be imported and are free."""
         for name in ("thermo", "t", "usb_3", "abcdefghijklmnopqrstuvwxyz_234"):
             self.assertEqual(check_package(name), name)
 
     def test_bad(self) -> None:
-        """No identifier, too long, a keyword, taken, or read as something else by YAML."""
+        """No identifier, too long, a keyword, in use, or another value in YAML."""
         for name, why in (
             *((n, "begins with a lower-case") for n in ("", "9x", "a-b", "A", "a_", "_a", "a.b")),
             *((n, "begins with a lower-case") for n in ("a/b", "../x", "é", "a\n", "a" * 31)),
@@ -129,7 +129,7 @@ class FilesTests(SynchronousTestCase):
     """`Project.files`"""
 
     def test_every_template(self) -> None:
-        """Each template is used, and each that is named is there."""
+        """Each template is used, and each one that is used exists."""
         there = {file.name for file in files("twistdp.scaffold").joinpath("template").iterdir()}
         used = {*FILES.values(), *HOOKS.values()}
         self.assertEqual({f"{name}.in" for name in used if name}, there)
@@ -150,7 +150,7 @@ class FilesTests(SynchronousTestCase):
         self.assertIn("!lab_thermo\n", texts[".dockerignore"])
 
     def test_workflow(self) -> None:
-        """What a forge runs are targets of the Makefile."""
+        """A forge runs targets of the Makefile."""
         texts = dict(Project("thermo").files())
         (command,) = re.findall(r"run: make (.*)", texts[".github/workflows/ci.yaml"])
         for target in command.split():
@@ -216,7 +216,7 @@ class ProjectsTests(SynchronousTestCase):
     timeout = 120
 
     def said_by_trial(self, directory: str) -> str:
-        """What trial says of a project's tests."""
+        """trial's output about a project's tests."""
         done = run(
             [sys.executable, "-m", "twisted.trial", "--reactor=asyncio", "tests"],
             cwd=directory,
@@ -262,7 +262,7 @@ class CreateTests(SynchronousTestCase):
         self.directory = temporary_directory(self)
 
     def test_new_directory(self) -> None:
-        """A directory that is not there is made, with all files."""
+        """A missing directory is made, with all files."""
         target = os.path.join(self.directory, "a", "b")
         paths = create(Project("thermo"), target)
         self.assertEqual(len(paths), len(list(Project("thermo").files())))
@@ -283,7 +283,7 @@ class CreateTests(SynchronousTestCase):
         self.assertEqual(os.listdir(self.directory), [".x"])
 
     def test_no_directory(self) -> None:
-        """What cannot be a directory is one line."""
+        """A path that cannot be a directory is refused in one line."""
         path = os.path.join(self.directory, "file")
         with open(path, "w", encoding="ascii"):
             pass

@@ -62,13 +62,13 @@ class OutcomeTests(SynchronousTestCase):
         return finding.name, finding.good, finding.line
 
     def test_success(self) -> None:
-        """It ends well, and the time is told."""
+        """A success is reported with its time."""
         name, good, line = self.outcome("lint", "true")
         self.assertEqual((name, good), ("make lint", True))
         self.assertRegex(line, r"^\d+\.\d s$")
 
     def test_failure(self) -> None:
-        """The status and the end of the output are told."""
+        """A failure is reported with the status and the end of the output."""
         _, good, line = self.outcome("types", "for i in `seq 40`; do echo line $$i; done", "false")
         self.assertFalse(good)
         self.assertIn("make types ended with 2:", line)
@@ -76,7 +76,7 @@ class OutcomeTests(SynchronousTestCase):
         self.assertNotIn("line 20\n", line)
 
     def test_tool_missing(self) -> None:
-        """A tool that is not installed is no fault of the project: how to install it is told."""
+        """A tool that is not installed is reported with the command that installs it."""
         name, good, line = self.outcome(
             "lint", "echo '/b c/python3: No module named ruff'", "false"
         )
@@ -101,7 +101,7 @@ class OutcomeTests(SynchronousTestCase):
         self.assertIn("report no coverage", line)
 
     def test_conformance_without_target(self) -> None:
-        """Where the suite fails with the usual command, a target of one's own may be the remedy."""
+        """If the suite fails with the usual command, the advice is a target in a Makefile."""
         directory = temporary_directory(self)
         bin_directory = os.path.join(directory, ".venv", "bin")
         os.makedirs(bin_directory)

@@ -101,6 +101,6 @@ class WholeTests(TestCase):
             await child.ended
 
     def told(self, what: str, begun: float) -> None:
-        """How long it took until here, for whoever looks at the output."""
+        """Print the time so far."""
         sys.stdout.write(f"\n{time.monotonic() - begun:7.1f} s  {what}")
         sys.stdout.flush()

@@ -14,7 +14,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.subject = Complaints(self.logged.append)
 
     def scan(self, *abouts: str, everything: bool = True) -> list[str]:
-        """What is logged of a scan that complains of these."""
+        """The lines logged after a scan with these complaints."""
         for about in abouts:
             self.subject.add(about, f"{about} is bad")
         self.subject.end(everything)
@@ -23,7 +23,7 @@ class ComplaintsTests(SynchronousTestCase):
         return logged
 
     def test_once(self) -> None:
-        """Each is logged once, in whichever scans it is found, and however often."""
+        """Each is logged once, however many scans find it."""
         self.assertEqual(self.scan("a", "a"), ["a is bad"])
         self.assertEqual(self.scan("b", everything=False), ["b is bad"])
         for _ in range(2):
@@ -31,7 +31,7 @@ class ComplaintsTests(SynchronousTestCase):
             self.assertEqual(self.scan("b", "a"), [])
 
     def test_again(self) -> None:
-        """What had ended is logged again; a scan that does not look at all ends nothing."""
+        """A complaint that had ended is logged again; a partial scan ends none."""
         self.scan("a")
         self.scan(everything=False)
         self.assertEqual(self.scan("a"), [])
@@ -46,14 +46,14 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertNotIn("3 is bad", line)
 
     def test_still_many(self) -> None:
-        """The same many are not logged again, and nothing else of that kind without end."""
+        """The same many are not logged again, and others only up to a limit."""
         names = list(map(str, range(5000)))
         self.scan(*names)
         self.assertEqual(self.scan(*names), [])
         self.assertEqual(self.scan("x", everything=False), [])
 
     def test_full(self) -> None:
-        """When no more are remembered that is logged once, until there is room again."""
+        """A full memory is logged once, until there is room again."""
         self.scan(*map(str, range(MOST)))
         (line,) = self.scan("x", "y", everything=False)
         self.assertIn("2 more", line)

@@ -131,7 +131,7 @@ class ConstructorTests(GlobbingTestCase):
         self.assertIn("'/dev/'", self.refused("thing", ["/dev/"]))
 
     def test_no_pattern(self) -> None:
-        """Without any pattern there is nothing to look for, which is refused."""
+        """An empty pattern is refused."""
         for pattern in ([], [""], [" , "], ""):
             self.assertIn("pattern", self.refused("thing", pattern))
 
@@ -153,7 +153,7 @@ class ConstructorTests(GlobbingTestCase):
             self.assertIn(f"max_devices {maximum}", text)
 
     def test_contents_do_not_matter(self) -> None:
-        """What is written into files is not watched: in /dev it would be too much."""
+        """Writes into files are not watched: in /dev there are too many."""
         self.assertIs(self.scanner("*").contents, False)
 
     def test_touches_nothing(self) -> None:
@@ -238,7 +238,7 @@ class MatchingTests(GlobbingTestCase):
         self.assertEqual(self.ids("b*", "a*"), ["b1", "a9", "a10", "a100"])
 
     def test_missing_directory(self) -> None:
-        """A directory that is not there has no devices, is watched, and is not complained of."""
+        """A missing directory has no devices and causes no complaint, and is watched."""
         scanner = self.scanner("absent/n*")
         with capturedLogs() as events:
             self.assertEqual(scanner.discover(), DeviceTree())
@@ -248,7 +248,7 @@ class MatchingTests(GlobbingTestCase):
         self.assertEqual(list(of(scanner.discover())), ["n0"])
 
     def test_directory_is_a_file(self) -> None:
-        """A directory that cannot be listed is logged once and costs no other."""
+        """A directory that cannot be listed is logged once and affects no other."""
         self.box.file("file")
         self.box.file("d/n0")
         scanner = self.scanner("file/n*", "d/n*")
@@ -287,7 +287,7 @@ class MatchingTests(GlobbingTestCase):
         self.assertEqual(list(of(scanner.follow({self.box.path("d")}))), ["n0", "n1"])
 
     def test_unreadable_after_a_scan_that_failed(self) -> None:
-        """What a scan had found before one failed is known still."""
+        """The devices of a scan before a failed one are still known."""
         self.box.file("d/n0")
         scanner = self.scanner("d/n*")
         tree = scanner.discover()
@@ -350,7 +350,7 @@ class MatchingTests(GlobbingTestCase):
         self.assertEqual(scanner.discover(), tree)
 
     def test_second_outage(self) -> None:
-        """What could be looked at meanwhile is told again when it cannot."""
+        """A complaint is logged again if the path could be looked at in between."""
         self.box.file("d/n0")
         scanner = self.scanner("d/n*")
         told: list[LogEvent] = []
@@ -399,7 +399,7 @@ class MatchingTests(GlobbingTestCase):
         self.assertEqual(of(scanner.discover()), {})
 
     def test_unreadable_file(self) -> None:
-        """A file that cannot be examined is logged once and costs no other."""
+        """A file that cannot be examined is logged once and affects no other."""
         self.box.file("n0")
         self.box.file("n2")
         bad = self.box.link("n1", self.box.file("other"))  # of a plain file, its directory tells
@@ -413,7 +413,7 @@ class MatchingTests(GlobbingTestCase):
         self.assertIn("Permission denied", event["text"])
 
     def test_file_that_vanishes(self) -> None:
-        """A file that is gone between being listed and examined is passed over silently."""
+        """A file that vanishes between listing and examination is skipped silently."""
         self.box.file("n0")
         self.refuse("lstat", self.box.link("gone", "n0"), errno.ENOENT)
         with capturedLogs() as events:
@@ -422,7 +422,7 @@ class MatchingTests(GlobbingTestCase):
 
 
 class LoggedTests(GlobbingTestCase):
-    """What is said of patterns that match nothing, and of what matches and is no device."""
+    """Messages about patterns that match nothing, and about matches that are no devices."""
 
     def said(self, scan: Callable[[], object]) -> list[str]:
         """The lines of a scan, without what follows a semicolon."""
@@ -431,7 +431,7 @@ class LoggedTests(GlobbingTestCase):
         return [formatEvent(event).partition(";")[0] for event in events]
 
     def test_nothing(self) -> None:
-        """It is told once, however often it is scanned, and once when the pattern matches."""
+        """It is logged once, however many scans follow, and once when the pattern matches."""
         self.box.directory("d")
         scanner = self.scanner("d/x*", "d/y*")
         x, y = (repr(self.box.path(f"d/{letter}*")) for letter in "xy")
@@ -489,7 +489,7 @@ class NameTests(GlobbingTestCase):
         self.assertEqual(set(self.ids("*")), set(names))
 
     def test_odd(self) -> None:
-        """Any other name gives an id that the kubelet takes, one for each."""
+        """Any other name gives an id of its own that the kubelet accepts."""
         names = ["a b", "a,b", "a-b", "ü", "x" * 64, "x" * 200, "y" * 63 + "z", "½5", "5½"]
         for name in names:
             self.box.file(name)
@@ -499,13 +499,13 @@ class NameTests(GlobbingTestCase):
         self.assertIn(f"a-b-{digest('a b')}", of(tree))
 
     def test_superscript_digit(self) -> None:
-        """A digit that is none of 0 to 9 in a name costs no device."""
+        """A digit other than 0 to 9 in a name affects no device."""
         self.box.file("n1²")
         self.box.file("n2")
         self.assertEqual(len(self.ids("n*")), 2)
 
     def test_control_characters(self) -> None:
-        """A file that a container could not be given by its name costs no other, and is named."""
+        """A file whose name no container could get is reported and affects no other."""
         for name in ("a", "a\tb", "b\x1b[2J", "c\u202e"):
             self.box.file(name)
         with capturedLogs() as events:
@@ -556,7 +556,7 @@ class NameTests(GlobbingTestCase):
         self.assertEqual(list(of(tree)), [device_id("dev/null")])
 
     def test_namesakes(self) -> None:
-        """What comes and goes beside a device never changes its id."""
+        """Other devices that come and go never change a device's id."""
         self.box.file("a/n0")
         self.box.directory("b")
         scanner = self.scanner("a/n*", "b/n*")
@@ -760,7 +760,7 @@ class NewLinkTests(GlobbingTestCase):
         return self.box.link(f"by/{name}", "d/f")
 
     def test_waited_for(self) -> None:
-        """The name does not depend on which link is made first, nor on who looks when."""
+        """The name does not depend on the order of links or on the time of a scan."""
         self.coming = ["m", "a", "b"]
         self.assertEqual(list(of(self.subject.follow({self.link("n")}))), ["a"])
         self.assertEqual(len(self.rests), 4)
@@ -768,7 +768,7 @@ class NewLinkTests(GlobbingTestCase):
         self.assertEqual(self.ids("by/*"), ["a"])
 
     def test_nothing_to_wait_for(self) -> None:
-        """What is known, and what has its own name, is not waited for."""
+        """Known devices, and devices with their own names, are not waited for."""
         link = self.link("n")
         self.subject.follow({link})
         self.rests.clear()
@@ -889,7 +889,7 @@ class DirectoryTests(GlobbingTestCase):
         self.assertEqual(self.ids("sn?"), [])
 
     def test_beside_its_nodes(self) -> None:
-        """What is in it is no other device's too."""
+        """A file in it belongs to no other device."""
         self.box.file("snd/n1")
         self.box.file("snd/n2")
         expected = {"snd": ["snd/n1", "snd/n2"]}
@@ -951,7 +951,7 @@ class OptionTests(GlobbingTestCase):
             self.assertIn(f"count {count}", self.refused(count=count))
 
     def test_container_path(self) -> None:
-        """What matches has that path in the container."""
+        """A match has that path in the container."""
         path = self.box.file("n0")
         (info,) = of(self.scanner("n*", container_path="/dev/x").discover()).values()
         self.assertEqual(info.mounts, (Mount(path, "/dev/x"),))
@@ -1014,7 +1014,7 @@ class WildcardDirectoryTests(GlobbingTestCase):
         self.assertEqual(names(tree), ["dev1", "dev2"])
 
     def test_removed_directory(self) -> None:
-        """A directory that is removed takes its devices along."""
+        """The devices of a removed directory are gone."""
         self.box.file("x/a/dev1")
         self.box.file("x/b/dev2")
         scanner = self.scanner("x/*/dev*")
@@ -1037,7 +1037,7 @@ class WildcardDirectoryTests(GlobbingTestCase):
         self.assertEqual(names(scanner.follow({path})), ["dev1", "dev2"])
 
     def test_files_among_the_directories(self) -> None:
-        """Files where a wildcard stands for directories are neither watched nor complained of."""
+        """Files in the place of directories are not watched and cause no complaint."""
         self.box.file("x/a/dev1")
         self.box.file("x/file")
         scanner = self.scanner("x/*/dev*")
@@ -1090,7 +1090,7 @@ class MaximumTests(GlobbingTestCase):
         self.assertEqual(events, [])
 
     def test_room_again(self) -> None:
-        """A device that was left out is taken in when there is room again."""
+        """A device that was left out is listed when there is room again."""
         paths = [self.box.file(f"n{number}") for number in range(3)]
         scanner = self.scanner("n*", max_devices=2)
         scanner.discover()
@@ -1098,7 +1098,7 @@ class MaximumTests(GlobbingTestCase):
         self.assertEqual(list(of(scanner.follow({paths[0]}))), ["n1", "n2"])
 
     def test_known_devices_keep_their_places(self) -> None:
-        """Whatever appears before them, known devices stay listed, also where there is no room."""
+        """Known devices stay listed whatever appears before them, also without room."""
         for number in (5, 6):
             self.box.file(f"n{number}")
         scanner = self.scanner("a*", "n*", max_devices=4, count=2)
@@ -1115,7 +1115,7 @@ class MaximumTests(GlobbingTestCase):
             )
 
     def test_files_that_are_kept(self) -> None:
-        """Of any number of files so many are kept, known ones first; the rest is counted."""
+        """A limited number of files is kept, known ones first; the rest is counted."""
         self.patch(examiner, "_SPARE", 0)
         known = [self.box.link(f"n{number}", "/dev/null") for number in range(2)]
         scanner = self.scanner("n*", max_devices=2)
@@ -1153,7 +1153,7 @@ class FollowTests(GlobbingTestCase):
             self.assertEqual(scanner.follow(frozenset(changed)), tree)
 
     def test_kind_changes(self) -> None:
-        """A file that becomes a device node, or a directory, is examined anew."""
+        """A file that becomes a device node, or a directory, is examined again."""
         path = self.box.file("n0")
         scanner = self.scanner("n*")
         scanner.discover()
@@ -1207,7 +1207,7 @@ class FollowTests(GlobbingTestCase):
         self.assertEqual(named, ["n200"])
 
     def test_unchanged_devices_stay_the_same_objects(self) -> None:
-        """What has not changed is the very object of the scan before: nobody looks again."""
+        """Unchanged devices are the same objects as before, so nobody compares them again."""
         paths = {name: self.box.file(name) for name in ("n0", "n1")}
         scanner = self.scanner("n*")
         before = of(scanner.discover())
@@ -1241,7 +1241,7 @@ operations = st.lists(
 
 
 class World:
-    """A sandbox with a scanner, and a watcher that tells it of changes, as the service does."""
+    """A sandbox with a scanner, and a watcher that reports changes, as the service does."""
 
     def __init__(self) -> None:
         self.box = Sandbox()

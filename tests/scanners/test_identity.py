@@ -66,7 +66,7 @@ class Machine:
         self.restart()
 
     def restart(self) -> None:
-        """Another process takes over."""
+        """Another process starts."""
         self.scanner = GlobScanner("thing", self.patterns, nodes_only=False)
         self.rescan()
 
@@ -86,7 +86,7 @@ class Machine:
             self.rescan()
 
     def wait(self, milliseconds: int) -> None:
-        """Let time pass; udev goes on."""
+        """Let time pass, and let udev continue."""
         end = self.now + milliseconds
         for when, link, socket in sorted(self.under_way):
             if when <= end:
@@ -154,7 +154,7 @@ class Machine:
         self.changed.add(path)
 
     def allocate(self) -> None:
-        """Pods take all ids that nobody has."""
+        """Pods get all free ids."""
         self.look()
         for id_, info in of(self.tree).items():
             if id_ not in self.pods:

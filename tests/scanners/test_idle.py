@@ -16,14 +16,14 @@ class IdleTests(SynchronousTestCase):
         self.idle = IdlePatterns(patterns, self.said.append, self.said.append)
 
     def scan(self, *found: int, unfit: int = 0, covered: bool = False) -> list[str]:
-        """What is said after a scan in which the patterns have so many files."""
+        """The lines logged after a scan in which the patterns have these numbers of files."""
         self.idle.end(dict(enumerate(found)), {0: unfit}, lambda _: covered)
         said = [text.partition(";")[0] for text in self.said]
         self.said.clear()
         return said
 
     def test_once(self) -> None:
-        """A pattern that matches nothing is told once, and once when it matches."""
+        """A pattern that matches nothing is logged once, and once more when it matches."""
         self.assertEqual(self.scan(0, 1), ["pattern '/a/x*' matches nothing"])
         self.assertEqual(self.scan(0, 1), [])
         self.assertEqual(self.scan(2, 1), ["pattern '/a/x*' matches now"])
@@ -31,7 +31,7 @@ class IdleTests(SynchronousTestCase):
         self.assertEqual(self.scan(0, 1), ["pattern '/a/x*' matches nothing"])
 
     def test_from_the_start(self) -> None:
-        """Of a pattern that matches nothing is said."""
+        """A pattern that matches nothing."""
         self.assertEqual(self.scan(1, 1), [])
 
     def test_unfit(self) -> None:

@@ -129,7 +129,7 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(self.listed(*both), ["/b/n2"])
 
     def test_links_made_later(self) -> None:
-        """A link that was made later does not count, whoever looks first when both are there."""
+        """A link that was made later does not count, also for a scan that sees both."""
         late = 1000 * REST + 20
         both = [link("/a/n9", "/x", 0), link("/a/n1", "/x", int(late))]
         self.assertEqual(self.listed(*both), ["/a/n9"])
@@ -137,7 +137,7 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(self.listed(*three), ["/a/n1"])  # one after the other
 
     def test_links_touched(self) -> None:
-        """What changes a link's time later, as udev does, changes no name."""
+        """A later change of a link's time, as by udev, changes no name."""
         first = link("/a/n9", "/x", 0)
         subject = made_by()
         subject.add(first)
@@ -168,7 +168,7 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(list(subject.lost), ["/y"])
 
     def test_another_file_in_its_place(self) -> None:
-        """A new file under a path is named anew."""
+        """A new file at a path gets a new name."""
         subject = made_by()
         subject.update({"/a/n": link("/a/n", "/x", identity=1)})
         subject.settle()

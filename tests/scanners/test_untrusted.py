@@ -62,7 +62,7 @@ class WritableTests(UntrustedCase):
         self.assertEqual(list(of(scanner.follow({self.box.path("d/n0")}))), ["n2"])
 
     def test_directories_of_a_wildcard(self) -> None:
-        """Of the directories that a pattern stands for, those that are safe count."""
+        """Of a pattern's directories, the safe ones count."""
         for name in ("good/a", "bad/a", "good/b"):
             self.box.file(f"{name}/n")
         os.chmod(self.box.path("bad"), 0o777)
@@ -97,7 +97,7 @@ class WritableTests(UntrustedCase):
 
 
 class OtherUsersTests(UntrustedCase):
-    """What other users do."""
+    """Attacks by other users."""
 
     skip = NEEDS_ROOT
 
@@ -141,7 +141,7 @@ class OtherUsersTests(UntrustedCase):
             self.assertEqual(list(of(scanner.follow({f"{shm}/card3"}))), ids)
 
     def test_earlier_pattern(self) -> None:
-        """A link in the directory of an earlier pattern does not take over a device's name."""
+        """A link in the directory of an earlier pattern does not change a device's name."""
         disk = self.node("disk")
         given_to(self.box.directory("a"), ALICE, 0o755)
         self.box.directory("b")
@@ -174,7 +174,7 @@ class FloodTests(UntrustedCase):
     """Any number of directories."""
 
     def test_targets(self) -> None:
-        """Of the directories that links lead to so many are watched; that is logged once."""
+        """A limited number of directories that links lead to is watched, which is logged once."""
         self.patch(targets, "MOST", 5)
         for number in range(9):
             self.box.link(f"d/n{number}", self.box.file(f"m/{number}/t"))
@@ -191,7 +191,7 @@ class FloodTests(UntrustedCase):
         self.assertEqual(len(of(scanner.follow({f"{watched[0]}/t"}))), 8)
 
     def test_watched_directories(self) -> None:
-        """And of those that a pattern stands for; all of them are listed."""
+        """The same goes for a pattern's directories, and all of them are listed."""
         self.patch(search, "MOST_WATCHED", 5)
         for number in range(9):
             self.box.file(f"{number}/n")
@@ -200,7 +200,7 @@ class FloodTests(UntrustedCase):
         self.assertEqual((len(ids), len(scanner.paths)), (9, 5))
 
     def test_directories(self) -> None:
-        """A pattern that stands for more than is sensible; in all its levels."""
+        """A pattern with too many directories is bounded at all its levels."""
         self.patch(patterns, "MOST_DIRECTORIES", 5)
         self.patch(search, "MOST_DIRECTORIES", 5)
         for number in range(9):
@@ -225,7 +225,7 @@ class FloodTests(UntrustedCase):
         self.assertIn("19 more files", event["text"])
 
     def test_room_is_not_for_others(self) -> None:
-        """What others may fill is looked at last: it takes no device's place at a start."""
+        """Directories that others may fill come last, so they take no device's place at a start."""
         self.patch(examiner, "_MOST_EXAMINED", 10)
         for number in range(20):
             self.box.link(f"open/n{number}", "absent")

@@ -38,7 +38,7 @@ else:
 
 
 class KubeletContract(Mixed):
-    """What every kubelet does, seen from a plugin's side.
+    """The behaviour of every kubelet, from a plugin's point of view.
 
     A test case mixes it in and says how to get and to restart a kubelet.
     """
@@ -136,7 +136,7 @@ class KubeletContract(Mixed):
         await new.log.seen("cancelled")
 
     async def test_restart_wipes_sockets(self) -> None:
-        """A starting kubelet deletes every socket, and neither files nor directories."""
+        """A starting kubelet deletes every socket, but no files or directories."""
         plugin = await self.plugin()
         await plugin.register()
         await plugin.log.seen("stream")
@@ -172,7 +172,7 @@ class KubeletContract(Mixed):
         await until(lambda: os.path.exists(path))
 
     async def test_drops_a_list_over_4_mib(self) -> None:
-        """A message over 4 194 304 bytes ends the stream, and nothing else tells the plugin."""
+        """A message over 4 194 304 bytes ends the stream; the plugin notices nothing else."""
         plugin = await self.plugin()
         message = device_list(*(f"device-{number:054d}" for number in range(60_000)))
         self.assertGreater(message.ByteSize(), 4_194_304)
@@ -182,7 +182,7 @@ class KubeletContract(Mixed):
 
 
 class EmulatedKubeletContractTests(KubeletContract, TestCase):
-    """The contract, kept by the emulator."""
+    """The contract, tested on the emulator."""
 
     dial_timeout = 0.3
 
@@ -205,7 +205,7 @@ class EmulatedKubeletContractTests(KubeletContract, TestCase):
 
 
 class RealKubeletContractTests(KubeletContract, TestCase):
-    """The contract, kept by the kubelet of this node.
+    """The contract, tested on the kubelet of this node.
 
     TWISTDP_REAL_KUBELET_DIR names its device plugin directory and TWISTDP_REAL_KUBELET_RESTART a
     command that restarts it.
@@ -246,7 +246,7 @@ class RealKubeletContractTests(KubeletContract, TestCase):
 
 
 class FakeKubeletTests(TestCase):
-    """What only the emulator offers: the node's figures, pods, and trouble on demand."""
+    """Features of the emulator alone: the node's figures, pods, and trouble on demand."""
 
     def setUp(self) -> None:
         """A running kubelet and a plugin that serves."""
@@ -302,7 +302,7 @@ class FakeKubeletTests(TestCase):
         await self.kubelet.until(lambda: self.kubelet.capacity(RESOURCE) == 0)
 
     async def test_forgets_at_restart(self) -> None:
-        """After a restart there is nothing until plugins register again."""
+        """After a restart there are no devices until plugins register again."""
         plugin = await self.registered()
         await self.kubelet.restart()
         await plugin.log.seen("cancelled")
@@ -324,7 +324,7 @@ class FakeKubeletTests(TestCase):
         await plugin.register()
 
     async def test_replacing_follows_a_restart(self) -> None:
-        """Its socket is made anew by one after the other; the last one answers."""
+        """Replacements of its socket follow each other, and the last one answers."""
         plugin = await self.registered()
         await DeferredList(
             [self.kubelet.restart(), self.kubelet.replace_socket()], fireOnOneErrback=True
@@ -344,7 +344,7 @@ class FakeKubeletTests(TestCase):
         await failure_of(Deferred.fromCoroutine(plugin.register()), PeerUnavailable)
 
     async def test_replaces_only_its_socket(self) -> None:
-        """Only kubelet.sock made anew: plugins' sockets and streams stay."""
+        """Only kubelet.sock is replaced: plugins' sockets and streams stay."""
         plugin = await self.registered()
         await self.kubelet.replace_socket()
         self.assertTrue(os.path.exists(os.path.join(self.directory, "x.sock")))
@@ -508,7 +508,7 @@ class FakeKubeletTests(TestCase):
             self.assertFalse(os.path.exists(path))
 
     async def test_checkpoint_of_another_kubelet(self) -> None:
-        """One that appears while this kubelet runs is kept, and said; then it does not restart."""
+        """A checkpoint that appears while it runs is kept and reported; it does not restart."""
         path = os.path.join(self.directory, "kubelet_internal_checkpoint")
         plugin = await self.registered()
         with open(path, "w", encoding="ascii") as file:
@@ -520,7 +520,7 @@ class FakeKubeletTests(TestCase):
         await failure_of(self.kubelet.restart(), BadSetting)
 
     async def test_foreign_checkpoints(self) -> None:
-        """A checkpoint that is not this kubelet's is never overwritten, nor a socket deleted."""
+        """Another kubelet's checkpoint is never overwritten, and then no socket is deleted."""
         directory = temporary_directory(self)
         left = os.path.join(directory, "other.sock")
         with socket.socket(socket.AF_UNIX) as other:
@@ -545,7 +545,7 @@ class FakeKubeletTests(TestCase):
         await assert_refused()
 
     async def test_checkpoint_that_cannot_be_written(self) -> None:
-        """On a full disk, say, the kubelet goes on and says so; nothing is left behind."""
+        """When the checkpoint cannot be written, the kubelet reports it and goes on."""
 
         def full(*_: object) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -560,7 +560,7 @@ class FakeKubeletTests(TestCase):
         self.assertEqual(os.listdir(self.directory), before)
 
     async def test_tells_its_observer(self) -> None:
-        """Every event comes with a line for people."""
+        """Every event has a line for people."""
         await self.registered()
         await self.kubelet.allocate(RESOURCE)
         text = "\n".join(self.lines)

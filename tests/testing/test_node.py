@@ -57,12 +57,12 @@ class NodeResourceTests(SynchronousTestCase):
         """See `node.Host`."""
 
     def test_a_list(self) -> None:
-        """It is taken, and told to the kubelet."""
+        """The list is accepted and reported to the kubelet."""
         HeldChannel.arrived.callback(device_list("a"))
         self.assertEqual((self.resource.lists, len(self.taken)), (1, 1))
 
     def test_a_list_after_the_end(self) -> None:
-        """One that comes when the kubelet has ended is nobody's: it writes no file any more."""
+        """A list that arrives after the kubelet's end writes no file."""
         self.resource.disconnect_all()
         HeldChannel.arrived.callback(device_list("a"))
         self.assertEqual((self.resource.lists, len(self.taken)), (0, 0))

@@ -26,7 +26,7 @@ RESOURCE = "pods.example.com/widget"
 
 
 class PodResourcesTests(TestCase):
-    """What is allocated can be asked for, as of a real kubelet."""
+    """The allocations are listed as by a real kubelet."""
 
     async def start(self) -> None:
         """A kubelet with a plugin; one device has two NUMA nodes, another is unhealthy."""

@@ -6,7 +6,7 @@ from twistdp.errors import BadSetting
 from twistdp.testing.topologymanager import NotAligned, Policy, TopologyManager
 
 PLACED = {"a": [0], "b": [0], "c": [1], "both": [0, 1]}
-"""The NUMA nodes of devices; ``x`` has none, ``far`` is on one that there is not."""
+"""The NUMA nodes of devices; ``x`` has none, ``far`` is on one that does not exist."""
 
 
 def admits(policy: Policy, available: str, count: int, numa: dict[str, list[int]]) -> object:
@@ -22,7 +22,7 @@ class TopologyManagerTests(SynchronousTestCase):
     """Policies and requests."""
 
     def rows(self, numa: dict[str, list[int]], *rows: tuple[str, int, object, object]) -> None:
-        """Devices and a count, and what becomes of it: restricted, and single-numa-node."""
+        """Devices and a count, with the results for restricted and single-numa-node."""
         for available, count, restricted, single in rows:
             self.assertEqual(admits("restricted", available, count, numa), restricted, available)
             self.assertEqual(admits("single-numa-node", available, count, numa), single, available)
@@ -41,7 +41,7 @@ class TopologyManagerTests(SynchronousTestCase):
         )
 
     def test_without_nodes(self) -> None:
-        """Where no device has any, all is admitted; mixed with others they are aligned nowhere."""
+        """If no device has NUMA nodes, all is admitted; a mixture cannot be aligned."""
         self.rows({}, ("x y", 2, None, None))
         self.rows(
             {"a": [0]},
@@ -51,7 +51,7 @@ class TopologyManagerTests(SynchronousTestCase):
         )
 
     def test_absent_nodes(self) -> None:
-        """A node that the machine has not, and -1, are no nodes, but no lack of them either."""
+        """A node that the machine lacks, or -1, is no node, but differs from having none."""
         for node in (7, -1):
             self.rows({"far": [node]}, ("far", 1, "refused", "refused"))
             self.rows(
@@ -61,7 +61,7 @@ class TopologyManagerTests(SynchronousTestCase):
             )
 
     def test_bad_settings(self) -> None:
-        """A policy that there is not, and machines with which a kubelet does not start."""
+        """Unknown policies, and NUMA nodes with which a kubelet does not start, are refused."""
         with self.assertRaises(BadSetting) as caught:
             TopologyManager("single")  # type: ignore[arg-type]
         self.assertIn("none, best-effort, restricted, single-numa-node", str(caught.exception))

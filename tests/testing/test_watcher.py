@@ -90,7 +90,7 @@ class RegistryTests(TestCase):
         return plugin
 
     async def test_finds_a_new_socket(self) -> None:
-        """It asks what is there, opens the stream, and tells the result last."""
+        """It calls GetInfo, opens the stream, and reports the result last."""
         plugin = await self.registered()
         self.assertEqual(plugin.log.events[:2], ["info", "options"])
         (status,) = plugin.statuses
@@ -142,7 +142,7 @@ class RegistryTests(TestCase):
         self.assertTrue(seen[0][1].startswith("%2F"))
 
     async def test_refuses(self) -> None:
-        """A wrong name, version or type, or failing options, are told and tried again."""
+        """A wrong name, version or type, or failing options, are reported and tried again."""
         await self.kubelet.start()
         plugin = self.plugin()
         good = plugin.info
@@ -176,14 +176,14 @@ class RegistryTests(TestCase):
         await self.kubelet.listed(RESOURCE, ["a", "b"])
 
     async def test_removing_the_socket_deregisters(self) -> None:
-        """Without its socket the plugin is let go of."""
+        """A plugin without its socket is dropped."""
         plugin = await self.registered()
         plugin.door.withdraw()
         await self.kubelet.until(lambda: self.kubelet.allocatable(RESOURCE) == 0, 1.0)
         await plugin.log.seen("cancelled")
 
     async def test_never_redials(self) -> None:
-        """A stream that the plugin ends is opened again only for a socket made anew."""
+        """A stream that the plugin ends is opened again only for a new socket."""
         plugin = await self.registered()
         plugin.latest.close()
         await self.kubelet.until(lambda: self.kubelet.allocatable(RESOURCE) == 0)
@@ -203,7 +203,7 @@ class RegistryTests(TestCase):
         self.assertTrue(os.path.samestat(before, os.lstat(plugin.path)))
 
     async def test_what_is_no_plugin(self) -> None:
-        """Plain files and hidden sockets are passed by; a dead socket is tried until it goes."""
+        """Plain files and hidden sockets are ignored; a dead socket is tried until it goes."""
         lines: list[str] = []
         self.kubelet._observe = lines.append
         await self.kubelet.start()

@@ -68,8 +68,8 @@ async def _terminate(bench: Bench) -> None:
         await bench.pause(LOOK)
     if left:
         bench.warn(
-            f"SIGTERM ended the command, but {len(left)} of its processes still run; a wrapper "
-            "must exec the plugin or pass the signal on"
+            f"SIGTERM ended the command but left {len(left)} of its processes running; a "
+            "wrapper must exec the plugin or pass the signal on"
         )
 
 
