@@ -56,7 +56,8 @@ RELEVANT: Final = frozenset(
 def record(host: Host) -> tuple[Recorded, ...]:
     """The devices of a host that have a node or are of interest without one, and their ancestors.
 
-    Reads only the attributes of `ATTRIBUTES`.  A device that goes away meanwhile is left out or
+    Without those of no subsystem, as the roots of buses: umockdev refuses them.  Reads only the
+    attributes of `ATTRIBUTES`.  A device that goes away meanwhile is left out or
     recorded in part.
     """
     wanted: dict[str, Device] = {}
@@ -65,7 +66,8 @@ def record(host: Host) -> tuple[Recorded, ...]:
             for each in device.lineage:
                 if each.syspath in wanted:
                     break
-                wanted[each.syspath] = each
+                if each.subsystem:
+                    wanted[each.syspath] = each
     # As in umockdev's own recordings, a device stands before its parent.
     return tuple(_recorded(wanted[path]) for path in sorted(wanted, reverse=True))
 
