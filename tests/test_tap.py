@@ -268,14 +268,6 @@ class SetRefusalTests(CommandLine):
             "whole number",
         )
 
-    def test_repeated(self) -> None:
-        """A repeated argument that is no list is refused."""
-        self.assert_refused(
-            [f"--scanner={MODULE}:WithArguments", "--set", "count=1", "--set", "count=2"],
-            "count",
-            "2 times",
-        )
-
     def test_missing(self) -> None:
         """An argument that must be given is named with the option to add."""
         self.assert_refused([f"--scanner={MODULE}:Needy"], "Needy", "--set port=")
@@ -385,19 +377,6 @@ class OptionRefusalTests(CommandLine):
         path = os.path.join(self.directory, "later")
         self.parse(NAMED, plugin_dir=path)
         self.assertFalse(os.path.exists(path))
-
-    def test_plugin_directory_is_a_file(self) -> None:
-        """A file in the place of the plugin directory is refused."""
-        path = os.path.join(self.directory, "file")
-        with open(path, "w", encoding="ascii"):
-            pass
-        self.assert_refused([NAMED], path, "not a directory", plugin_dir=path)
-
-    def test_plugin_directory_too_long(self) -> None:
-        """A plugin directory whose path is too long for any socket says by how much."""
-        path = os.path.join(self.directory, "x" * 120)
-        os.mkdir(path)
-        self.assert_refused([NAMED], path, "bytes too long", plugin_dir=path)
 
     def test_another_reactor(self) -> None:
         """What the reactor check says is the line."""
@@ -591,11 +570,6 @@ class LoggingTests(CommandLine):
     def test_bad_vmodule(self) -> None:
         """What is no list of files and levels is refused by the part that is wrong."""
         self.assert_refused([NAMED, "--vmodule=a=1,b"], "--vmodule b", "pattern=N")
-
-    def test_skip_headers(self) -> None:
-        """Headers can be left out, in both spellings."""
-        for option in ("--skip-headers", "--skip_headers"):
-            self.assertFalse(self.parse(NAMED, option).log.headers)
 
     def test_log_format(self) -> None:
         """The form is text or json."""

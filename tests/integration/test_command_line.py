@@ -61,11 +61,6 @@ class CommandLineTests(TestCase):
         """A reactor that gRPC cannot use is refused with the option to leave out."""
         await self.assert_refused("--reactor=poll", *self.options(NAMED), names="--reactor")
 
-    async def test_missing_plugin_directory(self) -> None:
-        """A plugin directory that is missing with its parent is named."""
-        path = os.path.join(self.directory, "absent", "plugins")
-        await self.assert_refused("deviceplugin", NAMED, f"--plugin-dir={path}", names=path)
-
     async def test_help(self) -> None:
         """--help succeeds and shows the options that scripts rely on."""
         output, errors, status = await self.run_twistd("deviceplugin", "--help")

@@ -378,13 +378,6 @@ class PreferredTests(HooksTestCase):
         self.assertEqual((list(part.must_include_device_ids), part.allocation_size), ([], 2))
         self.assertIsInstance(requests[0].raw, pb.PreferredAllocationRequest)
 
-    async def test_a_plain_list(self) -> None:
-        """For the one container that kubelets ask for, a plain list will do."""
-        ids = [f"d{number}" for number in range(12)]
-        await self.serve(tree_of(*ids), get_preferred_allocation=lambda _: ["d3", "d7", "d5"])
-        answer = await soon(self.kubelet.allocate(YELLOW, 3))
-        self.assertEqual(ids_of(answer), ["d3", "d5", "d7"])
-
     async def test_failing_advice(self) -> None:
         """Advice that fails, or is none, costs nobody an admission; the policy decides."""
 

@@ -197,12 +197,6 @@ class ObserverTests(ServiceTestCase):
         assert isinstance(service._output, FileOutput)
         service._output.close()
 
-    def test_no_file(self) -> None:
-        """A file that cannot be opened ends the process with one line that names it."""
-        path = os.path.join(temporary_directory(self), "absent", "a.log")
-        error = self.assertRaises(SystemExit, self.application, logfile=path)
-        self.assertEqual(error.code, f"deviceplugin: --logfile {path}: No such file or directory")
-
     def test_in_another_service(self) -> None:
         """In another service that one's application logs."""
         parent = MultiService()

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 from google.protobuf.wrappers_pb2 import BytesValue, StringValue
 from twisted.internet import reactor
-from twisted.internet.defer import CancelledError, Deferred, fail, gatherResults, succeed
+from twisted.internet.defer import CancelledError, Deferred, gatherResults, succeed
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
@@ -212,11 +212,6 @@ class RefusalTests(TestCase):
         self.assertEqual(said[0], f"{ASK} of <it> refused: gone")
         self.assertTrue(said[1].startswith(f"{ASK} refused: "), said[1])
 
-    async def test_call_failed(self) -> None:
-        """A CallFailed answers with its own status and text."""
-        error = await self.refused(lambda _: fail(CallFailed("DATA_LOSS", "all of it")))
-        self.assertEqual((error.status, error.details), ("DATA_LOSS", "all of it"))
-
     async def test_unknown_exception(self) -> None:
         """A bug is INTERNAL with its type alone, text and stack logged exactly once."""
 
@@ -226,6 +221,8 @@ class RefusalTests(TestCase):
         error = await self.refused(handler)
         self.assertEqual(error.status, "INTERNAL")
         self.assertIn("ZeroDivisionError; its log", error.details)
+        self.assertIn(ASK, error.details)
+        self.assertNotIn("\n", error.details)
         (logged,) = self.flushLoggedErrors()
         self.assertIn("in handler", logged.getTraceback())
 

@@ -367,14 +367,6 @@ class TakenTests(ServerCase):
         await soon(server.listen())
         self.assertEqual(await self.answered(), "yes")
 
-    async def test_dead_socket_is_replaced(self) -> None:
-        """A socket that nobody listens on is no obstacle."""
-        with socket.socket(socket.AF_UNIX) as dead:
-            dead.bind(self.path)
-            dead.listen()
-        await soon(self.server().listen())
-        self.assertEqual(await self.answered(), "yes")
-
     async def test_file_is_kept(self) -> None:
         """A plain file at the path is refused, and keeps its content."""
         with open(self.path, "w") as file:

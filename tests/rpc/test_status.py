@@ -120,18 +120,6 @@ class AnswerForTests(SynchronousTestCase):
         self.assertEqual(code, grpc.StatusCode.CANCELLED)
         self.assertIn(METHOD, text)
 
-    def test_bug(self) -> None:
-        """Anything else is INTERNAL with its type alone, text and stack logged once."""
-        try:
-            raise ZeroDivisionError("by zero")
-        except ZeroDivisionError as error:
-            code, text = answered(error)
-        self.assertEqual(code, grpc.StatusCode.INTERNAL)
-        self.assertIn(METHOD, text)
-        self.assertIn("ZeroDivisionError; its log", text)
-        self.assertNotIn("\n", text)
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-
 
 class ErrorFromTests(SynchronousTestCase):
     """Tests for `error_from`."""
