@@ -68,7 +68,7 @@ class HealthGateTests(SynchronousTestCase):
             self.assertEqual(states(gate, last * count)[-1], last)
 
     def test_reason(self) -> None:
-        """While a device is unhealthy the reason of its last bad check is told, otherwise none."""
+        """An unhealthy device has the reason of its last bad check, any other has none."""
         gate = HealthGate(bad=2, good=2)
         told = []
         for healthy, reason in (
@@ -94,7 +94,7 @@ class HealthGateTests(SynchronousTestCase):
         self.assertEqual(gate.reason("a"), "dead")
 
     def test_keep(self) -> None:
-        """A device that vanished starts anew when it comes back; the others go on."""
+        """A device that vanished starts again when it comes back; the others go on."""
         gate = HealthGate(bad=2, good=2)
         for device_id in ("a", "b"):
             gate.check(device_id, False, "dead")

@@ -202,7 +202,7 @@ class FailureTests(LogTestCase):
 
 
 class CallerTests(LogTestCase):
-    """File and line are those of whoever speaks."""
+    """File and line are those of the code that logs."""
 
     def assert_caller(self, line: int, file: str = "test_klog.py") -> None:
         """The only event came from `line` of `file`."""
@@ -248,7 +248,7 @@ class CallerTests(LogTestCase):
         self.assertEqual(self.said(), "x")
 
     def test_stdlib(self) -> None:
-        """Of Python's logging, also when it was told to look further up."""
+        """Events of Python's logging have theirs, even with a stack level."""
         bridge = Bridge()
         bridge.install()
         self.addCleanup(bridge.remove)
@@ -389,10 +389,10 @@ class Unshowable:
 
 
 class RobustnessTests(LogTestCase):
-    """Logging never raises, and what can be said is said."""
+    """Logging never raises, and logs what can be shown."""
 
     def test_unshowable_field(self) -> None:
-        """A field whose repr raises is told as such."""
+        """A field whose repr raises is shown as such."""
         klog.info("x", bad=Unshowable(), nested=[Unshowable()], good=1)
         self.assertTrue(self.said().startswith("x bad="), self.said())
         self.assertTrue(self.said().endswith(" good=1"), self.said())

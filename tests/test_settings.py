@@ -71,7 +71,7 @@ class SettingsTests(SynchronousTestCase):
 
 
 class CheckPluginDirectoryTests(SynchronousTestCase):
-    """`check_plugin_directory` tells a mistaken path from one that will still appear."""
+    """`check_plugin_directory` distinguishes a mistaken path from one that may still appear."""
 
     def setUp(self) -> None:
         """Make a directory to look at."""

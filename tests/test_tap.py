@@ -1,4 +1,4 @@
-"""Tests for `twistdp.tap`: what the command line comes to, and how it is refused."""
+"""Tests for `twistdp.tap`: the managers that a command line makes, and its errors."""
 
 import os
 import shutil
@@ -42,7 +42,7 @@ class CommandLine(SynchronousTestCase):
         self.patch(sys, "dont_write_bytecode", True)
 
     def parse(self, *arguments: str, plugin_dir: str | None = None) -> tap.Options:
-        """The options that a command line comes to."""
+        """The options that a command line makes."""
         options = tap.Options()
         options.parseOptions([f"--plugin-dir={plugin_dir or self.plugin_dir}", *arguments])
         return options
@@ -106,7 +106,7 @@ class ScannerRefusalTests(CommandLine):
         self.assert_refused(["--scanner=bad_syntax:X"], "cannot import bad_syntax", "SyntaxError")
 
     def test_places(self) -> None:
-        """What is wrong in a module is told with the file and the line of the author's code."""
+        """An error in a module is shown with the file and the line of the author's code."""
         for name, source, line in (
             ("place_in_module", "import json\n\njson.loads('{')\n", 3),
             ("place_in_syntax", "\ndef f(:\n", 2),
@@ -138,7 +138,7 @@ class ScannerRefusalTests(CommandLine):
         self.assert_refused(["--scanner=lamp_scanner:X"], "no class X; it has: LampScanner")
 
     def test_named_like_a_module_of_pythons(self) -> None:
-        """Whether Python's was imported before or not, the file is told to be in its shadow."""
+        """The error names the shadowed file, whether Python's module was imported before or not."""
         for name in ("queue", "platform", "cProfile"):
             path = os.path.join(self.modules, f"{name}.py")
             with open(path, "w", encoding="ascii") as file:
@@ -331,7 +331,7 @@ class OptionRefusalTests(CommandLine):
         self.assert_refused([f"--scanner={MODULE}:Plain"], f"{MODULE}:Plain", "--namespace=DOMAIN")
 
     def test_checks(self) -> None:
-        """Whether nodes and paths are checked is said for each scanner, or for all."""
+        """The checks of nodes and paths are set for each scanner, or for all."""
         for check in ("nodes", "paths"):
             option, setting = f"--check-{check}", f"check_{check}"
             for arguments, expected in (
@@ -505,7 +505,7 @@ class MakeServiceTests(CommandLine):
 
 
 class ReporterTests(CommandLine):
-    """`tap.makeService`, when a service manager wants to be told."""
+    """`tap.makeService`, if a service manager asks for reports."""
 
     def test_reporter(self) -> None:
         """It is the last service, so that it is stopped first; no child gets the variables."""
@@ -516,7 +516,7 @@ class ReporterTests(CommandLine):
         self.assertFalse({"NOTIFY_SOCKET", "WATCHDOG_USEC"} & os.environ.keys())
 
     def test_none(self) -> None:
-        """Nobody is told anything who does not ask."""
+        """Without a service manager that asks, there are no reports."""
         environ = {key: text for key, text in os.environ.items() if key != "NOTIFY_SOCKET"}
         self.patch(os, "environ", environ)
         service = tap.makeService(self.parse(NAMED))

@@ -70,7 +70,7 @@ class DirectoryTests(AttackTestCase):
     """Who may write in the directory could write specs itself."""
 
     def test_others_may_write(self) -> None:
-        """Then it is not used, sticky or not, and it is as soon as that is mended."""
+        """Such a directory is not used, sticky or not, until the mode is fixed."""
         for mode in (0o777, 0o1777, 0o757):
             os.chmod(self.directory, mode)
             self.assert_refused(
@@ -91,7 +91,7 @@ class DirectoryTests(AttackTestCase):
         self.assertFalse(os.path.exists(self.directory))
 
     def test_cleaning_is_logged(self) -> None:
-        """What is not cleaned up for this reason is told in a line."""
+        """If cleaning fails for this reason, one line is logged."""
         self.assert_written()
         os.chmod(self.directory, 0o777)
         with capturedLogs() as events:
@@ -151,7 +151,7 @@ class OthersTests(AttackTestCase):
         self.assert_written()
 
     def test_without_root(self) -> None:
-        """An ordinary user writes in a directory of its own, and is told why elsewhere."""
+        """An ordinary user writes in a directory of its own; elsewhere the error says why not."""
         given_to(self.directory, ALICE, 0o755)
         self.addCleanup(os.umask, os.umask(0o777))
         with acting_as(ALICE):

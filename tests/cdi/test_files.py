@@ -451,14 +451,14 @@ class ForeignTests(SpecTestCase):
             self.assertEqual(content(os.path.join(self.directory, name)), data, name)
 
     def test_the_directory_above_is_not_made(self) -> None:
-        """A path that does not exist at all is a mistake, and is said to be one."""
+        """A path that does not exist at all is a mistake, and the error shows the option."""
         spec = SpecFile(os.path.join(self.directory, "x", "y"), DOMAIN, TYPE)
         error = self.assertRaises(SpecNotWritten, spec.write, {"a": NULL})
         self.assertIn("--cdi-dir", str(error))
         self.assertNotIn("\n", str(error))
 
     def test_not_allowed(self) -> None:
-        """A directory that may not be written to is told with its remedy."""
+        """If the directory may not be written to, the error has the remedy."""
         os.mkdir(self.directory)
         with failing(errno.EACCES, "open"):
             error = self.assertRaises(SpecNotWritten, self.spec().write, {"a": NULL})
@@ -641,7 +641,7 @@ def failing(number: int, name: str) -> Iterator[None]:
 
 
 class CrashTests(SpecTestCase):
-    """A crash leaves nothing that a later start does not mend."""
+    """A later start fixes whatever a crash has left."""
 
     def die(self, steps: int, act: Callable[[], object]) -> bool:
         """Do something, and be killed before its step of that number; whether it was."""
@@ -729,7 +729,7 @@ class CrashTests(SpecTestCase):
                 break
 
     def test_every_error(self) -> None:
-        """An error of any step is told, costs no old name, and leaves nothing behind."""
+        """An error of any step is reported, costs no old name, and leaves nothing behind."""
         for name in ("open", "write", "fchmod", "replace", "read"):
             self.written()
             spec = self.spec()

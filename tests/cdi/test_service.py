@@ -80,7 +80,7 @@ class CdiPartsTests(SynchronousTestCase):
         self.assertEqual(len(self.parts.names(["a"])), 1)
 
     def test_tried_again(self) -> None:
-        """What cannot be written is tried again every second, said once, and written by itself."""
+        """A failed write is repeated every second and logged once, until it succeeds."""
         with open(self.cdi, "w", encoding="ascii"), capturedLogs() as events:
             self.parts.describe({"a": camera("/dev/video0")})
             for _ in range(3):
@@ -112,7 +112,7 @@ class CdiPartsTests(SynchronousTestCase):
 
 
 class TidyTests(TestCase):
-    """With a kubelet that tells who holds what."""
+    """With a kubelet that reports which pod holds which device."""
 
     async def start(self) -> None:
         """A kubelet with a plugin whose device a pod holds."""

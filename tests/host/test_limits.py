@@ -128,8 +128,8 @@ class DescriptorWatchTests(SynchronousTestCase):
         self.watch.startService()
         self.addCleanup(stopped, self.watch)
 
-    def test_said_once(self) -> None:
-        """That none is left is said within a second, once, with the remedy and who holds them."""
+    def test_logged_once(self) -> None:
+        """That none is left is logged within a second, once, with the remedy and what is open."""
         held = [os.open("/etc", os.O_RDONLY) for _ in range(100)]
         with capturedLogs() as events:
             self.clock.advance(1.0)
@@ -150,7 +150,7 @@ class DescriptorWatchTests(SynchronousTestCase):
         )
 
     def test_no_file_on_the_node(self) -> None:
-        """When it is the whole node that can open no file, that is said."""
+        """If the whole node can open no file, the remedy is that for the node."""
 
         def full() -> None:
             raise OSError(errno.ENFILE, "Too many open files in system")

@@ -274,7 +274,7 @@ class ValueTests(TreeTestCase):
         self.assertEqual(self.tree.char(226, 0), set())
 
     def test_no_descriptor_left(self) -> None:
-        """Where a file cannot be opened now, the node is not said to be unknown."""
+        """If a file cannot be opened now, that is an error and not an unknown node."""
         self.tree.numa(CARD, 3)
 
         def full(*_: Any) -> int:
@@ -351,7 +351,7 @@ class SlavesTests(TreeTestCase):
         self.assertEqual(self.tree.block(259, 0), {0, 1})
 
     def test_circle(self) -> None:
-        """Volumes that stand on each other and on themselves come to an end."""
+        """The search ends for volumes that stand on each other and on themselves."""
         first, second = (f"devices/virtual/block/dm-{number}" for number in range(2))
         self.tree.stacked("253:0", "dm-0", first, second)
         self.tree.stacked("253:1", "dm-1", first, self.sdb)
@@ -437,7 +437,7 @@ class GroupTests(TreeTestCase):
         self.assertEqual(self.tree.char(243, 0), {1})
 
     def test_class_directory(self) -> None:
-        """The class is told by the directory, or by the link to it where that is elsewhere."""
+        """The directory names the class, or the link to it if the directory is elsewhere."""
         self.tree.group(12, 0, OTHER_CARD)
         self.tree.device("char", "243:1", "class/vfio/12")
         self.tree.vfio("devices/elsewhere/12", 2)

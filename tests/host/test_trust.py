@@ -128,7 +128,7 @@ class OwnTests(TrustCase):
         self.assertRaises(NotADirectoryError, check_ownership, "/etc/passwd/x")
 
     def test_own_server(self) -> None:
-        """A server of ours is trusted, whoever may connect to it."""
+        """A server of ours is trusted, even if everybody may connect to it."""
         path = f"{self.directory}/s"
         self.serving(path)
         os.chmod(path, 0o777)
@@ -265,7 +265,7 @@ class OthersTests(TrustCase):
         self.assertRaises(Untrusted, check_directory, f"{ours}/x")
 
     def test_servers(self) -> None:
-        """Whoever called listen(2) must be root or us, whosever the socket is."""
+        """The process that called listen(2) must be root's or ours, whoever owns the socket."""
         path = f"{self.made('x', mode=0o1777)}/s"
         with acting_as(ALICE):
             self.serving(path)
@@ -283,7 +283,7 @@ class OthersTests(TrustCase):
             check_server(path)  # root's
 
     def test_a_root_only_server(self) -> None:
-        """Who may not connect is told so by the system."""
+        """If we may not connect, the system's error is raised."""
         path = f"{self.directory}/s"
         self.serving(path)
         os.chmod(path, 0o600)

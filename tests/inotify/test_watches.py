@@ -171,7 +171,7 @@ class EventTests(InotifyCase):
         )
 
     def test_directory_of_any_bytes(self) -> None:
-        """A directory whose name is not UTF-8 is watched, or said not to be in plain UTF-8."""
+        """A directory whose name is not UTF-8 is watched, or reported in plain UTF-8."""
         path = os.path.join(os.fsencode(self.top), b"\xff\xfe")
         os.mkdir(path)
         with capturedLogs() as events:
@@ -440,7 +440,7 @@ class SharingTests(InotifyCase):
         await self.assert_sees(own, self.top)
 
     async def test_all_watches_of_a_deleted_directory(self) -> None:
-        """Each watch on a directory that is deleted and made anew goes on."""
+        """Each watch on a directory that is deleted and created again goes on."""
         path = f"{self.top}/a"
         os.mkdir(path)
         recorders = [self.watch(path) for _ in range(3)]
@@ -676,11 +676,11 @@ class DoubtTests(InotifyCase):
         os.mkdir(path)
 
     def calls(self) -> list[list[Any]]:
-        """What the users were told."""
+        """The changes that were reported to the users."""
         return [user.calls for user in self.users]
 
     def test_looked_at_in_slices(self) -> None:
-        """Each user is told once, at once; the watches are looked at in slices."""
+        """Each callback runs once, at once; the watches are checked in slices."""
         self.overflow()
         self.assertEqual(self.calls(), [[None], [None]])
         for count in (SLICE, 2 * SLICE, 3 * SLICE, 3 * SLICE):
@@ -701,7 +701,7 @@ class DoubtTests(InotifyCase):
         await self.assert_sees(self.users[1], replaced)
 
     async def test_many_replaced(self) -> None:
-        """Of a slice with many such directories each user is told once."""
+        """For a slice with many such directories each callback runs once."""
         for path in self.paths_watched:
             self.replace(path)
         self.overflow()
@@ -746,10 +746,10 @@ class DoubtTests(InotifyCase):
 
 
 class LookTests(InotifyCase):
-    """Tests for `Inotify.look`, which happens every second: what no event tells."""
+    """Tests for `Inotify.look`, which finds every second the changes that have no event."""
 
     async def test_switched_symlink(self) -> None:
-        """After a link in the path was switched, which no event tells, the new place is watched."""
+        """After a link in the path was switched, which has no event, the new place is watched."""
         for name in "ab":
             os.makedirs(f"{self.top}/{name}/d")
         os.symlink("a", f"{self.top}/link")
@@ -876,7 +876,7 @@ class UnwatchableTests(InotifyCase):
 
         return self.patch(pyinotify.WatchManager, "add_watch", refuse)
 
-    def test_said_once(self) -> None:
+    def test_logged_once(self) -> None:
         """A limit that is reached is logged once, whatever number of paths it concerns."""
         self.refuse()
         with capturedLogs() as events:
@@ -919,7 +919,7 @@ class UnwatchableTests(InotifyCase):
         await self.assert_sees(recorder, self.top)
 
     def test_one_report_for_each_user(self) -> None:
-        """Of thousands of paths that are refused, whoever watches them is told once a second."""
+        """For thousands of refused paths, a callback runs once a second."""
         clock = Clock()
         self.inotify = Inotify(ClockedReactor(clock))
         patch = self.refuse()
@@ -951,8 +951,8 @@ class UnwatchableTests(InotifyCase):
             [event["log_format"] for event in events][1:], ["inotify watches everything again"]
         )
 
-    def test_said_again(self) -> None:
-        """A limit that is reached once more, after it was mended, is logged once more."""
+    def test_logged_again(self) -> None:
+        """A limit that is reached again after it was raised is logged again."""
         for _ in range(2):
             patch = self.refuse(self.top)
             with capturedLogs() as events:
@@ -961,8 +961,8 @@ class UnwatchableTests(InotifyCase):
                 self.inotify.look()
             self.assertEqual(len(events), 2)
 
-    def test_said_again_after_the_last_watch(self) -> None:
-        """What begins again has not said anything."""
+    def test_logged_again_after_the_last_watch(self) -> None:
+        """After the last watch has stopped, a new one logs the limit again."""
         self.refuse()
         with capturedLogs() as events:
             for _ in range(2):
@@ -1002,7 +1002,7 @@ class UnwatchableTests(InotifyCase):
         await self.assert_sees(recorder, self.top)
 
     def test_no_descriptor_left(self) -> None:
-        """When it is the process that has no descriptor left, that is what is said."""
+        """If the process has no descriptor left, the message says so."""
         self.no_instance()
 
         def full() -> None:

@@ -45,7 +45,7 @@ class ConversionTests(SynchronousTestCase):
     """Texts become what a constructor's annotations say."""
 
     def test_table(self) -> None:
-        """Each type that can be said in text is converted."""
+        """Each type that text can express is converted."""
         for annotation, texts, expected in (
             (str, ["x"], "x"),
             (str, [""], ""),
@@ -226,7 +226,7 @@ class ArgumentsTests(SynchronousTestCase):
         self.assertIn("Absent", str(error))
 
     def test_arguments_that_cannot_be_looked_up(self) -> None:
-        """Something callable that does not tell its arguments is refused by its name."""
+        """A callable without a signature is refused by its name."""
         error = self.assertRaises(BadSetting, bind, dict, {})
         self.assertIn("dict: its arguments cannot be looked up: ", str(error))
 

@@ -1,4 +1,4 @@
-"""Tests for `twistdp.status.systemd`: what a service manager is told, on a socket of its own."""
+"""Tests for `twistdp.status.systemd`, with a service manager's socket of their own."""
 
 import os
 import socket

@@ -13,7 +13,7 @@ def steady() -> float:
 
 
 class BackoffTests(SynchronousTestCase):
-    """`Backoff` tells how long to wait."""
+    """`Backoff` returns how long to wait."""
 
     def test_doubles(self) -> None:
         """Delays double from the first to the most and stay there."""
@@ -53,7 +53,7 @@ class BackoffTests(SynchronousTestCase):
         self.assertEqual(set(delays[10:]), {5.0})
 
     def test_varies_each(self) -> None:
-        """The variation is drawn anew for each delay and multiplies it."""
+        """Each delay is multiplied by a new variation."""
         factors = iter([0.8, 1.2, 1.0])
         backoff = Backoff(1.0, 2.0, vary=lambda: next(factors))
         self.assertEqual([backoff.next() for _ in range(3)], [0.8, 2.4, 2.0])

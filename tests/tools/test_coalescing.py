@@ -66,7 +66,7 @@ class CoalescerTests(SynchronousTestCase):
         self.assertEqual(len(self.acts), 2)
 
     def test_followers_share_an_act(self) -> None:
-        """Each follower starts the quiet anew, and one act serves them all."""
+        """Each follower starts the quiet time again, and one act serves them all."""
         for _ in range(5):
             self.coalescer.event()
             self.clock.advance(QUIET * 0.8)

@@ -31,7 +31,7 @@ class LatestTests(SynchronousTestCase):
         self.assertEqual(seen, [("b", 1)] * 3)
 
     def test_fires_once(self) -> None:
-        """Who was woken and does not wait anew is left alone by later versions."""
+        """A follower that was woken and does not wait again is left alone."""
         waiting = self.latest.newer_than(0)
         self.latest.publish("b")
         self.assertIsNone(self.successResultOf(waiting))
@@ -39,7 +39,7 @@ class LatestTests(SynchronousTestCase):
         self.latest.close()
 
     def test_at_once_when_already_newer(self) -> None:
-        """Whoever has seen an older version only need not wait."""
+        """A follower that has seen an older version does not have to wait."""
         self.latest.publish("b")
         self.assertIsNone(self.successResultOf(self.latest.newer_than(0)))
         self.assertIsNone(self.successResultOf(self.latest.newer_than(-1)))
@@ -59,7 +59,7 @@ class LatestTests(SynchronousTestCase):
         self.assertEqual(seen, ["d"])
 
     def test_close(self) -> None:
-        """Closing wakes all that wait, and whoever comes later does not wait."""
+        """Closing wakes all that wait, and later followers do not wait."""
         waiting = self.latest.newer_than(0)
         self.assertFalse(self.latest.closed)
         self.latest.close()
@@ -70,7 +70,7 @@ class LatestTests(SynchronousTestCase):
         self.latest.close()
 
     def test_wake(self) -> None:
-        """Waking fires without a newer version, and does not concern whoever comes later."""
+        """Waking fires without a newer version, and does not affect later followers."""
         waiting = self.latest.newer_than(0)
         self.latest.wake()
         self.assertIsNone(self.successResultOf(waiting))

@@ -38,7 +38,7 @@ class SparingTests(SynchronousTestCase):
         self.assertEqual(self.logged(1, "b"), [""])
 
     def test_later(self) -> None:
-        """After a while they are counted anew."""
+        """After a while the count starts again."""
         self.logged(1000)
         self.clock.advance(WITHIN - 1)
         self.assertEqual(self.logged(8), [])

@@ -15,7 +15,7 @@ class MeantTests(SynchronousTestCase):
         self.assertEqual(meant("PORT", known), "; did you mean Port?")
 
     def test_nothing_close(self) -> None:
-        """Nothing is said where a guess would only mislead."""
+        """There is no guess where it would only mislead."""
         self.assertEqual(meant("colour", ["directory", "port"]), "")
         self.assertEqual(meant("x", []), "")
         self.assertEqual(meant("--wrong", ["--version"]), "", "dashes make nothing alike")
