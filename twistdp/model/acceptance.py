@@ -93,7 +93,7 @@ def accept(
     """Copy the usable part of `tree`; a bad type or device refuses only itself.
 
     A device that equals the one with its id in `before` becomes that very object and is not
-    examined again.  `refuse` has a say too.  The NUMA nodes are those of `before`.
+    examined again.  `refuse` may leave out more.  The NUMA nodes are those of `before`.
     Raises `BadTree` for a value that is not a `DeviceTree`.
     """
     there: dict[str, Update] = {}

@@ -102,7 +102,7 @@ class Answers:
             self._check_room(size)  # before the next one is made
         answer = messages.allocate_response(parts)
         self._check_room(len(answer))
-        self._gave(request)
+        self._record(request)
         return answer
 
     def about(self, request: Request) -> str:
@@ -179,7 +179,7 @@ class Answers:
         self._check_room(len(message) if isinstance(message, bytes) else message.ByteSize())
         if self._check_nodes:
             self._check_answer(answer, values)
-        self._gave(request)
+        self._record(request)
         return message
 
     def _container(self, ids: Sequence[str]) -> bytes:
@@ -215,7 +215,7 @@ class Answers:
             paths = [node.host_path for node in part.devices]
             check_present(self._resource, listed(asked.devices_ids), paths)
 
-    def _gave(self, request: messages.AllocateRequest) -> None:
+    def _record(self, request: messages.AllocateRequest) -> None:
         for part in request.container_requests:
             self.handed_out.update(self._inventory.devices.keys() & part.devices_ids)
         _log.info(

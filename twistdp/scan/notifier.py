@@ -1,4 +1,4 @@
-"""What a scanner with a loop of its own is handed to report its trees to."""
+"""Takes the trees of a scanner with a loop of its own."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -55,7 +55,7 @@ class Notifier:
         self._prepare = self._new_preparation()
 
     def stop(self) -> None:
-        """Take no tree any more, and drop those that were not delivered."""
+        """Take no more trees, and drop those that were not delivered."""
         self._worker.stop()
         self._prepare = self._waiting = None
         self._is_busy = False
@@ -68,7 +68,10 @@ class Notifier:
         try:
             copied = check_tree(tree).copy()
         except BadTree:
-            _log.failure("scanner {scanner}", scanner=self._scanner)
+            _log.failure(
+                "scanner {scanner}: notify() needs a DeviceTree, the devices stay as they were",
+                scanner=self._scanner,
+            )
             return
         tree.settle()
         if isInIOThread():
@@ -85,7 +88,7 @@ class Notifier:
             self._next()
 
     def _next(self) -> None:
-        """Prepare the tree that waits, and deliver what it changes."""
+        """Prepare the waiting tree, and deliver its updates."""
         tree, self._waiting, self._retry = self._waiting, None, None
         prepare = self._prepare
         self._is_busy = tree is not None
