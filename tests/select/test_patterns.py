@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from twistdp.errors import BadSetting
 from twistdp.select.patterns import hex_pattern, path_pattern, text_pattern, udev_pattern
 
 _GLOBS = st.text("ab*?[]!-/.", max_size=8).filter(lambda text: "**" not in text)
@@ -57,6 +58,17 @@ class PatternTests(SynchronousTestCase):
         """A glob matches what Python's does."""
         if len(glob) > 1 and glob.startswith("/") and glob.endswith("/"):
             return  # a regular expression
-        self.assertIs(
-            text_pattern(glob).matches(text), fnmatch.fnmatchcase(text, glob), (glob, text)
+        try:
+            pattern = text_pattern(glob)
+        except BadSetting:
+            self.assertRegex(glob, r"\[.*-.*\]")  # a range that runs backwards
+            return
+        wanted = fnmatch.fnmatchcase(text, glob)
+        self.assertIs(pattern.matches(text), wanted, (glob, text))
+
+    def test_backwards(self) -> None:
+        """A range that runs backwards is refused."""
+        error = self.assertRaises(BadSetting, text_pattern, "tty[9-0]")
+        self.assertEqual(
+            str(error), "glob 'tty[9-0]': bad character range 9-0; write a range as [a-z]"
         )

@@ -93,7 +93,10 @@ def udev_pattern(text: str) -> Pattern:
 def _glob(text: str, glob: str, any_text: str, any_character: str) -> Pattern:
     if not is_glob(glob):
         return Pattern(text, text.__eq__, literal=text)
-    found = regular(_translated(glob, any_text, any_character), "pattern")
+    try:
+        found = re.compile(_translated(glob, any_text, any_character))
+    except re.error as error:
+        raise BadSetting(f"glob {glob!r}: {error.msg}; write a range as [a-z]") from None
     return Pattern(text, lambda value: found.fullmatch(value) is not None)
 
 
@@ -116,7 +119,10 @@ def _translated(glob: str, any_text: str, any_character: str) -> str:
             if end < 0:
                 parts.append(r"\[")
                 continue
-            inside = glob[at:end].replace("\\", r"\\").replace("[", r"\[")
+            # What has a meaning in a set of a regular expression, or may come to have one.
+            inside = re.sub(r"([\\\[&~|])", r"\\\1", glob[at:end])
+            if "--" in inside:
+                raise re.error("-- in brackets is no range")
             if inside[0] in "!^":
                 inside = "^" + inside[1:]
             parts.append(f"[{inside}]")
