@@ -1,4 +1,4 @@
-"""Writes what has the version in it, and what is made of twistdp's templates, anew.
+"""Writes the files that contain the version or are made of twistdp's templates.
 
     render.py
 
@@ -23,7 +23,7 @@ VERSION = __version__.public()
 
 
 def printed(*words: str) -> str:
-    """What ``twistdp`` prints when it is called so."""
+    """The output of ``twistdp`` with these arguments."""
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         assert cli.main(words) == 0
@@ -31,7 +31,7 @@ def printed(*words: str) -> str:
 
 
 def command_in(comment: str) -> list[str]:
-    """The command, without ``twistdp``, that a kustomization says it is made by."""
+    """The command, without ``twistdp``, in the comment of a kustomization."""
     command = "".join(re.findall(r"(?m)^#   +(.*\n)", comment.split("apiVersion")[0]))
     program, *words = shlex.split(command.replace("\\\n", " "))
     assert program == "twistdp", command

@@ -1,4 +1,4 @@
-"""Devices that come, go and change, whether or not a process is there to see it."""
+"""Devices that come, go and change, also while no process runs."""
 
 import os
 import random
@@ -12,7 +12,7 @@ EACH = 3
 
 
 class Hardware:
-    """The files of `directory`, which is made, as `benchmarks.kill.plugin` takes them.
+    """The files of `directory`, which is made, in the form of `benchmarks.kill.plugin`.
 
     `there` are the ids of the devices; there is one of each type at first, and always one of the
     first type.
@@ -28,7 +28,7 @@ class Hardware:
             self.plug(f"{kind}.0")
 
     def change(self) -> None:
-        """A device comes, goes, or becomes another one under its name; types come and go too."""
+        """Let a device come, go, or become another one under its name; types come and go too."""
         id_ = f"{self._random.choice(KINDS)}.{self._random.randrange(EACH)}"
         if id_ in self.there and id_ != f"{KINDS[0]}.0" and self._random.random() < 0.6:
             self.unplug(id_)
@@ -36,8 +36,8 @@ class Hardware:
             self.plug(id_)
 
     def plug(self, id_: str) -> None:
-        """A device with a content that there has never been."""
-        # Elsewhere first, so that nobody reads half of it.
+        """Make a device with content that no device has had before."""
+        # Write it elsewhere first, so that nobody reads half of it.
         new = f"{self._directory}.new"
         with open(new, "w", encoding="ascii") as file:
             file.write(f"version-{next(self._serial)}")
@@ -45,6 +45,6 @@ class Hardware:
         self.there.add(id_)
 
     def unplug(self, id_: str) -> None:
-        """It is gone."""
+        """Remove a device."""
         self.there.remove(id_)
         os.unlink(os.path.join(self._directory, id_))

@@ -1,4 +1,4 @@
-"""A plugin's process, a kubelet, and the end of the one without a warning."""
+"""Kills a plugin's process without a warning while a kubelet uses it."""
 
 import os
 import random
@@ -23,7 +23,7 @@ MOMENTS = ("starting", "registering", "serving", "writing", "allocating")
 
 
 class Killing:
-    """Kills and starts again; the devices change all the time, also while no process is there."""
+    """Kills the process and starts it again while the devices change all the time."""
 
     def __init__(self, reactor: Any, chance: random.Random) -> None:
         self.outcome = Outcome()
@@ -45,7 +45,7 @@ class Killing:
         self._start_up = 1.0
 
     async def run(self, times: int) -> Outcome:
-        """So many kills, each followed by a process that must be registered again."""
+        """Kill the process `times` times; each time a new process must be registered."""
         try:
             with SpecWatch(self._cdi) as specs:
                 await self._kubelet.start()
@@ -67,9 +67,9 @@ class Killing:
         return self.outcome
 
     async def _start(self) -> None:
-        """Start a process, and see that the kubelet gets the true list from it."""
+        """Start a process, and check that the kubelet gets the true list from it."""
         begin = self._reactor.seconds()
-        known = len(self._kubelet.registrations)  # what it knows of the dead one is not enough
+        known = len(self._kubelet.registrations)  # its knowledge of the dead one does not count
         self._spawn()
         try:
             await self._kubelet.until(lambda: self._all_listed(known), BOUND)
@@ -84,7 +84,7 @@ class Killing:
         self.outcome.again.append(self._start_up)
 
     async def _kill(self, moment: str) -> None:
-        """Let the moment come, kill the process, and go on without it."""
+        """Wait for a random moment, kill the process, and continue without it."""
         assert self._child is not None
         if moment == "starting":
             self._child.signal("KILL")
@@ -114,7 +114,7 @@ class Killing:
             await self._kubelet.restart()
 
     async def _end(self) -> None:
-        """End politely: nothing is left over, not even of those that were killed.
+        """End the process by SIGTERM, and check that nothing is left of it or of killed ones.
 
         Nor of a type whose devices all vanished while no process was there, once no pod holds one.
         """
@@ -140,7 +140,7 @@ class Killing:
             self.outcome.problems.append(f"left over at the end: {left}")
 
     def _stale(self) -> list[str]:
-        """What is in the CDI directory besides the specs of types of which a device is there."""
+        """The files in the CDI directory that are no specs of types with a device."""
         types = {id_.split(".")[0] for id_ in self._hardware.there}
         return sorted(
             {*_listed(self._cdi)} - {f"twistdp.{NAMESPACE}_{kind}.json" for kind in types}
@@ -156,7 +156,7 @@ class Killing:
         self._child = ChildProcess([*command, *options], reactor=self._reactor, path=ROOT)
 
     def _all_listed(self, known: int = 0) -> bool:
-        """Whether the kubelet has what there is, by registrations after the first `known` ones."""
+        """Whether the kubelet has the true list, from registrations after the first `known`."""
         fresh = {one.resource for one in self._kubelet.registrations[known:]}
         return all(
             _resource(kind) in fresh
@@ -167,7 +167,7 @@ class Killing:
         )
 
     def _allocate(self) -> None:
-        """A pod that may or may not get its devices; what it got, it keeps for a while."""
+        """Admit a pod, which may fail; it keeps its devices for a while."""
         pod = f"pod-{next(self._serial)}"
 
         async def admit() -> None:
@@ -187,7 +187,7 @@ class Killing:
             self._kubelet.release(ended)
 
     def _look_at_held(self, specs: SpecWatch) -> None:
-        """What pods hold must stay described, whatever has become of the device."""
+        """Check that the devices of pods are still described, even if they have gone."""
         missing = {name for names in self._held.values() for name in names} - specs.names()
         if missing:
             self.outcome.problems.append(f"held by pods, and described no more: {missing}")

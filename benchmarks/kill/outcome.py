@@ -1,4 +1,4 @@
-"""What came of the kills."""
+"""The outcome of the kills."""
 
 from collections import Counter
 
@@ -7,7 +7,7 @@ import attrs
 
 @attrs.define
 class Outcome:
-    """How often the process was killed when, how long it took then, and what was wrong.
+    """When the process was killed, how long registration took afterwards, and the problems.
 
     `again` are the seconds from the start of the next process to the true list in the kubelet,
     `halfway` counts the kills in the middle of writing a spec, `reads` how often specs were read.

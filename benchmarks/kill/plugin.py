@@ -1,4 +1,4 @@
-"""The scanner of the process that is killed."""
+"""The scanner of the killed process."""
 
 import os
 
@@ -18,7 +18,7 @@ from twistdp.model import CDIDevice
 
 NAMESPACE = "kill.example.com"
 ANSWERING = 0.005
-"""Seconds that an allocation takes, so that the process can be killed in the middle of one."""
+"""Seconds that an allocation takes, so that a kill can happen during one."""
 
 
 @implementer(IPostAllocator)
@@ -45,7 +45,7 @@ class FileScanner(WatchingScanner):
         return tree
 
     async def post_allocate(self, response: AllocateResponse) -> type[UseDefaultMethod]:
-        """Take a moment."""
+        """Take a while."""
         from twisted.internet import reactor
 
         await deferLater(reactor, ANSWERING)

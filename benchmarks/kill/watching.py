@@ -6,7 +6,7 @@ import threading
 
 
 class SpecWatch:
-    """A thread that looks at every spec in `directory`, over and over; a context manager.
+    """A thread that reads every spec in `directory` again and again; a context manager.
 
     `reads` counts the specs that it has read, `problems` tells of those that were not whole.
     """
@@ -55,7 +55,7 @@ class SpecWatch:
 
 
 def _names(data: bytes) -> set[str]:
-    """The qualified names in a spec; raises for one that is not whole."""
+    """The qualified names in a spec.  Raises for an incomplete one."""
     spec = json.loads(data)
     if not (spec["cdiVersion"] and spec["devices"]):
         raise ValueError("no version, or no devices")

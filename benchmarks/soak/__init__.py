@@ -1,5 +1,6 @@
-"""A long run: a plugin process under everything that a node does to it, watched from outside.
+"""A long run: a plugin process with all that happens on a node, watched from outside.
 
-`workload`, `devices`, `kubelet` and `strangers` do it to the process, `plugin` is what runs in it,
-`sampling` watches, `figures` and `verdict` judge, `report` and `plot` show.  ``make soak`` runs it.
+`workload`, `devices`, `restarts` and `strangers` act on the process, `plugin` runs in it,
+`sampling` watches it, `figures` and `verdict` judge, `report` and `plot` show the results.
+``make soak`` runs it.
 """

@@ -1,4 +1,4 @@
-"""The node of a soak: an emulated kubelet here, the plugin in a process of its own."""
+"""The node of a soak: an emulated kubelet in this process, the plugin in another."""
 
 import glob
 import os
@@ -18,11 +18,11 @@ from twistdp.testing import ChildProcess, FakeKubelet, loopdevices, twistd_comma
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LOOPS = 3
-"""How many loop devices come and go."""
+"""The number of loop devices that come and go."""
 
 
 class Bench:
-    """Directories, kubelet, plugin, and what was seen of them.
+    """Directories, kubelet, plugin, and the record of them.
 
     `loops_from` is the number from which on loop devices may be added, None for none.  `pace` is
     how many times as much happens as usual.
@@ -75,7 +75,7 @@ class Bench:
         return self.plugin
 
     async def close(self) -> None:
-        """End the plugin, politely, and the kubelet; whatever is left over is a problem."""
+        """End the plugin by SIGTERM, and the kubelet; files that are left are a problem."""
         self._closing = True
         if self.plugin is not None and not self.plugin.ended.called:
             begin = self.reactor.seconds()
@@ -98,15 +98,15 @@ class Bench:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def now(self) -> float:
-        """Seconds since the begin."""
+        """Seconds since the beginning."""
         return float(self.reactor.seconds() - self.begin)
 
     def problem(self, text: str) -> None:
-        """Something happened that must not."""
+        """Record a problem."""
         self.record.problems.append(f"{self.now():.1f} s: {text}")
 
     def pause(self, seconds: float) -> Deferred[None]:
-        """Wait for so long, a little more or less."""
+        """Wait for about that many seconds."""
         return deferLater(self.reactor, seconds * random.uniform(0.5, 1.5))
 
     def forever(self, step: Callable[[], Awaitable[Any]], interval: float) -> Deferred[None]:
@@ -123,7 +123,7 @@ class Bench:
 
     @contextmanager
     def disturbance(self) -> Iterator[None]:
-        """While the block runs calls may fail and lists come late for a good reason."""
+        """While the block runs, calls may fail and lists may be late for a good reason."""
         self._disturbances += 1
         self._disturbing += 1
         try:
@@ -132,15 +132,15 @@ class Bench:
             self._disturbing -= 1
 
     def mark(self) -> int:
-        """For `calm`."""
+        """A mark for `calm`."""
         return -1 if self._disturbing else self._disturbances
 
     def calm(self, mark: int) -> bool:
-        """Whether there has been no disturbance since `mark` was taken, nor then."""
+        """Whether there has been no disturbance since `mark`, and none at that time."""
         return mark == self._disturbances and not self._disturbing
 
     async def listed(self, resource: str, devices: Mapping[str, str], what: str) -> None:
-        """See that the kubelet gets just these devices with their health; take the time."""
+        """Check that the kubelet gets exactly these devices with their health; record the time."""
         begin, mark = self.now(), self.mark()
         wanted = dict(devices)
         try:

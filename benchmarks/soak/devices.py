@@ -1,4 +1,4 @@
-"""Devices that come, go and change, each change seen through to the kubelet's list."""
+"""Devices that come, go and change; each change is followed to the kubelet's list."""
 
 import os
 import random
@@ -14,12 +14,12 @@ from twistdp.testing import AdmissionRefused, loopdevices
 
 FILE, CDI, LOOP = (f"{NAMESPACE}/{kind}" for kind in ("file", "cdi", "loop"))
 STEADY = ("steady-0", "steady-1", "steady-2", "steady-3")
-"""Ids of FILE and CDI that are there all the time."""
+"""Ids of FILE and CDI that are always listed."""
 MOST = 40
 
 
 class Files:
-    """Plain files under ever new names."""
+    """Plain files with new names each time."""
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
@@ -45,7 +45,7 @@ class Files:
         await self._bench.listed(FILE, self._expected, what)
 
     async def settled(self) -> None:
-        """See that the kubelet has the last state."""
+        """Check that the kubelet has the last state."""
         await self._bench.listed(FILE, self._expected, "last state")
 
     def _make(self, name: str) -> None:
@@ -54,7 +54,7 @@ class Files:
 
 
 class Contents:
-    """Files whose content is what a container gets; an empty one is an unhealthy device."""
+    """Files whose content a container gets; an empty one is an unhealthy device."""
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
@@ -65,7 +65,7 @@ class Contents:
             self._write(name, name)
 
     async def step(self) -> None:
-        """One device comes, goes, falls ill, or becomes another one under its name."""
+        """Let a device come, go, become unhealthy, or become another one under its name."""
         name = random.choice(self._names)
         chance = random.random()
         if name in self._expected and chance < 0.2:
@@ -85,11 +85,11 @@ class Contents:
             await self._given(name, content)
 
     async def settled(self) -> None:
-        """See that the kubelet has the last state."""
+        """Check that the kubelet has the last state."""
         await self._bench.listed(CDI, self._expected, "last state")
 
     async def _given(self, name: str, content: str) -> None:
-        """See that a pod gets the newest content, soon."""
+        """Check that a pod soon gets the newest content."""
         bench = self._bench
         begin, mark = bench.now(), bench.mark()
         value = None
@@ -110,7 +110,7 @@ class Contents:
         bench.problem(f"{name}: a pod gets {value!r}, not {content!r}")
 
     def _write(self, name: str, content: str) -> None:
-        # Elsewhere first, so that nobody reads half of it.
+        # Write it elsewhere first, so that nobody reads half of it.
         new = os.path.join(self._bench.directory, "new")
         with open(new, "w", encoding="ascii") as file:
             file.write(content)
@@ -125,11 +125,11 @@ class Loops:
         self._there: set[int] = set()
 
     async def step(self) -> None:
-        """One device comes or goes."""
+        """Let a device come or go."""
         number = random.choice(self._bench.numbers)
         if number in self._there:
             self._there.remove(number)
-            # In a thread, for the kernel takes 40 ms.
+            # In a thread, since the kernel takes 40 ms.
             removed = deferToThread(loopdevices.remove, number)
             await self._listed("loop device removed")
             await removed

@@ -1,11 +1,11 @@
-"""What is calculated from series of numbers."""
+"""Calculates from series of numbers."""
 
 import statistics
 from collections.abc import Sequence
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
-    """Growth of the second value a unit of the first, by least squares; 0 for too few points."""
+    """Growth of the second value per unit of the first, by least squares; 0 for too few points."""
     if len({x for x, _ in points}) < 2:
         return 0.0
     xs, ys = zip(*points, strict=True)
@@ -19,6 +19,6 @@ def percentile(values: Sequence[float], part: float) -> float:
 
 
 def growth(values: Sequence[float]) -> float:
-    """By how much the last fifth is more than the first one, in the middle: spikes do not count."""
+    """The difference of the medians of the last and the first fifth, which ignores spikes."""
     fifth = max(1, len(values) // 5)
     return statistics.median(values[-fifth:]) - statistics.median(values[:fifth])

@@ -1,4 +1,4 @@
-"""Memory and latencies over time, as a picture."""
+"""Draws memory and latencies over time."""
 
 from matplotlib.figure import Figure
 
@@ -8,7 +8,7 @@ SHOWN = ("Allocate", "file", "loop device", "again after wipe", "again after soc
 
 
 def plot(record: Record, path: str) -> None:
-    """Draw into the file `path`, whose suffix tells the format (SVG, PNG)."""
+    """Draw into the file `path`, whose suffix selects the format (SVG, PNG)."""
     figure = Figure(figsize=(10, 10))
     memory, counts, latency = figure.subplots(3, sharex=True)
     for name, axes in (("rss", memory), ("descriptors", counts), ("threads", counts)):

@@ -1,4 +1,4 @@
-"""What the soak adds to the plugin process: a scanner with CDI parts, and a view inside."""
+"""The soak's part in the plugin process: a scanner with CDI parts, and a view inside."""
 
 import asyncio
 import ctypes
@@ -31,12 +31,12 @@ NAMESPACE = "soak.example.com"
 INTERVAL = 1.0
 """Seconds from one view inside to the next."""
 OBJECTS = 30
-"""Every so many views the objects are counted too, which takes some 50 ms."""
+"""After this number of views the objects are counted too, which takes some 50 ms."""
 
 
 @implementer(IPostAllocator)
 class CdiScanner(WatchingScanner):
-    """Each file of `directory` is a device; what is written in it is what its containers get.
+    """Each file of `directory` is a device, and its content is what containers get.
 
     A file that is empty is an unhealthy device.  Allocation takes a moment, so that calls can be
     given up while they are answered.
@@ -64,7 +64,7 @@ class CdiScanner(WatchingScanner):
         return tree
 
     async def post_allocate(self, response: AllocateResponse) -> type[UseDefaultMethod]:
-        """Take a moment."""
+        """Take a while."""
         from twisted.internet import reactor
 
         await deferLater(reactor, 0.005)
@@ -92,7 +92,7 @@ class _MallInfo(ctypes.Structure):
 
 
 def _malloc() -> int:
-    """Bytes in use that the C library has given; what it merely keeps does not count."""
+    """Bytes in use from the C library, without those that it merely keeps."""
     mallinfo = ctypes.CDLL(None).mallinfo2
     mallinfo.restype = _MallInfo
     info = mallinfo()
@@ -101,7 +101,7 @@ def _malloc() -> int:
 
 @implementer(IScanner)
 class Probe:
-    """Finds no device; writes what only the process itself can see into the file `path`."""
+    """Finds no device, but writes figures that only the process itself can see into `path`."""
 
     namespace = NAMESPACE
 
@@ -111,11 +111,11 @@ class Probe:
         self._objects: dict[str, int] = {}
 
     def scan(self, notifier: INotifier) -> Any:
-        """Look inside now and then."""
+        """Look inside from time to time."""
         return LoopingCall(self.look).start(INTERVAL)
 
     def look(self) -> None:
-        """Write the file anew, whole."""
+        """Replace the file atomically."""
         from twisted.internet import reactor
 
         if self._views % OBJECTS == 0:

@@ -1,4 +1,4 @@
-"""Pods that get devices, and what they get is looked at."""
+"""Pods that get devices, and the check of their allocations."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from twistdp.testing import AdmissionRefused
 LIFE = 1.5
 """Seconds that a pod lives on average; a few live many times as long."""
 WAITING = 50
-"""Pods that wait for their admission at most; a kubelet admits one after the other."""
+"""The most pods that wait for admission, since a kubelet admits one after the other."""
 
 
 class Pods:
@@ -64,7 +64,7 @@ class Pods:
             bench.problem(f"{resource}: asked for {held}, got {complaint}")
 
     def stop(self) -> None:
-        """The pods that are there stay for ever."""
+        """Let the current pods stay for ever."""
         for end in self._ends.values():
             end.cancel()
         self._ends.clear()
@@ -74,7 +74,7 @@ class Pods:
         self._bench.kubelet.release(pod)
 
     def _wrong(self, resource: str, ids: set[str], answer: ContainerAllocateResponse) -> object:
-        """What is wrong with an answer, None if nothing is."""
+        """The error in an answer, or None."""
         if resource == LOOP:
             given = {os.path.basename(node.host_path) for node in answer.devices}
         elif resource == FILE:

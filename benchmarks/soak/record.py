@@ -1,11 +1,11 @@
-"""What a soak has seen."""
+"""The record of a soak."""
 
 from collections import Counter, defaultdict
 
 import attrs
 
 Sample = dict[str, float]
-"""One look at the process: seconds since the begin, and what `sampling` names."""
+"""One look at the process: seconds since the beginning, and the values of `sampling`."""
 
 
 @attrs.define

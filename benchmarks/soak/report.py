@@ -1,4 +1,4 @@
-"""What a soak has shown, as a table and as JSON."""
+"""Writes the results of a soak as a table and as JSON."""
 
 import json
 import statistics
@@ -61,7 +61,7 @@ def table(figures: dict[str, Any]) -> str:
 
 
 def save(record: Record, figures: dict[str, Any], path: str) -> None:
-    """Write all that is known as JSON."""
+    """Write all results as JSON."""
     with open(path, "w", encoding="utf-8") as file:
         json.dump({"summary": figures, "record": attrs.asdict(record)}, file)
         file.write("\n")
@@ -78,7 +78,7 @@ def _latency(values: list[float]) -> dict[str, float]:
 
 
 def _more(record: Record) -> dict[str, int]:
-    """The types of which there were more at the end than in the beginning."""
+    """The types with more objects at the end than at the beginning."""
     if not record.types:
         return {}
     first, last = record.types["first"], record.types["last"]

@@ -1,4 +1,4 @@
-"""What a kubelet does to a plugin, in all forms."""
+"""All the ways in which a kubelet disturbs a plugin."""
 
 import os
 import random
@@ -15,7 +15,7 @@ from twistdp.model import socket_path
 
 
 class Restarts:
-    """Disturbs the registration, and sees that the resources are registered again."""
+    """Disturbs the registration, and checks that the resources are registered again."""
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
@@ -26,7 +26,7 @@ class Restarts:
         ]
 
     async def step(self) -> None:
-        """One of the forms."""
+        """Disturb it in one of the ways."""
         bench, form = self._bench, random.choice(self._forms)
         name = form.__name__.replace("_", " ")
         before = self._registrations()
@@ -41,15 +41,15 @@ class Restarts:
         bench.record.latencies[f"again after {name}"].append((bench.now(), bench.now() - begin))
 
     async def wipe(self) -> None:
-        """A restart, which deletes all sockets."""
+        """Restart the kubelet, which deletes all sockets."""
         await self._kubelet.restart()
 
     async def socket_only(self) -> None:
-        """Only kubelet.sock is new."""
+        """Replace kubelet.sock alone."""
         await self._kubelet.replace_socket()
 
     async def own_socket_removed(self) -> Callable[[], bool]:
-        """Somebody deletes the plugin's sockets; the kubelet does not mind.
+        """Delete the plugin's sockets, which the kubelet does not notice.
 
         They are made anew, and nothing need be registered for that.
         """
@@ -60,28 +60,28 @@ class Restarts:
         return lambda: all(map(os.path.exists, paths))
 
     async def stream_ended(self) -> None:
-        """The kubelet lets go of the plugin, which must come back by itself."""
+        """Let the kubelet drop the plugin, which must register again by itself."""
         for resource in (FILE, CDI):
             self._kubelet.disconnect(resource)
 
     async def absence(self) -> None:
-        """The kubelet is away for a while."""
+        """Stop the kubelet for a while."""
         await self._kubelet.stop()
         await self._bench.pause(3.0)
         await self._kubelet.start()
 
     async def refusal(self) -> None:
-        """The kubelet starts, and takes nobody at first."""
+        """Restart the kubelet, which refuses everybody at first."""
         self._kubelet.refusal = "not yet"
         await self._kubelet.restart()
         await self._bench.pause(0.5)
         self._kubelet.refusal = None
 
     async def directory_made_anew(self) -> None:
-        """The whole directory goes, with all that is in it."""
+        """Remove the whole directory."""
         await self._kubelet.stop()
         while os.path.exists(self._bench.plugins):
-            with suppress(OSError):  # the plugin makes things in it meanwhile
+            with suppress(OSError):  # the plugin makes files in it meanwhile
                 shutil.rmtree(self._bench.plugins)
         await self._bench.pause(0.3)
         os.mkdir(self._bench.plugins)

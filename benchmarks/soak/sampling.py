@@ -21,7 +21,7 @@ class Sampler:
         self._before: tuple[float, float] | None = None
 
     def look(self, now: float) -> None:
-        """Add a sample; FileNotFoundError when there is no such process."""
+        """Add a sample.  Raises FileNotFoundError if there is no such process."""
         sample: Sample = {
             "time": now,
             "rss": int(self._read("statm").split()[1]) * _PAGE / 1e6,

@@ -1,4 +1,4 @@
-"""Others who connect to the plugin's sockets: readers, callers who give up, and noise."""
+"""Other clients of the plugin's sockets: readers, callers that cancel, and noise."""
 
 import os
 import random
@@ -24,13 +24,13 @@ from twistdp.rpc import Channel
 
 
 class Strangers:
-    """Each step is one of them; none may do any harm."""
+    """Each step is one of them, and must do no harm."""
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
 
     async def reader(self) -> None:
-        """A second stream, read at leisure, that ends in one way or another.
+        """A second stream that is read slowly and ends in one way or another.
 
         One that was opened while a kubelet registers may be taken for the kubelet's, and then its
         end leads to another registration.
@@ -70,7 +70,7 @@ class Strangers:
         self._bench.record.counts["cancelled calls"] += 1
 
     async def malformed(self) -> None:
-        """A call whose bytes are no message."""
+        """A call with bytes that are no message."""
         channel, mark = self._channel(), self._bench.mark()
         try:
             await channel.unary(ALLOCATE, b"\xff" * random.randint(1, 2000), AllocateResponse, 5.0)

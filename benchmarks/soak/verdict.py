@@ -1,4 +1,4 @@
-"""Whether a soak was passed."""
+"""Judges whether a soak has passed."""
 
 from collections.abc import Sequence
 
@@ -6,14 +6,14 @@ from benchmarks.soak.figures import growth, slope
 from benchmarks.soak.record import Record, Sample
 
 WARM_UP = 0.2, 600.0
-"""What does not count yet: this part of the time, and at most so many seconds.  Each thread's part
-of the heap takes its time to become as fragmented as it stays."""
+"""The warm-up, which does not count: this part of the time, and at most so many seconds.  The
+fragmentation of each thread's part of the heap takes a while to settle."""
 
 RSS_A_HOUR = 4.0
-"""Megabytes by which the memory may seem to grow in an hour."""
+"""Megabytes by which the memory may appear to grow in an hour."""
 
 RSS_NOISE = 4.0
-"""Megabytes that count as fragmentation, however short the run; see also what is in use, below."""
+"""Megabytes of fragmentation, however short the run; see also the memory in use, below."""
 
 GROWTH = {
     "descriptors": 4.0,
@@ -44,7 +44,7 @@ def series(samples: Sequence[Sample], name: str) -> list[tuple[float, float]]:
 
 
 def judge(record: Record) -> list[str]:
-    """What is wrong, in a line each; nothing when it was passed."""
+    """The problems, one line each; none if the soak has passed."""
     samples = counted(record.samples)
     complaints = list(record.problems)
     rss = series(samples, "rss")

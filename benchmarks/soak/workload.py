@@ -1,4 +1,4 @@
-"""All that happens in a soak, and how often."""
+"""Decides what happens in a soak, and how often."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ async def _run(bench: Bench, seconds: float) -> None:
     bench.ending = True
     await DeferredList(loops)
     pods.stop()
-    # Nobody disturbs any more: the last state must be the kubelet's too.
+    # The disturbances are over: the kubelet must have the last state.
     await files.settled()
     await contents.settled()
     if sampling.running:
