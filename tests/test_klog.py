@@ -91,7 +91,7 @@ class LineTests(LogTestCase):
         self.assertEqual(self.said(), "{x} %s { x=1")
 
     def test_unused_fields_of_twisted(self) -> None:
-        """What a format string does not use becomes a field, and what it uses does not."""
+        """A value that the format string does not use becomes a field."""
         _log.info("{a} {b.real!r:>{width}} {c()}", a=1, b=2, c=lambda: 3, width=3, d="four")
         self.assertEqual(self.said(), '1   2 3 d="four"')
 
@@ -111,7 +111,7 @@ class LineTests(LogTestCase):
         self.assertEqual(more, ["\tI0101 00:00:00.000000       1 a.py:1] second", "\t\tthird"])
 
     def test_controls(self) -> None:
-        """What would disturb a terminal is escaped."""
+        """Characters that would disturb a terminal are escaped."""
         klog.info("a\x1b[31mb\rc\x00")
         self.assertEqual(self.said(), r"a\x1b[31mb\rc\x00")
 
@@ -188,7 +188,7 @@ class FailureTests(LogTestCase):
         self.assert_shown('cannot cool err="ValueError: too hot"')
 
     def test_without_exception(self) -> None:
-        """Where nothing was raised it is an error like others."""
+        """Without an exception it is an error like others."""
         klog.failure("cannot cool", fan=2)
         self.assertEqual((self.only()["severity"], self.said()), ("E", "cannot cool fan=2"))
 
@@ -290,10 +290,10 @@ class CallerTests(LogTestCase):
 
 
 class LevelTests(LogTestCase):
-    """What is shown."""
+    """Return the shown text."""
 
     def say(self) -> list[str]:
-        """What is shown of messages of levels 0 to 5."""
+        """Return the shown messages of levels 0 to 5."""
         self.kept.written.clear()
         for level in range(6):
             klog.V(level).info(str(level))
@@ -319,7 +319,7 @@ class LevelTests(LogTestCase):
         self.assertEqual([bool(klog.V(level)) for level in (0, 2, 3)], [True, True, False])
 
     def test_not_formatted(self) -> None:
-        """What is not shown is not even turned into text, nor published."""
+        """A message that is not shown is neither turned into text nor published."""
         with capturedLogs() as events:
             klog.V(1).info("x", field=Unshowable())
         self.assertEqual((events, self.lines), ([], []))
@@ -372,7 +372,7 @@ class LevelTests(LogTestCase):
             self.assertIs(klog.shown(1, "/x/scan.py"), matches, pattern)
 
     def test_bad_vmodule(self) -> None:
-        """What is no list of patterns is refused by name and changes nothing."""
+        """Text that is no list of patterns is refused by name and changes nothing."""
         klog.set_vmodule("test_klog=1")
         for text in ("a", "a=", "=1", "a=b", "a=-1", "a=1=2", "ok=1,a", "a=1_0", "a=\u0661"):
             error = self.assertRaises(ValueError, klog.set_vmodule, text)
@@ -417,7 +417,7 @@ class RobustnessTests(LogTestCase):
         self.assertIn("there", self.lines[0])
 
     def test_legacy_format(self) -> None:
-        """What a format of twisted.python.log uses is no field."""
+        """A value that a format of twisted.python.log uses is no field."""
         log.msg(format="%(a)s", a=1, b=2)
         self.assertEqual(self.said(), "1 b=2")
 

@@ -71,7 +71,7 @@ class CommandLine(SynchronousTestCase):
 
 
 class ScannerRefusalTests(CommandLine):
-    """What is wrong with a --scanner, in one line."""
+    """Errors in a --scanner, in one line."""
 
     def test_missing(self) -> None:
         """Without --scanner the line names the option and its form."""
@@ -94,7 +94,7 @@ class ScannerRefusalTests(CommandLine):
         self.assert_refused(["--scanner=.samples:X"], "--scanner .samples:X")
 
     def test_module_raises(self) -> None:
-        """What a module raises when it is imported becomes a part of the line."""
+        """An error during the import of a module becomes a part of the line."""
         self.module("raises_at_import", "raise RuntimeError('one\\ntwo')\n")
         self.assert_refused(
             ["--scanner=raises_at_import:X"], "cannot import raises_at_import", "one two"
@@ -190,7 +190,7 @@ class ScannerRefusalTests(CommandLine):
         self.assert_refused([f"--scanner={MODULE}:NOT_CALLABLE"], "NOT_CALLABLE is no class")
 
     def test_constructor_raises(self) -> None:
-        """What a constructor raises, in many lines, becomes one line that names the scanner."""
+        """An error of a constructor, in many lines, becomes one line that names the scanner."""
         self.assert_refused(
             [f"--scanner={MODULE}:Raising"],
             f"--scanner {MODULE}:Raising",
@@ -220,7 +220,7 @@ class ScannerRefusalTests(CommandLine):
             self.parse("--scanner=interrupted_scanner:Scanner")
 
     def test_namespace_raises(self) -> None:
-        """What a property of that name raises is the line."""
+        """An error of a property of that name is the line."""
         self.module(
             "moody_scanner",
             f"from {MODULE} import Named\nclass Scanner(Named):\n"
@@ -236,7 +236,7 @@ class ScannerRefusalTests(CommandLine):
 
 
 class SetRefusalTests(CommandLine):
-    """What is wrong with a --set, in one line."""
+    """Errors in a --set, in one line."""
 
     def test_before_any_scanner(self) -> None:
         """--set before the first --scanner says where to put it."""
@@ -280,7 +280,7 @@ class SetRefusalTests(CommandLine):
 
 
 class OptionRefusalTests(CommandLine):
-    """What is wrong with any other option, in one line."""
+    """Errors in any other option, in one line."""
 
     def test_unknown_option(self) -> None:
         """An unknown option is named."""
@@ -379,7 +379,7 @@ class OptionRefusalTests(CommandLine):
         self.assertFalse(os.path.exists(path))
 
     def test_another_reactor(self) -> None:
-        """What the reactor check says is the line."""
+        """The error of the reactor check is the line."""
 
         def refuse(reactor: object) -> None:
             raise BadSetting("reactor PollReactor: leave --reactor out")
@@ -568,7 +568,7 @@ class LoggingTests(CommandLine):
         self.assertEqual(self.parse(NAMED, "--vmodule=a=1,b*=2").log.vmodule, "a=1,b*=2")
 
     def test_bad_vmodule(self) -> None:
-        """What is no list of files and levels is refused by the part that is wrong."""
+        """Text that is no list of files and levels is refused by its wrong part."""
         self.assert_refused([NAMED, "--vmodule=a=1,b"], "--vmodule b", "pattern=N")
 
     def test_log_format(self) -> None:

@@ -67,7 +67,7 @@ class AttackTestCase(SynchronousTestCase):
 
 
 class DirectoryTests(AttackTestCase):
-    """Who may write in the directory could write specs itself."""
+    """A user who may write in the directory could write specs."""
 
     def test_others_may_write(self) -> None:
         """Such a directory is not used, sticky or not, until the mode is fixed."""
@@ -102,7 +102,7 @@ class DirectoryTests(AttackTestCase):
 
 
 class FileTests(AttackTestCase):
-    """What somebody has left there, before the directory was safe."""
+    """Files that somebody has left there before the directory was safe."""
 
     def test_links(self) -> None:
         """Links of both kinds, or a FIFO, at the spec's name are refused."""
@@ -120,7 +120,7 @@ class FileTests(AttackTestCase):
         self.assertFalse(os.path.exists(os.path.join(self.directory, "nowhere")))
 
     def test_links_at_hidden_names(self) -> None:
-        """Where a link has the hidden name, nothing is written; cleaning leaves it alone."""
+        """If a link has the hidden name, nothing is written; cleaning leaves the link alone."""
         makers: list[Callable[[str, str], object]] = [os.symlink, os.link]
         for number, make in enumerate(makers):
             hidden = os.path.join(self.directory, f".twistdp.{number:016x}.tmp")

@@ -221,7 +221,7 @@ class WriteTests(SpecTestCase):
             self.assertEqual(json.loads(content(self.path))["cdiVersion"], version)
 
     def test_a_newer_program_was_here(self) -> None:
-        """What a version from the future needed keeps that version."""
+        """Content that a version from the future needed keeps that version."""
         data = spec_text(RESOURCE, [entry_of("old", NULL)], "2.0.0")
         self.put(file_name(DOMAIN, TYPE), data.replace(b'"path"', b'"newField": 1, "path"'))
         spec = self.spec()
@@ -283,7 +283,7 @@ class HandOutTests(SpecTestCase):
         self.assertEqual(self.known(), {})
 
     def test_what_another_process_may_have_given(self) -> None:
-        """What another process has found in the file may have been handed out by it."""
+        """Another process may have handed out the names that it found in the file."""
         spec, other = self.spec(), self.spec()
         spec.write({"a": NULL})
         other.write({"a": NULL})
@@ -305,7 +305,7 @@ class HandOutTests(SpecTestCase):
         self.assertEqual(self.known(), {A: NULL})
 
     def test_a_changed_file_is_mended(self) -> None:
-        """What somebody changed in the file is put right when a pod needs it."""
+        """A file that somebody changed is written again when a pod needs it."""
         spec = self.spec()
         spec.write({"a": NULL})
         with open(self.path, "r+b") as file:
@@ -377,7 +377,7 @@ class ForeignTests(SpecTestCase):
         self.assertEqual(self.known(), {A: NULL})
 
     def test_huge(self) -> None:
-        """What has more than 8 MB is no spec, whatever is in it, and is not read to its end."""
+        """A file of more than 8 MB is no spec, whatever is in it, and is not read to its end."""
         path = self.put(file_name(DOMAIN, TYPE), spec_text(RESOURCE, [entry_of("a", NULL)]))
         with open(path, "ab") as file:
             file.write(b" " * (8_000_000 - file.tell()))
@@ -466,7 +466,7 @@ class ForeignTests(SpecTestCase):
 
 
 class CleanTests(SpecTestCase):
-    """What earlier processes left is cleaned up."""
+    """Files that earlier processes left are cleaned up."""
 
     def leave(self, *ids: str, resource_type: str = TYPE, domain: str = DOMAIN) -> str:
         """A spec of a process that has ended; its path."""
@@ -528,12 +528,12 @@ class CleanTests(SpecTestCase):
         self.assertEqual(os.listdir(self.directory), [])
 
     def test_no_directory(self) -> None:
-        """Where there is no directory there is nothing to clean, and none is made."""
+        """Without a directory there is nothing to clean, and none is made."""
         clean(self.directory, [DOMAIN], [], {})
         self.assertFalse(os.path.exists(self.directory))
 
     def test_failures_are_logged(self) -> None:
-        """What cannot be cleaned does not keep the rest from it, nor the process from starting."""
+        """A file that cannot be cleaned hinders neither the others nor the start of the process."""
         self.leave("a", resource_type="blue")
         self.leave("a")
         with failing(errno.EROFS, "unlink"):
@@ -717,7 +717,7 @@ class CrashTests(SpecTestCase):
         )
 
     def test_clean_mends_too(self) -> None:
-        """What a death left of a resource that never comes back is removed by cleaning."""
+        """Cleaning removes what a death left of a resource that never comes back."""
         for steps in range(1000):
             died = self.die(
                 steps, lambda: SpecFile(self.directory, DOMAIN, TYPE).write({"a": NULL})

@@ -86,7 +86,7 @@ class LimitTests(SynchronousTestCase):
     """`raise_limit`"""
 
     def limited(self, soft: int, hard: int) -> list[tuple[int, int]]:
-        """What is set where these are the limits."""
+        """Return the limits that are set if these are the old ones."""
         changes: list[tuple[int, int]] = []
         self.patch(resource, "getrlimit", lambda _: (soft, hard))
         self.patch(resource, "setrlimit", lambda _, limits: changes.append(limits))
@@ -101,7 +101,7 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual(self.limited(1024, endless), [(ENOUGH, endless)])
 
     def test_never_lowered(self) -> None:
-        """What is more, or all, stays."""
+        """A higher limit, or none, stays."""
         endless = resource.RLIM_INFINITY
         for soft, hard in ((4096, 4096), (10**6, 10**9), (endless, endless)):
             self.assertEqual(self.limited(soft, hard), [])
@@ -129,7 +129,7 @@ class DescriptorWatchTests(SynchronousTestCase):
         self.addCleanup(stopped, self.watch)
 
     def test_logged_once(self) -> None:
-        """That none is left is logged within a second, once, with the remedy and what is open."""
+        """It logs once, within a second, that none is left, with the remedy and what is open."""
         held = [os.open("/etc", os.O_RDONLY) for _ in range(100)]
         with capturedLogs() as events:
             self.clock.advance(1.0)

@@ -25,7 +25,7 @@ class EntriesTests(SynchronousTestCase):
             self.assertEqual(entries(directory), ["a", "tty1", "tty2", "tty10"])
 
     def test_names_that_no_device_can_have(self) -> None:
-        """What no container could be given is left out."""
+        """Names that no container could get are left out."""
         for name in (b"a", b"\xff", b"\x1b[2J", "a\u202e".encode(), "é".encode()):
             with open(os.path.join(os.fsencode(self.directory), name), "xb"):
                 pass
@@ -42,7 +42,7 @@ class EntriesTests(SynchronousTestCase):
         self.assertEqual(entries(self.directory / "file"), [])
 
     def test_unreadable(self) -> None:
-        """What cannot be read is not taken for empty."""
+        """A directory that cannot be read is not taken for an empty one."""
         for number in (errno.EACCES, errno.EMFILE, errno.EIO):
 
             def refuse(path: str, number: int = number) -> list[str]:

@@ -52,7 +52,7 @@ class HostPathsCase(SynchronousTestCase):
 
 
 class OwnTests(HostPathsCase):
-    """What needs no other user."""
+    """Tests that need no other user."""
 
     def test_the_systems(self) -> None:
         """Nodes, files and directories of the system pass, and sticky directories themselves."""
@@ -111,7 +111,7 @@ class OwnTests(HostPathsCase):
         check_trusted("/dev" + "/x" * 2000)
 
     def test_missing_where_others_may_make_it(self) -> None:
-        """What is not there yet, in a sticky directory, could be made by anybody."""
+        """Anybody could make a missing entry of a sticky directory."""
         self.directory("sticky", 0o1777)
         for name in ("x", "x/y"):
             self.assertIn("is missing, and others", self.refused(f"{self.root}/sticky/{name}"))
@@ -161,14 +161,14 @@ class OtherUsersTests(HostPathsCase):
             self.assertIn(f"{self.root}/a belongs to user {ALICE}", self.refused(path))
 
     def test_their_group(self) -> None:
-        """Who is in a group that may write is another user, unless it is root's group."""
+        """A group that may write has other users, unless it is root's group."""
         path = given_to(self.directory("g"), 0, 0o775, ALICES_GROUP)
         self.refused(f"{path}/x")
         given_to(path, 0, 0o775, 0)
         check_trusted(f"{path}/x")
 
     def test_their_link_in_a_sticky_directory(self) -> None:
-        """What somebody else has put in /tmp or /dev/shm is refused, and not followed."""
+        """An entry of somebody else in /tmp or /dev/shm is refused, and not followed."""
         path = self.directory("sticky", 0o1777)
         with acting_as(BOB):
             os.symlink("/dev/null", f"{path}/l")
@@ -212,7 +212,7 @@ class OtherUsersTests(HostPathsCase):
             check_trusted("/dev/null")
 
     def test_what_may_not_be_looked_at(self) -> None:
-        """What is hidden from us cannot be known to be safe."""
+        """A path that is hidden from us is not safe."""
         path = self.directory("x", 0o700)
         with acting_as(BOB):
             self.assertIn("cannot be looked at: Permission denied", self.refused(f"{path}/y/z"))

@@ -50,7 +50,7 @@ class CheckPresentTests(SynchronousTestCase):
         check_present("a.b/x", "id", [])
 
     def test_gone(self) -> None:
-        """What is not there is named, and so is a link that leads nowhere."""
+        """The error names a missing node, and a link that leads nowhere."""
         for path in (str(self.directory / "gone"), "/dev/null/x", self.link("gone")):
             self.assertIn("is gone", self.refused(path))
 
@@ -63,7 +63,7 @@ class CheckPresentTests(SynchronousTestCase):
             self.assertIn("is no device node", self.refused(str(path)))
 
     def test_cannot_be_looked_at(self) -> None:
-        """What may not be looked at may be there."""
+        """A node that may not be looked at may be there."""
         for number in (errno.EACCES, errno.EIO):
 
             def refuse(path: str, number: int = number) -> os.stat_result:

@@ -25,7 +25,7 @@ class Tree:
         os.makedirs(self.root)
 
     def path(self, name: str) -> str:
-        """Where something of the tree is."""
+        """Return the path of something in the tree."""
         return os.path.join(self.root, name)
 
     def directory(self, name: str) -> str:
@@ -177,7 +177,7 @@ class UpwardsTests(TreeTestCase):
         self.assertEqual(Topology(f"{self.above}/nowhere").of_device("char", 226, 0), frozenset())
 
     def test_nothing_above_the_root(self) -> None:
-        """What stands above sysfs is not asked."""
+        """Directories above sysfs are not asked."""
         self.tree.device("char", "226:0", "devices/x")
         for directory in (self.above, self.tree.root):
             with open(os.path.join(directory, "numa_node"), "w") as file:
@@ -195,7 +195,7 @@ class UpwardsTests(TreeTestCase):
 
 
 class ValueTests(TreeTestCase):
-    """What a `numa_node` may say."""
+    """The contents that a `numa_node` may have."""
 
     def setUp(self) -> None:
         """Make a card on a bridge that is on node 7."""
@@ -286,7 +286,7 @@ class ValueTests(TreeTestCase):
         self.assertEqual(self.tree.char(226, 0), {3})
 
     def test_absent_node(self) -> None:
-        """Where the machine's nodes are listed, one that is not among them is passed by."""
+        """If the machine lists its nodes, an unlisted one is passed by."""
         self.tree.numa(CARD, 3)
         self.tree.directory("devices/system/node/node3")
         self.assertEqual(self.tree.char(226, 0), {3})
@@ -359,7 +359,7 @@ class SlavesTests(TreeTestCase):
         self.assertEqual(self.tree.block(253, 1), {1})
 
     def test_some_unknown(self) -> None:
-        """What is under one part does not depend on another of which nothing is known."""
+        """The nodes of one part do not depend on another part whose node is unknown."""
         loop = self.tree.stacked("7:0", "loop0")
         volume = self.tree.stacked("253:0", "dm-0", loop, self.sda)
         os.symlink("../../nowhere", self.tree.path(f"{volume}/slaves/gone"))
@@ -677,7 +677,7 @@ class TopologyTests(TreeTestCase):
         self.assertEqual(sorted(examined), sorted(set(examined)))
 
     def test_same_as_anew(self) -> None:
-        """What is kept of one device does not change what is found for another."""
+        """The memory of one device does not change the result for another."""
         self.tree.numa(BRIDGE, 0)
         self.tree.device("char", "5:0", f"{BRIDGE}/x/x0")
         self.tree.device("char", "5:1", "devices/virtual/x/x1")

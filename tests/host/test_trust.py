@@ -49,7 +49,7 @@ class TrustCase(SynchronousTestCase):
 
 
 class OwnTests(TrustCase):
-    """What needs no other user."""
+    """Tests that need no other user."""
 
     def test_temporary_directory(self) -> None:
         """A directory of ours in /tmp, which is sticky, and all in it, is safe."""
@@ -255,7 +255,7 @@ class OthersTests(TrustCase):
         self.assertIn(f"{sticky}/link belongs to user {ALICE} (mode 0777)", str(error))
 
     def test_us(self) -> None:
-        """What is ours is as good as root's, for us only."""
+        """Our own files are as good as root's, but only for us."""
         ours = self.made("ours", uid=ALICE, mode=0o755)
         os.mkdir(f"{ours}/x")
         with acting_as(ALICE):

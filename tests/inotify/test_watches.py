@@ -228,7 +228,7 @@ class EventTests(InotifyCase):
         await self.lost(wanted)
 
     async def test_contents_above_a_missing_directory(self) -> None:
-        """What is written or read above what is waited for does not even reach the process."""
+        """Writes and reads in a directory above the missing path do not even reach the process."""
         with open(f"{self.top}/null", "w") as file:
             file.write("text")
         for path in ("missing/below", "missing", "null/below"):
@@ -453,7 +453,7 @@ class SharingTests(InotifyCase):
             await self.seen(recorder, f"{path}/probe")
 
     async def test_callback_that_raises(self) -> None:
-        """What a callback raises is logged, and the others are called all the same."""
+        """An error of a callback is logged, and the other callbacks run nevertheless."""
 
         def broken(changes: object) -> None:
             raise ZeroDivisionError("by zero")
@@ -890,7 +890,7 @@ class UnwatchableTests(InotifyCase):
         self.assertEqual(event["log_level"].name, "error")
 
     def test_other_reasons(self) -> None:
-        """What is no limit is logged once a path, and polled too."""
+        """An error that is no limit is logged once a path, and the path is polled too."""
         self.refuse(errno="EACCES")
         with capturedLogs() as events:
             recorders = [self.watch(self.top), self.watch("/")]
@@ -900,7 +900,7 @@ class UnwatchableTests(InotifyCase):
         self.assertEqual([recorder.calls for recorder in recorders], [[None], [None]])
 
     async def test_polled(self) -> None:
-        """What cannot be watched may have changed at each look, until it can be watched."""
+        """A path that cannot be watched may have changed at each look, until it can be watched."""
         patch = self.refuse(self.top)
         with capturedLogs() as events:
             recorder = self.watch(self.top)
@@ -1030,7 +1030,7 @@ class UnwatchableTests(InotifyCase):
         await self.assert_sees(recorder, path)
 
     def test_no_path(self) -> None:
-        """What can be no path is waited for without a word: it never appears."""
+        """Text that can be no path causes no message: it never appears."""
         with capturedLogs() as events:
             recorders = [self.watch(f"{self.top}/{name}") for name in ("\ud800", "x" * 300)]
             self.inotify.look()

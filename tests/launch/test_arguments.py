@@ -182,7 +182,7 @@ class ArgumentsTests(SynchronousTestCase):
             pass
 
     def test_bound(self) -> None:
-        """What is given is bound by name; what has a default may be left out."""
+        """Arguments are bound by name; one with a default may be left out."""
         self.assertEqual(bind(self.Scanner, {"path": ["/x"]}), {"path": "/x"})
         self.assertEqual(
             bind(self.Scanner, {"size": ["1"], "path": ["/x"], "untyped": ["5"]}),

@@ -28,7 +28,7 @@ class OpeningTests(LogTestCase):
         )
 
     def test_secrets(self) -> None:
-        """What is called like a secret is named, and no more."""
+        """An argument with the name of a secret is logged without its value."""
         arguments = {"api_token": ["t0p"], "url": ["http://me:t0p@lamps/"], "monkey": ["ape"]}
         line = self.for_path(Serving("a.example", "a:B", arguments))
         self.assertNotIn("t0p", line)

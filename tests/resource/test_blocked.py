@@ -90,7 +90,7 @@ class BlockedWatchTests(SynchronousTestCase):
             self.assertIsNot(self.watch._thread, thread)
 
     def test_no_thread(self) -> None:
-        """Where no thread can be started, the hook runs unwatched."""
+        """If no thread can start, the hook runs unwatched."""
 
         def refuse(thread: threading.Thread) -> None:
             raise RuntimeError("can't start new thread")

@@ -98,7 +98,7 @@ DEFAULTS = {
     "get_preferred_allocation": None,
     "pre_start_container": None,
 }
-"""What comes out of each hook that wants the default."""
+"""The results of each hook that asks for the default."""
 
 
 def outcome(result: Any) -> Any:
@@ -308,7 +308,7 @@ class CallTests(HooksTestCase):
 
 
 class PostAllocateTests(HooksTestCase):
-    """What the post-allocator may do with the response."""
+    """The changes that a post-allocator may make to the response."""
 
     def test_in_place(self) -> None:
         """None as the answer means the response that the hook has changed in place."""

@@ -11,7 +11,7 @@ def condition(*standings: Standing, scanned: bool = True, devices: int = 2) -> C
 
 
 class ConditionTests(SynchronousTestCase):
-    """What is made of conditions."""
+    """Functions of conditions."""
 
     def test_ready(self) -> None:
         """It is when all was scanned and tried; that no kubelet was there is no obstacle."""

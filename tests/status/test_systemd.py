@@ -43,7 +43,7 @@ class ReporterTests(SynchronousTestCase):
         self.conditions = [Condition("/p", True, (ResourceCondition(1, standing),))]
 
     def heard(self, seconds: float = 0.0) -> list[str]:
-        """What the manager hears in this time, in steps of a tenth of a second."""
+        """Return what the manager gets in this time, in steps of a tenth of a second."""
         lines: list[str] = []
         for _ in range(round(seconds * 10) or 1):
             self.clock.advance(0.1 if seconds else 0.0)
@@ -98,7 +98,7 @@ class ReporterTests(SynchronousTestCase):
         self.assertIn("WATCHDOG=1", self.heard(2))
 
     def test_trouble(self) -> None:
-        """What fails at one look does not end the looks, nor count as a sign of life."""
+        """A failed look does not end the looks, nor count as a sign of life."""
         self.becomes(Standing.REGISTERED)
         self.begin(watchdog=10.0)
         self.heard()
@@ -109,7 +109,7 @@ class ReporterTests(SynchronousTestCase):
         self.assertEqual(self.heard(2)[0], "WATCHDOG=1")
 
     def test_manager_that_does_not_listen(self) -> None:
-        """What could not be sent is sent as soon as it can be."""
+        """A report that could not be sent is sent as soon as possible."""
         self.becomes(Standing.REGISTERED)
         self.manager.close()
         os.unlink(self.address)

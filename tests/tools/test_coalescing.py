@@ -182,7 +182,7 @@ class CoalescerTests(SynchronousTestCase):
         self.coalescer.stop()
 
     def test_event_after_stop(self) -> None:
-        """What happens after stopping is acted on again."""
+        """Events after a stop are acted on again."""
         self.coalescer.event()
         self.coalescer.event()
         self.coalescer.stop()

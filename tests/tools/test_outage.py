@@ -7,7 +7,7 @@ from twistdp.tools.outage import News, Outage
 
 
 def failure(error: Exception) -> Failure:
-    """What has been raised, always on the same line."""
+    """Return a failure that was raised, always on the same line."""
     try:
         raise error
     except Exception:
@@ -30,7 +30,7 @@ class OutageTests(SynchronousTestCase):
         self.outage = Outage()
 
     def failed(self, *errors: Exception) -> list[News]:
-        """What is new about each."""
+        """Return what is new about each."""
         return [self.outage.failed(failure(error)) for error in errors]
 
     def test_repeated(self) -> None:

@@ -54,7 +54,7 @@ class PlaceTests(SynchronousTestCase):
         self.assertEqual(at(error), ", at /lamps/scanner.py:2")
 
     def test_not_known(self) -> None:
-        """What was never raised has no place."""
+        """An error that was never raised has no place."""
         self.assertEqual(place_of(ValueError()), "")
         self.assertEqual(place_of(Failure(ValueError())), "")
         self.assertEqual(at(ValueError()), "")

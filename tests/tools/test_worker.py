@@ -79,7 +79,7 @@ class CallTests(TestCase):
         self.assertEqual(len(threads()), 1)
 
     async def test_no_thread(self) -> None:
-        """Where no thread can be started the call fails, and the next one tries again."""
+        """If no thread can start, the call fails, and the next one tries again."""
 
         def refuse(thread: threading.Thread) -> None:
             raise RuntimeError("can't start new thread")
