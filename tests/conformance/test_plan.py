@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.conformance.plan import Plan, filled
+from twistdp.conformance.plan import Plan, with_places
 from twistdp.errors import BadSetting
 
 PLACES = {"plugin_dir": "/p", "registry_dir": "/r", "work_dir": "/w"}
@@ -41,7 +41,7 @@ class PlanTests(SynchronousTestCase):
         self.assertTrue(plan.names("plugin_dir"))
         self.assertFalse(plan.names("registry_dir"))
 
-    def test_filled(self) -> None:
+    def test_with_places(self) -> None:
         """Only the places are filled in; a shell's braces stay."""
         text = "a={work_dir} b=${HOME} c={} d={plugin_dir}/{registry_dir}"
-        self.assertEqual(filled(text, PLACES), "a=/w b=${HOME} c={} d=/p//r")
+        self.assertEqual(with_places(text, PLACES), "a=/w b=${HOME} c={} d=/p//r")

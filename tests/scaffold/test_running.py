@@ -6,29 +6,29 @@ import sys
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.helpers import temporary_directory
-from twistdp.scaffold.running import TARGETS, command, outcome
+from twistdp.scaffold.running import TARGETS, command_for, outcome
 from twistdp.scaffold.tree import Tree, read
 
 PASSES = "TOTAL  5  1  0  0  80%"
 
 
 class CommandTests(SynchronousTestCase):
-    """`command`"""
+    """`command_for`"""
 
     def test_targets(self) -> None:
         """A target of the Makefile is made, and a variable of that name is none."""
         tree = Tree("/x", {"Makefile": "test: a\n\tb\nlint := c\nx/types:\n"})
-        self.assertEqual(command(tree, "test"), ["make", "test"])
-        self.assertEqual(command(tree, "lint"), [sys.executable, "-m", "ruff", "check", "."])
-        self.assertEqual(command(tree, "types"), [sys.executable, "-m", "mypy", "."])
+        self.assertEqual(command_for(tree, "test"), ["make", "test"])
+        self.assertEqual(command_for(tree, "lint"), [sys.executable, "-m", "ruff", "check", "."])
+        self.assertEqual(command_for(tree, "types"), [sys.executable, "-m", "mypy", "."])
 
     def test_makefile_below(self) -> None:
         """The Makefile of another directory does not count."""
-        self.assertNotIn("make", command(Tree("/x", {"docs/Makefile": "test:\n"}), "test"))
+        self.assertNotIn("make", command_for(Tree("/x", {"docs/Makefile": "test:\n"}), "test"))
 
     def test_tests(self) -> None:
         """Without a Makefile the tests are run with branch coverage."""
-        line = command(Tree("/x", {}), "test")[2]
+        line = command_for(Tree("/x", {}), "test")[2]
         self.assertIn("coverage run --branch", line)
         self.assertIn("twisted.trial --reactor=asyncio", line)
 
@@ -39,13 +39,13 @@ class CommandTests(SynchronousTestCase):
         python = os.path.join(directory, ".venv", "bin", "python")
         with open(python, "w", encoding="ascii"):
             pass
-        self.assertEqual(command(read(directory), "lint")[0], python)
+        self.assertEqual(command_for(read(directory), "lint")[0], python)
 
     def test_conformance(self) -> None:
         """The scanner that was found is put to the test, if there is one."""
-        self.assertEqual(command(Tree("/x", {}), "conformance"), [])
+        self.assertEqual(command_for(Tree("/x", {}), "conformance"), [])
         texts = {"README.md": "--scanner=a.b:C", "a/b.py": "class C:"}
-        words = command(Tree("/x", texts), "conformance")
+        words = command_for(Tree("/x", texts), "conformance")
         self.assertIn("--scanner=a.b:C", words)
         self.assertIn("--plugin-dir={plugin_dir}", words)
 

@@ -50,11 +50,11 @@ class NodeResourceTests(SynchronousTestCase):
         self.successResultOf(Deferred.fromCoroutine(self.resource.connect("/none")))
 
     def list_taken(self, *_: Any) -> None:
-        """See `node.Host`."""
+        """See `node.ResourceObserver`."""
         self.taken.append(None)
 
     def say(self, line: str) -> None:
-        """See `node.Host`."""
+        """See `node.ResourceObserver`."""
 
     def test_a_list(self) -> None:
         """The list is accepted and reported to the kubelet."""

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import TimeoutError
 
 from twistdp.conformance.checking import CommandFailed, Skipped
-from twistdp.conformance.plan import Plan, filled
+from twistdp.conformance.plan import Plan, with_places
 from twistdp.conformance.program import Program, described
 
 
@@ -123,7 +123,7 @@ class Hardware:
         await self._run(self._undo.pop())
 
     async def _run(self, command: str) -> None:
-        command = filled(command, self._bench.places)
+        command = with_places(command, self._bench.places)
         self._bench.say(f"$ {command}")
         program = Program(["/bin/sh", "-c", command], self._reactor)
         self._programs.append(program)

@@ -74,7 +74,7 @@ class Plan:
         return any(f"{{{place}}}" in word for word in self.command)
 
 
-def filled(text: str, places: Mapping[str, str]) -> str:
+def with_places(text: str, places: Mapping[str, str]) -> str:
     """A word of a command with the places filled in; other braces stay as they are."""
     for name in PLACES:
         text = text.replace(f"{{{name}}}", places[name])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twistdp.conformance.plan import Plan, filled
+from twistdp.conformance.plan import Plan, with_places
 from twistdp.conformance.program import Program
 from twistdp.settings import PLUGIN_DIRECTORY
 
@@ -14,7 +14,7 @@ class Subject(Program):
     """A started plugin; `places` are the paths for its command line."""
 
     def __init__(self, plan: Plan, places: Mapping[str, str], reactor: Any) -> None:
-        command: Sequence[str] = [filled(word, places) for word in plan.command]
+        command: Sequence[str] = [with_places(word, places) for word in plan.command]
         if plan.bind:
             # In a mount namespace of its own, so that nobody else sees the bound directory.
             command = [

@@ -12,8 +12,15 @@ import attrs
 
 from twistdp.scaffold.deployment_items import image, manifests, privileges
 from twistdp.scaffold.documentation_items import command, demo, documentation
-from twistdp.scaffold.quality_items import COVERAGE, coverage, end_to_end, settings_of, tests, types
-from twistdp.scaffold.tree import Found, Tree
+from twistdp.scaffold.quality_items import (
+    COVERAGE,
+    coverage,
+    end_to_end,
+    settings_item,
+    tests,
+    types,
+)
+from twistdp.scaffold.tree import LookResult, Tree
 
 
 @attrs.frozen
@@ -25,7 +32,7 @@ class Item:
     """
 
     name: str
-    look: Callable[[Tree], Found]
+    look: Callable[[Tree], LookResult]
     wanted: str
     remedy: str
 
@@ -90,7 +97,7 @@ ITEMS = (
     ),
     Item(
         "lint",
-        settings_of("ruff|flake8|pylint", ("ruff.toml", ".ruff.toml", ".flake8", ".pylintrc")),
+        settings_item("ruff|flake8|pylint", ("ruff.toml", ".ruff.toml", ".flake8", ".pylintrc")),
         "settings of ruff, flake8 or pylint",
         "write [tool.ruff] into pyproject.toml",
     ),

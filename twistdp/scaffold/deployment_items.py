@@ -3,10 +3,10 @@
 import posixpath
 import re
 
-from twistdp.scaffold.tree import IMAGES, KUSTOMIZATIONS, Found, Tree, uncommented
+from twistdp.scaffold.tree import IMAGES, KUSTOMIZATIONS, LookResult, Tree, uncommented
 
 
-def image(tree: Tree) -> Found:
+def image(tree: Tree) -> LookResult:
     """A Dockerfile that starts twistd or a program of the project."""
     problem = ""
     for path, text in tree.named(*IMAGES).items():
@@ -44,7 +44,7 @@ def _is_own(tree: Tree, path: str, program: str) -> bool:
     return any(word.search(place) for place in places)
 
 
-def manifests(tree: Tree) -> Found:
+def manifests(tree: Tree) -> LookResult:
     """A kustomization that names existing files, and a DaemonSet."""
     kustomizations = tree.named(*KUSTOMIZATIONS)
     for path, text in kustomizations.items():
@@ -90,7 +90,7 @@ def _workload(tree: Tree) -> str | None:
     return tree.with_text(r"^kind:\s*DaemonSet\s*$", "*.yaml", "*.yml")
 
 
-def privileges(tree: Tree) -> Found:
+def privileges(tree: Tree) -> LookResult:
     """A DaemonSet that asks for no privilege."""
     workload = _workload(tree)
     if workload is None:

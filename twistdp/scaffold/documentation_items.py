@@ -4,10 +4,10 @@ import posixpath
 import re
 
 from twistdp.model import named
-from twistdp.scaffold.tree import COMMANDS, MAKEFILES, PROSE, Found, Tree, has_rule
+from twistdp.scaffold.tree import COMMANDS, MAKEFILES, PROSE, LookResult, Tree, has_rule
 
 
-def command(tree: Tree) -> Found:
+def command(tree: Tree) -> LookResult:
     """A command that runs a scanner of the project."""
     known = scanners(tree)
     for scanner, place in known.items():
@@ -42,7 +42,7 @@ def _classes(tree: Tree) -> dict[tuple[str, str], list[str]]:
     return found
 
 
-def documentation(tree: Tree) -> Found:
+def documentation(tree: Tree) -> LookResult:
     """A README of more than three lines."""
     for path, text in tree.named("README*").items():
         if "/" not in path:
@@ -51,7 +51,7 @@ def documentation(tree: Tree) -> Found:
     return False, ""
 
 
-def demo(tree: Tree) -> Found:
+def demo(tree: Tree) -> LookResult:
     """A heading that a command follows; a ``make TARGET`` needs its rule."""
     # A heading of Markdown or reStructuredText, and the first command before the next heading.
     heading = r"^(#+ .*({0})|.*({0}).*\n[=~^-]{{4,}}$)".format(r"\b(?i:demo|try it|quick ?start)\b")

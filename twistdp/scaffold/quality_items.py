@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from twistdp.scaffold.tree import COMMANDS, SETTINGS, Found, Tree, uncommented
+from twistdp.scaffold.tree import COMMANDS, SETTINGS, LookResult, Tree, uncommented
 
 COVERAGE = 80
 """Percent that unit tests must cover."""
@@ -17,7 +17,7 @@ def _has_tests(text: str) -> bool:
     return re.search(r"^\s*(async )?def test_", text, re.MULTILINE) is not None
 
 
-def tests(tree: Tree) -> Found:
+def tests(tree: Tree) -> LookResult:
     """Files with unit tests."""
     paths = [
         path
@@ -27,7 +27,7 @@ def tests(tree: Tree) -> Found:
     return bool(paths), ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
 
 
-def coverage(tree: Tree) -> Found:
+def coverage(tree: Tree) -> LookResult:
     """A lower limit of coverage."""
     best = 0
     where = ""
@@ -40,10 +40,10 @@ def coverage(tree: Tree) -> Found:
     return best > 0, f"{where} asks for {best} %" if where else ""
 
 
-def settings_of(names: str, own_files: tuple[str, ...]) -> Callable[[Tree], Found]:
+def settings_item(names: str, own_files: tuple[str, ...]) -> Callable[[Tree], LookResult]:
     """Return a function that looks for a section of a settings file, or for a tool's own file."""
 
-    def look(tree: Tree) -> Found:
+    def look(tree: Tree) -> LookResult:
         section = tree.with_text(rf"^\[(tool\.)?({names})\b", *SETTINGS)
         path = section or next(iter(tree.named(*own_files)), None)
         return path is not None, path or ""
@@ -51,7 +51,7 @@ def settings_of(names: str, own_files: tuple[str, ...]) -> Callable[[Tree], Foun
     return look
 
 
-def types(tree: Tree) -> Found:
+def types(tree: Tree) -> LookResult:
     """Settings of a type checker that do not turn off its strictness."""
     section = r"(?m)^\[(?:tool\.)?mypy\]\n(?:(?!\[).*\n)*?"
     off = re.compile(section + r"\s*(strict\s*=\s*(?i:false|no|off|0))\b")
@@ -59,10 +59,10 @@ def types(tree: Tree) -> Found:
         if setting := off.search(uncommented(text)):
             return False, f"{path} has {setting[1]}"
     own_files = ("mypy.ini", ".mypy.ini", "pyrightconfig.json")
-    return settings_of("mypy|pyright", own_files)(tree)
+    return settings_item("mypy|pyright", own_files)(tree)
 
 
-def end_to_end(tree: Tree) -> Found:
+def end_to_end(tree: Tree) -> LookResult:
     """A test that uses a cluster."""
     for path, text in tree.named("*.py", "*.sh", "*.y*ml").items():
         if not _is_end_to_end(path) or not re.search(r"\b(kubectl|kind|kubernetes)\b", text):

@@ -21,7 +21,7 @@ _SHOWN = 15
 """Lines of a failed command's output."""
 
 
-def command(tree: Tree, target: str) -> list[str]:
+def command_for(tree: Tree, target: str) -> list[str]:
     """The command for a target; empty if there is none."""
     if any(has_rule(tree.texts.get(name, ""), target) for name in MAKEFILES):
         return ["make", target]
@@ -54,7 +54,7 @@ def command(tree: Tree, target: str) -> list[str]:
 
 def outcome(tree: Tree, target: str) -> Finding:
     """Run the command for a target in the project's directory, and so the project's code."""
-    words = command(tree, target)
+    words = command_for(tree, target)
     name = f"make {target}" if words[:1] == ["make"] else target
     if not words:
         return Finding(name, False, "there is no scanner to run it with; see command above")

@@ -21,7 +21,7 @@ COMMANDS = (*IMAGES, *MAKEFILES, "*.mk", "*.service", "*.sh", "*.y*ml")
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 SETTINGS = ("*.toml", "*.cfg", "*.ini", ".coveragerc", ".flake8", ".pylintrc", "*.json")
 
-Found: TypeAlias = tuple[bool, str]
+LookResult: TypeAlias = tuple[bool, str]
 """Whether an item is there, and what was found or is wrong with it."""
 
 READ = (

@@ -252,7 +252,7 @@ class FakeKubelet(ObservedNode):
         # The kubelet joins the endpoint to its directory, an absolute one too.
         await self.connect(request.resource_name, f"{self.directory}/{request.endpoint}")
 
-    # The `Host` of the PluginsRegistry
+    # The `RegistryHost` of the PluginsRegistry
 
     def takes(self, resource: str) -> bool:
         """Whether a kubelet accepts the name for an extended resource."""
@@ -276,7 +276,7 @@ class FakeKubelet(ObservedNode):
     def arrived(self, request: RegisterRequest) -> None:
         """A Register call has arrived and is not checked yet; for subclasses."""
 
-    # The `Host` of a NodeResource, with `say`
+    # The `ResourceObserver` of a NodeResource, with `say`
 
     def list_taken(self, resource: str, message: ListAndWatchResponse) -> None:
         """Write a checkpoint, as a kubelet does after every list."""

@@ -23,7 +23,7 @@ STALE_AFTER = 301.0
 """Seconds after a plugin's end until the capacity becomes 0."""
 
 
-class Host(Protocol):
+class ResourceObserver(Protocol):
     """What a resource reports to its kubelet."""
 
     def list_taken(self, resource: str, message: ListAndWatchResponse) -> None:
@@ -36,7 +36,7 @@ class Host(Protocol):
 class NodeResource:
     """One resource of the node: its devices as last listed, and its plugin."""
 
-    def __init__(self, name: str, host: Host, reactor: Any) -> None:
+    def __init__(self, name: str, host: ResourceObserver, reactor: Any) -> None:
         self.name = name
         self.devices: dict[str, str] = {}
         """Ids and health, as in the last list; all unhealthy once its stream has ended."""

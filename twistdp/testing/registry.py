@@ -39,7 +39,7 @@ REMOVAL_DELAY = 0.5
 """Seconds until a plugin without its socket is dropped: a kubelet looks once a second."""
 
 
-class Host(Protocol):
+class RegistryHost(Protocol):
     """What the registry asks of its kubelet."""
 
     def takes(self, resource: str) -> bool:
@@ -74,7 +74,7 @@ class PluginsRegistry:
     A name that is removed and made again is another plugin, as it is for a real kubelet.
     """
 
-    def __init__(self, directory: str, host: Host, reactor: Any) -> None:
+    def __init__(self, directory: str, host: RegistryHost, reactor: Any) -> None:
         self._directory = directory
         self._host = host
         self._reactor = reactor
