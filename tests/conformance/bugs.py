@@ -52,7 +52,7 @@ class NeverRegisters(Bug):
 
 
 class OldVersion(Bug):
-    """Speaks a version that kubelets have forgotten."""
+    """Registers with a version that kubelets no longer accept."""
 
     check = "registration.version"
     accepted = False
@@ -68,7 +68,7 @@ class NoDomain(Bug):
 
 
 class PathAsEndpoint(Bug):
-    """Names a way to its socket instead of a name."""
+    """Registers a path instead of the name of its socket."""
 
     check = "registration.endpoint"
 
@@ -113,7 +113,7 @@ class RegistersForEver(Bug):
 
 
 class TakesNoForAnAnswer(Bug):
-    """Gives up for good when the kubelet says no."""
+    """Gives up for good when the kubelet refuses it."""
 
     check = "registration.refused"
 
@@ -123,7 +123,7 @@ class TakesNoForAnAnswer(Bug):
 
 
 class EndsWithoutKubelet(Bug):
-    """Cannot wait."""
+    """Ends when there is no kubelet."""
 
     check = "registration.kubelet-absent"
 
@@ -148,7 +148,7 @@ class Undecided(Bug):
 
 
 class PrefersTooFew(Bug):
-    """Gives advice for one device less than is wanted."""
+    """Gives advice for one device too few."""
 
     check = "options.preferred"
 
@@ -265,7 +265,7 @@ class AnyOrder(Bug):
 
 
 class NewIds(Bug):
-    """Ids are other ones in each process."""
+    """Each process has other ids."""
 
     check = "list.ids-stable"
 
@@ -386,7 +386,7 @@ class OneAfterTheOther(Bug):
 
 
 class SevenStreams(Bug):
-    """Has no place for more than seven streams."""
+    """Serves no more than seven streams."""
 
     check = "list.slow-reader"
 
@@ -401,7 +401,7 @@ class SevenStreams(Bug):
 
 
 class OddPermissions(Bug):
-    """Gives devices with permissions that there are not."""
+    """Gives devices with invalid permissions."""
 
     check = "allocate.known"
 
@@ -444,7 +444,7 @@ class OrderMatters(Bug):
 
 
 class GivesAnything(Bug):
-    """Grants what it does not know."""
+    """Allocates unknown devices."""
 
     check = "allocate.unknown"
 
@@ -454,7 +454,7 @@ class GivesAnything(Bug):
 
 
 class GivesTheIll(Bug):
-    """Grants what is unhealthy."""
+    """Allocates unhealthy devices."""
 
     check = "allocate.unhealthy"
     verdict = "warn"
@@ -497,7 +497,7 @@ class OneContainer(Bug):
 
 
 class SharedState(Bug):
-    """Keeps what it is asked for where all calls keep it."""
+    """Stores requests where all calls store them."""
 
     check = "allocate.concurrent"
 
@@ -573,7 +573,7 @@ class PrefersLinks(Bug):
 
 
 class RemembersTheGone(Bug):
-    """Grants what it has known once."""
+    """Allocates devices that have gone."""
 
     check = "identity.gone"
 
@@ -591,7 +591,7 @@ class RemembersTheGone(Bug):
 
 
 class RegistersOnce(Bug):
-    """Has been registered, and that is that."""
+    """Registers only once."""
 
     check = "restart.kubelet"
     once = False
@@ -628,7 +628,7 @@ class Impatient(Bug):
 
 
 class BlindedByAbsence(Bug):
-    """Looks no more once kubelet.sock was gone."""
+    """Stops looking once kubelet.sock was gone."""
 
     check = "restart.socket-absent"
 
@@ -650,7 +650,7 @@ class HoldsItsDirectory(Bug):
 
 
 class TakesNoForAnEnd(Bug):
-    """Gives up when a kubelet says no after another has said yes."""
+    """Gives up when a kubelet refuses it after another has accepted it."""
 
     check = "restart.refused"
 
@@ -660,7 +660,7 @@ class TakesNoForAnEnd(Bug):
 
 
 class OneAtATime(Bug):
-    """Takes no notice of a kubelet for a second after it has registered."""
+    """Ignores kubelets for a second after it has registered."""
 
     check = "restart.in-a-row"
     until = 0.0
@@ -677,7 +677,7 @@ class OneAtATime(Bug):
 
 
 class CutOff(Bug):
-    """Gives up when Register is cut off."""
+    """Gives up when Register is interrupted."""
 
     check = "restart.during-register"
 
@@ -690,7 +690,7 @@ class CutOff(Bug):
 
 
 class KnowsItsOwn(Bug):
-    """Looks for its own socket and stream, and not for the kubelet's socket."""
+    """Watches its own socket and stream, but not the kubelet's socket."""
 
     check = "restart.socket-only"
 
@@ -699,7 +699,7 @@ class KnowsItsOwn(Bug):
 
 
 class KnowsTheKubelets(Bug):
-    """Does not miss its own socket."""
+    """Does not notice that its own socket is gone."""
 
     check = "restart.own-socket"
 
@@ -708,7 +708,7 @@ class KnowsTheKubelets(Bug):
 
 
 class DeafToStreams(Bug):
-    """Does not see that its stream has ended."""
+    """Does not notice that its stream has ended."""
 
     check = "restart.stream"
 
@@ -717,7 +717,7 @@ class DeafToStreams(Bug):
 
 
 class OnlyWhileHeard(Bug):
-    """Takes notice of changes only while somebody reads."""
+    """Notices changes only while somebody reads."""
 
     check = "restart.change-while-down"
     known: dict[str, str] | None = None
@@ -745,7 +745,7 @@ class TiredAfterFive(Bug):
 
 
 class AnswersEverything(Bug):
-    """Has an empty answer to whatever it does not know."""
+    """Answers unknown methods with an empty message."""
 
     check = "wire.unknown-method"
 
@@ -768,7 +768,7 @@ class Readable(Protocol):
 
 
 class Forwarding(Bug):
-    """Something stands between its socket and its server."""
+    """Has a proxy between its socket and its server."""
 
     async def listen(self, path: str) -> grpc.aio.Server:
         behind = os.path.join(self.work_dir, "..", "s")
@@ -781,14 +781,14 @@ class Forwarding(Bug):
         return server
 
     async def forward(self, reader: Readable, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Handle one connection."""
         to_reader, to_writer = await asyncio.open_unix_connection(
             os.path.join(self.work_dir, "..", "s")
         )
         await asyncio.gather(self.pump(reader, to_writer), self.pump(to_reader, writer))
 
     async def pump(self, reader: Readable, writer: asyncio.StreamWriter) -> None:
-        """One direction."""
+        """Copy one direction."""
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65536):
                 self.passing(data)
@@ -796,7 +796,7 @@ class Forwarding(Bug):
         writer.close()
 
     def passing(self, data: bytes) -> None:
-        """Bytes go by."""
+        """Look at bytes that pass."""
 
     async def serve(self) -> None:
         if self.server is not None:
@@ -810,7 +810,7 @@ class Forwarding(Bug):
 
 
 class Picky(Forwarding):
-    """Wants to be called localhost."""
+    """Insists on the :authority localhost."""
 
     check = "wire.authority"
 
@@ -826,7 +826,7 @@ class Picky(Forwarding):
 
 
 class TrustsParsers(Bug):
-    """Takes what does not parse for an empty request."""
+    """Treats bytes that do not parse as an empty request."""
 
     check = "wire.malformed"
 
@@ -848,7 +848,7 @@ class TrustsParsers(Bug):
 
 
 class DiesOfGarbage(Forwarding):
-    """Ends when somebody greets it in a way that it does not know."""
+    """Ends when it does not understand a client's greeting."""
 
     check = "wire.garbage"
 
@@ -886,7 +886,7 @@ class KeepsConnections(Forwarding):
 
 
 class DiesOfSize(Bug):
-    """Takes messages of any size, and ends."""
+    """Accepts messages of any size, and ends."""
 
     check = "wire.large"
 
@@ -948,7 +948,7 @@ class LeavesItsSocket(Bug):
 
 
 class StopsAtItsSocket(Bug):
-    """Cannot start where its socket is."""
+    """Cannot start while its old socket exists."""
 
     check = "process.crash"
 
@@ -988,7 +988,7 @@ class OpenToAll(Bug):
 
 
 class OtherType(Bug):
-    """Calls itself something else."""
+    """Has another type than DevicePlugin."""
 
     check = "registry.info"
     registry = True
@@ -1003,7 +1003,7 @@ class OtherType(Bug):
 
 
 class BadLoser(Bug):
-    """Cannot hear bad news."""
+    """Ends after bad news from NotifyRegistrationStatus."""
 
     check = "registry.notify"
     registry = True

@@ -1,4 +1,4 @@
-"""A plugin of another kind: it lists nothing first, and names its socket by the time.
+"""A plugin that lists nothing first, and names its socket after the time.
 
 ``python -m tests.conformance.late PLUGIN_DIR WORK_DIR`` runs it.
 """
@@ -18,7 +18,7 @@ SEARCH = 0.3
 
 
 class Late(Plugin):
-    """Registers at once and searches then.  Its socket's name has the second in it.
+    """Registers at once and searches afterwards.  Its socket is named after the time in seconds.
 
     So it cannot start within a second of its predecessor's end, whose socket is in the way.
     """
@@ -26,7 +26,7 @@ class Late(Plugin):
     searched = False
 
     def start(self) -> None:
-        """Do not start where a predecessor ran a moment ago; `step` leaves the time of it."""
+        """Do not start right after a predecessor, whose time `step` leaves."""
         self.seen = Path(self.work_dir, "..", "seen")
         with open("/proc/self/stat", encoding="ascii") as file:
             ticks = int(file.read().rpartition(")")[2].split()[19])

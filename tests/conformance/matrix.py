@@ -1,4 +1,4 @@
-"""Every broken plugin against every check: each must fail just the one that it is for.
+"""Runs every broken plugin against every check: each must fail only its own check.
 
 ``python -m tests.conformance.matrix [BUG ...]`` takes half an hour for all; checks that depend
 on the failed one are skipped by the suite.  Exit status 1 when another check fails too.

@@ -1,4 +1,4 @@
-"""How the suite runs the plugins that it is tested by."""
+"""Plans for the plugins that the suite is tested with."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A scanner with all that the suite can look at: health, hooks, nodes, mounts and variables."""
+"""A scanner with everything that the suite checks: health, hooks, nodes, mounts and variables."""
 
 import os
 
@@ -25,7 +25,7 @@ from twistdp import (
 
 
 class FolderScanner(WatchingScanner):
-    """Files, also in directories below, are devices; one that says ``ill`` is unhealthy.
+    """Files, also in subdirectories, are devices; one that contains ``ill`` is unhealthy.
 
     Links are none.  It has no hooks.
     """
@@ -60,7 +60,7 @@ class FolderScanner(WatchingScanner):
 
 @implementer(IAllocator)
 class SingleScanner(FolderScanner):
-    """Gives a container one device only."""
+    """Gives a container only one device."""
 
     def allocate(self, request: AllocateRequest) -> AllocateResponse:
         """Refuse more; the rest is as usual."""

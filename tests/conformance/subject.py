@@ -1,4 +1,4 @@
-"""A device plugin without twistdp, by which the suite is tested: small, plain and right.
+"""A small, plain and correct device plugin without twistdp, for tests of the suite.
 
 Files in a directory and below are its devices, called by their path; links are not.  One that says
 ``ill`` is unhealthy.  It looks at everything a hundred times a second.  The ways to break it are in
@@ -86,7 +86,7 @@ class Plugin:
                 self.changed.notify_all()
 
     def listed(self) -> api.ListAndWatchResponse:
-        """The list as it is sent."""
+        """The list as a message."""
         return api.ListAndWatchResponse(
             devices=[api.Device(ID=id_, health=state) for id_, state in self.devices.items()]
         )
@@ -116,7 +116,7 @@ class Plugin:
                 self.stream_lost()
 
     def stream_lost(self) -> None:
-        """The kubelet has hung up."""
+        """Note that the kubelet has ended the stream."""
         self.registered = self.mine = False
 
     async def Allocate(self, request: api.AllocateRequest, context: Any) -> api.AllocateResponse:
@@ -134,14 +134,14 @@ class Plugin:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"{id_!r} is unhealthy")
 
     def container(self, ids: Iterable[str]) -> api.ContainerAllocateResponse:
-        """What one container gets."""
+        """The response for one container."""
         response = api.ContainerAllocateResponse()
         for id_ in sorted(set(ids)):
             self.give(response, id_)
         return response
 
     def give(self, response: api.ContainerAllocateResponse, id_: str) -> None:
-        """Add what one device gives."""
+        """Add the parts of one device."""
         response.devices.add(host_path="/dev/null", container_path=f"/dev/{id_}", permissions="rw")
         response.envs[f"THING_{id_}"] = "1"
         if (path := self.path(id_)) is not None:
@@ -228,7 +228,7 @@ class Plugin:
         return []
 
     async def register(self) -> None:
-        """Tell the kubelet; raises grpc.aio.AioRpcError."""
+        """Register with the kubelet.  Raises grpc.aio.AioRpcError."""
         request = api.RegisterRequest(
             version=self.version,
             endpoint=self.endpoint,
@@ -247,7 +247,7 @@ class Plugin:
     # Life
 
     def kubelet_now(self) -> object:
-        """Which kubelet there is."""
+        """The identity of the kubelet."""
         try:
             found = os.stat(self.kubelet_socket)
         except FileNotFoundError:
@@ -255,7 +255,7 @@ class Plugin:
         return found.st_ino, found.st_ctime_ns
 
     def outdated(self) -> bool:
-        """Whether the registration is worth nothing any more."""
+        """Whether the registration is no longer valid."""
         if self.in_registry:
             return not os.path.exists(self.socket) or self.forgotten()
         return (
@@ -265,7 +265,7 @@ class Plugin:
         )
 
     def forgotten(self) -> bool:
-        """Whether the kubelet has hung up and does not ask again by itself."""
+        """Whether the kubelet has ended the stream and will not open it again by itself."""
         silence = asyncio.get_running_loop().time() - self.asked
         return not self.registered and silence > 2
 
@@ -288,11 +288,11 @@ class Plugin:
                 self.kubelet, self.registered = kubelet, True
 
     def refused(self, error: grpc.aio.AioRpcError) -> None:
-        """Register has failed; it is tried again."""
+        """Handle a failed Register, which is tried again."""
         sys.stderr.write(f"register: {error.code()} {error.details()}\n")
 
     async def step(self) -> None:
-        """One look at everything."""
+        """Look at everything once."""
         await self.refresh()
         if self.outdated():
             await self.announce()
@@ -300,7 +300,7 @@ class Plugin:
                 await asyncio.sleep(0.05)
 
     async def run(self) -> int:
-        """Until SIGTERM; the exit status."""
+        """Run until SIGTERM, and return the exit status."""
         ended = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
         self.start()
@@ -311,10 +311,10 @@ class Plugin:
         return await self.stop()
 
     def start(self) -> None:
-        """Before the first look."""
+        """Called before the first look."""
 
     async def stop(self) -> int:
-        """The end, with nothing left behind; the exit status."""
+        """Clean up, and return the exit status."""
         if self.server is not None:
             await self.server.stop(None)
         with contextlib.suppress(FileNotFoundError):

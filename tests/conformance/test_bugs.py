@@ -1,4 +1,4 @@
-"""Each check finds what it is for: a plugin that does one thing wrong fails just that check.
+"""Each check finds its bug: a plugin with one bug fails only that check.
 
 Here are two groups of checks; `tests.matrix.test_bugs` has the others.
 """
@@ -30,7 +30,7 @@ class BugTestCase(TestCase):
     timeout = 120
 
     async def judge(self, group: str) -> None:
-        """All bugs of a group of checks have the verdict that they are for."""
+        """All bugs of a group of checks get the expected verdict."""
         places = DeferredSemaphore(AT_ONCE)
         bugs = [bug for bug in all_bugs() if bug.check.startswith(f"{group}.")]
         results = await gatherResults([places.run(judged, bug) for bug in bugs])
@@ -44,10 +44,10 @@ class BugTestCase(TestCase):
 
 
 class BugTests(BugTestCase):
-    """Broken plugins are found out."""
+    """Broken plugins are found."""
 
     async def test_options(self) -> None:
-        """Options that say something else than the plugin does."""
+        """Options that differ from the plugin's behaviour."""
         await self.judge("options")
 
     async def test_allocate(self) -> None:

@@ -1,4 +1,4 @@
-"""Verdicts do not depend on chance: a moment's list and a socket's name are judged once."""
+"""Verdicts do not depend on chance, such as a first list or a socket's name."""
 
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
@@ -24,12 +24,12 @@ JUDGED = {
 
 
 class ChanceTests(TestCase):
-    """A plugin that lists nothing first, and whose socket is named by the second."""
+    """A plugin that lists nothing first, and whose socket is named after the time in seconds."""
 
     timeout = 120
 
     async def test_late(self) -> None:
-        """It fails the check that is for that, and no other is skipped or fails for it."""
+        """It fails the check for that, and no other check fails or is skipped because of it."""
         plan = late_plan()
         found = await look(plan, reactor)
         self.assertEqual(set(found.devices), {"a", "b", "c"}, found.problem)

@@ -24,7 +24,7 @@ case "$(basename $0) $*" in
 *" logs "*) echo "crw-rw-rw- 1 root root 1, 3 /dev/sensor0" ;;
 esac
 """
-"""Plays kind, kubectl and docker."""
+"""Stands for kind, kubectl and docker."""
 
 
 class DeploymentTests(SynchronousTestCase):
@@ -50,7 +50,7 @@ class DeploymentTests(SynchronousTestCase):
         return done.stdout + done.stderr
 
     def stubs(self, clusters: str) -> tuple[str, str]:
-        """A path on which the commands are played, and the file in which they are written down."""
+        """A PATH with stubs of the commands, and the file with their calls."""
         stubs, log = (os.path.join(self.directory, name) for name in ("stubs", "log"))
         os.mkdir(stubs)
         for name in ("kind", "kubectl", "docker"):
@@ -65,12 +65,12 @@ class DeploymentTests(SynchronousTestCase):
         self.assertIn("needs the command kind", self.end_to_end("/no/such"))
 
     def test_without_cluster(self) -> None:
-        """So it is without a cluster."""
+        """Without a cluster it is skipped too."""
         path, _ = self.stubs("")
         self.assertIn("there is no kind cluster", self.end_to_end(path))
 
     def test_with_cluster(self) -> None:
-        """With one it builds, loads, plugs, applies, waits and looks, and undoes what it did."""
+        """With a cluster it builds, loads, plugs, applies, waits and looks, and then cleans up."""
         path, log = self.stubs("lab")
         self.assertIn("successes=1", self.end_to_end(path))
         with open(log, encoding="ascii") as file:
@@ -95,7 +95,7 @@ class DeploymentTests(SynchronousTestCase):
         return Path(self.directory, *names).read_text(encoding="utf-8")
 
     def test_printed(self) -> None:
-        """Unit and manifests are what twistdp prints for the command that they say."""
+        """twistdp prints the unit and the manifests for the commands in their comments."""
         unit = self.content("deploy", "thermo.service")
         command = unit.splitlines()[0].removeprefix("# Printed by: twistdp ")
         self.assertEqual(printed(*shlex.split(command)), unit)
@@ -147,7 +147,7 @@ class DeploymentTests(SynchronousTestCase):
         self.assertEqual([line for line in said.splitlines() if "thermo" in line], [])
 
     def test_exposure(self) -> None:
-        """The unit is in the same sandbox as the one that is shipped."""
+        """The unit has the same sandbox as twistdp's own."""
         said = self.systemd_analyze("security", "--no-pager", "--offline=true")
         exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)
         assert exposure, said

@@ -1,4 +1,4 @@
-"""Tests for `twistdp.scaffold.project`: a project out of templates."""
+"""Tests for `twistdp.scaffold.project`: a project from templates."""
 
 import ast
 import contextlib
@@ -82,7 +82,7 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(accepted, [])
 
     def test_installed(self) -> None:
-        """Nor what else this Python would import, unless it is in the current directory."""
+        """The same goes for other packages, except those in the current directory."""
         directory = temporary_directory(self)
         for name in ("installed_one", "beside_us"):
             os.mkdir(os.path.join(directory, name))
@@ -99,7 +99,7 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(check_package("here"), "here")
 
     def test_versions(self) -> None:
-        """A project asks for the versions of twistdp that have the same promises."""
+        """A project requires the versions of twistdp that are compatible."""
         for version, text in (
             (Version("twistdp", 0, 1, 0), ">=0.1.0,<0.2"),
             (Version("twistdp", 0, 9, 3), ">=0.9.3,<0.10"),
@@ -110,14 +110,14 @@ class NameTests(SynchronousTestCase):
         self.assertIn(f'dependencies = ["twistdp{compatible_versions()}"]', text)
 
     def test_namespace_and_resource(self) -> None:
-        """They are what the kubelet accepts."""
+        """The namespace and the resource are checked as by the kubelet."""
         for namespace in ("a.kubernetes.io", "requests.x", "A.b", "a/b", ""):
             self.assertRaises(BadName, Project, "thermo", namespace=namespace)
         for resource in ("a/b", "-a", "a" * 64, ""):
             self.assertRaises(BadName, Project, "thermo", resource=resource)
 
     def test_defaults(self) -> None:
-        """The domain is made of the name, without what a domain cannot have."""
+        """The domain is made of the name, without characters that a domain cannot have."""
         project = Project("lab_thermo")
         self.assertEqual(
             (project.distribution, project.namespace, project.resource),
@@ -135,7 +135,7 @@ class FilesTests(SynchronousTestCase):
         self.assertEqual({f"{name}.in" for name in used if name}, there)
 
     def test_filled_in(self) -> None:
-        """Names are filled in everywhere, in paths too, and what is for make and shells stays."""
+        """Names are filled in everywhere, also in paths; variables of make and shells stay."""
         texts = dict(Project("lab_thermo", "lab.example", "sensor").files())
         for path, text in texts.items():
             self.assertNotIn("%%", text, path)
@@ -157,7 +157,7 @@ class FilesTests(SynchronousTestCase):
             self.assertRegex(texts["Makefile"], rf"(?m)^{target}:")
 
     def test_hooks(self) -> None:
-        """They are there where they are wanted, and nowhere else is a trace of them."""
+        """Hooks are present on request, and without it there is no trace of them."""
         with_hooks = dict(Project("thermo", hooks=True).files())
         without = dict(Project("thermo").files())
         self.assertEqual(
@@ -174,14 +174,14 @@ class FilesTests(SynchronousTestCase):
                 self.assertTrue(ast.get_docstring(ast.parse(text)), path)
 
     def test_targets(self) -> None:
-        """The Makefile has the targets that README and checklist speak of."""
+        """The Makefile has the targets that README and checklist mention."""
         targets = set(re.findall(r"^([a-z0-9]+):", dict(LONG.files())["Makefile"], re.MULTILINE))
         self.assertLessEqual(
             {"demo", "test", "lint", "types", "conformance", "check", "image", "e2e"}, targets
         )
 
     def test_space(self) -> None:
-        """Every target works below a directory with a space, as far as the Makefile goes."""
+        """The Makefile works in a directory whose path has a space."""
         directory = os.path.join(temporary_directory(self), "us er")
         programs = os.path.join(directory, ".venv", "bin")
         create(Project("thermo"), directory)
@@ -193,7 +193,7 @@ class FilesTests(SynchronousTestCase):
             self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
 
     def test_ruff(self) -> None:
-        """However long the names are, rules and format are kept."""
+        """With the longest names, the files still pass ruff's rules and format."""
         if find_spec("ruff") is None:
             raise SkipTest("ruff is not installed: make lint does that")
         for project in (Project("t", "e", "x"), Project("thermo", resource="sensor"), LONG, HOOKED):
@@ -271,11 +271,11 @@ class CreateTests(SynchronousTestCase):
         self.assertIn(os.path.join(target, "thermo", "scanner.py"), paths)
 
     def test_empty_directory(self) -> None:
-        """An empty one will do."""
+        """An empty directory is accepted."""
         self.assertTrue(create(Project("thermo"), self.directory))
 
     def test_used_directory(self) -> None:
-        """One that holds anything, even hidden, is refused and left as it is."""
+        """A directory with any file, even a hidden one, is refused and left as it is."""
         with open(os.path.join(self.directory, ".x"), "w", encoding="ascii"):
             pass
         error = self.assertRaises(BadSetting, create, Project("thermo"), self.directory)

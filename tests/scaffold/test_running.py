@@ -16,7 +16,7 @@ class CommandTests(SynchronousTestCase):
     """`command_for`"""
 
     def test_targets(self) -> None:
-        """A target of the Makefile is made, and a variable of that name is none."""
+        """A target of the Makefile is run with make; a variable of that name is no target."""
         tree = Tree("/x", {"Makefile": "test: a\n\tb\nlint := c\nx/types:\n"})
         self.assertEqual(command_for(tree, "test"), ["make", "test"])
         self.assertEqual(command_for(tree, "lint"), [sys.executable, "-m", "ruff", "check", "."])
@@ -42,7 +42,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(command_for(read(directory), "lint")[0], python)
 
     def test_conformance(self) -> None:
-        """The scanner that was found is put to the test, if there is one."""
+        """The conformance suite runs on the project's scanner, if there is one."""
         self.assertEqual(command_for(Tree("/x", {}), "conformance"), [])
         texts = {"README.md": "--scanner=a.b:C", "a/b.py": "class C:"}
         words = command_for(Tree("/x", texts), "conformance")
@@ -54,7 +54,7 @@ class OutcomeTests(SynchronousTestCase):
     """`outcome`"""
 
     def outcome(self, target: str, *recipe: str) -> tuple[str, bool, str]:
-        """Of a target with this recipe."""
+        """The outcome of a target with this recipe."""
         directory = temporary_directory(self)
         with open(os.path.join(directory, "Makefile"), "w", encoding="ascii") as file:
             file.write(f"{target}:\n" + "".join(f"\t@{line}\n" for line in recipe))
@@ -90,7 +90,7 @@ class OutcomeTests(SynchronousTestCase):
         self.assertIn("install /no/such/twistdp", finding.line)
 
     def test_coverage(self) -> None:
-        """Tests must cover enough, and say so."""
+        """Tests must cover enough, and report it."""
         _, good, line = self.outcome("test", f"echo '{PASSES}'")
         self.assertTrue(good)
         self.assertIn("the tests cover 80 %", line)
@@ -113,7 +113,7 @@ class OutcomeTests(SynchronousTestCase):
         self.assertIn("write a target conformance into a Makefile", finding.line)
 
     def test_make_in_make(self) -> None:
-        """The settings of a make that runs us are not handed on."""
+        """The settings of a parent make are not passed on."""
         self.patch(os, "environ", {**os.environ, "MAKEFLAGS": "n"})
         self.assertFalse(self.outcome("lint", "false")[1])
 

@@ -1284,12 +1284,12 @@ class World:
 
 
 class EquivalenceTests(SynchronousTestCase):
-    """Following changes is as good as looking at everything."""
+    """Following changes gives the same result as looking at everything."""
 
     @settings(max_examples=150, deadline=None)
     @given(operations)
     def test_follow_equals_discover(self, batches: list[list[Operation]]) -> None:
-        """After any changes, what follow() says is what a new scanner discovers that knows the
+        """After any changes, follow() returns what a new scanner discovers that knows the
         same files by their links.
         """
         self.patch(globbing, "sleep", lambda _: None)

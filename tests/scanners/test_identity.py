@@ -1,4 +1,4 @@
-"""No device is ever in two pods, whatever is plugged in and out, and in whichever order."""
+"""No device is ever in two pods, whatever is plugged in and out in any order."""
 
 import os
 from collections.abc import Sequence
@@ -71,12 +71,12 @@ class Machine:
         self.rescan()
 
     def rescan(self) -> None:
-        """Look at everything."""
+        """Scan everything."""
         self.changed.clear()
         self.tree = self.scanner.discover()
 
     def look(self) -> None:
-        """Look at what inotify reports."""
+        """Scan the paths that inotify reports."""
         watched, changed = set(self.scanner.paths), set(self.changed)
         self.changed.clear()
         self.tree = self.scanner.follow(
@@ -97,7 +97,7 @@ class Machine:
         self.now = end
 
     def lead(self, link: str, socket: int) -> None:
-        """Let a link lead to what is in a socket."""
+        """Let a link lead to the device in a socket."""
         path = self.box.path(link)
         if os.path.lexists(path):
             os.unlink(path)
@@ -126,7 +126,7 @@ class Machine:
         self.wait(0)
 
     def unplug(self, socket: int) -> None:
-        """Pull a device out: the node goes, then its links, or they go to another that has them."""
+        """Pull a device out: the node goes, then its links, unless another device takes them."""
         if socket not in self.plugged:
             return
         self.under_way = [one for one in self.under_way if one[2] != socket]
@@ -162,7 +162,7 @@ class Machine:
                     self.pods[id_] = file.read()
 
     def do(self, operation: Operation) -> None:
-        """One thing happens."""
+        """Carry out one step."""
         what, socket, model, delays = operation
         if what == "plug":
             self.plug(socket, model, delays)
@@ -183,7 +183,7 @@ class Machine:
                 self.restart()
 
     def listed(self) -> list[str]:
-        """The numbers of the devices that are listed, as far as they are still there."""
+        """The numbers of the listed devices that still exist."""
         numbers = []
         for info in of(self.tree).values():
             path = info.mounts[0].host_path
@@ -194,12 +194,12 @@ class Machine:
 
 
 class IdentityTests(SynchronousTestCase):
-    """A kubelet that holds allocations over all changes."""
+    """A kubelet that keeps allocations over all changes."""
 
     @settings(max_examples=60, deadline=None)
     @given(st.sampled_from(PATTERNS), operations)
     def test_no_device_in_two_pods(self, patterns: tuple[str, ...], batch: list[Operation]) -> None:
-        """Ids that are there at once are different devices, and so is what pods hold."""
+        """Ids that are listed together are different devices, and so are those of pods."""
         machine = Machine(patterns)
         self.patch(globbing, "sleep", lambda seconds: machine.wait(round(seconds * 1000)))
         try:

@@ -60,7 +60,7 @@ class MatchesTests(SynchronousTestCase):
     @given(st.lists(st.lists(matches, max_size=4), max_size=15), st.booleans())
     @settings(deadline=None)
     def test_equals_one_made_anew(self, batches: list[list[Match]], is_still: bool) -> None:
-        """Whatever was added, removed and replaced, the devices are those of what is there."""
+        """After any changes the devices are those of the current matches."""
         subject = made_by(is_still)
         there: dict[str, Match] = {}
         for batch in batches:
@@ -86,7 +86,7 @@ class MatchesTests(SynchronousTestCase):
             self.assertEqual(len(reals), len(set(reals)))
 
     def test_forgets(self) -> None:
-        """Nothing is left of what is gone."""
+        """Nothing is kept about files that have gone."""
         subject = made_by(is_still=False)
         all_ = [node("/a/n"), link("/b/n", "/a/n", index=1), link("/b/m", "/x")]
         for match in all_:
@@ -104,7 +104,7 @@ class MatchesTests(SynchronousTestCase):
 
 
 class NameTests(SynchronousTestCase):
-    """Which of several names a file is known by."""
+    """The choice between several names of a file."""
 
     def listed(self, *all_: Match) -> list[str]:
         """The devices of all these, found at once."""
@@ -123,7 +123,7 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(self.listed(through, link("/a/n", "/x")), ["/a/x"])
 
     def test_links_made_together(self) -> None:
-        """Of links made together the first counts, by pattern and natural order."""
+        """Of links that were made together the first counts, by pattern and natural order."""
         self.assertEqual(self.listed(link("/a/n10", "/x", 0), link("/a/n9", "/x", 40)), ["/a/n9"])
         both = [link("/a/n1", "/x", 0, index=1), link("/b/n2", "/x", 40)]
         self.assertEqual(self.listed(*both), ["/b/n2"])
@@ -149,7 +149,7 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(list(subject.devices), ["/a/n9"])
 
     def test_link_to_another_file(self) -> None:
-        """A file whose link leads elsewhere is left out as long as it is there: a pod may hold it.
+        """A file whose link leads elsewhere is left out while it exists, since a pod may hold it.
 
         It is found again when the link leads back.
         """
@@ -178,7 +178,7 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(list(subject.devices), ["/a/o"])
 
     def test_all_links_gone(self) -> None:
-        """While the file is there its name is kept, when it is gone the name is forgotten."""
+        """The name of a file is kept while the file exists, and forgotten afterwards."""
         for is_still, listed in ((True, []), (False, ["/a/o"])):
             subject = made_by(is_still)
             subject.update({"/a/n": link("/a/n", "/x")})

@@ -21,7 +21,7 @@ class UntrustedCase(GlobbingTestCase):
         os.chmod(self.box.root, 0o755)
 
     def found(self, scanner: GlobScanner) -> tuple[list[str], list[LogEvent]]:
-        """The ids of a scan, and what it has logged of what is left out."""
+        """The ids of a scan, and its messages about files that are left out."""
         with capturedLogs() as events:
             ids = list(of(scanner.discover()))
         return ids, [event for event in events if "others" in event["text"]]
@@ -31,7 +31,7 @@ class WritableTests(UntrustedCase):
     """Directories in which others may write; all of this holds without other users."""
 
     def test_directory(self) -> None:
-        """Nothing in it is listed; that is logged once; and it is listed when that is fixed."""
+        """Nothing in it is listed, which is logged once, until the directory is fixed."""
         self.box.file("d/n0")
         self.box.link("d/n1", "/dev/null")
         os.chmod(self.box.path("d"), 0o777)
@@ -76,7 +76,7 @@ class WritableTests(UntrustedCase):
         })  # fmt: skip
 
     def test_directory_of_a_literal_pattern(self) -> None:
-        """A directory all of whose files are one device."""
+        """A directory whose files are all one device."""
         self.box.file("d/n0")
         os.chmod(self.box.path("d"), 0o777)
         self.assertEqual(self.found(self.scanner("d"))[0], [])
@@ -84,7 +84,7 @@ class WritableTests(UntrustedCase):
         self.assertEqual(self.found(self.scanner("d"))[0], ["d"])
 
     def test_allowed(self) -> None:
-        """Where that is allowed, nodes of such directories count, and plain files never do."""
+        """With check_paths=false nodes in such directories count, but plain files never do."""
         self.box.file("d/n0")
         self.box.file("secret")
         self.box.link("d/n1", "/dev/null")
@@ -112,7 +112,7 @@ class OtherUsersTests(UntrustedCase):
         return self.scanner(*names, nodes_only=True, **options)
 
     def test_links_of_a_user(self) -> None:
-        """In a user's directory, links to nodes and files of root's get nobody anything."""
+        """In a user's directory, links to nodes and files of root are left out."""
         secret, disk = self.box.file("secret"), self.node("disk")
         given_to(self.box.directory("d"), ALICE, 0o755)
         scanner = self.scanner("d/*")
@@ -122,7 +122,7 @@ class OtherUsersTests(UntrustedCase):
         self.assertEqual(self.found(scanner)[0], [])
 
     def test_links_in_a_sticky_directory(self) -> None:
-        """As in /dev/shm: what is root's counts, whatever others put beside it, and is watched."""
+        """As in /dev/shm: root's files count and are watched, whatever others put beside them."""
         shm, disk = self.box.directory("shm"), self.node("disk")
         os.chmod(shm, 0o1777)
         os.symlink(disk, f"{shm}/card1")
@@ -155,7 +155,7 @@ class OtherUsersTests(UntrustedCase):
         ])  # fmt: skip
 
     def test_file_of_a_user(self) -> None:
-        """A plain file that is not root's is never mounted, a node that is not may be."""
+        """A plain file of another user is never mounted, but such a node may be listed."""
         given_to(self.box.file("n0"), ALICE, 0o644)
         self.box.file("n1")
         os.chown(self.node("n2"), ALICE, ALICES_GROUP)
@@ -212,7 +212,7 @@ class FloodTests(UntrustedCase):
             self.assertIn("more than 5 directories", event["text"])
 
     def test_examined(self) -> None:
-        """So many unknown files are looked at in one scan; known ones stay."""
+        """A scan looks at a limited number of unknown files; known ones stay."""
         self.box.link("n0", self.box.file("f"))
         scanner = self.scanner("n*")
         tree = scanner.discover()
@@ -237,7 +237,7 @@ class FloodTests(UntrustedCase):
         self.assertTrue(any("10 more files" in event["text"] for event in events), events)
 
     def test_refused_directories(self) -> None:
-        """So many directories that are not allowed are looked at in one, and none is kept."""
+        """Only a limited number of refused directories is looked at, and none is kept."""
         self.patch(patterns, "_MOST_REFUSED", 5)
         for number in range(9):
             self.box.file(f"{number}/n")
