@@ -56,7 +56,7 @@ class Server(Service):
         self._grace = grace
         self._server: grpc.aio.Server | None = None
         self._turn = asyncio.Lock()  # listening and stopping take turns, in the order of the calls
-        self._listening: set[Deferred[None]] = set()
+        self._has_listened = False
 
     def startService(self) -> None:
         """Begin to listen; a failure is logged."""
@@ -73,8 +73,8 @@ class Server(Service):
         """
         loop = bridge.loop_of(self._reactor)
         done: Deferred[None] = Deferred()  # cancelling it leaves the attempt alone
-        self._listening.add(done)
-        bridge.deferred_from(self._listen(), loop).addBoth(self._listened, done)
+        self._has_listened = True
+        bridge.deferred_from(self._listen(), loop).addBoth(done.callback)  # a Failure fails it
         return done
 
     def is_published(self) -> bool:
@@ -90,16 +90,9 @@ class Server(Service):
         super().stopService()
         with suppress(OSError):  # the clean-up tries again
             self.file.withdraw()
-        if self._server is None and not self._listening and not self._turn.locked():
-            self._clean_up()
+        if not self._has_listened:
             return succeed(None)
-        for done in list(self._listening):
-            done.cancel()
         return bridge.deferred_from(self._stop(), bridge.loop_of(self._reactor))
-
-    def _listened(self, result: Any, done: Deferred[None]) -> None:
-        self._listening.discard(done)
-        done.callback(result)  # a Failure fails it
 
     async def _listen(self) -> None:
         async with self._turn:
