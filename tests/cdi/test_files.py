@@ -125,10 +125,15 @@ class WriteTests(SpecTestCase):
         later.write({"a": ZERO})
         self.assertNotEqual(os.stat(self.path).st_ino, inode)
 
-    def test_a_wrong_mode_is_mended(self) -> None:
-        """A file that not everybody may read is written again."""
-        self.spec().write({"a": NULL})
+    def test_a_wrong_mode_is_fixed(self) -> None:
+        """A file that not everybody may read is written again, by the same process or the next."""
+        spec = self.spec()
+        spec.write({"a": NULL})
         os.chmod(self.path, 0o600)
+        spec.names(["a"])
+        self.assertEqual(self.known(), {A: NULL})
+        os.chmod(self.path, 0o600)
+        spec.close()
         self.spec().write({"a": NULL})
         self.assertEqual(self.known(), {A: NULL})
 
@@ -304,7 +309,7 @@ class HandOutTests(SpecTestCase):
         self.assertEqual(spec.names(["a"]), [name])
         self.assertEqual(self.known(), {A: NULL})
 
-    def test_a_changed_file_is_mended(self) -> None:
+    def test_a_changed_file_is_fixed(self) -> None:
         """A file that somebody changed is written again when a pod needs it."""
         spec = self.spec()
         spec.write({"a": NULL})
@@ -663,7 +668,7 @@ class CrashTests(SpecTestCase):
     ) -> list[dict[str, CDIDevice]]:
         """What a runtime knows after a death at each step of `act`, one after the other.
 
-        After each, a later start mends all; the directory is empty before the next.
+        After each, a later start fixes everything; the directory is empty before the next.
         """
         known = []
         for steps in range(1000):
@@ -716,7 +721,7 @@ class CrashTests(SpecTestCase):
             {frozenset(names.items()) for names in known}, {frozenset([(A, NULL)]), frozenset()}
         )
 
-    def test_clean_mends_too(self) -> None:
+    def test_clean_removes_leftovers(self) -> None:
         """Cleaning removes what a death left of a resource that never comes back."""
         for steps in range(1000):
             died = self.die(

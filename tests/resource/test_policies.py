@@ -243,3 +243,4 @@ class NumaTests(SynchronousTestCase):
             *(Candidate(f"b{n}", f"b{n}", (1,)) for n in range(3)),
         ]
         self.assertEqual(choose("numa", candidates, ["wide"], 3), ["wide", "b0", "b1"])
+        self.assertEqual(choose("numa", candidates[:3], ["wide"], 2), ["wide", "a"])

@@ -23,7 +23,6 @@ TIDY_AFTER: Final = 60.0
 """Seconds until names of vanished devices are dropped: by then a kubelet that has just started
 knows its pods again."""
 
-
 _NOT_ASKED: Final = "cannot ask the kubelet which pods hold devices: {reason}"
 
 
