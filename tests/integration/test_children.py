@@ -53,7 +53,7 @@ class ChildrenTests(ProcessTestCase):
         plugin = self.forking("Starts", f"--set=told={self.told}", f"--set=how={how}")
         await self.kubelet.listed(RESOURCE, ["a"])
         self.make("b")
-        await self.kubelet.listed(RESOURCE, ["a", "b"], 15.0)
+        await self.kubelet.listed(RESOURCE, ["a", "b"])
         while not os.path.exists(self.told):
             await deferLater(reactor, 0.01)
         with open(self.told, encoding="ascii") as file:
@@ -114,14 +114,14 @@ class ChildrenTests(ProcessTestCase):
         self.forking("Pooled")
         for number in range(1, 4):
             self.make(f"{number}")
-            await self.kubelet.listed(RESOURCE, [str(n + 1) for n in range(number)], 10.0)
+            await self.kubelet.listed(RESOURCE, [str(n + 1) for n in range(number)])
 
     async def test_ended_at_once(self) -> None:
         """A child ends by a signal that comes before it runs."""
         await self.kubelet.start()
         self.make("a")
         self.forking("Ends")
-        await self.kubelet.listed(RESOURCE, ["a"], 10.0)
+        await self.kubelet.listed(RESOURCE, ["a"])
 
     async def test_successor(self) -> None:
         """When the plugin is killed its kubelet sees that, and the next one registers at once."""

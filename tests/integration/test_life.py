@@ -522,7 +522,7 @@ class StreamTests(LifeTestCase):
         self.addCleanup(channel.close)
         unread = channel.stream(LIST_AND_WATCH, Empty(), ListAndWatchResponse)
         await unread.read()
-        for number in range(30):  # each of half a megabyte
+        for number in range(20):  # each of half a megabyte
             ids = [f"{n:06d}-{number:02d}-{'x' * 50}" for n in range(6000)]
             scanner.tell(tree_of(*ids))
             await self.kubelet.listed(YELLOW, ids)
