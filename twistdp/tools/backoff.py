@@ -1,7 +1,6 @@
 """How long to wait before trying again."""
 
 import random
-from collections.abc import Callable
 
 
 class Backoff:
@@ -11,18 +10,10 @@ class Backoff:
     the first delay after a reset is zero.
     """
 
-    def __init__(
-        self,
-        first: float,
-        most: float,
-        *,
-        immediate: bool = False,
-        vary: Callable[[], float] = lambda: random.uniform(0.8, 1.2),  # noqa: S311  # no secret
-    ) -> None:
+    def __init__(self, first: float, most: float, *, immediate: bool = False) -> None:
         self._first = first
         self._most = most
         self._start = -1 if immediate else 0
-        self._vary = vary
         self._attempt = self._start
 
     def next(self, most: float = float("inf")) -> float:
@@ -31,8 +22,12 @@ class Backoff:
         if attempt < 0:
             return 0.0
         # The exponent is limited: a float overflows at 2 ** 1024.
-        return min(self._most, most, self._first * 2.0 ** min(attempt, 32)) * self._vary()
+        return min(self._most, most, self._first * 2.0 ** min(attempt, 32)) * _variation()
 
     def reset(self) -> None:
         """Start from the first delay again."""
         self._attempt = self._start
+
+
+def _variation() -> float:
+    return random.uniform(0.8, 1.2)  # noqa: S311  # no secret
