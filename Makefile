@@ -31,8 +31,8 @@ test: $(VENV)/.test ## the tests, several at a time, with branch coverage (TESTS
 	$(BIN)/coverage run -m tests $(if $(JOBS),-j $(JOBS)) $(TESTS); status=$$?; \
 	  $(BIN)/coverage combine --quiet; $(BIN)/coverage report --fail-under=90 || status=1; exit $$status
 
-test-matrix: $(VENV)/.test ## the rest of the tests: every fault, bug and check, some minutes (JOBS=)
-	TWISTDP_FAULT_SCHEDULES=500 $(BIN)/python -m tests $(if $(JOBS),-j $(JOBS)) tests.matrix \
+test-matrix: $(VENV)/.test ## the rest of the tests: every fault, bug, check and page, and bad input (JOBS=)
+	TWISTDP_FAULT_SCHEDULES=500 $(BIN)/python -m tests $(if $(JOBS),-j $(JOBS)) --matrix \
 	  tests.faults.test_schedules
 
 test-scaffold: $(VENV)/.test ## `twistdp new` to passing conformance in a fresh environment, a minute

@@ -1,7 +1,7 @@
 """The tests, in several processes at a time: ``python -m tests [-j JOBS] [NAME ...]``.
 
 Each package of tests is one run of trial, and so is each module that takes long; those start
-first.  `tests.matrix` runs only by its name.  trial's own ``--jobs`` does not work here: its
+first.  `MATRIX` runs only by its name.  trial's own ``--jobs`` does not work here: its
 workers send results and logs through one pipe.  Tests that log from threads break it, and then
 every test that is left for such a worker fails.
 """
@@ -41,7 +41,8 @@ LONG = (
 )
 """The modules that take longest, the longest first."""
 
-MATRIX = "tests.matrix"
+MATRIX = ("tests.matrix", "tests.fuzz", "tests.docs.test_pages")
+"""What is run only by its name, or with ``--matrix``: it is generated, or takes minutes."""
 
 BAD = ("failures", "errors", "unexpectedSuccesses")
 
@@ -68,8 +69,12 @@ def modules(name: str) -> Iterator[str]:
         yield name
     for path in sorted(directory.rglob("test_*.py")):
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        if not module.startswith(f"{MATRIX}.") or name.startswith(MATRIX):
+        if name.startswith(MATRIX) or not _is_of(module, MATRIX):
             yield module
+
+
+def _is_of(module: str, names: Iterable[str]) -> bool:
+    return any(f"{module}.".startswith(f"{name}.") for name in names)
 
 
 def portions(names: Iterable[str]) -> list[list[str]]:
@@ -114,14 +119,14 @@ def main() -> int:
     """Run the tests, print what each process printed, and last the sum."""
     parser = argparse.ArgumentParser(prog="python -m tests", description="Run the tests.")
     parser.add_argument("-j", "--jobs", type=int, default=2 * (os.cpu_count() or 1))
-    parser.add_argument("names", nargs="*", default=["tests"], metavar="NAME")
+    parser.add_argument("--matrix", action="store_true", help="what runs only by its name")
+    parser.add_argument("names", nargs="*", metavar="NAME")
     options = parser.parse_args()
+    names = [*(MATRIX if options.matrix else ()), *options.names] or ["tests"]
     total: Counter[str] = Counter()
     failed = []
     with ThreadPoolExecutor(options.jobs) as threads:
-        for future in as_completed(
-            [threads.submit(trial, part) for part in portions(options.names)]
-        ):
+        for future in as_completed([threads.submit(trial, part) for part in portions(names)]):
             run = future.result()
             total += run.counts
             if not run.passed:

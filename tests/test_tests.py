@@ -12,13 +12,14 @@ class PortionTests(SynchronousTestCase):
     """What one process runs."""
 
     def test_all(self) -> None:
-        """Every module is run once: those of the matrix by its name, the others without."""
-        for names, count in ((["tests"], 1), (["tests.matrix"], 0), (["tests", "tests.matrix"], 1)):
+        """Every module is run once: those of the matrix by their names, the others without."""
+        matrix = [*runner.MATRIX]
+        for names, count in ((["tests"], 1), (matrix, 0), (["tests", *matrix], 1)):
             run = Counter(name for part in runner.portions(names) for name in part)
             for path in sorted(runner.ROOT.glob("tests/**/test_*.py")):
                 name = ".".join(path.relative_to(runner.ROOT).with_suffix("").parts)
-                matrix = path.parent.name == "matrix"
-                expected = int(names != ["tests"]) if matrix else count
+                special = name.startswith(runner.MATRIX)
+                expected = int(names != ["tests"]) if special else count
                 self.assertEqual(run.pop(name, 0), expected, (names, name))
             self.assertEqual(run, Counter(), names)
 
@@ -26,7 +27,7 @@ class PortionTests(SynchronousTestCase):
         """Modules that take long are there, and start first, one by one; packages follow."""
         for name in runner.LONG:
             self.assertTrue(Path(runner.ROOT, *name.split(".")).with_suffix(".py").exists(), name)
-        parts = runner.portions(["tests", "tests.matrix"])
+        parts = runner.portions(["tests", *runner.MATRIX])
         self.assertEqual(
             [part for part in parts if part[0] in runner.LONG], parts[: len(runner.LONG)]
         )
