@@ -122,8 +122,10 @@ class Examiner:
         Returns the same object as before if nothing has changed or nothing can be known.  A bad
         file never affects the others.  With `plain` it is known to be a plain file.
         """
-        pattern = next((one for one in patterns if one.matches(name)), None)
-        if pattern is None:
+        for pattern in patterns:
+            if pattern.matches(name):
+                break
+        else:
             return None
         before = self._matches.get(path)
         if before is None and not plain:
