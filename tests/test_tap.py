@@ -70,6 +70,48 @@ class CommandLine(SynchronousTestCase):
         self.addCleanup(sys.modules.pop, name, None)
 
 
+class ConfigTests(CommandLine):
+    """``--config``"""
+
+    def file(self, text: str) -> str:
+        """The path of a file with this text."""
+        path = os.path.join(self.directory, "devices.yaml")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        return path
+
+    def test_domains(self) -> None:
+        """Each domain of a file has a manager, beside those of scanners."""
+        path = self.file(
+            "domain: x.example.com\n"
+            "resources: {null: /dev/null, zero: /dev/zero, y.example.com/full: /dev/full}\n"
+        )
+        options = self.parse(NAMED, f"--config={path}")
+        self.assertEqual(
+            [manager.namespace for manager in options.managers][1:],
+            ["x.example.com", "y.example.com"],
+        )
+
+    def test_problems(self) -> None:
+        """Each problem of a file is a line."""
+        path = self.file("domain: x.example.com\nresources: {a: {pth: /x}, b: {usb: 1, as: ty}}\n")
+        error = self.assertRaises(SystemExit, self.parse, f"--config={path}")
+        lines = str(error.code).splitlines()
+        self.assertEqual(len(lines), 2, lines)
+        for line, place in zip(lines, ("resources.a.pth", "resources.b.as"), strict=True):
+            self.assertTrue(line.startswith(f"deviceplugin: {path}:2:"), line)
+            self.assertIn(place, line)
+
+    def test_missing(self) -> None:
+        """A file that is not there is refused by its name."""
+        self.assert_refused(["--config=/absent.yaml"], "/absent.yaml", "No such file")
+
+    def test_unknown_entry(self) -> None:
+        """An entry that the catalogue lacks is refused."""
+        path = self.file("domain: x.example.com\nresources: {a: {use: absent}}\n")
+        self.assert_refused([f"--config={path}"], "resources.a.use", "absent")
+
+
 class ScannerRefusalTests(CommandLine):
     """Errors in a --scanner, in one line."""
 

@@ -5,6 +5,8 @@ fix it.  Code that catches an error to raise another one keeps it as the cause (
 from``).  One module, `twistdp.rpc.status`, decides what an error becomes on the wire.
 """
 
+from collections.abc import Sequence
+
 
 class TwistdpError(Exception):
     """Base of all errors raised on purpose; ``str()`` is one line for a person."""
@@ -35,6 +37,14 @@ class RetriedError(TwistdpError):
 
 class BadSetting(AdministratorError):
     """An option or setting cannot work; raised before anything starts."""
+
+
+class BadSettings(BadSetting):
+    """Several settings cannot work, as in a file: `lines` has a reason for each."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = tuple(lines)
 
 
 class SocketTaken(AdministratorError):

@@ -1,6 +1,6 @@
 """Receives what scans change; starts, updates and stops the resources that serve it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twisted.application.service import IService, MultiService
@@ -39,7 +39,8 @@ class Manager(MultiService):
 
     A service that can be composed into any Twisted application that runs on the asyncio
     reactor.  `reactor` is looked up when the service starts, unless it is given; from then on
-    its clock is a monotonic one.  Raises `twistdp.errors.BadName` for a namespace that the kubelet
+    its clock is a monotonic one.  `settings_of` makes those of a type of resource of `settings`,
+    where they differ.  Raises `twistdp.errors.BadName` for a namespace that the kubelet
     would refuse, and `twistdp.errors.BadScanner` for no scanner.
     """
 
@@ -49,6 +50,7 @@ class Manager(MultiService):
         scanner: IScanner | WatchingScanner,
         *,
         settings: Settings | None = None,
+        settings_of: Callable[[str, Settings], Settings] | None = None,
         reactor: Any = None,
     ) -> None:
         super().__init__()
@@ -62,6 +64,7 @@ class Manager(MultiService):
         self._join = Attribute(scanner, "join", check_join, nothing, name_of(scanner))
         self._scanning: IService | None = None
         self._settings = settings or Settings()
+        self._settings_of = settings_of or (lambda _, common: common)
         self._check_paths = self._settings.check_paths and getattr(scanner, "check_paths", True)
         if isinstance(scanner, WatchingScanner):
             scanner.check_paths = self._check_paths
@@ -217,7 +220,7 @@ class Manager(MultiService):
         resource = Resource(
             f"{self.namespace}/{resource_type}",
             update,
-            settings=self._settings,
+            settings=self._settings_of(resource_type, self._settings),
             hooks=self._hooks,
             join=self._join.read(),
             directory=self._directory,

@@ -19,7 +19,7 @@ if "twisted.internet.reactor" not in sys.modules:
     asyncioreactor.install()
 
 from twistdp._version import __version__
-from twistdp.errors import BadName, BadScanner, TwistdpError
+from twistdp.errors import BadName, BadScanner, BadSettings, TwistdpError
 from twistdp.launch import Opening, Serving, make, stand_in
 from twistdp.logs import LoggedService, LogOptions
 from twistdp.manager import Manager
@@ -50,7 +50,7 @@ class _Choice:
 class Options(LogOptions):
     """The command line; whatever is wrong with it ends the process with one line and status 1."""
 
-    synopsis = "[options] --scanner=module:Class [--set key=value ...]"
+    synopsis = "[options] [--config=FILE] [--scanner=module:Class [--set key=value ...]]"
     longdesc = (
         "Serve this node's devices to the kubelet. --set, --namespace, --scan-timeout, "
         "--hook-timeout, --removal-grace, --check-nodes, --check-paths and --preferred belong to "
@@ -84,12 +84,18 @@ class Options(LogOptions):
         super().__init__()
         self._defaults: dict[str, Any] = {}
         self._choices: list[_Choice] = []
+        self._configs: list[str] = []
+        self._configured: list[tuple[str, Manager]] = []
         self.managers: list[Manager] = []
         """The managers that the options ask for, once they are parsed."""
 
     def opt_scanner(self, name: str) -> None:
         """Class that finds the devices, as module:Class; may be repeated."""
         self._choices.append(_Choice(name))
+
+    def opt_config(self, path: str) -> None:
+        """File that says which devices are given, in YAML; may be repeated."""
+        self._configs.append(path)
 
     def opt_set(self, assignment: str) -> None:
         """KEY=VALUE, a constructor argument of the --scanner before it; repeat KEY for a list."""
@@ -148,6 +154,9 @@ class Options(LogOptions):
                 os._exit(status)
         try:
             super().parseOptions(options)
+        except BadSettings as error:
+            lines = [f"deviceplugin: {printable(line)}" for line in error.lines]
+            raise SystemExit("\n".join(lines)) from error
         except (usage.UsageError, TwistdpError) as error:
             line = printable(" ".join(str(error).split()))
             raise SystemExit(f"deviceplugin: {line}") from error
@@ -158,10 +167,23 @@ class Options(LogOptions):
 
         super().postOptions()
         require_asyncio_reactor(reactor)
-        if not self._choices:
-            raise usage.UsageError("--scanner is missing: name one, as --scanner=module:Class")
+        if not self._choices and not self._configs:
+            raise usage.UsageError(
+                "--scanner is missing: name one, as --scanner=module:Class, or a --config=FILE"
+            )
         self.managers = [self._manager(choice) for choice in self._choices]
+        if self._configs:
+            self._configure()
+        self.managers += [manager for _, manager in self._configured]
         check_socket_directory(Settings(**self._common()))
+
+    def _configure(self) -> None:
+        # Imported here because a plugin that reads no file needs no memory for it.
+        from twistdp.launch.configured import managers_of, read_config
+
+        settings = Settings(**self._common(), **self._defaults)
+        for path in self._configs:
+            self._configured += [(path, each) for each in managers_of(read_config(path), settings)]
 
     def parseArgs(self, *arguments: str) -> None:
         """There are no arguments."""
@@ -172,8 +194,9 @@ class Options(LogOptions):
         """Return the service that logs what these options ask for."""
         scanners = [
             Serving(manager.namespace, choice.name, choice.arguments)
-            for manager, choice in zip(self.managers, self._choices, strict=True)
+            for manager, choice in zip(self.managers, self._choices, strict=False)
         ]
+        scanners += [Serving(manager.namespace, path) for path, manager in self._configured]
         return Opening(scanners, Settings(**self._common()).socket_dir)
 
     def _own(self) -> dict[str, Any]:

@@ -14,13 +14,16 @@ _log = Logger()
 
 @attrs.frozen
 class Serving:
-    """A scanner, as the command line names it, and the domain of its resources."""
+    """A scanner or a file, as the command line names it, and the domain of its resources."""
 
     namespace: str
     scanner: str
-    arguments: Mapping[str, Sequence[str]]
+    arguments: Mapping[str, Sequence[str]] | None = None
+    """None for a file."""
 
     def __str__(self) -> str:
+        if self.arguments is None:
+            return f"{self.namespace} from {self.scanner}"
         arguments = ", ".join(assignment(key, values) for key, values in self.arguments.items())
         return f"{self.namespace} from {self.scanner}({arguments})"
 

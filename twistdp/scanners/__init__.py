@@ -2,4 +2,4 @@
 
 from twistdp.scanners.globbing import GlobScanner
 
-__all__ = ["GlobScanner"]
+__all__ = ["GlobScanner", "declared"]

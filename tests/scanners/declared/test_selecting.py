@@ -1,0 +1,184 @@
+"""Tests for which devices the resources of a file come to, with which nodes and ids."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.declarations import devices, nodes, scanner, yielded
+
+BY_PATH = "/dev/serial/by-path/pci-0000:00:0d.0-usb-0:{}:1.0-port0"
+FIRST, SECOND = BY_PATH.format("3.1"), BY_PATH.format("3.4")
+ID = "pci-0000:00:0d.0-usbv2-0:{}-if00-port0"
+CAMERA = "/dev/v4l/by-id/usb-Sonar_Lab_Camera_LC4400217-video-index{} as /dev/video{}"
+SOUND = (
+    "/dev/snd/by-id/usb-Sonar_Lab_Camera_LC4400217-02 as /dev/snd/controlC1",
+    "/dev/snd/pcmC1D0c",
+)
+
+
+class PathTests(SynchronousTestCase):
+    """Paths of nodes and links."""
+
+    def test_node(self) -> None:
+        """A text is a path; a node without links has its own name in both places."""
+        self.assertEqual(yielded("cards", "thing: /dev/kvm"), {"kvm": ["/dev/kvm"]})
+        self.assertEqual(
+            yielded("cards", "thing: /dev/vfio/vfio"), {"vfio_vfio": ["/dev/vfio/vfio"]}
+        )
+        self.assertEqual(yielded("cards", "thing: /dev/absent"), {})
+
+    def test_renumbered_nodes(self) -> None:
+        """A node that is numbered by its turn is given by the link that stays its own."""
+        self.assertEqual(
+            yielded("twins", "thing: /dev/ttyUSB*"),
+            {
+                ID.format("3.1"): [f"{FIRST} as /dev/ttyUSB0"],
+                ID.format("3.4"): [f"{SECOND} as /dev/ttyUSB1"],
+            },
+        )
+
+    def test_links(self) -> None:
+        """A link stays a link in the container; several links to one node are one device."""
+        self.assertEqual(
+            yielded("twins", "thing: /dev/serial/by-path/*"),
+            {ID.format("3.1"): [FIRST], ID.format("3.4"): [SECOND]},
+        )
+
+    def test_link_of_two(self) -> None:
+        """A link that two adapters claim is a name in the container, and never the host path."""
+        found = yielded("twins", "thing: /dev/serial/by-id/*")
+        ((id_, (node,)),) = found.items()
+        host_path, _, inside = node.partition(" as ")
+        self.assertIn(host_path, (FIRST, SECOND))
+        self.assertTrue(inside.startswith("/dev/serial/by-id/"), inside)
+        self.assertIn(id_, (ID.format("3.1"), ID.format("3.4")))
+
+    def test_directory(self) -> None:
+        """The nodes of a directory are a device each, or one with ``group: all``."""
+        found = yielded("cards", "thing: /dev/dri")
+        self.assertEqual(list(found), ["0000:00:02.0-card", "0000:00:02.0-render"])
+        together = yielded("cards", "thing: {path: /dev/dri, group: all}")
+        self.assertEqual(together, {"thing": [*found["0000:00:02.0-card"],
+                                              *found["0000:00:02.0-render"]]})  # fmt: skip
+
+
+class KindTests(SynchronousTestCase):
+    """``as`` names the node of a device."""
+
+    def test_tty(self) -> None:
+        """The adapters keep their ids by their ports when the kernel counts them otherwise."""
+        text = 'thing: {usb: "1a86:7523", as: tty}'
+        before, after = yielded("twins", text), yielded("twins-replugged", text)
+        self.assertEqual(before, {
+            ID.format("3.1"): [f"{FIRST} as /dev/ttyUSB0"],
+            ID.format("3.4"): [f"{SECOND} as /dev/ttyUSB1"],
+        })  # fmt: skip
+        self.assertEqual(list(after), list(before))
+        self.assertEqual(after[ID.format("3.1")], [f"{FIRST} as /dev/ttyUSB1"])
+
+    def test_raw(self) -> None:
+        """A USB id alone means the raw node."""
+        self.assertEqual(
+            yielded("camera", 'thing: {usb: "0c45:6366"}'),
+            {"0c45-6366-LC4400217": ["/dev/bus/usb/001/007"]},
+        )
+
+    def test_video(self) -> None:
+        """``as: video`` leaves out the node for metadata."""
+        self.assertEqual(
+            yielded("camera", "thing: {usb: 0c45, as: video}"),
+            {"0c45-6366-LC4400217-if00-video-index0": [CAMERA.format(0, 2)]},
+        )
+
+    def test_net(self) -> None:
+        """A network interface has no node: its container gets variables alone."""
+        tree = scanner(
+            "camera", 'thing: {subsystem: net, driver: r8152, as: net, env: {NIC: "{kernelName}"}}'
+        ).discover()
+        (info,) = devices(tree).values()
+        self.assertEqual((info.nodes, info.envs), ((), {"NIC": "enx020000aabbcc"}))
+
+
+class GroupTests(SynchronousTestCase):
+    """Several nodes that are one device."""
+
+    def test_parent(self) -> None:
+        """Everything below the camera is one device, but for its raw node."""
+        self.assertEqual(
+            yielded(
+                "camera", "thing: {subsystem: video4linux, parent: {usb: 0c45}, group: parent}"
+            ),
+            {"0c45-6366-LC4400217": [CAMERA.format(0, 2), CAMERA.format(1, 3), *SOUND]},
+        )
+
+    def test_usb(self) -> None:
+        """``usb`` has the raw node too."""
+        (found,) = yielded("camera", "thing: {usb: 0c45, group: usb}").values()
+        self.assertEqual(found[0], "/dev/bus/usb/001/007")
+        self.assertEqual(found[1:], [CAMERA.format(0, 2), CAMERA.format(1, 3), *SOUND])
+
+    def test_members(self) -> None:
+        """Members are further nodes; the device waits for those that are not optional."""
+        self.assertEqual(
+            yielded("camera", """
+                thing:
+                  usb: 0c45
+                  as: video
+                  group: parent
+                  members: [{as: sound}, {as: tty, optional: true}]
+            """),
+            {"0c45-6366-LC4400217": [CAMERA.format(0, 2), *SOUND]},
+        )  # fmt: skip
+        self.assertEqual(
+            yielded("cards", "thing: {path: /dev/kvm, members: [{path: /dev/absent}]}"), {}
+        )
+        self.assertEqual(
+            yielded("cards", "thing: {path: /dev/kvm, members: [{path: /dev/vfio/vfio}]}"),
+            {"kvm": ["/dev/kvm", "/dev/vfio/vfio"]},
+        )
+
+    def test_card(self) -> None:
+        """Card and render node of one function are one device."""
+        (id_,) = yielded("cards", "thing: {subsystem: drm, group: card}")
+        self.assertEqual(id_, "0000:00:02.0")
+
+    def test_iommu(self) -> None:
+        """The functions of a group are one device, once all of them are bound to vfio-pci."""
+        text = "thing: {driver: vfio-pci, pciClass: '*', group: iommu}"
+        self.assertEqual(yielded("cards", text), {"0000:00:1c.1": ["/dev/vfio/8"]})
+
+
+class KeyboardTests(SynchronousTestCase):
+    """Nodes that give what people type."""
+
+    def test_unasked(self) -> None:
+        """A keyboard is not given by a rule that only says the kind of node."""
+        for text in ("subsystem: input", "subsystem: hidraw", "path: /dev/input/event*"):
+            self.assertEqual(yielded("camera", f"thing: {{{text}}}"), {}, text)
+
+    def test_asked(self) -> None:
+        """A rule that selects it gives it."""
+        self.assertEqual(
+            list(yielded("camera", "thing: {usb: 04d9, as: hid}")),
+            ["pci-0000:00:0d.0-usbv2-0:6-if00-hidraw"],
+        )
+
+
+class ReplicaTests(SynchronousTestCase):
+    """``replicas``"""
+
+    def test_renamed(self) -> None:
+        """Each replica has an id of its own, and all are one device for policies."""
+        tree = scanner(
+            "cards", "thing: {path: /dev/kvm, replicas: {count: 2, rename: shared}}"
+        ).discover()
+        self.assertEqual(nodes(tree, "shared"), {"kvm-0": ["/dev/kvm"], "kvm-1": ["/dev/kvm"]})
+        self.assertEqual({info.group for info in devices(tree, "shared").values()}, {"kvm"})
+        self.assertEqual(devices(tree), {})
+
+    def test_some(self) -> None:
+        """Those that do not match stay as they are."""
+        text = """
+            thing:
+              path: [/dev/kvm, /dev/vfio/vfio]
+              replicas: {count: 2, match: {kernelName: kvm}}
+        """
+        self.assertEqual(list(yielded("cards", text)), ["kvm-0", "kvm-1", "vfio_vfio"])

@@ -1,0 +1,227 @@
+"""From the parts of a device to what containers get of it."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+import attrs
+
+from twistdp.config import Member, Mount, fill, names
+from twistdp.errors import BadDevice, BadName, BadSetting
+from twistdp.model import (
+    AUTO,
+    HEALTHY,
+    Auto,
+    CDIDevice,
+    DeviceInfo,
+    DeviceSpec,
+    device_id,
+)
+from twistdp.model import Mount as MadeMount
+from twistdp.scanners.declared.found import Cause, LeftOut, Listed
+from twistdp.scanners.declared.places import specs
+from twistdp.scanners.declared.rule import ALL, Rule, name_of
+from twistdp.scanners.declared.words import NUMBER, Words
+from twistdp.select import (
+    Device,
+    Host,
+    belonging,
+    bus_device,
+    default_id,
+    iommu_group,
+    judged,
+    unready,
+    word,
+)
+
+
+@attrs.define(eq=False)
+class Unit:
+    """The parts that are one device: what it is named after, and its functions."""
+
+    key: str
+    owner: Device
+    functions: list[Device] = attrs.Factory(list)
+
+
+class Incomplete(Exception):
+    """A device lacks something that it must have; the text says what."""
+
+
+def assemble(rule: Rule, unit: Unit, host: Host) -> Listed | LeftOut:
+    """The device that a unit makes, or why it makes none."""
+    try:
+        return _assembled(rule, unit, host)
+    except (BadSetting, BadDevice, BadName, Incomplete) as error:
+        what = unit.owner.node or unit.owner.name
+        lead = unit.functions[0] if unit.functions else unit.owner
+        return LeftOut(rule.name, what, str(error), Cause.FAULT, lead)
+
+
+def _assembled(rule: Rule, unit: Unit, host: Host) -> Listed:
+    resource = rule.resource
+    is_function = resource.as_ == "vfio" or (resource.group or "none") == "iommu"
+    lead = unit.owner if is_function else (unit.functions or [unit.owner])[0]
+    if is_function:
+        _check_unready(unit.owner)
+    words = Words(lead)
+    name = _id(rule, unit, words)
+    words = words.with_more(id=name)
+    functions = [each for each in unit.functions if each.node is not None]
+    nodes: list[DeviceSpec] = []
+    node = resource.node
+    for index, function in enumerate(functions):
+        nodes += specs(
+            function,
+            resource.where.path if not resource.match else _paths(rule),
+            index,
+            words,
+            container_path=node.container_path if node is not None else None,
+            permissions=node.permissions if node is not None else None,
+            links=node.link if node is not None else (),
+        )
+    for member in resource.members:
+        for function, more in _of_member(member, unit, host, words, len(functions)):
+            if all(function is not each for each in functions):
+                functions.append(function)
+                nodes += more
+    words = words.with_more(node=nodes[0].container_path if nodes else None)
+    envs, numbered = _envs(resource.env, words)
+    info = DeviceInfo(
+        HEALTHY,
+        nodes=_each_once(nodes),
+        mounts=list(_mounts(resource.mounts, words, host)),
+        envs=envs,
+        annotations={key: fill(value, words) for key, value in resource.annotations.items()},
+        topology=_topology(resource.numa, lead),
+        cdi=_cdi(rule, words),
+    )
+    if not (info.nodes or info.envs or info.annotations or info.cdi or info.mounts or numbered):
+        raise Incomplete(f"{lead.name} has no node, and the resource gives containers nothing else")
+    return Listed(rule.name, name, info, lead, tuple(functions), numbered)
+
+
+def _paths(rule: Rule) -> Sequence[str]:
+    return [path for match in rule.matches for path in match.path]
+
+
+def _check_unready(device: Device) -> None:
+    for other in unready(device):
+        group = iommu_group(other)
+        if group is None:
+            raise Incomplete(f"{other.name} is in no IOMMU group; is the IOMMU switched on?")
+        raise Incomplete(
+            f"{other.name} of IOMMU group {group[0]} is bound to {other.driver}, and must be bound "
+            "to vfio-pci"
+        )
+
+
+def _id(rule: Rule, unit: Unit, words: Words) -> str:
+    if rule.resource.id is not None:
+        return device_id(fill(rule.resource.id, words))
+    return rule.name if unit.key == ALL else default_id(unit.owner)
+
+
+def _each_once(nodes: Sequence[DeviceSpec]) -> list[DeviceSpec]:
+    return list(dict.fromkeys(nodes))
+
+
+def _of_member(
+    member: Member, unit: Unit, host: Host, words: Words, index: int
+) -> Iterator[tuple[Device, list[DeviceSpec]]]:
+    """The nodes of a member; raises `Incomplete` if there is none and there must be."""
+    node = member.node
+    count = 0
+    reason = ""
+    for function, why in _candidates(member, unit, host):
+        if why:
+            reason = reason or why
+            continue
+        yield (
+            function,
+            specs(
+                function,
+                member.where.path,
+                index + count,
+                words,
+                container_path=node.container_path if node is not None else None,
+                permissions=node.permissions if node is not None else None,
+                links=node.link if node is not None else (),
+            ),
+        )
+        count += 1
+    if not count and not member.optional:
+        raise Incomplete(f"member {_called(member)} is not there{reason and f': {reason}'}")
+
+
+def _called(member: Member) -> str:
+    return ", ".join(member.where.path) or member.as_ or ", ".join(member.where.given())
+
+
+def _candidates(member: Member, unit: Unit, host: Host) -> Iterator[tuple[Device, str]]:
+    """What a member may mean, each with the reason why it is not meant."""
+    where = member.where
+    if where.path and member.as_ is None:
+        for device in where.candidates(host):
+            if device.node is not None and where.holds(device):
+                yield device, ""
+        return
+    hardware = bus_device(unit.owner) or unit.owner
+    if member.as_ is not None:
+        for device, outcome in judged(hardware, member.as_):
+            tested = where.test(device)
+            yield (
+                device,
+                ""
+                if outcome.ok and tested.ok
+                else (outcome.reason if not outcome.ok else tested.reason),
+            )
+        return
+    for device in (hardware, *belonging(hardware)):
+        if device.node is not None and where.holds(device):
+            yield device, ""
+
+
+def _envs(
+    templates: Mapping[str, str], words: Words
+) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
+    """The variables of a device, and those that are numbered over a container's devices."""
+    fixed, numbered = {}, []
+    for name, value in templates.items():
+        if "n" in names(name) or "n" in names(value):
+            counting = words.with_more(n=NUMBER)
+            numbered.append((fill(name, counting), fill(value, counting)))
+        else:
+            fixed[fill(name, words)] = fill(value, words)
+    return fixed, tuple(numbered)
+
+
+def _mounts(mounts: Sequence[Mount], words: Words, host: Host) -> Iterator[MadeMount]:
+    for mount in mounts:
+        path = fill(mount.host_path, words)
+        if not os.path.lexists(f"{host.prefix}{path}"):
+            if not mount.optional:
+                raise Incomplete(f"{path} is not there, and is to be mounted")
+            continue
+        place = fill(mount.container_path, words) if mount.container_path is not None else path
+        yield MadeMount(path, place, mount.read_only)
+
+
+def _topology(numa: str | int, lead: Device) -> Sequence[int] | Auto | None:
+    if numa == "none":
+        return None
+    if numa != "auto":
+        return (int(numa),)
+    if not lead.syspath:
+        return AUTO
+    found = word(lead, "numaNode")
+    return (int(found),) if found is not None else None
+
+
+def _cdi(rule: Rule, words: Words) -> CDIDevice | None:
+    cdi = rule.resource.cdi
+    return cdi.filled(lambda template: fill(template, words)) if cdi is not None else None
+
+
+def unit_name(unit: Unit) -> str:
+    """What tells a unit apart within its resource."""
+    return unit.key or name_of(unit.owner)

@@ -1,0 +1,199 @@
+"""One resource of a configuration as a rule: which devices it selects."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import attrs
+
+from twistdp.config import Resource
+from twistdp.select import (
+    Device,
+    Host,
+    Match,
+    Outcome,
+    any_of,
+    bus_device,
+    card,
+    group_of,
+    iommu_group,
+    is_keyboard,
+    judged,
+    nodes_below,
+)
+
+ALL: Final = "all"
+_TYPED: Final = frozenset({"input", "hidraw"})
+"""Subsystems of what people type on."""
+
+_ROOT_HUB: Final = "1d6b"
+
+
+@attrs.frozen
+class Part:
+    """A node that a selected device gives, or the reason why it gives none.
+
+    `unit` tells the device of the resource that it is a part of; `owner` is what that device is
+    named after.
+    """
+
+    unit: str
+    owner: Device
+    function: Device | None
+    reason: str = ""
+
+
+@attrs.frozen(eq=False)
+class Rule:
+    """A resource's conditions; `name` is the type of the resource."""
+
+    name: str
+    resource: Resource
+    order: int = 0
+    matches: tuple[Match, ...] = attrs.field(init=False)
+    selects_typed: bool = attrs.field(init=False)
+
+    @matches.default
+    def _alternatives(self) -> tuple[Match, ...]:
+        return self.resource.alternatives
+
+    @selects_typed.default
+    def _says_typed(self) -> bool:
+        """Whether the rule says what keyboards are selected, more than by their subsystem."""
+        resource = self.resource
+        return resource.as_ in ("input", "hid") and any(map(_is_narrow, resource.alternatives))
+
+    def candidates(self, host: Host) -> Iterator[Device]:
+        """The devices that may meet the rule at all, each once."""
+        seen: set[str] = set()
+        for match in self.matches:
+            for device in match.candidates(host):
+                name = name_of(device)
+                if name not in seen:
+                    seen.add(name)
+                    yield device
+
+    def holds(self, device: Device) -> bool | None:
+        """Whether the device meets one of the alternatives."""
+        answer: bool | None = False
+        for match in self.matches:
+            held = match.holds(device)
+            if held:
+                return True
+            if held is None:
+                answer = None
+        return answer
+
+    def test(self, device: Device) -> Outcome:
+        """The answer of `holds` with the reason."""
+        return any_of(match.test(device) for match in self.matches)
+
+    def parts(self, seed: Device) -> Iterator[Part]:
+        """The nodes that a device which meets the rule gives."""
+        group = self.resource.group or "none"
+        if group == ALL:
+            for function, reason in self._own(seed):
+                yield Part(ALL, seed, function, reason)
+            return
+        if group in ("none", "iommu"):
+            yield from self._alone(seed, group)
+            return
+        owner = group_of(seed, group)
+        if owner is None:
+            yield Part(name_of(seed), seed, None, f"{seed.name} has no {group} to be grouped by")
+            return
+        found: dict[str, tuple[Device, str]] = {}
+        for function, reason in self._below(owner, seed, group):
+            found.setdefault(name_of(function), (function, reason))
+        for function, reason in found.values():
+            yield Part(name_of(owner), owner, None if reason else function, reason)
+
+    def _alone(self, seed: Device, group: str) -> Iterator[Part]:
+        """Each node is a device; for an IOMMU group the group is."""
+        if group == "iommu" or self.resource.as_ == "vfio":
+            # The node is that of the group; the function is what people know.
+            unit = name_of(seed)
+            if group == "iommu":
+                number = iommu_group(seed)
+                if number is None:
+                    yield Part(unit, seed, None, f"{seed.name} is in no IOMMU group")
+                    return
+                unit, seed = f"iommu {number[0]}", number[1][0] if number[1] else seed
+            for function, reason in self._of_kind(seed, self.resource.as_ or "vfio"):
+                yield Part(unit, seed, function, reason)
+            return
+        for function, reason in self._own(seed):
+            owner = function if function is not None else seed
+            yield Part(name_of(owner), owner, function, reason)
+
+    def _own(self, seed: Device) -> Iterator[tuple[Device | None, str]]:
+        """What the seed itself gives."""
+        if self.resource.as_ is not None:
+            yield from self._of_kind(seed, self.resource.as_)
+        elif seed.node is None:
+            known = ", ".join(dict.fromkeys(each.subsystem for each in nodes_below(seed)))
+            having = f"; it has nodes of {known}" if known else ""
+            yield None, f"{seed.name} has no node of its own, say which is meant with as{having}"
+        else:
+            yield seed, ""
+
+    def _of_kind(self, seed: Device, kind: str) -> Iterator[tuple[Device | None, str]]:
+        found = judged(seed, kind)
+        if not found:
+            yield None, f"{seed.name} has no node of the kind {kind}"
+        for function, outcome in found:
+            yield (function, "") if outcome.ok else (None, outcome.reason)
+
+    def _below(self, owner: Device, seed: Device, group: str) -> Iterator[tuple[Device, str]]:
+        kind = self.resource.as_
+        if kind is not None:
+            for function, outcome in judged(owner, kind):
+                yield function, "" if outcome.ok else outcome.reason
+            return
+        if group == "card":
+            wanted = seed.subsystem if card(seed) is not seed else "drm"
+            for function in nodes_below(owner):
+                if function.subsystem == wanted:
+                    yield function, ""
+            return
+        for function in nodes_below(owner):
+            if function is owner and group == "parent" and seed is not owner:
+                continue  # the raw device: `group: usb` has it
+            if function.subsystem in _TYPED and seed.subsystem not in _TYPED:
+                continue  # it gives what people type, and nobody asked for it
+            yield function, ""
+
+    def refuses_typed(self, function: Device) -> str:
+        """Why a keyboard is not given away by a rule that did not ask for one; empty if it is."""
+        if function.subsystem not in _TYPED or self.selects_typed:
+            return ""
+        if any(map(_is_narrow, self.matches)):
+            return ""
+        if is_keyboard(function) is False:
+            return ""
+        bus = bus_device(function)
+        name = f" of {bus.name}" if bus is not None else ""
+        return (
+            f"{function.node}{name} gives what is typed on a keyboard; add a condition that "
+            "selects it, as usb, serial or path, if it is meant"
+        )
+
+
+_NARROW: Final = frozenset(
+    {"usb", "pci", "vendor_id", "product_id", "serial", "manufacturer", "product", "model_name"}
+    | {"usb_path", "pci_bus_id", "parent", "attribute", "property", "udev", "allow"}
+)
+
+
+def _is_narrow(match: Match) -> bool:
+    """Whether a match says more than which kind of node it wants."""
+    given = set(match.given())
+    if given & _NARROW:
+        return True
+    paths = [*match.path, *match.path_regex]
+    return bool(paths) and all(text not in ("/dev/input", "/dev") and "*" not in text
+                               for text in paths)  # fmt: skip
+
+
+def name_of(device: Device) -> str:
+    """What tells a device apart from all others of a host."""
+    return device.syspath or str(device.node)
