@@ -11,9 +11,13 @@ UNUSED = (
     "importlib.metadata",
     "twisted.web",
     "twisted.conch",
+    "twistdp.cdi.files",
+    "twistdp.cdi.spec",
     "twistdp.cli",
+    "twistdp.config",
     "twistdp.conformance",
     "twistdp.scanners",
+    "twistdp.select",
     "twistdp.testing",
     "yaml",
 )
