@@ -74,6 +74,14 @@ def compose(source: str | bytes, problems: Problems) -> Node:
     return _Composer(_decoded(source, problems.file), problems).document()
 
 
+def compose_all(source: str | bytes, problems: Problems, line: int = 0) -> tuple[Node, ...]:
+    """All documents in `source`, of which there may be none; as `compose` otherwise.
+
+    `line` is added to the numbers of lines, for a text that is a part of a file.
+    """
+    return _Composer(_decoded(source, problems.file), problems, line).documents()
+
+
 def _decoded(source: str | bytes, name: str) -> str:
     size = len(source)
     if size > LARGEST:
@@ -107,8 +115,9 @@ def _refused(name: str, mark: Mark, text: str) -> BadConfig:
 
 
 class _Composer:
-    def __init__(self, text: str, problems: Problems) -> None:
+    def __init__(self, text: str, problems: Problems, line: int = 0) -> None:
         self._problems = problems
+        self._line = line
         self._name = problems.file
         self._text = text
         self._anchors: dict[str, tuple[Node, int]] = {}
@@ -118,27 +127,40 @@ class _Composer:
         self._event: Any = None
 
     def document(self) -> Node:
+        documents = self._all()
         try:
-            self._events = iter(yaml.parse(self._text, Loader=_PARSER))
-            self._next()  # the stream's start
-            self._next()
-            if isinstance(self._event, yaml.StreamEndEvent):
+            root = next(documents, None)
+            if root is None:
                 raise _refused(self._name, Mark(1, 1), "the file is empty")
-            self._next()
-            root = self._node(0)
-            self._next()
             if not isinstance(self._event, yaml.StreamEndEvent):
                 raise self._refuse("the file has several documents; write one, without ---")
             return root
         except yaml.YAMLError as error:
             raise self._syntax(error) from error
 
+    def documents(self) -> tuple[Node, ...]:
+        try:
+            return tuple(self._all())
+        except yaml.YAMLError as error:
+            raise self._syntax(error) from error
+
+    def _all(self) -> Iterator[Node]:
+        """Each document; the event after it is present when it is given."""
+        self._events = iter(yaml.parse(self._text, Loader=_PARSER))
+        self._next()  # the stream's start
+        self._next()
+        while not isinstance(self._event, yaml.StreamEndEvent):
+            self._next()
+            root = self._node(0)
+            self._next()
+            yield root
+
     def _next(self) -> None:
         self._event = next(self._events)
 
     def _mark(self) -> Mark:
         start = self._event.start_mark
-        return Mark(start.line + 1, start.column + 1)
+        return Mark(start.line + 1 + self._line, start.column + 1)
 
     def _refuse(self, text: str) -> BadConfig:
         return _refused(self._name, self._mark(), text)
@@ -221,4 +243,4 @@ class _Composer:
         line = lines[place.line - 1] if place.line <= len(lines) else ""
         if "\t" in line[: len(line) - len(line.lstrip())] or line[place.column - 1 :][:1] == "\t":
             text += "; indent with spaces, not with tabs"
-        return _refused(self._name, place, text)
+        return _refused(self._name, attrs.evolve(place, line=place.line + self._line), text)

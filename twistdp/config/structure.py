@@ -111,7 +111,7 @@ class Walk:
             raise self._expected(whole, node, at)
         found, bad = {}, False
         for name, each in node.items:
-            inner = _below(at, name.text)
+            inner = place_below(at, name.text)
             try:
                 self.convert(key, name, inner)
             except Refused:
@@ -142,7 +142,7 @@ class Walk:
             try:
                 if field is None:
                     raise self._unknown(name, fields, at)
-                values[name.text] = self._field(field, each, _below(at, name.text))
+                values[name.text] = self._field(field, each, place_below(at, name.text))
             except Refused:
                 bad = True
         given = {name.text for name, _ in node.items}
@@ -219,12 +219,12 @@ class Walk:
         else:
             hint = f"; the keys are {', '.join(known)}"
         text = f"the key {printable(name.text, 60)!r} is unknown{hint}"
-        return self._note(name.mark, _below(at, name.text), text, close)
+        return self._note(name.mark, place_below(at, name.text), text, close)
 
     def _expected(self, kind: Kind, node: Node, at: str, words: Iterable[str] = ()) -> Refused:
         close = nearest(node.text, words) if isinstance(node, Scalar) else None
         hint = f"; did you mean {close!r}?" if close is not None else _hint(kind, node)
-        text = f"expected {described(kind)}, found {_found(node)}{hint}"
+        text = f"expected {described(kind)}, found {found_in_words(node)}{hint}"
         return self._note(node.mark, at, text, close)
 
     def _note(self, mark: Mark, at: str, text: str, suggestion: str | None = None) -> Refused:
@@ -232,13 +232,15 @@ class Walk:
         return Refused()
 
 
-def _below(at: str, key: str) -> str:
+def place_below(at: str, key: str) -> str:
+    """The place of a key's value in a document."""
     if not _PLAIN_KEY.fullmatch(key):
         return f"{at}[{shown(key, 80)}]"
     return f"{at}.{key}" if at else key
 
 
-def _found(node: Node) -> str:
+def found_in_words(node: Node) -> str:
+    """A node as a message says what was found."""
     if isinstance(node, Scalar):
         if not node.text:
             return "nothing" if node.plain else "an empty text"
