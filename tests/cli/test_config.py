@@ -84,6 +84,54 @@ class ConfigCommandTests(SynchronousTestCase):
         self.assertEqual(status, 0)
         self.assertIn("resources", json.loads(output)["$defs"]["Config"]["properties"])
 
+    def test_from(self) -> None:
+        """A converted file is printed as one that loads; notes go to standard error."""
+        file = self.directory / "devices.yaml"
+        file.write_text("devices: [{name: kvm, groups: [{count: 2, paths: [{path: /dev/kvm}]}]}]")
+        status, output, errors = self.run_command("from", "generic-device-plugin", str(file))
+        self.assertEqual(status, 0)
+        self.assertEqual(
+            output, "domain: squat.ai\nresources:\n  kvm: {path: /dev/kvm, replicas: 2}\n"
+        )
+        *notes, last = errors.splitlines()
+        self.assertEqual(last, f"{file}: 1 resource converted, 2 notes")
+        self.assertTrue(all(note.startswith(f"{file}:1:") for note in notes), notes)
+        _, output, errors = self.run_command(
+            "from", "generic-device-plugin", str(file), "--domain", "x.example.com"
+        )
+        self.assertTrue(output.startswith("domain: x.example.com\n"), output)
+        self.assertTrue(errors.endswith(": 1 resource converted, 1 note\n"), errors)
+
+    def test_from_refused(self) -> None:
+        """A file of a wrong shape is refused with each problem and its line."""
+        text = b"devices:\n- name: kvm\n  groups:\n    paths: /dev/kvm\n"
+        self.patch(sys, "stdin", TextIOWrapper(BytesIO(text)))
+        status, output, errors = self.run_command("from", "generic-device-plugin", "-")
+        self.assertEqual((status, errors), (1, "-: 2 problems\n"))
+        self.assertEqual(
+            output,
+            "-:3:3: devices[0].groups: expected a list of groups, found a mapping; put `- ` before "
+            "paths\n"
+            "      groups:\n"
+            "      ^\n"
+            "-:4:5: devices[0].groups.paths: expected a list of paths, found '/dev/kvm'; put "
+            "brackets around it\n"
+            "        paths: /dev/kvm\n"
+            "        ^\n",
+        )
+
+    def test_foreign_file(self) -> None:
+        """The check of another tool's file names the converter for it."""
+        file = self.directory / "conf.yaml"
+        file.write_text("- devicematch: ^kvm$\n  nummaxdevices: 2\n")
+        status, _, errors = self.run_command("check", str(file))
+        self.assertEqual(status, 1)
+        self.assertIn(
+            f"{file}: this looks like a configuration of smarter-device-manager; convert it with "
+            f"'twistdp config from smarter-device-manager {file}'\n",
+            errors,
+        )
+
     def test_usage(self) -> None:
         """An action is needed."""
         error = self.assertRaises(SystemExit, self.run_command)

@@ -1,4 +1,4 @@
-"""``twistdp config``: what is wrong with a configuration file, and what it amounts to."""
+"""``twistdp config``: checks and shows a configuration file, and converts those of other tools."""
 
 import argparse
 import json
@@ -6,7 +6,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from twistdp.config import LARGEST, BadConfig, Config, Problem, load, read, schema, show
+from twistdp.config import (
+    LARGEST,
+    TOOLS,
+    BadConfig,
+    Config,
+    Problem,
+    convert,
+    load,
+    read,
+    recognised,
+    schema,
+    show,
+)
 from twistdp.model import printable
 
 
@@ -24,10 +36,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser(
         "schema", help="print the JSON Schema of configuration files", allow_abbrev=False
     )
+    converted = actions.add_parser(
+        "from",
+        help="print another tool's configuration in our format, and report what is lost",
+        allow_abbrev=False,
+    )
+    converted.add_argument("tool", choices=TOOLS, metavar="TOOL", help=", ".join(TOOLS))
+    converted.add_argument(
+        "file",
+        metavar="FILE",
+        help="the tool's file, or a ConfigMap, DaemonSet, HelmRelease or values file with it; "
+        "'-' is standard input",
+    )
+    converted.add_argument("--domain", help="the domain of the resources instead of the tool's")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked; 1 if a file has problems."""
+    if arguments.action == "from":
+        return _convert(arguments.tool, arguments.file, arguments.domain)
     if arguments.action == "schema":
         print(json.dumps(schema(), indent=2))
         return 0
@@ -40,23 +67,57 @@ def run(arguments: argparse.Namespace) -> int:
     loaded = [_loaded(file) for file in arguments.files]
     for file, config in zip(arguments.files, loaded, strict=True):
         if config is not None:
-            count = len(config.resources)
-            print(f"{printable(file)}: no problem, {count} resource{'' if count == 1 else 's'}")
+            count = _counted(len(config.resources), "resource")
+            print(f"{printable(file)}: no problem, {count}")
     return 0 if all(loaded) else 1
 
 
 def _loaded(file: str) -> Config | None:
     """The configuration; None after its problems are printed."""
-    source = sys.stdin.buffer.read(LARGEST + 1) if file == "-" else read(Path(file))
+    source = _source(file)
     try:
         return load(source, file)
     except BadConfig as error:
-        lines = source.decode(errors="replace").splitlines()
-        for problem in error.problems:
-            print("\n".join(_listed(problem, lines)))
-        count = len(error.problems)
-        print(f"{printable(file)}: {count} problem{'' if count == 1 else 's'}", file=sys.stderr)
+        _print_problems(error, source, file)
+        if (tool := recognised(source)) is not None:
+            print(
+                f"{printable(file)}: this looks like a configuration of {tool}; convert it with "
+                f"'twistdp config from {tool} {printable(file)}'",
+                file=sys.stderr,
+            )
         return None
+
+
+def _convert(tool: str, file: str, domain: str | None) -> int:
+    """Print the configuration, and the notes to standard error."""
+    source = _source(file)
+    try:
+        found = convert(tool, source, file, domain)
+    except BadConfig as error:
+        _print_problems(error, source, file)
+        return 1
+    print(found.text, end="")
+    for note in found.notes:
+        print(note, file=sys.stderr)
+    resources = _counted(found.resources, "resource")
+    notes = _counted(len(found.notes), "note")
+    print(f"{printable(file)}: {resources} converted, {notes}", file=sys.stderr)
+    return 0
+
+
+def _source(file: str) -> bytes:
+    return sys.stdin.buffer.read(LARGEST + 1) if file == "-" else read(Path(file))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _print_problems(error: BadConfig, source: bytes, file: str) -> None:
+    lines = source.decode(errors="replace").splitlines()
+    for problem in error.problems:
+        print("\n".join(_listed(problem, lines)))
+    print(f"{printable(file)}: {_counted(len(error.problems), 'problem')}", file=sys.stderr)
 
 
 def _listed(problem: Problem, lines: Sequence[str]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The configuration file: what a user can say, and what is wrong with what was said."""
 
+from twistdp.config.convert import TOOLS, Converted, convert, recognised
 from twistdp.config.document import LARGEST
 from twistdp.config.json_schema import schema
 from twistdp.config.loading import load, read
@@ -10,16 +11,20 @@ from twistdp.config.templates import fill, names
 
 __all__ = [
     "LARGEST",
+    "TOOLS",
     "BadConfig",
     "Config",
+    "Converted",
     "Member",
     "Mount",
     "Problem",
     "Resource",
+    "convert",
     "fill",
     "load",
     "names",
     "read",
+    "recognised",
     "schema",
     "show",
 ]

@@ -1,0 +1,145 @@
+"""Tests for `twistdp.config.convert.finding`: where people have their configuration."""
+
+from textwrap import dedent
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.conversions import converted, notes, problems, resources
+from twistdp.config.convert.converting import recognised
+
+TOOL = "generic-device-plugin"
+DEVICE = "{name: kvm, groups: [{paths: [{path: /dev/kvm}]}]}"
+CONFIG_MAP = """
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: devices}
+    data:
+      config.yaml: |
+        domain: lab.example.com
+        devices:
+          - name: kvm
+            groups:
+              - paths:
+                  - path: /dev/kvm
+                    permisions: r
+"""
+DAEMON_SET = """
+    # A comment, and an empty document before it.
+    ---
+    kind: DaemonSet
+    spec:
+      template:
+        spec:
+          containers:
+            - name: other
+              args: [--verbose]
+            - name: plugin
+              args:
+                - --device
+                - |
+                  name: kvm
+                  groups:
+                    - paths:
+                        - path: /dev/kvm
+                          permisions: r
+                - '--device={"name": "fuse", "groups": [{"paths": [{"path": "/dev/fuse"}]}]}'
+                - --log-level=debug
+              env: [{name: DOMAIN, value: lab.example.com}]
+"""
+HELM_RELEASE = f"""
+    kind: HelmRelease
+    spec:
+      values:
+        controllers:
+          main:
+            containers:
+              main:
+                args: [--domain, lab.example.com, --device, '{DEVICE}']
+"""
+
+
+class PlaceTests(SynchronousTestCase):
+    """What people have at hand."""
+
+    def test_own_file(self) -> None:
+        """The tool's own file, as YAML or JSON, keys in any case."""
+        for text in (
+            f"Domain: lab.example.com\nDevice: [{DEVICE}]",
+            '{"domain": "lab.example.com", "devices": [{"name": "kvm", "groups": [{"paths": '
+            '[{"path": "/dev/kvm"}]}]}]}',
+        ):
+            self.assertEqual(
+                converted(TOOL, text).text, "domain: lab.example.com\nresources: {kvm: /dev/kvm}\n"
+            )
+
+    def test_config_map(self) -> None:
+        """A file within a file; lines are those of the outer one."""
+        self.assertEqual(resources(TOOL, CONFIG_MAP), {"kvm": "/dev/kvm"})
+        (note,) = notes(TOOL, CONFIG_MAP)
+        self.assertTrue(
+            note.startswith(
+                "f.yaml:12:17: data['config.yaml'].devices[0].groups[0].paths[0].permisions: "
+            ),
+            note,
+        )
+
+    def test_arguments(self) -> None:
+        """The arguments of a container, in one word or two, with its variable DOMAIN."""
+        found = converted(TOOL, DAEMON_SET)
+        self.assertEqual(
+            found.text, "domain: lab.example.com\nresources: {kvm: /dev/kvm, fuse: /dev/fuse}\n"
+        )
+        first, second = (str(note) for note in found.notes)
+        self.assertTrue(first.startswith("f.yaml:18:23: "), first)
+        self.assertIn("log-level is not carried over; give -v to twistd deviceplugin", second)
+
+    def test_values(self) -> None:
+        """Values of a chart, in a release or alone, and merged mappings."""
+        self.assertEqual(resources(TOOL, HELM_RELEASE), {"kvm": "/dev/kvm"})
+        text = f"base: &base {{paths: [{{path: /dev/kvm}}]}}\nx: {{devices: [{DEVICE}]}}\n"
+        merged = text.replace("{paths: [{path: /dev/kvm}]}]}]}", "{<<: *base}]}]}")
+        self.assertIn("<<", merged)
+        self.assertEqual(resources(TOOL, merged), {"kvm": "/dev/kvm"})
+
+    def test_domain(self) -> None:
+        """Another domain may be given; without any, the report says which it is."""
+        self.assertEqual(
+            converted(TOOL, CONFIG_MAP, "x.example.com").text,
+            "domain: x.example.com\nresources: {kvm: /dev/kvm}\n",
+        )
+        found = converted(TOOL, f"devices: [{DEVICE}]")
+        self.assertEqual(found.text, "domain: squat.ai\nresources: {kvm: /dev/kvm}\n")
+        (note,) = found.notes
+        self.assertIn("squat.ai, the default up to generic-device-plugin 0.1.0", note.text)
+        self.assertIn("--domain devic.es", note.text)
+
+    def test_several_domains(self) -> None:
+        """Resources of another domain have it in their names."""
+        text = f"{CONFIG_MAP}    ---\n    args: ['--device', '{DEVICE}', --domain=b.example.com]\n"
+        self.assertEqual(
+            resources(TOOL, text), {"kvm": "/dev/kvm", "b.example.com/kvm": "/dev/kvm"}
+        )
+
+    def test_broken_inside(self) -> None:
+        """What is no YAML within a file is reported with its place in the whole file."""
+        text = CONFIG_MAP.replace("groups:", "groups: [")
+        (problem,) = problems(TOOL, text)
+        self.assertTrue(problem.startswith("f.yaml:10:"), problem)
+        self.assertIn("data['config.yaml']: no YAML", problem)
+
+    def test_nothing(self) -> None:
+        """A file without the tool's configuration says whose it looks like."""
+        (problem,) = problems(TOOL, "- {devicematch: ^kvm$, nummaxdevices: 1}")
+        self.assertEqual(
+            problem,
+            "f.yaml:1:1: there is no configuration of generic-device-plugin in the file; it looks "
+            "like that of smarter-device-manager",
+        )
+        self.assertEqual(len(problems(TOOL, "")), 1)
+
+    def test_recognised(self) -> None:
+        """A file is recognised as that of its tool; other files are not."""
+        for text in (CONFIG_MAP, DAEMON_SET, HELM_RELEASE):
+            self.assertEqual(recognised(dedent(text)), TOOL)
+        for text in ("domain: x\nresources: {kvm: /dev/kvm}", "[", "a: [--verbose]", ""):
+            self.assertIsNone(recognised(text))

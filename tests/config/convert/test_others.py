@@ -1,0 +1,487 @@
+"""Tests for the converters of smarter-device-manager, Akri, SR-IOV, NVIDIA and KubeVirt."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.conversions import converted, found, notes, problems, resources
+from twistdp.config.convert.texts import texts_of
+
+
+class SmarterTests(SynchronousTestCase):
+    """smarter-device-manager: a resource for each path that an expression matches."""
+
+    tool = "smarter-device-manager"
+
+    def test_paths(self) -> None:
+        """Names come from paths, with ``_`` for ``/``; the number is that of replicas."""
+        text = """
+            - {devicematch: ^kvm$, nummaxdevices: 2}
+            - {devicematch: ^serial/by-id/usb-0658_0200-if00$, nummaxdevices: 1}
+            - {devicematch: ^snd$, nummaxdevices: 20}
+        """
+        self.assertEqual(
+            resources(self.tool, text),
+            {
+                "kvm": {"path": "/dev/kvm", "replicas": 2},
+                "serial_by-id_usb-0658_0200-if00": "/dev/serial/by-id/usb-0658_0200-if00",
+                "snd": {"path": "/dev/snd", "group": "all", "replicas": 20},
+            },
+        )
+        self.assertIn("domain: smarter-devices\n", converted(self.tool, text).text)
+        self.assertEqual(
+            found(self.tool, text, "cards")["kvm"], {f"kvm-{n}": ["/dev/kvm"] for n in (0, 1)}
+        )
+
+    def test_config_map(self) -> None:
+        """The usual ConfigMap, and the chart's values."""
+        text = """
+            kind: ConfigMap
+            data:
+              conf.yaml: |
+                - devicematch: ^gpiomem$
+                  nummaxdevices: 40
+        """
+        self.assertEqual(
+            resources(self.tool, text), {"gpiomem": {"path": "/dev/gpiomem", "replicas": 40}}
+        )
+        values = "config:\n  - {devicematch: ^kvm$, nummaxdevices: 1}\n"
+        self.assertEqual(resources(self.tool, values), {"kvm": "/dev/kvm"})
+
+    def test_numbers(self) -> None:
+        """An expression with numbers is a resource for each, since pods ask for each by name."""
+        self.assertEqual(
+            resources(self.tool, "- {devicematch: '^i2c-[0-2]$', nummaxdevices: 1}"),
+            {f"i2c-{number}": f"/dev/i2c-{number}" for number in range(3)},
+        )
+        text = "- {devicematch: '^ttyUSB[0-9]*$', nummaxdevices: 1}"
+        names = ["ttyUSB", *(f"ttyUSB{number}" for number in range(10))]
+        self.assertEqual(list(resources(self.tool, text)), names)
+        (note,) = notes(self.tool, text)
+        self.assertIn("one for each of ttyUSB to ttyUSB9, and none for longer names", note)
+        devices = found(self.tool, text, "twins")
+        self.assertEqual(len(devices["ttyUSB0"]), 1)
+        self.assertEqual(len(devices["ttyUSB1"]), 1)
+        self.assertEqual(devices["ttyUSB2"], {})
+
+    def test_open(self) -> None:
+        """What cannot be enumerated is one resource with another name, and the report says so."""
+        text = "- {devicematch: '^ttyUS.*$', nummaxdevices: 3}"
+        self.assertEqual(
+            resources(self.tool, text),
+            {"ttyUS": {"pathRegex": "^/dev/(?:ttyUS.*)$", "replicas": 3}},
+        )
+        (note, _) = notes(self.tool, text)
+        self.assertIn("they are one resource, smarter-devices/ttyUS: let pods ask for it", note)
+        self.assertEqual(len(found(self.tool, text, "twins")["ttyUS"]), 6)
+
+    def test_loose(self) -> None:
+        """An expression without ends is taken for the whole path, and the report says so."""
+        (note,) = notes(self.tool, "- {devicematch: kvm, nummaxdevices: 1}")
+        self.assertIn("here it is the whole path", note)
+
+    def test_same_path(self) -> None:
+        """Of two expressions that name a path the first counts, which is reported."""
+        text = """
+            - {devicematch: ^kvm$, nummaxdevices: 5}
+            - {devicematch: '^(kvm|fuse)$', nummaxdevices: 7}
+        """
+        self.assertEqual(resources(self.tool, text)["kvm"]["replicas"], 5)
+        self.assertEqual(resources(self.tool, text)["fuse"]["replicas"], 7)
+        self.assertIn("kvm is there already, from line 1", " ".join(notes(self.tool, text)))
+
+    def test_left_out(self) -> None:
+        """What has no counterpart is reported."""
+        text = """
+            - {devicematch: ^kvm$, nummaxdevices: 1}
+            - {devicematch: nvidia-gpu, nummaxdevices: 1}
+            - {devicematch: ^fuse$, nummaxdevices: 0}
+        """
+        self.assertEqual(list(resources(self.tool, text)), ["kvm"])
+        gpu, none = notes(self.tool, text)
+        self.assertIn("nvidia-gpu is not carried over", gpu)
+        self.assertIn("nummaxdevices is 0, so nothing is listed: left out", none)
+
+    def test_problems(self) -> None:
+        """All problems are reported at once."""
+        self.assertEqual(
+            problems(self.tool, "- {devicematch: '(', nummaxdevices: 1}\n- {nummaxdevices: x}\n"),
+            [
+                "f.yaml:1:17: [0].devicematch: devicematch '(': no regular expression: missing ), "
+                "unterminated subpattern at position 0",
+                "f.yaml:2:3: [1]: the key 'devicematch' is missing: a regular expression",
+                "f.yaml:2:19: [1].nummaxdevices: expected a whole number, found 'x'",
+            ],
+        )
+
+    def test_texts(self) -> None:
+        """The texts of an expression, while they are few."""
+        for expression, expected in (
+            ("^a$", ["a"]),
+            ("^a|b$", None),
+            ("^(a|b)[0-1]?$", ["a", "a0", "a1", "b", "b0", "b1"]),
+            (r"^x\d+$", [f"x{number}" for number in range(10)]),
+            ("^x{2,3}$", ["xx", "xxx"]),
+            ("^[^a]$", None),
+            ("^.$", None),
+            ("^[a-z][a-z]$", None),
+            ("^(a{60}){60}$", None),
+            ("", None),
+        ):
+            texts = texts_of(expression, 64)
+            self.assertEqual(None if texts is None else list(texts.texts), expected, expression)
+
+
+class AkriTests(SynchronousTestCase):
+    """Akri: udev rules."""
+
+    def test_values(self) -> None:
+        """The chart's values: rules are pasted lines, capacity is the number of replicas."""
+        text = """
+            udev:
+              configuration:
+                enabled: true
+                name: akri-serial
+                capacity: 2
+                brokerProperties: {BAUD: "9600", BRACE: "{x}"}
+                discoveryDetails:
+                  permissions: rw
+                  udevRules:
+                    - 'SUBSYSTEM=="tty", ATTRS{idVendor}=="1a86", ATTRS{idProduct}=="7523"'
+        """
+        self.assertEqual(
+            resources("akri", text),
+            {
+                "akri-serial": {
+                    "udev": 'SUBSYSTEM=="tty", ATTRS{idVendor}=="1a86", ATTRS{idProduct}=="7523"',
+                    "node": {"permissions": "rw"},
+                    "env": {"UDEV_DEVNODE_{n}": "{node}", "BAUD": "9600", "BRACE": "{{x}}"},
+                    "replicas": 2,
+                }
+            },
+        )
+        self.assertEqual(len(found("akri", text, "twins")["akri-serial"]), 4)
+        self.assertIn("numbered, UDEV_DEVNODE_0", " ".join(notes("akri", text)))
+
+    def test_configuration(self) -> None:
+        """A Configuration has the rules as a text, and its own name."""
+        text = """
+            apiVersion: akri.sh/v0
+            kind: Configuration
+            metadata: {name: akri-video}
+            spec:
+              discoveryHandler:
+                name: udev
+                discoveryDetails: |+
+                  udevRules:
+                  - 'KERNEL=="video[0-9]*", ENV{ID_V4L_CAPABILITIES}=="*:capture:*"'
+                  - 'ACTION=="add", SUBSYSTEM=="media", SYMLINK+="x"'
+                  groupRecursive: true
+              brokerSpec: {}
+              capacity: 1
+        """
+        found = resources("akri", text)["akri-video"]
+        self.assertEqual(
+            found["match"],
+            [
+                {"udev": 'KERNEL=="video[0-9]*", ENV{ID_V4L_CAPABILITIES}=="*:capture:*"'},
+                {"udev": 'SUBSYSTEM=="media"'},
+            ],
+        )
+        self.assertEqual(found["group"], "parent")
+        said = notes("akri", text)
+        self.assertTrue(any(note.startswith("f.yaml:10:") for note in said), said)
+        for part in (
+            'Akri drops ACTION=="add", and so it is here',
+            'Akri drops SYMLINK+="x", and so it is here',
+            "groupRecursive: the nodes of one piece of hardware are one device",
+            "brokers are not deployed",
+            'SUBSYSTEM=="media" alone selects everything of the subsystem',
+        ):
+            self.assertIn(part, " ".join(said))
+
+    def test_problems(self) -> None:
+        """A rule that is none is refused with its reason."""
+        (problem,) = problems("akri", "udevRules: ['SUBSYSTEM==\"tty\", nonsense']")
+        self.assertIn('write conditions as KEY=="value"', problem)
+        (problem,) = problems("akri", "udevRules: ['{{ .Values.rule }}']")
+        self.assertIn("this is a template", problem)
+
+
+class SriovTests(SynchronousTestCase):
+    """The SR-IOV network device plugin: selectors."""
+
+    def test_selectors(self) -> None:
+        """Keys are conditions, lists alternatives; the variable stays."""
+        text = """
+            kind: ConfigMap
+            data:
+              config.json: |
+                {"resourceList": [
+                  {"resourceName": "vf", "selectors":
+                    {"vendors": ["8086"], "devices": ["154c", "10ed"], "drivers": ["iavf"]}},
+                  {"resourceName": "dpdk-a", "resourcePrefix": "lab.example.com",
+                   "selectors": [
+                     {"drivers": ["vfio-pci"], "pciAddresses": ["0000:03:02.0"]},
+                     {"drivers": ["vfio-pci"], "acpiIndexes": ["101"]}],
+                   "excludeTopology": true}]}
+        """
+        none = {"attribute": {"sriov_numvfs": "/[1-9]/"}}
+        self.assertEqual(
+            resources("sriov", text),
+            {
+                "vf": {
+                    "pciClass": "02????",
+                    "vendorID": "8086",
+                    "productID": ["154c", "10ed"],
+                    "driver": "iavf",
+                    "not": none,
+                    "as": "net",
+                    "env": {"PCIDEVICE_INTEL_COM_VF": "{pciBusID}"},
+                },
+                "lab.example.com/dpdk-a": {
+                    "match": [
+                        {
+                            "pciClass": "02????",
+                            "driver": "vfio-pci",
+                            "pciBusID": "0000:03:02.0",
+                            "not": none,
+                        },
+                        {
+                            "pciClass": "02????",
+                            "driver": "vfio-pci",
+                            "attribute": {"acpi_index": "101"},
+                            "not": none,
+                        },
+                    ],
+                    "as": "vfio",
+                    "members": ["/dev/vfio/vfio"],
+                    "env": {"PCIDEVICE_LAB_EXAMPLE_COM_DPDK_A": "{pciBusID}"},
+                    "numa": "none",
+                },
+            },
+        )
+        self.assertIn("exclusive: true\n", converted("sriov", text).text)
+
+    def test_functions(self) -> None:
+        """Names and addresses of physical functions select their virtual ones, or themselves."""
+        text = """
+            resourceList:
+              - resourceName: x
+                selectors: {pfNames: [ens1], rootDevices: ["0000:86:00.0"], drivers: [iavf]}
+        """
+        ours = resources("sriov", text)["x"]
+        net = {"child": {"subsystem": "net", "kernelName": "ens1"}}
+        root = [{"physfn": {"pciBusID": "0000:86:00.0"}}, {"pciBusID": "0000:86:00.0"}]
+        self.assertEqual(ours["any"], [{"physfn": net, "any": root}, {**net, "any": root}])
+
+    def test_rdma(self) -> None:
+        """Conditions on what belongs to a function all hold, and its nodes are given."""
+        text = """
+            resourceList:
+              - resourceName: x
+                selectors: {isRdma: true, linkTypes: [ether], needVhostNet: true, drivers: [mlx5]}
+        """
+        ours = resources("sriov", text)["x"]
+        child = {"subsystem": "net", "attribute": {"type": "1"}}
+        self.assertEqual(
+            ours["any"], [{"child": child, "any": [{"child": {"subsystem": "infiniband"}}]}]
+        )
+        self.assertEqual(
+            ours["members"],
+            ["/dev/vhost-net", "/dev/net/tun", {"subsystem": "infiniband_verbs"},
+             "/dev/infiniband/rdma_cm"],
+        )  # fmt: skip
+
+    def test_never_wider(self) -> None:
+        """A selector of which a part cannot be said is left out: it would select too much."""
+        text = """
+            resourceList:
+              - resourceName: x
+                selectors:
+                  - {vendors: ["8086"], ddpProfiles: ["GTPv1-C/U IPv4/IPv6 payload"]}
+                  - {pfNames: ["ens1#0-3"]}
+                  - {linkTypes: [other]}
+                  - {vendors: ["15b3"], drivers: [mlx5_core]}
+              - {resourceName: y, selectors: {pKeys: ["0x1"]}}
+              - {resourceName: z, deviceType: auxNetDevice, selectors: {auxTypes: [sf]}}
+        """
+        self.assertEqual(list(resources("sriov", text)), ["x"])
+        self.assertEqual(resources("sriov", text)["x"]["vendorID"], "15b3")
+        said = " ".join(notes("sriov", text))
+        for part in (
+            "this selector of x is left out: ddpProfiles cannot be tested here",
+            "pfNames ens1#0-3: single virtual functions cannot be chosen by number",
+            "linkTypes other than ether and infiniband cannot be tested here",
+            "y is not carried over: it has no selector that can be",
+            "z is not carried over: deviceType auxNetDevice",
+        ):
+            self.assertIn(part, said)
+
+    def test_info(self) -> None:
+        """What has no counterpart is reported with the variable that is missing."""
+        text = """
+            resourceList:
+              - {resourceName: x, selectors: {}, additionalInfo: {"*": {token: y}}}
+        """
+        said = " ".join(notes("sriov", text))
+        self.assertIn("nor is the variable PCIDEVICE_INTEL_COM_X_INFO", said)
+        self.assertIn("only functions with a network interface are listed", said)
+
+    def test_problems(self) -> None:
+        """Shapes that are wrong are refused."""
+        text = "resourceList:\n- selectors: {}\n- {resourceName: y}\n"
+        self.assertEqual(
+            problems("sriov", text),
+            [
+                "f.yaml:2:3: resourceList[0]: the key 'resourceName' is missing: the resource's "
+                "name",
+                "f.yaml:3:3: resourceList[1]: the key 'selectors' is missing: a mapping, or a "
+                "list of them",
+            ],
+        )
+
+
+class NvidiaTests(SynchronousTestCase):
+    """NVIDIA's plugin: sharing."""
+
+    def test_sharing(self) -> None:
+        """Time slices are replicas, renamed and refused as the file says."""
+        text = """
+            version: v1
+            flags: {migStrategy: none}
+            sharing:
+              timeSlicing:
+                renameByDefault: true
+                failRequestsGreaterThanOne: true
+                resources:
+                  - {name: nvidia.com/gpu, replicas: 4, devices: all}
+                  - {name: nvidia.com/mig-1g.5gb, replicas: 2}
+        """
+        gpu = resources("nvidia", text)["gpu"]
+        self.assertEqual(
+            gpu["replicas"], {"count": 4, "morePerContainer": False, "rename": "gpu.shared"}
+        )
+        self.assertEqual(gpu["path"], "/dev/nvidia[0-9]*")
+        self.assertEqual(gpu["members"][0], "/dev/nvidiactl")
+        said = " ".join(notes("nvidia", text))
+        for part in (
+            "flags: not carried over",
+            "NVIDIA's plugin ignores devices",
+            "nvidia.com/mig-1g.5gb is not carried over, only whole GPUs",
+            "NVIDIA_VISIBLE_DEVICES are not carried over",
+        ):
+            self.assertIn(part, said)
+
+    def test_defaults(self) -> None:
+        """Without flags requests for several are allowed, and the name stays."""
+        text = "sharing: {timeSlicing: {resources: [{name: nvidia.com/gpu, replicas: 2}]}}"
+        self.assertEqual(
+            resources("nvidia", text)["gpu"]["replicas"], {"count": 2, "morePerContainer": True}
+        )
+
+    def test_several(self) -> None:
+        """Of a ConfigMap with a file for each kind of node, the first is converted."""
+        text = """
+            data:
+              one: |
+                version: v1
+                sharing: {timeSlicing: {resources: [{name: nvidia.com/gpu, replicas: 2}]}}
+              two: |
+                version: v1
+                sharing: {mps: {resources: []}}
+        """
+        self.assertEqual(resources("nvidia", text)["gpu"]["replicas"]["count"], 2)
+        self.assertIn("only the first is carried over", " ".join(notes("nvidia", text)))
+
+    def test_problems(self) -> None:
+        """A number that is none is refused."""
+        (problem,) = problems(
+            "nvidia", "sharing: {timeSlicing: {resources: [{name: nvidia.com/gpu, replicas: a}]}}"
+        )
+        self.assertIn("expected a whole number, found 'a'", problem)
+
+
+class KubeVirtTests(SynchronousTestCase):
+    """KubeVirt: permitted host devices."""
+
+    def test_pci(self) -> None:
+        """A PCI function is given with its IOMMU group and the variable that the launcher reads."""
+        text = """
+            kind: KubeVirt
+            spec:
+              configuration:
+                permittedHostDevices:
+                  pciHostDevices:
+                    - {pciVendorSelector: "10DE:1EB8", resourceName: nvidia.com/T4-a}
+                    - {pciVendorSelector: "8086:6f54", resourceName: intel.com/qat,
+                       externalResourceProvider: true}
+                  mediatedDevices:
+                    - {mdevNameSelector: "GRID T4-1Q", resourceName: nvidia.com/GRID_T4-1Q}
+        """
+        self.assertEqual(
+            resources("kubevirt", text),
+            {
+                "T4-a": {
+                    "pci": "10de:1eb8",
+                    "driver": "vfio-pci",
+                    "as": "vfio",
+                    "members": ["/dev/vfio/vfio"],
+                    "env": {"PCI_RESOURCE_NVIDIA_COM_T4-A": "{pciBusID}"},
+                }
+            },
+        )
+        said = " ".join(notes("kubevirt", text))
+        self.assertIn("intel.com/qat is left out, as another device plugin provides it", said)
+        self.assertIn("mediated devices are not carried over", said)
+
+    def test_pci_on_tree(self) -> None:
+        """The function that is bound to vfio-pci is listed."""
+        text = """
+            spec: {permittedHostDevices: {pciHostDevices: [
+              {pciDeviceSelector: "%s", resourceName: lab.example.com/card}]}}
+        """
+        self.assertEqual(
+            found("kubevirt", text % "8086:51B9", "cards"),
+            {"card": {"0000:00:1c.1": ["/dev/vfio/8", "/dev/vfio/vfio"]}},
+        )
+        self.assertEqual(found("kubevirt", text % "8086:46a6", "cards"), {"card": {}})
+
+    def test_usb(self) -> None:
+        """One selector makes a device of each stick; several make one of all."""
+        text = """
+            permittedHostDevices:
+              usb:
+                - {resourceName: kubevirt.io/one, selectors: [{vendor: 46f4, product: "0001"}]}
+                - resourceName: kubevirt.io/two
+                  selectors: [{vendor: 46f4, product: "0001"}, {vendor: "6", product: A}]
+        """
+        self.assertEqual(
+            resources("kubevirt", text),
+            {
+                "one": {
+                    "usb": "46f4:0001",
+                    "as": "usb",
+                    "env": {
+                        "USB_RESOURCE_KUBEVIRT_IO_ONE": "{attribute:busnum}:{attribute:devnum}"
+                    },
+                },
+                "two": {"usb": ["46f4:0001", "0006:000a"], "as": "usb", "group": "all"},
+            },
+        )
+        (note,) = notes("kubevirt", text)
+        self.assertIn("all that match one of the selectors are one device", note)
+
+    def test_problems(self) -> None:
+        """What is no id, and what has no name, is refused."""
+        text = """
+            permittedHostDevices:
+              pciHostDevices: [{pciVendorSelector: "10de", resourceName: a.example.com/b}, {}]
+        """
+        self.assertEqual(
+            problems("kubevirt", text),
+            [
+                "f.yaml:2:20: permittedHostDevices.pciHostDevices[0].pciVendorSelector: "
+                "pciVendorSelector '10de': expected vendor and device as 10de:1eb8",
+                "f.yaml:2:80: permittedHostDevices.pciHostDevices[1]: the key 'resourceName' is "
+                "missing: the resource's name with its domain",
+            ],
+        )

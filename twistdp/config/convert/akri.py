@@ -1,0 +1,163 @@
+"""Converts the udev rules of an Akri configuration."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from twistdp.config import document
+from twistdp.config.convert.finding import Place, Places
+from twistdp.config.convert.report import Draft, Report
+from twistdp.config.convert.shapes import Field, Fields, Shapes, braces
+from twistdp.config.document import Scalar
+
+TOOL: Final = "akri"
+WORDS: Final = ("udevRules",)
+DOMAIN: Final = "akri.sh"
+
+_NAME: Final = "akri-udev"
+_KEYS: Final = ("udevRules", "groupRecursive", "permissions")
+_FILTER: Final = re.compile(
+    r"\s*(?P<key>[A-Z][A-Za-z_]*)(?:\{[^}]*\})?\s*(?P<op>==|!=|\+=|-=|:=|=)\s*"
+    r'[a-z]?"(?:[^"\\]|\\.)*"\s*(?:,|$)'
+)
+_CONDITIONS: Final = frozenset(
+    {"ATTR", "ATTRS", "DEVPATH", "DRIVER", "DRIVERS", "ENV", "KERNEL", "KERNELS", "SUBSYSTEM"}
+    | {"SUBSYSTEMS", "TAG", "TAGS"}
+)
+
+
+def recognises(place: Place) -> bool:
+    """Whether a part of a file is this tool's."""
+    if not isinstance(place.node, document.Mapping):
+        return False
+    return Fields(place.node, "").get("udevRules") is not None
+
+
+def convert(places: Places, report: Report, domain: str | None) -> None:
+    """Add the resources of all parts of a file to the report."""
+    conversion = _Conversion(report, domain or DOMAIN)
+    for place in places:
+        if recognises(place) and isinstance(place.node, document.Mapping):
+            conversion.part(Fields(place.node, place.at), place)
+
+
+class _Conversion:
+    def __init__(self, report: Report, domain: str) -> None:
+        self._report = report
+        self._shapes = Shapes(report, "Akri")
+        self._domain = domain
+
+    def part(self, fields: Fields, place: Place) -> None:
+        rules = fields.get("udevRules")
+        self._shapes.fields(place.node, place.at, _KEYS)
+        if rules is None:
+            return
+        matches = [{"udev": line} for line in self._lines(rules)]
+        if not matches:
+            text = "no rule is left, so the configuration is left out"
+            self._report.note(rules.mark, rules.at, text)
+            return
+        name = self._name(place)
+        body: dict[str, Any] = dict(matches[0]) if len(matches) == 1 else {"match": matches}
+        permissions = self._shapes.text(fields.get("permissions"))
+        if permissions and set(permissions) != set("rwm"):
+            body["node"] = {"permissions": permissions}
+        if self._shapes.flag(fields.get("groupRecursive")):
+            body["group"] = "parent"
+            text = (
+                "groupRecursive: the nodes of one piece of hardware are one device "
+                "(group: parent); Akri groups all that is below a match"
+            )
+            self._report.note(rules.mark, rules.at, text)
+        body["env"] = {"UDEV_DEVNODE_{n}": "{node}", **self._properties(place)}
+        text = (
+            f"pods ask for {self._domain}/{name}; Akri's resources of single devices, which "
+            "have a hash in their names, and the same hash in UDEV_DEVNODE_…, are not carried "
+            "over: the variables are numbered, UDEV_DEVNODE_0"
+        )
+        self._report.note(rules.mark, rules.at, text)
+        capacity = self._above(place, "capacity")
+        count = self._shapes.whole(capacity) or 1
+        if count > 1:
+            body["replicas"] = count
+        self._not_carried(place)
+        self._report.add(Draft(self._domain, name, body, rules.mark, rules.at))
+
+    def _lines(self, rules: Field) -> Iterator[str]:
+        for node, at in self._shapes.items(rules, "a list of rules"):
+            text = self._shapes.plain(node, at)
+            if text is None:
+                continue
+            if text.startswith("{{"):
+                self._report.problem(node.mark, at, "this is a template; give what it is filled to")
+                continue
+            line = ", ".join(self._kept(text, node, at))
+            if line:
+                yield line
+
+    def _kept(self, text: str, node: document.Node, at: str) -> Iterator[str]:
+        """The conditions of a rule that Akri tests; those that it drops are noted."""
+        position, subsystem, count = 0, "", 0
+        while position < len(text):
+            found = _FILTER.match(text, position)
+            if found is None:
+                yield text[position:]  # what is wrong with it is reported with the resource
+                return
+            part = found[0].strip().removesuffix(",").strip()
+            position = found.end()
+            if found["key"] in _CONDITIONS and found["op"] in ("==", "!="):
+                count += 1
+                subsystem = part if found["key"] == "SUBSYSTEM" else subsystem
+                yield part
+            else:
+                self._report.note(node.mark, at, f"Akri drops {part}, and so it is here")
+        if count == 1 and subsystem:
+            note = (
+                f"{subsystem} alone selects everything of the subsystem; what has no node is "
+                'left out here: add a condition, such as ATTRS{idVendor}=="10c4"'
+            )
+            self._report.note(node.mark, at, note)
+
+    def _above(self, place: Place, *names: str) -> Field | None:
+        for each in reversed(place.above):
+            field = Fields(each, "").get(*names)
+            if field is not None:
+                return field
+        return None
+
+    def _name(self, place: Place) -> str:
+        """The name of the configuration: in its metadata, or the chart's."""
+        named: str | None = None
+        for each in place.above:
+            fields = Fields(each, "")
+            kind, metadata = fields.get("kind"), fields.get("metadata")
+            if metadata is not None and kind is not None and isinstance(kind.node, Scalar):
+                if kind.node.text == "Configuration":
+                    return self._text_in(metadata, "name") or _NAME
+            elif fields.get("discoveryDetails") is not None:
+                named = self._shapes.text(fields.get("name"))
+        return named or _NAME
+
+    def _text_in(self, field: Field, name: str) -> str | None:
+        inner = self._shapes.inner(field)
+        return self._shapes.text(inner.get(name)) if inner is not None else None
+
+    def _properties(self, place: Place) -> dict[str, str]:
+        """The broker's properties, which are variables."""
+        inner = self._shapes.inner(self._above(place, "brokerProperties"))
+        found = {}
+        for field in inner or ():
+            value = self._shapes.text(field)
+            if value is not None:
+                found[braces(field.key)] = braces(value)
+        return found
+
+    def _not_carried(self, place: Place) -> None:
+        for name, text in (
+            ("brokerSpec", "brokers are not deployed; write a Deployment or DaemonSet"),
+            ("brokerPod", "brokers are not deployed; write a Deployment or DaemonSet"),
+            ("discoveryProperties", "discoveryProperties are not carried over"),
+        ):
+            field = self._above(place, name)
+            if field is not None:
+                self._report.note(field.mark, field.at, text)

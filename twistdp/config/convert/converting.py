@@ -1,0 +1,57 @@
+"""The converters by the names of their tools."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from types import ModuleType
+from typing import Final
+
+from twistdp.config.convert import akri, generic, kubevirt, nvidia, smarter, sriov
+from twistdp.config.convert.finding import Places
+from twistdp.config.convert.report import Converted, Report
+from twistdp.config.document import Mark
+from twistdp.config.problems import BadConfig, Problems
+from twistdp.errors import BadSetting
+from twistdp.model import check_namespace, printable
+
+TOOLS: Final[Mapping[str, ModuleType]] = {
+    "generic-device-plugin": generic,
+    "smarter-device-manager": smarter,
+    "akri": akri,
+    "sriov": sriov,
+    "nvidia": nvidia,
+    "kubevirt": kubevirt,
+}
+"""Each has ``WORDS``, ``recognises(place)`` and ``convert(places, report, domain)``."""
+
+
+def convert(
+    tool: str, source: str | bytes, name: str = "text", domain: str | None = None
+) -> Converted:
+    """The configuration of one of `TOOLS`, which is anywhere in `source`, in our format.
+
+    `domain` is that of the resources, if it is to be another than the tool's.  Raises `BadConfig`
+    with all problems, each with its line, and `BadSetting` for an unknown tool.
+    """
+    converter = TOOLS.get(tool)
+    if converter is None:
+        raise BadSetting(f"there is no converter for {tool}; use one of {', '.join(TOOLS)}")
+    if domain is not None:
+        check_namespace(domain)
+    report = Report(printable(name))
+    places = Places(source, report.problems, converter.WORDS)
+    if not any(map(converter.recognises, places)) and not report.problems.found:
+        other = recognised(source)
+        hint = f"; it looks like that of {other}" if other is not None else ""
+        text = f"there is no configuration of {tool} in the file{hint}"
+        report.problem(Mark(1, 1), "", text)
+    converter.convert(places, report, domain)
+    return report.finish()
+
+
+def recognised(source: str | bytes) -> str | None:
+    """The tool whose configuration is in `source`, if it is that of one of `TOOLS`."""
+    for tool, converter in TOOLS.items():
+        with suppress(BadConfig):
+            if any(map(converter.recognises, Places(source, Problems("text"), converter.WORDS))):
+                return tool
+    return None

@@ -1,0 +1,107 @@
+"""Finds a tool's configuration in what people have at hand.
+
+That is the tool's own file, a ConfigMap whose values are such files, the manifest of a DaemonSet,
+or the values of a chart, alone or in a HelmRelease; one of several documents, however deep in it.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import attrs
+
+from twistdp.config import document
+from twistdp.config.document import Node, Scalar, compose_all
+from twistdp.config.problems import BadConfig, Problems
+from twistdp.config.structure import place_below
+
+_MOST_EMBEDDED: Final = 100
+"""Files within a file that are read."""
+
+_DEEPEST: Final = 3
+"""Files within one another."""
+
+
+@attrs.frozen
+class Place:
+    """A list or mapping, and where it is."""
+
+    node: Node
+    at: str
+    above: tuple[document.Mapping, ...]
+    """The mappings that it is in, the outermost first, those of outer files too."""
+    is_root: bool
+    """Whether it is a whole file, alone or within another one."""
+
+
+class Places:
+    """All lists and mappings of a file, those of files within it too.
+
+    Of the texts in the file those are taken for files that have one of `words`.
+    """
+
+    def __init__(self, source: str | bytes, problems: Problems, words: Sequence[str]) -> None:
+        self._problems = problems
+        self._roots = compose_all(source, problems)
+        text = source if isinstance(source, str) else source.decode("utf-8-sig")
+        self._lines = text.splitlines()
+        self._words = re.compile("|".join(map(re.escape, words)), re.IGNORECASE)
+        self._known: dict[document.Mark, Sequence[Node]] = {}
+
+    def __iter__(self) -> Iterator[Place]:
+        for root in self._roots:
+            yield from self._walk(Place(root, "", (), True), 0)
+
+    def _walk(self, place: Place, depth: int) -> Iterator[Place]:
+        node, at, above = place.node, place.at, place.above
+        if isinstance(node, Scalar):
+            for root in self.embedded(node, at) if depth < _DEEPEST else ():
+                yield from self._walk(Place(root, at, above, True), depth + 1)
+            return
+        yield place
+        if isinstance(node, document.Sequence):
+            for index, each in enumerate(node.items):
+                yield from self._walk(Place(each, f"{at}[{index}]", above, False), depth)
+            return
+        for key, value in node.items:
+            inner = Place(value, place_below(at, key.text), (*above, node), False)
+            yield from self._walk(inner, depth)
+
+    def embedded(self, node: Scalar, at: str, always: bool = False) -> Sequence[Node]:
+        """The documents in a text, with their places in the whole file, if it has one of `words`.
+
+        With `always` it need not have one.  What is wrong with them is a problem of the file.
+        """
+        if not (always or self._words.search(node.text)) or ":" not in node.text:
+            return ()
+        if node.mark not in self._known:
+            if len(self._known) >= _MOST_EMBEDDED:
+                return ()
+            self._known[node.mark] = ()  # what raises is not read again
+            self._known[node.mark] = self._read(node, at)
+        return self._known[node.mark]
+
+    def _read(self, node: Scalar, at: str) -> Sequence[Node]:
+        text, line = self._as_in_file(node)
+        try:
+            roots = compose_all(text, self._problems, line)
+        except BadConfig as error:
+            for each in error.problems:
+                self._problems.note(each.line, each.column, at, each.text)
+            return ()
+        return [each for each in roots if not isinstance(each, Scalar)]
+
+    def _as_in_file(self, node: Scalar) -> tuple[str, int]:
+        """A text with the indentation that it has in the file, and the lines before it."""
+        line = node.mark.line
+        begin = self._lines[line - 1][node.mark.column - 1 :] if line <= len(self._lines) else ""
+        if begin.startswith("|"):
+            count = node.text.rstrip("\n").count("\n") + 1
+            lines = self._lines[line : line + count]
+            if [each.strip() for each in lines] == [
+                each.strip() for each in node.text.splitlines()[:count]
+            ]:
+                return "\n".join(lines), line
+        if "\n" not in node.text and not node.plain:
+            return " " * node.mark.column + node.text, line - 1
+        return node.text, line - 1 + begin.startswith((">", "|"))

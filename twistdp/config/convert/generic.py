@@ -1,0 +1,246 @@
+"""Converts the configuration of generic-device-plugin."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from twistdp.config import document
+from twistdp.config.convert.finding import Place, Places
+from twistdp.config.convert.groups import Part, combined
+from twistdp.config.convert.paths import part_of_paths
+from twistdp.config.convert.report import Draft, Report
+from twistdp.config.convert.shapes import Field, Fields, Shapes, literal
+from twistdp.config.document import Node, Scalar
+
+TOOL: Final = "generic-device-plugin"
+WORDS: Final = ("groups", "--device")
+DOMAIN: Final = "squat.ai"
+
+_FLAGS: Final = {
+    "plugin-directory": "give --plugin-dir to twistd deviceplugin",
+    "log-level": "give -v to twistd deviceplugin",
+    "listen": "twistd deviceplugin has no such server",
+    "version": "leave it out",
+}
+_SERIAL_CHIPS: Final = frozenset({"0403", "067b", "10c4", "1a86", "04d8", "2341", "0658"})
+"""Vendors whose devices are mostly serial ports."""
+
+
+def convert(places: Places, report: Report, domain: str | None) -> None:
+    """Add the resources of all parts of a file to the report."""
+    _Conversion(report, domain).run(places)
+
+
+def recognises(place: Place) -> bool:
+    """Whether a part of a file is this tool's."""
+    node = place.node
+    if isinstance(node, document.Sequence):
+        return any(
+            isinstance(each, Scalar) and each.text.partition("=")[0] == "--device"
+            for each in node.items
+        )
+    if not isinstance(node, document.Mapping):
+        return False
+    listed = Fields(node, place.at).get("devices", "device")
+    if listed is None:
+        return False
+    items = listed.node.items if isinstance(listed.node, document.Sequence) else ()
+    return any(
+        isinstance(each, document.Mapping) and Fields(each, "").get("groups") for each in items
+    )
+
+
+class _Conversion:
+    def __init__(self, report: Report, domain: str | None) -> None:
+        self._report = report
+        self._shapes = Shapes(report, TOOL)
+        self._wanted = domain
+        self._has_domain = domain is not None
+
+    def run(self, places: Places) -> None:
+        for place in places:
+            if recognises(place):
+                if isinstance(place.node, document.Sequence):
+                    self._arguments(place.node, place, places)
+                elif isinstance(place.node, document.Mapping):
+                    self._file(Fields(place.node, place.at))
+        if self._report.drafts and not self._has_domain:
+            first = next(iter(self._report.drafts.values()))
+            self._report.note(
+                first.mark,
+                "",
+                f"no domain is given, so it is {DOMAIN}, the default up to {TOOL} 0.1.0; 0.2.0 has "
+                "devic.es: give --domain devic.es if pods ask for that",
+            )
+
+    def _file(self, fields: Fields) -> None:
+        domain = self._domain(self._shapes.text(fields.get("domain")))
+        for name, hint in _FLAGS.items():
+            if field := fields.get(name):
+                self._report.note(field.mark, field.at, f"{name} is not carried over; {hint}")
+        for node, at in self._shapes.items(fields.get("devices", "device"), "a list of devices"):
+            self._device(node, at, domain, in_file=True)
+
+    def _arguments(self, node: document.Sequence, place: Place, places: Places) -> None:
+        devices: list[tuple[Scalar, str]] = []
+        given: str | None = None
+        for name, value, at in _options(node, place.at):
+            if name == "device" and value is not None:
+                devices.append((value, at))
+            elif name == "domain" and value is not None:
+                given = value.text.strip()
+            elif name in _FLAGS:
+                where = value or node
+                self._report.note(where.mark, at, f"--{name} is not carried over; {_FLAGS[name]}")
+        domain = self._domain(given or _from_environment(place))
+        for value, at in devices:
+            for root in places.embedded(value, at, always=True) or (value,):
+                self._device(root, at, domain, in_file=False)
+
+    def _domain(self, given: str | None) -> str:
+        self._has_domain = self._has_domain or given is not None
+        return self._wanted or given or DOMAIN
+
+    def _device(self, node: Node, at: str, domain: str, in_file: bool) -> None:
+        fields = self._shapes.fields(node, at, ("name", "groups"))
+        if fields is None:
+            return
+        field = fields.get("name")
+        name = self._shapes.text(field)
+        if not name:
+            self._report.problem(fields.mark, at, "the key 'name' is missing: the resource's name")
+        parts = []
+        groups = fields.get("groups")
+        if groups is None:
+            self._report.problem(fields.mark, at, "the key 'groups' is missing: a list of groups")
+        for group, where in self._shapes.items(groups, "a list of groups"):
+            part = self._group(group, where, in_file)
+            if part is not None:
+                parts.append(part)
+        if not name or field is None:
+            return
+        for number, part in enumerate(combined(parts), 1):
+            this = name if number == 1 else f"{name}-{number}"
+            if number > 1:
+                text = (
+                    f"it differs from the groups before it in more than one resource can have, "
+                    f"so it is the resource {this}: let pods ask for that"
+                )
+                self._report.note(part.mark, part.at, text)
+            self._report.add(Draft(domain, this, part.body(), field.mark, at))
+
+    def _group(self, node: Node, at: str, in_file: bool) -> Part | None:
+        fields = self._shapes.fields(node, at, ("paths", "usb", "count"))
+        if fields is None:
+            return None
+        count = self._shapes.whole(fields.get("count")) or 1
+        paths, usb = fields.get("paths"), fields.get("usb")
+        if paths is not None and usb is not None:
+            text = f"a group has paths or usb, and {TOOL} does not start with both; make two groups"
+            self._report.problem(fields.mark, at, text)
+            return None
+        if usb is not None:
+            return self._usb(usb, count, in_file)
+        if paths is None:
+            self._report.problem(fields.mark, at, "a group needs paths or usb; give one of them")
+            return None
+        return part_of_paths(paths, count, self._shapes, self._report)
+
+    def _usb(self, usb: Field, count: int, in_file: bool) -> Part | None:
+        matches: list[dict[str, str]] = []
+        for node, at in self._shapes.items(usb):
+            fields = self._shapes.fields(node, at, ("vendor", "product", "serial"))
+            if fields is None:
+                continue
+            ids = [self._id(fields, name, in_file) for name in ("vendor", "product")]
+            match = {"usb": ":".join(ids)}
+            if serial := self._shapes.text(fields.get("serial")):
+                match["serial"] = literal(serial)
+            matches.append(match)
+            if ids[0] in _SERIAL_CHIPS:
+                text = (
+                    "containers get the raw USB node, as before, which does not open as a "
+                    "serial port; for its /dev/ttyUSB* or ttyACM* write as: tty"
+                )
+                self._report.note(fields.mark, at, text)
+        if not matches:
+            self._shapes.is_empty(usb)
+            return None
+        text = f"{TOOL} makes one device of all USB devices that a group matches, "
+        if len(matches) == 1:
+            text += "and here each is one; write group: all to have one"
+        else:
+            text += "and so it is here (group: all); leave group out to have one each"
+        self._report.note(usb.mark, usb.at, text)
+        group = "all" if len(matches) > 1 else None
+        return Part(usb.mark, usb.at, usb=matches, permissions="rw", group=group, count=count)
+
+    def _id(self, fields: Fields, name: str, in_file: bool) -> str:
+        field = fields.get(name)
+        text = self._shapes.text(field)
+        if field is None or text is None:
+            if field is None:
+                known = f"{TOOL} takes a missing {name} for 0000, which no device has; give it"
+                self._report.problem(fields.mark, fields.at, known)
+            return "0000"
+        digits = text.lower().removeprefix("0x")
+        if not re.fullmatch("[0-9a-f]{1,4}", digits):
+            wrong = f"{name} {text!r}: expected up to four hexadecimal digits"
+            self._report.problem(field.node.mark, field.at, wrong)
+            return "0000"
+        is_plain = isinstance(field.node, Scalar) and field.node.plain
+        if is_plain and re.fullmatch("[0-9]+", text):
+            self._warn(field, text, in_file)
+        return digits.zfill(4)
+
+    def _warn(self, field: Field, text: str, in_file: bool) -> None:
+        """Warn of digits without quotes, of which YAML makes a number."""
+        is_octal = re.fullmatch("0[0-7]+", text) is not None
+        number = int(text, 8 if is_octal else 10)
+        if (in_file or is_octal) and number != int(text, 16):
+            kind = "octal" if is_octal else "decimal"
+            read = f"{TOOL} reads {text} without quotes as the {kind} number that is {number:04x}"
+            meant = f"here it is {text.zfill(4)}, as it is written; was {number:04x} meant?"
+            self._report.note(field.node.mark, field.at, f"{read} in hexadecimal; {meant}")
+
+
+def _options(node: document.Sequence, at: str) -> Iterator[tuple[str, Scalar | None, str]]:
+    """The options of a command line: ``--name=value``, or two words."""
+    words = [(each, f"{at}[{index}]") for index, each in enumerate(node.items)]
+    index = 0
+    while index < len(words):
+        word, where = words[index]
+        index += 1
+        if not isinstance(word, Scalar) or not word.text.startswith("--"):
+            continue
+        name, equals, rest = word.text[2:].partition("=")
+        if equals:
+            mark = document.Mark(word.mark.line, word.mark.column)
+            yield name, Scalar(mark, rest, word.plain), where
+        elif index < len(words) and isinstance(words[index][0], Scalar):
+            value = words[index][0]
+            assert isinstance(value, Scalar)
+            yield name, value, words[index][1]
+        else:
+            yield name, None, where
+
+
+def _from_environment(place: Place) -> str | None:
+    """The variable DOMAIN of the container whose arguments are at a place."""
+    if not place.above:
+        return None
+    env = Fields(place.above[-1], "").get("env")
+    if env is None:
+        return None
+    if isinstance(env.node, document.Mapping):
+        found = Fields(env.node, "").get("DOMAIN")
+        return found.node.text if found is not None and isinstance(found.node, Scalar) else None
+    for each in env.node.items if isinstance(env.node, document.Sequence) else ():
+        if isinstance(each, document.Mapping):
+            fields = Fields(each, "")
+            name, value = fields.get("name"), fields.get("value")
+            if name is None or not isinstance(name.node, Scalar) or name.node.text != "DOMAIN":
+                continue
+            if value is not None and isinstance(value.node, Scalar):
+                return value.node.text
+    return None

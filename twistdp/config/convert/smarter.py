@@ -1,0 +1,115 @@
+"""Converts the configuration of smarter-device-manager."""
+
+import re
+from typing import Final
+
+from twistdp.config import document
+from twistdp.config.convert.finding import Place, Places
+from twistdp.config.convert.paths import is_directory
+from twistdp.config.convert.report import Draft, Report
+from twistdp.config.convert.shapes import Fields, Shapes, literal
+from twistdp.config.convert.texts import Texts, texts_of
+
+TOOL: Final = "smarter-device-manager"
+WORDS: Final = ("devicematch",)
+DOMAIN: Final = "smarter-devices"
+
+_KEYS: Final = ("devicematch", "nummaxdevices")
+_MOST: Final = 64
+"""Names for which one expression stands at most."""
+
+
+def recognises(place: Place) -> bool:
+    """Whether a part of a file is this tool's."""
+    node = place.node
+    return isinstance(node, document.Sequence) and any(
+        isinstance(each, document.Mapping) and Fields(each, "").get(*_KEYS) for each in node.items
+    )
+
+
+def convert(places: Places, report: Report, domain: str | None) -> None:
+    """Add the resources of all parts of a file to the report."""
+    shapes = Shapes(report, TOOL)
+    for place in places:
+        if not recognises(place) or not isinstance(place.node, document.Sequence):
+            continue
+        for index, node in enumerate(place.node.items):
+            fields = shapes.fields(node, f"{place.at}[{index}]", _KEYS)
+            if fields is not None:
+                _entry(fields, shapes, report, domain or DOMAIN)
+
+
+def _entry(fields: Fields, shapes: Shapes, report: Report, domain: str) -> None:
+    field = fields.get("devicematch")
+    expression = shapes.text(field)
+    count = shapes.whole(fields.get("nummaxdevices"))
+    if field is None or not expression:
+        text = "the key 'devicematch' is missing: a regular expression"
+        report.problem(fields.mark, fields.at, text)
+        return
+    mark, at = field.node.mark, field.at
+    if count is None:
+        count = 1
+        if fields.get("nummaxdevices") is None:
+            text = f"there is no nummaxdevices, for which {TOOL} takes 0; here it is 1"
+            report.note(fields.mark, fields.at, text)
+    if count == 0:
+        report.note(mark, at, "nummaxdevices is 0, so nothing is listed: left out")
+        return
+    if expression == "nvidia-gpu":
+        report.note(mark, at, "nvidia-gpu is not carried over; see docs/migrating-devices.md")
+        return
+    try:
+        found = texts_of(expression, _MOST)
+    except ValueError as error:
+        text = f"devicematch {expression!r}: no regular expression: {error}"
+        report.problem(mark, at, text)
+        return
+    replicas = {"replicas": count} if count > 1 else {}
+    if found is None:
+        name = _name(re.split(r"[^\w/.-]|\.\*|\.\+", expression.lstrip("^"), maxsplit=1)[0])
+        text = (
+            f"{TOOL} makes a resource of each path that {expression} matches, which cannot be "
+            f"known here; they are one resource, {domain}/{name or 'devices'}: let pods ask for it"
+        )
+        report.note(mark, at, text)
+        body = {"pathRegex": _below_dev(expression), **replicas}
+        report.add(Draft(domain, name or "devices", body, mark, at), allow_again=True)
+        return
+    _report_cut(found, expression, report, mark, at)
+    for text in found.texts:
+        body = {"path": literal(f"/dev/{text}")}
+        if is_directory(f"/dev/{text}"):
+            body["group"] = "all"
+            note = f"/dev/{text} is a directory: a container gets the nodes that are in it, "
+            report.note(mark, at, f"{note}without links, when the pod starts")
+        report.add(Draft(domain, _name(text), {**body, **replicas}, mark, at), allow_again=True)
+
+
+def _report_cut(
+    found: Texts, expression: str, report: Report, mark: document.Mark, at: str
+) -> None:
+    if found.is_cut:
+        shown = f"{found.texts[0]} to {found.texts[-1]}"
+        text = (
+            f"{TOOL} makes a resource of each path that {expression} matches; here there is one "
+            f"for each of {shown}, and none for longer names"
+        )
+        report.note(mark, at, text)
+    if found.is_loose:
+        text = (
+            f"{expression} has no ^ before it or no $ after it, so {TOOL} takes every path that "
+            "has it anywhere; here it is the whole path"
+        )
+        report.note(mark, at, text)
+
+
+def _name(text: str) -> str:
+    return re.sub(r"[^-\w.]", "_", text).strip("_.-")
+
+
+def _below_dev(expression: str) -> str:
+    """The expression for whole paths, which are below /dev."""
+    if expression.startswith("^"):
+        return f"^/dev/(?:{expression[1:].removesuffix('$')}){'$' * expression.endswith('$')}"
+    return f"^/dev/.*(?:{expression.removesuffix('$')}){'$' * expression.endswith('$')}"
