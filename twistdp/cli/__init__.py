@@ -16,8 +16,10 @@ COMMANDS = {
     "config": "check a configuration file, show its meaning, or print its JSON Schema",
     "conformance": "test a device plugin of any kind",
     "demo": "show a plugin's whole life on this machine in a few seconds",
+    "explain": "report why a device is listed, or which test leaves it out",
     "kubelet": "run an emulated kubelet to try plugins with",
     "new": "make a new plugin project",
+    "scan": "print what a plugin would advertise on this host, and what it leaves out",
     "systemd-unit": "print a systemd unit for a plugin",
     "manifests": "print the manifests that run a plugin on every node",
 }

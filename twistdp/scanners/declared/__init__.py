@@ -1,8 +1,27 @@
 """The scanner of a configuration file: from its resources to devices, without code."""
 
-from twistdp.scanners.declared.found import Found, LeftOut, Listed
+from twistdp.scanners.declared.explanation import (
+    Explanation,
+    Step,
+    Verdict,
+    explained,
+    of_device,
+)
+from twistdp.scanners.declared.found import Cause, LeftOut, Listed
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.scanner import DeclaredScanner
 from twistdp.scanners.declared.survey import Survey
 
-__all__ = ["DeclaredScanner", "Found", "LeftOut", "Listed", "Rule", "Survey"]
+__all__ = [
+    "Cause",
+    "DeclaredScanner",
+    "Explanation",
+    "LeftOut",
+    "Listed",
+    "Rule",
+    "Step",
+    "Survey",
+    "Verdict",
+    "explained",
+    "of_device",
+]

@@ -46,11 +46,3 @@ class Listed:
     """The devices whose nodes are given."""
     numbered: Sequence[tuple[str, str]] = ()
     """Environment variables with `NUMBER` where a container's count of devices goes."""
-
-
-@attrs.frozen
-class Found:
-    """The outcome of one look."""
-
-    listed: Sequence[Listed] = ()
-    left_out: Sequence[LeftOut] = ()

@@ -4,19 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-from twisted.logger import Logger
 
 from twistdp.config import Resource
-from twistdp.model import DeviceInfo, DeviceTree, device_id
+from twistdp.model import DeviceTree
 from twistdp.scan import WatchingScanner
-from twistdp.scanners.declared.found import Found, Listed
+from twistdp.scanners.declared.reports import Reports
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.survey import Survey
 from twistdp.scanners.declared.watched import watched
 from twistdp.select import Host
 from twistdp.settings import Settings
-
-_log = Logger()
 
 
 class DeclaredScanner(WatchingScanner):
@@ -29,7 +26,8 @@ class DeclaredScanner(WatchingScanner):
         self._root = root
         self._rules = [Rule(name, each, order) for order, (name, each) in
                        enumerate(resources.items())]  # fmt: skip
-        self._survey = Survey(self._rules)
+        self.survey = Survey(self._rules)
+        self._reports = Reports(self.survey)
         # What is written into nodes does not matter, and would be reported all the time.
         super().__init__(watched(self._rules, Host(root)), contents=False)
 
@@ -48,29 +46,13 @@ class DeclaredScanner(WatchingScanner):
     def discover(self) -> DeviceTree:
         """Look at the whole host."""
         host = Host(self._root)
-        found = self._survey.look(host)
+        self.survey.look(host)
+        self._reports.report(host, everything=True)
         self.paths = watched(self._rules, host)
-        return self._tree(found)
+        return self._tree()
 
-    def _tree(self, found: Found) -> DeviceTree:
-        devices: dict[str, dict[str, DeviceInfo]] = {}
-        for rule in self._rules:
-            for each in (one for one in found.listed if one.resource == rule.name):
-                kind, ids, info = replicated(rule, each)
-                devices.setdefault(kind, {}).update(dict.fromkeys(ids, info))
+    def _tree(self) -> DeviceTree:
         tree = DeviceTree()
-        for kind, infos in devices.items():
-            tree.add_devices(kind, infos)
+        for kind, devices in self.survey.ledger.devices.items():
+            tree.add_devices(kind, devices)
         return tree
-
-
-def replicated(rule: Rule, listed: Listed) -> tuple[str, list[str], DeviceInfo]:
-    """The type, ids and value under which a device is listed."""
-    replicas = rule.resource.replicas
-    if replicas is None or not (
-        not replicas.match or any(match.holds(listed.lead) for match in replicas.match)
-    ):
-        return rule.name, [listed.id], listed.info
-    ids = [device_id(f"{listed.id}-{number}") for number in range(replicas.count)]
-    info = attrs.evolve(listed.info, group=listed.id)
-    return replicas.rename or rule.name, ids, info

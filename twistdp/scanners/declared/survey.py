@@ -1,10 +1,12 @@
-"""Applies rules to a host: what each selects, and what becomes of it."""
+"""Applies the rules of one domain to a host, and keeps the outcome up to date."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from twistdp.scanners.declared.assembly import Unit, assemble
-from twistdp.scanners.declared.found import Cause, Found, LeftOut, Listed
-from twistdp.scanners.declared.rule import Rule, name_of
+from twistdp.scanners.declared.found import Cause, LeftOut, Listed
+from twistdp.scanners.declared.ledger import Key, Ledger
+from twistdp.scanners.declared.rule import Rule
+from twistdp.scanners.declared.selection import Selection
+from twistdp.scanners.declared.warnings import of_listed, of_shared
 from twistdp.select import Device, Host
 
 
@@ -13,43 +15,51 @@ class Survey:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = rules
+        self.ledger = Ledger(rules)
+        self.selections = [Selection(rule) for rule in rules]
 
-    def look(self, host: Host) -> Found:
+    def look(self, host: Host) -> None:
         """Look at the whole host."""
-        listed: list[Listed] = []
-        left_out: list[LeftOut] = []
-        for rule in self.rules:
-            for each in self._of_rule(rule, host):
-                (listed if isinstance(each, Listed) else left_out).append(each)  # type: ignore[arg-type]
-        return Found(listed, left_out)
+        self.ledger = Ledger(self.rules)
+        self._settle([selection.look(host) for selection in self.selections])
 
-    def _of_rule(self, rule: Rule, host: Host) -> Iterable[Listed | LeftOut]:
-        units: dict[str, Unit] = {}
-        for seed in self._selected(rule, host):
-            if isinstance(seed, LeftOut):
-                yield seed
-                continue
-            for part in rule.parts(seed):
-                reason = part.reason
-                if part.function is not None:
-                    reason = rule.refuses_typed(part.function)
-                if reason or part.function is None:
-                    at = part.function or seed
-                    yield LeftOut(rule.name, at.node or at.name, reason, Cause.RULE, at)
-                    continue
-                unit = units.setdefault(part.unit, Unit(part.unit, part.owner))
-                if all(name_of(each) != name_of(part.function) for each in unit.functions):
-                    unit.functions.append(part.function)
-        for unit in units.values():
-            yield assemble(rule, unit, host)
+    def follow(self, gone: Collection[str], fresh: Sequence[Device], host: Host) -> None:
+        """Look again at some devices: those with the names `gone` are not as they were."""
+        self._settle([selection.follow(gone, fresh, host) for selection in self.selections])
 
-    def _selected(self, rule: Rule, host: Host) -> Iterable[Device | LeftOut]:
-        for device in rule.candidates(host):
-            held = rule.holds(device)
-            if held:
-                yield device
-            elif held is None:
-                reason = rule.test(device).reason
-                yield LeftOut(
-                    rule.name, device.node or device.name, reason, Cause.UNDECIDABLE, device
-                )
+    def _settle(self, touched: Iterable[Collection[str]]) -> None:
+        units: dict[Key, Listed | None] = {}
+        for order, keys in enumerate(touched):
+            for key in keys:
+                outcome = self.selections[order].outcomes.get(key)
+                units[order, key] = outcome if isinstance(outcome, Listed) else None
+        self.ledger.change(units)
+
+    @property
+    def left_out(self) -> Iterator[LeftOut]:
+        """What the rules met, or may have met, and is not listed; in the rules' order."""
+        for order in range(len(self.selections)):
+            yield from self.left_out_of(order)
+
+    def left_out_of(self, order: int) -> Iterator[LeftOut]:
+        """As `left_out`, of one rule."""
+        selection = self.selections[order]
+        for dropped in selection.dropped.values():
+            yield from dropped
+        yield from selection.failed.values()
+        for (at, _), refused in self.ledger.refused.items():
+            if at == order:
+                yield refused
+
+    def warnings(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """What people should know of devices that are listed all the same, with the resources."""
+        yield from of_shared(self.rules, self.ledger.shared)
+        for _, entry in self.ledger.entries:
+            for text in of_listed(entry.listed):
+                yield (entry.listed.resource,), text
+
+    def is_absent(self, order: int) -> bool:
+        """Whether nothing on this host has to do with a rule."""
+        selection = self.selections[order]
+        causes = {each.cause for dropped in selection.dropped.values() for each in dropped}
+        return not selection.outcomes and Cause.UNDECIDABLE not in causes

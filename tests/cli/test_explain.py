@@ -1,0 +1,169 @@
+"""Tests for ``twistdp explain`` and ``twistdp scan``."""
+
+import json
+import os
+from io import StringIO
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.helpers import temporary_directory
+from tests.support.trees import tree
+from twistdp.cli import main
+
+FILE = """
+domain: x.example.com
+resources:
+  serial: {usb: "1a86:7523", as: tty, serial: "00A2"}
+  ports: {usb: "1a86:7523", as: tty}
+  gone: {path: /dev/serial/by-id/usb-absent-if00}
+  scanner: /dev/sg*
+  all: {subsystem: tty}
+"""
+
+
+class LookingCase(SynchronousTestCase):
+    """Runs a command on a tree."""
+
+    def setUp(self) -> None:
+        """The tree of two adapters, and a file."""
+        self.root = tree(self, "twins")
+        self.file = os.path.join(temporary_directory(self), "devices.yaml")
+        self.write(FILE)
+
+    def write(self, text: str) -> None:
+        """Replace the file."""
+        with open(self.file, "w", encoding="ascii") as file:
+            file.write(text)
+
+    def run_command(self, *arguments: str, status: int = 0) -> str:
+        """What a command prints on its two outputs."""
+        out = StringIO()
+        self.patch(__import__("sys"), "stdout", out)
+        self.patch(__import__("sys"), "stderr", out)
+        self.assertEqual(main(arguments), status, out.getvalue())
+        return out.getvalue()
+
+
+class ExplainTests(LookingCase):
+    """``twistdp explain``"""
+
+    def explain(self, *arguments: str) -> str:
+        """The tree for people."""
+        return self.run_command(
+            "explain", f"--config={self.file}", f"--root={self.root}", *arguments
+        )
+
+    def test_people(self) -> None:
+        """Each candidate has what took it, or the exact test that dropped it."""
+        lines = self.explain().splitlines()
+        self.assertIn("x.example.com/ports: 2 devices", lines)
+        self.assertIn(
+            "├─ /dev/ttyUSB0: listed as ports pci-0000:00:0d.0-usbv2-0:3.1-if00-port0", lines
+        )
+        hub = [line for line in lines if "/dev/bus/usb/001/002" in line]
+        self.assertTrue(hub[1].endswith("the rule wants 1a86:7523"), hub)
+
+    def test_absent(self) -> None:
+        """What is not on this node is kept apart from faults, with the reason."""
+        text = self.explain()
+        self.assertIn(
+            "x.example.com/gone: not on this node: no path /dev/serial/by-id/usb-absent-if00", text
+        )
+        self.assertIn("x.example.com/scanner: not on this node: nothing matches /dev/sg*", text)
+        self.assertIn("x.example.com/serial: not on this node: none of 4 devices", text)
+        self.assertIn("the nearest: 1-3.1 has no USB serial, the rule wants 00A2", text)
+
+    def test_json(self) -> None:
+        """JSON has all tests of a candidate."""
+        found = json.loads(self.explain("--json"))["resources"]
+        (rule,) = [each for each in found if each["resource"] == "x.example.com/serial"]
+        steps = {each["what"]: each for each in rule["candidates"]}
+        tests = steps["/dev/bus/usb/001/003"]["tests"]
+        self.assertEqual(tests[0]["ok"], False)
+        self.assertIn("1a86:7523", json.dumps(tests))
+
+    def test_path(self) -> None:
+        """One device: what it is, and what every rule makes of it."""
+        text = self.explain("/dev/ttyUSB1")
+        self.assertIn("id pci-0000:00:0d.0-usbv2-0:3.4-if00-port0", text)
+        self.assertIn("portNumber = 0", text)
+        self.assertIn("neither /dev/ttyUSB1 nor a link to it matches /dev/sg*", text)
+        path = "/sys/devices/pci0000:00/0000:00:0d.0/usb1/1-3/1-3.1"
+        self.assertIn("1a86:7523", json.dumps(json.loads(self.explain(path, "--json"))["rules"]))
+
+    def test_nothing(self) -> None:
+        """Without something to explain, a line names what is missing."""
+        self.assertIn("--config", self.run_command("explain", status=1))
+        text = self.run_command("explain", "/dev/absent", status=1)
+        self.assertEqual(
+            text, "twistdp explain: /dev/absent: there is no such device on this host\n"
+        )
+
+    def test_problems(self) -> None:
+        """Each problem of a file is a line."""
+        self.write("domain: x.example.com\nresources: {a: {pth: /x}, b: {usb: 1, as: ty}}\n")
+        for command in ("explain", "scan"):
+            text = self.run_command(command, f"--config={self.file}", status=1)
+            self.assertEqual(len(text.splitlines()), 2, text)
+
+    def test_scanner(self) -> None:
+        """A scanner in Python is explained by its devices and by what it logs."""
+        where = temporary_directory(self)
+        with open(os.path.join(where, "a"), "wb"):
+            pass
+        text = self.run_command(
+            "explain",
+            "--scanner=twistdp.scanners:GlobScanner",
+            "--namespace=x.example.com",
+            "--set=resource=thing",
+            f"--set=pattern={where}/*",
+        )
+        self.assertIn("the scanner found no device", text)
+        self.assertIn(f"{where}/a", text)
+
+
+class ScanTests(LookingCase):
+    """``twistdp scan``"""
+
+    def scan(self) -> dict[str, dict[str, Any]]:
+        """The resources by name."""
+        text = self.run_command("scan", f"--config={self.file}", f"--root={self.root}", "--json")
+        return {each["resource"]: each for each in json.loads(text)["resources"]}
+
+    def test_devices(self) -> None:
+        """A device has its id, health, NUMA nodes, and its nodes with those who may open them."""
+        os.chmod(os.path.join(self.root, "dev/ttyUSB0"), 0o640)
+        first, _ = self.scan()["x.example.com/ports"]["devices"]
+        self.assertEqual(first["id"], "pci-0000:00:0d.0-usbv2-0:3.1-if00-port0")
+        self.assertEqual((first["health"], first["numa"]), ("Healthy", []))
+        (node,) = first["nodes"]
+        self.assertEqual((node["node"], node["mode"]), ("/dev/ttyUSB0", "0640"))
+        self.assertEqual(node["containerPath"], "/dev/ttyUSB0")
+        self.assertIsInstance(node["group"], str)
+
+    def test_left_out(self) -> None:
+        """What is left out has its reason, and absence is no fault."""
+        self.write(
+            "domain: x.example.com\n"
+            "resources:\n"
+            "  a: {path: /dev/ttyUSB*, members: [{path: /dev/absent}]}\n"
+            "  b: {path: /dev/absent}\n"
+        )
+        found = self.scan()
+        first = found["x.example.com/a"]["leftOut"][0]
+        self.assertEqual(first["cause"], "fault")
+        self.assertEqual(first["reason"], "member /dev/absent is not there")
+        self.assertEqual(found["x.example.com/b"]["leftOut"], [])
+        self.assertEqual(found["x.example.com/b"]["notOnThisNode"], "no path /dev/absent")
+
+    def test_overlap(self) -> None:
+        """Two resources with one node are reported."""
+        notes = self.scan()["x.example.com/ports"]["messages"]
+        self.assertIn("belong to both ports and all", notes[0])
+
+    def test_people(self) -> None:
+        """A line for the resource, each device, and each node with its owner, group and mode."""
+        text = self.run_command("scan", f"--config={self.file}", f"--root={self.root}")
+        self.assertIn("x.example.com/ports: 2 devices\n", text)
+        self.assertRegex(text, r"-> /dev/ttyUSB0 as /dev/ttyUSB0 mrw  \w+:\w+ 0\d{3}\n")

@@ -1,0 +1,178 @@
+"""``twistdp explain``: report for each candidate which rule took it, or which test dropped it."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from twistdp.cli import looking as looks_at
+from twistdp.cli.looking import Look, looking, problems
+from twistdp.errors import BadSetting
+from twistdp.model import printable
+from twistdp.scanners.declared import Explanation, Step, Verdict, explained, of_device
+from twistdp.select import Device, Host, Outcome, default_id, describe, stable_path
+
+_MOST = 10
+"""Candidates that a rule did not select and that people are shown without ``--all``."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument(
+        "path", nargs="?", metavar="PATH",
+        help="one device: its node, a link to it, or its directory in /sys",
+    )  # fmt: skip
+    looks_at.add_arguments(parser)
+    parser.add_argument("--all", action="store_true", help="show all candidates, not only some")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print it; 1 if there is nothing to explain, or the configuration cannot be used."""
+    try:
+        if not (arguments.config or arguments.scanner or arguments.path):
+            raise BadSetting("name a --config=FILE, a --scanner=module:Class or a device's PATH")
+        with looking(arguments) as (host, looks):
+            if arguments.path is not None:
+                found = _of_path(arguments.path, host, looks)
+            else:
+                found = {"resources": [each for look in looks for each in _of_look(look)]}
+    except BadSetting as error:
+        for line in problems(error):
+            print(f"twistdp explain: {printable(line)}", file=sys.stderr)
+        return 1
+    if arguments.json:
+        print(json.dumps(found, indent=2))
+    else:
+        print("\n".join(map(printable, _lines(found, arguments.all))))
+    return 0
+
+
+def _of_look(look: Look) -> Iterator[dict[str, Any]]:
+    if look.survey is not None:
+        for each in explained(look.survey, look.host):
+            yield _explanation(look.domain, each)
+        return
+    for kind in look.tree:
+        steps = [
+            Step(id_, Verdict.LISTED, f"listed as {kind} {id_}", ids=(id_,))
+            if (kind, id_) not in look.refused
+            else Step(id_, Verdict.LEFT_OUT, look.refused[kind, id_])
+            for id_ in look.tree[kind]
+        ]
+        found = _explanation(look.domain, Explanation(kind, tuple(steps)))
+        yield {**found, "messages": list(look.messages)}
+    if not len(look.tree):
+        nothing = _explanation(look.domain, Explanation("", (), "the scanner found no device"))
+        yield {**nothing, "messages": list(look.messages)}
+
+
+def _explanation(domain: str, each: Explanation) -> dict[str, Any]:
+    return {
+        "resource": f"{domain}/{each.resource}",
+        "notOnThisNode": each.absent,
+        "candidates": [_step(step) for step in each.steps],
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "what": step.what,
+        "verdict": step.verdict.value,
+        "reason": step.reason,
+        "ids": list(step.ids),
+    }
+    if step.device is not None:
+        found["syspath"] = step.device.syspath
+    if step.cause is not None:
+        found["cause"] = step.cause.value
+    if step.tests:
+        found["tests"] = [_test(test) for test in step.tests]
+    return found
+
+
+def _test(outcome: Outcome) -> dict[str, Any]:
+    found: dict[str, Any] = {"ok": outcome.ok, "reason": outcome.reason}
+    if outcome.parts:
+        found["parts"] = [_test(part) for part in outcome.parts]
+    return found
+
+
+def _of_path(path: str, host: Host, looks: Sequence[Look]) -> dict[str, Any]:
+    if path.startswith("/sys/"):
+        device = host.device(path.removeprefix("/sys")) or host.linked(path.removeprefix("/sys"))
+    else:
+        device = host.of_node(path) or host.bare(path)
+    if device is None:
+        raise BadSetting(f"{path}: there is no such device on this host")
+    return {
+        "device": _described(device),
+        "rules": [
+            {
+                "resource": f"{look.domain}/{rule.name}",
+                "candidates": [_step(each) for each in steps],
+            }
+            for look in looks
+            if look.survey is not None
+            for rule, steps in of_device(look.survey, device)
+        ],
+    }
+
+
+def _described(device: Device) -> dict[str, Any]:
+    return {
+        "syspath": device.syspath,
+        "node": device.node,
+        "links": list(device.host.all_links_to(device.node)) if device.node else [],
+        "hostPath": stable_path(device),
+        "id": default_id(device),
+        "attributes": dict(describe(device)),
+    }
+
+
+def _lines(found: dict[str, Any], all_of_them: bool) -> Iterator[str]:
+    if "device" in found:
+        yield from _device_lines(found["device"])
+    for rule in found.get("rules", ()):
+        yield from _tree(rule["resource"], [_told(each) for each in rule["candidates"]])
+    for resource in found.get("resources", ()):
+        yield from _tree(*_resource(resource, all_of_them))
+
+
+def _device_lines(device: dict[str, Any]) -> Iterator[str]:
+    lines = [f"id {device['id']}"]
+    if device["hostPath"]:
+        lines.append(f"host path {device['hostPath']}")
+    lines += [f"link {link}" for link in device["links"]]
+    lines += [f"{name} = {value}" for name, value in device["attributes"].items()]
+    yield from _tree(device["node"] or device["syspath"], lines)
+
+
+def _resource(resource: dict[str, Any], all_of_them: bool) -> tuple[str, list[str]]:
+    steps = resource["candidates"]
+    chosen = [each for each in steps if each["verdict"] != Verdict.NOT_SELECTED.value]
+    others = [each for each in steps if each["verdict"] == Verdict.NOT_SELECTED.value]
+    ids = {each["ids"][0] for each in steps if each["ids"]}
+    title = f"{resource['resource']}: {len(ids)} device{'' if len(ids) == 1 else 's'}"
+    if resource["notOnThisNode"]:
+        title = f"{resource['resource']}: not on this node: {resource['notOnThisNode']}"
+    lines = [_told(each) for each in chosen]
+    shown = others if all_of_them else others[:_MOST]
+    lines += [_told(each) for each in shown]
+    if len(shown) < len(others):
+        lines.append(f"{len(others) - len(shown)} more were not selected (--all shows them)")
+    lines += [f"log: {message}" for message in resource.get("messages", ())]
+    return title, lines
+
+
+def _told(step: dict[str, Any]) -> str:
+    if step["verdict"] == Verdict.LISTED.value:
+        return f"{step['what']}: {step['reason']}"
+    cause = f", {step['cause']}" if step.get("cause") not in (None, step["verdict"]) else ""
+    return f"{step['what']}: {step['verdict']}{cause}: {step['reason']}"
+
+
+def _tree(title: str, lines: Sequence[str]) -> Iterator[str]:
+    yield title
+    for number, line in enumerate(lines, 1):
+        yield f"{'└─' if number == len(lines) else '├─'} {line}"

@@ -1,0 +1,141 @@
+"""``twistdp scan``: print what a plugin would advertise on this host, and what it leaves out."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from twistdp.cli.looking import Look, add_arguments, looking, problems
+from twistdp.errors import BadSetting
+from twistdp.host import Topology
+from twistdp.model import Auto, DeviceInfo, DeviceSpec, natural_key, printable
+from twistdp.scanners.declared import Cause, explained
+from twistdp.select import access
+
+__all__ = ["add_arguments", "run"]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print it; 1 if the configuration cannot be used."""
+    try:
+        if not arguments.config and not arguments.scanner:
+            raise BadSetting("name a --config=FILE or a --scanner=module:Class")
+        with looking(arguments) as (_, looks):
+            found = [resource for look in looks for resource in _resources(look)]
+    except BadSetting as error:
+        for line in problems(error):
+            print(f"twistdp scan: {printable(line)}", file=sys.stderr)
+        return 1
+    if arguments.json:
+        print(json.dumps({"resources": found}, indent=2))
+    else:
+        for resource in found:
+            print("\n".join(map(printable, _lines(resource))))
+    return 0
+
+
+def _resources(look: Look) -> Iterator[dict[str, Any]]:
+    """The resources of a look, each as JSON has it."""
+    topology = Topology("/sys")
+    left_out: dict[str, list[dict[str, str]]] = {}
+    absent: dict[str, str] = {}
+    if look.survey is not None:
+        for order, rule in enumerate(look.survey.rules):
+            left_out[rule.name] = [
+                {"what": each.what, "reason": each.reason, "cause": each.cause.value}
+                for each in look.survey.left_out_of(order)
+            ]
+        for each in explained(look.survey, look.host):
+            absent[each.resource] = each.absent
+    for kind in sorted({*look.tree, *left_out}, key=natural_key):
+        devices = {**look.tree[kind]} if kind in set(look.tree) else {}
+        listed, refused = [], left_out.get(kind, [])
+        for id_ in sorted(devices, key=natural_key):
+            reason = look.refused.get((kind, id_))
+            if reason is not None:
+                refused.append({"what": id_, "reason": reason, "cause": Cause.FAULT.value})
+            else:
+                listed.append(_device(look, id_, devices[id_], topology))
+        yield {
+            "resource": f"{look.domain}/{kind}",
+            "devices": listed,
+            "leftOut": refused,
+            "notOnThisNode": absent.get(kind, ""),
+            "messages": [*look.messages, *_warnings(look, kind)],
+        }
+
+
+def _warnings(look: Look, kind: str) -> Iterator[str]:
+    """What people should know of a resource that works all the same."""
+    if look.survey is not None:
+        for names, text in look.survey.warnings():
+            if kind in names:
+                yield text
+
+
+def _device(look: Look, id_: str, info: DeviceInfo, topology: Topology) -> dict[str, Any]:
+    numa = info.topology
+    if isinstance(numa, Auto):
+        numa = topology.nodes(node.host_path for node in info.nodes)
+    return {
+        "id": id_,
+        "health": info.state,
+        "reason": info.reason,
+        "nodes": [_node(look, node) for node in info.nodes],
+        "mounts": [
+            {"hostPath": m.host_path, "containerPath": m.container_path, "readOnly": m.read_only}
+            for m in info.mounts
+        ],
+        "env": dict(info.envs),
+        "annotations": dict(info.annotations),
+        "cdi": info.cdi is not None,
+        "numa": list(numa or ()),
+    }
+
+
+def _node(look: Look, node: DeviceSpec) -> dict[str, Any]:
+    device = look.host.of_node(node.host_path) or look.host.bare(node.host_path)
+    found = access(device) if device is not None else None
+    return {
+        "hostPath": node.host_path,
+        "containerPath": node.container_path,
+        "permissions": node.permissions,
+        "node": device.node if device is not None else None,
+        "owner": found.owner if found is not None else None,
+        "group": found.group if found is not None else None,
+        "mode": f"{found.mode:04o}" if found is not None else None,
+    }
+
+
+def _lines(resource: dict[str, Any]) -> Iterator[str]:
+    count = len(resource["devices"])
+    if resource["notOnThisNode"]:
+        yield f"{resource['resource']}: not on this node: {resource['notOnThisNode']}"
+    else:
+        yield f"{resource['resource']}: {count} device{'' if count == 1 else 's'}"
+    for device in resource["devices"]:
+        reason = f" ({device['reason']})" if device["reason"] else ""
+        numa = ", ".join(map(str, device["numa"]))
+        yield f"  {device['id']}  {device['health']}{reason}{f'  NUMA {numa}' if numa else ''}"
+        for node in device["nodes"]:
+            yield f"    {_shown(node)}"
+        for mount in device["mounts"]:
+            read_only = "  read-only" if mount["readOnly"] else ""
+            yield f"    mount {mount['hostPath']} as {mount['containerPath']}{read_only}"
+        for name, value in device["env"].items():
+            yield f"    env {name}={value}"
+    for each in resource["leftOut"]:
+        yield f"  left out, {each['cause']}: {each['what']}: {each['reason']}"
+    for message in resource["messages"]:
+        yield f"  note: {message}"
+
+
+def _shown(node: dict[str, Any]) -> str:
+    where = node["hostPath"]
+    if node["node"] not in (None, node["hostPath"]):
+        where += f" -> {node['node']}"
+    if node["containerPath"] != node["hostPath"]:
+        where += f" as {node['containerPath']}"
+    who = f"  {node['owner']}:{node['group']} {node['mode']}" if node["mode"] else ""
+    return f"{where} {node['permissions']}{who}"

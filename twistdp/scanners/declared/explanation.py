@@ -1,0 +1,152 @@
+"""Why devices of a host are listed by rules, or not: for every candidate the test that decided."""
+
+import enum
+import os
+from collections.abc import Iterator
+
+import attrs
+
+from twistdp.scanners.declared.found import Cause, LeftOut
+from twistdp.scanners.declared.ledger import Entry
+from twistdp.scanners.declared.rule import Rule, name_of
+from twistdp.scanners.declared.survey import Survey
+from twistdp.select import Device, Host, Outcome, path_pattern
+
+_NEAREST = 2000
+"""Candidates among which the nearest is looked for, where none meets a rule."""
+
+
+class Verdict(enum.Enum):
+    """What a rule made of a candidate."""
+
+    LISTED = "listed"
+    LEFT_OUT = "left out"
+    UNDECIDABLE = "undecidable"
+    NOT_SELECTED = "not selected"
+
+
+@attrs.frozen
+class Step:
+    """What one rule made of one candidate, and why."""
+
+    what: str
+    verdict: Verdict
+    reason: str
+    device: Device | None = attrs.field(default=None, eq=False, repr=False)
+    ids: tuple[str, ...] = ()
+    cause: Cause | None = None
+    tests: tuple[Outcome, ...] = ()
+
+
+@attrs.frozen
+class Explanation:
+    """One rule: its candidates, or why it has nothing to do with this host."""
+
+    resource: str
+    steps: tuple[Step, ...]
+    absent: str = ""
+
+
+def explained(survey: Survey, host: Host) -> Iterator[Explanation]:
+    """What every rule of a survey, which has looked at `host`, made of its candidates."""
+    entries: dict[int, list[Entry]] = {}
+    for (order, _), entry in survey.ledger.entries:
+        entries.setdefault(order, []).append(entry)
+    for order, rule in enumerate(survey.rules):
+        steps = [*_listed(entries.get(order, ())), *_left_out(survey, order)]
+        steps += _not_selected(rule, host)
+        absent = why_absent(rule, host) if survey.is_absent(order) else ""
+        yield Explanation(rule.name, tuple(steps), absent)
+
+
+def of_device(survey: Survey, device: Device) -> Iterator[tuple[Rule, tuple[Step, ...]]]:
+    """What every rule made of one device, also of one that it had no reason to look at."""
+    names = {name_of(device), device.node}
+    for order, rule in enumerate(survey.rules):
+        steps = [
+            step
+            for step in (
+                *_listed([entry for (at, _), entry in survey.ledger.entries if at == order]),
+                *_left_out(survey, order),
+            )
+            if step.device is not None and {name_of(step.device), step.device.node} & names
+        ]
+        if not steps:
+            steps = [_tested(rule, device)]
+        yield rule, tuple(steps)
+
+
+def _listed(entries: "list[Entry] | tuple[Entry, ...]") -> Iterator[Step]:
+    for entry in entries:
+        lead = entry.listed.lead
+        for device in entry.listed.functions or (lead,):
+            as_what = f"{entry.kind} {entry.ids[0]}"
+            more = len(entry.ids) - 1
+            reason = f"listed as {as_what}{f' and {more} replicas' if more else ''}"
+            yield Step(device.node or device.name, Verdict.LISTED, reason, device, entry.ids)
+
+
+def _left_out(survey: Survey, order: int) -> Iterator[Step]:
+    for each in survey.left_out_of(order):
+        yield _step(each)
+
+
+def _step(each: LeftOut) -> Step:
+    verdict = Verdict.UNDECIDABLE if each.cause is Cause.UNDECIDABLE else Verdict.LEFT_OUT
+    return Step(each.what, verdict, each.reason, each.device, cause=each.cause)
+
+
+def _not_selected(rule: Rule, host: Host) -> Iterator[Step]:
+    for device in rule.candidates(host):
+        if rule.holds(device) is False:
+            yield _tested(rule, device)
+
+
+def _tested(rule: Rule, device: Device) -> Step:
+    outcome = rule.test(device)
+    verdict = {True: Verdict.LISTED, None: Verdict.UNDECIDABLE, False: Verdict.NOT_SELECTED}
+    if outcome.ok:  # it has parts, none of which is listed or left out
+        return Step(called(device), Verdict.LEFT_OUT, "it gives no node", device)
+    return Step(called(device), verdict[outcome.ok], outcome.reason, device, tests=outcome.parts)
+
+
+def called(device: Device) -> str:
+    """What people know a device as."""
+    return device.node or device.name or device.syspath
+
+
+def why_absent(rule: Rule, host: Host) -> str:
+    """Why nothing on a host meets a rule; for people."""
+    patterns = [path for match in rule.matches for path in match.path]
+    if patterns and all(match.path for match in rule.matches):
+        return "; ".join(_no_path(pattern, host) for pattern in patterns[:4])
+    nearest: Outcome | None = None
+    met = count = 0
+    for count, device in enumerate(rule.candidates(host), 1):  # it is used below
+        if count > _NEAREST:
+            break
+        outcome = rule.test(device)
+        inner = outcome.parts[0] if len(rule.matches) == 1 and outcome.parts else outcome
+        held = sum(part.ok is True for part in inner.parts)
+        if outcome.ok is False and held > met:
+            nearest, met = outcome, held
+    if not count:
+        return "there is no device of the kind that the rule is about"
+    text = f"none of {count} devices meets the rule" if count > 1 else "the device here differs"
+    return f"{text}; the nearest: {nearest.reason}" if nearest is not None else text
+
+
+def _no_path(pattern: str, host: Host) -> str:
+    if not f"{pattern}/".startswith("/dev/"):
+        return f"no path {pattern}: only paths below /dev are devices; files belong in mounts"
+    parsed = path_pattern(pattern)
+    if parsed.literal is not None and os.path.lexists(host.prefix + pattern):
+        if os.path.isdir(host.prefix + pattern):
+            return f"the directory {pattern} has no nodes"
+        return f"{pattern} leads to no node"
+    missing = os.path.dirname(pattern) if parsed.literal is not None else parsed.directory
+    top = ""
+    while missing not in ("/", "") and not os.path.lexists(host.prefix + missing):
+        top, missing = missing, os.path.dirname(missing)
+    text = f"no path {pattern}" if parsed.literal is not None else f"nothing matches {pattern}"
+    return f"{text}: {top} does not exist on this node" if top else text

@@ -1,0 +1,176 @@
+"""Which devices are listed in the end: ids are unique, limits are kept, exclusive claims hold."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import attrs
+
+from twistdp.model import DeviceInfo, device_id, natural_key
+from twistdp.scanners.declared.found import Cause, LeftOut, Listed
+from twistdp.scanners.declared.rule import Rule, name_of
+
+Key: TypeAlias = tuple[int, str]
+"""A unit: the order of its rule, and its name there."""
+
+
+@attrs.frozen
+class Entry:
+    """A unit as it would be listed."""
+
+    listed: Listed
+    kind: str
+    ids: tuple[str, ...]
+    info: DeviceInfo
+    claims: tuple[str, ...]
+
+
+class Ledger:
+    """The units of all rules, and the resources' devices that come of them."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self.devices: dict[str, dict[str, DeviceInfo]] = {}
+        """What is listed, by type and id."""
+        self.refused: dict[Key, LeftOut] = {}
+        """Why units are not listed that are complete."""
+        self.shared: dict[tuple[int, int], dict[str, None]] = {}
+        """The nodes that units of two rules have, by the orders of these."""
+        self._units: dict[Key, Entry] = {}
+        self._present: dict[Key, None] = {}
+        self._holders: dict[tuple[str, str], dict[Key, None]] = {}
+
+    @property
+    def entries(self) -> Iterator[tuple[Key, Entry]]:
+        """The units that are listed, in the rules' order."""
+        return ((key, self._units[key]) for key in sorted(self._present, key=_place))
+
+    def change(self, units: Mapping[Key, Listed | None]) -> None:
+        """Take the new state of these units."""
+        affected: dict[Key, None] = dict.fromkeys(units)
+        old: dict[Key, Entry] = {}
+        for key, listed in units.items():
+            entry = self._units.pop(key, None)
+            if entry is not None:
+                old[key] = entry
+                affected |= self._release(key, entry)
+            if listed is not None:
+                self._units[key] = entry = made(self._rules[key[0]], listed)
+                affected |= self._hold(key, entry)
+        for order in {order for order, _ in affected}:
+            if self._rules[order].resource.limit is not None:
+                affected |= {key: None for key in self._units if key[0] == order}
+        for key in affected:
+            self._refuse(key)
+        self._keep_limits(affected)
+        for key in [key for key in affected if key in self._present]:
+            entry = old.get(key) or self._units[key]
+            devices = self.devices[entry.kind]
+            for id_ in entry.ids:
+                devices.pop(id_, None)
+            if not devices:
+                del self.devices[entry.kind]
+            del self._present[key]
+        for key in affected:
+            if key not in self._units or key in self.refused:
+                continue
+            entry = self._units[key]
+            self.devices.setdefault(entry.kind, {}).update(dict.fromkeys(entry.ids, entry.info))
+            self._present[key] = None
+
+    def _refuse(self, key: Key) -> None:
+        self.refused.pop(key, None)
+        entry = self._units.get(key)
+        refusal = self._refusal(key, entry) if entry is not None else None
+        if entry is not None and refusal is not None:
+            self.refused[key] = left_out(entry.listed, *refusal)
+
+    def _refusal(self, key: Key, entry: Entry) -> tuple[str, Cause] | None:
+        for id_ in entry.ids:
+            others = len(self._holders[entry.kind, id_]) - 1
+            if others:
+                have = "other device has" if others == 1 else "other devices have"
+                return f"{others} {have} the id {id_}; make ids differ with id", Cause.FAULT
+        for claim in entry.claims:
+            for order, _ in self._holders["", claim]:
+                rule = self._rules[order]
+                if order < key[0] and rule.resource.exclusive:
+                    return f"{claim} belongs to {rule.name}, which is exclusive", Cause.RULE
+        return None
+
+    def _keep_limits(self, affected: Collection[Key]) -> None:
+        """Of a rule with a limit, what is listed stays, and lower ids come before higher ones."""
+        for order in {order for order, _ in affected}:
+            limit = self._rules[order].resource.limit
+            if limit is None:
+                continue
+            keys = [key for key in affected if key[0] == order and key in self._units]
+            keys = [key for key in keys if key not in self.refused]
+            keys.sort(
+                key=lambda key: (key not in self._present, natural_key(self._units[key].ids[0]))
+            )
+            count = 0
+            for key in keys:
+                count += len(self._units[key].ids)
+                if count > limit:
+                    reason = f"the limit of {limit} device{'' if limit == 1 else 's'} is reached"
+                    self.refused[key] = left_out(self._units[key].listed, reason, Cause.RULE)
+
+    def _hold(self, key: Key, entry: Entry) -> dict[Key, None]:
+        """Note what a unit has; returns the others that have it too."""
+        others: dict[Key, None] = {}
+        for name in _names(entry):
+            holders = self._holders.setdefault(name, {})
+            others.update(holders)
+            if not name[0]:
+                for order, _ in holders:
+                    if order != key[0]:
+                        pair = (min(order, key[0]), max(order, key[0]))
+                        self.shared.setdefault(pair, {})[name[1]] = None
+            holders[key] = None
+        return others
+
+    def _release(self, key: Key, entry: Entry) -> dict[Key, None]:
+        others: dict[Key, None] = {}
+        for name in _names(entry):
+            holders = self._holders[name]
+            del holders[key]
+            others.update(holders)
+            if not name[0]:
+                for order, _ in holders:
+                    pair = (min(order, key[0]), max(order, key[0]))
+                    self.shared.get(pair, {}).pop(name[1], None)
+            if not holders:
+                del self._holders[name]
+        return others
+
+
+def made(rule: Rule, listed: Listed) -> Entry:
+    """A unit with the ids under which it is listed."""
+    claims = tuple(each.node or name_of(each) for each in listed.functions or (listed.lead,))
+    replicas = rule.resource.replicas
+    if replicas is None or not (
+        not replicas.match or any(match.holds(listed.lead) for match in replicas.match)
+    ):
+        return Entry(listed, rule.name, (listed.id,), listed.info, claims)
+    ids = tuple(device_id(f"{listed.id}-{number}") for number in range(replicas.count))
+    info = attrs.evolve(listed.info, group=listed.id)
+    return Entry(listed, replicas.rename or rule.name, ids, info, claims)
+
+
+def left_out(listed: Listed, reason: str, cause: Cause) -> LeftOut:
+    """A complete unit that is left out all the same."""
+    return LeftOut(
+        listed.resource, listed.lead.node or listed.lead.name, reason, cause, listed.lead
+    )
+
+
+def _names(entry: Entry) -> Iterator[tuple[str, str]]:
+    """What only one unit may have: ids by type, and nodes, which have no type."""
+    for claim in entry.claims:
+        yield "", claim
+    for id_ in entry.ids:
+        yield entry.kind, id_
+
+
+def _place(key: Key) -> tuple[int, list[object]]:
+    return key[0], natural_key(key[1])  # type: ignore[return-value]

@@ -1,0 +1,47 @@
+"""Logs what is wrong with the devices of a configuration, once each."""
+
+from twisted.logger import Logger
+
+from twistdp.klog import V
+from twistdp.scanners.complaints import Complaints
+from twistdp.scanners.declared.explanation import why_absent
+from twistdp.scanners.declared.found import Cause
+from twistdp.scanners.declared.survey import Survey
+from twistdp.select import Host
+
+_log = Logger()
+
+
+class Reports:
+    """Logs what `survey` leaves out, and what people should know of the rest."""
+
+    def __init__(self, survey: Survey) -> None:
+        self._survey = survey
+        self._faults = Complaints(lambda text: _log.warn("configured {text}", text=text))
+        self._notes = Complaints(lambda text: _log.info("configured resources: {text}", text=text))
+        self._absent: set[str] = set()
+
+    def report(self, host: Host, everything: bool) -> None:
+        """Log what is new; after a look at `everything` also what only that finds."""
+        for each in self._survey.left_out:
+            about = f"{each.resource} {each.what}"
+            if each.cause is Cause.FAULT:
+                text = f"{each.resource}: left out {each.what}: {each.reason}"
+                self._faults.add(about, text)
+            elif each.cause is Cause.UNDECIDABLE:
+                # One line for the rule: the others differ in the device alone.
+                text = f"{each.resource}: cannot decide about {each.what}: {each.reason}"
+                self._faults.add(each.resource, text)
+        self._faults.end(everything)
+        if not everything:
+            return
+        for _, text in self._survey.warnings():
+            self._notes.add(text, text)
+        self._notes.end(everything)
+        for order, rule in enumerate(self._survey.rules):
+            if not self._survey.is_absent(order):
+                self._absent.discard(rule.name)
+            elif rule.name not in self._absent:
+                self._absent.add(rule.name)
+                if V(1):
+                    V(1).info("not on this node", resource=rule.name, why=why_absent(rule, host))

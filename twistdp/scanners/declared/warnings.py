@@ -1,0 +1,74 @@
+"""What people should know of devices that are listed all the same."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from twistdp.scanners.declared.found import Listed
+from twistdp.scanners.declared.rule import Rule
+from twistdp.select import Device, bus_device
+
+_EXAMPLES = 3
+
+
+def of_shared(
+    rules: Sequence[Rule], shared: Mapping[tuple[int, int], Mapping[str, None]]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Nodes that two resources give, with the names of these."""
+    for (one, other), nodes in shared.items():
+        if not nodes or rules[one].resource.exclusive:
+            continue
+        names = rules[one].name, rules[other].name
+        listed = ", ".join(list(nodes)[:_EXAMPLES])
+        more = f" and {len(nodes) - _EXAMPLES} more" if len(nodes) > _EXAMPLES else ""
+        text = f"{listed}{more} belong to both {names[0]} and {names[1]}"
+        if any(node.startswith("/dev/vfio/") and node != "/dev/vfio/vfio" for node in nodes):
+            text += (
+                "; an IOMMU group opens for one process alone, so make it one device with "
+                "group: iommu"
+            )
+        else:
+            text += "; set exclusive on the first if the second should not have them"
+        yield names, text
+
+
+def of_listed(listed: Listed) -> Iterator[str]:
+    """What is odd about one device."""
+    owners: dict[str, dict[str, None]] = {}
+    for function in listed.functions:
+        if function.subsystem in ("usb", "drm"):
+            bus = bus_device(function)
+            owners.setdefault(function.subsystem, {})[(bus or function).name] = None
+    for subsystem, names in owners.items():
+        if len(names) > 1:
+            what = "USB devices" if subsystem == "usb" else "cards"
+            yield (
+                f"device {listed.id} has nodes of {len(names)} {what}, "
+                f"{', '.join(list(names)[:_EXAMPLES])}: a container gets all of them"
+            )
+    for place, node in _renamed(listed):
+        yield (
+            f"device {listed.id} has {node} as {place} in the container: libdrm finds a card by "
+            "the name of its node; leave containerPath out"
+        )
+
+
+def _renamed(listed: Listed) -> Iterator[tuple[str, str]]:
+    """Nodes of drm that have another name in the container, with that on the host."""
+    drm = {str(each.node): each for each in listed.functions if each.subsystem == "drm"}
+    names = {node.rpartition("/")[2] for node in drm}
+    given: dict[str, list[str]] = {}
+    for spec in listed.info.nodes:
+        node = _node_of(spec.host_path, drm)
+        if node is not None:
+            given.setdefault(node, []).append(spec.container_path)
+    for node, places in given.items():
+        if all(place.rpartition("/")[2] not in names for place in places):
+            yield places[0], node
+
+
+def _node_of(path: str, drm: Mapping[str, Device]) -> str | None:
+    if path in drm:
+        return path
+    for node, device in drm.items():
+        if path in device.host.all_links_to(node):
+            return node
+    return None
