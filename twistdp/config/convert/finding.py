@@ -44,7 +44,7 @@ class Places:
         self._problems = problems
         self._roots = compose_all(source, problems)
         text = source if isinstance(source, str) else source.decode("utf-8-sig")
-        self._lines = text.splitlines()
+        self._lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         self._words = re.compile("|".join(map(re.escape, words)), re.IGNORECASE)
         self._known: dict[document.Mark, Sequence[Node]] = {}
 
@@ -82,26 +82,43 @@ class Places:
         return self._known[node.mark]
 
     def _read(self, node: Scalar, at: str) -> Sequence[Node]:
-        text, line = self._as_in_file(node)
+        exact = self._as_in_file(node)
+        text, line = exact or (node.text, 0)
+        found = Problems(self._problems.file)
+        roots: Sequence[Node] = ()
         try:
-            roots = compose_all(text, self._problems, line)
+            roots = compose_all(text, found, line)
         except BadConfig as error:
-            for each in error.problems:
-                self._problems.note(each.line, each.column, at, each.text)
-            return ()
+            found.found = list(error.problems)
+        for each in found.found:
+            place = document.Mark(each.line, each.column) if exact else node.mark
+            self._problems.note(place.line, place.column, at, each.text)
+        roots = roots if exact else [_marked(each, node.mark) for each in roots]
         return [each for each in roots if not isinstance(each, Scalar)]
 
-    def _as_in_file(self, node: Scalar) -> tuple[str, int]:
-        """A text with the indentation that it has in the file, and the lines before it."""
+    def _as_in_file(self, node: Scalar) -> tuple[str, int] | None:
+        """A text with the indentation that it has in the file, and the lines before it.
+
+        None for a text that the file has in other lines, folded or with escapes.
+        """
         line = node.mark.line
         begin = self._lines[line - 1][node.mark.column - 1 :] if line <= len(self._lines) else ""
         if begin.startswith("|"):
-            count = node.text.rstrip("\n").count("\n") + 1
-            lines = self._lines[line : line + count]
-            if [each.strip() for each in lines] == [
-                each.strip() for each in node.text.splitlines()[:count]
-            ]:
+            said = node.text.rstrip("\n").split("\n")
+            lines = self._lines[line : line + len(said)]
+            if [each.strip() for each in lines] == [each.strip() for each in said]:
                 return "\n".join(lines), line
-        if "\n" not in node.text and not node.plain:
-            return " " * node.mark.column + node.text, line - 1
-        return node.text, line - 1 + begin.startswith((">", "|"))
+            return None
+        if "\n" in node.text:
+            return None
+        return " " * (node.mark.column - node.plain) + node.text, line - 1
+
+
+def _marked(node: Node, mark: document.Mark) -> Node:
+    """A node whose parts are all at one place."""
+    if isinstance(node, Scalar):
+        return attrs.evolve(node, mark=mark)
+    if isinstance(node, document.Sequence):
+        return document.Sequence(mark, tuple(_marked(each, mark) for each in node.items))
+    pairs = ((attrs.evolve(key, mark=mark), _marked(value, mark)) for key, value in node.items)
+    return document.Mapping(mark, tuple(pairs))
