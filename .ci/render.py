@@ -12,6 +12,7 @@ import shlex
 from pathlib import Path
 
 from twistdp import __version__, cli
+from twistdp.catalog.page import page as catalog_page
 from twistdp.config.reference_page import reference
 from twistdp.deployment.documents import as_yaml
 from twistdp.deployment.image import dockerfile
@@ -69,6 +70,7 @@ def files() -> dict[Path, str]:
         kustomize / "sample-pod.yaml": sample_pod(
             "serial", "busybox", "lab.example.com/serial", "/dev/tty[UA]*"
         ),
+        ROOT / "docs" / "catalog.md": catalog_page(),
         ROOT / "docs" / "config-reference.md": reference(),
         page: with_version(page.read_text("utf-8")),
     }

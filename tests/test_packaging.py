@@ -110,16 +110,17 @@ class WheelTests(SynchronousTestCase):
         )
 
     def test_every_module(self) -> None:
-        """Every module of the package is in it, and with them their types, templates and pins."""
+        """Every module is in it, and with them their types, templates, entries and pins."""
         expected = {"twistdp/py.typed"}
         for directory, _, files in os.walk(os.path.join(ROOT, "twistdp")):
             relative = os.path.relpath(directory, ROOT)
             expected.update(
                 os.path.join(relative, file)
                 for file in files
-                if file.endswith((".py", ".pyi", ".in", ".txt"))
+                if file.endswith((".py", ".pyi", ".in", ".txt", ".yaml"))
             )
         self.assertIn("twistdp/kubelet/deviceplugin_v1beta1_pb2.pyi", expected)
+        self.assertIn("twistdp/catalog/entries/kvm.yaml", expected)
         self.assertIn("twistdp/scaffold/template/scanner.py.in", expected)
         self.assertIn("twistdp/deployment/template/service.in", expected)
         self.assertIn("twistdp/deployment/requirements/run.txt", expected)

@@ -112,6 +112,40 @@ class ConfigTests(CommandLine):
         self.assert_refused([f"--config={path}"], "resources.a.use", "absent")
 
 
+class CatalogTests(CommandLine):
+    """``--catalog``"""
+
+    def namespaces(self, *arguments: str) -> list[str]:
+        """The domains that a command line serves."""
+        return [manager.namespace for manager in self.parse(*arguments).managers]
+
+    def test_domains(self) -> None:
+        """Entries are served in the domain that is given, else in their own."""
+        self.assertEqual(
+            self.namespaces("--catalog=kvm,intel-gpu", "--namespace=x.example.com"),
+            ["x.example.com"],
+        )
+        self.assertEqual(
+            self.namespaces("--catalog=intel-gpu", "--catalog=intel-npu"),
+            ["gpu.intel.com", "npu.intel.com"],
+        )
+
+    def test_refused(self) -> None:
+        """An unknown entry is refused with the nearest one; one without a domain needs one."""
+        self.assert_refused(["--catalog=kwm"], "--catalog: ", "did you mean kvm?")
+        self.assert_refused(["--catalog=kvm"], "--catalog: ", "--namespace=DOMAIN")
+
+    def test_namespace_of_files(self) -> None:
+        """A file has its own domain whatever the namespace of the others is."""
+        path = os.path.join(self.directory, "devices.yaml")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("domain: y.example.com\nresources: {a: {use: kvm}}\n")
+        self.assertEqual(
+            self.namespaces(f"--config={path}", "--catalog=fuse", "--namespace=x.example.com"),
+            ["y.example.com", "x.example.com"],
+        )
+
+
 class ScannerRefusalTests(CommandLine):
     """Errors in a --scanner, in one line."""
 

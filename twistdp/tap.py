@@ -50,7 +50,10 @@ class _Choice:
 class Options(LogOptions):
     """The command line; whatever is wrong with it ends the process with one line and status 1."""
 
-    synopsis = "[options] [--config=FILE] [--scanner=module:Class [--set key=value ...]]"
+    synopsis = (
+        "[options] [--config=FILE] [--catalog=NAME,...] "
+        "[--scanner=module:Class [--set key=value ...]]"
+    )
     longdesc = (
         "Serve this node's devices to the kubelet. --set, --namespace, --scan-timeout, "
         "--hook-timeout, --removal-grace, --check-nodes, --check-paths and --preferred belong to "
@@ -85,6 +88,7 @@ class Options(LogOptions):
         self._defaults: dict[str, Any] = {}
         self._choices: list[_Choice] = []
         self._configs: list[str] = []
+        self._entries: list[str] = []
         self._configured: list[tuple[str, Manager]] = []
         self.managers: list[Manager] = []
         """The managers that the options ask for, once they are parsed."""
@@ -96,6 +100,10 @@ class Options(LogOptions):
     def opt_config(self, path: str) -> None:
         """File that says which devices are given, in YAML; may be repeated."""
         self._configs.append(path)
+
+    def opt_catalog(self, names: str) -> None:
+        """Entries of the catalogue to serve, with commas; 'twistdp catalog' lists them."""
+        self._entries += [name.strip() for name in names.split(",")]
 
     def opt_set(self, assignment: str) -> None:
         """KEY=VALUE, a constructor argument of the --scanner before it; repeat KEY for a list."""
@@ -167,23 +175,28 @@ class Options(LogOptions):
 
         super().postOptions()
         require_asyncio_reactor(reactor)
-        if not self._choices and not self._configs:
+        if not (self._choices or self._configs or self._entries):
             raise usage.UsageError(
-                "--scanner is missing: name one, as --scanner=module:Class, or a --config=FILE"
+                "--scanner is missing: name one, as --scanner=module:Class, or a --config=FILE, or "
+                "entries of the --catalog"
             )
         self.managers = [self._manager(choice) for choice in self._choices]
-        if self._configs:
+        if self._configs or self._entries:
             self._configure()
         self.managers += [manager for _, manager in self._configured]
         check_socket_directory(Settings(**self._common()))
 
     def _configure(self) -> None:
         # Imported here because a plugin that reads no file needs no memory for it.
-        from twistdp.launch.configured import managers_of, read_config
+        from twistdp.launch.configured import entries, managers_of, read_config
 
-        settings = Settings(**self._common(), **self._defaults)
-        for path in self._configs:
-            self._configured += [(path, each) for each in managers_of(read_config(path), settings)]
+        options = dict(self._defaults)
+        namespace = options.pop("namespace", None)
+        settings = Settings(**self._common(), **options)
+        sources = [(path, read_config(path)) for path in self._configs]
+        sources += [("the catalogue", each) for each in entries(self._entries, namespace)]
+        for source, config in sources:
+            self._configured += [(source, each) for each in managers_of(config, settings)]
 
     def parseArgs(self, *arguments: str) -> None:
         """There are no arguments."""

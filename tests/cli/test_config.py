@@ -57,6 +57,15 @@ class ConfigCommandTests(SynchronousTestCase):
         )
         self.assertEqual(errors, f"{self.bad}: 2 problems\n")
 
+    def test_entry(self) -> None:
+        """What is shown of a file has the entries of the catalogue that it uses."""
+        file = self.directory / "used.yaml"
+        file.write_text("domain: lab.example.com\nresources: {a: {use: kvm, replicas: 2}}\n")
+        _, output, _ = self.run_command("show", str(file))
+        resource = load(output).resources["a"]
+        self.assertIsNone(resource.use)
+        self.assertEqual(resource.where.path, ("/dev/kvm",))
+
     def test_unreadable(self) -> None:
         """A file that cannot be read is one line."""
         status, _, errors = self.run_command("check", str(self.directory / "none"))

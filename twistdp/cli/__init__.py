@@ -12,6 +12,7 @@ from twistdp.model import printable
 from twistdp.tools import meant
 
 COMMANDS = {
+    "catalog": "list the devices that need no configuration, or show an entry",
     "check": "report what a plugin's project lacks",
     "config": "check a configuration file, show its meaning, or print its JSON Schema",
     "conformance": "test a device plugin of any kind",

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from twistdp.catalog import load
 from twistdp.config import (
     LARGEST,
     TOOLS,
@@ -13,7 +14,6 @@ from twistdp.config import (
     Config,
     Problem,
     convert,
-    load,
     read,
     recognised,
     schema,

@@ -2,10 +2,12 @@
 
 from twistdp.config.convert import TOOLS, Converted, convert, recognised
 from twistdp.config.document import LARGEST
+from twistdp.config.fields import fields_of, key
 from twistdp.config.json_schema import schema
-from twistdp.config.loading import load, read
+from twistdp.config.loading import load, load_as, read
 from twistdp.config.model import Config, Member, Mount, Resource
 from twistdp.config.problems import BadConfig, Problem
+from twistdp.config.rules import Domain, ResourceType, Word
 from twistdp.config.showing import show
 from twistdp.config.templates import fill, names
 
@@ -15,13 +17,19 @@ __all__ = [
     "BadConfig",
     "Config",
     "Converted",
+    "Domain",
     "Member",
     "Mount",
     "Problem",
     "Resource",
+    "ResourceType",
+    "Word",
     "convert",
+    "fields_of",
     "fill",
+    "key",
     "load",
+    "load_as",
     "names",
     "read",
     "recognised",

@@ -11,19 +11,23 @@ from twistdp.config.kinds import Record
 from twistdp.config.model import Config
 from twistdp.config.problems import BadConfig, Problem, Problems
 from twistdp.config.structure import Refused, Walk
+from twistdp.config.use import Catalog
 from twistdp.errors import BadSetting
 from twistdp.model import printable
 
 _C = TypeVar("_C")
 
 
-def load(source: str | bytes | Path, name: str | None = None) -> Config:
+def load(
+    source: str | bytes | Path, name: str | None = None, catalog: Catalog | None = None
+) -> Config:
     """The configuration in a text, or in the file at a `Path`.
 
-    `name` names the text in problems.  Raises `BadConfig` with all problems, and `BadSetting`
-    for a file that cannot be read.
+    `name` names the text in problems.  `use` is resolved with `catalog`, and stays without one;
+    `twistdp.catalog.load` has the catalogue.  Raises `BadConfig` with all problems, and
+    `BadSetting` for a file that cannot be read.
     """
-    return load_as(Config, source, name)
+    return load_as(Config, source, name, catalog)
 
 
 def check(source: str | bytes | Path, name: str | None = None) -> tuple[Problem, ...]:
@@ -35,7 +39,12 @@ def check(source: str | bytes | Path, name: str | None = None) -> tuple[Problem,
     return ()
 
 
-def load_as(cls: type[_C], source: str | bytes | Path, name: str | None = None) -> _C:
+def load_as(
+    cls: type[_C],
+    source: str | bytes | Path,
+    name: str | None = None,
+    catalog: Catalog | None = None,
+) -> _C:
     """As `load`, for a document whose root is another class of the model."""
     if isinstance(source, Path):
         name = name or str(source)
@@ -44,7 +53,7 @@ def load_as(cls: type[_C], source: str | bytes | Path, name: str | None = None) 
     root = compose(source, problems)
     value = None
     with suppress(Refused):
-        value = Walk(problems).convert(Record(cls), root, "")
+        value = Walk(problems, catalog).convert(Record(cls), root, "")
     if problems.found:
         raise BadConfig(problems.found)
     return cast(_C, value)

@@ -29,6 +29,7 @@ from twistdp.config.kinds import (
 )
 from twistdp.config.model import Resource
 from twistdp.config.problems import Problems
+from twistdp.config.use import Catalog
 from twistdp.errors import TwistdpError
 from twistdp.model import printable, shown
 from twistdp.select import Match
@@ -46,8 +47,9 @@ class Refused(Exception):
 class Walk:
     """Converts nodes; each method raises `Refused` after all problems are noted."""
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: Problems, catalog: Catalog | None = None) -> None:
         self._problems = problems
+        self._catalog = catalog
 
     def convert(self, kind: Kind, node: Node, at: str) -> Any:
         """The value of a kind that a node stands for; `at` is its place in the document."""
@@ -179,7 +181,25 @@ class Walk:
             arguments[name] = self._try(node, at, partial(owner, **inner))
         if issubclass(cls, Resource):
             arguments["given"] = frozenset(values)
-        return self._try(node, at, lambda: cls(**arguments))
+        made = self._try(node, at, lambda: cls(**arguments))
+        if isinstance(made, Resource) and made.use is not None and self._catalog is not None:
+            return self._used(made, self._catalog, node, at)
+        return made
+
+    def _used(self, resource: Resource, catalog: Catalog, node: Node, at: str) -> Resource:
+        """The resource with the entry of the catalogue that it uses."""
+        items = node.items if isinstance(node, document.Mapping) else ()
+        place = next((each for key, each in items if key.text == "use"), node)
+        assert isinstance(place, Scalar)
+        if place.text not in catalog:
+            close = nearest(place.text, catalog.names)
+            hint = f"did you mean {close!r}?" if close is not None else "see 'twistdp catalog'"
+            text = f"the catalogue has no entry {printable(place.text, 60)!r}; {hint}"
+            raise self._note(place.mark, place_below(at, "use"), text, close)
+        applied: Resource = self._try(
+            place, place_below(at, "use"), lambda: catalog.applied(resource)
+        )
+        return applied
 
     def _one_of(self, classes: tuple[type[Any], ...], node: Node, at: str, whole: Kind) -> Any:
         if not isinstance(node, document.Mapping):

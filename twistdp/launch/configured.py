@@ -1,11 +1,12 @@
 """Makes the managers that serve the resources of a configuration file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import attrs
 
-from twistdp.config import BadConfig, Config, Resource, load
+from twistdp.catalog import chosen, load
+from twistdp.config import BadConfig, Config, Resource
 from twistdp.errors import BadSetting, BadSettings
 from twistdp.manager import Manager
 from twistdp.model import printable
@@ -16,19 +17,19 @@ from twistdp.settings import Settings
 def read_config(path: str) -> Config:
     """The configuration in a file; raises `BadSettings`."""
     try:
-        config = load(Path(path), printable(path))
+        return load(Path(path), printable(path))
     except BadConfig as error:
         raise BadSettings([str(problem) for problem in error.problems]) from error
     except BadSetting as error:
         raise BadSettings([str(error)]) from error
-    problems = [
-        f"{printable(path)}: resources.{name}.use: there is no catalogue entry {each.use!r}"
-        for name, each in config.resources.items()
-        if each.use is not None
-    ]
-    if problems:
-        raise BadSettings(problems)
-    return config
+
+
+def entries(names: Iterable[str], domain: str | None) -> Iterable[Config]:
+    """The configurations that serve entries of the catalogue; raises `BadSettings`."""
+    try:
+        return chosen(names, domain).values()
+    except BadSetting as error:
+        raise BadSettings([f"--catalog: {error}"]) from error
 
 
 def by_domain(config: Config) -> dict[str, dict[str, Resource]]:

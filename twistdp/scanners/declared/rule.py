@@ -16,6 +16,7 @@ from twistdp.select import (
     card,
     group_of,
     iommu_group,
+    is_bridge,
     is_keyboard,
     judged,
     nodes_below,
@@ -117,7 +118,9 @@ class Rule:
                 if number is None:
                     yield Part(unit, seed, None, f"{seed.name} is in no IOMMU group")
                     return
-                unit, seed = f"iommu {number[0]}", number[1][0] if number[1] else seed
+                # Bridges belong to the group, and people know it by what is behind them.
+                unit = f"iommu {number[0]}"
+                seed = next((each for each in number[1] if not is_bridge(each)), seed)
             for function, reason in self._of_kind(seed, self.resource.as_ or "vfio"):
                 yield Part(unit, seed, function, reason)
             return

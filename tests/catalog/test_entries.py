@@ -1,0 +1,319 @@
+"""Tests for the entries of the catalogue: exactly what each yields on a tree of a host."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.trees import FAST
+from twistdp.catalog.loading import chosen, load
+from twistdp.catalog.shelf import Shelf
+from twistdp.model.devices import DeviceTree
+from twistdp.recording.layout import lay_out
+from twistdp.recording.root import read_recording
+from twistdp.scanners.declared.scanner import DeclaredScanner
+
+TREES = os.path.join(os.path.dirname(__file__), "trees")
+
+BY_ID, BY_PATH = "/dev/serial/by-id", "/dev/serial/by-path"
+USB = "pci-0000:00:14.0-usbv2-0"
+SONOFF, SONOFF_LINK = "10c4-ea60-6a1e00f2ab12ed11-if00-port0", (
+    f"{BY_ID}/usb-ITead_Sonoff_Zigbee_6a1e00f2ab12ed11-if00-port0"
+)  # fmt: skip
+ARDUINO, ARDUINO_LINK = "2341-0043-9500000000351B0F1234-if00-tty", (
+    f"{BY_ID}/usb-Arduino_0043_9500000000351B0F1234-if00"
+)  # fmt: skip
+CONBEE, CONBEE_LINK = (
+    "1cf1-0030-DE2400777-if00-tty",
+    f"{BY_ID}/usb-dresden_ConBee_II_DE2400777-if00",
+)
+BRIO = "046d-085e-5D7AEX11"
+VIDEO = "/dev/v4l/by-id/usb-Logitech_BRIO_5D7AEX11-video-index0 as /dev/video0"
+MICROPHONE = (
+    "/dev/snd/by-id/usb-Logitech_BRIO_5D7AEX11-02 as /dev/snd/controlC1",
+    "/dev/snd/pcmC1D0c",
+)
+ALSA = ("/dev/snd/timer", "/dev/snd/seq")
+VFIO = "/dev/vfio/vfio"
+
+
+def gpu(address: str, number: int) -> list[str]:
+    """The nodes of an Intel GPU."""
+    base = f"/dev/dri/by-path/pci-{address}"
+    return [f"{base}-card as /dev/dri/card{number}",
+            f"{base}-render as /dev/dri/renderD{128 + number}"]  # fmt: skip
+
+
+def queue(kind: str, name: str, minor: int) -> list[str]:
+    """The nodes of a work queue."""
+    return [f"/dev/{kind}/{name}", f"/dev/{kind}/{name} as /dev/char/235:{minor}"]
+
+
+YIELDS: Mapping[str, tuple[str, Mapping[str, Mapping[str, list[str]]]]] = {
+    "kvm": ("misc", {"kvm": {"kvm x 110": ["/dev/kvm"]}}),
+    "fuse": ("misc", {"fuse": {"fuse x 110": ["/dev/fuse"]}}),
+    "tun": ("misc", {"tun": {"net_tun x 110": ["/dev/net/tun"]}}),
+    "vhost": ("misc", {
+        "vhost-net": {"vhost-net x 110": ["/dev/vhost-net"]},
+        "vhost-vsock": {"vhost-vsock x 110": ["/dev/vhost-vsock"]},
+    }),
+    "loop": ("misc", {"loop": {
+        "loop0": ["/dev/loop0", "/dev/loop-control"],
+        "loop1": ["/dev/loop1", "/dev/loop-control"],
+    }}),
+    "tpm": ("misc", {"tpm": {"pnp-00:05-tpmrm x 10": ["/dev/tpmrm0"]}}),
+    "watchdog": ("misc", {"watchdog": {"platform-iTCO_wdt-watchdog": ["/dev/watchdog0"]}}),
+    "tty-usb": ("serial", {"tty-usb": {
+        f"{USB}:1-if00-port0": [f"{BY_PATH}/pci-0000:00:14.0-usb-0:1:1.0-port0 as /dev/ttyUSB0"],
+        SONOFF: [f"{SONOFF_LINK} as /dev/ttyUSB1"],
+        "10c4-8a2a-C130EX01-if00-port0": ["/dev/ttyUSB2"],
+        "10c4-8a2a-C130EX01-if01-port0": ["/dev/ttyUSB3"],
+    }}),
+    "tty-acm": ("serial", {"tty-acm": {
+        ARDUINO: [f"{ARDUINO_LINK} as /dev/ttyACM0"],
+        CONBEE: [f"{CONBEE_LINK} as /dev/ttyACM1"],
+        f"{USB}:5-if00-tty": [f"{BY_PATH}/pci-0000:00:14.0-usb-0:5:1.0 as /dev/ttyACM2"],
+    }}),
+    "tty-by-id": ("serial", {"tty-by-id": {
+        f"{USB}:5-if00-tty": [f"{BY_ID}/usb-0658_0200-if00"],
+        ARDUINO: [ARDUINO_LINK],
+        SONOFF: [SONOFF_LINK],
+        f"{USB}:1-if00-port0": [f"{BY_ID}/usb-Silicon_Labs_CP2102_0001-if00-port0"],
+        CONBEE: [CONBEE_LINK],
+    }}),
+    "zigbee": ("serial", {"zigbee": {
+        SONOFF: [f"{SONOFF_LINK} as /dev/ttyUSB1"],
+        CONBEE: [f"{CONBEE_LINK} as /dev/ttyACM1"],
+        "10c4-8a2a-C130EX01-if01-port0": ["/dev/ttyUSB3"],
+    }}),
+    "z-wave": ("serial", {"z-wave": {
+        f"{USB}:5-if00-tty": [f"{BY_PATH}/pci-0000:00:14.0-usb-0:5:1.0 as /dev/ttyACM2"],
+        "10c4-8a2a-C130EX01-if00-port0": ["/dev/ttyUSB2"],
+    }}),
+    "video4linux": ("media", {"video4linux": {
+        f"{BRIO}-if00-video-index0": [VIDEO],
+        "platform-capture-video-index0": ["/dev/video9"],
+    }}),
+    "camera": ("media", {"camera": {BRIO: [VIDEO, *MICROPHONE, "/dev/media0"]}}),
+    "snd": ("media", {"snd": {
+        "0000:00:1f.3": ["/dev/snd/by-path/pci-0000:00:1f.3 as /dev/snd/controlC0",
+                         "/dev/snd/pcmC0D0p", *ALSA],
+        f"{BRIO}-if02": [*MICROPHONE, *ALSA],
+    }}),
+    "input": ("usb", {"input": {f"{USB}:3-if00-event": ["/dev/input/event3"]}}),
+    "hidraw": ("usb", {"hidraw": {
+        f"{USB}:1-if01-hidraw": ["/dev/hidraw1"],
+        f"{USB}:3-if00-hidraw": ["/dev/hidraw3"],
+    }}),
+    "fido": ("usb", {"fido": {f"{USB}:1-if01-hidraw": ["/dev/hidraw1"]}}),
+    "yubikey": ("usb", {"yubikey": {f"{USB}:1": ["/dev/bus/usb/001/002"]}}),
+    "smart-card": ("usb", {"smart-card": {
+        f"{USB}:1": ["/dev/bus/usb/001/002"],
+        f"{USB}:4": ["/dev/bus/usb/001/005"],
+    }}),
+    "printer": ("usb", {"printer": {"04f9-0062-U0000EX00042": ["/dev/bus/usb/001/006"]}}),
+    "rtl-sdr": ("usb", {"rtl-sdr": {
+        f"{USB}:6": ["/dev/bus/usb/001/007"],
+        f"{USB}:7": ["/dev/bus/usb/001/008"],
+    }}),
+    "coral-usb": ("coral", {"coral-usb": {
+        "coral-pci-0000:00:14.0-usbv3-0:1": ["/dev/bus/usb/002/003"],
+    }}),
+    "i2c": ("board", {"i2c": {"platform-fe804000.i2c-i2c": ["/dev/i2c-1"]}}),
+    "spi": ("board", {"spi": {"spi-spi0.0-spidev.0": ["/dev/spidev0.0"]}}),
+    "gpio": ("board", {"gpio": {"platform-fe200000.gpio-gpiochip": ["/dev/gpiochip0"]}}),
+    "iio": ("board", {"iio": {"i2c-1-0076-iio:device": ["/dev/iio:device0"]}}),
+    "coral-pci": ("accelerators", {"coral-pci": {
+        "0000:06:00.0-apex": ["/dev/apex_0"],
+        "0000:07:00.0-apex": ["/dev/apex_1"],
+    }}),
+    "hailo": ("accelerators", {"hailo": {"0000:04:00.0-hailo": ["/dev/hailo0"]}}),
+    "vfio": ("vfio", {"vfio": {
+        "0000:01:00.0": ["/dev/vfio/2", VFIO],
+        "0000:00:19.0": ["/dev/vfio/17", VFIO],
+    }}),
+    "intel-gpu": ("intel-gpu", {
+        "i915": {"0000:00:02.0": gpu("0000:00:02.0", 0), "0000:03:00.0": gpu("0000:03:00.0", 1)},
+        "xe": {"0000:04:00.1": gpu("0000:04:00.1", 3)},
+    }),
+    "intel-gpu-monitoring": ("intel-gpu", {"monitoring": {"all": [
+        *gpu("0000:00:02.0", 0), *gpu("0000:03:00.0", 1), *gpu("0000:04:00.0", 2),
+        *gpu("0000:04:00.1", 3), "/dev/mei1",
+    ]}}),
+    "intel-gpu-wsl": ("intel-gpu", {"dxg": {"dxg": ["/dev/dxg"]}}),
+    "intel-npu": ("intel-npu", {"accel": {"0000:00:0b.0-accel": ["/dev/accel/accel0"]}}),
+    "intel-sgx": ("intel-sgx", {
+        "enclave": {"sgx_enclave x 110": ["/dev/sgx_enclave"]},
+        "provision": {"sgx_provision x 110": ["/dev/sgx_provision"]},
+    }),
+    "intel-sgx-dcap": ("intel-sgx", {
+        kind: {"sgx_enclave": ["/dev/sgx_enclave", "/dev/sgx_provision"]}
+        for kind in ("qe", "registration")
+    }),
+    "intel-dsa": ("intel-idxd", {
+        "wq-user-shared": {"0000:6a:01.0-wq.0": queue("dsa", "wq0.0", 0)},
+        "wq-user-dedicated": {"0000:6a:01.0-wq.1": queue("dsa", "wq0.1", 1)},
+    }),
+    "intel-iaa": ("intel-idxd", {
+        "wq-user-shared": {"0000:6a:02.0-wq.0": queue("iax", "wq1.0", 2)},
+        "wq-user-dedicated": {"0000:6a:02.0-wq.1": queue("iax", "wq1.1", 3)},
+    }),
+    "intel-dsa-vfio": ("intel-idxd", {"vfio": {"0000:6f:01.0": ["/dev/vfio/30", VFIO]}}),
+    "intel-iaa-vfio": ("intel-idxd", {"vfio": {"0000:6f:02.0": ["/dev/vfio/31", VFIO]}}),
+    "intel-dlb": ("intel-dlb", {
+        "pf": {"0000:6c:00.0-dlb": ["/dev/dlb0"]},
+        "vf": {"0000:6d:00.1-dlb": ["/dev/dlb2"]},
+    }),
+    "intel-qat": ("intel-qat", {
+        "cy": {"0000:6b:00.1": ["/dev/vfio/40", VFIO]},
+        "dc": {"0000:6c:00.1": ["/dev/vfio/42", VFIO], "0000:6c:00.2": ["/dev/vfio/43", VFIO]},
+        "generic": {"0000:6e:00.1": ["/dev/vfio/46", VFIO], "0000:6e:00.2": ["/dev/vfio/47", VFIO]},
+    }),
+}  # fmt: skip
+"""For each entry: the tree, and what `--catalog` lists there, by type and id."""
+
+USED: Mapping[str, tuple[str, str, Mapping[str, list[str]]]] = {
+    "nvme": ("storage", '{use: nvme, modelName: "SAMSUNG MZQL2*"}', {
+        "eui.36344730520000000025384500000001": [
+            "/dev/disk/by-id/nvme-SAMSUNG_S64GEX0R100001 as /dev/nvme0n1"
+        ],
+    }),
+    "block": ("storage", '{use: block, modelName: "ST16000NM*"}', {
+        "t10.ATA_ST16000NM000J-2TW103_ZREX0001": [
+            "/dev/disk/by-path/pci-0000:00:17.0-ata-1 as /dev/sda"
+        ],
+    }),
+}  # fmt: skip
+"""Entries that say too little alone, with what was added."""
+
+
+@cache
+def root(name: str) -> str:
+    """The directory in which a tree of this package is laid out."""
+    directory = tempfile.mkdtemp(prefix="twistdp-tree-", dir=FAST)
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    lay_out(read_recording(os.path.join(TREES, f"{name}.umockdev")), directory)
+    os.makedirs(os.path.join(directory, "usr/lib/wsl"))
+    return directory
+
+
+def served(name: str, tree: str) -> DeviceTree:
+    """What `--catalog` of an entry lists on a tree."""
+    (config,) = chosen([name], "x.example.com").values()
+    return DeclaredScanner(config.resources, root(tree)).discover()
+
+
+def used(text: str, tree: str) -> DeviceTree:
+    """What a resource ``thing`` of a file lists on a tree."""
+    config = load(f"domain: x.example.com\nresources:\n  thing: {text}\n")
+    return DeclaredScanner(config.resources, root(tree)).discover()
+
+
+def listed(tree: DeviceTree) -> dict[str, dict[str, list[str]]]:
+    """The nodes of the devices of a tree by type and id; replicas as ``ID x COUNT``."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for kind in tree:
+        groups: dict[str, list[str]] = {}
+        for id_, info in tree[kind].items():
+            groups.setdefault(info.group or id_, []).append(id_)
+        for name, ids in groups.items():
+            first, *others = (tree[kind][id_].nodes for id_ in ids)
+            assert all(each == first for each in others)
+            assert len(ids) == 1 or ids == [f"{name}-{count}" for count in range(len(ids))]
+            shown = [
+                each.host_path
+                if each.host_path == each.container_path
+                else f"{each.host_path} as {each.container_path}"
+                for each in first
+            ]
+            found.setdefault(kind, {})[name if len(ids) == 1 else f"{name} x {len(ids)}"] = shown
+    return found
+
+
+class EntryTests(SynchronousTestCase):
+    """What each entry yields."""
+
+    maxDiff = None
+
+    def test_each_is_tested(self) -> None:
+        """No entry is without an expectation."""
+        self.assertEqual({*YIELDS, *USED}, set(Shelf().entries))
+
+    def test_yields(self) -> None:
+        """Each entry, served as it is, lists what its tree has, and nothing else."""
+        for name, (tree, wanted) in YIELDS.items():
+            with self.subTest(name):
+                self.assertEqual(listed(served(name, tree)), wanted)
+
+    def test_used(self) -> None:
+        """Entries that select too much alone list what was added to them."""
+        for name, (tree, text, wanted) in USED.items():
+            with self.subTest(name):
+                self.assertEqual(listed(used(text, tree)), {"thing": wanted})
+
+    def test_no_such_device(self) -> None:
+        """On a node without such devices no entry lists any, and none fails."""
+        for name in YIELDS:
+            with self.subTest(name):
+                self.assertEqual(listed(served(name, "storage")), {})
+
+    def test_coral_loaded(self) -> None:
+        """A Coral accelerator whose firmware is loaded keeps its id, with another node."""
+        (before,) = listed(served("coral-usb", "coral"))["coral-usb"]
+        ((after, nodes),) = listed(served("coral-usb", "coral-loaded"))["coral-usb"].items()
+        self.assertEqual(after, before)
+        self.assertEqual(nodes, ["/dev/bus/usb/002/004"])
+
+    def test_keyboard_that_is_meant(self) -> None:
+        """A keyboard is given to those who select it."""
+        wanted = {f"{USB}:2-if00-hidraw": ["/dev/hidraw2"]}
+        self.assertEqual(listed(used('{use: hidraw, usb: "046d:c31c"}', "usb")), {"thing": wanted})
+
+    def test_gpu_mounts(self) -> None:
+        """A GPU's links in by-path are mounted; an empty list leaves them away."""
+        (info, *_) = served("intel-gpu", "intel-gpu")["i915"].values()
+        self.assertEqual(
+            [(each.host_path, each.read_only) for each in info.mounts],
+            [(f"/dev/dri/by-path/pci-0000:00:02.0-{end}", True) for end in ("card", "render")],
+        )
+        (info, *_) = used("{use: intel-gpu, mounts: []}", "intel-gpu")["thing"].values()
+        self.assertEqual(list(info.mounts), [])
+
+    def test_gpu_of_both_drivers(self) -> None:
+        """`use` means the cards of both drivers; allow and deny lists choose among them."""
+        for keys, wanted in (
+            ("", ["0000:00:02.0", "0000:03:00.0", "0000:04:00.1"]),
+            (", allow: 56c0", ["0000:03:00.0"]),
+            (', deny: "0x56c0"', ["0000:00:02.0", "0000:04:00.1"]),
+            (", replicas: 2", ["0000:00:02.0 x 2", "0000:03:00.0 x 2", "0000:04:00.1 x 2"]),
+        ):
+            found = listed(used(f"{{use: intel-gpu{keys}}}", "intel-gpu"))["thing"]
+            self.assertEqual(list(found), wanted, keys)
+
+    def test_numa(self) -> None:
+        """The NUMA node is that of the hardware; those for all hardware have none."""
+        for name, tree, kind, wanted in (
+            ("intel-gpu", "intel-gpu", "xe", (1,)),
+            ("intel-gpu-monitoring", "intel-gpu", "monitoring", None),
+            ("intel-iaa", "intel-idxd", "wq-user-shared", (1,)),
+            ("intel-sgx", "intel-sgx", "enclave", None),
+        ):
+            (info, *_) = served(name, tree)[kind].values()
+            self.assertEqual(info.topology, wanted, name)
+
+    def test_efivars(self) -> None:
+        """The registration of SGX platforms gets the firmware's variables by CDI."""
+        (info,) = served("intel-sgx-dcap", "intel-sgx")["registration"].values()
+        assert info.cdi is not None
+        (mount,) = info.cdi.mounts
+        self.assertEqual((mount.host_path, mount.container_path, mount.type),
+                         ("efivarfs", "/run/efivars", "efivarfs"))  # fmt: skip
+
+    def test_mode_of_queues(self) -> None:
+        """`use` of work queues means both modes."""
+        found = listed(used("{use: intel-dsa}", "intel-idxd"))["thing"]
+        self.assertEqual(list(found), ["0000:6a:01.0-wq.0", "0000:6a:01.0-wq.1"])

@@ -1,0 +1,39 @@
+"""An entry of the catalogue: resources that are described already."""
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from twistdp.config import Domain, Resource, ResourceType, Word, fields_of, key
+from twistdp.errors import BadSetting
+
+
+@attrs.frozen(kw_only=True)
+class Entry:
+    """The content of one file of the catalogue."""
+
+    title: Word = key("title", "What the devices are, in a few words.", example="KVM")
+    description: Word = key(
+        "description", "What a container gets, and what to know.", example="One node."
+    )
+    options: Mapping[Word, Word] = key(
+        "options", "Keys that users change, and why.", {}, "{replicas: How many containers.}"
+    )
+    needs: Sequence[Word] = key(
+        "needs", "Keys of which a user must give one.", (), "[modelName, serial]"
+    )
+    domain: Domain | None = key(
+        "domain", "The domain that pods know the resources by.", None, "gpu.intel.com"
+    )
+    resource: Resource = key("resource", "The resource that `use` builds on.", example="/dev/kvm")
+    resources: Mapping[ResourceType, Resource] = key(
+        "resources",
+        "The resources that `--catalog` serves; by default the one resource, by the entry's name.",
+        {},
+        "{i915: {use: intel-gpu, driver: i915}}",
+    )
+
+    def __attrs_post_init__(self) -> None:
+        for name in (*self.options, *self.needs):
+            if name not in fields_of(Resource):
+                raise BadSetting(f"{name!r} is no key of a resource")

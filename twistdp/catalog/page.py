@@ -1,0 +1,66 @@
+"""The page of the documentation that lists the catalogue, made from its entries."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from twistdp.catalog.entry import Entry
+from twistdp.catalog.shelf import Shelf
+
+_HEAD: Final = """\
+# Catalogue
+
+These devices need no configuration of your own. This page is made from the entries by
+`make config-reference`; `twistdp catalog` lists them, and `twistdp catalog NAME` prints one.
+
+Serve entries as they are:
+
+    twistd -n --pidfile= deviceplugin --catalog=kvm,fuse --namespace=lab.example.com
+
+A pod then asks for `lab.example.com/kvm: 1`. An entry that has a domain of its own is served in it
+unless `--namespace` names another, so pods that use the vendor's plugin need no change.
+
+Or build on an entry in a [configuration file](config-reference.md). Every key beside `use` replaces
+that key of the entry, and conditions that the entry does not have are added:
+
+```yaml
+domain: lab.example.com
+resources:
+  kvm:     {use: kvm, replicas: 4}
+  modem:   {use: tty-usb, usb: "0403:6001", node: /dev/modem}
+  intel:   {use: intel-gpu, replicas: 2}
+  scratch: {use: nvme, modelName: "SAMSUNG MZQL2*"}
+```
+
+`twistdp config show FILE` prints what such a file amounts to.
+"""
+
+
+def page() -> str:
+    """The page in Markdown."""
+    shelf = Shelf()
+    parts = [_HEAD]
+    for name in shelf.entries:
+        parts.append("\n".join(_section(name, shelf.entry(name))))
+    return "\n".join(parts)
+
+
+def _section(name: str, entry: Entry) -> Iterator[str]:
+    yield f"## `{name}`"
+    yield ""
+    yield f"{entry.title}. {entry.description.strip()}"
+    yield ""
+    if entry.domain is not None:
+        resources = ", ".join(f"`{entry.domain}/{kind}`" for kind in entry.resources or (name,))
+        yield f"`--catalog={name}` serves {resources}."
+        yield ""
+    if entry.needs:
+        keys = " or ".join(f"`{key}`" for key in entry.needs)
+        yield f"It cannot be served as it is: use it with {keys}."
+        yield ""
+    if entry.options:
+        yield "| key | |"
+        yield "|---|---|"
+        for key, text in entry.options.items():
+            cell = text.strip().replace("|", "\\|")
+            yield f"| `{key}` | {cell} |"
+        yield ""
