@@ -182,13 +182,15 @@ class PageTests(SynchronousTestCase):
         """Read it."""
         ConfigParser(strict=False, interpolation=None).read_string(block.text)
 
-    def do_yaml(self, block: Block, *_: object) -> None:
-        """Read it, where there is a parser: `make test-manifests` has one."""
+    def do_yaml(self, block: Block, session: Session) -> None:
+        """Read it, where there is a parser: `make test-manifests` has one; save it."""
         try:
             import yaml
         except ImportError:
             return
         list(yaml.safe_load_all(block.text))
+        if block.file is not None:
+            session.write(block)
 
 
 def is_elsewhere(command: str, path: str) -> bool:
