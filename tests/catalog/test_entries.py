@@ -4,7 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,8 +14,11 @@ from twistdp.catalog.loading import chosen, load
 from twistdp.catalog.shelf import Shelf
 from twistdp.model.devices import DeviceTree
 from twistdp.recording.layout import lay_out
+from twistdp.recording.recorder import record
 from twistdp.recording.root import read_recording
+from twistdp.recording.text import Recorded
 from twistdp.scanners.declared.scanner import DeclaredScanner
+from twistdp.select.host import Host
 
 TREES = os.path.join(os.path.dirname(__file__), "trees")
 
@@ -191,20 +194,31 @@ USED: Mapping[str, tuple[str, str, Mapping[str, list[str]]]] = {
 """Entries that say too little alone, with what was added."""
 
 
-@cache
-def root(name: str) -> str:
-    """The directory in which a tree of this package is laid out."""
+def laid_out(devices: Iterable[Recorded]) -> str:
+    """The directory in which devices are laid out."""
     directory = tempfile.mkdtemp(prefix="twistdp-tree-", dir=FAST)
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    lay_out(read_recording(os.path.join(TREES, f"{name}.umockdev")), directory)
+    lay_out(devices, directory)
     os.makedirs(os.path.join(directory, "usr/lib/wsl"))
     return directory
 
 
-def served(name: str, tree: str) -> DeviceTree:
+@cache
+def root(name: str) -> str:
+    """The directory in which a tree of this package is laid out."""
+    return laid_out(read_recording(os.path.join(TREES, f"{name}.umockdev")))
+
+
+@cache
+def recorded_root(name: str) -> str:
+    """The same tree after it was recorded, as ``twistdp record`` does, and laid out again."""
+    return laid_out(record(Host(root(name))))
+
+
+def served(name: str, tree: str, where: Callable[[str], str] = root) -> DeviceTree:
     """What `--catalog` of an entry lists on a tree."""
     (config,) = chosen([name], "x.example.com").values()
-    return DeclaredScanner(config.resources, root(tree)).discover()
+    return DeclaredScanner(config.resources, where(tree)).discover()
 
 
 def used(text: str, tree: str) -> DeviceTree:
@@ -248,6 +262,12 @@ class EntryTests(SynchronousTestCase):
         for name, (tree, wanted) in YIELDS.items():
             with self.subTest(name):
                 self.assertEqual(listed(served(name, tree)), wanted)
+
+    def test_recorded(self) -> None:
+        """A recording of the host has all that the entries look at."""
+        for name, (tree, wanted) in YIELDS.items():
+            with self.subTest(name):
+                self.assertEqual(listed(served(name, tree, recorded_root)), wanted)
 
     def test_used(self) -> None:
         """Entries that select too much alone list what was added to them."""

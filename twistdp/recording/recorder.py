@@ -19,7 +19,7 @@ ATTRIBUTES: Final = frozenset(
     | {"read_only", "removable", "revision", "rev", "ro", "serial", "size", "speed"}
     | {"sriov_numvfs", "sriov_totalvfs", "state", "status", "subsysnqn", "subsystem_device"}
     | {"subsystem_vendor", "transport", "type", "uniq", "vendor", "version", "wwid"}
-    | {"queue/rotational", "dm/name"}
+    | {"queue/rotational", "dm/name", "qat/state", "qat/cfg_services"}
     | {"dm/uuid", "md/uuid", "mode", "group_id", "max_engines", "cdev_minor"}
     | {"block_on_fault"}
 )
