@@ -107,6 +107,24 @@ class WriteTests(SpecTestCase):
         self.assertEqual(os.listdir(self.directory), [file_name(DOMAIN, TYPE)])
         self.assertEqual(os.umask(0o077), 0o077)
 
+    def test_directory_is_made_by_two(self) -> None:
+        """If another process makes the directory at the same time, both write in it."""
+        rename = os.rename
+        other = SpecFile(self.directory, DOMAIN, "other")
+
+        def late(old: str, new: str) -> None:
+            self.patch(os, "rename", rename)
+            other.write({"b": ZERO})
+            rename(old, new)
+
+        self.patch(os, "rename", late)
+        self.spec().write({"a": NULL})
+        self.assertEqual(
+            set(self.seen()), {f"{RESOURCE}={A}", f"{kind(DOMAIN, 'other')}={device_name('b')}"}
+        )
+        self.assertEqual(os.listdir(os.path.dirname(self.directory)), ["cdi"])
+        other.close()
+
     def test_nothing_is_made_for_nothing(self) -> None:
         """A resource without CDI devices needs neither file nor directory."""
         self.assertEqual(self.spec().write({}, held=()), {})
@@ -600,7 +618,7 @@ class DyingOS:
     """
 
     STEPS = (
-        *("mkdir", "chmod", "open", "lstat", "read", "write", "fchmod"),
+        *("mkdir", "chmod", "rename", "open", "lstat", "read", "write", "fchmod"),
         *("replace", "unlink", "close"),
     )
 
@@ -651,7 +669,7 @@ class CrashTests(SpecTestCase):
     def die(self, steps: int, act: Callable[[], object]) -> bool:
         """Do something, and be killed before its step of that number; whether it was."""
         dying = DyingOS(steps)
-        umask = os.umask(0o022)
+        umask = os.umask(0o077)  # as a daemon has it
         self.patch(shared_file, "os", dying)
         try:
             act()
@@ -675,6 +693,8 @@ class CrashTests(SpecTestCase):
             prepare()
             died = self.die(steps, act)
             known.append(self.known())
+            if os.path.exists(self.directory):
+                self.assertEqual(stat.S_IMODE(os.stat(self.directory).st_mode), 0o755)
             spec = self.spec()
             spec.write({"a": FULL})
             self.assertEqual(self.known(), {A: FULL})

@@ -207,7 +207,16 @@ def _content(fd: int) -> bytes:
 def _make_directory(path: str) -> None:
     if os.path.isdir(path):
         return
-    check_ownership(os.path.dirname(path))
-    with suppress(FileExistsError):
-        os.mkdir(path, 0o755)
-        os.chmod(path, 0o755)  # noqa: S103  # a daemon has a umask of 077
+    above = os.path.dirname(path)
+    check_ownership(above)
+    # A daemon's umask is 077.  A process that was killed between mkdir and chmod would leave a
+    # directory that only its user can read, for ever, so this one gets its name last.
+    made = os.path.join(above, f".twistdp.{os.urandom(8).hex()}")
+    os.mkdir(made, 0o700)
+    try:
+        os.chmod(made, 0o755)  # noqa: S103  # everybody may read what is in it
+        os.rename(made, path)
+    except OSError:
+        os.rmdir(made)
+        if not os.path.isdir(path):  # another process may have made it meanwhile
+            raise
