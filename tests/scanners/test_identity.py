@@ -59,6 +59,7 @@ class Machine:
         self.plugged: dict[int, tuple[int, str]] = {}  # by socket: model, node
         self.claims: dict[str, list[int]] = {}  # by link: sockets
         self.under_way: list[tuple[int, str, int]] = []  # when, link, socket
+        self.led_back: set[int] = set()  # sockets with a link that led elsewhere for a while
         self.changed: set[str] = set()
         self.number = 0
         self.pods: dict[str, str] = {}  # by id: the device's number
@@ -130,6 +131,7 @@ class Machine:
         if socket not in self.plugged:
             return
         self.under_way = [one for one in self.under_way if one[2] != socket]
+        self.led_back.discard(socket)
         _, node = self.plugged.pop(socket)
         os.unlink(node)
         self.changed.add(node)
@@ -142,6 +144,7 @@ class Machine:
                     self.changed.add(path)
                     if sockets:
                         self.lead(link, sockets[-1])
+                        self.led_back.add(sockets[-1])
 
     def namesake(self, number: int) -> None:
         """Another file with the name of a node comes or goes."""
@@ -176,11 +179,17 @@ class Machine:
             self.wait((5, 60, 1000, 5000)[model])
         elif what == "rescan":
             self.rescan()
-        elif not self.scanner._matches.lost:  # what has lost its name is forgotten by a restart
+        else:
+            # A process that starts goes by the links that there are and by their times, so it
+            # cannot know the name of a device whose link leads elsewhere, or did so for a while.
             self.wait(0)
             self.look()
-            if not self.scanner._matches.lost:
+            if not self.scanner._matches.lost and not self.moves() and not self.led_back:
                 self.restart()
+
+    def moves(self) -> bool:
+        """Whether a link is about to lead from one device to another."""
+        return any(os.path.lexists(self.box.path(link)) for _, link, _ in self.under_way)
 
     def listed(self) -> list[str]:
         """The numbers of the listed devices that still exist."""
