@@ -93,6 +93,20 @@ class ReadmeTests(SynchronousTestCase):
             ["/dev/snd/controlC0", "/dev/snd/pcmC0D0c"],
         )
 
+    def test_capture_of_a_board(self) -> None:
+        """So do the cards of a board, which are on no bus that has ids: each has its own nodes."""
+        (devices,) = found(CAPTURE, "board").values()
+        self.assertEqual(
+            list(devices.values()),
+            [
+                ["/dev/snd/controlC0", "/dev/snd/pcmC0D0c"],
+                [
+                    "/dev/snd/controlC1 as /dev/snd/controlC0",
+                    "/dev/snd/pcmC1D0c as /dev/snd/pcmC0D0c",
+                ],
+            ],
+        )
+
     def test_usb(self) -> None:
         """A USB id gives the raw node of each stick, and the report says what changes."""
         self.assertEqual(

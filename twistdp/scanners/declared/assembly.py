@@ -166,6 +166,8 @@ def _candidates(member: Member, unit: Unit, host: Host) -> Iterator[tuple[Device
                 yield device, ""
         return
     hardware = bus_device(unit.owner) or unit.owner
+    if hardware in unit.functions and hardware.parent is not None:
+        hardware = hardware.parent  # a node on a bus without ids, as the sound card of a board
     if member.as_ is not None:
         for device, outcome in judged(hardware, member.as_):
             tested = where.test(device)
