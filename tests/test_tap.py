@@ -19,7 +19,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.scanner_samples import MODULE, Named, OwnLoop, Plain, WithArguments
 from twistdp import Manager, klog, tap
 from twistdp.errors import BadSetting
-from twistdp.logs.service import LogSettings
+from twistdp.launch.following import ConfigFile
+from twistdp.logs.service import LoggedService, LogSettings
 from twistdp.status.systemd import Reporter
 
 NAMED = f"--scanner={MODULE}:Named"
@@ -88,9 +89,19 @@ class ConfigTests(CommandLine):
         )
         options = self.parse(NAMED, f"--config={path}")
         self.assertEqual(
-            [manager.namespace for manager in options.managers][1:],
+            [manager.namespace for file in options.files for manager in file.managers],
             ["x.example.com", "y.example.com"],
         )
+
+    def test_hangup(self) -> None:
+        """SIGHUP reads the files again."""
+        path = self.file("domain: x.example.com\nresources: {null: /dev/null}\n")
+        service = tap.makeService(self.parse(f"--config={path}"))
+        assert isinstance(service, LoggedService)
+        again: list[str] = []
+        self.patch(ConfigFile, "read_again", lambda file: again.append(file.path))
+        service.hangup()
+        self.assertEqual(again, [path])
 
     def test_problems(self) -> None:
         """Each problem of a file is a line."""
@@ -117,7 +128,9 @@ class CatalogTests(CommandLine):
 
     def namespaces(self, *arguments: str) -> list[str]:
         """The domains that a command line serves."""
-        return [manager.namespace for manager in self.parse(*arguments).managers]
+        options = self.parse(*arguments)
+        managers = [*options.managers, *(each for file in options.files for each in file.managers)]
+        return [manager.namespace for manager in managers]
 
     def test_domains(self) -> None:
         """Entries are served in the domain that is given, else in their own."""
@@ -142,7 +155,7 @@ class CatalogTests(CommandLine):
             file.write("domain: y.example.com\nresources: {a: {use: kvm}}\n")
         self.assertEqual(
             self.namespaces(f"--config={path}", "--catalog=fuse", "--namespace=x.example.com"),
-            ["y.example.com", "x.example.com"],
+            ["x.example.com", "y.example.com"],
         )
 
 

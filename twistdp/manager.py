@@ -19,6 +19,7 @@ from twistdp.resource import BlockedWatch, Hooks, Resource
 from twistdp.rpc import Reactors, keep_steady, remove_leftovers
 from twistdp.scan import (
     Attribute,
+    Discovery,
     Preparation,
     Sightings,
     Vetting,
@@ -62,6 +63,7 @@ class Manager(MultiService):
         self._scanner = scanner
         nothing: Mapping[str, str] = {}
         self._join = Attribute(scanner, "join", check_join, nothing, name_of(scanner))
+        self._joined: dict[str, str] = {}
         self._scanning: IService | None = None
         self._settings = settings or Settings()
         self._settings_of = settings_of or (lambda _, common: common)
@@ -73,6 +75,7 @@ class Manager(MultiService):
         self._updates: dict[str, Update] = {}
         """The last update of each type that has devices, with all that its resource has missed."""
         self._resources: dict[str, Resource] = {}
+        self._used: dict[str, Settings] = {}
         self._retiring: dict[str, Deferred[Any]] = {}
         self._directory: PluginDirectory | None = None
         self._cleaning: Deferred[None] | None = None
@@ -127,6 +130,20 @@ class Manager(MultiService):
                 scan_timeout=self._settings.scan_timeout,
             )
         self._scanning.setServiceParent(self)
+
+    def rescan(self) -> None:
+        """Scan again soon; resources with other settings than before are made again."""
+        self._read_join()
+        for kind in list(self._resources):
+            if self._used[kind] != self._settings_of(kind, self._settings):
+                self._retire(kind)
+        scanning: object = self._scanning
+        if isinstance(scanning, Discovery) and self.running:
+            scanning.rescan()
+
+    def _read_join(self) -> None:
+        self._joined.clear()
+        self._joined.update(self._join.read())
 
     def stopService(self) -> Deferred[Any]:
         """Stop all; fires when every socket is gone.  The service may be started again."""
@@ -217,12 +234,14 @@ class Manager(MultiService):
 
     def _add(self, resource_type: str, update: Update) -> None:
         assert self._directory is not None
+        settings = self._settings_of(resource_type, self._settings)
+        self._read_join()
         resource = Resource(
             f"{self.namespace}/{resource_type}",
             update,
-            settings=self._settings_of(resource_type, self._settings),
+            settings=settings,
             hooks=self._hooks,
-            join=self._join.read(),
+            join=self._joined,
             directory=self._directory,
             emptied=lambda: self._retire(resource_type),
             reactor=self._reactor,
@@ -233,6 +252,7 @@ class Manager(MultiService):
             resource.disownServiceParent()
             raise
         self._resources[resource_type] = resource
+        self._used[resource_type] = settings
 
     def _retire(self, resource_type: str) -> None:
         resource = self._resources.pop(resource_type)

@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from twisted.application.service import IService
@@ -34,8 +34,11 @@ from twistdp.settings import (
     Settings,
     check_socket_directory,
 )
-from twistdp.status import reporter_from
+from twistdp.status import Condition, reporter_from
 from twistdp.tools import at
+
+if TYPE_CHECKING:
+    from twistdp.launch.following import ConfigFile
 
 
 @attrs.define
@@ -89,9 +92,11 @@ class Options(LogOptions):
         self._choices: list[_Choice] = []
         self._configs: list[str] = []
         self._entries: list[str] = []
-        self._configured: list[tuple[str, Manager]] = []
+        self._of_catalog: list[Manager] = []
         self.managers: list[Manager] = []
-        """The managers that the options ask for, once they are parsed."""
+        """The managers of the scanners and the catalogue, once the options are parsed."""
+        self.files: list[ConfigFile] = []
+        """The configuration files."""
 
     def opt_scanner(self, name: str) -> None:
         """Class that finds the devices, as module:Class; may be repeated."""
@@ -183,20 +188,23 @@ class Options(LogOptions):
         self.managers = [self._manager(choice) for choice in self._choices]
         if self._configs or self._entries:
             self._configure()
-        self.managers += [manager for _, manager in self._configured]
+        self.managers += self._of_catalog
         check_socket_directory(Settings(**self._common()))
 
     def _configure(self) -> None:
         # Imported here because a plugin that reads no file needs no memory for it.
+        from twisted.internet import reactor
+
         from twistdp.launch.configured import entries, managers_of, read_config
+        from twistdp.launch.following import ConfigFile
 
         options = dict(self._defaults)
         namespace = options.pop("namespace", None)
         settings = Settings(**self._common(), **options)
-        sources = [(path, read_config(path)) for path in self._configs]
-        sources += [("the catalogue", each) for each in entries(self._entries, namespace)]
-        for source, config in sources:
-            self._configured += [(source, each) for each in managers_of(config, settings)]
+        for path in self._configs:
+            self.files.append(ConfigFile(path, read_config(path), settings, reactor))
+        for config in entries(self._entries, namespace):
+            self._of_catalog += managers_of(config, settings)
 
     def parseArgs(self, *arguments: str) -> None:
         """There are no arguments."""
@@ -209,8 +217,20 @@ class Options(LogOptions):
             Serving(manager.namespace, choice.name, choice.arguments)
             for manager, choice in zip(self.managers, self._choices, strict=False)
         ]
-        scanners += [Serving(manager.namespace, path) for path, manager in self._configured]
+        scanners += [Serving(manager.namespace, "the catalogue") for manager in self._of_catalog]
+        for file in self.files:
+            scanners += [Serving(manager.namespace, file.path) for manager in file.managers]
         return Opening(scanners, Settings(**self._common()).socket_dir)
+
+    def conditions(self) -> list[Condition]:
+        """The states of all managers."""
+        managers = [*self.managers, *(each for file in self.files for each in file.managers)]
+        return [manager.condition for manager in managers]
+
+    def read_again(self) -> None:
+        """Read the configuration files again."""
+        for file in self.files:
+            file.read_again()
 
     def _own(self) -> dict[str, Any]:
         return self._choices[-1].options if self._choices else self._defaults
@@ -249,13 +269,13 @@ def makeService(options: Options) -> IService:
 
     service = LoggedService(options, reactor)
     options.opening().setServiceParent(service)
-    for manager in options.managers:
-        manager.setServiceParent(service)
+    for part in (*options.managers, *options.files):
+        part.setServiceParent(service)
+    if options.files:
+        service.hangup = options.read_again
     if "NOTIFY_SOCKET" in os.environ:
         # The last service is stopped first, so it reports the end when that begins.
-        reporter_from(
-            os.environ, lambda: [manager.condition for manager in options.managers], reactor
-        ).setServiceParent(service)
+        reporter_from(os.environ, options.conditions, reactor).setServiceParent(service)
     # The objects that exist now, mostly modules, stay.  If the collector never looks at them again,
     # a first scan of 10 000 devices takes 48 ms and not 68 ms.
     gc.freeze()

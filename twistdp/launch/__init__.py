@@ -4,4 +4,4 @@ from twistdp.launch.first_process import stand_in
 from twistdp.launch.loading import make
 from twistdp.launch.opening import Opening, Serving
 
-__all__ = ["Opening", "Serving", "configured", "make", "stand_in"]
+__all__ = ["Opening", "Serving", "configured", "following", "make", "stand_in"]

@@ -149,6 +149,8 @@ class LoggedService(MultiService):
         self._output = output_for(options.parent or {})
         self._bridge = Bridge()
         self._handlers: dict[int, Any] = {}
+        self.hangup: Callable[[], object] = _answer_hangup
+        """What SIGHUP does."""
 
     def setServiceParent(self, parent: Componentized | IServiceCollection) -> None:
         """Become a part of `parent`, and its log.
@@ -176,7 +178,7 @@ class LoggedService(MultiService):
             if not signal.getsignal(number):
                 self._on_signal(number, _answer_user_signal)
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL and not _has_terminal():
-            self._on_signal(signal.SIGHUP, _answer_hangup)
+            self._on_signal(signal.SIGHUP, lambda: self.hangup())
         super().startService()
 
     def stopService(self) -> Deferred[Any]:

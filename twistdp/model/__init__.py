@@ -37,6 +37,7 @@ from twistdp.model.devices import (
     DeviceSpec,
     DeviceTree,
     Mount,
+    Resources,
 )
 from twistdp.model.interfaces import (
     IAllocator,
@@ -94,6 +95,7 @@ __all__ = [
     "PreStartContainerRequest",
     "PreferredAllocationRequest",
     "Refusal",
+    "Resources",
     "SharedClaims",
     "Update",
     "Updates",

@@ -2,6 +2,7 @@
 
 from twistdp.scan.attributes import Attribute, check_join
 from twistdp.scan.check import check_scanner
+from twistdp.scan.discovery import Discovery
 from twistdp.scan.prepare import Preparation
 from twistdp.scan.runner import scan_service
 from twistdp.scan.scanner import WatchingScanner
@@ -10,6 +11,7 @@ from twistdp.scan.vetting import Vetting
 
 __all__ = [
     "Attribute",
+    "Discovery",
     "Preparation",
     "Sightings",
     "Vetting",

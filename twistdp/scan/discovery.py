@@ -55,7 +55,7 @@ class Discovery(Service):
         self._worker = Worker(name, reactor)
         self._coalescer = Coalescer(reactor, self._scan)
         self._watches = WatchSet(
-            scanner, self._event, self._watched, inotify=inotify, reactor=reactor
+            scanner, self._event, self.rescan, inotify=inotify, reactor=reactor
         )
         self._interval = Attribute(scanner, "rescan_interval", check_interval, 60.0, name)
         self._changes = Pending()
@@ -95,8 +95,11 @@ class Discovery(Service):
         self._changes.add(changes)
         self._coalescer.event()
 
-    def _watched(self) -> None:
-        """All paths are watched: what happened there before has made no event."""
+    def rescan(self) -> None:
+        """Scan everything soon.
+
+        Called when all paths are watched, too: what happened there before has made no event.
+        """
         self._changes.add(None)
         self._coalescer.event()
 

@@ -18,15 +18,15 @@ from twistdp.model import (
 )
 from twistdp.model import Mount as MadeMount
 from twistdp.scanners.declared.found import Cause, LeftOut, Listed
+from twistdp.scanners.declared.identity import Ids
 from twistdp.scanners.declared.places import specs
-from twistdp.scanners.declared.rule import ALL, Rule, name_of
+from twistdp.scanners.declared.rule import ALL, Rule
 from twistdp.scanners.declared.words import NUMBER, Words
 from twistdp.select import (
     Device,
     Host,
     belonging,
     bus_device,
-    default_id,
     iommu_group,
     judged,
     unready,
@@ -47,24 +47,24 @@ class Incomplete(Exception):
     """A device lacks something that it must have; the text says what."""
 
 
-def assemble(rule: Rule, unit: Unit, host: Host) -> Listed | LeftOut:
+def assemble(rule: Rule, unit: Unit, host: Host, ids: Ids) -> Listed | LeftOut:
     """The device that a unit makes, or why it makes none."""
     try:
-        return _assembled(rule, unit, host)
+        return _assembled(rule, unit, host, ids)
     except (BadSetting, BadDevice, BadName, Incomplete) as error:
         what = unit.owner.node or unit.owner.name
         lead = unit.functions[0] if unit.functions else unit.owner
         return LeftOut(rule.name, what, str(error), Cause.FAULT, lead)
 
 
-def _assembled(rule: Rule, unit: Unit, host: Host) -> Listed:
+def _assembled(rule: Rule, unit: Unit, host: Host, ids: Ids) -> Listed:
     resource = rule.resource
     is_function = resource.as_ == "vfio" or (resource.group or "none") == "iommu"
     lead = unit.owner if is_function else (unit.functions or [unit.owner])[0]
     if is_function:
         _check_unready(unit.owner)
     words = Words(lead)
-    name = _id(rule, unit, words)
+    name = _id(rule, unit, words, ids)
     words = words.with_more(id=name)
     functions = [each for each in unit.functions if each.node is not None]
     nodes: list[DeviceSpec] = []
@@ -115,10 +115,10 @@ def _check_unready(device: Device) -> None:
         )
 
 
-def _id(rule: Rule, unit: Unit, words: Words) -> str:
+def _id(rule: Rule, unit: Unit, words: Words, ids: Ids) -> str:
     if rule.resource.id is not None:
         return device_id(fill(rule.resource.id, words))
-    return rule.name if unit.key == ALL else default_id(unit.owner)
+    return rule.name if unit.key == ALL else ids.of(unit.owner)
 
 
 def _each_once(nodes: Sequence[DeviceSpec]) -> list[DeviceSpec]:
@@ -222,8 +222,3 @@ def _topology(numa: str | int, lead: Device) -> Sequence[int] | Auto | None:
 def _cdi(rule: Rule, words: Words) -> CDIDevice | None:
     cdi = rule.resource.cdi
     return cdi.filled(lambda template: fill(template, words)) if cdi is not None else None
-
-
-def unit_name(unit: Unit) -> str:
-    """What tells a unit apart within its resource."""
-    return unit.key or name_of(unit.owner)

@@ -5,8 +5,9 @@ from typing import TypeAlias
 
 import attrs
 
-from twistdp.model import DeviceInfo, device_id, natural_key
+from twistdp.model import DeviceInfo, Resources, device_id, natural_key
 from twistdp.scanners.declared.found import Cause, LeftOut, Listed
+from twistdp.scanners.declared.handing import raw_paths
 from twistdp.scanners.declared.rule import Rule, name_of
 
 Key: TypeAlias = tuple[int, str]
@@ -27,12 +28,18 @@ class Entry:
 class Ledger:
     """The units of all rules, and the resources' devices that come of them."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], before: Resources | None = None) -> None:
         self._rules = rules
+        self._before = {kind: frozenset(devices) for kind, devices in (before or {}).items()}
         self.devices: dict[str, dict[str, DeviceInfo]] = {}
         """What is listed, by type and id."""
         self.refused: dict[Key, LeftOut] = {}
         """Why units are not listed that are complete."""
+        self.numbered: dict[tuple[str, str], Sequence[tuple[str, str]]] = {}
+        """The variables of listed devices that are numbered over those of a container."""
+        self.moved: list[str] = []
+        """What to report of devices that have other nodes than they had under the same id."""
+        self._raw: dict[tuple[str, str], tuple[str, ...]] = {}
         self.shared: dict[tuple[int, int], dict[str, None]] = {}
         """The nodes that units of two rules have, by the orders of these."""
         self._units: dict[Key, Entry] = {}
@@ -67,6 +74,7 @@ class Ledger:
             devices = self.devices[entry.kind]
             for id_ in entry.ids:
                 devices.pop(id_, None)
+                self.numbered.pop((entry.kind, id_), None)
             if not devices:
                 del self.devices[entry.kind]
             del self._present[key]
@@ -76,6 +84,21 @@ class Ledger:
             entry = self._units[key]
             self.devices.setdefault(entry.kind, {}).update(dict.fromkeys(entry.ids, entry.info))
             self._present[key] = None
+            if entry.listed.numbered:
+                self.numbered |= {(entry.kind, id_): entry.listed.numbered for id_ in entry.ids}
+            self._note_nodes(entry)
+
+    def _note_nodes(self, entry: Entry) -> None:
+        """Report a device whose node has changed though its id has not."""
+        now = raw_paths(entry.info)
+        before = self._raw.get((entry.kind, entry.ids[0]), now)
+        if now:
+            self._raw[entry.kind, entry.ids[0]] = now
+        if now != before:
+            self.moved.append(
+                f"{entry.kind}: device {entry.ids[0]} was {', '.join(before)} and is "
+                f"{', '.join(now)} now; a container that has it cannot open that, delete its pod"
+            )
 
     def _refuse(self, key: Key) -> None:
         self.refused.pop(key, None)
@@ -105,15 +128,17 @@ class Ledger:
                 continue
             keys = [key for key in affected if key[0] == order and key in self._units]
             keys = [key for key in keys if key not in self.refused]
-            keys.sort(
-                key=lambda key: (key not in self._present, natural_key(self._units[key].ids[0]))
-            )
+            keys.sort(key=lambda key: (not self._was_listed(key), _order(self._units[key])))
             count = 0
             for key in keys:
                 count += len(self._units[key].ids)
                 if count > limit:
                     reason = f"the limit of {limit} device{'' if limit == 1 else 's'} is reached"
                     self.refused[key] = left_out(self._units[key].listed, reason, Cause.RULE)
+
+    def _was_listed(self, key: Key) -> bool:
+        entry = self._units[key]
+        return key in self._present or entry.ids[0] in self._before.get(entry.kind, ())
 
     def _hold(self, key: Key, entry: Entry) -> dict[Key, None]:
         """Note what a unit has; returns the others that have it too."""
@@ -170,6 +195,10 @@ def _names(entry: Entry) -> Iterator[tuple[str, str]]:
         yield "", claim
     for id_ in entry.ids:
         yield entry.kind, id_
+
+
+def _order(entry: Entry) -> object:
+    return natural_key(entry.ids[0])
 
 
 def _place(key: Key) -> tuple[int, list[object]]:

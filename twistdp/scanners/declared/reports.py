@@ -13,17 +13,16 @@ _log = Logger()
 
 
 class Reports:
-    """Logs what `survey` leaves out, and what people should know of the rest."""
+    """Logs what a survey leaves out, and what people should know of the rest."""
 
-    def __init__(self, survey: Survey) -> None:
-        self._survey = survey
+    def __init__(self) -> None:
         self._faults = Complaints(lambda text: _log.warn("configured {text}", text=text))
         self._notes = Complaints(lambda text: _log.info("configured resources: {text}", text=text))
         self._absent: set[str] = set()
 
-    def report(self, host: Host, everything: bool) -> None:
+    def report(self, survey: Survey, host: Host, everything: bool) -> None:
         """Log what is new; after a look at `everything` also what only that finds."""
-        for each in self._survey.left_out:
+        for each in survey.left_out:
             about = f"{each.resource} {each.what}"
             if each.cause is Cause.FAULT:
                 text = f"{each.resource}: left out {each.what}: {each.reason}"
@@ -33,13 +32,16 @@ class Reports:
                 text = f"{each.resource}: cannot decide about {each.what}: {each.reason}"
                 self._faults.add(each.resource, text)
         self._faults.end(everything)
+        for text in survey.ledger.moved:
+            _log.warn("configured {text}", text=text)
+        survey.ledger.moved.clear()
         if not everything:
             return
-        for _, text in self._survey.warnings():
+        for _, text in survey.warnings():
             self._notes.add(text, text)
         self._notes.end(everything)
-        for order, rule in enumerate(self._survey.rules):
-            if not self._survey.is_absent(order):
+        for order, rule in enumerate(survey.rules):
+            if not survey.is_absent(order):
                 self._absent.discard(rule.name)
             elif rule.name not in self._absent:
                 self._absent.add(rule.name)

@@ -63,6 +63,21 @@ class Rule:
         resource = self.resource
         return resource.as_ in ("input", "hid") and any(map(_is_narrow, resource.alternatives))
 
+    @property
+    def gives_raw(self) -> bool:
+        """Whether the rule may give raw USB nodes, whose names change at every plug."""
+        resource = self.resource
+        if resource.as_ is not None or resource.group not in (None, "none", "all"):
+            return resource.as_ == "usb" or resource.group == "usb"
+        return any(
+            not match.subsystem and bool(set(match.given()) & _RAW) for match in self.matches
+        ) or any(path.startswith("/dev/bus/usb") for match in self.matches for path in match.path)
+
+    @property
+    def changes_identity(self) -> bool:
+        """Whether the alternatives are several USB ids, as of a device that loads its firmware."""
+        return self.gives_raw and len({match.usb for match in self.matches if match.usb}) > 1
+
     def candidates(self, host: Host) -> Iterator[Device]:
         """The devices that may meet the rule at all, each once."""
         seen: set[str] = set()
@@ -181,6 +196,7 @@ class Rule:
         )
 
 
+_RAW: Final = frozenset({"usb", "usb_path", "vendor_id", "product_id", "serial", "udev"})
 _NARROW: Final = frozenset(
     {"usb", "pci", "vendor_id", "product_id", "serial", "manufacturer", "product", "model_name"}
     | {"usb_path", "pci_bus_id", "parent", "attribute", "property", "udev", "allow"}

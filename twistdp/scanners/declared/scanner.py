@@ -1,19 +1,23 @@
 """The scanner that makes devices of the resources of a configuration file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from twistdp.config import Resource
-from twistdp.model import DeviceTree
+from twistdp.model import DeviceTree, Resources
 from twistdp.scan import WatchingScanner
+from twistdp.scanners.declared.handing import Handing
 from twistdp.scanners.declared.reports import Reports
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.survey import Survey
 from twistdp.scanners.declared.watched import watched
 from twistdp.select import Host
 from twistdp.settings import Settings
+
+FIRMWARE = 5.0
+"""Seconds in which a device that loads its firmware has come back as another one."""
 
 
 class DeclaredScanner(WatchingScanner):
@@ -24,19 +28,42 @@ class DeclaredScanner(WatchingScanner):
 
     def __init__(self, resources: Mapping[str, Resource], root: str = "/") -> None:
         self._root = root
-        self._rules = [Rule(name, each, order) for order, (name, each) in
-                       enumerate(resources.items())]  # fmt: skip
-        self.survey = Survey(self._rules)
-        self._reports = Reports(self.survey)
+        self._reports = Reports()
+        self._handing = Handing()
+        self._use(resources)
+        self.survey = self._new_survey(self._rules, {})
+        self.post_allocate = self._handing.post_allocate
+        if any(rule.gives_raw for rule in self._rules):
+            self.pre_start_container = self._handing.pre_start_container
         # What is written into nodes does not matter, and would be reported all the time.
         super().__init__(watched(self._rules, Host(root)), contents=False)
+
+    def replace(self, resources: Mapping[str, Resource]) -> None:
+        """Select by other resources from the next call of `discover` on."""
+        self._use(resources)
+
+    def _use(self, resources: Mapping[str, Resource]) -> None:
+        self._rules = tuple(
+            Rule(name, each, order) for order, (name, each) in enumerate(resources.items())
+        )
+        self.join = _joined(self._rules)
+
+    def _new_survey(self, rules: Sequence[Rule], before: Resources) -> Survey:
+        survey = Survey(rules, before)
+        self._handing.use(rules, survey.ledger.numbered)
+        return survey
 
     def settings_of(self, kind: str, common: Settings) -> Settings:
         """The settings of a type of resource, where its resource says other than `common`."""
         for rule in self._rules:
             resource, replicas = rule.resource, rule.resource.replicas
             if kind in (rule.name, replicas.rename if replicas is not None else None):
-                own = {"preferred": resource.preferred, "removal_grace": resource.removal_grace}
+                own: dict[str, Any] = {
+                    "preferred": resource.preferred,
+                    "removal_grace": resource.removal_grace,
+                }
+                if resource.removal_grace is None and rule.changes_identity:
+                    own["removal_grace"] = max(common.removal_grace, FIRMWARE)
                 given: dict[str, Any] = {
                     key: value for key, value in own.items() if value is not None
                 }
@@ -45,10 +72,13 @@ class DeclaredScanner(WatchingScanner):
 
     def discover(self) -> DeviceTree:
         """Look at the whole host."""
+        rules = self._rules
+        if self.survey.rules is not rules:
+            self.survey = self._new_survey(rules, self.survey.ledger.devices)
         host = Host(self._root)
         self.survey.look(host)
-        self._reports.report(host, everything=True)
-        self.paths = watched(self._rules, host)
+        self._reports.report(self.survey, host, everything=True)
+        self.paths = watched(rules, host)
         return self._tree()
 
     def _tree(self) -> DeviceTree:
@@ -56,3 +86,13 @@ class DeclaredScanner(WatchingScanner):
         for kind, devices in self.survey.ledger.devices.items():
             tree.add_devices(kind, devices)
         return tree
+
+
+def _joined(rules: Iterable[Rule]) -> dict[str, str]:
+    """The variables and annotations of which a container with several devices gets all values."""
+    return {
+        name: ","
+        for rule in rules
+        for name in (*rule.resource.env, *rule.resource.annotations)
+        if "{" not in name
+    }

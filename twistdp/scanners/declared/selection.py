@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from twistdp.scanners.declared.assembly import Unit, assemble
 from twistdp.scanners.declared.found import Cause, LeftOut, Listed
+from twistdp.scanners.declared.identity import Ids
 from twistdp.scanners.declared.rule import Part, Rule, name_of
 from twistdp.select import Device, Host
 
@@ -15,8 +16,9 @@ class Selection:
     of the resource, or is left out.
     """
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, ids: Ids) -> None:
         self.rule = rule
+        self._ids = ids
         self.outcomes: dict[str, Listed | LeftOut] = {}
         """What became of each unit."""
         self.failed: dict[str, LeftOut] = {}
@@ -92,7 +94,7 @@ class Selection:
             self._seeds.pop(key, None)
             self.outcomes.pop(key, None)
             return
-        outcome = assemble(self.rule, Unit(key, owner, list(functions.values())), host)
+        outcome = assemble(self.rule, Unit(key, owner, list(functions.values())), host, self._ids)
         self.outcomes[key] = outcome
         if isinstance(outcome, LeftOut):
             self.failed[key] = outcome

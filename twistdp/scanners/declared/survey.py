@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from twistdp.model import Resources
 from twistdp.scanners.declared.found import Cause, LeftOut, Listed
+from twistdp.scanners.declared.identity import Ids
 from twistdp.scanners.declared.ledger import Key, Ledger
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.selection import Selection
@@ -11,16 +13,16 @@ from twistdp.select import Device, Host
 
 
 class Survey:
-    """What the rules of one domain find on a host."""
+    """What the rules of one domain find on a host; `before` is what was listed by other rules."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], before: Resources | None = None) -> None:
         self.rules = rules
-        self.ledger = Ledger(rules)
-        self.selections = [Selection(rule) for rule in rules]
+        self.ledger = Ledger(rules, before)
+        ids = Ids()
+        self.selections = [Selection(rule, ids) for rule in rules]
 
     def look(self, host: Host) -> None:
         """Look at the whole host."""
-        self.ledger = Ledger(self.rules)
         self._settle([selection.look(host) for selection in self.selections])
 
     def follow(self, gone: Collection[str], fresh: Sequence[Device], host: Host) -> None:

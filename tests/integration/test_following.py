@@ -1,0 +1,146 @@
+"""A configuration file that changes while its resources are served."""
+
+import os
+
+from twisted.internet import reactor
+from twisted.logger import LogEvent, formatEvent
+from twisted.trial.unittest import TestCase
+
+from tests.support.helpers import temporary_directory, until
+from tests.support.kubelets import PatientKubelet
+from tests.support.logs import observe
+from tests.support.plugins import Recorder
+from twistdp.launch.configured import read_config
+from twistdp.launch.following import ConfigFile
+from twistdp.settings import Settings
+
+KEPT = "x.example.com/kept"
+CHANGED = "x.example.com/changed"
+OTHER = "y.example.com/other"
+FILE = """
+domain: x.example.com
+resources:
+  kept: /dev/null
+  changed: {{path: /dev/zero, replicas: {count}}}
+"""
+
+
+class FollowingTests(TestCase):
+    """`ConfigFile`"""
+
+    async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
+        """A kubelet, and a file that is served."""
+        self.directory = temporary_directory(self)
+        self.plugins = os.path.join(self.directory, "p")
+        os.mkdir(self.plugins)
+        self.log = Recorder(reactor)
+        observe(self, self._observe)
+        self.kubelet = PatientKubelet(self.plugins, force=True)
+        await self.kubelet.start()
+        self.addCleanup(self.kubelet.stop)
+
+    def _observe(self, event: LogEvent) -> None:
+        if event.get("log_namespace", "").startswith("twistdp"):
+            self.log.record(formatEvent(event))
+
+    def write(self, text: str) -> None:
+        """Replace the file, as editors do."""
+        path = os.path.join(self.directory, "devices.yaml")
+        with open(f"{path}.new", "w", encoding="ascii") as file:
+            file.write(text)
+        os.replace(f"{path}.new", path)
+
+    def serve(self, path: str | None = None) -> ConfigFile:
+        """Serve the file."""
+        path = path or os.path.join(self.directory, "devices.yaml")
+        settings = Settings(plugin_dir=self.plugins)
+        served = ConfigFile(path, read_config(path), settings, reactor)
+        served.startService()
+        self.addCleanup(served.stopService)
+        return served
+
+    def replicas(self, count: int) -> list[str]:
+        """The ids of the resource that changes."""
+        return [f"zero-{number}" for number in range(count)]
+
+    async def test_edits(self) -> None:
+        """A hundred edits reach the resource that differs, and no stream of another ends."""
+        self.write(FILE.format(count=2))
+        self.serve()
+        await self.kubelet.listed(KEPT, ["null"])
+        await self.kubelet.listed(CHANGED, self.replicas(2))
+        for number in range(100):
+            count = 3 + number % 2
+            self.write(FILE.format(count=count))
+            await self.kubelet.listed(CHANGED, self.replicas(count))
+        for name, lists in ((KEPT, 1), (CHANGED, 101)):
+            resource = self.kubelet.resources[name]
+            self.assertEqual((resource.streams_ended, resource.lists), (0, lists), name)
+
+    async def test_refused(self) -> None:
+        """A file with problems changes nothing, and each problem is logged."""
+        self.write(FILE.format(count=2))
+        self.serve()
+        await self.kubelet.listed(CHANGED, self.replicas(2))
+        self.write("domain: x.example.com\nresources: {a: {pth: /x}, b: {usb: 1, as: ty}}\n")
+        begin = f"configuration {self.directory}/devices.yaml is refused"
+        await until(lambda: sum(begin in line for line in self.log.events) == 2)
+        self.assertEqual(self.kubelet.devices(CHANGED), dict.fromkeys(self.replicas(2), "Healthy"))
+        self.write(FILE.format(count=1))
+        await self.kubelet.listed(CHANGED, self.replicas(1))
+        self.assertEqual(self.kubelet.resources[CHANGED].streams_ended, 0)
+
+    async def test_resources_come_and_go(self) -> None:
+        """A resource that is left out is withdrawn; a new one is served, in a new domain too."""
+        self.write(FILE.format(count=1))
+        self.serve()
+        await self.kubelet.listed(CHANGED, self.replicas(1))
+        self.write(
+            "domain: x.example.com\nresources: {kept: /dev/null, y.example.com/other: /dev/full}\n"
+        )
+        await self.kubelet.listed(OTHER, ["full"])
+        await self.kubelet.until(lambda: self.kubelet.capacity(CHANGED) == 0)
+        self.assertEqual(self.kubelet.resources[KEPT].streams_ended, 0)
+        self.write("domain: x.example.com\nresources: {kept: /dev/null}\n")
+        await self.kubelet.until(lambda: self.kubelet.capacity(OTHER) == 0)
+        self.assertEqual(self.kubelet.resources[KEPT].streams_ended, 0)
+
+    async def test_settings(self) -> None:
+        """Of a resource with other settings alone the stream ends: it is made again."""
+        self.write(FILE.format(count=1))
+        self.serve()
+        await self.kubelet.listed(KEPT, ["null"])
+        await self.kubelet.listed(CHANGED, self.replicas(1))
+        changed = "changed: {path: /dev/zero, replicas: 1, removalGrace: 9}"
+        self.write(f"domain: x.example.com\nresources:\n  kept: /dev/null\n  {changed}\n")
+        await self.kubelet.until(lambda: self.kubelet.resources[CHANGED].streams_ended == 1)
+        await self.kubelet.listed(CHANGED, self.replicas(1))
+        self.assertEqual(self.kubelet.resources[KEPT].streams_ended, 0)
+
+    async def test_config_map(self) -> None:
+        """A mounted ConfigMap changes by its link ``..data``."""
+        for name, count in (("..1", 1), ("..2", 2)):
+            os.mkdir(os.path.join(self.directory, name))
+            with open(os.path.join(self.directory, name, "d.yaml"), "w", encoding="ascii") as file:
+                file.write(FILE.format(count=count))
+        os.symlink("..1", os.path.join(self.directory, "..data"))
+        path = os.path.join(self.directory, "d.yaml")
+        os.symlink("..data/d.yaml", path)
+        self.serve(path)
+        await self.kubelet.listed(CHANGED, self.replicas(1))
+        os.symlink("..2", os.path.join(self.directory, "..data_tmp"))
+        os.replace(
+            os.path.join(self.directory, "..data_tmp"), os.path.join(self.directory, "..data")
+        )
+        await self.kubelet.listed(CHANGED, self.replicas(2))
+
+    async def test_asked(self) -> None:
+        """`read_again` reads the file that has not changed, and reports that."""
+        self.write(FILE.format(count=1))
+        served = self.serve()
+        await self.kubelet.listed(CHANGED, self.replicas(1))
+        served.read_again()
+        await until(
+            lambda: any("was read again, and has changed nothing" in x for x in self.log.events)
+        )
+        self.assertEqual(self.kubelet.resources[CHANGED].lists, 1)

@@ -1,0 +1,119 @@
+"""Tests for what depends on all devices of a container."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.declarations import devices, resources, scanner
+from twistdp.errors import AllocationRefused
+from twistdp.model.allocation import combine
+from twistdp.model.calls import (
+    AllocateRequest,
+    AllocateResponse,
+    ContainerAllocateRequest,
+    PreStartContainerRequest,
+)
+from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceSpec
+from twistdp.scanners.declared.rule import Rule
+from twistdp.scanners.declared.scanner import FIRMWARE, DeclaredScanner
+from twistdp.settings import Settings
+
+
+def answer(made: DeclaredScanner, *ids: str, kind: str = "thing") -> AllocateResponse:
+    """The answer for one container that gets these devices of a scanner."""
+    found = devices(made.discover(), kind)
+    return answer_of(made, {id_: found[id_] for id_ in ids}, kind)
+
+
+def answer_of(
+    made: DeclaredScanner, chosen: dict[str, DeviceInfo], kind: str = "thing"
+) -> AllocateResponse:
+    """The same for devices as they were found."""
+    request = AllocateRequest(
+        f"x.example.com/{kind}", [ContainerAllocateRequest(tuple(chosen), chosen)]
+    )
+    first = combine(kind, chosen.items(), made.join)
+    return made.post_allocate(AllocateResponse([first], request))
+
+
+class EnvTests(SynchronousTestCase):
+    """Variables of a container with several devices."""
+
+    def test_numbered(self) -> None:
+        """``{n}`` counts the devices of the container from 0."""
+        made = scanner("twins", """
+            thing:
+              usb: "1a86:7523"
+              as: tty
+              env: {"PORT{n}": "{node}", "NUMBER{n}": "{n} {kernelName}", ALL: "{node}"}
+        """)  # fmt: skip
+        ids = list(devices(made.discover()))
+        (got,) = answer(made, *ids).container_responses
+        self.assertEqual(
+            got.envs,
+            {
+                "PORT0": "/dev/ttyUSB0",
+                "PORT1": "/dev/ttyUSB1",
+                "NUMBER0": "0 ttyUSB0",
+                "NUMBER1": "1 ttyUSB1",
+                "ALL": "/dev/ttyUSB0,/dev/ttyUSB1",
+            },
+        )
+        (got,) = answer(made, ids[1]).container_responses
+        self.assertEqual(got.envs["PORT0"], "/dev/ttyUSB1")
+
+
+class ReplicaTests(SynchronousTestCase):
+    """Several replicas in one container."""
+
+    def test_refused(self) -> None:
+        """More than one is refused unless the file allows it."""
+        made = scanner("cards", "thing: {path: /dev/kvm, replicas: 2}")
+        answer(made, "kvm-0")
+        error = self.assertRaises(AllocationRefused, answer, made, "kvm-0", "kvm-1")
+        self.assertIn("x.example.com/thing: a container gets one", str(error))
+
+    def test_allowed(self) -> None:
+        """``morePerContainer`` allows it."""
+        made = scanner(
+            "cards", "thing: {path: /dev/kvm, replicas: {count: 2, morePerContainer: true}}"
+        )
+        (got,) = answer(made, "kvm-0", "kvm-1").container_responses
+        self.assertEqual([node.host_path for node in got.devices], ["/dev/kvm"])
+
+
+class RawNodeTests(SynchronousTestCase):
+    """Nodes whose names are counted."""
+
+    def test_pre_start(self) -> None:
+        """A container does not start with a node that its device no longer has."""
+        made = scanner("camera", 'thing: {usb: "0c45:6366"}')
+        answer(made, "0c45-6366-LC4400217")
+
+        def start(node: str) -> None:
+            info = DeviceInfo(HEALTHY, nodes=[DeviceSpec(node, node)])
+            made.pre_start_container(
+                PreStartContainerRequest(
+                    "x.example.com/thing", ["0c45-6366-LC4400217"], {"0c45-6366-LC4400217": info}
+                )
+            )
+
+        start("/dev/bus/usb/001/007")
+        error = self.assertRaises(AllocationRefused, start, "/dev/bus/usb/001/009")
+        self.assertIn("was /dev/bus/usb/001/007", str(error))
+        self.assertIn("is /dev/bus/usb/001/009 now; delete the pod", str(error))
+
+    def test_others(self) -> None:
+        """Without such nodes containers start without that call."""
+        made = scanner("twins", 'thing: {usb: "1a86:7523", as: tty}')
+        self.assertFalse(hasattr(made, "pre_start_container"))
+
+    def test_firmware(self) -> None:
+        """A device that comes back as another one has a grace, unless the file has its own."""
+        two = resources('thing: {match: [{usb: "1a6e:089a"}, {usb: "18d1:9302"}]}')
+        made = DeclaredScanner(two)
+        self.assertTrue(Rule("thing", two["thing"]).changes_identity)
+        self.assertEqual(made.settings_of("thing", Settings()).removal_grace, FIRMWARE)
+        own = DeclaredScanner(resources("thing: {usb: ['1:1', '2:2'], removalGrace: 2}"))
+        self.assertEqual(own.settings_of("thing", Settings()).removal_grace, 2.0)
+        other = DeclaredScanner(resources("thing: {path: /dev/kvm, preferred: numa}"))
+        settings = other.settings_of("thing", Settings())
+        self.assertEqual((settings.removal_grace, settings.preferred), (0.0, "numa"))

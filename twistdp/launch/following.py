@@ -1,0 +1,195 @@
+"""Follows a configuration file: what changes in it takes effect while the plugin runs."""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twistdp.config import Config, Resource
+from twistdp.errors import BadSetting, BadSettings
+from twistdp.inotify import CONTENTS, ENTRIES, Changes, Watch, inotify_of
+from twistdp.launch.configured import by_domain, read_config
+from twistdp.manager import Manager
+from twistdp.model import named, printable
+from twistdp.scanners.declared import DeclaredScanner
+from twistdp.settings import Settings
+from twistdp.tools import Coalescer, Worker
+
+_log = Logger()
+
+PERIOD: Final = 60.0
+"""Seconds between two looks at the file that happen anyway: some file systems report nothing."""
+
+_MOST: Final = 20
+"""Problems of a file that are logged."""
+
+
+class ConfigFile(MultiService):
+    """Serves the resources of the configuration file at `path`, and follows its changes.
+
+    `config` is what the file has now.  Only resources that differ are touched; a file with
+    problems is refused, and the configuration before it stays in force.
+    """
+
+    def __init__(self, path: str, config: Config, settings: Settings, reactor: Any) -> None:
+        super().__init__()
+        self.path = path
+        self.managers: list[Manager] = []
+        self._settings = settings
+        self._reactor = reactor
+        self._scanners: dict[str, DeclaredScanner] = {}
+        self._resources: dict[str, Mapping[str, Resource]] = {}
+        self._watches: dict[str, Watch] = {}
+        self._worker = Worker(f"configuration {path}", reactor)
+        self._coalescer = Coalescer(reactor, self._look)
+        self._timer: IDelayedCall | None = None
+        self._known: object = None
+        self._busy = self._again = False
+        self._take(config)
+
+    def startService(self) -> None:
+        """Serve, and follow the file."""
+        super().startService()
+        self._known = _state(self.path)
+        self._watch()
+        self._timer = self._reactor.callLater(PERIOD, self._look_anyway)
+
+    def stopService(self) -> Deferred[Any]:
+        """Stop all; fires when they have stopped."""
+        self._coalescer.stop()
+        self._worker.stop()
+        self._busy = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._watches:
+            self._watches.popitem()[1].stop()
+        stopped: Deferred[Any] = super().stopService()
+        return stopped
+
+    def read_again(self) -> None:
+        """Read the file, whether it seems to have changed or not."""
+        self._known = None
+        self._coalescer.event()
+
+    def _look_anyway(self) -> None:
+        self._timer = self._reactor.callLater(PERIOD, self._look_anyway)
+        self._coalescer.event()
+
+    def _changed(self, _: Changes) -> None:
+        self._coalescer.event()
+
+    def _watch(self) -> None:
+        """Watch the file's directory, and where links lead: a ConfigMap is switched by a link."""
+        wanted = dict.fromkeys(_directories(self.path))
+        for directory in [each for each in self._watches if each not in wanted]:
+            self._watches.pop(directory).stop()
+        inotify = inotify_of(self._reactor)
+        for directory in wanted:
+            if directory not in self._watches:
+                self._watches[directory] = inotify.watch(
+                    directory, self._changed, ENTRIES | CONTENTS
+                )
+
+    def _look(self) -> None:
+        """Read the file if it is another one than before."""
+        if self._busy:
+            self._again = True
+            return
+        self._watch()
+        state = _state(self.path)
+        if state == self._known:
+            return
+        self._known = state
+        self._busy = True
+        reading = self._worker.call(lambda: read_config(self.path))
+        reading.addCallbacks(self._take_again, self._refuse)
+        reading.addErrback(self._fail)
+        reading.addBoth(self._rest)
+
+    def _rest(self, outcome: object) -> None:
+        self._busy = False
+        if self._again:
+            self._again = False
+            self._coalescer.event()
+
+    def _refuse(self, failure: Failure) -> None:
+        failure.trap(BadSetting)
+        error = failure.value
+        lines = error.lines if isinstance(error, BadSettings) else (str(error),)
+        for line in lines[:_MOST]:
+            _log.error(
+                "configuration {file} is refused, and the one before stays in force: {problem}",
+                file=printable(self.path),
+                problem=printable(line),
+            )
+        if len(lines) > _MOST:
+            _log.error(
+                "configuration {file} has {count} more problems",
+                file=printable(self.path),
+                count=len(lines) - _MOST,
+            )
+
+    def _fail(self, failure: Failure) -> None:
+        _log.failure("taking configuration {file}", failure, file=printable(self.path))
+
+    def _take_again(self, config: Config) -> None:
+        changed = self._take(config)
+        what = named(changed, most=20) if changed else "nothing"
+        _log.info(
+            "configuration {file} was read again, and has changed {what}",
+            file=printable(self.path),
+            what=what,
+        )
+
+    def _take(self, config: Config) -> list[str]:
+        """Serve what a configuration has; returns the resources that differ from before."""
+        wanted = by_domain(config)
+        changed: list[str] = []
+        for domain in [*wanted, *(each for each in self._resources if each not in wanted)]:
+            now: Mapping[str, Resource] = wanted.get(domain, {})
+            before = self._resources.get(domain, {})
+            kinds = [kind for kind in {**before, **now} if before.get(kind) != now.get(kind)]
+            changed += [f"{domain}/{kind}" for kind in kinds]
+            self._resources[domain] = now
+            if domain not in self._scanners:
+                self._add(domain, now)
+            elif kinds or list(before) != list(now):
+                self._scanners[domain].replace(now)
+                self._manager_of(domain).rescan()
+        return changed
+
+    def _add(self, domain: str, resources: Mapping[str, Resource]) -> None:
+        scanner = self._scanners[domain] = DeclaredScanner(resources)
+        manager = Manager(domain, scanner, settings=self._settings, settings_of=scanner.settings_of)
+        self.managers.append(manager)
+        manager.setServiceParent(self)
+
+    def _manager_of(self, domain: str) -> Manager:
+        return next(each for each in self.managers if each.namespace == domain)
+
+
+def _directories(path: str) -> Iterator[str]:
+    """Where something may happen that makes a path another file."""
+    for _ in range(16):
+        yield os.path.dirname(os.path.abspath(path))
+        try:
+            target = os.readlink(path)
+        except OSError:
+            break
+        path = os.path.join(os.path.dirname(path), target)
+    yield os.path.dirname(os.path.realpath(path))
+
+
+def _state(path: str) -> tuple[int, ...] | None:
+    """What changes with a file's content; None if there is no file."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
