@@ -1,13 +1,16 @@
 """Tests for `twistdp.scan.prepare`."""
 
 import errno
+import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import attrs
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.helpers import temporary_directory
+from twistdp.errors import BadTree
 from twistdp.model.acceptance import Update
 from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree
 from twistdp.scan import prepare as prepare_module
@@ -207,6 +210,18 @@ class PreparationTests(SynchronousTestCase):
             self.assertEqual(self.prepare(tree_of(**infos)), {})
         self.assertEqual(list(update.devices), ["a"])
         self.assertEqual(steps, ["begin", ("thing", ["a", "b"]), "begin", ("thing", ["b"])])
+
+    def test_no_tree(self) -> None:
+        """A directory that others may change meanwhile is noticed with the next tree."""
+        directory = temporary_directory(self)
+        node = DeviceSpec(f"{directory}/a", "/dev/a")
+        self.prepare = Preparation("acme:Scanner", "a.b", "/there", vetting=Vetting())
+        infos = {"a": DeviceInfo(HEALTHY, nodes=[node])}
+        self.assertEqual(self.scanned(**infos).changed, ["a"])
+        os.chmod(directory, 0o777)
+        self.assertRaises(BadTree, self.prepare, cast("DeviceTree", None))
+        with capturedLogs():
+            self.assertEqual(self.scanned(**infos).removed, ["a"])
 
     def test_refused(self) -> None:
         """A refused device is logged once, and not looked up."""

@@ -14,6 +14,7 @@ from twistdp.model import (
     Update,
     Updates,
     accept,
+    check_tree,
 )
 from twistdp.scan.faults import report_faults
 from twistdp.scan.sightings import Sightings
@@ -51,6 +52,7 @@ class Preparation:
         OSError if the process has too few descriptors to read sysfs.  After an error, the next tree
         is compared with the last good one.
         """
+        check_tree(tree)  # before `begin`, which reports a changed directory only once
         if self._vetting is None:
             accepted = accept(tree, self._before)
         else:
