@@ -9,13 +9,11 @@ from pathlib import Path
 from twistdp.catalog import load
 from twistdp.config import (
     LARGEST,
-    TOOLS,
     BadConfig,
     Config,
     Problem,
     convert,
     read,
-    recognised,
     schema,
     show,
 )
@@ -41,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="print another tool's configuration in our format, and report what is lost",
         allow_abbrev=False,
     )
-    converted.add_argument("tool", choices=TOOLS, metavar="TOOL", help=", ".join(TOOLS))
+    converted.add_argument(
+        "tool", choices=convert.TOOLS, metavar="TOOL", help=", ".join(convert.TOOLS)
+    )
     converted.add_argument(
         "file",
         metavar="FILE",
@@ -79,7 +79,7 @@ def _loaded(file: str) -> Config | None:
         return load(source, file)
     except BadConfig as error:
         _print_problems(error, source, file)
-        if (tool := recognised(source)) is not None:
+        if (tool := convert.recognised(source)) is not None:
             print(
                 f"{printable(file)}: this looks like a configuration of {tool}; convert it with "
                 f"'twistdp config from {tool} {printable(file)}'",
@@ -92,7 +92,7 @@ def _convert(tool: str, file: str, domain: str | None) -> int:
     """Print the configuration, and the notes to standard error."""
     source = _source(file)
     try:
-        found = convert(tool, source, file, domain)
+        found = convert.convert(tool, source, file, domain)
     except BadConfig as error:
         _print_problems(error, source, file)
         return 1

@@ -1,6 +1,5 @@
 """The configuration file: what a user can say, and what is wrong with what was said."""
 
-from twistdp.config.convert import TOOLS, Converted, convert, recognised
 from twistdp.config.document import LARGEST
 from twistdp.config.fields import fields_of, key
 from twistdp.config.json_schema import schema
@@ -11,12 +10,11 @@ from twistdp.config.rules import Domain, ResourceType, Word
 from twistdp.config.showing import show
 from twistdp.config.templates import fill, names
 
+# The package `convert` is imported when it is asked for: a plugin needs no converter.
 __all__ = [
     "LARGEST",
-    "TOOLS",
     "BadConfig",
     "Config",
-    "Converted",
     "Domain",
     "Member",
     "Mount",
@@ -32,7 +30,6 @@ __all__ = [
     "load_as",
     "names",
     "read",
-    "recognised",
     "schema",
     "show",
 ]

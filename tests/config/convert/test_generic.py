@@ -87,6 +87,8 @@ class ReadmeTests(SynchronousTestCase):
                 }
             },
         )
+        (note,) = notes(CAPTURE)
+        self.assertIn("are those of the hardware that its first node belongs to", note)
         ((nodes,),) = (list(each.values()) for each in found(CAPTURE, "camera").values())
         self.assertEqual(
             [node.rpartition(" as ")[2] for node in nodes],

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Final
 
 from twistdp.config.convert import akri, generic, kubevirt, nvidia, smarter, sriov
-from twistdp.config.convert.finding import Places
+from twistdp.config.convert.finding import Places, pattern_of
 from twistdp.config.convert.report import Converted, Report
 from twistdp.config.document import Mark
 from twistdp.config.problems import BadConfig, Problems
@@ -21,7 +21,8 @@ TOOLS: Final[Mapping[str, ModuleType]] = {
     "nvidia": nvidia,
     "kubevirt": kubevirt,
 }
-"""Each has ``WORDS``, ``recognises(place)`` and ``convert(places, report, domain)``."""
+"""Each has ``recognises(place)``, ``convert(places, report, domain)``, and ``WORDS``, of which one is
+in each of the tool's files."""
 
 
 def convert(
@@ -50,7 +51,10 @@ def convert(
 
 def recognised(source: str | bytes) -> str | None:
     """The tool whose configuration is in `source`, if it is that of one of `TOOLS`."""
+    text = source if isinstance(source, str) else source.decode(errors="replace")
     for tool, converter in TOOLS.items():
+        if not pattern_of(converter.WORDS).search(text):
+            continue
         with suppress(BadConfig):
             if any(map(converter.recognises, Places(source, Problems("text"), converter.WORDS))):
                 return tool

@@ -22,6 +22,11 @@ _DEEPEST: Final = 3
 """Files within one another."""
 
 
+def pattern_of(words: Sequence[str]) -> "re.Pattern[str]":
+    """What finds one of some words in a text, in capitals or not."""
+    return re.compile("|".join(map(re.escape, words)), re.IGNORECASE)
+
+
 @attrs.frozen
 class Place:
     """A list or mapping, and where it is."""
@@ -45,7 +50,7 @@ class Places:
         self._roots = compose_all(source, problems)
         text = source if isinstance(source, str) else source.decode("utf-8-sig")
         self._lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        self._words = re.compile("|".join(map(re.escape, words)), re.IGNORECASE)
+        self._words = pattern_of(words)
         self._known: dict[document.Mark, Sequence[Node]] = {}
 
     def __iter__(self) -> Iterator[Place]:

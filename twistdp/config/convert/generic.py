@@ -127,6 +127,12 @@ class _Conversion:
                     f"so it is the resource {this}: let pods ask for that"
                 )
                 self._report.note(part.mark, part.at, text)
+            if any(len(member.paths) > 1 for member in part.members):
+                text = (
+                    "several groups are one resource: a device's further nodes are those of the "
+                    "hardware that its first node belongs to"
+                )
+                self._report.note(field.mark, at, text)
             self._report.add(Draft(domain, this, part.body(), field.mark, at))
 
     def _group(self, node: Node, at: str, in_file: bool) -> Part | None:

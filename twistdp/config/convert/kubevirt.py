@@ -10,7 +10,7 @@ from twistdp.config.convert.shapes import Field, Fields, Shapes
 from twistdp.config.document import Node
 
 TOOL: Final = "kubevirt"
-WORDS: Final = ("permittedHostDevices", "pciHostDevices")
+WORDS: Final = ("permittedHostDevices", "pciHostDevices", "mediatedDevices")
 DOMAIN: Final = "devices.kubevirt.io"
 
 _LISTS: Final = ("pciHostDevices", "mediatedDevices", "usb")

@@ -9,7 +9,7 @@ from twistdp.config.convert.shapes import Field, Fields, Shapes
 from twistdp.config.document import Mark
 
 TOOL: Final = "nvidia"
-WORDS: Final = ("timeSlicing", "version: v1", "failRequestsGreaterThanOne", "migStrategy")
+WORDS: Final = ("sharing", "flags")
 DOMAIN: Final = "nvidia.com"
 
 _KEYS: Final = ("version", "flags", "resources", "sharing", "imex")

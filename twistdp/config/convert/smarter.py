@@ -11,7 +11,7 @@ from twistdp.config.convert.shapes import Fields, Shapes, literal
 from twistdp.config.convert.texts import Texts, texts_of
 
 TOOL: Final = "smarter-device-manager"
-WORDS: Final = ("devicematch",)
+WORDS: Final = ("devicematch", "nummaxdevices")
 DOMAIN: Final = "smarter-devices"
 
 _KEYS: Final = ("devicematch", "nummaxdevices")
