@@ -21,8 +21,8 @@ TOOLS: Final[Mapping[str, ModuleType]] = {
     "nvidia": nvidia,
     "kubevirt": kubevirt,
 }
-"""Each has ``recognises(place)``, ``convert(places, report, domain)``, and ``WORDS``, of which one is
-in each of the tool's files."""
+"""Each has ``recognises(place)``, ``convert(places, report, domain)``, and ``WORDS``: each of the
+tool's files has one of them."""
 
 
 def convert(
