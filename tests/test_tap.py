@@ -145,8 +145,16 @@ class CatalogTests(CommandLine):
 
     def test_refused(self) -> None:
         """An unknown entry is refused with the nearest one; one without a domain needs one."""
-        self.assert_refused(["--catalog=kwm"], "--catalog: ", "did you mean kvm?")
+        self.assert_refused(["--catalog=kwm"], "catalogue has no entry", "did you mean kvm?")
         self.assert_refused(["--catalog=kvm"], "--catalog: ", "--namespace=DOMAIN")
+
+    def test_scanner(self) -> None:
+        """An entry that is a scanner takes the options of one."""
+        self.assertEqual(
+            self.namespaces("--catalog=intel-fpga,intel-npu", "--set=mode=region"),
+            ["fpga.intel.com", "npu.intel.com"],
+        )
+        self.assert_refused(["--catalog=intel-fpga", "--set=mode=regio"], "mode", "regiondevel")
 
     def test_namespace_of_files(self) -> None:
         """A file has its own domain whatever the namespace of the others is."""

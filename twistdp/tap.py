@@ -108,7 +108,15 @@ class Options(LogOptions):
 
     def opt_catalog(self, names: str) -> None:
         """Entries of the catalogue to serve, with commas; 'twistdp catalog' lists them."""
-        self._entries += [name.strip() for name in names.split(",")]
+        # Imported here because a plugin that reads no file needs no memory for it.
+        from twistdp.catalog import Shelf
+
+        for name in (each.strip() for each in names.split(",")):
+            scanner = Shelf().scanner(name)
+            if scanner is not None:
+                self.opt_scanner(scanner)
+            else:
+                self._entries.append(name)
 
     def opt_set(self, assignment: str) -> None:
         """KEY=VALUE, a constructor argument of the --scanner before it; repeat KEY for a list."""

@@ -1,5 +1,8 @@
 """Tests for `twistdp.catalog`: how entries are chosen, and how a file builds on one."""
 
+import inspect
+from collections.abc import Container
+from importlib import import_module
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -24,6 +27,12 @@ def resource(text: str) -> Resource:
     return load(f"{HEAD}  x: {text}\n").resources["x"]
 
 
+def arguments_of(scanner: str) -> Container[str]:
+    """The names of the arguments of a scanner's constructor."""
+    module, _, name = scanner.partition(":")
+    return inspect.signature(getattr(import_module(module), name)).parameters
+
+
 class UseTests(SynchronousTestCase):
     """``use``"""
 
@@ -35,6 +44,7 @@ class UseTests(SynchronousTestCase):
     def test_overrides(self) -> None:
         """What the file says is instead of the entry's, and the rest is the entry's."""
         entry = Shelf().entry("kvm").resource
+        assert entry is not None
         self.assertEqual(resource("{use: kvm}"), entry)
         changed = resource("{use: kvm, replicas: 2}")
         self.assertEqual(changed.replicas, Replicas(count=2))
@@ -76,6 +86,13 @@ class UseTests(SynchronousTestCase):
         self.assertIn("resources.a.use: the entry nvme of the catalogue selects too much", problem)
         self.assertIn("add modelName, serial, allow or match", problem)
         self.assertEqual(resource("{use: nvme, serial: S1}").where.serial, ("S1",))
+
+    def test_scanner(self) -> None:
+        """An entry that is a scanner is served, and no resource can use it."""
+        (problem,) = self.problems("  a: {use: intel-fpga}\n")
+        self.assertIn(
+            "resources.a.use: the entry intel-fpga of the catalogue is a scanner", problem
+        )
 
     def test_override_that_does_not_fit(self) -> None:
         """What is wrong only together with the entry is reported too."""
@@ -127,9 +144,13 @@ class FormatTests(SynchronousTestCase):
 
     def test_options(self) -> None:
         """Options and needs name keys of a resource."""
-        text = "title: t\ndescription: d\nresource: /dev/a\noptions: {replica: r}\n"
+        head = "title: t\ndescription: d\n"
+        text = f"{head}resource: /dev/a\noptions: {{replica: r}}\n"
         error = self.assertRaises(BadConfig, load_as, Entry, text)
         self.assertIn("'replica' is no key of a resource", str(error))
+        for text in (head, f"{head}resource: /dev/a\nscanner: a:B\n"):
+            error = self.assertRaises(BadConfig, load_as, Entry, text)
+            self.assertIn("an entry has a resource or a scanner", str(error))
 
     def test_texts(self) -> None:
         """Each entry has a title of one line and sentences that end; its options end as well."""
@@ -139,13 +160,16 @@ class FormatTests(SynchronousTestCase):
             self.assertLess(len(entry.title), 70, name)
             for text in (entry.description, *entry.options.values()):
                 self.assertRegex(text.strip(), r"\.\)?$", name)
+            known = fields_of(Resource) if entry.scanner is None else arguments_of(entry.scanner)
             for key in (*entry.options, *entry.needs):
-                self.assertIn(key, fields_of(Resource))
+                self.assertIn(key, known)
 
     def test_resolved(self) -> None:
         """Every name can be used, once it has what it needs."""
         shelf = Shelf()
         for name in shelf.names:
+            if shelf.entry(name.partition("/")[0]).scanner is not None:
+                continue
             needs = shelf.entry(name.partition("/")[0]).needs
             more = f", {needs[0]}: x" if needs else ""
             self.assertIsNone(resource(f"{{use: {name}{more}}}").use, name)

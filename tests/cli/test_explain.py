@@ -45,6 +45,24 @@ class LookingCase(SynchronousTestCase):
         return out.getvalue()
 
 
+class CatalogTests(LookingCase):
+    """``--catalog``"""
+
+    def test_entries(self) -> None:
+        """Entries of the catalogue are looked for as they would be served."""
+        options = ["--catalog=tty-usb,zigbee", "--namespace=x.example.com", f"--root={self.root}"]
+        text = self.run_command("scan", *options)
+        self.assertIn("x.example.com/tty-usb: 2 devices", text)
+        self.assertIn("x.example.com/zigbee: not on this node", text)
+        text = self.run_command("explain", *options)
+        self.assertIn("listed as tty-usb pci-0000:00:0d.0-usbv2-0:3.1-if00-port0", text)
+
+    def test_unknown(self) -> None:
+        """An unknown entry is refused with the nearest one."""
+        text = self.run_command("scan", "--catalog=tty-uso", status=1)
+        self.assertIn("no entry 'tty-uso'; did you mean tty-usb?", text)
+
+
 class ExplainTests(LookingCase):
     """``twistdp explain``"""
 

@@ -25,7 +25,9 @@ class Entry:
     domain: Domain | None = key(
         "domain", "The domain that pods know the resources by.", None, "gpu.intel.com"
     )
-    resource: Resource = key("resource", "The resource that `use` builds on.", example="/dev/kvm")
+    resource: Resource | None = key(
+        "resource", "The resource that `use` builds on.", None, "/dev/kvm"
+    )
     resources: Mapping[ResourceType, Resource] = key(
         "resources",
         "The resources that `--catalog` serves; by default the one resource, by the entry's name.",
@@ -33,7 +35,19 @@ class Entry:
         "{i915: {use: intel-gpu, driver: i915}}",
     )
 
+    scanner: Word | None = key(
+        "scanner",
+        "The scanner, as module:Class, of devices for which there is no one resource; its options "
+        "are the constructor's arguments.",
+        None,
+        "twistdp.scanners.fpga:FpgaScanner",
+    )
+
     def __attrs_post_init__(self) -> None:
+        if (self.scanner is None) == (self.resource is None):
+            raise BadSetting("an entry has a resource or a scanner")
+        if self.scanner is not None:
+            return
         for name in (*self.options, *self.needs):
             if name not in fields_of(Resource):
                 raise BadSetting(f"{name!r} is no key of a resource")

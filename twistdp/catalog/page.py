@@ -50,7 +50,8 @@ def _section(name: str, entry: Entry) -> Iterator[str]:
     yield f"{entry.title}. {entry.description.strip()}"
     yield ""
     if entry.domain is not None:
-        resources = ", ".join(f"`{entry.domain}/{kind}`" for kind in entry.resources or (name,))
+        kinds = entry.resources or ((name,) if entry.scanner is None else ("...",))
+        resources = ", ".join(f"`{entry.domain}/{kind}`" for kind in kinds)
         yield f"`--catalog={name}` serves {resources}."
         yield ""
     if entry.needs:
@@ -58,7 +59,7 @@ def _section(name: str, entry: Entry) -> Iterator[str]:
         yield f"It cannot be served as it is: use it with {keys}."
         yield ""
     if entry.options:
-        yield "| key | |"
+        yield "| key | |" if entry.scanner is None else "| `--set` | |"
         yield "|---|---|"
         for key, text in entry.options.items():
             cell = text.strip().replace("|", "\\|")

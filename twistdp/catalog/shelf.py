@@ -54,7 +54,18 @@ class Shelf:
                 f"the entry {name} of the catalogue selects too much alone; "
                 f"add {_either(entry.needs)}"
             )
-        return resource.over(self._whole(entry.resources[kind]) if kind else entry.resource)
+        if kind:
+            return resource.over(self._whole(entry.resources[kind]))
+        return resource.over(self._resource(name))
+
+    def _resource(self, name: str) -> Resource:
+        resource = self.entry(name).resource
+        if resource is None:
+            raise BadSetting(
+                f"the entry {name} of the catalogue is a scanner, which no resource can build on; "
+                f"serve it with --catalog={name}"
+            )
+        return resource
 
     def served(self, name: str) -> Mapping[str, Resource]:
         """The resources of an entry, by type, as `--catalog` serves them."""
@@ -65,8 +76,12 @@ class Shelf:
                 f"configuration file, with {_either(entry.needs)}"
             )
         if not entry.resources:
-            return {name: entry.resource}
+            return {name: self._resource(name)}
         return {kind: self._whole(each) for kind, each in entry.resources.items()}
+
+    def scanner(self, name: str) -> str | None:
+        """The scanner of an entry, as module:Class; None if it has a resource instead."""
+        return self.entry(name).scanner
 
     def _whole(self, resource: Resource) -> Resource:
         return self.applied(resource) if resource.use is not None else resource

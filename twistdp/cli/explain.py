@@ -30,8 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print it; 1 if there is nothing to explain, or the configuration cannot be used."""
     try:
-        if not (arguments.config or arguments.scanner or arguments.path):
-            raise BadSetting("name a --config=FILE, a --scanner=module:Class or a device's PATH")
+        if not (arguments.config or arguments.catalog or arguments.scanner or arguments.path):
+            raise BadSetting(
+                "name a --config=FILE, --catalog=NAME, a --scanner=module:Class or a device's PATH"
+            )
         with looking(arguments) as (host, looks):
             if arguments.path is not None:
                 found = _of_path(arguments.path, host, looks)

@@ -9,6 +9,8 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, global
 from zope.interface import provider
 
 from twistdp import klog
+from twistdp.catalog import Shelf, chosen
+from twistdp.config import Config
 from twistdp.errors import BadSetting, BadSettings
 from twistdp.launch import make
 from twistdp.launch.configured import by_domain, read_config
@@ -42,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config", action="append", default=[], metavar="FILE", help="a configuration file"
     )
     parser.add_argument(
+        "--catalog", action="append", default=[], metavar="NAME,...",
+        help="entries of the catalogue",
+    )  # fmt: skip
+    parser.add_argument(
         "--scanner", action="append", default=[], metavar="MODULE:CLASS", help="a scanner"
     )
     parser.add_argument(
@@ -65,15 +71,21 @@ def looking(arguments: argparse.Namespace) -> Iterator[tuple[Host, list[Look]]]:
     with ExitStack() as stack:
         root = stack.enter_context(open_root(arguments.root))
         host = Host(root)
-        looks = [look for path in arguments.config for look in _of_config(path, host)]
-        for number, name in enumerate(arguments.scanner, 1):
-            given = arguments.set if number == len(arguments.scanner) else []
+        shelf = Shelf()
+        names = [name.strip() for text in arguments.catalog for name in text.split(",")]
+        configs = [read_config(path) for path in arguments.config]
+        plain = [name for name in names if shelf.scanner(name) is None]
+        configs += chosen(plain, arguments.namespace).values()
+        looks = [look for config in configs for look in _of_config(config, host)]
+        scanners = [*arguments.scanner, *filter(None, map(shelf.scanner, names))]
+        for number, name in enumerate(scanners, 1):
+            given = arguments.set if number == len(scanners) else []
             looks.append(_of_scanner(name, given, arguments.namespace, host))
         yield host, looks
 
 
-def _of_config(path: str, host: Host) -> Iterator[Look]:
-    for domain, resources in by_domain(read_config(path)).items():
+def _of_config(config: Config, host: Host) -> Iterator[Look]:
+    for domain, resources in by_domain(config).items():
         survey = Survey([Rule(kind, each) for kind, each in resources.items()])
         survey.look(host)
         tree = DeviceTree()

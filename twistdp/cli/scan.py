@@ -19,8 +19,8 @@ __all__ = ["add_arguments", "run"]
 def run(arguments: argparse.Namespace) -> int:
     """Print it; 1 if the configuration cannot be used."""
     try:
-        if not arguments.config and not arguments.scanner:
-            raise BadSetting("name a --config=FILE or a --scanner=module:Class")
+        if not (arguments.config or arguments.catalog or arguments.scanner):
+            raise BadSetting("name a --config=FILE, --catalog=NAME or a --scanner=module:Class")
         with looking(arguments) as (_, looks):
             found = [resource for look in looks for resource in _resources(look)]
     except BadSetting as error:

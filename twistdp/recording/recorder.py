@@ -20,6 +20,7 @@ ATTRIBUTES: Final = frozenset(
     | {"sriov_numvfs", "sriov_totalvfs", "state", "status", "subsysnqn", "subsystem_device"}
     | {"subsystem_vendor", "transport", "type", "uniq", "vendor", "version", "wwid"}
     | {"queue/rotational", "dm/name", "qat/state", "qat/cfg_services"}
+    | {"afu_id", "compat_id", "pr/interface_id"}
     | {"dm/uuid", "md/uuid", "mode", "group_id", "max_engines", "cdev_minor"}
     | {"block_on_fault"}
 )
@@ -33,7 +34,21 @@ _LINKS: Final = re.compile(r"driver|device|iommu_group|physfn|nvme\d+")
 _BINARY: Final = frozenset({"descriptors"})
 
 RELEVANT: Final = frozenset(
-    {"accel", "block", "dax", "drm", "dsa", "dvb", "gpio", "hid", "hidraw", "i2c-dev", "iio"}
+    {
+        "accel",
+        "block",
+        "dax",
+        "drm",
+        "dsa",
+        "dvb",
+        "fpga",
+        "fpga_region",
+        "gpio",
+        "hid",
+        "hidraw",
+        "i2c-dev",
+        "iio",
+    }
     | {"input", "media", "misc", "net", "nvme", "nvme-generic", "nvme-subsystem", "pci"}
     | {
         "sound",
