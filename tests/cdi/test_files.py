@@ -605,6 +605,50 @@ class TwoProcessesTests(SpecTestCase):
         other.names(["b"])
         self.assertEqual(self.known(), {A: ZERO, B: NULL})
 
+    def write_while(self, another: Callable[[str], None]) -> None:
+        """Write, while another process does something before the hidden file is locked."""
+        lock = fcntl.flock
+
+        def late(fd: int, how: int) -> None:
+            self.patch(fcntl, "flock", lock)
+            another(self.directory)
+            lock(fd, how)
+
+        self.patch(fcntl, "flock", late)
+        self.spec().write({"a": NULL})
+
+    def test_hidden_file_is_removed(self) -> None:
+        """A process that starts may take a hidden file that is not locked yet for abandoned."""
+        self.write_while(shared_file.remove_abandoned)
+        self.assertEqual(self.known(), {A: NULL})
+
+    def test_hidden_file_is_locked(self) -> None:
+        """The same, while that process is about to remove it."""
+
+        def hold(directory: str) -> None:
+            (name,) = os.listdir(directory)
+            fd = os.open(os.path.join(directory, name), os.O_RDONLY)
+            self.addCleanup(os.close, fd)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+
+        self.write_while(hold)
+        self.assertEqual(self.known(), {A: NULL})
+        self.assertEqual(os.listdir(self.directory), [file_name(DOMAIN, TYPE)])
+
+    def test_removed_by_two(self) -> None:
+        """A file that another process removes at the same time is gone, and that is right."""
+        spec = self.spec()
+        spec.write({"a": NULL})
+        unlink = os.unlink
+
+        def late(path: str) -> None:
+            unlink(path)
+            unlink(path)
+
+        self.patch(os, "unlink", late)
+        spec.write({}, held=())
+        self.assertEqual(os.listdir(self.directory), [])
+
 
 class Killed(BaseException):
     """The process is killed here."""

@@ -101,6 +101,13 @@ class SharedFile:
         """Make `data` the content, and hold the file; raises OSError, and then all is as it was."""
         if len(data) > MOST:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        try:
+            self._put(data)
+        except (BlockingIOError, FileNotFoundError):
+            # Before the hidden file was locked, another process took it for abandoned.
+            self._put(data)
+
+    def _put(self, data: bytes) -> None:
         name = f".twistdp.{os.urandom(8).hex()}.tmp"
         hidden = os.path.join(os.path.dirname(self.path), name)
         fd = self._opened(hidden, _CREATE)
@@ -120,7 +127,8 @@ class SharedFile:
 
     def remove(self) -> None:
         """Remove the file; raises OSError."""
-        os.unlink(self.path)
+        with suppress(FileNotFoundError):  # another process was faster
+            os.unlink(self.path)
         self.close()
 
     def close(self) -> None:
