@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -51,12 +52,7 @@ class OptionTests(SynchronousTestCase):
         for name in COMMANDS:
             parser = argparse.ArgumentParser()
             import_module(f"twistdp.cli.{name.replace('-', '_')}").add_arguments(parser)
-            known = {
-                option
-                for action in parser._actions
-                for option in action.option_strings
-                if option not in ("-h", "--help")
-            }
+            known = set(options_of(parser)) - {"-h", "--help"}
             lines = re.findall(rf"(?m)^twistdp {name} .*$", text)
             told = {
                 option
@@ -65,6 +61,15 @@ class OptionTests(SynchronousTestCase):
             }
             self.assertEqual(told, known, name)
             self.assertIn(f"| `{name}` |", text)
+
+
+def options_of(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """The options of a command and of its own commands."""
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield from options_of(inner)
 
 
 class EnvironmentTests(SynchronousTestCase):

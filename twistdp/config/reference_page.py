@@ -19,11 +19,13 @@ _HEAD: Final = """\
 # The configuration file
 
 This page lists everything that a configuration file may say. It is made from the code by
-`make config-reference`. Three commands help to write a file:
+`make config-reference`. Four commands help to write a file:
 
 - `twistdp config check FILE` reports every problem of a file with its line and column.
 - `twistdp config show FILE` prints what the file amounts to, with the defaults filled in.
 - `twistdp config schema` prints a JSON Schema, with which editors complete and check keys.
+- `twistdp config from TOOL FILE` prints a file for the configuration of
+  [another tool](migrating-devices.md).
 
 An editor with the language server for YAML takes the schema from a first line such as
 `# yaml-language-server: $schema=twistdp.schema.json`.

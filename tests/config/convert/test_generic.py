@@ -228,6 +228,8 @@ class PathTests(SynchronousTestCase):
         )
         self.assertIn("at most 3 of /dev/ttyUSB* are listed", notes(text)[0])
         self.assertEqual(resources(text.replace(", limit: 3", ""))["pair"]["limit"], 1)
+        mounted = text.replace("/dev/fuse", "/opt/fw, type: Mount")
+        self.assertEqual(resources(mounted)["pair"]["limit"], 3, "mounts are paired likewise")
         alone = "  - {name: x, groups: [{paths: [{path: /dev/fuse, limit: 10}]}]}"
         self.assertEqual(resources(alone), {"x": "/dev/fuse"})
         self.assertIn("limit has no effect", notes(alone)[0])

@@ -5,6 +5,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.conversions import converted, found, notes, problems, resources
 from twistdp.config.convert.texts import texts_of
 
+RW = {"node": {"permissions": "rw"}}
+
 
 class SmarterTests(SynchronousTestCase):
     """smarter-device-manager: a resource for each path that an expression matches."""
@@ -21,9 +23,12 @@ class SmarterTests(SynchronousTestCase):
         self.assertEqual(
             resources(self.tool, text),
             {
-                "kvm": {"path": "/dev/kvm", "replicas": 2},
-                "serial_by-id_usb-0658_0200-if00": "/dev/serial/by-id/usb-0658_0200-if00",
-                "snd": {"path": "/dev/snd", "group": "all", "replicas": 20},
+                "kvm": {"path": "/dev/kvm", **RW, "replicas": 2},
+                "serial_by-id_usb-0658_0200-if00": {
+                    "path": "/dev/serial/by-id/usb-0658_0200-if00",
+                    **RW,
+                },
+                "snd": {"path": "/dev/snd", "group": "all", **RW, "replicas": 20},
             },
         )
         self.assertIn("domain: smarter-devices\n", converted(self.tool, text).text)
@@ -41,16 +46,16 @@ class SmarterTests(SynchronousTestCase):
                   nummaxdevices: 40
         """
         self.assertEqual(
-            resources(self.tool, text), {"gpiomem": {"path": "/dev/gpiomem", "replicas": 40}}
+            resources(self.tool, text), {"gpiomem": {"path": "/dev/gpiomem", **RW, "replicas": 40}}
         )
         values = "config:\n  - {devicematch: ^kvm$, nummaxdevices: 1}\n"
-        self.assertEqual(resources(self.tool, values), {"kvm": "/dev/kvm"})
+        self.assertEqual(resources(self.tool, values), {"kvm": {"path": "/dev/kvm", **RW}})
 
     def test_numbers(self) -> None:
         """An expression with numbers is a resource for each, since pods ask for each by name."""
         self.assertEqual(
             resources(self.tool, "- {devicematch: '^i2c-[0-2]$', nummaxdevices: 1}"),
-            {f"i2c-{number}": f"/dev/i2c-{number}" for number in range(3)},
+            {f"i2c-{number}": {"path": f"/dev/i2c-{number}", **RW} for number in range(3)},
         )
         text = "- {devicematch: '^ttyUSB[0-9]*$', nummaxdevices: 1}"
         names = ["ttyUSB", *(f"ttyUSB{number}" for number in range(10))]
@@ -67,7 +72,7 @@ class SmarterTests(SynchronousTestCase):
         text = "- {devicematch: '^ttyUS.*$', nummaxdevices: 3}"
         self.assertEqual(
             resources(self.tool, text),
-            {"ttyUS": {"pathRegex": "^/dev/(?:ttyUS.*)$", "replicas": 3}},
+            {"ttyUS": {"pathRegex": "^/dev/(?:ttyUS.*)$", **RW, "replicas": 3}},
         )
         (note, _) = notes(self.tool, text)
         self.assertIn("they are one resource, smarter-devices/ttyUS: let pods ask for it", note)

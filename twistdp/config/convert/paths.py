@@ -159,7 +159,7 @@ class _Paths:
             lead=attrs.evolve(lead.node(), optional=False),
             members=tuple(self._member(each, lead) for each in rest),
             group="all" if lead.is_directory else None,
-            limit=self._limit(lead, rest),
+            limit=self._limit(lead, [each for each in self._paths if each is not lead]),
         )
 
     def _together(self, part: Part, devices: Sequence[_Path]) -> Part:

@@ -14,9 +14,6 @@ from twistdp.model import one_line
 _LINE: Final = 70
 """Characters of a list that stands in one line."""
 
-MOST_NOTES: Final = 500
-"""Notes of one conversion that are reported."""
-
 
 @attrs.frozen
 class Converted:
@@ -51,7 +48,7 @@ class Report:
         self.drafts: dict[str, Draft] = {}
         self.settings: dict[str, Any] = {}
         """Further keys of the whole file."""
-        self._notes: list[Problem] = []
+        self._notes: dict[Problem, None] = {}
         self._shares = False
 
     def problem(self, mark: Mark, at: str, text: str) -> None:
@@ -61,8 +58,7 @@ class Report:
     def note(self, mark: Mark, at: str, text: str) -> None:
         """Something means another thing now, or is not carried over; each is noted once."""
         found = Problem(self.problems.file, mark.line, mark.column, at, one_line(text))
-        if found not in self._notes and len(self._notes) < MOST_NOTES:
-            self._notes.append(found)
+        self._notes[found] = None
 
     def add(self, draft: Draft, allow_again: bool = False) -> None:
         """Add a resource; one whose name is taken is a problem, or with `allow_again` noted."""
@@ -95,7 +91,7 @@ class Report:
         for draft in self.drafts.values():
             self._check(draft)
         if not self.drafts and not self.problems.found:
-            self.problem(Mark(1, 1), "", _nothing(self._notes))
+            self.problem(Mark(1, 1), "", _nothing(list(self._notes)))
         if self.problems.found:
             raise BadConfig(self.problems.found)
         text = _written(list(self.drafts.values()), self.settings)

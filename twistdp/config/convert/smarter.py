@@ -1,7 +1,7 @@
 """Converts the configuration of smarter-device-manager."""
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from twistdp.config import document
 from twistdp.config.convert.finding import Place, Places
@@ -57,7 +57,7 @@ def _entry(fields: Fields, shapes: Shapes, report: Report, domain: str) -> None:
         report.note(mark, at, "nummaxdevices is 0, so nothing is listed: left out")
         return
     if expression == "nvidia-gpu":
-        report.note(mark, at, "nvidia-gpu is not carried over; see docs/migrating-devices.md")
+        report.note(mark, at, "nvidia-gpu is not carried over; keep a plugin for these GPUs")
         return
     try:
         found = texts_of(expression, _MOST)
@@ -65,7 +65,9 @@ def _entry(fields: Fields, shapes: Shapes, report: Report, domain: str) -> None:
         text = f"devicematch {expression!r}: no regular expression: {error}"
         report.problem(mark, at, text)
         return
-    replicas = {"replicas": count} if count > 1 else {}
+    given: dict[str, Any] = {"node": {"permissions": "rw"}}
+    if count > 1:
+        given["replicas"] = count
     if found is None:
         name = _name(re.split(r"[^\w/.-]|\.\*|\.\+", expression.lstrip("^"), maxsplit=1)[0])
         text = (
@@ -73,17 +75,17 @@ def _entry(fields: Fields, shapes: Shapes, report: Report, domain: str) -> None:
             f"known here; they are one resource, {domain}/{name or 'devices'}: let pods ask for it"
         )
         report.note(mark, at, text)
-        body = {"pathRegex": _below_dev(expression), **replicas}
-        report.add(Draft(domain, name or "devices", body, mark, at), allow_again=True)
+        whole = {"pathRegex": _below_dev(expression), **given}
+        report.add(Draft(domain, name or "devices", whole, mark, at), allow_again=True)
         return
     _report_cut(found, expression, report, mark, at)
     for text in found.texts:
-        body = {"path": literal(f"/dev/{text}")}
+        body: dict[str, Any] = {"path": literal(f"/dev/{text}")}
         if is_directory(f"/dev/{text}"):
             body["group"] = "all"
             note = f"/dev/{text} is a directory: a container gets the nodes that are in it, "
             report.note(mark, at, f"{note}without links, when the pod starts")
-        report.add(Draft(domain, _name(text), {**body, **replicas}, mark, at), allow_again=True)
+        report.add(Draft(domain, _name(text), {**body, **given}, mark, at), allow_again=True)
 
 
 def _report_cut(
