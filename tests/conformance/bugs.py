@@ -906,7 +906,7 @@ class DiesOfCancelling(Bug):
 
     async def Allocate(self, request: api.AllocateRequest, context: Any) -> api.AllocateResponse:
         try:
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.05)
         except asyncio.CancelledError:
             os._exit(1)
         return await super().Allocate(request, context)
