@@ -4,7 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -203,6 +203,51 @@ def laid_out(devices: Iterable[Recorded]) -> str:
     return directory
 
 
+OPTIONS: Sequence[tuple[str, str, Sequence[str]]] = (
+    ("misc", "{use: kvm, replicas: 2}", ["kvm x 2"]),
+    ("misc", "{use: vhost/vhost-vsock, replicas: 3}", ["vhost-vsock x 3"]),
+    ("misc", '{use: loop, attribute: {loop/backing_file: "/srv/images/*"}}', ["loop0"]),
+    ("misc", "{use: loop, deny: loop0}", ["loop1"]),
+    ("misc", "{use: tpm, subsystem: tpm, replicas: 1}", ["pnp-00:05-tpm"]),
+    ("misc", "{use: watchdog, kernelName: watchdog1}", []),
+    ("serial", '{use: tty-usb, usb: "10c4:8a2a"}', [
+        "10c4-8a2a-C130EX01-if00-port0", "10c4-8a2a-C130EX01-if01-port0",
+    ]),
+    ("serial", "{use: tty-usb, serial: 6a1e00f2ab12ed11}", [SONOFF]),
+    ("serial", '{use: tty-acm, usb: "2341:*"}', [ARDUINO]),
+    ("serial", "{use: tty-by-id, path: /dev/serial/by-id/usb-Arduino_*}", [ARDUINO]),
+    ("serial", "{use: zigbee, serial: DE2400777}", [CONBEE]),
+    ("media", '{use: camera, usb: "0000:*"}', []),
+    ("media", "{use: video4linux, kernelName: video9}", ["platform-capture-video-index0"]),
+    ("media", '{use: snd, pciClass: "04*"}', ["0000:00:1f.3"]),
+    ("media", '{use: snd, usb: "046d:*"}', [f"{BRIO}-if02"]),
+    ("usb", '{use: fido, usb: "1050:*"}', [f"{USB}:1-if01-hidraw"]),
+    ("usb", '{use: input, usb: "046d:c31c"}', [f"{USB}:2-if00-event"]),
+    ("usb", '{use: smart-card, usb: "08e6:3437"}', [f"{USB}:4"]),
+    ("usb", "{use: printer, as: printer}", ["04f9-0062-U0000EX00042-if00-lp"]),
+    ("board", "{use: i2c, kernelName: i2c-0}", []),
+    ("board", "{use: i2c, parent: {driver: i2c-bcm2835}}", ["platform-fe804000.i2c-i2c"]),
+    ("board", "{use: gpio, parent: {driver: pinctrl-bcm2835}}", [
+        "platform-fe200000.gpio-gpiochip",
+    ]),
+    ("board", "{use: iio, modelName: bme280}", ["i2c-1-0076-iio:device"]),
+    ("accelerators", '{use: hailo, pci: "1e60:45c4"}', []),
+    ("storage", "{use: nvme, serial: S64GEX0R100001}", [
+        "eui.36344730520000000025384500000001",
+    ]),
+    ("storage", "{use: nvme, allow: '0000:02:00.0'}", ["eui.36344730520000000025384500000001"]),
+    ("storage", "{use: block, path: /dev/disk/by-path/*-ata-*}", [
+        "t10.ATA_ST16000NM000J-2TW103_ZREX0001",
+    ]),
+    ("vfio", '{use: vfio, pci: "10de:2230"}', ["0000:01:00.0"]),
+    ("intel-gpu", "{use: intel-gpu/xe, replicas: 2}", ["0000:04:00.1 x 2"]),
+    ("intel-npu", "{use: intel-npu, replicas: 4}", ["0000:00:0b.0-accel x 4"]),
+    ("intel-idxd", "{use: intel-dsa/wq-user-shared, replicas: 3}", ["0000:6a:01.0-wq.0 x 3"]),
+    ("intel-qat", "{use: intel-qat, limit: 2}", ["0000:6b:00.1", "0000:6c:00.1"]),
+)  # fmt: skip
+"""Entries with one of their options: the tree, the resource, and the ids that are listed."""
+
+
 @cache
 def root(name: str) -> str:
     """The directory in which a tree of this package is laid out."""
@@ -277,6 +322,12 @@ class EntryTests(SynchronousTestCase):
         for name, (tree, text, wanted) in USED.items():
             with self.subTest(name):
                 self.assertEqual(listed(used(text, tree)), {"thing": wanted})
+
+    def test_options(self) -> None:
+        """What an entry says about its options holds."""
+        for tree, text, wanted in OPTIONS:
+            with self.subTest(text):
+                self.assertEqual([*listed(used(text, tree)).get("thing", {})], wanted)
 
     def test_no_such_device(self) -> None:
         """On a node without such devices no entry lists any, and none fails."""

@@ -1,0 +1,58 @@
+"""What containers get of the catalogue's devices, over an emulated kubelet."""
+
+import shutil
+import tempfile
+
+from twisted.trial.unittest import TestCase
+
+from tests.catalog.test_entries import root
+from tests.support.helpers import failure_of
+from tests.support.kubelets import PatientKubelet
+from twistdp.catalog.loading import chosen
+from twistdp.manager import Manager
+from twistdp.scanners.declared.scanner import DeclaredScanner
+from twistdp.settings import Settings
+from twistdp.testing.endpoint import AdmissionRefused
+
+DOMAIN = "x.example.com"
+
+
+class ServedTests(TestCase):
+    """Entries on trees of hosts that have such devices."""
+
+    def setUp(self) -> None:
+        """A directory, and a kubelet in it."""
+        self.directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self.kubelet = PatientKubelet(self.directory, force=True)
+
+    async def serve(self, name: str, tree: str) -> None:
+        """Serve an entry from a tree; its nodes are files of the tree, so nothing checks them."""
+        await self.kubelet.start()
+        self.addCleanup(self.kubelet.stop)
+        (config,) = chosen([name], DOMAIN).values()
+        scanner = DeclaredScanner(config.resources, root(tree))
+        settings = Settings(plugin_dir=self.directory, check_nodes=False, check_paths=False)
+        manager = Manager(DOMAIN, scanner, settings=settings, settings_of=scanner.settings_of)
+        manager.startService()
+        self.addCleanup(manager.stopService)
+
+    async def test_numbered(self) -> None:
+        """The variables of QAT devices are numbered over those of the container."""
+        await self.serve("intel-qat", "intel-qat")
+        await self.kubelet.listed(f"{DOMAIN}/dc", ["0000:6c:00.1", "0000:6c:00.2"])
+        container = await self.kubelet.allocate(f"{DOMAIN}/dc", 2)
+        self.assertEqual(dict(container.envs), {"QAT0": "0000:6c:00.1", "QAT1": "0000:6c:00.2"})
+        self.assertEqual(
+            sorted(each.host_path for each in container.devices),
+            ["/dev/vfio/42", "/dev/vfio/43", "/dev/vfio/vfio"],
+        )
+
+    async def test_once(self) -> None:
+        """A container that wants the same node twice is refused."""
+        await self.serve("kvm", "misc")
+        resource = f"{DOMAIN}/kvm"
+        await self.kubelet.listed(resource, [f"kvm-{number}" for number in range(110)])
+        await self.kubelet.allocate(resource, pod="one")
+        await self.kubelet.allocate(resource, pod="other")
+        await failure_of(self.kubelet.allocate(resource, 2, pod="both"), AdmissionRefused)
