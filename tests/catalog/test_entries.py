@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,15 +10,18 @@ from functools import cache
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.trees import FAST
+from tests.support.trees import FAST, named
 from twistdp.catalog.loading import chosen, load
 from twistdp.catalog.shelf import Shelf
+from twistdp.config.checks import FileCheck
+from twistdp.config.templates import fill
 from twistdp.model.devices import DeviceTree
 from twistdp.recording.layout import lay_out
 from twistdp.recording.recorder import record
 from twistdp.recording.root import read_recording
 from twistdp.recording.text import Recorded
 from twistdp.scanners.declared.scanner import DeclaredScanner
+from twistdp.scanners.declared.words import Words
 from twistdp.select.host import Host
 
 TREES = os.path.join(os.path.dirname(__file__), "trees")
@@ -138,6 +142,7 @@ YIELDS: Mapping[str, tuple[str, Mapping[str, Mapping[str, list[str]]]]] = {
     "vfio": ("vfio", {"vfio": {
         "0000:01:00.0": ["/dev/vfio/2", VFIO],
         "0000:00:19.0": ["/dev/vfio/17", VFIO],
+        "0000:00:1b.0": ["/dev/vfio/noiommu-19", VFIO],
     }}),
     "intel-gpu": ("intel-gpu", {
         "i915": {"0000:00:02.0": gpu("0000:00:02.0", 0), "0000:03:00.0": gpu("0000:03:00.0", 1)},
@@ -378,6 +383,21 @@ class EntryTests(SynchronousTestCase):
         ):
             (info, *_) = served(name, tree)[kind].values()
             self.assertEqual(info.topology, wanted, name)
+
+    def test_heartbeat(self) -> None:
+        """The check of QAT's heartbeats that the entry describes reads the card's own file."""
+        text = Shelf().entry("intel-qat").options["health"]
+        found = re.search(r"\{file: .*\}", text)
+        assert found is not None
+        config = load(f"domain: a.b\nresources: {{x: {{use: intel-qat, health: {found[0]}}}}}\n")
+        (check,) = config.resources["x"].health
+        assert isinstance(check, FileCheck)
+        words = Words(named(Host(root("intel-qat")), "0000:6b:00.1"))
+        self.assertEqual(
+            fill(check.file, words),
+            "/sys/kernel/debug/qat_4xxx_0000:6b:00.0/heartbeat/status",
+        )
+        self.assertEqual(check.equals, ("0",))
 
     def test_efivars(self) -> None:
         """The registration of SGX platforms gets the firmware's variables by CDI."""

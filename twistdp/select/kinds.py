@@ -40,6 +40,8 @@ def _is_video(device: Device) -> Outcome:
 def _is_drm(device: Device) -> Outcome:
     if device.node is None:
         return Outcome(False, f"{device.name} is a connector")
+    if device.name.startswith("controlD"):
+        return Outcome(False, f"{device.name} is a control node of an old kernel: nothing uses it")
     return Outcome(True, f"{device.name} is a drm node")
 
 
@@ -117,9 +119,11 @@ def _all(device: Device, kind: str) -> Iterator[Device]:
     yield device
     if kind == "vfio":
         group = device.attribute("iommu_group")
-        above = device.host.device(f"/devices/virtual/vfio/{group}") if group else None
-        if above is not None and above is not device:
-            yield above
+        # Without an IOMMU, if the host allows that, the kernel makes up groups.
+        for name in (group, f"noiommu-{group}") if group else ():
+            above = device.host.device(f"/devices/virtual/vfio/{name}")
+            if above is not None and above is not device:
+                yield above
     if kind == "block" and device.subsystem == "nvme":
         yield from heads(device)
     yield from belonging(device)
