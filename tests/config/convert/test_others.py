@@ -58,10 +58,10 @@ class SmarterTests(SynchronousTestCase):
             {f"i2c-{number}": {"path": f"/dev/i2c-{number}", **RW} for number in range(3)},
         )
         text = "- {devicematch: '^ttyUSB[0-9]*$', nummaxdevices: 1}"
-        names = ["ttyUSB", *(f"ttyUSB{number}" for number in range(10))]
+        names = ["ttyUSB", *(f"ttyUSB{number}" for number in range(32))]
         self.assertEqual(list(resources(self.tool, text)), names)
         (note,) = notes(self.tool, text)
-        self.assertIn("one for each of ttyUSB to ttyUSB9, and none for longer names", note)
+        self.assertIn("one for each of ttyUSB to ttyUSB31, and none for longer names", note)
         devices = found(self.tool, text, "twins")
         self.assertEqual(len(devices["ttyUSB0"]), 1)
         self.assertEqual(len(devices["ttyUSB1"]), 1)
@@ -123,7 +123,8 @@ class SmarterTests(SynchronousTestCase):
             ("^a$", ["a"]),
             ("^a|b$", None),
             ("^(a|b)[0-1]?$", ["a", "a0", "a1", "b", "b0", "b1"]),
-            (r"^x\d+$", [f"x{number}" for number in range(10)]),
+            (r"^x\d+$", [f"x{number}" for number in range(32)]),
+            ("^x[0-3]*$", None),
             ("^x{2,3}$", ["xx", "xxx"]),
             ("^[^a]$", None),
             ("^.$", None),
@@ -265,6 +266,19 @@ class SriovTests(SynchronousTestCase):
             },
         )
         self.assertIn("exclusive: true\n", converted("sriov", text).text)
+
+    def test_on_tree(self) -> None:
+        """A virtual function is listed with its IOMMU group and its variable."""
+        text = """
+            resourceList:
+              - resourceName: vf
+                selectors: {vendors: ["8086"], drivers: [vfio-pci], rootDevices: ["%s"]}
+        """
+        self.assertEqual(
+            found("sriov", text % "0000:00:1c.0", "cards"),
+            {"vf": {"0000:00:1c.1": ["/dev/vfio/8", "/dev/vfio/vfio"]}},
+        )
+        self.assertEqual(found("sriov", text % "0000:00:1d.0", "cards"), {"vf": {}})
 
     def test_functions(self) -> None:
         """Names and addresses of physical functions select their virtual ones, or themselves."""

@@ -11,8 +11,8 @@ from twistdp.config.problems import BadConfig, Problem, Problems
 from twistdp.errors import BadSetting
 from twistdp.model import one_line
 
-_LINE: Final = 70
-"""Characters of a list that stands in one line."""
+_LINE: Final = 80
+"""Characters of a list or mapping that stands in one line."""
 
 
 @attrs.frozen
@@ -122,6 +122,10 @@ class _Long(list[Any]):
     """A list that gets a line for each item."""
 
 
+class _Short(dict[str, Any]):
+    """A mapping that stands in one line."""
+
+
 class _Dumper(yaml.SafeDumper):
     """Writes lists and mappings of texts in one line, and what is there twice twice."""
 
@@ -131,14 +135,19 @@ class _Dumper(yaml.SafeDumper):
     def represent_long(self, items: _Long) -> Any:
         return self.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=False)
 
+    def represent_short(self, items: _Short) -> Any:
+        return self.represent_mapping("tag:yaml.org,2002:map", items, flow_style=True)
+
 
 _Dumper.add_representer(_Long, _Dumper.represent_long)
+_Dumper.add_representer(_Short, _Dumper.represent_short)
 
 
 def _laid_out(value: Any) -> Any:
-    """A value, with its long lists marked as such."""
+    """A value, with its long lists and its short mappings marked as such."""
     if isinstance(value, dict):
-        return {key: _laid_out(each) for key, each in value.items()}
+        is_short = len(str(value)) <= _LINE
+        return _Short(value) if is_short else {key: _laid_out(each) for key, each in value.items()}
     if isinstance(value, list):
         items = [_laid_out(each) for each in value]
         return _Long(items) if len(str(items)) > _LINE else items
@@ -151,14 +160,14 @@ def _written(drafts: list[Draft], settings: dict[str, Any]) -> str:
     for draft in drafts:
         short = set(draft.body) == {"path"}
         name = draft.name if draft.domain == domain else draft.full_name
-        resources[name] = draft.body["path"] if short else draft.body
+        resources[name] = _laid_out(draft.body["path"] if short else draft.body)
     whole = {"domain": domain, **settings, "resources": resources}
     text: str = yaml.dump(
-        _laid_out(whole),
+        whole,
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,
-        width=100,
+        width=120,
         default_flow_style=None,
     )
     return text

@@ -15,7 +15,7 @@ WORDS: Final = ("devicematch", "nummaxdevices")
 DOMAIN: Final = "smarter-devices"
 
 _KEYS: Final = ("devicematch", "nummaxdevices")
-_MOST: Final = 64
+_MOST: Final = 128
 """Names for which one expression stands at most."""
 
 

@@ -10,8 +10,8 @@ import attrs
 # The public module has only the compiled form, and this is the parser behind it.
 _parser: Final[Any] = getattr(re, "_parser")  # noqa: B009
 _LONGEST: Final = 255
-_REPEATED: Final = 1
-"""How often digits are repeated that may be repeated without end."""
+_NUMBERS: Final = 32
+"""How many numbers stand for digits that may be repeated without end."""
 
 
 @attrs.frozen
@@ -32,7 +32,7 @@ class _TooMany(Exception):
 def texts_of(expression: str, most: int) -> Texts | None:
     """The texts that an expression stands for, at most `most`; None if there are more.
 
-    Digits that may be repeated without end are repeated once.  Raises ValueError for what is no
+    Digits that may be repeated without end are the first numbers.  Raises ValueError for what is no
     regular expression.
     """
     try:
@@ -115,10 +115,12 @@ class _Walk:
     def _repeated(self, least: int, most: Any, steps: Any) -> Iterator[str]:
         once = self.sequence(steps)
         if str(most) == "MAXREPEAT":
-            if not all(text.isdigit() for text in once):
+            if sorted(once) != list("0123456789") or least > 1:
                 raise _TooMany
             self.is_cut = True
-            most = max(least, _REPEATED)
+            yield from ("",) * (1 - least)
+            yield from map(str, range(_NUMBERS))
+            return
         if most > self._most:
             raise _TooMany
         for count in range(least, most + 1):
