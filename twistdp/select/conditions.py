@@ -170,6 +170,14 @@ def _ids_pattern(bus: str, text: str) -> tuple[Pattern, Pattern]:
     return hex_pattern(vendor), hex_pattern(product if colon else "*")
 
 
+def literal_ids(text: str) -> tuple[str, str] | None:
+    """Vendor and product that a text means; None if it means several."""
+    vendor, product = _ids_pattern("", text)
+    if vendor.literal is None or product.literal is None:
+        return None
+    return vendor.literal, product.literal
+
+
 def of_driver(texts: Sequence[str]) -> Condition:
     """The driver is one of these; for a USB device, that of one of its interfaces may be."""
     matches = one_of([text_pattern(text) for text in texts])
@@ -209,7 +217,7 @@ def of_path(patterns: Sequence[str]) -> Condition:
 
     def matching(device: Device) -> str | None:
         for pattern in patterns:
-            if device.node is not None and device.node in device.host.nodes_of(pattern):
+            if device.node is not None and device.host.is_at(device.node, pattern):
                 return pattern
         return None
 

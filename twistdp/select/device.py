@@ -53,6 +53,11 @@ class Device:
         return f"<Device {self.syspath or self.node}>"
 
     @property
+    def identity(self) -> str:
+        """What no other device of the host has: the syspath, or the node if sysfs knows none."""
+        return self.syspath or str(self.node)
+
+    @property
     def path(self) -> str:
         """The directory of the device in the host's sysfs."""
         return f"{self.host.prefix}/sys{self.syspath}"
@@ -174,6 +179,11 @@ class Device:
     def has_parent(self, parent: "Device | None") -> None:
         """Spare the device the search for its parent: the walk down knows it."""
         self._parent = parent
+
+    def forget_children(self) -> None:
+        """Look for the devices below again, and for what depends on them."""
+        self._children = None
+        self.facts.clear()
 
     @property
     def ancestors(self) -> "Iterator[Device]":

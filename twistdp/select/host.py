@@ -18,6 +18,9 @@ _MOST: Final = 200_000
 
 _DEEPEST: Final = 64
 
+_KEPT: Final = frozenset({"USB serial numbers"})
+"""What is remembered and kept up to date where devices come and go."""
+
 
 class Host:
     """The devices of a host below `root`: ``/``, or a directory that a recording was laid out in.
@@ -33,7 +36,6 @@ class Host:
         self.udev = UdevData(self.prefix or "/")
         self._nodes = NodeListing(self.prefix)
         self._walk = Walk(f"{self.prefix}/sys")
-        self._nodes_of: dict[str, frozenset[str]] = {}
         self._facts: dict[str, object] = {}
         self._devices: dict[str, Device] = {}
 
@@ -48,6 +50,10 @@ class Host:
             self._facts[name] = find(self)
         return self._facts[name]  # type: ignore[return-value]
 
+    def has_remembered(self, name: str) -> bool:
+        """Whether something was found out under this name."""
+        return name in self._facts
+
     # Devices
 
     def devices(self) -> Iterator[Device]:
@@ -56,10 +62,10 @@ class Host:
         Without those below ``/sys/devices/system``: processors and memory, of which a large
         machine has many thousands, and none has a node.
         """
-        yield from self._all
+        yield from self._all.values()
 
     @cached_property
-    def _all(self) -> list[Device]:
+    def _all(self) -> dict[str, Device]:
         found: list[Device] = []
         tops = self.below("/devices")
         for top in tops:
@@ -70,13 +76,13 @@ class Host:
             found.append(device)
             if depth < _DEEPEST:
                 waiting += [(child, depth + 1) for child in reversed(device.children)]
-        return found
+        return {device.syspath: device for device in found}
 
     @cached_property
     def by_subsystem(self) -> dict[str, list[Device]]:
         """The devices of each subsystem, in natural order."""
         found: dict[str, list[Device]] = {}
-        for device in self._all:
+        for device in self._all.values():
             found.setdefault(device.subsystem, []).append(device)
         return found
 
@@ -89,7 +95,7 @@ class Host:
     def _by_node(self) -> dict[str, Device]:
         """Devices by their nodes; of two with one node the first."""
         found: dict[str, Device] = {}
-        for device in self._all:
+        for device in self._all.values():
             if device.node is not None:
                 found.setdefault(device.node, device)
         return found
@@ -120,6 +126,55 @@ class Host:
         target = os.path.realpath(f"{self.prefix}/sys{path}")
         return self.device(target[len(top) :]) if target.startswith(f"{top}/devices/") else None
 
+    # What changed
+
+    def prepare(self) -> None:
+        """Read what `list_again` and the others need, so that the first change takes no longer."""
+        self._nodes.links_to(self._nodes.resolve("/dev/null") or "")
+        self._nodes.below("/dev")
+        self.known_at("")
+        if self.has_udev:
+            self.udev.claims  # noqa: B018  # it is read when it is asked for
+
+    def list_again(self, path: str) -> dict[str, None]:
+        """List a path below ``/dev`` again; returns the nodes that it is about."""
+        return self._nodes.refresh(path)
+
+    def node_of_entry(self, key: str) -> str | None:
+        """Read an entry of udev's data base again; returns the node that it is about, if any."""
+        self.udev.forget(key)
+        kind = {"b": "block", "c": "char"}.get(key[:1])
+        device = self.linked(f"/dev/{kind}/{key[1:]}") if kind is not None else None
+        return device.node if device is not None else None
+
+    def known_at(self, node: str) -> Device | None:
+        """The device that was last known to have a node."""
+        return self._by_node.get(node)
+
+    def forget(self, device: Device) -> None:
+        """Know nothing of a device any more: it is read again when it is asked for."""
+        if self._devices.pop(device.syspath, None) is None:
+            return
+        del self._all[device.syspath]
+        self.by_subsystem[device.subsystem] = [
+            each for each in self.by_subsystem[device.subsystem] if each is not device
+        ]
+        if device.node is not None:
+            self._by_node.pop(device.node, None)
+        for each in device.ancestors:
+            each.forget_children()
+        self._facts = {name: each for name, each in self._facts.items() if name in _KEPT}
+
+    def know(self, device: Device) -> bool:
+        """Count a device among the host's; returns whether it was none of them."""
+        if device.syspath in self._all:
+            return False
+        self._devices[device.syspath] = self._all[device.syspath] = device
+        self.by_subsystem.setdefault(device.subsystem, []).append(device)
+        if device.node is not None:
+            self._by_node.setdefault(device.node, device)
+        return True
+
     def below(self, directory: str) -> list[Device]:
         """The nearest devices below a directory of ``/sys``, in natural order."""
         return [self.make(path) for path in self._walk.below(directory)]
@@ -135,13 +190,13 @@ class Host:
         found = self._nodes.matching(pattern)
         return [path for path in found if self._nodes.resolve(path) is not None]
 
-    def nodes_of(self, pattern: str) -> frozenset[str]:
-        """The nodes that a glob matches or that links do which it matches."""
-        known = self._nodes_of.get(pattern)
-        if known is None:
-            found = (self._nodes.resolve(path) for path in self._nodes.matching(pattern))
-            known = self._nodes_of[pattern] = frozenset(node for node in found if node is not None)
-        return known
+    def is_at(self, node: str, pattern: str) -> bool:
+        """Whether a node is there, and a glob matches it or a link to it."""
+        return self._nodes.matches(node, pattern)
+
+    def matched(self, node: str, pattern: str) -> list[str]:
+        """Of a node and the links to it, the paths that a glob matches."""
+        return list(self._nodes.matched(node, pattern))
 
     def all_nodes(self) -> list[str]:
         """Every node below ``/dev``, without links."""
@@ -173,11 +228,13 @@ class Host:
             return None
         kind = "block" if stat.S_ISBLK(status.st_mode) else "char"
         number = f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
-        return self.linked(f"/dev/{kind}/{number}")
+        device = self.linked(f"/dev/{kind}/{number}")
+        # Somebody may have made another node with the numbers of a device.
+        return device if device is not None and device.node == node else None
 
     def all_links_to(self, node: str) -> tuple[str, ...]:
         """Every link that leads to a node now, stable or not."""
-        return self._nodes.links.get(node, ())
+        return self._nodes.links_to(node)
 
     def links_to(self, node: str) -> tuple[str, ...]:
         """The links that lead to this node now and that no other device claims.

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import attrs
 
 from twistdp.select import conditions
-from twistdp.select.buses import bus_device, pci_device, usb_device, usb_interface
+from twistdp.select.buses import bus_device, ids_of, pci_device, usb_device, usb_interface
 from twistdp.select.conditions import Condition
 from twistdp.select.device import Device
 from twistdp.select.host import Host
@@ -184,6 +184,24 @@ class Match:
                         found.setdefault(device.syspath or str(device.node), device)
             return list(found.values())
         return host.devices()
+
+    def likely(self, host: Host) -> Iterable[Device]:
+        """As `candidates`, without those that have other USB or PCI ids, if that is all."""
+        for bus, texts in (("usb", self.usb), ("pci", self.pci)):
+            ids = [conditions.literal_ids(text) for text in texts]
+            if self._bus == bus and ids and None not in ids:
+                index = host.remembered(
+                    f"ids of {bus} {self._find.__name__}", lambda host: self._by_ids(host)
+                )
+                return [device for each in dict.fromkeys(ids) for device in index.get(each, ())]
+        return self.candidates(host)
+
+    def _by_ids(self, host: Host) -> dict[tuple[str, str] | None, list[Device]]:
+        found: dict[tuple[str, str] | None, list[Device]] = {}
+        for device in self.candidates(host):
+            bus = bus_device(device)
+            found.setdefault(ids_of(bus) if bus is not None else None, []).append(device)
+        return found
 
     def _which_bus(self) -> str | None:
         """The bus whose devices themselves are meant, if the keys say no more than that."""

@@ -3,6 +3,7 @@
 import bisect
 import os
 import stat
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Final
 
@@ -22,17 +23,27 @@ class NodeListing:
     def __init__(self, root: str) -> None:
         self._root = root
         self._matches: dict[str, tuple[str, ...]] = {}
+        self._are_nodes: dict[str, bool] = {}
 
     @cached_property
     def _targets(self) -> dict[str, str | None]:
-        """Every node with None, every link with what it says, in natural order."""
+        """Every node with None, every link with what it says."""
         found: dict[str, str | None] = {}
         self._list("/dev", found, 0)
-        return {path: found[path] for path in sorted(found, key=natural_key)}
+        return found
 
     @cached_property
     def _sorted(self) -> list[str]:
         return sorted(self._targets)
+
+    @cached_property
+    def _pointing(self) -> dict[str, dict[str, None]]:
+        """The links that say each path."""
+        found: dict[str, dict[str, None]] = {}
+        for path, target in self._targets.items():
+            if target is not None:
+                found.setdefault(_meant(path, target), {})[path] = None
+        return found
 
     def _list(self, directory: str, found: dict[str, str | None], depth: int) -> None:
         try:
@@ -40,7 +51,6 @@ class NodeListing:
                 entries = list(listing)
         except OSError:
             return  # it went away, or nobody may look into it
-        is_host = self._root == ""
         for entry in entries:
             path = f"{directory}/{entry.name}"
             try:
@@ -51,12 +61,71 @@ class NodeListing:
                 elif entry.is_dir(follow_symlinks=False):
                     if depth < _DEEPEST and path not in _LEFT_OUT:
                         self._list(path, found, depth + 1)
-                elif not (is_host and entry.is_file(follow_symlinks=False)):
+                elif not (self._is_host and entry.is_file(follow_symlinks=False)):
                     found[path] = None
             except OSError:
                 continue  # it went away
             if len(found) >= _MOST:
                 return
+
+    @property
+    def _is_host(self) -> bool:
+        return self._root == ""
+
+    def refresh(self, path: str) -> dict[str, None]:
+        """List a path again, with all below it; returns the nodes that this is about.
+
+        These are the nodes that were or are there, and those that links led to or lead to now.
+        """
+        old = [each for each in (path, *self.below(path)) if each in self._targets]
+        about = self._led_to(old)
+        for each in old:
+            target = self._targets.pop(each)
+            del self._sorted[bisect.bisect_left(self._sorted, each)]
+            if target is not None:
+                self._pointing[_meant(each, target)].pop(each, None)
+        found = self._look(path)
+        for each, target in found.items():
+            self._targets[each] = target
+            bisect.insort(self._sorted, each)
+            if target is not None:
+                self._pointing.setdefault(_meant(each, target), {})[each] = None
+        for each in (*old, *found):
+            self._are_nodes.pop(each, None)
+        about |= self._led_to(found)
+        changed = dict.fromkeys((*old, *found))
+        for pattern in list(self._matches):
+            glob = path_pattern(pattern)
+            if glob.literal is not None or any(map(glob.matches, changed)):
+                del self._matches[pattern]
+        return about
+
+    def _led_to(self, paths: Iterable[str]) -> dict[str, None]:
+        """The nodes among some paths, and those that the links among them lead to."""
+        found: dict[str, None] = {}
+        for path in paths:
+            if self._targets[path] is None:
+                found[path] = None
+            elif (node := self.resolve(path)) is not None:
+                found[node] = None
+        return found
+
+    def _look(self, path: str) -> dict[str, str | None]:
+        """What is at a path and below it now, as `_list` has it."""
+        target = read_link(self._root + path)
+        if target is not None:
+            return {path: target}
+        found: dict[str, str | None] = {}
+        try:
+            mode = os.lstat(self._root + path).st_mode
+        except OSError:
+            return found
+        if stat.S_ISDIR(mode):
+            if path not in _LEFT_OUT:
+                self._list(path, found, path.count("/") - 1)
+        elif not (self._is_host and stat.S_ISREG(mode)):
+            found[path] = None
+        return found
 
     def matching(self, pattern: str) -> tuple[str, ...]:
         """The nodes and links that a glob matches; for a directory, all nodes in it."""
@@ -83,7 +152,26 @@ class NodeListing:
 
     def all(self) -> dict[str, str | None]:
         """Every node with None and every link with its text, in natural order."""
-        return self._targets
+        return {path: self._targets[path] for path in sorted(self._targets, key=natural_key)}
+
+    def matches(self, node: str, pattern: str) -> bool:
+        """Whether a node is there, and a glob matches it or a link to it; see `matching`."""
+        if self.resolve(node) != node:
+            return False
+        return next(self.matched(node, pattern), None) is not None
+
+    def matched(self, node: str, pattern: str) -> Iterator[str]:
+        """Of a node and the links to it, those that a glob matches."""
+        glob = path_pattern(pattern)
+        if glob.literal is None:
+            yield from filter(glob.matches, (node, *self.links_to(node)))
+            return
+        path = os.path.normpath(pattern)
+        if path not in self._targets:
+            if node.startswith(f"{path}/"):  # of a directory all nodes count
+                yield node
+        elif path == node or path in self.links_to(node):
+            yield path
 
     def resolve(self, path: str) -> str | None:
         """The node that `path` is or leads to; None if it leads to none."""
@@ -94,25 +182,35 @@ class NodeListing:
             target = self._targets[path]
             if target is None:
                 return path if self._is_node(path) else None
-            path = os.path.normpath(os.path.join(os.path.dirname(path), target))
+            path = _meant(path, target)
         return None  # links that turn in a circle
 
     def _is_node(self, path: str) -> bool:
         if self._root:
             return True  # files stand for nodes in a tree that was laid out
-        try:
-            mode = os.lstat(path).st_mode
-        except OSError:
-            return False
-        return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
+        known = self._are_nodes.get(path)
+        if known is None:
+            try:
+                mode = os.lstat(path).st_mode
+            except OSError:
+                return False
+            known = self._are_nodes[path] = stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
+        return known
 
-    @cached_property
-    def links(self) -> dict[str, tuple[str, ...]]:
-        """The links that lead to each node now."""
-        found: dict[str, list[str]] = {}
-        for path, target in self._targets.items():
-            if target is not None:
-                node = self.resolve(path)
-                if node is not None:
-                    found.setdefault(node, []).append(path)
-        return {node: tuple(links) for node, links in found.items()}
+    def links_to(self, node: str) -> tuple[str, ...]:
+        """The links that lead to a node now, in natural order."""
+        if node not in self._pointing:
+            return ()
+        found: dict[str, None] = {}
+        waiting = [node]
+        while waiting:
+            for link in self._pointing.get(waiting.pop(), ()):
+                if link not in found:
+                    found[link] = None
+                    waiting.append(link)
+        return tuple(sorted(found, key=natural_key))
+
+
+def _meant(path: str, target: str) -> str:
+    """The path that a link at `path` says."""
+    return os.path.normpath(os.path.join(os.path.dirname(path), target))

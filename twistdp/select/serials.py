@@ -17,6 +17,9 @@ _RUNS: Final = ("0123456789abcdef" * 2, "1234567890" * 3, "abcdefghijklmnop")
 """What manufacturers put in place of a serial number, and the PCI address that root hubs have."""
 
 
+_SERIALS: Final = "USB serial numbers"
+
+
 def is_placeholder(serial: str) -> bool:
     """Whether a text stands where a serial number should be and is none."""
     text = "".join(each for each in serial if each.isalnum() or each in " /:.")
@@ -58,9 +61,19 @@ def why_no_serial(device: Device) -> str:
     return f"{others} {device_or_devices} its serial number {serial}"
 
 
+def count_again(device: Device, step: int) -> None:
+    """Count a USB device that came (1) or went (-1), if they have been counted."""
+    if not device.host.has_remembered(_SERIALS):
+        return
+    if device.subsystem == "usb" and device.devtype == "usb_device":
+        serial, ids = device.attribute("serial"), ids_of(device)
+        if serial and ids is not None:
+            _counts(device.host)[(*ids, serial)] += step
+
+
 def _counts(host: Host) -> Counter[tuple[str, str, str]]:
     """How many USB devices have each vendor, product and serial number."""
-    return host.remembered("USB serial numbers", _count)
+    return host.remembered(_SERIALS, _count)
 
 
 def _count(host: Host) -> Counter[tuple[str, str, str]]:

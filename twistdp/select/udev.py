@@ -42,6 +42,16 @@ class UdevData:
             entry = self._entries[key] = self._read(key)
         return entry
 
+    def forget(self, key: str) -> None:
+        """Read an entry again when it is asked for."""
+        old = self._entries.pop(key, None)
+        if "claims" in self.__dict__ and key[:1] in ("b", "c"):
+            for link in old.links if old is not None else ():
+                if key in self.claims.get(link, ()):
+                    self.claims[link].remove(key)
+            for link in self.entry(key).links:
+                self.claims.setdefault(link, []).append(key)
+
     def _read(self, key: str) -> Entry:
         if "/" in key or not self.is_there:
             return Entry()

@@ -67,6 +67,9 @@ def _assembled(rule: Rule, unit: Unit, host: Host, ids: Ids) -> Listed:
     name = _id(rule, unit, words, ids)
     words = words.with_more(id=name)
     functions = [each for each in unit.functions if each.node is not None]
+    for function in functions:
+        if host.resolve(str(function.node)) is None:
+            raise Incomplete(f"the node {function.node} is gone")
     nodes: list[DeviceSpec] = []
     node = resource.node
     for index, function in enumerate(functions):

@@ -19,12 +19,9 @@ def paths_of(function: Device, patterns: Sequence[str]) -> tuple[str, str]:
     """
     node = str(function.node)
     stable = stable_path(function) or node
-    matched: list[str] = []
-    for pattern in patterns:
-        found = function.host.nodes(pattern)
-        if node in found:
-            return stable, node
-        matched += [path for path in found if function.host.resolve(path) == node]
+    matched = [path for pattern in patterns for path in function.host.matched(node, pattern)]
+    if node in matched:
+        return stable, node
     if not matched:
         return stable, node
     own = function.host.links_to(node)

@@ -1,6 +1,6 @@
 """One resource of a configuration as a rule: which devices it selects."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import attrs
@@ -79,14 +79,12 @@ class Rule:
         return self.gives_raw and len({match.usb for match in self.matches if match.usb}) > 1
 
     def candidates(self, host: Host) -> Iterator[Device]:
-        """The devices that may meet the rule at all, each once."""
-        seen: set[str] = set()
-        for match in self.matches:
-            for device in match.candidates(host):
-                name = name_of(device)
-                if name not in seen:
-                    seen.add(name)
-                    yield device
+        """The devices that the rule is about, each once; whether they meet it or not."""
+        return _each_once(match.candidates(host) for match in self.matches)
+
+    def likely(self, host: Host) -> Iterator[Device]:
+        """As `candidates`, without some that cannot meet the rule."""
+        return _each_once(match.likely(host) for match in self.matches)
 
     def holds(self, device: Device) -> bool | None:
         """Whether the device meets one of the alternatives."""
@@ -98,6 +96,13 @@ class Rule:
             if held is None:
                 answer = None
         return answer
+
+    def turn(self, device: Device) -> int:
+        """Which of the alternatives is the first that a device meets."""
+        if len(self.matches) == 1:
+            return 0
+        held = (number for number, match in enumerate(self.matches) if match.holds(device))
+        return next(held, len(self.matches))
 
     def test(self, device: Device) -> Outcome:
         """The answer of `holds` with the reason."""
@@ -213,6 +218,16 @@ def _is_narrow(match: Match) -> bool:
                                for text in paths)  # fmt: skip
 
 
+def _each_once(found: Iterable[Iterable[Device]]) -> Iterator[Device]:
+    seen: set[str] = set()
+    for devices in found:
+        for device in devices:
+            name = device.identity
+            if name not in seen:
+                seen.add(name)
+                yield device
+
+
 def name_of(device: Device) -> str:
     """What tells a device apart from all others of a host."""
-    return device.syspath or str(device.node)
+    return device.identity

@@ -1,6 +1,7 @@
 """The scanner that makes devices of the resources of a configuration file."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -13,7 +14,7 @@ from twistdp.scanners.declared.reports import Reports
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.survey import Survey
 from twistdp.scanners.declared.watched import watched
-from twistdp.select import Host
+from twistdp.select import Host, refresh
 from twistdp.settings import Settings
 
 FIRMWARE = 5.0
@@ -28,6 +29,7 @@ class DeclaredScanner(WatchingScanner):
 
     def __init__(self, resources: Mapping[str, Resource], root: str = "/") -> None:
         self._root = root
+        self._host: Host | None = None
         self._reports = Reports()
         self._handing = Handing()
         self._use(resources)
@@ -75,10 +77,25 @@ class DeclaredScanner(WatchingScanner):
         rules = self._rules
         if self.survey.rules is not rules:
             self.survey = self._new_survey(rules, self.survey.ledger.devices)
-        host = Host(self._root)
+        host = self._host = Host(self._root)
         self.survey.look(host)
+        host.prepare()
         self._reports.report(self.survey, host, everything=True)
         self.paths = watched(rules, host)
+        return self._tree()
+
+    def follow(self, changed: Collection[str]) -> DeviceTree:
+        """Look again at what is behind these paths only."""
+        host = self._host
+        if host is None or self.survey.rules is not self._rules:
+            return self.discover()
+        found = refresh(host, [path.removeprefix(host.prefix) for path in changed])
+        if found is None:
+            return self.discover()
+        self.survey.follow(found.gone, found.fresh, host)
+        self._reports.report(self.survey, host, everything=False)
+        if any(os.path.isdir(path) or path in self.paths for path in changed):
+            self.paths = watched(self._rules, host)
         return self._tree()
 
     def _tree(self) -> DeviceTree:

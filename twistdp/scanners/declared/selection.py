@@ -1,7 +1,8 @@
 """What one rule selects, kept from look to look: only what changed is looked at again."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from twistdp.model import natural_key
 from twistdp.scanners.declared.assembly import Unit, assemble
 from twistdp.scanners.declared.found import Cause, LeftOut, Listed
 from twistdp.scanners.declared.identity import Ids
@@ -36,7 +37,7 @@ class Selection:
         self.dropped.clear()
         self._parts.clear()
         self._seeds.clear()
-        return self._take(self.rule.candidates(host), host, before)
+        return self._take(self.rule.likely(host), host, before)
 
     def follow(self, gone: Collection[str], fresh: Iterable[Device], host: Host) -> Collection[str]:
         """Look at `fresh` devices, and drop those with the names `gone`; returns units touched."""
@@ -48,6 +49,9 @@ class Selection:
                 seeds = self._seeds.get(part.unit)
                 if seeds is not None:
                     seeds.pop(name, None)
+        if self.rule.resource.members or self.rule.resource.mounts:
+            # What these need may have come or gone, wherever it is.
+            touched |= dict.fromkeys(self._seeds)
         return self._take(fresh, host, touched)
 
     def _take(
@@ -94,7 +98,16 @@ class Selection:
             self._seeds.pop(key, None)
             self.outcomes.pop(key, None)
             return
-        outcome = assemble(self.rule, Unit(key, owner, list(functions.values())), host, self._ids)
+        ordered = list(functions.values())
+        if len(ordered) > 1:
+            # Those that the rule selects come first: templates are about the first one.
+            ordered.sort(key=self._place)
+        outcome = assemble(self.rule, Unit(key, owner, ordered), host, self._ids)
         self.outcomes[key] = outcome
         if isinstance(outcome, LeftOut):
             self.failed[key] = outcome
+
+    def _place(self, function: Device) -> tuple[bool, int, Sequence[object]]:
+        name = function.identity
+        turn = self.rule.turn(function) if name in self._parts else 0
+        return name not in self._parts, turn, natural_key(name)

@@ -1,0 +1,140 @@
+"""Tests for looking again only at what changed: it finds what a whole look would."""
+
+import os
+import shutil
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.declarations import nodes, resources
+from tests.support.trees import tree
+from twistdp.model.devices import DeviceTree
+from twistdp.scanners.declared.scanner import DeclaredScanner
+
+RULES = """
+    port: {usb: "1a86:7523", as: tty}
+    raw: {usb: "1a86:*"}
+    glob: /dev/ttyUSB*
+    link: /dev/serial/by-path/*
+    all: {path: /dev/ttyUSB*, group: all}
+    hub: {parent: {usb: "05e3:0610"}, subsystem: tty, members: [{path: /dev/extra}]}
+    any: {subsystem: tty, exclusive: true}
+    last: /dev/ttyUSB*
+"""
+USB = "sys/devices/pci0000:00/0000:00:0d.0/usb1/1-3/1-3.1"
+LINKS = tuple(
+    f"dev/serial/by-path/pci-0000:00:0d.0-{usb}-0:3.1:1.0-port0" for usb in ("usb", "usbv2")
+)
+LINK = LINKS[0]
+
+
+class FollowTests(SynchronousTestCase):
+    """`DeclaredScanner.follow`"""
+
+    def setUp(self) -> None:
+        """A tree that may be changed, and a scanner that has looked at it."""
+        self.root = tree(self, "twins")
+        self.scanner = DeclaredScanner(resources(RULES), self.root)
+        self.first = self.all_nodes(self.scanner.discover())
+
+    def all_nodes(self, found: DeviceTree) -> dict[str, dict[str, list[str]]]:
+        """The nodes of all devices."""
+        return {kind: dict(sorted(nodes(found, kind).items())) for kind in sorted(found)}
+
+    def path(self, name: str) -> str:
+        """A path in the tree."""
+        return os.path.join(self.root, name)
+
+    def follow(self, *names: str) -> dict[str, dict[str, list[str]]]:
+        """What the scanner finds when these have changed, compared with a whole look."""
+        self.patch(self.scanner, "discover", lambda: self.fail("a whole look"))
+        found = self.all_nodes(self.scanner.follow([self.path(name) for name in names]))
+        anew = DeclaredScanner(resources(RULES), self.root).discover()
+        self.assertEqual(found, self.all_nodes(anew))
+        return found
+
+    def test_node(self) -> None:
+        """A node goes and comes back."""
+        os.unlink(self.path("dev/ttyUSB0"))
+        found = self.follow("dev/ttyUSB0")
+        self.assertEqual(len(found["port"]), 1)
+        self.assertEqual(len(found["raw"]), 2)
+        self.assertEqual(len(found["all"]["all"]), 1)
+        with open(self.path("dev/ttyUSB0"), "wb"):
+            pass
+        self.assertEqual(self.follow("dev/ttyUSB0"), self.first)
+
+    def test_link(self) -> None:
+        """A link goes, and the host path is the node; it comes back."""
+        targets = {link: os.readlink(self.path(link)) for link in LINKS}
+        for link in LINKS:
+            os.unlink(self.path(link))
+        found = self.follow(*LINKS)
+        self.assertEqual(len(found["link"]), 1)
+        self.assertIn(["/dev/ttyUSB0"], found["port"].values())
+        for link, target in targets.items():
+            os.symlink(target, self.path(link))
+        self.assertEqual(self.follow(*LINKS), self.first)
+
+    def test_device(self) -> None:
+        """A whole device goes, with everything below it, and is plugged in again."""
+        kept = self.path("kept")
+        names = ("dev/ttyUSB0", "dev/bus/usb/001/003", LINK)
+        target = os.readlink(self.path(LINK))
+        shutil.move(self.path(USB), kept)
+        for name in names:
+            os.unlink(self.path(name))
+        found = self.follow(*names)
+        self.assertEqual((len(found["port"]), len(found["raw"])), (1, 1))
+        shutil.move(kept, self.path(USB))
+        for name in names[:2]:
+            with open(self.path(name), "wb"):
+                pass
+        os.symlink(target, self.path(LINK))
+        found = self.all_nodes(self.scanner_of_all().follow([self.path(each) for each in names]))
+        self.assertEqual(found, self.first)
+
+    def scanner_of_all(self) -> DeclaredScanner:
+        """The scanner, which may look at everything again."""
+        self.scanner.__dict__.pop("discover", None)
+        return self.scanner
+
+    def test_serial(self) -> None:
+        """A device in the same place with another serial number is another device."""
+        with open(self.path(f"{USB}/serial"), "w", encoding="ascii") as file:
+            file.write("LAB000231\n")
+        found = self.follow("dev/bus/usb/001/003")
+        self.assertIn("1a86-7523-LAB000231", found["raw"])
+        self.assertIn("1a86-7523-LAB000231-if00-port0", found["port"])
+
+    def test_member(self) -> None:
+        """A member that appears completes a device."""
+        self.assertNotIn("hub", self.first)
+        with open(self.path("dev/extra"), "wb"):
+            pass
+        found = self.all_nodes(self.scanner.follow([self.path("dev/extra")]))
+        self.assertEqual(len(found["hub"]), 2)
+        os.unlink(self.path("dev/extra"))
+        self.assertNotIn("hub", self.follow("dev/extra"))
+
+    def test_directory(self) -> None:
+        """A directory goes and comes back with links in it; it is watched again."""
+        kept = self.path("kept")
+        shutil.move(self.path("dev/serial"), kept)
+        self.assertNotIn("link", self.follow("dev/serial"))
+        shutil.move(kept, self.path("dev/serial"))
+        self.assertEqual(self.follow("dev/serial"), self.first)
+        self.assertIn(self.path("dev/serial/by-path"), self.scanner.paths)
+
+    def test_twin(self) -> None:
+        """A twin with the same serial number does not change the id of a device in use."""
+        for name in ("3.1", "3.4"):
+            with open(
+                self.path(USB.replace("3.1", name) + "/serial"), "w", encoding="ascii"
+            ) as file:
+                file.write("LAB000231\n")
+            where = "dev/bus/usb/001/003" if name == "3.1" else "dev/bus/usb/001/004"
+            found = nodes(self.scanner.follow([self.path(where)]), "raw")
+            self.assertIn("1a86-7523-LAB000231", found)
+        self.assertEqual(found["1a86-7523-LAB000231"], ["/dev/bus/usb/001/003"])
+        self.assertEqual(len(found), 2)
+        self.assertEqual(nodes(self.scanner.discover(), "raw"), found)
