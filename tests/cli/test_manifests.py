@@ -153,6 +153,11 @@ class OptionTests(ManifestsTestCase):
             self.assertNotIn("enforce", text)
             self.assertIn(f"  namespace: {namespace}\n", text)
 
+    def test_catalogue(self) -> None:
+        """Entries of the catalogue need no scanner."""
+        text = self.rendered(options=["--catalog=kvm", "--namespace=lab.example.com"])
+        self.assertIn('            - "--catalog=kvm"\n', text)
+
     def test_refusals(self) -> None:
         """An error is one line and status 1."""
         for arguments, expected in (
@@ -164,6 +169,7 @@ class OptionTests(ManifestsTestCase):
             (["--", *OPTIONS, "--plugin-dir=rel"], "--plugin-dir 'rel': give an absolute path"),
             (["--", *OPTIONS, "--help"], "--help: the plugin would only print its help"),
             ([], "--scanner is missing"),
+            (["--", "--catalog=kwm"], "no entry 'kwm'; did you mean kvm?"),
             (["--", *OPTIONS, "--wrong"], "--wrong"),
             (["--", *OPTIONS, "--registration=x"], "registration 'x'"),
         ):

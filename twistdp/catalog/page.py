@@ -31,7 +31,15 @@ resources:
   scratch: {use: nvme, modelName: "SAMSUNG MZQL2*"}
 ```
 
-`twistdp config show FILE` prints what such a file amounts to.
+`twistdp config show FILE` prints what such a file amounts to. `twistdp scan --catalog=NAME` prints
+what an entry finds on this machine, and `twistdp explain --catalog=NAME` why something is missing.
+
+On Kubernetes, this prints the DaemonSet:
+
+    twistdp manifests --host-path /run/udev -- --catalog=kvm,camera --namespace=lab.example.com
+
+Udev's data base in `/run/udev` says which of a camera's nodes are for metadata, what is a keyboard
+or a FIDO key, and which link belongs to which device.
 """
 
 

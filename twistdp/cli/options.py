@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from twisted.python import usage
 
+from twistdp.catalog import chosen
 from twistdp.errors import BadName, BadSetting, TwistdpError
 from twistdp.logs import LogOptions
 from twistdp.model import check_namespace
@@ -33,8 +34,12 @@ class _Unchecked(Options):
 
     def postOptions(self) -> None:
         """Check everything that does not depend on the scanners or on this machine."""
-        if not self._choices:
-            raise usage.UsageError("--scanner is missing: name one, as --scanner=module:Class")
+        if not (self._choices or self._entries):
+            raise usage.UsageError(
+                "--scanner is missing: name one, as --scanner=module:Class, or entries of the "
+                "--catalog"
+            )
+        chosen(self._entries, self._defaults.get("namespace"))
         for name in _PATHS:
             # POSIX gives two slashes at the beginning a meaning of their own.
             if not re.match("/(?!/)", self[name]):
