@@ -155,7 +155,7 @@ class OptionTests(ManifestsTestCase):
 
     def test_catalogue(self) -> None:
         """Entries of the catalogue need no scanner."""
-        text = self.rendered(options=["--catalog=kvm", "--namespace=lab.example.com"])
+        text = self.rendered(options=("--catalog=kvm", "--namespace=lab.example.com"))
         self.assertIn('            - "--catalog=kvm"\n', text)
 
     def test_refusals(self) -> None:
