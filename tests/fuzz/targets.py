@@ -18,6 +18,7 @@ from tests.support.cdi_samples import ALL, NULL
 from tests.support.updates import first
 from twistdp.cdi import spec as cdi_spec
 from twistdp.cdi.service import CdiParts
+from twistdp.config.convert.converting import TOOLS, convert, recognised
 from twistdp.config.loading import load
 from twistdp.config.problems import BadConfig
 from twistdp.config.showing import show
@@ -340,3 +341,27 @@ def configuration(data: bytes) -> None:
             assert str(problem).isprintable() and problem.line > 0 and problem.column > 0, problem
     else:
         assert load(show(config)) == config
+
+
+@target(
+    b"devices: [{name: a, groups: [{paths: [{path: /dev/a*}, {path: /dev/b, limit: 2}]}]}]",
+    b"args: [--device, '{name: a, groups: [{usb: [{vendor: 1a86, product: 7523}]}]}', --domain=b]",
+    b"data:\n  x: |\n    - {devicematch: '^tty[0-9]*$', nummaxdevices: 2}\n",
+    b'discoveryDetails: |\n  udevRules: [\'SUBSYSTEM=="tty", ATTRS{idVendor}!="1"\']\n',
+    b'{"resourceList": [{"resourceName": "a", "selectors": [{"pfNames": ["p0"]}]}]}',
+    b"version: v1\nsharing: {timeSlicing: {resources: [{name: nvidia.com/gpu, replicas: 4}]}}",
+    b"permittedHostDevices: {pciHostDevices: [{pciVendorSelector: '1:2', resourceName: a.b/c}]}",
+)
+def conversion(data: bytes) -> None:
+    """A foreign file becomes one that loads, or each of its problems is one line with a place."""
+    recognised(data)
+    for tool in TOOLS:
+        try:
+            converted = convert(tool, data)
+        except BadConfig as error:
+            lines = error.problems
+        else:
+            lines = converted.notes
+            assert len(load(converted.text).resources) == converted.resources
+        for line in lines:
+            assert str(line).isprintable() and line.line > 0 and line.column > 0, line

@@ -87,6 +87,7 @@ class AnyInputTests(SynchronousTestCase):
             self.assertTrue(error.problems)
             text = source if isinstance(source, str) else source.decode(errors="replace")
             for problem in error.problems:
+                self.assertTrue(str(problem).isprintable(), problem)
                 self.assertGreaterEqual((problem.line, problem.column), (1, 1))
                 self.assertLessEqual(problem.line, len(text.splitlines()) + 1)
             return

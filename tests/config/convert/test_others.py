@@ -67,6 +67,15 @@ class SmarterTests(SynchronousTestCase):
         self.assertEqual(len(devices["ttyUSB1"]), 1)
         self.assertEqual(devices["ttyUSB2"], {})
 
+    def test_named_sets(self) -> None:
+        """Go's names of sets are those of their characters."""
+        self.assertEqual(
+            list(resources(self.tool, "- {devicematch: '^i2c-[[:digit:]]$', nummaxdevices: 1}")),
+            [f"i2c-{number}" for number in range(10)],
+        )
+        text = "- {devicematch: '^x[[:alpha:]_]+$', nummaxdevices: 1}"
+        self.assertEqual(resources(self.tool, text)["x"]["pathRegex"], "^/dev/(?:x[A-Za-z_]+)$")
+
     def test_open(self) -> None:
         """What cannot be enumerated is one resource with another name, and the report says so."""
         text = "- {devicematch: '^ttyUS.*$', nummaxdevices: 3}"

@@ -136,7 +136,8 @@ class _Conversion:
             body["group"] = "all"
             text = (
                 "KubeVirt makes a device of one USB device for each selector; here all that "
-                "match one of the selectors are one device (group: all)"
+                "match one of the selectors are one device (group: all), without the variable "
+                "USB_RESOURCE_…, by which its launcher finds them"
             )
             self._report.note(field.mark, field.at, text)
         else:

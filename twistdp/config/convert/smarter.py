@@ -15,6 +15,18 @@ WORDS: Final = ("devicematch", "nummaxdevices")
 DOMAIN: Final = "smarter-devices"
 
 _KEYS: Final = ("devicematch", "nummaxdevices")
+_SETS: Final = {
+    "digit": "0-9",
+    "alpha": "A-Za-z",
+    "alnum": "A-Za-z0-9",
+    "lower": "a-z",
+    "upper": "A-Z",
+    "xdigit": "0-9A-Fa-f",
+    "word": r"\w",
+    "space": r"\s",
+}
+"""Named sets of characters in Go's expressions, as Python has them."""
+
 _MOST: Final = 128
 """Names for which one expression stands at most."""
 
@@ -59,6 +71,8 @@ def _entry(fields: Fields, shapes: Shapes, report: Report, domain: str) -> None:
     if expression == "nvidia-gpu":
         report.note(mark, at, "nvidia-gpu is not carried over; keep a plugin for these GPUs")
         return
+    # Python has other words for these sets, and would take their letters as such.
+    expression = re.sub(r"\[:(\w+):\]", lambda name: _SETS.get(name[1], name[0]), expression)
     try:
         found = texts_of(expression, _MOST)
     except ValueError as error:

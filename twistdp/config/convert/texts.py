@@ -1,6 +1,7 @@
 """The texts that a regular expression matches, if they are few."""
 
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any, Final
@@ -36,7 +37,9 @@ def texts_of(expression: str, most: int) -> Texts | None:
     regular expression.
     """
     try:
-        parsed = list(_parser.parse(expression))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what may mean something else in a later Python
+            parsed = list(_parser.parse(expression))
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(str(error)) from None
     walk = _Walk(most)
