@@ -179,8 +179,11 @@ YIELDS: Mapping[str, tuple[str, Mapping[str, Mapping[str, list[str]]]]] = {
     "intel-qat": ("intel-qat", {
         "cy": {"0000:6b:00.1": ["/dev/vfio/40", VFIO]},
         "dc": {"0000:6c:00.1": ["/dev/vfio/42", VFIO], "0000:6c:00.2": ["/dev/vfio/43", VFIO]},
-        "generic": {"0000:6e:00.1": ["/dev/vfio/46", VFIO], "0000:6e:00.2": ["/dev/vfio/47", VFIO]},
+        "generic": {"0000:6e:00.1": ["/dev/vfio/46", VFIO], "0000:6e:00.2": ["/dev/vfio/47", VFIO],
+                    "0000:6f:00.1": ["/dev/vfio/48", VFIO], "0000:6f:00.2": ["/dev/vfio/49", VFIO]},
+        "sym-dc": {"0000:70:00.1": ["/dev/vfio/50", VFIO], "0000:70:00.2": ["/dev/vfio/51", VFIO]},
     }),
+    "intel-qat-uio": ("intel-qat-uio", {"generic": {"0000:6b:00.1-uio": ["/dev/uio0"]}}),
 }  # fmt: skip
 """For each entry: the tree, and what `--catalog` lists there, by type and id."""
 
@@ -383,6 +386,20 @@ class EntryTests(SynchronousTestCase):
         ):
             (info, *_) = served(name, tree)[kind].values()
             self.assertEqual(info.topology, wanted, name)
+
+    def test_permissions(self) -> None:
+        """Intel's nodes can be read and written, as Intel's plugins give them."""
+        for name, (tree, _) in YIELDS.items():
+            if name.startswith("intel-"):
+                found = served(name, tree)
+                nodes = [node for kind in found for each in found[kind].values()
+                         for node in each.nodes]  # fmt: skip
+                self.assertEqual({node.permissions for node in nodes}, {"rw"}, name)
+
+    def test_uio_mount(self) -> None:
+        """A uio device comes with its directory in sysfs."""
+        (info,) = served("intel-qat-uio", "intel-qat-uio")["generic"].values()
+        self.assertEqual([each.host_path for each in info.mounts], ["/sys/class/uio/uio0/device"])
 
     def test_heartbeat(self) -> None:
         """The check of QAT's heartbeats that the entry describes reads the card's own file."""
