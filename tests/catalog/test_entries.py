@@ -149,9 +149,14 @@ YIELDS: Mapping[str, tuple[str, Mapping[str, Mapping[str, list[str]]]]] = {
         "xe": {"0000:04:00.1": gpu("0000:04:00.1", 3)},
     }),
     "intel-gpu-monitoring": ("intel-gpu", {"monitoring": {"all": [
-        *gpu("0000:00:02.0", 0), *gpu("0000:03:00.0", 1), *gpu("0000:04:00.0", 2),
-        *gpu("0000:04:00.1", 3), "/dev/mei1",
+        *gpu("0000:00:02.0", 0), *gpu("0000:03:00.0", 1), *gpu("0000:04:00.1", 3), "/dev/mei1",
     ]}}),
+    "intel-gpu-monitoring-split": ("intel-gpu", {
+        "i915_monitoring": {"all": [
+            *gpu("0000:00:02.0", 0), *gpu("0000:03:00.0", 1), "/dev/mei1",
+        ]},
+        "xe_monitoring": {"all": gpu("0000:04:00.1", 3)},
+    }),
     "intel-gpu-wsl": ("intel-gpu", {"dxg": {"dxg": ["/dev/dxg"]}}),
     "intel-npu": ("intel-npu", {"accel": {"0000:00:0b.0-accel": ["/dev/accel/accel0"]}}),
     "intel-sgx": ("intel-sgx", {

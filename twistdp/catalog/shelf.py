@@ -65,7 +65,7 @@ class Shelf:
                 f"the entry {name} of the catalogue is a scanner, which no resource can build on; "
                 f"serve it with --catalog={name}"
             )
-        return resource
+        return self._whole(resource)
 
     def served(self, name: str) -> Mapping[str, Resource]:
         """The resources of an entry, by type, as `--catalog` serves them."""
