@@ -93,6 +93,27 @@ class PlaceTests(SynchronousTestCase):
         self.assertTrue(first.startswith("f.yaml:18:23: "), first)
         self.assertIn("log-level is not carried over; give -v to twistd deviceplugin", second)
 
+    def test_arguments_of_a_wrong_shape(self) -> None:
+        """A device without groups is reported at its own place."""
+        self.assertEqual(
+            problems(TOOL, "args:\n- --device\n- |\n  name: kvm\n  group: []\n"),
+            ["f.yaml:4:3: args[1]: the key 'groups' is missing: a list of groups"],
+        )
+
+    def test_folded(self) -> None:
+        """A file whose lines are not those of the file around it is reported where it begins."""
+        text = 'x: 1\ny: "devices:\\n- name: kvm\\n  groups:\\n    paths: []\\n"\n'
+        self.assertEqual(
+            problems(TOOL, text),
+            [
+                "f.yaml:2:4: y.devices[0].groups: expected a list of groups, found a mapping; put "
+                "`- ` before paths",
+                "f.yaml:2:4: y.devices[0].groups.paths: the list is empty; put something in it",
+            ],
+        )
+        (problem,) = problems(TOOL, 'x: 1\ny: "devices:\\n- groups: [\\n"\n')
+        self.assertTrue(problem.startswith("f.yaml:2:4: y: no YAML"), problem)
+
     def test_values(self) -> None:
         """Values of a chart, in a release or alone, and merged mappings."""
         self.assertEqual(resources(TOOL, HELM_RELEASE), {"kvm": "/dev/kvm"})

@@ -234,6 +234,25 @@ class PathTests(SynchronousTestCase):
         self.assertEqual(resources(alone), {"x": "/dev/fuse"})
         self.assertIn("limit has no effect", notes(alone)[0])
 
+    def test_smallest_limit(self) -> None:
+        """The smallest limit counts, and not that of an optional path."""
+        text = """
+  - name: x
+    groups:
+      - paths:
+          - {path: /dev/a, limit: 3}
+          - {path: /dev/b, limit: 2}
+          - {path: /dev/c, optional: true}
+          - {path: "/dev/ttyUSB*"}
+"""
+        ours = resources(text)["x"]
+        self.assertEqual((ours["path"], ours["limit"]), ("/dev/ttyUSB*", 2))
+
+    def test_first_path(self) -> None:
+        """The path that a device is named after is one whose absence is noticed."""
+        text = "  - {name: x, groups: [{paths: [{path: /dev/dri}, {path: /dev/kvm}]}]}"
+        self.assertEqual(resources(text)["x"], {"path": "/dev/kvm", "members": ["/dev/dri"]})
+
     def test_pairs(self) -> None:
         """Two globs are paired by hardware, not by their order."""
         text = """
@@ -298,6 +317,23 @@ class PathTests(SynchronousTestCase):
         (note,) = notes(text)
         self.assertIn("devices[0].groups[1].paths: it differs from the groups before it", note)
         self.assertIn("it is the resource x-2: let pods ask for that", note)
+
+    def test_other_unlike_groups(self) -> None:
+        """So are groups with two counts, with other mounts, and with links as further nodes."""
+        for one, two in (
+            ("count: 2, paths: [{path: /dev/a}]", "count: 3, paths: [{path: /dev/b}]"),
+            (
+                "paths: [{path: /dev/a}, {path: /x, type: Mount}]",
+                "paths: [{path: /dev/b}, {path: /y, type: Mount}]",
+            ),
+            (
+                "paths: [{path: /dev/a}, {path: /dev/serial/by-id/a}]",
+                "paths: [{path: /dev/b}, {path: /dev/serial/by-id/b}]",
+            ),
+            ("paths: [{path: /dev/a}]", "usb: [{vendor: 1a86, product: ea60}]"),
+        ):
+            text = f"  - {{name: x, groups: [{{{one}}}, {{{two}}}]}}"
+            self.assertEqual(list(resources(text)), ["x", "x-2"], text)
 
 
 class UsbTests(SynchronousTestCase):

@@ -442,6 +442,7 @@ class KubeVirtTests(SynchronousTestCase):
                     - {pciVendorSelector: "10DE:1EB8", resourceName: nvidia.com/T4-a}
                     - {pciVendorSelector: "8086:6f54", resourceName: intel.com/qat,
                        externalResourceProvider: true}
+                    - {pciVendorSelector: "8086:6f55", resourceName: intel.com/x, disabled: true}
                   mediatedDevices:
                     - {mdevNameSelector: "GRID T4-1Q", resourceName: nvidia.com/GRID_T4-1Q}
         """
@@ -459,6 +460,7 @@ class KubeVirtTests(SynchronousTestCase):
         )
         said = " ".join(notes("kubevirt", text))
         self.assertIn("intel.com/qat is left out, as another device plugin provides it", said)
+        self.assertIn("intel.com/x is disabled: left out", said)
         self.assertIn("mediated devices are not carried over", said)
 
     def test_pci_on_tree(self) -> None:
