@@ -112,7 +112,7 @@ class AnyInputTests(SynchronousTestCase):
         recognised(source)
 
     def test_large(self) -> None:
-        """A file that is repeated by its aliases is bounded, and quickly done with."""
+        """A file that is repeated by its aliases is bounded, and takes little time."""
         device = "{name: a, groups: [{paths: [{path: /dev/kvm}]}]}"
         laughs = [f"a0: &a0 {device}"]
         laughs += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]

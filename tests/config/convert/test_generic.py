@@ -316,7 +316,7 @@ class PathTests(SynchronousTestCase):
         )
         (note,) = notes(text)
         self.assertIn("devices[0].groups[1].paths: it differs from the groups before it", note)
-        self.assertIn("it is the resource x-2: let pods ask for that", note)
+        self.assertIn("it is the resource x-2: change the pods that need it", note)
 
     def test_other_unlike_groups(self) -> None:
         """So are groups with two counts, with other mounts, and with links as further nodes."""

@@ -84,7 +84,9 @@ class SmarterTests(SynchronousTestCase):
             {"ttyUS": {"pathRegex": "^/dev/(?:ttyUS.*)$", **RW, "replicas": 3}},
         )
         (note, _) = notes(self.tool, text)
-        self.assertIn("they are one resource, smarter-devices/ttyUS: let pods ask for it", note)
+        self.assertIn(
+            "they are one resource, smarter-devices/ttyUS: change the pods to ask for it", note
+        )
         self.assertEqual(len(found(self.tool, text, "twins")["ttyUS"]), 6)
 
     def test_loose(self) -> None:

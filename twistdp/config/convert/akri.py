@@ -89,7 +89,9 @@ class _Conversion:
             if text is None:
                 continue
             if text.startswith("{{"):
-                self._report.problem(node.mark, at, "this is a template; give what it is filled to")
+                self._report.problem(
+                    node.mark, at, "this is a template of a chart; give the rule that it makes"
+                )
                 continue
             line = ", ".join(self._kept(text, node, at))
             if line:

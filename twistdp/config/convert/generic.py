@@ -124,7 +124,7 @@ class _Conversion:
             if number > 1:
                 text = (
                     f"it differs from the groups before it in more than one resource can have, "
-                    f"so it is the resource {this}: let pods ask for that"
+                    f"so it is the resource {this}: change the pods that need it"
                 )
                 self._report.note(part.mark, part.at, text)
             if any(len(member.paths) > 1 for member in part.members):

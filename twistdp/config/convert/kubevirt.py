@@ -135,7 +135,7 @@ class _Conversion:
         if len(found) > 1:
             body["group"] = "all"
             text = (
-                "KubeVirt makes a device of one USB device for each selector; here all that "
+                "KubeVirt combines one USB device for each selector into a device; here all that "
                 "match one of the selectors are one device (group: all), without the variable "
                 "USB_RESOURCE_…, by which its launcher finds them"
             )

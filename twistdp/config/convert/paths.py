@@ -110,7 +110,7 @@ class _Paths:
             text = f"type {kind!r}: expected Device or Mount"
             self._report.problem(fields.mark, at, text)
         if kind == "Device" and not path.startswith("/dev/") and path.startswith("/"):
-            text = f"{path} is not below /dev, where alone nodes are looked for; it matches nothing"
+            text = f"{path} matches nothing, since nodes are looked for only below /dev"
             self._report.note(fields.mark, at, text)
         return _Path(
             mark=fields.mark,

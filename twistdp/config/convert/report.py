@@ -1,4 +1,4 @@
-"""What a conversion comes to, what could not be carried over, and what is wrong with a file."""
+"""The result of a conversion, what could not be carried over, and what is wrong with a file."""
 
 from typing import Any, Final
 
@@ -127,7 +127,7 @@ class _Short(dict[str, Any]):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes lists and mappings of texts in one line, and what is there twice twice."""
+    """Writes lists and mappings of texts in one line, and repeats values without aliases."""
 
     def ignore_aliases(self, _data: Any) -> bool:
         return True

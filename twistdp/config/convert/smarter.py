@@ -86,7 +86,8 @@ def _entry(fields: Fields, shapes: Shapes, report: Report, domain: str) -> None:
         name = _name(re.split(r"[^\w/.-]|\.\*|\.\+", expression.lstrip("^"), maxsplit=1)[0])
         text = (
             f"{TOOL} makes a resource of each path that {expression} matches, which cannot be "
-            f"known here; they are one resource, {domain}/{name or 'devices'}: let pods ask for it"
+            f"known here; they are one resource, {domain}/{name or 'devices'}: change the pods to ask "
+            "for it"
         )
         report.note(mark, at, text)
         whole = {"pathRegex": _below_dev(expression), **given}
