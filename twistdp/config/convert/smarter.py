@@ -83,15 +83,15 @@ def _entry(fields: Fields, shapes: Shapes, report: Report, domain: str) -> None:
     if count > 1:
         given["replicas"] = count
     if found is None:
-        name = _name(re.split(r"[^\w/.-]|\.\*|\.\+", expression.lstrip("^"), maxsplit=1)[0])
+        begin = re.split(r"[^\w/.-]|\.\*|\.\+", expression.lstrip("^"), maxsplit=1)[0]
+        name = _name(begin) or "devices"
         text = (
             f"{TOOL} makes a resource of each path that {expression} matches, which cannot be "
-            f"known here; they are one resource, {domain}/{name or 'devices'}: change the pods to ask "
-            "for it"
+            f"known here; they are one resource, {domain}/{name}: change the pods to ask for it"
         )
         report.note(mark, at, text)
         whole = {"pathRegex": _below_dev(expression), **given}
-        report.add(Draft(domain, name or "devices", whole, mark, at), allow_again=True)
+        report.add(Draft(domain, name, whole, mark, at), allow_again=True)
         return
     _report_cut(found, expression, report, mark, at)
     for text in found.texts:
