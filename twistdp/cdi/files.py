@@ -185,8 +185,9 @@ class SpecFile:
 
     def _put(self, data: bytes | None, held: Collection[str] | None) -> None:
         try:
-            # A power failure may have left an empty file.
-            old = parse_spec(data, self._kind) if data else Spec(VERSIONS[0], {})
+            # A power failure may have left a file that is empty, or holds only zero bytes.
+            found = (data or b"").strip(b"\0")
+            old = parse_spec(found, self._kind) if found else Spec(VERSIONS[0], {})
         except ValueError as error:
             raise _NotOurs(self.path, str(error)) from error
         ours = {entry.name: entry for entry in self._entries.values()}
