@@ -93,6 +93,20 @@ class PlaceTests(SynchronousTestCase):
         self.assertTrue(first.startswith("f.yaml:18:23: "), first)
         self.assertIn("log-level is not carried over; give -v to twistd deviceplugin", second)
 
+    def test_from_the_cluster(self) -> None:
+        """What kubectl prints has each object twice, the second time in an annotation."""
+        text = f"""
+            kind: List
+            items:
+              - kind: DaemonSet
+                metadata:
+                  annotations:
+                    kubectl.kubernetes.io/last-applied-configuration: |
+                      {{"spec": {{"args": ["--device", "{DEVICE}"]}}}}
+                spec: {{args: [--device, "{DEVICE}"]}}
+        """
+        self.assertEqual(resources(TOOL, text), {"kvm": "/dev/kvm"})
+
     def test_arguments_of_a_wrong_shape(self) -> None:
         """A device without groups is reported at its own place."""
         self.assertEqual(

@@ -21,6 +21,9 @@ _MOST_EMBEDDED: Final = 100
 _DEEPEST: Final = 3
 """Files within one another."""
 
+_REPEATED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+"""The annotation in which kubectl keeps the whole object once more."""
+
 
 def pattern_of(words: Sequence[str]) -> "re.Pattern[str]":
     """What finds one of some words in a text, in capitals or not."""
@@ -69,6 +72,8 @@ class Places:
                 yield from self._walk(Place(each, f"{at}[{index}]", above, False), depth)
             return
         for key, value in node.items:
+            if key.text == _REPEATED:
+                continue
             inner = Place(value, place_below(at, key.text), (*above, node), False)
             yield from self._walk(inner, depth)
 
