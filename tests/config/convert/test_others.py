@@ -409,9 +409,12 @@ class NvidiaTests(SynchronousTestCase):
         )
 
     def test_several(self) -> None:
-        """Of a ConfigMap with a file for each kind of node, the first is converted."""
+        """Of a ConfigMap with a file for each kind of node, the first that shares is converted."""
         text = """
             data:
+              none: |
+                version: v1
+                flags: {migStrategy: none}
               one: |
                 version: v1
                 sharing: {timeSlicing: {resources: [{name: nvidia.com/gpu, replicas: 2}]}}
@@ -420,7 +423,8 @@ class NvidiaTests(SynchronousTestCase):
                 sharing: {mps: {resources: []}}
         """
         self.assertEqual(resources("nvidia", text)["gpu"]["replicas"]["count"], 2)
-        self.assertIn("only the first is carried over", " ".join(notes("nvidia", text)))
+        said = " ".join(notes("nvidia", text))
+        self.assertEqual(said.count("only that of line 6 is carried over"), 2)
 
     def test_problems(self) -> None:
         """A number that is none is refused."""

@@ -33,16 +33,25 @@ def recognises(place: Place) -> bool:
 
 
 def convert(places: Places, report: Report, domain: str | None) -> None:
-    """Add the resource of the first part of a file to the report, and note that there are more."""
+    """Add the resource of one part of a file, and note the others.
+
+    It is the first part that shares devices, if one does.
+    """
     found = [place for place in places if recognises(place)]
+    found.sort(key=lambda place: not _shares(place))
     for place in found[:1]:
         _Conversion(report, domain or DOMAIN).part(place)
     for place in found[1:]:
         text = (
             "the file has several configurations, of which nodes choose one by a label; only "
-            "the first is carried over: convert each by itself"
+            f"that of line {found[0].node.mark.line} is carried over: convert each by itself"
         )
         report.note(place.node.mark, place.at, text)
+
+
+def _shares(place: Place) -> bool:
+    assert isinstance(place.node, document.Mapping)
+    return Fields(place.node, "").get("sharing") is not None
 
 
 class _Conversion:
