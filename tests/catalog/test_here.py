@@ -10,9 +10,14 @@ import tempfile
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SkipTest, TestCase
 
+from tests.catalog.test_entries import YIELDS, listed
 from tests.support.kubelets import PatientKubelet
 from twistdp.catalog.loading import chosen
 from twistdp.launch.configured import managers_of
+from twistdp.recording.layout import lay_out
+from twistdp.recording.recorder import record
+from twistdp.scanners.declared.scanner import DeclaredScanner
+from twistdp.select.host import Host
 from twistdp.settings import Settings
 
 DOMAIN = "here.example.com"
@@ -64,6 +69,19 @@ class HereTests(TestCase):
                 [(each.host_path, each.container_path) for each in container.devices],
                 [(NODES[name], NODES[name])],
             )
+
+    def test_recorded(self) -> None:
+        """A recording of this machine yields the devices that the machine has."""
+        directory = os.path.join(self.directory, "replayed")
+        lay_out(record(Host()), directory)
+        # Other programs may make loop devices meanwhile; a recording has no /usr/lib/wsl.
+        names = [name for name in YIELDS if name not in ("loop", "intel-gpu-wsl")]
+        for name in names:
+            (config,) = chosen([name], DOMAIN).values()
+            here, replayed = (
+                DeclaredScanner(config.resources, where).discover() for where in ("/", directory)
+            )
+            self.assertEqual(listed(replayed), listed(here), name)
 
     async def test_hot_plug(self) -> None:
         """A loop device is listed when it appears, and no more when it is gone."""
