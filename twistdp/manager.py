@@ -40,9 +40,10 @@ class Manager(MultiService):
 
     A service that can be composed into any Twisted application that runs on the asyncio
     reactor.  `reactor` is looked up when the service starts, unless it is given; from then on
-    its clock is a monotonic one.  `settings_of` makes those of a type of resource of `settings`,
-    where they differ.  Raises `twistdp.errors.BadName` for a namespace that the kubelet
-    would refuse, and `twistdp.errors.BadScanner` for no scanner.
+    its clock is a monotonic one.  Each manager needs a scanner of its own, since two would call
+    one in two threads at once.  `settings_of` is called with a resource type and `settings`, and
+    returns the settings of that type.  Raises `twistdp.errors.BadName` for a namespace that the
+    kubelet would refuse, and `twistdp.errors.BadScanner` for no scanner.
     """
 
     def __init__(
