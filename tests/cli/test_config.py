@@ -5,6 +5,7 @@ import sys
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
+from jsonschema import Draft202012Validator
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp import cli
@@ -92,6 +93,13 @@ class ConfigCommandTests(SynchronousTestCase):
         status, output, _ = self.run_command("schema")
         self.assertEqual(status, 0)
         self.assertIn("resources", json.loads(output)["$defs"]["Config"]["properties"])
+
+    def test_schema_of_use(self) -> None:
+        """Editors that have the schema know the entries of the catalogue."""
+        validator = Draft202012Validator(json.loads(self.run_command("schema")[1]))
+        for name, wanted in (("kvm", True), ("intel-sgx/provision", True), ("kwm", False)):
+            document = {"domain": "a.b", "resources": {"x": {"use": name}}}
+            self.assertEqual(validator.is_valid(document), wanted, name)
 
     def test_from(self) -> None:
         """A converted file is printed as one that loads; notes go to standard error."""

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from twistdp.catalog import load
+from twistdp.catalog import Shelf, load
 from twistdp.config import (
     LARGEST,
     BadConfig,
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action == "from":
         return _convert(arguments.tool, arguments.file, arguments.domain)
     if arguments.action == "schema":
-        print(json.dumps(schema(), indent=2))
+        print(json.dumps(schema(catalog=Shelf()), indent=2))
         return 0
     if arguments.action == "show":
         config = _loaded(arguments.file)

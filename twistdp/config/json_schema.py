@@ -22,17 +22,22 @@ from twistdp.config.kinds import (
     Text,
     kind_of,
 )
-from twistdp.config.model import Config
+from twistdp.config.model import Config, Resource
 from twistdp.config.showing import says_nothing
+from twistdp.config.use import Catalog
 
 _TEXT: Final = ["string", "number", "boolean"]
 """What YAML takes a text for; it is used as it is written."""
 
 
-def schema(cls: type[Any] = Config) -> dict[str, Any]:
-    """The schema of a document whose root is of class `cls`."""
+def schema(cls: type[Any] = Config, catalog: Catalog | None = None) -> dict[str, Any]:
+    """The schema of a document whose root is of class `cls`; `use` names entries of `catalog`."""
     definitions: dict[str, Any] = {}
     root = _of(Record(cls), definitions)
+    if catalog is not None:
+        for form in definitions[Resource.__name__]["anyOf"]:
+            if "use" in form.get("properties", ()):
+                form["properties"]["use"]["enum"] = list(catalog.names)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "twistdp configuration file",
