@@ -125,8 +125,12 @@ def _lines(resource: dict[str, Any]) -> Iterator[str]:
             yield f"    mount {mount['hostPath']} as {mount['containerPath']}{read_only}"
         for name, value in device["env"].items():
             yield f"    env {name}={value}"
+    alike: dict[tuple[str, str], list[str]] = {}
     for each in resource["leftOut"]:
-        yield f"  left out, {each['cause']}: {each['what']}: {each['reason']}"
+        alike.setdefault((each["cause"], each["reason"]), []).append(each["what"])
+    for (cause, reason), names in alike.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield f"  left out, {cause}: {names[0]}{more}: {reason}"
     for message in resource["messages"]:
         yield f"  note: {message}"
 

@@ -1,5 +1,6 @@
 """The configuration file: what a user can say, and what is wrong with what was said."""
 
+from twistdp.config.checks import AnyCheck, AttributeCheck, FileCheck, PresentCheck
 from twistdp.config.document import LARGEST
 from twistdp.config.fields import fields_of, key
 from twistdp.config.json_schema import schema
@@ -13,11 +14,15 @@ from twistdp.config.templates import fill, names
 # The package `convert` is imported when it is asked for: a plugin needs no converter.
 __all__ = [
     "LARGEST",
+    "AnyCheck",
+    "AttributeCheck",
     "BadConfig",
     "Config",
     "Domain",
+    "FileCheck",
     "Member",
     "Mount",
+    "PresentCheck",
     "Problem",
     "Resource",
     "ResourceType",

@@ -1,6 +1,6 @@
 """Which devices are listed in the end: ids are unique, limits are kept, exclusive claims hold."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import attrs
@@ -87,6 +87,19 @@ class Ledger:
             if entry.listed.numbered:
                 self.numbered |= {(entry.kind, id_): entry.listed.numbered for id_ in entry.ids}
             self._note_nodes(entry)
+
+    def judge(self, judge: Callable[[Entry, Rule], tuple[str, str]]) -> None:
+        """Give the devices of resources with health checks the states that `judge` returns."""
+        for key in self._present:
+            rule = self._rules[key[0]]
+            if not rule.resource.health:
+                continue
+            entry = self._units[key]
+            state, reason = judge(entry, rule)
+            if (state, reason) != (entry.info.state, entry.info.reason):
+                info = attrs.evolve(entry.info, state=state, reason=reason)
+                self._units[key] = attrs.evolve(entry, info=info)
+                self.devices[entry.kind].update(dict.fromkeys(entry.ids, info))
 
     def _note_nodes(self, entry: Entry) -> None:
         """Report a device whose node has changed though its id has not."""

@@ -49,7 +49,6 @@ class Rule:
 
     name: str
     resource: Resource
-    order: int = 0
     matches: tuple[Match, ...] = attrs.field(init=False)
     selects_typed: bool = attrs.field(init=False)
 

@@ -10,6 +10,7 @@ from twistdp.config import Resource
 from twistdp.model import DeviceTree, Resources
 from twistdp.scan import WatchingScanner
 from twistdp.scanners.declared.handing import Handing
+from twistdp.scanners.declared.health import interval
 from twistdp.scanners.declared.reports import Reports
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.survey import Survey
@@ -38,17 +39,18 @@ class DeclaredScanner(WatchingScanner):
         if any(rule.gives_raw for rule in self._rules):
             self.pre_start_container = self._handing.pre_start_container
         # What is written into nodes does not matter, and would be reported all the time.
-        super().__init__(watched(self._rules, Host(root)), contents=False)
+        paths = watched(self._rules, Host(root))
+        super().__init__(paths, self.rescan_interval, contents=False)
 
     def replace(self, resources: Mapping[str, Resource]) -> None:
         """Select by other resources from the next call of `discover` on."""
         self._use(resources)
 
     def _use(self, resources: Mapping[str, Resource]) -> None:
-        self._rules = tuple(
-            Rule(name, each, order) for order, (name, each) in enumerate(resources.items())
-        )
+        self._rules = tuple(Rule(name, each) for name, each in resources.items())
         self.join = _joined(self._rules)
+        checks = (check for rule in self._rules for check in rule.resource.health)
+        self.rescan_interval = interval(checks, WatchingScanner.rescan_interval)
 
     def _new_survey(self, rules: Sequence[Rule], before: Resources) -> Survey:
         survey = Survey(rules, before)

@@ -4,11 +4,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from twistdp.model import Resources
 from twistdp.scanners.declared.found import Cause, LeftOut, Listed
+from twistdp.scanners.declared.health import Health
 from twistdp.scanners.declared.identity import Ids
-from twistdp.scanners.declared.ledger import Key, Ledger
+from twistdp.scanners.declared.ledger import Entry, Key, Ledger
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.selection import Selection
-from twistdp.scanners.declared.warnings import of_listed, of_shared
+from twistdp.scanners.declared.warnings import of_checks, of_listed, of_shared
 from twistdp.select import Device, Host
 
 
@@ -18,24 +19,43 @@ class Survey:
     def __init__(self, rules: Sequence[Rule], before: Resources | None = None) -> None:
         self.rules = rules
         self.ledger = Ledger(rules, before)
+        self._health = Health()
+        self._has_checks = any(rule.resource.health for rule in rules)
         ids = Ids()
         self.selections = [Selection(rule, ids) for rule in rules]
 
     def look(self, host: Host) -> None:
         """Look at the whole host."""
-        self._settle([selection.look(host) for selection in self.selections])
+        self._settle([selection.look(host) for selection in self.selections], counts=True)
 
     def follow(self, gone: Collection[str], fresh: Sequence[Device], host: Host) -> None:
         """Look again at some devices: those with the names `gone` are not as they were."""
-        self._settle([selection.follow(gone, fresh, host) for selection in self.selections])
+        touched = [selection.follow(gone, fresh, host) for selection in self.selections]
+        self._settle(touched, counts=False)
 
-    def _settle(self, touched: Iterable[Collection[str]]) -> None:
+    def _settle(self, touched: Iterable[Collection[str]], counts: bool) -> None:
         units: dict[Key, Listed | None] = {}
         for order, keys in enumerate(touched):
             for key in keys:
                 outcome = self.selections[order].outcomes.get(key)
                 units[order, key] = outcome if isinstance(outcome, Listed) else None
         self.ledger.change(units)
+        if self._has_checks:
+            self._judge(counts)
+
+    def _judge(self, counts: bool) -> None:
+        """Make the health checks; see `Health.judge`."""
+        present: list[tuple[str, str]] = []
+
+        def judge(entry: Entry, rule: Rule) -> tuple[str, str]:
+            info, id_ = entry.listed.info, entry.listed.id
+            present.append((rule.name, id_))
+            node = info.nodes[0].container_path if info.nodes else None
+            checks, lead = rule.resource.health, entry.listed.lead
+            return self._health.judge(rule.name, id_, checks, lead, node, counts)
+
+        self.ledger.judge(judge)
+        self._health.forget(present)
 
     @property
     def left_out(self) -> Iterator[LeftOut]:
@@ -56,6 +76,9 @@ class Survey:
     def warnings(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """What people should know of devices that are listed all the same, with the resources."""
         yield from of_shared(self.rules, self.ledger.shared)
+        for rule in self.rules:
+            for text in of_checks(rule):
+                yield (rule.name,), text
         for _, entry in self.ledger.entries:
             for text in of_listed(entry.listed):
                 yield (entry.listed.resource,), text

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from twistdp.scanners.declared.found import Listed
+from twistdp.scanners.declared.health import MADE
 from twistdp.scanners.declared.rule import Rule
 from twistdp.select import Device, bus_device
 
@@ -28,6 +29,15 @@ def of_shared(
         else:
             text += "; set exclusive on the first if the second should not have them"
         yield names, text
+
+
+def of_checks(rule: Rule) -> Iterator[str]:
+    """Health checks of a rule that are not made."""
+    for check in rule.resource.health:
+        if not isinstance(check, MADE):
+            name = type(check).__name__.removesuffix("Check").lower()
+            yield f"{rule.name}: its health check {name} is not made; only those of paths, " \
+                "attributes and files are"  # fmt: skip
 
 
 def of_listed(listed: Listed) -> Iterator[str]:
