@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.catalog.test_entries import root
 from tests.support.helpers import temporary_directory
 from tests.support.trees import tree
 from twistdp.cli import main
@@ -56,6 +57,13 @@ class CatalogTests(LookingCase):
         self.assertIn("x.example.com/zigbee: not on this node", text)
         text = self.run_command("explain", *options)
         self.assertIn("listed as tty-usb pci-0000:00:0d.0-usbv2-0:3.1-if00-port0", text)
+
+    def test_scanner(self) -> None:
+        """An entry that is a scanner looks at the tree, too, and takes its settings."""
+        options = ["--catalog=intel-fpga", "--set=mode=region", f"--root={root('intel-fpga')}"]
+        text = self.run_command("scan", *options)
+        self.assertIn("fpga.intel.com/region-69528db6eb31577a8c3668f9faa081f6: 1 device", text)
+        self.assertIn("/dev/dfl-port.0 rw", text)
 
     def test_unknown(self) -> None:
         """An unknown entry is refused with the nearest one."""

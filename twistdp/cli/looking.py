@@ -77,10 +77,12 @@ def looking(arguments: argparse.Namespace) -> Iterator[tuple[Host, list[Look]]]:
         plain = [name for name in names if shelf.scanner(name) is None]
         configs += chosen(plain, arguments.namespace).values()
         looks = [look for config in configs for look in _of_config(config, host)]
-        scanners = [*arguments.scanner, *filter(None, map(shelf.scanner, names))]
+        of_catalog = [*filter(None, map(shelf.scanner, names))]
+        scanners = [*arguments.scanner, *of_catalog]
         for number, name in enumerate(scanners, 1):
             given = arguments.set if number == len(scanners) else []
-            looks.append(_of_scanner(name, given, arguments.namespace, host))
+            has_root = name in of_catalog
+            looks.append(_of_scanner(name, given, arguments.namespace, host, has_root))
         yield host, looks
 
 
@@ -94,8 +96,11 @@ def _of_config(config: Config, host: Host) -> Iterator[Look]:
         yield Look(domain, tree, host, survey, refused=_vetted(tree, host))
 
 
-def _of_scanner(name: str, given: list[str], namespace: str | None, host: Host) -> Look:
-    if host.prefix:
+def _of_scanner(
+    name: str, given: list[str], namespace: str | None, host: Host, has_root: bool
+) -> Look:
+    """What a scanner finds; with `has_root` its constructor takes the host's root."""
+    if host.prefix and not has_root:
         raise BadSetting("--root is for configuration files; a scanner reads the host itself")
     settings: dict[str, list[str]] = {}
     for text in given:
@@ -103,6 +108,8 @@ def _of_scanner(name: str, given: list[str], namespace: str | None, host: Host) 
         if not (key and equals):
             raise BadSetting(f"--set {text}: write it as key=value")
         settings.setdefault(key, []).append(value)
+    if host.prefix:
+        settings["root"] = [host.root]
     scanner = make(name, settings)
     check_scanner(scanner)
     if not isinstance(scanner, WatchingScanner):
