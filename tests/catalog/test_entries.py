@@ -2,7 +2,6 @@
 
 import atexit
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,18 +9,15 @@ from functools import cache
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.trees import FAST, named
+from tests.support.trees import FAST
 from twistdp.catalog.loading import chosen, load
 from twistdp.catalog.shelf import Shelf
-from twistdp.config.checks import FileCheck
-from twistdp.config.templates import fill
-from twistdp.model.devices import DeviceTree
+from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceTree
 from twistdp.recording.layout import lay_out
 from twistdp.recording.recorder import record
 from twistdp.recording.root import read_recording
 from twistdp.recording.text import Recorded
 from twistdp.scanners.declared.scanner import DeclaredScanner
-from twistdp.scanners.declared.words import Words
 from twistdp.select.host import Host
 
 TREES = os.path.join(os.path.dirname(__file__), "trees")
@@ -407,19 +403,24 @@ class EntryTests(SynchronousTestCase):
         self.assertEqual([each.host_path for each in info.mounts], ["/sys/class/uio/uio0/device"])
 
     def test_heartbeat(self) -> None:
-        """The check of QAT's heartbeats that the entry describes reads the card's own file."""
-        text = Shelf().entry("intel-qat").options["health"]
-        found = re.search(r"\{file: .*\}", text)
-        assert found is not None
-        config = load(f"domain: a.b\nresources: {{x: {{use: intel-qat, health: {found[0]}}}}}\n")
-        (check,) = config.resources["x"].health
-        assert isinstance(check, FileCheck)
-        words = Words(named(Host(root("intel-qat")), "0000:6b:00.1"))
-        self.assertEqual(
-            fill(check.file, words),
-            "/sys/kernel/debug/qat_4xxx_0000:6b:00.0/heartbeat/status",
-        )
-        self.assertEqual(check.equals, ("0",))
+        """A QAT function is unhealthy once the physical one has no heartbeat, if that is known."""
+        tree = laid_out(read_recording(os.path.join(TREES, "intel-qat.umockdev")))
+        status = os.path.join(tree, "sys/kernel/debug/qat_4xxx_0000:6b:00.0/heartbeat/status")
+        os.makedirs(os.path.dirname(status))
+        for text, wanted in (("", HEALTHY), ("0\n", HEALTHY), ("-1\n", UNHEALTHY)):
+            if text:
+                with open(status, "w", encoding="ascii") as file:
+                    file.write(text)
+            found = served("intel-qat", "", lambda _: tree)
+            (info,) = found["cy"].values()
+            self.assertEqual(info.state, wanted, text)
+            self.assertEqual({each.state for each in found["dc"].values()}, {HEALTHY})
+        self.assertIn("no heartbeat", info.reason)
+
+    def test_coral_health(self) -> None:
+        """An accelerator that its driver calls dead is unhealthy."""
+        found = served("coral-pci", "accelerators")["coral-pci"]
+        self.assertEqual([each.state for each in found.values()], [HEALTHY, UNHEALTHY])
 
     def test_efivars(self) -> None:
         """The registration of SGX platforms gets the firmware's variables by CDI."""

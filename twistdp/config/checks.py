@@ -81,6 +81,9 @@ class FileCheck(Value):
     """A file of the host can be read; with `equals` and so on its text must be as these say."""
 
     file: HostPath = key("file", "The file's path.", example="/run/modem/state")
+    optional: bool = key(
+        "optional", "Whether the device is healthy while the file cannot be read.", False, "true"
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -127,6 +127,8 @@ def _of_attribute(check: AttributeCheck, device: Device) -> str:
 
 def _of_file(check: FileCheck, path: str) -> str:
     content = read_bytes(path)
+    if check.optional and not isinstance(content, bytes):
+        return ""
     if isinstance(content, Undecidable):
         return content.reason
     if content is None:
