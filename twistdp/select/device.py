@@ -30,7 +30,7 @@ class Device:
     """
 
     __slots__ = (
-        "_attributes", "_children", "_driver", "_parent", "_subsystem", "_uevent",
+        "_attributes", "_children", "_driver", "_node", "_parent", "_subsystem", "_uevent",
         "facts", "host", "name", "syspath",
     )  # fmt: skip
 
@@ -44,6 +44,7 @@ class Device:
         self._attributes: dict[str, str | Undecidable | None] = {}
         self._children: tuple[Device, ...] | None = None
         self._driver: object = _UNREAD
+        self._node: object = _UNREAD
         self._parent: object = _UNREAD
         self._subsystem: str | None = None
         self.facts: dict[object, object] = {}
@@ -96,10 +97,13 @@ class Device:
     @property
     def node(self) -> str | None:
         """The device's node, as ``/dev/ttyUSB0``, whether it is there or not."""
-        name = self.uevent.get("DEVNAME")
-        if not name or ".." in name.split("/"):
-            return None
-        return f"/dev/{name.removeprefix('/dev/').lstrip('/')}"
+        if self._node is _UNREAD:
+            name = self.uevent.get("DEVNAME")
+            if not name or ".." in name.split("/"):
+                self._node = None
+            else:
+                self._node = f"/dev/{name.removeprefix('/dev/').lstrip('/')}"
+        return self._node  # type: ignore[return-value]
 
     @property
     def number(self) -> tuple[int, int] | None:
@@ -179,6 +183,15 @@ class Device:
     def has_parent(self, parent: "Device | None") -> None:
         """Spare the device the search for its parent: the walk down knows it."""
         self._parent = parent
+
+    def spare(self) -> None:
+        """Keep only what cannot be read again when the device is gone."""
+        if self._uevent is not None and "DEVNAME" not in self._uevent and self.syspath:
+            self._uevent = None
+        if self._attributes:
+            self._attributes = {}
+        if self.facts:
+            self.facts = {}
 
     def forget_children(self) -> None:
         """Look for the devices below again, and for what depends on them."""

@@ -38,6 +38,9 @@ class Host:
         self._walk = Walk(f"{self.prefix}/sys")
         self._facts: dict[str, object] = {}
         self._devices: dict[str, Device] = {}
+        self._at: dict[str, Device] = {}
+        """Devices that were asked for by their nodes."""
+        self._numbered: dict[str, Device | None] = {}
 
     @property
     def has_udev(self) -> bool:
@@ -129,15 +132,23 @@ class Host:
     # What changed
 
     def prepare(self) -> None:
-        """Read what `list_again` and the others need, so that the first change takes no longer."""
+        """Keep what `list_again` and the others need, and no more.
+
+        What is missing is read, so that the first change takes no longer than others.
+        """
         self._nodes.links_to(self._nodes.resolve("/dev/null") or "")
         self._nodes.below("/dev")
-        self.known_at("")
+        if self._has_walked:
+            self.known_at("")
         if self.has_udev:
             self.udev.claims  # noqa: B018  # it is read when it is asked for
+        self._facts = {name: each for name, each in self._facts.items() if name in _KEPT}
+        for device in (*self._devices.values(), *self._at.values()):
+            device.spare()
 
     def list_again(self, path: str) -> dict[str, None]:
         """List a path below ``/dev`` again; returns the nodes that it is about."""
+        self._numbered.clear()
         return self._nodes.refresh(path)
 
     def node_of_entry(self, key: str) -> str | None:
@@ -149,24 +160,35 @@ class Host:
 
     def known_at(self, node: str) -> Device | None:
         """The device that was last known to have a node."""
-        return self._by_node.get(node)
+        return (self._by_node if self._has_walked else self._at).get(node)
+
+    @property
+    def _has_walked(self) -> bool:
+        """Whether all devices of the host are known, and not only those that were asked for."""
+        return "_all" in self.__dict__
 
     def forget(self, device: Device) -> None:
         """Know nothing of a device any more: it is read again when it is asked for."""
+        if device.node is not None:
+            self._at.pop(device.node, None)
         if self._devices.pop(device.syspath, None) is None:
             return
-        del self._all[device.syspath]
-        self.by_subsystem[device.subsystem] = [
-            each for each in self.by_subsystem[device.subsystem] if each is not device
-        ]
-        if device.node is not None:
-            self._by_node.pop(device.node, None)
+        if self._has_walked and self._all.pop(device.syspath, None) is not None:
+            alike = self.by_subsystem[device.subsystem]
+            self.by_subsystem[device.subsystem] = [each for each in alike if each is not device]
+            if device.node is not None:
+                self._by_node.pop(device.node, None)
         for each in device.ancestors:
             each.forget_children()
         self._facts = {name: each for name, each in self._facts.items() if name in _KEPT}
 
     def know(self, device: Device) -> bool:
         """Count a device among the host's; returns whether it was none of them."""
+        if not self._has_walked:
+            self._devices[device.syspath] = device
+            if device.node is not None:
+                self._at[device.node] = device
+            return True
         if device.syspath in self._all:
             return False
         self._devices[device.syspath] = self._all[device.syspath] = device
@@ -212,14 +234,23 @@ class Host:
         node = self._nodes.resolve(path)
         if node is None:
             return None
-        return self._by_number(node) if not self.prefix else self._by_node.get(node)
+        if self.prefix:
+            return self._by_node.get(node)
+        device = self._by_number(node)
+        if device is not None:
+            self._at[node] = device
+        return device
 
     def bare(self, path: str) -> Device | None:
         """A device without sysfs for a node that sysfs does not know; None if there is no node."""
         node = self._nodes.resolve(path)
         if node is None:
             return None
-        return Device(self, "", {"DEVNAME": node.removeprefix("/dev/")})
+        device = self._at.get(node)
+        if device is None or device.syspath:
+            made = Device(self, "", {"DEVNAME": node.removeprefix("/dev/")})
+            device = self._at[node] = made
+        return device
 
     def _by_number(self, node: str) -> Device | None:
         try:
@@ -228,7 +259,10 @@ class Host:
             return None
         kind = "block" if stat.S_ISBLK(status.st_mode) else "char"
         number = f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
-        device = self.linked(f"/dev/{kind}/{number}")
+        number = f"/dev/{kind}/{number}"
+        if number not in self._numbered:
+            self._numbered[number] = self.linked(number)
+        device = self._numbered[number]
         # Somebody may have made another node with the numbers of a device.
         return device if device is not None and device.node == node else None
 

@@ -7,6 +7,7 @@ hold pipes, huge files and links that lead out of it.
 import errno
 import os
 import stat
+from sys import intern
 from typing import Final
 
 import attrs
@@ -72,5 +73,6 @@ def pairs(text: str) -> dict[str, str]:
     for line in text.split("\n"):
         key, equals, value = line.partition("=")
         if equals:
-            found[key] = value
+            # Every device has the same keys, and often the same values.
+            found[intern(key)] = intern(value) if len(value) < 8 else value
     return found

@@ -63,26 +63,48 @@ def why_no_serial(device: Device) -> str:
 
 def count_again(device: Device, step: int) -> None:
     """Count a USB device that came (1) or went (-1), if they have been counted."""
-    if not device.host.has_remembered(_SERIALS):
-        return
-    if device.subsystem == "usb" and device.devtype == "usb_device":
-        serial, ids = device.attribute("serial"), ids_of(device)
-        if serial and ids is not None:
-            _counts(device.host)[(*ids, serial)] += step
+    if device.host.has_remembered(_SERIALS):
+        _serials(device.host).count(device, step)
 
 
-def _counts(host: Host) -> Counter[tuple[str, str, str]]:
+class _Serials:
     """How many USB devices have each vendor, product and serial number."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, str, str]] = Counter()
+        self._of: dict[str, tuple[str, str, str]] = {}  # what is gone can no longer be read
+
+    def count(self, device: Device, step: int) -> None:
+        if step < 0:
+            name = self._of.pop(device.syspath, None)
+        else:
+            name = _name(device)
+        if name is not None:
+            self.counts[name] += step
+            if step > 0:
+                self._of[device.syspath] = name
+
+
+def _name(device: Device) -> tuple[str, str, str] | None:
+    if device.subsystem != "usb" or device.devtype != "usb_device":
+        return None
+    serial = device.attribute("serial")
+    ids = ids_of(device) if serial else None
+    return (*ids, serial) if serial and ids is not None else None
+
+
+def _serials(host: Host) -> _Serials:
     return host.remembered(_SERIALS, _count)
 
 
-def _count(host: Host) -> Counter[tuple[str, str, str]]:
-    found: Counter[tuple[str, str, str]] = Counter()
+def _counts(host: Host) -> Counter[tuple[str, str, str]]:
+    return _serials(host).counts
+
+
+def _count(host: Host) -> _Serials:
+    found = _Serials()
     for usb in host.by_subsystem.get("usb", ()):
-        serial = usb.attribute("serial") if usb.devtype == "usb_device" else None
-        ids = ids_of(usb) if serial else None
-        if serial and ids is not None:
-            found[(*ids, serial)] += 1
+        found.count(usb, 1)
     return found
 
 

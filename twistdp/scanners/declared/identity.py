@@ -17,7 +17,7 @@ class Ids:
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[object, str]] = {}
+        self._known: dict[str, tuple[int, str]] = {}
 
     def of(self, device: Device) -> str:
         """The id of a device that is there."""
@@ -29,9 +29,8 @@ class Ids:
         return known[1]
 
 
-def _incarnation(device: Device) -> object:
+def _incarnation(device: Device) -> int:
+    """What differs for another device in the same place."""
     usb = usb_device(device) or device
-    return (
-        *(usb.uevent.get(key) for key in _KEYS),
-        *(word(usb, name) for name in ("vendorID", "productID", "serial")),
-    )
+    words = ("vendorID", "productID", "serial")
+    return hash((*map(usb.uevent.get, _KEYS), *(word(usb, name) for name in words)))

@@ -44,7 +44,7 @@ class Ledger:
         """The nodes that units of two rules have, by the orders of these."""
         self._units: dict[Key, Entry] = {}
         self._present: dict[Key, None] = {}
-        self._holders: dict[tuple[str, str], dict[Key, None]] = {}
+        self._holders: dict[tuple[str, str], tuple[Key, ...]] = {}
 
     @property
     def entries(self) -> Iterator[tuple[Key, Entry]]:
@@ -157,34 +157,34 @@ class Ledger:
         """Note what a unit has; returns the others that have it too."""
         others: dict[Key, None] = {}
         for name in _names(entry):
-            holders = self._holders.setdefault(name, {})
-            others.update(holders)
+            holders = self._holders.get(name, ())
+            others.update(dict.fromkeys(holders))
             if not name[0]:
                 for order, _ in holders:
                     if order != key[0]:
                         pair = (min(order, key[0]), max(order, key[0]))
                         self.shared.setdefault(pair, {})[name[1]] = None
-            holders[key] = None
+            self._holders[name] = (*holders, key)
         return others
 
     def _release(self, key: Key, entry: Entry) -> dict[Key, None]:
         others: dict[Key, None] = {}
         for name in _names(entry):
-            holders = self._holders[name]
-            del holders[key]
-            others.update(holders)
+            holders = tuple(each for each in self._holders.pop(name) if each != key)
+            others.update(dict.fromkeys(holders))
             if not name[0]:
                 for order, _ in holders:
                     pair = (min(order, key[0]), max(order, key[0]))
                     self.shared.get(pair, {}).pop(name[1], None)
-            if not holders:
-                del self._holders[name]
+            if holders:
+                self._holders[name] = holders
         return others
 
 
 def made(rule: Rule, listed: Listed) -> Entry:
     """A unit with the ids under which it is listed."""
-    claims = tuple(each.node or name_of(each) for each in listed.functions or (listed.lead,))
+    parts = listed.functions or (listed.lead,)
+    claims = tuple(dict.fromkeys(each.node or name_of(each) for each in parts))
     replicas = rule.resource.replicas
     if replicas is None or not (
         not replicas.match or any(match.holds(listed.lead) for match in replicas.match)

@@ -27,7 +27,7 @@ class Selection:
         self.dropped: dict[str, list[LeftOut]] = {}
         """What else of a seed, or of a device that may be one, is left out."""
         self._parts: dict[str, list[Part]] = {}  # of each seed
-        self._seeds: dict[str, dict[str, None]] = {}  # of each unit
+        self._seeds: dict[str, list[str]] = {}  # of each unit
 
     def look(self, host: Host) -> Collection[str]:
         """Look at all devices; returns the units there are or were."""
@@ -47,8 +47,8 @@ class Selection:
             for part in self._parts.pop(name, ()):
                 touched[part.unit] = None
                 seeds = self._seeds.get(part.unit)
-                if seeds is not None:
-                    seeds.pop(name, None)
+                if seeds is not None and name in seeds:
+                    seeds.remove(name)
         if self.rule.resource.members or self.rule.resource.mounts:
             # What these need may have come or gone, wherever it is.
             touched |= dict.fromkeys(self._seeds)
@@ -78,7 +78,9 @@ class Selection:
                 self._drop(seed, part.function or seed, reason, Cause.RULE)
                 continue
             parts.append(part)
-            self._seeds.setdefault(part.unit, {})[name] = None
+            seeds = self._seeds.setdefault(part.unit, [])
+            if not seeds or seeds[-1] != name:
+                seeds.append(name)
             yield part.unit
 
     def _drop(self, seed: Device, device: Device, reason: str, cause: Cause) -> None:
