@@ -178,3 +178,5 @@ class FormatTests(SynchronousTestCase):
         """The page of the documentation is what the entries make."""
         path = Path(__file__).parents[2] / "docs" / "catalog.md"
         self.assertEqual(path.read_text("utf-8"), page(), "run make config-reference")
+        example = page().partition("```yaml\n")[2].partition("```")[0]
+        self.assertEqual([*load(example).resources], ["kvm", "modem", "intel", "scratch"])

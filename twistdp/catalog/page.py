@@ -1,5 +1,6 @@
 """The page of the documentation that lists the catalogue, made from its entries."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -55,7 +56,7 @@ def page() -> str:
 def _section(name: str, entry: Entry) -> Iterator[str]:
     yield f"## `{name}`"
     yield ""
-    yield f"{entry.title}. {entry.description.strip()}"
+    yield f"{_plain(entry.title)}. {_plain(entry.description)}"
     yield ""
     if entry.domain is not None:
         kinds = entry.resources or ((name,) if entry.scanner is None else ("...",))
@@ -63,13 +64,17 @@ def _section(name: str, entry: Entry) -> Iterator[str]:
         yield f"`--catalog={name}` serves {resources}."
         yield ""
     if entry.needs:
-        keys = " or ".join(f"`{key}`" for key in entry.needs)
-        yield f"It cannot be served as it is: use it with {keys}."
+        keys = ", ".join(f"`{key}`" for key in entry.needs)
+        yield f"It cannot be served as it is: use it in a file, with one of {keys}."
         yield ""
     if entry.options:
         yield "| key | |" if entry.scanner is None else "| `--set` | |"
         yield "|---|---|"
         for key, text in entry.options.items():
-            cell = text.strip().replace("|", "\\|")
-            yield f"| `{key}` | {cell} |"
+            yield f"| `{key}` | {_plain(text)} |"
         yield ""
+
+
+def _plain(text: str) -> str:
+    """A text that Markdown takes as it is, but for code between backticks."""
+    return re.sub(r"([*|<\[\]])", r"\\\1", " ".join(text.split()))
