@@ -1,8 +1,10 @@
 """A configuration file that changes while its resources are served."""
 
 import os
+from unittest import SkipTest
 
 from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, formatEvent
 from twisted.trial.unittest import TestCase
 
@@ -13,6 +15,7 @@ from tests.support.plugins import Recorder
 from twistdp.launch.configured import read_config
 from twistdp.launch.following import ConfigFile
 from twistdp.settings import Settings
+from twistdp.testing import loopdevices
 
 KEPT = "x.example.com/kept"
 CHANGED = "x.example.com/changed"
@@ -133,6 +136,29 @@ class FollowingTests(TestCase):
             os.path.join(self.directory, "..data_tmp"), os.path.join(self.directory, "..data")
         )
         await self.kubelet.listed(CHANGED, self.replicas(2))
+
+    async def test_hot_plug(self) -> None:
+        """A real device that is plugged in is listed, and withdrawn when it is gone."""
+        if not loopdevices.usable():
+            raise SkipTest("needs the right to make loop devices")
+        number = loopdevices.free_number()
+        self.write(
+            "domain: x.example.com\n"
+            "resources:\n"
+            f"  kept: {{path: /dev/loop{number}*}}\n"
+            f"  changed: {{subsystem: block, kernelName: loop{number}, replicas: 2}}\n"
+        )
+        self.serve()
+        names = [f"loop{number}"]
+        for _ in range(2):
+            await until(lambda: not any(self.kubelet.capacity(each) for each in (KEPT, CHANGED)))
+            loopdevices.add(number)
+            try:
+                await self.kubelet.listed(KEPT, names)
+                await self.kubelet.listed(CHANGED, [f"{names[0]}-0", f"{names[0]}-1"])
+            finally:
+                await deferToThread(loopdevices.remove, number)
+        await until(lambda: not any(self.kubelet.capacity(each) for each in (KEPT, CHANGED)))
 
     async def test_asked(self) -> None:
         """`read_again` reads the file that has not changed, and reports that."""

@@ -3,6 +3,8 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.declarations import devices, nodes, scanner, yielded
+from tests.support.trees import tree
+from twistdp.select.host import Host
 
 BY_PATH = "/dev/serial/by-path/pci-0000:00:0d.0-usb-0:{}:1.0-port0"
 FIRST, SECOND = BY_PATH.format("3.1"), BY_PATH.format("3.4")
@@ -90,10 +92,10 @@ class KindTests(SynchronousTestCase):
 
     def test_net(self) -> None:
         """A network interface has no node: its container gets variables alone."""
-        tree = scanner(
+        found = scanner(
             "camera", 'thing: {subsystem: net, driver: r8152, as: net, env: {NIC: "{kernelName}"}}'
         ).discover()
-        (info,) = devices(tree).values()
+        (info,) = devices(found).values()
         self.assertEqual((info.nodes, info.envs), ((), {"NIC": "enx020000aabbcc"}))
 
 
@@ -154,6 +156,20 @@ class KeyboardTests(SynchronousTestCase):
         for text in ("subsystem: input", "subsystem: hidraw", "path: /dev/input/event*"):
             self.assertEqual(yielded("camera", f"thing: {{{text}}}"), {}, text)
 
+    def test_undecidable(self) -> None:
+        """Without udev's data base a node that may be a keyboard's is kept back, and says why."""
+        root = tree(self, "camera", udev=False)
+        path = f"{root}/sys/devices/pci0000:00/0000:00:0d.0/usb1/1-6/1-6:1.0/uevent"
+        with open(path, encoding="ascii") as file:
+            text = file.read()
+        self.assertIn("INTERFACE=3/1/1", text)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text.replace("INTERFACE=3/1/1", "INTERFACE=3/0/0"))
+        made = scanner(Host(root), "thing: {subsystem: input}")
+        self.assertEqual(devices(made.discover()), {})
+        reasons = [each.reason for each in made.survey.left_out if each.what == "/dev/input/event3"]
+        self.assertIn("may give what is typed on a keyboard: udev's data base", reasons[0])
+
     def test_asked(self) -> None:
         """A rule that selects it gives it."""
         self.assertEqual(
@@ -167,12 +183,12 @@ class ReplicaTests(SynchronousTestCase):
 
     def test_renamed(self) -> None:
         """Each replica has an id of its own, and all are one device for policies."""
-        tree = scanner(
+        found = scanner(
             "cards", "thing: {path: /dev/kvm, replicas: {count: 2, rename: shared}}"
         ).discover()
-        self.assertEqual(nodes(tree, "shared"), {"kvm-0": ["/dev/kvm"], "kvm-1": ["/dev/kvm"]})
-        self.assertEqual({info.group for info in devices(tree, "shared").values()}, {"kvm"})
-        self.assertEqual(devices(tree), {})
+        self.assertEqual(nodes(found, "shared"), {"kvm-0": ["/dev/kvm"], "kvm-1": ["/dev/kvm"]})
+        self.assertEqual({info.group for info in devices(found, "shared").values()}, {"kvm"})
+        self.assertEqual(devices(found), {})
 
     def test_some(self) -> None:
         """Those that do not match stay as they are."""

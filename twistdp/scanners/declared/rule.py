@@ -11,6 +11,7 @@ from twistdp.select import (
     Host,
     Match,
     Outcome,
+    Undecidable,
     any_of,
     bus_device,
     card,
@@ -190,14 +191,15 @@ class Rule:
             return ""
         if any(map(_is_narrow, self.matches)):
             return ""
-        if is_keyboard(function) is False:
+        answer = is_keyboard(function)
+        if answer is False:
             return ""
         bus = bus_device(function)
-        name = f" of {bus.name}" if bus is not None else ""
-        return (
-            f"{function.node}{name} gives what is typed on a keyboard; add a condition that "
-            "selects it, as usb, serial or path, if it is meant"
-        )
+        name = f"{function.node}{f' of {bus.name}' if bus is not None else ''}"
+        why = f"{name} gives what is typed on a keyboard"
+        if isinstance(answer, Undecidable):
+            why = f"{name} may give what is typed on a keyboard: {answer.reason}"
+        return f"{why}; add a condition that selects it, as usb, serial or path, if it is meant"
 
 
 _RAW: Final = frozenset({"usb", "usb_path", "vendor_id", "product_id", "serial", "udev"})
