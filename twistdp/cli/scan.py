@@ -62,7 +62,7 @@ def _resources(look: Look) -> Iterator[dict[str, Any]]:
             "devices": listed,
             "leftOut": refused,
             "notOnThisNode": absent.get(kind, ""),
-            "messages": [*look.messages, *_warnings(look, kind)],
+            "messages": list(dict.fromkeys([*look.messages, *_warnings(look, kind)])),
         }
 
 

@@ -270,6 +270,15 @@ class Host:
         """Every link that leads to a node now, stable or not."""
         return self._nodes.links_to(node)
 
+    def contested_links(self, device: Device) -> dict[str, int]:
+        """The links that udev makes for a device and for others too, with the count of these all.
+
+        Such a link leads to whichever was plugged in last.
+        """
+        links = self.udev.entry(device.udev_key).links if self.has_udev else ()
+        counts = {f"/dev/{link}": len(self.udev.claims.get(link, ())) for link in links}
+        return {link: count for link, count in counts.items() if count > 1}
+
     def links_to(self, node: str) -> tuple[str, ...]:
         """The links that lead to this node now and that no other device claims.
 

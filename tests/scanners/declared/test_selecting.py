@@ -53,6 +53,14 @@ class PathTests(SynchronousTestCase):
         self.assertTrue(inside.startswith("/dev/serial/by-id/"), inside)
         self.assertIn(id_, (ID.format("3.1"), ID.format("3.4")))
 
+    def test_contested(self) -> None:
+        """Such a link is reported, once for each resource."""
+        made = scanner("twins", "thing: /dev/ttyUSB*")
+        made.discover()
+        notes = {text for _, text in made.survey.warnings()}
+        (note,) = notes
+        self.assertRegex(note, r"^/dev/serial/by-id/\S+ is claimed by 2 devices and leads to one")
+
     def test_directory(self) -> None:
         """The nodes of a directory are a device each, or one with ``group: all``."""
         found = yielded("cards", "thing: /dev/dri")

@@ -54,6 +54,12 @@ def of_listed(listed: Listed) -> Iterator[str]:
                 f"device {listed.id} has nodes of {len(names)} {what}, "
                 f"{', '.join(list(names)[:_EXAMPLES])}: a container gets all of them"
             )
+    for function in listed.functions:
+        for link, count in function.host.contested_links(function).items():
+            yield (
+                f"{link} is claimed by {count} devices and leads to one of them, so it is neither "
+                "an id nor a host path; links in by-path tell them apart"
+            )
     for place, node in _renamed(listed):
         yield (
             f"device {listed.id} has {node} as {place} in the container: libdrm finds a card by "
