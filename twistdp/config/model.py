@@ -56,7 +56,7 @@ class Node:
         short=True,
     )
     permissions: Permissions | None = key(
-        "permissions", "What the container may do: letters of `rwm`.", None, "rw"
+        "permissions", "What the container may do: letters of `rwm`, all by default.", None, "rw"
     )
     link: Sequence[NodePlace] = key(
         "link", "Further paths in the container for the same node.", (), "[/dev/camera]"
