@@ -28,14 +28,14 @@ WAITING = f"1 resource, 1 device, waiting for a kubelet in {PLUGINS}"
 DROP_IN = f"/run/systemd/system/{UNIT}.d/more.conf"
 NEEDS = {
     "the node's network": "network",
-    "netlink, as the kernel's events of devices": "netlink",
+    "netlink, such as the kernel's events for devices": "netlink",
     "devices to open, by their driver's name in `/proc/devices` or a path": "/dev/tdp-misc",
-    "something in `/run`, as D-Bus": "/run/dbus/system_bus_socket",
-    "what `/proc` has about the machine": "/proc/meminfo",
-    "device nodes of others than root": "/dev/tdp-user",
-    "another capability, as raw commands to disks": "rawio",
-    "a system call that goes with a capability, as `chroot`": "chroot",
-    "code that is made at run time (a JIT)": "code",
+    "something in `/run`, such as D-Bus": "/run/dbus/system_bus_socket",
+    "information about the machine in `/proc`": "/proc/meminfo",
+    "device nodes that do not belong to root": "/dev/tdp-user",
+    "another capability, such as the one for raw commands to disks": "rawio",
+    "a system call that needs a capability, such as `chroot`": "chroot",
+    "code that is generated at run time (a JIT)": "code",
     "home directories": "/root/.config",
 }
 """What `samples.Tries` tries for a need, in the words of the documentation."""
@@ -223,9 +223,7 @@ class UnitTests(SynchronousTestCase):
     def test_drop_ins(self) -> None:
         """What is documented for a need is needed, and enough."""
         settings = drop_ins()
-        self.assertEqual(
-            set(settings) - set(NEEDS), {"other directories than the default ones, to write in"}
-        )
+        self.assertEqual(set(settings) - set(NEEDS), {"other directories to write in"})
         self.plug("tdp-user")
         self.run_("sh", "-c", "chown 1 /dev/tdp-user; chmod 600 /dev/tdp-user")
         self.write("/root/.config", "x")
