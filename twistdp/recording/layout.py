@@ -4,8 +4,10 @@ Recordings come from strangers: everything stays below the directory, which must
 """
 
 import os
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Final
 
 from twistdp.errors import BadSetting
@@ -41,7 +43,41 @@ def lay_out(
     os.makedirs(directory, exist_ok=True)
     if os.listdir(directory):
         raise BadSetting(f"directory {directory} is not empty; give a new one")
+    _add(list(devices), directory, null_nodes, udev)
+
+
+def plug(
+    devices: Iterable[Recorded], directory: str, path: str, *, null_nodes: bool = False
+) -> None:
+    """Add a device, and all below it, to a tree that `lay_out` made.
+
+    `path` is a path in sysfs, ``/devices/...``, or a node or link, ``/dev/...``.  Raises
+    `BadSetting` if the recording has no such device, and OSError.
+    """
+    udev = os.path.isdir(os.path.join(directory, "run/udev/data"))
+    _add(_below(list(devices), path), directory, null_nodes, udev)
+
+
+def unplug(devices: Iterable[Recorded], directory: str, path: str) -> None:
+    """Take a device, and all below it, out of a tree that `lay_out` made.
+
+    A link that another device claims too leads to that one now, as udev has it.  Takes and raises
+    the same as `plug`.
+    """
     devices = list(devices)
+    tree = _Tree(directory)
+    gone = _below(devices, path)
+    for device in gone:
+        for place in _places(device):
+            with suppress(FileNotFoundError):
+                os.unlink(tree.path(place))
+        shutil.rmtree(tree.path(_own(device)), ignore_errors=True)
+    for device in devices:
+        if device not in gone and os.path.isdir(tree.path(_own(device))):
+            _links(tree, device)
+
+
+def _add(devices: list[Recorded], directory: str, null_nodes: bool, udev: bool) -> None:
     tree = _Tree(directory)
     for device in devices:
         _directories(tree, device)
@@ -50,6 +86,25 @@ def lay_out(
     # Links come last: nothing is ever written through one.
     for device in devices:
         _links(tree, device)
+
+
+def _below(devices: list[Recorded], path: str) -> list[Recorded]:
+    """The device that a path names, with all below it."""
+    name = path.removeprefix("/dev/")
+    for device in devices:
+        if path == device.path or (path != name and name in (device.node, *device.claims)):
+            inside = f"{device.path}/"
+            return [one for one in devices if one == device or one.path.startswith(inside)]
+    raise BadSetting(f"the recording has no device {path}; give a P: line's path, or a node")
+
+
+def _places(device: Recorded) -> Iterator[str]:
+    """The files and links outside the device's own directory that are there for it."""
+    yield f"run/udev/data/{_udev_key(device)}"
+    yield from _shown_in(device)
+    if device.node is not None:
+        yield f"dev/{device.node}"
+        yield from (f"dev/{link}" for link in device.claims)
 
 
 class _Tree:
