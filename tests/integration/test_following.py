@@ -165,8 +165,11 @@ class FollowingTests(TestCase):
         self.write(FILE.format(count=1))
         served = self.serve()
         await self.kubelet.listed(CHANGED, self.replicas(1))
+        with open(os.path.join(self.directory, "another.yaml"), "w", encoding="ascii"):
+            pass  # an event that is about another file
         served.read_again()
         await until(
             lambda: any("was read again, and has changed nothing" in x for x in self.log.events)
         )
         self.assertEqual(self.kubelet.resources[CHANGED].lists, 1)
+        self.assertEqual(sum("was read again" in line for line in self.log.events), 1)

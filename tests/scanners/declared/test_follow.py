@@ -138,3 +138,18 @@ class FollowTests(SynchronousTestCase):
         self.assertEqual(found["1a86-7523-LAB000231"], ["/dev/bus/usb/001/003"])
         self.assertEqual(len(found), 2)
         self.assertEqual(nodes(self.scanner.discover(), "raw"), found)
+
+    def test_limit(self) -> None:
+        """A listed device keeps its place when one with a lower id comes, and over a reload."""
+        text = "port: {path: /dev/ttyUSB*, limit: 1}"
+        os.unlink(self.path("dev/ttyUSB0"))
+        made = DeclaredScanner(resources(text), self.root)
+        first = nodes(made.discover(), "port")
+        self.assertEqual(len(first), 1)
+        with open(self.path("dev/ttyUSB0"), "wb"):
+            pass
+        self.assertEqual(nodes(made.follow([self.path("dev/ttyUSB0")]), "port"), first)
+        made.replace(resources(f"{text}\nother: /dev/kvm"))
+        self.assertEqual(nodes(made.discover(), "port"), first)
+        anew = nodes(DeclaredScanner(resources(text), self.root).discover(), "port")
+        self.assertNotEqual(anew, first)

@@ -178,6 +178,14 @@ class KeyboardTests(SynchronousTestCase):
         reasons = [each.reason for each in made.survey.left_out if each.what == "/dev/input/event3"]
         self.assertIn("may give what is typed on a keyboard: udev's data base", reasons[0])
 
+    def test_groups(self) -> None:
+        """A group has such a node only if the rule selects the device that it is of."""
+        raw = "/dev/bus/usb/001/008"
+        whole = yielded("camera", "thing: {usb: 04d9, group: parent}")
+        self.assertEqual(list(whole.values()), [[raw, "/dev/hidraw0", "/dev/input/event3"]])
+        part = "thing: {subsystem: usb, devtype: usb_interface, parent: {usb: 04d9}, group: usb}"
+        self.assertEqual(list(yielded("camera", part).values()), [[raw]])
+
     def test_asked(self) -> None:
         """A rule that selects it gives it."""
         self.assertEqual(

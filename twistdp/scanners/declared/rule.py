@@ -181,7 +181,7 @@ class Rule:
         for function in nodes_below(owner):
             if function is owner and group == "parent" and seed is not owner:
                 continue  # the raw device: `group: usb` has it
-            if function.subsystem in _TYPED and seed.subsystem not in _TYPED:
+            if function.subsystem in _TYPED and seed.subsystem not in _TYPED and seed is not owner:
                 continue  # it gives what people type, and nobody asked for it
             yield function, ""
 
