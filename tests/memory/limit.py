@@ -5,6 +5,7 @@ import re
 import shutil
 import tempfile
 
+import yaml
 from twisted.internet import reactor
 from twisted.trial.unittest import SkipTest, TestCase
 
@@ -25,9 +26,11 @@ AIR = 0.2
 
 def limit() -> int:
     """The bytes that the manifests allow."""
-    text = printed("manifests", "--", "--scanner=nowhere:Scanner")
-    (mebibytes,) = re.findall(r"limits:\n +memory: (\d+)Mi\n", text)
-    return int(mebibytes) << 20
+    documents = yaml.safe_load_all(printed("manifests", "--", "--scanner=nowhere:Scanner"))
+    (daemon_set,) = [one for one in documents if one["kind"] == "DaemonSet"]
+    (container,) = daemon_set["spec"]["template"]["spec"]["containers"]
+    memory = container["resources"]["limits"]["memory"]
+    return int(memory.removesuffix("Mi")) << 20
 
 
 def documented() -> list[tuple[int, int]]:

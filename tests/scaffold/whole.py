@@ -68,7 +68,7 @@ class WholeTests(TestCase):
 
         call("make", "lint", "types", cwd=project)
         self.told("lint and types", begun)
-        self.assertIn("both end", call("make", "demo", cwd=project))
+        self.assertIn("the plugin and the kubelet end", call("make", "demo", cwd=project))
         # Skipped where there is no cluster, unless one is named.
         output = call("make", "e2e", cwd=project)
         (seen,) = re.findall("skips=1|successes=1", output)
