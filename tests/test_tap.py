@@ -117,6 +117,16 @@ class ConfigTests(CommandLine):
         """A file that is not there is refused by its name."""
         self.assert_refused(["--config=/absent.yaml"], "/absent.yaml", "No such file")
 
+    def test_others_may_write(self) -> None:
+        """A file that others may write to is refused: it could name any file of the node."""
+        path = self.file("domain: x.example.com\nresources: {null: /dev/null}\n")
+        os.chmod(path, 0o666)
+        self.assert_refused(
+            [f"--config={path}"],
+            f"configuration {path}: others may write to {path} (",
+            f"chmod go-w {path}",
+        )
+
     def test_unknown_entry(self) -> None:
         """An entry that the catalogue lacks is refused."""
         path = self.file("domain: x.example.com\nresources: {a: {use: absent}}\n")

@@ -203,14 +203,14 @@ class Options(LogOptions):
         # Imported here because a plugin that reads no file needs no memory for it.
         from twisted.internet import reactor
 
-        from twistdp.launch.configured import entries, managers_of, read_config
+        from twistdp.launch.configured import entries, managers_of, read_trusted
         from twistdp.launch.following import ConfigFile
 
         options = dict(self._defaults)
         namespace = options.pop("namespace", None)
         settings = Settings(**self._common(), **options)
         for path in self._configs:
-            self.files.append(ConfigFile(path, read_config(path), settings, reactor))
+            self.files.append(ConfigFile(path, read_trusted(path), settings, reactor))
         for config in entries(self._entries, namespace):
             self._of_catalog += managers_of(config, settings)
 

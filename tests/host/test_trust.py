@@ -6,6 +6,7 @@ import shutil
 import socket
 import stat
 import struct
+import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.helpers import temporary_directory
 from tests.support.users import ALICE, ALICES_GROUP, BOB, NEEDS_ROOT, acting_as, given_to
 from twistdp.errors import Untrusted
-from twistdp.host.trust import check_directory, check_ownership, check_server, peer_of
+from twistdp.host.trust import (
+    check_directory,
+    check_file,
+    check_ownership,
+    check_server,
+    peer_of,
+)
 
 _USER, _GROUP, _NOBODY = 2, 8, 0xFFFFFFFF
 """Tags of entries of access control lists, and the id of one that names nobody."""
@@ -118,6 +125,28 @@ class OwnTests(TrustCase):
         os.symlink("..", f"{self.directory}/up")
         self.assertRaises(Untrusted, check_directory, f"{self.directory}/up")  # /tmp
 
+    def test_file(self) -> None:
+        """A file is safe unless others may write to it, or in its directory, also behind a link."""
+        path = f"{self.directory}/x/f"
+        os.mkdir(os.path.dirname(path))
+        with open(path, "w", encoding="ascii"):
+            pass
+        os.symlink("x/f", f"{self.directory}/link")
+        for name in (path, f"{self.directory}/link"):
+            check_file(name)
+            os.chmod(path, 0o646)
+            error = self.assertRaises(Untrusted, check_file, name)
+            self.assertEqual(
+                str(error),
+                f"{name} cannot be trusted: others may write to {path} (user {os.geteuid()}, "
+                f"mode 0646); chmod go-w {path}",
+            )
+            os.chmod(path, 0o644)
+            os.chmod(os.path.dirname(path), 0o777)
+            self.assertRaises(Untrusted, check_file, name)
+            os.chmod(os.path.dirname(path), 0o755)
+        self.assertRaises(FileNotFoundError, check_file, f"{path}.absent")
+
     def test_no_end(self) -> None:
         """Links in a circle, a missing part and a file on the way are errors of the system."""
         os.symlink("b", f"{self.directory}/a")
@@ -193,6 +222,37 @@ class OthersTests(TrustCase):
     """Several users."""
 
     skip = NEEDS_ROOT
+
+    def test_file_of_a_user(self) -> None:
+        """A file of another user, or in a directory of theirs, is not safe."""
+        for uid_of_file, uid_of_directory in ((ALICE, 0), (0, ALICE)):
+            path = f"{self.made(str(uid_of_file), uid_of_directory)}/f"
+            with open(path, "w", encoding="ascii"):
+                pass
+            check_file("/etc/passwd")
+            given_to(path, uid_of_file, 0o644)
+            self.assertIn(
+                f"belongs to user {ALICE}", str(self.assertRaises(Untrusted, check_file, path))
+            )
+
+    def test_read_only_mount(self) -> None:
+        """The modes of what is mounted read-only do not count, as of a ConfigMap; owners do."""
+        directory = self.made("x", mode=0o777)
+        for name, uid in (("roots", 0), ("alices", ALICE)):
+            with open(f"{directory}/{name}", "w", encoding="ascii"):
+                pass
+            given_to(f"{directory}/{name}", uid, 0o666)
+        self.assertRaises(Untrusted, check_file, f"{directory}/roots")
+        for options in (["--bind"], ["-o", "remount,bind,ro"]):
+            mounted = subprocess.run(
+                ["mount", *options, directory, directory], capture_output=True, check=False
+            )
+            if mounted.returncode != 0:
+                raise SkipTest(f"cannot mount: {mounted.stderr.decode().strip()}")
+            if "--bind" in options:
+                self.addCleanup(subprocess.run, ["umount", directory], check=True)
+        check_file(f"{directory}/roots")
+        self.assertRaises(Untrusted, check_file, f"{directory}/alices")
 
     def test_directories(self) -> None:
         """The first part that is wrong is named, and the same path through a link is judged so."""

@@ -93,6 +93,25 @@ class FollowingTests(TestCase):
         await self.kubelet.listed(CHANGED, self.replicas(1))
         self.assertEqual(self.kubelet.resources[CHANGED].streams_ended, 0)
 
+    async def test_others_may_write(self) -> None:
+        """A file that others may write to is refused until only root and we may."""
+        self.write(FILE.format(count=2))
+        self.serve()
+        await self.kubelet.listed(CHANGED, self.replicas(2))
+        path = f"{self.directory}/devices.yaml"
+        os.chmod(path, 0o666)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(FILE.format(count=1))
+        begin = f"configuration {path} is refused"
+        await until(lambda: any(begin in line for line in self.log.events))
+        self.assertIn("others may write to", self.log.events[-1])
+        self.assertEqual(self.kubelet.devices(CHANGED), dict.fromkeys(self.replicas(2), "Healthy"))
+        os.chmod(self.directory, 0o777)
+        os.chmod(path, 0o644)
+        await until(lambda: any("others may write in" in line for line in self.log.events))
+        os.chmod(self.directory, 0o700)
+        await self.kubelet.listed(CHANGED, self.replicas(1))
+
     async def test_resources_come_and_go(self) -> None:
         """A resource that is left out is withdrawn; a new one is served, in a new domain too."""
         self.write(FILE.format(count=1))

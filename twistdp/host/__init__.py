@@ -16,6 +16,7 @@ from twistdp.host.presence import check_present, host_paths, mounted_paths, prog
 from twistdp.host.topology import Topology
 from twistdp.host.trust import (
     check_directory,
+    check_file,
     check_ownership,
     check_server,
     make_directory,
@@ -34,6 +35,7 @@ __all__ = [
     "begin_keeping",
     "check_descriptors",
     "check_directory",
+    "check_file",
     "check_ownership",
     "check_present",
     "check_server",

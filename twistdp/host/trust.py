@@ -61,6 +61,22 @@ def check_directory(path: str) -> None:
     _check(path, path, os.stat(path), sticky_helps=False)
 
 
+def check_file(path: str) -> None:
+    """Raise `Untrusted` if others could change what is read from the file `path`.
+
+    As `check_ownership`, and others may not write to the file either.  The mode of what is mounted
+    read-only does not count: the directory of a ConfigMap has mode 0777.
+    """
+    for component, found in _components(path):
+        problem = problem_of(component, found, sticky_helps=True)
+        if problem is None and stat.S_ISREG(found.st_mode) and may_others_write(component, found):
+            mode = stat.S_IMODE(found.st_mode)
+            reason = f"others may write to {component} (user {found.st_uid}, mode {mode:04o})"
+            problem = Untrusted(component, reason, f"chmod go-w {component}")
+        if problem is not None and not _is_our_read_only(component, found):
+            raise problem.for_path(path)
+
+
 def make_directory(path: str) -> None:
     """Make a directory, and those above it, if `check_directory` would accept it.
 
@@ -160,6 +176,13 @@ def _components(path: str) -> Iterator[tuple[str, os.stat_result]]:
         if target.startswith("/"):
             here = "/"
         ahead += target.split("/")[::-1]
+
+
+def _is_our_read_only(path: str, found: os.stat_result) -> bool:
+    """Whether something of root's or ours, but not a link, is mounted read-only."""
+    if found.st_uid not in _trusted():
+        return False
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def _check(path: str, component: str, found: os.stat_result, *, sticky_helps: bool) -> None:

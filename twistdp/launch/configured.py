@@ -7,7 +7,8 @@ import attrs
 
 from twistdp.catalog import chosen, load
 from twistdp.config import BadConfig, Config, Resource
-from twistdp.errors import BadSetting, BadSettings
+from twistdp.errors import BadSetting, BadSettings, Untrusted
+from twistdp.host import check_file
 from twistdp.manager import Manager
 from twistdp.model import printable
 from twistdp.scanners.declared import DeclaredScanner
@@ -22,6 +23,29 @@ def read_config(path: str) -> Config:
         raise BadSettings([str(problem) for problem in error.problems]) from error
     except BadSetting as error:
         raise BadSettings([str(error)]) from error
+
+
+def refusal(path: str) -> str | None:
+    """Why a configuration file cannot be trusted, or looked at; None if only root and we write it.
+
+    Whoever writes it decides which files of the node containers get.
+    """
+    try:
+        check_file(path)
+    except Untrusted as error:
+        where = "or put the file where only root may write, as in /etc"
+        return f"{error.reason}; {error.remedy}, {where}"
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "strerror", None) or error)
+    return None
+
+
+def read_trusted(path: str) -> Config:
+    """As `read_config`; also raises `BadSettings` if others could change what is in the file."""
+    reason = refusal(path)
+    if reason is not None:
+        raise BadSettings([f"configuration {printable(path)}: {reason}"])
+    return read_config(path)
 
 
 def entries(names: Iterable[str], domain: str | None) -> Iterable[Config]:

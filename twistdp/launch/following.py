@@ -12,8 +12,8 @@ from twisted.python.failure import Failure
 
 from twistdp.config import Config, Resource
 from twistdp.errors import BadSetting, BadSettings
-from twistdp.inotify import CONTENTS, ENTRIES, Changes, Watch, inotify_of
-from twistdp.launch.configured import by_domain, read_config
+from twistdp.inotify import ATTRIBUTES, CONTENTS, ENTRIES, Changes, Watch, inotify_of
+from twistdp.launch.configured import by_domain, read_trusted, refusal
 from twistdp.manager import Manager
 from twistdp.model import named, printable
 from twistdp.scanners.declared import DeclaredScanner
@@ -93,7 +93,7 @@ class ConfigFile(MultiService):
         for directory in wanted:
             if directory not in self._watches:
                 self._watches[directory] = inotify.watch(
-                    directory, self._changed, ENTRIES | CONTENTS
+                    directory, self._changed, ENTRIES | CONTENTS | ATTRIBUTES
                 )
 
     def _look(self) -> None:
@@ -107,7 +107,7 @@ class ConfigFile(MultiService):
             return
         self._known = state
         self._busy = True
-        reading = self._worker.call(lambda: read_config(self.path))
+        reading = self._worker.call(lambda: read_trusted(self.path))
         reading.addCallbacks(self._take_again, self._refuse)
         reading.addErrback(self._fail)
         reading.addBoth(self._rest)
@@ -186,10 +186,11 @@ def _directories(path: str) -> Iterator[str]:
     yield os.path.dirname(os.path.realpath(path))
 
 
-def _state(path: str) -> tuple[int, ...] | None:
-    """What changes with a file's content; None if there is no file."""
+def _state(path: str) -> tuple[object, ...] | None:
+    """What changes with a file's content, or with who may write it; None if there is no file."""
     try:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+    times = found.st_mtime_ns, found.st_ctime_ns
+    return found.st_dev, found.st_ino, *times, found.st_size, refusal(path)
