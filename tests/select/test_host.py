@@ -32,6 +32,29 @@ class HostTests(SynchronousTestCase):
         names = [device.name for device in host("twins").devices()]
         self.assertLess(names.index("1-3.1"), names.index("1-3.4"))
 
+    def test_directory_of_others(self) -> None:
+        """A directory in which others may make entries is left out, until only we may."""
+        root = tree(self, "twins")
+        for name in ("dev/ours", "dev/ours/theirs"):
+            os.mkdir(f"{root}/{name}")
+            os.symlink("/dev/ttyUSB0", f"{root}/{name}/link")
+        os.symlink("theirs/link", f"{root}/dev/ours/through")
+        every = [f"/dev/ours/{name}" for name in ("link", "theirs/link", "through")]
+        for mode in (0o777, 0o1777):
+            os.chmod(f"{root}/dev/ours/theirs", mode)
+            subject = Host(root, check_paths=True)
+            self.assertEqual(subject.nodes("/dev/ours/**"), every[:1])
+            self.assertNotIn(every[1], subject.all_links_to("/dev/ttyUSB0"))
+            self.assertEqual(subject.list_again(every[1]), {})
+            (text,) = subject.left_out
+            self.assertIn("left out /dev/ours/theirs, since others could", text)
+            self.assertIn(f"chmod go-w {root}/dev/ours/theirs", text)
+            self.assertEqual(Host(root).nodes("/dev/ours/**"), every)
+        os.chmod(f"{root}/dev/ours/theirs", 0o755)
+        subject.list_again("/dev/ours/theirs")
+        self.assertEqual(subject.nodes("/dev/ours/**"), every)
+        self.assertEqual(subject.left_out, [])
+
     def test_one_object(self) -> None:
         """A device is the same object whatever way leads to it."""
         subject = host("twins")

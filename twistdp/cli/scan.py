@@ -72,6 +72,7 @@ def _warnings(look: Look, kind: str) -> Iterator[str]:
         for names, text in look.survey.warnings():
             if kind in names:
                 yield text
+        yield from look.host.left_out
 
 
 def _device(look: Look, id_: str, info: DeviceInfo, topology: Topology) -> dict[str, Any]:

@@ -28,13 +28,18 @@ class Host:
     A Host remembers what it has read, so a scan makes its own.  It reads only what is asked for,
     and never raises OSError: what is gone or unreadable is not there.  Paths are those of the host,
     without `root`.
+
+    With `check_paths`, directories of ``/dev`` in which others than root and our user may make
+    entries are left out; None means those of ``/``, for in another tree owners say nothing.
     """
 
-    def __init__(self, root: str = "/") -> None:
+    def __init__(self, root: str = "/", check_paths: bool | None = None) -> None:
         self.root = root
         self.prefix = os.path.abspath(root).rstrip("/")
+        if check_paths is None:
+            check_paths = not self.prefix
         self.udev = UdevData(self.prefix or "/")
-        self._nodes = NodeListing(self.prefix)
+        self._nodes = NodeListing(self.prefix, check_paths)
         self._walk = Walk(f"{self.prefix}/sys")
         self._facts: dict[str, object] = {}
         self._devices: dict[str, Device] = {}
@@ -224,6 +229,18 @@ class Host:
         """Every node below ``/dev``, without links."""
         listed = self._nodes.all()
         return [path for path, target in listed.items() if target is None]
+
+    def lists(self, directory: str) -> bool:
+        """Whether the nodes and links in a directory below ``/dev`` count."""
+        return self._nodes.lists(directory)
+
+    @property
+    def left_out(self) -> list[str]:
+        """The directories below ``/dev`` that are left out, each with the reason."""
+        return [
+            f"left out {directory}, since others could make it lead to any file of the node: {why}"
+            for directory, why in self._nodes.left_out.items()
+        ]
 
     def resolve(self, path: str) -> str | None:
         """The node that a path below ``/dev`` is or leads to."""

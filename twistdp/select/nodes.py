@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Final
 
+from twistdp.host import HostPaths
 from twistdp.model import natural_key
 from twistdp.select.patterns import path_pattern
 from twistdp.select.reading import read_link
@@ -18,10 +19,17 @@ _LEFT_OUT: Final = frozenset({"/dev/fd", "/dev/hugepages", "/dev/mqueue", "/dev/
 
 
 class NodeListing:
-    """Everything below ``/dev`` of the host at `root`, listed once; paths are without `root`."""
+    """Everything below ``/dev`` of the host at `root`, listed once; paths are without `root`.
 
-    def __init__(self, root: str) -> None:
+    With `check_paths`, without directories in which others than root and our user may make
+    entries: their links could lead to any node.
+    """
+
+    def __init__(self, root: str, check_paths: bool) -> None:
         self._root = root
+        self._check_paths = check_paths
+        self.left_out: dict[str, str] = {}
+        """Directories that are not listed, with the reasons."""
         self._matches: dict[str, tuple[str, ...]] = {}
         self._are_nodes: dict[str, bool] = {}
 
@@ -45,7 +53,21 @@ class NodeListing:
                 found.setdefault(_meant(path, target), {})[path] = None
         return found
 
+    def lists(self, directory: str) -> bool:
+        """Whether what is in a directory counts; see `left_out` for why not."""
+        self.left_out.pop(directory, None)
+        if not self._check_paths:
+            return True
+        place = HostPaths().place(self._root + directory)
+        if place.problem is not None:
+            self.left_out[directory] = f"{place.problem.reason}; {place.problem.remedy}"
+        elif place.is_open:
+            self.left_out[directory] = f"others may write in {place.real}; chmod go-w {place.real}"
+        return directory not in self.left_out
+
     def _list(self, directory: str, found: dict[str, str | None], depth: int) -> None:
+        if not self.lists(directory):
+            return
         try:
             with os.scandir(self._root + directory) as listing:
                 entries = list(listing)
@@ -112,10 +134,12 @@ class NodeListing:
 
     def _look(self, path: str) -> dict[str, str | None]:
         """What is at a path and below it now, as `_list` has it."""
+        found: dict[str, str | None] = {}
+        if not self.lists(os.path.dirname(path)):
+            return found
         target = read_link(self._root + path)
         if target is not None:
             return {path: target}
-        found: dict[str, str | None] = {}
         try:
             mode = os.lstat(self._root + path).st_mode
         except OSError:

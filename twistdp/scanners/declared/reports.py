@@ -31,6 +31,8 @@ class Reports:
                 # One line for the rule: the others differ in the device alone.
                 text = f"{each.resource}: cannot decide about {each.what}: {each.reason}"
                 self._faults.add(each.resource, text)
+        for text in host.left_out:
+            self._faults.add(text, f"resources: {text}")
         self._faults.end(everything)
         for text in survey.ledger.moved:
             _log.warn("configured {text}", text=text)

@@ -79,7 +79,7 @@ class DeclaredScanner(WatchingScanner):
         rules = self._rules
         if self.survey.rules is not rules:
             self.survey = self._new_survey(rules, self.survey.ledger.devices)
-        host = self._host = Host(self._root)
+        host = self._host = Host(self._root, None if self.check_paths else False)
         self.survey.look(host)
         host.prepare()
         self._reports.report(self.survey, host, everything=True)

@@ -19,7 +19,7 @@ def watched(rules: Iterable[Rule], host: Host) -> list[str]:
     found: dict[str, None] = {}
     for top in tops:
         found[host.prefix + top] = None
-        for directory in _below(host.prefix, top):
+        for directory in _below(host, top):
             found[host.prefix + directory] = None
             if len(found) >= MOST:
                 break
@@ -39,12 +39,14 @@ def _tops(rule: Rule) -> Iterator[str]:
         yield "/dev"
 
 
-def _below(prefix: str, top: str) -> Iterator[str]:
+def _below(host: Host, top: str) -> Iterator[str]:
     waiting = [top]
     while waiting:
         directory = waiting.pop()
+        if not host.lists(directory):
+            continue
         try:
-            with os.scandir(prefix + directory) as listing:
+            with os.scandir(host.prefix + directory) as listing:
                 names = [each.name for each in listing if each.is_dir(follow_symlinks=False)]
         except OSError:
             continue  # it is not there, or it went away
