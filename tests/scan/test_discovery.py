@@ -23,7 +23,7 @@ from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceTree
 from twistdp.scan.discovery import Discovery
 from twistdp.scan.pending import MOST_CHANGES
 from twistdp.scan.scanner import WatchingScanner
-from twistdp.scan.watchset import SLICE
+from twistdp.scan.watchset import ENOUGH, SLICE
 
 
 class FakeWatch:
@@ -823,6 +823,20 @@ class ManyPathsTests(DiscoveryCase):
         self.assertEqual(len(self.worker.calls), 1)
         self.assertEqual([self.turn(), self.turn(), self.turn()], [SLICE, SLICE, 0])
         self.assertEqual(list(self.inotify.live()), MANY)
+
+    def test_slow_paths(self) -> None:
+        """Where watching takes long, a turn ends early."""
+        watch = FakeInotify.watch
+
+        def slowly(*arguments: Any) -> FakeWatch:
+            self.clock.rightNow += ENOUGH / 2
+            return watch(*arguments)
+
+        self.patch(FakeInotify, "watch", slowly)
+        self.start(paths=MANY[:5])
+        self.assertEqual(list(self.inotify.live()), MANY[:2])
+        self.assertEqual([self.turn(), self.turn(), self.turn()], [2, 1, 0])
+        self.assertEqual(list(self.inotify.live()), MANY[:5])
 
     def test_scanned_once_more(self) -> None:
         """One more scan finds changes from before the last of them was watched."""

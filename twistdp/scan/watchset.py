@@ -19,6 +19,9 @@ from twistdp.tools import stop_all
 SLICE: Final = 100
 """Paths whose watches are set or ended in one turn of the reactor."""
 
+ENOUGH: Final = 0.05
+"""Seconds after which a turn ends before its slice does: a path may have a thousand parts."""
+
 
 class WatchSet:
     """Watches the paths of `scanner`, and calls `event` with what changes there.
@@ -89,8 +92,11 @@ class WatchSet:
 
     def _go_on(self) -> bool:
         """Do what is due for some paths; return whether that was all and paths were added."""
+        end = self._reactor.seconds() + ENOUGH
         for _ in range(min(SLICE, len(self._due))):
             self._do(self._due.popleft())
+            if self._reactor.seconds() >= end:
+                break
         if self._due:
             if self._turn is None:
                 self._turn = self._reactor.callLater(0, self._next)
