@@ -52,6 +52,10 @@ class Vetting:
         if not isinstance(info, DeviceInfo):
             return False  # it is refused for that
         is_fleeting = False
+        if info.cdi is None and not info.mounts:  # as usual, and quicker
+            for node in info.nodes:
+                is_fleeting |= self._hosts.check(node.host_path)
+            return is_fleeting
         for path in host_paths(info):
             is_fleeting |= self._hosts.check(path)
         for path in mounted_paths(info):
