@@ -246,6 +246,8 @@ class Matches:
         own = [match for match in matches if match.made is None]
         if own:
             self.known.pop(real, None)
+            if len(matches) == 1:  # as usual: min() would make a key of it
+                return own[0]
             self.without_effect.update(
                 {match.index for match in matches} - {match.index for match in own}
             )
