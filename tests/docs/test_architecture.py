@@ -32,8 +32,9 @@ class PlanTests(SynchronousTestCase):
         quoted = plan.quoted(page("docs/architecture.md"))
         for part, lines in plan.parts(PACKAGE).items():
             with self.subTest(part):
-                self.assertAlmostEqual(
-                    quoted[part], lines, delta=TOLERANCE * lines, msg="run 'make diagram'"
+                # Not assertAlmostEqual: trial's takes a delta and does not look at it.
+                self.assertLessEqual(
+                    abs(quoted[part] - lines), TOLERANCE * lines, "run 'make diagram'"
                 )
 
     def test_order(self) -> None:
