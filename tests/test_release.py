@@ -38,7 +38,7 @@ class BoundsTests(SynchronousTestCase):
 
 
 class RenderTests(SynchronousTestCase):
-    """What ``make version`` writes anew."""
+    """What ``make version`` writes again."""
 
     def test_files(self) -> None:
         """Each file is as it would be written."""

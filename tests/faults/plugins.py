@@ -50,7 +50,7 @@ class PluginServer:
         """Accept no more; calls have `grace` seconds."""
         self.over = True
         self._close()
-        if os.path.exists(self._path) and not self._read_only():  # as gRPC does, whoever owns it
+        if os.path.exists(self._path) and not self._read_only():  # as gRPC does with any owner
             os.unlink(self._path)
         if self.calls:
             await asyncio.wait(self.calls, timeout=grace)

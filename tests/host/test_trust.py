@@ -325,7 +325,7 @@ class OthersTests(TrustCase):
         self.assertRaises(Untrusted, check_directory, f"{ours}/x")
 
     def test_servers(self) -> None:
-        """The process that called listen(2) must be root's or ours, whoever owns the socket."""
+        """The process that called listen(2) must be root's or ours, whatever the socket's owner."""
         path = f"{self.made('x', mode=0o1777)}/s"
         with acting_as(ALICE):
             self.serving(path)

@@ -38,7 +38,7 @@ FLAPS = 300
 RESTARTS = (60, 120, 180, 240)
 """After so many of them the kubelet restarts."""
 MORE = {"objects": 350, "descriptors": 4, "tasks": 8, "timers": 3}
-"""By so many they may be more after that: the resource may just be registering anew.  There are
+"""By so many they may be more after that: the resource may just be registering again.  There are
 some thousand calls, 66 connections and four restarts in a round."""
 SETTLED = 10.0
 """Seconds in which the last list must have come everywhere."""

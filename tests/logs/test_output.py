@@ -312,7 +312,7 @@ class ForeignFileTests(SynchronousTestCase):
         return text
 
     def test_link(self) -> None:
-        """A file that is a link is not followed, wherever it leads and whoever owns it."""
+        """A file that is a link is not followed, wherever it leads, with any owner."""
         for target in (self.victim, "absent", "/dev/null"):
             os.symlink(target, self.path)
             self.assertIn("it is a link", self.refused())

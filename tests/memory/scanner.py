@@ -8,7 +8,7 @@ from twistdp import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Watc
 class ManyScanner(WatchingScanner):
     """`count` devices with ids of `length`; each file in `directory` makes one of them unhealthy.
 
-    As usual scanners do, it makes all of them anew each time.
+    As usual scanners do, it makes all of them again each time.
     """
 
     namespace = "many.example.com"

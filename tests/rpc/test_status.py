@@ -75,7 +75,7 @@ class AnswerForTests(SynchronousTestCase):
             self.assertNotIn("log_failure", event)
 
     def test_call(self) -> None:
-        """The log says which call was refused or failed; the caller is told less."""
+        """The log says which call was refused or failed; the caller gets less."""
         for error in (UnknownDevice("gone"), RuntimeError("broken")):
             with capturedLogs() as events:
                 try:
@@ -143,7 +143,7 @@ class ErrorFromTests(SynchronousTestCase):
             self.assertEqual(str(error), f"{code.name}: why")
 
     def test_call(self) -> None:
-        """The log says which call was refused or failed; the caller is told less."""
+        """The log says which call was refused or failed; the caller gets less."""
         for error in (UnknownDevice("gone"), RuntimeError("broken")):
             with capturedLogs() as events:
                 try:

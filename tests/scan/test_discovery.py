@@ -123,7 +123,7 @@ class FakeScanner(WatchingScanner):
         """The next result, raised if it is an exception."""
         result = self.results.pop(0) if len(self.results) > 1 else self.results[0]
         if isinstance(result, BaseException):
-            raise type(result)(*result.args)  # anew, with a stack of its own
+            raise type(result)(*result.args)  # again, with a stack of its own
         return result
 
 

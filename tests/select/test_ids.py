@@ -218,7 +218,7 @@ class SerialTests(SynchronousTestCase):
             self.assertFalse(is_placeholder(text), text)
 
     def test_reasons(self) -> None:
-        """People are told why a serial number is not used."""
+        """Reports say why a serial number is not used."""
         devices: list[Recorded] = bus()
         for port, serial in enumerate(("AB12CD34", "AB12CD34", "0001", "", "ZZ9"), 1):
             devices += dongle(port, serial, 10 * port, 1)

@@ -28,7 +28,7 @@ def read_config(path: str) -> Config:
 def refusal(path: str) -> str | None:
     """Why a configuration file cannot be trusted, or looked at; None if only root and we write it.
 
-    Whoever writes it decides which files of the node containers get.
+    Its content decides which files of the node containers get.
     """
     try:
         check_file(path)

@@ -48,8 +48,8 @@ class FollowTests(SynchronousTestCase):
         """What the scanner finds when these have changed, compared with a whole look."""
         self.patch(self.scanner, "discover", lambda: self.fail("a whole look"))
         found = self.all_nodes(self.scanner.follow([self.path(name) for name in names]))
-        anew = DeclaredScanner(resources(RULES), self.root).discover()
-        self.assertEqual(found, self.all_nodes(anew))
+        again = DeclaredScanner(resources(RULES), self.root).discover()
+        self.assertEqual(found, self.all_nodes(again))
         return found
 
     def test_node(self) -> None:
@@ -151,5 +151,5 @@ class FollowTests(SynchronousTestCase):
         self.assertEqual(nodes(made.follow([self.path("dev/ttyUSB0")]), "port"), first)
         made.replace(resources(f"{text}\nother: /dev/kvm"))
         self.assertEqual(nodes(made.discover(), "port"), first)
-        anew = nodes(DeclaredScanner(resources(text), self.root).discover(), "port")
-        self.assertNotEqual(anew, first)
+        again = nodes(DeclaredScanner(resources(text), self.root).discover(), "port")
+        self.assertNotEqual(again, first)
