@@ -166,10 +166,12 @@ YIELDS: Mapping[str, tuple[str, Mapping[str, Mapping[str, list[str]]]]] = {
     "intel-dsa": ("intel-idxd", {
         "wq-user-shared": {"0000:6a:01.0-wq.0": queue("dsa", "wq0.0", 0)},
         "wq-user-dedicated": {"0000:6a:01.0-wq.1": queue("dsa", "wq0.1", 1)},
+        "wq-kernel-dedicated": {"0000:6a:01.0-wq.3": []},
     }),
     "intel-iaa": ("intel-idxd", {
         "wq-user-shared": {"0000:6a:02.0-wq.0": queue("iax", "wq1.0", 2)},
         "wq-user-dedicated": {"0000:6a:02.0-wq.1": queue("iax", "wq1.1", 3)},
+        "wq-kernel-dedicated": {"0000:6a:02.0-wq.3": []},
     }),
     "intel-dsa-vfio": ("intel-idxd", {"vfio": {"0000:6f:01.0": ["/dev/vfio/30", VFIO]}}),
     "intel-iaa-vfio": ("intel-idxd", {"vfio": {"0000:6f:02.0": ["/dev/vfio/31", VFIO]}}),
@@ -252,6 +254,8 @@ OPTIONS: Sequence[tuple[str, str, Sequence[str]]] = (
     ("intel-gpu", "{use: intel-gpu/xe, replicas: 2}", ["0000:04:00.1 x 2"]),
     ("intel-npu", "{use: intel-npu, replicas: 4}", ["0000:00:0b.0-accel x 4"]),
     ("intel-idxd", "{use: intel-dsa/wq-user-shared, replicas: 3}", ["0000:6a:01.0-wq.0 x 3"]),
+    ("intel-idxd", "{use: intel-dsa/wq-kernel-dedicated}", ["0000:6a:01.0-wq.3"]),
+    ("intel-idxd", "{use: intel-dsa/wq-kernel-shared}", []),
     ("intel-qat", "{use: intel-qat, limit: 2}", ["0000:6b:00.1", "0000:6c:00.1"]),
 )  # fmt: skip
 """Entries with one of their options: the tree, the resource, and the ids that are listed."""

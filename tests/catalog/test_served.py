@@ -48,6 +48,15 @@ class ServedTests(TestCase):
             ["/dev/vfio/42", "/dev/vfio/43", "/dev/vfio/vfio"],
         )
 
+    async def test_queue_of_the_kernel(self) -> None:
+        """A container with a work queue of the kernel gets its name, and no node."""
+        await self.serve("intel-dsa", "intel-idxd")
+        resource = f"{DOMAIN}/wq-kernel-dedicated"
+        await self.kubelet.listed(resource, ["0000:6a:01.0-wq.3"])
+        container = await self.kubelet.allocate(resource)
+        self.assertEqual(dict(container.envs), {"DSA_WQ0": "wq0.3"})
+        self.assertEqual(list(container.devices), [])
+
     async def test_once(self) -> None:
         """A container that wants the same node twice is refused."""
         await self.serve("kvm", "misc")

@@ -106,6 +106,15 @@ class KindTests(SynchronousTestCase):
         (info,) = devices(found).values()
         self.assertEqual((info.nodes, info.envs), ((), {"NIC": "enx020000aabbcc"}))
 
+    def test_no_node(self) -> None:
+        """A device that has no node is one if its containers get something else of it."""
+        text = 'thing: {pci: "*:*", driver: labnic, env: {CARD: "{pciBusID}"}}'
+        (info,) = devices(scanner("cards", text).discover()).values()
+        self.assertEqual((info.nodes, info.envs), ((), {"CARD": "0000:00:1c.0"}))
+        self.assertEqual(yielded("cards", 'thing: {pci: "*:*", driver: labnic}'), {})
+        with_nodes = 'thing: {pci: "*:*", driver: i915, env: {CARD: "{pciBusID}"}}'
+        self.assertEqual(yielded("cards", with_nodes), {})
+
 
 class GroupTests(SynchronousTestCase):
     """Several nodes that are one device."""

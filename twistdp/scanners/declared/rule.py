@@ -155,9 +155,18 @@ class Rule:
         elif seed.node is None:
             known = ", ".join(dict.fromkeys(each.subsystem for each in nodes_below(seed)))
             having = f"; it has nodes of {known}" if known else ""
+            if not known and self._gives_more:
+                yield seed, ""
+                return
             yield None, f"{seed.name} has no node of its own, say which is meant with as{having}"
         else:
             yield seed, ""
+
+    @property
+    def _gives_more(self) -> bool:
+        """Whether containers get anything of a device that has no node."""
+        resource = self.resource
+        return bool(resource.env or resource.annotations or resource.mounts or resource.cdi)
 
     def _of_kind(self, seed: Device, kind: str) -> Iterator[tuple[Device | None, str]]:
         found = judged(seed, kind)
