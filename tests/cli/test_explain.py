@@ -193,3 +193,14 @@ class ScanTests(LookingCase):
         text = self.run_command("scan", f"--config={self.file}", f"--root={self.root}")
         self.assertIn("x.example.com/ports: 2 devices\n", text)
         self.assertRegex(text, r"-> /dev/ttyUSB0 as /dev/ttyUSB0 mrw  \w+:\w+ 0\d{3}\n")
+
+    def test_variables(self) -> None:
+        """Variables stand as the file has them where they are numbered; so do annotations."""
+        self.write(
+            "domain: x.example.com\n"
+            'resources: {a: {path: /dev/ttyUSB0, env: {"TTY{n}": "{kernelName}-{n}", X: y}, '
+            'annotations: {b.example.com/c: "{kernelName}"}, cdi: {env: {Z: z}}}}'
+        )
+        text = self.run_command("scan", f"--config={self.file}", f"--root={self.root}")
+        self.assertIn("    env X=y\n    env TTY{n}=ttyUSB0-{n}\n", text)
+        self.assertIn("    annotation b.example.com/c=ttyUSB0\n    changes by CDI\n", text)

@@ -16,10 +16,20 @@ from twistdp.cli import main
 from twistdp.config.loading import load
 
 PAGE = "docs/config.md"
-TREES = {"serial": "twins", "modem": "twins", "line": "twins", "camera": "camera"} | {
-    "picture": "camera", "dongle": "camera", "uplink": "camera", "scratch": "nvme"
-}  # fmt: skip
-"""The tree on which a recipe's list was made; ``cards`` for those that are not here."""
+CATALOG = "../../catalog/trees"
+TREES = {
+    "twins": ("serial", "modem", "line", "boiler"),
+    "camera": ("camera", "picture", "dongle", "uplink"),
+    "bench": ("reader", "tuner", "can"),
+    "cards": ("kvm", "gpu", "transcode", "dri", "nic"),
+    "nvme": ("scratch",),
+    "soc": ("npu",),
+    f"{CATALOG}/serial": ("z-wave",),
+    f"{CATALOG}/usb": ("labels",),
+    f"{CATALOG}/coral": ("coral",),
+    f"{CATALOG}/misc": ("vm",),
+}
+"""The trees on which the recipes' lists were made, with the first resource of each."""
 
 RECIPE = re.compile(r"^### ([^\n]+)\n[^#]*?```yaml\n(.+?)```\n\n```text\n(.+?)```\n", re.M | re.S)
 
@@ -40,10 +50,11 @@ class ConfigPageTests(SynchronousTestCase):
     def test_recipes(self) -> None:
         """Each recipe comes to exactly what stands below it."""
         recipes = RECIPE.findall(page(PAGE))
-        self.assertGreaterEqual(len(recipes), 10)
+        self.assertGreaterEqual(len(recipes), 20)
         self.assertEqual(len(recipes), page(PAGE).count("\n### "))
         for title, resource, wanted in recipes:
-            where = TREES.get(resource.partition(":")[0], "cards")
+            name = resource.partition(":")[0]
+            (where,) = (where for where, names in TREES.items() if name in names)
             self.assertEqual(self.scan(resource, where), wanted, title)
 
     def test_files(self) -> None:

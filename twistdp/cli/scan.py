@@ -10,7 +10,7 @@ from twistdp.cli.looking import Look, add_arguments, looking, problems
 from twistdp.errors import BadSetting
 from twistdp.host import Topology
 from twistdp.model import Auto, DeviceInfo, DeviceSpec, natural_key, printable
-from twistdp.scanners.declared import Cause, explained
+from twistdp.scanners.declared import NUMBER, Cause, explained
 from twistdp.select import access
 
 __all__ = ["add_arguments", "run"]
@@ -56,7 +56,7 @@ def _resources(look: Look) -> Iterator[dict[str, Any]]:
             if reason is not None:
                 refused.append({"what": id_, "reason": reason, "cause": Cause.FAULT.value})
             else:
-                listed.append(_device(look, id_, devices[id_], topology))
+                listed.append(_device(look, kind, id_, devices[id_], topology))
         yield {
             "resource": f"{look.domain}/{kind}",
             "devices": listed,
@@ -75,8 +75,11 @@ def _warnings(look: Look, kind: str) -> Iterator[str]:
         yield from look.host.left_out
 
 
-def _device(look: Look, id_: str, info: DeviceInfo, topology: Topology) -> dict[str, Any]:
+def _device(
+    look: Look, kind: str, id_: str, info: DeviceInfo, topology: Topology
+) -> dict[str, Any]:
     numa = info.topology
+    numbered = look.survey.ledger.numbered.get((kind, id_), ()) if look.survey is not None else ()
     if isinstance(numa, Auto):
         numa = topology.nodes(node.host_path for node in info.nodes)
     return {
@@ -88,11 +91,16 @@ def _device(look: Look, id_: str, info: DeviceInfo, topology: Topology) -> dict[
             {"hostPath": m.host_path, "containerPath": m.container_path, "readOnly": m.read_only}
             for m in info.mounts
         ],
-        "env": dict(info.envs),
+        "env": {**info.envs, **{_counted(name): _counted(value) for name, value in numbered}},
         "annotations": dict(info.annotations),
         "cdi": info.cdi is not None,
         "numa": list(numa or ()),
     }
+
+
+def _counted(filled: str) -> str:
+    """A variable's name or value, numbered over a container's devices, as the file has it."""
+    return filled.replace(NUMBER, "{n}")
 
 
 def _node(look: Look, node: DeviceSpec) -> dict[str, Any]:
@@ -126,6 +134,10 @@ def _lines(resource: dict[str, Any]) -> Iterator[str]:
             yield f"    mount {mount['hostPath']} as {mount['containerPath']}{read_only}"
         for name, value in device["env"].items():
             yield f"    env {name}={value}"
+        for name, value in device["annotations"].items():
+            yield f"    annotation {name}={value}"
+        if device["cdi"]:
+            yield "    changes by CDI"
     alike: dict[tuple[str, str], list[str]] = {}
     for each in resource["leftOut"]:
         alike.setdefault((each["cause"], each["reason"]), []).append(each["what"])

@@ -25,7 +25,7 @@ class LedgerTests(SynchronousTestCase):
         both = "a: {path: /dev/ttyUSB*}\nb: {path: /dev/ttyUSB1}"
         self.assertEqual(self.found(both), {"a": [FIRST, SECOND], "b": [SECOND]})
         (warning,) = self.warnings
-        self.assertIn("/dev/ttyUSB1 belong to both a and b", warning)
+        self.assertIn("/dev/ttyUSB1 belongs to both a and b", warning)
 
     def test_exclusive(self) -> None:
         """An exclusive resource keeps its devices from those after it, not from those before."""

@@ -11,8 +11,10 @@ from twistdp.scanners.declared.found import Cause, LeftOut, Listed
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.scanner import DeclaredScanner
 from twistdp.scanners.declared.survey import Survey
+from twistdp.scanners.declared.words import NUMBER
 
 __all__ = [
+    "NUMBER",
     "Cause",
     "DeclaredScanner",
     "Explanation",

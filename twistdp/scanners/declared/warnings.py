@@ -20,7 +20,8 @@ def of_shared(
         names = rules[one].name, rules[other].name
         listed = ", ".join(list(nodes)[:_EXAMPLES])
         more = f" and {len(nodes) - _EXAMPLES} more" if len(nodes) > _EXAMPLES else ""
-        text = f"{listed}{more} belong to both {names[0]} and {names[1]}"
+        verb = "belongs" if len(nodes) == 1 else "belong"
+        text = f"{listed}{more} {verb} to both {names[0]} and {names[1]}"
         if any(node.startswith("/dev/vfio/") and node != "/dev/vfio/vfio" for node in nodes):
             text += (
                 "; an IOMMU group opens for one process alone, so make it one device with "
