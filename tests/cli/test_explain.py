@@ -126,6 +126,43 @@ class ExplainTests(LookingCase):
             text, "twistdp explain: /dev/absent: there is no such device on this host\n"
         )
 
+    def entry(self, command: str, name: str, where: str) -> str:
+        """What a command prints about an entry of the catalogue."""
+        options = [f"--catalog={name}", "--namespace=x.example.com", f"--root={root(where)}"]
+        return self.run_command(command, *options)
+
+    def test_once(self) -> None:
+        """A node of several that one device has is named once, listed or left out."""
+        for command in ("explain", "scan"):
+            lines = self.entry(command, "camera", "media").splitlines()
+            left_out = [line for line in lines if "metadata node" in line]
+            self.assertTrue(left_out)
+            self.assertEqual(len(set(left_out)), len(left_out), left_out)
+            self.assertNotIn("more: ", "".join(left_out))
+        for line in self.entry("explain", "camera", "media").splitlines():
+            if "metadata node" in line:
+                node = line.split()[1].removesuffix(":")
+                self.assertIn(f"{node.rpartition('/')[2]} is a metadata node", line)
+        text = self.entry("explain", "snd", "media")
+        self.assertIn("/dev/snd/controlC1: listed", text)
+        self.assertNotIn("not selected", text)
+
+    def test_absent_kinds(self) -> None:
+        """What is missing is named by its kind, and with the nearest device that there is."""
+        self.write(
+            "domain: x.example.com\n"
+            "resources:\n"
+            "  none: {subsystem: [tpm, tpmrm]}\n"
+            "  pci: {pci: '8086:0b25', as: vfio}\n"
+            "  any: {match: [{subsystem: tty, driver: a}, {subsystem: tty, driver: b}]}\n"
+        )
+        text = self.explain()
+        self.assertIn("none: not on this node: there is no tpm or tpmrm device here", text)
+        self.assertIn(
+            "pci: not on this node: the only PCI device here does not meet the rule: PCI id", text
+        )
+        self.assertIn("any: not on this node: none of 2 devices meets the rule; the nearest", text)
+
     def test_problems(self) -> None:
         """Each problem of a file is a line."""
         self.write("domain: x.example.com\nresources: {a: {pth: /x}, b: {usb: 1, as: ty}}\n")
@@ -187,6 +224,20 @@ class ScanTests(LookingCase):
         """Two resources with one node are reported."""
         notes = self.scan()["x.example.com/ports"]["messages"]
         self.assertIn("belong to both ports and all", notes[0])
+
+    def test_replicas(self) -> None:
+        """Replicas of one device take one line, since they differ in nothing but their ids."""
+        self.write("domain: x.example.com\nresources: {a: {path: /dev/ttyUSB*, replicas: 40}}\n")
+        lines = self.run_command("scan", f"--config={self.file}", f"--root={self.root}")
+        self.assertEqual(lines.count("-0 and 39 more like it  Healthy"), 2, lines)
+        self.assertNotIn("-1 ", lines)
+
+    def test_one_node(self) -> None:
+        """One node of two resources belongs to both; several belong."""
+        self.write(
+            "domain: x.example.com\nresources: {a: /dev/ttyUSB0, b: [/dev/ttyUSB0], c: /dev/x}\n"
+        )
+        self.assertIn("/dev/ttyUSB0 belongs to both a and b", str(self.scan()))
 
     def test_people(self) -> None:
         """A line for the resource, each device, and each node with its owner, group and mode."""

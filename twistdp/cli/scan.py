@@ -3,7 +3,8 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from twistdp.cli.looking import Look, add_arguments, looking, problems
@@ -123,10 +124,13 @@ def _lines(resource: dict[str, Any]) -> Iterator[str]:
         yield f"{resource['resource']}: not on this node: {resource['notOnThisNode']}"
     else:
         yield f"{resource['resource']}: {count} device{'' if count == 1 else 's'}"
-    for device in resource["devices"]:
+    for device, count in _together(resource["devices"]):
         reason = f" ({device['reason']})" if device["reason"] else ""
         numa = ", ".join(map(str, device["numa"]))
-        yield f"  {device['id']}  {device['health']}{reason}{f'  NUMA {numa}' if numa else ''}"
+        more = f" and {count - 1} more like it" if count > 1 else ""
+        yield (
+            f"  {device['id']}{more}  {device['health']}{reason}{f'  NUMA {numa}' if numa else ''}"
+        )
         for node in device["nodes"]:
             yield f"    {_shown(node)}"
         for mount in device["mounts"]:
@@ -146,6 +150,13 @@ def _lines(resource: dict[str, Any]) -> Iterator[str]:
         yield f"  left out, {cause}: {names[0]}{more}: {reason}"
     for message in resource["messages"]:
         yield f"  note: {message}"
+
+
+def _together(devices: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], int]]:
+    """The devices, of those that differ in nothing but their ids the first, and how many."""
+    alike = groupby(devices, lambda device: {**device, "id": ""})
+    for group in (list(found) for _, found in alike):
+        yield group[0], len(group)
 
 
 def _shown(node: dict[str, Any]) -> str:

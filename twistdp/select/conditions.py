@@ -156,7 +156,7 @@ def of_ids(bus: str, texts: Sequence[str]) -> Condition:
     def why(device: Device) -> str:
         found = ids(device)
         if found is None:
-            return f"{device.name} is no {bus} device and a part of none"
+            return f"{device.name} is no {bus} device, nor part of one"
         text = f"{bus} id is {found[0]}:{found[1]}"
         return text if holds(device) else f"{text}, the rule wants {wanted}"
 

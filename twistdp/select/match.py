@@ -164,10 +164,20 @@ class Match:
                 answer = None
         return answer
 
+    def among(self) -> Sequence[str]:
+        """The subsystems, or USB and PCI, whose devices can meet this; empty if any can."""
+        if self._bus is None:
+            return self._subsystems()
+        return ("USB", "PCI") if self._bus == "any" else (self._bus.upper(),)
+
+    def _subsystems(self) -> Sequence[str]:
+        names = self.subsystem or (self._line.subsystems if self._line is not None else ())
+        are_known = all(text_pattern(name).literal is not None for name in names)
+        return tuple(names) if are_known else ()
+
     def candidates(self, host: Host) -> Iterable[Device]:
         """The devices of a host that can meet this at all, so that not all are tested."""
-        names = self.subsystem or (self._line.subsystems if self._line is not None else ())
-        if names and all(text_pattern(name).literal is not None for name in names):
+        if names := self._subsystems():
             return host.in_subsystems(names)
         if self._bus is not None:
             buses = ("usb", "pci") if self._bus == "any" else (self._bus,)

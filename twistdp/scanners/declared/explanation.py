@@ -2,7 +2,7 @@
 
 import enum
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import attrs
 
@@ -54,7 +54,8 @@ def explained(survey: Survey, host: Host) -> Iterator[Explanation]:
         entries.setdefault(order, []).append(entry)
     for order, rule in enumerate(survey.rules):
         steps = [*_listed(entries.get(order, ())), *_left_out(survey, order)]
-        steps += _not_selected(rule, host)
+        known = {name_of(step.device) for step in steps if step.device is not None}
+        steps += (_tested(rule, each) for each in _not_selected(rule, host, known))
         absent = why_absent(rule, host) if survey.is_absent(order) else ""
         yield Explanation(rule.name, tuple(steps), absent)
 
@@ -96,10 +97,11 @@ def _step(each: LeftOut) -> Step:
     return Step(each.what, verdict, each.reason, each.device, cause=each.cause)
 
 
-def _not_selected(rule: Rule, host: Host) -> Iterator[Step]:
+def _not_selected(rule: Rule, host: Host, known: Collection[str]) -> Iterator[Device]:
+    """The candidates that do not meet a rule, without those that are part of one that does."""
     for device in rule.candidates(host):
-        if rule.holds(device) is False:
-            yield _tested(rule, device)
+        if name_of(device) not in known and rule.holds(device) is False:
+            yield device
 
 
 def _tested(rule: Rule, device: Device) -> Step:
@@ -121,7 +123,8 @@ def why_absent(rule: Rule, host: Host) -> str:
     if patterns and all(match.path for match in rule.matches):
         return "; ".join(_no_path(pattern, host) for pattern in patterns[:4])
     nearest: Outcome | None = None
-    met = count = 0
+    met = -1
+    count = 0
     for count, device in enumerate(rule.candidates(host), 1):  # it is used below
         if count > _NEAREST:
             break
@@ -130,10 +133,18 @@ def why_absent(rule: Rule, host: Host) -> str:
         held = sum(part.ok is True for part in inner.parts)
         if outcome.ok is False and held > met:
             nearest, met = outcome, held
-    if not count:
-        return "there is no device of the kind that the rule is about"
-    text = f"none of {count} devices meets the rule" if count > 1 else "the device here differs"
-    return f"{text}; the nearest: {nearest.reason}" if nearest is not None else text
+    if nearest is None:
+        return f"there is no {_about(rule)} here"
+    if count == 1:
+        return f"the only {_about(rule)} here does not meet the rule: {nearest.reason}"
+    many = f"more than {_NEAREST}" if count > _NEAREST else str(count)
+    return f"none of {many} devices meets the rule; the nearest: {nearest.reason}"
+
+
+def _about(rule: Rule) -> str:
+    """The kind of device that a rule looks among."""
+    kinds = dict.fromkeys(name for match in rule.matches for name in match.among())
+    return f"{' or '.join(kinds)} device".lstrip()
 
 
 def _no_path(pattern: str, host: Host) -> str:

@@ -32,7 +32,7 @@ _ROOT_HUB: Final = "1d6b"
 
 @attrs.frozen
 class Part:
-    """A node that a selected device gives, or the reason why it gives none.
+    """A node that a selected device gives, or with a `reason` one that it does not give.
 
     `unit` tells the device of the resource that it is a part of; `owner` is what that device is
     named after.
@@ -126,7 +126,7 @@ class Rule:
         for function, reason in self._below(owner, seed, group):
             found.setdefault(name_of(function), (function, reason))
         for function, reason in found.values():
-            yield Part(name_of(owner), owner, None if reason else function, reason)
+            yield Part(name_of(owner), owner, function, reason)
 
     def _alone(self, seed: Device, group: str) -> Iterator[Part]:
         """Each node is a device; for an IOMMU group the group is."""
@@ -173,7 +173,7 @@ class Rule:
         if not found:
             yield None, f"{seed.name} has no node of the kind {kind}"
         for function, outcome in found:
-            yield (function, "") if outcome.ok else (None, outcome.reason)
+            yield function, "" if outcome.ok else outcome.reason
 
     def _below(self, owner: Device, seed: Device, group: str) -> Iterator[tuple[Device, str]]:
         kind = self.resource.as_

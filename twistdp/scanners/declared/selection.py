@@ -72,7 +72,7 @@ class Selection:
         parts = self._parts[name] = []
         for part in self.rule.parts(seed):
             reason = part.reason
-            if part.function is not None:
+            if part.function is not None and not reason:
                 reason = self.rule.refuses_typed(part.function)
             if reason or part.function is None:
                 self._drop(seed, part.function or seed, reason, Cause.RULE)

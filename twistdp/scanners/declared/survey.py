@@ -64,10 +64,10 @@ class Survey:
             yield from self.left_out_of(order)
 
     def left_out_of(self, order: int) -> Iterator[LeftOut]:
-        """As `left_out`, of one rule."""
+        """As `left_out`, of one rule: a node of several seeds is left out once."""
         selection = self.selections[order]
-        for dropped in selection.dropped.values():
-            yield from dropped
+        dropped = (each for found in selection.dropped.values() for each in found)
+        yield from {(each.what, each.reason): each for each in dropped}.values()
         yield from selection.failed.values()
         for (at, _), refused in self.ledger.refused.items():
             if at == order:
