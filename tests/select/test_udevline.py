@@ -39,6 +39,12 @@ class UdevLineTests(SynchronousTestCase):
             ('DEVPATH=="/devices/pci*/ttyUSB0"', True),
             ('KERNELS=="1-3.1"', True),
             ('  SUBSYSTEM == "tty" , KERNEL=="tty*",', True),
+            ('SUBSYSTEM=="tty" KERNEL=="tty*"\n    ATTRS{idVendor}=="1a86"\n', True),
+            ('SUBSYSTEM=="tty"\nKERNEL=="hidraw*"', False),
+            ('ATTRS{idVendor}==" 1a86 "', True),
+            ('ENV{DEVNAME}=="/dev/ttyUSB?"', True),
+            ('ENV{DEVNAME}=="ttyUSB0"', False),
+            ('ENV{DEVLINKS}=="*/dev/serial/by-path/pci-0000:00:0d.0-usb-0:3.1:*"', True),
         ):
             self.assertIs(self.ok(line), wanted, line)
 
@@ -81,7 +87,7 @@ class UdevLineTests(SynchronousTestCase):
             ('ATTRS=="x"', "needs a name in braces"),
             ('KERNEL{x}=="x"', "takes no name in braces"),
             ('KERNEL==e"x"', "the prefix e"),
-            ('KERNEL=="x" SUBSYSTEM=="y"', "a comma is missing"),
+            ('KERNEL=="x"SUBSYSTEM=="y"', "a comma is missing"),
             ('KERNEL=="x', "write conditions as"),
             ("KERNEL==x", "write conditions as"),
         ):

@@ -118,6 +118,7 @@ def of_attribute(name: str, texts: Sequence[str]) -> Condition:
     """A file of the device in sysfs has one of these contents."""
     if name.startswith("/") or ".." in name.split("/") or not name:
         raise BadSetting(f"attribute {name!r}: name a file below the device's directory")
+    texts = [text.strip() for text in texts]  # as attributes are read
     return _named(f"attribute {name}", lambda device: device.reading(name), texts)
 
 

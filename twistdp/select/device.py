@@ -227,8 +227,11 @@ class Device:
     def property(self, name: str) -> str | Undecidable | None:
         """A property of udev or a key of ``uevent``; None if the device has none.
 
-        `Undecidable` for one that only udev gives, where udev's data base is not there.
+        ``DEVNAME`` is the whole path, as udev has it.  `Undecidable` for one that only udev gives,
+        where udev's data base is not there.
         """
+        if name == "DEVNAME":
+            return self.node
         value = self.uevent.get(name)
         if value is not None:
             return value
@@ -240,4 +243,7 @@ class Device:
             return None
         if not self.host.has_udev:
             return Undecidable(NO_UDEV)
-        return self.host.udev.entry(self.udev_key).properties.get(name)
+        entry = self.host.udev.entry(self.udev_key)
+        if name == "DEVLINKS" and entry.links:
+            return " ".join(f"/dev/{link}" for link in entry.links)
+        return entry.properties.get(name)

@@ -125,6 +125,12 @@ class UdevLine:
         return once_for_each(lambda device: _all_hold(self.above, device))
 
     @property
+    def wanted(self) -> tuple[tuple[str, str, str], ...]:
+        """Key, name in braces and pattern of each condition with ``==``."""
+        conditions = (*self.own, *self.above)
+        return tuple((each.key, each.name, each.pattern.text) for each in conditions if each.equal)
+
+    @property
     def subsystems(self) -> tuple[str, ...]:
         """The only subsystems whose devices can match; empty if the line does not say."""
         for each in self.own:
@@ -171,7 +177,7 @@ class UdevLine:
 
 
 def parse_udev(line: str) -> UdevLine:
-    """The conditions of a line of udev's rules.
+    """The conditions of a line of udev's rules, with commas or white space between them.
 
     Raises `BadSetting`, with the reason, for what is no condition on a device that is there.
     """
@@ -190,10 +196,10 @@ def parse_udev(line: str) -> UdevLine:
         condition = _condition(found)
         (above if condition.key in _PLURAL else own).append(condition)
         at = found.end()
-        if at < len(text):
-            if text[at] != ",":
-                raise BadSetting(f"udev line, at {text[at : at + 40]!r}: a comma is missing")
+        if text[at : at + 1] == ",":
             at += 1
+        elif at < len(text) and not text[at - 1].isspace():
+            raise BadSetting(f"udev line, at {text[at : at + 40]!r}: a comma is missing")
     if not own and not above:
         raise BadSetting('udev line: it has no condition; write one, as SUBSYSTEM=="tty"')
     return UdevLine(tuple(own), tuple(above))
@@ -216,4 +222,6 @@ def _condition(found: "re.Match[str]") -> _Condition:
     if found["prefix"]:
         raise BadSetting(f"{doing}: a value with the prefix {found['prefix']} is not supported")
     value = found["value"].replace('\\"', '"')
+    if key in ("ATTR", "ATTRS"):
+        value = value.strip()  # as attributes are read; udevadm prints some with a leading space
     return _Condition(key, name or "", operator == "==", udev_pattern(value))
