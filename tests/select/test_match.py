@@ -65,6 +65,23 @@ class MatchTests(SynchronousTestCase):
             self.taken("cards", Match(pci_class="030000")), ["0000:01:00.0", "0000:00:02.0"]
         )
 
+    def test_of_parts(self) -> None:
+        """Below `not` and `any`, keys about the bus mean all that belongs to the device."""
+        two = Match(subsystem="tty", any=[Match(usb="1a86:*"), Match(usb="1:2")])
+        self.assertEqual(self.taken("twins", two), ["ttyUSB0", "ttyUSB1"])
+        one = Match(subsystem="tty", not_=Match(usb_path="*3.1"))
+        self.assertEqual(self.taken("twins", one), ["ttyUSB1"])
+        none = Match(subsystem="tty", not_=Match(any=[Match(usb="1a86:7523")]))
+        self.assertEqual(self.taken("twins", none), [])
+        # Where nothing says which device is meant, alternatives do.
+        alone = Match(any=[Match(usb="1a86:*"), Match(pci="1:2")])
+        self.assertEqual(self.taken("twins", alone), ["1-3.1", "1-3.4"])
+
+    def test_spaces(self) -> None:
+        """Spaces around an attribute do not count, as in what udevadm prints."""
+        spaced = Match(subsystem="tty", parent=Match(attribute={"idVendor": " 1a86 "}))
+        self.assertEqual(self.taken("twins", spaced), ["ttyUSB0", "ttyUSB1"])
+
     def test_usb_driver(self) -> None:
         """The driver of a USB device is that of its interfaces."""
         self.assertEqual(self.taken("twins", Match(usb="*", driver="ch341")), ["1-3.1", "1-3.4"])
@@ -215,7 +232,7 @@ class MatchTests(SynchronousTestCase):
         """Not turns an answer around, `any` and keys together are "or" and "and"."""
         udev = data.draw(st.booleans())
         device = data.draw(st.sampled_from(list(host("twins", udev=udev).devices())))
-        one, two = data.draw(st.sampled_from(SOME)), data.draw(st.sampled_from(SOME))
+        one, two = (data.draw(st.sampled_from(SOME)).of_parts for _ in range(2))
         first, second = one.test(device).ok, two.test(device).ok
         opposite = {True: False, False: True, None: None}
         self.assertIs(Match(not_=one).test(device).ok, opposite[first])

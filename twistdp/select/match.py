@@ -120,12 +120,25 @@ class Match:
     _conditions: Sequence[_Condition] = attrs.field(init=False, eq=False, repr=False, default=())
     _line: UdevLine | None = attrs.field(init=False, eq=False, repr=False, default=None)
     _bus: str | None = attrs.field(init=False, eq=False, repr=False, default=None)
+    _is_of_parts: bool = attrs.field(init=False, eq=False, repr=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         if self.udev is not None:
             object.__setattr__(self, "_line", parse_udev(self.udev))
         object.__setattr__(self, "_bus", self._which_bus())
         object.__setattr__(self, "_conditions", tuple(self._make_conditions()))
+
+    @cached_property
+    def of_parts(self) -> "Match":
+        """The same conditions where something else says which device is meant.
+
+        Keys about the bus's device hold for all that belongs to it, and for these alone too.
+        """
+        made = attrs.evolve(self)
+        object.__setattr__(made, "_is_of_parts", True)
+        object.__setattr__(made, "_bus", None)
+        object.__setattr__(made, "_conditions", tuple(made._make_conditions()))
+        return made
 
     @classmethod
     def like(cls, other: object) -> "Match":
@@ -148,6 +161,10 @@ class Match:
             value = getattr(self, field.name) if field.init else None
             if value is not None and value != () and value != {}:
                 yield field.name
+
+    def udev_wanted(self) -> tuple[tuple[str, str, str], ...]:
+        """Key, name in braces and pattern of the conditions with ``==`` of the line of udev."""
+        return self._line.wanted if self._line is not None else ()
 
     def test(self, device: Device) -> Outcome:
         """Whether the device meets all conditions, and why.  Stops at the first it does not."""
@@ -278,9 +295,10 @@ class Match:
         if self.deny:
             yield _Not(conditions.of_list(self.deny, "the deny list"))
         if self.any:
-            yield _Any(self.any)
+            is_said = self._is_of_parts or self._bus is not None or _ABOUT_KIND & set(self.given())
+            yield _Any([each.of_parts for each in self.any] if is_said else self.any)
         if self.not_ is not None:
-            yield _Not(self.not_)
+            yield _Not(self.not_.of_parts)
         if self.parent is not None:
             yield _Relative(self.parent, lambda device: device.ancestors, "ancestor")
         if self.child is not None:

@@ -98,6 +98,20 @@ class KindTests(SynchronousTestCase):
             {"0c45-6366-LC4400217-if00-video-index0": [CAMERA.format(0, 2)]},
         )
 
+    def test_excluded(self) -> None:
+        """What `not` and `any` say of hardware is about all that belongs to it."""
+        camera = ["0c45-6366-LC4400217"]
+        for text in (
+            "subsystem: usb, devtype: usb_device, not: {usb: ['04d9', '1d6b:*', '0bda:*']}",
+            "usb: '*:*', not: {usb: ['04d9', '1d6b:*', '0bda:*']}",
+            "subsystem: video4linux, any: [{usb: 0c45}, {usb: 1:2}], group: usb",
+            "subsystem: [video4linux, hidraw], not: {usb: 04d9}, group: usb",
+            "any: [{usb: 0c45}, {usb: 1:2}]",
+        ):
+            self.assertEqual(list(yielded("camera", f"thing: {{{text}}}")), camera, text)
+        text = "thing: {subsystem: [video4linux, hidraw], not: {usb: 0c45}}"
+        self.assertEqual(yielded("camera", text), {})
+
     def test_net(self) -> None:
         """A network interface has no node: its container gets variables alone."""
         found = scanner(
@@ -170,7 +184,26 @@ class KeyboardTests(SynchronousTestCase):
 
     def test_unasked(self) -> None:
         """A keyboard is not given by a rule that only says the kind of node."""
-        for text in ("subsystem: input", "subsystem: hidraw", "path: /dev/input/event*"):
+        for text in (
+            "subsystem: input",
+            "subsystem: hidraw",
+            "path: /dev/input/event*",
+            "path: '/dev/input/event[0-9]'",
+            "path: '/dev/hidraw?'",
+            "path: /dev/input/by-id/usb-*",
+            r"pathRegex: '^/dev/hidraw\d+$'",
+            "kernelName: hidraw*",
+            "usb: '*:*', as: hid",
+            "subsystem: hidraw, serial: '*', any: [{usb: '*:*'}, {usb: 04d9}]",
+            "subsystem: hidraw, parent: {subsystem: usb}",
+            "subsystem: hidraw, pciBusID: '0000:00:0d.0'",
+            "subsystem: input, not: {usb: 1}",
+            "subsystem: input, property: {ID_BUS: usb}",
+            "subsystem: hidraw, attribute: {dev: '*'}",
+            """udev: 'SUBSYSTEM=="input"'""",
+            """udev: 'SUBSYSTEM=="hidraw", KERNEL=="hidraw*", ATTRS{idVendor}=="*"'""",
+            "match: [{subsystem: hidraw}, {usb: 0c45}], as: hid",
+        ):
             self.assertEqual(yielded("camera", f"thing: {{{text}}}"), {}, text)
 
     def test_undecidable(self) -> None:
@@ -197,10 +230,26 @@ class KeyboardTests(SynchronousTestCase):
 
     def test_asked(self) -> None:
         """A rule that selects it gives it."""
-        self.assertEqual(
-            list(yielded("camera", "thing: {usb: 04d9, as: hid}")),
-            ["pci-0000:00:0d.0-usbv2-0:6-if00-hidraw"],
-        )
+        for text in (
+            "usb: 04d9, as: hid",
+            "path: /dev/hidraw0",
+            "kernelName: hidraw0",
+            "subsystem: hidraw, parent: {vendorID: 04d9}",
+            "subsystem: hidraw, any: [{usb: 04d9}, {product: Keys*}]",
+            "match: [{subsystem: hidraw}, {usb: 04d9}], as: hid",
+            """udev: 'SUBSYSTEM=="hidraw", ATTRS{idVendor}=="04d9"'""",
+            """udev: 'SUBSYSTEM=="hidraw", KERNELS=="1-6"'""",
+        ):
+            self.assertEqual(
+                list(yielded("camera", f"thing: {{{text}}}")),
+                ["pci-0000:00:0d.0-usbv2-0:6-if00-hidraw"],
+                text,
+            )
+        for text in (
+            "subsystem: input, property: {ID_INPUT_KEYBOARD: 1}",
+            """udev: 'ENV{ID_INPUT_KEYBOARD}=="1", KERNEL=="event*"'""",
+        ):
+            self.assertEqual(len(yielded("camera", f"thing: {{{text}}}")), 1, text)
 
 
 class ReplicaTests(SynchronousTestCase):
@@ -223,3 +272,10 @@ class ReplicaTests(SynchronousTestCase):
               replicas: {count: 2, match: {kernelName: kvm}}
         """
         self.assertEqual(list(yielded("cards", text)), ["kvm-0", "kvm-1", "vfio_vfio"])
+        text = """
+            thing:
+              subsystem: tty
+              replicas: {count: 2, match: [{usbPath: "*3.1", usb: "1a86:*"}]}
+        """
+        first, second = ID.format("3.1"), ID.format("3.4")
+        self.assertEqual(list(yielded("twins", text)), [f"{first}-0", f"{first}-1", second])

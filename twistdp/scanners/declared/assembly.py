@@ -173,7 +173,7 @@ def _candidates(member: Member, unit: Unit, host: Host) -> Iterator[tuple[Device
         hardware = hardware.parent  # a node on a bus without ids, as the sound card of a board
     if member.as_ is not None:
         for device, outcome in judged(hardware, member.as_):
-            tested = where.test(device)
+            tested = where.of_parts.test(device)
             yield (
                 device,
                 ""

@@ -187,7 +187,7 @@ def made(rule: Rule, listed: Listed) -> Entry:
     claims = tuple(dict.fromkeys(each.node or name_of(each) for each in parts))
     replicas = rule.resource.replicas
     if replicas is None or not (
-        not replicas.match or any(match.holds(listed.lead) for match in replicas.match)
+        not replicas.match or any(match.of_parts.holds(listed.lead) for match in replicas.match)
     ):
         return Entry(listed, rule.name, (listed.id,), listed.info, claims)
     ids = tuple(device_id(f"{listed.id}-{number}") for number in range(replicas.count))

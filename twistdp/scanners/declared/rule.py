@@ -6,6 +6,7 @@ from typing import Final
 import attrs
 
 from twistdp.config import Resource
+from twistdp.scanners.declared.asked import asks
 from twistdp.select import (
     Device,
     Host,
@@ -51,17 +52,10 @@ class Rule:
     name: str
     resource: Resource
     matches: tuple[Match, ...] = attrs.field(init=False)
-    selects_typed: bool = attrs.field(init=False)
 
     @matches.default
     def _alternatives(self) -> tuple[Match, ...]:
         return self.resource.alternatives
-
-    @selects_typed.default
-    def _says_typed(self) -> bool:
-        """Whether the rule says what keyboards are selected, more than by their subsystem."""
-        resource = self.resource
-        return resource.as_ in ("input", "hid") and any(map(_is_narrow, resource.alternatives))
 
     @property
     def gives_raw(self) -> bool:
@@ -194,11 +188,11 @@ class Rule:
                 continue  # it gives what people type, and nobody asked for it
             yield function, ""
 
-    def refuses_typed(self, function: Device) -> str:
+    def refuses_typed(self, function: Device, seed: Device) -> str:
         """Why a keyboard is not given away by a rule that did not ask for one; empty if it is."""
-        if function.subsystem not in _TYPED or self.selects_typed:
+        if function.subsystem not in _TYPED:
             return ""
-        if any(map(_is_narrow, self.matches)):
+        if any(match.holds(seed) and asks(match) for match in self.matches):
             return ""
         answer = is_keyboard(function)
         if answer is False:
@@ -212,20 +206,6 @@ class Rule:
 
 
 _RAW: Final = frozenset({"usb", "usb_path", "vendor_id", "product_id", "serial", "udev"})
-_NARROW: Final = frozenset(
-    {"usb", "pci", "vendor_id", "product_id", "serial", "manufacturer", "product", "model_name"}
-    | {"usb_path", "pci_bus_id", "parent", "attribute", "property", "udev", "allow"}
-)
-
-
-def _is_narrow(match: Match) -> bool:
-    """Whether a match says more than which kind of node it wants."""
-    given = set(match.given())
-    if given & _NARROW:
-        return True
-    paths = [*match.path, *match.path_regex]
-    return bool(paths) and all(text not in ("/dev/input", "/dev") and "*" not in text
-                               for text in paths)  # fmt: skip
 
 
 def _each_once(found: Iterable[Iterable[Device]]) -> Iterator[Device]:

@@ -73,7 +73,7 @@ class Selection:
         for part in self.rule.parts(seed):
             reason = part.reason
             if part.function is not None and not reason:
-                reason = self.rule.refuses_typed(part.function)
+                reason = self.rule.refuses_typed(part.function, seed)
             if reason or part.function is None:
                 self._drop(seed, part.function or seed, reason, Cause.RULE)
                 continue
