@@ -106,7 +106,9 @@ class DeviceTests(SynchronousTestCase):
 
     def test_wrong_node(self) -> None:
         """A node's name never leads out of /dev."""
-        device = Device(host("twins"), "/devices/x", {"DEVNAME": "../etc/passwd"})
-        self.assertIsNone(device.node)
-        device = Device(host("twins"), "/devices/x", {"DEVNAME": "/dev/bus/usb/1"})
-        self.assertEqual(device.node, "/dev/bus/usb/1")
+        names = {"../etc/passwd": None, "/dev/bus/usb/1": "/dev/bus/usb/1", "a/../b": None}
+        for name, node in names.items():
+            device = named(Host(tree(self, "twins")), "1-3.1")
+            with open(f"{device.path}/uevent", "w", encoding="utf-8") as file:
+                file.write(f"DEVNAME={name}\n")
+            self.assertEqual(device.node, node)

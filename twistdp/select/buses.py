@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from twistdp.select.device import Device
 
@@ -12,75 +12,84 @@ _UNKNOWN: Final = object()
 
 
 def _remembered(find: Callable[[Device], _T]) -> Callable[[Device], _T]:
-    """A fact of a device, found out once."""
-    name = find.__name__
+    """A fact of a USB device or PCI function, found out once."""
 
     @wraps(find)
     def fact(device: Device) -> _T:
-        known = device.facts.get(name, _UNKNOWN)
+        known = device.facts.get(fact, _UNKNOWN)
         if known is _UNKNOWN:
-            known = device.facts[name] = find(device)
+            known = device.facts[fact] = find(device)
         return known  # type: ignore[return-value]
 
     return fact
 
 
-@_remembered
+_Buses: TypeAlias = tuple[Device | None, Device | None, Device | None]
+_NONE: Final[_Buses] = (None, None, None)
+
+
+def _buses(device: Device) -> _Buses:
+    """The USB device, USB interface and PCI function that a device is or belongs to.
+
+    All that is no bus's device itself has those of its parent, the very same value.
+    """
+    found = device.buses
+    if found is None:
+        found = _buses(device.parent) if device.parent is not None else _NONE
+        if device.subsystem == "usb":
+            usb, _, pci = found
+            if device.devtype == "usb_device":
+                found = device, None, pci
+            else:
+                found = usb, device if device.devtype == "usb_interface" else None, pci
+        elif device.subsystem == "pci":
+            found = None, None, device
+        device.buses = found
+    return found
+
+
 def usb_device(device: Device) -> Device | None:
     """The USB device that this device is or belongs to."""
-    if device.subsystem == "usb" and device.devtype == "usb_device":
-        return device
-    if device.subsystem == "pci":
-        return None
-    return usb_device(device.parent) if device.parent is not None else None
+    return _buses(device)[0]
 
 
-@_remembered
 def usb_interface(device: Device) -> Device | None:
     """The USB interface that this device is or belongs to."""
-    if device.subsystem == "usb":
-        return device if device.devtype == "usb_interface" else None
-    if device.subsystem == "pci":
-        return None
-    return usb_interface(device.parent) if device.parent is not None else None
+    return _buses(device)[1]
 
 
-@_remembered
 def pci_device(device: Device) -> Device | None:
     """The nearest PCI function that this device is or is below, through USB too."""
-    if device.subsystem == "pci":
-        return device
-    return pci_device(device.parent) if device.parent is not None else None
+    return _buses(device)[2]
 
 
-@_remembered
 def bus_device(device: Device) -> Device | None:
     """The USB device, else the PCI function, that this device is or belongs to."""
-    return usb_device(device) or pci_device(device)
+    usb, _, pci = _buses(device)
+    return usb or pci
 
 
-@_remembered
 def usb_controller(device: Device) -> Device | None:
     """The device that the root hub of a USB device is below; None if it is no USB device."""
-    usb = usb_device(device)
-    while usb is not None and re.fullmatch(r"usb\d+", usb.name) is None:
-        above = usb.parent
-        usb = usb_device(above) if above is not None else None
-    return usb.parent if usb is not None else None
+    hub = _root_hub(device)
+    return hub.parent if hub is not None else None
 
 
-@_remembered
 def usb_version(device: Device) -> str | None:
     """The version of USB of the bus that a device is on, as ``3``: that of its root hub."""
-    usb = usb_device(device)
-    while usb is not None and re.fullmatch(r"usb\d+", usb.name) is None:
-        above = usb.parent
-        usb = usb_device(above) if above is not None else None
-    version = usb.attribute("version") if usb is not None else None
+    hub = _root_hub(device)
+    version = hub.attribute("version") if hub is not None else None
     return version.partition(".")[0] if version else None
 
 
-@_remembered
+def _root_hub(device: Device) -> Device | None:
+    usb = usb_device(device)
+    while usb is not None and re.fullmatch(r"usb\d+", usb.name) is None:
+        above = usb.parent
+        usb = usb_device(above) if above is not None else None
+    return usb
+
+
 def usb_port(device: Device) -> str | None:
     """The ports from the root hub to a USB device, as ``2.3``; ``0`` for the root hub itself."""
     usb = usb_device(device)
@@ -92,7 +101,6 @@ def usb_port(device: Device) -> str | None:
     return found[1] if found else None
 
 
-@_remembered
 def place(device: Device) -> str | None:
     """Where a bus device is, in a form that stays over replug, reboot and renumbering.
 
@@ -101,9 +109,14 @@ def place(device: Device) -> str | None:
     None if there is no such place.
     """
     usb = usb_device(device)
-    if usb is None:
-        pci = pci_device(device)
-        return pci.name if pci is not None else None
+    if usb is not None:
+        return _usb_place(usb)
+    pci = pci_device(device)
+    return pci.name if pci is not None else None
+
+
+@_remembered
+def _usb_place(usb: Device) -> str | None:
     controller, port = usb_controller(usb), usb_port(usb)
     if controller is None or port is None:
         return None

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
+from sys import intern
 from typing import TYPE_CHECKING, Final
 
 from twistdp.select.reading import Undecidable, pairs, read_file, read_link
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from twistdp.select.host import Host
 
 _UNREAD: Final = object()
+_SHORT: Final = 8
 _NAME: Final = re.compile(r"[^\0\n]{1,255}")
 
 KERNEL_KEYS: Final = frozenset(
@@ -26,29 +28,28 @@ NO_UDEV: Final = "udev's data base is not here (mount /run/udev to have it)"
 class Device:
     """A device; `syspath` is its path without ``/sys``, and no two of a `Host` have the same.
 
-    Everything is read when it is first asked for, and remembered.
+    Everything is read when it is first asked for, and remembered; there are many thousands, so what
+    is remembered of each is small.
     """
 
     __slots__ = (
-        "_attributes", "_children", "_driver", "_node", "_parent", "_subsystem", "_uevent",
-        "facts", "host", "name", "syspath",
+        "_children", "_devtype", "_driver", "_facts", "_node", "_parent", "_subsystem", "_text",
+        "buses", "host", "syspath",
     )  # fmt: skip
 
-    def __init__(self, host: "Host", syspath: str, uevent: dict[str, str] | None = None) -> None:
+    def __init__(self, host: "Host", syspath: str, node: str | None = None) -> None:
         self.host = host
         self.syspath = syspath
-        self._uevent = uevent
-        # The kernel writes '!' for '/' in the names of directories, and udev turns it back.
-        name = syspath.rpartition("/")[2] or os.path.basename((uevent or {}).get("DEVNAME", ""))
-        self.name = name.replace("!", "/")
-        self._attributes: dict[str, str | Undecidable | None] = {}
+        self._text: str | None = None
+        self._devtype = ""
+        self._node: object = _UNREAD if node is None else node
         self._children: tuple[Device, ...] | None = None
         self._driver: object = _UNREAD
-        self._node: object = _UNREAD
         self._parent: object = _UNREAD
         self._subsystem: str | None = None
-        self.facts: dict[object, object] = {}
-        """What other modules remember about the device."""
+        self._facts: dict[object, object] | None = None
+        self.buses: tuple[Device | None, Device | None, Device | None] | None = None
+        """What `twistdp.select.buses` remembers: USB device, USB interface and PCI function."""
 
     def __repr__(self) -> str:
         return f"<Device {self.syspath or self.node}>"
@@ -63,22 +64,39 @@ class Device:
         """The directory of the device in the host's sysfs."""
         return f"{self.host.prefix}/sys{self.syspath}"
 
+    @property
+    def facts(self) -> dict[object, object]:
+        """What is remembered: attributes by their names, and whatever other modules find out."""
+        if self._facts is None:
+            self._facts = {}
+        return self._facts
+
     # What the kernel says
+
+    @property
+    def name(self) -> str:
+        """The kernel's name, as ``ttyUSB0``."""
+        name = (self.syspath or str(self.node)).rpartition("/")[2]
+        # The kernel writes '!' for '/' in the names of directories, and udev turns it back.
+        return name.replace("!", "/")
 
     @property
     def uevent(self) -> Mapping[str, str]:
         """The keys of the device's ``uevent`` file."""
-        if self._uevent is None:
+        if not self.syspath:
+            return {"DEVNAME": str(self.node).removeprefix("/dev/")}
+        if self._text is None:
             text = read_file(f"{self.path}/uevent")
-            self._uevent = pairs(text) if isinstance(text, str) else {}
-        return self._uevent
+            self._text = text if isinstance(text, str) else ""
+        return pairs(self._text)
 
     @property
     def subsystem(self) -> str:
         """The kernel's subsystem, as ``tty``; an empty text if it has none."""
         if self._subsystem is None:
             target = read_link(f"{self.path}/subsystem") if self.syspath else None
-            self._subsystem = os.path.basename(target or "") or self.uevent.get("SUBSYSTEM", "")
+            name = (target or "").rpartition("/")[2] or self.uevent.get("SUBSYSTEM", "")
+            self._subsystem = intern(name)
         return self._subsystem
 
     @property
@@ -86,30 +104,38 @@ class Device:
         """The driver that the device itself is bound to."""
         if self._driver is _UNREAD:
             target = read_link(f"{self.path}/driver") if self.syspath else None
-            self._driver = os.path.basename(target or "") or self.uevent.get("DRIVER")
+            self._driver = (target or "").rpartition("/")[2] or self.uevent.get("DRIVER")
         return self._driver  # type: ignore[return-value]
 
     @property
     def devtype(self) -> str:
         """The kernel's type within the subsystem, as ``usb_device``; often empty."""
-        return self.uevent.get("DEVTYPE", "")
+        if self._node is _UNREAD:
+            self._read_node()
+        return self._devtype
 
     @property
     def node(self) -> str | None:
         """The device's node, as ``/dev/ttyUSB0``, whether it is there or not."""
         if self._node is _UNREAD:
-            name = self.uevent.get("DEVNAME")
-            if not name or ".." in name.split("/"):
-                self._node = None
-            else:
-                self._node = f"/dev/{name.removeprefix('/dev/').lstrip('/')}"
+            self._read_node()
         return self._node  # type: ignore[return-value]
+
+    def _read_node(self) -> None:
+        uevent = self.uevent
+        self._devtype = intern(uevent.get("DEVTYPE", ""))
+        name = uevent.get("DEVNAME")
+        if not name or ".." in name.split("/"):
+            self._node = None
+        else:
+            self._node = f"/dev/{name.removeprefix('/dev/').lstrip('/')}"
 
     @property
     def number(self) -> tuple[int, int] | None:
         """The major and minor number of the node."""
+        uevent = self.uevent
         try:
-            return int(self.uevent["MAJOR"]), int(self.uevent["MINOR"])
+            return int(uevent["MAJOR"]), int(uevent["MINOR"])
         except (KeyError, ValueError):
             return None
 
@@ -125,9 +151,10 @@ class Device:
 
     def reading(self, name: str) -> str | Undecidable | None:
         """As `attribute`, but `Undecidable` for an attribute that is there and cannot be read."""
-        if name not in self._attributes:
-            self._attributes[name] = self._read(name) if self.syspath else None
-        return self._attributes[name]
+        facts = self.facts
+        if name not in facts:
+            facts[name] = self._read(name) if self.syspath else None
+        return facts[name]  # type: ignore[return-value]
 
     def _read(self, name: str) -> str | Undecidable | None:
         if not _NAME.fullmatch(name) or name.startswith("/") or ".." in name.split("/"):
@@ -139,7 +166,11 @@ class Device:
                 return None
             path = f"{parent}/{os.path.basename(name)}"
         target = read_link(path)
-        return os.path.basename(target) if target is not None else read_file(path)
+        if target is not None:
+            return os.path.basename(target)
+        text = read_file(path)
+        # Many devices have the same short values.
+        return intern(text) if isinstance(text, str) and len(text) < _SHORT else text
 
     def link(self, name: str) -> "Device | None":
         """The device that a link in the device's directory leads to, as ``physfn``."""
@@ -186,17 +217,20 @@ class Device:
 
     def spare(self) -> None:
         """Keep only what cannot be read again when the device is gone."""
-        if self._uevent is not None and "DEVNAME" not in self._uevent and self.syspath:
-            self._uevent = None
-        if self._attributes:
-            self._attributes = {}
-        if self.facts:
-            self.facts = {}
+        if self._node is _UNREAD:
+            self._read_node()
+        self.subsystem  # noqa: B018  # it is read when it is asked for
+        self._text = self._facts = self.buses = None
+        self._driver = _UNREAD
+
+    def part(self) -> None:
+        """Forget the relatives: devices that refer to each other would stay in memory."""
+        self._children = self._facts = self.buses = None
+        self._parent = _UNREAD
 
     def forget_children(self) -> None:
         """Look for the devices below again, and for what depends on them."""
-        self._children = None
-        self.facts.clear()
+        self._children = self._facts = None
 
     @property
     def ancestors(self) -> "Iterator[Device]":

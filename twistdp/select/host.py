@@ -46,6 +46,8 @@ class Host:
         self._at: dict[str, Device] = {}
         """Devices that were asked for by their nodes."""
         self._numbered: dict[str, Device | None] = {}
+        self._has_walked = False
+        """Whether all devices of the host are known, and not only those that were asked for."""
 
     @property
     def has_udev(self) -> bool:
@@ -70,10 +72,10 @@ class Host:
         Without those below ``/sys/devices/system``: processors and memory, of which a large
         machine has many thousands, and none has a node.
         """
-        yield from self._all.values()
+        yield from self._all
 
     @cached_property
-    def _all(self) -> dict[str, Device]:
+    def _all(self) -> list[Device]:
         found: list[Device] = []
         tops = self.below("/devices")
         for top in tops:
@@ -84,13 +86,14 @@ class Host:
             found.append(device)
             if depth < _DEEPEST:
                 waiting += [(child, depth + 1) for child in reversed(device.children)]
-        return {device.syspath: device for device in found}
+        self._has_walked = True
+        return found
 
     @cached_property
     def by_subsystem(self) -> dict[str, list[Device]]:
         """The devices of each subsystem, in natural order."""
         found: dict[str, list[Device]] = {}
-        for device in self._all.values():
+        for device in self._all:
             found.setdefault(device.subsystem, []).append(device)
         return found
 
@@ -103,7 +106,7 @@ class Host:
     def _by_node(self) -> dict[str, Device]:
         """Devices by their nodes; of two with one node the first."""
         found: dict[str, Device] = {}
-        for device in self._all.values():
+        for device in self._all:
             if device.node is not None:
                 found.setdefault(device.node, device)
         return found
@@ -141,15 +144,27 @@ class Host:
 
         What is missing is read, so that the first change takes no longer than others.
         """
-        self._nodes.links_to(self._nodes.resolve("/dev/null") or "")
-        self._nodes.below("/dev")
+        self._nodes.prepare()
         if self._has_walked:
-            self.known_at("")
+            # Found out when they are asked for, from the list, which is long.
+            self._by_node, self.by_subsystem  # noqa: B018
+            vars(self).pop("_all", None)
+            self._at.clear()
+        self._numbered.clear()
         if self.has_udev:
-            self.udev.claims  # noqa: B018  # it is read when it is asked for
+            self.udev.prepare()
         self._facts = {name: each for name, each in self._facts.items() if name in _KEPT}
         for device in (*self._devices.values(), *self._at.values()):
             device.spare()
+
+    def release(self) -> None:
+        """Forget all devices; they can no longer be asked anything.
+
+        They refer to each other, so they would stay in memory until the garbage collector comes.
+        """
+        for device in self._devices.values():
+            device.part()
+        vars(self).clear()
 
     def list_again(self, path: str) -> dict[str, None]:
         """List a path below ``/dev`` again; returns the nodes that it is about."""
@@ -167,19 +182,14 @@ class Host:
         """The device that was last known to have a node."""
         return (self._by_node if self._has_walked else self._at).get(node)
 
-    @property
-    def _has_walked(self) -> bool:
-        """Whether all devices of the host are known, and not only those that were asked for."""
-        return "_all" in self.__dict__
-
     def forget(self, device: Device) -> None:
         """Know nothing of a device any more: it is read again when it is asked for."""
         if device.node is not None:
             self._at.pop(device.node, None)
         if self._devices.pop(device.syspath, None) is None:
             return
-        if self._has_walked and self._all.pop(device.syspath, None) is not None:
-            alike = self.by_subsystem[device.subsystem]
+        if self._has_walked:
+            alike = self.by_subsystem.get(device.subsystem, ())
             self.by_subsystem[device.subsystem] = [each for each in alike if each is not device]
             if device.node is not None:
                 self._by_node.pop(device.node, None)
@@ -194,10 +204,11 @@ class Host:
             if device.node is not None:
                 self._at[device.node] = device
             return True
-        if device.syspath in self._all:
+        alike = self.by_subsystem.setdefault(device.subsystem, [])
+        if device in alike:
             return False
-        self._devices[device.syspath] = self._all[device.syspath] = device
-        self.by_subsystem.setdefault(device.subsystem, []).append(device)
+        self._devices[device.syspath] = device
+        alike.append(device)
         if device.node is not None:
             self._by_node.setdefault(device.node, device)
         return True
@@ -254,7 +265,7 @@ class Host:
         if self.prefix:
             return self._by_node.get(node)
         device = self._by_number(node)
-        if device is not None:
+        if device is not None and not self._has_walked:
             self._at[node] = device
         return device
 
@@ -265,8 +276,7 @@ class Host:
             return None
         device = self._at.get(node)
         if device is None or device.syspath:
-            made = Device(self, "", {"DEVNAME": node.removeprefix("/dev/")})
-            device = self._at[node] = made
+            device = self._at[node] = Device(self, "", node)
         return device
 
     def _by_number(self, node: str) -> Device | None:

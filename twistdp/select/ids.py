@@ -29,10 +29,7 @@ def default_id(device: Device) -> str:
     the board gives; else the kernel's name, which has a number.  Then what the device is among
     those that belong together: interface, port, index, card or render node.
     """
-    known = device.facts.get("id")
-    if not isinstance(known, str):
-        known = device.facts["id"] = device_id(_text(device))
-    return known
+    return device_id(_text(device))
 
 
 def _text(device: Device) -> str:

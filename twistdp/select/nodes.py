@@ -45,13 +45,18 @@ class NodeListing:
         return sorted(self._targets)
 
     @cached_property
-    def _pointing(self) -> dict[str, dict[str, None]]:
+    def _pointing(self) -> dict[str, tuple[str, ...]]:
         """The links that say each path."""
-        found: dict[str, dict[str, None]] = {}
+        found: dict[str, tuple[str, ...]] = {}
         for path, target in self._targets.items():
             if target is not None:
-                found.setdefault(_meant(path, target), {})[path] = None
+                meant = _meant(path, target)
+                found[meant] = (*found.get(meant, ()), path)
         return found
+
+    def prepare(self) -> None:
+        """List everything, so that the first `refresh` takes no longer than others."""
+        self._sorted, self._pointing  # noqa: B018  # they are made when they are asked for
 
     def lists(self, directory: str) -> bool:
         """Whether what is in a directory counts; see `left_out` for why not."""
@@ -105,13 +110,17 @@ class NodeListing:
             target = self._targets.pop(each)
             del self._sorted[bisect.bisect_left(self._sorted, each)]
             if target is not None:
-                self._pointing[_meant(each, target)].pop(each, None)
+                meant = _meant(each, target)
+                others = tuple(link for link in self._pointing.pop(meant) if link != each)
+                if others:
+                    self._pointing[meant] = others
         found = self._look(path)
         for each, target in found.items():
             self._targets[each] = target
             bisect.insort(self._sorted, each)
             if target is not None:
-                self._pointing.setdefault(_meant(each, target), {})[each] = None
+                meant = _meant(each, target)
+                self._pointing[meant] = (*self._pointing.get(meant, ()), each)
         for each in (*old, *found):
             self._are_nodes.pop(each, None)
         about |= self._led_to(found)

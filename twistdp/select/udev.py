@@ -42,13 +42,17 @@ class UdevData:
             entry = self._entries[key] = self._read(key)
         return entry
 
+    def prepare(self) -> None:
+        """Find out which devices claim which links, and keep no more than that."""
+        self.claims  # noqa: B018  # it is read when it is asked for
+        self._entries.clear()
+
     def forget(self, key: str) -> None:
         """Read an entry again when it is asked for."""
-        old = self._entries.pop(key, None)
+        self._entries.pop(key, None)
         if "claims" in self.__dict__ and key[:1] in ("b", "c"):
-            for link in old.links if old is not None else ():
-                if key in self.claims.get(link, ()):
-                    self.claims[link].remove(key)
+            for link in [link for link, keys in self.claims.items() if key in keys]:
+                self.claims[link].remove(key)
             for link in self.entry(key).links:
                 self.claims.setdefault(link, []).append(key)
 

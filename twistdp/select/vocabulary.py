@@ -204,11 +204,7 @@ WORDS: Final[Mapping[str, tuple[Callable[[Device], Value | None], str]]] = {
 
 def word(device: Device, name: str) -> Value | None:
     """One word of the vocabulary in full; None if the device has none.  Raises KeyError."""
-    key = f"word {name}"
-    if key not in device.facts:
-        device.facts[key] = WORDS[name][0](device)
-    value: Value | None = device.facts[key]  # type: ignore[assignment]
-    return value
+    return WORDS[name][0](device)
 
 
 def describe(device: Device) -> Mapping[str, Value]:

@@ -79,6 +79,8 @@ class DeclaredScanner(WatchingScanner):
         rules = self._rules
         if self.survey.rules is not rules:
             self.survey = self._new_survey(rules, self.survey.ledger.devices)
+        if self._host is not None:
+            self._host.release()
         host = self._host = Host(self._root, None if self.check_paths else False)
         self.survey.look(host)
         host.prepare()
