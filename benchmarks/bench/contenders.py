@@ -15,6 +15,8 @@ NAMESPACE = "bench.example.com"
 
 OURS, PLAIN, AIO, SYNC = "twistdp", "plain grpcio", "echo aio", "echo sync"
 """Names: this working tree, the contrast, the floors."""
+HAND, GLOB = "by hand", "GlobScanner"
+"""Names of scanners beside a configuration file."""
 
 
 @attrs.frozen
@@ -42,16 +44,26 @@ class Contender:
 
 def twistdp(name: str = OURS, source: str = ROOT) -> Contender:
     """twistdp as it is in the directory `source`."""
-    service = [*twistd_command(), "-n", "--pidfile=", "deviceplugin"]
     # The scanner is always the current one, from the directory that the process runs in.
     glob = ["--scanner=twistdp.scanners:GlobScanner", "--set=resource=file"]
     glob += ["--set=pattern={devices}/*", "--set=nodes_only=false", "--set=max_devices=200000"]
     folders = ["--scanner=scanner:FolderScanner", "--set=directory={devices}"]
-    directories = [f"--namespace={NAMESPACE}", "--plugin-dir={plugins}", "--cdi-dir={plugins}/cdi"]
-    directories += ["--pod-resources-socket={plugins}/pods.sock"]
-    return Contender(
-        name, [*service, *glob, *directories], [*service, *folders, *directories], source=source
-    )
+    return Contender(name, _service(*glob), _service(*folders), source=source)
+
+
+def declaring() -> Iterator[Contender]:
+    """A configuration file, for the host whose root is ``{devices}``, and scanners beside it."""
+    yield Contender(OURS, _service("--scanner=configured:Configured", "--set=root={devices}"))
+    yield Contender(HAND, _service("--scanner=byhand:ByHand", "--set=root={devices}"))
+    glob = ["--set=resource=tty", "--set=pattern={devices}/dev/ttyUSB*", "--set=nodes_only=false"]
+    yield Contender(GLOB, _service("--scanner=twistdp.scanners:GlobScanner", *glob))
+
+
+def _service(*options: str) -> list[str]:
+    """A plugin of twistdp with these options."""
+    service = [*twistd_command(), "-n", "--pidfile=", "deviceplugin", *options]
+    service += [f"--namespace={NAMESPACE}", "--plugin-dir={plugins}", "--cdi-dir={plugins}/cdi"]
+    return [*service, "--pod-resources-socket={plugins}/pods.sock"]
 
 
 def plain() -> Contender:

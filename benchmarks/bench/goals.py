@@ -61,5 +61,10 @@ GOALS: Mapping[str, Goal] = {
     "idle CPU a minute, 200 resources": Goal(0.06),
     "idle wakeups a minute, 10000 devices": Goal(700),
     "idle wakeups a minute, 200 resources": Goal(700),
+    "declared: first scan": Goal(1000),
+    "declared: add a device": Goal(10),
+    "declared: remove a device": Goal(10),
+    "declared: RSS beyond the scanner by hand": Goal(15),
+    "declared: RSS beyond the scanner by hand after a rescan": Goal(15),
 }
 """The goals by the name of the figure."""

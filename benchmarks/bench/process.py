@@ -8,9 +8,13 @@ import attrs
 
 @attrs.frozen
 class Footprint:
-    """A process's resources: resident memory in MB (a million bytes), and counts."""
+    """A process's resources: resident memory in MB (a million bytes), and counts.
+
+    `peak` is the most resident memory that there was.
+    """
 
     rss: float
+    peak: float
     threads: int
     descriptors: int
     inotify: int
@@ -23,6 +27,7 @@ def footprint(pid: int) -> Footprint:
     links = [_link(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")]
     return Footprint(
         pages * os.sysconf("SC_PAGESIZE") / 1e6,
+        1024 * _of_status(f"/proc/{pid}/status", "VmHWM") / 1e6,
         len(os.listdir(f"/proc/{pid}/task")),
         len(links),
         sum("inotify" in link for link in links),
@@ -37,13 +42,14 @@ def cpu(pid: int) -> float:
 
 def wakeups(pid: int) -> int:
     """Voluntary context switches of all current threads so far."""
-    return sum(_switches(f"/proc/{pid}/task/{task}") for task in os.listdir(f"/proc/{pid}/task"))
+    tasks = (f"/proc/{pid}/task/{task}/status" for task in os.listdir(f"/proc/{pid}/task"))
+    return sum(_of_status(path, "voluntary_ctxt_switches") for path in tasks)
 
 
-def _switches(task: str) -> int:
+def _of_status(path: str, name: str) -> int:
     try:
-        with open(f"{task}/status", encoding="utf-8", errors="replace") as file:
-            lines = [line for line in file if line.startswith("voluntary_ctxt_switches")]
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = [line for line in file if line.startswith(name)]
     except OSError:
         return 0  # a thread that has just ended
     return int(lines[0].split()[1])

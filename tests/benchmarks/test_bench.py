@@ -15,6 +15,7 @@ from benchmarks.bench.__main__ import measure
 from benchmarks.bench.base import checked_out
 from benchmarks.bench.contenders import (
     AIO,
+    HAND,
     OURS,
     PLAIN,
     ROOT,
@@ -239,6 +240,14 @@ class ScenarioTests(TestCase):
         record = await self.run_quick([plain()], "restart")
         (figure,) = record.figures.values()
         self.assertLess(max(figure.values[PLAIN]), NEVER)
+
+    async def test_declared(self) -> None:
+        """A configuration file and the scanner by hand list the same, and changes of it."""
+        record = await self.run_quick([], "declared")
+        for what in ("first scan", "add a device", "remove a device", "RSS", "most RSS"):
+            for value in record.figures[f"declared: {what}"].values.values():
+                self.assertTrue(0 < max(value) < NEVER, f"{what}: {value}")
+        self.assertIn(HAND, record.figures["declared: first scan"].values)
 
     async def test_hot_plug(self) -> None:
         """The lists show devices that come and go."""
