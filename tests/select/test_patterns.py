@@ -1,14 +1,16 @@
 """Tests for `twistdp.select.patterns`."""
 
 import fnmatch
+import time
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.errors import BadSetting
 from twistdp.select.patterns import hex_pattern, path_pattern, text_pattern, udev_pattern
 
+_PATHS = st.text("ab*?[]!/", max_size=9).map(lambda text: f"/{text}")
 _GLOBS = st.text("ab*?[]!-/.", max_size=8).filter(lambda text: "**" not in text)
 
 
@@ -72,3 +74,68 @@ class PatternTests(SynchronousTestCase):
         self.assertEqual(
             str(error), "glob 'tty[9-0]': bad character range 9-0; write a range as [a-z]"
         )
+
+    @given(_PATHS, st.text("ab/", max_size=9))
+    @example("/*a/b*", "a/ba/bb")
+    @example("/**a*/b", "a/aa/b")
+    @example("/*[!a]*", "a/b")
+    def test_globs_of_paths(self, glob: str, text: str) -> None:
+        """Of a path an asterisk, a question mark and a set match no slash; two asterisks do."""
+        try:
+            pattern = path_pattern(glob)
+        except BadSetting:
+            return  # an empty range
+        self.assertIs(pattern.matches(f"/{text}"), _matches(glob, f"/{text}"), (glob, text))
+
+    def test_slow_globs(self) -> None:
+        """A glob takes no long time, whatever text a device has."""
+        began = time.process_time()
+        for pattern in (
+            text_pattern("*a*a*a*a*b"),
+            udev_pattern("*a*a*a*a*b|*a*a*c"),
+            path_pattern("/*a*a*a*a*b"),
+            path_pattern("/**a*a**a*a*b"),
+        ):
+            self.assertFalse(pattern.matches("/" + "a" * 200), pattern.text)
+        self.assertLess(time.process_time() - began, 1.0)
+
+    def test_slow_expressions(self) -> None:
+        """A regular expression that a text could keep busy for ever is refused."""
+        for text in (
+            *("(a+)+$", "(a|a)*b", "(a|aa)+b", "(a?)*b", "(?:a*){10}b", "(?=(a+)+)b", "(?>(a*)*b)"),
+            *("(a{0,50}){0,50}b", "(?i:ab|AB)*c"),
+        ):
+            error = self.assertRaises(BadSetting, text_pattern, f"/{text}/")
+            self.assertIn("a repetition in a repetition may take for ever", str(error))
+        for text in ("a*a*a*a*b", "a?" * 30 + "a" * 30):
+            error = self.assertRaises(BadSetting, text_pattern, f"/{text}/")
+            self.assertIn("so many repetitions may take for ever", str(error))
+        for text, wanted in (
+            ("^(foo|bar)+$", "foobar"),
+            (r"(\d{1,3}\.){3}\d{1,3}", "10.0.0.1"),
+            ("([0-9a-f]{2}:)+", "a0:b1:"),
+            ("(a++b)*c", "aabc"),
+            ("(?>a+)+b", "aab"),
+            (".*a.*b.*c", "abc"),
+        ):
+            self.assertTrue(text_pattern(f"/{text}/").matches(wanted), text)
+
+
+def _matches(glob: str, path: str) -> bool:
+    """Whether a glob matches a path, by trying every way."""
+    if not glob:
+        return not path
+    if glob.startswith("*"):
+        rest = glob.lstrip("*")
+        wide = len(glob) - len(rest) > 1
+        longest = len(path) if wide or "/" not in path else path.index("/")
+        return any(_matches(rest, path[length:]) for length in range(longest + 1))
+    end = glob.find("]", 3 if glob[1:2] == "!" else 2) if glob.startswith("[") else -1
+    part = glob[: end + 1] or glob[0]
+    if not path or (path[0] == "/" and part != "/"):
+        return False
+    if end < 0:
+        return part in ("?", path[0]) and _matches(glob[1:], path[1:])
+    inside = part[1:-1]
+    found = path[0] in inside[1:] if inside[0] == "!" else path[0] in inside
+    return found != (inside[0] == "!") and _matches(glob[len(part) :], path[1:])

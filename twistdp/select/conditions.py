@@ -8,13 +8,13 @@ import attrs
 from twistdp.errors import BadSetting
 from twistdp.select.buses import bus_device, ids_of, pci_device, usb_device
 from twistdp.select.device import Device
+from twistdp.select.expressions import regular
 from twistdp.select.outcome import Outcome
 from twistdp.select.patterns import (
     Pattern,
     hex_pattern,
     one_of,
     path_pattern,
-    regular,
     text_pattern,
 )
 from twistdp.select.reading import Undecidable

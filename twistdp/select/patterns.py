@@ -11,8 +11,10 @@ from typing import Final
 import attrs
 
 from twistdp.errors import BadSetting
+from twistdp.select.expressions import regular
 
 _SPECIAL: Final = frozenset("*?[")
+_ANY: Final = ".*"
 
 
 @attrs.frozen
@@ -41,21 +43,13 @@ def is_glob(text: str) -> bool:
     return not _SPECIAL.isdisjoint(text)
 
 
-def regular(text: str, doing: str) -> "re.Pattern[str]":
-    """A compiled regular expression; raises `BadSetting`."""
-    try:
-        return re.compile(text)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise BadSetting(f"{doing} /{text}/: no regular expression: {error}") from None
-
-
 @cache
 def text_pattern(text: str) -> Pattern:
     """A glob, in which ``*`` stands for any text, or between slashes a regular expression."""
     if len(text) > 1 and text.startswith("/") and text.endswith("/"):
         found = regular(text[1:-1], "pattern")
         return Pattern(text, lambda value: found.search(value) is not None)
-    return _glob(text, text, any_text=".*", any_character=".")
+    return _glob(text, text, any_text=_ANY, any_character=".")
 
 
 @cache
@@ -84,7 +78,7 @@ def hex_pattern(text: str, width: int = 4) -> Pattern:
 @cache
 def udev_pattern(text: str) -> Pattern:
     """A value of udev's match syntax: globs, with ``|`` between alternatives."""
-    choices = [_glob(each, each, any_text=".*", any_character=".") for each in text.split("|")]
+    choices = [_glob(each, each, any_text=_ANY, any_character=".") for each in text.split("|")]
     if len(choices) == 1:
         return choices[0]
     return Pattern(text, one_of(choices))
@@ -101,7 +95,13 @@ def _glob(text: str, glob: str, any_text: str, any_character: str) -> Pattern:
 
 
 def _translated(glob: str, any_text: str, any_character: str) -> str:
-    parts = ["(?s:"]
+    """The glob as a regular expression that needs no time for ways to match that cannot succeed.
+
+    What stands between two asterisks is looked for once: where it comes first, for all that
+    follows can match then if it can match at all.  An asterisk for any text begins a new group of
+    parts, since it may pass a slash that the others may not.
+    """
+    groups = [[""]]
     at = 0
     while at < len(glob):
         character = glob[at]
@@ -110,23 +110,38 @@ def _translated(glob: str, any_text: str, any_character: str) -> str:
             end = at
             while end < len(glob) and glob[end] == "*":
                 end += 1
-            parts.append(".*" if end > at else any_text)
+            if end > at or any_text == _ANY:
+                groups.append([""])
+            else:
+                groups[-1].append("")
             at = end
-        elif character == "?":
-            parts.append(any_character)
+            continue
+        part = re.escape(character)
+        if character == "?":
+            part = any_character
         elif character == "[":
             end = glob.find("]", at + 2 if glob[at : at + 1] in ("!", "^") else at + 1)
-            if end < 0:
-                parts.append(r"\[")
-                continue
-            # What has a meaning in a set of a regular expression, or may come to have one.
-            inside = re.sub(r"([\\\[&~|])", r"\\\1", glob[at:end])
-            if "--" in inside:
-                raise re.error("-- in brackets is no range")
-            if inside[0] in "!^":
-                inside = "^" + inside[1:]
-            parts.append(f"[{inside}]")
-            at = end + 1
-        else:
-            parts.append(re.escape(character))
-    return "".join((*parts, ")"))
+            if end >= 0:
+                part = _set(glob[at:end], any_character)
+                at = end + 1
+        groups[-1][-1] += part
+    *before, last = groups
+    found = [_first(group, any_text) for group in before]
+    found.append(_first(last[:-1], any_text) + (f"{any_text}{last[-1]}" if last[1:] else last[0]))
+    middle = "".join(f"(?>{_ANY}?{each})" for each in found[1:-1])
+    return f"(?s:{found[0]}{middle}{f'{_ANY}{found[-1]}' if before else ''})"
+
+
+def _first(parts: Sequence[str], any_text: str) -> str:
+    """Parts with an asterisk between them, each where it comes first."""
+    return "".join(parts[:1]) + "".join(f"(?>{any_text}?{part})" for part in parts[1:])
+
+
+def _set(inside: str, any_character: str) -> str:
+    # What has a meaning in a set of a regular expression, or may come to have one.
+    inside = re.sub(r"([\\\[&~|])", r"\\\1", inside)
+    if "--" in inside:
+        raise re.error("-- in brackets is no range")
+    if inside[0] in "!^":
+        inside = "^" + inside[1:]
+    return f"[{inside}]" if any_character == "." else f"(?!/)[{inside}]"
