@@ -89,6 +89,8 @@ class ExplainTests(LookingCase):
         )
         hub = [line for line in lines if "/dev/bus/usb/001/002" in line]
         self.assertTrue(hub[1].endswith("the rule wants 1a86:7523"), hub)
+        note = "note: /dev/ttyUSB0, /dev/ttyUSB1 belong to both ports and all"
+        self.assertEqual(sum(note in line for line in lines), 2)
 
     def test_absent(self) -> None:
         """What is not on this node is kept apart from faults, with the reason."""

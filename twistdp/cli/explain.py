@@ -52,8 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _of_look(look: Look) -> Iterator[dict[str, Any]]:
     if look.survey is not None:
+        notes = list(look.survey.warnings())
         for each in explained(look.survey, look.host):
-            yield _explanation(look.domain, each)
+            own = dict.fromkeys(text for names, text in notes if each.resource in names)
+            yield {**_explanation(look.domain, each), "notes": list(own)}
         return
     for kind in look.tree:
         steps = [
@@ -163,6 +165,7 @@ def _resource(resource: dict[str, Any], all_of_them: bool) -> tuple[str, list[st
     lines += [_told(each) for each in shown]
     if len(shown) < len(others):
         lines.append(f"{len(others) - len(shown)} more were not selected (--all shows them)")
+    lines += [f"note: {note}" for note in resource.get("notes", ())]
     lines += [f"log: {message}" for message in resource.get("messages", ())]
     return title, lines
 

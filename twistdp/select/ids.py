@@ -21,23 +21,25 @@ _KEPT_BUSES: Final = frozenset({"i2c", "spi", "platform", "pnp", "acpi", "mdio_b
 """Buses whose devices have names that come from the board, not from a count."""
 
 
-def default_id(device: Device) -> str:
+def default_id(device: Device, by_place: bool = False) -> str:
     """The id of a device, at most 63 characters.
 
     A disk's WWID; else, for what is plugged into USB, vendor, product and serial number, if that is
     a real one and no other's, else the place of the port; else the PCI address; else the name that
     the board gives; else the kernel's name, which has a number.  Then what the device is among
     those that belong together: interface, port, index, card or render node.
+
+    With `by_place`, serial numbers of USB devices do not count.
     """
-    return device_id(_text(device))
+    return device_id(_text(device, by_place))
 
 
-def _text(device: Device) -> str:
+def _text(device: Device, by_place: bool) -> str:
     if device.subsystem == "block":
         disk = _of_disk(device)
         if disk is not None:
             return disk
-    base = _base(device)
+    base = _base(device, by_place)
     if base is None:
         name = device.node.removeprefix("/dev/") if device.node else device.name
         return name.replace("/", "_") or device.syspath
@@ -51,11 +53,11 @@ def _text(device: Device) -> str:
     return "-".join(part for part in parts if part)
 
 
-def _base(device: Device) -> tuple[Device, str] | None:
+def _base(device: Device, by_place: bool) -> tuple[Device, str] | None:
     """What a device is a part of and stays where it is, and its name."""
     usb = usb_device(device)
     if usb is not None:
-        serial = usb_serial(usb)
+        serial = None if by_place else usb_serial(usb)
         if serial is not None:
             return usb, f"{word(usb, 'vendorID')}-{word(usb, 'productID')}-{serial}"
     where = place(device)

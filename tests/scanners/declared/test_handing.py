@@ -106,6 +106,48 @@ class RawNodeTests(SynchronousTestCase):
         made = scanner("twins", 'thing: {usb: "1a86:7523", as: tty}')
         self.assertFalse(hasattr(made, "pre_start_container"))
 
+    def test_ids_of_places(self) -> None:
+        """A device that changes its maker keeps the id of its port, whatever serial it has."""
+        place = "pci-0000:00:0d.0-usbv2-0:5"
+        for text in (
+            "usb: ['1a6e:089a', '0c45:6366']",
+            "usb: ['1a6e:089a', '0c45:6366'], as: usb",
+            "match: [{usb: '1a6e:089a'}, {vendorID: 0c45, productID: 6366}]",
+            "any: [{usb: '1a6e:089a'}, {usb: '0c45:6366'}], subsystem: usb, devtype: usb_device",
+        ):
+            made = scanner("camera", f"thing: {{{text}}}")
+            self.assertEqual(list(devices(made.discover())), [place], text)
+            ((_, note),) = made.survey.warnings()
+            self.assertIn("the container that has it must start again", note)
+        made = scanner("camera", "thing: {usb: ['0c45:6366', '0c45:1'], as: usb}")
+        self.assertEqual(list(devices(made.discover())), ["0c45-6366-LC4400217"])
+
+    def test_may_be_raw(self) -> None:
+        """Whichever way a rule may give a raw node, starts are checked; no other way."""
+        for text, wanted in (
+            ("subsystem: usb, vendorID: 0c45", True),
+            ("usb: 0c45, group: parent", True),
+            ("any: [{usb: 0c45}]", True),
+            ("devtype: usb_device", True),
+            ("path: /dev/bus", True),
+            ("path: '/dev/**'", True),
+            ("path: /dev/bus/usb/001/*", True),
+            ("pathRegex: bus/usb", True),
+            ("kernelName: '1-*'", True),
+            ("path: /dev/kvm, members: [{as: usb}]", True),
+            ("path: /dev/kvm, members: [/dev/bus/usb]", True),
+            ("""udev: 'SUBSYSTEM=="usb"'""", True),
+            ("usb: 0c45, as: video", False),
+            ("subsystem: tty, usb: 0c45", False),
+            ("path: /dev/ttyUSB*, members: [{as: tty}]", False),
+            ("pathRegex: ^/dev/tty", False),
+            ("pci: 8086, group: pci", False),
+            ("kernelName: ttyUSB*", False),
+            ("""udev: 'SUBSYSTEM=="tty", ATTRS{idVendor}=="0c45"'""", False),
+        ):
+            made = scanner("camera", f"thing: {{{text}}}")
+            self.assertIs(hasattr(made, "pre_start_container"), wanted, text)
+
     def test_firmware(self) -> None:
         """A device that comes back as another one has a grace, unless the file has its own."""
         two = resources('thing: {match: [{usb: "1a6e:089a"}, {usb: "18d1:9302"}]}')
@@ -114,6 +156,8 @@ class RawNodeTests(SynchronousTestCase):
         self.assertEqual(made.settings_of("thing", Settings()).removal_grace, FIRMWARE)
         own = DeclaredScanner(resources("thing: {usb: ['1:1', '2:2'], removalGrace: 2}"))
         self.assertEqual(own.settings_of("thing", Settings()).removal_grace, 2.0)
+        several = DeclaredScanner(resources("thing: {usb: ['1:1', '2:2'], as: usb}"))
+        self.assertEqual(several.settings_of("thing", Settings()).removal_grace, FIRMWARE)
         other = DeclaredScanner(resources("thing: {path: /dev/kvm, preferred: numa}"))
         settings = other.settings_of("thing", Settings())
         self.assertEqual((settings.removal_grace, settings.preferred), (0.0, "numa"))

@@ -106,7 +106,7 @@ class KindTests(SynchronousTestCase):
             "usb: '*:*', not: {usb: ['04d9', '1d6b:*', '0bda:*']}",
             "subsystem: video4linux, any: [{usb: 0c45}, {usb: 1:2}], group: usb",
             "subsystem: [video4linux, hidraw], not: {usb: 04d9}, group: usb",
-            "any: [{usb: 0c45}, {usb: 1:2}]",
+            "any: [{usb: 0c45}, {usb: '0c45:2'}]",
         ):
             self.assertEqual(list(yielded("camera", f"thing: {{{text}}}")), camera, text)
         text = "thing: {subsystem: [video4linux, hidraw], not: {usb: 0c45}}"

@@ -121,7 +121,7 @@ def _check_unready(device: Device) -> None:
 def _id(rule: Rule, unit: Unit, words: Words, ids: Ids) -> str:
     if rule.resource.id is not None:
         return device_id(fill(rule.resource.id, words))
-    return rule.name if unit.key == ALL else ids.of(unit.owner)
+    return rule.name if unit.key == ALL else ids.of(unit.owner, rule.names_place)
 
 
 def _each_once(nodes: Sequence[DeviceSpec]) -> list[DeviceSpec]:

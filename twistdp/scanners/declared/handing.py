@@ -4,11 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from twistdp.errors import AllocationRefused
 from twistdp.model import AllocateResponse, DeviceInfo, PreStartContainerRequest
+from twistdp.scanners.declared.raw import RAW
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.words import NUMBER
-
-RAW = "/dev/bus/usb/"
-"""Nodes whose names are counted, and to which nothing leads for good."""
 
 
 class Handing:

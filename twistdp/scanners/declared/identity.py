@@ -19,8 +19,10 @@ class Ids:
     def __init__(self) -> None:
         self._known: dict[str, tuple[int, str]] = {}
 
-    def of(self, device: Device) -> str:
-        """The id of a device that is there."""
+    def of(self, device: Device, by_place: bool = False) -> str:
+        """The id of a device that is there; with `by_place` a serial number does not matter."""
+        if by_place:
+            return default_id(device, by_place=True)
         name = name_of(device)
         incarnation = _incarnation(device)
         known = self._known.get(name)

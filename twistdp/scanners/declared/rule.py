@@ -1,12 +1,14 @@
 """One resource of a configuration as a rule: which devices it selects."""
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Final
 
 import attrs
 
 from twistdp.config import Resource
 from twistdp.scanners.declared.asked import asks
+from twistdp.scanners.declared.raw import gives_raw, identities
 from twistdp.select import (
     Device,
     Host,
@@ -60,17 +62,21 @@ class Rule:
     @property
     def gives_raw(self) -> bool:
         """Whether the rule may give raw USB nodes, whose names change at every plug."""
-        resource = self.resource
-        if resource.as_ is not None or resource.group not in (None, "none", "all"):
-            return resource.as_ == "usb" or resource.group == "usb"
-        return any(
-            not match.subsystem and bool(set(match.given()) & _RAW) for match in self.matches
-        ) or any(path.startswith("/dev/bus/usb") for match in self.matches for path in match.path)
+        return gives_raw(self.resource, self.matches)
 
     @property
     def changes_identity(self) -> bool:
         """Whether the alternatives are several USB ids, as of a device that loads its firmware."""
-        return self.gives_raw and len({match.usb for match in self.matches if match.usb}) > 1
+        return len(identities(self.matches)) > 1 and self.gives_raw
+
+    @cached_property
+    def names_place(self) -> bool:
+        """Whether ids are those of places: only the port of a device stays that changes its maker.
+
+        A serial number that it has with one of the ids only must not decide.
+        """
+        makers = {vendor for vendor, _ in identities(self.matches)}
+        return len(makers) > 1 and self.resource.group in (None, "none") and self.gives_raw
 
     def candidates(self, host: Host) -> Iterator[Device]:
         """The devices that the rule is about, each once; whether they meet it or not."""
@@ -203,9 +209,6 @@ class Rule:
         if isinstance(answer, Undecidable):
             why = f"{name} may give what is typed on a keyboard: {answer.reason}"
         return f"{why}; add a condition that selects it, as usb, serial or path, if it is meant"
-
-
-_RAW: Final = frozenset({"usb", "usb_path", "vendor_id", "product_id", "serial", "udev"})
 
 
 def _each_once(found: Iterable[Iterable[Device]]) -> Iterator[Device]:

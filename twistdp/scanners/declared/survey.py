@@ -9,7 +9,7 @@ from twistdp.scanners.declared.identity import Ids
 from twistdp.scanners.declared.ledger import Entry, Key, Ledger
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.selection import Selection
-from twistdp.scanners.declared.warnings import of_checks, of_listed, of_shared
+from twistdp.scanners.declared.warnings import of_changes, of_checks, of_listed, of_shared
 from twistdp.select import Device, Host
 
 
@@ -77,7 +77,7 @@ class Survey:
         """What people should know of devices that are listed all the same, with the resources."""
         yield from of_shared(self.rules, self.ledger.shared)
         for rule in self.rules:
-            for text in of_checks(rule):
+            for text in (*of_changes(rule), *of_checks(rule)):
                 yield (rule.name,), text
         for _, entry in self.ledger.entries:
             for text in of_listed(entry.listed):

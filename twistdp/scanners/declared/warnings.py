@@ -32,6 +32,15 @@ def of_shared(
         yield names, text
 
 
+def of_changes(rule: Rule) -> Iterator[str]:
+    """What a device costs its container that comes back under another USB id."""
+    if rule.changes_identity:
+        yield (
+            f"{rule.name}: a device that comes back under another of its USB ids, as after loading "
+            "its firmware, has another node; the container that has it must start again"
+        )
+
+
 def of_checks(rule: Rule) -> Iterator[str]:
     """Health checks of a rule that are not made."""
     for check in rule.resource.health:
