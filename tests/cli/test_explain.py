@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
@@ -10,7 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.catalog.test_entries import root
 from tests.support.helpers import temporary_directory
 from tests.support.trees import tree
+from twistdp import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, WatchingScanner
 from twistdp.cli import main
+from twistdp.select import Explanation, Host, Match, Step, default_id
 
 FILE = """
 domain: x.example.com
@@ -64,6 +67,11 @@ class CatalogTests(LookingCase):
         text = self.run_command("scan", *options)
         self.assertIn("fpga.intel.com/region-69528db6eb31577a8c3668f9faa081f6: 1 device", text)
         self.assertIn("/dev/dfl-port.0 rw", text)
+
+    def test_without_domain(self) -> None:
+        """To look at an entry nobody needs a domain."""
+        text = self.run_command("scan", "--catalog=tty-usb", f"--root={self.root}")
+        self.assertIn("(no domain)/tty-usb: 2 devices", text)
 
     def test_unknown(self) -> None:
         """An unknown entry is refused with the nearest one."""
@@ -172,8 +180,8 @@ class ExplainTests(LookingCase):
             text = self.run_command(command, f"--config={self.file}", status=1)
             self.assertEqual(len(text.splitlines()), 2, text)
 
-    def test_scanner(self) -> None:
-        """A scanner in Python is explained by its devices and by what it logs."""
+    def test_glob_scanner(self) -> None:
+        """A pattern's files are explained, each by itself too."""
         where = temporary_directory(self)
         with open(os.path.join(where, "a"), "wb"):
             pass
@@ -184,8 +192,131 @@ class ExplainTests(LookingCase):
             "--set=resource=thing",
             f"--set=pattern={where}/*",
         )
-        self.assertIn("the scanner found no device", text)
-        self.assertIn(f"{where}/a", text)
+        self.assertIn("x.example.com/thing: 0 devices\n", text)
+        reason = f"{where}/a: left out, by the rule: it is a plain file"
+        self.assertIn(reason, text)
+        self.assertIn("thing: pattern", text)
+        self.assertIn(
+            f"x.example.com/thing\n└─ {reason}",
+            self.run_command(
+                "explain",
+                "--scanner=twistdp.scanners:GlobScanner",
+                "--namespace=x.example.com",
+                "--set=resource=thing",
+                f"--set=pattern={where}/*",
+                f"{where}/a",
+            ),
+        )
+
+
+class ModemScanner(WatchingScanner):
+    """Finds serial ports with a serial number, as an author may."""
+
+    namespace = "x.example.com"
+
+    def __init__(self, root: str = "/", wanted: str = "1a86:7523") -> None:
+        super().__init__([f"{root.rstrip('/')}/dev"])
+        self.root = root
+        self.match = Match(subsystem="tty", parent=Match(usb=wanted))
+        self.steps: list[Step] = []
+
+    def discover(self) -> DeviceTree:
+        """Look at all serial ports."""
+        tree = DeviceTree()
+        self.steps = []
+        for device in self.match.candidates(Host(self.root)):
+            outcome = self.match.test(device)
+            self.steps.append(Step.of(device, outcome, "modem", default_id(device)))
+            if outcome.ok:
+                node = DeviceSpec(str(device.node))
+                tree.add_device("modem", default_id(device), DeviceInfo(HEALTHY, nodes=[node]))
+        return tree
+
+    def explain(self) -> Iterator[Explanation]:
+        """What became of each serial port."""
+        yield Explanation("modem", tuple(self.steps))
+
+
+class SilentScanner(ModemScanner):
+    """Explains nothing."""
+
+    explain = None  # type: ignore[assignment]
+
+
+class WrongScanner(ModemScanner):
+    """Explains itself by something else."""
+
+    def explain(self) -> Iterator[Explanation]:
+        """A text."""
+        yield "modems"  # type: ignore[misc]
+
+
+class RaisingScanner(ModemScanner):
+    """Has a mistake."""
+
+    def discover(self) -> DeviceTree:
+        """Raise."""
+        raise ValueError("no modem")
+
+
+class HereScanner(WatchingScanner):
+    """Looks at this host alone."""
+
+    def discover(self) -> DeviceTree:
+        """Find nothing."""
+        return DeviceTree()
+
+
+class ScannerTests(LookingCase):
+    """``--scanner``"""
+
+    def look(self, command: str, name: str, *more: str, status: int = 0) -> str:
+        """What a command prints about a scanner of this module."""
+        options = [f"--scanner={__name__}:{name}", f"--root={self.root}", *more]
+        return self.run_command(command, *options, status=status)
+
+    def test_explained(self) -> None:
+        """A scanner explains its candidates in the words of configuration files."""
+        text = self.look("explain", "ModemScanner")
+        id_ = "pci-0000:00:0d.0-usbv2-0:3.1-if00-port0"
+        self.assertIn(f"x.example.com/modem: 2 devices\n├─ /dev/ttyUSB0: listed as modem {id_}\n",
+                      text)  # fmt: skip
+        found = json.loads(self.look("explain", "ModemScanner", "--set=wanted=1:2", "--json"))
+        (resource,) = found["resources"]
+        self.assertEqual(resource["notOnThisNode"], "none of 2 candidates is selected")
+        first = resource["candidates"][0]
+        self.assertEqual(first["verdict"], "not selected")
+        self.assertIn("the rule wants 1:2", first["tests"][-1]["reason"])
+        self.assertIn("not on this node", self.look("scan", "ModemScanner", "--set=wanted=1:2"))
+
+    def test_path(self) -> None:
+        """One device is explained alone; what a scanner did not look at, too."""
+        text = self.look("explain", "ModemScanner", "/dev/ttyUSB1")
+        self.assertIn("portNumber = 0", text)
+        self.assertEqual(text.count("listed as modem"), 1)
+        raw = "/dev/bus/usb/001/002"
+        self.assertIn("modem\n└─ not looked at\n", self.look("explain", "ModemScanner", raw))
+
+    def test_silent(self) -> None:
+        """A scanner that explains nothing is explained by its devices."""
+        text = self.look("explain", "SilentScanner")
+        self.assertIn("listed as modem pci-0000:00:0d.0-usbv2-0:3.1-if00-port0", text)
+        nothing = self.look("scan", "SilentScanner", "--set=wanted=1:2")
+        self.assertEqual(nothing, "x.example.com: not on this node: the scanner found no device\n")
+
+    def test_mistakes(self) -> None:
+        """A mistake in a scanner is one line that says where it is."""
+        for command in ("explain", "scan"):
+            text = self.look(command, "RaisingScanner", status=1)
+            self.assertIn("discover() raised ValueError: no modem", text)
+            self.assertIn("test_explain.py", text)
+            text = self.look(command, "WrongScanner", status=1)
+            self.assertIn("explain() gave 'modems', which is no twistdp.select.Explanation", text)
+            text = self.look(command, "HereScanner", status=1)
+            self.assertIn("it looks at this host, whatever --root says", text)
+            self.assertEqual(len(text.splitlines()), 1)
+            text = self.look(command, "AbsentScanner", status=1)
+            self.assertIn("has no class AbsentScanner", text)
 
 
 class ScanTests(LookingCase):

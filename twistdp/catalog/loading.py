@@ -17,16 +17,18 @@ def load(source: str | bytes | Path, name: str | None = None) -> Config:
     return load_alone(source, name, Shelf())
 
 
-def chosen(names: Iterable[str], domain: str | None = None) -> Mapping[str, Config]:
+def chosen(
+    names: Iterable[str], domain: str | None = None, otherwise: str | None = None
+) -> Mapping[str, Config]:
     """The configurations, by domain, that serve entries as they are.
 
-    `domain` is for all of them; without it, an entry must have a domain of its own.  Raises
-    `BadSetting` for unknown names, and for resources of one name.
+    `domain` is for all of them; without it, an entry has its own or is in `otherwise`.  Raises
+    `BadSetting` for unknown names, for entries without a domain, and for resources of one name.
     """
     shelf = Shelf()
     found: dict[str, dict[str, Resource]] = {}
     for name in names:
-        own = domain or shelf.entry(name).domain
+        own = domain or shelf.entry(name).domain or otherwise
         if own is None:
             raise BadSetting(
                 f"the entry {name} of the catalogue has no domain of its own; add "

@@ -8,10 +8,20 @@ from typing import Any
 
 from twistdp.cli import looking as looks_at
 from twistdp.cli.looking import Look, looking, problems
+from twistdp.cli.once import with_refused
 from twistdp.errors import BadSetting
 from twistdp.model import printable
-from twistdp.scanners.declared import Explanation, Step, Verdict, explained, of_device
-from twistdp.select import Device, Host, Outcome, default_id, describe, stable_path
+from twistdp.scanners.declared import of_device
+from twistdp.select import (
+    Device,
+    Host,
+    Outcome,
+    Step,
+    Verdict,
+    default_id,
+    describe,
+    stable_path,
+)
 
 _MOST = 10
 """Candidates that a rule did not select and that people are shown without ``--all``."""
@@ -51,32 +61,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _of_look(look: Look) -> Iterator[dict[str, Any]]:
-    if look.survey is not None:
-        notes = list(look.survey.warnings())
-        for each in explained(look.survey, look.host):
-            own = dict.fromkeys(text for names, text in notes if each.resource in names)
-            yield {**_explanation(look.domain, each), "notes": list(own)}
-        return
-    for kind in look.tree:
-        steps = [
-            Step(id_, Verdict.LISTED, f"listed as {kind} {id_}", ids=(id_,))
-            if (kind, id_) not in look.refused
-            else Step(id_, Verdict.LEFT_OUT, look.refused[kind, id_])
-            for id_ in look.tree[kind]
-        ]
-        found = _explanation(look.domain, Explanation(kind, tuple(steps)))
-        yield {**found, "messages": list(look.messages)}
-    if not len(look.tree):
-        nothing = _explanation(look.domain, Explanation("", (), "the scanner found no device"))
-        yield {**nothing, "messages": list(look.messages)}
-
-
-def _explanation(domain: str, each: Explanation) -> dict[str, Any]:
-    return {
-        "resource": f"{domain}/{each.resource}",
-        "notOnThisNode": each.absent,
-        "candidates": [_step(step) for step in each.steps],
-    }
+    warnings = list(look.survey.warnings()) if look.survey is not None else []
+    for each in look.explanations:
+        notes = dict.fromkeys(text for names, text in warnings if each.resource in names)
+        yield {
+            "resource": look.full_name(each.resource),
+            "notOnThisNode": each.absent,
+            "candidates": [_step(step) for step in with_refused(each, look.refused).steps],
+            "notes": list(notes),
+            "messages": list(look.messages),
+        }
 
 
 def _step(step: Step) -> dict[str, Any]:
@@ -107,20 +101,32 @@ def _of_path(path: str, host: Host, looks: Sequence[Look]) -> dict[str, Any]:
         device = host.device(path.removeprefix("/sys")) or host.linked(path.removeprefix("/sys"))
     else:
         device = host.of_node(path) or host.bare(path)
-    if device is None:
-        raise BadSetting(f"{path}: there is no such device on this host")
-    return {
-        "device": _described(device),
-        "rules": [
-            {
-                "resource": f"{look.domain}/{rule.name}",
-                "candidates": [_step(each) for each in steps],
-            }
-            for look in looks
-            if look.survey is not None
-            for rule, steps in of_device(look.survey, device)
-        ],
-    }
+    rules = [rule for look in looks for rule in _rules(path, device, look)]
+    if device is not None:
+        return {"device": _described(device), "rules": rules}
+    if any(rule["candidates"] for rule in rules):
+        return {"rules": rules}
+    raise BadSetting(f"{path}: there is no such device on this host")
+
+
+def _rules(path: str, device: Device | None, look: Look) -> Iterator[dict[str, Any]]:
+    """What each rule of a look made of one device; the rules of a scanner are its resources."""
+    if look.survey is None:
+        for each in look.explanations:
+            known = with_refused(each, look.refused).steps
+            found = [_step(step) for step in known if _is_about(step, path, device)]
+            yield {"resource": look.full_name(each.resource), "candidates": found}
+    elif device is not None:
+        for rule, steps in of_device(look.survey, device):
+            found = [_step(step) for step in steps]
+            yield {"resource": look.full_name(rule.name), "candidates": found}
+
+
+def _is_about(step: Step, path: str, device: Device | None) -> bool:
+    if step.device is not None and device is not None:
+        return step.device.identity == device.identity
+    links = device.host.all_links_to(device.node) if device is not None and device.node else ()
+    return step.what in (path, device and device.node, *links)
 
 
 def _described(device: Device) -> dict[str, Any]:
@@ -138,7 +144,8 @@ def _lines(found: dict[str, Any], all_of_them: bool) -> Iterator[str]:
     if "device" in found:
         yield from _device_lines(found["device"])
     for rule in found.get("rules", ()):
-        yield from _tree(rule["resource"], [_told(each) for each in rule["candidates"]])
+        lines = [_told(each) for each in rule["candidates"]]
+        yield from _tree(rule["resource"], lines or ["not looked at"])
     for resource in found.get("resources", ()):
         yield from _tree(*_resource(resource, all_of_them))
 

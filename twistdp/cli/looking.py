@@ -1,41 +1,45 @@
 """Looks at a host for ``twistdp scan`` and ``twistdp explain``, as the plugin would."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Final
 
 import attrs
-from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogPublisher
-from zope.interface import provider
 
-from twistdp import klog
 from twistdp.catalog import Shelf, chosen
+from twistdp.cli.once import called_once
 from twistdp.config import Config
 from twistdp.errors import BadSetting, BadSettings
-from twistdp.launch import make
 from twistdp.launch.configured import by_domain, read_config
 from twistdp.model import DeviceTree
 from twistdp.recording import open_root
-from twistdp.scan import Vetting, WatchingScanner, check_scanner
-from twistdp.scanners.declared import Rule, Survey
-from twistdp.select import Host
+from twistdp.scan import Vetting
+from twistdp.scanners.declared import Rule, Survey, explained
+from twistdp.select import Explanation, Host
+
+_NO_DOMAIN: Final = "(no domain)"
 
 
 @attrs.frozen
 class Look:
     """What a configuration, or a scanner, finds for one domain.
 
-    Of a scanner in Python there are the devices and what it logged; of a configuration there is
-    the survey, too.
+    Of a scanner in Python there is what it logged, too; of a configuration there is the survey.
     """
 
     domain: str
     tree: DeviceTree
     host: Host
+    explanations: Sequence[Explanation]
     survey: Survey | None = None
-    messages: tuple[str, ...] = ()
-    refused: dict[tuple[str, str], str] = attrs.Factory(dict)
+    messages: Sequence[str] = ()
+    refused: Mapping[tuple[str, str], str] = attrs.Factory(dict)
     """Why devices are refused, by type and id: others could change their paths."""
+
+    def full_name(self, resource: str) -> str:
+        """A resource's name with its domain."""
+        return f"{self.domain}/{resource}" if resource else self.domain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,14 +79,13 @@ def looking(arguments: argparse.Namespace) -> Iterator[tuple[Host, list[Look]]]:
         names = [name.strip() for text in arguments.catalog for name in text.split(",")]
         configs = [read_config(path) for path in arguments.config]
         plain = [name for name in names if shelf.scanner(name) is None]
-        configs += chosen(plain, arguments.namespace).values()
+        configs += chosen(plain, arguments.namespace, _NO_DOMAIN).values()
         looks = [look for config in configs for look in _of_config(config, host)]
         of_catalog = [*filter(None, map(shelf.scanner, names))]
         scanners = [*arguments.scanner, *of_catalog]
         for number, name in enumerate(scanners, 1):
             given = arguments.set if number == len(scanners) else []
-            has_root = name in of_catalog
-            looks.append(_of_scanner(name, given, arguments.namespace, host, has_root))
+            looks.append(_of_scanner(name, given, arguments.namespace, host))
         yield host, looks
 
 
@@ -93,46 +96,22 @@ def _of_config(config: Config, host: Host) -> Iterator[Look]:
         tree = DeviceTree()
         for kind, devices in survey.ledger.devices.items():
             tree.add_devices(kind, devices)
-        yield Look(domain, tree, host, survey, refused=_vetted(tree, host))
+        yield Look(
+            domain, tree, host, [*explained(survey, host)], survey, refused=_vetted(tree, host)
+        )
 
 
-def _of_scanner(
-    name: str, given: list[str], namespace: str | None, host: Host, has_root: bool
-) -> Look:
-    """What a scanner finds; with `has_root` its constructor takes the host's root."""
-    if host.prefix and not has_root:
-        raise BadSetting("--root is for configuration files; a scanner reads the host itself")
+def _of_scanner(name: str, given: list[str], namespace: str | None, host: Host) -> Look:
     settings: dict[str, list[str]] = {}
     for text in given:
         key, equals, value = text.partition("=")
         if not (key and equals):
             raise BadSetting(f"--set {text}: write it as key=value")
         settings.setdefault(key, []).append(value)
-    if host.prefix:
-        settings["root"] = [host.root]
-    scanner = make(name, settings)
-    check_scanner(scanner)
-    if not isinstance(scanner, WatchingScanner):
-        raise BadSetting(f"--scanner {name}: it has a loop of its own, which is not run here")
-    messages: list[str] = []
-
-    @provider(ILogObserver)
-    def note(event: LogEvent) -> None:
-        what = f": {event['what']}" if "what" in event else ""
-        if what or event.get("log_level", LogLevel.info) >= LogLevel.warn:
-            messages.append(f"{formatEvent(event)}{what}")
-
-    level = klog.level()
-    klog.set_level(1)  # ready-made scanners log there what they leave out
-    globalLogPublisher.addObserver(note)
-    try:
-        tree = scanner.discover()
-    finally:
-        globalLogPublisher.removeObserver(note)
-        klog.set_level(level)
-    domain = namespace or getattr(scanner, "namespace", None) or "(no domain)"
-    refused = _vetted(tree, host) if scanner.check_paths else {}
-    return Look(domain, tree, host, None, tuple(messages), refused)
+    once = called_once(name, settings, host)
+    domain = namespace or getattr(once.scanner, "namespace", None) or _NO_DOMAIN
+    refused = _vetted(once.tree, host) if once.scanner.check_paths else {}
+    return Look(domain, once.tree, host, once.explanations, None, once.messages, refused)
 
 
 def _vetted(tree: DeviceTree, host: Host) -> dict[tuple[str, str], str]:

@@ -5,16 +5,18 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 from twistdp.cli.looking import Look, add_arguments, looking, problems
 from twistdp.errors import BadSetting
 from twistdp.host import Topology
 from twistdp.model import Auto, DeviceInfo, DeviceSpec, natural_key, printable
-from twistdp.scanners.declared import NUMBER, Cause, explained
-from twistdp.select import access
+from twistdp.scanners.declared import NUMBER
+from twistdp.select import Cause, Explanation, Step, Verdict, access
 
 __all__ = ["add_arguments", "run"]
+
+_LEFT_OUT: Final = (Verdict.LEFT_OUT, Verdict.UNDECIDABLE)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,19 +41,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _resources(look: Look) -> Iterator[dict[str, Any]]:
     """The resources of a look, each as JSON has it."""
     topology = Topology("/sys")
-    left_out: dict[str, list[dict[str, str]]] = {}
-    absent: dict[str, str] = {}
-    if look.survey is not None:
-        for order, rule in enumerate(look.survey.rules):
-            left_out[rule.name] = [
-                {"what": each.what, "reason": each.reason, "cause": each.cause.value}
-                for each in look.survey.left_out_of(order)
-            ]
-        for each in explained(look.survey, look.host):
-            absent[each.resource] = each.absent
-    for kind in sorted({*look.tree, *left_out}, key=natural_key):
+    explanations = {each.resource: each for each in look.explanations}
+    for kind in sorted({*look.tree, *explanations}, key=natural_key):
+        explanation = explanations.get(kind, Explanation(kind, ()))
         devices = {**look.tree[kind]} if kind in set(look.tree) else {}
-        listed, refused = [], left_out.get(kind, [])
+        listed = []
+        refused = [_left_out(step) for step in explanation.steps if step.verdict in _LEFT_OUT]
         for id_ in sorted(devices, key=natural_key):
             reason = look.refused.get((kind, id_))
             if reason is not None:
@@ -59,12 +54,17 @@ def _resources(look: Look) -> Iterator[dict[str, Any]]:
             else:
                 listed.append(_device(look, kind, id_, devices[id_], topology))
         yield {
-            "resource": f"{look.domain}/{kind}",
+            "resource": look.full_name(kind),
             "devices": listed,
             "leftOut": refused,
-            "notOnThisNode": absent.get(kind, ""),
+            "notOnThisNode": explanation.absent,
             "messages": list(dict.fromkeys([*look.messages, *_warnings(look, kind)])),
         }
+
+
+def _left_out(step: Step) -> dict[str, str]:
+    cause = step.cause or Cause.RULE
+    return {"what": step.what, "reason": step.reason, "cause": cause.value}
 
 
 def _warnings(look: Look, kind: str) -> Iterator[str]:

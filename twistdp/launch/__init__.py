@@ -1,7 +1,7 @@
 """The start: arguments, loading a scanner, process 1 of a container, the first log line."""
 
 from twistdp.launch.first_process import stand_in
-from twistdp.launch.loading import make
+from twistdp.launch.loading import load_scanner, make
 from twistdp.launch.opening import Opening, Serving
 
-__all__ = ["Opening", "Serving", "configured", "following", "make", "stand_in"]
+__all__ = ["Opening", "Serving", "configured", "following", "load_scanner", "make", "stand_in"]

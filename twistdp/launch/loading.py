@@ -22,7 +22,7 @@ def make(name: str, texts: Mapping[str, Sequence[str]]) -> Any:
     the line of the author's code if there is one.
     """
     try:
-        factory = _load(name)
+        factory = load_scanner(name)
         arguments = bind(factory, texts)
     except BadSetting as error:
         raise BadSetting(f"--scanner {name}: {error}") from error
@@ -36,7 +36,8 @@ def make(name: str, texts: Mapping[str, Sequence[str]]) -> Any:
         ) from error
 
 
-def _load(name: str) -> Any:
+def load_scanner(name: str) -> Any:
+    """Return what ``module:Class`` names.  Raises `BadSetting` if that is not possible."""
     module_name, colon, class_name = name.partition(":")
     if not (module_name and colon and class_name):
         raise BadSetting("write it as module:Class")

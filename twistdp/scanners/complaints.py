@@ -25,6 +25,10 @@ class Complaints:
         self._dropped = 0  # complaints for which there was no room
         self._is_full = False
 
+    def is_wanted(self) -> bool:
+        """Whether a complaint would be shown at all."""
+        return True
+
     def add(self, about: str, text: str) -> None:
         """Something is wrong with `about`."""
         if about in self._present:

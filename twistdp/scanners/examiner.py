@@ -9,7 +9,6 @@ from typing import Final
 
 from twistdp.errors import BadDevice, Untrusted
 from twistdp.host import ABSENT, HostPaths, Place, is_safe
-from twistdp.klog import V
 from twistdp.model import DeviceSpec, Mount
 from twistdp.scanners.complaints import Complaints
 from twistdp.scanners.matches import Match, Matches
@@ -179,7 +178,7 @@ class Examiner:
             return None
         if part is None:
             self.unfit[pattern.index] += 1
-            if V(1):
+            if self._left_out.is_wanted():
                 self._left_out.add(path, f"{path!r}: {_why(kind)}")
             return None
         if before is None:

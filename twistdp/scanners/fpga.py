@@ -1,7 +1,7 @@
 """Finds Intel's programmable accelerator cards, under resources named after what is in them."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 import attrs
@@ -16,11 +16,24 @@ from twistdp.model import (
     DeviceTree,
 )
 from twistdp.scan import WatchingScanner
-from twistdp.select import Device, Host, belonging, pci_device, word
+from twistdp.select import (
+    Device,
+    Explanation,
+    Host,
+    Outcome,
+    Step,
+    belonging,
+    called,
+    pci_device,
+    word,
+)
 
 _HOOK: Final = "/opt/intel/fpga-sw/intel-fpga-crihook"
 _NO_ID: Final = "f" * 32
 """What a card that has lost its bitstream says."""
+
+_NO_INTERFACE: Final = "it has no compat_id or pr/interface_id: the region cannot be named"
+_NO_FUNCTION: Final = "it has no afu_id: the accelerator function in it is not known"
 
 
 @attrs.frozen
@@ -56,21 +69,42 @@ class FpgaScanner(WatchingScanner):
         self._mode = mode
         self._hook = hook
         self._root = root
+        self._steps: dict[str, list[Step]] = {}
 
     def discover(self) -> DeviceTree:
         """Look at all cards."""
         tree = DeviceTree()
-        for region in _regions(Host(self._root)):
+        self._steps = {}
+        for engine, ports in _cards(Host(self._root)):
+            interface = _interface(engine)
+            if interface is None:
+                self._note("", Step.of(engine, Outcome(True, _NO_INTERFACE), ""))
+                continue
+            region = _Region(interface, engine, tuple(ports))
             if self._mode != "af":
-                tree.add_device(f"region-{region.interface}", region.engine.name,
-                                self._of_region(region))  # fmt: skip
+                kind, info = f"region-{interface}", self._of_region(region)
+                tree.add_device(kind, engine.name, info)
+                self._note(kind, Step.listed(called(engine), kind, [engine.name], engine))
                 continue
             for port in region.ports:
                 function = _id(port.attribute("afu_id"))
-                if function is not None:
-                    kind = function_type(region.interface, function)
-                    tree.add_device(kind, port.name, self._info(port, [port], function))
+                if function is None:
+                    self._note("", Step.of(port, Outcome(True, _NO_FUNCTION), ""))
+                    continue
+                kind = function_type(interface, function)
+                tree.add_device(kind, port.name, self._info(port, [port], function))
+                self._note(kind, Step.listed(called(port), kind, [port.name], port))
         return tree
+
+    def _note(self, kind: str, step: Step) -> None:
+        self._steps.setdefault(kind, []).append(step)
+
+    def explain(self) -> Iterator[Explanation]:
+        """What the last look made of the management engines and ports of cards."""
+        for kind, steps in self._steps.items():
+            yield Explanation(kind, tuple(steps))
+        if not self._steps:
+            yield Explanation("", (), "there is no card of the drivers DFL and OPAE here")
 
     def _of_region(self, region: _Region) -> DeviceInfo:
         if self._mode == "regiondevel":
@@ -102,8 +136,11 @@ def function_type(interface: str, function: str) -> str:
     return f"af-{interface[:3]}.{function[:3]}.{code}"
 
 
-def _regions(host: Host) -> Iterator[_Region]:
-    """The regions of all cards; ports of a virtual function belong to its physical function's."""
+def _cards(host: Host) -> Iterator[tuple[Device, Sequence[Device]]]:
+    """The management engines of all cards with their ports.
+
+    Ports of a virtual function belong to its physical function's engine.
+    """
     engines: dict[str, Device] = {}
     ports: dict[str, list[Device]] = {}
     for subsystem in ("fpga_region", "fpga"):
@@ -119,9 +156,7 @@ def _regions(host: Host) -> Iterator[_Region]:
                     if part not in own:
                         own.append(part)
     for function, engine in engines.items():
-        interface = _interface(engine)
-        if interface is not None:
-            yield _Region(interface, engine, tuple(ports.get(function, ())))
+        yield engine, ports.get(function, ())
 
 
 def _function(part: Device) -> str:

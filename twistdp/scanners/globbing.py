@@ -2,9 +2,9 @@
 
 import os
 import stat
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from time import sleep
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from twisted.logger import Logger
 
@@ -29,10 +29,20 @@ from twistdp.scanners.patterns import Pattern, is_still
 from twistdp.scanners.search import MOST_WATCHED, Search
 from twistdp.scanners.targets import MOST as MOST_TARGETS
 
+if TYPE_CHECKING:
+    from twistdp.select import Explanation
+
 _log = Logger()
 
 _MOST_RESTS: Final = 10
 """How often a scan waits for more links to new devices."""
+
+
+class _Details(Complaints):
+    """What is shown from level 1 on."""
+
+    def is_wanted(self) -> bool:
+        return bool(V(1))
 
 
 class GlobScanner(WatchingScanner):
@@ -93,18 +103,10 @@ class GlobScanner(WatchingScanner):
         self._max_devices = max_devices
         self._count = count
         self._together = together
-        self._matches = Matches(self._named, self._device, self._ids, is_still, max_devices)
+        self._matches = self._no_matches()
         self._complaints = Complaints(self._warn)
-        self._left_out = Complaints(self._show_left_out)
-        self._examiner = Examiner(
-            self._matches,
-            self._part,
-            checks=lambda: self.check_paths,
-            nodes_only=nodes_only,
-            max_devices=max_devices,
-            complaints=self._complaints,
-            left_out=self._left_out,
-        )
+        self._left_out = _Details(self._show_left_out)
+        self._examiner = self._new_examiner(self._matches, self._complaints, self._left_out)
         self._search = Search(self._patterns, self._matches, self._examiner, self._complaints)
         self._idle = IdlePatterns(self._patterns, self._warn, self._inform)
         self._overruled: set[int] = set()  # patterns with that warning
@@ -119,6 +121,34 @@ class GlobScanner(WatchingScanner):
     def follow(self, changed: Collection[str]) -> DeviceTree:
         """Look again at these paths only."""
         return self._tree(everything=self._search.follow(changed))
+
+    def explain(self) -> "Iterator[Explanation]":
+        """What the last look made of each file in the patterns' directories."""
+        # A plugin at work is asked for nothing of this, and what it is said in takes memory.
+        from twistdp.scanners.explaining import Account, Notes
+
+        faults, unfit = Notes(), Notes()
+        examiner = self._new_examiner(self._no_matches(), faults, unfit)
+        account = Account(
+            self._search.directories, self._matches, examiner, faults, unfit, self._together
+        )
+        yield account.explanation(self.resource, self._patterns)
+
+    def _no_matches(self) -> Matches:
+        return Matches(self._named, self._device, self._ids, is_still, self._max_devices)
+
+    def _new_examiner(
+        self, matches: Matches, complaints: Complaints, left_out: Complaints
+    ) -> Examiner:
+        return Examiner(
+            matches,
+            self._part,
+            checks=lambda: self.check_paths,
+            nodes_only=self._nodes_only,
+            max_devices=self._max_devices,
+            complaints=complaints,
+            left_out=left_out,
+        )
 
     def _part(self, path: str, kind: int, whole: str | None) -> DeviceSpec | Mount | None:
         """What a container gets of a file; None if it is no device."""

@@ -160,6 +160,19 @@ class Matches:
         """The match at a path."""
         return self._by_path.get(path)
 
+    def fate(self, match: Match) -> tuple[Match | None, Match, Sequence[str]]:
+        """The match under whose name a match's file is known, if one is; the first of its device;
+        and the ids under which that is listed."""
+        known = self._names.get(match.real)
+        if known is None:
+            return None, match, ()
+        name = self._named(known)
+        return (
+            known,
+            self._by_id.of(name)[0],
+            [id_ for id_ in self._ids(name) if id_ in self.devices],
+        )
+
     def update(self, found: Mapping[str, Match]) -> None:
         """Replace all matches, by path.  Objects that are there already cost next to nothing."""
         fresh = [match for path, match in found.items() if self._by_path.get(path) is not match]

@@ -1,7 +1,7 @@
 """Finds the files that match patterns: lists whole directories, or looks again at single paths."""
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Final
@@ -45,6 +45,11 @@ class Search:
         """Whether every directory in which something may change is watched."""
         self.watched = self._watched()
         """The directories to watch."""
+
+    @property
+    def directories(self) -> Mapping[str, Sequence[Pattern]]:
+        """The directories that are listed, and the patterns for what is in them."""
+        return self._directories
 
     def is_covered(self, pattern: Pattern) -> bool:
         """Whether the files that `pattern` matches count for patterns before it."""

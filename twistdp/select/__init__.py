@@ -3,6 +3,7 @@
 from twistdp.select.access import GROUP, MODE, OWNER, Access, access
 from twistdp.select.buses import bus_device, pci_device, place, usb_device, usb_interface
 from twistdp.select.device import Device
+from twistdp.select.explaining import Cause, Explanation, IExplains, Step, Verdict, called
 from twistdp.select.groups import card, group_of, iommu_group, is_bridge, nodes_below, unready
 from twistdp.select.host import Host
 from twistdp.select.ids import default_id, stable_path
@@ -23,18 +24,24 @@ __all__ = [
     "OWNER",
     "WORDS",
     "Access",
+    "Cause",
     "Device",
+    "Explanation",
     "Host",
+    "IExplains",
     "Match",
     "Outcome",
     "Refreshed",
+    "Step",
     "UdevLine",
     "Undecidable",
+    "Verdict",
     "access",
     "all_of",
     "any_of",
     "belonging",
     "bus_device",
+    "called",
     "card",
     "default_id",
     "describe",

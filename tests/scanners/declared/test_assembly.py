@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.declarations import devices, scanner
 from tests.support.trees import tree
 from twistdp.model.devices import AUTO, DeviceInfo, DeviceSpec, Mount
-from twistdp.scanners.declared.found import Cause
+from twistdp.select.explaining import Cause
 from twistdp.select.host import Host
 
 

@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.declarations import devices, scanner
-from twistdp.scanners.declared.found import Cause
+from twistdp.select.explaining import Cause
 
 FIRST = "pci-0000:00:0d.0-usbv2-0:3.1-if00-port0"
 SECOND = "pci-0000:00:0d.0-usbv2-0:3.4-if00-port0"

@@ -17,12 +17,13 @@ from twistdp.model import (
     device_id,
 )
 from twistdp.model import Mount as MadeMount
-from twistdp.scanners.declared.found import Cause, LeftOut, Listed
+from twistdp.scanners.declared.found import LeftOut, Listed
 from twistdp.scanners.declared.identity import Ids
 from twistdp.scanners.declared.places import specs
 from twistdp.scanners.declared.rule import ALL, Rule
 from twistdp.scanners.declared.words import NUMBER, Words
 from twistdp.select import (
+    Cause,
     Device,
     Host,
     belonging,

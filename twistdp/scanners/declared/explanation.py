@@ -1,50 +1,26 @@
 """Why devices of a host are listed by rules, or not: for every candidate the test that decided."""
 
-import enum
 import os
 from collections.abc import Collection, Iterator
 
-import attrs
-
-from twistdp.scanners.declared.found import Cause, LeftOut
+from twistdp.scanners.declared.found import LeftOut
 from twistdp.scanners.declared.ledger import Entry
 from twistdp.scanners.declared.rule import Rule, name_of
 from twistdp.scanners.declared.survey import Survey
-from twistdp.select import Device, Host, Outcome, path_pattern
+from twistdp.select import (
+    Cause,
+    Device,
+    Explanation,
+    Host,
+    Outcome,
+    Step,
+    Verdict,
+    called,
+    path_pattern,
+)
 
 _NEAREST = 2000
 """Candidates among which the nearest is looked for, where none meets a rule."""
-
-
-class Verdict(enum.Enum):
-    """What a rule made of a candidate."""
-
-    LISTED = "listed"
-    LEFT_OUT = "left out"
-    UNDECIDABLE = "undecidable"
-    NOT_SELECTED = "not selected"
-
-
-@attrs.frozen
-class Step:
-    """What one rule made of one candidate, and why."""
-
-    what: str
-    verdict: Verdict
-    reason: str
-    device: Device | None = attrs.field(default=None, eq=False, repr=False)
-    ids: tuple[str, ...] = ()
-    cause: Cause | None = None
-    tests: tuple[Outcome, ...] = ()
-
-
-@attrs.frozen
-class Explanation:
-    """One rule: its candidates, or why it has nothing to do with this host."""
-
-    resource: str
-    steps: tuple[Step, ...]
-    absent: str = ""
 
 
 def explained(survey: Survey, host: Host) -> Iterator[Explanation]:
@@ -81,10 +57,7 @@ def _listed(entries: "list[Entry] | tuple[Entry, ...]") -> Iterator[Step]:
     for entry in entries:
         lead = entry.listed.lead
         for device in entry.listed.functions or (lead,):
-            as_what = f"{entry.kind} {entry.ids[0]}"
-            more = len(entry.ids) - 1
-            reason = f"listed as {as_what}{f' and {more} replicas' if more else ''}"
-            yield Step(device.node or device.name, Verdict.LISTED, reason, device, entry.ids)
+            yield Step.listed(called(device), entry.kind, entry.ids, device)
 
 
 def _left_out(survey: Survey, order: int) -> Iterator[Step]:
@@ -106,15 +79,9 @@ def _not_selected(rule: Rule, host: Host, known: Collection[str]) -> Iterator[De
 
 def _tested(rule: Rule, device: Device) -> Step:
     outcome = rule.test(device)
-    verdict = {True: Verdict.LISTED, None: Verdict.UNDECIDABLE, False: Verdict.NOT_SELECTED}
     if outcome.ok:  # it has parts, none of which is listed or left out
         return Step(called(device), Verdict.LEFT_OUT, "it gives no node", device)
-    return Step(called(device), verdict[outcome.ok], outcome.reason, device, tests=outcome.parts)
-
-
-def called(device: Device) -> str:
-    """What people know a device as."""
-    return device.node or device.name or device.syspath
+    return Step.of(device, outcome, rule.name)
 
 
 def why_absent(rule: Rule, host: Host) -> str:

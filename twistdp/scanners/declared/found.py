@@ -1,25 +1,11 @@
 """What a look at a host comes to: the devices that are listed, and those that are left out."""
 
-import enum
 from collections.abc import Sequence
 
 import attrs
 
 from twistdp.model import DeviceInfo
-from twistdp.select import Device
-
-
-class Cause(enum.Enum):
-    """Why something is left out."""
-
-    ABSENT = "not on this node"
-    """Nothing here meets the rule, which is the normal state in a pool of unlike nodes."""
-    RULE = "by the rule"
-    """The configuration says so: another kind of node, a limit, a resource with a prior claim."""
-    FAULT = "fault"
-    """The device is here and cannot be given as the configuration wants it."""
-    UNDECIDABLE = "undecidable"
-    """A condition needs what cannot be known here."""
+from twistdp.select import Cause, Device
 
 
 @attrs.frozen

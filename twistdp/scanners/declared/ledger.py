@@ -6,9 +6,10 @@ from typing import TypeAlias
 import attrs
 
 from twistdp.model import DeviceInfo, Resources, device_id, natural_key
-from twistdp.scanners.declared.found import Cause, LeftOut, Listed
+from twistdp.scanners.declared.found import LeftOut, Listed
 from twistdp.scanners.declared.handing import raw_paths
 from twistdp.scanners.declared.rule import Rule, name_of
+from twistdp.select import Cause
 
 Key: TypeAlias = tuple[int, str]
 """A unit: the order of its rule, and its name there."""

@@ -5,9 +5,8 @@ from twisted.logger import Logger
 from twistdp.klog import V
 from twistdp.scanners.complaints import Complaints
 from twistdp.scanners.declared.explanation import why_absent
-from twistdp.scanners.declared.found import Cause
 from twistdp.scanners.declared.survey import Survey
-from twistdp.select import Host
+from twistdp.select import Cause, Host
 
 _log = Logger()
 

@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from twistdp.model import natural_key
 from twistdp.scanners.declared.assembly import Unit, assemble
-from twistdp.scanners.declared.found import Cause, LeftOut, Listed
+from twistdp.scanners.declared.found import LeftOut, Listed
 from twistdp.scanners.declared.identity import Ids
 from twistdp.scanners.declared.rule import Part, Rule, name_of
-from twistdp.select import Device, Host
+from twistdp.select import Cause, Device, Host
 
 
 class Selection:

@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from twistdp.model import Resources
-from twistdp.scanners.declared.found import Cause, LeftOut, Listed
+from twistdp.scanners.declared.found import LeftOut, Listed
 from twistdp.scanners.declared.health import Health
 from twistdp.scanners.declared.identity import Ids
 from twistdp.scanners.declared.ledger import Entry, Key, Ledger
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.selection import Selection
 from twistdp.scanners.declared.warnings import of_changes, of_checks, of_listed, of_shared
-from twistdp.select import Device, Host
+from twistdp.select import Cause, Device, Host
 
 
 class Survey:
