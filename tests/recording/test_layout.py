@@ -8,7 +8,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from tests.support.helpers import temporary_directory
 from tests.support.trees import TREES, recorded, tree
 from twistdp.errors import BadSetting
-from twistdp.recording.layout import lay_out
+from twistdp.recording.layout import lay_out, plug, unplug
 from twistdp.recording.root import open_root, read_recording
 from twistdp.recording.text import BadRecording, Recorded, parse
 
@@ -81,6 +81,37 @@ class LayoutTests(SynchronousTestCase):
         self.assertEqual(os.listdir(outside), [])
         self.assertEqual(sorted(os.listdir(place)), ["outside", "root"])
 
+    def test_escape_later(self) -> None:
+        """Neither does it when devices are unplugged and plugged, and nothing outside is removed.
+
+        The link of a device has the place of another one after that was unplugged.
+        """
+        place = temporary_directory(self)
+        root, outside = f"{place}/root", f"{place}/outside"
+        os.makedirs(f"{outside}/d")
+        devices = parse(
+            f"P: /devices/a\nL: b={outside}\n\nP: /devices/a/b\nA: x=1\n\n"
+            "P: /devices/a/b/d\nA: y=1\n"
+        )
+        lay_out(devices, root)
+        unplug(devices, root, "/devices/a/b")
+        self.assertEqual(os.readlink(f"{root}/sys/devices/a/b"), outside)
+        for path in ("/devices/a/b", "/devices/a/b/d"):
+            error = self.assertRaises(BadSetting, plug, devices, root, path)
+            self.assertIn("is no directory", str(error))
+            unplug(devices, root, path)
+        self.assertEqual(os.listdir(outside), ["d"])
+        self.assertEqual(os.listdir(f"{outside}/d"), [])
+
+    def test_running_host(self) -> None:
+        """Devices of a host that runs are not unplugged, for their nodes would be removed."""
+        (device, *_) = devices = parse("P: /devices/virtual/mem/null\nN: null\n")
+        for directory in ("/", "/proc", temporary_directory(self)):
+            for change in (plug, unplug):
+                error = self.assertRaises(BadSetting, change, devices, directory, device.path)
+                self.assertIn("is none that 'twistdp fake' made", str(error))
+        self.assertTrue(os.path.exists("/dev/null"))
+
 
 class RootTests(SynchronousTestCase):
     """`open_root` and `read_recording`"""
@@ -105,6 +136,22 @@ class RootTests(SynchronousTestCase):
             file.write(b"P: /devices/a\nA: x=\xff\n")
         error = self.assertRaises(BadRecording, read_recording, path)
         self.assertEqual(str(error), f"{path}:2: the text is not UTF-8")
+
+    def test_cannot_be_laid_out(self) -> None:
+        """A recording that the file system does not take is refused without a traceback."""
+        path = f"{temporary_directory(self)}/file"
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"P: /devices/{'y' * 255}\nE: SUBSYSTEM={'x' * 255}\n")
+        with self.assertRaises(BadRecording) as caught, open_root(path):
+            pass
+        self.assertIn("File name too long", str(caught.exception))
+
+    def test_byte_order_mark(self) -> None:
+        """A byte order mark, as Windows' editors write it, does no harm."""
+        path = f"{temporary_directory(self)}/file"
+        with open(path, "wb") as file:
+            file.write(b"\xef\xbb\xbfP: /devices/a\n")
+        self.assertEqual(read_recording(path), (Recorded("/devices/a"),))
 
     def test_empty(self) -> None:
         """An empty recording is a host without devices."""

@@ -18,7 +18,7 @@ _DEVICES = st.builds(
     claims=st.lists(_PATHS, max_size=3).map(tuple),
     properties=st.dictionaries(_NAMES, _TEXTS, max_size=3),
     attributes=st.dictionaries(_PATHS, st.binary(max_size=20) | _TEXTS.map(str.encode), max_size=3),
-    links=st.dictionaries(_PATHS, _TEXTS, max_size=2),
+    links=st.dictionaries(_PATHS, _TEXTS.filter(bool), max_size=2),
 )
 
 
@@ -58,6 +58,12 @@ class TextTests(SynchronousTestCase):
             ("P: /devices/a\nA: ../../x=1\n", 2, "leads elsewhere"),
             ("P: /devices/a\nA: x\n", 2, "write A: name=value"),
             ("P: /devices/a\nH: x=0g\n", 2, "no hexadecimal text"),
+            ("P: /devices/a\nL: driver=a\0b\n", 2, "there is a NUL"),
+            ("P: /devices/a\nL: driver=\n", 2, "a link says 1 to 4095 bytes, not 0"),
+            (f"P: /devices/a\nL: driver={'x' * 4096}\n", 2, "a link says 1 to 4095 bytes"),
+            (f"P: /devices/a\nE: SUBSYSTEM={'x' * 256}\n", 2, "at most 255 bytes"),
+            (f"P: /devices/{'/'.join(['x' * 200] * 6)}\n", 1, "leads elsewhere"),
+            ("P: /devices/a\n" + "E: A=b\n" * 100_000, 100_001, "more than 100000 lines"),
             ("P: /devices/a\nN: x=0\n", 2, "no hexadecimal text"),
         ):
             error = self.assertRaises(BadRecording, parse, text, "file.umockdev")

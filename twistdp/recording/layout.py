@@ -4,14 +4,13 @@ Recordings come from strangers: everything stays below the directory, which must
 """
 
 import os
-import shutil
-import stat
+import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from typing import Final
 
 from twistdp.errors import BadSetting
 from twistdp.recording.text import Recorded
+from twistdp.recording.tree import Tree
 from twistdp.select import MODE
 
 _BUSES: Final = frozenset(
@@ -28,6 +27,9 @@ UDEV_PREFIXES: Final = (
 
 _NOT_STORED: Final = frozenset({"TAGS", "CURRENT_TAGS", "DEVLINKS", "DEVPATH", "SUBSYSTEM"})
 """Properties that are neither in ``uevent`` nor in udev's data base, but in other places."""
+
+
+_NUMBER: Final = re.compile("[0-9]{1,10}")
 
 
 def lay_out(
@@ -54,6 +56,7 @@ def plug(
     `path` is a path in sysfs, ``/devices/...``, or a node or link, ``/dev/...``.  Raises
     `BadSetting` if the recording has no such device, and OSError.
     """
+    _check_laid_out(directory)
     udev = os.path.isdir(os.path.join(directory, "run/udev/data"))
     _add(_below(list(devices), path), directory, null_nodes, udev)
 
@@ -64,21 +67,23 @@ def unplug(devices: Iterable[Recorded], directory: str, path: str) -> None:
     A link that another device claims too leads to that one now, as udev has it.  Takes and raises
     the same as `plug`.
     """
+    _check_laid_out(directory)
     devices = list(devices)
-    tree = _Tree(directory)
+    tree = Tree(directory)
     gone = _below(devices, path)
     for device in gone:
         for place in _places(device):
-            with suppress(FileNotFoundError):
-                os.unlink(tree.path(place))
-        shutil.rmtree(tree.path(_own(device)), ignore_errors=True)
+            tree.remove(place)
+        tree.remove_all(_own(device))
     for device in devices:
-        if device not in gone and os.path.isdir(tree.path(_own(device))):
+        if device not in gone and tree.holds(_own(device)):
             _links(tree, device)
 
 
 def _add(devices: list[Recorded], directory: str, null_nodes: bool, udev: bool) -> None:
-    tree = _Tree(directory)
+    tree = Tree(directory)
+    tree.make("sys")
+    tree.make("dev")
     for device in devices:
         _directories(tree, device)
     for device in devices:
@@ -86,6 +91,17 @@ def _add(devices: list[Recorded], directory: str, null_nodes: bool, udev: bool) 
     # Links come last: nothing is ever written through one.
     for device in devices:
         _links(tree, device)
+
+
+def _check_laid_out(directory: str) -> None:
+    """Refuse a directory with the devices of a host that runs: its nodes would be removed."""
+    for name in ("sys", "dev"):
+        path = os.path.join(os.path.realpath(directory), name)
+        if not os.path.isdir(path) or os.path.islink(path) or os.path.ismount(path):
+            raise BadSetting(
+                f"directory {directory}: its {name} is none that 'twistdp fake' made; give the "
+                "directory that a recording was laid out in"
+            )
 
 
 def _below(devices: list[Recorded], path: str) -> list[Recorded]:
@@ -105,37 +121,6 @@ def _places(device: Recorded) -> Iterator[str]:
     if device.node is not None:
         yield f"dev/{device.node}"
         yield from (f"dev/{link}" for link in device.claims)
-
-
-class _Tree:
-    """A directory that everything stays in; paths are relative to it."""
-
-    def __init__(self, directory: str) -> None:
-        self._directory = os.path.abspath(directory)
-        self._directories: set[str] = set()
-
-    def path(self, path: str) -> str:
-        return os.path.join(self._directory, path)
-
-    def make(self, path: str) -> None:
-        if path not in self._directories:
-            os.makedirs(self.path(path), exist_ok=True)
-            self._directories.add(path)
-
-    def write(self, path: str, content: bytes) -> None:
-        full = self.path(path)
-        if os.path.lexists(full):
-            return  # of two devices with one node the first has it
-        with open(full, "xb") as file:
-            file.write(content)
-
-    def link(self, path: str, target: str) -> None:
-        """A relative link to another path of the tree."""
-        self.link_text(path, os.path.relpath(target, os.path.dirname(path)))
-
-    def link_text(self, path: str, text: str) -> None:
-        if not os.path.lexists(self.path(path)):
-            os.symlink(text, self.path(path))
 
 
 def _own(device: Recorded) -> str:
@@ -170,10 +155,10 @@ def _shown_in(device: Recorded) -> Iterator[str]:
 
 def _number(device: Recorded) -> str | None:
     major, minor = device.properties.get("MAJOR", ""), device.properties.get("MINOR", "")
-    return f"{major}:{minor}" if major.isdecimal() and minor.isdecimal() else None
+    return f"{major}:{minor}" if _NUMBER.fullmatch(major) and _NUMBER.fullmatch(minor) else None
 
 
-def _directories(tree: _Tree, device: Recorded) -> None:
+def _directories(tree: Tree, device: Recorded) -> None:
     own = _own(device)
     tree.make(own)
     for name in (*device.attributes, *device.links):
@@ -186,7 +171,7 @@ def _directories(tree: _Tree, device: Recorded) -> None:
             tree.make(os.path.dirname(f"dev/{node}"))
 
 
-def _files(tree: _Tree, device: Recorded, null_nodes: bool, udev: bool) -> None:
+def _files(tree: Tree, device: Recorded, null_nodes: bool, udev: bool) -> None:
     own = _own(device)
     kernel = {
         key: value.removeprefix("/dev/") if key == "DEVNAME" else value
@@ -205,14 +190,15 @@ def _files(tree: _Tree, device: Recorded, null_nodes: bool, udev: bool) -> None:
         tree.write(f"run/udev/data/{_udev_key(device)}", _udev_entry(device).encode())
 
 
-def _node(tree: _Tree, device: Recorded, null_nodes: bool) -> None:
+def _node(tree: Tree, device: Recorded, null_nodes: bool) -> None:
     path = tree.path(f"dev/{device.node}")
-    if null_nodes and not os.path.lexists(path):
-        os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    if null_nodes:
+        tree.node(f"dev/{device.node}")
     else:
         tree.write(f"dev/{device.node}", device.content)
     mode = device.properties.get(MODE, "")
-    if 0 < len(mode) <= 5 and set(mode) <= set("01234567") and os.path.isfile(path):
+    is_file = os.path.isfile(path) and not os.path.islink(path)
+    if 0 < len(mode) <= 5 and set(mode) <= set("01234567") and is_file:
         os.chmod(path, int(mode, 8) & 0o777)
 
 
@@ -221,7 +207,7 @@ def _udev_key(device: Recorded) -> str:
     if number is not None:
         return f"{'b' if device.subsystem == 'block' else 'c'}{number}"
     index = device.properties.get("IFINDEX", "")
-    if device.subsystem == "net" and index.isdecimal():
+    if device.subsystem == "net" and _NUMBER.fullmatch(index):
         return f"n{index}"
     return f"+{device.subsystem.replace('/', '_')}:{device.name}"
 
@@ -240,7 +226,7 @@ def _udev_entry(device: Recorded) -> str:
     return "\n".join((*lines, "V:1", ""))
 
 
-def _links(tree: _Tree, device: Recorded) -> None:
+def _links(tree: Tree, device: Recorded) -> None:
     own = _own(device)
     for name, text in device.links.items():
         tree.link_text(f"{own}/{name}", text)

@@ -19,7 +19,7 @@ def read_recording(path: str) -> tuple[Recorded, ...]:
     if len(content) > LONGEST:
         raise BadRecording(f"recording {path}: it has more than {LONGEST} bytes; split it")
     try:
-        text = content.decode()
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise BadRecording(f"{path}:{line}: the text is not UTF-8") from None
@@ -37,5 +37,10 @@ def open_root(path: str) -> Iterator[str]:
         return
     devices = read_recording(path)
     with tempfile.TemporaryDirectory(prefix="twistdp-") as directory:
-        lay_out(devices, directory)
+        try:
+            lay_out(devices, directory)
+        except OSError as error:
+            raise BadRecording(
+                f"cannot lay the recording {path} out in {directory}: {error.strerror}"
+            ) from None
         yield directory

@@ -27,6 +27,13 @@ LONGEST: Final = 64 * 1024 * 1024
 
 _LINE: Final = re.compile(r"([PNSEAHL]): ?(.*)", re.DOTALL)
 _MOST: Final = 200_000
+_MOST_LINES: Final = 100_000
+"""Lines of one device."""
+
+_LONGEST_NAME: Final = 255
+_LONGEST_PATH: Final = 1024
+_LONGEST_LINK: Final = 4095
+"""Bytes of what a link says."""
 
 
 class BadRecording(BadSetting):
@@ -68,7 +75,10 @@ def parse(text: str, name: str = "recording") -> tuple[Recorded, ...]:
     """
     found: list[Recorded] = []
     paths: set[str] = set()
-    for number, block in _blocks(text.split("\n")):
+    if "\0" in text:
+        number = text.count("\n", 0, text.index("\0")) + 1
+        raise BadRecording(f"{name}:{number}: there is a NUL in the line; write H: for such bytes")
+    for number, block in _blocks(name, _lines_of(text)):
         device = _device(name, number, block)
         if device.path in paths:
             raise BadRecording(f"{name}:{number}: {device.path} is there twice; leave one out")
@@ -82,7 +92,16 @@ def parse(text: str, name: str = "recording") -> tuple[Recorded, ...]:
 _Lines: TypeAlias = list[tuple[int, str]]
 
 
-def _blocks(lines: Iterable[str]) -> Iterator[tuple[int, _Lines]]:
+def _lines_of(text: str) -> Iterator[str]:
+    """The lines of a text, one at a time: a list of all takes many times as much memory."""
+    begin = 0
+    while (end := text.find("\n", begin)) >= 0:
+        yield text[begin:end]
+        begin = end + 1
+    yield text[begin:]
+
+
+def _blocks(name: str, lines: Iterable[str]) -> Iterator[tuple[int, _Lines]]:
     block: _Lines = []
     for number, line in enumerate(lines, 1):
         line = line.rstrip("\r")
@@ -90,6 +109,8 @@ def _blocks(lines: Iterable[str]) -> Iterator[tuple[int, _Lines]]:
             continue
         if line:
             block.append((number, line))
+            if len(block) > _MOST_LINES:
+                raise BadRecording(f"{name}:{number}: a device has more than {_MOST_LINES} lines")
         elif block:
             yield block[0][0], block
             block = []
@@ -123,6 +144,12 @@ def _device(name: str, begin: int, block: _Lines) -> Recorded:
             if not key or not equals:
                 raise BadRecording(f"{at}: write {kind}: name=value")
             pairs[kind][key if kind == "E" else _inside(at, key)] = rest
+            if kind == "L" and not 0 < len(rest.encode()) <= _LONGEST_LINK:
+                raise BadRecording(
+                    f"{at}: a link says 1 to {_LONGEST_LINK} bytes, not {len(rest.encode())}"
+                )
+            if key == "SUBSYSTEM" and len(rest.encode()) > _LONGEST_NAME:
+                raise BadRecording(f"{at}: a subsystem's name has at most {_LONGEST_NAME} bytes")
             if kind == "H":
                 _bytes(at, rest)
     attributes = {key: _unescaped(value).encode() for key, value in pairs["A"].items()}
@@ -134,11 +161,14 @@ def _inside(at: str, path: str, top: str = "") -> str:
     """A path that stays where it belongs: recordings come from strangers."""
     rest = path.removeprefix(top)
     if not path.startswith(top) or not rest or "\0" in rest:
-        raise BadRecording(f"{at}: {path!r} is no path below {top or 'the directory'}")
+        raise BadRecording(f"{at}: {path[:80]!r} is no path below {top or 'the directory'}")
     parts = rest.split("/")
-    bad = any(part in ("", ".", "..") or len(part.encode()) > 255 for part in parts)
-    if bad or len(parts) > 64:
-        raise BadRecording(f"{at}: {path!r} leads elsewhere; write it without '..' and double '/'")
+    bad = any(part in ("", ".", "..") or len(part.encode()) > _LONGEST_NAME for part in parts)
+    if bad or len(parts) > 64 or len(path.encode()) > _LONGEST_PATH:
+        raise BadRecording(
+            f"{at}: {path[:80]!r} leads elsewhere, or far; write it without '..' and double "
+            f"'/', in at most {_LONGEST_PATH} bytes"
+        )
     return path
 
 
