@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from twistdp.select.host import Host
 
 _UNREAD: Final = object()
-_SHORT: Final = 8
+_SHORT: Final = 4
+"""Length of texts of which many devices have the same, as ids and numbers of NUMA nodes."""
+
 _NAME: Final = re.compile(r"[^\0\n]{1,255}")
 
 KERNEL_KEYS: Final = frozenset(
@@ -169,8 +171,7 @@ class Device:
         if target is not None:
             return os.path.basename(target)
         text = read_file(path)
-        # Many devices have the same short values.
-        return intern(text) if isinstance(text, str) and len(text) < _SHORT else text
+        return intern(text) if isinstance(text, str) and len(text) <= _SHORT else text
 
     def link(self, name: str) -> "Device | None":
         """The device that a link in the device's directory leads to, as ``physfn``."""

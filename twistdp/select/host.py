@@ -269,6 +269,10 @@ class Host:
             self._at[node] = device
         return device
 
+    def named(self, identity: str) -> Device | None:
+        """The device with an identity: a path in sysfs, or the node of one without sysfs."""
+        return self.bare(identity) if identity.startswith("/dev/") else self.device(identity)
+
     def bare(self, path: str) -> Device | None:
         """A device without sysfs for a node that sysfs does not know; None if there is no node."""
         node = self._nodes.resolve(path)

@@ -7,7 +7,6 @@ hold pipes, huge files and links that lead out of it.
 import errno
 import os
 import stat
-from sys import intern
 from typing import Final
 
 import attrs
@@ -73,6 +72,5 @@ def pairs(text: str) -> dict[str, str]:
     for line in text.split("\n"):
         key, equals, value = line.partition("=")
         if equals:
-            # Every device has the same keys, and often the same values.
-            found[intern(key)] = intern(value) if len(value) < 8 else value
+            found[key] = value
     return found

@@ -101,7 +101,8 @@ def _assembled(rule: Rule, unit: Unit, host: Host, ids: Ids) -> Listed:
     )
     if not (info.nodes or info.envs or info.annotations or info.cdi or info.mounts or numbered):
         raise Incomplete(f"{lead.name} has no node, and the resource gives containers nothing else")
-    return Listed(rule.name, name, info, lead, tuple(functions), numbered)
+    others = () if functions == [lead] else tuple(functions)
+    return Listed(rule.name, name, info, lead, others, numbered)
 
 
 def _paths(rule: Rule) -> Sequence[str]:

@@ -55,8 +55,7 @@ def of_device(survey: Survey, device: Device) -> Iterator[tuple[Rule, tuple[Step
 
 def _listed(entries: "list[Entry] | tuple[Entry, ...]") -> Iterator[Step]:
     for entry in entries:
-        lead = entry.listed.lead
-        for device in entry.listed.functions or (lead,):
+        for device in entry.listed.parts:
             yield Step.listed(called(device), entry.kind, entry.ids, device)
 
 

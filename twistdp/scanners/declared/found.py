@@ -29,6 +29,16 @@ class Listed:
     lead: Device = attrs.field(eq=False, repr=False)
     """The device that templates and health checks are about."""
     functions: Sequence[Device] = attrs.field(default=(), eq=False, repr=False)
-    """The devices whose nodes are given."""
+    """The devices whose nodes are given, unless that is `lead` alone; see `parts`."""
     numbered: Sequence[tuple[str, str]] = ()
     """Environment variables with `NUMBER` where a container's count of devices goes."""
+
+    @property
+    def parts(self) -> Sequence[Device]:
+        """The devices whose nodes are given, or `lead` if it has none."""
+        return self.functions or (self.lead,)
+
+    @property
+    def claims(self) -> Sequence[str]:
+        """What another resource may give too: nodes, or the names of devices without one."""
+        return tuple(dict.fromkeys(each.node or each.identity for each in self.parts))

@@ -17,22 +17,30 @@ class Ids:
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[int, str]] = {}
+        self._known: dict[int, str] = {}
+        self._before: dict[int, str] = {}
+
+    def begin(self) -> None:
+        """Begin a whole look: what is not asked for until its end is not plugged in."""
+        self._before, self._known = self._known, {}
+
+    def end(self) -> None:
+        """End a whole look."""
+        self._before = {}
 
     def of(self, device: Device, by_place: bool = False) -> str:
         """The id of a device that is there; with `by_place` a serial number does not matter."""
         if by_place:
             return default_id(device, by_place=True)
-        name = name_of(device)
-        incarnation = _incarnation(device)
-        known = self._known.get(name)
-        if known is None or known[0] != incarnation:
-            known = self._known[name] = incarnation, default_id(device)
-        return known[1]
+        key = _incarnation(device)
+        if key not in self._known:
+            self._known[key] = self._before.get(key) or default_id(device)
+        return self._known[key]
 
 
 def _incarnation(device: Device) -> int:
-    """What differs for another device in the same place."""
+    """What differs for another device, in the same place too."""
     usb = usb_device(device) or device
     words = ("vendorID", "productID", "serial")
-    return hash((*map(usb.uevent.get, _KEYS), *(word(usb, name) for name in words)))
+    own = name_of(device)
+    return hash((own, *map(usb.uevent.get, _KEYS), *(word(usb, name) for name in words)))

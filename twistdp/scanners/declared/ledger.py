@@ -1,18 +1,21 @@
 """Which devices are listed in the end: ids are unique, limits are kept, exclusive claims hold."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
 from twistdp.model import DeviceInfo, Resources, device_id, natural_key
 from twistdp.scanners.declared.found import LeftOut, Listed
 from twistdp.scanners.declared.handing import raw_paths
-from twistdp.scanners.declared.rule import Rule, name_of
+from twistdp.scanners.declared.rule import Rule
 from twistdp.select import Cause
 
 Key: TypeAlias = tuple[int, str]
 """A unit: the order of its rule, and its name there."""
+
+_NODES: Final = ""
+"""Stands for a type where nodes are meant."""
 
 
 @attrs.frozen
@@ -23,7 +26,6 @@ class Entry:
     kind: str
     ids: tuple[str, ...]
     info: DeviceInfo
-    claims: tuple[str, ...]
 
 
 class Ledger:
@@ -45,7 +47,7 @@ class Ledger:
         """The nodes that units of two rules have, by the orders of these."""
         self._units: dict[Key, Entry] = {}
         self._present: dict[Key, None] = {}
-        self._holders: dict[tuple[str, str], tuple[Key, ...]] = {}
+        self._holders = Holders()
 
     @property
     def entries(self) -> Iterator[tuple[Key, Entry]]:
@@ -62,6 +64,9 @@ class Ledger:
                 old[key] = entry
                 affected |= self._release(key, entry)
             if listed is not None:
+                if entry is not None and entry.listed.info == listed.info:
+                    # The very same value: the framework has it, and need not compare it.
+                    listed = attrs.evolve(listed, info=entry.listed.info)
                 self._units[key] = entry = made(self._rules[key[0]], listed)
                 affected |= self._hold(key, entry)
         for order in {order for order, _ in affected}:
@@ -123,12 +128,12 @@ class Ledger:
 
     def _refusal(self, key: Key, entry: Entry) -> tuple[str, Cause] | None:
         for id_ in entry.ids:
-            others = len(self._holders[entry.kind, id_]) - 1
+            others = len(self._holders.of(entry.kind, id_)) - 1
             if others:
                 have = "other device has" if others == 1 else "other devices have"
                 return f"{others} {have} the id {id_}; make ids differ with id", Cause.FAULT
-        for claim in entry.claims:
-            for order, _ in self._holders["", claim]:
+        for claim in entry.listed.claims:
+            for order, _ in self._holders.of(_NODES, claim):
                 rule = self._rules[order]
                 if order < key[0] and rule.resource.exclusive:
                     return f"{claim} belongs to {rule.name}, which is exclusive", Cause.RULE
@@ -157,43 +162,67 @@ class Ledger:
     def _hold(self, key: Key, entry: Entry) -> dict[Key, None]:
         """Note what a unit has; returns the others that have it too."""
         others: dict[Key, None] = {}
-        for name in _names(entry):
-            holders = self._holders.get(name, ())
+        for kind, name in _names(entry):
+            holders = self._holders.of(kind, name)
             others.update(dict.fromkeys(holders))
-            if not name[0]:
+            if kind == _NODES:
                 for order, _ in holders:
                     if order != key[0]:
                         pair = (min(order, key[0]), max(order, key[0]))
-                        self.shared.setdefault(pair, {})[name[1]] = None
-            self._holders[name] = (*holders, key)
+                        self.shared.setdefault(pair, {})[name] = None
+            self._holders.add(kind, name, key)
         return others
 
     def _release(self, key: Key, entry: Entry) -> dict[Key, None]:
         others: dict[Key, None] = {}
-        for name in _names(entry):
-            holders = tuple(each for each in self._holders.pop(name) if each != key)
+        for kind, name in _names(entry):
+            self._holders.remove(kind, name, key)
+            holders = self._holders.of(kind, name)
             others.update(dict.fromkeys(holders))
-            if not name[0]:
+            if kind == _NODES:
                 for order, _ in holders:
                     pair = (min(order, key[0]), max(order, key[0]))
-                    self.shared.get(pair, {}).pop(name[1], None)
-            if holders:
-                self._holders[name] = holders
+                    self.shared.get(pair, {}).pop(name, None)
         return others
+
+
+class Holders:
+    """The units that have a name of a kind; a single one, the usual case, needs no list."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, dict[str, Key | list[Key]]] = {}
+
+    def of(self, kind: str, name: str) -> Sequence[Key]:
+        """The units that have a name."""
+        found = self._of.get(kind, {}).get(name, [])
+        return found if isinstance(found, list) else [found]
+
+    def add(self, kind: str, name: str, key: Key) -> None:
+        """Note that a unit has a name that it did not have."""
+        others = self.of(kind, name)
+        self._of.setdefault(kind, {})[name] = [*others, key] if others else key
+
+    def remove(self, kind: str, name: str, key: Key) -> None:
+        """Note that a unit has a name no longer."""
+        others = [each for each in self.of(kind, name) if each != key]
+        if len(others) > 1:
+            self._of[kind][name] = others
+        elif others:
+            self._of[kind][name] = others[0]
+        else:
+            del self._of[kind][name]
 
 
 def made(rule: Rule, listed: Listed) -> Entry:
     """A unit with the ids under which it is listed."""
-    parts = listed.functions or (listed.lead,)
-    claims = tuple(dict.fromkeys(each.node or name_of(each) for each in parts))
     replicas = rule.resource.replicas
     if replicas is None or not (
         not replicas.match or any(match.of_parts.holds(listed.lead) for match in replicas.match)
     ):
-        return Entry(listed, rule.name, (listed.id,), listed.info, claims)
+        return Entry(listed, rule.name, (listed.id,), listed.info)
     ids = tuple(device_id(f"{listed.id}-{number}") for number in range(replicas.count))
     info = attrs.evolve(listed.info, group=listed.id)
-    return Entry(listed, replicas.rename or rule.name, ids, info, claims)
+    return Entry(listed, replicas.rename or rule.name, ids, info)
 
 
 def left_out(listed: Listed, reason: str, cause: Cause) -> LeftOut:
@@ -204,9 +233,9 @@ def left_out(listed: Listed, reason: str, cause: Cause) -> LeftOut:
 
 
 def _names(entry: Entry) -> Iterator[tuple[str, str]]:
-    """What only one unit may have: ids by type, and nodes, which have no type."""
-    for claim in entry.claims:
-        yield "", claim
+    """What only one unit may have: nodes, and ids by type."""
+    for claim in entry.listed.claims:
+        yield _NODES, claim
     for id_ in entry.ids:
         yield entry.kind, id_
 

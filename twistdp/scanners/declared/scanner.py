@@ -83,8 +83,8 @@ class DeclaredScanner(WatchingScanner):
             self._host.release()
         host = self._host = Host(self._root, None if self.check_paths else False)
         self.survey.look(host)
-        host.prepare()
         self._reports.report(self.survey, host, everything=True)
+        host.prepare()
         self.paths = watched(rules, host)
         return self._tree()
 

@@ -1,6 +1,6 @@
 """What one rule selects, kept from look to look: only what changed is looked at again."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from twistdp.model import natural_key
 from twistdp.scanners.declared.assembly import Unit, assemble
@@ -14,41 +14,44 @@ class Selection:
     """The devices that meet `rule`, and the devices of the resource that they make.
 
     A device that meets a rule is a seed; its nodes are parts of units, and a unit becomes a device
-    of the resource, or is left out.
+    of the resource, or is left out.  Only names are kept: there may be many thousands of devices.
     """
 
     def __init__(self, rule: Rule, ids: Ids) -> None:
         self.rule = rule
         self._ids = ids
-        self.outcomes: dict[str, Listed | LeftOut] = {}
-        """What became of each unit."""
         self.failed: dict[str, LeftOut] = {}
-        """Those of the outcomes that list nothing."""
+        """The units that list nothing."""
         self.dropped: dict[str, list[LeftOut]] = {}
         """What else of a seed, or of a device that may be one, is left out."""
-        self._parts: dict[str, list[Part]] = {}  # of each seed
-        self._seeds: dict[str, list[str]] = {}  # of each unit
+        self._units: dict[str, tuple[str, ...]] = {}  # of each seed
+        self._seeds: dict[str, tuple[str, ...]] = {}  # of each unit
 
-    def look(self, host: Host) -> Collection[str]:
-        """Look at all devices; returns the units there are or were."""
-        before = dict.fromkeys(self.outcomes)
-        self.outcomes.clear()
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no unit, complete or not."""
+        return not self._seeds
+
+    def look(self, host: Host) -> Mapping[str, Listed | None]:
+        """Look at all devices; returns what became of the units there are or were."""
+        before = list(self._seeds)
         self.failed.clear()
         self.dropped.clear()
-        self._parts.clear()
+        self._units.clear()
         self._seeds.clear()
-        return self._take(self.rule.likely(host), host, before)
+        found = self._take(self.rule.likely(host), host, {})
+        return {**found, **{unit: None for unit in before if unit not in found}}
 
-    def follow(self, gone: Collection[str], fresh: Iterable[Device], host: Host) -> Collection[str]:
-        """Look at `fresh` devices, and drop those with the names `gone`; returns units touched."""
+    def follow(
+        self, gone: Collection[str], fresh: Iterable[Device], host: Host
+    ) -> Mapping[str, Listed | None]:
+        """Look at `fresh` devices, and drop those with the names `gone`; returns as `look`."""
         touched: dict[str, None] = {}
         for name in gone:
             self.dropped.pop(name, None)
-            for part in self._parts.pop(name, ()):
-                touched[part.unit] = None
-                seeds = self._seeds.get(part.unit)
-                if seeds is not None and name in seeds:
-                    seeds.remove(name)
+            for unit in self._units.pop(name, ()):
+                touched[unit] = None
+                self._seeds[unit] = tuple(each for each in self._seeds[unit] if each != name)
         if self.rule.resource.members or self.rule.resource.mounts:
             # What these need may have come or gone, wherever it is.
             touched |= dict.fromkeys(self._seeds)
@@ -56,60 +59,66 @@ class Selection:
 
     def _take(
         self, devices: Iterable[Device], host: Host, touched: dict[str, None]
-    ) -> Collection[str]:
+    ) -> Mapping[str, Listed | None]:
+        parts: dict[str, Sequence[Part]] = {}
         for device in devices:
             held = self.rule.holds(device)
             if held:
-                touched.update(dict.fromkeys(self._take_seed(device)))
+                name = name_of(device)
+                parts[name] = self._parts(device)
+                self._units[name] = tuple(dict.fromkeys(part.unit for part in parts[name]))
+                for unit in self._units[name]:
+                    touched[unit] = None
+                    self._seeds[unit] = (*self._seeds.get(unit, ()), name)
             elif held is None:
                 self._drop(device, device, self.rule.test(device).reason, Cause.UNDECIDABLE)
-        for unit in touched:
-            self._make(unit, host)
-        return touched
+        return {unit: self._made(unit, parts, host) for unit in touched}
 
-    def _take_seed(self, seed: Device) -> Iterator[str]:
-        name = name_of(seed)
-        parts = self._parts[name] = []
+    def _parts(self, seed: Device) -> Sequence[Part]:
+        """The parts that a seed gives; notes what it does not give."""
+        self.dropped.pop(name_of(seed), None)
+        found = []
         for part in self.rule.parts(seed):
             reason = part.reason
             if part.function is not None and not reason:
                 reason = self.rule.refuses_typed(part.function, seed)
             if reason or part.function is None:
                 self._drop(seed, part.function or seed, reason, Cause.RULE)
-                continue
-            parts.append(part)
-            seeds = self._seeds.setdefault(part.unit, [])
-            if not seeds or seeds[-1] != name:
-                seeds.append(name)
-            yield part.unit
+            else:
+                found.append(part)
+        return found
 
     def _drop(self, seed: Device, device: Device, reason: str, cause: Cause) -> None:
         left_out = LeftOut(self.rule.name, device.node or device.name, reason, cause, device)
         self.dropped.setdefault(name_of(seed), []).append(left_out)
 
-    def _make(self, key: str, host: Host) -> None:
+    def _made(self, unit: str, parts: dict[str, Sequence[Part]], host: Host) -> Listed | None:
+        """What a unit lists now; `parts` has the parts of seeds, and gets those it has not."""
         functions: dict[str, Device] = {}
         owner: Device | None = None
-        for seed in self._seeds.get(key, ()):
-            for part in self._parts[seed]:
-                if part.unit == key and part.function is not None:
+        for name in self._seeds.get(unit, ()):
+            if name not in parts:
+                seed = host.named(name)
+                parts[name] = self._parts(seed) if seed is not None else ()
+            for part in parts[name]:
+                if part.unit == unit and part.function is not None:
                     owner = owner or part.owner
                     functions.setdefault(name_of(part.function), part.function)
-        self.failed.pop(key, None)
+        self.failed.pop(unit, None)
         if owner is None:
-            self._seeds.pop(key, None)
-            self.outcomes.pop(key, None)
-            return
+            self._seeds.pop(unit, None)
+            return None
         ordered = list(functions.values())
         if len(ordered) > 1:
             # Those that the rule selects come first: templates are about the first one.
             ordered.sort(key=self._place)
-        outcome = assemble(self.rule, Unit(key, owner, ordered), host, self._ids)
-        self.outcomes[key] = outcome
-        if isinstance(outcome, LeftOut):
-            self.failed[key] = outcome
+        outcome = assemble(self.rule, Unit(unit, owner, ordered), host, self._ids)
+        if isinstance(outcome, Listed):
+            return outcome
+        self.failed[unit] = outcome
+        return None
 
     def _place(self, function: Device) -> tuple[bool, int, Sequence[object]]:
         name = function.identity
-        turn = self.rule.turn(function) if name in self._parts else 0
-        return name not in self._parts, turn, natural_key(name)
+        turn = self.rule.turn(function) if name in self._units else 0
+        return name not in self._units, turn, natural_key(name)

@@ -1,12 +1,12 @@
 """Applies the rules of one domain to a host, and keeps the outcome up to date."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from twistdp.model import Resources
 from twistdp.scanners.declared.found import LeftOut, Listed
 from twistdp.scanners.declared.health import Health
 from twistdp.scanners.declared.identity import Ids
-from twistdp.scanners.declared.ledger import Entry, Key, Ledger
+from twistdp.scanners.declared.ledger import Entry, Ledger
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.selection import Selection
 from twistdp.scanners.declared.warnings import of_changes, of_checks, of_listed, of_shared
@@ -21,25 +21,29 @@ class Survey:
         self.ledger = Ledger(rules, before)
         self._health = Health()
         self._has_checks = any(rule.resource.health for rule in rules)
-        ids = Ids()
-        self.selections = [Selection(rule, ids) for rule in rules]
+        self._ids = Ids()
+        self.selections = [Selection(rule, self._ids) for rule in rules]
 
     def look(self, host: Host) -> None:
         """Look at the whole host."""
-        self._settle([selection.look(host) for selection in self.selections], counts=True)
+        self._ids.begin()
+        found = [selection.look(host) for selection in self.selections]
+        self._ids.end()
+        self._settle(found, counts=True)
 
     def follow(self, gone: Collection[str], fresh: Sequence[Device], host: Host) -> None:
         """Look again at some devices: those with the names `gone` are not as they were."""
         touched = [selection.follow(gone, fresh, host) for selection in self.selections]
         self._settle(touched, counts=False)
 
-    def _settle(self, touched: Iterable[Collection[str]], counts: bool) -> None:
-        units: dict[Key, Listed | None] = {}
-        for order, keys in enumerate(touched):
-            for key in keys:
-                outcome = self.selections[order].outcomes.get(key)
-                units[order, key] = outcome if isinstance(outcome, Listed) else None
-        self.ledger.change(units)
+    def _settle(self, touched: Iterable[Mapping[str, Listed | None]], counts: bool) -> None:
+        self.ledger.change(
+            {
+                (order, unit): listed
+                for order, units in enumerate(touched)
+                for unit, listed in units.items()
+            }
+        )
         if self._has_checks:
             self._judge(counts)
 
@@ -87,4 +91,4 @@ class Survey:
         """Whether nothing on this host has to do with a rule."""
         selection = self.selections[order]
         causes = {each.cause for dropped in selection.dropped.values() for each in dropped}
-        return not selection.outcomes and Cause.UNDECIDABLE not in causes
+        return selection.is_empty and Cause.UNDECIDABLE not in causes

@@ -53,7 +53,7 @@ def of_checks(rule: Rule) -> Iterator[str]:
 def of_listed(listed: Listed) -> Iterator[str]:
     """What is odd about one device."""
     owners: dict[str, dict[str, None]] = {}
-    for function in listed.functions:
+    for function in listed.parts:
         if function.subsystem in ("usb", "drm"):
             bus = bus_device(function)
             owners.setdefault(function.subsystem, {})[(bus or function).name] = None
@@ -64,7 +64,7 @@ def of_listed(listed: Listed) -> Iterator[str]:
                 f"device {listed.id} has nodes of {len(names)} {what}, "
                 f"{', '.join(list(names)[:_EXAMPLES])}: a container gets all of them"
             )
-    for function in listed.functions:
+    for function in listed.parts:
         for link, count in function.host.contested_links(function).items():
             yield (
                 f"{link} is claimed by {count} devices and leads to one of them, so it is neither "
@@ -79,7 +79,7 @@ def of_listed(listed: Listed) -> Iterator[str]:
 
 def _renamed(listed: Listed) -> Iterator[tuple[str, str]]:
     """Nodes of drm that have another name in the container, with that on the host."""
-    drm = {str(each.node): each for each in listed.functions if each.subsystem == "drm"}
+    drm = {str(each.node): each for each in listed.parts if each.subsystem == "drm"}
     names = {node.rpartition("/")[2] for node in drm}
     given: dict[str, list[str]] = {}
     for spec in listed.info.nodes:
