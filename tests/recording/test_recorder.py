@@ -51,6 +51,24 @@ class RecordTests(SynchronousTestCase):
         self.assertNotIn("in_voltage0_raw", found.attributes)
         self.assertFalse({"config", "resource0", "rescan", "reset", "remove"} & ATTRIBUTES)
 
+    def test_odd_names(self) -> None:
+        """Names that are no text, or forge a line of the format, are left out."""
+        root = tree(self, "twins", udev=False)
+        for entry in (b"\xff", b"a\nP: b", b"fine"):
+            os.symlink(b"ttyUSB0", os.path.join(os.fsencode(f"{root}/dev"), entry))
+        device = named(Host(root), "1-3.1")
+        os.unlink(f"{device.path}/driver")
+        os.symlink(b"../\xff", os.path.join(os.fsencode(device.path), b"driver"))
+        os.mkdir(f"{device.path}/x\ny")
+        for name in ("x\ny/uevent", "x\ny/subsystem"):
+            with open(f"{device.path}/{name}", "w", encoding="ascii") as file:
+                file.write("SUBSYSTEM=usb\n")
+        devices = record(Host(root))
+        self.assertEqual(parse(write(devices)), devices)
+        (found,) = [each for each in devices if each.node == "ttyUSB0"]
+        self.assertIn("fine", found.claims)
+        write(devices).encode()
+
     def test_access(self) -> None:
         """Owner, group and mode of nodes are kept."""
         root = tree(self, "twins")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from twistdp.recording.text import Recorded
-from twistdp.select import GROUP, MODE, OWNER, Device, Host, access, read_bytes
+from twistdp.select import GROUP, MODE, OWNER, Device, Host, access, read_bytes, read_link
 
 ATTRIBUTES: Final = frozenset(
     {"address", "authorized", "bConfigurationValue", "bDeviceClass", "bDeviceProtocol"}
@@ -77,6 +77,8 @@ def record(host: Host) -> tuple[Recorded, ...]:
     """
     wanted: dict[str, Device] = {}
     for device in host.devices():
+        if not f"{device.syspath}{device.node}".isprintable():
+            continue  # the format has lines of UTF-8, and others read it
         if device.node is not None or device.subsystem in RELEVANT:
             for each in device.lineage:
                 if each.syspath in wanted:
@@ -93,6 +95,7 @@ def _recorded(device: Device) -> Recorded:
     if node is not None:
         links = device.host.all_links_to(node)
         claims = entry.links or tuple(link.removeprefix("/dev/") for link in links)
+        claims = tuple(link for link in claims if link.isprintable())
     properties = dict(device.uevent)
     if node is not None:
         properties["DEVNAME"] = node
@@ -135,8 +138,6 @@ def _links(device: Device) -> Iterator[tuple[str, str]]:
     except OSError:
         return
     for name in names:
-        if _LINKS.fullmatch(name):
-            try:
-                yield name, os.readlink(f"{device.path}/{name}")
-            except OSError:
-                continue
+        target = read_link(f"{device.path}/{name}") if _LINKS.fullmatch(name) else None
+        if target is not None and target.isprintable():
+            yield name, target

@@ -11,7 +11,7 @@ from twistdp.select.kinds import KINDS, belonging, functions, heads, is_keyboard
 from twistdp.select.match import Match
 from twistdp.select.outcome import Outcome, all_of, any_of, negated
 from twistdp.select.patterns import is_glob, path_pattern, text_pattern
-from twistdp.select.reading import Undecidable, read_bytes
+from twistdp.select.reading import Undecidable, read_bytes, read_link
 from twistdp.select.refresh import Refreshed, refresh
 from twistdp.select.serials import is_placeholder, usb_serial, why_no_serial
 from twistdp.select.udevline import UdevLine, parse_udev
@@ -61,6 +61,7 @@ __all__ = [
     "pci_device",
     "place",
     "read_bytes",
+    "read_link",
     "refresh",
     "stable_path",
     "text_pattern",
