@@ -154,7 +154,7 @@ class MatchTests(SynchronousTestCase):
             self.taken("cards", Match(pci="*", physfn=Match(driver="labnic"))), ["0000:00:1c.1"]
         )
         outcome = self.outcome("cards", "0000:00:02.0", physfn=Match())
-        self.assertEqual(outcome.reason, "0000:00:02.0 is no virtual function")
+        self.assertEqual(outcome.reason, "0000:00:02.0 is no virtual function and no part of one")
 
     def test_without_udev(self) -> None:
         """Without udev's data base a property is undecidable, whatever is around it."""

@@ -65,16 +65,24 @@ def is_bridge(device: Device) -> bool:
     return text.lower().zfill(6).startswith(_BRIDGE)
 
 
-def unready(device: Device, driver: str = "vfio-pci") -> Sequence[Device]:
+def _is_harmless(function: Device) -> bool:
+    """Whether a function lets its group be given away: bridges do, and what has no driver."""
+    driver = function.driver
+    if driver is None or driver == "pci-stub" or is_bridge(function):
+        return True
+    # The kernel has variants for some devices, as mlx5_vfio_pci.
+    return driver.replace("_", "-").endswith("vfio-pci")
+
+
+def unready(device: Device) -> Sequence[Device]:
     """The functions of a device's IOMMU group that keep it from being given away.
 
-    Those that are bound to another driver than `driver`; bridges, and functions without a driver,
-    do no harm.
+    Those that are bound to a driver that is not for VFIO.
     """
     group = iommu_group(device)
     if group is None:
         return [device]
-    return [each for each in group[1] if not is_bridge(each) and each.driver not in (None, driver)]
+    return [each for each in group[1] if not _is_harmless(each)]
 
 
 def nodes_below(device: Device) -> Sequence[Device]:

@@ -4,6 +4,7 @@ An id is a function of the device: the same after replug, reboot and renumbering
 without, and never that of another device.
 """
 
+import os
 import re
 from collections.abc import Callable
 from typing import Final, TypeAlias
@@ -69,7 +70,25 @@ def _base(device: Device, by_place: bool) -> tuple[Device, str] | None:
             return None
         if each.subsystem in _KEPT_BUSES and not re.fullmatch(r"(i2c-|spi)\d+", each.name):
             return each, f"{each.subsystem}-{each.name}"
-    return None
+    return _on_board(device)
+
+
+def _on_board(device: Device) -> tuple[Device, str] | None:
+    """The uppermost device, below a directory of a platform device of which sysfs says no more."""
+    *_, top = device.lineage
+    directory = os.path.dirname(top.syspath)
+    if os.path.basename(directory) == top.subsystem:
+        directory = os.path.dirname(directory)
+    if not directory.startswith("/devices/platform/"):
+        return None
+    name = _plain_name(top)
+    alike = [
+        each.syspath
+        for each in device.host.below(directory)
+        if _plain_name(each) == name and (each.node is None) == (top.node is None)
+    ]
+    rank = alike.index(top.syspath) if top.syspath in alike else 0
+    return top, f"platform-{os.path.basename(directory)}-{name}{f'-{rank}' if rank else ''}"
 
 
 def _of_disk(device: Device) -> str | None:

@@ -387,13 +387,19 @@ class _Physfn:
     match: Match
 
     def holds(self, device: Device) -> bool | None:
-        function = device.link("physfn")
+        function = _physfn(device)
         return function is not None and self.match.holds(function)
 
     def test(self, device: Device) -> Outcome:
-        function = device.link("physfn")
+        function = _physfn(device)
         if function is None:
-            return Outcome(False, f"{device.name} is no virtual function")
+            return Outcome(False, f"{device.name} is no virtual function and no part of one")
         outcome = self.match.test(function)
         reason = f"its physical function {function.name}: {outcome.reason}"
         return attrs.evolve(outcome, reason=reason)
+
+
+def _physfn(device: Device) -> Device | None:
+    """The physical function of the virtual one that a device is or belongs to."""
+    pci = pci_device(device)
+    return pci.link("physfn") if pci is not None else None

@@ -204,7 +204,8 @@ WORDS: Final[Mapping[str, tuple[Callable[[Device], Value | None], str]]] = {
 
 def word(device: Device, name: str) -> Value | None:
     """One word of the vocabulary in full; None if the device has none.  Raises KeyError."""
-    return WORDS[name][0](device)
+    value = WORDS[name][0](device)
+    return value if value != "" else None
 
 
 def describe(device: Device) -> Mapping[str, Value]:

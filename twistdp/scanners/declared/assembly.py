@@ -83,8 +83,12 @@ def _assembled(rule: Rule, unit: Unit, host: Host, ids: Ids) -> Listed:
             permissions=node.permissions if node is not None else None,
             links=node.link if node is not None else (),
         )
+    missing: list[str] = []
     for member in resource.members:
-        for function, more in _of_member(member, unit, host, words, len(functions)):
+        found = list(_of_member(member, unit, host, words, len(functions)))
+        if not found:
+            missing.append(_called(member))
+        for function, more in found:
             if all(function is not each for each in functions):
                 functions.append(function)
                 nodes += more
@@ -96,13 +100,13 @@ def _assembled(rule: Rule, unit: Unit, host: Host, ids: Ids) -> Listed:
         mounts=list(_mounts(resource.mounts, words, host)),
         envs=envs,
         annotations={key: fill(value, words) for key, value in resource.annotations.items()},
-        topology=_topology(resource.numa, lead),
+        topology=_topology(resource.numa, lead, functions),
         cdi=_cdi(rule, words),
     )
     if not (info.nodes or info.envs or info.annotations or info.cdi or info.mounts or numbered):
         raise Incomplete(f"{lead.name} has no node, and the resource gives containers nothing else")
     others = () if functions == [lead] else tuple(functions)
-    return Listed(rule.name, name, info, lead, others, numbered)
+    return Listed(rule.name, name, info, lead, others, numbered, tuple(missing))
 
 
 def _paths(rule: Rule) -> Sequence[str]:
@@ -213,15 +217,17 @@ def _mounts(mounts: Sequence[Mount], words: Words, host: Host) -> Iterator[MadeM
         yield MadeMount(path, place, mount.read_only)
 
 
-def _topology(numa: str | int, lead: Device) -> Sequence[int] | Auto | None:
+def _topology(
+    numa: str | int, lead: Device, functions: Sequence[Device]
+) -> Sequence[int] | Auto | None:
     if numa == "none":
         return None
     if numa != "auto":
         return (int(numa),)
     if not lead.syspath:
         return AUTO
-    found = word(lead, "numaNode")
-    return (int(found),) if found is not None else None
+    found = {word(each, "numaNode") for each in (lead, *functions)}
+    return tuple(sorted(int(each) for each in found if each is not None)) or None
 
 
 def _cdi(rule: Rule, words: Words) -> CDIDevice | None:

@@ -60,7 +60,7 @@ def _listed(entries: "list[Entry] | tuple[Entry, ...]") -> Iterator[Step]:
 
 
 def _left_out(survey: Survey, order: int) -> Iterator[Step]:
-    for each in survey.left_out_of(order):
+    for each in (*survey.left_out_of(order), *survey.missing_of(order)):
         yield _step(each)
 
 
@@ -89,16 +89,21 @@ def why_absent(rule: Rule, host: Host) -> str:
     if patterns and all(match.path for match in rule.matches):
         return "; ".join(_no_path(pattern, host) for pattern in patterns[:4])
     nearest: Outcome | None = None
+    nodeless = ""
     met = -1
     count = 0
     for count, device in enumerate(rule.candidates(host), 1):  # it is used below
         if count > _NEAREST:
             break
         outcome = rule.test(device)
+        if outcome.ok and not nodeless:
+            nodeless = next((part.reason for part in rule.parts(device)), "")
         inner = outcome.parts[0] if len(rule.matches) == 1 and outcome.parts else outcome
         held = sum(part.ok is True for part in inner.parts)
         if outcome.ok is False and held > met:
             nearest, met = outcome, held
+    if nodeless:
+        return f"nothing that meets the rule has such a node: {nodeless}"
     if nearest is None:
         return f"there is no {_about(rule)} here"
     if count == 1:

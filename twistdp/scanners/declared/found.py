@@ -17,6 +17,8 @@ class LeftOut:
     reason: str
     cause: Cause
     device: Device | None = attrs.field(default=None, eq=False, repr=False)
+    has_no_node: bool = attrs.field(default=False, eq=False)
+    """Whether it is hardware that the rule may mean, without a node of the kind that it wants."""
 
 
 @attrs.frozen
@@ -32,6 +34,8 @@ class Listed:
     """The devices whose nodes are given, unless that is `lead` alone; see `parts`."""
     numbered: Sequence[tuple[str, str]] = ()
     """Environment variables with `NUMBER` where a container's count of devices goes."""
+    missing: Sequence[str] = ()
+    """The optional members that are not there."""
 
     @property
     def parts(self) -> Sequence[Device]:

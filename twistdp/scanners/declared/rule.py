@@ -24,6 +24,7 @@ from twistdp.select import (
     is_keyboard,
     judged,
     nodes_below,
+    unready,
 )
 
 ALL: Final = "all"
@@ -141,6 +142,12 @@ class Rule:
                 # Bridges belong to the group, and people know it by what is behind them.
                 unit = f"iommu {number[0]}"
                 seed = next((each for each in number[1] if not is_bridge(each)), seed)
+            elif seed.subsystem == "pci" and is_bridge(seed):
+                reason = (
+                    f"{seed.name} is a bridge, and no program drives it; what is behind it is given"
+                )
+                yield Part(unit, seed, None, reason)
+                return
             for function, reason in self._of_kind(seed, self.resource.as_ or "vfio"):
                 yield Part(unit, seed, function, reason)
             return
@@ -171,7 +178,10 @@ class Rule:
     def _of_kind(self, seed: Device, kind: str) -> Iterator[tuple[Device | None, str]]:
         found = judged(seed, kind)
         if not found:
-            yield None, f"{seed.name} has no node of the kind {kind}"
+            others = unready(seed) if kind == "vfio" and seed.subsystem == "pci" else ()
+            driver = next((each.driver for each in others if each is seed), None)
+            why = f"; it is bound to {driver}, and must be bound to vfio-pci" if driver else ""
+            yield None, f"{seed.name} has no node of the kind {kind}{why}"
         for function, outcome in found:
             yield function, "" if outcome.ok else outcome.reason
 

@@ -83,13 +83,17 @@ class Selection:
             if part.function is not None and not reason:
                 reason = self.rule.refuses_typed(part.function, seed)
             if reason or part.function is None:
-                self._drop(seed, part.function or seed, reason, Cause.RULE)
+                lacks = part.function is None and self.rule.resource.as_ not in (None, "vfio")
+                self._drop(seed, part.function or seed, reason, Cause.RULE, lacks)
             else:
                 found.append(part)
         return found
 
-    def _drop(self, seed: Device, device: Device, reason: str, cause: Cause) -> None:
-        left_out = LeftOut(self.rule.name, device.node or device.name, reason, cause, device)
+    def _drop(
+        self, seed: Device, device: Device, reason: str, cause: Cause, lacks: bool = False
+    ) -> None:
+        what = device.node or device.name
+        left_out = LeftOut(self.rule.name, what, reason, cause, device, lacks)
         self.dropped.setdefault(name_of(seed), []).append(left_out)
 
     def _made(self, unit: str, parts: dict[str, Sequence[Part]], host: Host) -> Listed | None:

@@ -9,7 +9,14 @@ from twistdp.scanners.declared.identity import Ids
 from twistdp.scanners.declared.ledger import Entry, Ledger
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.selection import Selection
-from twistdp.scanners.declared.warnings import of_changes, of_checks, of_listed, of_shared
+from twistdp.scanners.declared.warnings import (
+    of_changes,
+    of_checks,
+    of_groups,
+    of_listed,
+    of_shared,
+    of_unlike,
+)
 from twistdp.select import Cause, Device, Host
 
 
@@ -77,18 +84,32 @@ class Survey:
             if at == order:
                 yield refused
 
+    def missing_of(self, order: int) -> Iterator[LeftOut]:
+        """The optional members that devices of one rule are listed without."""
+        name = self.rules[order].name
+        if any(member.optional for member in self.rules[order].resource.members):
+            listed = (entry.listed for (at, _), entry in self.ledger.entries if at == order)
+            for what in dict.fromkeys(what for each in listed for what in each.missing):
+                yield LeftOut(name, what, "optional, not there", Cause.ABSENT)
+
     def warnings(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """What people should know of devices that are listed all the same, with the resources."""
         yield from of_shared(self.rules, self.ledger.shared)
         for rule in self.rules:
             for text in (*of_changes(rule), *of_checks(rule)):
                 yield (rule.name,), text
-        for _, entry in self.ledger.entries:
+        listed: dict[int, list[Listed]] = {}
+        for (order, _), entry in self.ledger.entries:
+            listed.setdefault(order, []).append(entry.listed)
             for text in of_listed(entry.listed):
                 yield (entry.listed.resource,), text
+        for order, found in listed.items():
+            rule = self.rules[order]
+            for text in (*of_groups(rule, found), *of_unlike(rule, found)):
+                yield (rule.name,), text
 
     def is_absent(self, order: int) -> bool:
         """Whether nothing on this host has to do with a rule."""
         selection = self.selections[order]
-        causes = {each.cause for dropped in selection.dropped.values() for each in dropped}
-        return selection.is_empty and Cause.UNDECIDABLE not in causes
+        dropped = (each for found in selection.dropped.values() for each in found)
+        return selection.is_empty and all(each.has_no_node for each in dropped)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from twistdp.scanners.declared.found import Listed
 from twistdp.scanners.declared.health import MADE
 from twistdp.scanners.declared.rule import Rule
-from twistdp.select import Device, bus_device
+from twistdp.select import Device, bus_device, card, usb_device, word
 
 _EXAMPLES = 3
 
@@ -32,6 +32,42 @@ def of_shared(
         yield names, text
 
 
+def of_groups(rule: Rule, listed: Sequence[Listed]) -> Iterator[str]:
+    """Devices of one resource that are in one IOMMU group."""
+    having: dict[str, list[str]] = {}
+    for each in listed if rule.resource.as_ == "vfio" else ():
+        for node in each.info.nodes:
+            if node.host_path.startswith("/dev/vfio/") and node.host_path != "/dev/vfio/vfio":
+                having.setdefault(node.host_path, []).append(each.id)
+    for path, ids in having.items():
+        if len(ids) > 1:
+            yield (
+                f"devices {', '.join(ids[:_EXAMPLES])} have the same {path}, which opens for one "
+                "process alone: make the IOMMU group one device with group: iommu"
+            )
+
+
+def of_unlike(rule: Rule, listed: Sequence[Listed]) -> Iterator[str]:
+    """USB ids that devices of different kinds have, as that of a chip that many makers use."""
+    if all(not match.usb or match.product or match.serial for match in rule.matches):
+        return
+    alike: dict[str, dict[str, None]] = {}
+    for each in listed:
+        if usb_device(each.lead) is None:
+            continue
+        ids = f"{word(each.lead, 'vendorID')}:{word(each.lead, 'productID')}"
+        names = [word(each.lead, name) for name in ("manufacturer", "product")]
+        if any(names):
+            alike.setdefault(ids, {})[" ".join(str(name) for name in names if name)] = None
+    for ids, texts in alike.items():
+        if len(texts) > 1:
+            examples = ", ".join(list(texts)[:_EXAMPLES])
+            yield (
+                f"{rule.name}: {ids} is the id of different devices here ({examples}); "
+                "add product, serial or usbPath if not all are meant"
+            )
+
+
 def of_changes(rule: Rule) -> Iterator[str]:
     """What a device costs its container that comes back under another USB id."""
     if rule.changes_identity:
@@ -55,8 +91,8 @@ def of_listed(listed: Listed) -> Iterator[str]:
     owners: dict[str, dict[str, None]] = {}
     for function in listed.parts:
         if function.subsystem in ("usb", "drm"):
-            bus = bus_device(function)
-            owners.setdefault(function.subsystem, {})[(bus or function).name] = None
+            owner = bus_device(function) or card(function) or function
+            owners.setdefault(function.subsystem, {})[owner.name] = None
     for subsystem, names in owners.items():
         if len(names) > 1:
             what = "USB devices" if subsystem == "usb" else "cards"

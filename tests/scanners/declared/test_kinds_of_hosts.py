@@ -1,0 +1,260 @@
+"""Tests on small trees of their own: boards, virtual functions, VFIO, cards, optional members."""
+
+import os
+from collections.abc import Mapping
+from textwrap import dedent
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.declarations import devices, nodes, resources, scanner
+from tests.support.helpers import temporary_directory
+from tests.support.trees import tree
+from twistdp.recording.layout import lay_out
+from twistdp.recording.root import read_recording
+from twistdp.scanners.declared.explanation import explained
+from twistdp.scanners.declared.rule import Rule
+from twistdp.scanners.declared.survey import Survey
+from twistdp.select.explaining import Cause
+from twistdp.select.host import Host
+from twistdp.select.ids import default_id
+
+
+def recorded(case: SynchronousTestCase, text: str) -> Host:
+    """The host of a recording: one device in each line, as ``PATH SUBSYSTEM [NODE] [KEY=VALUE]``.
+
+    A key with ``:`` before it is a line of its kind (``A:`` an attribute, ``L:`` a link, ``E:`` a
+    property), others are properties too.
+    """
+    directory = temporary_directory(case)
+    lines = []
+    for number, line in enumerate(dedent(text).strip().splitlines()):
+        path, subsystem, *rest = line.split()
+        lines += [f"P: {path}", f"E: SUBSYSTEM={subsystem}"]
+        for word in rest:
+            if word.startswith("/dev/"):
+                lines += [f"N: {word.removeprefix('/dev/')}", f"E: DEVNAME={word}"]
+                lines += ["E: MAJOR=240", f"E: MINOR={number}"]
+            elif word[1] == ":":
+                lines.append(f"{word[0]}: {word[2:]}")
+            else:
+                lines.append(f"E: {word}")
+        lines.append("")
+    path = os.path.join(directory, "recording")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("\n".join(lines))
+    lay_out(read_recording(path), os.path.join(directory, "root"))
+    return Host(os.path.join(directory, "root"))
+
+
+def survey(host: Host, text: str) -> Survey:
+    """What resources find on a host."""
+    found = Survey([Rule(name, each) for name, each in resources(text).items()])
+    found.look(host)
+    return found
+
+
+def left_out(found: Survey) -> Mapping[str, tuple[str, Cause]]:
+    """What is left out, with the reason and the cause."""
+    everything = [*found.left_out, *found.missing_of(0)]
+    return {each.what: (each.reason, each.cause) for each in everything}
+
+
+def notes(found: Survey) -> list[str]:
+    """What people are told of what is listed."""
+    return [text for _, text in found.warnings()]
+
+
+SRIOV = """
+    /devices/pci0000:3a/0000:3a:00.0 pci PCI_CLASS=60400 PCI_ID=8086:1
+    /devices/pci0000:3a/0000:3a:00.0/0000:3b:00.0 pci PCI_ID=1234:1 PCI_CLASS=20000 L:driver=x/ice
+    /devices/pci0000:3a/0000:3a:00.0/0000:3b:02.0 pci PCI_ID=1234:2 PCI_CLASS=20000 \
+L:physfn=../0000:3b:00.0 A:numa_node=1
+    /devices/pci0000:3a/0000:3a:00.0/0000:3b:02.0/net/eth4 net IFINDEX=4
+    /devices/pci0000:3a/0000:3a:00.0/0000:3b:02.0/accel/accel4 accel /dev/accel/accel4
+    /devices/pci0000:3a/0000:3a:00.0/0000:3b:00.0/accel/accel3 accel /dev/accel/accel3
+"""
+
+VFIO = """
+    /devices/pci0000:00/0000:00:01.0 pci PCI_CLASS=60400 PCI_ID=8086:1 DRIVER=pcieport \
+L:driver=x/pcieport L:iommu_group=../../../kernel/iommu_groups/7
+    /devices/pci0000:00/0000:00:01.0/0000:01:00.0 pci PCI_CLASS=20000 PCI_ID=15b3:1 \
+L:driver=x/mlx5_vfio_pci L:iommu_group=../../../kernel/iommu_groups/7
+    /devices/pci0000:00/0000:00:01.0/0000:01:00.1 pci PCI_CLASS=20000 PCI_ID=15b3:1 \
+L:driver=x/pci-stub L:iommu_group=../../../kernel/iommu_groups/7
+    /devices/pci0000:00/0000:00:02.0 pci PCI_CLASS=10700 PCI_ID=1000:97 \
+L:driver=x/mpt3sas L:iommu_group=../../../kernel/iommu_groups/8
+    /devices/virtual/vfio/7 vfio /dev/vfio/7
+"""
+
+
+class FunctionTests(SynchronousTestCase):
+    """Functions of PCI"""
+
+    def test_virtual(self) -> None:
+        """`physfn` holds for what belongs to a virtual function, too."""
+        host = recorded(self, SRIOV)
+        found = scanner(host, "thing: {subsystem: accel, physfn: {driver: ice}}").discover()
+        self.assertEqual(nodes(found), {"0000:3b:02.0-accel": ["/dev/accel/accel4"]})
+        text = "thing: {as: net, pci: '1234:*', physfn: {pci: '1234:1'}, env: {N: '{physfn}'}}"
+        (info,) = devices(scanner(host, text).discover()).values()
+        self.assertEqual(info.envs, {"N": "0000:3b:00.0"})
+        only = survey(host, "thing: {subsystem: accel, not: {physfn: {pci: '*:*'}}}")
+        self.assertEqual(list(only.ledger.devices["thing"]), ["0000:3b:00.0-accel"])
+
+    def test_vfio(self) -> None:
+        """The kernel's variants of vfio-pci count, bridges are not given, reasons have drivers."""
+        host = recorded(self, VFIO)
+        found = survey(host, "thing: {pci: '*:*', as: vfio}")
+        self.assertEqual(list(found.ledger.devices["thing"]), ["0000:01:00.0", "0000:01:00.1"])
+        reasons = left_out(found)
+        self.assertIn("0000:00:01.0 is a bridge", reasons["0000:00:01.0"][0])
+        self.assertIn("it is bound to mpt3sas, and must be", reasons["0000:00:02.0"][0])
+        (note,) = notes(found)
+        self.assertIn("devices 0000:01:00.0, 0000:01:00.1 have the same /dev/vfio/7", note)
+        group = survey(host, "thing: {pci: '15b3:*', group: iommu}")
+        self.assertEqual(list(group.ledger.devices["thing"]), ["0000:01:00.0"])
+        self.assertEqual(notes(group), [])
+        other = survey(host, "thing: {pci: '1000:97', as: vfio}")
+        self.assertFalse(other.is_absent(0))
+
+
+BOARD = """
+    /devices/platform/display drm-owner
+    /devices/platform/soc/fd100000.gpio/gpiochip{0} gpio /dev/gpiochip{0}
+    /devices/platform/soc/fd200000.gpio/gpiochip{1} gpio /dev/gpiochip{1}
+    /devices/platform/soc/fd300000.rga/misc/rga{0} misc /dev/rga{0}
+    /devices/platform/fd000000.npu platform OF_COMPATIBLE_0=lab,npu-2
+    /devices/platform/fd000000.npu/drm/card{0} drm /dev/dri/card{0}
+    /devices/platform/fd000000.npu/drm/renderD12{0} drm /dev/dri/renderD12{0}
+    /devices/platform/fe000000.gpu platform
+    /devices/platform/fe000000.gpu/drm/card{1} drm /dev/dri/card{1}
+"""
+
+
+class BoardTests(SynchronousTestCase):
+    """Boards without ids"""
+
+    def test_ids(self) -> None:
+        """Names come from the board and not from a count, whatever the kernel counts first."""
+        text = "thing: {subsystem: [gpio, misc]}"
+        wanted = {
+            "platform-fd100000.gpio-gpiochip": ["/dev/gpiochip0"],
+            "platform-fd200000.gpio-gpiochip": ["/dev/gpiochip1"],
+            "platform-fd300000.rga-rga": ["/dev/rga0"],
+        }
+        first = recorded(self, BOARD.format(0, 1))
+        self.assertEqual(nodes(scanner(first, text).discover()), wanted)
+        other = recorded(self, BOARD.format(1, 0))
+        found = nodes(scanner(other, text).discover())
+        self.assertEqual(found["platform-fd100000.gpio-gpiochip"], ["/dev/gpiochip1"])
+        self.assertEqual(set(found), set(wanted))
+        (chip, *_) = Host(first.root).by_subsystem["gpio"]
+        self.assertEqual(
+            [default_id(chip), default_id(chip)], ["platform-fd100000.gpio-gpiochip"] * 2
+        )
+
+    def test_ranks(self) -> None:
+        """Several in one directory have their ranks."""
+        host = recorded(
+            self,
+            """
+            /devices/platform/x.gpio/gpio/gpiochip0 gpio
+            /devices/platform/x.gpio/gpiochip2 gpio /dev/gpiochip2
+            /devices/platform/x.gpio/gpiochip10 gpio /dev/gpiochip10
+        """,
+        )
+        found = nodes(scanner(host, "thing: {subsystem: gpio}").discover())
+        self.assertEqual(found["platform-x.gpio-gpiochip"], ["/dev/gpiochip2"])
+        self.assertEqual(found["platform-x.gpio-gpiochip-1"], ["/dev/gpiochip10"])
+
+    def test_cards(self) -> None:
+        """Two nodes of one card are one card; those of two are reported."""
+        host = recorded(self, BOARD.format(0, 1))
+        self.assertEqual(notes(survey(host, "thing: {subsystem: drm, group: card}")), [])
+        (note,) = notes(survey(host, "thing: {path: /dev/dri, group: all}"))
+        self.assertIn("nodes of 2 cards, fd000000.npu, fe000000.gpu", note)
+
+
+class AbsentTests(SynchronousTestCase):
+    """What is not on this node, and what is and has no node"""
+
+    def test_refused(self) -> None:
+        """What is here and refused is not absent; hardware without such a node is."""
+        root = Host(tree(self, "camera"))
+        found = survey(root, """
+            typed: {subsystem: hidraw}
+            nodeless: {usb: "0c45:*"}
+            tty: {usb: "0c45:*", as: tty}
+            unsaid: {subsystem: usb, devtype: usb_interface}
+        """)  # fmt: skip
+        self.assertEqual(
+            [found.is_absent(order) for order in range(4)], [False, False, True, False]
+        )
+        why = {each.resource: each.absent for each in explained(found, root)}
+        self.assertEqual(
+            why["tty"], "nothing that meets the rule has such a node: 1-5 has no node of the "
+            "kind tty"
+        )  # fmt: skip
+        self.assertEqual((why["typed"], why["unsaid"]), ("", ""))
+
+    def test_optional(self) -> None:
+        """An optional member that is not there is named."""
+        found = survey(Host(tree(self, "cards")), """
+            thing:
+              path: /dev/kvm
+              members: [{path: /dev/absent, optional: true}, {path: /dev/vfio/vfio, optional: true}]
+        """)  # fmt: skip
+        self.assertEqual(left_out(found), {"/dev/absent": ("optional, not there", Cause.ABSENT)})
+        self.assertEqual(list(found.ledger.devices["thing"]), ["kvm"])
+
+
+ADAPTERS = """
+    /devices/pci0000:00/0000:00:0d.0 pci PCI_ID=8086:1 PCI_CLASS=c0330
+    /devices/pci0000:00/0000:00:0d.0/usb1 usb DEVTYPE=usb_device PRODUCT=1d6b/2/1 /dev/bus/usb/001/1
+    /devices/pci0000:00/0000:00:0d.0/usb1/1-1 usb DEVTYPE=usb_device PRODUCT=10c4/ea60/1 \
+/dev/bus/usb/001/002 A:product={0} A:serial={2}
+    /devices/pci0000:00/0000:00:0d.0/usb1/1-2 usb DEVTYPE=usb_device PRODUCT=10c4/ea60/1 \
+/dev/bus/usb/001/003 A:product={1} A:serial=B2
+"""
+
+
+class AdapterTests(SynchronousTestCase):
+    """USB devices"""
+
+    def test_unlike(self) -> None:
+        """One USB id of several products is reported, unless the rule says more."""
+        host = recorded(self, ADAPTERS.format("Radio", "Meter", "A1"))
+        (note,) = notes(survey(host, "thing: {usb: '10c4:ea60'}"))
+        self.assertIn("10c4:ea60 is the id of different devices here (Radio, Meter)", note)
+        self.assertEqual(notes(survey(host, "thing: {usb: '10c4:ea60', product: '*'}")), [])
+        alike = recorded(self, ADAPTERS.format("Radio", "Radio", "A1"))
+        self.assertEqual(notes(survey(alike, "thing: {usb: '10c4:ea60'}")), [])
+
+    def test_no_serial(self) -> None:
+        """An empty serial number is none."""
+        host = recorded(self, ADAPTERS.format("Radio", "Radio", ""))
+        found = survey(host, "thing: {usb: '10c4:ea60', id: 'radio-{serial}'}")
+        self.assertEqual(list(found.ledger.devices["thing"]), ["radio-B2"])
+        ((reason, cause),) = left_out(found).values()
+        self.assertIn("the device has no serial", reason)
+        self.assertIs(cause, Cause.FAULT)
+
+
+NODES = """
+    /devices/pci0000:00/0000:00:02.0 pci PCI_ID=8086:1 PCI_CLASS=30000 A:numa_node=0
+    /devices/pci0000:00/0000:00:02.0/drm/card0 drm /dev/dri/card0
+    /devices/pci0000:80/0000:80:02.0 pci PCI_ID=8086:1 PCI_CLASS=30000 A:numa_node=1
+    /devices/pci0000:80/0000:80:02.0/drm/card1 drm /dev/dri/card1
+"""
+
+
+class NumaTests(SynchronousTestCase):
+    """NUMA nodes"""
+
+    def test_several(self) -> None:
+        """A device with parts on several nodes has all of these."""
+        host = recorded(self, NODES)
+        found = scanner(host, "thing: {path: /dev/dri, group: all}").discover()
+        self.assertEqual(devices(found)["thing"].topology, (0, 1))
+        found = scanner(host, "thing: {path: /dev/dri}").discover()
+        self.assertEqual([each.topology for each in devices(found).values()], [(0,), (1,)])
