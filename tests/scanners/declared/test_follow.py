@@ -9,6 +9,7 @@ from tests.support.declarations import nodes, resources
 from tests.support.trees import tree
 from twistdp.model.devices import DeviceTree
 from twistdp.scanners.declared.scanner import DeclaredScanner
+from twistdp.scanners.declared.selection import Selection
 
 RULES = """
     port: {usb: "1a86:7523", as: tty}
@@ -153,3 +154,16 @@ class FollowTests(SynchronousTestCase):
         self.assertEqual(nodes(made.discover(), "port"), first)
         again = nodes(DeclaredScanner(resources(text), self.root).discover(), "port")
         self.assertNotEqual(again, first)
+
+    def test_failure(self) -> None:
+        """After a whole look that failed everything is looked at, and a limit's places stay."""
+        text = "port: {path: /dev/ttyUSB*, limit: 1}"
+        os.unlink(self.path("dev/ttyUSB0"))
+        made = DeclaredScanner(resources(text), self.root)
+        first = nodes(made.discover(), "port")
+        with open(self.path("dev/ttyUSB0"), "wb"):
+            pass
+        patched = self.patch(Selection, "look", lambda *_: 1 / 0)
+        self.assertRaises(ZeroDivisionError, made.discover)
+        patched.restore()
+        self.assertEqual(nodes(made.follow([self.path("dev/ttyUSB0")]), "port"), first)

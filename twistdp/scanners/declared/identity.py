@@ -22,7 +22,7 @@ class Ids:
 
     def begin(self) -> None:
         """Begin a whole look: what is not asked for until its end is not plugged in."""
-        self._before, self._known = self._known, {}
+        self._before, self._known = self._before | self._known, {}
 
     def end(self) -> None:
         """End a whole look."""

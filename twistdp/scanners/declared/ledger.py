@@ -33,9 +33,10 @@ class Ledger:
 
     def __init__(self, rules: Sequence[Rule], before: Resources | None = None) -> None:
         self._rules = rules
-        self._before = {kind: frozenset(devices) for kind, devices in (before or {}).items()}
-        self.devices: dict[str, dict[str, DeviceInfo]] = {}
+        self.devices = {kind: dict(devices) for kind, devices in (before or {}).items()}
         """What is listed, by type and id."""
+        self._before: dict[str, dict[str, DeviceInfo]] = {}
+        """What was listed before everything is replaced, while it is."""
         self.refused: dict[Key, LeftOut] = {}
         """Why units are not listed that are complete."""
         self.numbered: dict[tuple[str, str], Sequence[tuple[str, str]]] = {}
@@ -54,6 +55,21 @@ class Ledger:
         """The units that are listed, in the rules' order."""
         return ((key, self._units[key]) for key in sorted(self._present, key=_place))
 
+    def forget(self) -> None:
+        """Forget all units, but not what is listed, before `replace`."""
+        for each in (self._units, self._present, self.refused, self.shared):
+            each.clear()
+        self._holders = Holders()
+
+    def replace(self, units: Mapping[Key, Listed | None]) -> None:
+        """Take these units and no others; what was listed has a limit's places before others."""
+        self._before, self.devices = self.devices, {}
+        self.change(units)
+        self._before = {}
+        for kind, id_ in list(self.numbered):
+            if id_ not in self.devices.get(kind, ()):
+                del self.numbered[kind, id_]
+
     def change(self, units: Mapping[Key, Listed | None]) -> None:
         """Take the new state of these units."""
         affected: dict[Key, None] = dict.fromkeys(units)
@@ -64,10 +80,8 @@ class Ledger:
                 old[key] = entry
                 affected |= self._release(key, entry)
             if listed is not None:
-                if entry is not None and entry.listed.info == listed.info:
-                    # The very same value: the framework has it, and need not compare it.
-                    listed = attrs.evolve(listed, info=entry.listed.info)
-                self._units[key] = entry = made(self._rules[key[0]], listed)
+                entry = self._as_before(made(self._rules[key[0]], listed))
+                self._units[key] = entry
                 affected |= self._hold(key, entry)
         for order in {order for order, _ in affected}:
             if self._rules[order].resource.limit is not None:
@@ -93,6 +107,16 @@ class Ledger:
             if entry.listed.numbered:
                 self.numbered |= {(entry.kind, id_): entry.listed.numbered for id_ in entry.ids}
             self._note_nodes(entry)
+
+    def _as_before(self, entry: Entry) -> Entry:
+        """The entry with the very value that was listed, which is not stored twice then."""
+        known = self._before.get(entry.kind, {}).get(entry.ids[0])
+        if known is None or known != entry.info:
+            return entry
+        listed = entry.listed
+        if listed.info is entry.info:
+            listed = attrs.evolve(listed, info=known)
+        return attrs.evolve(entry, listed=listed, info=known)
 
     def judge(self, judge: Callable[[Entry, Rule], tuple[str, str]]) -> None:
         """Give the devices of resources with health checks the states that `judge` returns."""

@@ -81,10 +81,12 @@ class DeclaredScanner(WatchingScanner):
             self.survey = self._new_survey(rules, self.survey.ledger.devices)
         if self._host is not None:
             self._host.release()
-        host = self._host = Host(self._root, None if self.check_paths else False)
+            self._host = None  # if the look fails, the next one is a whole one again
+        host = Host(self._root, None if self.check_paths else False)
         self.survey.look(host)
         self._reports.report(self.survey, host, everything=True)
         host.prepare()
+        self._host = host
         self.paths = watched(rules, host)
         return self._tree()
 

@@ -33,14 +33,12 @@ class Selection:
         return not self._seeds
 
     def look(self, host: Host) -> Mapping[str, Listed | None]:
-        """Look at all devices; returns what became of the units there are or were."""
-        before = list(self._seeds)
+        """Look at all devices; returns what became of the units there are."""
         self.failed.clear()
         self.dropped.clear()
         self._units.clear()
         self._seeds.clear()
-        found = self._take(self.rule.likely(host), host, {})
-        return {**found, **{unit: None for unit in before if unit not in found}}
+        return self._take(self.rule.likely(host), host, {})
 
     def follow(
         self, gone: Collection[str], fresh: Iterable[Device], host: Host

@@ -6,7 +6,7 @@ from twistdp.model import Resources
 from twistdp.scanners.declared.found import LeftOut, Listed
 from twistdp.scanners.declared.health import Health
 from twistdp.scanners.declared.identity import Ids
-from twistdp.scanners.declared.ledger import Entry, Ledger
+from twistdp.scanners.declared.ledger import Entry, Key, Ledger
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.selection import Selection
 from twistdp.scanners.declared.warnings import (
@@ -34,28 +34,22 @@ class Survey:
     def look(self, host: Host) -> None:
         """Look at the whole host."""
         self._ids.begin()
+        self.ledger.forget()
         found = [selection.look(host) for selection in self.selections]
         self._ids.end()
-        self._settle(found, counts=True)
+        self.ledger.replace(_by_key(found))
+        self._judge(counts=True)
 
     def follow(self, gone: Collection[str], fresh: Sequence[Device], host: Host) -> None:
         """Look again at some devices: those with the names `gone` are not as they were."""
         touched = [selection.follow(gone, fresh, host) for selection in self.selections]
-        self._settle(touched, counts=False)
-
-    def _settle(self, touched: Iterable[Mapping[str, Listed | None]], counts: bool) -> None:
-        self.ledger.change(
-            {
-                (order, unit): listed
-                for order, units in enumerate(touched)
-                for unit, listed in units.items()
-            }
-        )
-        if self._has_checks:
-            self._judge(counts)
+        self.ledger.change(_by_key(touched))
+        self._judge(counts=False)
 
     def _judge(self, counts: bool) -> None:
-        """Make the health checks; see `Health.judge`."""
+        """Make the health checks, if there are any; see `Health.judge`."""
+        if not self._has_checks:
+            return
         present: list[tuple[str, str]] = []
 
         def judge(entry: Entry, rule: Rule) -> tuple[str, str]:
@@ -113,3 +107,10 @@ class Survey:
         selection = self.selections[order]
         dropped = (each for found in selection.dropped.values() for each in found)
         return selection.is_empty and all(each.has_no_node for each in dropped)
+
+
+def _by_key(found: Iterable[Mapping[str, Listed | None]]) -> dict[Key, Listed | None]:
+    """What became of the units of all rules."""
+    return {
+        (order, unit): listed for order, units in enumerate(found) for unit, listed in units.items()
+    }
