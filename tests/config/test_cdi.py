@@ -4,7 +4,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.config.cdi import CDI
 from twistdp.config.loading import load_as
-from twistdp.config.templates import fill
 from twistdp.errors import BadDevice
 from twistdp.model.cdi import CDIDevice, CDIHook, CDIIntelRdt, CDIMount, CDINetDevice, CDINode
 
@@ -12,7 +11,7 @@ from twistdp.model.cdi import CDIDevice, CDIHook, CDIIntelRdt, CDIMount, CDINetD
 def filled(text: str) -> CDIDevice:
     """What a text gives for a device."""
     values = {"node": "/dev/card0", "pciBusID": "0000:03:00.0", "kernelName": "eth7"}
-    return load_as(CDI, text).filled(lambda template: fill(template, values))
+    return load_as(CDI, text).filled(values)
 
 
 class FilledTests(SynchronousTestCase):

@@ -44,6 +44,8 @@ class HostileTests(SynchronousTestCase):
     def test_aliases(self) -> None:
         """Aliases that multiply, that are in themselves, or that repeat nothing."""
         self.assert_refused(BOMB, 11, 14, f"more than {MOST_NODES} values")
+        long = f"{HEAD}    mounts: [&a /{'x' * 500_000}, *a, *a, *a]\n"
+        self.assert_refused(long, 5, 500_028, f"aliases repeat more than {LARGEST} characters")
         self.assert_refused(f"{HEAD}    env: &a {{A: *a}}\n", 5, 17, "a part of what it repeats")
         self.assert_refused(f"{HEAD}    env: *b\n", 5, 10, "there is no &b before it")
 

@@ -132,7 +132,7 @@ class ProblemTests(SynchronousTestCase):
                 "f.yaml:3:23: resources.a.ass: the key 'ass' is unknown; did you mean 'as'?",
                 "f.yaml:5:11: resources.b.path: path '/dev/../kvm': '..' leads elsewhere; give "
                 "the path itself",
-                "f.yaml:6:15: resources.b.replicas: expected a whole number from 1 to 1000000, "
+                "f.yaml:6:15: resources.b.replicas: expected a whole number from 1 to 100000, "
                 "found 'many'",
                 "f.yaml:7:41: resources.b.health[1].evry: the key 'evry' is unknown; did you mean "
                 "'every'?",
@@ -173,6 +173,15 @@ class ProblemTests(SynchronousTestCase):
             ("{path: /dev/a, annotations: {a: '{index}'}}", "x.annotations.a: {index}, the"),
             ("{path: /dev/a, env: {A: '{serial'}}", "x.env.A: the template '{serial' has a brace"),
             ("{path: /dev/a, env: {'{nn}': a}}", "x.env['{nn}']: the template has an unknown"),
+            ("{path: /dev/a, env: {A=B: a}}", "x.env['A=B']: variables: key 'A=' must be"),
+            ("{path: /dev/a, env: {'': a}}", "x.env['']: variables: key ''"),
+            ('{path: /dev/a, env: {"A\\n{n}": a}}', "has the control character U+000A"),
+            ("{path: /dev/a, cdi: {env: {A=B: a}}}", "x.cdi.env['A=B']: variables: key"),
+            ("{path: /dev/a, id: ' '}", "x.id: the id is empty"),
+            ("{path: /dev/a, mounts: '{serial}/x'}", "it must be an absolute path"),
+            ("{path: /dev/a, replicas: 1000000000}", "from 1 to 100000, found 1000000000"),
+            ("{path: /etc/passwd}", "nodes of devices are below /dev; mounts are not"),
+            ("{path: '/*'}", "nodes of devices are below /dev"),
             ("{path: []}", "x.path: there is nothing in it; leave the key out"),
             ("{parent: {usb: [046d:*, zz]}}", "x.parent.usb: id 'zz'"),
         ):
@@ -185,10 +194,12 @@ class ProblemTests(SynchronousTestCase):
         """Names of resources are checked, and that no two are the same."""
         self.assertIn("f.yaml:3:3: resources.a_: ", problems(f"{HEAD}  a_: /dev/a\n")[0])
         self.assertIn(
-            "'x' and 'lab.example.com/x' are the same",
+            "f.yaml:4:3: resources['lab.example.com/x']: resources 'x' and 'lab.example.com/x' are "
+            "the same",
             problems(f"{HEAD}  x: /dev/a\n  lab.example.com/x: /dev/a\n")[0],
         )
-        self.assertIn("has no domain", problems("resources: {x: /dev/a}")[0])
+        (found,) = problems("resources: {a.b/x: /dev/a, x: /dev/a}")
+        self.assertIn("f.yaml:1:28: resources.x: resource 'x' has no domain", found)
 
     def test_one_line(self) -> None:
         """The error is one line: the first problem, and how many more there are."""

@@ -9,7 +9,7 @@ from twistdp.config.model import Config, Member, Mount, Resource
 from twistdp.config.problems import BadConfig, Problem
 from twistdp.config.rules import Domain, ResourceType, Word
 from twistdp.config.showing import show
-from twistdp.config.templates import fill, names
+from twistdp.config.templates import fill, fill_path, names
 
 # The package `convert` is imported when it is asked for: a plugin needs no converter.
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "convert",
     "fields_of",
     "fill",
+    "fill_path",
     "key",
     "load",
     "load_as",

@@ -3,7 +3,7 @@
 Texts are templates.  The values are those of `twistdp.cdi`, which checks them for each device.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import attrs
@@ -16,8 +16,10 @@ from twistdp.config.rules import (
     Permissions,
     Place,
     Template,
+    Variable,
     Word,
 )
+from twistdp.config.templates import fill, fill_path
 from twistdp.model import CDIDevice
 from twistdp.model import CDIHook as MadeHook
 from twistdp.model import CDIIntelRdt as MadeRdt
@@ -25,7 +27,7 @@ from twistdp.model import CDIMount as MadeMount
 from twistdp.model import CDINetDevice as MadeNetDevice
 from twistdp.model import CDINode as MadeNode
 
-_Fill: TypeAlias = Callable[[str], str]
+_Values: TypeAlias = Mapping[str, object]
 
 
 @attrs.frozen(kw_only=True)
@@ -41,11 +43,11 @@ class CDINode:
     uid: Amount | None = key("uid", "The owner.", None, "1000")
     gid: Amount | None = key("gid", "The group.", None, "44")
 
-    def filled(self, fill: _Fill) -> MadeNode:
-        """The node of one device; `fill` fills in a template for it."""
+    def filled(self, values: _Values) -> MadeNode:
+        """The node of one device, whose words have these `values`."""
         return MadeNode(
-            path=fill(self.path),
-            host_path=fill(self.host_path) if self.host_path is not None else None,
+            path=fill_path(self.path, values),
+            host_path=fill_path(self.host_path, values) if self.host_path is not None else None,
             permissions=self.permissions,
             file_mode=int(self.file_mode, 8) if self.file_mode is not None else None,
             uid=self.uid,
@@ -64,10 +66,12 @@ class CDIMount:
     options: Sequence[Word] = key("options", "Options of the mount.", ("ro", "bind"), "[rbind, ro]")
     type: str = key("type", "The file system's type.", "", "tmpfs")
 
-    def filled(self, fill: _Fill) -> MadeMount:
+    def filled(self, values: _Values) -> MadeMount:
         """The mount of one device."""
-        host_path = fill(self.host_path)
-        place = fill(self.container_path) if self.container_path is not None else host_path
+        host_path = fill_path(self.host_path, values)
+        place = (
+            fill_path(self.container_path, values) if self.container_path is not None else host_path
+        )
         return MadeMount(host_path, place, self.options, self.type)
 
 
@@ -82,16 +86,16 @@ class CDIHook:
     args: Sequence[Template] = key(
         "args", "Its arguments, its own name first.", (), '[program-card, "{node}"]'
     )
-    env: Mapping[str, Template] = key("env", "Its variables.", {}, "{LEVEL: debug}")
+    env: Mapping[Variable, Template] = key("env", "Its variables.", {}, "{LEVEL: debug}")
     timeout: Amount | None = key("timeout", "Seconds after which it is ended.", None, "10")
 
-    def filled(self, fill: _Fill) -> MadeHook:
+    def filled(self, values: _Values) -> MadeHook:
         """The hook of one device."""
         return MadeHook(
             name=self.name,
-            path=fill(self.path),
-            args=[fill(each) for each in self.args],
-            env={name: fill(value) for name, value in self.env.items()},
+            path=fill_path(self.path, values),
+            args=[fill(each, values) for each in self.args],
+            env={name: fill(value, values) for name, value in self.env.items()},
             timeout=self.timeout,
         )
 
@@ -107,10 +111,12 @@ class CDINetDevice:
         "name", "Its name in the container; `hostInterfaceName` by default.", None, "eth1"
     )
 
-    def filled(self, fill: _Fill) -> MadeNetDevice:
+    def filled(self, values: _Values) -> MadeNetDevice:
         """The interface of one device."""
-        host_name = fill(self.host_name)
-        return MadeNetDevice(host_name, fill(self.name) if self.name is not None else host_name)
+        host_name = fill(self.host_name, values)
+        return MadeNetDevice(
+            host_name, fill(self.name, values) if self.name is not None else host_name
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -125,10 +131,10 @@ class CDIIntelRdt:
         "enableMonitoring", "Whether the container is monitored.", False, "true"
     )
 
-    def filled(self, fill: _Fill) -> MadeRdt:
+    def filled(self, values: _Values) -> MadeRdt:
         """The class of service of one device."""
         return MadeRdt(
-            clos_id=fill(self.clos_id),
+            clos_id=fill(self.clos_id, values),
             l3_cache_schema=self.l3_cache_schema,
             mem_bw_schema=self.mem_bw_schema,
             schemata=self.schemata,
@@ -142,7 +148,7 @@ class CDI:
 
     nodes: Sequence[CDINode] = key("deviceNodes", "Device nodes.", (), "[/dev/accel0]")
     mounts: Sequence[CDIMount] = key("mounts", "Mounts.", (), "[/opt/firmware]")
-    env: Mapping[str, Template] = key("env", "Variables.", {}, '{CARD: "{pciBusID}"}')
+    env: Mapping[Variable, Template] = key("env", "Variables.", {}, '{CARD: "{pciBusID}"}')
     hooks: Sequence[CDIHook] = key(
         "hooks", "Programs to run.", (), "[{hookName: createRuntime, path: /usr/bin/program-card}]"
     )
@@ -154,17 +160,17 @@ class CDI:
         "intelRdt", "Intel's Resource Director Technology.", None, "{closID: guaranteed}"
     )
 
-    def filled(self, fill: Callable[[str], str]) -> CDIDevice:
-        """The changes for one device; `fill` fills in a template for it.
+    def filled(self, values: _Values) -> CDIDevice:
+        """The changes for one device, whose words have these `values`.
 
         Raises `BadDevice` for what no runtime would accept.
         """
         return CDIDevice(
-            nodes=[each.filled(fill) for each in self.nodes],
-            mounts=[each.filled(fill) for each in self.mounts],
-            env={name: fill(value) for name, value in self.env.items()},
-            hooks=[each.filled(fill) for each in self.hooks],
+            nodes=[each.filled(values) for each in self.nodes],
+            mounts=[each.filled(values) for each in self.mounts],
+            env={name: fill(value, values) for name, value in self.env.items()},
+            hooks=[each.filled(values) for each in self.hooks],
             additional_gids=self.additional_gids,
-            net_devices=[each.filled(fill) for each in self.net_devices],
-            intel_rdt=self.intel_rdt.filled(fill) if self.intel_rdt is not None else None,
+            net_devices=[each.filled(values) for each in self.net_devices],
+            intel_rdt=self.intel_rdt.filled(values) if self.intel_rdt is not None else None,
         )

@@ -23,6 +23,9 @@ DEEPEST: Final = 32
 MOST_NODES: Final = 100_000
 """Texts, lists and mappings in a file, those that aliases repeat included."""
 
+MOST_REPEATED: Final = LARGEST
+"""Characters that aliases repeat."""
+
 _PARSER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOT_ALLOWED = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
@@ -120,9 +123,12 @@ class _Composer:
         self._line = line
         self._name = problems.file
         self._text = text
-        self._anchors: dict[str, tuple[Node, int]] = {}
+        self._anchors: dict[str, tuple[Node, int, int]] = {}
+        """The node of each anchor, with its values and its characters."""
         self._open: set[str] = set()
         self._count = 0
+        self._length = 0
+        self._repeats = 0
         self._events: Iterator[Any] = iter(())
         self._event: Any = None
 
@@ -174,7 +180,7 @@ class _Composer:
             raise self._refuse(f"the tag {printable(event.tag)} is not used here; leave it out")
         if depth > DEEPEST:
             raise self._refuse(f"more than {DEEPEST} lists and mappings are in one another")
-        before = self._count
+        before, length = self._count, self._length
         self._counted(1)
         anchor = event.anchor
         if anchor is not None:
@@ -183,13 +189,14 @@ class _Composer:
         self._next()
         if isinstance(event, yaml.ScalarEvent):
             node = Scalar(mark, event.value, event.style in (None, ""))
+            self._length += len(node.text)
         elif isinstance(event, yaml.SequenceStartEvent):
             node = Sequence(mark, tuple(self._items(depth + 1)))
         else:
             node = Mapping(mark, tuple(self._pairs(depth + 1)))
         if anchor is not None:
             self._open.discard(anchor)
-            self._anchors[anchor] = node, self._count - before
+            self._anchors[anchor] = node, self._count - before, self._length - length
         return node
 
     def _counted(self, nodes: int) -> None:
@@ -204,8 +211,12 @@ class _Composer:
             raise self._refuse(
                 f"the alias *{anchor} repeats nothing: there is no &{anchor} before it"
             )
-        node, size = self._anchors[anchor]
+        node, size, length = self._anchors[anchor]
         self._counted(size)
+        self._length += length
+        self._repeats += length
+        if self._repeats > MOST_REPEATED:
+            raise self._refuse(f"aliases repeat more than {MOST_REPEATED} characters")
         self._next()
         return node
 

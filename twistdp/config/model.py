@@ -11,7 +11,9 @@ import attrs
 from twistdp.config.cdi import CDI
 from twistdp.config.checks import AnyCheck
 from twistdp.config.fields import fields_of, flattened, key
+from twistdp.config.problems import BadKey
 from twistdp.config.rules import (
+    Copies,
     Count,
     Domain,
     HostPath,
@@ -19,6 +21,7 @@ from twistdp.config.rules import (
     NodePlace,
     NumaNode,
     Numbered,
+    NumberedVariable,
     Permissions,
     Place,
     ResourceName,
@@ -91,7 +94,7 @@ class Mount:
 class Replicas:
     """Several ids for one device, which containers then share."""
 
-    count: Count = key("count", "How many.", short=True, example="4")
+    count: Copies = key("count", "How many.", short=True, example="4")
     rename: ResourceType | None = key(
         "rename", "The name of the resource of shared devices.", None, "camera-shared"
     )
@@ -155,7 +158,7 @@ class Resource:
         (),
         "[{hostPath: /opt/fw, readOnly: true}]",
     )
-    env: Mapping[Numbered, Numbered] = key(
+    env: Mapping[NumberedVariable, Numbered] = key(
         "env",
         "Environment variables.  `{n}` in a name numbers the devices of a container from 0.",
         {},
@@ -262,13 +265,16 @@ class Config:
         names: dict[str, str] = {}
         for name in self.resources:
             if "/" not in name and self.domain is None:
-                raise BadSetting(
+                raise BadKey(
                     f"resource {name!r} has no domain; add a domain to the file, or write it as "
-                    f"domain/{name}"
+                    f"domain/{name}",
+                    "resources",
+                    name,
                 )
             other = names.setdefault(self.full_name(name), name)
             if other is not name:
-                raise BadSetting(f"resources {other!r} and {name!r} are the same")
+                text = f"resources {other!r} and {name!r} are the same"
+                raise BadKey(text, "resources", name)
 
     def full_name(self, name: str) -> str:
         """A resource's name with its domain."""

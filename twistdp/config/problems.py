@@ -43,6 +43,14 @@ class BadConfig(BadSetting):
         super().__init__(f"{self.problems[0]}{rest}")
 
 
+class BadKey(BadSetting):
+    """A value is wrong because of one key in it; `keys` lead to that."""
+
+    def __init__(self, text: str, *keys: str) -> None:
+        super().__init__(text)
+        self.keys = keys
+
+
 class Problems:
     """The problems of one file, as they are found."""
 

@@ -6,12 +6,20 @@ from typing import Annotated, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from twistdp.config.fields import Rule
-from twistdp.config.templates import check_template
+from twistdp.config.templates import check_template, names
 from twistdp.errors import BadSetting
-from twistdp.model import check_namespace, check_path, check_permissions, check_resource_type
+from twistdp.model import (
+    check_namespace,
+    check_path,
+    check_permissions,
+    check_resource_type,
+    checked_env,
+)
 
 _LONGEST_DELAY: Final = 604_800
 _MOST: Final = 1_000_000
+_MOST_COPIES: Final = 100_000
+"""Replicas of a device; the kubelet takes no longer list."""
 _FILLED: Final = re.compile(r"\{[^{}]*\}")
 
 
@@ -28,14 +36,16 @@ def _template(*extra: str) -> Rule:
 
 def _path(template: str, extra: tuple[str, ...] = ("id", "node"), is_place: bool = True) -> None:
     check_template(template, extra)
-    if not template.startswith("{"):
+    first = next(names(template), "")
+    if not (template.startswith(f"{{{first}}}") and (first == "node" or ":" in first)):
         check_path("path", _FILLED.sub("x", template), is_place)
 
 
 def _in(least: float, most: float, what: str = "a number") -> Rule:
     def check(number: float) -> None:
         if not least <= number <= most:
-            raise BadSetting(f"expected {wanted}, found {number:g}")
+            found = number if isinstance(number, int) else f"{number:g}"
+            raise BadSetting(f"expected {wanted}, found {found}")
 
     wanted = f"{what} from {least} to {most}"
     return Rule(check, wanted, {"minimum": least, "maximum": most})
@@ -64,6 +74,17 @@ def _not_empty(text: str) -> None:
         raise BadSetting("the text is empty")
 
 
+def _id(template: str) -> None:
+    check_template(template, ())
+    if not template.strip():
+        raise BadSetting("the id is empty; write a text, as {serial}")
+
+
+def _variable(template: str, extra: tuple[str, ...] = ()) -> None:
+    check_template(template, extra)
+    checked_env("variables", {_FILLED.sub("x", template): ""})
+
+
 def _octal(text: str) -> None:
     if not re.fullmatch("0?[0-7]{3,4}", text):
         raise BadSetting(f"file mode {text!r}: write it in octal digits, as 0660")
@@ -81,7 +102,11 @@ ResourceName: TypeAlias = Annotated[
 ResourceType: TypeAlias = Annotated[str, Rule(check_resource_type, "a resource's name")]
 Word: TypeAlias = Annotated[str, Rule(_not_empty, "a text", {"minLength": 1})]
 Template: TypeAlias = Annotated[str, _template("id", "node")]
-IdTemplate: TypeAlias = Annotated[str, _template()]
+IdTemplate: TypeAlias = Annotated[str, Rule(_id, "a text with {words}", {"minLength": 1})]
+Variable: TypeAlias = Annotated[str, Rule(_variable, "a variable's name")]
+NumberedVariable: TypeAlias = Annotated[
+    str, Rule(partial(_variable, extra=("id", "node", "n")), "a variable's name")
+]
 Numbered: TypeAlias = Annotated[str, _template("id", "node", "n")]
 NodePlace: TypeAlias = Annotated[
     str, Rule(partial(_path, extra=("id", "index")), "a path in the container")
@@ -101,6 +126,7 @@ Permissions: TypeAlias = Annotated[
 Seconds: TypeAlias = Annotated[float, _in(0, _LONGEST_DELAY, "a number of seconds")]
 Interval: TypeAlias = Annotated[float, _in(0.1, _LONGEST_DELAY, "a number of seconds")]
 Count: TypeAlias = Annotated[int, _in(1, _MOST, "a whole number")]
+Copies: TypeAlias = Annotated[int, _in(1, _MOST_COPIES, "a whole number")]
 Status: TypeAlias = Annotated[int, _in(100, 599, "an HTTP status")]
 NumaNode: TypeAlias = Annotated[int, _in(0, 1023, "a NUMA node")]
 Address: TypeAlias = Annotated[str, Rule(_address, "an address, as localhost:9100")]

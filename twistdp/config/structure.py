@@ -28,7 +28,7 @@ from twistdp.config.kinds import (
     kind_of,
 )
 from twistdp.config.model import Resource
-from twistdp.config.problems import Problems
+from twistdp.config.problems import BadKey, Problems
 from twistdp.config.use import Catalog
 from twistdp.errors import TwistdpError
 from twistdp.model import printable, shown
@@ -228,7 +228,12 @@ class Walk:
         try:
             return function()
         except (TwistdpError, ValueError) as error:
-            raise self._note(node.mark, at, str(error)[:500]) from error
+            mark = node.mark
+            for name in error.keys if isinstance(error, BadKey) else ():
+                items = node.items if isinstance(node, document.Mapping) else ()
+                mark, node = next((key.mark, each) for key, each in items if key.text == name)
+                at = place_below(at, name)
+            raise self._note(mark, at, str(error)[:500]) from error
 
     def _unknown(self, name: Scalar, known: Iterable[str], at: str) -> Refused:
         close = nearest(name.text, known)

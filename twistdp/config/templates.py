@@ -29,6 +29,10 @@ EXTRA: Final = {
 """Further words, with their meanings."""
 
 
+_OF_KERNEL: Final = frozenset({"kernelName", "node", "uevent:DEVNAME"})
+"""Words that may have a slash."""
+
+
 def names(template: str) -> Iterator[str]:
     """The names that a template has in braces, such as ``serial`` or ``attribute:idVendor``.
 
@@ -44,7 +48,11 @@ def check_template(template: str, extra: Collection[str] = ("id", "node")) -> st
     """
     for name in names(template):
         source, colon, rest = name.partition(":")
-        if (colon and source in SOURCES and rest) or name in WORDS or name in extra:
+        if name in WORDS or name in extra:
+            continue
+        if colon and source in SOURCES and rest:
+            if source == "attribute" and (rest.startswith("/") or ".." in rest.split("/")):
+                raise BadSetting(f"{{{name}}}: name a file below the device's directory")
             continue
         if name in EXTRA:
             raise BadSetting(f"{{{name}}}, {EXTRA[name]}, has no value here; leave it out")
@@ -63,10 +71,36 @@ def fill(template: str, values: Mapping[str, object]) -> str:
     for literal, name in _parts(template):
         parts.append(literal)
         if name is not None:
-            if name not in values:
-                raise BadSetting(f"the device has no {name}, which {template!r} needs")
-            parts.append(str(values[name]))
+            parts.append(_value(name, values, template))
     return "".join(parts)
+
+
+def fill_path(template: str, values: Mapping[str, object]) -> str:
+    """As `fill`, for a path: what a device says of itself names one entry in a directory.
+
+    A path may begin with a value that is a path, and a name of the kernel's may have a slash.
+    Raises `BadSetting` also for a value that leads elsewhere.
+    """
+    path, is_filled = "", False
+    for literal, name in _parts(template):
+        path += literal
+        if name is None:
+            continue
+        is_filled = True
+        value = _value(name, values, template)
+        if "/" in value and path and name not in _OF_KERNEL:
+            raise BadSetting(f"the device's {name} is {value!r}, which is no name for {template!r}")
+        path += value
+    entries = (path.removesuffix("/") if template.endswith("/") else path).split("/")[1:]
+    if is_filled and {"", ".", ".."} & set(entries):
+        raise BadSetting(f"{template!r} is {path!r} for the device, which leads elsewhere")
+    return path
+
+
+def _value(name: str, values: Mapping[str, object], template: str) -> str:
+    if name not in values:
+        raise BadSetting(f"the device has no {name}, which {template!r} needs")
+    return str(values[name])
 
 
 def _parts(template: str) -> Iterator[tuple[str, str | None]]:

@@ -59,7 +59,7 @@ from twistdp.model.names import (
 )
 from twistdp.model.secrecy import assignment, kind_of
 from twistdp.model.text import escape, named, of_error, one_line, printable, shown
-from twistdp.model.validate import check_path, check_permissions
+from twistdp.model.validate import check_path, check_permissions, checked_env
 
 __all__ = [
     "AUTO",
@@ -108,6 +108,7 @@ __all__ = [
     "check_permissions",
     "check_resource_type",
     "check_tree",
+    "checked_env",
     "combine",
     "device_id",
     "digest",

@@ -214,6 +214,8 @@ def of_path(patterns: Sequence[str]) -> Condition:
     """The node or a link to it is one of these."""
     for pattern in patterns:
         path_pattern(pattern)
+        if not f"{pattern}/".startswith("/dev/"):
+            raise BadSetting(f"path {pattern!r}: nodes of devices are below /dev; mounts are not")
     wanted = _wanted(patterns)
 
     def matching(device: Device) -> str | None:

@@ -5,7 +5,7 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.declarations import devices, scanner
-from tests.support.trees import tree
+from tests.support.trees import named, tree
 from twistdp.model.devices import AUTO, DeviceInfo, DeviceSpec, Mount
 from twistdp.select.explaining import Cause
 from twistdp.select.host import Host
@@ -113,6 +113,28 @@ class AssemblyTests(SynchronousTestCase):
         assert info.cdi is not None
         self.assertEqual([node.path for node in info.cdi.nodes], ["/dev/video2"])
         self.assertEqual(dict(info.cdi.env), {"EYE": "LC4400217"})
+
+    def test_hostile(self) -> None:
+        """What a device says of itself leads no path elsewhere, and names no odd variable."""
+        for value, keys, reason in (
+            ("../../etc", "mounts: '/opt/{serial}'", "which is no name for '/opt/{serial}'"),
+            ("", "mounts: '/opt/{serial}'", "'/opt/{serial}'"),
+            (".", "mounts: '/opt/{serial}/'", "which leads elsewhere"),
+            ("/etc", "node: '/dev/eyes{serial}'", "which is no name for"),
+            ("a/b", "node: {link: '/dev/{serial}'}", "which is no name for"),
+            ("..", "cdi: {deviceNodes: '/dev/{serial}/x'}", "which leads elsewhere"),
+            ("../x", "cdi: {mounts: '/opt/{serial}'}", "which is no name for"),
+            ("=x", "env: {'A{serial}{n}': a}", "envs: key 'A=' must be"),
+            ("a\0b", "env: {A: '{serial}'}", "{serial} has a NUL in it"),
+            ("a\0b", "env: {'A{n}': '{serial}'}", "{serial} has a NUL in it"),
+        ):
+            with self.subTest(value=value, keys=keys):
+                root = tree(self, "camera")
+                device = named(Host(root), "1-5")
+                with open(f"{device.path}/serial", "w", encoding="ascii") as file:
+                    file.write(value)
+                found = self.reasons(Host(root), f"path: /dev/video2, id: eye, {keys}")
+                self.assertIn(reason, found[0])
 
     def test_nothing(self) -> None:
         """A device that gives a container nothing is left out."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from twistdp.config import Member, Mount, fill, names
+from twistdp.config import Member, Mount, fill, fill_path, names
 from twistdp.errors import BadDevice, BadName, BadSetting
 from twistdp.model import (
     AUTO,
@@ -14,6 +14,7 @@ from twistdp.model import (
     CDIDevice,
     DeviceInfo,
     DeviceSpec,
+    checked_env,
     device_id,
 )
 from twistdp.model import Mount as MadeMount
@@ -203,17 +204,21 @@ def _envs(
             numbered.append((fill(name, counting), fill(value, counting)))
         else:
             fixed[fill(name, words)] = fill(value, words)
+    first = {name.replace(NUMBER, "0"): value.replace(NUMBER, "0") for name, value in numbered}
+    checked_env("envs", first)
     return fixed, tuple(numbered)
 
 
 def _mounts(mounts: Sequence[Mount], words: Words, host: Host) -> Iterator[MadeMount]:
     for mount in mounts:
-        path = fill(mount.host_path, words)
+        path = fill_path(mount.host_path, words)
         if not os.path.lexists(f"{host.prefix}{path}"):
             if not mount.optional:
                 raise Incomplete(f"{path} is not there, and is to be mounted")
             continue
-        place = fill(mount.container_path, words) if mount.container_path is not None else path
+        place = path
+        if mount.container_path is not None:
+            place = fill_path(mount.container_path, words)
         yield MadeMount(path, place, mount.read_only)
 
 
@@ -232,4 +237,4 @@ def _topology(
 
 def _cdi(rule: Rule, words: Words) -> CDIDevice | None:
     cdi = rule.resource.cdi
-    return cdi.filled(lambda template: fill(template, words)) if cdi is not None else None
+    return cdi.filled(words) if cdi is not None else None

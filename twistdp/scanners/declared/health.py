@@ -9,7 +9,7 @@ from typing import Final
 
 import attrs
 
-from twistdp.config import AnyCheck, AttributeCheck, FileCheck, PresentCheck, fill
+from twistdp.config import AnyCheck, AttributeCheck, FileCheck, PresentCheck, fill, fill_path
 from twistdp.errors import BadSetting
 from twistdp.model import HEALTHY, UNHEALTHY
 from twistdp.scanners.declared.words import Words
@@ -102,11 +102,11 @@ def _problem(check: AnyCheck, device: Device, words: Words) -> str | None:
     """What is wrong; empty if nothing is, None for a check that is not made here."""
     try:
         if isinstance(check, PresentCheck):
-            path = fill(check.present, words)
+            path = fill_path(check.present, words)
             there = os.path.lexists(f"{device.host.prefix}{path}")
             return "" if there else f"{path} is not there"
         if isinstance(check, FileCheck):
-            return _of_file(check, f"{device.host.prefix}{fill(check.file, words)}")
+            return _of_file(check, f"{device.host.prefix}{fill_path(check.file, words)}")
         if isinstance(check, AttributeCheck):
             return _of_attribute(check, device)
     except BadSetting as error:

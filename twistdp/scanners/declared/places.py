@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from twistdp.config import fill
+from twistdp.config import fill_path
 from twistdp.model import DeviceSpec
 from twistdp.scanners.declared.words import Words
 from twistdp.select import Device, stable_path
@@ -49,9 +49,9 @@ def specs(
     letters = permissions or PERMISSIONS
     values = {"index": index, "node": inside}
     if container_path is not None:
-        place = fill(container_path, words.with_more(**values))
+        place = fill_path(container_path, words.with_more(**values))
         inside = place + inside.rpartition("/")[2] if place.endswith("/") else place
     made = [DeviceSpec(host_path, inside, letters)]
     for link in links:
-        made.append(DeviceSpec(host_path, fill(link, words.with_more(**values)), letters))
+        made.append(DeviceSpec(host_path, fill_path(link, words.with_more(**values)), letters))
     return made

@@ -43,14 +43,17 @@ class Words(Mapping[str, object]):
         if name in self._more:
             return self._more[name]
         source, colon, rest = name.partition(":")
+        value: object = None
         if not colon:
-            return word(self._device, name) if name in WORDS else None
-        if source == "attribute":
-            value: object = self._device.reading(rest)
+            value = word(self._device, name) if name in WORDS else None
+        elif source == "attribute":
+            value = self._device.reading(rest)
         elif source == "property":
             value = self._device.property(rest)
         else:
             value = self._device.uevent.get(rest)
         if isinstance(value, Undecidable):
             raise BadSetting(f"{{{name}}} is undecidable: {value.reason}")
+        if isinstance(value, str) and NUMBER in value:
+            raise BadSetting(f"{{{name}}} has a NUL in it")
         return value
