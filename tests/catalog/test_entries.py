@@ -182,8 +182,8 @@ YIELDS: Mapping[str, tuple[str, Mapping[str, Mapping[str, list[str]]]]] = {
     "intel-qat": ("intel-qat", {
         "cy": {"0000:6b:00.1": ["/dev/vfio/40", VFIO]},
         "dc": {"0000:6c:00.1": ["/dev/vfio/42", VFIO], "0000:6c:00.2": ["/dev/vfio/43", VFIO]},
-        "generic": {"0000:6e:00.1": ["/dev/vfio/46", VFIO], "0000:6e:00.2": ["/dev/vfio/47", VFIO],
-                    "0000:6f:00.1": ["/dev/vfio/48", VFIO], "0000:6f:00.2": ["/dev/vfio/49", VFIO]},
+        "decomp": {"0000:6f:00.1": ["/dev/vfio/48", VFIO], "0000:6f:00.2": ["/dev/vfio/49", VFIO]},
+        "generic": {"0000:6e:00.1": ["/dev/vfio/46", VFIO], "0000:6e:00.2": ["/dev/vfio/47", VFIO]},
         "sym-dc": {"0000:70:00.1": ["/dev/vfio/50", VFIO], "0000:70:00.2": ["/dev/vfio/51", VFIO]},
     }),
     "intel-qat-uio": ("intel-qat-uio", {"generic": {"0000:6b:00.1-uio": ["/dev/uio0"]}}),
@@ -314,7 +314,7 @@ class EntryTests(SynchronousTestCase):
     def test_each_is_tested(self) -> None:
         """No entry is without an expectation."""
         shelf = Shelf()
-        scanners = {name for name in shelf.entries if shelf.scanner(name) is not None}
+        scanners = {name for name in shelf.entries if shelf.entry(name).resource is None}
         self.assertEqual({*YIELDS, *USED, *scanners}, set(shelf.entries))
         self.assertEqual(scanners, {"intel-fpga"})
 

@@ -148,9 +148,12 @@ class FormatTests(SynchronousTestCase):
         text = f"{head}resource: /dev/a\noptions: {{replica: r}}\n"
         error = self.assertRaises(BadConfig, load_as, Entry, text)
         self.assertIn("'replica' is no key of a resource", str(error))
-        for text in (head, f"{head}resource: /dev/a\nscanner: a:B\n"):
+        for text, reason in (
+            (head, "an entry has a resource, a scanner, or both"),
+            (f"{head}resource: /dev/a\narguments: {{x: y}}\n", "the entry has none"),
+        ):
             error = self.assertRaises(BadConfig, load_as, Entry, text)
-            self.assertIn("an entry has a resource or a scanner", str(error))
+            self.assertIn(reason, str(error))
 
     def test_texts(self) -> None:
         """Each entry has a title of one line and sentences that end; its options end as well."""
@@ -158,17 +161,18 @@ class FormatTests(SynchronousTestCase):
         for name in shelf.entries:
             entry = shelf.entry(name)
             self.assertLess(len(entry.title), 70, name)
-            for text in (entry.description, *entry.options.values()):
+            for text in (entry.description, *entry.options.values(), *entry.arguments.values()):
                 self.assertRegex(text.strip(), r"\.\)?$", name)
-            known = fields_of(Resource) if entry.scanner is None else arguments_of(entry.scanner)
             for key in (*entry.options, *entry.needs):
-                self.assertIn(key, known)
+                self.assertIn(key, fields_of(Resource))
+            for key in entry.arguments:
+                self.assertIn(key, arguments_of(str(entry.scanner)))
 
     def test_resolved(self) -> None:
         """Every name can be used, once it has what it needs."""
         shelf = Shelf()
         for name in shelf.names:
-            if shelf.entry(name.partition("/")[0]).scanner is not None:
+            if shelf.entry(name.partition("/")[0]).resource is None:
                 continue
             needs = shelf.entry(name.partition("/")[0]).needs
             more = f", {needs[0]}: x" if needs else ""

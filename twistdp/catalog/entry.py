@@ -37,17 +37,22 @@ class Entry:
 
     scanner: Word | None = key(
         "scanner",
-        "The scanner, as module:Class, of devices for which there is no one resource; its options "
-        "are the constructor's arguments.",
+        "The scanner, as module:Class, that `--catalog` serves instead of `resources`.",
         None,
         "twistdp.scanners.fpga:FpgaScanner",
     )
+    arguments: Mapping[Word, Word] = key(
+        "arguments",
+        "Arguments of the scanner that users give with `--set`, and why.",
+        {},
+        "{mode: af or region.}",
+    )
 
     def __attrs_post_init__(self) -> None:
-        if (self.scanner is None) == (self.resource is None):
-            raise BadSetting("an entry has a resource or a scanner")
-        if self.scanner is not None:
-            return
+        if self.scanner is None and self.resource is None:
+            raise BadSetting("an entry has a resource, a scanner, or both")
+        if self.arguments and self.scanner is None:
+            raise BadSetting("arguments are for a scanner, and the entry has none")
         for name in (*self.options, *self.needs):
             if name not in fields_of(Resource):
                 raise BadSetting(f"{name!r} is no key of a resource")

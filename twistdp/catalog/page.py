@@ -59,7 +59,7 @@ def _section(name: str, entry: Entry) -> Iterator[str]:
     yield f"{_plain(entry.title)}. {_plain(entry.description)}"
     yield ""
     if entry.domain is not None:
-        kinds = entry.resources or ((name,) if entry.scanner is None else ("...",))
+        kinds = ("...",) if entry.scanner is not None else entry.resources or (name,)
         resources = ", ".join(f"`{entry.domain}/{kind}`" for kind in kinds)
         yield f"`--catalog={name}` serves {resources}."
         yield ""
@@ -67,12 +67,13 @@ def _section(name: str, entry: Entry) -> Iterator[str]:
         keys = ", ".join(f"`{key}`" for key in entry.needs)
         yield f"It cannot be served as it is: use it in a file, with one of {keys}."
         yield ""
-    if entry.options:
-        yield "| key | |" if entry.scanner is None else "| `--set` | |"
-        yield "|---|---|"
-        for key, text in entry.options.items():
-            yield f"| `{key}` | {_plain(text)} |"
-        yield ""
+    for head, texts in (("`--set`", entry.arguments), ("key", entry.options)):
+        if texts:
+            yield f"| {head} | |"
+            yield "|---|---|"
+            for key, text in texts.items():
+                yield f"| `{key}` | {_plain(text)} |"
+            yield ""
 
 
 def _plain(text: str) -> str:

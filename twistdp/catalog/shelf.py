@@ -80,7 +80,7 @@ class Shelf:
         return {kind: self._whole(each) for kind, each in entry.resources.items()}
 
     def scanner(self, name: str) -> str | None:
-        """The scanner of an entry, as module:Class; None if it has a resource instead."""
+        """The scanner of an entry, as module:Class; None if it has none."""
         return self.entry(name).scanner
 
     def _whole(self, resource: Resource) -> Resource:

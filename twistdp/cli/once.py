@@ -45,6 +45,7 @@ def called_once(name: str, settings: Mapping[str, Sequence[str]], host: Host) ->
     check_scanner(scanner)
     if not isinstance(scanner, WatchingScanner):
         raise BadSetting(f"--scanner {name}: it has a loop of its own, which is not run here")
+    scanner.may_act = False
     explains = callable(getattr(scanner, "explain", None))
     with _messages(details=not explains) as messages:
         tree = _result(name, scanner, "discover")

@@ -27,6 +27,8 @@ class WatchingScanner:
     rescan_interval: float = 60.0
     contents: bool = True
     check_paths: bool = True
+    may_act: bool = True
+    """Whether `discover` may change anything on the host; `twistdp scan` only looks."""
 
     def __init__(
         self, paths: Sequence[str] = (), rescan_interval: float = 60.0, contents: bool = True

@@ -38,6 +38,13 @@ class LedgerTests(SynchronousTestCase):
         other = "a: {path: /dev/ttyUSB1}\nb: {path: /dev/ttyUSB*, exclusive: true}"
         self.assertEqual(self.found(other), {"a": [SECOND], "b": [FIRST, SECOND]})
 
+    def test_common_member(self) -> None:
+        """A fixed path that members name is nobody's own: each device may have it."""
+        more = "members: [/dev/vfio/vfio], exclusive: true"
+        both = f"a: {{path: /dev/dri/card1, {more}}}\nb: {{path: /dev/kvm, {more}}}"
+        self.assertEqual({*self.found(both, "cards")}, {"a", "b"})
+        self.assertEqual((self.left_out, self.warnings), ([], []))
+
     def test_limit(self) -> None:
         """At most so many devices are listed."""
         self.assertEqual(self.found("a: {path: /dev/ttyUSB*, limit: 1}"), {"a": [FIRST]})

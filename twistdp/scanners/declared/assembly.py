@@ -85,6 +85,7 @@ def _assembled(rule: Rule, unit: Unit, host: Host, ids: Ids) -> Listed:
             links=node.link if node is not None else (),
         )
     missing: list[str] = []
+    common: list[Device] = []
     for member in resource.members:
         found = list(_of_member(member, unit, host, words, len(functions)))
         if not found:
@@ -93,6 +94,8 @@ def _assembled(rule: Rule, unit: Unit, host: Host, ids: Ids) -> Listed:
             if all(function is not each for each in functions):
                 functions.append(function)
                 nodes += more
+                if _is_path(member):
+                    common.append(function)
     words = words.with_more(node=nodes[0].container_path if nodes else None)
     envs, numbered = _envs(resource.env, words)
     info = DeviceInfo(
@@ -107,7 +110,7 @@ def _assembled(rule: Rule, unit: Unit, host: Host, ids: Ids) -> Listed:
     if not (info.nodes or info.envs or info.annotations or info.cdi or info.mounts or numbered):
         raise Incomplete(f"{lead.name} has no node, and the resource gives containers nothing else")
     others = () if functions == [lead] else tuple(functions)
-    return Listed(rule.name, name, info, lead, others, numbered, tuple(missing))
+    return Listed(rule.name, name, info, lead, others, tuple(common), numbered, tuple(missing))
 
 
 def _paths(rule: Rule) -> Sequence[str]:
@@ -163,6 +166,11 @@ def _of_member(
         raise Incomplete(f"member {_called(member)} is not there{reason and f': {reason}'}")
 
 
+def _is_path(member: Member) -> bool:
+    """Whether a member is a fixed path, and not another node of the same hardware."""
+    return bool(member.where.path) and member.as_ is None
+
+
 def _called(member: Member) -> str:
     return ", ".join(member.where.path) or member.as_ or ", ".join(member.where.given())
 
@@ -170,7 +178,7 @@ def _called(member: Member) -> str:
 def _candidates(member: Member, unit: Unit, host: Host) -> Iterator[tuple[Device, str]]:
     """What a member may mean, each with the reason why it is not meant."""
     where = member.where
-    if where.path and member.as_ is None:
+    if _is_path(member):
         for device in where.candidates(host):
             if device.node is not None and where.holds(device):
                 yield device, ""

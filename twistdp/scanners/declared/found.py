@@ -32,6 +32,8 @@ class Listed:
     """The device that templates and health checks are about."""
     functions: Sequence[Device] = attrs.field(default=(), eq=False, repr=False)
     """The devices whose nodes are given, unless that is `lead` alone; see `parts`."""
+    common: Sequence[Device] = attrs.field(default=(), eq=False, repr=False)
+    """Those of them that members name by a path, so that every device may have them."""
     numbered: Sequence[tuple[str, str]] = ()
     """Environment variables with `NUMBER` where a container's count of devices goes."""
     missing: Sequence[str] = ()
@@ -45,4 +47,5 @@ class Listed:
     @property
     def claims(self) -> Sequence[str]:
         """What another resource may give too: nodes, or the names of devices without one."""
-        return tuple(dict.fromkeys(each.node or each.identity for each in self.parts))
+        own = (each for each in self.parts if each not in self.common)
+        return tuple(dict.fromkeys(each.node or each.identity for each in own))

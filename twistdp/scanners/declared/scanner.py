@@ -1,7 +1,7 @@
 """The scanner that makes devices of the resources of a configuration file."""
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -9,13 +9,14 @@ import attrs
 from twistdp.config import Resource
 from twistdp.model import DeviceTree, Resources
 from twistdp.scan import WatchingScanner
+from twistdp.scanners.declared.explanation import explained
 from twistdp.scanners.declared.handing import Handing
 from twistdp.scanners.declared.health import interval
 from twistdp.scanners.declared.reports import Reports
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.survey import Survey
 from twistdp.scanners.declared.watched import watched
-from twistdp.select import Host, refresh
+from twistdp.select import Explanation, Host, refresh
 from twistdp.settings import Settings
 
 FIRMWARE = 5.0
@@ -103,6 +104,11 @@ class DeclaredScanner(WatchingScanner):
         if any(os.path.isdir(path) or path in self.paths for path in changed):
             self.paths = watched(self._rules, host)
         return self._tree()
+
+    def explain(self) -> Iterator[Explanation]:
+        """What the last look made of each candidate."""
+        if self._host is not None:
+            yield from explained(self.survey, self._host)
 
     def _tree(self) -> DeviceTree:
         tree = DeviceTree()
