@@ -38,7 +38,7 @@ CONDITIONS = {
     **dict.fromkeys(("allow", "deny"), "['8086:56c0', '0000:03:00.0']"),
     **dict.fromkeys(("subsystem", "driver", "kernelName", "devtype", "serial"), "a*"),
     **dict.fromkeys(("manufacturer", "product", "modelName", "usbPath"), "/b+/"),
-    **dict.fromkeys(("numaNode", "iommuGroup"), "1"),
+    **dict.fromkeys(("numaNode", "iommuGroup", "vfNumber"), "1"),
 }
 """A value for each condition."""
 

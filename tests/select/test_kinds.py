@@ -37,6 +37,8 @@ class KindTests(SynchronousTestCase):
             ("camera", "1-6", "hid", ["hidraw0"]),
             ("camera", "1-6", "input", ["event3"]),
             ("camera", "2-5", "net", ["enx020000aabbcc"]),
+            ("cards", "0000:00:1c.1", "pci", ["0000:00:1c.1"]),
+            ("camera", "2-5", "pci", ["0000:00:0d.0"]),
             ("cards", "0000:00:02.0", "drm", ["card1", "renderD128"]),
             ("cards", "0000:01:00.0", "vfio", ["2"]),
             ("cards", "0000:00:02.0", "vfio", []),

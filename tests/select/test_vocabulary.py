@@ -43,6 +43,8 @@ class VocabularyTests(SynchronousTestCase):
         """PCI, NVMe and network devices have words of their own."""
         for tree, name, word, wanted in (
             ("cards", "0000:00:1c.1", "physfn", "0000:00:1c.0"),
+            ("cards", "0000:00:1c.1", "vfNumber", 0),
+            ("cards", "0000:00:1c.0", "vfNumber", None),
             ("cards", "renderD128", "numaNode", 0),
             ("cards", "renderD128", "iommuGroup", 0),
             ("nvme", "nvme0n1", "serial", "NVLAB000317"),

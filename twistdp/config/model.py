@@ -36,8 +36,8 @@ from twistdp.select import Match
 _T = TypeVar("_T")
 
 As = Literal[
-    "usb", "tty", "video", "hid", "input", "sound", "block", "net", "drm", "accel", "printer",
-    "i2c", "spi", "gpio", "iio", "tpm", "watchdog", "vfio", "media", "dvb", "nvme",
+    "usb", "tty", "video", "hid", "input", "sound", "block", "net", "pci", "drm", "accel",
+    "printer", "i2c", "spi", "gpio", "iio", "tpm", "watchdog", "vfio", "media", "dvb", "nvme",
 ]  # fmt: skip
 """Which node of a device is given."""
 

@@ -30,7 +30,7 @@ A list of what may be read, for reading others can do harm: some of IIO's start 
 of PCI's wake a device or reset it.
 """
 
-_LINKS: Final = re.compile(r"driver|device|iommu_group|physfn|nvme\d+")
+_LINKS: Final = re.compile(r"driver|device|iommu_group|physfn|virtfn\d+|nvme\d+")
 _BINARY: Final = frozenset({"descriptors"})
 
 RELEVANT: Final = frozenset(

@@ -60,6 +60,7 @@ _NAMES: Final = {
     "pciClass": "PCI class",
     "subsystemVendorID": "PCI subsystem vendor",
     "subsystemDeviceID": "PCI subsystem device",
+    "vfNumber": "virtual function",
     "numaNode": "NUMA node",
     "iommuGroup": "IOMMU group",
 }

@@ -6,7 +6,7 @@ from typing import Final
 import attrs
 
 from twistdp.errors import BadSetting
-from twistdp.select.buses import usb_device
+from twistdp.select.buses import pci_device, usb_device
 from twistdp.select.device import Device
 from twistdp.select.outcome import Outcome
 from twistdp.select.reading import Undecidable
@@ -74,6 +74,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "sound": _kind("sound"),
     "block": _kind("block", check=_is_block),
     "net": _kind("net", has_node=False),
+    "pci": _kind("pci", has_node=False),
     "drm": _kind("drm", check=_is_drm),
     "accel": _kind("accel"),
     "printer": _kind("usbmisc", check=_is_printer),
@@ -94,7 +95,8 @@ KINDS: Final[Mapping[str, Kind]] = {
 def functions(device: Device, kind: str) -> list[Device]:
     """The devices of a kind that a device is or has below it, in natural order.
 
-    For `usb` it is the raw USB device that the device belongs to, for `vfio` the IOMMU group.
+    For `usb` it is the raw USB device that the device belongs to, for `pci` the PCI function, and
+    for `vfio` the IOMMU group.
     Raises `BadSetting` for an unknown kind.
     """
     return [each for each, outcome in judged(device, kind) if outcome.ok]
@@ -108,6 +110,9 @@ def judged(device: Device, kind: str) -> list[tuple[Device, Outcome]]:
     if kind == "usb":
         usb = usb_device(device)
         return [(usb, Outcome(True, f"{usb.name} is the USB device"))] if usb is not None else []
+    if kind == "pci":
+        pci = pci_device(device)
+        return [(pci, Outcome(True, f"{pci.name} is the PCI function"))] if pci is not None else []
     found = []
     for each in _all(device, kind):
         if each.subsystem in wanted.subsystems and (each.node or not wanted.has_node):

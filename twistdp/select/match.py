@@ -104,6 +104,7 @@ class Match:
     pci_class: Text = _key("pciClass", "The class of the PCI function.")
     subsystem_vendor_id: Text = _key("subsystemVendorID", "The vendor of the PCI subsystem.")
     subsystem_device_id: Text = _key("subsystemDeviceID", "The device of the PCI subsystem.")
+    vf_number: Text = _key("vfNumber", "The number of a PCI virtual function.")
     numa_node: Text = _key("numaNode", "The NUMA node.")
     iommu_group: Text = _key("iommuGroup", "The IOMMU group.")
     attribute: Mapping[str, Text] = _key("attribute", "Files in sysfs.", _table, {})
@@ -323,6 +324,7 @@ _WORDS: Final = (
     ("pci_class", "pciClass"),
     ("subsystem_vendor_id", "subsystemVendorID"),
     ("subsystem_device_id", "subsystemDeviceID"),
+    ("vf_number", "vfNumber"),
     ("numa_node", "numaNode"),
     ("iommu_group", "iommuGroup"),
 )

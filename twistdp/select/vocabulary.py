@@ -6,8 +6,10 @@ PCI function that it belongs to.
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias
+from contextlib import suppress
+from typing import Final, TypeAlias, cast
 
 from twistdp.select.buses import (
     bus_device,
@@ -18,6 +20,7 @@ from twistdp.select.buses import (
     usb_interface,
 )
 from twistdp.select.device import Device
+from twistdp.select.reading import read_link
 
 Value: TypeAlias = str | int | bool
 
@@ -154,6 +157,26 @@ def _physfn(device: Device) -> str | None:
     return pci.attribute("physfn") if pci is not None else None
 
 
+def _vf_number(device: Device) -> int | None:
+    pci = pci_device(device)
+    physical = pci.link("physfn") if pci is not None else None
+    return _functions(physical).get(pci.name) if pci and physical is not None else None
+
+
+def _functions(physical: Device) -> Mapping[str, int]:
+    """The numbers of a function's virtual ones, by address: it has a link virtfnN to each."""
+    if _functions not in physical.facts:
+        known: dict[str, int] = {}
+        with suppress(OSError):  # it went away
+            for name in os.listdir(physical.path):
+                number = name.removeprefix("virtfn")
+                target = read_link(f"{physical.path}/{name}") if number.isdecimal() else None
+                if target is not None:
+                    known[os.path.basename(target)] = int(number)
+        physical.facts[_functions] = known
+    return cast(Mapping[str, int], physical.facts[_functions])
+
+
 def _usb_version(device: Device) -> str | None:
     version = _usb_attribute("version")(device)
     return version.strip() if version else None
@@ -192,6 +215,7 @@ WORDS: Final[Mapping[str, tuple[Callable[[Device], Value | None], str]]] = {
     "numaNode": (_numa, "The NUMA node."),
     "iommuGroup": (_iommu, "The number of the IOMMU group."),
     "physfn": (_physfn, "The PCI address of the physical function of a virtual one."),
+    "vfNumber": (_vf_number, "The number of a virtual function among those of its physical one."),
     "macAddress": (
         lambda device: device.attribute("address") if device.subsystem == "net" else None,
         "The address of a network interface.",

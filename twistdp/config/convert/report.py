@@ -126,6 +126,10 @@ class _Short(dict[str, Any]):
     """A mapping that stands in one line."""
 
 
+class _Tall(dict[str, Any]):
+    """A mapping that gets a line for each key."""
+
+
 class _Dumper(yaml.SafeDumper):
     """Writes lists and mappings of texts in one line, and repeats values without aliases."""
 
@@ -138,16 +142,21 @@ class _Dumper(yaml.SafeDumper):
     def represent_short(self, items: _Short) -> Any:
         return self.represent_mapping("tag:yaml.org,2002:map", items, flow_style=True)
 
+    def represent_tall(self, items: _Tall) -> Any:
+        return self.represent_mapping("tag:yaml.org,2002:map", items, flow_style=False)
+
 
 _Dumper.add_representer(_Long, _Dumper.represent_long)
 _Dumper.add_representer(_Short, _Dumper.represent_short)
+_Dumper.add_representer(_Tall, _Dumper.represent_tall)
 
 
 def _laid_out(value: Any) -> Any:
     """A value, with its long lists and its short mappings marked as such."""
     if isinstance(value, dict):
-        is_short = len(str(value)) <= _LINE
-        return _Short(value) if is_short else {key: _laid_out(each) for key, each in value.items()}
+        if len(str(value)) <= _LINE:
+            return _Short(value)
+        return _Tall((key, _laid_out(each)) for key, each in value.items())
     if isinstance(value, list):
         items = [_laid_out(each) for each in value]
         return _Long(items) if len(str(items)) > _LINE else items
