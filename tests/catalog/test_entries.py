@@ -156,11 +156,11 @@ YIELDS: Mapping[str, tuple[str, Mapping[str, Mapping[str, list[str]]]]] = {
     "intel-gpu-wsl": ("intel-gpu", {"dxg": {"dxg": ["/dev/dxg"]}}),
     "intel-npu": ("intel-npu", {"accel": {"0000:00:0b.0-accel": ["/dev/accel/accel0"]}}),
     "intel-sgx": ("intel-sgx", {
-        "enclave": {"sgx_enclave x 110": ["/dev/sgx_enclave"]},
-        "provision": {"sgx_provision x 110": ["/dev/sgx_provision"]},
+        "enclave": {"sgx-enclave x 110": ["/dev/sgx_enclave"]},
+        "provision": {"sgx-provision x 110": ["/dev/sgx_provision"]},
     }),
     "intel-sgx-dcap": ("intel-sgx", {
-        kind: {"sgx_enclave": ["/dev/sgx_enclave", "/dev/sgx_provision"]}
+        kind: {f"{kind}-1": ["/dev/sgx_enclave", "/dev/sgx_provision"]}
         for kind in ("qe", "registration")
     }),
     "intel-dsa": ("intel-idxd", {
