@@ -226,6 +226,27 @@ class MatchTests(SynchronousTestCase):
                 every = [each for each in subject.devices() if match.test(each).ok]
                 self.assertEqual(sorted(map(str, found)), sorted(map(str, every)))
 
+    def test_likely(self) -> None:
+        """Devices are looked up by the first condition, and all that may meet it are found."""
+        some = [
+            Match(usb="1a86:7523"),
+            Match(usb=["1A86:*", "05e3:0610"]),
+            Match(subsystem="tty", kernel_name=["*1", "ttyUSB0"]),
+            Match(subsystem=["tty", "usb"], devtype="usb_device"),
+            Match(subsystem="t*"),
+            Match(subsystem="tty", property={"ID_VENDOR_ID": "1a86"}),
+            Match(interface="00", driver="ch341"),
+            Match(pci="8086:*", usb="1d6b:0002"),
+        ]
+        for udev in (True, False):
+            subject = host("twins", udev=udev)
+            for match in (*SOME, *some):
+                found = [each for each in match.likely(subject) if match.holds(each) is not False]
+                every = [each for each in subject.devices() if match.holds(each) is not False]
+                self.assertEqual(sorted(map(str, found)), sorted(map(str, every)), match)
+        likely = list(Match(usb="1a86:7523", serial="x").likely(host("twins")))
+        self.assertEqual([each.name for each in likely], ["1-3.1", "1-3.4"])
+
     @settings(deadline=None, max_examples=60)
     @given(st.data())
     def test_laws(self, data: st.DataObject) -> None:

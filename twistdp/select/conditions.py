@@ -1,6 +1,6 @@
 """The single conditions of a match."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import attrs
@@ -8,16 +8,15 @@ import attrs
 from twistdp.errors import BadSetting
 from twistdp.select.buses import bus_device, ids_of, pci_device, usb_device
 from twistdp.select.device import Device
-from twistdp.select.expressions import regular
 from twistdp.select.outcome import Outcome
 from twistdp.select.patterns import (
     Pattern,
     hex_pattern,
     one_of,
-    path_pattern,
     text_pattern,
 )
 from twistdp.select.reading import Undecidable
+from twistdp.select.values import Values
 from twistdp.select.vocabulary import word
 
 
@@ -29,6 +28,8 @@ class Condition:
     """The answer, as `Outcome.ok`."""
     _why: Callable[[Device], str]
     """The reason for the answer that `holds` gives."""
+    values: Values | None = None
+    """What it reads, if that is a text and it holds for some texts."""
 
     def test(self, device: Device) -> Outcome:
         """The answer with the reason."""
@@ -66,19 +67,24 @@ _NAMES: Final = {
 }
 
 
-def _wanted(texts: Sequence[str]) -> str:
+def wanted_text(texts: Sequence[str]) -> str:
+    """What a rule wants, for people."""
     return texts[0] if len(texts) == 1 else f"one of {', '.join(texts)}"
 
 
 def _of_value(
+    what: str,
     name: Callable[[Device], str],
     read: Callable[[Device], str | Undecidable | None],
     patterns: Sequence[Pattern],
     texts: Sequence[str],
 ) -> Condition:
-    """What `read` gives matches one of the patterns; `name` is what that is called."""
+    """What `read` gives matches one of the patterns.
+
+    `name` is what that is called for a device, and `what` tells it apart.
+    """
     matches = one_of(patterns)
-    wanted = _wanted(texts)
+    wanted = wanted_text(texts)
 
     def holds(device: Device) -> bool | None:
         value = read(device)
@@ -95,7 +101,15 @@ def _of_value(
         text = f"{what} is {value}"
         return text if matches(value) else f"{text}, the rule wants {wanted}"
 
-    return Condition(holds, why)
+    return Condition(
+        holds, why, Values(what, read, matches, _all(each.literal for each in patterns))
+    )
+
+
+def _all(literals: Iterable[str | None]) -> Sequence[str] | None:
+    """The texts, if none is missing."""
+    found = list(literals)
+    return [each for each in found if each is not None] if None not in found else None
 
 
 def of_word(name: str, texts: Sequence[str]) -> Condition:
@@ -112,7 +126,7 @@ def of_word(name: str, texts: Sequence[str]) -> Condition:
         bus = bus_device(device) if name in _OF_BUS else None
         return f"{bus.subsystem.upper()} {plain}" if bus is not None else plain
 
-    return _of_value(called, read, patterns, texts)
+    return _of_value(f"word {name}", called, read, patterns, texts)
 
 
 def of_attribute(name: str, texts: Sequence[str]) -> Condition:
@@ -136,33 +150,41 @@ def of_uevent(name: str, texts: Sequence[str]) -> Condition:
 def _named(
     what: str, read: Callable[[Device], str | Undecidable | None], texts: Sequence[str]
 ) -> Condition:
-    return _of_value(lambda _: what, read, [text_pattern(text) for text in texts], texts)
+    return _of_value(what, lambda _: what, read, [text_pattern(text) for text in texts], texts)
 
 
 def of_ids(bus: str, texts: Sequence[str]) -> Condition:
     """The USB device's or PCI function's ``vendor:product`` is one of these."""
     patterns = [_ids_pattern(bus, text) for text in texts]
     find = usb_device if bus == "USB" else pci_device
-    wanted = _wanted(texts)
+    wanted = wanted_text(texts)
 
-    def ids(device: Device) -> tuple[str, str] | None:
+    def ids(device: Device) -> str | None:
         found = find(device)
-        return ids_of(found) if found is not None else None
+        pair = ids_of(found) if found is not None else None
+        return ":".join(pair) if pair is not None else None
+
+    def matches(text: str) -> bool:
+        one, _, two = text.partition(":")
+        return any(vendor.matches(one) and product.matches(two) for vendor, product in patterns)
 
     def holds(device: Device) -> bool:
         found = ids(device)
-        return found is not None and any(
-            vendor.matches(found[0]) and product.matches(found[1]) for vendor, product in patterns
-        )
+        return found is not None and matches(found)
 
     def why(device: Device) -> str:
         found = ids(device)
         if found is None:
             return f"{device.name} is no {bus} device, nor part of one"
-        text = f"{bus} id is {found[0]}:{found[1]}"
-        return text if holds(device) else f"{text}, the rule wants {wanted}"
+        text = f"{bus} id is {found}"
+        return text if matches(found) else f"{text}, the rule wants {wanted}"
 
-    return Condition(holds, why)
+    literals = _all(_joined(vendor.literal, product.literal) for vendor, product in patterns)
+    return Condition(holds, why, Values(f"{bus} ids", ids, matches, literals))
+
+
+def _joined(vendor: str | None, product: str | None) -> str | None:
+    return f"{vendor}:{product}" if vendor is not None and product is not None else None
 
 
 def _ids_pattern(bus: str, text: str) -> tuple[Pattern, Pattern]:
@@ -172,18 +194,10 @@ def _ids_pattern(bus: str, text: str) -> tuple[Pattern, Pattern]:
     return hex_pattern(vendor), hex_pattern(product if colon else "*")
 
 
-def literal_ids(text: str) -> tuple[str, str] | None:
-    """Vendor and product that a text means; None if it means several."""
-    vendor, product = _ids_pattern("", text)
-    if vendor.literal is None or product.literal is None:
-        return None
-    return vendor.literal, product.literal
-
-
 def of_driver(texts: Sequence[str]) -> Condition:
     """The driver is one of these; for a USB device, that of one of its interfaces may be."""
     matches = one_of([text_pattern(text) for text in texts])
-    wanted = _wanted(texts)
+    wanted = wanted_text(texts)
 
     def why(device: Device) -> str:
         drivers = list(_drivers(device))
@@ -209,87 +223,3 @@ def _drivers(device: Device) -> Iterator[str]:
             yield each.driver
         if each.subsystem in ("usb", "pci"):
             return
-
-
-def of_path(patterns: Sequence[str]) -> Condition:
-    """The node or a link to it is one of these."""
-    for pattern in patterns:
-        path_pattern(pattern)
-        if not f"{pattern}/".startswith("/dev/"):
-            raise BadSetting(f"path {pattern!r}: nodes of devices are below /dev; mounts are not")
-    wanted = _wanted(patterns)
-
-    def matching(device: Device) -> str | None:
-        for pattern in patterns:
-            if device.node is not None and device.host.is_at(device.node, pattern):
-                return pattern
-        return None
-
-    def why(device: Device) -> str:
-        node, pattern = device.node, matching(device)
-        if pattern is not None:
-            return f"{node} matches {pattern}"
-        if node is None:
-            return f"{device.name} has no node, the rule wants {wanted}"
-        if device.host.resolve(node) is None:
-            return f"the node {node} is gone"
-        return f"neither {node} nor a link to it matches {wanted}"
-
-    return Condition(lambda device: matching(device) is not None, why)
-
-
-def of_path_regex(texts: Sequence[str]) -> Condition:
-    """A regular expression finds something in the path of the node or of a link to it."""
-    patterns = [regular(text, "path") for text in texts]
-    wanted = _wanted(texts)
-
-    def matching(device: Device) -> str | None:
-        node = device.node
-        if node is None or device.host.resolve(node) is None:
-            return None
-        for path in (node, *device.host.all_links_to(node)):
-            if any(pattern.search(path) for pattern in patterns):
-                return path
-        return None
-
-    def why(device: Device) -> str:
-        path = matching(device)
-        if path is not None:
-            return f"{path} matches"
-        if device.node is None:
-            return f"{device.name} has no node, the rule wants /{wanted}/"
-        return f"neither {device.node} nor a link to it matches /{wanted}/"
-
-    return Condition(lambda device: matching(device) is not None, why)
-
-
-def of_list(texts: Sequence[str], what: str) -> Condition:
-    """One of the device's names is in a list: ids, addresses, serial, node, links, kernel name."""
-    matches = one_of(
-        [text_pattern(each) for text in texts for each in (text, text.lower().removeprefix("0x"))]
-    )
-
-    def why(device: Device) -> str:
-        for name in _names_of(device):
-            if matches(name):
-                return f"{name} is in {what}"
-        return f"{device.name} is not in {what}"
-
-    return Condition(lambda device: any(map(matches, _names_of(device))), why)
-
-
-def _names_of(device: Device) -> Iterator[str]:
-    """What an allow or deny list can call a device."""
-    yield device.name
-    bus = bus_device(device)
-    ids = ids_of(bus) if bus is not None else None
-    if ids is not None:
-        yield f"{ids[0]}:{ids[1]}"
-        yield ids[1]
-    for name in ("pciBusID", "usbPath", "serial"):
-        value = word(device, name)
-        if value:
-            yield str(value)
-    if device.node is not None:
-        yield device.node
-        yield from device.host.all_links_to(device.node)

@@ -2,28 +2,24 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 
-from twistdp.select import conditions
-from twistdp.select.buses import bus_device, ids_of, pci_device, usb_device, usb_interface
+from twistdp.select import conditions, naming, relations
 from twistdp.select.conditions import Condition
 from twistdp.select.device import Device
 from twistdp.select.host import Host
 from twistdp.select.kinds import belonging
-from twistdp.select.outcome import Outcome, all_of, any_of, negated, once_for_each, one_holds
+from twistdp.select.meant import ABOUT_KIND, Meant, meant_by
+from twistdp.select.outcome import Outcome, all_of
 from twistdp.select.patterns import text_pattern
+from twistdp.select.relations import Tested
 from twistdp.select.udevline import UdevLine, parse_udev
+from twistdp.select.values import Values
 
 Text: TypeAlias = str | Sequence[str]
 """One text, or alternatives; a match keeps a tuple."""
-
-
-class _Condition(Protocol):
-    def holds(self, device: Device) -> bool | None: ...
-
-    def test(self, device: Device) -> Outcome: ...
 
 
 def _texts(value: str | Iterable[str] | None) -> tuple[str, ...]:
@@ -55,19 +51,6 @@ def _key(
 
 def _match(key: str, doc: str) -> Any:
     return attrs.field(default=None, metadata={"key": key, "doc": doc}, kw_only=True)
-
-
-_ABOUT_BUS: Final = frozenset(
-    {"usb", "pci", "vendor_id", "product_id", "serial", "manufacturer", "product", "model_name"}
-    | {"usb_path", "pci_bus_id", "pci_class", "subsystem_vendor_id", "subsystem_device_id"}
-)
-"""Keys about the bus's device, which all that belongs to it has in common."""
-
-_OF_INTERFACE: Final = frozenset({"interface", "interface_class"})
-_ABOUT_KIND: Final = frozenset(
-    {"path", "path_regex", "subsystem", "devtype", "kernel_name", "udev", "port_number"}
-)
-"""Keys that say themselves which of the devices that belong together is meant."""
 
 
 @attrs.frozen
@@ -118,15 +101,15 @@ class Match:
     any: "Sequence[Match]" = _key("any", "The device meets one of these.", _matches)
     allow: Text = _key("allow", "The only ids, addresses, names or serials.")
     deny: Text = _key("deny", "Ids, addresses, names or serials that are left out.")
-    _conditions: Sequence[_Condition] = attrs.field(init=False, eq=False, repr=False, default=())
+    _conditions: Sequence[Tested] = attrs.field(init=False, eq=False, repr=False, default=())
     _line: UdevLine | None = attrs.field(init=False, eq=False, repr=False, default=None)
-    _bus: str | None = attrs.field(init=False, eq=False, repr=False, default=None)
+    _meant: Meant | None = attrs.field(init=False, eq=False, repr=False, default=None)
     _is_of_parts: bool = attrs.field(init=False, eq=False, repr=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         if self.udev is not None:
             object.__setattr__(self, "_line", parse_udev(self.udev))
-        object.__setattr__(self, "_bus", self._which_bus())
+        object.__setattr__(self, "_meant", meant_by(tuple(self.given()), self.attribute))
         object.__setattr__(self, "_conditions", tuple(self._make_conditions()))
 
     @cached_property
@@ -137,7 +120,7 @@ class Match:
         """
         made = attrs.evolve(self)
         object.__setattr__(made, "_is_of_parts", True)
-        object.__setattr__(made, "_bus", None)
+        object.__setattr__(made, "_meant", None)
         object.__setattr__(made, "_conditions", tuple(made._make_conditions()))
         return made
 
@@ -184,9 +167,9 @@ class Match:
 
     def among(self) -> Sequence[str]:
         """The subsystems, or USB and PCI, whose devices can meet this; empty if any can."""
-        if self._bus is None:
+        if self._meant is None:
             return self._subsystems()
-        return ("USB", "PCI") if self._bus == "any" else (self._bus.upper(),)
+        return [name.upper() for name in self._meant.subsystems]
 
     def _subsystems(self) -> Sequence[str]:
         names = self.subsystem or (self._line.subsystems if self._line is not None else ())
@@ -197,11 +180,10 @@ class Match:
         """The devices of a host that can meet this at all, so that not all are tested."""
         if names := self._subsystems():
             return host.in_subsystems(names)
-        if self._bus is not None:
-            buses = ("usb", "pci") if self._bus == "any" else (self._bus,)
+        if self._meant is not None:
+            subsystems, is_it = self._meant.subsystems, self._meant.is_it
             return host.remembered(
-                f"{self._bus} {self._find.__name__}",
-                lambda host: list(filter(self._is_meant, host.in_subsystems(buses))),
+                self._meant.name, lambda host: list(filter(is_it, host.in_subsystems(subsystems)))
             )
         if self.path:
             found: dict[str, Device] = {}
@@ -214,69 +196,38 @@ class Match:
         return host.devices()
 
     def likely(self, host: Host) -> Iterable[Device]:
-        """As `candidates`, without those that have other USB or PCI ids, if that is all."""
-        for bus, texts in (("usb", self.usb), ("pci", self.pci)):
-            ids = [conditions.literal_ids(text) for text in texts]
-            if self._bus == bus and ids and None not in ids:
-                index = host.remembered(
-                    f"ids of {bus} {self._find.__name__}", lambda host: self._by_ids(host)
-                )
-                return [device for each in dict.fromkeys(ids) for device in index.get(each, ())]
-        return self.candidates(host)
+        """As `candidates`, without those that the first condition leaves out, if it is quick."""
+        values = self._values()
+        if values is None or self.path:
+            return self.candidates(host)
+        about = self._meant.name if self._meant is not None else " ".join(self._subsystems())
+        index = host.remembered(
+            f"{about} by {values.name}", lambda host: values.index(self.candidates(host))
+        )
+        return values.among(index)
 
-    def _by_ids(self, host: Host) -> dict[tuple[str, str] | None, list[Device]]:
-        found: dict[tuple[str, str] | None, list[Device]] = {}
-        for device in self.candidates(host):
-            bus = bus_device(device)
-            found.setdefault(ids_of(bus) if bus is not None else None, []).append(device)
-        return found
+    def _values(self) -> Values | None:
+        """What the first condition reads that not all candidates meet."""
+        are_met = self._meant is not None or bool(self.subsystem and self._subsystems())
+        for each in self._conditions[are_met:]:
+            return each.values if isinstance(each, Condition) else None
+        return None
 
-    def _which_bus(self) -> str | None:
-        """The bus whose devices themselves are meant, if the keys say no more than that."""
-        given = set(self.given())
-        if given & _ABOUT_KIND or not given & (_ABOUT_BUS | _OF_INTERFACE):
-            return None
-        if given & (_OF_INTERFACE | {"usb", "usb_path"}):
-            return "usb"
-        return "pci" if any(name.startswith(("pci", "subsystem_")) for name in given) else "any"
-
-    def _is_meant(self, device: Device) -> bool:
-        """Whether a device is that of the bus itself, or its interface, and no part of it."""
-        return self._find(device) is device
-
-    @cached_property
-    def _find(self) -> Callable[[Device], Device | None]:
-        named = any(name.startswith("bInterface") for name in self.attribute)
-        if self.interface or self.interface_class or named:
-            return usb_interface
-        return {"usb": usb_device, "pci": pci_device}.get(str(self._bus), bus_device)
-
-    def _why_meant(self, device: Device) -> str:
-        meant = self._find(device)
-        name = {"usb": "USB", "pci": "PCI"}.get(str(self._bus), "USB or PCI")
-        kind = "interface" if self._find is usb_interface else "device"
-        if meant is device:
-            return f"{device.name} is the {name} {kind} itself"
-        if meant is None:
-            return f"{device.name} is no {name} {kind}"
-        part = device.devtype or device.subsystem
-        return f"{device.name} is a part ({part}) of {meant.name}, not the {kind} itself"
-
-    def _make_conditions(self) -> Iterator[_Condition]:
+    def _make_conditions(self) -> Iterator[Tested]:
         for name, words in _ORDER:
             texts = getattr(self, name)
             if texts:
                 yield conditions.of_word(words, texts)
-        if self._bus is not None:
-            yield Condition(self._is_meant, self._why_meant)
+        if self._meant is not None:
+            yield self._meant.condition
         if self.usb:
             yield conditions.of_ids("USB", self.usb)
         if self.pci:
             yield conditions.of_ids("PCI", self.pci)
         if self.path:
-            yield conditions.of_path(self.path)
+            yield naming.of_path(self.path)
         if self.path_regex:
-            yield conditions.of_path_regex(self.path_regex)
+            yield naming.of_path_regex(self.path_regex)
         if self.driver:
             yield conditions.of_driver(self.driver)
         for name, words in _WORDS:
@@ -292,20 +243,20 @@ class Match:
         if self._line is not None:
             yield self._line
         if self.allow:
-            yield conditions.of_list(self.allow, "the allow list")
+            yield naming.of_list(self.allow, "the allow list")
         if self.deny:
-            yield _Not(conditions.of_list(self.deny, "the deny list"))
+            yield relations.Not(naming.of_list(self.deny, "the deny list"))
         if self.any:
-            is_said = self._is_of_parts or self._bus is not None or _ABOUT_KIND & set(self.given())
-            yield _Any([each.of_parts for each in self.any] if is_said else self.any)
+            is_said = self._is_of_parts or self._meant is not None or ABOUT_KIND & set(self.given())
+            yield relations.Any([each.of_parts for each in self.any] if is_said else self.any)
         if self.not_ is not None:
-            yield _Not(self.not_.of_parts)
+            yield relations.Not(self.not_.of_parts)
         if self.parent is not None:
-            yield _Relative(self.parent, lambda device: device.ancestors, "ancestor")
+            yield relations.Relative(self.parent, lambda device: device.ancestors, "ancestor")
         if self.child is not None:
-            yield _Relative(self.child, belonging, "descendant")
+            yield relations.Relative(self.child, belonging, "descendant")
         if self.physfn is not None:
-            yield _Physfn(self.physfn)
+            yield relations.Physfn(self.physfn)
 
 
 _ORDER: Final = (("subsystem", "subsystem"), ("devtype", "devtype"), ("kernel_name", "kernelName"))
@@ -328,80 +279,3 @@ _WORDS: Final = (
     ("numa_node", "numaNode"),
     ("iommu_group", "iommuGroup"),
 )
-
-
-@attrs.frozen
-class _Not:
-    condition: _Condition
-
-    def holds(self, device: Device) -> bool | None:
-        held = self.condition.holds(device)
-        return None if held is None else not held
-
-    def test(self, device: Device) -> Outcome:
-        return negated(self.condition.test(device))
-
-
-@attrs.frozen
-class _Any:
-    alternatives: Sequence[Match]
-
-    def holds(self, device: Device) -> bool | None:
-        return one_holds(each.holds(device) for each in self.alternatives)
-
-    def test(self, device: Device) -> Outcome:
-        none = f"none of {len(self.alternatives)} alternatives holds, the nearest"
-        return any_of((each.test(device) for each in self.alternatives), none)
-
-
-@attrs.frozen
-class _Relative:
-    """One and the same of a device's relatives meets a match."""
-
-    match: Match
-    relatives: Callable[[Device], Iterable[Device]]
-    kind: str
-    _held: Callable[[Device], bool | None] = attrs.field(init=False)
-
-    @_held.default
-    def _remember(self) -> Callable[[Device], bool | None]:
-        return once_for_each(self.match.holds)
-
-    def holds(self, device: Device) -> bool | None:
-        return one_holds(map(self._held, self.relatives(device)))
-
-    def test(self, device: Device) -> Outcome:
-        outcomes = []
-        for each in self.relatives(device):
-            outcome = self.match.test(each)
-            if outcome.ok:
-                reason = f"its {self.kind} {each.name}: {outcome.reason}"
-                return attrs.evolve(outcome, reason=reason)
-            outcomes.append(outcome)
-        if not outcomes:
-            return Outcome(False, f"{device.name} has no {self.kind}")
-        none = f"no {self.kind} of {device.name} fits, the nearest"
-        return attrs.evolve(any_of(outcomes, none), parts=())
-
-
-@attrs.frozen
-class _Physfn:
-    match: Match
-
-    def holds(self, device: Device) -> bool | None:
-        function = _physfn(device)
-        return function is not None and self.match.holds(function)
-
-    def test(self, device: Device) -> Outcome:
-        function = _physfn(device)
-        if function is None:
-            return Outcome(False, f"{device.name} is no virtual function and no part of one")
-        outcome = self.match.test(function)
-        reason = f"its physical function {function.name}: {outcome.reason}"
-        return attrs.evolve(outcome, reason=reason)
-
-
-def _physfn(device: Device) -> Device | None:
-    """The physical function of the virtual one that a device is or belongs to."""
-    pci = pci_device(device)
-    return pci.link("physfn") if pci is not None else None
