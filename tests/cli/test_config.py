@@ -119,6 +119,17 @@ class ConfigCommandTests(SynchronousTestCase):
         self.assertTrue(output.startswith("domain: x.example.com\n"), output)
         self.assertTrue(errors.endswith(": 1 resource converted, 1 note\n"), errors)
 
+    def test_from_key(self) -> None:
+        """One file of a ConfigMap is chosen by its key."""
+        file = self.directory / "map.yaml"
+        one = "'[{devicematch: ^%s$, nummaxdevices: %s}]'"
+        file.write_text(f"data: {{a: {one % ('kvm', 2)}, b: {one % ('kvm', 3)}}}")
+        command = ["from", "smarter-device-manager", str(file)]
+        self.assertIn("replicas: 3", self.run_command(*command, "--key=b")[1])
+        status, output, _ = self.run_command(*command, "--key=c")
+        self.assertEqual(status, 1)
+        self.assertIn("there is no configuration of smarter-device-manager under the key c", output)
+
     def test_from_refused(self) -> None:
         """A file of a wrong shape is refused with each problem and its line."""
         text = b"devices:\n- name: kvm\n  groups:\n    paths: /dev/kvm\n"

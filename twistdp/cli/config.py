@@ -48,13 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the tool's file, or a ConfigMap, DaemonSet, HelmRelease or values file with it; "
         "'-' is standard input",
     )
+    converted.add_argument(
+        "--key", help="the key of one file in a ConfigMap with several of which a node reads one"
+    )
     converted.add_argument("--domain", help="the domain of the resources instead of the tool's")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked; 1 if a file has problems."""
     if arguments.action == "from":
-        return _convert(arguments.tool, arguments.file, arguments.domain)
+        return _convert(arguments)
     if arguments.action == "schema":
         print(json.dumps(schema(catalog=Shelf()), indent=2))
         return 0
@@ -88,11 +91,12 @@ def _loaded(file: str) -> Config | None:
         return None
 
 
-def _convert(tool: str, file: str, domain: str | None) -> int:
+def _convert(arguments: argparse.Namespace) -> int:
     """Print the configuration, and the notes to standard error."""
+    file = arguments.file
     source = _source(file)
     try:
-        found = convert.convert(tool, source, file, domain)
+        found = convert.convert(arguments.tool, source, file, arguments.domain, arguments.key)
     except BadConfig as error:
         _print_problems(error, source, file)
         return 1

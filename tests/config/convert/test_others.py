@@ -1,11 +1,56 @@
 """Tests for the converters of smarter-device-manager, Akri, SR-IOV, NVIDIA and KubeVirt."""
 
+import os
+from textwrap import dedent
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.conversions import converted, found, notes, problems, resources
+from tests.support.helpers import temporary_directory
+from twistdp.config.convert.converting import convert
 from twistdp.config.convert.texts import texts_of
+from twistdp.config.loading import load
+from twistdp.recording.layout import lay_out
+from twistdp.recording.root import read_recording
+from twistdp.scanners.declared.scanner import DeclaredScanner
 
 RW = {"node": {"permissions": "rw"}}
+
+MEDIATED = """\
+P: /devices/pci0000:00/0000:00:03.0
+E: PCI_CLASS=30000
+E: PCI_ID=8086:1111
+E: SUBSYSTEM=pci
+A: class=0x030000\\n
+
+P: /devices/pci0000:00/0000:00:03.0/4a1e7f2c-0000-4000-8000-000000000021
+E: SUBSYSTEM=mdev
+E: DRIVER=vfio_mdev
+A: mdev_type/name=LAB T4-1Q\\n
+L: iommu_group=../../../../kernel/iommu_groups/21
+
+P: /devices/pci0000:00/0000:00:03.0/4a1e7f2c-0000-4000-8000-000000000022
+E: SUBSYSTEM=mdev
+E: DRIVER=vfio_mdev
+L: mdev_type=../mdev_supported_types/labGVT-V5_4
+L: iommu_group=../../../../kernel/iommu_groups/22
+
+P: /devices/virtual/vfio/21
+N: vfio/21
+E: DEVNAME=/dev/vfio/21
+E: SUBSYSTEM=vfio
+
+P: /devices/virtual/vfio/22
+N: vfio/22
+E: DEVNAME=/dev/vfio/22
+E: SUBSYSTEM=vfio
+
+P: /devices/virtual/misc/vfio
+N: vfio/vfio
+E: DEVNAME=/dev/vfio/vfio
+E: SUBSYSTEM=misc
+"""
+"""A card with two mediated devices, one of a type without a name."""
 
 
 class SmarterTests(SynchronousTestCase):
@@ -121,8 +166,8 @@ class SmarterTests(SynchronousTestCase):
         self.assertEqual(
             problems(self.tool, "- {devicematch: '(', nummaxdevices: 1}\n- {nummaxdevices: x}\n"),
             [
-                "f.yaml:1:17: [0].devicematch: devicematch '(': no regular expression: missing ), "
-                "unterminated subpattern at position 0",
+                "f.yaml:1:17: [0].devicematch: devicematch '(': no regular expression here: "
+                "missing ), unterminated subpattern at position 0; write it without what Go alone has",
                 "f.yaml:2:3: [1]: the key 'devicematch' is missing: a regular expression",
                 "f.yaml:2:19: [1].nummaxdevices: expected a whole number, found 'x'",
             ],
@@ -145,6 +190,16 @@ class SmarterTests(SynchronousTestCase):
         ):
             texts = texts_of(expression, 64)
             self.assertEqual(None if texts is None else list(texts.texts), expected, expression)
+
+    def test_go(self) -> None:
+        """What Go's expressions have and Python's lack is taken over, or refused."""
+        text = "- {devicematch: '%s', nummaxdevices: 1}"
+        ours = resources(self.tool, text % "(?i)^ttyusb[0-9]$")
+        self.assertEqual(ours["ttyusb"]["pathRegex"], "(?i)^/dev/(?:ttyusb[0-9])$")
+        self.assertEqual(list(resources(self.tool, text % "^(?i:ttyusb)0$")), ["devices"])
+        self.assertEqual(list(resources(self.tool, text % r"^rtc0\z")), ["rtc0"])
+        (problem,) = problems(self.tool, text % r"^a\pN$")
+        self.assertIn("no regular expression here: bad escape", problem)
 
 
 class AkriTests(SynchronousTestCase):
@@ -247,7 +302,7 @@ class NvidiaTests(SynchronousTestCase):
         self.assertEqual(gpu["members"][0], "/dev/nvidiactl")
         said = " ".join(notes("nvidia", text))
         for part in (
-            "flags: not carried over",
+            "flags (migStrategy) cannot be carried over",
             "NVIDIA's plugin ignores devices",
             "nvidia.com/mig-1g.5gb is not carried over, only whole GPUs",
             "NVIDIA_VISIBLE_DEVICES are not carried over",
@@ -278,6 +333,9 @@ class NvidiaTests(SynchronousTestCase):
         self.assertEqual(resources("nvidia", text)["gpu"]["replicas"]["count"], 2)
         said = " ".join(notes("nvidia", text))
         self.assertEqual(said.count("only that of line 6 is carried over"), 2)
+        chosen = convert("nvidia", dedent(text), key="two")
+        self.assertIn("MPS is not carried over", str(chosen.notes))
+        self.assertNotIn("several configurations", str(chosen.notes))
 
     def test_problems(self) -> None:
         """A number that is none is refused."""
@@ -302,8 +360,6 @@ class KubeVirtTests(SynchronousTestCase):
                     - {pciVendorSelector: "8086:6f54", resourceName: intel.com/qat,
                        externalResourceProvider: true}
                     - {pciVendorSelector: "8086:6f55", resourceName: intel.com/x, disabled: true}
-                  mediatedDevices:
-                    - {mdevNameSelector: "GRID T4-1Q", resourceName: nvidia.com/GRID_T4-1Q}
         """
         self.assertEqual(
             resources("kubevirt", text),
@@ -320,7 +376,28 @@ class KubeVirtTests(SynchronousTestCase):
         said = " ".join(notes("kubevirt", text))
         self.assertIn("intel.com/qat is left out, as another device plugin provides it", said)
         self.assertIn("intel.com/x is disabled: left out", said)
-        self.assertIn("mediated devices are not carried over", said)
+
+    def test_mediated(self) -> None:
+        """A mediated device is listed by its type's name or id, with its IOMMU group."""
+        text = """
+            spec: {permittedHostDevices: {mediatedDevices: [
+              {mdevNameSelector: "%s", resourceName: lab.example.com/v-gpu}, {resourceName: a/b}]}}
+        """
+        where = temporary_directory(self)
+        with open(os.path.join(where, "recording"), "w", encoding="ascii") as file:
+            file.write(MEDIATED)
+        lay_out(read_recording(file.name), os.path.join(where, "root"))
+        for selector, group in (("LAB_T4-1Q", 21), ("LAB T4-1Q", 21), ("labGVT-V5_4", 22)):
+            (problem,) = problems("kubevirt", text % selector)
+            self.assertIn("the key 'mdevNameSelector' is missing", problem)
+            ours = converted("kubevirt", (text % selector).replace(", {resourceName: a/b}", ""))
+            config = load(ours.text)
+            scanner = DeclaredScanner(dict(config.resources), os.path.join(where, "root"))
+            ((id_, info),) = scanner.discover()["v-gpu"].items()
+            self.assertEqual(info.envs, {"MDEV_PCI_RESOURCE_LAB_EXAMPLE_COM_V-GPU": id_})
+            self.assertEqual(
+                [node.host_path for node in info.nodes], [f"/dev/vfio/{group}", "/dev/vfio/vfio"]
+            )
 
     def test_pci_on_tree(self) -> None:
         """The function that is bound to vfio-pci is listed."""

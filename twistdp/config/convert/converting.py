@@ -26,11 +26,16 @@ tool's files has one of them."""
 
 
 def convert(
-    tool: str, source: str | bytes, name: str = "text", domain: str | None = None
+    tool: str,
+    source: str | bytes,
+    name: str = "text",
+    domain: str | None = None,
+    key: str | None = None,
 ) -> Converted:
     """The configuration of one of `TOOLS`, which is anywhere in `source`, in our format.
 
-    `domain` is that of the resources, if it is to be another than the tool's.  Raises `BadConfig`
+    `domain` is that of the resources, if it is to be another than the tool's; `key` is that of the
+    file in a ConfigMap with several of which each node reads one.  Raises `BadConfig`
     with all problems, each with its line, and `BadSetting` for an unknown tool.
     """
     converter = TOOLS.get(tool)
@@ -39,11 +44,12 @@ def convert(
     if domain is not None:
         check_namespace(domain)
     report = Report(printable(name))
-    places = Places(source, report.problems, converter.WORDS)
+    places = Places(source, report.problems, converter.WORDS, key)
     if not any(map(converter.recognises, places)) and not report.problems.found:
         other = recognised(source)
         hint = f"; it looks like that of {other}" if other is not None else ""
-        text = f"there is no configuration of {tool} in the file{hint}"
+        where = f"under the key {key}" if key is not None else "in the file"
+        text = f"there is no configuration of {tool} {where}{hint}"
         report.problem(Mark(1, 1), "", text)
     converter.convert(places, report, domain)
     return report.finish()

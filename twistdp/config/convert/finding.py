@@ -45,15 +45,23 @@ class Place:
 class Places:
     """All lists and mappings of a file, those of files within it too.
 
-    Of the texts in the file those are taken for files that have one of `words`.
+    Of the texts in the file those are taken for files that have one of `words`; with `key`, of
+    those in mappings only the ones with this key.
     """
 
-    def __init__(self, source: str | bytes, problems: Problems, words: Sequence[str]) -> None:
+    def __init__(
+        self,
+        source: str | bytes,
+        problems: Problems,
+        words: Sequence[str],
+        key: str | None = None,
+    ) -> None:
         self._problems = problems
         self._roots = compose_all(source, problems)
         text = source if isinstance(source, str) else source.decode("utf-8-sig")
         self._lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         self._words = pattern_of(words)
+        self._key = key
         self._known: dict[document.Mark, Sequence[Node]] = {}
 
     def __iter__(self) -> Iterator[Place]:
@@ -73,6 +81,8 @@ class Places:
             return
         for key, value in node.items:
             if key.text == _REPEATED:
+                continue
+            if isinstance(value, Scalar) and self._key not in (None, key.text):
                 continue
             inner = Place(value, place_below(at, key.text), (*above, node), False)
             yield from self._walk(inner, depth)

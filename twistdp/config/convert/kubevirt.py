@@ -6,7 +6,7 @@ from typing import Any, Final
 from twistdp.config import document
 from twistdp.config.convert.finding import Place, Places
 from twistdp.config.convert.report import Draft, Report
-from twistdp.config.convert.shapes import Field, Fields, Shapes
+from twistdp.config.convert.shapes import Field, Fields, Shapes, literal
 from twistdp.config.document import Node
 
 TOOL: Final = "kubevirt"
@@ -52,11 +52,7 @@ class _Conversion:
             self._usb(self._shapes.fields(each, where, ("selectors", *_COMMON)))
         mediated = fields.get("mediatedDevices")
         for each, where in self._shapes.items(mediated, "a list of devices"):
-            text = (
-                "mediated devices are not carried over: KubeVirt makes them and gives them to "
-                "its machines itself; leave this one to KubeVirt"
-            )
-            self._report.note(each.mark, where, text)
+            self._mediated(self._shapes.fields(each, where, ("mdevNameSelector", *_COMMON)))
 
     def _named(self, fields: Fields) -> tuple[Field, str, str] | None:
         """The field with the resource's name, its domain and its name; None if it has no device."""
@@ -109,6 +105,34 @@ class _Conversion:
                 field.at,
             )
         )
+
+    def _mediated(self, fields: Fields | None) -> None:
+        named = self._named(fields) if fields is not None else None
+        if fields is None or named is None:
+            return
+        selector = self._shapes.text(fields.get("mdevNameSelector"))
+        if not selector:
+            text = "the key 'mdevNameSelector' is missing: the name of a type of mediated devices"
+            self._report.problem(fields.mark, fields.at, text)
+            return
+        field, domain, name = named
+        # KubeVirt writes _ for blanks in both names; a type without a name is known by its id.
+        names = [literal(each) for each in dict.fromkeys((selector, selector.replace("_", " ")))]
+        types = names[0] if len(names) == 1 else names
+        body: dict[str, Any] = {
+            "subsystem": "mdev",
+            "any": [{"attribute": {"mdev_type/name": types}}, {"attribute": {"mdev_type": types}}],
+            "as": "vfio",
+            "id": "{kernelName}",
+            "members": ["/dev/vfio/vfio"],
+            "env": {_variable("MDEV_PCI", f"{domain}/{name}"): "{kernelName}"},
+        }
+        text = (
+            f"devices of {selector} are listed when they are there; KubeVirt makes them as "
+            "mediatedDevicesConfiguration says, and goes on to do so"
+        )
+        self._report.note(field.mark, field.at, text)
+        self._report.add(Draft(domain, name, body, field.mark, field.at))
 
     def _usb(self, fields: Fields | None) -> None:
         named = self._named(fields) if fields is not None else None

@@ -44,7 +44,7 @@ def convert(places: Places, report: Report, domain: str | None) -> None:
     for place in found[1:]:
         text = (
             "the file has several configurations, of which nodes choose one by a label; only "
-            f"that of line {found[0].node.mark.line} is carried over: convert each by itself"
+            f"that of line {found[0].node.mark.line} is carried over: convert the others with --key"
         )
         report.note(place.node.mark, place.at, text)
 
@@ -66,7 +66,10 @@ class _Conversion:
             return
         for name in ("flags", "resources", "imex"):
             if field := fields.get(name):
-                self._report.note(field.mark, field.at, f"{name}: not carried over")
+                inner = field.node.items if isinstance(field.node, document.Mapping) else ()
+                keys = ", ".join(key.text for key, _ in inner)
+                text = f"{name}{f' ({keys})' if keys else ''} cannot be carried over"
+                self._report.note(field.mark, field.at, text)
         where = fields.get("version") or fields.get("sharing")
         mark, at = (where.mark, where.at) if where is not None else (fields.mark, place.at)
         replicas = self._replicas(self._shapes.inner(fields.get("sharing")))
@@ -91,7 +94,10 @@ class _Conversion:
         if sharing is None:
             return {}
         if mps := sharing.get("mps"):
-            text = "MPS is not carried over: no MPS daemon is started"
+            text = (
+                "MPS is not carried over, since no MPS daemon is started: GPUs are listed whole, "
+                "without the names and numbers that stand here"
+            )
             self._report.note(mps.mark, mps.at, text)
         slicing = self._shapes.inner(
             sharing.get("timeSlicing"),

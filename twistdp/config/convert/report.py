@@ -70,7 +70,10 @@ class Report:
         if allow_again:
             self.note(draft.mark, draft.at, f"{text}; the first one counts")
         else:
-            self.problem(draft.mark, draft.at, f"{text}; give each resource a name of its own")
+            rest = "give each resource a name of its own"
+            if draft.at.partition("[")[0] != first.at.partition("[")[0]:
+                rest += ", or choose one file of a ConfigMap with --key"
+            self.problem(draft.mark, draft.at, f"{text}; {rest}")
 
     def _note_sharing(self, draft: Draft) -> None:
         """Note once what changes for containers that ask for several replicas."""

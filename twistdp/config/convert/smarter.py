@@ -73,17 +73,22 @@ def _entry(fields: Fields, shapes: Shapes, report: Report, domain: str) -> None:
         return
     # Python has other words for these sets, and would take their letters as such.
     expression = re.sub(r"\[:(\w+):\]", lambda name: _SETS.get(name[1], name[0]), expression)
+    expression = re.sub(r"(?<!\\)((?:\\\\)*)\\z", r"\1$", expression)
     try:
         found = texts_of(expression, _MOST)
     except ValueError as error:
-        text = f"devicematch {expression!r}: no regular expression: {error}"
+        text = (
+            f"devicematch {expression!r}: no regular expression here: {error}; write it without "
+            "what Go alone has"
+        )
         report.problem(mark, at, text)
         return
     given: dict[str, Any] = {"node": {"permissions": "rw"}}
     if count > 1:
         given["replicas"] = count
     if found is None:
-        begin = re.split(r"[^\w/.-]|\.\*|\.\+", expression.lstrip("^"), maxsplit=1)[0]
+        plain = expression[len(_flags(expression)) :].lstrip("^")
+        begin = re.split(r"[^\w/.-]|\.\*|\.\+", plain, maxsplit=1)[0]
         name = _name(begin) or "devices"
         text = (
             f"{TOOL} makes a resource of each path that {expression} matches, which cannot be "
@@ -125,8 +130,16 @@ def _name(text: str) -> str:
     return re.sub(r"[^-\w.]", "_", text).strip("_.-")
 
 
+def _flags(expression: str) -> str:
+    """The flags before an expression, which stand before all else."""
+    found = re.match(r"\(\?[aims]+\)", expression)
+    return found[0] if found is not None else ""
+
+
 def _below_dev(expression: str) -> str:
     """The expression for whole paths, which are below /dev."""
+    if flags := _flags(expression):
+        return flags + _below_dev(expression[len(flags) :])
     if expression.startswith("^"):
         return f"^/dev/(?:{expression[1:].removesuffix('$')}){'$' * expression.endswith('$')}"
     return f"^/dev/.*(?:{expression.removesuffix('$')}){'$' * expression.endswith('$')}"

@@ -39,7 +39,8 @@ def texts_of(expression: str, most: int) -> Texts | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what may mean something else in a later Python
-            parsed = list(_parser.parse(expression))
+            whole = _parser.parse(expression)
+            parsed = list(whole)
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(str(error)) from None
     walk = _Walk(most)
@@ -50,6 +51,8 @@ def texts_of(expression: str, most: int) -> Texts | None:
     if parsed and _is_end(parsed[-1], "AT_END"):
         ends["$"] = True
         parsed = parsed[:-1]
+    if whole.state.flags & re.IGNORECASE:
+        return None  # each letter stands for two
     try:
         found = list(dict.fromkeys(walk.sequence(parsed)))
     except (_TooMany, RecursionError):
@@ -94,6 +97,8 @@ class _Walk:
             for kind, inner in value:
                 yield from self._in_set(str(kind), inner)
         elif name == "SUBPATTERN":
+            if value[1] & re.IGNORECASE:
+                raise _TooMany
             yield from self.sequence(value[-1])
         elif name == "BRANCH":
             for each in value[1]:
