@@ -167,7 +167,8 @@ class SmarterTests(SynchronousTestCase):
             problems(self.tool, "- {devicematch: '(', nummaxdevices: 1}\n- {nummaxdevices: x}\n"),
             [
                 "f.yaml:1:17: [0].devicematch: devicematch '(': no regular expression here: "
-                "missing ), unterminated subpattern at position 0; write it without what Go alone has",
+                "missing ), unterminated subpattern at position 0; write it without what Go alone "
+                "has",
                 "f.yaml:2:3: [1]: the key 'devicematch' is missing: a regular expression",
                 "f.yaml:2:19: [1].nummaxdevices: expected a whole number, found 'x'",
             ],
