@@ -4,6 +4,7 @@ import os
 from unittest import SkipTest
 
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, formatEvent
 from twisted.trial.unittest import TestCase
@@ -12,6 +13,7 @@ from tests.support.helpers import temporary_directory, until
 from tests.support.kubelets import PatientKubelet
 from tests.support.logs import observe
 from tests.support.plugins import Recorder
+from twistdp.inotify import ENTRIES, inotify_of
 from twistdp.launch.configured import read_config
 from twistdp.launch.following import ConfigFile
 from twistdp.settings import Settings
@@ -79,6 +81,26 @@ class FollowingTests(TestCase):
         for name, lists in ((KEPT, 1), (CHANGED, 101)):
             resource = self.kubelet.resources[name]
             self.assertEqual((resource.streams_ended, resource.lists), (0, lists), name)
+
+    async def test_unchanged(self) -> None:
+        """A change of another file in the directory does not make this one be read again."""
+        self.write(FILE.format(count=2))
+        self.serve()
+        await self.kubelet.listed(CHANGED, self.replicas(2))
+        seen: Deferred[object] = Deferred()
+
+        def note(changes: object) -> None:
+            if not seen.called:
+                seen.callback(changes)
+
+        watch = inotify_of(reactor).watch(self.directory, note, ENTRIES)
+        self.addCleanup(watch.stop)
+        with open(os.path.join(self.directory, "other"), "wb"):
+            pass
+        await seen
+        self.write(FILE.format(count=3))
+        await self.kubelet.listed(CHANGED, self.replicas(3))
+        self.assertEqual(sum("was read again" in line for line in self.log.events), 1)
 
     async def test_refused(self) -> None:
         """A file with problems changes nothing, and each problem is logged."""

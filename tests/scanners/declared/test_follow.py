@@ -167,3 +167,15 @@ class FollowTests(SynchronousTestCase):
         self.assertRaises(ZeroDivisionError, made.discover)
         patched.restore()
         self.assertEqual(nodes(made.follow([self.path("dev/ttyUSB0")]), "port"), first)
+
+    def test_ancestor(self) -> None:
+        """An event makes what is above its device be read again too."""
+        text = 'port: {subsystem: tty, parent: {attribute: {lab: "1"}}}'
+        made = DeclaredScanner(resources(text), self.root)
+        made.discover()
+        hub = self.path(os.path.dirname(USB))
+        for value, count in (("0", 0), ("1", 1), ("0", 0)):
+            with open(f"{hub}/lab", "w", encoding="ascii") as file:
+                file.write(value)
+            found = nodes(made.follow([self.path("dev/ttyUSB0")]), "port")
+            self.assertEqual(len(found), count)

@@ -44,6 +44,12 @@ class PathTests(SynchronousTestCase):
             {ID.format("3.1"): [FIRST], ID.format("3.4"): [SECOND]},
         )
 
+    def test_stable_link(self) -> None:
+        """Of several links that match, the stable one is the path on the host and inside."""
+        text = "thing: {path: [/dev/v4l/by-path/*-index0, /dev/v4l/by-id/*-index0]}"
+        link = "/dev/v4l/by-id/usb-Sonar_Lab_Camera_LC4400217-video-index0"
+        self.assertEqual(list(yielded("camera", text).values()), [[link]])
+
     def test_link_of_two(self) -> None:
         """A link that two adapters claim is a name in the container, and never the host path."""
         found = yielded("twins", "thing: /dev/serial/by-id/*")
