@@ -181,6 +181,7 @@ class ProblemTests(SynchronousTestCase):
             ("{path: /dev/a, mounts: '{serial}/x'}", "it must be an absolute path"),
             ("{path: /dev/a, replicas: 1000000000}", "from 1 to 100000, found 1000000000"),
             ("{path: /etc/passwd}", "nodes of devices are below /dev; mounts are not"),
+            ("/dev", "x: path '/dev': it is everything; name what is meant in it"),
             ("{path: '/*'}", "nodes of devices are below /dev"),
             ("{path: []}", "x.path: there is nothing in it; leave the key out"),
             ("{parent: {usb: [046d:*, zz]}}", "x.parent.usb: id 'zz'"),

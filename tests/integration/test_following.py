@@ -1,6 +1,8 @@
 """A configuration file that changes while its resources are served."""
 
 import os
+from collections.abc import Callable, Sequence
+from functools import partial
 from unittest import SkipTest
 
 from twisted.internet import reactor
@@ -47,6 +49,10 @@ class FollowingTests(TestCase):
     def _observe(self, event: LogEvent) -> None:
         if event.get("log_namespace", "").startswith("twistdp"):
             self.log.record(formatEvent(event))
+
+    async def logged(self, text: str, begin: int = 0) -> None:
+        """Wait for a text in the log, after the first `begin` messages."""
+        await until(lambda: any(text in line for line in self.log.events[begin:]))
 
     def write(self, text: str) -> None:
         """Replace the file, as editors do."""
@@ -177,6 +183,90 @@ class FollowingTests(TestCase):
             os.path.join(self.directory, "..data_tmp"), os.path.join(self.directory, "..data")
         )
         await self.kubelet.listed(CHANGED, self.replicas(2))
+
+    async def test_half_written(self) -> None:
+        """A half that is written is not read, though it would be a good file of its own."""
+        self.write(FILE.format(count=1))
+        served = self.serve()
+        await self.kubelet.listed(CHANGED, self.replicas(1))
+        text = FILE.format(count=2)
+        begin = text.index("  changed")
+        with open(os.path.join(self.directory, "devices.yaml"), "w", encoding="ascii") as file:
+            file.write(text[:begin])
+            file.flush()
+            served._look()  # as after an event about another file
+            if served._busy:
+                await until(lambda: not served._busy)
+            file.write(text[begin:])
+        await self.kubelet.listed(CHANGED, self.replicas(2))
+        self.assertEqual(self.kubelet.resources[CHANGED].lists, 2)
+
+    async def test_bad_edits(self) -> None:
+        """Whatever is at the path meanwhile, a good file takes effect and no stream blinks."""
+        self.write(FILE.format(count=1))
+        served = self.serve()
+        await self.kubelet.listed(CHANGED, self.replicas(1))
+        path = os.path.join(self.directory, "devices.yaml")
+        good = FILE.format(count=1).encode()
+
+        def in_place(content: bytes) -> None:
+            with open(path, "wb") as file:
+                for begin in range(0, len(content), 7):
+                    file.write(content[begin : begin + 7])
+                    file.flush()
+
+        def gone() -> None:
+            os.unlink(path)
+
+        def other(make: Callable[[str], object]) -> Callable[[], None]:
+            def replace() -> None:
+                os.unlink(path)
+                make(path)
+
+            return replace
+
+        def storm() -> None:
+            gone()
+            for _ in range(1000):
+                served.read_again()
+
+        def moved() -> None:
+            os.rename(self.directory, f"{self.directory}.away")
+            os.mkdir(self.directory)
+
+        def back() -> None:
+            os.rmdir(self.directory)
+            os.rename(f"{self.directory}.away", self.directory)
+
+        changes: Sequence[tuple[Callable[[], object], str]] = (
+            (lambda: in_place(b""), "the file is empty"),
+            (lambda: in_place(good[: good.rindex(b":")]), "refused"),
+            (lambda: in_place(b"\xff\xfe" + good), "not UTF-8"),
+            (lambda: in_place(b"a: [" * 100_000), "more than 32 lists"),
+            (lambda: in_place(b"x" * (2 << 20)), "at most 1048576 are read"),
+            (lambda: in_place(good), "read again"),
+            (gone, "No such file"),
+            (storm, "No such file"),
+            (other(os.mkdir), "no regular file"),
+            (other(os.mkfifo), "no regular file"),
+            (other(partial(os.symlink, "devices.yaml")), "symbolic links"),
+            (other(partial(os.symlink, "/proc/self/mem")), "refused"),
+            (moved, "No such file"),
+        )
+        for number, (change, reason) in enumerate(changes):
+            begin = len(self.log.events)
+            change()
+            await self.logged(reason, begin)
+            if os.path.isdir(path):
+                os.rmdir(path)
+            if os.path.exists(f"{self.directory}.away"):
+                back()
+            count = 2 + number % 2
+            self.write(FILE.format(count=count))
+            await self.kubelet.listed(CHANGED, self.replicas(count))
+        for name in (KEPT, CHANGED):
+            self.assertEqual(self.kubelet.resources[name].streams_ended, 0, name)
+        self.assertEqual(self.kubelet.resources[KEPT].lists, 1)
 
     async def test_hot_plug(self) -> None:
         """A real device that is plugged in is listed, and withdrawn when it is gone."""

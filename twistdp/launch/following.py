@@ -25,6 +25,9 @@ _log = Logger()
 PERIOD: Final = 60.0
 """Seconds between two looks at the file that happen anyway: some file systems report nothing."""
 
+SETTLED: Final = 0.05
+"""Seconds for which the file must stay as it is: a half that is written may be a file, too."""
+
 _MOST: Final = 20
 """Problems of a file that are logged."""
 
@@ -48,7 +51,9 @@ class ConfigFile(MultiService):
         self._worker = Worker(f"configuration {path}", reactor)
         self._coalescer = Coalescer(reactor, self._look)
         self._timer: IDelayedCall | None = None
+        self._settling: IDelayedCall | None = None
         self._known: object = None
+        self._seen: object = None
         self._busy = self._again = False
         self._take(config)
 
@@ -64,9 +69,10 @@ class ConfigFile(MultiService):
         self._coalescer.stop()
         self._worker.stop()
         self._busy = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for call in (self._timer, self._settling):
+            if call is not None and call.active():
+                call.cancel()
+        self._timer = None
         while self._watches:
             self._watches.popitem()[1].stop()
         stopped: Deferred[Any] = super().stopService()
@@ -74,7 +80,7 @@ class ConfigFile(MultiService):
 
     def read_again(self) -> None:
         """Read the file, whether it seems to have changed or not."""
-        self._known = None
+        self._known = object()
         self._coalescer.event()
 
     def _look_anyway(self) -> None:
@@ -104,6 +110,14 @@ class ConfigFile(MultiService):
         self._watch()
         state = _state(self.path)
         if state == self._known:
+            return
+        if state != self._seen:
+            self._seen = state
+            if self._settling is not None and self._settling.active():
+                self._settling.cancel()
+            self._settling = self._reactor.callLater(SETTLED, self._coalescer.event)
+            return
+        if self._settling is not None and self._settling.active():
             return
         self._known = state
         self._busy = True

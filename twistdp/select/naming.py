@@ -17,6 +17,8 @@ def of_path(patterns: Sequence[str]) -> Condition:
         path_pattern(pattern)
         if not f"{pattern}/".startswith("/dev/"):
             raise BadSetting(f"path {pattern!r}: nodes of devices are below /dev; mounts are not")
+        if pattern.rstrip("/") == "/dev":
+            raise BadSetting(f"path {pattern!r}: it is everything; name what is meant in it")
     wanted = wanted_text(patterns)
 
     def matching(device: Device) -> str | None:
