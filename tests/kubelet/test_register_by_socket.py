@@ -12,6 +12,7 @@ from tests.support.helpers import temporary_directory
 from twistdp.errors import KubeletAbsent
 from twistdp.kubelet.messages import DevicePluginOptions
 from twistdp.kubelet.register_by_socket import SocketRegistration
+from twistdp.kubelet.strategy import Registrant
 
 
 class SocketRegistrationTests(SynchronousTestCase):
@@ -48,7 +49,8 @@ class SocketRegistrationTests(SynchronousTestCase):
         turns = turns or DeferredSemaphore(1)
         registration = SocketRegistration(kubelet, RESOURCE, DevicePluginOptions, turns, Clock())
         server = FakeServer()
-        registration.attach(server, end_streams, lambda: None, lambda: False)  # type: ignore[arg-type]
+        registrant = Registrant(server, end_streams, lambda: None, lambda: False)  # type: ignore[arg-type]
+        registration.attach(registrant)
         return Deferred.fromCoroutine(registration.register()), server
 
     def test_turns(self) -> None:

@@ -22,6 +22,7 @@ from twistdp.kubelet.pluginregistration_v1_pb2 import (
     RegistrationStatusResponse,
 )
 from twistdp.kubelet.register_by_watcher import PATIENCE, TIMEOUT, WatcherRegistration
+from twistdp.kubelet.strategy import Registrant
 from twistdp.model.names import private_directory
 from twistdp.rpc.server import Server
 from twistdp.rpc.socketfile import SocketFile
@@ -64,10 +65,12 @@ class RegistrationTests(SynchronousTestCase):
 
         self.live = False
         self.registration.attach(
-            self.server,  # type: ignore[arg-type]
-            end_streams,
-            lambda: self.calls.append("found"),
-            lambda: self.live,
+            Registrant(
+                self.server,  # type: ignore[arg-type]
+                end_streams,
+                lambda: self.calls.append("found"),
+                lambda: self.live,
+            )
         )
 
     def register(self) -> Deferred[None]:
@@ -269,7 +272,7 @@ class WireTests(TestCase):
         path = f"{directory}/r/a.sock"
         server = Server(SocketFile(path, directory), registration.methods, reactor=reactor)
         self.addCleanup(server.stopService)
-        registration.attach(server, lambda: succeed(None), lambda: None, lambda: False)
+        registration.attach(Registrant(server, lambda: succeed(None), lambda: None, lambda: False))
         await self.assertFailure(soon(server.listen()), OSError)
         os.mkdir(f"{directory}/r")
         await soon(server.listen())

@@ -18,6 +18,7 @@ from twistdp.errors import (
 from twistdp.host.limits import SOON
 from twistdp.kubelet.news import KubeletNews
 from twistdp.kubelet.registrar import STABLE, STREAM_TIMEOUT, STREAM_TIMEOUT_MOST, Registrar
+from twistdp.kubelet.strategy import Registrant
 from twistdp.kubelet.streams import ListStreams
 from twistdp.status.condition import Standing
 
@@ -113,15 +114,9 @@ class FakeRegistration:
         """Whether a cancelled attempt succeeds all the same."""
         self.attempts: list[Deferred[None]] = []
 
-    def attach(
-        self,
-        server: object,
-        end_streams: Callable[[], Deferred[None]],
-        outdated: object,
-        is_live: object,
-    ) -> None:
+    def attach(self, registrant: Registrant) -> None:
         """Keep the function that ends the streams."""
-        self._end_streams = end_streams
+        self._end_streams = registrant.end_streams
 
     async def register(self) -> None:
         """End older streams and wait for the test."""

@@ -8,20 +8,8 @@ from typing import Any, Final
 
 import attrs
 
+from twistdp.config import kinds
 from twistdp.config.fields import Field, fields_of, short_of
-from twistdp.config.kinds import (
-    AnyOf,
-    Choice,
-    Flag,
-    Items,
-    Kind,
-    Number,
-    OneOf,
-    Record,
-    Table,
-    Text,
-    kind_of,
-)
 from twistdp.config.model import Config, Resource
 from twistdp.config.showing import says_nothing
 from twistdp.config.use import Catalog
@@ -33,7 +21,7 @@ _TEXT: Final = ["string", "number", "boolean"]
 def schema(cls: type[Any] = Config, catalog: Catalog | None = None) -> dict[str, Any]:
     """The schema of a document whose root is of class `cls`; `use` names entries of `catalog`."""
     definitions: dict[str, Any] = {}
-    root = _of(Record(cls), definitions)
+    root = _of(kinds.Record(cls), definitions)
     if catalog is not None:
         for form in definitions[Resource.__name__]["anyOf"]:
             if "use" in form.get("properties", ()):
@@ -46,30 +34,30 @@ def schema(cls: type[Any] = Config, catalog: Catalog | None = None) -> dict[str,
     }
 
 
-def _of(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
+def _of(kind: kinds.Kind, definitions: dict[str, Any]) -> dict[str, Any]:
     match kind:
-        case Text(rules):
+        case kinds.Text(rules):
             return {"type": _TEXT, **_merged(rule.schema for rule in rules)}
-        case Number(whole, rules):
+        case kinds.Number(whole, rules):
             return {
                 "type": "integer" if whole else "number",
                 **_merged(rule.schema for rule in rules),
             }
-        case Flag():
+        case kinds.Flag():
             return {"type": "boolean"}
-        case Choice(words):
+        case kinds.Choice(words):
             return {"enum": list(words)}
-        case Items(item):
+        case kinds.Items(item):
             each = _of(item, definitions)
             return {"anyOf": [each, {"type": "array", "items": each}]}
-        case Table(_, value):
+        case kinds.Table(_, value):
             return {"type": "object", "additionalProperties": _of(value, definitions)}
-        case Record(cls):
+        case kinds.Record(cls):
             return _reference(cls, definitions)
-        case OneOf(classes):
+        case kinds.OneOf(classes):
             return {"anyOf": [_reference(cls, definitions) for cls in classes]}
-        case AnyOf(kinds):
-            return {"anyOf": [_of(each, definitions) for each in kinds]}
+        case kinds.AnyOf(members):
+            return {"anyOf": [_of(each, definitions) for each in members]}
 
 
 def _merged(parts: Any) -> dict[str, Any]:
@@ -95,11 +83,11 @@ def _definition(cls: type[Any], definitions: dict[str, Any]) -> dict[str, Any]:
     short = short_of(cls)
     if short is None:
         return whole
-    return {"anyOf": [_of(kind_of(short.annotation), definitions), whole]}
+    return {"anyOf": [_of(kinds.kind_of(short.annotation), definitions), whole]}
 
 
 def _property(field: Field, definitions: dict[str, Any]) -> dict[str, Any]:
-    described = {**_of(kind_of(field.annotation), definitions), "description": field.doc}
+    described = {**_of(kinds.kind_of(field.annotation), definitions), "description": field.doc}
     default = default_of(field)
     if not says_nothing(default) and isinstance(default, str | int | float | bool):
         described["default"] = default

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import DeferredSemaphore
 
 from twistdp.errors import (
     CallFailed,
@@ -16,7 +16,8 @@ from twistdp.errors import (
 from twistdp.host import check_descriptors, check_server, remedy_for
 from twistdp.kubelet.api import REGISTER, VERSION
 from twistdp.kubelet.messages import DevicePluginOptions, Empty, RegisterRequest
-from twistdp.rpc import Channel, Method, Server
+from twistdp.kubelet.strategy import Registrant
+from twistdp.rpc import Channel, Method
 
 AT_ONCE = 16
 """Registrations at the same time.  Of hundreds, each would wait for all others, and the process
@@ -51,33 +52,26 @@ class SocketRegistration:
         self._turns = turns
         self._reactor = reactor
 
-    def attach(
-        self,
-        server: Server,
-        end_streams: Callable[[], Deferred[None]],
-        found: Callable[[], None],
-        is_live: Callable[[], bool],
-    ) -> None:
+    def attach(self, registrant: Registrant) -> None:
         """See `RegistrationStrategy`; with this one a kubelet never begins by itself."""
-        self._server = server
-        self._end_streams = end_streams
+        self._registrant = registrant
 
     async def register(self) -> None:
         """See `RegistrationStrategy`."""
         try:
-            await self._server.listen()
+            await self._registrant.server.listen()
         except FileNotFoundError as error:
-            directory = os.path.dirname(self._server.path)
+            directory = os.path.dirname(self._registrant.server.path)
             if os.path.isdir(directory):
                 raise
             raise KubeletAbsent(f"no kubelet yet: waiting for {directory} to appear") from error
         async with self._turns:
             check_kubelet(self._kubelet)
-            await self._end_streams()  # not earlier: a kubelet may still use them
+            await self._registrant.end_streams()  # not earlier: a kubelet may still use them
             await register(
                 self._kubelet,
                 self._resource,
-                os.path.basename(self._server.path),
+                os.path.basename(self._registrant.server.path),
                 self._options(),
                 reactor=self._reactor,
             )

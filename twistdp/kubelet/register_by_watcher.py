@@ -1,7 +1,7 @@
 """Registers resources the other way: the kubelet finds their sockets in its plugins registry."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError
@@ -15,8 +15,9 @@ from twistdp.kubelet.pluginregistration_v1_pb2 import (
     RegistrationStatus,
     RegistrationStatusResponse,
 )
+from twistdp.kubelet.strategy import Registrant
 from twistdp.model import one_line
-from twistdp.rpc import Method, Server
+from twistdp.rpc import Method
 from twistdp.tools import Sparing
 
 _log = Logger()
@@ -58,32 +59,23 @@ class WatcherRegistration:
         self._status: Deferred[str | None] | None = None
         """The running attempt waits for it: why the kubelet refuses, or None when it accepts."""
 
-    def attach(
-        self,
-        server: Server,
-        end_streams: Callable[[], Deferred[None]],
-        found: Callable[[], None],
-        is_live: Callable[[], bool],
-    ) -> None:
+    def attach(self, registrant: Registrant) -> None:
         """See `RegistrationStrategy`."""
-        self._server = server
-        self._is_live = is_live
-        self._end_streams = end_streams
-        self._found = found
+        self._registrant = registrant
 
     async def register(self) -> None:
         """See `RegistrationStrategy`."""
         asked, self._asked = self._is_asked(), None
         if self._used and not asked:
-            await self._end_streams()
-            self._server.withdraw()
+            await self._registrant.end_streams()
+            self._registrant.server.withdraw()
             self._used = False
-        directory = os.path.dirname(self._server.path)
+        directory = os.path.dirname(self._registrant.server.path)
         if not os.path.isdir(directory):
             raise KubeletAbsent(f"no kubelet yet: waiting for {directory} to appear")
         status = self._status = Deferred()
         try:
-            await self._server.listen()
+            await self._registrant.server.listen()
             if asked:
                 status.addTimeout(TIMEOUT, self._reactor)
             elif not self._refused:
@@ -114,10 +106,10 @@ class WatcherRegistration:
         self._report_questions()
         self._pending = True
         self._asked = self._reactor.seconds()
-        if not self._is_live():
+        if not self._registrant.is_live():
             self._refused = False
-            self._found()
-            await self._end_streams()
+            self._registrant.found()
+            await self._registrant.end_streams()
         return PluginInfo(
             type=PLUGIN_TYPE,
             name=self._resource,
@@ -130,7 +122,7 @@ class WatcherRegistration:
 
         A kubelet asks while it has no stream, and reports a result.
         """
-        live = self._is_live()
+        live = self._registrant.is_live()
         if not live and not self._pending:
             return
         if (often := self._sparing.count(live)) is None:
@@ -139,7 +131,7 @@ class WatcherRegistration:
         _log.warn(
             "{resource}: a program asked who serves {path} (GetInfo), though {what}{often}",
             resource=self._resource,
-            path=self._server.path,
+            path=self._registrant.server.path,
             what=what,
             often=often,
         )

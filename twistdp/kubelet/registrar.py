@@ -12,7 +12,7 @@ from twistdp.klog import V
 from twistdp.kubelet.complaints import Complaints
 from twistdp.kubelet.directory import PluginDirectory
 from twistdp.kubelet.session import new_session
-from twistdp.kubelet.strategy import RegistrationStrategy
+from twistdp.kubelet.strategy import Registrant, RegistrationStrategy
 from twistdp.kubelet.streams import ListStreams
 from twistdp.rpc import Server
 from twistdp.status import Standing
@@ -62,10 +62,12 @@ class Registrar:
         self._complaints = Complaints(resource, server.path, directory.news)
         self._standing = Standing.REGISTERING
         registration.attach(
-            server,
-            lambda: streams.end_generation(STREAM_PATIENCE),
-            self._session.outdated,
-            lambda: streams.kubelets_open,
+            Registrant(
+                server,
+                end_streams=lambda: streams.end_generation(STREAM_PATIENCE),
+                found=self._session.outdated,
+                is_live=lambda: streams.kubelets_open,
+            )
         )
 
     @property

@@ -3,9 +3,25 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import attrs
 from twisted.internet.defer import Deferred
 
 from twistdp.rpc import Method, Server
+
+
+@attrs.frozen
+class Registrant:
+    """A resource that is to be registered."""
+
+    server: Server
+    """Its server."""
+    end_streams: Callable[[], Deferred[None]]
+    """Ends its older streams before a registration: a kubelet drops its new connection when it sees
+    the end of an older stream."""
+    found: Callable[[], None]
+    """To be called when a kubelet begins to register by itself; it leads to `register`."""
+    is_live: Callable[[], bool]
+    """Whether a kubelet has its stream open."""
 
 
 class RegistrationStrategy(Protocol):
@@ -19,20 +35,8 @@ class RegistrationStrategy(Protocol):
     def by_name(self) -> bool:
         """Whether a kubelet drops a plugin when its socket's name vanishes."""
 
-    def attach(
-        self,
-        server: Server,
-        end_streams: Callable[[], Deferred[None]],
-        found: Callable[[], None],
-        is_live: Callable[[], bool],
-    ) -> None:
-        """Called once, before `register`.
-
-        `server` is the resource's.  `end_streams` ends its older streams before a registration: a
-        kubelet drops its new connection when it sees the end of an older stream.  `found` is to be
-        called when a kubelet begins to register by itself; it leads to `register`.  `is_live`
-        returns whether a kubelet has its stream open.
-        """
+    def attach(self, registrant: Registrant) -> None:
+        """Called once, before `register`, with the resource."""
 
     async def register(self) -> None:
         """Serve, and return when the kubelet has accepted the resource.
