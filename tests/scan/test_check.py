@@ -130,6 +130,7 @@ class CheckScannerTests(SynchronousTestCase):
         nan, inf = float("nan"), float("inf")
         for name, values in (
             ("paths", (7, None, b"/dev", {"/dev": 1}, ["/dev", 7], [""], ["/a\0b"], [b"/dev"])),
+            ("uevents", (7, None, b"pci", {"pci": 1}, ["pci", 7], [""], [b"pci"])),
             ("rescan_interval", (None, "60", True, nan, inf, -inf, 0, -1.0, 0.001, 1e10, 10**400)),
             ("contents", (None, 0, "no")),
             ("join", (None, [], {"A": 1}, {1: ","}, "A")),
@@ -153,6 +154,8 @@ class CheckScannerTests(SynchronousTestCase):
             {"paths": "/dev"},
             {"paths": Path("/dev")},
             {"paths": {"/dev", Path("/sys")}},
+            {"uevents": "pci"},
+            {"uevents": ("pci", "net")},
             {"rescan_interval": 1},
             {"rescan_interval": 86400.0},
             {"join": {"A": ","}},

@@ -20,6 +20,7 @@ from twistdp.inotify.watches import Changes, Inotify
 from twistdp.model.acceptance import check_tree
 from twistdp.model.contract import name_of
 from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceTree
+from twistdp.scan import watchset
 from twistdp.scan.discovery import Discovery
 from twistdp.scan.pending import MOST_CHANGES
 from twistdp.scan.scanner import WatchingScanner
@@ -801,6 +802,106 @@ class PathTests(DiscoveryCase):
         self.clock.advance(10.0)
         self.worker.run()
         self.assertEqual(self.diary, ["discover"])
+
+
+class FakeInterest(FakeWatch):
+    """An interest in subsystems, whose events are the test's."""
+
+    def __init__(self, subsystems: Collection[str], callback: Callable[[Changes], None]) -> None:
+        super().__init__("", callback, 0)
+        self.subsystems = frozenset(subsystems)
+
+
+class FakeUevents:
+    """Keeps all interests."""
+
+    def __init__(self) -> None:
+        self.made: list[FakeInterest] = []
+
+    def follow(
+        self, subsystems: Collection[str], callback: Callable[[Changes], None]
+    ) -> FakeInterest:
+        """Make an interest."""
+        self.made.append(FakeInterest(subsystems, callback))
+        return self.made[-1]
+
+    def live(self) -> list[FakeInterest]:
+        """Those that are not stopped."""
+        return [interest for interest in self.made if not interest.stopped]
+
+
+class UeventTests(DiscoveryCase):
+    """Tests for the subsystems whose events the scanner wants."""
+
+    def setUp(self) -> None:
+        """No netlink."""
+        self.uevents = FakeUevents()
+        self.patch(watchset, "uevents_of", lambda _: self.uevents)
+
+    def wanted(self, *subsystems: str) -> None:
+        """The scanner wants other subsystems from now on; a scan shows it."""
+        self.scanner.uevents = subsystems
+        self.event()
+        self.diary.clear()
+        self.worker.run()
+
+    def test_none(self) -> None:
+        """A scanner that wants none follows none."""
+        self.started()
+        self.assertEqual(self.uevents.made, [])
+
+    def test_event(self) -> None:
+        """An event causes a scan of what it names; lost events cause a full one."""
+        self.patch(FakeScanner, "uevents", ("pci", "net"))
+        self.started()
+        (interest,) = self.uevents.live()
+        self.assertEqual(interest.subsystems, {"pci", "net"})
+        interest.report(frozenset({"/sys/devices/x"}))
+        self.clock.advance(1.0)
+        self.worker.run()
+        interest.report(None)
+        self.clock.advance(1.0)
+        self.worker.run()
+        self.assertEqual(self.diary, [("follow", ["/sys/devices/x"]), "discover"])
+
+    def test_followed_before_the_first_scan(self) -> None:
+        """No event is missed between the first scan and the time when events are followed."""
+        self.patch(FakeScanner, "uevents", ("pci",))
+        self.start()
+        self.assertEqual(len(self.uevents.live()), 1)
+        self.worker.run()
+        self.assertEqual(self.diary.count("discover"), 1)
+
+    def test_changes(self) -> None:
+        """The attribute is read after each scan; what happened to new subsystems is looked at."""
+        self.started()
+        for subsystems, looks in ((("pci",), 1), (("pci", "net"), 1), (("net",), 0), ((), 0)):
+            self.wanted(*subsystems)
+            self.assertEqual([each.subsystems for each in self.uevents.live()],
+                             [set(subsystems)] if subsystems else [])  # fmt: skip
+            self.clock.advance(1.0)
+            self.assertEqual(len(self.worker.calls), looks)
+            if looks:
+                self.worker.run()
+
+    def test_wrong(self) -> None:
+        """A wrong value is logged, and the subsystems stay as they were."""
+        self.patch(FakeScanner, "uevents", ("pci",))
+        self.started()
+        with capturedLogs() as events:
+            self.wanted(7)  # type: ignore[arg-type]
+        self.assertIn("uevents", formatEvent(events[0]) or "")
+        self.assertEqual([each.subsystems for each in self.uevents.live()], [{"pci"}])
+
+    def test_stop(self) -> None:
+        """Nothing is followed after the stop, and again after the next start."""
+        self.patch(FakeScanner, "uevents", ("pci",))
+        self.started()
+        self.stop()
+        self.assertEqual(self.uevents.live(), [])
+        self.worker.stopped = False
+        self.discovery.startService()
+        self.assertEqual(len(self.uevents.live()), 1)
 
 
 MANY = [f"/many/{number}" for number in range(3 * SLICE)]

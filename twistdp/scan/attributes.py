@@ -42,6 +42,18 @@ def _path(path: Any) -> str:
     return text
 
 
+def check_uevents(subsystems: Any) -> tuple[str, ...]:
+    """Return the subsystems as texts; raise `BadScanner` for anything else."""
+    if isinstance(subsystems, str):
+        subsystems = [subsystems]
+    if not isinstance(subsystems, Collection) or isinstance(subsystems, bytes | Mapping):
+        raise BadScanner(f"uevents: {kind_of(subsystems)} is no list of subsystems")
+    for name in subsystems:
+        if not isinstance(name, str) or not name:
+            raise BadScanner(f"uevents: {shown(name)} is no subsystem")
+    return tuple(subsystems)
+
+
 def check_interval(seconds: Any) -> float:
     """Return a rescan interval in seconds; raise `BadScanner` if it is out of range."""
     number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
@@ -73,6 +85,7 @@ def check_join(join: Any) -> Mapping[str, str]:
 
 ATTRIBUTES: Final[Mapping[str, Callable[[Any], object]]] = {
     "paths": check_paths,
+    "uevents": check_uevents,
     "rescan_interval": check_interval,
     "contents": check_contents,
     "join": check_join,

@@ -12,9 +12,14 @@ class WatchingScanner:
     `paths` are directories (or single files) whose changes cause a new scan; they need not exist
     yet.  `rescan_interval` is the time in seconds between full scans that happen anyway, because
     some changes cause no event.  With `contents`, writing to a file is a change too; pass False
-    for directories such as /dev, where every write to /dev/null would be one.  All three are
-    attributes, and are read again after every scan.  The constructor raises `twistdp.BadScanner`
-    for values that cannot be used.
+    for directories such as /dev, where every write to /dev/null would be one.
+
+    Changes in sysfs are not reported for `paths`.  `uevents` names subsystems of the kernel, as
+    ``pci``: events of their devices, such as the binding of a driver, cause a new scan too.  ``*``
+    stands for all subsystems.  A sandbox may not allow such events; then the rescans serve.
+
+    All four are attributes, and are read again after every scan.  The constructor raises
+    `twistdp.BadScanner` for values that cannot be used.
 
     With `check_paths`, devices with paths that others could change are left out (see
     `twistdp.check_trusted`).  A class may set it to False, and ``--check-paths=false`` does so.
@@ -24,6 +29,7 @@ class WatchingScanner:
     """
 
     paths: Sequence[str] = ()
+    uevents: Sequence[str] = ()
     rescan_interval: float = 60.0
     contents: bool = True
     check_paths: bool = True
@@ -49,6 +55,7 @@ class WatchingScanner:
     def follow(self, changed: Collection[str]) -> DeviceTree:
         """Do the same as `discover`, when only these paths changed since the last call.
 
+        For an event of the kernel the path is the device's directory, as ``/sys/devices/...``.
         Scanners that can look at a few paths instead of everything override it; the default
         calls `discover`.  Called in the same thread.
         """

@@ -12,9 +12,10 @@ from twisted.internet.interfaces import IDelayedCall
 
 from twistdp.inotify import ATTRIBUTES, CONTENTS, ENTRIES, Changes, Inotify, Watch
 from twistdp.model import name_of
-from twistdp.scan.attributes import Attribute, check_contents, check_paths
+from twistdp.scan.attributes import Attribute, check_contents, check_paths, check_uevents
 from twistdp.scan.scanner import WatchingScanner
 from twistdp.tools import stop_all
+from twistdp.uevents import Interest, uevents_of
 
 SLICE: Final = 100
 """Paths whose watches are set or ended in one turn of the reactor."""
@@ -24,7 +25,7 @@ ENOUGH: Final = 0.05
 
 
 class WatchSet:
-    """Watches the paths of `scanner`, and calls `event` with what changes there.
+    """Watches the paths and subsystems of `scanner`, and calls `event` with what changes there.
 
     Where that takes more than one turn of the reactor, `completed` is called in the last one, if
     paths were added: what happened there before they were watched has made no event.
@@ -43,6 +44,7 @@ class WatchSet:
         nothing: tuple[str, ...] = ()
         self._scanners_paths = Attribute(scanner, "paths", check_paths, nothing, name)
         self._contents = Attribute(scanner, "contents", check_contents, True, name)
+        self._scanners_uevents = Attribute(scanner, "uevents", check_uevents, nothing, name)
         self._event = event
         self._completed = completed
         self._inotify = inotify
@@ -51,6 +53,7 @@ class WatchSet:
         self._paths: tuple[str, ...] = ()
         self._wanted: dict[str, None] = {}
         self._mask = 0
+        self._interest: Interest | None = None
         self._due: deque[str] = deque()
         """Paths whose watch is not yet right."""
         self._has_added = False
@@ -62,10 +65,27 @@ class WatchSet:
         return any(watch.polled for watch in self._watches.values())
 
     def follow(self) -> bool:
-        """Watch the scanner's paths as they are now.
+        """Watch the scanner's paths and subsystems as they are now.
 
         Returns whether all of them are watched already and some were not before.
         """
+        has_more = self._follow_uevents()
+        return self._follow_paths() or has_more
+
+    def _follow_uevents(self) -> bool:
+        """Follow the subsystems; return whether some were not followed before."""
+        wanted = frozenset(self._scanners_uevents.read())
+        before = self._interest.subsystems if self._interest is not None else frozenset()
+        if wanted == before:
+            return False
+        old, self._interest = self._interest, None
+        if wanted:
+            self._interest = uevents_of(self._reactor).follow(wanted, self._event)
+        if old is not None:
+            old.stop()
+        return not wanted <= before
+
+    def _follow_paths(self) -> bool:
         paths = self._scanners_paths.read()
         mask = ENTRIES | ATTRIBUTES | (CONTENTS if self._contents.read() else 0)
         if self._paths == paths and self._mask == mask:
@@ -77,6 +97,9 @@ class WatchSet:
 
     def stop(self) -> None:
         """End all watches."""
+        if self._interest is not None:
+            self._interest.stop()
+            self._interest = None
         if self._turn is not None:
             self._turn.cancel()
             self._turn = None
