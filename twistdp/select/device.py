@@ -24,6 +24,9 @@ KERNEL_KEYS: Final = frozenset(
 )
 """Keys that the kernel alone gives: one that is not in ``uevent`` is nowhere."""
 
+IOMMU_GROUP: Final = "iommu_group"
+"""The attribute that names the IOMMU group of a PCI function."""
+
 NO_UDEV: Final = "udev's data base is not here (mount /run/udev to have it)"
 
 
@@ -221,7 +224,9 @@ class Device:
         if self._node is _UNREAD:
             self._read_node()
         self.subsystem  # noqa: B018  # it is read when it is asked for
-        self._text = self._facts = self.buses = None
+        group = self._facts.get(IOMMU_GROUP) if self._facts is not None else None
+        self._facts = {IOMMU_GROUP: group} if group is not None else None
+        self._text = self.buses = None
         self._driver = _UNREAD
 
     def part(self) -> None:

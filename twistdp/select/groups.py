@@ -1,11 +1,11 @@
 """Which devices are one for the user: parents, USB and PCI devices, IOMMU groups, cards."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from twistdp.errors import BadSetting
 from twistdp.select.buses import bus_device, pci_device, usb_device
-from twistdp.select.device import Device
+from twistdp.select.device import IOMMU_GROUP, Device
 from twistdp.select.kinds import belonging, functions
 
 _BRIDGE: Final = "06"
@@ -48,7 +48,7 @@ def members(device: Device, kind: str) -> Sequence[Device]:
 def iommu_group(device: Device) -> tuple[int, Sequence[Device]] | None:
     """The number of the IOMMU group of a device, and all PCI functions in it; None without one."""
     for each in device.lineage:
-        number = each.attribute("iommu_group")
+        number = each.attribute(IOMMU_GROUP)
         if number is not None and number.isdigit():
             return int(number), _of_group(each, number)
     return None
@@ -56,7 +56,35 @@ def iommu_group(device: Device) -> tuple[int, Sequence[Device]] | None:
 
 def _of_group(device: Device, number: str) -> Sequence[Device]:
     functions = device.host.by_subsystem.get("pci", ())
-    return [each for each in functions if each.attribute("iommu_group") == number]
+    return [each for each in functions if each.attribute(IOMMU_GROUP) == number]
+
+
+def depending(device: Device) -> Iterator[Device]:
+    """The devices elsewhere in sysfs whose conditions or nodes depend on what a device is.
+
+    The functions of its IOMMU group, its virtual functions, and the controllers of a disk that has
+    several.
+    """
+    host, syspath = device.host, device.syspath
+    links: list[str] = []
+    group: str | None = None
+    if device.subsystem == "pci":
+        group = device.attribute(IOMMU_GROUP)
+        names = host.entries(syspath)
+        links += (f"{syspath}/{name}" for name in names if name.startswith("virtfn"))
+    elif device.subsystem == "vfio":
+        group = device.name.removeprefix("noiommu-")
+    elif device.subsystem == "block":
+        for above in device.ancestors:
+            if above.subsystem == "nvme-subsystem":
+                links += (f"{above.syspath}/{name}/device" for name in host.entries(above.syspath))
+    if group is not None:
+        directory = f"/kernel/iommu_groups/{group}/devices"
+        links += (f"{directory}/{name}" for name in host.entries(directory))
+    for link in links:
+        found = host.linked(link)
+        if found is not None and found is not device:
+            yield found
 
 
 def is_bridge(device: Device) -> bool:

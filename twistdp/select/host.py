@@ -166,17 +166,40 @@ class Host:
             device.part()
         vars(self).clear()
 
+    def begin_again(self) -> None:
+        """Look at directories as they are from now on."""
+        self._walk.forget_ahead()
+        self._numbered.clear()
+
     def list_again(self, path: str) -> dict[str, None]:
         """List a path below ``/dev`` again; returns the nodes that it is about."""
-        self._numbered.clear()
         return self._nodes.refresh(path)
 
-    def node_of_entry(self, key: str) -> str | None:
-        """Read an entry of udev's data base again; returns the node that it is about, if any."""
+    def of_entry(self, key: str) -> Device | None:
+        """Read an entry of udev's data base again; returns the device that it is about."""
         self.udev.forget(key)
-        kind = {"b": "block", "c": "char"}.get(key[:1])
-        device = self.linked(f"/dev/{kind}/{key[1:]}") if kind is not None else None
-        return device.node if device is not None else None
+        kind, rest = key[:1], key[1:]
+        if kind in ("b", "c"):
+            return self.linked(f"/dev/{'block' if kind == 'b' else 'char'}/{rest}")
+        if kind == "n":
+            found = (self.linked(f"/class/net/{name}") for name in self.entries("/class/net"))
+            return next((each for each in found if each and each.udev_key == key), None)
+        subsystem, _, name = rest.partition(":")
+        if kind != "+" or {".", "..", ""} & {subsystem, name}:
+            return None
+        of_bus = self.linked(f"/bus/{subsystem}/devices/{name}")
+        return of_bus or self.linked(f"/class/{subsystem}/{name}")
+
+    def entries(self, directory: str) -> list[str]:
+        """The names in a directory of ``/sys``; none if it cannot be listed."""
+        try:
+            return os.listdir(f"{self.prefix}/sys{directory}")
+        except OSError:
+            return []
+
+    def known(self, syspath: str) -> Device | None:
+        """The device that was last known at a syspath."""
+        return self._devices.get(syspath)
 
     def known_at(self, node: str) -> Device | None:
         """The device that was last known to have a node."""

@@ -1,16 +1,28 @@
 """Brings a `Host` up to date where something changed, instead of reading everything again."""
 
-from collections.abc import Collection
+import os
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
 
 import attrs
 
 from twistdp.select.buses import bus_device
 from twistdp.select.device import Device
+from twistdp.select.groups import depending
 from twistdp.select.host import Host
 from twistdp.select.kinds import belonging
 from twistdp.select.serials import count_again
 
-_DATA = "/run/udev/data/"
+_DATA: Final = "/run/udev/data/"
+_SYSFS: Final = "/sys"
+_PROCESSORS: Final = "/devices/system/"
+"""Devices that a `Host` does not look at."""
+
+_CARDS: Final = frozenset({"accel", "drm", "sound"})
+"""Subsystems with several nodes of one card."""
+
+_MOST: Final = 1000
+"""Devices below one with an event of the kernel; when there are more, a whole look is faster."""
 
 
 @attrs.frozen
@@ -21,73 +33,161 @@ class Refreshed:
     fresh: tuple[Device, ...]
 
 
-def refresh(host: Host, paths: Collection[str]) -> Refreshed | None:
-    """Look again at paths below ``/dev``, and at entries of udev's data base.
+class _TooMuch(Exception):
+    """A whole look is needed."""
 
-    With a node, everything that belongs to the same USB device or PCI function is read again.
+
+def refresh(host: Host, paths: Collection[str]) -> Refreshed | None:
+    """Look again at paths below ``/dev`` and ``/sys``, and at entries of udev's data base.
+
+    With a device, everything that belongs to the same USB device or PCI function is read again.
     None if a whole look is needed: what is behind a node cannot be found otherwise.
     """
     nodes: dict[str, None] = {}
+    syspaths: dict[str, None] = {}
     for path in paths:
         if path.startswith(_DATA):
-            node = host.node_of_entry(path.removeprefix(_DATA))
-            if node is not None:
-                nodes[node] = None
+            device = host.of_entry(path.removeprefix(_DATA))
+            if device is None:
+                continue
+            if device.node is not None:
+                nodes[device.node] = None
+            else:
+                syspaths[device.syspath] = None
         elif path.startswith("/dev/"):
             nodes |= host.list_again(path)
+        elif path.startswith(f"{_SYSFS}/"):
+            syspaths[path.removeprefix(_SYSFS)] = None
         elif path not in ("/dev", _DATA.rstrip("/")):
             return None
-    gone: dict[str, None] = {}
-    fresh: dict[str, Device] = {}
-    for node in nodes:
-        found = _renew(host, node, gone)
-        if found is None:
+    return _Refresh(host).of(nodes, syspaths)
+
+
+class _Refresh:
+    """One refresh of a host."""
+
+    def __init__(self, host: Host) -> None:
+        host.begin_again()
+        self._host = host
+        self._gone: dict[str, None] = {}
+        self._fresh: dict[str, Device] = {}
+
+    def of(self, nodes: Iterable[str], syspaths: Iterable[str]) -> Refreshed | None:
+        """Look at these; None if a whole look is needed."""
+        try:
+            for syspath in syspaths:
+                self._renew(syspath)
+            for node in nodes:
+                self._renew_node(node)
+        except _TooMuch:
             return None
-        fresh |= found
-    return Refreshed(frozenset(gone) | frozenset(fresh), tuple(fresh.values()))
+        fresh = self._fresh
+        return Refreshed(frozenset(self._gone) | frozenset(fresh), tuple(fresh.values()))
+
+    def _renew_node(self, node: str) -> None:
+        """Read again what is behind a node."""
+        host = self._host
+        old = host.known_at(node)
+        self._gone[node] = None
+        if old is not None and old.syspath:
+            self._renew(old.syspath)
+        elif old is not None:
+            self._forget(old)
+        if host.resolve(node) is None:
+            return
+        device = host.of_node(node)
+        if device is not None:
+            self._renew(device.syspath)
+        elif host.prefix:
+            raise _TooMuch  # a tree of files does not say which device a node is
+        else:
+            bare = host.bare(node)
+            if bare is not None:
+                self._fresh[bare.identity] = bare
+
+    def _renew(self, syspath: str) -> None:
+        """Read again a device and what is close to it, or if it is gone what it belonged to."""
+        if syspath in self._gone or syspath in self._fresh:
+            return  # that was a moment ago
+        if not syspath.startswith("/devices/") or syspath.startswith(_PROCESSORS):
+            return
+        host = self._host
+        near = _nearest(host.known, syspath)
+        if near is None:
+            device = host.device(syspath)
+            if device is not None:
+                self._take(_close_to(device, syspath))
+            return
+        if near.syspath != syspath and _top(near) is None:
+            for each in near.lineage:
+                each.forget_children()
+        else:
+            for each in _close_to(near, syspath):
+                self._forget(each)
+        self._gone[syspath] = None
+        device = host.device(syspath)
+        if device is None or near.syspath != syspath:
+            is_near = near.syspath == syspath
+            above = _nearest(host.device, os.path.dirname(syspath) if is_near else near.syspath)
+            if above is not None:
+                self._take(_close_to(above, syspath))
+        if device is not None:
+            self._take(_close_to(device, syspath))
+        # What it was, and what it is: a group may have lost it.
+        self._test_again(depending(near))
+        self._test_again(depending(device) if device is not None else ())
+
+    def _take(self, devices: Iterable[Device]) -> None:
+        for each in devices:
+            if self._host.know(each):
+                count_again(each, 1)
+            self._fresh[each.identity] = each
+
+    def _test_again(self, devices: Iterable[Device]) -> None:
+        for each in devices:
+            self._fresh.setdefault(each.identity, each)
+
+    def _forget(self, device: Device) -> None:
+        self._gone[device.identity] = None
+        self._fresh.pop(device.identity, None)
+        self._host.forget(device)
+        count_again(device, -1)
 
 
-def _renew(host: Host, node: str, gone: dict[str, None]) -> dict[str, Device] | None:
-    """Read again what is behind a node; None if that cannot be found."""
-    old = host.known_at(node)
-    if old is not None:
-        for each in _together(old):
-            gone[each.identity] = None
-            host.forget(each)
-            count_again(each, -1)
-    gone[node] = None
-    if host.resolve(node) is None:
-        # What it belongs to may still be there, as a USB device whose driver was unbound.
-        above = host.device(old.syspath) or _above(host, old) if old is not None else None
-        return _taken(host, above) if above is not None else {}
-    device = host.of_node(node)
-    if device is None and old is not None:
-        device = host.device(old.syspath)
-    if device is None:
-        if host.prefix:
-            return None  # a tree of files does not say which device a node is
-        bare = host.bare(node)
-        return {bare.identity: bare} if bare is not None else {}
-    return _taken(host, device)
+def _nearest(find: Callable[[str], Device | None], syspath: str) -> Device | None:
+    """What is found at a path, or at the nearest path above it."""
+    while syspath.count("/") > 1:
+        found = find(syspath)
+        if found is not None:
+            return found
+        syspath = os.path.dirname(syspath)
+    return None
 
 
-def _above(host: Host, old: Device) -> Device | None:
-    """The bus's device of one that is gone, if that is there."""
-    bus = bus_device(old)
-    return host.device(bus.syspath) if bus is not None else None
+def _top(device: Device) -> Device | None:
+    """What a device and others are parts of: the USB device or PCI function, or what is like it."""
+    bus = bus_device(device)
+    if bus is not None:
+        return bus
+    if device.subsystem in _CARDS:
+        return next((each for each in device.ancestors if each.subsystem not in _CARDS), None)
+    return device.parent if device.node is not None or device.subsystem == "net" else None
 
 
-def _taken(host: Host, device: Device) -> dict[str, Device]:
-    """What belongs together with a device, known to the host from now on."""
-    found: dict[str, Device] = {}
-    for each in _together(device):
-        if host.know(each):
-            count_again(each, 1)
-        found[each.identity] = each
-    return found
+def _close_to(device: Device, syspath: str) -> Iterable[Device]:
+    """The devices that an event at `syspath` may concern, where that is `device` or is below it.
 
-
-def _together(device: Device) -> list[Device]:
-    """The device with all that belongs to the same USB device or PCI function."""
-    top = bus_device(device) or device
-    return [top, *belonging(top)]
+    Those that a group may have in common with it, and for a device's own event what is plugged into
+    it: conditions may be about devices above.
+    """
+    top = _top(device)
+    found = {each.syspath: each for each in ((top, *belonging(top)) if top is not None else ())}
+    found[device.syspath] = device
+    waiting = [device] if device.syspath == syspath else []
+    while waiting and len(found) <= _MOST:
+        for child in waiting.pop().children:
+            found[child.syspath] = child
+            waiting.append(child)
+    if len(found) > _MOST:
+        raise _TooMuch
+    return found.values()

@@ -36,6 +36,10 @@ class Walk:
             found.sort(key=natural_key)
         return found
 
+    def forget_ahead(self) -> None:
+        """Forget the directories that were not looked into: what is in them may have changed."""
+        self._ahead.clear()
+
     def _collect(self, directory: str, depth: int, found: list[str]) -> None:
         if directory == _SYSTEM:
             return

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from twistdp.config import Resource
+from twistdp.klog import V
 from twistdp.model import DeviceTree, Resources
 from twistdp.scan import WatchingScanner
 from twistdp.scanners.declared.explanation import explained
@@ -14,6 +15,7 @@ from twistdp.scanners.declared.handing import Handing
 from twistdp.scanners.declared.health import interval
 from twistdp.scanners.declared.reports import Reports
 from twistdp.scanners.declared.rule import Rule
+from twistdp.scanners.declared.subsystems import subsystems
 from twistdp.scanners.declared.survey import Survey
 from twistdp.scanners.declared.watched import watched
 from twistdp.select import Explanation, Host, refresh
@@ -31,6 +33,11 @@ class DeclaredScanner(WatchingScanner):
 
     def __init__(self, resources: Mapping[str, Resource], root: str = "/") -> None:
         self._root = root
+        if root != "/":
+            V(1).info(
+                "no events of the kernel: rescans find what happens in sysfs",
+                reason=f"{root} is not the root of this host",
+            )
         self._host: Host | None = None
         self._reports = Reports()
         self._handing = Handing()
@@ -51,6 +58,8 @@ class DeclaredScanner(WatchingScanner):
         self._rules = tuple(Rule(name, each) for name, each in resources.items())
         self.join = _joined(self._rules)
         checks = (check for rule in self._rules for check in rule.resource.health)
+        # The kernel's events are about this host, and not about one whose tree was laid out.
+        self.uevents = subsystems(self._rules) if self._root == "/" else ()
         self.rescan_interval = interval(checks, WatchingScanner.rescan_interval)
 
     def _new_survey(self, rules: Sequence[Rule], before: Resources) -> Survey:
@@ -101,7 +110,8 @@ class DeclaredScanner(WatchingScanner):
             return self.discover()
         self.survey.follow(found.gone, found.fresh, host)
         self._reports.report(self.survey, host, everything=False)
-        if any(os.path.isdir(path) or path in self.paths for path in changed):
+        nodes = (path for path in changed if not path.startswith(f"{host.prefix}/sys/"))
+        if any(os.path.isdir(path) or path in self.paths for path in nodes):
             self.paths = watched(self._rules, host)
         return self._tree()
 
