@@ -8,7 +8,7 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import grpc
 
@@ -26,7 +26,6 @@ from twistdp.model.devices import HEALTHY
 cdi_service.TIDY_AFTER = 0.5  # type: ignore[misc]
 
 FIBMAP = 1
-NETLINK_KOBJECT_UEVENT = 15
 
 
 class Nodes(WatchingScanner):
@@ -49,16 +48,33 @@ class Nodes(WatchingScanner):
         return tree
 
 
+class Hears(WatchingScanner):
+    """A device, and another one after an event of the kernel."""
+
+    namespace = "lab.example.com"
+    uevents = ("block",)
+    rescan_interval = 3600.0
+
+    def __init__(self) -> None:
+        super().__init__(rescan_interval=3600.0)
+
+    def discover(self) -> DeviceTree:
+        """One device."""
+        tree = DeviceTree()
+        tree.add_device("thing", "one", DeviceInfo(HEALTHY))
+        return tree
+
+    def follow(self, changed: Collection[str]) -> DeviceTree:
+        """Two."""
+        tree = self.discover()
+        tree.add_device("thing", "two", DeviceInfo(HEALTHY))
+        return tree
+
+
 def connect() -> None:
     """Reach somebody on the machine's own network, whose port is in a file."""
     with open("/etc/twistdp/port", encoding="ascii") as file:
         socket.create_connection(("127.0.0.1", int(file.read())), timeout=5).close()
-
-
-def listen_to_udev() -> None:
-    """Use netlink."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_KOBJECT_UEVENT) as netlink:
-        netlink.bind((0, 1))
 
 
 def make_code() -> None:
@@ -79,7 +95,6 @@ def change_root() -> None:
 
 ATTEMPTS: dict[str, Callable[[], None]] = {
     "network": connect,
-    "netlink": listen_to_udev,
     "code": make_code,
     "rawio": use_raw_io,
     "chroot": change_root,

@@ -9,6 +9,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.deployments import MOST_EXPOSED
+from tests.support.uevents import a_block_device, make_event
 from tests.systemd.machine import Machine, booted
 from twistdp.scaffold.project import Project
 
@@ -28,7 +29,6 @@ WAITING = f"1 resource, 1 device, waiting for a kubelet in {PLUGINS}"
 DROP_IN = f"/run/systemd/system/{UNIT}.d/more.conf"
 NEEDS = {
     "the node's network": "network",
-    "netlink, such as the kernel's events for devices": "netlink",
     "devices to open, by their driver's name in `/proc/devices` or a path": "/dev/tdp-misc",
     "something in `/run`, such as D-Bus": "/run/dbus/system_bus_socket",
     "information about the machine in `/proc`": "/proc/meminfo",
@@ -243,6 +243,15 @@ class UnitTests(SynchronousTestCase):
                 self.drop_in(*settings[need])
                 self.restart()
                 self.becomes("StatusText", WAITING, 5)
+
+    def test_events_of_the_kernel(self) -> None:
+        """In the sandbox, which has a network of its own, the kernel's events are received."""
+        path = a_block_device()
+        self.options("--scanner=samples:Hears")
+        self.start(UNIT, "kubelet.service")
+        self.becomes("StatusText", REGISTERED)
+        make_event(path)
+        self.becomes("StatusText", "1 resource, 2 devices, registered", 5)
 
     def test_secrets(self) -> None:
         """The cluster's secrets are hidden, also those that come when the plugin runs."""
