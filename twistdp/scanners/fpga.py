@@ -1,8 +1,9 @@
 """Finds Intel's programmable accelerator cards, under resources named after what is in them."""
 
+import os
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias, get_args
 
 import attrs
 
@@ -16,6 +17,7 @@ from twistdp.model import (
     DeviceTree,
 )
 from twistdp.scan import WatchingScanner
+from twistdp.scanners.annotation import ACCOUNT, NodeAnnotation
 from twistdp.select import (
     Device,
     Explanation,
@@ -28,6 +30,9 @@ from twistdp.select import (
     word,
 )
 
+Mode: TypeAlias = Literal["af", "region", "regiondevel"]
+
+_ANNOTATION: Final = "fpga.intel.com/device-plugin-mode"
 _HOOK: Final = "/opt/intel/fpga-sw/intel-fpga-crihook"
 _NO_ID: Final = "f" * 32
 """What a card that has lost its bitstream says."""
@@ -51,22 +56,32 @@ class FpgaScanner(WatchingScanner):
     In mode ``af`` each port is a device, under a resource named after the region's interface and
     the accelerator function in the port; in mode ``region`` each region is one, with its ports,
     and Intel's CRI hook programs it when a container starts; ``regiondevel`` gives the node of the
-    management engine too, and no hook.  `hook` is the hook's path on the host; `root` is where the
+    management engine too, and no hook.  The annotation ``fpga.intel.com/device-plugin-mode`` of the
+    node `node_name`, by default the environment's ``NODE_NAME``, is instead of `mode`; with neither
+    nobody is asked.  `hook` is the hook's path on the host; `root` is where the
     host's tree is.
     """
 
     namespace = "fpga.intel.com"
+    account = ACCOUNT
+    """The directory of the service account that reads the annotation."""
 
     def __init__(
         self,
-        mode: Literal["af", "region", "regiondevel"] = "af",
+        mode: Mode = "af",
+        node_name: str | None = None,
         hook: str = _HOOK,
         rescan_interval: float = 5.0,
         root: str = "/",
     ) -> None:
         # Another bitstream in a port makes no event that inotify reports.
         super().__init__([f"{root.rstrip('/')}/dev"], rescan_interval, contents=False)
-        self._mode = mode
+        self._given: str = mode
+        self._mode: str = mode
+        node = os.environ.get("NODE_NAME") if node_name is None else node_name
+        self._override = (
+            NodeAnnotation(node, _ANNOTATION, get_args(Mode), self.account) if node else None
+        )
         self._hook = hook
         self._root = root
         self._steps: dict[str, list[Step]] = {}
@@ -75,6 +90,8 @@ class FpgaScanner(WatchingScanner):
         """Look at all cards."""
         tree = DeviceTree()
         self._steps = {}
+        override = self._override.value() if self._override is not None else None
+        self._mode = override or self._given
         for engine, ports in _cards(Host(self._root)):
             interface = _interface(engine)
             if interface is None:
