@@ -155,6 +155,34 @@ class PlaceTests(SynchronousTestCase):
             resources(TOOL, text), {"kvm": "/dev/kvm", "b.example.com/kvm": "/dev/kvm"}
         )
 
+    def test_flags(self) -> None:
+        """A container's domain comes before that of the file that it reads."""
+        text = f"{CONFIG_MAP}    ---\n    args: [--config, /x.yaml, --domain=b.example.com]\n"
+        self.assertIn("domain: b.example.com\n", converted(TOOL, text).text)
+
+    def test_lost(self) -> None:
+        """Each flag and variable that is lost is reported, and each key that means nothing."""
+        text = f"""
+            nonsense: 1
+            spec:
+              args: ['--device={DEVICE}', --config=/x.yaml]
+              env: [{{name: LISTEN, value: ":1"}}, {{name: DEVICE, value: "{{}}"}}, {{name: A}}]
+            ---
+            devices: [{DEVICE.replace("kvm", "fuse")}]
+            log-level: info
+            nonsense: 1
+        """
+        said = "\n".join(notes(TOOL, text))
+        for part in (
+            "args[1]: --config is not carried over; convert the file itself",
+            "spec.env[0].value: the variable LISTEN is not carried over",
+            "spec.env[1].value: the variable DEVICE is not carried over; give it as an argument",
+            "log-level is not carried over; give -v",
+            "f.yaml:8:1: nonsense: generic-device-plugin ignores the unknown key 'nonsense'",
+        ):
+            self.assertIn(part, said)
+        self.assertEqual(said.count("nonsense:"), 1)
+
     def test_broken_inside(self) -> None:
         """What is no YAML within a file is reported with its place in the whole file."""
         text = CONFIG_MAP.replace("groups:", "groups: [")

@@ -267,6 +267,16 @@ class PathTests(SynchronousTestCase):
         self.assertIn("pairs the matches of /dev/video* and /dev/media* by their order", note)
         self.assertIn("paired if they are of the same hardware", note)
 
+    def test_optional_alone(self) -> None:
+        """Mounts alone make no device, whatever becomes of the only path with a node."""
+        text = """
+  - name: x
+    groups:
+      - paths: [{path: /dev/a, optional: true}, {path: /opt, type: Mount}]
+"""
+        said = " ".join(notes(text))
+        self.assertIn("/dev/a is optional, and without it there is no device here", said)
+
     def test_all_optional(self) -> None:
         """A device of optional paths alone is there with the first of them."""
         text = """

@@ -278,6 +278,33 @@ class AkriTests(SynchronousTestCase):
         (problem,) = problems("akri", "udevRules: ['{{ .Values.rule }}']")
         self.assertIn("this is a template", problem)
 
+    def test_others(self) -> None:
+        """What other discovery handlers find is reported, with services and brokers."""
+        text = """
+            kind: Configuration
+            spec: {discoveryHandler: {name: onvif, discoveryDetails: "ipAddresses: {}"}}
+            ---
+            kind: Configuration
+            metadata: {name: cam}
+            spec:
+              discoveryHandler:
+                name: udev
+                discoveryDetails: "udevRules: ['KERNEL==\\"video0\\"']"
+              instanceServiceSpec: {ports: []}
+            ---
+            spec:
+              values:
+                opcua: {configuration: {enabled: true}}
+                debugEcho: {configuration: {enabled: false}}
+        """
+        self.assertEqual(list(resources("akri", text)), ["cam"])
+        said = "\n".join(notes("akri", text))
+        self.assertIn("discoveryHandler: what the discovery handler onvif finds is not", said)
+        self.assertIn("what the discovery handler opcua finds is not carried over", said)
+        self.assertIn("instanceServiceSpec: services are not made", said)
+        for name in ("udev", "debugEcho"):
+            self.assertNotIn(f"handler {name} ", said)
+
 
 class NvidiaTests(SynchronousTestCase):
     """NVIDIA's plugin: sharing."""
@@ -411,6 +438,14 @@ class KubeVirtTests(SynchronousTestCase):
             {"card": {"0000:00:1c.1": ["/dev/vfio/8", "/dev/vfio/vfio"]}},
         )
         self.assertEqual(found("kubevirt", text % "8086:46a6", "cards"), {"card": {}})
+
+    def test_hyperconverged(self) -> None:
+        """The other name of the list of USB devices is known."""
+        text = """
+            spec: {permittedHostDevices: {usbHostDevices: [
+              {resourceName: kubevirt.io/one, selectors: [{vendor: 46f4, product: "0001"}]}]}}
+        """
+        self.assertEqual(resources("kubevirt", text)["one"]["usb"], "46f4:0001")
 
     def test_usb(self) -> None:
         """One selector makes a device of each stick; several make one of all."""

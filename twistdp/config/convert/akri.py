@@ -1,7 +1,7 @@
 """Converts the udev rules of an Akri configuration."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from twistdp.config import document
@@ -37,8 +37,12 @@ def convert(places: Places, report: Report, domain: str | None) -> None:
     """Add the resources of all parts of a file to the report."""
     conversion = _Conversion(report, domain or DOMAIN)
     for place in places:
-        if recognises(place) and isinstance(place.node, document.Mapping):
+        if not isinstance(place.node, document.Mapping):
+            continue
+        if recognises(place):
             conversion.part(Fields(place.node, place.at), place)
+        else:
+            conversion.other(Fields(place.node, place.at))
 
 
 class _Conversion:
@@ -82,6 +86,19 @@ class _Conversion:
             body["replicas"] = count
         self._not_carried(place)
         self._report.add(Draft(self._domain, name, body, rules.mark, rules.at))
+
+    def other(self, fields: Fields) -> None:
+        """Note a configuration of another discovery handler."""
+        section = re.search(r"(?:^|\.)(onvif|opcua|custom|debugEcho)\.configuration$", fields.at)
+        details = fields.get("discoveryDetails")
+        if section is not None and self._shapes.flag(fields.get("enabled")):
+            name = section[1]
+        elif details is not None and "udevRules" not in _keys(details.node):
+            name = self._shapes.text(fields.get("name", "discoveryHandlerName")) or "another"
+        else:
+            return
+        text = f"what the discovery handler {name} finds is not carried over: only udev's is"
+        self._report.note(fields.mark, fields.at, text)
 
     def _lines(self, rules: Field) -> Iterator[str]:
         for node, at in self._shapes.items(rules, "a list of rules"):
@@ -159,7 +176,16 @@ class _Conversion:
             ("brokerSpec", "brokers are not deployed; write a Deployment or DaemonSet"),
             ("brokerPod", "brokers are not deployed; write a Deployment or DaemonSet"),
             ("discoveryProperties", "discoveryProperties are not carried over"),
+            ("instanceServiceSpec", "services are not made; write a Service"),
+            ("configurationServiceSpec", "services are not made; write a Service"),
         ):
             field = self._above(place, name)
             if field is not None:
                 self._report.note(field.mark, field.at, text)
+
+
+def _keys(node: document.Node) -> Collection[str]:
+    """The keys of a mapping, or the words of a text in which one may be."""
+    if isinstance(node, Scalar):
+        return re.findall(r"\w+", node.text)
+    return [key.text for key, _ in node.items] if isinstance(node, document.Mapping) else ()

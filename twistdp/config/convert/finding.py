@@ -21,6 +21,9 @@ _MOST_EMBEDDED: Final = 100
 _DEEPEST: Final = 3
 """Files within one another."""
 
+_OPTION: Final = re.compile(r"--\w")
+"""A command's option, which is no file."""
+
 _REPEATED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 """The annotation in which kubectl keeps the whole object once more."""
 
@@ -62,7 +65,7 @@ class Places:
         self._lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         self._words = pattern_of(words)
         self._key = key
-        self._known: dict[document.Mark, Sequence[Node]] = {}
+        self._known: dict[tuple[document.Mark, str], Sequence[Node]] = {}
 
     def __iter__(self) -> Iterator[Place]:
         for root in self._roots:
@@ -92,14 +95,16 @@ class Places:
 
         With `always` it need not have one.  What is wrong with them is a problem of the file.
         """
-        if not (always or self._words.search(node.text)) or ":" not in node.text:
+        may_be = self._words.search(node.text) and not _OPTION.match(node.text)
+        if not (always or may_be) or ":" not in node.text:
             return ()
-        if node.mark not in self._known:
+        text = node.mark, node.text  # a part of a text may begin where the whole does
+        if text not in self._known:
             if len(self._known) >= _MOST_EMBEDDED:
                 return ()
-            self._known[node.mark] = ()  # what raises is not read again
-            self._known[node.mark] = self._read(node, at)
-        return self._known[node.mark]
+            self._known[text] = ()  # what raises is not read again
+            self._known[text] = self._read(node, at)
+        return self._known[text]
 
     def _read(self, node: Scalar, at: str) -> Sequence[Node]:
         exact = self._as_in_file(node)

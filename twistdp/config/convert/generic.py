@@ -21,6 +21,7 @@ _FLAGS: Final = {
     "log-level": "give -v to twistd deviceplugin",
     "listen": "twistd deviceplugin has no such server",
     "version": "leave it out",
+    "config": "convert the file itself, alone or with this one",
 }
 _SERIAL_CHIPS: Final = frozenset({"0403", "067b", "10c4", "1a86", "04d8", "2341", "0658"})
 """Vendors whose devices are mostly serial ports."""
@@ -58,12 +59,13 @@ class _Conversion:
         self._has_domain = domain is not None
 
     def run(self, places: Places) -> None:
+        above = next(filter(None, map(_domain_of_flags, places)), None)
         for place in places:
             if recognises(place):
                 if isinstance(place.node, document.Sequence):
                     self._arguments(place.node, place, places)
                 elif isinstance(place.node, document.Mapping):
-                    self._file(Fields(place.node, place.at))
+                    self._file(Fields(place.node, place.at), place.is_root, above)
         if self._report.drafts and not self._has_domain:
             first = next(iter(self._report.drafts.values()))
             self._report.note(
@@ -73,8 +75,11 @@ class _Conversion:
                 "devic.es: give --domain devic.es if pods ask for that",
             )
 
-    def _file(self, fields: Fields) -> None:
-        domain = self._domain(self._shapes.text(fields.get("domain")))
+    def _file(self, fields: Fields, is_whole: bool, above: str | None) -> None:
+        """A file; `above` is the domain that flags say, which comes before the file's."""
+        if is_whole:
+            self._shapes.unknown(fields, ("domain", "devices", "device", *_FLAGS))
+        domain = self._domain(above or self._shapes.text(fields.get("domain")))
         for name, hint in _FLAGS.items():
             if field := fields.get(name):
                 self._report.note(field.mark, field.at, f"{name} is not carried over; {hint}")
@@ -92,7 +97,15 @@ class _Conversion:
             elif name in _FLAGS:
                 where = value or node
                 self._report.note(where.mark, at, f"--{name} is not carried over; {_FLAGS[name]}")
-        domain = self._domain(given or _from_environment(place))
+        for name, value, at in _environment(place):
+            key = name.lower().replace("_", "-")
+            if key == "domain":
+                given = given or value.text.strip()
+            elif key in _FLAGS or key == "device":
+                hint = _FLAGS.get(key, "give it as an argument")
+                text = f"the variable {name} is not carried over; {hint}"
+                self._report.note(value.mark, at, text)
+        domain = self._domain(given)
         for value, at in devices:
             for root in places.embedded(value, at, always=True) or (value,):
                 self._device(root, at, domain, in_file=False)
@@ -231,22 +244,30 @@ def _options(node: document.Sequence, at: str) -> Iterator[tuple[str, Scalar | N
             yield name, None, where
 
 
-def _from_environment(place: Place) -> str | None:
-    """The variable DOMAIN of the container whose arguments are at a place."""
-    if not place.above:
+def _domain_of_flags(place: Place) -> str | None:
+    """The domain in the arguments of a container that reads a file."""
+    if not isinstance(place.node, document.Sequence):
         return None
-    env = Fields(place.above[-1], "").get("env")
+    found = {name: value for name, value, _ in _options(place.node, place.at)}
+    domain = found.get("domain")
+    return domain.text.strip() if domain is not None and "config" in found else None
+
+
+def _environment(place: Place) -> Iterator[tuple[str, Scalar, str]]:
+    """The variables of the container whose arguments are at a place, and where they are."""
+    env = Fields(place.above[-1], "").get("env") if place.above else None
     if env is None:
-        return None
+        return
+    at = f"{place.at.rpartition('.')[0]}.env".lstrip(".")
     if isinstance(env.node, document.Mapping):
-        found = Fields(env.node, "").get("DOMAIN")
-        return found.node.text if found is not None and isinstance(found.node, Scalar) else None
-    for each in env.node.items if isinstance(env.node, document.Sequence) else ():
+        for field in Fields(env.node, at):
+            if isinstance(field.node, Scalar):
+                yield field.key, field.node, field.at
+    for index, each in enumerate(env.node.items if isinstance(env.node, document.Sequence) else ()):
         if isinstance(each, document.Mapping):
-            fields = Fields(each, "")
+            fields = Fields(each, f"{at}[{index}]")
             name, value = fields.get("name"), fields.get("value")
-            if name is None or not isinstance(name.node, Scalar) or name.node.text != "DOMAIN":
+            if name is None or value is None:
                 continue
-            if value is not None and isinstance(value.node, Scalar):
-                return value.node.text
-    return None
+            if isinstance(name.node, Scalar) and isinstance(value.node, Scalar):
+                yield name.node.text, value.node, value.at

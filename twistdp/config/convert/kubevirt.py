@@ -13,7 +13,7 @@ TOOL: Final = "kubevirt"
 WORDS: Final = ("permittedHostDevices", "pciHostDevices", "mediatedDevices")
 DOMAIN: Final = "devices.kubevirt.io"
 
-_LISTS: Final = ("pciHostDevices", "mediatedDevices", "usb")
+_LISTS: Final = ("pciHostDevices", "mediatedDevices", "usb", "usbHostDevices")
 _PCI: Final = ("pciVendorSelector", "pciDeviceSelector")
 _COMMON: Final = ("resourceName", "externalResourceProvider", "disabled")
 
@@ -48,7 +48,9 @@ class _Conversion:
             return
         for each, where in self._shapes.items(fields.get("pciHostDevices"), "a list of devices"):
             self._pci(self._shapes.fields(each, where, (*_PCI, *_COMMON)))
-        for each, where in self._shapes.items(fields.get("usb"), "a list of devices"):
+        for each, where in self._shapes.items(
+            fields.get("usb", "usbHostDevices"), "a list of devices"
+        ):
             self._usb(self._shapes.fields(each, where, ("selectors", *_COMMON)))
         mediated = fields.get("mediatedDevices")
         for each, where in self._shapes.items(mediated, "a list of devices"):

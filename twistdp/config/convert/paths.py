@@ -153,6 +153,9 @@ class _Paths:
             optional = tuple(each.node() for each in devices if each.optional)
             return attrs.evolve(self._together(part, required), members=optional)
         lead = _lead(required or devices)
+        if lead.optional and self._paths != [lead]:
+            text = f"{lead.path} is optional, and without it there is no device here"
+            self._report.note(lead.mark, lead.at, text)
         rest = [each for each in devices if each is not lead]
         return attrs.evolve(
             part,

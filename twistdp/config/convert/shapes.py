@@ -74,13 +74,18 @@ class Shapes:
             self._report.problem(node.mark, at, f"expected a mapping, found {found_in_words(node)}")
             return None
         fields = Fields(node, at)
+        if known:
+            self.unknown(fields, known)
+        return fields
+
+    def unknown(self, fields: Fields, known: tuple[str, ...]) -> None:
+        """Note the keys that are not `known`."""
         for field in fields:
-            if known and field.key.lower() not in {name.lower() for name in known}:
+            if field.key.lower() not in {name.lower() for name in known}:
                 close = nearest(field.key, known)
                 hint = f"; did you mean {close!r}?" if close is not None else ""
                 text = f"{self._tool} ignores the unknown key {field.key!r}, and so it is here"
                 self._report.note(field.mark, field.at, text + hint)
-        return fields
 
     def inner(self, field: Field | None, known: tuple[str, ...] = ()) -> Fields | None:
         """The fields of the mapping that a field holds."""
