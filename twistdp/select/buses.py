@@ -69,6 +69,23 @@ def bus_device(device: Device) -> Device | None:
     return usb or pci
 
 
+NAMED: Final = ("usb", "nvme", "nvme-subsystem", "scsi", "mmc", "block")
+"""Subsystems whose devices may say their model and serial number."""
+
+
+def named_device(device: Device) -> Device | None:
+    """The USB device, drive or disk that a device is or belongs to, which says its model."""
+    usb = usb_device(device)
+    if usb is not None:
+        return usb
+    for each in device.lineage:
+        if each.subsystem not in NAMED:
+            return None
+        if any(each.attribute(name) for name in ("model", "serial", "name")):
+            return each
+    return None
+
+
 def usb_controller(device: Device) -> Device | None:
     """The device that the root hub of a USB device is below; None if it is no USB device."""
     hub = _root_hub(device)

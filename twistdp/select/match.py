@@ -166,10 +166,10 @@ class Match:
         return answer
 
     def among(self) -> Sequence[str]:
-        """The subsystems, or USB and PCI, whose devices can meet this; empty if any can."""
+        """The subsystems, or the buses' names, whose devices can meet this; empty if any can."""
         if self._meant is None:
             return self._subsystems()
-        return [name.upper() for name in self._meant.subsystems]
+        return self._meant.labels
 
     def _subsystems(self) -> Sequence[str]:
         names = self.subsystem or (self._line.subsystems if self._line is not None else ())

@@ -5,7 +5,14 @@ from typing import Final
 
 import attrs
 
-from twistdp.select.buses import bus_device, pci_device, usb_device, usb_interface
+from twistdp.select.buses import (
+    NAMED,
+    bus_device,
+    named_device,
+    pci_device,
+    usb_device,
+    usb_interface,
+)
 from twistdp.select.conditions import Condition
 from twistdp.select.device import Device
 
@@ -21,12 +28,18 @@ ABOUT_KIND: Final = frozenset(
 )
 """Keys that say themselves which of the devices that belong together is meant."""
 
+_LABELS: Final = {
+    "usb": ("USB",), "pci": ("PCI",), "any": ("USB", "PCI"),
+    "named": ("USB", "NVMe", "SCSI", "MMC", "block"),
+}  # fmt: skip
+
 
 @attrs.frozen
 class Meant:
     """The device of the bus `bus` itself, or its interface, and no part of it.
 
-    `find` returns the one that a device belongs to; `bus` is ``usb``, ``pci`` or ``any``.
+    `find` returns the one that a device belongs to; `bus` is ``usb``, ``pci``, ``any`` of these, or
+    ``named`` for what says its model and serial number, drives too.
     """
 
     bus: str
@@ -40,7 +53,14 @@ class Meant:
     @property
     def subsystems(self) -> Sequence[str]:
         """The subsystems that such devices are of."""
+        if self.bus == "named":
+            return NAMED
         return ("usb", "pci") if self.bus == "any" else (self.bus,)
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The buses as people write them."""
+        return _LABELS[self.bus]
 
     @property
     def condition(self) -> Condition:
@@ -53,7 +73,7 @@ class Meant:
 
     def _why(self, device: Device) -> str:
         meant = self.find(device)
-        name = {"usb": "USB", "pci": "PCI"}.get(self.bus, "USB or PCI")
+        name = " or ".join(self.labels)
         kind = "interface" if self.find is usb_interface else "device"
         if meant is device:
             return f"{device.name} is the {name} {kind} itself"
@@ -74,8 +94,11 @@ def meant_by(given: Collection[str], attributes: Iterable[str]) -> Meant | None:
     bus = "any"
     if keys & (_OF_INTERFACE | {"usb", "usb_path"}):
         bus = "usb"
+    elif keys & _ABOUT_BUS <= {"serial", "model_name"}:
+        bus = "named"
     elif any(name.startswith(("pci", "subsystem_")) for name in keys):
         bus = "pci"
     if keys & _OF_INTERFACE or any(name.startswith("bInterface") for name in attributes):
         return Meant(bus, usb_interface)
-    return Meant(bus, {"usb": usb_device, "pci": pci_device}.get(bus, bus_device))
+    finders = {"usb": usb_device, "pci": pci_device, "named": named_device}
+    return Meant(bus, finders.get(bus, bus_device))

@@ -53,6 +53,14 @@ def survey(host: Host, text: str) -> Survey:
     return found
 
 
+def nodes_of(found: Survey) -> list[list[str]]:
+    """The nodes of the devices of ``thing``."""
+    return [
+        [node.host_path for node in info.nodes]
+        for info in found.ledger.devices.get("thing", {}).values()
+    ]
+
+
 def left_out(found: Survey) -> Mapping[str, tuple[str, Cause]]:
     """What is left out, with the reason and the cause."""
     everything = [*found.left_out, *found.missing_of(0)]
@@ -238,6 +246,84 @@ class AdapterTests(SynchronousTestCase):
         ((reason, cause),) = left_out(found).values()
         self.assertIn("the device has no serial", reason)
         self.assertIs(cause, Cause.FAULT)
+
+
+PRINTER = """
+    /devices/pci0000:00/0000:00:0d.0 pci PCI_ID=8086:1 PCI_CLASS=c0330
+    /devices/pci0000:00/0000:00:0d.0/usb1 usb DEVTYPE=usb_device PRODUCT=1d6b/2/1 /dev/bus/usb/001/1
+    /devices/pci0000:00/0000:00:0d.0/usb1/1-1 usb DEVTYPE=usb_device PRODUCT=4b8/7/1 \
+/dev/bus/usb/001/002 A:serial=P4411X
+    /devices/pci0000:00/0000:00:0d.0/usb1/1-1/1-1:1.0 usb DEVTYPE=usb_interface L:driver=x/usblp \
+A:bInterfaceNumber=00
+    /devices/pci0000:00/0000:00:0d.0/usb1/1-1/1-1:1.0/usbmisc/lp0 usbmisc /dev/usb/lp0
+    /devices/pci0000:00/0000:00:1d.0 pci PCI_ID=1ac1:89a PCI_CLASS=ff00
+    /devices/pci0000:00/0000:00:1d.0/apex/apex_0 apex /dev/apex_0
+"""
+
+
+class FunctionNodeTests(SynchronousTestCase):
+    """Which node of hardware is given"""
+
+    def test_driver(self) -> None:
+        """A driver alone means the function's node, and not the raw one too."""
+        host = recorded(self, PRINTER)
+        found = survey(host, "thing: {driver: usblp}")
+        self.assertEqual(nodes_of(found), [["/dev/usb/lp0"]])
+        self.assertIn(
+            "write as: usb to give 1-1 itself", left_out(found)["/dev/bus/usb/001/002"][0]
+        )
+        for text in ("driver: usblp, as: usb", "driver: usblp, usb: '4b8:*'"):
+            self.assertEqual(
+                nodes_of(survey(host, f"thing: {{{text}}}")), [["/dev/bus/usb/001/002"]], text
+            )
+
+    def test_ways(self) -> None:
+        """What has no node of its own is left out with what gives one."""
+        found = left_out(survey(recorded(self, PRINTER), "thing: {subsystem: [usb, pci]}"))
+        self.assertEqual(
+            found["1-1:1.0"][0],
+            "1-1:1.0 has no node of its own; say which of its nodes is meant with as: printer",
+        )
+        self.assertTrue(found["0000:00:1d.0"][0].endswith("is meant with subsystem: apex"))
+        self.assertEqual(found["0000:00:0d.0"][0], "0000:00:0d.0 has no node of its own")
+
+
+DRIVES = """
+    /devices/pci0000:00/0000:00:0e.0 pci PCI_ID=8086:1 PCI_CLASS=10400
+    /devices/pci0000:00/0000:00:0e.0/pci10000:e0/10000:e0:06.0/10000:e1:00.0 pci PCI_ID=144d:1 \
+PCI_CLASS=10802 A:numa_node=0
+    /devices/pci0000:00/0000:00:0e.0/pci10000:e0/10000:e0:06.0/10000:e1:00.0/nvme/nvme0 nvme \
+/dev/nvme0 A:model=LabDrive A:serial=N77
+    /devices/pci0000:00/0000:00:0e.0/pci10000:e0/10000:e0:06.0/10000:e1:00.0/nvme/nvme0/nvme0n1 \
+block /dev/nvme0n1 DEVTYPE=disk
+    /devices/pci0000:00/0000:00:17.0/ata1/host0/target0:0:0/0:0:0:0 scsi A:model=OldDisk
+    /devices/pci0000:00/0000:00:17.0/ata1/host0/target0:0:0/0:0:0:0/block/sda block /dev/sda \
+DEVTYPE=disk
+    /devices/pci0000:00/0000:00:17.0/ata1/host0/target0:0:0/0:0:0:0/block/sda/sda1 block \
+/dev/sda1 DEVTYPE=partition A:partition=1
+    /devices/platform/x.mmc/mmc_host/mmc0/mmc0:0001 mmc A:name=LABCARD A:serial=0x12ab34cd
+    /devices/platform/x.mmc/mmc_host/mmc0/mmc0:0001/block/mmcblk0 block /dev/mmcblk0 DEVTYPE=disk
+"""
+
+
+class DriveTests(SynchronousTestCase):
+    """Drives and disks"""
+
+    def test_names(self) -> None:
+        """A model or a serial number alone finds drives, whatever bus they are on."""
+        host = recorded(self, DRIVES)
+        for text, wanted in (
+            ("modelName: 'Lab*', as: block", [["/dev/nvme0n1"]]),
+            ("serial: N77, as: block", [["/dev/nvme0n1"]]),
+            ("serial: N77", [["/dev/nvme0"]]),
+            ("modelName: OldDisk, as: block", [["/dev/sda"]]),
+            ("modelName: LABCARD, as: block", [["/dev/mmcblk0"]]),
+            ("serial: 0x12ab34cd, as: block", [["/dev/mmcblk0"]]),
+            ("pciBusID: '10000:e1:00.0', as: block", [["/dev/nvme0n1"]]),
+        ):
+            self.assertEqual(nodes_of(survey(host, f"thing: {{{text}}}")), wanted, text)
+        (id_,) = survey(host, "thing: {modelName: 'Lab*', as: block}").ledger.devices["thing"]
+        self.assertEqual(id_, "10000:e1:00.0-disk")
 
 
 NODES = """

@@ -10,6 +10,7 @@ from twistdp.config import Resource
 from twistdp.scanners.declared.asked import asks
 from twistdp.scanners.declared.raw import gives_raw, identities
 from twistdp.select import (
+    KINDS,
     Device,
     Host,
     Match,
@@ -28,6 +29,12 @@ from twistdp.select import (
 )
 
 ALL: Final = "all"
+_ABOUT_DEVICE: Final = frozenset(
+    {"usb", "vendor_id", "product_id", "serial", "manufacturer", "product", "model_name"}
+    | {"usb_path", "path", "path_regex", "subsystem", "devtype", "kernel_name", "udev", "any"}
+)
+"""Conditions that a USB device meets itself, and not only one of its interfaces."""
+
 _TYPED: Final = frozenset({"input", "hidraw"})
 """Subsystems of what people type on."""
 
@@ -160,14 +167,22 @@ class Rule:
         if self.resource.as_ is not None:
             yield from self._of_kind(seed, self.resource.as_)
         elif seed.node is None:
-            known = ", ".join(dict.fromkeys(each.subsystem for each in nodes_below(seed)))
-            having = f"; it has nodes of {known}" if known else ""
-            if not known and self._gives_more:
+            ways = dict.fromkeys(_way(each) for each in nodes_below(seed))
+            if not ways and self._gives_more:
                 yield seed, ""
                 return
-            yield None, f"{seed.name} has no node of its own, say which is meant with as{having}"
+            say = f"; say which of its nodes is meant with {' or '.join(ways)}" if ways else ""
+            yield None, f"{seed.name} has no node of its own{say}"
+        elif seed.devtype == "usb_device" and self._is_about_functions(seed):
+            why = f"the driver is that of its functions; write as: usb to give {seed.name} itself"
+            yield None, why
         else:
             yield seed, ""
+
+    def _is_about_functions(self, usb: Device) -> bool:
+        """Whether a USB device meets the rule by the driver of an interface alone."""
+        met = (match for match in self.matches if match.holds(usb))
+        return all(match.driver and not _ABOUT_DEVICE & set(match.given()) for match in met)
 
     @property
     def _gives_more(self) -> bool:
@@ -219,6 +234,14 @@ class Rule:
         if isinstance(answer, Undecidable):
             why = f"{name} may give what is typed on a keyboard: {answer.reason}"
         return f"{why}; add a condition that selects it, as usb, serial or path, if it is meant"
+
+
+def _way(device: Device) -> str:
+    """What a rule has to say to get the nodes of devices like this one."""
+    for name, kind in KINDS.items():
+        if device.subsystem in kind.subsystems:
+            return f"as: {name}"
+    return f"subsystem: {device.subsystem}"
 
 
 def _each_once(found: Iterable[Iterable[Device]]) -> Iterator[Device]:
