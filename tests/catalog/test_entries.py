@@ -291,7 +291,8 @@ def listed(tree: DeviceTree) -> dict[str, dict[str, list[str]]]:
     for kind in tree:
         groups: dict[str, list[str]] = {}
         for id_, info in tree[kind].items():
-            groups.setdefault(info.group or id_, []).append(id_)
+            first = id_.rpartition("-")[0]
+            groups.setdefault(first if first == info.group else id_, []).append(id_)
         for name, ids in groups.items():
             first, *others = (tree[kind][id_].nodes for id_ in ids)
             assert all(each == first for each in others)
@@ -400,6 +401,13 @@ class EntryTests(SynchronousTestCase):
                 nodes = [node for kind in found for each in found[kind].values()
                          for node in each.nodes]  # fmt: skip
                 self.assertEqual({node.permissions for node in nodes}, {"rw"}, name)
+
+    def test_cards(self) -> None:
+        """Virtual functions are parts of their physical one, for the policies."""
+        found = served("intel-qat", "intel-qat")
+        self.assertEqual({each.group for each in found["dc"].values()}, {"0000:6c:00.0"})
+        found = served("intel-gpu", "intel-gpu")
+        self.assertEqual({each.group for each in found["i915"].values()}, {None})
 
     def test_uio_mount(self) -> None:
         """A uio device comes with its directory in sysfs."""

@@ -183,6 +183,16 @@ class SpreadTests(SynchronousTestCase):
         ):
             self.assertEqual(choose("spread", candidates, must, size), expected)
 
+    def test_free(self) -> None:
+        """Of cards that give as many, those with most free ids come first."""
+        for sizes, must, size, expected in (
+            ((1, 3, 2), [], 1, ["1.0"]),
+            ((1, 3, 2), [], 2, ["1.0", "2.0"]),
+            ((1, 3, 2), [], 4, ["0.0", "1.0", "1.1", "2.0"]),
+            ((2, 4, 2), ["1.0"], 2, ["0.0", "1.0"]),
+        ):
+            self.assertEqual(choose("spread", groups_of(*sizes), must, size), expected)
+
 
 class NumaTests(SynchronousTestCase):
     """`choose` with the policy ``numa``."""

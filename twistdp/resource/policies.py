@@ -6,7 +6,7 @@ Devices belong to groups (the card that they are a part of) and may be near NUMA
 - ``packed``: few groups.  Groups that the container gets anyway are used, then the largest, and
   last the smallest that is enough for the rest, so that whole cards stay free for containers that
   need whole cards.
-- ``spread``: as few ids of one group as possible.
+- ``spread``: as few ids of one group as possible, first of those with most free ids.
 - ``numa``: few NUMA nodes, chosen as ``packed`` chooses groups, then ``packed`` among the ids near
   them.  A device that knows no node is near all.
 
@@ -76,10 +76,11 @@ def _none(_: Candidates, free: Candidates, need: int) -> Candidates:
 
 def _spread(kept: Candidates, free: Candidates, need: int) -> Candidates:
     used = Counter(each.group for each in kept)
+    available = Counter(each.group for each in free)
 
-    def turn(each: Candidate) -> int:
+    def turn(each: Candidate) -> tuple[int, int]:
         used[each.group] += 1
-        return used[each.group]
+        return used[each.group], -available[each.group]
 
     return sorted(free, key=turn)[:need]
 

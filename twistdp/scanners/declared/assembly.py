@@ -106,6 +106,7 @@ def _assembled(rule: Rule, unit: Unit, host: Host, ids: Ids) -> Listed:
         annotations={key: fill(value, words) for key, value in resource.annotations.items()},
         topology=_topology(resource.numa, lead, functions),
         cdi=_cdi(rule, words),
+        group=_card(lead),
     )
     if not (info.nodes or info.envs or info.annotations or info.cdi or info.mounts or numbered):
         raise Incomplete(f"{lead.name} has no node, and the resource gives containers nothing else")
@@ -241,6 +242,12 @@ def _topology(
         return AUTO
     found = {word(each, "numaNode") for each in (lead, *functions)}
     return tuple(sorted(int(each) for each in found if each is not None)) or None
+
+
+def _card(lead: Device) -> str | None:
+    """The physical function that a virtual one is a part of: to spread devices, or to pack them."""
+    physical = word(lead, "physfn")
+    return str(physical) if physical is not None else None
 
 
 def _cdi(rule: Rule, words: Words) -> CDIDevice | None:
