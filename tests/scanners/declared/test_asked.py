@@ -19,7 +19,12 @@ class AskedTests(SynchronousTestCase):
         ):
             self.assertTrue(asks(Match(path=path)), path)
             self.assertTrue(asks(Match(path_regex=path)), path)
-        for path in ("/dev/*", "/dev/input", "/dev/input/by-path", "/dev/input/by-id/usb-*-event-*"):
+        for path in (
+            "/dev/*",
+            "/dev/input",
+            "/dev/input/by-path",
+            "/dev/input/by-id/usb-*-event-*",
+        ):
             self.assertFalse(asks(Match(path=path)), path)
         self.assertFalse(asks(Match(path=["/dev/hidraw3", "/dev/input/*"])))
 

@@ -24,8 +24,15 @@ class Entry:
 
     listed: Listed
     kind: str
-    ids: tuple[str, ...]
     info: DeviceInfo
+    replicas: int = 0
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids under which it is listed."""
+        if not self.replicas:
+            return (self.listed.id,)
+        return tuple(device_id(f"{self.listed.id}-{number}") for number in range(self.replicas))
 
 
 class Ledger:
@@ -61,6 +68,13 @@ class Ledger:
             each.clear()
         self._holders = Holders()
 
+    def as_listed(self, listed: Listed | None) -> Listed | None:
+        """The same, with the very value that is listed if that is equal: it is stored once then."""
+        if listed is None:
+            return None
+        known = self.devices.get(listed.resource, {}).get(listed.id)
+        return attrs.evolve(listed, info=known) if known == listed.info else listed
+
     def replace(self, units: Mapping[Key, Listed | None]) -> None:
         """Take these units and no others; what was listed has a limit's places before others."""
         self._before, self.devices = self.devices, {}
@@ -80,8 +94,7 @@ class Ledger:
                 old[key] = entry
                 affected |= self._release(key, entry)
             if listed is not None:
-                entry = self._as_before(made(self._rules[key[0]], listed))
-                self._units[key] = entry
+                self._units[key] = entry = made(self._rules[key[0]], listed)
                 affected |= self._hold(key, entry)
         for order in {order for order, _ in affected}:
             if self._rules[order].resource.limit is not None:
@@ -107,16 +120,6 @@ class Ledger:
             if entry.listed.numbered:
                 self.numbered |= {(entry.kind, id_): entry.listed.numbered for id_ in entry.ids}
             self._note_nodes(entry)
-
-    def _as_before(self, entry: Entry) -> Entry:
-        """The entry with the very value that was listed, which is not stored twice then."""
-        known = self._before.get(entry.kind, {}).get(entry.ids[0])
-        if known is None or known != entry.info:
-            return entry
-        listed = entry.listed
-        if listed.info is entry.info:
-            listed = attrs.evolve(listed, info=known)
-        return attrs.evolve(entry, listed=listed, info=known)
 
     def judge(self, judge: Callable[[Entry, Rule], tuple[str, str]]) -> None:
         """Give the devices of resources with health checks the states that `judge` returns."""
@@ -243,10 +246,9 @@ def made(rule: Rule, listed: Listed) -> Entry:
     if replicas is None or not (
         not replicas.match or any(match.of_parts.holds(listed.lead) for match in replicas.match)
     ):
-        return Entry(listed, rule.name, (listed.id,), listed.info)
-    ids = tuple(device_id(f"{listed.id}-{number}") for number in range(replicas.count))
+        return Entry(listed, rule.name, listed.info)
     info = attrs.evolve(listed.info, group=listed.id)
-    return Entry(listed, replicas.rename or rule.name, ids, info)
+    return Entry(listed, replicas.rename or rule.name, info, replicas.count)
 
 
 def left_out(listed: Listed, reason: str, cause: Cause) -> LeftOut:

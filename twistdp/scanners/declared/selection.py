@@ -24,8 +24,9 @@ class Selection:
         """The units that list nothing."""
         self.dropped: dict[str, list[LeftOut]] = {}
         """What else of a seed, or of a device that may be one, is left out."""
-        self._units: dict[str, tuple[str, ...]] = {}  # of each seed
-        self._seeds: dict[str, tuple[str, ...]] = {}  # of each unit
+        # A single name, the usual case, needs no tuple.
+        self._units: dict[str, str | tuple[str, ...]] = {}  # of each seed
+        self._seeds: dict[str, str | tuple[str, ...]] = {}  # of each unit
 
     @property
     def is_empty(self) -> bool:
@@ -47,9 +48,10 @@ class Selection:
         touched: dict[str, None] = {}
         for name in gone:
             self.dropped.pop(name, None)
-            for unit in self._units.pop(name, ()):
+            for unit in _several(self._units.pop(name, ())):
                 touched[unit] = None
-                self._seeds[unit] = tuple(each for each in self._seeds[unit] if each != name)
+                seeds = _several(self._seeds[unit])
+                self._seeds[unit] = tuple(each for each in seeds if each != name)
         if self.rule.resource.members or self.rule.resource.mounts:
             # What these need may have come or gone, wherever it is.
             touched |= dict.fromkeys(self._seeds)
@@ -64,10 +66,12 @@ class Selection:
             if held:
                 name = name_of(device)
                 parts[name] = self._parts(device)
-                self._units[name] = tuple(dict.fromkeys(part.unit for part in parts[name]))
-                for unit in self._units[name]:
+                units = tuple(dict.fromkeys(part.unit for part in parts[name]))
+                self._units[name] = units[0] if len(units) == 1 else units
+                for unit in units:
                     touched[unit] = None
-                    self._seeds[unit] = (*self._seeds.get(unit, ()), name)
+                    others = _several(self._seeds.get(unit, ()))
+                    self._seeds[unit] = (*others, name) if others else name
             elif held is None:
                 self._drop(device, device, self.rule.test(device).reason, Cause.UNDECIDABLE)
         return {unit: self._made(unit, parts, host) for unit in touched}
@@ -98,7 +102,7 @@ class Selection:
         """What a unit lists now; `parts` has the parts of seeds, and gets those it has not."""
         functions: dict[str, Device] = {}
         owner: Device | None = None
-        for name in self._seeds.get(unit, ()):
+        for name in _several(self._seeds.get(unit, ())):
             if name not in parts:
                 seed = host.named(name)
                 parts[name] = self._parts(seed) if seed is not None else ()
@@ -115,6 +119,9 @@ class Selection:
             # Those that the rule selects come first: templates are about the first one.
             ordered.sort(key=self._place)
         outcome = assemble(self.rule, Unit(unit, owner, ordered), host, self._ids)
+        for function in ordered:
+            # What was read of it is seldom asked for again, and there may be many thousands.
+            function.spare()
         if isinstance(outcome, Listed):
             return outcome
         self.failed[unit] = outcome
@@ -124,3 +131,7 @@ class Selection:
         name = function.identity
         turn = self.rule.turn(function) if name in self._units else 0
         return name not in self._units, turn, natural_key(name)
+
+
+def _several(names: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else names

@@ -35,7 +35,10 @@ class Survey:
         """Look at the whole host."""
         self._ids.begin()
         self.ledger.forget()
-        found = [selection.look(host) for selection in self.selections]
+        found = []
+        for selection in self.selections:
+            units = selection.look(host).items()
+            found.append({unit: self.ledger.as_listed(listed) for unit, listed in units})
         self._ids.end()
         self.ledger.replace(_by_key(found))
         self._judge(counts=True)
