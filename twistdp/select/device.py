@@ -268,7 +268,7 @@ class Device:
         """A property of udev or a key of ``uevent``; None if the device has none.
 
         ``DEVNAME`` is the whole path, as udev has it.  `Undecidable` for one that only udev gives,
-        where udev's data base is not there.
+        where udev's data base is not there, or has no entry of a node yet.
         """
         if name == "DEVNAME":
             return self.node
@@ -284,6 +284,8 @@ class Device:
         if not self.host.has_udev:
             return Undecidable(NO_UDEV)
         entry = self.host.udev.entry(self.udev_key)
+        if not entry.is_there and self.number is not None:  # each node gets one when it appears
+            return Undecidable(f"udev's data base has no entry of {self.name}")
         if name == "DEVLINKS" and entry.links:
             return " ".join(f"/dev/{link}" for link in entry.links)
         return entry.properties.get(name)

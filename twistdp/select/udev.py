@@ -21,6 +21,8 @@ class Entry:
     links: tuple[str, ...] = ()
     properties: dict[str, str] = attrs.Factory(dict)
     tags: frozenset[str] = frozenset()
+    is_there: bool = True
+    """Whether the data base has an entry, and it can be read."""
 
 
 class UdevData:
@@ -58,10 +60,10 @@ class UdevData:
 
     def _read(self, key: str) -> Entry:
         if "/" in key or not self.is_there:
-            return Entry()
+            return Entry(is_there=False)
         text = read_file(os.path.join(self._directory, key), _LONGEST)
         if text is None or isinstance(text, Undecidable):
-            return Entry()
+            return Entry(is_there=False)
         links, properties, tags = [], {}, set()
         for line in text.split("\n"):
             kind, _, value = line.partition(":")

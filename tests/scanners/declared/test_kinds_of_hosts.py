@@ -205,6 +205,12 @@ class AbsentTests(SynchronousTestCase):
         )  # fmt: skip
         self.assertEqual((why["typed"], why["unsaid"]), ("", ""))
 
+    def test_directory_of_links(self) -> None:
+        """A directory of links has no nodes; the pattern that means the links is named."""
+        host = Host(tree(self, "twins"))
+        (found,) = explained(survey(host, "thing: /dev/serial/by-id"), host)
+        self.assertIn("has only links; write /dev/serial/by-id/* for these", found.absent)
+
     def test_optional(self) -> None:
         """An optional member that is not there is named."""
         found = survey(Host(tree(self, "cards")), """

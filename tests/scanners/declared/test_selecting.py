@@ -1,5 +1,7 @@
 """Tests for which devices the resources of a file come to, with which nodes and ids."""
 
+import os
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.declarations import devices, nodes, scanner, yielded
@@ -225,6 +227,17 @@ class KeyboardTests(SynchronousTestCase):
         self.assertEqual(devices(made.discover()), {})
         reasons = [each.reason for each in made.survey.left_out if each.what == "/dev/input/event3"]
         self.assertIn("may give what is typed on a keyboard: udev's data base", reasons[0])
+
+    def test_no_entry(self) -> None:
+        """Before udev has looked at a node nobody knows that it is no keyboard's."""
+        root = tree(self, "camera")
+        os.unlink(f"{root}/run/udev/data/c13:67")
+        made = scanner(Host(root), "thing: {subsystem: input, property: {ID_INPUT: '1'}}")
+        self.assertEqual(devices(made.discover()), {})
+        reasons = [each.reason for each in made.survey.left_out if each.what == "/dev/input/event3"]
+        self.assertIn("udev's data base has no entry of event3", reasons[0])
+        typed = scanner(Host(root), "thing: {subsystem: hidraw}")
+        self.assertEqual(devices(typed.discover()), {})
 
     def test_groups(self) -> None:
         """A group has such a node only if the rule selects the device that it is of."""

@@ -124,6 +124,8 @@ def _no_path(pattern: str, host: Host) -> str:
     parsed = path_pattern(pattern)
     if parsed.literal is not None and os.path.lexists(host.prefix + pattern):
         if os.path.isdir(host.prefix + pattern):
+            if any(found.startswith(f"{pattern}/") for found in host.nodes(f"{pattern}/*")):
+                return f"the directory {pattern} has only links; write {pattern}/* for these"
             return f"the directory {pattern} has no nodes"
         return f"{pattern} leads to no node"
     missing = os.path.dirname(pattern) if parsed.literal is not None else parsed.directory

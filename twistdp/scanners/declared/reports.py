@@ -26,8 +26,9 @@ class Reports:
             if each.cause is Cause.FAULT:
                 text = f"{each.resource}: left out {each.what}: {each.reason}"
                 self._faults.add(about, text)
-            elif each.cause is Cause.UNDECIDABLE:
-                # One line for the rule: the others differ in the device alone.
+            elif each.cause is Cause.UNDECIDABLE and everything:
+                # One line for the rule: the others differ in the device alone.  Of a node that has
+                # just appeared udev will have made an entry by the next whole look.
                 text = f"{each.resource}: cannot decide about {each.what}: {each.reason}"
                 self._faults.add(each.resource, text)
         for text in host.left_out:
