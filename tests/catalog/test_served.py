@@ -11,6 +11,7 @@ from tests.support.kubelets import PatientKubelet
 from twistdp.catalog.loading import chosen
 from twistdp.manager import Manager
 from twistdp.scanners.declared.scanner import DeclaredScanner
+from twistdp.scanners.qat import QatScanner
 from twistdp.settings import Settings
 from twistdp.testing.endpoint import AdmissionRefused
 
@@ -27,11 +28,14 @@ class ServedTests(TestCase):
         self.kubelet = PatientKubelet(self.directory, force=True)
 
     async def serve(self, name: str, tree: str) -> None:
-        """Serve an entry from a tree; its nodes are files of the tree, so nothing checks them."""
+        """Serve the resources of an entry from a tree."""
+        (config,) = chosen([name], DOMAIN).values()
+        await self.start(DeclaredScanner(config.resources, root(tree)))
+
+    async def start(self, scanner: DeclaredScanner) -> None:
+        """Serve what a scanner finds; nodes are files of a tree, so nothing checks them."""
         await self.kubelet.start()
         self.addCleanup(self.kubelet.stop)
-        (config,) = chosen([name], DOMAIN).values()
-        scanner = DeclaredScanner(config.resources, root(tree))
         settings = Settings(plugin_dir=self.directory, check_nodes=False, check_paths=False)
         manager = Manager(DOMAIN, scanner, settings=settings, settings_of=scanner.settings_of)
         manager.startService()
@@ -47,6 +51,15 @@ class ServedTests(TestCase):
             sorted(each.host_path for each in container.devices),
             ["/dev/vfio/42", "/dev/vfio/43", "/dev/vfio/vfio"],
         )
+
+    async def test_numbered_by_scanner(self) -> None:
+        """The scanner of the entry numbers them likewise, for each container from 0."""
+        await self.start(QatScanner(root=root("intel-qat")))
+        resource = f"{DOMAIN}/dc-sym"
+        await self.kubelet.listed(resource, ["0000:70:00.1", "0000:70:00.2"])
+        for pod in ("one", "other"):
+            container = await self.kubelet.allocate(resource, pod=pod)
+            self.assertEqual([*container.envs], ["QAT0"], pod)
 
     async def test_queue_of_the_kernel(self) -> None:
         """A container with a work queue of the kernel gets its name, and no node."""

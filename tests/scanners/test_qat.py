@@ -156,6 +156,15 @@ class QatTests(LogTestCase):
         self.assertEqual([each.host_path for each in info.nodes], ["/dev/uio0"])
         self.assertEqual([each.host_path for each in info.mounts], ["/sys/class/uio/uio0/device"])
 
+    def test_events(self) -> None:
+        """On this host functions that appear make a new look at once; otherwise one is soon."""
+        scanner = QatScanner()
+        self.assertEqual([*scanner.uevents], ["pci"])
+        scanner.discover()
+        self.assertIn("pci", scanner.uevents)
+        self.assertEqual(scanner.rescan_interval, 5.0)
+        self.assertEqual([*QatScanner(root=root("intel-qat")).uevents], [])
+
     def test_nothing(self) -> None:
         """Without such functions nothing is listed, whatever else is bound to vfio-pci."""
         for tree in ("vfio", "storage"):

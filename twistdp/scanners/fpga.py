@@ -74,8 +74,10 @@ class FpgaScanner(WatchingScanner):
         rescan_interval: float = 5.0,
         root: str = "/",
     ) -> None:
-        # Another bitstream in a port makes no event that inotify reports.
+        # Another bitstream in a port makes no event.
         super().__init__([f"{root.rstrip('/')}/dev"], rescan_interval, contents=False)
+        if root == "/":
+            self.uevents = ("fpga_region", "fpga")
         self._given: str = mode
         self._mode: str = mode
         node = os.environ.get("NODE_NAME") if node_name is None else node_name

@@ -57,7 +57,7 @@ GENERIC: Final = "generic"
 
 
 PERIOD: Final = 5.0
-"""Seconds between two looks: functions that appear, and services, make no event in /dev."""
+"""Seconds between two looks: other services make no event."""
 
 
 class QatScanner(DeclaredScanner):
@@ -91,6 +91,7 @@ class QatScanner(DeclaredScanner):
         self._left_out: list[Step] = []
         self._complaints = Complaints(lambda text: _log.warn("QAT: {text}", text=text))
         super().__init__({}, root)
+        self._add_events()
 
     def discover(self) -> DeviceTree:
         """Look at all functions, and bind them if that is wanted."""
@@ -110,7 +111,13 @@ class QatScanner(DeclaredScanner):
             self.replace({type_: self._resource(names) for type_, names in known.items()})
         tree = super().discover()
         self.rescan_interval = min(self.rescan_interval, PERIOD)
+        self._add_events()
         return tree
+
+    def _add_events(self) -> None:
+        """Look again when functions appear, too, or are bound to another driver."""
+        if self._root == "/":
+            self.uevents = tuple(dict.fromkeys((*self.uevents, "pci")))
 
     def follow(self, changed: Collection[str]) -> DeviceTree:
         """Look at everything: which services there are shows nowhere in `changed`."""
