@@ -68,7 +68,8 @@ class Settings:
     `POLICIES`.  A device that a container has stays listed, unhealthy, for `removal_grace` seconds
     after it has vanished.  With `check_nodes`, an allocation of a device whose node is gone is
     refused.  With `check_paths`, a device with a path that others than root and our user could
-    change is left out.  `cdi_dir` is where specs of CDI devices are written, and
+    change is left out.  With `pre_start`, the kubelet is asked to call PreStartContainer if the
+    scanner has that hook.  `cdi_dir` is where specs of CDI devices are written, and
     `pod_resources_socket` the kubelet's socket that reports which pod holds which device.
     `registration` is one of `REGISTRATIONS`; with ``watcher``, the sockets are in `registry_dir`.
     Raises `BadSetting`.
@@ -81,6 +82,7 @@ class Settings:
     removal_grace: float = attrs.field(default=0.0, validator=_not_negative)
     check_nodes: bool = True
     check_paths: bool = True
+    pre_start: bool = True
     cdi_dir: str = attrs.field(default=CDI_DIRECTORY, converter=_directory)
     pod_resources_socket: str = attrs.field(default=POD_RESOURCES_SOCKET, converter=_directory)
     registration: str = attrs.field(default="socket", validator=_registration)

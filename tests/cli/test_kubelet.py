@@ -21,6 +21,7 @@ from twistdp.errors import CallFailed
 from twistdp.kubelet.api import KUBELET_SOCKET, REGISTER
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Empty, RegisterRequest
 from twistdp.rpc.channel import Channel
+from twistdp.testing.kubeletsocket import write_checkpoint
 from twistdp.testing.process import ChildProcess
 
 TWISTDP = os.path.join(os.path.dirname(sys.executable), "twistdp")
@@ -200,8 +201,7 @@ class KubeletTests(TestCase):
     async def test_own_checkpoint(self) -> None:
         """Files of an earlier emulated kubelet are no obstacle."""
         os.mkdir(self.directory)
-        with open(f"{self.directory}/kubelet_internal_checkpoint", "w", encoding="ascii") as file:
-            file.write("{}")
+        write_checkpoint(self.directory)
         await self.start()
 
     async def test_directories_of_others(self) -> None:

@@ -17,6 +17,7 @@ from twistdp.kubelet.api import (
     REGISTER,
     VERSION,
 )
+from twistdp.kubelet.checkpoint import CHECKPOINT, kept_nodes
 from twistdp.kubelet.directory import PluginDirectory
 from twistdp.kubelet.messages import (
     AllocateRequest,
@@ -36,6 +37,7 @@ from twistdp.kubelet.streams import ListStreams
 
 __all__ = [
     "ALLOCATE",
+    "CHECKPOINT",
     "GET_INFO",
     "GET_OPTIONS",
     "GET_PREFERRED_ALLOCATION",
@@ -62,6 +64,7 @@ __all__ = [
     "WatcherRegistration",
     "container_part",
     "holders",
+    "kept_nodes",
     "listed_part",
     "messages",
 ]

@@ -73,5 +73,5 @@ def by_domain(config: Config) -> dict[str, dict[str, Resource]]:
 def managers_of(config: Config, settings: Settings) -> Iterator[Manager]:
     """A manager for each domain of a configuration."""
     for domain, resources in by_domain(config).items():
-        scanner = DeclaredScanner(resources)
+        scanner = DeclaredScanner(resources, plugin_dir=settings.plugin_dir)
         yield Manager(domain, scanner, settings=settings, settings_of=scanner.settings_of)

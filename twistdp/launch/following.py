@@ -179,7 +179,9 @@ class ConfigFile(MultiService):
         return changed
 
     def _add(self, domain: str, resources: Mapping[str, Resource]) -> None:
-        scanner = self._scanners[domain] = DeclaredScanner(resources)
+        scanner = self._scanners[domain] = DeclaredScanner(
+            resources, plugin_dir=self._settings.plugin_dir
+        )
         manager = Manager(domain, scanner, settings=self._settings, settings_of=scanner.settings_of)
         self.managers.append(manager)
         manager.setServiceParent(self)

@@ -43,7 +43,8 @@ class Answers:
     """Handlers of the API's unary methods for the devices of `inventory`.
 
     `policy` is one of `twistdp.settings.POLICIES`.  With `check_nodes`, no container is given a
-    node that is not there.  `handed_out` collects the ids that containers were given.
+    node that is not there; with `pre_start`, the hook before containers start is announced.
+    `handed_out` collects the ids that containers were given.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Answers:
         cdi: CdiParts,
         policy: str,
         check_nodes: bool = True,
+        pre_start: bool = True,
     ) -> None:
         self._resource = resource
         self._inventory = inventory
@@ -61,6 +63,7 @@ class Answers:
         self._cdi = cdi
         self._policy = policy
         self._check_nodes = check_nodes
+        self._pre_start = pre_start
         self.handed_out: set[str] = set()
 
     @property
@@ -76,7 +79,7 @@ class Answers:
     def options(self) -> messages.DevicePluginOptions:
         """Return the options: only what the hooks and the policy offer."""
         return messages.DevicePluginOptions(
-            pre_start_required=self._hooks.pre_starts,
+            pre_start_required=self._pre_start and self._hooks.pre_starts,
             get_preferred_allocation_available=self._hooks.prefers or self._policy != "none",
         )
 

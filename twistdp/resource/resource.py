@@ -64,7 +64,13 @@ class Resource(Service):
         self._alignment = Alignment(name, self._inventory)
         self._cdi = CdiParts(*name.split("/"), settings=settings, reactor=reactor)
         self._answers = answers = Answers(
-            name, self._inventory, hooks, self._cdi, settings.preferred, settings.check_nodes
+            name,
+            self._inventory,
+            hooks,
+            self._cdi,
+            settings.preferred,
+            settings.check_nodes,
+            settings.pre_start,
         )
         self._streams = ListStreams(self._inventory.listed, reactor, self._stream_lost, name)
         registration: RegistrationStrategy

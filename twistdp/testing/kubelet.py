@@ -157,7 +157,9 @@ class FakeKubelet(ObservedNode):
                 raise AdmissionRefused(f"{resource}: no such resource on this node")
             taken = self.pods.taken(resource)
             chosen, answer = await node.allocate(count, taken, ids, self._topology)
-            self.pods.add(namespace, pod, container, resource, chosen, node)
+            kept = answer.SerializeToString()
+            self.pods.add(namespace, pod, container, resource, chosen, node, kept)
+            self._write_checkpoint()
             self.say(f"allocated {resource} {' '.join(chosen)} to {namespace}/{pod}")
             return answer
 
@@ -280,7 +282,10 @@ class FakeKubelet(ObservedNode):
 
     def list_taken(self, resource: str, message: ListAndWatchResponse) -> None:
         """Write a checkpoint, as a kubelet does after every list."""
+        self._write_checkpoint()
+
+    def _write_checkpoint(self) -> None:
         try:
-            write_checkpoint(self.directory)
+            write_checkpoint(self.directory, self.pods)
         except (BadSetting, OSError) as error:  # a kubelet goes on when its disk is full, too
             self.say(str(error))

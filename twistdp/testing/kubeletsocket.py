@@ -1,22 +1,23 @@
 """The emulated kubelet's own socket and its directory."""
 
+import base64
+import json
 import os
 import stat
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 
 from twisted.internet.defer import Deferred
 
 from twistdp.errors import BadName, BadSetting, CallFailed
-from twistdp.kubelet import VERSION
+from twistdp.kubelet import CHECKPOINT, VERSION
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import RegisterRequest
 from twistdp.model import check_namespace, check_resource_type
 from twistdp.rpc import Server, SocketFile, listener
+from twistdp.testing.pods import Holding
 
-CHECKPOINT = "kubelet_internal_checkpoint"
-"""The file that a kubelet writes into the directory after every list."""
-
-_CONTENT = b"{}"  # ours; a kubelet writes data and a checksum
+_OURS = b'{"EmulatedBy":'  # a kubelet writes data and a checksum
 
 MODE = 0o755
 """The mode of a kubelet's ``kubelet.sock``."""
@@ -68,25 +69,41 @@ def refuse_foreign_checkpoint(directory: str) -> None:
     else:
         with open(fd, "rb") as file:
             found = os.fstat(fd)
-            content = file.read(len(_CONTENT) + 1) if stat.S_ISREG(found.st_mode) else None
-    if content != _CONTENT:
+            content = file.read(len(_OURS)) if stat.S_ISREG(found.st_mode) else None
+    if content != _OURS:
         raise BadSetting(
             f"{directory}: holds the {CHECKPOINT} of another kubelet, which is never overwritten; "
             "use another directory"
         )
 
 
-def write_checkpoint(directory: str) -> None:
+def write_checkpoint(directory: str, holdings: Iterable[Holding] = ()) -> None:
     """Replace the checkpoint atomically.  Raises `BadSetting` if it is another kubelet's."""
     refuse_foreign_checkpoint(directory)
+    content = {"EmulatedBy": "twistdp", "Data": {"PodDeviceEntries": [*map(_entry, holdings)]}}
     fd, temporary = tempfile.mkstemp(prefix=".", dir=directory)
     try:
         with open(fd, "wb") as file:
-            file.write(_CONTENT)
+            file.write(json.dumps(content, separators=(",", ":")).encode())
         os.rename(temporary, os.path.join(directory, CHECKPOINT))
     except OSError:
         os.unlink(temporary)
         raise
+
+
+def _entry(held: Holding) -> dict[str, object]:
+    """What a kubelet keeps of a container's devices of one resource."""
+    per_node: dict[str, list[str]] = {}
+    for id_ in held.ids:
+        for number in held.numa.get(id_) or (-1,):
+            per_node.setdefault(str(number), []).append(id_)
+    return {
+        "PodUID": f"{held.namespace}/{held.pod}",
+        "ContainerName": held.container,
+        "ResourceName": held.resource,
+        "DeviceIDs": per_node,
+        "AllocResp": base64.b64encode(held.answer).decode(),
+    }
 
 
 def is_extended_resource_name(name: str) -> bool:

@@ -10,7 +10,10 @@ from twistdp.testing.node import NodeResource
 
 @attrs.frozen
 class Holding:
-    """The devices of one resource that one container holds, with their NUMA nodes."""
+    """The devices of one resource that one container holds, with their NUMA nodes.
+
+    `answer` is the ContainerAllocateResponse of the plugin, encoded.
+    """
 
     namespace: str
     pod: str
@@ -18,6 +21,7 @@ class Holding:
     resource: str
     ids: tuple[str, ...]
     numa: dict[str, list[int]]
+    answer: bytes
 
 
 class Pods:
@@ -37,11 +41,13 @@ class Pods:
         resource: str,
         ids: Iterable[str],
         node: NodeResource,
+        answer: bytes,
     ) -> None:
         """Record that a container was admitted."""
         ids = tuple(ids)
         numa = {id_: node.numa[id_] for id_ in ids if id_ in node.numa}
-        self._holdings.append(Holding(namespace, pod, container, resource, ids, numa))
+        held = Holding(namespace, pod, container, resource, ids, numa, answer)
+        self._holdings.append(held)
 
     def held(self, namespace: str, pod: str, container: str) -> list[Holding]:
         """The holdings of one container."""

@@ -1,20 +1,28 @@
 """Tests for what depends on all devices of a container."""
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.declarations import devices, resources, scanner
+from tests.support.helpers import temporary_directory
 from twistdp.errors import AllocationRefused
+from twistdp.kubelet.messages import container_part
 from twistdp.model.allocation import combine
 from twistdp.model.calls import (
     AllocateRequest,
     AllocateResponse,
     ContainerAllocateRequest,
+    ContainerAllocateResponse,
     PreStartContainerRequest,
 )
 from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceSpec
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.scanner import FIRMWARE, DeclaredScanner
 from twistdp.settings import Settings
+from twistdp.testing.kubeletsocket import write_checkpoint
+from twistdp.testing.pods import Holding
+
+RAW_NODE = "/dev/bus/usb/001/007"
 
 
 def answer(made: DeclaredScanner, *ids: str, kind: str = "thing") -> AllocateResponse:
@@ -102,9 +110,39 @@ class RawNodeTests(SynchronousTestCase):
         self.assertIn("is /dev/bus/usb/001/009 now; delete the pod", str(error))
 
     def test_others(self) -> None:
-        """Without such nodes containers start without that call."""
-        made = scanner("twins", 'thing: {usb: "1a86:7523", as: tty}')
-        self.assertFalse(hasattr(made, "pre_start_container"))
+        """Without such nodes containers start without that call, which needs the plugin."""
+        made = scanner("twins", """
+            port: {usb: "1a86:7523", as: tty}
+            raw: {usb: "1a86:7523"}
+            member: {path: /dev/kvm, members: [{usb: "1a86:7523"}]}
+            named: {path: /dev/kvm, members: [{as: usb, optional: true}]}
+        """)  # fmt: skip
+        asked = {
+            kind: made.settings_of(kind, Settings()).pre_start
+            for kind in ("port", "raw", "member", "named")
+        }
+        self.assertEqual(asked, {"port": False, "raw": True, "member": True, "named": True})
+
+    def test_checkpoint(self) -> None:
+        """What the plugin before this one gave is in the kubelet's checkpoint."""
+        directory = temporary_directory(self)
+        made = DeclaredScanner(resources('thing: {usb: "0c45:6366"}'), plugin_dir=directory)
+
+        def start(*kept: str) -> None:
+            answer = ContainerAllocateResponse(
+                devices=[DeviceSpec(node, node) for node in (*kept, "/dev/null")]
+            )
+            held = Holding("n", "p", "c", "x.example.com/thing", ("a",), {}, container_part(answer))
+            write_checkpoint(directory, [attrs.evolve(held, answer=b""), held])
+            now = DeviceInfo(HEALTHY, nodes=[DeviceSpec(RAW_NODE, RAW_NODE)])
+            made.pre_start_container(
+                PreStartContainerRequest("x.example.com/thing", ["a"], {"a": now})
+            )
+
+        start(RAW_NODE)
+        start()
+        error = self.assertRaises(AllocationRefused, start, "/dev/bus/usb/001/006")
+        self.assertIn("a was /dev/bus/usb/001/006 when this pod", str(error))
 
     def test_ids_of_places(self) -> None:
         """A device that changes its maker keeps the id of its port, whatever serial it has."""
@@ -146,7 +184,7 @@ class RawNodeTests(SynchronousTestCase):
             ("""udev: 'SUBSYSTEM=="tty", ATTRS{idVendor}=="0c45"'""", False),
         ):
             made = scanner("camera", f"thing: {{{text}}}")
-            self.assertIs(hasattr(made, "pre_start_container"), wanted, text)
+            self.assertIs(made.settings_of("thing", Settings()).pre_start, wanted, text)
 
     def test_firmware(self) -> None:
         """A device that comes back as another one has a grace, unless the file has its own."""

@@ -1,8 +1,9 @@
 """What depends on all devices of one container: numbered variables, refusals, changed nodes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from twistdp.errors import AllocationRefused
+from twistdp.kubelet import kept_nodes
 from twistdp.model import AllocateResponse, DeviceInfo, PreStartContainerRequest
 from twistdp.scanners.declared.raw import RAW
 from twistdp.scanners.declared.rule import Rule
@@ -13,13 +14,16 @@ class Handing:
     """Completes the answers to Allocate, and checks before containers start.
 
     Called in the reactor's thread, while the scanner's own changes `numbered`: the variables of
-    each type and id, with `NUMBER` for the number among a container's devices.
+    each type and id, with `NUMBER` for the number among a container's devices.  `plugin_dir` is
+    the kubelet's directory.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, plugin_dir: str) -> None:
+        self._plugin_dir = plugin_dir
         self._single: frozenset[str] = frozenset()
         self._numbered: Mapping[tuple[str, str], Sequence[tuple[str, str]]] = {}
-        self._given: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._given: dict[tuple[str, str], tuple[frozenset[str], frozenset[str]]] = {}
+        """Of each id: all ids of its container, and the raw nodes that the container was given."""
 
     def use(
         self,
@@ -54,29 +58,47 @@ class Handing:
                     answer.envs[name.replace(NUMBER, str(number))] = value.replace(
                         NUMBER, str(number)
                     )
-                paths = raw_paths(request.devices[id_])
-                if paths:
-                    self._given[kind, id_] = paths
+            paths = raw_paths(request.devices.values())
+            if paths:
+                ids = frozenset(request.devices_ids)
+                self._given |= {(kind, id_): (ids, paths) for id_ in ids}
         return response
 
     def pre_start_container(self, request: PreStartContainerRequest) -> None:
-        """Refuse to start a container whose device has another node than it was given.
+        """Refuse to start a container whose devices have other nodes than it was given.
 
-        The kubelet keeps its first answer, so only a new pod gets the new node.
+        The kubelet keeps its first answer, over restarts of the plugin and of the machine, so only
+        a new pod gets the new nodes.
         """
-        kind = request.resource.rpartition("/")[2]
-        for id_ in request.devices_ids:
-            given = self._given.get((kind, id_))
-            info = request.devices.get(id_)
-            now = raw_paths(info) if info is not None else ()
-            if given and now and now != given:
-                raise AllocationRefused(
-                    f"{request.resource}: device {id_} was {', '.join(given)} when this pod was "
-                    f"given it, and is {', '.join(now)} now; delete the pod, and a new one gets "
-                    "the device"
-                )
+        now = raw_paths(request.devices.values())
+        if not now:
+            return
+        ids = request.devices_ids
+        given = self._given_before(request.resource, ids)
+        if given and now not in given:
+            raise AllocationRefused(
+                f"{request.resource}: device {', '.join(ids)} was {_listed(given[0])} when this "
+                f"pod was given it, and is {_listed(now)} now; delete the pod, and a new one gets "
+                "the device"
+            )
+
+    def _given_before(self, resource: str, ids: Sequence[str]) -> Sequence[frozenset[str]]:
+        """The raw nodes that containers with these devices were given, as far as it is known."""
+        ours = self._given.get((resource.rpartition("/")[2], ids[0]))
+        if ours is not None and ours[0] == frozenset(ids):
+            return (ours[1],)
+        kept = kept_nodes(self._plugin_dir, resource, ids)
+        return [raw for paths in kept if (raw := _raw(paths))]
 
 
-def raw_paths(info: DeviceInfo) -> tuple[str, ...]:
-    """The nodes of a device whose names change when it is plugged in again."""
-    return tuple(node.host_path for node in info.nodes if node.host_path.startswith(RAW))
+def raw_paths(devices: Collection[DeviceInfo]) -> frozenset[str]:
+    """The nodes of devices whose names change when they are plugged in again."""
+    return _raw(node.host_path for info in devices for node in info.nodes)
+
+
+def _raw(paths: Iterable[str]) -> frozenset[str]:
+    return frozenset(path for path in paths if path.startswith(RAW))
+
+
+def _listed(paths: Iterable[str]) -> str:
+    return ", ".join(sorted(paths))

@@ -136,7 +136,7 @@ class Ledger:
 
     def _note_nodes(self, entry: Entry) -> None:
         """Report a device whose node has changed though its id has not."""
-        now = raw_paths(entry.info)
+        now = tuple(sorted(raw_paths([entry.info])))
         before = self._raw.get((entry.kind, entry.ids[0]), now)
         if now:
             self._raw[entry.kind, entry.ids[0]] = now

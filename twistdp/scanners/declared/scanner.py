@@ -19,7 +19,7 @@ from twistdp.scanners.declared.subsystems import subsystems
 from twistdp.scanners.declared.survey import Survey
 from twistdp.scanners.declared.watched import watched
 from twistdp.select import Explanation, Host, refresh
-from twistdp.settings import Settings
+from twistdp.settings import PLUGIN_DIRECTORY, Settings
 
 FIRMWARE = 5.0
 """Seconds in which a device that loads its firmware has come back as another one."""
@@ -28,10 +28,16 @@ FIRMWARE = 5.0
 class DeclaredScanner(WatchingScanner):
     """Finds the devices that `resources` of one domain select, by the types of resources.
 
-    `root` is where the host's tree is: ``/``, or that of a recording.
+    `root` is where the host's tree is: ``/``, or that of a recording.  `plugin_dir` is the
+    kubelet's directory.
     """
 
-    def __init__(self, resources: Mapping[str, Resource], root: str = "/") -> None:
+    def __init__(
+        self,
+        resources: Mapping[str, Resource],
+        root: str = "/",
+        plugin_dir: str = PLUGIN_DIRECTORY,
+    ) -> None:
         self._root = root
         if root != "/":
             V(1).info(
@@ -40,12 +46,11 @@ class DeclaredScanner(WatchingScanner):
             )
         self._host: Host | None = None
         self._reports = Reports()
-        self._handing = Handing()
+        self._handing = Handing(plugin_dir)
         self._use(resources)
         self.survey = self._new_survey(self._rules, {})
         self.post_allocate = self._handing.post_allocate
-        if any(rule.gives_raw for rule in self._rules):
-            self.pre_start_container = self._handing.pre_start_container
+        self.pre_start_container = self._handing.pre_start_container
         # What is written into nodes does not matter, and would be reported all the time.
         paths = watched(self._rules, Host(root))
         super().__init__(paths, self.rescan_interval, contents=False)
@@ -76,6 +81,7 @@ class DeclaredScanner(WatchingScanner):
                     "preferred": resource.preferred,
                     "removal_grace": resource.removal_grace,
                 }
+                own["pre_start"] = rule.gives_raw
                 if resource.removal_grace is None and rule.changes_identity:
                     own["removal_grace"] = max(common.removal_grace, FIRMWARE)
                 given: dict[str, Any] = {
