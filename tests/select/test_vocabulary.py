@@ -2,11 +2,13 @@
 
 import re
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.trees import host, named
+from twistdp.select.match import Match
 from twistdp.select.vocabulary import WORDS, describe, dra_text
 
 
@@ -55,6 +57,22 @@ class VocabularyTests(SynchronousTestCase):
         ):
             self.assertEqual(describe(named(host(tree), name)).get(word), wanted, word)
         self.assertNotIn("numaNode", describe(named(host("twins"), "0000:00:0d.0")))
+
+    def test_one(self) -> None:
+        """Each word of templates is a condition too, under the same name."""
+        keys = {field.metadata.get("key") for field in attrs.fields(Match)}
+        self.assertEqual(set(WORDS) - keys, set())
+        for name, match in (
+            ("ttyUSB0", Match(usb_version="2.*", subsystem="tty")),
+            ("ttyUSB0", Match(interface_number="0", subsystem="tty")),
+            ("ttyUSB0", Match(major="188", minor="0")),
+        ):
+            found = [each.name for each in match.candidates(host("twins")) if match.holds(each)]
+            self.assertIn(name, found)
+        (net,) = (
+            each for each in host("camera").devices() if Match(mac_address="02:00:*").holds(each)
+        )
+        self.assertEqual(net.subsystem, "net")
 
     def test_rules(self) -> None:
         """Names and values are what DRA allows."""

@@ -79,9 +79,11 @@ class Match:
     manufacturer: Text = _key("manufacturer", "The manufacturer's name.")
     product: Text = _key("product", "The product's name.")
     model_name: Text = _key("modelName", "The model.")
-    interface: Text = _key("interface", "The number of the USB interface.")
+    interface: Text = _key("interface", "Short for interfaceNumber.")
+    interface_number: Text = _key("interfaceNumber", "The number of the USB interface.")
     interface_class: Text = _key("interfaceClass", "The class of the USB interface.")
     port_number: Text = _key("portNumber", "The port of a serial adapter with several.")
+    usb_version: Text = _key("usbVersion", "The version of USB that the device speaks.")
     usb_path: Text = _key("usbPath", "Where the USB device is plugged.")
     pci_bus_id: Text = _key("pciBusID", "The PCI address.")
     pci_class: Text = _key("pciClass", "The class of the PCI function.")
@@ -90,6 +92,9 @@ class Match:
     vf_number: Text = _key("vfNumber", "The number of a PCI virtual function.")
     numa_node: Text = _key("numaNode", "The NUMA node.")
     iommu_group: Text = _key("iommuGroup", "The IOMMU group.")
+    mac_address: Text = _key("macAddress", "The address of a network interface.")
+    major: Text = _key("major", "The major number of the node.")
+    minor: Text = _key("minor", "The minor number of the node.")
     attribute: Mapping[str, Text] = _key("attribute", "Files in sysfs.", _table, {})
     property: Mapping[str, Text] = _key("property", "Udev's properties.", _table, {})
     uevent: Mapping[str, Text] = _key("uevent", "Keys of uevent.", _table, {})
@@ -166,10 +171,10 @@ class Match:
         return answer
 
     def among(self) -> Sequence[str]:
-        """The subsystems, or the buses' names, whose devices can meet this; empty if any can."""
+        """The subsystems whose devices can meet this; empty if any can."""
         if self._meant is None:
             return self._subsystems()
-        return self._meant.labels
+        return self._meant.subsystems
 
     def _subsystems(self) -> Sequence[str]:
         names = self.subsystem or (self._line.subsystems if self._line is not None else ())
@@ -264,12 +269,14 @@ _WORDS: Final = (
     ("vendor_id", "vendorID"),
     ("product_id", "productID"),
     ("interface", "interfaceNumber"),
+    ("interface_number", "interfaceNumber"),
     ("interface_class", "interfaceClass"),
     ("port_number", "portNumber"),
     ("serial", "serial"),
     ("manufacturer", "manufacturer"),
     ("product", "product"),
     ("model_name", "modelName"),
+    ("usb_version", "usbVersion"),
     ("usb_path", "usbPath"),
     ("pci_bus_id", "pciBusID"),
     ("pci_class", "pciClass"),
@@ -278,4 +285,7 @@ _WORDS: Final = (
     ("vf_number", "vfNumber"),
     ("numa_node", "numaNode"),
     ("iommu_group", "iommuGroup"),
+    ("mac_address", "macAddress"),
+    ("major", "major"),
+    ("minor", "minor"),
 )

@@ -18,13 +18,21 @@ from twistdp.select.device import Device
 
 _ABOUT_BUS: Final = frozenset(
     {"usb", "pci", "vendor_id", "product_id", "serial", "manufacturer", "product", "model_name"}
-    | {"usb_path", "pci_bus_id", "pci_class", "subsystem_vendor_id", "subsystem_device_id"}
+    | {
+        "usb_path",
+        "usb_version",
+        "pci_bus_id",
+        "pci_class",
+        "subsystem_vendor_id",
+        "subsystem_device_id",
+    }
 )
 """Keys about the bus's device, which all that belongs to it has in common."""
 
-_OF_INTERFACE: Final = frozenset({"interface", "interface_class"})
+_OF_INTERFACE: Final = frozenset({"interface", "interface_number", "interface_class"})
 ABOUT_KIND: Final = frozenset(
     {"path", "path_regex", "subsystem", "devtype", "kernel_name", "udev", "port_number"}
+    | {"mac_address", "major", "minor"}
 )
 """Keys that say themselves which of the devices that belong together is meant."""
 
@@ -92,7 +100,7 @@ def meant_by(given: Collection[str], attributes: Iterable[str]) -> Meant | None:
     if keys & ABOUT_KIND or not keys & (_ABOUT_BUS | _OF_INTERFACE):
         return None
     bus = "any"
-    if keys & (_OF_INTERFACE | {"usb", "usb_path"}):
+    if keys & (_OF_INTERFACE | {"usb", "usb_path", "usb_version"}):
         bus = "usb"
     elif keys & _ABOUT_BUS <= {"serial", "model_name"}:
         bus = "named"

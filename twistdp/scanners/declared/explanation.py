@@ -112,9 +112,13 @@ def why_absent(rule: Rule, host: Host) -> str:
     return f"none of {many} devices meets the rule; the nearest: {nearest.reason}"
 
 
+_CALLED = {"usb": "USB", "pci": "PCI", "nvme": "NVMe", "scsi": "SCSI", "mmc": "MMC"}
+
+
 def _about(rule: Rule) -> str:
     """The kind of device that a rule looks among."""
-    kinds = dict.fromkeys(name for match in rule.matches for name in match.among())
+    names = (name for match in rule.matches for name in match.among())
+    kinds = dict.fromkeys(_CALLED.get(name, name) for name in names)
     return f"{' or '.join(kinds)} device".lstrip()
 
 

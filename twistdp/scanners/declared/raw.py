@@ -46,7 +46,7 @@ def _may_be_raw(match: Match) -> bool:
     """Whether a USB device itself may meet a match."""
     subsystems = match.among()
     if subsystems:
-        return any(text_pattern(name.lower()).matches("usb") for name in subsystems)
+        return any(text_pattern(name).matches("usb") for name in subsystems)
     if match.path:
         return any(map(_leads_to_raw, match.path))
     if match.path_regex:

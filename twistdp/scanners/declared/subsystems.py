@@ -16,6 +16,7 @@ _BY_PATH: Final = frozenset({"path", "path_regex", "allow", "deny"})
 _NESTED: Final = frozenset({"any", "not_", "parent", "child", "physfn"})
 _OF_BUSES: Final = frozenset(
     {"usb", "pci", "usb_path", "pci_bus_id", "pci_class", "interface", "interface_class"}
+    | {"interface_number", "usb_version"}
     | {"subsystem_vendor_id", "subsystem_device_id", "iommu_group", "vendor_id", "product_id"}
     | {"serial", "manufacturer", "product"}
 )
@@ -50,7 +51,7 @@ def _of_match(match: Match) -> Iterator[str]:
         if nested is not None:
             yield from _of_match(nested)
     given = set(match.given()) - _BY_PATH
-    names = {name.lower() if name in ("USB", "PCI") else name for name in match.among()}
+    names = set(match.among())
     if not given:
         return
     if names:
