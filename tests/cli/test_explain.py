@@ -365,6 +365,19 @@ class ScanTests(LookingCase):
         self.assertEqual(lines.count("-0 and 39 more like it  Healthy"), 2, lines)
         self.assertNotIn("-1 ", lines)
 
+    def test_alike(self) -> None:
+        """What is left out for the same reason takes one line, which names it once."""
+        self.write(
+            "domain: x.example.com\n"
+            "resources: {a: {subsystem: usb, env: {'N_{n}': '{node}', A: b}}}\n"
+        )
+        lines = self.run_command("scan", f"--config={self.file}", f"--root={self.root}")
+        left_out = [line for line in lines.splitlines() if "left out" in line]
+        self.assertTrue(left_out)
+        for line in left_out:
+            self.assertRegex(line, "^  left out, by the rule: [-0-9:.]+ has no node of its own.*$")
+        self.assertIn(", and ", "".join(left_out))
+
     def test_one_node(self) -> None:
         """One node of two resources belongs to both; several belong."""
         self.write(

@@ -142,12 +142,15 @@ def _lines(resource: dict[str, Any]) -> Iterator[str]:
             yield f"    annotation {name}={value}"
         if device["cdi"]:
             yield "    changes by CDI"
-    alike: dict[tuple[str, str], list[str]] = {}
+    alike: dict[tuple[str, str, bool], list[str]] = {}
     for each in resource["leftOut"]:
-        alike.setdefault((each["cause"], each["reason"]), []).append(each["what"])
-    for (cause, reason), names in alike.items():
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        yield f"  left out, {cause}: {names[0]}{more}: {reason}"
+        reason = each["reason"].removeprefix(f"{each['what']} ")
+        begins = reason != each["reason"]  # with what it is about, as many reasons do
+        alike.setdefault((each["cause"], reason, begins), []).append(each["what"])
+    for (cause, reason, begins), (first, *others) in alike.items():
+        more = f" and {len(others)} more" if others else ""
+        text = f"{first} {reason}{more and ','}{more}" if begins else f"{first}{more}: {reason}"
+        yield f"  left out, {cause}: {text}"
     for message in resource["messages"]:
         yield f"  note: {message}"
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from twistdp.config import Resource
+from twistdp.config import Resource, names
 from twistdp.scanners.declared.asked import asks
 from twistdp.scanners.declared.raw import gives_raw, identities
 from twistdp.select import (
@@ -188,7 +188,10 @@ class Rule:
     def _gives_more(self) -> bool:
         """Whether containers get anything of a device that has no node."""
         resource = self.resource
-        return bool(resource.env or resource.annotations or resource.mounts or resource.cdi)
+        templates = (*resource.env.values(), *resource.annotations.values())
+        if any("node" in names(template) for template in templates):
+            return False  # it is about devices with one
+        return bool(templates or resource.mounts or resource.cdi)
 
     def _of_kind(self, seed: Device, kind: str) -> Iterator[tuple[Device | None, str]]:
         found = judged(seed, kind)
