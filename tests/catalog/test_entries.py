@@ -6,6 +6,8 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
+from textwrap import indent
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -428,6 +430,25 @@ class EntryTests(SynchronousTestCase):
             self.assertEqual(info.state, wanted, text)
             self.assertEqual({each.state for each in found["dc"].values()}, {HEALTHY})
         self.assertIn("no heartbeat", info.reason)
+
+    def test_gpu_health(self) -> None:
+        """A GPU that is too hot is unhealthy, by the check that the page on Intel's plugins has."""
+        page = (Path(__file__).parents[2] / "docs" / "intel.md").read_text("utf-8")
+        text = page.partition("### Temperatures\n")[2].partition("```yaml\n")[2].partition("```")[0]
+        config = load(f"domain: gpu.intel.com\nresources:\n{indent(text, '  ')}")
+        tree = laid_out(read_recording(os.path.join(TREES, "intel-gpu.umockdev")))
+        for address, celsius in (("0000:00:02.0", 55), ("0000:03:00.0", 101)):
+            directory = os.path.join(tree, f"sys/devices/pci0000:00/{address}/hwmon/hwmon7")
+            os.makedirs(directory)
+            with open(os.path.join(directory, "temp1_input"), "w", encoding="ascii") as file:
+                file.write(f"{celsius}000\n")
+        found = DeclaredScanner(config.resources, tree).discover()["i915"]
+        self.assertEqual(
+            {id_: info.state for id_, info in found.items()},
+            {"0000:00:02.0": HEALTHY, "0000:03:00.0": UNHEALTHY},
+        )
+        self.assertIn("too hot: attribute hwmon/hwmon*/temp1_input is 101000",
+                      found["0000:03:00.0"].reason)  # fmt: skip
 
     def test_coral_health(self) -> None:
         """An accelerator that its driver calls dead is unhealthy."""

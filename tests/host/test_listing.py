@@ -6,7 +6,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.host.listing import entries
+from twistdp.host.listing import entries, expanded
 
 
 class EntriesTests(SynchronousTestCase):
@@ -52,3 +52,22 @@ class EntriesTests(SynchronousTestCase):
             error = self.assertRaises(OSError, entries, self.directory)
             patch.restore()
             self.assertEqual(error.errno, number)
+
+
+class ExpandedTests(SynchronousTestCase):
+    """`expanded`"""
+
+    def test_first(self) -> None:
+        """The first match in natural order, of the whole name; other names stay."""
+        directory = Path(self.mktemp())
+        for name in ("hwmon/hwmon10", "hwmon/hwmon2", "hwmon/hwmon1"):
+            (directory / name).mkdir(parents=True)
+        for name in ("hwmon/hwmon10/temp1_input", "hwmon/hwmon2/temp1_input"):
+            (directory / name).touch()
+        for name, wanted in (
+            ("hwmon/hwmon*/temp1_input", "hwmon/hwmon2/temp1_input"),
+            ("hwmon/hwmon*/temp2_input", "hwmon/hwmon*/temp2_input"),
+            ("vendor", "vendor"),
+            ("hwmon/hwmon?/temp1_input", "hwmon/hwmon?/temp1_input"),
+        ):
+            self.assertEqual(expanded(str(directory), name), wanted)

@@ -51,6 +51,17 @@ class DeviceTests(SynchronousTestCase):
         ):
             self.assertEqual(self.changed("1-3.1", content).attribute("odd"), value)
 
+    def test_glob(self) -> None:
+        """Where the kernel counts a directory, a glob finds the first file."""
+        device = self.changed("1-3.1", b"1")
+        for number in (10, 9):
+            os.makedirs(f"{device.path}/hwmon/hwmon{number}")
+            with open(f"{device.path}/hwmon/hwmon{number}/temp1_input", "w") as file:
+                file.write(f"{number}000\n")
+        self.assertEqual(device.attribute("hwmon/hwmon*/temp1_input"), "9000")
+        for name in ("hwmon/hwmon*/temp2_input", "hwmon/../*dd", "*/../odd"):
+            self.assertIsNone(device.attribute(name), name)
+
     def test_no_attribute(self) -> None:
         """What is no file below the device is no attribute."""
         device = self.changed("1-3.1", b"1")

@@ -73,7 +73,11 @@ class AttributeCheck(Value):
     With `equals`, `contains`, `min` or `max` its text must be as these say.
     """
 
-    attribute: AttributeName = key("attribute", "The file's name.", example="authorized")
+    attribute: AttributeName = key(
+        "attribute",
+        "The file's name, or a glob of which the first file counts.",
+        example="authorized",
+    )
 
 
 @attrs.frozen(kw_only=True)

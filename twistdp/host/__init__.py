@@ -10,7 +10,7 @@ from twistdp.host.limits import (
     raise_limit,
     remedy_for,
 )
-from twistdp.host.listing import ABSENT, entries
+from twistdp.host.listing import ABSENT, entries, expanded
 from twistdp.host.paths import HostPaths, Place, check_trusted, is_safe
 from twistdp.host.presence import check_present, host_paths, mounted_paths, programs
 from twistdp.host.topology import Topology
@@ -43,6 +43,7 @@ __all__ = [
     "check_trusted",
     "end_keeping",
     "entries",
+    "expanded",
     "host_paths",
     "is_safe",
     "keep_from_children",

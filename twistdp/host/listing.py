@@ -2,6 +2,7 @@
 
 import errno
 import os
+from glob import glob
 from typing import Final
 
 from twistdp.model import is_plain, natural_key
@@ -24,3 +25,13 @@ def entries(directory: str | os.PathLike[str]) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted(filter(is_plain, names), key=natural_key)
+
+
+def expanded(directory: str, name: str) -> str:
+    """The first path below `directory`, in natural order, that the glob `name` matches.
+
+    A name without ``*`` is returned as it is, and so is one that matches nothing.
+    """
+    if "*" not in name:
+        return name
+    return min(filter(is_plain, glob(name, root_dir=directory)), key=natural_key, default=name)

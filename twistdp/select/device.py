@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from sys import intern
 from typing import TYPE_CHECKING, Final
 
+from twistdp.host import expanded
 from twistdp.select.reading import Undecidable, pairs, read_file, read_link
 
 if TYPE_CHECKING:
@@ -148,7 +149,8 @@ class Device:
         """An attribute of sysfs without white space at its ends, at most 4096 bytes.
 
         A link gives the name that it leads to.  `name` may have directories, as
-        ``queue/rotational``, and may pass links of sysfs, as ``device/vendor``.  None if there is
+        ``queue/rotational``, and may pass links of sysfs, as ``device/vendor``.  With ``*`` it is a
+        glob, of which the first file counts, as ``hwmon/hwmon*/temp1_input``.  None if there is
         none or it cannot be read; `reading` tells these apart.
         """
         value = self.reading(name)
@@ -164,6 +166,7 @@ class Device:
     def _read(self, name: str) -> str | Undecidable | None:
         if not _NAME.fullmatch(name) or name.startswith("/") or ".." in name.split("/"):
             return None
+        name = expanded(self.path, name)
         path = f"{self.path}/{name}"
         if "/" in name:
             parent = os.path.realpath(os.path.dirname(path))

@@ -95,7 +95,9 @@ class Match:
     mac_address: Text = _key("macAddress", "The address of a network interface.")
     major: Text = _key("major", "The major number of the node.")
     minor: Text = _key("minor", "The minor number of the node.")
-    attribute: Mapping[str, Text] = _key("attribute", "Files in sysfs.", _table, {})
+    attribute: Mapping[str, Text] = _key(
+        "attribute", "Files in sysfs, by their names or globs.", _table, {}
+    )
     property: Mapping[str, Text] = _key("property", "Udev's properties.", _table, {})
     uevent: Mapping[str, Text] = _key("uevent", "Keys of uevent.", _table, {})
     udev: str | None = _match("udev", "A line of udev's match syntax.")
