@@ -117,6 +117,7 @@ class _Refresh:
             device = host.device(syspath)
             if device is not None:
                 self._take(_close_to(device, syspath))
+                self._test_again(depending(device))
             return
         if near.syspath != syspath and _top(near) is None:
             for each in near.lineage:

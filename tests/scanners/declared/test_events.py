@@ -131,6 +131,48 @@ class EventsTests(SynchronousTestCase):
             self.bind(syspath, "vfio-pci")
             self.follow(path)
 
+    def test_newcomer_in_the_group(self) -> None:
+        """A function that comes into an IOMMU group and is bound elsewhere makes it unready."""
+        self.start("cards")
+        audio = "/devices/pci0000:00/0000:00:01.0/0000:01:00.1"
+        self.bind(audio, "vfio-pci")
+        ready = self.follow(f"/sys{audio}")
+        self.assertIn("0000:01:00.0", ready["vfio"])
+        group = "sys/kernel/iommu_groups/2"
+        for top in ("/devices/pci0000:00", "/devices/pci0000:00/0000:00:02.0"):
+            path = f"{top}/0000:05:00.0"
+            shutil.copytree(
+                self.path("sys/devices/pci0000:00/0000:00:1c.0"),
+                self.path(f"sys{path}"),
+                symlinks=True,
+            )
+            os.unlink(self.path(f"sys{path}/iommu_group"))
+            os.symlink(self.path(group), self.path(f"sys{path}/iommu_group"))
+            os.symlink(self.path(f"sys{path}"), self.path(f"{group}/devices/0000:05:00.0"))
+            found = self.follow(f"/sys{path}")
+            self.assertNotIn("0000:01:00.0", found["vfio"])
+            shutil.rmtree(self.path(f"sys{path}"))
+            os.unlink(self.path(f"{group}/devices/0000:05:00.0"))
+            self.assertEqual(self.follow(f"/sys{path}"), ready)
+
+    def test_below_what_was_listed(self) -> None:
+        """What appears below a device is seen, though the device was just listed."""
+        self.start("twins")
+        hub = "/devices/pci0000:00/0000:00:0d.0/usb1/1-3"
+        shutil.rmtree(self.path(f"sys{hub}/1-3.4"))
+        self.follow(f"/sys{hub}/1-3.4")
+        old, new = f"{hub}/1-3.1/1-3.1:1.0", f"{hub}/1-3.1/1-3.1:1.1"
+        shutil.copytree(self.path(f"sys{old}"), self.path(f"sys{new}"), symlinks=True)
+        os.rename(self.path(f"sys{new}/ttyUSB0"), self.path(f"sys{new}/ttyUSB2"))
+        tty = self.path(f"sys{new}/ttyUSB2/tty")
+        os.rename(f"{tty}/ttyUSB0", f"{tty}/ttyUSB2")
+        with open(f"{tty}/ttyUSB2/uevent", "w", encoding="ascii") as file:
+            file.write("MAJOR=188\nMINOR=2\nDEVNAME=ttyUSB2\n")
+        with open(self.path("dev/ttyUSB2"), "xb"):
+            pass
+        found = self.follow(f"/sys{new}", f"/sys{new}/ttyUSB2/tty/ttyUSB2", "/dev/ttyUSB2")
+        self.assertIn("/dev/ttyUSB2", str(found))
+
     def test_driver_of_the_physical_function(self) -> None:
         """The driver of a physical function decides about its virtual functions."""
         self.start("cards", 'virtual: {match: {pci: "*:*", physfn: {driver: "i*"}}, as: vfio}')
