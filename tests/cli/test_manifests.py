@@ -55,6 +55,81 @@ class ManifestsTestCase(SynchronousTestCase):
         return path
 
 
+class ConfigurationTests(ManifestsTestCase):
+    """A configuration file, and entries of the catalogue."""
+
+    def paths(self, text: str) -> list[str]:
+        """The directories in the container."""
+        return [one["mountPath"] for one in listed(text, "volumeMounts")[1:]]
+
+    def test_config_map(self) -> None:
+        """The file is in a ConfigMap whose name stays, and the plugin is given it."""
+        for content in (
+            "domain: a.example.com\nresources: {x: /dev/null}\n",
+            "domain: b.example.com\nresources: {y: /dev/zero}\n",
+        ):
+            path = self.file(content, "lab.yaml")
+            text, _ = self.call(f"--config={path}", "--name=lab", "--", "--registration=socket")
+            made = {one["kind"]: one for one in yaml.safe_load_all(text)}
+            config_map = made["ConfigMap"]
+            self.assertEqual(config_map["metadata"]["name"], "lab-config")
+            self.assertEqual(config_map["data"], {"lab.yaml": content})
+            self.assertEqual(
+                listed(text, "args"),
+                ["--config=/etc/twistdp-config/lab.yaml", "--registration=socket"],
+            )
+            self.assertEqual(self.paths(text), ["/dev", "/run/udev", "/etc/twistdp-config"])
+            volumes = {one["name"]: one for one in listed(text, "volumes")}
+            self.assertEqual(volumes["config"]["configMap"], {"name": "lab-config"})
+            # A node without udev still has the plugin.
+            self.assertEqual(volumes["host-1"]["hostPath"]["type"], "DirectoryOrCreate")
+
+    def test_with_scanner(self) -> None:
+        """A scanner's file has a ConfigMap of its own."""
+        config = self.file("domain: a.example.com\nresources: {x: /dev/null}\n", "lab.yaml")
+        text = self.rendered(f"--config={config}", f"--scanner-file={self.file('x')}")
+        self.assertEqual(self.paths(text)[-2:], ["/etc/twistdp", "/etc/twistdp-config"])
+
+    def test_interfaces(self) -> None:
+        """Of the node's network interfaces only the node's own sysfs has all."""
+        for resource, wanted in (
+            ("{usb: '1:1', as: net, env: {A: b}}", True),
+            ("{subsystem: net, env: {A: b}}", True),
+            ("{path: /dev/null, members: [{as: net}]}", True),
+            ("/dev/null", False),
+        ):
+            path = self.file(f"domain: a.example.com\nresources: {{x: {resource}}}\n")
+            self.assertIs("/sys" in self.paths(self.call(f"--config={path}")[0]), wanted, resource)
+
+    def test_cdi(self) -> None:
+        """A file that uses CDI needs no option for it."""
+        for cdi, wanted in (("", False), (", cdi: {env: {A: b}}", True)):
+            path = self.file(f"domain: a.example.com\nresources: {{x: {{path: /dev/null{cdi}}}}}\n")
+            found = self.paths(self.call(f"--config={path}")[0])
+            self.assertIs("/var/run/cdi" in found, wanted)
+
+    def test_catalog(self) -> None:
+        """Entries of the catalogue read udev's data base, too."""
+        text = self.rendered(options=("--catalog=kvm", "--namespace=a.example.com"))
+        self.assertEqual(self.paths(text), ["/dev", "/run/udev"])
+
+    def test_refused(self) -> None:
+        """All problems of a file are printed; a file that the container lacks is refused."""
+        path = self.file("domain: a.example.com\nresources: {a: {pth: /x}, b: {as: ty}}\n")
+        output, errors = self.call(f"--config={path}", status=1)
+        self.assertEqual((output, errors.count("twistdp manifests: ")), ("", 2), errors)
+        good = self.file("domain: a.example.com\nresources: {x: /dev/null}\n", "a b.yaml")
+        for arguments, expected in (
+            ([f"--config={good}"], "a ConfigMap accepts no file of this name"),
+            (["--config=/absent"], "configuration /absent: No such file or directory"),
+            (["--", "--config=mine.yaml"], "--config mine.yaml: the container has no such file"),
+            (["--", "--config=/etc/mine.yaml"], "give it before the --"),
+        ):
+            self.assertIn(expected, self.call(*arguments, status=1)[1])
+        text = self.rendered("--host-path=/etc/devices", options=("--config=/etc/devices/a.yaml",))
+        self.assertEqual(listed(text, "args"), ["--config=/etc/devices/a.yaml"])
+
+
 class OptionTests(ManifestsTestCase):
     """The options and the output for them."""
 

@@ -79,6 +79,11 @@ class CommandTests(SynchronousTestCase):
             (["--", scanner, "--pod-resources-socket=s"], "--pod-resources-socket 's': give an"),
             (["--", scanner, "--plugin-dir=//x/y"], "--plugin-dir '//x/y': give an absolute"),
             (["--", scanner, "--plugin-dir=/foo"], "--plugin-dir /foo: all of / would be writable"),
+            (["--", "--config=a.yaml"], "--config 'a.yaml': give an absolute path"),
+            (
+                ["--", "--config=/root/a"],
+                "--config /root/a: the unit's sandbox hides /root; give a file",
+            ),
             (["--", scanner, "--set=k=\udcff"], "--set=k=\\xff: control characters, and bytes"),
         ):
             errors = StringIO()
@@ -91,6 +96,15 @@ class CommandTests(SynchronousTestCase):
                 errors.getvalue(),
             )
             self.assertEqual((output.getvalue(), errors.getvalue().count("\n")), ("", 1))
+
+    def test_config(self) -> None:
+        """A configuration file is visible in the sandbox, wherever it is."""
+        text = printed("systemd-unit", "--twistd=/t", "--", "--config=/etc/kubernetes/devices.yaml")
+        self.assertIn("deviceplugin --config=/etc/kubernetes/devices.yaml\n", text)
+        self.assertNotIn("-/etc/kubernetes ", text)
+        text = printed("systemd-unit", "--twistd=/t", "--", "--config=/run/lab/devices.yaml")
+        (bound,) = (line for line in text.splitlines() if line.startswith("BindReadOnlyPaths="))
+        self.assertIn("-/run/lab", bound)
 
     def test_scanners_that_are_not_here(self) -> None:
         """A scanner's name is checked without importing it."""

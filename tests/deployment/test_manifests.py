@@ -83,10 +83,14 @@ class BaseTests(SynchronousTestCase):
         commands = re.findall(
             r"(?m)^    twistdp manifests ((?:.*\\\n)*.*)", content("docs", "kubernetes.md")
         )
-        self.assertEqual(len(commands), 3)
+        self.assertEqual(len(commands), 4)
+        devices = os.path.join(temporary_directory(self), "devices.yaml")
+        with open(devices, "w", encoding="utf-8") as file:
+            file.write("domain: lab.example.com\nresources: {kvm: /dev/kvm}\n")
         for command in commands:
             arguments = shlex.split(command.replace("\\\n", " ").split(" | ")[0])
             arguments = [one.replace("=deploy/", f"={ROOT}/deploy/") for one in arguments]
+            arguments = [one.replace("=devices.yaml", f"={devices}") for one in arguments]
             self.assertIn("kind: DaemonSet\n", printed("manifests", *arguments))
 
 
@@ -101,7 +105,7 @@ class BuiltTests(SynchronousTestCase):
 
     def test_document(self) -> None:
         """The kustomization in docs/kubernetes.md builds."""
-        (snippet,) = re.findall(r"(?s)```yaml\n(.*?)```", content("docs", "kubernetes.md"))
+        *_, snippet = re.findall(r"(?s)```yaml\n(.*?)```", content("docs", "kubernetes.md"))
         copy = os.path.join(temporary_directory(self), "kustomize")
         shutil.copytree(KUSTOMIZE, copy)
         os.mkdir(os.path.join(copy, "mine"))

@@ -37,10 +37,10 @@ what an entry finds on this machine, and `twistdp explain --catalog=NAME` why so
 
 On Kubernetes, this prints the DaemonSet:
 
-    twistdp manifests --host-path /run/udev -- --catalog=kvm,camera --namespace=lab.example.com
+    twistdp manifests -- --catalog=kvm,camera --namespace=lab.example.com
 
-Udev's data base in `/run/udev` says which of a camera's nodes are for metadata, what is a keyboard
-or a FIDO key, and which link belongs to which device.
+It mounts `/dev` and `/run/udev`: udev's data base says which of a camera's nodes are for metadata,
+what is a keyboard or a FIDO key, and which link belongs to which device.
 """
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+import attrs
 from twisted.python import usage
 
 from twistdp.catalog import chosen
@@ -34,10 +35,10 @@ class _Unchecked(Options):
 
     def postOptions(self) -> None:
         """Check everything that does not depend on the scanners or on this machine."""
-        if not (self._choices or self._entries):
+        if not (self._choices or self._configs or self._entries):
             raise usage.UsageError(
-                "--scanner is missing: name one, as --scanner=module:Class, or entries of the "
-                "--catalog"
+                "--scanner is missing: name one, as --scanner=module:Class, or a --config=FILE, or "
+                "entries of the --catalog"
             )
         chosen(self._entries, self._defaults.get("namespace"))
         for name in _PATHS:
@@ -57,14 +58,23 @@ class _Unchecked(Options):
                 except BadName as error:
                     raise usage.UsageError(f"--{error}") from error
             Settings(**settings)
-        self.settings = Settings(**self._common())
+        self.given = Given(Settings(**self._common()), tuple(self._configs), bool(self._entries))
 
 
-def settings_of(options: Sequence[str]) -> Settings:
-    """The settings that these options give.  Raises `BadSetting` for options that cannot work."""
+@attrs.frozen
+class Given:
+    """What options give: the settings, the configuration files, and whether entries are served."""
+
+    settings: Settings
+    configs: tuple[str, ...]
+    uses_catalog: bool
+
+
+def read(options: Sequence[str]) -> Given:
+    """What these options give.  Raises `BadSetting` for options that cannot work."""
     parsed = _Unchecked()
     try:
         parsed.parseOptions(options)
     except (usage.UsageError, TwistdpError) as error:
         raise BadSetting(" ".join(str(error).split())) from error
-    return parsed.settings
+    return parsed.given

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from twistdp.cli.options import settings_of
+from twistdp.cli.options import read
 from twistdp.deployment import hidden_by, render_unit
 from twistdp.errors import BadSetting
 from twistdp.model import printable
@@ -38,8 +38,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the unit."""
     if not os.path.isabs(arguments.twistd):
         raise BadSetting(f"--twistd {arguments.twistd!r}: give the absolute path of the program")
-    settings = settings_of(arguments.options) if arguments.options else None
-    text = render_unit(arguments.twistd, arguments.options, settings, arguments.python_path)
+    given = read(arguments.options) if arguments.options else None
+    text = render_unit(
+        arguments.twistd,
+        arguments.options,
+        given.settings if given is not None else None,
+        arguments.python_path,
+        given.configs if given is not None else (),
+    )
     print(text, end="")
     if place := hidden_by(os.path.normpath(arguments.twistd)):
         # No error: many checkouts are in such a place, and people print units to read them.

@@ -8,10 +8,12 @@ from twistdp.deployment.daemonset import DaemonSet
 from twistdp.deployment.image import dockerfile
 from twistdp.deployment.manifests import render_manifests, sample_pod
 from twistdp.deployment.openshift import SELINUX_TYPE
+from twistdp.deployment.scanner_file import CONFIG_DIRECTORY
 from twistdp.deployment.templates import filled
 from twistdp.deployment.unit import hidden_by, render_unit
 
 __all__ = [
+    "CONFIG_DIRECTORY",
     "SELINUX_TYPE",
     "DaemonSet",
     "dockerfile",

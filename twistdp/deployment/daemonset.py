@@ -9,9 +9,12 @@ from typing import Any
 import attrs
 
 from twistdp.deployment.sandbox import holds, is_kubelets, made_secrets
-from twistdp.deployment.scanner_file import SCANNER_DIRECTORY
+from twistdp.deployment.scanner_file import CONFIG_DIRECTORY, SCANNER_DIRECTORY
 from twistdp.errors import BadSetting
 from twistdp.settings import Settings
+
+UDEV = "/run/udev"
+"""Udev's data base, which not every node has."""
 
 OF_THE_CONTAINER = {"/", "/bin", "/lib", "/lib64", "/opt", "/usr"}
 """Directories of the container's own programs."""
@@ -40,6 +43,12 @@ class HostPath:
         return {"name": self.name, "hostPath": {"path": self.path, "type": self.type}}
 
 
+def _of_the_host(number: int, path: str) -> HostPath:
+    # A node without udev gets an empty directory, so that its pod need not wait for it.
+    kind = "DirectoryOrCreate" if path == UDEV else "Directory"
+    return HostPath(f"host-{number}", path, type=kind)
+
+
 def _label(_: object, attribute: "attrs.Attribute[str]", value: str) -> None:
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?", value):
         raise BadSetting(
@@ -64,9 +73,9 @@ class DaemonSet:
 
     `options` are those of ``twistd deviceplugin``, and `settings` their values.  `name` is the
     name of every object, `namespace` their namespace.  `scanner_file` is a module to put into a
-    ConfigMap.  `host_paths` are directories that the scanner reads.  With `cdi` it writes CDI
-    specs, with `selinux` its SELinux type is `SELINUX_TYPE`.  With `openshift` it has what
-    OpenShift asks for, `selinux` included.
+    ConfigMap; `config` is a configuration for another, its path and its text.  `host_paths` are
+    directories that the plugin reads.  With `cdi` it writes CDI specs, with `selinux` its SELinux
+    type is `SELINUX_TYPE`.  With `openshift` it has what OpenShift asks for, `selinux` included.
     """
 
     options: Sequence[str]
@@ -75,6 +84,7 @@ class DaemonSet:
     name: str = attrs.field(validator=_label)
     namespace: str = attrs.field(validator=_label)
     scanner_file: str | None = None
+    config: tuple[str, str] | None = None
     host_paths: Sequence[str] = attrs.field(
         default=("/dev",), validator=attrs.validators.deep_iterable(_absolute)
     )
@@ -95,7 +105,7 @@ class DaemonSet:
             if kubelet is None or os.path.commonpath([kubelet, pod_resources]) != kubelet:
                 paths.append(HostPath("pod-resources", pod_resources))
         paths += [
-            HostPath(f"host-{number}", "/" + os.path.normpath(path).lstrip("/"))
+            _of_the_host(number, "/" + os.path.normpath(path).lstrip("/"))
             for number, path in enumerate(self.host_paths)
         ]
         # Kubernetes refuses two mounts of one path.
@@ -134,11 +144,12 @@ class DaemonSet:
                 f"mounting the node's {path} would hide the container's own programs: give another "
                 f"{option}"
             )
-        if self.scanner_file and os.path.commonpath([path, SCANNER_DIRECTORY]) in (
-            path,
-            SCANNER_DIRECTORY,
+        for file, directory, of in (
+            (self.scanner_file, SCANNER_DIRECTORY, "--scanner-file"),
+            (self.config, CONFIG_DIRECTORY, "--config"),
         ):
-            raise BadSetting(
-                f"mounting the node's {path} is in the way of {SCANNER_DIRECTORY}, the directory "
-                f"of the --scanner-file: give another {option}"
-            )
+            if file and os.path.commonpath([path, directory]) in (path, directory):
+                raise BadSetting(
+                    f"mounting the node's {path} is in the way of {directory}, the directory "
+                    f"of the {of}: give another {option}"
+                )

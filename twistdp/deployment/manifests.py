@@ -1,11 +1,17 @@
 """Writes what Kubernetes needs to run a plugin on every node, as YAML."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from twistdp.deployment.daemonset import DaemonSet
 from twistdp.deployment.documents import Document, as_yaml
 from twistdp.deployment.openshift import EVERY_NODE, SELINUX_LEVEL, SELINUX_TYPE, constraints
-from twistdp.deployment.scanner_file import SCANNER_DIRECTORY, config_map_of
+from twistdp.deployment.scanner_file import (
+    CONFIG_DIRECTORY,
+    SCANNER_DIRECTORY,
+    configuration_map,
+    scanner_map,
+)
 
 VIRTUAL_NODES = {
     "type": ["virtual-kubelet", "kwok"],
@@ -36,9 +42,9 @@ termination message is in /tmp, since /dev may only be read."""
 def render_manifests(plugin: DaemonSet) -> str:
     """A Namespace, a ServiceAccount, the DaemonSet, and what it needs besides, as YAML.
 
-    That is a ResourceQuota, a ConfigMap for a scanner's file, and on OpenShift its constraints.
-    The namespaces `IN_EVERY_CLUSTER` are left out.  Raises `BadSetting` if the scanner's file
-    cannot be read, or if a value cannot be written or mounted.
+    That is a ResourceQuota, ConfigMaps for a scanner's file and a configuration, and on OpenShift
+    its constraints.  The namespaces `IN_EVERY_CLUSTER` are left out.  Raises `BadSetting` if the
+    scanner's file cannot be read, or if a value cannot be written or mounted.
     """
     documents = [_account(plugin)]
     if plugin.namespace not in IN_EVERY_CLUSTER:
@@ -48,11 +54,18 @@ def render_manifests(plugin: DaemonSet) -> str:
     if plugin.openshift:
         hiding = bool(plugin.hidden())
         documents += constraints(plugin.name, plugin.namespace, hiding=hiding)
-    config_map = None
+    config_maps: dict[str, str] = {}
     if plugin.scanner_file:
-        config_map, document = config_map_of(plugin.scanner_file, plugin.name, plugin.namespace)
+        config_maps["scanner"], document = scanner_map(
+            plugin.scanner_file, plugin.name, plugin.namespace
+        )
         documents.append(document)
-    documents.append(_daemon_set(plugin, config_map))
+    if plugin.config:
+        config_maps["config"], document = configuration_map(
+            *plugin.config, plugin.name, plugin.namespace
+        )
+        documents.append(document)
+    documents.append(_daemon_set(plugin, config_maps))
     return as_yaml(documents)
 
 
@@ -122,7 +135,7 @@ def _quota(plugin: DaemonSet) -> Document:
     )
 
 
-def _daemon_set(plugin: DaemonSet, config_map: str | None) -> Document:
+def _daemon_set(plugin: DaemonSet, config_maps: Mapping[str, str]) -> Document:
     return Document(
         {
             "apiVersion": "apps/v1",
@@ -136,7 +149,7 @@ def _daemon_set(plugin: DaemonSet, config_map: str | None) -> Document:
                 },
                 "template": {
                     "metadata": {"labels": _labels(plugin)},
-                    "spec": _pod(plugin, config_map),
+                    "spec": _pod(plugin, config_maps),
                 },
             },
         },
@@ -144,7 +157,7 @@ def _daemon_set(plugin: DaemonSet, config_map: str | None) -> Document:
     )
 
 
-def _pod(plugin: DaemonSet, config_map: str | None) -> dict[str, Any]:
+def _pod(plugin: DaemonSet, config_maps: Mapping[str, str]) -> dict[str, Any]:
     machines = [
         {"key": key, "operator": "NotIn", "values": values} for key, values in VIRTUAL_NODES.items()
     ]
@@ -155,10 +168,12 @@ def _pod(plugin: DaemonSet, config_map: str | None) -> dict[str, Any]:
     if hidden := plugin.hidden():
         mounts += [{"name": "hidden", "mountPath": path, "readOnly": True} for path in hidden]
         volumes.append({"name": "hidden", "emptyDir": {}})
-    if config_map:
-        mounts.append({"name": "scanner", "mountPath": SCANNER_DIRECTORY, "readOnly": True})
-        volumes.append({"name": "scanner", "configMap": {"name": config_map}})
-        environment = [{"name": "PYTHONPATH", "value": SCANNER_DIRECTORY}]
+    for name, config_map in config_maps.items():
+        directory = SCANNER_DIRECTORY if name == "scanner" else CONFIG_DIRECTORY
+        mounts.append({"name": name, "mountPath": directory, "readOnly": True})
+        volumes.append({"name": name, "configMap": {"name": config_map}})
+        if name == "scanner":
+            environment = [{"name": "PYTHONPATH", "value": directory}]
     return {
         "serviceAccountName": plugin.name,
         "automountServiceAccountToken": False,

@@ -1,4 +1,4 @@
-"""Puts a scanner's file into a ConfigMap."""
+"""Puts a scanner's file, or a configuration, into a ConfigMap."""
 
 import hashlib
 import os
@@ -10,25 +10,43 @@ from twistdp.errors import BadSetting
 SCANNER_DIRECTORY = "/etc/twistdp"
 """The directory of the scanner's file in the container."""
 
+CONFIG_DIRECTORY = "/etc/twistdp-config"
+"""The directory of the configuration in the container."""
+
 LARGEST_FILE = 1 << 20
 """Bytes that Kubernetes accepts in a ConfigMap."""
 
 
-def config_map_of(path: str, name: str, namespace: str) -> tuple[str, Document]:
-    """The name and the text of a ConfigMap with the file `path`, for the DaemonSet `name`.
+def scanner_map(path: str, name: str, namespace: str) -> tuple[str, Document]:
+    """The name and the text of a ConfigMap with a scanner's file, for the DaemonSet `name`.
 
     Its name changes with the file, so that the pods are replaced when the file changes.  Raises
     `BadSetting` if the file cannot be read or put into a ConfigMap.
     """
     text = _read(path)
+    config_map = f"{name}-scanner-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return config_map, _document("--scanner-file", path, text, config_map, name, namespace)
+
+
+def configuration_map(path: str, text: str, name: str, namespace: str) -> tuple[str, Document]:
+    """As `scanner_map`, with a configuration that is `text` in the file `path`.
+
+    Its name stays: the pods follow its changes.
+    """
+    config_map = f"{name}-config"
+    return config_map, _document("--config", path, text, config_map, name, namespace)
+
+
+def _document(
+    option: str, path: str, text: str, config_map: str, name: str, namespace: str
+) -> Document:
     file_name = os.path.basename(path)
     if not re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", file_name):
         raise BadSetting(
-            f"--scanner-file {path}: a ConfigMap accepts no file of this name; use letters, "
+            f"{option} {path}: a ConfigMap accepts no file of this name; use letters, "
             "digits, '-', '_' and '.'"
         )
-    config_map = f"{name}-scanner-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    return config_map, Document(
+    return Document(
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",

@@ -41,17 +41,18 @@ def render_unit(
     options: Sequence[str] = (),
     settings: Settings | None = None,
     python_path: str | None = None,
+    configs: Sequence[str] = (),
 ) -> str:
     """The text of a unit that runs ``twistd deviceplugin`` with `options`, or of the template.
 
     `twistd` is the absolute path of the program.  `python_path` has the directories of scanners,
-    with colons in between.  `settings` are the values of `options`, and name the directories that
-    are writable in the unit; the template has the default ones.  Raises `BadSetting` for what
-    systemd would not load, for directories that the sandbox hides, and for those that would open
-    too much of it.
+    with colons in between, and `configs` are configuration files.  `settings` are the values of
+    `options`, and name the directories that are writable in the unit; the template has the default
+    ones.  Raises `BadSetting` for what systemd would not load, for directories that the sandbox
+    hides, and for those that would open too much of it.
     """
     settings = settings or Settings()
-    _check(twistd, options, settings, python_path)
+    _check(twistd, options, settings, python_path, configs)
     path = [f"--python-path={python_path}"] if python_path is not None else []
     printing = [
         "twistdp",
@@ -64,7 +65,8 @@ def render_unit(
     quoted = " ".join(map(_argument, command))
     root = kubelet_of(settings)
     written = (root, settings.cdi_dir)
-    read = [os.path.dirname(settings.pod_resources_socket), *_split(python_path)]
+    read = [os.path.dirname(path) for path in (settings.pod_resources_socket, *configs)]
+    read += _split(python_path)
     kubelets = list(dict.fromkeys([root, KUBELET])) if is_kubelets(settings) else [KUBELET]
     made = made_secrets(root) if is_kubelets(settings) else []
     # The sandbox hides /run from ExecStartPre= too, so systemd makes the directories there.
@@ -100,7 +102,11 @@ def hidden_by(path: str) -> str | None:
 
 
 def _check(
-    twistd: str, options: Sequence[str], settings: Settings, python_path: str | None
+    twistd: str,
+    options: Sequence[str],
+    settings: Settings,
+    python_path: str | None,
+    configs: Sequence[str],
 ) -> None:
     """Raise `BadSetting` unless systemd loads the unit and its sandbox is complete."""
     for word in (twistd, *options, python_path or ""):
@@ -109,10 +115,11 @@ def _check(
                 f"{printable(word)}: control characters, and bytes that are not UTF-8, cannot be "
                 "written into a unit; leave them out"
             )
-    for option, path in _directories(settings, python_path):
+    for option, path in _paths(settings, python_path, configs):
         if place := hidden_by(path):
+            what = "file" if option == "--config" else "directory"
             raise BadSetting(
-                f"{option} {path}: the unit's sandbox hides {place}; give a directory elsewhere"
+                f"{option} {path}: the unit's sandbox hides {place}; give a {what} elsewhere"
             )
     socket_option = "--plugin-dir" if settings.private_place is None else "--registry-dir"
     for option, path, written in (
@@ -126,18 +133,21 @@ def _check(
             )
 
 
-def _directories(settings: Settings, python_path: str | None) -> Iterator[tuple[str, str]]:
-    """The directories that the plugin needs, each with its option."""
+def _paths(
+    settings: Settings, python_path: str | None, configs: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """The directories and files that the plugin needs, each with its option."""
     if settings.private_place is None:
         yield "--plugin-dir", settings.plugin_dir
     else:
         yield "--registry-dir", settings.registry_dir
     yield "--cdi-dir", settings.cdi_dir
     yield "--pod-resources-socket", settings.pod_resources_socket
-    for path in _split(python_path):
+    places = [("--python-path", path) for path in _split(python_path)]
+    for option, path in (*places, *(("--config", path) for path in configs)):
         if not os.path.isabs(path):
-            raise BadSetting(f"--python-path {path!r}: give an absolute path")
-        yield "--python-path", os.path.normpath(path)
+            raise BadSetting(f"{option} {path!r}: give an absolute path")
+        yield option, os.path.normpath(path)
 
 
 def _split(python_path: str | None) -> list[str]:
