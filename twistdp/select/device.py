@@ -253,7 +253,7 @@ class Device:
     def children(self) -> "tuple[Device, ...]":
         """The nearest devices below this one, in natural order."""
         if self._children is None:
-            below = self.host.below(self.syspath) if self.syspath else []
+            below = self.host.table.below(self.syspath) if self.syspath else []
             for child in below:
                 child.has_parent(self)
             self._children = tuple(below)

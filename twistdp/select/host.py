@@ -3,20 +3,14 @@
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
 from typing import Final, TypeVar
 
 from twistdp.select.device import Device
 from twistdp.select.nodes import NodeListing
+from twistdp.select.table import Table
 from twistdp.select.udev import UdevData
-from twistdp.select.walk import Walk
 
 _T = TypeVar("_T")
-
-_MOST: Final = 200_000
-"""Devices of a host that are looked at."""
-
-_DEEPEST: Final = 64
 
 _KEPT: Final = frozenset({"USB serial numbers"})
 """What is remembered and kept up to date where devices come and go."""
@@ -40,14 +34,9 @@ class Host:
             check_paths = not self.prefix
         self.udev = UdevData(self.prefix or "/")
         self._nodes = NodeListing(self.prefix, check_paths)
-        self._walk = Walk(f"{self.prefix}/sys")
+        self.table = Table(self)
         self._facts: dict[str, object] = {}
-        self._devices: dict[str, Device] = {}
-        self._at: dict[str, Device] = {}
-        """Devices that were asked for by their nodes."""
         self._numbered: dict[str, Device | None] = {}
-        self._has_walked = False
-        """Whether all devices of the host are known, and not only those that were asked for."""
 
     @property
     def has_udev(self) -> bool:
@@ -72,48 +61,21 @@ class Host:
         Without those below ``/sys/devices/system``: processors and memory, of which a large
         machine has many thousands, and none has a node.
         """
-        yield from self._all
+        yield from self.table.all
 
-    @cached_property
-    def _all(self) -> list[Device]:
-        found: list[Device] = []
-        tops = self.below("/devices")
-        for top in tops:
-            top.has_parent(None)
-        waiting = [(top, 0) for top in reversed(tops)]
-        while waiting and len(found) < _MOST:
-            device, depth = waiting.pop()
-            found.append(device)
-            if depth < _DEEPEST:
-                waiting += [(child, depth + 1) for child in reversed(device.children)]
-        self._has_walked = True
-        return found
-
-    @cached_property
+    @property
     def by_subsystem(self) -> dict[str, list[Device]]:
         """The devices of each subsystem, in natural order."""
-        found: dict[str, list[Device]] = {}
-        for device in self._all:
-            found.setdefault(device.subsystem, []).append(device)
-        return found
+        return self.table.by_subsystem
 
     def in_subsystems(self, names: Iterable[str]) -> list[Device]:
         """The devices of several subsystems."""
         found = dict.fromkeys(names)
         return [device for name in found for device in self.by_subsystem.get(name, ())]
 
-    @cached_property
-    def _by_node(self) -> dict[str, Device]:
-        """Devices by their nodes; of two with one node the first."""
-        found: dict[str, Device] = {}
-        for device in self._all:
-            if device.node is not None:
-                found.setdefault(device.node, device)
-        return found
-
     def device(self, syspath: str) -> Device | None:
         """The device at ``/devices/...``; None if there is none."""
-        known = self._devices.get(syspath)
+        known = self.table.get(syspath)
         if known is not None:
             return known
         syspath = os.path.normpath(syspath)
@@ -122,14 +84,7 @@ class Host:
         path = f"{self.prefix}/sys{syspath}"
         if os.path.realpath(path) != os.path.realpath(f"{self.prefix}/sys") + syspath:
             return None
-        return self.make(syspath) if os.path.exists(f"{path}/uevent") else None
-
-    def make(self, syspath: str) -> Device:
-        """The one `Device` of a syspath that is known to be a device's."""
-        device = self._devices.get(syspath)
-        if device is None:
-            device = self._devices[syspath] = Device(self, syspath)
-        return device
+        return self.table.make(syspath) if os.path.exists(f"{path}/uevent") else None
 
     def linked(self, path: str) -> Device | None:
         """The device that a link in ``/sys`` leads to."""
@@ -145,30 +100,20 @@ class Host:
         What is missing is read, so that the first change takes no longer than others.
         """
         self._nodes.prepare()
-        if self._has_walked:
-            # Found out when they are asked for, from the list, which is long.
-            self._by_node, self.by_subsystem  # noqa: B018
-            vars(self).pop("_all", None)
-            self._at.clear()
+        self.table.prepare()
         self._numbered.clear()
         if self.has_udev:
             self.udev.prepare()
         self._facts = {name: each for name, each in self._facts.items() if name in _KEPT}
-        for device in (*self._devices.values(), *self._at.values()):
-            device.spare()
 
     def release(self) -> None:
-        """Forget all devices; they can no longer be asked anything.
-
-        They refer to each other, so they would stay in memory until the garbage collector comes.
-        """
-        for device in self._devices.values():
-            device.part()
+        """Forget everything; the devices can no longer be asked anything."""
+        self.table.release()
         vars(self).clear()
 
     def begin_again(self) -> None:
         """Look at directories as they are from now on."""
-        self._walk.forget_ahead()
+        self.table.begin_again()
         self._numbered.clear()
 
     def list_again(self, path: str) -> dict[str, None]:
@@ -197,48 +142,10 @@ class Host:
         except OSError:
             return []
 
-    def known(self, syspath: str) -> Device | None:
-        """The device that was last known at a syspath."""
-        return self._devices.get(syspath)
-
-    def known_at(self, node: str) -> Device | None:
-        """The device that was last known to have a node."""
-        return (self._by_node if self._has_walked else self._at).get(node)
-
     def forget(self, device: Device) -> None:
         """Know nothing of a device any more: it is read again when it is asked for."""
-        if device.node is not None:
-            self._at.pop(device.node, None)
-        if self._devices.pop(device.syspath, None) is None:
-            return
-        if self._has_walked:
-            alike = self.by_subsystem.get(device.subsystem, ())
-            self.by_subsystem[device.subsystem] = [each for each in alike if each is not device]
-            if device.node is not None:
-                self._by_node.pop(device.node, None)
-        for each in device.ancestors:
-            each.forget_children()
-        self._facts = {name: each for name, each in self._facts.items() if name in _KEPT}
-
-    def know(self, device: Device) -> bool:
-        """Count a device among the host's; returns whether it was none of them."""
-        if not self._has_walked:
-            self._devices[device.syspath] = device
-            if device.node is not None:
-                self._at[device.node] = device
-            return True
-        alike = self.by_subsystem.setdefault(device.subsystem, [])
-        if device in alike:
-            return False
-        self._devices[device.syspath] = device
-        alike.append(device)
-        if device.node is not None:
-            self._by_node.setdefault(device.node, device)
-        return True
-
-    def below(self, directory: str) -> list[Device]:
-        """The nearest devices below a directory of ``/sys``, in natural order."""
-        return [self.make(path) for path in self._walk.below(directory)]
+        if self.table.remove(device):
+            self._facts = {name: each for name, each in self._facts.items() if name in _KEPT}
 
     # Nodes
 
@@ -286,10 +193,10 @@ class Host:
         if node is None:
             return None
         if self.prefix:
-            return self._by_node.get(node)
+            return self.table.by_node.get(node)
         device = self._by_number(node)
-        if device is not None and not self._has_walked:
-            self._at[node] = device
+        if device is not None and not self.table.is_whole:
+            self.table.asked[node] = device
         return device
 
     def named(self, identity: str) -> Device | None:
@@ -301,9 +208,9 @@ class Host:
         node = self._nodes.resolve(path)
         if node is None:
             return None
-        device = self._at.get(node)
+        device = self.table.asked.get(node)
         if device is None or device.syspath:
-            device = self._at[node] = Device(self, "", node)
+            device = self.table.asked[node] = Device(self, "", node)
         return device
 
     def _by_number(self, node: str) -> Device | None:

@@ -84,7 +84,7 @@ def _on_board(device: Device) -> tuple[Device, str] | None:
     name = _plain_name(top)
     alike = [
         each.syspath
-        for each in device.host.below(directory)
+        for each in device.host.table.below(directory)
         if _plain_name(each) == name and (each.node is None) == (top.node is None)
     ]
     rank = alike.index(top.syspath) if top.syspath in alike else 0

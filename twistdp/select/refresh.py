@@ -87,7 +87,7 @@ class _Refresh:
     def _renew_node(self, node: str) -> None:
         """Read again what is behind a node."""
         host = self._host
-        old = host.known_at(node)
+        old = host.table.at(node)
         self._gone[node] = None
         if old is not None and old.syspath:
             self._renew(old.syspath)
@@ -112,7 +112,7 @@ class _Refresh:
         if not syspath.startswith("/devices/") or syspath.startswith(_PROCESSORS):
             return
         host = self._host
-        near = _nearest(host.known, syspath)
+        near = _nearest(host.table.get, syspath)
         if near is None:
             device = host.device(syspath)
             if device is not None:
@@ -140,7 +140,7 @@ class _Refresh:
 
     def _take(self, devices: Iterable[Device]) -> None:
         for each in devices:
-            if self._host.know(each):
+            if self._host.table.add(each):
                 count_again(each, 1)
             self._fresh[each.identity] = each
 
