@@ -36,7 +36,7 @@ class CDINode:
 
     path: Place = key("path", "The path in the container.", short=True, example="/dev/accel0")
     host_path: HostPath | None = key(
-        "hostPath", "The path on the host; `path` by default.", None, '"{node}"'
+        "hostPath", "The path on the host; `path` by default.", None, '"{hostNode}"'
     )
     permissions: Permissions = key("permissions", "Letters of `rwm`.", "rw", "rwm")
     file_mode: Octal | None = key("fileMode", "The mode in octal digits.", None, '"0660"')
@@ -84,7 +84,7 @@ class CDIHook:
     )
     path: HostPath = key("path", "The program.", example="/usr/bin/program-card")
     args: Sequence[Template] = key(
-        "args", "Its arguments, its own name first.", (), '[program-card, "{node}"]'
+        "args", "Its arguments, its own name first.", (), '[program-card, "{hostNode}"]'
     )
     env: Mapping[Variable, Template] = key("env", "Its variables.", {}, "{LEVEL: debug}")
     timeout: Amount | None = key("timeout", "Seconds after which it is ended.", None, "10")

@@ -6,7 +6,7 @@ from typing import Annotated, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from twistdp.config.fields import Rule
-from twistdp.config.templates import check_template, names
+from twistdp.config.templates import OF_DEVICE, check_template, names
 from twistdp.errors import BadSetting
 from twistdp.model import (
     check_namespace,
@@ -34,10 +34,10 @@ def _template(*extra: str) -> Rule:
     return Rule(partial(check_template, extra=extra), "a text with {words}")
 
 
-def _path(template: str, extra: tuple[str, ...] = ("id", "node"), is_place: bool = True) -> None:
+def _path(template: str, extra: tuple[str, ...] = OF_DEVICE, is_place: bool = True) -> None:
     check_template(template, extra)
     first = next(names(template), "")
-    if not (template.startswith(f"{{{first}}}") and (first == "node" or ":" in first)):
+    if not (template.startswith(f"{{{first}}}") and (first in OF_DEVICE[1:] or ":" in first)):
         check_path("path", _FILLED.sub("x", template), is_place)
 
 
@@ -101,13 +101,13 @@ ResourceName: TypeAlias = Annotated[
 ]
 ResourceType: TypeAlias = Annotated[str, Rule(check_resource_type, "a resource's name")]
 Word: TypeAlias = Annotated[str, Rule(_not_empty, "a text", {"minLength": 1})]
-Template: TypeAlias = Annotated[str, _template("id", "node")]
+Template: TypeAlias = Annotated[str, _template(*OF_DEVICE)]
 IdTemplate: TypeAlias = Annotated[str, Rule(_id, "a text with {words}", {"minLength": 1})]
 Variable: TypeAlias = Annotated[str, Rule(_variable, "a variable's name")]
 NumberedVariable: TypeAlias = Annotated[
-    str, Rule(partial(_variable, extra=("id", "node", "n")), "a variable's name")
+    str, Rule(partial(_variable, extra=(*OF_DEVICE, "n")), "a variable's name")
 ]
-Numbered: TypeAlias = Annotated[str, _template("id", "node", "n")]
+Numbered: TypeAlias = Annotated[str, _template(*OF_DEVICE, "n")]
 NodePlace: TypeAlias = Annotated[
     str, Rule(partial(_path, extra=("id", "index")), "a path in the container")
 ]

@@ -22,14 +22,18 @@ SOURCES: Final = {
 
 EXTRA: Final = {
     "id": "the device's id",
-    "node": "the path of the device's first node in the container",
+    "node": "the path of the device's first node in the container; in health checks, on the host",
+    "hostNode": "the path of the device's first node on the host",
     "index": "the number of a node among those of its device, from 0; for paths of nodes",
     "n": "the number of the device among those of a container, from 0; for `env`",
 }
 """Further words, with their meanings."""
 
+OF_DEVICE: Final = ("id", "node", "hostNode")
+"""Those that each device has."""
 
-_OF_KERNEL: Final = frozenset({"kernelName", "node", "uevent:DEVNAME"})
+
+_OF_KERNEL: Final = frozenset({"kernelName", "node", "hostNode", "uevent:DEVNAME"})
 """Words that may have a slash."""
 
 
@@ -41,7 +45,7 @@ def names(template: str) -> Iterator[str]:
     return (name for _, name in _parts(template) if name is not None)
 
 
-def check_template(template: str, extra: Collection[str] = ("id", "node")) -> str:
+def check_template(template: str, extra: Collection[str] = OF_DEVICE) -> str:
     """Return a template; raise `BadSetting` if it cannot be filled in for any device.
 
     `extra` are the words of `EXTRA` that have a value where the template stands.

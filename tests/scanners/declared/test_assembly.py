@@ -11,6 +11,26 @@ from twistdp.select.explaining import Cause
 from twistdp.select.host import Host
 
 
+class HostNodeTests(SynchronousTestCase):
+    """`{hostNode}`"""
+
+    def test_words(self) -> None:
+        """The node on the host and that in the container are two words."""
+        (info,) = devices(
+            scanner("twins", """
+                thing:
+                  path: /dev/ttyUSB0
+                  node: /dev/modem
+                  env: {INSIDE: "{node}", OUTSIDE: "{hostNode}"}
+                  cdi: {deviceNodes: [{path: /dev/second, hostPath: "{hostNode}"}]}
+            """).discover()
+        ).values()  # fmt: skip
+        outside = "/dev/serial/by-path/pci-0000:00:0d.0-usb-0:3.1:1.0-port0"
+        self.assertEqual(info.envs, {"INSIDE": "/dev/modem", "OUTSIDE": outside})
+        assert info.cdi is not None
+        self.assertEqual(info.cdi.nodes[0].host_path, outside)
+
+
 class AssemblyTests(SynchronousTestCase):
     """`assemble`"""
 

@@ -59,6 +59,15 @@ class HealthTests(SynchronousTestCase):
             self.state(made), (UNHEALTHY, "ttyUSB0 is odd: there is no attribute absent")
         )
 
+    def test_node_of_host(self) -> None:
+        """Checks mean the node on the host, whatever its name in containers."""
+        for word in ("node", "hostNode"):
+            text = f"""
+                thing: {{path: /dev/ttyUSB0, node: /dev/modem, health: {{present: "{{{word}}}"}}}}
+            """
+            made = DeclaredScanner(resources(text), self.root)
+            self.assertEqual(self.state(made), (HEALTHY, ""))
+
     def test_present(self) -> None:
         """A path must be there."""
         made = self.scanner('present: "{node}.ready"')

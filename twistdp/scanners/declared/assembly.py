@@ -96,7 +96,8 @@ def _assembled(rule: Rule, unit: Unit, host: Host, ids: Ids) -> Listed:
                 nodes += more
                 if _is_path(member):
                     common.append(function)
-    words = words.with_more(node=nodes[0].container_path if nodes else None)
+    if nodes:
+        words = words.with_more(node=nodes[0].container_path, hostNode=nodes[0].host_path)
     envs, numbered = _envs(resource.env, words)
     info = DeviceInfo(
         HEALTHY,

@@ -50,7 +50,7 @@ class Health:
 
         The first results of a device decide; of later ones only those that count do.
         """
-        words = Words(device, id=id_, node=node)
+        words = Words(device, id=id_, node=node, hostNode=node)
         reasons = []
         for number, check in enumerate(checks):
             run = self._runs.get((kind, id_, number))

@@ -58,7 +58,8 @@ class Survey:
         def judge(entry: Entry, rule: Rule) -> tuple[str, str]:
             info, id_ = entry.listed.info, entry.listed.id
             present.append((rule.name, id_))
-            node = info.nodes[0].container_path if info.nodes else None
+            # The checks are made on the host, where the node may have another name.
+            node = entry.listed.parts[0].node if info.nodes else None
             checks, lead = rule.resource.health, entry.listed.lead
             return self._health.judge(rule.name, id_, checks, lead, node, counts)
 
