@@ -173,10 +173,10 @@ class Device:
             if not parent.startswith(os.path.realpath(f"{self.host.prefix}/sys") + "/"):
                 return None
             path = f"{parent}/{os.path.basename(name)}"
-        target = read_link(path)
-        if target is not None:
-            return os.path.basename(target)
         text = read_file(path)
+        if text is None:
+            target = read_link(path)
+            return os.path.basename(target) if target is not None else None
         return intern(text) if isinstance(text, str) and len(text) <= _SHORT else text
 
     def link(self, name: str) -> "Device | None":

@@ -16,6 +16,7 @@ from twistdp.select.buses import (
     ids_of,
     pci_device,
     place,
+    usb_controller,
     usb_device,
     usb_interface,
 )
@@ -137,7 +138,8 @@ def _pci_name(device: Device) -> str | None:
 
 
 def _numa(device: Device) -> int | None:
-    for each in device.lineage:
+    # What is plugged into a USB controller has that one's node, and none of its own.
+    for each in (usb_controller(device) or device).lineage:
         node = _number(each.attribute("numa_node"))
         if node is not None and node >= 0:
             return node
