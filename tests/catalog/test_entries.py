@@ -293,8 +293,8 @@ def listed(tree: DeviceTree) -> dict[str, dict[str, list[str]]]:
     for kind in tree:
         groups: dict[str, list[str]] = {}
         for id_, info in tree[kind].items():
-            first = id_.rpartition("-")[0]
-            groups.setdefault(first if first == info.group else id_, []).append(id_)
+            base = id_.rpartition("-")[0]
+            groups.setdefault(base if base == info.group else id_, []).append(id_)
         for name, ids in groups.items():
             first, *others = (tree[kind][id_].nodes for id_ in ids)
             assert all(each == first for each in others)
