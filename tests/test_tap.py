@@ -164,7 +164,15 @@ class CatalogTests(CommandLine):
             self.namespaces("--catalog=intel-fpga,intel-npu", "--set=mode=region"),
             ["fpga.intel.com", "npu.intel.com"],
         )
-        self.assert_refused(["--catalog=intel-fpga", "--set=mode=regio"], "mode", "regiondevel")
+        self.assert_refused(
+            ["--catalog=intel-fpga", "--set=mode=regio"],
+            "--catalog intel-fpga: --set mode=regio: use one of: af, region, regiondevel",
+        )
+        self.assert_refused(
+            ["--catalog=intel-gpu", "--set=replicas=2"],
+            "--catalog intel-gpu has no arguments; write a configuration file with keys beside "
+            "use: intel-gpu",
+        )
 
     def test_namespace_of_files(self) -> None:
         """A file has its own domain whatever the namespace of the others is."""

@@ -46,6 +46,8 @@ class _Choice:
     """A --scanner and the options after it that belong to it."""
 
     name: str
+    called: str
+    """The option that named it, for messages."""
     arguments: dict[str, list[str]] = attrs.Factory(dict)
     options: dict[str, Any] = attrs.Factory(dict)
 
@@ -100,7 +102,7 @@ class Options(LogOptions):
 
     def opt_scanner(self, name: str) -> None:
         """Class that finds the devices, as module:Class; may be repeated."""
-        self._choices.append(_Choice(name))
+        self._choices.append(_Choice(name, f"--scanner {name}"))
 
     def opt_config(self, path: str) -> None:
         """File that says which devices are given, in YAML; may be repeated."""
@@ -114,7 +116,7 @@ class Options(LogOptions):
         for name in (each.strip() for each in names.split(",")):
             scanner = Shelf().scanner(name)
             if scanner is not None:
-                self.opt_scanner(scanner)
+                self._choices.append(_Choice(scanner, f"--catalog {name}"))
             else:
                 self._entries.append(name)
 
@@ -124,6 +126,11 @@ class Options(LogOptions):
         if not equals or not key:
             raise usage.UsageError(f"--set {assignment}: write it as key=value")
         if not self._choices:
+            if self._entries:
+                raise usage.UsageError(
+                    f"--set {assignment}: --catalog {self._entries[-1]} has no arguments; write a "
+                    f"configuration file with keys beside use: {self._entries[-1]}"
+                )
             raise usage.UsageError(f"--set {assignment}: put it after the --scanner it is for")
         self._choices[-1].arguments.setdefault(key, []).append(value)
 
@@ -260,12 +267,12 @@ class Options(LogOptions):
         namespace = given or _own_namespace(choice, scanner)
         if namespace is None:
             raise usage.UsageError(
-                f"--scanner {choice.name}: it has no namespace of its own; add --namespace=DOMAIN"
+                f"{choice.called}: it has no namespace of its own; add --namespace=DOMAIN"
             )
         try:
             check_namespace(namespace)
         except BadName as error:
-            option = "--" if given else f"--scanner {choice.name}: its own "
+            option = "--" if given else f"{choice.called}: its own "
             raise usage.UsageError(f"{option}{error}") from error
         settings = Settings(**self._common(), **options)
         return Manager(namespace, scanner, settings=settings)
@@ -308,14 +315,14 @@ def _own_namespace(choice: _Choice, scanner: object) -> Any:
         return getattr(scanner, "namespace", None)
     except Exception as error:  # of a property's code
         raise usage.UsageError(
-            f"--scanner {choice.name}: its namespace raised {of_error(error)}{at(error)}"
+            f"{choice.called}: its namespace raised {of_error(error)}{at(error)}"
         ) from error
 
 
 def _make_scanner(choice: _Choice) -> IScanner | WatchingScanner:
-    scanner = make(choice.name, choice.arguments)
+    scanner = make(choice.name, choice.arguments, choice.called)
     try:
         check_scanner(scanner)
     except BadScanner as error:
-        raise usage.UsageError(f"--scanner {choice.name}: {error}") from error
+        raise usage.UsageError(f"{choice.called}: {error}") from error
     return scanner  # type: ignore[no-any-return]

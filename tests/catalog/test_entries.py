@@ -156,7 +156,10 @@ YIELDS: Mapping[str, tuple[str, Mapping[str, Mapping[str, list[str]]]]] = {
         "xe_monitoring": {"all": gpu("0000:04:00.1", 3)},
     }),
     "intel-gpu-wsl": ("intel-gpu", {"dxg": {"dxg": ["/dev/dxg"]}}),
-    "intel-npu": ("intel-npu", {"accel": {"0000:00:0b.0-accel": ["/dev/accel/accel0"]}}),
+    "intel-npu": ("intel-npu", {"accel": {
+        "0000:00:0b.0-accel": ["/dev/accel/accel0"],
+        "0000:08:00.0-accel": ["/dev/accel/accel2"],
+    }}),
     "intel-sgx": ("intel-sgx", {
         "enclave": {"sgx-enclave x 110": ["/dev/sgx_enclave"]},
         "provision": {"sgx-provision x 110": ["/dev/sgx_provision"]},
@@ -254,7 +257,9 @@ OPTIONS: Sequence[tuple[str, str, Sequence[str]]] = (
     ]),
     ("vfio", '{use: vfio, pci: "10de:2230"}', ["0000:01:00.0"]),
     ("intel-gpu", "{use: intel-gpu/xe, replicas: 2}", ["0000:04:00.1 x 2"]),
-    ("intel-npu", "{use: intel-npu, replicas: 4}", ["0000:00:0b.0-accel x 4"]),
+    ("intel-npu", "{use: intel-npu, replicas: 4}", [
+        "0000:00:0b.0-accel x 4", "0000:08:00.0-accel x 4",
+    ]),
     ("intel-idxd", "{use: intel-dsa/wq-user-shared, replicas: 3}", ["0000:6a:01.0-wq.0 x 3"]),
     ("intel-idxd", "{use: intel-dsa/wq-kernel-dedicated}", ["0000:6a:01.0-wq.3"]),
     ("intel-idxd", "{use: intel-dsa/wq-kernel-shared}", []),
@@ -403,6 +408,16 @@ class EntryTests(SynchronousTestCase):
                 nodes = [node for kind in found for each in found[kind].values()
                          for node in each.nodes]  # fmt: skip
                 self.assertEqual({node.permissions for node in nodes}, {"rw"}, name)
+
+    def test_npu_of_another_driver(self) -> None:
+        """A new model is listed, and a unit of another driver is explained."""
+        (config,) = chosen(["intel-npu"]).values()
+        scanner = DeclaredScanner(config.resources, root("intel-npu"))
+        scanner.discover()
+        (each,) = scanner.explain()
+        reasons = {step.what: step.reason for step in each.steps}
+        self.assertIn("listed as accel", reasons["/dev/accel/accel2"])
+        self.assertRegex(reasons["/dev/accel/accel3"], "other_vpu, the rule wants intel_vpu")
 
     def test_cards(self) -> None:
         """Virtual functions are parts of their physical one, for the policies."""

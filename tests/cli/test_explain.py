@@ -304,6 +304,15 @@ class ScannerTests(LookingCase):
         nothing = self.look("scan", "SilentScanner", "--set=wanted=1:2")
         self.assertEqual(nothing, "x.example.com: not on this node: the scanner found no device\n")
 
+    def test_entries(self) -> None:
+        """Arguments of an entry of the catalogue are refused by its name."""
+        for entry, reason in (
+            ("intel-fpga", "--catalog intel-fpga: --set mode=no: use one of: af, region"),
+            ("intel-npu", "--set mode=no: no scanner takes it; write a configuration file"),
+        ):
+            text = self.run_command("scan", f"--catalog={entry}", "--set=mode=no", status=1)
+            self.assertIn(reason, text)
+
     def test_mistakes(self) -> None:
         """A mistake in a scanner is one line that says where it is."""
         for command in ("explain", "scan"):

@@ -81,11 +81,19 @@ def looking(arguments: argparse.Namespace) -> Iterator[tuple[Host, list[Look]]]:
         plain = [name for name in names if shelf.scanner(name) is None]
         configs += chosen(plain, arguments.namespace, _NO_DOMAIN).values()
         looks = [look for config in configs for look in _of_config(config, host)]
-        of_catalog = [*filter(None, map(shelf.scanner, names))]
-        scanners = [*arguments.scanner, *of_catalog]
-        for number, name in enumerate(scanners, 1):
+        scanners = [(name, f"--scanner {name}") for name in arguments.scanner]
+        for name in names:
+            scanner = shelf.scanner(name)
+            if scanner is not None:
+                scanners.append((scanner, f"--catalog {name}"))
+        if arguments.set and not scanners:
+            raise BadSetting(
+                f"--set {arguments.set[0]}: no scanner takes it; write a configuration file with "
+                "keys beside use"
+            )
+        for number, (name, called) in enumerate(scanners, 1):
             given = arguments.set if number == len(scanners) else []
-            looks.append(_of_scanner(name, given, arguments.namespace, host))
+            looks.append(_of_scanner(name, called, given, arguments.namespace, host))
         yield host, looks
 
 
@@ -101,14 +109,16 @@ def _of_config(config: Config, host: Host) -> Iterator[Look]:
         )
 
 
-def _of_scanner(name: str, given: list[str], namespace: str | None, host: Host) -> Look:
+def _of_scanner(
+    name: str, called: str, given: list[str], namespace: str | None, host: Host
+) -> Look:
     settings: dict[str, list[str]] = {}
     for text in given:
         key, equals, value = text.partition("=")
         if not (key and equals):
             raise BadSetting(f"--set {text}: write it as key=value")
         settings.setdefault(key, []).append(value)
-    once = called_once(name, settings, host)
+    once = called_once(name, settings, host, called)
     domain = namespace or getattr(once.scanner, "namespace", None) or _NO_DOMAIN
     refused = _vetted(once.tree, host) if once.scanner.check_paths else {}
     return Look(domain, once.tree, host, once.explanations, None, once.messages, refused)

@@ -28,8 +28,10 @@ class Once:
     messages: Sequence[str]
 
 
-def called_once(name: str, settings: Mapping[str, Sequence[str]], host: Host) -> Once:
-    """Call ``module:Class`` with `settings`, as for `twistdp.launch.make`.
+def called_once(
+    name: str, settings: Mapping[str, Sequence[str]], host: Host, called: str = ""
+) -> Once:
+    """Call ``module:Class`` with `settings`; these and `called` are as for `twistdp.launch.make`.
 
     It looks at `host` if its constructor takes a root.  Raises `BadSetting` for a scanner that
     cannot be called so, or that raises.
@@ -41,7 +43,7 @@ def called_once(name: str, settings: Mapping[str, Sequence[str]], host: Host) ->
                 "constructor an argument root, as twistdp.select.Host has"
             )
         settings = {"root": [host.root], **settings}
-    scanner = make(name, settings)
+    scanner = make(name, settings, called)
     check_scanner(scanner)
     if not isinstance(scanner, WatchingScanner):
         raise BadSetting(f"--scanner {name}: it has a loop of its own, which is not run here")

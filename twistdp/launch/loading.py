@@ -15,24 +15,26 @@ from twistdp.model import named, of_error
 from twistdp.tools import at, meant
 
 
-def make(name: str, texts: Mapping[str, Sequence[str]]) -> Any:
+def make(name: str, texts: Mapping[str, Sequence[str]], called: str = "") -> Any:
     """Return an instance of ``module:Class``; `texts` are as for `twistdp.launch.arguments.bind`.
 
-    Searches the current directory for the module, too.  Raises `BadSetting` for any error, with
-    the line of the author's code if there is one.
+    `called` is the option that named it, by default ``--scanner`` with the name.  Searches the
+    current directory for the module, too.  Raises `BadSetting` for any error, with the line of the
+    author's code if there is one.
     """
+    called = called or f"--scanner {name}"
     try:
         factory = load_scanner(name)
         arguments = bind(factory, texts)
     except BadSetting as error:
-        raise BadSetting(f"--scanner {name}: {error}") from error
+        raise BadSetting(f"{called}: {error}") from error
     try:
         return factory(**arguments)
     except KeyboardInterrupt:
         raise  # by a person at a terminal
     except BaseException as error:
         raise BadSetting(
-            f"--scanner {name}: its constructor raised {of_error(error)}{at(error)}"
+            f"{called}: its constructor raised {of_error(error)}{at(error)}"
         ) from error
 
 
