@@ -21,7 +21,8 @@ from tests.support.helpers import Recorder, one_turn, temporary_directory
 from tests.support.limits import tmpfs
 from twistdp.inotify import descriptor as inotify_descriptor
 from twistdp.inotify.descriptor import ATTRIBUTES, CONTENTS, ENTRIES
-from twistdp.inotify.watches import LOOKS, SLICE, Inotify, Watch, inotify_of
+from twistdp.inotify.watch import Watch
+from twistdp.inotify.watches import LOOKS, SLICE, Inotify, inotify_of
 
 
 def create(path: str | bytes) -> None:

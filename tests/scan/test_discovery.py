@@ -16,7 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.support.helpers import Recorder, one_turn, temporary_directory
 from twistdp.errors import BadTree
 from twistdp.inotify.descriptor import ATTRIBUTES, CONTENTS, ENTRIES
-from twistdp.inotify.watches import Changes, Inotify
+from twistdp.inotify.watch import Changes
+from twistdp.inotify.watches import Inotify
 from twistdp.model.acceptance import check_tree
 from twistdp.model.contract import name_of
 from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceTree

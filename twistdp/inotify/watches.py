@@ -37,9 +37,8 @@ from twistdp.inotify.descriptor import (
     InotifyDescriptor,
     limit,
 )
+from twistdp.inotify.watch import Changes, Watch, identity_of
 from twistdp.tools import stop_all
-
-__all__ = ["ATTRIBUTES", "CONTENTS", "ENTRIES", "Changes", "Inotify", "Watch", "inotify_of"]
 
 _log = Logger()
 
@@ -59,55 +58,6 @@ SLICE: Final = 100
 
 # A directory may appear at a path with such an error.
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
-
-Changes = frozenset[str] | None
-"""The paths that something happened to; None if anything may have changed."""
-
-
-class Watch:
-    """An interest in the directory (or single file) `path`; see `Inotify.watch`."""
-
-    def __init__(
-        self, owner: "Inotify", path: str, mask: int, callback: Callable[[Changes], None]
-    ) -> None:
-        self._owner = owner
-        self.callback = callback
-        self.path = path
-        self.mask = mask
-        self.number: int | None = None
-        """The kernel's number of the watch; None while the kernel refuses it."""
-        self.place = path
-        """The watched directory: the path, or an ancestor while the path is no directory."""
-        self.armed = 0
-        """The events of the place that the kernel reports."""
-        self.identity: tuple[int, int] | None = None
-        """The identity of the place."""
-        self.awaited: str | None = None
-        """The entry of the place that has to appear, while the path is no directory."""
-
-    @property
-    def polled(self) -> bool:
-        """Whether it reports every second because the kernel refuses it."""
-        return self.number is None
-
-    def is_right(self) -> bool:
-        """Whether the kernel watches the right directory."""
-        return (
-            not self.polled and self.identity == _identity(self.place) and not self.has_appeared()
-        )
-
-    def has_appeared(self) -> bool:
-        """Whether the entry that has to appear is a directory."""
-        return self.awaited is not None and os.path.isdir(os.path.join(self.place, self.awaited))
-
-    def stop(self) -> None:
-        """Stop watching."""
-        self._owner.forget(self)
-
-    def report(self, changes: Changes) -> None:
-        """Call the callback, and log what it raises."""
-        with _log.failuresHandled("handling changes in {path}", path=self.path):
-            self.callback(changes)
 
 
 @implementer(IReadDescriptor)
@@ -210,7 +160,7 @@ class Inotify:
             if self._kernel.open():
                 self._reactor.addReader(self)
             while True:
-                watch.identity = _identity(watch.place)
+                watch.identity = identity_of(watch.place)
                 number = self._add(watch.place, watch.armed)
                 if number is None:
                     # It may be a file, and its contents may matter; those of a file above do not.
@@ -257,7 +207,7 @@ class Inotify:
         elif (
             watch.armed & CONTENTS
             and not any(user.armed & CONTENTS for user in users)
-            and watch.identity == _identity(watch.place)
+            and watch.identity == identity_of(watch.place)
         ):
             self._kernel.drop_contents(watch.place)
 
@@ -373,11 +323,3 @@ def inotify_of(reactor: Any) -> Inotify:
     if found is None:
         found = _SHARED[reactor] = Inotify(reactor)
     return found
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return found.st_dev, found.st_ino
