@@ -127,6 +127,18 @@ class ConfigTests(CommandLine):
             f"chmod go-w {path}",
         )
 
+    def test_twice(self) -> None:
+        """A resource that two files, or a file and the catalogue, have is refused."""
+        path = self.file("domain: x.example.com\nresources: {fuse: /dev/null}\n")
+        self.assert_refused(
+            [f"--config={path}", f"--config={path}"],
+            f"resource x.example.com/fuse is in {path} and in {path}; leave it out of one of them",
+        )
+        self.assert_refused(
+            [f"--config={path}", "--catalog=fuse", "--namespace=x.example.com"],
+            f"resource x.example.com/fuse is in {path} and in the catalogue",
+        )
+
     def test_unknown_entry(self) -> None:
         """An entry that the catalogue lacks is refused."""
         path = self.file("domain: x.example.com\nresources: {a: {use: absent}}\n")

@@ -210,15 +210,18 @@ class Options(LogOptions):
         # Imported here because a plugin that reads no file needs no memory for it.
         from twisted.internet import reactor
 
-        from twistdp.launch.configured import entries, managers_of, read_trusted
+        from twistdp.launch.configured import check_once, entries, managers_of, read_trusted
         from twistdp.launch.following import ConfigFile
 
         options = dict(self._defaults)
         namespace = options.pop("namespace", None)
         settings = Settings(**self._common(), **options)
-        for path in self._configs:
-            self.files.append(ConfigFile(path, read_trusted(path), settings, reactor))
-        for config in entries(self._entries, namespace):
+        of_files = [(path, read_trusted(path)) for path in self._configs]
+        of_catalog = list(entries(self._entries, namespace))
+        check_once([*of_files, *(("the catalogue", config) for config in of_catalog)])
+        for path, config in of_files:
+            self.files.append(ConfigFile(path, config, settings, reactor))
+        for config in of_catalog:
             self._of_catalog += managers_of(config, settings)
 
     def parseArgs(self, *arguments: str) -> None:

@@ -61,6 +61,12 @@ class RecordTests(SynchronousTestCase):
         self.assertEqual(cli.main(["fake", TWINS, self.root]), 1)
         self.assertEqual(cli.main(["fake", "/no/such", os.path.join(self.directory, "x")]), 1)
 
+    def test_nothing(self) -> None:
+        """A host without devices is no recording: the directory is a wrong one."""
+        file = os.path.join(self.directory, "recording")
+        self.assertEqual(cli.main(["record", file, "--root", self.directory]), 1)
+        self.assertFalse(os.path.exists(file))
+
     def test_anonymous(self) -> None:
         """With --anonymous no serial number is left."""
         tree = str(TREES / "camera.umockdev")

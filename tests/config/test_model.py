@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
 import yaml
@@ -58,6 +59,13 @@ def renamed(mapping: dict[str, Any], key: str, name: str) -> None:
     mapping.update(items)
 
 
+OTHER: Sequence[Any] = (
+    *(True, False, 0, 1, -1, 1.5, 10**9, "", "a", "0", "yes", "auto", "/dev/x", "rw", "{serial}"),
+    *("2341:0043", [], [1], ["a", "b"], [[]], {}, {"a": "b"}, {"path": "/dev/a"}, {"file": "/x"}),
+)
+"""Values of all kinds."""
+
+
 class ModelTests(SynchronousTestCase):
     """Properties of every document."""
 
@@ -100,6 +108,30 @@ class ModelTests(SynchronousTestCase):
         line = text.splitlines()[found.line - 1]
         self.assertRegex(line[found.column - 1 :], f"^['\"]?{re.escape(wrong)}['\"]?:")
         self.assertFalse(VALIDATOR.is_valid(document), "the schema refuses it too")
+
+    @settings(max_examples=150, deadline=None)
+    @given(documents(), st.data())
+    def test_other_value(self, document: dict[str, Any], data: st.DataObject) -> None:
+        """With any other value in a place, the schema allows what loads, and refuses other kinds.
+
+        What only a rule refuses, as a name with a wrong letter, the schema may allow.
+        """
+        document = json.loads(json.dumps(document))  # one example may be in several places
+        holder, key = data.draw(st.sampled_from(list(places(document))))
+        holder[key] = data.draw(st.sampled_from(OTHER))
+        found = check(yaml.safe_dump(document, sort_keys=False))
+        if not found:
+            VALIDATOR.validate(document)
+        elif any(each.text.startswith("expected ") for each in found):
+            self.assertFalse(VALIDATOR.is_valid(document), found)
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Each list or mapping in a document, with each index or key in it."""
+    if isinstance(value, dict | list):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield value, key
+            yield from places(value[key])
 
 
 class DocumentationTests(SynchronousTestCase):

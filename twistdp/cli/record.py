@@ -23,6 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Record; a file that exists is not overwritten."""
     devices = record(Host(arguments.root))
+    if not devices:
+        raise BadSetting(
+            f"there are no devices in {os.path.join(arguments.root, 'sys')}; give the directory "
+            "that has the host's sys, dev and run"
+        )
     if arguments.anonymous:
         devices = anonymous(devices)
     text = write(devices)

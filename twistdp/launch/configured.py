@@ -56,6 +56,23 @@ def entries(names: Iterable[str], domain: str | None) -> Iterable[Config]:
         raise BadSettings([f"--catalog: {error}"]) from error
 
 
+def check_once(configs: Iterable[tuple[str, Config]]) -> None:
+    """Check that no resource is in two configurations, each given with the name of its place.
+
+    The kubelet knows one plugin for a resource.  Raises `BadSettings`.
+    """
+    places: dict[str, str] = {}
+    twice = []
+    for place, config in configs:
+        for name in map(config.full_name, config.resources):
+            if name in places:
+                where = f"in {printable(places[name])} and in {printable(place)}"
+                twice.append(f"resource {name} is {where}; leave it out of one of them")
+            places.setdefault(name, place)
+    if twice:
+        raise BadSettings(twice)
+
+
 def by_domain(config: Config) -> dict[str, dict[str, Resource]]:
     """The resources of a configuration by domain and type, in the file's order.
 
