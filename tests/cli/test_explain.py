@@ -304,6 +304,14 @@ class ScannerTests(LookingCase):
         nothing = self.look("scan", "SilentScanner", "--set=wanted=1:2")
         self.assertEqual(nothing, "x.example.com: not on this node: the scanner found no device\n")
 
+    def test_once_said(self) -> None:
+        """What an explanation says is not shown again as what the scanner logged."""
+        tree = root("intel-qat")
+        for command in ("explain", "scan"):
+            text = self.run_command(command, "--catalog=intel-qat", f"--root={tree}")
+            self.assertIn("physical function 0000:6d:00.0 is down", text)
+            self.assertNotIn("QAT: ", text)
+
     def test_entries(self) -> None:
         """Arguments of an entry of the catalogue are refused by its name."""
         for entry, reason in (

@@ -20,7 +20,10 @@ from twistdp.tools import at
 
 @attrs.frozen
 class Once:
-    """What a scanner found, and what it logged; `explanations` are its own, or made of that."""
+    """What a scanner found, and what else it logged.
+
+    `explanations` are its own, or made of that.
+    """
 
     scanner: WatchingScanner
     tree: DeviceTree
@@ -57,6 +60,9 @@ def called_once(
             explanations = list(_own(name, scanner))
         else:
             explanations = list(_of_tree(tree))
+    reasons = {step.reason for each in explanations for step in each.steps
+               if step.verdict in (Verdict.LEFT_OUT, Verdict.UNDECIDABLE)}  # fmt: skip
+    messages = [text for text in messages if not any(reason in text for reason in reasons)]
     return Once(scanner, tree, explanations, messages)
 
 
