@@ -4,7 +4,16 @@ from twistdp.select.access import GROUP, MODE, OWNER, Access, access
 from twistdp.select.buses import bus_device, pci_device, place, usb_device, usb_interface
 from twistdp.select.device import Device
 from twistdp.select.explaining import Cause, Explanation, IExplains, Step, Verdict, called
-from twistdp.select.groups import card, group_of, iommu_group, is_bridge, nodes_below, unready
+from twistdp.select.groups import (
+    OF_CARDS,
+    card,
+    group_of,
+    iommu_group,
+    is_bridge,
+    is_unbound,
+    nodes_below,
+    unready,
+)
 from twistdp.select.host import Host
 from twistdp.select.ids import default_id, stable_path
 from twistdp.select.kinds import KINDS, belonging, functions, heads, is_keyboard, judged
@@ -21,6 +30,7 @@ __all__ = [
     "GROUP",
     "KINDS",
     "MODE",
+    "OF_CARDS",
     "OWNER",
     "WORDS",
     "Access",
@@ -53,6 +63,7 @@ __all__ = [
     "is_glob",
     "is_keyboard",
     "is_placeholder",
+    "is_unbound",
     "judged",
     "negated",
     "nodes_below",

@@ -12,6 +12,10 @@ _BRIDGE: Final = "06"
 """The class of PCI bridges: they belong to their group and need no driver."""
 
 
+OF_CARDS: Final = ("drm", "accel", "sound")
+"""Kinds of nodes that cards have, which are subsystems too; a card is for the first it has."""
+
+
 def group_of(device: Device, how: str) -> Device | None:
     """The device that all members of a device's group have in common; None if it is alone.
 
@@ -32,11 +36,11 @@ def group_of(device: Device, how: str) -> Device | None:
 
 def card(device: Device) -> Device | None:
     """The device whose drm or sound nodes a device is one of."""
-    if device.subsystem in ("drm", "sound", "accel"):
+    if device.subsystem in OF_CARDS:
         for each in device.ancestors:
             if each.subsystem != device.subsystem:
                 return each
-    return device if functions(device, "drm") else None
+    return device if any(functions(device, kind) for kind in OF_CARDS) else None
 
 
 def members(device: Device, kind: str) -> Sequence[Device]:
@@ -85,6 +89,11 @@ def depending(device: Device) -> Iterator[Device]:
         found = host.linked(link)
         if found is not None and found is not device:
             yield found
+
+
+def is_unbound(device: Device) -> bool:
+    """Whether a device is a USB interface that no driver has."""
+    return device.devtype == "usb_interface" and device.driver is None
 
 
 def is_bridge(device: Device) -> bool:

@@ -1,10 +1,13 @@
 """Tests for what depends on all devices of a container."""
 
+import os
+
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.declarations import devices, resources, scanner
+from tests.support.declarations import devices, nodes, resources, scanner
 from tests.support.helpers import temporary_directory
+from tests.support.trees import tree
 from twistdp.errors import AllocationRefused
 from twistdp.kubelet.messages import container_part
 from twistdp.model.allocation import combine
@@ -108,6 +111,31 @@ class RawNodeTests(SynchronousTestCase):
         error = self.assertRaises(AllocationRefused, start, "/dev/bus/usb/001/009")
         self.assertIn("was /dev/bus/usb/001/007", str(error))
         self.assertIn("is /dev/bus/usb/001/009 now; delete the pod", str(error))
+
+    def test_more(self) -> None:
+        """Of a directory that is one device, nodes that appear do not matter; those that go do."""
+        root = tree(self, "camera")
+        text = "thing: {path: /dev/bus/usb, group: all}"
+        made = DeclaredScanner(resources(text), root)
+        ids = list(devices(made.discover()))
+        answer(made, *ids)
+        new, old = f"{root}/dev/bus/usb/001/042", f"{root}/dev/bus/usb/001/007"
+
+        def start() -> None:
+            found = dict(devices(made.discover()))
+            made.pre_start_container(PreStartContainerRequest("x.example.com/thing", ids, found))
+
+        device = f"{root}/sys/devices/pci0000:00/0000:00:0d.0/usb1/1-9"
+        os.makedirs(device)
+        with open(f"{device}/uevent", "w", encoding="ascii") as file:
+            file.write("DEVTYPE=usb_device\nMAJOR=189\nMINOR=41\nDEVNAME=bus/usb/001/042\n")
+        with open(new, "w", encoding="ascii"):
+            pass
+        start()
+        self.assertIn("/dev/bus/usb/001/042", nodes(made.discover())["thing"])
+        os.unlink(old)
+        error = self.assertRaises(AllocationRefused, start)
+        self.assertIn("/dev/bus/usb/001/007", str(error))
 
     def test_others(self) -> None:
         """Without such nodes containers start without that call, which needs the plugin."""

@@ -283,6 +283,15 @@ class FunctionNodeTests(SynchronousTestCase):
                 nodes_of(survey(host, f"thing: {{{text}}}")), [["/dev/bus/usb/001/002"]], text
             )
 
+    def test_unbound(self) -> None:
+        """An interface that no driver has is named where a node is missing."""
+        host = recorded(
+            self, PRINTER.replace(" L:driver=x/usblp", "").replace(" usbmisc /", " x /")
+        )
+        found = survey(host, "thing: {usb: '4b8:*', as: printer}")
+        reason = left_out(found)["/dev/bus/usb/001/002"][0]
+        self.assertEqual(reason, "1-1 has no node of the kind printer; 1-1:1.0 has no driver")
+
     def test_ways(self) -> None:
         """What has no node of its own is left out with what gives one."""
         found = left_out(survey(recorded(self, PRINTER), "thing: {subsystem: [usb, pci]}"))
@@ -310,6 +319,45 @@ DEVTYPE=disk
     /devices/platform/x.mmc/mmc_host/mmc0/mmc0:0001 mmc A:name=LABCARD A:serial=0x12ab34cd
     /devices/platform/x.mmc/mmc_host/mmc0/mmc0:0001/block/mmcblk0 block /dev/mmcblk0 DEVTYPE=disk
 """
+
+
+SOUND = """
+    /devices/pci0000:00/0000:00:0d.0 pci PCI_ID=8086:1 PCI_CLASS=c0330
+    /devices/pci0000:00/0000:00:0d.0/usb1/1-1 usb DEVTYPE=usb_device PRODUCT=d8c/14/1 \
+/dev/bus/usb/001/002 A:serial=S9911
+    /devices/pci0000:00/0000:00:0d.0/usb1/1-1/1-1:1.0 usb DEVTYPE=usb_interface
+    /devices/pci0000:00/0000:00:0d.0/usb1/1-1/1-1:1.0/sound/card3 sound
+    /devices/pci0000:00/0000:00:0d.0/usb1/1-1/1-1:1.0/sound/card3/controlC3 sound \
+/dev/snd/controlC3
+    /devices/pci0000:00/0000:00:0d.0/usb1/1-1/1-1:1.0/sound/card3/pcmC3D0p sound /dev/snd/pcmC3D0p
+"""
+
+
+class CardTests(SynchronousTestCase):
+    """``group: card``"""
+
+    def test_sound(self) -> None:
+        """A sound card is found by its USB id too, and by one of its nodes."""
+        host = recorded(self, SOUND)
+        wanted = [["/dev/snd/controlC3", "/dev/snd/pcmC3D0p"]]
+        for text in (
+            "usb: 0d8c, as: sound, group: card",
+            "usb: 0d8c, group: card",
+            "subsystem: sound, group: card",
+            "kernelName: 'pcm*', group: card",
+        ):
+            found = [sorted(each) for each in nodes_of(survey(host, f"thing: {{{text}}}"))]
+            self.assertEqual(found, wanted, text)
+
+
+class LimitTests(SynchronousTestCase):
+    """``limit`` with ``replicas``"""
+
+    def test_fewer(self) -> None:
+        """A device of which there would be too many replicas is listed as often as allowed."""
+        root = Host(tree(self, "cards"))
+        found = survey(root, "thing: {path: /dev/kvm, replicas: 5, limit: 3}")
+        self.assertEqual(list(found.ledger.devices["thing"]), ["kvm-0", "kvm-1", "kvm-2"])
 
 
 class DriveTests(SynchronousTestCase):

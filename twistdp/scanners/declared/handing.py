@@ -65,7 +65,7 @@ class Handing:
         return response
 
     def pre_start_container(self, request: PreStartContainerRequest) -> None:
-        """Refuse to start a container whose devices have other nodes than it was given.
+        """Refuse to start a container whose devices no longer have the nodes that it was given.
 
         The kubelet keeps its first answer, over restarts of the plugin and of the machine, so only
         a new pod gets the new nodes.
@@ -75,7 +75,7 @@ class Handing:
             return
         ids = request.devices_ids
         given = self._given_before(request.resource, ids)
-        if given and now not in given:
+        if given and not any(nodes <= now for nodes in given):  # more of them do no harm
             raise AllocationRefused(
                 f"{request.resource}: device {', '.join(ids)} was {_listed(given[0])} when this "
                 f"pod was given it, and is {_listed(now)} now; delete the pod, and a new one gets "

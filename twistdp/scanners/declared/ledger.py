@@ -135,12 +135,12 @@ class Ledger:
                 self.devices[entry.kind].update(dict.fromkeys(entry.ids, info))
 
     def _note_nodes(self, entry: Entry) -> None:
-        """Report a device whose node has changed though its id has not."""
+        """Report a device that has lost a node that it had under the same id."""
         now = tuple(sorted(raw_paths([entry.info])))
         before = self._raw.get((entry.kind, entry.ids[0]), now)
         if now:
             self._raw[entry.kind, entry.ids[0]] = now
-        if now != before:
+        if not set(before) <= set(now):
             self.moved.append(
                 f"{entry.kind}: device {entry.ids[0]} was {', '.join(before)} and is "
                 f"{', '.join(now)} now; a container that has it cannot open that, delete its pod"
@@ -248,7 +248,9 @@ def made(rule: Rule, listed: Listed) -> Entry:
     ):
         return Entry(listed, rule.name, listed.info)
     info = attrs.evolve(listed.info, group=listed.id)
-    return Entry(listed, replicas.rename or rule.name, info, replicas.count)
+    # A device with more than the limit would be left out with all of them.
+    count = min(replicas.count, rule.resource.limit or replicas.count)
+    return Entry(listed, replicas.rename or rule.name, info, count)
 
 
 def left_out(listed: Listed, reason: str, cause: Cause) -> LeftOut:

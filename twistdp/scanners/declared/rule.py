@@ -11,6 +11,7 @@ from twistdp.scanners.declared.asked import asks
 from twistdp.scanners.declared.raw import gives_raw, identities
 from twistdp.select import (
     KINDS,
+    OF_CARDS,
     Device,
     Host,
     Match,
@@ -23,6 +24,7 @@ from twistdp.select import (
     iommu_group,
     is_bridge,
     is_keyboard,
+    is_unbound,
     judged,
     nodes_below,
     unready,
@@ -167,7 +169,7 @@ class Rule:
         if self.resource.as_ is not None:
             yield from self._of_kind(seed, self.resource.as_)
         elif seed.node is None:
-            ways = dict.fromkeys(_way(each) for each in nodes_below(seed))
+            ways = dict.fromkeys(_way(each, seed) for each in nodes_below(seed))
             if not ways and self._gives_more:
                 yield seed, ""
                 return
@@ -199,6 +201,9 @@ class Rule:
             others = unready(seed) if kind == "vfio" and seed.subsystem == "pci" else ()
             driver = next((each.driver for each in others if each is seed), None)
             why = f"; it is bound to {driver}, and must be bound to vfio-pci" if driver else ""
+            unbound = [each.name for each in seed.children if is_unbound(each)]
+            if unbound:
+                why = f"; {', '.join(unbound)} has no driver"
             yield None, f"{seed.name} has no node of the kind {kind}{why}"
         for function, outcome in found:
             yield function, "" if outcome.ok else outcome.reason
@@ -210,8 +215,12 @@ class Rule:
                 yield function, "" if outcome.ok else outcome.reason
             return
         if group == "card":
-            wanted = seed.subsystem if card(seed) is not seed else "drm"
-            for function in nodes_below(owner):
+            below = nodes_below(owner)
+            wanted = seed.subsystem
+            if card(seed) is seed:
+                kinds = {function.subsystem for function in below}
+                wanted = next(kind for kind in OF_CARDS if kind in kinds)
+            for function in below:
                 if function.subsystem == wanted:
                     yield function, ""
             return
@@ -239,8 +248,10 @@ class Rule:
         return f"{why}; add a condition that selects it, as usb, serial or path, if it is meant"
 
 
-def _way(device: Device) -> str:
-    """What a rule has to say to get the nodes of devices like this one."""
+def _way(device: Device, seed: Device) -> str:
+    """What a rule that selects `seed` has to say to get the nodes of devices like `device`."""
+    if device.subsystem == seed.subsystem:
+        return "group: parent"
     for name, kind in KINDS.items():
         if device.subsystem in kind.subsystems:
             return f"as: {name}"
