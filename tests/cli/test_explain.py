@@ -135,6 +135,8 @@ class ExplainTests(LookingCase):
         self.assertEqual(
             text, "twistdp explain: /dev/absent: there is no such device on this host\n"
         )
+        text = self.run_command("explain", "/dev/bus", f"--root={self.root}", status=1)
+        self.assertIn("/dev/bus is a directory and no device's; name a node in it", text)
 
     def entry(self, command: str, name: str, where: str) -> str:
         """What a command prints about an entry of the catalogue."""

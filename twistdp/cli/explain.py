@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -106,6 +107,8 @@ def _of_path(path: str, host: Host, looks: Sequence[Look]) -> dict[str, Any]:
         return {"device": _described(device), "rules": rules}
     if any(rule["candidates"] for rule in rules):
         return {"rules": rules}
+    if os.path.isdir(f"{host.prefix}{path}"):
+        raise BadSetting(f"{path} is a directory and no device's; name a node in it")
     raise BadSetting(f"{path}: there is no such device on this host")
 
 

@@ -192,6 +192,16 @@ class SmarterTests(SynchronousTestCase):
             texts = texts_of(expression, 64)
             self.assertEqual(None if texts is None else list(texts.texts), expected, expression)
 
+    def test_example(self) -> None:
+        """The manager's example of cameras: a resource for each node, ten times."""
+        text = "- {devicematch: '^video[0-9]*$', nummaxdevices: 10}"
+        listed = {
+            name: {node.rpartition(" as ")[2] for (node,) in devices.values()}
+            for name, devices in found(self.tool, text, "camera").items()
+            if len(devices) == 10
+        }
+        self.assertEqual(listed, {"video2": {"/dev/video2"}, "video3": {"/dev/video3"}})
+
     def test_go(self) -> None:
         """What Go's expressions have and Python's lack is taken over, or refused."""
         text = "- {devicematch: '%s', nummaxdevices: 1}"
@@ -277,6 +287,25 @@ class AkriTests(SynchronousTestCase):
         self.assertIn('write conditions as KEY=="value"', problem)
         (problem,) = problems("akri", "udevRules: ['{{ .Values.rule }}']")
         self.assertIn("this is a template", problem)
+
+    def test_examples(self) -> None:
+        """Akri's example of cameras: each node, or all of a camera, twice."""
+        text = """
+            kind: Configuration
+            metadata: {name: akri-udev-video}
+            spec:
+              capacity: 2
+              discoveryHandler:
+                name: udev
+                discoveryDetails: |
+                  groupRecursive: %s
+                  udevRules: ['KERNEL=="video[0-9]*"']
+        """
+        each = found("akri", text % "false", "camera")["akri-udev-video"]
+        nodes = [node.rpartition(" as ")[2] for (node,) in each.values()]
+        self.assertEqual(nodes, ["/dev/video2"] * 2 + ["/dev/video3"] * 2)
+        together = found("akri", text % "true", "camera")["akri-udev-video"]
+        self.assertEqual(list(together), ["0c45-6366-LC4400217-0", "0c45-6366-LC4400217-1"])
 
     def test_others(self) -> None:
         """What other discovery handlers find is reported, with services and brokers."""

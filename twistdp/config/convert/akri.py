@@ -69,15 +69,16 @@ class _Conversion:
         if self._shapes.flag(fields.get("groupRecursive")):
             body["group"] = "parent"
             text = (
-                "groupRecursive: the nodes of one piece of hardware are one device "
-                "(group: parent); Akri groups all that is below a match"
+                "groupRecursive: the nodes of one piece of hardware are one device here (group: "
+                "parent), those that no rule matches too; Akri makes one of a match and the "
+                "matches below it, so leave group out if none is below another"
             )
             self._report.note(rules.mark, rules.at, text)
         body["env"] = {"UDEV_DEVNODE_{n}": "{node}", **self._properties(place)}
         text = (
             f"pods ask for {self._domain}/{name}; Akri's resources of single devices, which "
             "have a hash in their names, and the same hash in UDEV_DEVNODE_…, are not carried "
-            "over: the variables are numbered, UDEV_DEVNODE_0"
+            "over: the variables are numbered, UDEV_DEVNODE_0; UDEV_DEVPATH_… is missing"
         )
         self._report.note(rules.mark, rules.at, text)
         capacity = self._above(place, "capacity")
@@ -175,7 +176,11 @@ class _Conversion:
         for name, text in (
             ("brokerSpec", "brokers are not deployed; write a Deployment or DaemonSet"),
             ("brokerPod", "brokers are not deployed; write a Deployment or DaemonSet"),
-            ("discoveryProperties", "discoveryProperties are not carried over"),
+            (
+                "discoveryProperties",
+                "discoveryProperties are not carried over, nor the variables that "
+                "devicePluginResourceName makes",
+            ),
             ("instanceServiceSpec", "services are not made; write a Service"),
             ("configurationServiceSpec", "services are not made; write a Service"),
         ):
