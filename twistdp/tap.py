@@ -10,7 +10,6 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
 from twisted.application.service import IService
 from twisted.internet import asyncioreactor
 from twisted.python import usage
@@ -19,13 +18,12 @@ if "twisted.internet.reactor" not in sys.modules:
     asyncioreactor.install()
 
 from twistdp._version import __version__
-from twistdp.errors import BadName, BadScanner, BadSettings, TwistdpError
-from twistdp.launch import Opening, Serving, make, stand_in
+from twistdp.errors import BadSettings, TwistdpError
+from twistdp.launch import Choice, Opening, Serving, stand_in
 from twistdp.logs import LoggedService, LogOptions
 from twistdp.manager import Manager
-from twistdp.model import IScanner, check_namespace, of_error, printable
+from twistdp.model import printable
 from twistdp.rpc import require_asyncio_reactor
-from twistdp.scan import WatchingScanner, check_scanner
 from twistdp.settings import (
     CDI_DIRECTORY,
     PLUGIN_DIRECTORY,
@@ -35,21 +33,9 @@ from twistdp.settings import (
     check_socket_directory,
 )
 from twistdp.status import Condition, reporter_from
-from twistdp.tools import at
 
 if TYPE_CHECKING:
     from twistdp.launch.following import ConfigFile
-
-
-@attrs.define
-class _Choice:
-    """A --scanner and the options after it that belong to it."""
-
-    name: str
-    called: str
-    """The option that named it, for messages."""
-    arguments: dict[str, list[str]] = attrs.Factory(dict)
-    options: dict[str, Any] = attrs.Factory(dict)
 
 
 class Options(LogOptions):
@@ -91,7 +77,7 @@ class Options(LogOptions):
     def __init__(self) -> None:
         super().__init__()
         self._defaults: dict[str, Any] = {}
-        self._choices: list[_Choice] = []
+        self._choices: list[Choice] = []
         self._configs: list[str] = []
         self._entries: list[str] = []
         self._of_catalog: list[Manager] = []
@@ -102,7 +88,7 @@ class Options(LogOptions):
 
     def opt_scanner(self, name: str) -> None:
         """Class that finds the devices, as module:Class; may be repeated."""
-        self._choices.append(_Choice(name, f"--scanner {name}"))
+        self._choices.append(Choice(name, f"--scanner {name}"))
 
     def opt_config(self, path: str) -> None:
         """File that says which devices are given, in YAML; may be repeated."""
@@ -116,7 +102,7 @@ class Options(LogOptions):
         for name in (each.strip() for each in names.split(",")):
             scanner = Shelf().scanner(name)
             if scanner is not None:
-                self._choices.append(_Choice(scanner, f"--catalog {name}"))
+                self._choices.append(Choice(scanner, f"--catalog {name}"))
             else:
                 self._entries.append(name)
 
@@ -200,7 +186,8 @@ class Options(LogOptions):
                 "--scanner is missing: name one, as --scanner=module:Class, or a --config=FILE, or "
                 "entries of the --catalog"
             )
-        self.managers = [self._manager(choice) for choice in self._choices]
+        defaults = {**self._common(), **self._defaults}
+        self.managers = [choice.manager(defaults) for choice in self._choices]
         if self._configs or self._entries:
             self._configure()
         self.managers += self._of_catalog
@@ -263,23 +250,6 @@ class Options(LogOptions):
             "pod_resources_socket": self["pod-resources-socket"],
         }
 
-    def _manager(self, choice: _Choice) -> Manager:
-        scanner = _make_scanner(choice)
-        options = {**self._defaults, **choice.options}
-        given = options.pop("namespace", None)
-        namespace = given or _own_namespace(choice, scanner)
-        if namespace is None:
-            raise usage.UsageError(
-                f"{choice.called}: it has no namespace of its own; add --namespace=DOMAIN"
-            )
-        try:
-            check_namespace(namespace)
-        except BadName as error:
-            option = "--" if given else f"{choice.called}: its own "
-            raise usage.UsageError(f"{option}{error}") from error
-        settings = Settings(**self._common(), **options)
-        return Manager(namespace, scanner, settings=settings)
-
 
 def makeService(options: Options) -> IService:
     """Return the service that `options` describe; nothing starts before the service does."""
@@ -311,21 +281,3 @@ def _truth(option: str, text: str) -> bool:
     if text not in ("true", "false"):
         raise usage.UsageError(f"--{option} {text}: give true or false")
     return text == "true"
-
-
-def _own_namespace(choice: _Choice, scanner: object) -> Any:
-    try:
-        return getattr(scanner, "namespace", None)
-    except Exception as error:  # of a property's code
-        raise usage.UsageError(
-            f"{choice.called}: its namespace raised {of_error(error)}{at(error)}"
-        ) from error
-
-
-def _make_scanner(choice: _Choice) -> IScanner | WatchingScanner:
-    scanner = make(choice.name, choice.arguments, choice.called)
-    try:
-        check_scanner(scanner)
-    except BadScanner as error:
-        raise usage.UsageError(f"{choice.called}: {error}") from error
-    return scanner  # type: ignore[no-any-return]

@@ -1,7 +1,17 @@
 """The start: arguments, loading a scanner, process 1 of a container, the first log line."""
 
+from twistdp.launch.choice import Choice
 from twistdp.launch.first_process import stand_in
 from twistdp.launch.loading import load_scanner, make
 from twistdp.launch.opening import Opening, Serving
 
-__all__ = ["Opening", "Serving", "configured", "following", "load_scanner", "make", "stand_in"]
+__all__ = [
+    "Choice",
+    "Opening",
+    "Serving",
+    "configured",
+    "following",
+    "load_scanner",
+    "make",
+    "stand_in",
+]
