@@ -1,21 +1,26 @@
 """What containers get of the catalogue's devices, over an emulated kubelet."""
 
+import os
 import shutil
 import tempfile
 
 from twisted.trial.unittest import TestCase
 
-from tests.catalog.test_entries import root
+from tests.catalog.test_entries import TREES, root
 from tests.support.helpers import failure_of
 from tests.support.kubelets import PatientKubelet
 from twistdp.catalog.loading import chosen
 from twistdp.manager import Manager
+from twistdp.recording.layout import lay_out, plug, unplug
+from twistdp.recording.root import read_recording
 from twistdp.scanners.declared.scanner import DeclaredScanner
 from twistdp.scanners.qat import QatScanner
 from twistdp.settings import Settings
 from twistdp.testing.endpoint import AdmissionRefused
+from twistdp.testing.pods import start_problem
 
 DOMAIN = "x.example.com"
+ACCELERATOR = "/devices/pci0000:00/0000:00:14.0/usb2/2-1"
 
 
 class ServedTests(TestCase):
@@ -36,10 +41,15 @@ class ServedTests(TestCase):
         """Serve what a scanner finds; nodes are files of a tree, so nothing checks them."""
         await self.kubelet.start()
         self.addCleanup(self.kubelet.stop)
+        self.manager(scanner)
+
+    def manager(self, scanner: DeclaredScanner) -> Manager:
+        """A manager that serves what a scanner finds."""
         settings = Settings(plugin_dir=self.directory, check_nodes=False, check_paths=False)
         manager = Manager(DOMAIN, scanner, settings=settings, settings_of=scanner.settings_of)
         manager.startService()
         self.addCleanup(manager.stopService)
+        return manager
 
     async def test_numbered(self) -> None:
         """The variables of QAT devices are numbered over those of the container."""
@@ -69,6 +79,54 @@ class ServedTests(TestCase):
         container = await self.kubelet.allocate(resource)
         self.assertEqual(dict(container.envs), {"DSA_WQ0": "wq0.3"})
         self.assertEqual(list(container.devices), [])
+
+    async def test_firmware(self) -> None:
+        """A container loads a Coral's firmware: the id stays, and only a new pod gets the node.
+
+        So it is when the plugin has restarted, too: the kubelet keeps the old node.
+        """
+        before, after = (
+            read_recording(os.path.join(TREES, f"{name}.umockdev"))
+            for name in ("coral", "coral-loaded")
+        )
+        host = os.path.join(self.directory, "host")
+        lay_out(before, host)
+        resource, id_ = f"{DOMAIN}/coral-usb", "coral-pci-0000:00:14.0-usbv3-0:1"
+        (config,) = chosen(["coral-usb"], DOMAIN).values()
+
+        def serve() -> Manager:
+            return self.manager(DeclaredScanner(config.resources, host, self.directory))
+
+        await self.kubelet.start()
+        self.addCleanup(self.kubelet.stop)
+        manager = serve()
+        await self.kubelet.listed(resource, [id_])
+        (node,) = (await self.kubelet.allocate(resource)).devices
+        self.assertEqual(node.host_path, "/dev/bus/usb/002/003")
+        await self.kubelet.start_container()
+
+        states = self.kubelet.resources[resource]
+        unplug(before, host, ACCELERATOR)
+        manager.rescan()
+        await self.kubelet.until(lambda: states.devices == {id_: "Unhealthy"})
+        plug(after, host, ACCELERATOR)
+        manager.rescan()
+        await self.kubelet.until(lambda: states.devices == {id_: "Healthy"})
+        self.assertIn("delete the pod", await self.problem())
+
+        await manager.stopService()
+        serve()
+        await self.kubelet.until(lambda: states.devices == {id_: "Healthy"})
+        self.assertIn("was /dev/bus/usb/002/003 when this pod", await self.problem())
+        self.kubelet.release("pod")
+        (node,) = (await self.kubelet.allocate(resource, pod="new")).devices
+        self.assertEqual(node.host_path, "/dev/bus/usb/002/004")
+        await self.kubelet.start_container("new")
+
+    async def problem(self) -> str:
+        """Why the container cannot be started now."""
+        held = self.kubelet.pods.held("default", "pod", "main")
+        return await start_problem(held, self.kubelet.resources)
 
     async def test_once(self) -> None:
         """A container that wants the same node twice is refused."""

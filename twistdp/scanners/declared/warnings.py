@@ -73,7 +73,8 @@ def of_changes(rule: Rule) -> Iterator[str]:
     if rule.changes_identity:
         yield (
             f"{rule.name}: a device that comes back under another of its USB ids, as after loading "
-            "its firmware, has another node; the container that has it must start again"
+            "its firmware, has another node; the container that has it must start again, in a "
+            "new pod: delete the old one"
         )
 
 
