@@ -87,6 +87,12 @@ class PatternTests(SynchronousTestCase):
             return  # an empty range
         self.assertIs(pattern.matches(f"/{text}"), _matches(glob, f"/{text}"), (glob, text))
 
+    def test_kept(self) -> None:
+        """Of very many patterns, as of a file that changes all the time, only some are kept."""
+        for number in range(10_100):
+            self.assertTrue(text_pattern(f"text {number}").matches(f"text {number}"))
+        self.assertEqual(text_pattern.cache_info().currsize, 10_000)
+
     def test_slow_globs(self) -> None:
         """A glob takes no long time, whatever text a device has."""
         began = time.process_time()

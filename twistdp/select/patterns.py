@@ -1,11 +1,11 @@
 """Patterns of texts: globs, regular expressions between slashes, hexadecimal ids.
 
-Each is compiled once, however many rules use it.
+Each is compiled once, however many rules use it, unless there are very many.
 """
 
 import re
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -15,6 +15,8 @@ from twistdp.select.expressions import regular
 
 _SPECIAL: Final = frozenset("*?[")
 _ANY: Final = ".*"
+_KEPT: Final = 10_000
+"""Patterns of each kind that are kept for other rules: a file may change for years."""
 
 
 @attrs.frozen
@@ -43,7 +45,7 @@ def is_glob(text: str) -> bool:
     return not _SPECIAL.isdisjoint(text)
 
 
-@cache
+@lru_cache(_KEPT)
 def text_pattern(text: str) -> Pattern:
     """A glob, in which ``*`` stands for any text, or between slashes a regular expression."""
     if len(text) > 1 and text.startswith("/") and text.endswith("/"):
@@ -52,7 +54,7 @@ def text_pattern(text: str) -> Pattern:
     return _glob(text, text, any_text=_ANY, any_character=".")
 
 
-@cache
+@lru_cache(_KEPT)
 def path_pattern(text: str) -> Pattern:
     """A glob of paths: ``*`` stands for no ``/``, ``**`` does."""
     if not text.startswith("/") or "\0" in text:
@@ -64,7 +66,7 @@ def path_pattern(text: str) -> Pattern:
     return attrs.evolve(pattern, directory=head.rpartition("/")[0])
 
 
-@cache
+@lru_cache(_KEPT)
 def hex_pattern(text: str, width: int = 4) -> Pattern:
     """A hexadecimal id: case, a leading ``0x`` and leading zeros do not matter."""
     text = text.lower().removeprefix("0x")
@@ -75,7 +77,7 @@ def hex_pattern(text: str, width: int = 4) -> Pattern:
     return text_pattern(text.zfill(width))
 
 
-@cache
+@lru_cache(_KEPT)
 def udev_pattern(text: str) -> Pattern:
     """A value of udev's match syntax: globs, with ``|`` between alternatives."""
     choices = [_glob(each, each, any_text=_ANY, any_character=".") for each in text.split("|")]
