@@ -5,11 +5,12 @@ import shutil
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.declarations import nodes, resources
+from tests.support.declarations import nodes, resources, yielded
 from tests.support.trees import tree
 from twistdp.model.devices import DeviceTree
 from twistdp.scanners.declared.scanner import DeclaredScanner
 from twistdp.scanners.declared.selection import Selection
+from twistdp.select.host import Host
 
 RULES = """
     port: {usb: "1a86:7523", as: tty}
@@ -139,6 +140,24 @@ class FollowTests(SynchronousTestCase):
         self.assertEqual(found["1a86-7523-LAB000231"], ["/dev/bus/usb/001/003"])
         self.assertEqual(len(found), 2)
         self.assertEqual(nodes(self.scanner.discover(), "raw"), found)
+        # A scanner that starts while both are there cannot know which was the first.
+        text = 'raw: {usb: "1a86:7523"}'
+        ports = [f"pci-0000:00:0d.0-usbv2-0:{port}" for port in ("3.1", "3.4")]
+        started = nodes(DeclaredScanner(resources(text), self.root).discover(), "raw")
+        self.assertEqual([*started], ports)
+
+    def test_twin_of_a_port(self) -> None:
+        """An id of the port does not depend on other devices, as the documentation promises."""
+        found = yielded(Host(self.root), '''
+            thing: {usb: "1a86:7523", as: tty, id: "{usbPath}-{interfaceNumber}"}
+        ''')  # fmt: skip
+        with open(self.path(f"{USB}/serial"), "w", encoding="ascii") as file:
+            file.write("LAB000231\n")
+        again = yielded(Host(self.root), '''
+            thing: {usb: "1a86:7523", as: tty, id: "{usbPath}-{interfaceNumber}"}
+        ''')  # fmt: skip
+        self.assertEqual(again, found)
+        self.assertEqual([*found][0], "pci-0000:00:0d.0-usbv2-0:3.1-00")
 
     def test_limit(self) -> None:
         """A listed device keeps its place when one with a lower id comes, and over a reload."""
