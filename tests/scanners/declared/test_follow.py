@@ -157,7 +157,7 @@ class FollowTests(SynchronousTestCase):
             thing: {usb: "1a86:7523", as: tty, id: "{usbPath}-{interfaceNumber}"}
         ''')  # fmt: skip
         self.assertEqual(again, found)
-        self.assertEqual([*found][0], "pci-0000:00:0d.0-usbv2-0:3.1-00")
+        self.assertEqual(next(iter(found)), "pci-0000:00:0d.0-usbv2-0:3.1-00")
 
     def test_limit(self) -> None:
         """A listed device keeps its place when one with a lower id comes, and over a reload."""
