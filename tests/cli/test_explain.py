@@ -128,6 +128,33 @@ class ExplainTests(LookingCase):
         path = "/sys/devices/pci0000:00/0000:00:0d.0/usb1/1-3/1-3.1"
         self.assertIn("1a86:7523", json.dumps(json.loads(self.explain(path, "--json"))["rules"]))
 
+    def test_relatives(self) -> None:
+        """A part is told what its hardware lacks, and hardware what its parts became."""
+        self.write("""
+            domain: x.example.com
+            resources:
+              other: {usb: "2341:0043", as: tty}
+              ports: {usb: "1a86:7523", as: tty}
+              raw: {usb: "1a86:7523"}
+        """)
+        rules = {
+            each["resource"].rpartition("/")[2]: each["candidates"]
+            for each in json.loads(self.explain("/dev/ttyUSB1", "--json"))["rules"]
+        }
+        self.assertEqual(
+            rules["other"][0]["reason"], "USB id is 1a86:7523, the rule wants 2341:0043"
+        )
+        self.assertIn("ttyUSB1 is a part (tty) of 1-3.4", rules["raw"][0]["reason"])
+        # An interface has no node, as many others have none.
+        for path in ("1-3/1-3.4", "1-3/1-3.4/1-3.4:1.0"):
+            text = self.explain(f"/sys/devices/pci0000:00/0000:00:0d.0/usb1/{path}", "--json")
+            (ports,) = (
+                each["candidates"]
+                for each in json.loads(text)["rules"]
+                if each["resource"].endswith("/ports")
+            )
+            self.assertEqual([each["what"] for each in ports], ["/dev/ttyUSB1"], path)
+
     def test_nothing(self) -> None:
         """Without something to explain, a line names what is missing."""
         self.assertIn("--config", self.run_command("explain", status=1))

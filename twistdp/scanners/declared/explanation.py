@@ -15,6 +15,8 @@ from twistdp.select import (
     Outcome,
     Step,
     Verdict,
+    any_of,
+    belonging,
     called,
     path_pattern,
 )
@@ -37,20 +39,24 @@ def explained(survey: Survey, host: Host) -> Iterator[Explanation]:
 
 
 def of_device(survey: Survey, device: Device) -> Iterator[tuple[Rule, tuple[Step, ...]]]:
-    """What every rule made of one device, also of one that it had no reason to look at."""
-    names = {name_of(device), device.node}
+    """What every rule made of one device, also of one that it had no reason to look at.
+
+    Where a rule made nothing of the device itself, what it made of the functions below it.
+    """
+    own = {name_of(device), device.node} - {None}
+    below = {name_of(each) for each in belonging(device)}
     for order, rule in enumerate(survey.rules):
-        steps = [
-            step
+        known = [
+            (step, {name_of(step.device), step.device.node})
             for step in (
                 *_listed([entry for (at, _), entry in survey.ledger.entries if at == order]),
                 *_left_out(survey, order),
             )
-            if step.device is not None and {name_of(step.device), step.device.node} & names
+            if step.device is not None
         ]
-        if not steps:
-            steps = [_tested(rule, device)]
-        yield rule, tuple(steps)
+        steps = [step for step, names in known if names & own]
+        steps = steps or [step for step, names in known if names & below]
+        yield rule, tuple(steps or [_tested(rule, device)])
 
 
 def _listed(entries: "list[Entry] | tuple[Entry, ...]") -> Iterator[Step]:
@@ -78,6 +84,10 @@ def _not_selected(rule: Rule, host: Host, known: Collection[str]) -> Iterator[De
 
 def _tested(rule: Rule, device: Device) -> Step:
     outcome = rule.test(device)
+    if outcome.ok is False:
+        # That it is a part of the device that is meant says less than what that device lacks.
+        why = any_of(match.of_parts.test(device) for match in rule.matches)
+        outcome = why if why.ok is False else outcome
     if outcome.ok:  # it has parts, none of which is listed or left out
         return Step(called(device), Verdict.LEFT_OUT, "it gives no node", device)
     return Step.of(device, outcome, rule.name)
