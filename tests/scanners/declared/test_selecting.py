@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.declarations import devices, nodes, scanner, yielded
 from tests.support.trees import tree
+from twistdp.select.explaining import Cause
 from twistdp.select.host import Host
 
 BY_PATH = "/dev/serial/by-path/pci-0000:00:0d.0-usb-0:{}:1.0-port0"
@@ -136,6 +137,15 @@ class KindTests(SynchronousTestCase):
         self.assertEqual(yielded("cards", 'thing: {pci: "*:*", driver: labnic}'), {})
         with_nodes = 'thing: {pci: "*:*", driver: i915, env: {CARD: "{pciBusID}"}}'
         self.assertEqual(yielded("cards", with_nodes), {})
+
+    def test_no_node_to_name(self) -> None:
+        """Without a node it is none, by the rule and no fault, if variables name the node."""
+        for key in ('env: {CARD: "{node}", A: b}', 'annotations: {a: "{node}"}'):
+            made = scanner("cards", f'thing: {{pci: "*:*", driver: labnic, {key}}}')
+            self.assertEqual(devices(made.discover()), {})
+            (left_out,) = made.survey.left_out
+            self.assertEqual(left_out.cause, Cause.RULE)
+            self.assertEqual(left_out.reason, "0000:00:1c.0 has no node of its own")
 
 
 class GroupTests(SynchronousTestCase):
