@@ -24,7 +24,8 @@ def group_of(device: Device, how: str) -> Device | None:
     `iommu_group`.  Raises `BadSetting` for another word.
     """
     if how == "parent":
-        return bus_device(device) or device.parent
+        has_parts = device.node is None and bool(nodes_below(device))
+        return bus_device(device) or (device if has_parts else device.parent)
     if how == "usb":
         return usb_device(device)
     if how == "pci":

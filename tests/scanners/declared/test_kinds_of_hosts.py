@@ -175,6 +175,17 @@ class BoardTests(SynchronousTestCase):
         self.assertEqual(found["platform-x.gpio-gpiochip"], ["/dev/gpiochip2"])
         self.assertEqual(found["platform-x.gpio-gpiochip-1"], ["/dev/gpiochip10"])
 
+    def test_parent(self) -> None:
+        """A device of the board, which has no node itself, is the parent of its nodes."""
+        host = recorded(self, BOARD.format(0, 1))
+        wanted = [["/dev/dri/card0", "/dev/dri/renderD120"]]
+        for text in (
+            "uevent: {OF_COMPATIBLE_0: '*npu*'}, group: parent",
+            "kernelName: card0, group: parent",
+            "subsystem: drm, parent: {uevent: {OF_COMPATIBLE_0: 'lab,npu-2'}}, group: parent",
+        ):
+            self.assertEqual(nodes_of(survey(host, f"thing: {{{text}}}")), wanted, text)
+
     def test_cards(self) -> None:
         """Two nodes of one card are one card; those of two are reported."""
         host = recorded(self, BOARD.format(0, 1))

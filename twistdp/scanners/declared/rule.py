@@ -40,8 +40,6 @@ _ABOUT_DEVICE: Final = frozenset(
 _TYPED: Final = frozenset({"input", "hidraw"})
 """Subsystems of what people type on."""
 
-_ROOT_HUB: Final = "1d6b"
-
 
 @attrs.frozen
 class Part:
