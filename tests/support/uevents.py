@@ -1,14 +1,19 @@
 """Events of the kernel, for tests: real ones, and messages like the kernel's."""
 
+import fcntl
 import os
 import socket
 import struct
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from unittest import SkipTest
 
 FAMILY = 15  # NETLINK_KOBJECT_UEVENT
 _HEADER = struct.Struct("=IHHII")
+# linux/if_tun.h and linux/sockios.h
+_TUNSETIFF = 0x400454CA
+_IFF_TAP = 2
+_SIOCSIFNAME = 0x8923
 _REQUEST_AND_ACKNOWLEDGE = 5
 
 
@@ -54,6 +59,28 @@ def send(text: bytes, port: int = 0, groups: int = 0) -> None:
             length = _HEADER.size + len(text)
             text = _HEADER.pack(length, 16, _REQUEST_AND_ACKNOWLEDGE, 1, 0) + text
         sender.sendto(text, (port, groups))
+
+
+@contextmanager
+def network_interface(name: str) -> Iterator[None]:
+    """A network interface for the duration of the block: a device without a node."""
+    require_events()
+    try:
+        tun = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise SkipTest(f"no network interface can be made: {error}") from error
+    try:
+        fcntl.ioctl(tun, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP))
+        yield
+    finally:
+        os.close(tun)
+
+
+def rename_interface(name: str, wanted: str) -> None:
+    """Give a network interface another name: its device moves."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16s16s8x", name.encode(), wanted.encode())
+        fcntl.ioctl(any_socket, _SIOCSIFNAME, request)
 
 
 def bound_device() -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """Events of the kernel, from a device to the kubelet's list."""
 
+import errno
 import os
 from collections.abc import Collection
 
@@ -8,14 +9,28 @@ from twisted.trial.unittest import TestCase
 from tests.support.declarations import resources
 from tests.support.helpers import temporary_directory
 from tests.support.kubelets import PatientKubelet
-from tests.support.uevents import a_block_device, bind, bound_device, make_event, require_events
+from tests.support.uevents import (
+    a_block_device,
+    bind,
+    bound_device,
+    make_event,
+    network_interface,
+    rename_interface,
+    require_events,
+)
 from twistdp.manager import Manager
 from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceTree
 from twistdp.scan.scanner import WatchingScanner
 from twistdp.scanners.declared.scanner import DeclaredScanner
 from twistdp.settings import Settings
+from twistdp.uevents.socket import UeventSocket
 
 NAME = "x.example.com/thing"
+
+
+def fail_with(error: Exception) -> None:
+    """Raise an error."""
+    raise error
 
 
 class ServingTests(TestCase):
@@ -32,6 +47,10 @@ class ServingTests(TestCase):
     def serve(self, scanner: WatchingScanner) -> None:
         """Serve what a scanner finds, and let no rescan find anything."""
         scanner.rescan_interval = 3600.0
+        self.start(scanner)
+
+    def start(self, scanner: WatchingScanner) -> None:
+        """Serve what a scanner finds."""
         manager = Manager("x.example.com", scanner, settings=Settings(plugin_dir=self.plugins))
         manager.startService()
         self.addCleanup(manager.stopService)
@@ -62,6 +81,39 @@ class ServingTests(TestCase):
             await self.kubelet.listed(NAME, [])
             bind(path, driver)
             await self.kubelet.listed(NAME, [name])
+
+    async def test_without_a_node(self) -> None:
+        """A network interface comes, moves and goes: it has a name, and no node."""
+        one, other = (f"tdp{os.getpid() % 100_000}{letter}" for letter in "ab")
+        text = f"""
+        thing:
+          match: {{subsystem: net, kernelName: [{one}, {other}]}}
+          env: {{NAME: "{{kernelName}}"}}
+          id: "{{kernelName}}"
+        null: /dev/null
+        """
+        scanner = DeclaredScanner(resources(text))
+        self.serve(scanner)
+        await self.kubelet.listed("x.example.com/null", ["null"])
+        self.patch(scanner, "discover", lambda: self.fail("a whole look"))
+        with network_interface(one):
+            await self.kubelet.listed(NAME, [one])
+            rename_interface(one, other)
+            await self.kubelet.listed(NAME, [other])
+        await self.kubelet.listed(NAME, [])
+
+    async def test_not_allowed(self) -> None:
+        """Where the socket is not allowed, the rescans find the same."""
+        error = PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        self.patch(UeventSocket, "open", lambda _: fail_with(error))
+        one = f"tdp{os.getpid() % 100_000}c"
+        text = f"thing: {{subsystem: net, kernelName: {one}, env: {{A: b}}, id: one}}"
+        scanner = DeclaredScanner(resources(text))
+        scanner.rescan_interval = 0.05
+        self.start(scanner)
+        with network_interface(one):
+            await self.kubelet.listed(NAME, ["one"])
+        await self.kubelet.listed(NAME, [])
 
     async def test_scanner_of_ones_own(self) -> None:
         """A scanner in Python names subsystems, and gets the directories of their devices."""
