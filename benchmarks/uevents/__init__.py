@@ -1,0 +1,1 @@
+"""How soon the kubelet has what an event of the kernel changed, and what other events cost."""
