@@ -8,6 +8,8 @@ from twistdp.scanners.declared.rule import Rule
 from twistdp.select import Device, bus_device, card, usb_device, word
 
 _EXAMPLES = 3
+_COMPARED = 100
+"""Devices whose names are read again after each whole look, to compare them."""
 
 
 def of_shared(
@@ -52,7 +54,7 @@ def of_unlike(rule: Rule, listed: Sequence[Listed]) -> Iterator[str]:
     if all(not match.usb or match.product or match.serial for match in rule.matches):
         return
     alike: dict[str, dict[str, None]] = {}
-    for each in listed:
+    for each in listed[:_COMPARED]:
         if usb_device(each.lead) is None:
             continue
         ids = f"{word(each.lead, 'vendorID')}:{word(each.lead, 'productID')}"
