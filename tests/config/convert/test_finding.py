@@ -183,6 +183,14 @@ class PlaceTests(SynchronousTestCase):
             self.assertIn(part, said)
         self.assertEqual(said.count("nonsense:"), 1)
 
+    def test_template(self) -> None:
+        """The template of a chart is no YAML: what to convert instead is said."""
+        text = "{{- if .Values.x }}\ndevices: []\n{{- end }}\n"
+        (problem,) = problems(TOOL, text)
+        self.assertIn("no YAML", problem)
+        self.assertIn("convert what 'helm template' makes of it", problem)
+        self.assertNotIn("helm", problems(TOOL, "a: [")[0])
+
     def test_broken_inside(self) -> None:
         """What is no YAML within a file is reported with its place in the whole file."""
         text = CONFIG_MAP.replace("groups:", "groups: [")

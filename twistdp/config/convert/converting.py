@@ -5,6 +5,8 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Final
 
+import attrs
+
 from twistdp.config.convert import akri, generic, kubevirt, nvidia, smarter, sriov
 from twistdp.config.convert.finding import Places, pattern_of
 from twistdp.config.convert.report import Converted, Report
@@ -44,7 +46,10 @@ def convert(
     if domain is not None:
         check_namespace(domain)
     report = Report(printable(name))
-    places = Places(source, report.problems, converter.WORDS, key)
+    try:
+        places = Places(source, report.problems, converter.WORDS, key)
+    except BadConfig as error:
+        raise _hinted(error, source) from None
     if not any(map(converter.recognises, places)) and not report.problems.found:
         other = recognised(source)
         hint = f"; it looks like that of {other}" if other is not None else ""
@@ -53,6 +58,15 @@ def convert(
         report.problem(Mark(1, 1), "", text)
     converter.convert(places, report, domain)
     return report.finish()
+
+
+def _hinted(error: BadConfig, source: str | bytes) -> BadConfig:
+    """The error of a file that is no YAML, with what to do for the template of a chart."""
+    text = source if isinstance(source, str) else source.decode(errors="replace")
+    if "{{" not in text:
+        return error
+    hint = "; this may be the template of a chart: convert what 'helm template' makes of it"
+    return BadConfig([attrs.evolve(each, text=each.text + hint) for each in error.problems])
 
 
 def recognised(source: str | bytes) -> str | None:
