@@ -31,6 +31,7 @@ from twistdp.deployment.manifests import VIRTUAL_NODES, sample_pod
 KUSTOMIZE = os.path.join(ROOT, "deploy", "kustomize")
 OVERLAYS = sorted(os.listdir(os.path.join(KUSTOMIZE, "overlays")))
 OWN = os.path.join(KUSTOMIZE, "overlays", "own-scanner", "joysticks.py")
+DEVICES = os.path.join(KUSTOMIZE, "overlays", "devices", "devices.yaml")
 
 REQUIRED_OF_CONSTRAINTS = {
     *("allowHostDirVolumePlugin", "allowHostIPC", "allowHostNetwork", "allowHostPID"),
@@ -118,7 +119,9 @@ class BuiltTests(SynchronousTestCase):
 
     def test_schemas(self) -> None:
         """The base, the overlays, and the sample are valid."""
-        self.assertEqual(OVERLAYS, ["cdi", "openshift", "own-scanner", "selinux", "watcher"])
+        self.assertEqual(
+            OVERLAYS, ["cdi", "devices", "openshift", "own-scanner", "selinux", "watcher"]
+        )
         validate(self.build("base"))
         for overlay in OVERLAYS:
             validate(self.build("overlays", overlay))
@@ -150,6 +153,7 @@ class BuiltTests(SynchronousTestCase):
             ("openshift", ["--openshift", *flags, *options]),
             ("selinux", ["--selinux", *flags, *options]),
             ("watcher", [*flags, *options, "--registration=watcher"]),
+            ("devices", [f"--config={DEVICES}"]),
             ("own-scanner", [f"--scanner-file={OWN}", "--", "--scanner=joysticks:JoystickScanner"]),
         ):
             ours, rendered = self.build("overlays", overlay), printed("manifests", *arguments)
@@ -158,7 +162,7 @@ class BuiltTests(SynchronousTestCase):
             found, expected = (
                 documents(hashed.sub("twistdp-scanner", text)) for text in (ours, rendered)
             )
-            if overlay == "own-scanner":
+            if overlay in ("devices", "own-scanner"):
                 del expected["ConfigMap"]["metadata"]["labels"]
             self.assertEqual(found, expected, overlay)
 
