@@ -97,7 +97,7 @@ class DeviceTests(SynchronousTestCase):
     def test_read_once(self) -> None:
         """An attribute is read once, and only when it is asked for."""
         device = self.changed("1-3.1", b"1")
-        with mock.patch("twistdp.select.device.read_file", wraps=lambda _: "x") as read:
+        with mock.patch("twistdp.select.device.read_entry", wraps=lambda _: "x") as read:
             device.attribute("odd")
             device.attribute("odd")
         self.assertEqual(read.call_count, 1)

@@ -7,7 +7,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Final
 
 from twistdp.host import expanded
-from twistdp.select.reading import Undecidable, pairs, read_file, read_link
+from twistdp.select.reading import Undecidable, pairs, read_entry, read_file, read_link
 
 if TYPE_CHECKING:
     from twistdp.select.host import Host
@@ -173,10 +173,7 @@ class Device:
             if not parent.startswith(os.path.realpath(f"{self.host.prefix}/sys") + "/"):
                 return None
             path = f"{parent}/{os.path.basename(name)}"
-        text = read_file(path)
-        if text is None:
-            target = read_link(path)
-            return os.path.basename(target) if target is not None else None
+        text = read_entry(path)
         return intern(text) if isinstance(text, str) and len(text) <= _SHORT else text
 
     def link(self, name: str) -> "Device | None":

@@ -29,21 +29,38 @@ def read_file(path: str, most: int = LONGEST) -> str | Undecidable | None:
 
     None if there is no such file; `Undecidable` if it cannot be read.  Follows no link.
     """
-    content = read_bytes(path, most)
-    if not isinstance(content, bytes):
-        return content
-    return content.decode(errors="replace").strip(" \t\r\n\v\f\0")
+    return _decoded(read_bytes(path, most))
+
+
+def read_entry(path: str) -> str | Undecidable | None:
+    """As `read_file`; of a link the name of what it leads to."""
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ELOOP:
+            target = read_link(path)
+            return os.path.basename(target) if target is not None else None
+        return _unopened(path, error)
+    return _decoded(_content(path, descriptor, LONGEST))
 
 
 def read_bytes(path: str, most: int = LONGEST) -> bytes | Undecidable | None:
     """As `read_file`, all bytes as they are."""
     try:
         descriptor = os.open(path, _FLAGS)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (OSError, ValueError) as error:
+        return _unopened(path, error)
+    return _content(path, descriptor, most)
+
+
+def _unopened(path: str, error: OSError | ValueError) -> Undecidable | None:
+    if isinstance(error, FileNotFoundError | NotADirectoryError | ValueError):
         return None
-    except OSError as error:
-        # ELOOP is a link where a file should be.
-        return None if error.errno == errno.ELOOP else _unreadable(path, error)
+    # ELOOP is a link where a file should be.
+    return None if error.errno == errno.ELOOP else _unreadable(path, error)
+
+
+def _content(path: str, descriptor: int, most: int) -> bytes | Undecidable | None:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
@@ -52,6 +69,12 @@ def read_bytes(path: str, most: int = LONGEST) -> bytes | Undecidable | None:
         return _unreadable(path, error)
     finally:
         os.close(descriptor)
+
+
+def _decoded(content: bytes | Undecidable | None) -> str | Undecidable | None:
+    if not isinstance(content, bytes):
+        return content
+    return content.decode(errors="replace").strip(" \t\r\n\v\f\0")
 
 
 def _unreadable(path: str, error: OSError) -> Undecidable:
