@@ -43,6 +43,8 @@ class PatternTests(SynchronousTestCase):
         ):
             self.assertIs(path_pattern(pattern).matches(path), wanted, (pattern, path))
         self.assertEqual(path_pattern("/dev/serial/by-*/x").directory, "/dev/serial")
+        error = self.assertRaises(BadSetting, path_pattern, "/dev/tty{USB,ACM}*")
+        self.assertIn("braces are no pattern; write a list of paths", str(error))
 
     def test_hexadecimal(self) -> None:
         """Case, leading zeros and 0x do not matter."""

@@ -59,6 +59,8 @@ def path_pattern(text: str) -> Pattern:
     """A glob of paths: ``*`` stands for no ``/``, ``**`` does."""
     if not text.startswith("/") or "\0" in text:
         raise BadSetting(f"path {text!r}: give an absolute path or glob, as /dev/ttyUSB*")
+    if re.search(r"\{[^}]*,[^}]*\}", text):
+        raise BadSetting(f"path {text!r}: braces are no pattern; write a list of paths")
     if ".." in text.split("/"):
         raise BadSetting(f"path {text!r}: '..' leads elsewhere; give the path itself")
     head = re.split(r"[*?\[]", text, maxsplit=1)[0]
