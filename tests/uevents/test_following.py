@@ -19,7 +19,7 @@ from zope.interface.verify import verifyObject
 from tests.support.helpers import Recorder
 from tests.support.uevents import FAMILY, a_block_device, make_event, message, require_events, send
 from twistdp.klog import set_level
-from twistdp.uevents.following import Uevents, uevents_of
+from twistdp.uevents.following import REST, Uevents, uevents_of
 from twistdp.uevents.message import EVERY
 from twistdp.uevents.socket import MOST, UeventSocket
 
@@ -257,6 +257,18 @@ class WithoutTests(SynchronousTestCase):
         self.kernel.error = OSError(errno.ENFILE, os.strerror(errno.ENFILE))
         self.uevents.follow(["pci"], Recorder()).stop()
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_storm(self) -> None:
+        """Every overflow is reported, and logged once a minute."""
+        recorder = Recorder()
+        interest = self.uevents.follow(["pci"], recorder)
+        self.kernel.reading = [([], True)] * 20
+        with capturedLogs() as events:
+            for _ in range(20):
+                self.uevents.doRead()
+                self.reactor.advance(REST / 10)
+        self.assertEqual((len(recorder.calls), len(events)), (20, 2))
+        interest.stop()
 
     def test_breaks(self) -> None:
         """A socket that fails is closed, anything may have changed, and the next user opens one."""

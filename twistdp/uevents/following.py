@@ -8,7 +8,7 @@ cause a look at a device and no more.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
@@ -24,7 +24,10 @@ from twistdp.uevents.socket import UeventSocket
 
 _log = Logger()
 
-SYSFS = "/sys"
+SYSFS: Final = "/sys"
+
+REST: Final = 60.0
+"""Seconds after which an overflow is logged again: in a storm there may be many in a second."""
 
 
 class Interest:
@@ -64,6 +67,7 @@ class Uevents:
         self._wanted: frozenset[str] = frozenset()
         """All subsystems that somebody is interested in."""
         self._logged = False
+        self._overflow_logged = float("-inf")
         self._retry: IDelayedCall | None = None
 
     def follow(
@@ -117,7 +121,10 @@ class Uevents:
             self._report_anything()
             return
         if has_lost:
-            _log.warn("the kernel's events overflow: scanning everything")
+            now = self._reactor.seconds()
+            if now >= self._overflow_logged + REST:
+                self._overflow_logged = now
+                _log.warn("the kernel's events overflow: scanning everything")
             self._report_anything()
             return
         concerned: dict[Interest, set[str]] = {}

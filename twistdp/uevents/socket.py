@@ -15,7 +15,7 @@ _KERNEL: Final = 1
 """The group of the kernel's own messages; udev sends its own to another."""
 
 BUFFER: Final = 8 * 1024 * 1024
-"""Bytes that the kernel keeps for the process while it reads nothing: 20 000 events, say."""
+"""Bytes that the kernel keeps while the process reads nothing: room for some 20 000 events."""
 
 MOST: Final = 100
 """Messages that are read in one turn of the reactor; each takes some 5 µs."""
