@@ -17,7 +17,7 @@ PICTURE = ROOT / "docs" / "imports.svg"
 TOP_MODULES = {
     "tap": "tap",
     "manager": "manager",
-    "settings, health": "settings health",
+    "settings": "settings",
     "errors, klog": "errors klog _version",
 }
 """The modules that are in no package, by the box that they are drawn in."""

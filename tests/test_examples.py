@@ -11,6 +11,7 @@ from twisted.trial.unittest import TestCase
 from examples.camera import CameraScanner
 from examples.fpga import FpgaScanner
 from examples.gpu import GpuScanner
+from examples.modem import ModemScanner
 from examples.reserving import ReservingScanner
 from examples.resetting import ResettingScanner
 from tests.support.kubelets import PatientKubelet
@@ -52,6 +53,27 @@ class ExampleTests(TestCase):
         self.addCleanup(manager.stopService)
         await kubelet.until(lambda: kubelet.allocatable(resource) > 0)
         return kubelet
+
+    async def test_modem(self) -> None:
+        """A modem is given while its program says so and its state file does not deny it."""
+        self.make("m0", "m1")
+        probe = os.path.join(self.directory, "probe")
+        with open(probe, "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\ncase $1 in *m1) echo no carrier; exit 1;; esac\n")
+        os.chmod(probe, 0o755)
+        scanner = ModemScanner(self.devices, probe, self.directory)
+        resource = "modem.example.com/modem"
+        kubelet = await self.serve(scanner, resource)
+        await kubelet.until(
+            lambda: kubelet.devices(resource) == {"m0": "Healthy", "m1": "Unhealthy"}
+        )
+        refused = "the modem does not answer: the command exited with status 1: no carrier"
+        self.assertEqual(scanner.discover()["modem"]["m1"].reason, refused)
+        with open(os.path.join(self.directory, "m0"), "w", encoding="ascii") as file:
+            file.write("down")
+        await kubelet.until(
+            lambda: kubelet.devices(resource) == {"m0": "Unhealthy", "m1": "Unhealthy"}
+        )
 
     async def test_gpu(self) -> None:
         """Shares of one card are taken first, and a container of two cards sees both numbers."""

@@ -14,7 +14,7 @@ CORE = (
     "model.identity",
     "tools.coalescing",
     "tools.backoff",
-    "health",
+    "health.gate",
     "model.allocation",
     "resource.handlers",
     "model.acceptance",

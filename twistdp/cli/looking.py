@@ -11,6 +11,7 @@ from twistdp.catalog import Shelf, chosen
 from twistdp.cli.once import called_once
 from twistdp.config import Config
 from twistdp.errors import BadSetting, BadSettings
+from twistdp.health import HealthChecks
 from twistdp.launch.configured import by_domain, read_config
 from twistdp.model import DeviceTree
 from twistdp.recording import open_root
@@ -99,7 +100,8 @@ def looking(arguments: argparse.Namespace) -> Iterator[tuple[Host, list[Look]]]:
 
 def _of_config(config: Config, host: Host) -> Iterator[Look]:
     for domain, resources in by_domain(config).items():
-        survey = Survey([Rule(kind, each) for kind, each in resources.items()])
+        rules = [Rule(kind, each) for kind, each in resources.items()]
+        survey = Survey(rules, checks=HealthChecks())
         survey.look(host)
         tree = DeviceTree()
         for kind, devices in survey.ledger.devices.items():

@@ -1,10 +1,15 @@
-"""What a user can say about the health of devices."""
+"""What a user can say about the health of devices.
 
-from collections.abc import Sequence
-from typing import TypeAlias
+`made` makes the checks of `twistdp.health` of it, for one device: with the `words` of its
+templates, its `directory` in sysfs, and the `root` below which the host's files are.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import attrs
 
+from twistdp import health
 from twistdp.config.fields import key
 from twistdp.config.rules import (
     URL,
@@ -16,7 +21,10 @@ from twistdp.config.rules import (
     Status,
     Template,
 )
+from twistdp.config.templates import fill, fill_path
 from twistdp.errors import BadSetting
+
+Words: TypeAlias = Mapping[str, object]
 
 
 @attrs.frozen(kw_only=True)
@@ -44,6 +52,28 @@ class Check:
         "the modem has no signal",
     )
 
+    def made(self, words: Words, directory: str, root: str) -> health.Check | None:
+        """The check of one device, None for none.
+
+        Raises `BadSetting` for words that the device lacks.
+        """
+        raise NotImplementedError
+
+    def common(self, words: Words) -> dict[str, Any]:
+        """What checks of all kinds have, as arguments."""
+        try:
+            reason = fill(self.reason, words)
+        except BadSetting:
+            reason = ""  # what the check finds can be read all the same
+        return {
+            "every": self.every,
+            "timeout": self.timeout,
+            "healthy_after": self.healthy_after,
+            "unhealthy_after": self.unhealthy_after,
+            "recover": self.recover,
+            "reason": reason,
+        }
+
 
 @attrs.frozen(kw_only=True)
 class Value(Check):
@@ -58,12 +88,26 @@ class Value(Check):
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
             raise BadSetting(f"min {self.at_least:g} is more than max {self.at_most:g}")
 
+    def common(self, words: Words) -> dict[str, Any]:
+        """What checks of texts have, as arguments."""
+        return {
+            **super().common(words),
+            "equals": self.equals,
+            "contains": self.contains,
+            "at_least": self.at_least,
+            "at_most": self.at_most,
+        }
+
 
 @attrs.frozen(kw_only=True)
 class PresentCheck(Check):
     """A path of the host is there."""
 
     present: HostPath = key("present", "The path.", example='"{node}"')
+
+    def made(self, words: Words, directory: str, root: str) -> health.Check:
+        """See `Check.made`."""
+        return health.Present(f"{root}{fill_path(self.present, words)}", **self.common(words))
 
 
 @attrs.frozen(kw_only=True)
@@ -79,6 +123,10 @@ class AttributeCheck(Value):
         example="authorized",
     )
 
+    def made(self, words: Words, directory: str, root: str) -> health.Check:
+        """See `Check.made`."""
+        return health.Attribute(directory, self.attribute, **self.common(words))
+
 
 @attrs.frozen(kw_only=True)
 class FileCheck(Value):
@@ -88,6 +136,16 @@ class FileCheck(Value):
     optional: bool = key(
         "optional", "Whether the device is healthy while the file cannot be read.", False, "true"
     )
+
+    def made(self, words: Words, directory: str, root: str) -> health.Check | None:
+        """See `Check.made`."""
+        try:
+            path = f"{root}{fill_path(self.file, words)}"
+        except BadSetting:
+            if self.optional:
+                return None  # what has no name for this device cannot be read
+            raise
+        return health.File(path, optional=self.optional, **self.common(words))
 
 
 @attrs.frozen(kw_only=True)
@@ -102,12 +160,20 @@ class CommandCheck(Check):
         if not self.command or not self.command[0].startswith("/"):
             raise BadSetting("command: give the absolute path of a program, then its arguments")
 
+    def made(self, words: Words, directory: str, root: str) -> health.Check:
+        """See `Check.made`."""
+        return health.Command([fill(each, words) for each in self.command], **self.common(words))
+
 
 @attrs.frozen(kw_only=True)
 class TcpCheck(Check):
     """A TCP connection can be opened."""
 
     tcp: Address = key("tcp", "The address, as host:port.", example="localhost:9100")
+
+    def made(self, words: Words, directory: str, root: str) -> health.Check:
+        """See `Check.made`."""
+        return health.Tcp(fill(self.tcp, words), **self.common(words))
 
 
 @attrs.frozen(kw_only=True)
@@ -116,6 +182,10 @@ class HttpCheck(Check):
 
     http: URL = key("http", "The URL.", example="http://localhost:9100/health")
     status: Sequence[Status] = key("status", "The statuses that are good.", (200,), "[200, 204]")
+
+    def made(self, words: Words, directory: str, root: str) -> health.Check:
+        """See `Check.made`."""
+        return health.Http(fill(self.http, words), status=self.status, **self.common(words))
 
 
 AnyCheck: TypeAlias = (

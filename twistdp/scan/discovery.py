@@ -12,11 +12,13 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
+from twistdp.health import checks_of
 from twistdp.host import SOON, remedy_for
 from twistdp.inotify import Changes, Inotify
 from twistdp.model import Updates, name_of
 from twistdp.scan.attributes import Attribute, check_interval
 from twistdp.scan.failures import Failures
+from twistdp.scan.looking import look
 from twistdp.scan.pending import Pending
 from twistdp.scan.prepare import Preparation
 from twistdp.scan.scanner import WatchingScanner
@@ -50,6 +52,7 @@ class Discovery(Service):
         self._name = name = name_of(scanner)
         self._reactor = reactor
         self._scan_timeout = scan_timeout
+        self._checks = checks_of(scanner)
         self._backoff = Backoff(0.5, 30.0)
         self._failures = Failures(name, "the scan")
         self._worker = Worker(name, reactor)
@@ -77,6 +80,7 @@ class Discovery(Service):
         self._backoff.reset()
         self._changes.add(None)
         self._watches.follow()
+        self._checks.start(self._reactor, lambda: self._event(frozenset()))
         self._begin()
 
     def stopService(self) -> None:
@@ -85,9 +89,8 @@ class Discovery(Service):
         for timer in (self._hung, self._retry, self._rescan):
             if timer is not None and timer.active():
                 timer.cancel()
-        stop_all(
-            f"scanner {self._name}", self._coalescer.stop, self._worker.stop, self._watches.stop
-        )
+        stop_all(f"scanner {self._name}", self._checks.stop, self._coalescer.stop)
+        stop_all(f"scanner {self._name}", self._worker.stop, self._watches.stop)
 
     def _event(self, changes: Changes) -> None:
         if changes is None and self._reactor.seconds() < self._rested and self._watches.polled:
@@ -130,9 +133,7 @@ class Discovery(Service):
 
     def _look(self, changes: Collection[str] | None, prepare: Preparation) -> Updates:
         """One scan, in the thread."""
-        if changes is None:
-            return prepare(self._scanner.discover())
-        return prepare(self._scanner.follow(changes))
+        return prepare(look(self._scanner, changes, self._checks))
 
     def _returned(self, outcome: Any, full: bool) -> Any:
         self._scanning = False

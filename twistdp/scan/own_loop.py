@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twistdp.health import checks_of
 from twistdp.model import IScanner, name_of
 from twistdp.rpc import called
 from twistdp.scan.failures import Failures
@@ -30,6 +31,7 @@ class OwnLoop(Service):
         self._scanner = scanner
         self._notifier = notifier
         self._reactor = reactor
+        self._checks = checks_of(scanner)
         self._backoff = Backoff(0.5, 60.0)
         self._scan_running: Deferred[None] | None = None
         self._cancelled = False
@@ -41,6 +43,7 @@ class OwnLoop(Service):
         """Call the scanner, once a call that an earlier stop has cancelled has ended."""
         super().startService()
         self._notifier.start()
+        self._checks.start(self._reactor)
         if self._scan_running is None:
             self._scan()
 
@@ -51,6 +54,7 @@ class OwnLoop(Service):
         """
         super().stopService()
         self._notifier.stop()
+        self._checks.stop()
         self._drop_timer()
         if self._scan_running is None:
             return succeed(None)

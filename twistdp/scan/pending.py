@@ -14,13 +14,17 @@ class Pending:
 
     def __init__(self) -> None:
         self._paths: set[str] = set()
-        self._anything = True
+        self._anything = self._is_due = True
 
     def __bool__(self) -> bool:
-        return self._anything or bool(self._paths)
+        return self._is_due
 
     def add(self, changes: Changes) -> None:
-        """Add changed paths, or None when anything may have changed."""
+        """Add changed paths, or None when anything may have changed.
+
+        No paths are a reason for a scan, too.
+        """
+        self._is_due = True
         if changes is not None and not self._anything:
             self._paths |= changes
         if changes is None or len(self._paths) > MOST_CHANGES:
@@ -29,6 +33,7 @@ class Pending:
 
     def take(self) -> Collection[str] | None:
         """Return the changed paths, None for anything, and start with no changes again."""
+        self._is_due = False
         paths, self._paths = self._paths, set()
         anything, self._anything = self._anything, False
         return None if anything else paths

@@ -57,6 +57,7 @@ class WatchingScanner:
 
         For an event of the kernel the path is the device's directory, as ``/sys/devices/...``.
         Scanners that can look at a few paths instead of everything override it; the default
-        calls `discover`.  Called in the same thread.
+        calls `discover`.  Called in the same thread; with no paths when only the result of a
+        health check has changed (see `twistdp.health.HealthChecks`).
         """
         return self.discover()

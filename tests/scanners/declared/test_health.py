@@ -1,12 +1,14 @@
-"""Tests for the health checks that scans make."""
+"""Tests for the health checks of the configuration's devices."""
 
 import os
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet import reactor
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.support.declarations import devices, resources
+from tests.support.helpers import Recorder
 from tests.support.trees import tree
-from twistdp.model.devices import HEALTHY, UNHEALTHY
+from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceTree
 from twistdp.scanners.declared.scanner import DeclaredScanner
 
 FIRST = "pci-0000:00:0d.0-usbv2-0:3.1-if00-port0"
@@ -14,7 +16,7 @@ ATTRIBUTE = "sys/devices/pci0000:00/0000:00:0d.0/usb1/1-3/1-3.1/1-3.1:1.0/author
 
 
 class HealthTests(SynchronousTestCase):
-    """`Health`"""
+    """Checks that are made once, as ``twistdp scan`` makes them."""
 
     def setUp(self) -> None:
         """A tree that may be changed."""
@@ -71,7 +73,9 @@ class HealthTests(SynchronousTestCase):
     def test_present(self) -> None:
         """A path must be there."""
         made = self.scanner('present: "{node}.ready"')
-        self.assertEqual(self.state(made), (UNHEALTHY, "/dev/ttyUSB0.ready is not there"))
+        self.assertEqual(
+            self.state(made), (UNHEALTHY, f"{self.root}/dev/ttyUSB0.ready is not there")
+        )
         with open(os.path.join(self.root, "dev/ttyUSB0.ready"), "wb"):
             pass
         self.assertEqual(self.state(made), (HEALTHY, ""))
@@ -87,44 +91,99 @@ class HealthTests(SynchronousTestCase):
         self.assertEqual(self.state(made), (HEALTHY, ""))
 
     def test_others(self) -> None:
-        """A check that is not made is reported."""
-        made = self.scanner("command: [/bin/true]")
+        """Of a host that was recorded no command is run, and that is reported."""
+        made = self.scanner("command: [/bin/false]")
         self.assertEqual(self.state(made), (HEALTHY, ""))
-        self.assertIn("its health check command is not made", str(list(made.survey.warnings())))
-
-    def test_hysteresis(self) -> None:
-        """So many results in a row change the state, both ways; events between do not count."""
-        self.write("1")
-        made = self.scanner(
-            'attribute: authorized, equals: "1", unhealthyAfter: 2, healthyAfter: 3'
+        reported = [text for _, text in made.survey.warnings()]
+        self.assertIn(
+            "thing: its health check command is not made, since this host is a recording", reported
         )
-        self.assertEqual(self.state(made)[0], HEALTHY)
-        self.write("0")
-        self.assertEqual(self.state(made)[0], HEALTHY)
-        made.follow([os.path.join(self.root, "dev/ttyUSB0")])
-        self.assertEqual(devices(made.follow([]))[FIRST].state, HEALTHY)
-        self.assertEqual(self.state(made)[0], UNHEALTHY)
-        self.write("1")
-        states = [self.state(made)[0] for _ in range(3)]
-        self.assertEqual(states, [UNHEALTHY, UNHEALTHY, HEALTHY])
 
-    def test_no_recovery(self) -> None:
-        """Without recovery a device stays unhealthy until it is plugged in again."""
-        self.write("0")
-        made = self.scanner('attribute: authorized, equals: "1", recover: false')
-        self.assertEqual(self.state(made)[0], UNHEALTHY)
-        self.write("1")
-        self.assertEqual(self.state(made)[0], UNHEALTHY)
-        node = os.path.join(self.root, "dev/ttyUSB0")
-        os.unlink(node)
-        self.assertEqual(devices(made.discover()), {})
-        with open(node, "wb"):
+    def test_no_such_word(self) -> None:
+        """A template of something that the device lacks makes it unhealthy; the rest is checked."""
+        made = self.scanner("present: '/{serial}', reason: '{serial} is odd'")
+        state, reason = self.state(made)
+        self.assertEqual(state, UNHEALTHY)
+        self.assertIn("the device has no serial", reason)
+
+    def test_replicas(self) -> None:
+        """All replicas of a device have its state."""
+        text = "thing: {path: /dev/ttyUSB0, replicas: 3, health: {present: /nowhere}}"
+        found = devices(DeclaredScanner(resources(text), self.root).discover())
+        self.assertEqual([each.state for each in found.values()], [UNHEALTHY] * 3)
+
+
+class FollowedTests(TestCase):
+    """Checks that are made while the plugin runs."""
+
+    def setUp(self) -> None:
+        """A tree with two adapters whose checks are running."""
+        self.root = tree(self, "twins")
+        self.woken = Recorder()
+
+    def path(self, name: str) -> str:
+        """A file of the tree."""
+        return os.path.join(self.root, name)
+
+    def scanner(self, check: str) -> DeclaredScanner:
+        """Start the checks of a scanner."""
+        text = f"thing: {{path: /dev/ttyUSB*, health: {{{check}}}}}"
+        made = DeclaredScanner(resources(text), self.root)
+        made.checks.start(reactor, lambda: self.woken(None))
+        self.addCleanup(made.checks.stop)
+        return made
+
+    def look(self, made: DeclaredScanner) -> DeviceTree:
+        """A whole look, as the framework has it."""
+        with made.checks.scan(is_whole=True):
+            return made.discover()
+
+    async def states(self, made: DeclaredScanner) -> list[str]:
+        """The states after the next change of one."""
+        count = len(self.woken.calls)
+        await self.woken.until(lambda calls: len(calls) > count)
+        return [each.state for each in devices(made.follow([])).values()]
+
+    async def test_changes(self) -> None:
+        """A check that fails changes its device at the next look at no path, and so back."""
+        for name in ("ttyUSB0", "ttyUSB1"):
+            with open(self.path(name), "wb"):
+                pass
+        made = self.scanner('present: "/{kernelName}", every: 0.1, unhealthyAfter: 2')
+        self.look(made)
+        self.assertEqual(await self.states(made), [HEALTHY] * 2)
+        os.unlink(self.path("ttyUSB0"))
+        found = await self.states(made)
+        self.assertEqual(sorted(found), [HEALTHY, UNHEALTHY])
+        with open(self.path("ttyUSB0"), "wb"):
             pass
-        self.assertEqual(self.state(made)[0], HEALTHY)
+        self.assertEqual(await self.states(made), [HEALTHY] * 2)
 
-    def test_interval(self) -> None:
-        """The scanner looks as often as its checks ask for, within bounds."""
-        self.assertEqual(self.scanner("attribute: a, every: 7").rescan_interval, 7.0)
-        self.assertEqual(self.scanner("attribute: a, every: 0.1").rescan_interval, 5.0)
-        plain = DeclaredScanner(resources("thing: /dev/ttyUSB0"), self.root)
-        self.assertEqual(plain.rescan_interval, 60.0)
+    async def test_memory(self) -> None:
+        """A look, and a configuration with other resources, change no check that stays."""
+        made = self.scanner("present: /nowhere, every: 600, recover: false")
+        self.look(made)
+        self.assertEqual(await self.states(made), [UNHEALTHY] * 2)
+        text = "{other: /dev/ttyUSB0, thing: {path: /dev/ttyUSB*, health: {%s}}}"
+        made.replace(resources(text % "present: /nowhere, every: 600, recover: false"))
+        found = self.look(made)["thing"]
+        self.assertEqual(
+            [each.reason for each in found.values()], [f"{self.root}/nowhere is not there"] * 2
+        )
+        made.replace(resources(text % "present: /dev"))
+        self.assertEqual({each.state for each in self.look(made)["thing"].values()}, {UNHEALTHY})
+        await self.states(made)
+        self.assertEqual({each.state for each in self.look(made)["thing"].values()}, {HEALTHY})
+
+    async def test_gone(self) -> None:
+        """A device that is gone has no checks; when it is back, it starts again."""
+        made = self.scanner("present: /nowhere, every: 600, recover: false")
+        self.look(made)
+        await self.states(made)
+        with open(self.path("nowhere"), "wb"):
+            pass
+        os.rename(self.path("dev/ttyUSB0"), self.path("ttyUSB0"))
+        made.follow([self.path("dev/ttyUSB0")])
+        os.rename(self.path("ttyUSB0"), self.path("dev/ttyUSB0"))
+        made.follow([self.path("dev/ttyUSB0")])
+        self.assertEqual(sorted(await self.states(made)), [HEALTHY, UNHEALTHY])

@@ -3,6 +3,9 @@
 import os
 from collections.abc import Collection, Iterator
 
+import attrs
+
+from twistdp.model import HEALTHY
 from twistdp.scanners.declared.found import LeftOut
 from twistdp.scanners.declared.ledger import Entry
 from twistdp.scanners.declared.rule import Rule, name_of
@@ -62,7 +65,10 @@ def of_device(survey: Survey, device: Device) -> Iterator[tuple[Rule, tuple[Step
 def _listed(entries: "list[Entry] | tuple[Entry, ...]") -> Iterator[Step]:
     for entry in entries:
         for device in entry.listed.parts:
-            yield Step.listed(called(device), entry.kind, entry.ids, device)
+            step = Step.listed(called(device), entry.kind, entry.ids, device)
+            if entry.info.state != HEALTHY:
+                step = attrs.evolve(step, reason=f"{step.reason}, unhealthy: {entry.info.reason}")
+            yield step
 
 
 def _left_out(survey: Survey, order: int) -> Iterator[Step]:

@@ -1,156 +1,101 @@
-"""Makes the health checks that need no waiting: of paths, attributes and files.
+"""Which health checks a device of the configuration has, and what they have come to."""
 
-`Health.judge` is the one place where checks become a state and a reason.
-"""
-
-import os
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Collection, Iterable, Iterator
 
 import attrs
 
-from twistdp.config import AnyCheck, AttributeCheck, FileCheck, PresentCheck, fill, fill_path
 from twistdp.errors import BadSetting
-from twistdp.model import HEALTHY, UNHEALTHY
+from twistdp.health import Check, HealthChecks
+from twistdp.model import UNHEALTHY
+from twistdp.scanners.declared.found import Listed
+from twistdp.scanners.declared.ledger import Key, Ledger
+from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.words import Words
-from twistdp.select import Device, Undecidable, read_bytes
 
-MADE: Final = (AttributeCheck, FileCheck, PresentCheck)
-"""The checks that are made here; the others need a program or a network."""
-
-SOONEST: Final = 5.0
-"""Seconds between two looks at least: each looks at everything."""
+Name = tuple[str, str]
+"""A device: the type of its resource, and its id.  It stays over a change of the configuration."""
 
 
-@attrs.define
-class _Run:
-    """The results of one check of one device in a row, and what they have come to."""
+@attrs.frozen
+class Checked:
+    """The checks of a unit, and why others of it cannot be made."""
 
-    is_healthy: bool
-    count: int = 0
-    reason: str = ""
+    key: Key
+    checks: tuple[Check, ...]
+    problems: tuple[str, ...]
 
 
-class Health:
-    """Remembers how often the checks of each device have passed or failed in a row."""
+class Judge:
+    """Gives the units of a ledger the states that `checks` find; with none, all are healthy."""
 
-    def __init__(self) -> None:
-        self._runs: dict[tuple[str, str, int], _Run] = {}
+    def __init__(self, ledger: Ledger, checks: HealthChecks | None) -> None:
+        self._ledger = ledger
+        self._checks = checks
+        self._checked: dict[Name, Checked] = {}
+        self._names: dict[Key, Name] = {}
 
-    def judge(
-        self,
-        kind: str,
-        id_: str,
-        checks: Sequence[AnyCheck],
-        device: Device,
-        node: str | None,
-        counts: bool,
-    ) -> tuple[str, str]:
-        """The state of a device, and why it is unhealthy.
+    def judge(self, rules: Collection[Rule], keys: Iterable[Key], *, all_of_them: bool) -> None:
+        """Judge these units, and those whose state has changed; forget those that are gone.
 
-        The first results of a device decide; of later ones only those that count do.
+        With `all_of_them`, there are no others.
         """
-        words = Words(device, id=id_, node=node, hostNode=node)
-        reasons = []
-        for number, check in enumerate(checks):
-            run = self._runs.get((kind, id_, number))
-            if run is None or counts:
-                found = _problem(check, device, words)
-                if found is None:
-                    continue
-                if run is None:
-                    run = self._runs[kind, id_, number] = _Run(not found, reason=found)
-                self._count(run, check, found)
-            if not run.is_healthy:
-                reasons.append(_told(check, run.reason, words))
-        return (UNHEALTHY, "; ".join(reasons)) if reasons else (HEALTHY, "")
-
-    def forget(self, present: Iterable[tuple[str, str]]) -> None:
-        """Forget all devices but those that are there."""
-        kept = set(present)
-        self._runs = {key: run for key, run in self._runs.items() if key[:2] in kept}
-
-    def _count(self, run: _Run, check: AnyCheck, found: str) -> None:
-        if found:
-            run.reason = found
-        if (not found) == run.is_healthy:
-            run.count = 0
+        if self._checks is None or not (self._names or any(r.resource.health for r in rules)):
             return
-        run.count += 1
-        if run.is_healthy and run.count >= check.unhealthy_after:
-            run.is_healthy, run.count = False, 0
-        elif not run.is_healthy and check.recover and run.count >= check.healthy_after:
-            run.is_healthy, run.count = True, 0
+        touched = self._find(list(rules), keys)
+        if all_of_them:
+            self._checked = touched
+            self._checks.keep(touched)
+        else:
+            self._checked |= touched
+            self._checks.forget(name for name in self._gone() if name not in touched)
+        self._names = {checked.key: name for name, checked in self._checked.items()}
+        changed = self._checks.changed()
+        if changed:
+            touched |= {name: each for name, each in self._checked.items() if name in changed}
+        states = self._checks.states({name: each.checks for name, each in touched.items()})
+        for name, checked in touched.items():
+            state, reason = states[name]
+            if checked.problems:
+                state, reason = UNHEALTHY, "; ".join(filter(None, (*checked.problems, reason)))
+            self._ledger.set_health(checked.key, state, reason)
 
-
-def interval(checks: Iterable[AnyCheck], longest: float) -> float:
-    """Seconds between two looks that checks ask for."""
-    wanted = [each.every for each in checks if isinstance(each, MADE)]
-    return max(SOONEST, min(wanted)) if wanted else longest
-
-
-def _told(check: AnyCheck, found: str, words: Words) -> str:
-    if not check.reason:
+    def _find(self, rules: list[Rule], keys: Iterable[Key]) -> dict[Name, Checked]:
+        found: dict[Name, Checked] = {}
+        for key in keys:
+            rule = rules[key[0]]
+            listed = self._ledger.listed(key) if rule.resource.health else None
+            if listed is not None:
+                checks, problems = made(rule, listed)
+                found[rule.name, listed.id] = Checked(key, checks, problems)
         return found
-    try:
-        return f"{fill(check.reason, words)}: {found}"
-    except BadSetting:
-        return found
+
+    def _gone(self) -> Iterator[Name]:
+        """Forget the units that are not listed any more."""
+        for name, checked in list(self._checked.items()):
+            listed = self._ledger.listed(checked.key)
+            if listed is None or listed.id != name[1]:
+                del self._checked[name]
+                yield name
 
 
-def _problem(check: AnyCheck, device: Device, words: Words) -> str | None:
-    """What is wrong; empty if nothing is, None for a check that is not made here."""
-    try:
-        if isinstance(check, PresentCheck):
-            path = fill_path(check.present, words)
-            there = os.path.lexists(f"{device.host.prefix}{path}")
-            return "" if there else f"{path} is not there"
-        if isinstance(check, FileCheck):
-            return _of_file(check, f"{device.host.prefix}{fill_path(check.file, words)}")
-        if isinstance(check, AttributeCheck):
-            return _of_attribute(check, device)
-    except BadSetting as error:
-        # A file that has no name for this device cannot be read.
-        return "" if isinstance(check, FileCheck) and check.optional else str(error)
-    return None
+def is_made(check: Check, listed: Listed) -> bool:
+    """Whether a check can be made: of a host that was recorded, only those of files are."""
+    return check.lane == "file" or not listed.lead.host.prefix
 
 
-def _of_attribute(check: AttributeCheck, device: Device) -> str:
-    for each in device.lineage:
-        # A device of its own, since one remembers what it has read.
-        value = Device(device.host, each.syspath).reading(check.attribute)
-        if isinstance(value, Undecidable):
-            return value.reason
-        if value is not None:
-            return _against(check, f"attribute {check.attribute}", value)
-    return f"there is no attribute {check.attribute}"
-
-
-def _of_file(check: FileCheck, path: str) -> str:
-    content = read_bytes(path)
-    if check.optional and not isinstance(content, bytes):
-        return ""
-    if isinstance(content, Undecidable):
-        return content.reason
-    if content is None:
-        return f"{path} is no file that is there"
-    return _against(check, path, content.decode(errors="replace").strip(" \t\r\n\0"))
-
-
-def _against(check: AttributeCheck | FileCheck, what: str, value: str) -> str:
-    name = f"{what} is {value}"
-    if check.equals and value not in check.equals:
-        return f"{name}, and must be {' or '.join(check.equals)}"
-    if check.contains and check.contains not in value:
-        return f"{name}, and must contain {check.contains}"
-    if check.at_least is None and check.at_most is None:
-        return ""
-    try:
-        number = float(int(value, 0)) if value.lower().startswith("0x") else float(value)
-    except ValueError:
-        return f"{name}, which is no number"
-    if check.at_least is not None and not number >= check.at_least:
-        return f"{name}, less than {check.at_least:g}"
-    if check.at_most is not None and not number <= check.at_most:
-        return f"{name}, more than {check.at_most:g}"
-    return ""
+def made(rule: Rule, listed: Listed) -> tuple[tuple[Check, ...], tuple[str, ...]]:
+    """The checks of a unit with its templates filled in, and why some cannot be filled in."""
+    info, lead = listed.info, listed.lead
+    # The checks are made on the host, where the node may have another name.
+    node = listed.parts[0].node if info.nodes else None
+    words = Words(lead, id=listed.id, node=node, hostNode=node)
+    checks, problems = [], []
+    for each in rule.resource.health:
+        try:
+            check = each.made(words, lead.path, lead.host.prefix)
+        except BadSetting as error:
+            problems.append(str(error))
+        else:
+            if check is not None and is_made(check, listed):
+                checks.append(check)
+    return tuple(checks), tuple(problems)

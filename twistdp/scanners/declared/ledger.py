@@ -1,6 +1,6 @@
 """Which devices are listed in the end: ids are unique, limits are kept, exclusive claims hold."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import attrs
@@ -84,8 +84,8 @@ class Ledger:
             if id_ not in self.devices.get(kind, ()):
                 del self.numbered[kind, id_]
 
-    def change(self, units: Mapping[Key, Listed | None]) -> None:
-        """Take the new state of these units."""
+    def change(self, units: Mapping[Key, Listed | None]) -> Collection[Key]:
+        """Take the new state of these units; returns all units to which that makes a difference."""
         affected: dict[Key, None] = dict.fromkeys(units)
         old: dict[Key, Entry] = {}
         for key, listed in units.items():
@@ -120,19 +120,19 @@ class Ledger:
             if entry.listed.numbered:
                 self.numbered |= {(entry.kind, id_): entry.listed.numbered for id_ in entry.ids}
             self._note_nodes(entry)
+        return affected
 
-    def judge(self, judge: Callable[[Entry, Rule], tuple[str, str]]) -> None:
-        """Give the devices of resources with health checks the states that `judge` returns."""
-        for key in self._present:
-            rule = self._rules[key[0]]
-            if not rule.resource.health:
-                continue
-            entry = self._units[key]
-            state, reason = judge(entry, rule)
-            if (state, reason) != (entry.info.state, entry.info.reason):
-                info = attrs.evolve(entry.info, state=state, reason=reason)
-                self._units[key] = attrs.evolve(entry, info=info)
-                self.devices[entry.kind].update(dict.fromkeys(entry.ids, info))
+    def listed(self, key: Key) -> Listed | None:
+        """The unit, if it is listed."""
+        return self._units[key].listed if key in self._present else None
+
+    def set_health(self, key: Key, state: str, reason: str) -> None:
+        """Give the devices of a listed unit another state."""
+        entry = self._units[key]
+        if (state, reason) != (entry.info.state, entry.info.reason):
+            info = attrs.evolve(entry.info, state=state, reason=reason)
+            self._units[key] = attrs.evolve(entry, info=info)
+            self.devices[entry.kind].update(dict.fromkeys(entry.ids, info))
 
     def _note_nodes(self, entry: Entry) -> None:
         """Report a device that has lost a node that it had under the same id."""

@@ -7,12 +7,12 @@ from typing import Any
 import attrs
 
 from twistdp.config import Resource
+from twistdp.health import HealthChecks
 from twistdp.klog import V
 from twistdp.model import DeviceTree, Resources
 from twistdp.scan import WatchingScanner
 from twistdp.scanners.declared.explanation import explained
 from twistdp.scanners.declared.handing import Handing
-from twistdp.scanners.declared.health import interval
 from twistdp.scanners.declared.reports import Reports
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.subsystems import subsystems
@@ -47,13 +47,14 @@ class DeclaredScanner(WatchingScanner):
         self._host: Host | None = None
         self._reports = Reports()
         self._handing = Handing(plugin_dir)
+        self.checks = HealthChecks()
         self._use(resources)
         self.survey = self._new_survey(self._rules, {})
         self.post_allocate = self._handing.post_allocate
         self.pre_start_container = self._handing.pre_start_container
         # What is written into nodes does not matter, and would be reported all the time.
         paths = watched(self._rules, Host(root))
-        super().__init__(paths, self.rescan_interval, contents=False)
+        super().__init__(paths, contents=False)
 
     def replace(self, resources: Mapping[str, Resource]) -> None:
         """Select by other resources from the next call of `discover` on."""
@@ -62,13 +63,11 @@ class DeclaredScanner(WatchingScanner):
     def _use(self, resources: Mapping[str, Resource]) -> None:
         self._rules = tuple(Rule(name, each) for name, each in resources.items())
         self.join = _joined(self._rules)
-        checks = (check for rule in self._rules for check in rule.resource.health)
         # The kernel's events are about this host, and not about one whose tree was laid out.
         self.uevents = subsystems(self._rules) if self._root == "/" else ()
-        self.rescan_interval = interval(checks, WatchingScanner.rescan_interval)
 
     def _new_survey(self, rules: Sequence[Rule], before: Resources) -> Survey:
-        survey = Survey(rules, before)
+        survey = Survey(rules, before, self.checks)
         self._handing.use(rules, survey.ledger.numbered)
         return survey
 
@@ -111,6 +110,9 @@ class DeclaredScanner(WatchingScanner):
         host = self._host
         if host is None or self.survey.rules is not self._rules:
             return self.discover()
+        if not changed:
+            self.survey.follow_health()
+            return self._tree()
         found = refresh(host, [path.removeprefix(host.prefix) for path in changed])
         if found is None:
             return self.discover()

@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from twistdp.health import HealthChecks
 from twistdp.model import Resources
 from twistdp.scanners.declared.found import LeftOut, Listed
-from twistdp.scanners.declared.health import Health
+from twistdp.scanners.declared.health import Judge
 from twistdp.scanners.declared.identity import Ids
-from twistdp.scanners.declared.ledger import Entry, Key, Ledger
+from twistdp.scanners.declared.ledger import Key, Ledger
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.selection import Selection
 from twistdp.scanners.declared.warnings import (
@@ -21,13 +22,20 @@ from twistdp.select import Cause, Device, Host
 
 
 class Survey:
-    """What the rules of one domain find on a host; `before` is what was listed by other rules."""
+    """What the rules of one domain find on a host; `before` is what was listed by other rules.
 
-    def __init__(self, rules: Sequence[Rule], before: Resources | None = None) -> None:
+    Without `checks`, no health checks are made.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        before: Resources | None = None,
+        checks: HealthChecks | None = None,
+    ) -> None:
         self.rules = rules
         self.ledger = Ledger(rules, before)
-        self._health = Health()
-        self._has_checks = any(rule.resource.health for rule in rules)
+        self._judge = Judge(self.ledger, checks)
         self._ids = Ids()
         self.selections = [Selection(rule, self._ids) for rule in rules]
 
@@ -41,30 +49,17 @@ class Survey:
             found.append({unit: self.ledger.as_listed(listed) for unit, listed in units})
         self._ids.end()
         self.ledger.replace(_by_key(found))
-        self._judge(counts=True)
+        self._judge.judge(self.rules, [key for key, _ in self.ledger.entries], all_of_them=True)
 
     def follow(self, gone: Collection[str], fresh: Sequence[Device], host: Host) -> None:
         """Look again at some devices: those with the names `gone` are not as they were."""
         touched = [selection.follow(gone, fresh, host) for selection in self.selections]
-        self.ledger.change(_by_key(touched))
-        self._judge(counts=False)
+        affected = self.ledger.change(_by_key(touched))
+        self._judge.judge(self.rules, affected, all_of_them=False)
 
-    def _judge(self, counts: bool) -> None:
-        """Make the health checks, if there are any; see `Health.judge`."""
-        if not self._has_checks:
-            return
-        present: list[tuple[str, str]] = []
-
-        def judge(entry: Entry, rule: Rule) -> tuple[str, str]:
-            info, id_ = entry.listed.info, entry.listed.id
-            present.append((rule.name, id_))
-            # The checks are made on the host, where the node may have another name.
-            node = entry.listed.parts[0].node if info.nodes else None
-            checks, lead = rule.resource.health, entry.listed.lead
-            return self._health.judge(rule.name, id_, checks, lead, node, counts)
-
-        self.ledger.judge(judge)
-        self._health.forget(present)
+    def follow_health(self) -> None:
+        """Look again at the devices of which the results of checks have changed."""
+        self._judge.judge(self.rules, (), all_of_them=False)
 
     @property
     def left_out(self) -> Iterator[LeftOut]:
@@ -94,7 +89,7 @@ class Survey:
         """What people should know of devices that are listed all the same, with the resources."""
         yield from of_shared(self.rules, self.ledger.shared)
         for rule in self.rules:
-            for text in (*of_changes(rule), *of_checks(rule)):
+            for text in of_changes(rule):
                 yield (rule.name,), text
         listed: dict[int, list[Listed]] = {}
         for (order, _), entry in self.ledger.entries:
@@ -103,7 +98,7 @@ class Survey:
                 yield (entry.listed.resource,), text
         for order, found in listed.items():
             rule = self.rules[order]
-            for text in (*of_groups(rule, found), *of_unlike(rule, found)):
+            for text in (*of_groups(rule, found), *of_unlike(rule, found), *of_checks(rule, found)):
                 yield (rule.name,), text
 
     def is_absent(self, order: int) -> bool:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from twistdp.config import AttributeCheck, FileCheck, PresentCheck
 from twistdp.scanners.declared.found import Listed
-from twistdp.scanners.declared.health import MADE
 from twistdp.scanners.declared.rule import Rule
 from twistdp.select import Device, bus_device, card, usb_device, word
 
@@ -80,13 +80,15 @@ def of_changes(rule: Rule) -> Iterator[str]:
         )
 
 
-def of_checks(rule: Rule) -> Iterator[str]:
-    """Health checks of a rule that are not made."""
+def of_checks(rule: Rule, listed: Sequence[Listed]) -> Iterator[str]:
+    """Health checks of a rule's devices that are not made."""
+    if not any(each.lead.host.prefix for each in listed):
+        return
     for check in rule.resource.health:
-        if not isinstance(check, MADE):
+        if not isinstance(check, AttributeCheck | FileCheck | PresentCheck):
             name = type(check).__name__.removesuffix("Check").lower()
-            yield f"{rule.name}: its health check {name} is not made; only those of paths, " \
-                "attributes and files are"  # fmt: skip
+            why = "since this host is a recording"
+            yield f"{rule.name}: its health check {name} is not made, {why}"
 
 
 def of_listed(listed: Listed) -> Iterator[str]:

@@ -11,10 +11,21 @@ from twistdp.model import HEALTHY, UNHEALTHY
 
 
 @attrs.define
-class _Memory:
+class Memory:
+    """The state that the results of checks in a row have led to; the first one decides."""
+
     healthy: bool
     against: int = 0  # checks in a row that contradict `healthy`
     reason: str = ""
+
+    def take(self, healthy: bool, reason: str, bad: int, good: int, recover: bool = True) -> None:
+        """Take note of a result; after `bad` or `good` ones against the state, it changes."""
+        self.against = 0 if healthy == self.healthy else self.against + 1
+        if self.against >= (bad if self.healthy else good) and (recover or self.healthy):
+            self.healthy = healthy
+            self.against = 0
+        if not healthy:
+            self.reason = reason
 
 
 class HealthGate:
@@ -33,20 +44,15 @@ class HealthGate:
                 raise ValueError(f"{name}={count!r}: at least one check is needed")
         self._bad = bad
         self._good = good
-        self._memory: dict[str, _Memory] = {}
+        self._memory: dict[str, Memory] = {}
 
     def check(self, device_id: str, healthy: bool, reason: str = "") -> str:
         """Take note of a check and return the device's state, `HEALTHY` or `UNHEALTHY`.
 
         `reason` says why a check was bad; for a good check it is ignored.
         """
-        memory = self._memory.setdefault(device_id, _Memory(healthy))
-        memory.against = 0 if healthy == memory.healthy else memory.against + 1
-        if memory.against >= (self._bad if memory.healthy else self._good):
-            memory.healthy = healthy
-            memory.against = 0
-        if not healthy:
-            memory.reason = reason
+        memory = self._memory.setdefault(device_id, Memory(healthy))
+        memory.take(healthy, reason, self._bad, self._good)
         return HEALTHY if memory.healthy else UNHEALTHY
 
     def reason(self, device_id: str) -> str:

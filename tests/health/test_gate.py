@@ -1,10 +1,10 @@
-"""Tests for `twistdp.health`."""
+"""Tests for twistdp.health.gate."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.health import HealthGate
+from twistdp.health.gate import HealthGate
 from twistdp.model.devices import HEALTHY, UNHEALTHY
 
 

@@ -1,0 +1,74 @@
+"""Makes the checks of paths, attributes and files."""
+
+import errno
+import os
+import stat
+from typing import Final
+
+from twistdp.health.values import Attribute, File, Present
+from twistdp.host import expanded, remedy_for
+
+LONGEST: Final = 4096
+"""Bytes that are read of a file: the kernel gives no more than a page of an attribute."""
+
+_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+
+def of_path(check: Present) -> str:
+    """What is wrong; empty if nothing is."""
+    return "" if os.path.lexists(check.path) else f"{check.path} is not there"
+
+
+def of_file(check: File) -> str:
+    """What is wrong; empty if nothing is."""
+    try:
+        value = _read(check.path)
+    except OSError as error:
+        if remedy_for(error) is not None:
+            raise
+        return "" if check.optional else f"cannot read {check.path}: {error.strerror}"
+    if value is None:
+        return "" if check.optional else f"{check.path} is no file that is there"
+    return check.problem(check.path, value)
+
+
+def of_attribute(check: Attribute) -> str:
+    """What is wrong; empty if nothing is."""
+    directory = check.device
+    if "/sys/devices/" not in directory:
+        directory = os.path.realpath(directory)
+    while "/sys/devices/" in directory:
+        path = f"{directory}/{expanded(directory, check.attribute)}"
+        try:
+            value = _read(path)
+        except OSError as error:
+            if remedy_for(error) is not None:
+                raise
+            return f"cannot read {path}: {error.strerror}"
+        if value is None and os.path.islink(path):
+            value = os.path.basename(os.readlink(path))  # as that of the driver
+        if value is not None:
+            return check.problem(f"attribute {check.attribute}", value)
+        directory = os.path.dirname(directory)
+    return f"there is no attribute {check.attribute}"
+
+
+def _read(path: str) -> str | None:
+    """The text of a file without white space at its ends; None if there is none, or it is a link.
+
+    Raises OSError if it cannot be read.
+    """
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        return os.read(descriptor, LONGEST).decode(errors="replace").strip(" \t\r\n\v\f\0")
+    finally:
+        os.close(descriptor)
