@@ -41,6 +41,7 @@ def card(device: Device) -> Device | None:
         for each in device.ancestors:
             if each.subsystem != device.subsystem:
                 return each
+        return None  # as ALSA's timer, which is of no card
     return device if any(functions(device, kind) for kind in OF_CARDS) else None
 
 

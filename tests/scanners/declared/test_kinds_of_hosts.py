@@ -341,6 +341,7 @@ SOUND = """
     /devices/pci0000:00/0000:00:0d.0/usb1/1-1/1-1:1.0/sound/card3/controlC3 sound \
 /dev/snd/controlC3
     /devices/pci0000:00/0000:00:0d.0/usb1/1-1/1-1:1.0/sound/card3/pcmC3D0p sound /dev/snd/pcmC3D0p
+    /devices/virtual/sound/timer sound /dev/snd/timer
 """
 
 
