@@ -112,6 +112,16 @@ class RawNodeTests(SynchronousTestCase):
         self.assertIn("was /dev/bus/usb/001/007", str(error))
         self.assertIn("is /dev/bus/usb/001/009 now; delete the pod", str(error))
 
+    def test_without_links(self) -> None:
+        """Other nodes that no link leads to are checked likewise."""
+        made = scanner("camera", "thing: {usb: 04d9, as: hid}")
+        (id_,) = devices(made.discover())
+        answer(made, id_)
+        info = DeviceInfo(HEALTHY, nodes=[DeviceSpec("/dev/hidraw7", "/dev/hidraw7")])
+        request = PreStartContainerRequest("x.example.com/thing", [id_], {id_: info})
+        error = self.assertRaises(AllocationRefused, made.pre_start_container, request)
+        self.assertIn("was /dev/hidraw0", str(error))
+
     def test_more(self) -> None:
         """Of a directory that is one device, nodes that appear do not matter; those that go do."""
         root = tree(self, "camera")
@@ -203,6 +213,13 @@ class RawNodeTests(SynchronousTestCase):
             ("path: /dev/kvm, members: [{as: usb}]", True),
             ("path: /dev/kvm, members: [/dev/bus/usb]", True),
             ("""udev: 'SUBSYSTEM=="usb"'""", True),
+            ("usb: 04d9, as: hid", True),
+            ("subsystem: hidraw", True),
+            ("path: /dev/hidraw3", True),
+            ("path: /dev/usb/lp*", True),
+            ("usb: 04b8, as: printer", True),
+            ("path: /dev/kvm, members: [{as: hid, optional: true}]", True),
+            ("path: /dev/kvm", False),
             ("usb: 0c45, as: video", False),
             ("subsystem: tty, usb: 0c45", False),
             ("path: /dev/ttyUSB*, members: [{as: tty}]", False),

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from twistdp.errors import AllocationRefused
 from twistdp.kubelet import kept_nodes
 from twistdp.model import AllocateResponse, DeviceInfo, PreStartContainerRequest
-from twistdp.scanners.declared.raw import RAW
+from twistdp.scanners.declared.raw import is_counted
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.words import NUMBER
 
@@ -97,7 +97,7 @@ def raw_paths(devices: Collection[DeviceInfo]) -> frozenset[str]:
 
 
 def _raw(paths: Iterable[str]) -> frozenset[str]:
-    return frozenset(path for path in paths if path.startswith(RAW))
+    return frozenset(path for path in paths if is_counted(path))
 
 
 def _listed(paths: Iterable[str]) -> str:

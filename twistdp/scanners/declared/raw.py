@@ -1,29 +1,63 @@
-"""Which rules may give raw USB nodes, whose names change at every plug, and what these become."""
+"""Which rules may give nodes whose names change at every plug, and what their devices become."""
 
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import attrs
+
 from twistdp.config import Resource
 from twistdp.select import Match, path_pattern, text_pattern
 
-RAW: Final = "/dev/bus/usb/"
-"""Where the raw nodes are; nothing leads to one for good."""
+_COUNTED: Final = re.compile(r"/dev/(bus/usb/.+|hidraw\d+|usb/[a-z]+\d+)")
+"""Nodes of USB devices to which udev makes no link."""
 
-_NODE: Final = f"{RAW}001/001"
-_USB_NAMES: Final = ("usb1", "1-1", "1-1.1")
+
+@attrs.frozen
+class _Nodes:
+    """Nodes whose names are counted: their kinds, subsystems, and examples."""
+
+    kinds: frozenset[str]
+    subsystems: tuple[str, ...]
+    paths: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+_RAW: Final = _Nodes(
+    frozenset({"usb"}), ("usb",), ("/dev/bus/usb/001/001",), ("usb1", "1-1", "1-1.1")
+)
+_ALL: Final = _Nodes(
+    frozenset({"usb", "hid", "printer"}),
+    ("usb", "hidraw", "usbmisc"),
+    (*_RAW.paths, "/dev/hidraw0", "/dev/usb/lp0"),
+    (*_RAW.names, "hidraw0", "lp0"),
+)
+
+
+def is_counted(path: str) -> bool:
+    """Whether a host path is that of a node whose name changes at every plug."""
+    return _COUNTED.fullmatch(path) is not None
 
 
 def gives_raw(resource: Resource, matches: Sequence[Match]) -> bool:
     """Whether a resource may give raw USB nodes, as far as its text says."""
+    return _gives(resource, matches, _RAW)
+
+
+def gives_counted(resource: Resource, matches: Sequence[Match]) -> bool:
+    """Whether a resource may give nodes for which `is_counted` holds."""
+    return _gives(resource, matches, _ALL)
+
+
+def _gives(resource: Resource, matches: Sequence[Match], nodes: _Nodes) -> bool:
     for member in resource.members:
-        if member.as_ == "usb" or (member.as_ is None and _may_be_raw(member.where)):
+        if member.as_ in nodes.kinds or (member.as_ is None and _may_be(nodes, member.where)):
             return True
     if resource.as_ is not None:
-        return resource.as_ == "usb"
+        return resource.as_ in nodes.kinds
     if resource.group in ("iommu", "card"):
         return False
-    return resource.group == "usb" or any(map(_may_be_raw, matches))
+    return resource.group == "usb" or any(_may_be(nodes, match) for match in matches)
 
 
 def identities(matches: Sequence[Match]) -> frozenset[tuple[str, str]]:
@@ -42,23 +76,28 @@ def _ids(match: Match) -> Iterator[tuple[str, str]]:
         yield from _ids(each)
 
 
-def _may_be_raw(match: Match) -> bool:
-    """Whether a USB device itself may meet a match."""
+def _may_be(nodes: _Nodes, match: Match) -> bool:
+    """Whether a device with such a node may meet a match."""
     subsystems = match.among()
     if subsystems:
-        return any(text_pattern(name).matches("usb") for name in subsystems)
+        return any(text_pattern(name).matches(each) for name in subsystems
+                   for each in nodes.subsystems)  # fmt: skip
     if match.path:
-        return any(map(_leads_to_raw, match.path))
+        return any(_leads_to(nodes, path) for path in match.path)
     if match.path_regex:
-        return any(re.search(text, _NODE) for text in match.path_regex)
+        return any(re.search(text, path) for text in match.path_regex for path in nodes.paths)
     if match.kernel_name:
         patterns = [text_pattern(name) for name in match.kernel_name]
-        return any(each.matches(name) for each in patterns for name in _USB_NAMES)
-    return not match.any or any(map(_may_be_raw, match.any))
+        return any(each.matches(name) for each in patterns for name in nodes.names)
+    return not match.any or any(_may_be(nodes, each) for each in match.any)
 
 
-def _leads_to_raw(path: str) -> bool:
+def _leads_to(nodes: _Nodes, path: str) -> bool:
     pattern = path_pattern(path)
-    if pattern.literal is not None:
-        return f"{_NODE}/".startswith(f"{path.rstrip('/')}/") or path.startswith(RAW)
-    return pattern.matches(_NODE) or path.startswith(RAW)
+    for node in nodes.paths:
+        if pattern.literal is not None:
+            if f"{node}/".startswith(f"{path.rstrip('/')}/"):
+                return True
+        elif pattern.matches(node):
+            return True
+    return path.startswith("/dev/bus/usb/") or (is_counted(path) and nodes is _ALL)

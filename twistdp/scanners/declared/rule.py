@@ -8,7 +8,7 @@ import attrs
 
 from twistdp.config import Resource, names
 from twistdp.scanners.declared.asked import asks
-from twistdp.scanners.declared.raw import gives_raw, identities
+from twistdp.scanners.declared.raw import gives_counted, gives_raw, identities
 from twistdp.select import (
     KINDS,
     OF_CARDS,
@@ -71,6 +71,11 @@ class Rule:
     def gives_raw(self) -> bool:
         """Whether the rule may give raw USB nodes, whose names change at every plug."""
         return gives_raw(self.resource, self.matches)
+
+    @property
+    def gives_counted(self) -> bool:
+        """Whether the rule may give nodes whose names change at every plug, raw ones too."""
+        return gives_counted(self.resource, self.matches)
 
     @property
     def changes_identity(self) -> bool:

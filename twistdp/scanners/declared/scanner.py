@@ -80,7 +80,7 @@ class DeclaredScanner(WatchingScanner):
                     "preferred": resource.preferred,
                     "removal_grace": resource.removal_grace,
                 }
-                own["pre_start"] = rule.gives_raw
+                own["pre_start"] = rule.gives_counted
                 if resource.removal_grace is None and rule.changes_identity:
                     own["removal_grace"] = max(common.removal_grace, FIRMWARE)
                 given: dict[str, Any] = {
