@@ -47,6 +47,14 @@ class ValueTests(SynchronousTestCase):
         ):
             self.assertEqual(written.made({}, "/sys/devices/d", ""), made)
 
+    def test_program(self) -> None:
+        """A device cannot choose another program by what it says of itself."""
+        written = checks.CommandCheck(command=["/opt/{serial}", "{serial}"])
+        for serial in ("../bin/sh", "..", "a/b"):
+            self.assertRaises(BadSetting, written.made, {"serial": serial}, "", "")
+        made = written.made({"serial": "A1"}, "", "")
+        self.assertEqual(made, health.Command(["/opt/A1", "A1"]))
+
     def test_everything_is_taken_over(self) -> None:
         """Each value that the file may have reaches the check; templates are filled in."""
         given: dict[str, Any] = {

@@ -162,7 +162,9 @@ class CommandCheck(Check):
 
     def made(self, words: Words, directory: str, root: str) -> health.Check:
         """See `Check.made`."""
-        return health.Command([fill(each, words) for each in self.command], **self.common(words))
+        program, *arguments = self.command
+        command = [fill_path(program, words), *(fill(each, words) for each in arguments)]
+        return health.Command(command, **self.common(words))
 
 
 @attrs.frozen(kw_only=True)

@@ -3,15 +3,18 @@
 import errno
 import os
 import stat
+from collections.abc import Callable
 from typing import Final
 
+from twistdp.errors import Untrusted
 from twistdp.health.values import Attribute, File, Present
-from twistdp.host import expanded, remedy_for
+from twistdp.host import check_ownership, expanded, remedy_for
 
 LONGEST: Final = 4096
 """Bytes that are read of a file: the kernel gives no more than a page of an attribute."""
 
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_DIRECTORY: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def of_path(check: Present) -> str:
@@ -22,7 +25,7 @@ def of_path(check: Present) -> str:
 def of_file(check: File) -> str:
     """What is wrong; empty if nothing is."""
     try:
-        value = _read(check.path)
+        value = _read(check.path, _open_safely)
     except OSError as error:
         if remedy_for(error) is not None:
             raise
@@ -53,13 +56,41 @@ def of_attribute(check: Attribute) -> str:
     return f"there is no attribute {check.attribute}"
 
 
-def _read(path: str) -> str | None:
+def _open(path: str) -> int:
+    return os.open(path, _FLAGS)
+
+
+def _open_safely(path: str) -> int:
+    """Open a file; where others may make links, none is followed: it could lead to any file."""
+    *parents, name = os.path.abspath(path).split("/")[1:]
+    directory, way = os.open("/", _DIRECTORY), ""
+    try:
+        for part in parents:
+            way += f"/{part}"
+            flags = _DIRECTORY if _is_ours(way) else _DIRECTORY | os.O_NOFOLLOW
+            below = os.open(part, flags, dir_fd=directory)
+            os.close(directory)
+            directory = below
+        return os.open(name, _FLAGS, dir_fd=directory)
+    finally:
+        os.close(directory)
+
+
+def _is_ours(path: str) -> bool:
+    try:
+        check_ownership(path)
+    except (Untrusted, OSError):
+        return False
+    return True
+
+
+def _read(path: str, opened: Callable[[str], int] = _open) -> str | None:
     """The text of a file without white space at its ends; None if there is none, or it is a link.
 
     Raises OSError if it cannot be read.
     """
     try:
-        descriptor = os.open(path, _FLAGS)
+        descriptor = opened(path)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     except OSError as error:

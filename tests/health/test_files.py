@@ -1,0 +1,45 @@
+"""Tests for `twistdp.health.files`."""
+
+import os
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from tests.support.helpers import temporary_directory
+from twistdp.health.files import of_file
+from twistdp.health.values import File
+
+OTHER = 65534
+"""A user that is neither root nor us."""
+
+
+class FileTests(SynchronousTestCase):
+    """`of_file`"""
+
+    def setUp(self) -> None:
+        """A file that is not everybody's business."""
+        self.place = temporary_directory(self)
+        os.mkdir(f"{self.place}/etc")
+        with open(f"{self.place}/etc/secret", "w", encoding="ascii") as file:
+            file.write("s3cr3t")
+
+    def found(self, path: str) -> str:
+        """What a check finds wrong with a file."""
+        return of_file(File(f"{self.place}/{path}", equals="ok"))
+
+    def test_links_of_ours(self) -> None:
+        """A directory may be behind a link that only root and we could make."""
+        os.symlink("etc", f"{self.place}/run")
+        self.assertIn("run/secret is s3cr3t, and must be ok", self.found("run/secret"))
+
+    def test_links_of_others(self) -> None:
+        """A link that somebody else could make is not followed: the log would show any file."""
+        if os.geteuid() != 0:
+            raise SkipTest("only root can give directories away")
+        os.mkdir(f"{self.place}/theirs")
+        os.chown(f"{self.place}/theirs", OTHER, OTHER)
+        os.symlink("../etc", f"{self.place}/theirs/state")
+        self.assertIn("is no file that is there", self.found("theirs/state/secret"))
+        os.mkdir(f"{self.place}/theirs/modem")
+        with open(f"{self.place}/theirs/modem/state", "w", encoding="ascii") as file:
+            file.write("off")
+        self.assertIn("is off, and must be ok", self.found("theirs/modem/state"))
