@@ -207,3 +207,19 @@ class HostTests(SynchronousTestCase):
         self.assertEqual((device.subsystem, device.node), ("mem", "/dev/null"))
         self.assertIn("/dev/null", subject.nodes("/dev/nul*"))
         self.assertEqual(subject.nodes("/dev/fd/0"), [])
+
+
+class TableTests(SynchronousTestCase):
+    """`Table`"""
+
+    def test_once(self) -> None:
+        """A device counts once, and again after it was removed."""
+        found = Host(tree(self, "twins"))
+        device = named(found, "1-3.1")
+        count = len(found.by_subsystem["usb"])
+        self.assertFalse(found.table.add(device))
+        self.assertEqual(len(found.by_subsystem["usb"]), count)
+        self.assertTrue(found.table.remove(device))
+        self.assertEqual(len(found.by_subsystem["usb"]), count - 1)
+        self.assertTrue(found.table.add(device))
+        self.assertEqual(len(found.by_subsystem["usb"]), count)

@@ -1,6 +1,7 @@
 """Tests for what a scanner of rules keeps in memory."""
 
 import gc
+import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -26,3 +27,38 @@ class MemoryTests(SynchronousTestCase):
             devices = (each for each in gc.get_objects() if isinstance(each, Device))
             counts.append(sum(each.host.root == root for each in devices))
         self.assertEqual(counts, [counts[0]] * 3)
+
+    def test_same_values(self) -> None:
+        """A device that is as it was is the very same value after another whole look."""
+        scanner = DeclaredScanner(
+            resources('port: {usb: "1a86:7523", as: tty}'), tree(self, "twins")
+        )
+        first = dict(scanner.discover()["port"])
+        second = scanner.discover()["port"]
+        self.assertEqual(len(second), 2)
+        for id_, info in second.items():
+            self.assertIs(info, first[id_])
+
+    def test_numbered(self) -> None:
+        """The variables of a device that is gone are forgotten."""
+        root = tree(self, "twins")
+        text = 'port: {path: /dev/ttyUSB*, env: {"PORT{n}": "{node}"}}'
+        scanner = DeclaredScanner(resources(text), root)
+        scanner.discover()
+        self.assertEqual(len(scanner.survey.ledger.numbered), 2)
+        os.unlink(os.path.join(root, "dev/ttyUSB0"))
+        scanner.discover()
+        self.assertEqual(len(scanner.survey.ledger.numbered), 1)
+
+    def test_left_out_once(self) -> None:
+        """What a device does not give is noted once, however often its unit is made again."""
+        root = tree(self, "camera")
+        text = 'cam: {usb: "0c45:*", as: video, members: [{path: /dev/absent, optional: true}]}'
+        scanner = DeclaredScanner(resources(text), root)
+        scanner.discover()
+        (selection,) = scanner.survey.selections
+        counts = []
+        for _ in range(3):
+            counts.append(sum(map(len, selection.dropped.values())))
+            scanner.follow([os.path.join(root, "dev/hidraw0")])
+        self.assertEqual(counts, [1, 1, 1])
