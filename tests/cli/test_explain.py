@@ -49,6 +49,29 @@ class LookingCase(SynchronousTestCase):
         return out.getvalue()
 
 
+class HealthTests(LookingCase):
+    """Health checks, which both commands make once."""
+
+    def test_reason(self) -> None:
+        """A device has its state and its reason; a command that hangs has its limit."""
+        self.write(
+            """
+            domain: x.example.com
+            resources:
+              odd: {path: /dev/null, health: {command: [/bin/sh, -c, "echo {node}; exit 3"]}}
+              slow: {path: /dev/zero, health: {command: [/bin/sleep, "600"], timeout: 0.2}}
+              good: {path: /dev/full, health: {command: [/bin/true]}}
+            """
+        )
+        text = self.run_command("scan", f"--config={self.file}")
+        odd, slow = "exited with status 3: /dev/null", "took longer than 0.2 s"
+        self.assertIn(f"null  Unhealthy (the command {odd})", text)
+        self.assertIn(f"zero  Unhealthy (the command {slow})", text)
+        self.assertIn("full  Healthy\n", text)
+        text = self.run_command("explain", f"--config={self.file}")
+        self.assertIn(f"listed as odd null, unhealthy: the command {odd}", text)
+
+
 class CatalogTests(LookingCase):
     """``--catalog``"""
 
