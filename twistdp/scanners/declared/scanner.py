@@ -45,6 +45,7 @@ class DeclaredScanner(WatchingScanner):
                 reason=f"{root} is not the root of this host",
             )
         self._host: Host | None = None
+        self._settings: dict[str, Settings] = {}
         self._reports = Reports()
         self._handing = Handing(plugin_dir)
         self.checks = HealthChecks()
@@ -72,7 +73,11 @@ class DeclaredScanner(WatchingScanner):
         return survey
 
     def settings_of(self, kind: str, common: Settings) -> Settings:
-        """The settings of a type of resource, where its resource says other than `common`."""
+        """The settings of a type of resource, where its resource says other than `common`.
+
+        A resource that is gone keeps its settings until it is withdrawn: with others it would be
+        made again instead, and the kubelet would not learn that it has no devices.
+        """
         for rule in self._rules:
             resource, replicas = rule.resource, rule.resource.replicas
             if kind in (rule.name, replicas.rename if replicas is not None else None):
@@ -86,8 +91,9 @@ class DeclaredScanner(WatchingScanner):
                 given: dict[str, Any] = {
                     key: value for key, value in own.items() if value is not None
                 }
-                return attrs.evolve(common, **given)
-        return common
+                self._settings[kind] = attrs.evolve(common, **given)
+                break
+        return self._settings.get(kind, common)
 
     def discover(self) -> DeviceTree:
         """Look at the whole host."""
