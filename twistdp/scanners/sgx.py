@@ -19,8 +19,6 @@ _NODES: Final = ("/dev/sgx_enclave", "/dev/sgx_provision")
 _PODS: Final = 110
 """How many pods a kubelet admits unless it is told otherwise."""
 
-_VARIABLE: Final = "PODS_PER_CORE"
-
 
 class SgxScanner(DeclaredScanner):
     """Lists both nodes, or none while one of them is not there.
@@ -88,10 +86,10 @@ def _shared(resource: Resource, count: int) -> Resource:
 
 
 def _of_environment() -> int:
-    text = os.environ.get(_VARIABLE, "")
+    text = os.environ.get("PODS_PER_CORE", "")
     if text.isdecimal():
         return int(text)
     if text:
-        _log.warn("{name}={text} is no whole number; {pods} pods are assumed",
-                  name=_VARIABLE, text=printable(text), pods=_PODS)  # fmt: skip
+        _log.warn("PODS_PER_CORE={text} is no whole number; {pods} pods are assumed",
+                  text=printable(text), pods=_PODS)  # fmt: skip
     return 0
