@@ -45,11 +45,11 @@ _log = Logger()
 PERIOD: Final = 1.0
 """Seconds between two checks of watches."""
 
-LOOKS: Final = 50
+LOOKS: Final = 32
 """Watches that are checked each time, so that this takes the same time whatever their number.
 
 Checking a hundred, which is hardly ever needed, takes as long as everything else that a process
-does while nothing happens.  Of 8 000 watches each is checked every 160 s; until then the rescans
+does while nothing happens.  Of 8 000 watches each is checked every 250 s; until then the rescans
 of the scanners find the changes.
 """
 
