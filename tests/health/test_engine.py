@@ -12,9 +12,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.helpers import temporary_directory
 from twistdp.health import engine
-from twistdp.health.engine import Health, HealthChecks, checks_of
+from twistdp.health.engine import HealthChecks, checks_of
 from twistdp.health.lanes import Job
 from twistdp.health.program import Run
+from twistdp.health.tasks import Health
 from twistdp.health.values import Check, Command, Present
 from twistdp.model.devices import HEALTHY, UNHEALTHY
 

@@ -3,8 +3,9 @@
 `HealthChecks` makes checks; `HealthGate` is for scanners that look themselves.
 """
 
-from twistdp.health.engine import Health, HealthChecks, checks_of
+from twistdp.health.engine import HealthChecks, checks_of
 from twistdp.health.gate import HealthGate
+from twistdp.health.tasks import Health
 from twistdp.health.values import (
     Attribute,
     Check,

@@ -7,16 +7,13 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from contextlib import contextmanager
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
-import attrs
-
-from twistdp.health.gate import Memory
 from twistdp.health.lanes import Job, Lane, new_lanes
 from twistdp.health.once import make_once
 from twistdp.health.program import cancel_all
+from twistdp.health.tasks import Device, Health, Task
 from twistdp.health.values import Check
-from twistdp.model import HEALTHY, UNHEALTHY
 
 Id = TypeVar("Id", bound=Hashable)
 
@@ -31,67 +28,6 @@ _MOST: Final = 200
 
 _LOOK: Final = 0.25
 """Seconds between two looks at checks that are late."""
-
-
-class Health(NamedTuple):
-    """What the checks of a device have come to."""
-
-    state: str
-    reason: str
-
-
-@attrs.define(eq=False)
-class _Task:
-    """A check of a device."""
-
-    device: "_Device"
-    check: Check
-    assumed: bool
-    """Whether the device counts as healthy until the check has been made."""
-    memory: Memory | None = None
-    began: float = 0.0
-    job: Job | None = None
-    is_dropped: bool = False
-
-    @property
-    def problem(self) -> str:
-        """Why the check makes its device unhealthy; empty if it does not."""
-        if self.memory is None:
-            return "" if self.assumed else f"its first check of {self.check.what} has not ended yet"
-        if self.memory.healthy:
-            return ""
-        return f"{self.check.reason}: {self.memory.reason}".removeprefix(": ")
-
-    def take(self, problem: str) -> None:
-        """Take note of an outcome."""
-        healthy, check = not problem, self.check
-        if self.memory is None:
-            self.memory = Memory(healthy)
-        self.memory.take(
-            healthy, problem, check.unhealthy_after, check.healthy_after, check.recover
-        )
-
-
-@attrs.define(eq=False)
-class _Device:
-    """The checks of a device, and which of them its state was last due to, made or not."""
-
-    key: Hashable
-    tasks: dict[Check, _Task] = attrs.Factory(dict)
-    failing: tuple[tuple[Check, bool], ...] = ()
-
-    def is_changed(self) -> bool:
-        """Whether it is unhealthy for other checks than when this was asked last."""
-        before = self.failing
-        self.failing = tuple(
-            (check, task.memory is None) for check, task in self.tasks.items() if task.problem
-        )
-        return self.failing != before
-
-    def health(self) -> Health:
-        """What its checks have come to."""
-        problems = [problem for task in self.tasks.values() if (problem := task.problem)]
-        return Health(UNHEALTHY, "; ".join(problems)) if problems else Health(HEALTHY, "")
 
 
 class HealthChecks:
@@ -113,13 +49,13 @@ class HealthChecks:
         self._reactor: Any = None
         self._thread = 0
         self._settled = threading.Condition()
-        self._devices: dict[Hashable, _Device] = {}
+        self._devices: dict[Hashable, Device] = {}
         self._changed: set[Hashable] = set()
         self._asked: set[Hashable] = set()
         self._patience = 0.0
         self._lanes: dict[str, Lane] = {}
         self._results: list[tuple[Job, str | None]] = []
-        self._heap: list[tuple[float, int, _Task]] = []
+        self._heap: list[tuple[float, int, Task]] = []
         self._numbers = count()
         self._turn: Any = None
         self._look: Any = None
@@ -215,23 +151,23 @@ class HealthChecks:
 
     # In the scanner's thread
 
-    def _use(self, key: Hashable, checks: Sequence[Check]) -> list[_Task]:
+    def _use(self, key: Hashable, checks: Sequence[Check]) -> list[Task]:
         """Let a device have these checks; returns the tasks of those that are new."""
         device = self._devices.get(key)
         is_new = device is None
         if device is None:
-            device = self._devices[key] = _Device(key)
+            device = self._devices[key] = Device(key)
         before = device.tasks
         if list(before) == list(checks):
             return []
         healthy = not is_new and not any(task.problem for task in before.values())
         device.tasks = {
-            check: before.get(check) or _Task(device, check, healthy) for check in checks
+            check: before.get(check) or Task(device, check, healthy) for check in checks
         }
         self._drop(task for check, task in before.items() if check not in device.tasks)
         return [task for check, task in device.tasks.items() if check not in before]
 
-    def _drop(self, tasks: Iterable[_Task]) -> None:
+    def _drop(self, tasks: Iterable[Task]) -> None:
         for task in tasks:
             task.is_dropped = True
             if task.job is not None:
@@ -243,7 +179,7 @@ class HealthChecks:
         else:
             self._reactor.callFromThread(function, *args)
 
-    def _wait_for(self, tasks: Sequence[_Task]) -> None:
+    def _wait_for(self, tasks: Sequence[Task]) -> None:
         """Wait until checks have been made, as long as there is patience left."""
         if self._patience <= 0.0 or threading.get_ident() == self._thread:
             return
@@ -268,7 +204,7 @@ class HealthChecks:
 
     # In the reactor's thread
 
-    def _begin(self, tasks: Iterable[_Task]) -> None:
+    def _begin(self, tasks: Iterable[Task]) -> None:
         if self._reactor is None:
             return
         now = self._reactor.seconds()
@@ -298,7 +234,7 @@ class HealthChecks:
             self._take(failed, now)
             self._watch()
 
-    def _make(self, task: _Task, now: float) -> str:
+    def _make(self, task: Task, now: float) -> str:
         """Have a check made; returns why it cannot be, if it is late since the last time."""
         task.began = now
         if task.job is not None:
@@ -311,7 +247,7 @@ class HealthChecks:
             self._again(task, now)
         return ""
 
-    def _again(self, task: _Task, now: float, is_first: bool = False) -> None:
+    def _again(self, task: Task, now: float, is_first: bool = False) -> None:
         """Have a check made again after its interval, which differs a little each time.
 
         So checks that began at the same time soon do not.
@@ -339,7 +275,7 @@ class HealthChecks:
             now = self._reactor.seconds()
             taken = []
             for job, problem in results:
-                task: _Task = job.task
+                task: Task = job.task
                 if task.job is not job:
                     continue
                 task.job = None
@@ -351,7 +287,7 @@ class HealthChecks:
                     taken.append((task, problem))
             self._take(taken, now)
 
-    def _take(self, outcomes: Iterable[tuple[_Task, str]], now: float) -> None:
+    def _take(self, outcomes: Iterable[tuple[Task, str]], now: float) -> None:
         """Take note of outcomes, and wake the scanner if they change a device."""
         changed = []
         for task, problem in outcomes:
@@ -397,9 +333,9 @@ def _states_now(wanted: Mapping[Id, Sequence[Check]]) -> Mapping[Id, Health]:
     problems = make_once(check for checks in wanted.values() for check in checks)
     found = {}
     for key, checks in wanted.items():
-        device = _Device(key)
+        device = Device(key)
         for check in checks:
-            task = device.tasks[check] = _Task(device, check, True)
+            task = device.tasks[check] = Task(device, check, True)
             task.take(problems[check])
         found[key] = device.health()
     return found
