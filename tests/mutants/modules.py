@@ -27,6 +27,7 @@ CORE = (
     "resource.hooks",
     "manager",
     "resource.resource",
+    "inotify.watch",
     "inotify.watches",
     "rpc.bridge",
     "rpc.clock",
@@ -38,6 +39,7 @@ CORE = (
 """The way from a scanner to the kubelet, without ``twistdp.``."""
 
 MORE_TESTS = {
+    "inotify.watch": ["tests.inotify.test_watches"],
     "kubelet.complaints": ["tests.kubelet.test_registrar"],
     "resource.handlers": ["tests.integration.test_hooks"],
     "resource.hooks": ["tests.integration.test_hooks"],
