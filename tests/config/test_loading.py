@@ -183,6 +183,10 @@ class ProblemTests(SynchronousTestCase):
             ("{path: /etc/passwd}", "nodes of devices are below /dev; mounts are not"),
             ("/dev", "x: path '/dev': it is everything; name what is meant in it"),
             ("{path: '/*'}", "nodes of devices are below /dev"),
+            (
+                "{path: /dev/a, health: {http: 'http://a', status: []}}",
+                "3:56: resources.x.health.status: there is nothing in it; leave the key out",
+            ),
             ("{path: []}", "x.path: there is nothing in it; leave the key out"),
             ("{parent: {usb: [046d:*, zz]}}", "x.parent.usb: id 'zz'"),
         ):

@@ -18,7 +18,7 @@ from twistdp.config.rules import (
     Count,
     HostPath,
     Interval,
-    Status,
+    Statuses,
     Template,
 )
 from twistdp.config.templates import fill, fill_path
@@ -183,7 +183,7 @@ class HttpCheck(Check):
     """A GET request is answered with one of some statuses."""
 
     http: URL = key("http", "The URL.", example="http://localhost:9100/health")
-    status: Sequence[Status] = key("status", "The statuses that are good.", (200,), "[200, 204]")
+    status: Statuses = key("status", "The statuses that are good.", (200,), "[200, 204]")
 
     def made(self, words: Words, directory: str, root: str) -> health.Check:
         """See `Check.made`."""

@@ -47,9 +47,10 @@ def _of(kind: kinds.Kind, definitions: dict[str, Any]) -> dict[str, Any]:
             return {"type": "boolean"}
         case kinds.Choice(words):
             return {"enum": list(words)}
-        case kinds.Items(item):
+        case kinds.Items(item, rules):
             each = _of(item, definitions)
-            return {"anyOf": [each, {"type": "array", "items": each}]}
+            several = {"type": "array", "items": each, **_merged(rule.schema for rule in rules)}
+            return {"anyOf": [each, several]}
         case kinds.Table(_, value):
             return {"type": "object", "additionalProperties": _of(value, definitions)}
         case kinds.Record(cls):

@@ -1,6 +1,7 @@
 """The rules that values of the file keep; most of them are the device model's own."""
 
 import re
+from collections.abc import Sequence, Sized
 from functools import partial
 from typing import Annotated, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -85,6 +86,11 @@ def _variable(template: str, extra: tuple[str, ...] = ()) -> None:
     checked_env("variables", {_FILLED.sub("x", template): ""})
 
 
+def _some(values: Sized) -> None:
+    if not values:
+        raise BadSetting("there is nothing in it; leave the key out")
+
+
 def _octal(text: str) -> None:
     if not re.fullmatch("0?[0-7]{3,4}", text):
         raise BadSetting(f"file mode {text!r}: write it in octal digits, as 0660")
@@ -128,6 +134,9 @@ Interval: TypeAlias = Annotated[float, _in(0.1, _LONGEST_DELAY, "a number of sec
 Count: TypeAlias = Annotated[int, _in(1, _MOST, "a whole number")]
 Copies: TypeAlias = Annotated[int, _in(1, _MOST_COPIES, "a whole number")]
 Status: TypeAlias = Annotated[int, _in(100, 599, "an HTTP status")]
+Statuses: TypeAlias = Annotated[
+    Sequence[Status], Rule(_some, "a list of HTTP statuses", {"minItems": 1})
+]
 NumaNode: TypeAlias = Annotated[int, _in(0, 1023, "a NUMA node")]
 Address: TypeAlias = Annotated[str, Rule(_address, "an address, as localhost:9100")]
 URL: TypeAlias = Annotated[str, Rule(_url, "a URL, as http://localhost:9100/health")]
