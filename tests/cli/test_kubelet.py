@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import socket
 import stat
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from unittest import SkipTest
 from twisted.internet import reactor
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
 
@@ -149,6 +152,24 @@ class KubeletTests(TestCase):
         child.signal("INT")
         self.assertEqual(await child.ended, 0)
         self.assertNotIn("Traceback", child.output)
+
+    async def test_reader_that_has_gone(self) -> None:
+        """Without a reader it ends, and says so by its status alone; no call fails for that."""
+        read, write = os.pipe()
+        process = subprocess.Popen(
+            [TWISTDP, "kubelet", f"--dir={self.directory}"], stdout=write, stderr=subprocess.PIPE
+        )
+        self.addCleanup(process.kill)
+        os.close(write)
+        with open(read, encoding="utf-8") as output:
+            self.assertIn("kubelet started", await deferToThread(output.readline))
+        channel = Channel(self.socket, reactor=reactor)
+        request = RegisterRequest(version="v0", endpoint="x.sock", resource_name="a.example/x")
+        refusal = await failure_of(channel.unary(REGISTER, request, Empty, TIMEOUT), CallFailed)
+        await channel.close()
+        self.assertIn("v1beta1", refusal.details)
+        _, errors = await deferToThread(process.communicate, timeout=TIMEOUT)
+        self.assertEqual((process.returncode, errors), (128 + signal.SIGPIPE, b""))
 
     async def test_restart(self) -> None:
         """SIGHUP restarts it: it deletes all sockets and serves again."""

@@ -3,6 +3,7 @@
 import argparse
 import errno
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -36,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 
     A `TwistdpError` is printed in one line.  Raises SystemExit for a wrong command line, and for
-    output that cannot be written.
+    output that cannot be written.  A reader that has read enough, as ``head``, is no error to
+    report: the status alone says so, as it does of a process that SIGPIPE ends.
     """
     try:
         try:
@@ -52,9 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
+        if error.errno == errno.EPIPE:
+            raise SystemExit(128 + signal.SIGPIPE) from error
         raise SystemExit(
             f"twistdp: writing to standard output: {error.strerror}: the output is incomplete; "
-            "send it to a place with room, and with a reader"
+            "send it to a place with room"
         ) from error
 
 

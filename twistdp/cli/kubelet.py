@@ -46,12 +46,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run until a signal ends it."""
+    """Run until a signal ends it, or until its output cannot be written: then raise OSError."""
 
     async def main(reactor: Any) -> int:
         from twisted.internet.defer import Deferred
 
         from twistdp.testing import FakeKubelet
+
+        ended: Deferred[int] = Deferred()
+
+        def observe(line: str) -> None:
+            try:
+                show(line)
+            except OSError as error:  # nobody reads: the plugin's call is not to fail for that
+                if not ended.called:
+                    ended.errback(error)
 
         try:
             kubelet = FakeKubelet(
@@ -61,19 +70,18 @@ def run(arguments: argparse.Namespace) -> int:
                 topology_policy=arguments.topology_policy,
                 numa_nodes=range(arguments.numa_nodes),
                 force=arguments.force,
-                observe=show,
+                observe=observe,
                 reactor=reactor,
             )
         except TwistdpError as error:
             return complain(str(error))
-        ended: Deferred[int] = Deferred()
 
         def end() -> None:
             if not ended.called:
                 ended.callback(0)
 
         def restart() -> None:
-            kubelet.restart().addErrback(lambda failure: show(failure.getErrorMessage()))
+            kubelet.restart().addErrback(lambda failure: observe(failure.getErrorMessage()))
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: reactor.callFromThread(end))
@@ -90,9 +98,10 @@ def run(arguments: argparse.Namespace) -> int:
                 f"it cannot start: {error.filename or arguments.dir}: {error.strerror}; give "
                 "directories that exist or can be made"
             )
-        status = await ended
-        await kubelet.stop()
-        return status
+        try:
+            return await ended
+        finally:
+            await kubelet.stop()
 
     return run_on_reactor(main)
 
