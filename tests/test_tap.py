@@ -138,6 +138,12 @@ class ConfigTests(CommandLine):
             [f"--config={path}", "--catalog=fuse", "--namespace=x.example.com"],
             f"resource x.example.com/fuse is in {path} and in the catalogue",
         )
+        share = "replicas: {count: 2, rename: fuse}"
+        other = self.file(f"domain: x.example.com\nresources: {{a: {{path: /dev/b, {share}}}}}\n")
+        self.assert_refused(
+            [f"--config={other}", "--catalog=fuse", "--namespace=x.example.com"],
+            f"resource x.example.com/fuse is in {other} and in the catalogue",
+        )
 
     def test_unknown_entry(self) -> None:
         """An entry that the catalogue lacks is refused."""

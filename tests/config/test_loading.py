@@ -206,6 +206,24 @@ class ProblemTests(SynchronousTestCase):
         (found,) = problems("resources: {a.b/x: /dev/a, x: /dev/a}")
         self.assertIn("f.yaml:1:28: resources.x: resource 'x' has no domain", found)
 
+    def test_shared_name(self) -> None:
+        """Resources that list devices under one name have one value of each setting of it."""
+        head = f"{HEAD}  a: {{path: /dev/a, replicas: {{count: 2, rename: x}}, preferred: numa}}\n"
+        for text, expected in (
+            ("x: {path: /dev/x, preferred: packed}", "resources.x: resources 'a' and 'x' both "
+             "list devices as lab.example.com/x, with a different preferred"),
+            ("b: {path: /dev/b, replicas: {count: 2, rename: x, match: {major: 1}}, "
+             "preferred: none}", "with a different preferred"),
+            ("x: {path: /dev/x, preferred: numa}", ""),
+            ("x: {path: /dev/x}", ""),
+            ("a.b/x: {path: /dev/x, preferred: packed}", ""),
+            ("b: {path: /dev/b, preferred: packed}", ""),
+        ):  # fmt: skip
+            with self.subTest(text=text):
+                found = problems(f"{head}  {text}\n")
+                self.assertEqual(len(found), bool(expected), found)
+                self.assertIn(expected, "".join(found))
+
     def test_one_line(self) -> None:
         """The error is one line: the first problem, and how many more there are."""
         error = self.assertRaises(BadConfig, load, "a: 1\nb: 2\nresources: {}\n", "f.yaml")

@@ -214,6 +214,13 @@ class Resource:
         """The conditions of the resource: a device meets all of one of these."""
         return tuple(_both(self.where, each) for each in self.match) or (self.where,)
 
+    def types(self, own: str) -> tuple[str, ...]:
+        """The types under which its devices may be listed; `own` is that of the resource."""
+        replicas = self.replicas
+        if replicas is None or replicas.rename is None:
+            return (own,)
+        return (own, replicas.rename) if replicas.match else (replicas.rename,)
+
     def over(self, entry: "Resource") -> "Resource":
         """`entry`, which `use` names, with what the file says instead."""
         return attrs.evolve(_over(entry, self, self.given), given=self.given)
@@ -275,6 +282,29 @@ class Config:
             if other is not name:
                 text = f"resources {other!r} and {name!r} are the same"
                 raise BadKey(text, "resources", name)
+        self._check_settings()
+
+    def _check_settings(self) -> None:
+        """Check that resources with devices under one name have no different settings for it."""
+        known: dict[tuple[str, str], tuple[str, object]] = {}
+        for name, resource in self.resources.items():
+            settings = {"preferred": resource.preferred, "removalGrace": resource.removal_grace}
+            for full in self.names(name):
+                for setting, value in settings.items():
+                    if value is None:
+                        continue
+                    other, found = known.setdefault((full, setting), (name, value))
+                    if found != value:
+                        text = (
+                            f"resources {other!r} and {name!r} both list devices as {full}, with a "
+                            f"different {setting}; give both the same, or one of them none"
+                        )
+                        raise BadKey(text, "resources", name)
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """The names, with the domain, under which the devices of a resource may be listed."""
+        domain, _, own = self.full_name(name).rpartition("/")
+        return tuple(f"{domain}/{each}" for each in self.resources[name].types(own))
 
     def full_name(self, name: str) -> str:
         """A resource's name with its domain."""

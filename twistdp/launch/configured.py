@@ -64,7 +64,7 @@ def check_once(configs: Iterable[tuple[str, Config]]) -> None:
     places: dict[str, str] = {}
     twice = []
     for place, config in configs:
-        for name in map(config.full_name, config.resources):
+        for name in dict.fromkeys(full for own in config.resources for full in config.names(own)):
             if name in places:
                 where = f"in {printable(places[name])} and in {printable(place)}"
                 twice.append(f"resource {name} is {where}; leave it out of one of them")

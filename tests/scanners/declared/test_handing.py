@@ -231,6 +231,21 @@ class RawNodeTests(SynchronousTestCase):
             made = scanner("camera", f"thing: {{{text}}}")
             self.assertIs(made.settings_of("thing", Settings()).pre_start, wanted, text)
 
+    def test_shared_name(self) -> None:
+        """The settings of a name that several resources give are those of all of them."""
+        share = "replicas: {count: 2, rename: x}"
+        made = DeclaredScanner(
+            resources(
+                f"a: {{path: /dev/kvm, {share}}}\n"
+                f"b: {{usb: ['1:1', '2:2'], preferred: numa, {share}}}\n"
+                f"c: {{path: /dev/fuse, removalGrace: 9, {share}}}"
+            )
+        )
+        settings = made.settings_of("x", Settings())
+        self.assertTrue(settings.pre_start)
+        self.assertEqual((settings.removal_grace, settings.preferred), (9.0, "numa"))
+        self.assertEqual(made.settings_of("a", Settings()), Settings())
+
     def test_firmware(self) -> None:
         """A device that comes back as another one has a grace, unless the file has its own."""
         two = resources('thing: {match: [{usb: "1a6e:089a"}, {usb: "18d1:9302"}]}')

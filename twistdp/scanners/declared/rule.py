@@ -68,6 +68,11 @@ class Rule:
         return self.resource.alternatives
 
     @property
+    def types(self) -> tuple[str, ...]:
+        """The types under which its devices may be listed."""
+        return self.resource.types(self.name)
+
+    @property
     def gives_raw(self) -> bool:
         """Whether the rule may give raw USB nodes, whose names change at every plug."""
         return gives_raw(self.resource, self.matches)

@@ -78,21 +78,17 @@ class DeclaredScanner(WatchingScanner):
         A resource that is gone keeps its settings until it is withdrawn: with others it would be
         made again instead, and the kubelet would not learn that it has no devices.
         """
-        for rule in self._rules:
-            resource, replicas = rule.resource, rule.resource.replicas
-            if kind in (rule.name, replicas.rename if replicas is not None else None):
-                own: dict[str, Any] = {
-                    "preferred": resource.preferred,
-                    "removal_grace": resource.removal_grace,
-                }
-                own["pre_start"] = rule.gives_counted
-                if resource.removal_grace is None and rule.changes_identity:
-                    own["removal_grace"] = max(common.removal_grace, FIRMWARE)
-                given: dict[str, Any] = {
-                    key: value for key, value in own.items() if value is not None
-                }
-                self._settings[kind] = attrs.evolve(common, **given)
-                break
+        rules = [rule for rule in self._rules if kind in rule.types]
+        if rules:
+            given: dict[str, Any] = {"pre_start": any(rule.gives_counted for rule in rules)}
+            if any(rule.changes_identity for rule in rules):
+                given["removal_grace"] = max(common.removal_grace, FIRMWARE)
+            for resource in (rule.resource for rule in rules):
+                if resource.preferred is not None:
+                    given["preferred"] = resource.preferred
+                if resource.removal_grace is not None:
+                    given["removal_grace"] = resource.removal_grace
+            self._settings[kind] = attrs.evolve(common, **given)
         return self._settings.get(kind, common)
 
     def discover(self) -> DeviceTree:
