@@ -107,7 +107,7 @@ def _result(name: str, scanner: WatchingScanner, method: str) -> Any:
 
 
 def _own(name: str, scanner: WatchingScanner) -> Iterator[Explanation]:
-    """The scanner's own explanations; what is missing from them is said."""
+    """The scanner's own explanations; adds why none of the candidates is selected."""
     found = _result(name, scanner, "explain")
     try:
         explanations = list(found)

@@ -1,4 +1,4 @@
-"""Makes the health checks of devices again and again, and remembers what they have come to."""
+"""Makes the health checks of devices at their intervals, and keeps the results."""
 
 import random
 import threading
@@ -301,9 +301,9 @@ class HealthChecks:
         if changed:
             self._changed.update(changed)
             # Afterwards, because a scanner's function may take its time, or raise.
-            self._reactor.callFromThread(self._tell)
+            self._reactor.callFromThread(self._report)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         """Report that states have changed."""
         if self._wake is not None:
             self._wake()

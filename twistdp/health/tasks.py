@@ -1,4 +1,4 @@
-"""A device's checks: what each has come to, and the health that follows from all of them."""
+"""The result of each check of a device, and the health that follows from all of them."""
 
 from collections.abc import Hashable
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from twistdp.model import HEALTHY, UNHEALTHY
 
 
 class Health(NamedTuple):
-    """What the checks of a device have come to."""
+    """The state of a device, and why it is unhealthy; empty if it is healthy."""
 
     state: str
     reason: str
@@ -67,6 +67,6 @@ class Device:
         return self.failing != before
 
     def health(self) -> Health:
-        """What its checks have come to."""
+        """Return the state that follows from the results of its checks."""
         problems = [problem for task in self.tasks.values() if (problem := task.problem)]
         return Health(UNHEALTHY, "; ".join(problems)) if problems else Health(HEALTHY, "")

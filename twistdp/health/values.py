@@ -53,7 +53,7 @@ class Check:
     reason: str = ""
 
     lane: ClassVar[str] = "file"
-    """What makes it: checks of programs and of the network wait for none of the others."""
+    """The name of the queue that it waits in: slow checks of one queue do not delay the others."""
 
     @property
     def what(self) -> str:

@@ -1,4 +1,4 @@
-"""Reports to any number of users which devices the kernel has events of.
+"""Reports the devices that the kernel sends events about to any number of users.
 
 Sysfs reports nothing through inotify: neither that a driver was bound or unbound, nor that a device
 without a node came or went.  The kernel sends messages about that.
@@ -76,8 +76,8 @@ class Uevents:
         """Call `callback` in the reactor's thread with the devices that something happens to.
 
         It gets their paths below ``/sys``; None if events were lost, so that anything may have
-        changed.  `EVERY` stands for all subsystems.  Never fails: where the kernel's events cannot
-        be had, that is logged once.
+        changed.  `EVERY` stands for all subsystems.  Never fails: logs once why there are no
+        events, where the socket cannot be opened.
         """
         interest = Interest(self, frozenset(subsystems), callback)
         self._interests[interest] = None

@@ -1,4 +1,4 @@
-"""Which health checks a device of the configuration has, and what they have come to."""
+"""Which health checks a device of the configuration has, and their results."""
 
 from collections.abc import Collection, Iterable, Iterator
 
