@@ -108,6 +108,29 @@ class FollowTests(SynchronousTestCase):
         self.assertIn("1a86-7523-LAB000231", found["raw"])
         self.assertIn("1a86-7523-LAB000231-if00-port0", found["port"])
 
+    def test_seed_that_gives_nothing(self) -> None:
+        """A seed that gives nothing when another path changes may change, and give it again."""
+        root = tree(self, "nvme")
+        extra = os.path.join(root, "dev/extra")
+        with open(extra, "wb"):
+            pass
+        rules = (
+            'disk: {pciClass: "0108*", as: block, members: [{path: /dev/extra, optional: true}]}'
+        )
+        scanner = DeclaredScanner(resources(rules), root)
+        first = list(scanner.discover()["disk"])
+        self.patch(scanner, "discover", lambda: self.fail("a whole look"))
+        name = "sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1/hidden"
+        hidden = os.path.join(root, name)
+        with open(hidden, "w", encoding="ascii") as file:
+            file.write("1\n")
+        os.unlink(extra)
+        self.assertNotIn("disk", scanner.follow([extra]))
+        seed = os.path.join(root, "sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0")
+        self.assertNotIn("disk", scanner.follow([seed]))
+        os.unlink(hidden)
+        self.assertEqual(list(scanner.follow([os.path.dirname(hidden)])["disk"]), first)
+
     def test_member(self) -> None:
         """A member that appears completes a device."""
         self.assertNotIn("hub", self.first)

@@ -112,7 +112,8 @@ class Selection:
                     functions.setdefault(name_of(part.function), part.function)
         self.failed.pop(unit, None)
         if owner is None:
-            self._seeds.pop(unit, None)
+            if not self._seeds.get(unit):  # otherwise its seeds may give something again
+                self._seeds.pop(unit, None)
             return None
         ordered = list(functions.values())
         if len(ordered) > 1:
