@@ -55,6 +55,9 @@ class Judge:
         states = self._checks.states({name: each.checks for name, each in touched.items()})
         for name, checked in touched.items():
             state, reason = states[name]
+            listed = self._ledger.listed(checked.key)
+            if listed is not None and listed.lead.host.prefix:  # paths as on the recorded host
+                reason = reason.replace(f"{listed.lead.host.prefix}/", "/")
             if checked.problems:
                 state, reason = UNHEALTHY, "; ".join(filter(None, (*checked.problems, reason)))
             self._ledger.set_health(checked.key, state, reason)
