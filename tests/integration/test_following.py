@@ -132,7 +132,7 @@ class FollowingTests(TestCase):
             file.write(FILE.format(count=1))
         begin = f"configuration {path} is refused"
         await until(lambda: any(begin in line for line in self.log.events))
-        self.assertIn("others may write to", self.log.events[-1])
+        self.assertIn("stays in force: others may write to", self.log.events[-1])
         self.assertEqual(self.kubelet.devices(CHANGED), dict.fromkeys(self.replicas(2), "Healthy"))
         os.chmod(self.directory, 0o777)
         os.chmod(path, 0o644)

@@ -136,11 +136,12 @@ class ConfigFile(MultiService):
         failure.trap(BadSetting)
         error = failure.value
         lines = error.lines if isinstance(error, BadSettings) else (str(error),)
+        prefix = f"configuration {printable(self.path)}: "  # the message names it
         for line in lines[:_MOST]:
             _log.error(
                 "configuration {file} is refused, and the one before stays in force: {problem}",
                 file=printable(self.path),
-                problem=printable(line),
+                problem=printable(line).removeprefix(prefix),
             )
         if len(lines) > _MOST:
             _log.error(
