@@ -122,7 +122,7 @@ class AnnotationTests(ApiTestCase):
         found = self.annotation()
         self.assertEqual([found.value(), found.value()], [None, None])
         self.assertEqual(len(self.api.asked), 1)
-        self.assertIn("goes on without: the API answers 403 Forbidden", self.said())
+        self.assertIn("so it has no effect: the API answers 403 Forbidden", self.said())
         self.now += AGAIN
         self.assertIsNone(found.value())
         self.assertEqual((len(self.api.asked), len(self.lines)), (2, 1))

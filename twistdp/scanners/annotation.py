@@ -21,7 +21,7 @@ TIMEOUT: Final = 5.0
 """Seconds that the API may be silent."""
 
 AGAIN: Final = 60.0
-"""Seconds between two questions while the API does not answer."""
+"""Seconds between two requests while the API does not answer."""
 
 _LONGEST: Final = 4 << 20
 _TOKEN: Final = re.compile(r"[!-~]+")
@@ -32,8 +32,8 @@ _METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1
 class NodeAnnotation:
     """The annotation `name` of the node `node`, one of `choices`.
 
-    Call `value` in a thread that may wait.  The API is that of the cluster that this process is a
-    pod of, as the environment says; `account` is the directory of its service account, which needs
+    Call `value` in a thread that may wait.  The process must run in a pod: the environment
+    names the API of its cluster.  `account` is the directory of its service account, which needs
     the permission to get nodes.
     """
 
@@ -55,9 +55,9 @@ class NodeAnnotation:
         self._reason = ""
 
     def value(self) -> str | None:
-        """What the annotation is; None if it is not there, or not known yet.
+        """The annotation's value; None if it is none of `choices`, or not known yet.
 
-        It is read once.  While that fails, it is tried again, at most once in `AGAIN` seconds.
+        It is read once.  If that fails, it is read again, at most once in `AGAIN` seconds.
         """
         if self._next is None or self._clock() < self._next:
             return self._value
@@ -68,7 +68,7 @@ class NodeAnnotation:
             if str(error) != self._reason:
                 self._reason = str(error)
                 _log.warn(
-                    "cannot read the annotation {name} of node {node}, and goes on without: "
+                    "cannot read the annotation {name} of node {node}, so it has no effect: "
                     "{reason}; it is read again every {seconds:g} s",
                     name=self._name, node=self._node, reason=self._reason, seconds=AGAIN,
                 )  # fmt: skip
@@ -88,8 +88,8 @@ class NodeAnnotation:
 
 
 def _annotations(node: str, account: str) -> dict[str, Any]:
-    """The annotations of a node; raises OSError, and ValueError for an answer that is none."""
-    # Imported here because hardly a plugin needs them, and they take memory.
+    """The annotations of a node; raises OSError, and ValueError for an answer that is no node."""
+    # Imported here because they take memory, and hardly any plugin needs them.
     import ssl
     from http.client import HTTPException, HTTPSConnection
 

@@ -64,7 +64,7 @@ class Binder:
         self._complaints.end(everything=True)
 
     def _hindrance(self, function: Device) -> str:
-        """Why a function is not bound; empty if nothing speaks against it."""
+        """Why a function is not bound; empty if nothing prevents it."""
         before = function.driver
         if before is not None and before not in self._kernel_drivers:
             why = "which a pod may use" if before in _PROGRAMS else "which is not its kernel driver"

@@ -57,9 +57,8 @@ class FpgaScanner(WatchingScanner):
     the accelerator function in the port; in mode ``region`` each region is one, with its ports,
     and Intel's CRI hook programs it when a container starts; ``regiondevel`` gives the node of the
     management engine too, and no hook.  The annotation ``fpga.intel.com/device-plugin-mode`` of the
-    node `node_name`, by default the environment's ``NODE_NAME``, is instead of `mode`; with neither
-    nobody is asked.  `hook` is the hook's path on the host; `root` is where the
-    host's tree is.
+    node `node_name`, by default the environment's ``NODE_NAME``, overrides `mode`; without a node,
+    it is not read.  `hook` is the hook's path on the host; `root` is where the host's tree is.
     """
 
     namespace = "fpga.intel.com"

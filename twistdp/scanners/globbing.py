@@ -124,7 +124,7 @@ class GlobScanner(WatchingScanner):
 
     def explain(self) -> "Iterator[Explanation]":
         """What the last look made of each file in the patterns' directories."""
-        # A plugin at work is asked for nothing of this, and what it is said in takes memory.
+        # Imported here because it takes memory, and a plugin that serves pods never explains.
         from twistdp.scanners.explaining import Account, Notes
 
         faults, unfit = Notes(), Notes()

@@ -76,7 +76,7 @@ class Explanation:
 
 
 class IExplains(Interface):
-    """Optional ability of a scanner: say what it made of each candidate.
+    """Optional ability of a scanner: explain what it made of each candidate.
 
     ``twistdp explain`` and ``twistdp scan`` find it by its method, as the framework finds hooks.
     """

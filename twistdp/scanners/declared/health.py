@@ -13,7 +13,7 @@ from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.words import Words
 
 Name = tuple[str, str]
-"""A device: the type of its resource, and its id.  It stays over a change of the configuration."""
+"""A device: the type of its resource, and its id.  A changed configuration keeps it."""
 
 
 @attrs.frozen
