@@ -334,6 +334,20 @@ class TimeTests(EngineTestCase):
         self.checks.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_stop_during_a_scan(self) -> None:
+        """If the plugin stops just as a scan asks, the checks are made once, as without it."""
+
+        class Stopping(threading.Condition):
+            """Stops the checks when the scanner's thread is about to enter it."""
+
+            def __enter__(condition) -> bool:  # noqa: N805
+                self.checks._settled = threading.Condition()
+                self.checks.stop()
+                return super().__enter__()
+
+        self.checks._settled = Stopping()
+        self.assertEqual(self.checks.state("a", [Present("/")]), GOOD)
+
     def test_patience(self) -> None:
         """A scan in its thread waits for first checks, but all of it no longer than it should."""
         self.patch(engine, "PATIENCE", 0.1)

@@ -73,20 +73,11 @@ class HealthChecks:
 
     def states(self, wanted: Mapping[Id, Sequence[Check]]) -> Mapping[Id, Health]:
         """As `state`, of many devices."""
-        if self._reactor is None:
-            return _states_now(wanted)
         with self._settled:
-            self._asked.update(wanted)
-            fresh = [task for key, checks in wanted.items() for task in self._use(key, checks)]
-            if fresh:
-                self._hand_over(self._begin, fresh)
-                self._wait_for(fresh)
-            found = {}
-            for key in wanted:
-                device = self._devices[key]
-                device.is_changed()
-                found[key] = device.health()
-            return found
+            # Asked while the lock is held: the plugin may stop while a scan runs.
+            if self._reactor is not None:
+                return self._states(wanted)
+        return _states_now(wanted)
 
     def keep(self, device_ids: Iterable[Hashable]) -> None:
         """Forget all devices but these, and cancel their checks."""
@@ -150,6 +141,19 @@ class HealthChecks:
         cancel_all(runs)
 
     # In the scanner's thread
+
+    def _states(self, wanted: Mapping[Id, Sequence[Check]]) -> Mapping[Id, Health]:
+        self._asked.update(wanted)
+        fresh = [task for key, checks in wanted.items() for task in self._use(key, checks)]
+        if fresh:
+            self._hand_over(self._begin, fresh)
+            self._wait_for(fresh)
+        found = {}
+        for key in wanted:
+            device = self._devices[key]
+            device.is_changed()
+            found[key] = device.health()
+        return found
 
     def _use(self, key: Hashable, checks: Sequence[Check]) -> list[Task]:
         """Let a device have these checks; returns the tasks of those that are new."""
