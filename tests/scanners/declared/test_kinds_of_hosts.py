@@ -391,6 +391,30 @@ class DriveTests(SynchronousTestCase):
         (id_,) = survey(host, "thing: {modelName: 'Lab*', as: block}").ledger.devices["thing"]
         self.assertEqual(id_, "10000:e1:00.0-disk")
 
+    def test_mounted(self) -> None:
+        """A disk that the node uses itself, or a part of which it uses, is listed with a note."""
+        host = recorded(self, DISKS)
+        os.makedirs(f"{host.root}/proc/self")
+        with open(f"{host.root}/proc/self/mountinfo", "w", encoding="ascii") as file:
+            file.write("22 1 240:1 / / rw,relatime - ext4 /dev/root rw\n")
+        found = survey(host, "thing: {subsystem: block, devtype: disk}")
+        self.assertEqual(nodes_of(found), [["/dev/vda"], ["/dev/vdb"]])
+        self.assertEqual(
+            [text for _, text in found.warnings()],
+            [
+                "device platform-a-disk: /dev/vda has the file system that is mounted at / on this "
+                "node, and a container that gets the disk can change it; say which disks are "
+                "meant, or leave this one out with not"
+            ],
+        )
+
+
+DISKS = """
+    /devices/platform/a/block/vda block /dev/vda DEVTYPE=disk
+    /devices/platform/a/block/vda/vda1 block /dev/vda1 DEVTYPE=partition
+    /devices/platform/b/block/vdb block /dev/vdb DEVTYPE=disk
+"""
+
 
 NODES = """
     /devices/pci0000:00/0000:00:02.0 pci PCI_ID=8086:1 PCI_CLASS=30000 A:numa_node=0

@@ -15,6 +15,7 @@ from twistdp.scanners.declared.warnings import (
     of_checks,
     of_groups,
     of_listed,
+    of_mounted,
     of_shared,
     of_unlike,
 )
@@ -98,7 +99,12 @@ class Survey:
                 yield (entry.listed.resource,), text
         for order, found in listed.items():
             rule = self.rules[order]
-            for text in (*of_groups(rule, found), *of_unlike(rule, found), *of_checks(rule, found)):
+            for text in (
+                *of_groups(rule, found),
+                *of_unlike(rule, found),
+                *of_mounted(found),
+                *of_checks(rule, found),
+            ):
                 yield (rule.name,), text
 
     def is_absent(self, order: int) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from twistdp.config import AttributeCheck, FileCheck, PresentCheck
 from twistdp.scanners.declared.found import Listed
 from twistdp.scanners.declared.rule import Rule
-from twistdp.select import Device, bus_device, card, usb_device, word
+from twistdp.select import Device, Host, bus_device, card, usb_device, word
 
 _EXAMPLES = 3
 _COMPARED = 100
@@ -68,6 +68,42 @@ def of_unlike(rule: Rule, listed: Sequence[Listed]) -> Iterator[str]:
                 f"{rule.name}: {ids} is the id of different devices here ({examples}); "
                 "add product, serial or usbPath if not all are meant"
             )
+
+
+def of_mounted(listed: Sequence[Listed]) -> Iterator[str]:
+    """Disks with file systems that this node uses itself."""
+    for each in listed:
+        for function in each.parts:
+            place = _mounted(function) if function.subsystem == "block" else ""
+            if place:
+                yield (
+                    f"device {each.id}: {function.node} has the file system that is mounted at "
+                    f"{place} on this node, and a container that gets the disk can change it; say "
+                    "which disks are meant, or leave this one out with not"
+                )
+
+
+def _mounted(disk: Device) -> str:
+    """Where a disk or a part of it is mounted; empty if it is not."""
+    mounts = disk.host.remembered("mounts", _mounts)
+    for each in (disk, *disk.children) if mounts else ():
+        place = mounts.get(f"{each.uevent.get('MAJOR')}:{each.uevent.get('MINOR')}")
+        if place:
+            return place
+    return ""
+
+
+def _mounts(host: Host) -> Mapping[str, str]:
+    """The first place of each mounted device, by its number; see proc_pid_mountinfo(5)."""
+    found: dict[str, str] = {}
+    try:
+        with open(f"{host.prefix}/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                _, _, number, _, place, *_ = line.split(" ")
+                found.setdefault(number, place)
+    except (OSError, ValueError):
+        pass  # a recording has none
+    return found
 
 
 def of_changes(rule: Rule) -> Iterator[str]:
