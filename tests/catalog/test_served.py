@@ -115,6 +115,7 @@ class ServedTests(TestCase):
         self.assertIn("delete the pod", await self.problem())
 
         await manager.stopService()
+        await self.kubelet.until(lambda: not states.connected)
         serve()
         await self.kubelet.until(lambda: states.devices == {id_: "Healthy"})
         self.assertIn("was /dev/bus/usb/002/003 when this pod", await self.problem())
