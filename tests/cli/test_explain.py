@@ -152,7 +152,7 @@ class ExplainTests(LookingCase):
         self.assertIn("1a86:7523", json.dumps(json.loads(self.explain(path, "--json"))["rules"]))
 
     def test_relatives(self) -> None:
-        """A part is told what its hardware lacks, and hardware what its parts became."""
+        """A part names what its hardware lacks, and hardware names what its parts became."""
         self.write("""
             domain: x.example.com
             resources:

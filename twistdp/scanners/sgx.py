@@ -17,7 +17,7 @@ _log = Logger()
 
 _NODES: Final = ("/dev/sgx_enclave", "/dev/sgx_provision")
 _PODS: Final = 110
-"""How many pods a kubelet admits unless it is told otherwise."""
+"""How many pods a kubelet admits by default."""
 
 
 class SgxScanner(DeclaredScanner):

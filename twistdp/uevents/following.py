@@ -3,8 +3,8 @@
 Sysfs reports nothing through inotify: neither that a driver was bound or unbound, nor that a device
 without a node came or went.  The kernel sends messages about that.
 
-A message is a hint where to look.  It is believed in nothing else, so whoever could forge one could
-cause a look at a device and no more.
+A message is a hint where to look.  Nothing else in it is believed, so anyone
+who could forge one could cause a look at a device and no more.
 """
 
 from collections.abc import Callable, Iterable

@@ -68,7 +68,7 @@ def left_out(found: Survey) -> Mapping[str, tuple[str, Cause]]:
 
 
 def notes(found: Survey) -> list[str]:
-    """What people are told of what is listed."""
+    """The notes on what is listed."""
     return [text for _, text in found.warnings()]
 
 
