@@ -123,3 +123,16 @@ class DeviceTests(SynchronousTestCase):
             with open(f"{device.path}/uevent", "w", encoding="utf-8") as file:
                 file.write(f"DEVNAME={name}\n")
             self.assertEqual(device.node, node)
+
+    def test_line_breaks(self) -> None:
+        """The name of an input device, which its maker chose, is no key and gives no node."""
+        name = 'NAME="Hand\nPRODUCT=0/0/0/0\nMAJOR=1\nMINOR=1\nDEVNAME=mem\n"\n'
+        for text, node, number in (
+            (f"PRODUCT=3/1/2/3\n{name}", None, None),
+            (f"MAJOR=13\nMINOR=66\nDEVNAME=input/event2\nPRODUCT=3/1/2/3\n{name}",
+             "/dev/input/event2", (13, 66)),
+        ):  # fmt: skip
+            with mock.patch("twistdp.select.device.read_file", return_value=text):
+                device = Device(Host(), "/devices/virtual/input/input7")
+                self.assertEqual((device.node, device.number), (node, number))
+                self.assertEqual(device.uevent["PRODUCT"], "3/1/2/3")

@@ -94,7 +94,8 @@ class Device:
         if self._text is None:
             text = read_file(f"{self.path}/uevent")
             self._text = text if isinstance(text, str) else ""
-        return pairs(self._text)
+        # A tree that was laid out may have the keys in any order.
+        return pairs(self._text, from_kernel=not self.host.prefix)
 
     @property
     def subsystem(self) -> str:

@@ -89,11 +89,22 @@ def read_link(path: str) -> str | None:
         return None
 
 
-def pairs(text: str) -> dict[str, str]:
-    """The lines ``KEY=value`` of a uevent file."""
-    found = {}
+_OF_NODE: Final = frozenset({"MAJOR", "MINOR", "DEVNAME", "DEVMODE", "DEVUID", "DEVGID"})
+"""Keys about the node: the kernel writes them before all others."""
+
+
+def pairs(text: str, *, from_kernel: bool) -> dict[str, str]:
+    """The lines ``KEY=value`` of a uevent file; one `from_kernel` begins with the keys of the node.
+
+    A value may have line breaks, which somebody put into the name of a device.  So a line further
+    down does not replace a key, and in a file of the kernel it gives no node.
+    """
+    found: dict[str, str] = {}
+    may_have_node = True
     for line in text.split("\n"):
         key, equals, value = line.partition("=")
-        if equals:
-            found[key] = value
+        is_of_node = key in _OF_NODE
+        may_have_node = may_have_node and (is_of_node or not from_kernel)
+        if equals and (may_have_node or not is_of_node):
+            found.setdefault(key, value)
     return found
