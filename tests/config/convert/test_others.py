@@ -139,6 +139,39 @@ class SmarterTests(SynchronousTestCase):
         (note,) = notes(self.tool, "- {devicematch: kvm, nummaxdevices: 1}")
         self.assertIn("here it is the whole path", note)
 
+    def test_names(self) -> None:
+        """In names the manager keeps letters, digits, ``_`` and ``-`` alone, and no dots."""
+        text = r"- {devicematch: '^serial/by-id/usb-1a86_USB2%s0-Serial$', nummaxdevices: 1}"
+        for dot in (r"\.", "."):
+            (name,) = resources(self.tool, text % dot)
+            self.assertEqual(name, "serial_by-id_usb-1a86_USB2_0-Serial")
+        text = "- {devicematch: '^dri/by-path/pci-0000:00:02.0-card$', nummaxdevices: 1}"
+        self.assertEqual(list(resources(self.tool, text)), ["dri_by-path_pci-0000_00_02_0-card"])
+
+    def test_alternatives(self) -> None:
+        """Each alternative of an expression begins below /dev, and is a resource of its own."""
+        text = "- {devicematch: '%s', nummaxdevices: 1}"
+        self.assertEqual(list(resources(self.tool, text % "^fuse$|^kvm$")), ["fuse", "kvm"])
+        self.assertEqual(list(resources(self.tool, text % "^a[|]$|^(b|c)$")), ["a", "b", "c"])
+        ours = resources(self.tool, text % r"^ttyUS.*$|\Avideo.*$|(?:^kv.*|^ttyUS.*)$")
+        self.assertEqual(list(ours), ["ttyUS", "video", "devices"])
+        self.assertEqual(ours["video"]["pathRegex"], "^/dev/(?:video.*)$")
+        listed = found(self.tool, text % "(?:^kv.*|^ttyUS.*)$", "twins")["devices"]
+        nodes = {node.rpartition(" as ")[2] for (node,) in listed.values()}
+        self.assertEqual(len(nodes), 2)
+
+    def test_open_twice(self) -> None:
+        """Each expression of unknown paths has a resource of its own, though they begin alike."""
+        text = """
+            - {devicematch: '^tty$', nummaxdevices: 1}
+            - {devicematch: '^tty.*A$', nummaxdevices: 1}
+            - {devicematch: '^tty.*B$', nummaxdevices: 1}
+        """
+        self.assertEqual(list(resources(self.tool, text)), ["tty", "tty-2", "tty-3"])
+        self.assertIn(
+            "they are one resource, smarter-devices/tty-3", " ".join(notes(self.tool, text))
+        )
+
     def test_same_path(self) -> None:
         """Of two expressions that name a path the first counts, which is reported."""
         text = """

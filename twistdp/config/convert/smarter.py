@@ -1,6 +1,7 @@
 """Converts the configuration of smarter-device-manager."""
 
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 from twistdp.config import document
@@ -29,6 +30,11 @@ _SETS: Final = {
 
 _MOST: Final = 128
 """Names for which one expression stands at most."""
+
+_TOKEN: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^]\\])*\]|.", re.DOTALL)
+"""A part of an expression: a set, a character with a backslash before it, or one without."""
+
+_BEGIN: Final = frozenset({"^", r"\A"})
 
 
 def recognises(place: Place) -> bool:
@@ -74,8 +80,11 @@ def _entry(fields: Fields, shapes: Shapes, report: Report, domain: str) -> None:
     # Python has other words for these sets, and would take their letters as such.
     expression = re.sub(r"\[:(\w+):\]", lambda name: _SETS.get(name[1], name[0]), expression)
     expression = re.sub(r"(?<!\\)((?:\\\\)*)\\z", r"\1$", expression)
+    given: dict[str, Any] = {"node": {"permissions": "rw"}}
+    if count > 1:
+        given["replicas"] = count
     try:
-        found = texts_of(expression, _MOST)
+        texts_of(expression, _MOST)
     except ValueError as error:
         text = (
             f"devicematch {expression!r}: no regular expression here: {error}; write it without "
@@ -83,21 +92,48 @@ def _entry(fields: Fields, shapes: Shapes, report: Report, domain: str) -> None:
         )
         report.problem(mark, at, text)
         return
-    given: dict[str, Any] = {"node": {"permissions": "rw"}}
-    if count > 1:
-        given["replicas"] = count
-    if found is None:
-        plain = expression[len(_flags(expression)) :].lstrip("^")
-        begin = re.split(r"[^\w/.-]|\.\*|\.\+", plain, maxsplit=1)[0]
-        name = _name(begin) or "devices"
-        text = (
-            f"{TOOL} makes a resource of each path that {expression} matches, which cannot be "
-            f"known here; they are one resource, {domain}/{name}: change the pods to ask for it"
-        )
-        report.note(mark, at, text)
-        whole = {"pathRegex": _below_dev(expression), **given}
-        report.add(Draft(domain, name, whole, mark, at), allow_again=True)
-        return
+    for each in _alternatives(expression):
+        found = texts_of(each, _MOST)
+        if found is None:
+            _open(each, given, report, domain, mark, at)
+        else:
+            _listed(found, each, given, report, domain, mark, at)
+
+
+def _open(
+    expression: str,
+    given: dict[str, Any],
+    report: Report,
+    domain: str,
+    mark: document.Mark,
+    at: str,
+) -> None:
+    """Add one resource for all paths that an expression matches."""
+    plain = expression[len(_flags(expression)) :].lstrip("^").removeprefix(r"\A")
+    begin = re.split(r"[^\w/.:,=@%#-]|\.\*|\.\+", plain, maxsplit=1)[0]
+    name = first = _name(begin) or "devices"
+    number = 1
+    while f"{domain}/{name}" in report.drafts:
+        number += 1
+        name = f"{first}-{number}"
+    text = (
+        f"{TOOL} makes a resource of each path that {expression} matches, which cannot be "
+        f"known here; they are one resource, {domain}/{name}: change the pods to ask for it"
+    )
+    report.note(mark, at, text)
+    report.add(Draft(domain, name, {"pathRegex": _below_dev(expression), **given}, mark, at))
+
+
+def _listed(
+    found: Texts,
+    expression: str,
+    given: dict[str, Any],
+    report: Report,
+    domain: str,
+    mark: document.Mark,
+    at: str,
+) -> None:
+    """Add a resource for each path that an expression matches."""
     _report_cut(found, expression, report, mark, at)
     for text in found.texts:
         body: dict[str, Any] = {"path": literal(f"/dev/{text}")}
@@ -127,7 +163,8 @@ def _report_cut(
 
 
 def _name(text: str) -> str:
-    return re.sub(r"[^-\w.]", "_", text).strip("_.-")
+    """The resource's name, in which the manager keeps letters, digits, ``_`` and ``-``."""
+    return re.sub("[^-_A-Za-z0-9]", "_", text).strip("_-")
 
 
 def _flags(expression: str) -> str:
@@ -136,10 +173,29 @@ def _flags(expression: str) -> str:
     return found[0] if found is not None else ""
 
 
+def _alternatives(expression: str) -> Iterator[str]:
+    """The expressions between which ``|`` stands, outside of parentheses."""
+    flags = _flags(expression)
+    depth, part = 0, ""
+    for each in _TOKEN.findall(expression[len(flags) :]):
+        depth += (each == "(") - (each == ")")
+        if each == "|" and not depth:
+            yield flags + part
+            part = ""
+        else:
+            part += each
+    yield flags + part
+
+
 def _below_dev(expression: str) -> str:
     """The expression for whole paths, which are below /dev."""
-    if flags := _flags(expression):
-        return flags + _below_dev(expression[len(flags) :])
-    if expression.startswith("^"):
-        return f"^/dev/(?:{expression[1:].removesuffix('$')}){'$' * expression.endswith('$')}"
-    return f"^/dev/.*(?:{expression.removesuffix('$')}){'$' * expression.endswith('$')}"
+    flags = _flags(expression)
+    first, *rest = _TOKEN.findall(expression[len(flags) :]) or [""]
+    end = ""
+    if rest and rest[-1] == "$":
+        end = rest.pop()
+    if first in _BEGIN and not _BEGIN.intersection(rest):
+        return f"{flags}^/dev/(?:{''.join(rest)}){end}"
+    # What begins a part of the expression stands right after /dev/.
+    parts = ("(?<=^/dev/)" if each in _BEGIN else each for each in (first, *rest))
+    return f"{flags}^/dev/.*(?:{''.join(parts)}){end}"
