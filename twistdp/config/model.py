@@ -158,6 +158,12 @@ class Resource:
         (),
         "[{hostPath: /opt/fw, readOnly: true}]",
     )
+    requires: Sequence[HostPath] = key(
+        "requires",
+        "Paths of the host that must be there; a device is left out while one is missing.",
+        (),
+        "/dev/sgx_provision",
+    )
     env: Mapping[NumberedVariable, Numbered] = key(
         "env",
         "Environment variables.  `{n}` in a name numbers the devices of a container from 0.",

@@ -115,6 +115,17 @@ class AssemblyTests(SynchronousTestCase):
         mounts = list(self.only(Host(root), keys).mounts)
         self.assertEqual(mounts, [Mount("/fw/kvm", "/fw/kvm", True)])
 
+    def test_requires(self) -> None:
+        """A device is left out while a path is missing that it requires, and gets nothing of it."""
+        root = tree(self, "cards")
+        keys = "path: /dev/kvm, requires: '/fw/{kernelName}'"
+        (reason,) = self.reasons(Host(root), keys)
+        self.assertEqual(reason, "/fw/kvm is not there, and the resource requires it")
+        os.makedirs(os.path.join(root, "fw/kvm"))
+        info = self.only(Host(root), keys)
+        self.assertEqual(([each.host_path for each in info.nodes], list(info.mounts)),
+                         (["/dev/kvm"], []))  # fmt: skip
+
     def test_numa(self) -> None:
         """The NUMA node is the device's, none, or that of the file."""
         card = "path: /dev/dri/renderD128"

@@ -77,6 +77,22 @@ class FollowTests(SynchronousTestCase):
             os.symlink(target, self.path(link))
         self.assertEqual(self.follow(*LINKS), self.first)
 
+    def test_required(self) -> None:
+        """What a resource requires goes and comes back; its directory is watched."""
+        rules = "thing: {path: /dev/ttyUSB0, requires: /dev/more/key}"
+        scanner = DeclaredScanner(resources(rules), self.root)
+        self.assertEqual(len(scanner.discover()), 0)
+        self.assertIn(self.path("dev/more"), scanner.paths)
+        key = self.path("dev/more/key")
+        os.makedirs(os.path.dirname(key))
+        for count in (1, 0, 1):
+            if count:
+                with open(key, "wb"):
+                    pass
+            else:
+                os.unlink(key)
+            self.assertEqual(len(scanner.follow([key])), count)
+
     def test_device(self) -> None:
         """A whole device goes, with everything below it, and is plugged in again."""
         kept = self.path("kept")

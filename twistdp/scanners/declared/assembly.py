@@ -68,6 +68,7 @@ def _assembled(rule: Rule, unit: Unit, host: Host, ids: Ids) -> Listed:
     words = Words(lead)
     name = _id(rule, unit, words, ids)
     words = words.with_more(id=name)
+    _check_required(resource.requires, words, host)
     functions = [each for each in unit.functions if each.node is not None]
     for function in functions:
         if host.resolve(str(function.node)) is None:
@@ -230,6 +231,12 @@ def _mounts(mounts: Sequence[Mount], words: Words, host: Host) -> Iterator[MadeM
         if mount.container_path is not None:
             place = fill_path(mount.container_path, words)
         yield MadeMount(path, place, mount.read_only)
+
+
+def _check_required(paths: Sequence[str], words: Words, host: Host) -> None:
+    for path in (fill_path(each, words) for each in paths):
+        if not os.path.lexists(f"{host.prefix}{path}"):
+            raise Incomplete(f"{path} is not there, and the resource requires it")
 
 
 def _topology(

@@ -52,7 +52,8 @@ class Selection:
                 touched[unit] = None
                 seeds = _several(self._seeds[unit])
                 self._seeds[unit] = tuple(each for each in seeds if each != name)
-        if self.rule.resource.members or self.rule.resource.mounts:
+        resource = self.rule.resource
+        if resource.members or resource.mounts or resource.requires:
             # What these need may have come or gone, wherever it is.
             touched |= dict.fromkeys(self._seeds)
         return self._take(fresh, host, touched)

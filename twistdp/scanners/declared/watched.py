@@ -32,6 +32,8 @@ def watched(rules: Iterable[Rule], host: Host) -> list[str]:
 def _tops(rule: Rule) -> Iterator[str]:
     patterns = [path for match in rule.matches for path in match.path]
     patterns += [path for member in rule.resource.members for path in member.where.path]
+    patterns += [path for path in rule.resource.requires
+                 if path.startswith("/dev/") and "{" not in path]  # fmt: skip
     for pattern in patterns:
         literal = path_pattern(pattern).literal
         yield os.path.dirname(literal) if literal else path_pattern(pattern).directory
