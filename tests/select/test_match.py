@@ -178,6 +178,9 @@ class MatchTests(SynchronousTestCase):
         """Allow and deny lists know ids, addresses, serial numbers, nodes and links."""
         for name in ("0c45:6366", "0x6366", "LC4400217", "1-5", "pci-0000:00:0d.0-usbv2-0:5"):
             self.assertEqual(self.taken("camera", Match(usb="*", allow=[name])), ["1-5"])
+        for name in ("0xC45:0x6366", "C45:6366", r"/^0c45:\S{4}$/"):
+            self.assertEqual(self.taken("camera", Match(usb="*", allow=[name])), ["1-5"])
+        self.assertEqual(self.taken("camera", Match(usb="0c45:*", deny=r"/^\D+$/")), ["1-5"])
         deny = Match(subsystem="drm", devtype="drm_minor", deny="/dev/dri/by-path/*render")
         self.assertEqual(self.taken("cards", deny), ["card1"])
 
@@ -193,6 +196,7 @@ class MatchTests(SynchronousTestCase):
     def test_refused(self) -> None:
         """Patterns that cannot be any are refused."""
         Match(usb="1a86")
+        self.assertEqual(self.taken("camera", Match(usb="/^0C45:63/")), ["1-5"])
         cases: tuple[tuple[dict[str, Any], str], ...] = (
             ({"usb": ":7523"}, "write vendor:product"),
             ({"usb": "12345:0001"}, "up to 4 hexadecimal digits"),

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.errors import BadSetting
-from twistdp.select.patterns import hex_pattern, path_pattern, text_pattern, udev_pattern
+from twistdp.select.patterns import (
+    class_pattern,
+    hex_pattern,
+    ids_pattern,
+    path_pattern,
+    text_pattern,
+    udev_pattern,
+)
 
 _PATHS = st.text("ab*?[]!/", max_size=9).map(lambda text: f"/{text}")
 _GLOBS = st.text("ab*?[]!-/.", max_size=8).filter(lambda text: "**" not in text)
@@ -50,6 +57,22 @@ class PatternTests(SynchronousTestCase):
         """Case, leading zeros and 0x do not matter."""
         for pattern in ("0x0A5c", "a5c", "0a5C", "0a5*", "/^0a/"):
             self.assertTrue(hex_pattern(pattern).matches("0a5c"), pattern)
+        for pattern, wanted in ((r"/^\S+$/", True), ("/^0A/", True), (r"/\D{4}/", False)):
+            self.assertIs(hex_pattern(pattern).matches("0a5c"), wanted, pattern)
+
+    def test_ids(self) -> None:
+        """Vendor and product are two ids, or one regular expression."""
+        for pattern in ("a5c:21E8", "0x0A5C:0x21e8", "0a5c", "a5c:*", "/^0A5C:21e[0-9]$/"):
+            self.assertTrue(ids_pattern(pattern).matches("0a5c:21e8"), pattern)
+            self.assertFalse(ids_pattern(pattern).matches("0a5d:1e8f"), pattern)
+        self.assertEqual(ids_pattern("a5c:21E8").literal, "0a5c:21e8")
+
+    def test_classes(self) -> None:
+        """A PCI class has six digits, of which the first two or four say enough."""
+        for pattern in ("03", "3", "0300", "0x0300", "030000", "30000", "03*", "/^03/"):
+            self.assertTrue(class_pattern(pattern).matches("030000"), pattern)
+            self.assertFalse(class_pattern(pattern).matches("040300"), pattern)
+        self.assertRaises(BadSetting, class_pattern, "0300000")
 
     def test_alternatives(self) -> None:
         """Values of udev's syntax have alternatives; an empty one is the empty text."""

@@ -75,6 +75,9 @@ class UdevLineTests(SynchronousTestCase):
         for line, reason in (
             ("", "it has no condition"),
             ('KERNEL="x"', "= assigns"),
+            ('ATTRS{../idVendor}=="1a86"', "ATTRS looks at the devices above too"),
+            ('ATTR{[dmi/id]sys_vendor}=="x"', "write the attribute of the device itself"),
+            ('ATTR{/sys/x}=="1"', "not below the device's directory"),
             ('SYMLINK+="x"', "+= assigns"),
             ('KERNEL=="x", MODE:="0660"', ":= assigns"),
             ('ACTION=="add"', "it is about events"),

@@ -11,7 +11,9 @@ from twistdp.select.device import Device
 from twistdp.select.outcome import Outcome
 from twistdp.select.patterns import (
     Pattern,
+    class_pattern,
     hex_pattern,
+    ids_pattern,
     one_of,
     text_pattern,
 )
@@ -43,9 +45,8 @@ _HEX: Final = {
     "subsystemDeviceID": 4,
     "interfaceNumber": 2,
     "interfaceClass": 2,
-    "pciClass": 6,
 }
-"""Words that are hexadecimal numbers, with their digits."""
+"""Words that are hexadecimal ids, with their digits."""
 
 _OF_BUS: Final = frozenset({"vendorID", "productID", "serial", "manufacturer", "product"})
 _NAMES: Final = {
@@ -114,8 +115,7 @@ def _all(literals: Iterable[str | None]) -> Sequence[str] | None:
 
 def of_word(name: str, texts: Sequence[str]) -> Condition:
     """A word of the vocabulary is one of these."""
-    width = _HEX.get(name)
-    patterns = [hex_pattern(text, width) if width else text_pattern(text) for text in texts]
+    patterns = [_pattern(name, text) for text in texts]
     plain = _NAMES.get(name, name)
 
     def read(device: Device) -> str | None:
@@ -127,6 +127,13 @@ def of_word(name: str, texts: Sequence[str]) -> Condition:
         return f"{bus.subsystem.upper()} {plain}" if bus is not None else plain
 
     return _of_value(f"word {name}", called, read, patterns, texts)
+
+
+def _pattern(name: str, text: str) -> Pattern:
+    if name == "pciClass":
+        return class_pattern(text)
+    width = _HEX.get(name)
+    return hex_pattern(text, width) if width else text_pattern(text)
 
 
 def of_attribute(name: str, texts: Sequence[str]) -> Condition:
@@ -156,6 +163,7 @@ def _named(
 def of_ids(bus: str, texts: Sequence[str]) -> Condition:
     """The USB device's or PCI function's ``vendor:product`` is one of these."""
     patterns = [_ids_pattern(bus, text) for text in texts]
+    matches = one_of(patterns)
     find = usb_device if bus == "USB" else pci_device
     wanted = wanted_text(texts)
 
@@ -163,10 +171,6 @@ def of_ids(bus: str, texts: Sequence[str]) -> Condition:
         found = find(device)
         pair = ids_of(found) if found is not None else None
         return ":".join(pair) if pair is not None else None
-
-    def matches(text: str) -> bool:
-        one, _, two = text.partition(":")
-        return any(vendor.matches(one) and product.matches(two) for vendor, product in patterns)
 
     def holds(device: Device) -> bool:
         found = ids(device)
@@ -179,19 +183,15 @@ def of_ids(bus: str, texts: Sequence[str]) -> Condition:
         text = f"{bus} id is {found}"
         return text if matches(found) else f"{text}, the rule wants {wanted}"
 
-    literals = _all(_joined(vendor.literal, product.literal) for vendor, product in patterns)
+    literals = _all(each.literal for each in patterns)
     return Condition(holds, why, Values(f"{bus} ids", ids, matches, literals))
 
 
-def _joined(vendor: str | None, product: str | None) -> str | None:
-    return f"{vendor}:{product}" if vendor is not None and product is not None else None
-
-
-def _ids_pattern(bus: str, text: str) -> tuple[Pattern, Pattern]:
+def _ids_pattern(bus: str, text: str) -> Pattern:
     vendor, colon, product = text.partition(":")
     if not vendor or (colon and not product):
         raise BadSetting(f"{bus} id {text!r}: write vendor:product, as 10c4:ea60 or 046d:*")
-    return hex_pattern(vendor), hex_pattern(product if colon else "*")
+    return ids_pattern(text)
 
 
 def of_driver(texts: Sequence[str]) -> Condition:

@@ -22,15 +22,15 @@ _FEW: Final = 10
 """Repetitions that count as a few."""
 
 
-def regular(text: str, doing: str) -> "re.Pattern[str]":
+def regular(text: str, doing: str, flags: int = 0) -> "re.Pattern[str]":
     """A compiled regular expression.
 
     Raises `BadSetting` for what is none, and for what may take too long: a repetition in another
     one, alternatives in one that begin alike, or too many repetitions after one another.
     """
     try:
-        compiled = re.compile(text)
-        power = _power(parser.parse(text))
+        compiled = re.compile(text, flags)
+        power = _power(parser.parse(text, flags))
     except (re.error, RecursionError, OverflowError) as error:
         raise BadSetting(f"{doing} /{text}/: no regular expression: {error}") from None
     if power == math.inf:

@@ -86,7 +86,9 @@ class Match:
     usb_version: Text = _key("usbVersion", "The version of USB that the device speaks.")
     usb_path: Text = _key("usbPath", "Where the USB device is plugged.")
     pci_bus_id: Text = _key("pciBusID", "The PCI address.")
-    pci_class: Text = _key("pciClass", "The class of the PCI function.")
+    pci_class: Text = _key(
+        "pciClass", "The class of the PCI function, or its first two or four digits."
+    )
     subsystem_vendor_id: Text = _key("subsystemVendorID", "The vendor of the PCI subsystem.")
     subsystem_device_id: Text = _key("subsystemDeviceID", "The device of the PCI subsystem.")
     vf_number: Text = _key("vfNumber", "The number of a PCI virtual function.")

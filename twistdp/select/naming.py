@@ -1,14 +1,26 @@
 """Conditions on what a device is called: its node, the links to it, and its names in lists."""
 
+import re
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from twistdp.errors import BadSetting
 from twistdp.select.buses import bus_device, ids_of
 from twistdp.select.conditions import Condition, wanted_text
 from twistdp.select.device import Device
 from twistdp.select.expressions import regular
-from twistdp.select.patterns import one_of, path_pattern, text_pattern
+from twistdp.select.patterns import (
+    Pattern,
+    ids_pattern,
+    is_expression,
+    one_of,
+    path_pattern,
+    text_pattern,
+)
 from twistdp.select.vocabulary import word
+
+_IDS: Final = re.compile("(?:0x)?[0-9a-f]{1,4}:(?:0x)?[0-9a-f]{1,4}", re.IGNORECASE)
+"""Vendor and product as a list may have them."""
 
 
 def of_path(patterns: Sequence[str]) -> Condition:
@@ -67,9 +79,7 @@ def of_path_regex(texts: Sequence[str]) -> Condition:
 
 def of_list(texts: Sequence[str], what: str) -> Condition:
     """One of the device's names is in a list: ids, addresses, serial, node, links, kernel name."""
-    matches = one_of(
-        [text_pattern(each) for text in texts for each in (text, text.lower().removeprefix("0x"))]
-    )
+    matches = one_of([pattern for text in texts for pattern in _named_by(text)])
 
     def why(device: Device) -> str:
         for name in _names_of(device):
@@ -78,6 +88,16 @@ def of_list(texts: Sequence[str], what: str) -> Condition:
         return f"{device.name} is not in {what}"
 
     return Condition(lambda device: any(map(matches, _names_of(device))), why)
+
+
+def _named_by(text: str) -> Iterator[Pattern]:
+    """The patterns of names that a text of a list may stand for: ids have several spellings."""
+    yield text_pattern(text)
+    if is_expression(text):
+        return
+    yield text_pattern(text.lower().removeprefix("0x"))
+    if _IDS.fullmatch(text):
+        yield ids_pattern(text)
 
 
 def _names_of(device: Device) -> Iterator[str]:

@@ -40,6 +40,16 @@ def one_of(patterns: Sequence[Pattern]) -> Callable[[str], bool]:
     return lambda value: value in literals or any(matches(value) for matches in others)
 
 
+def is_expression(text: str) -> bool:
+    """Whether a text is a regular expression between slashes."""
+    return len(text) > 1 and text.startswith("/") and text.endswith("/")
+
+
+def _expression(text: str, flags: int = 0) -> Pattern:
+    found = regular(text[1:-1], "pattern", flags)
+    return Pattern(text, lambda value: found.search(value) is not None)
+
+
 def is_glob(text: str) -> bool:
     """Whether a text has characters that a glob gives a meaning."""
     return not _SPECIAL.isdisjoint(text)
@@ -48,9 +58,8 @@ def is_glob(text: str) -> bool:
 @lru_cache(_KEPT)
 def text_pattern(text: str) -> Pattern:
     """A glob, in which ``*`` stands for any text, or between slashes a regular expression."""
-    if len(text) > 1 and text.startswith("/") and text.endswith("/"):
-        found = regular(text[1:-1], "pattern")
-        return Pattern(text, lambda value: found.search(value) is not None)
+    if is_expression(text):
+        return _expression(text)
     return _glob(text, text, any_text=_ANY, any_character=".")
 
 
@@ -71,12 +80,38 @@ def path_pattern(text: str) -> Pattern:
 @lru_cache(_KEPT)
 def hex_pattern(text: str, width: int = 4) -> Pattern:
     """A hexadecimal id: case, a leading ``0x`` and leading zeros do not matter."""
+    if is_expression(text):
+        return _expression(text, re.IGNORECASE)
     text = text.lower().removeprefix("0x")
-    if text.startswith("/") or is_glob(text):
+    if is_glob(text):
         return text_pattern(text)
     if not re.fullmatch("[0-9a-f]+", text) or len(text) > width:
         raise BadSetting(f"id {text!r}: give up to {width} hexadecimal digits, or a glob")
     return text_pattern(text.zfill(width))
+
+
+def ids_pattern(text: str) -> Pattern:
+    """Vendor and product as ``vendor:product``, each a `hex_pattern`; a vendor alone has any."""
+    if is_expression(text):
+        return hex_pattern(text)
+    one, _, two = text.partition(":")
+    vendor, product = hex_pattern(one), hex_pattern(two or "*")
+    if vendor.literal is not None and product.literal is not None:
+        return text_pattern(f"{vendor.literal}:{product.literal}")
+
+    def matches(ids: str) -> bool:
+        one, _, two = ids.partition(":")
+        return vendor.matches(one) and product.matches(two)
+
+    return Pattern(text, matches)
+
+
+def class_pattern(text: str) -> Pattern:
+    """A PCI class, a `hex_pattern`; its first two or four digits will do, as ``lspci`` has them."""
+    digits = text.lower().removeprefix("0x")
+    if re.fullmatch("[0-9a-f]{1,4}", digits):
+        return text_pattern(f"{digits.zfill(2 if len(digits) < 3 else 4)}*")
+    return hex_pattern(text, 6)
 
 
 @lru_cache(_KEPT)

@@ -219,6 +219,12 @@ def _condition(found: "re.Match[str]") -> _Condition:
     if (key in _NAMED) != bool(name):
         what = "needs a name in braces, as" if key in _NAMED else "takes no name in braces, as"
         raise BadSetting(f'{doing}: it {what} {key}{"{name}" if key in _NAMED else ""}=="value"')
+    if name and key != "ENV" and (name.startswith(("/", "[")) or ".." in name.split("/")):
+        above = "" if name.startswith("[") else "; ATTRS looks at the devices above too"
+        raise BadSetting(
+            f"{doing}: {{{name}}} is not below the device's directory; write the attribute of the "
+            f"device itself{above}"
+        )
     if found["prefix"]:
         raise BadSetting(f"{doing}: a value with the prefix {found['prefix']} is not supported")
     value = found["value"].replace('\\"', '"')
