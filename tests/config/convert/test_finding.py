@@ -160,6 +160,35 @@ class PlaceTests(SynchronousTestCase):
         text = f"{CONFIG_MAP}    ---\n    args: [--config, /x.yaml, --domain=b.example.com]\n"
         self.assertIn("domain: b.example.com\n", converted(TOOL, text).text)
 
+    def test_default_file(self) -> None:
+        """The tool's container is known by its image too, and its variables count as flags."""
+        for given in (
+            "args: [--domain, b.example.com]",
+            "env: [{name: DOMAIN, value: b.example.com}]",
+        ):
+            for image in (
+                "squat/generic-device-plugin:1",
+                "{repository: squat/generic-device-plugin}",
+            ):
+                text = f"""{CONFIG_MAP}
+    ---
+    containers: [{{image: "other"}}, {{image: {image}, command: [/gdp, --listen=:1], {given}}}]
+                """
+                self.assertIn("domain: b.example.com\n", converted(TOOL, text).text)
+                said = " ".join(notes(TOOL, text))
+                self.assertIn("containers[1].command[1]: --listen is not carried over", said)
+        text = f"{CONFIG_MAP}    ---\n    {{image: other, args: [--domain, b.example.com]}}\n"
+        self.assertIn("domain: lab.example.com\n", converted(TOOL, text).text)
+
+    def test_command(self) -> None:
+        """Options may stand in a container's command, beside its arguments."""
+        text = f"""
+            command: [/gdp, --domain, b.example.com, --version]
+            args: ['--device={DEVICE}']
+        """
+        self.assertIn("domain: b.example.com\n", converted(TOOL, text).text)
+        self.assertIn("command[3]: --version is not carried over", " ".join(notes(TOOL, text)))
+
     def test_lost(self) -> None:
         """Each flag and variable that is lost is reported, and each key that means nothing."""
         text = f"""

@@ -2,15 +2,25 @@
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from twistdp.config import document
+from twistdp.config.convert.container import (
+    Options,
+    options,
+    options_beside,
+    options_of,
+    runs,
+    variables,
+    variables_beside,
+)
 from twistdp.config.convert.finding import Place, Places
 from twistdp.config.convert.groups import Part, combined
 from twistdp.config.convert.paths import part_of_paths
 from twistdp.config.convert.report import Draft, Report
 from twistdp.config.convert.shapes import Field, Fields, Shapes, literal
-from twistdp.config.document import Node, Scalar
+from twistdp.config.document import Mark, Node, Scalar
 
 TOOL: Final = "generic-device-plugin"
 WORDS: Final = ("groups", "--device")
@@ -59,7 +69,7 @@ class _Conversion:
         self._has_domain = domain is not None
 
     def run(self, places: Places) -> None:
-        above = next(filter(None, map(_domain_of_flags, places)), None)
+        above = next(filter(None, map(self._container, places)), None)
         for place in places:
             if recognises(place):
                 if isinstance(place.node, document.Sequence):
@@ -75,6 +85,35 @@ class _Conversion:
                 "devic.es: give --domain devic.es if pods ask for that",
             )
 
+    def _container(self, place: Place) -> str | None:
+        """The domain that a container gives which reads a file; its other options are noted."""
+        container = _reads_file(place)
+        if container is None:
+            return None
+        words, env = options_of(container, place.at), variables(container, place.at)
+        return self._settings(words, env, container.mark).get("domain")
+
+    def _settings(
+        self, options: Options, variables: Iterator[tuple[str, Scalar, str]], mark: Mark
+    ) -> dict[str, str]:
+        """The options and, where there is none, the variables; what is lost is noted."""
+        found: dict[str, str] = {}
+        for name, value, at in options:
+            if name == "domain" and value is not None:
+                found[name] = value.text.strip()
+            elif name in _FLAGS:
+                where = value.mark if value is not None else mark
+                self._report.note(where, at, f"--{name} is not carried over; {_FLAGS[name]}")
+        for name, value, at in variables:
+            key = name.lower().replace("_", "-")
+            if key == "domain":
+                found.setdefault(key, value.text.strip())
+            elif key in _FLAGS or key == "device":
+                hint = _FLAGS.get(key, "give it as an argument")
+                text = f"the variable {name} is not carried over; {hint}"
+                self._report.note(value.mark, at, text)
+        return found
+
     def _file(self, fields: Fields, is_whole: bool, above: str | None) -> None:
         """A file; `above` is the domain that flags say, which comes before the file's."""
         if is_whole:
@@ -87,25 +126,11 @@ class _Conversion:
             self._device(node, at, domain, in_file=True)
 
     def _arguments(self, node: document.Sequence, place: Place, places: Places) -> None:
-        devices: list[tuple[Scalar, str]] = []
-        given: str | None = None
-        for name, value, at in _options(node, place.at):
-            if name == "device" and value is not None:
-                devices.append((value, at))
-            elif name == "domain" and value is not None:
-                given = value.text.strip()
-            elif name in _FLAGS:
-                where = value or node
-                self._report.note(where.mark, at, f"--{name} is not carried over; {_FLAGS[name]}")
-        for name, value, at in _environment(place):
-            key = name.lower().replace("_", "-")
-            if key == "domain":
-                given = given or value.text.strip()
-            elif key in _FLAGS or key == "device":
-                hint = _FLAGS.get(key, "give it as an argument")
-                text = f"the variable {name} is not carried over; {hint}"
-                self._report.note(value.mark, at, text)
-        domain = self._domain(given)
+        words = list(options(node, place.at))
+        devices = [(value, at) for name, value, at in words if name == "device" and value]
+        words_of_all = chain(words, options_beside(place))
+        given = self._settings(words_of_all, variables_beside(place), node.mark)
+        domain = self._domain(given.get("domain"))
         for value, at in devices:
             for root in places.embedded(value, at, always=True) or (value,):
                 self._device(root, at, domain, in_file=False)
@@ -223,51 +248,10 @@ class _Conversion:
             self._report.note(field.node.mark, field.at, f"{read} in hexadecimal; {meant}")
 
 
-def _options(node: document.Sequence, at: str) -> Iterator[tuple[str, Scalar | None, str]]:
-    """The options of a command line: ``--name=value``, or two words."""
-    words = [(each, f"{at}[{index}]") for index, each in enumerate(node.items)]
-    index = 0
-    while index < len(words):
-        word, where = words[index]
-        index += 1
-        if not isinstance(word, Scalar) or not word.text.startswith("--"):
-            continue
-        name, equals, rest = word.text[2:].partition("=")
-        if equals:
-            mark = document.Mark(word.mark.line, word.mark.column)
-            yield name, Scalar(mark, rest, word.plain), where
-        elif index < len(words) and isinstance(words[index][0], Scalar):
-            value = words[index][0]
-            assert isinstance(value, Scalar)
-            yield name, value, words[index][1]
-        else:
-            yield name, None, where
-
-
-def _domain_of_flags(place: Place) -> str | None:
-    """The domain in the arguments of a container that reads a file."""
-    if not isinstance(place.node, document.Sequence):
+def _reads_file(place: Place) -> document.Mapping | None:
+    """The container at a place, if it is the tool's and has its devices in a file."""
+    if not isinstance(place.node, document.Mapping):
         return None
-    found = {name: value for name, value, _ in _options(place.node, place.at)}
-    domain = found.get("domain")
-    return domain.text.strip() if domain is not None and "config" in found else None
-
-
-def _environment(place: Place) -> Iterator[tuple[str, Scalar, str]]:
-    """The variables of the container whose arguments are at a place, and where they are."""
-    env = Fields(place.above[-1], "").get("env") if place.above else None
-    if env is None:
-        return
-    at = f"{place.at.rpartition('.')[0]}.env".lstrip(".")
-    if isinstance(env.node, document.Mapping):
-        for field in Fields(env.node, at):
-            if isinstance(field.node, Scalar):
-                yield field.key, field.node, field.at
-    for index, each in enumerate(env.node.items if isinstance(env.node, document.Sequence) else ()):
-        if isinstance(each, document.Mapping):
-            fields = Fields(each, f"{at}[{index}]")
-            name, value = fields.get("name"), fields.get("value")
-            if name is None or value is None:
-                continue
-            if isinstance(name.node, Scalar) and isinstance(value.node, Scalar):
-                yield name.node.text, value.node, value.at
+    names = {name for name, _, _ in options_of(place.node, "")}
+    is_ours = "config" in names or runs(place.node, TOOL)
+    return place.node if is_ours and "device" not in names else None
