@@ -4,6 +4,7 @@ import re
 import tempfile
 from collections.abc import Sequence
 
+import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -154,6 +155,25 @@ class IdTests(SynchronousTestCase):
         if [each for each, _ in plugged].count(serial) == 1:
             alone = ids(bus() + dongle(1, serial, 0, ports))
             self.assertEqual(alone["/dev/ttyUSB0"], found["/dev/ttyUSB10"])
+
+    def test_counted_controller(self) -> None:
+        """A controller that a driver made has a number that is another after the next boot."""
+        board = "/devices/platform/fc000000.usb"
+        found = []
+        for number in (0, 3):
+            made = f"{board}/xhci-hcd.{number}.auto"
+            devices = [
+                attrs.evolve(each, path=each.path.replace(CONTROLLER, made))
+                for each in (*bus()[1:], *dongle(1, "", 0, 1))
+            ]
+            above = {path: {"SUBSYSTEM": "platform"} for path in (board, made)}
+            devices += [Recorded(path, properties=each) for path, each in above.items()]
+            rtc = {"SUBSYSTEM": "rtc"}
+            devices.append(Recorded(f"{made}/rtc/rtc0", "rtc0", properties=rtc))
+            found.append(ids(devices))
+        self.assertEqual(found[0], found[1])
+        self.assertEqual(found[0]["/dev/rtc0"], "platform-fc000000.usb-rtc")
+        self.assertEqual(found[0]["/dev/ttyUSB0"], "platform-fc000000.usb-usbv2-0:1-if00-port0")
 
 
 class StablePathTests(SynchronousTestCase):

@@ -132,6 +132,16 @@ def place(device: Device) -> str | None:
     return pci.name if pci is not None else None
 
 
+def is_counted(device: Device) -> bool:
+    """Whether a driver made the device and the kernel counted it, as ``xhci-hcd.0.auto``."""
+    return device.name.endswith(".auto")
+
+
+def _of_board(controller: Device) -> Device:
+    """The nearest device that has its name from the board."""
+    return next((each for each in controller.lineage if not is_counted(each)), controller)
+
+
 @_remembered
 def _usb_place(usb: Device) -> str | None:
     controller, port = usb_controller(usb), usb_port(usb)
@@ -139,7 +149,7 @@ def _usb_place(usb: Device) -> str | None:
         return None
     pci = pci_device(controller)
     kind = "pci" if pci is not None else "platform"
-    base = f"{kind}-{(pci or controller).name}"
+    base = f"{kind}-{(pci or _of_board(controller)).name}"
     return f"{base}-usbv{usb_version(usb) or '0'}-0:{port}"
 
 

@@ -10,7 +10,14 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from twistdp.model import device_id
-from twistdp.select.buses import pci_device, place, usb_controller, usb_device, usb_interface
+from twistdp.select.buses import (
+    is_counted,
+    pci_device,
+    place,
+    usb_controller,
+    usb_device,
+    usb_interface,
+)
 from twistdp.select.device import Device
 from twistdp.select.kinds import belonging
 from twistdp.select.serials import disk_serial, usb_serial
@@ -65,11 +72,12 @@ def _base(device: Device, by_place: bool) -> tuple[Device, str] | None:
     owner = usb or pci_device(device)
     if where is not None and owner is not None:
         return owner, where
-    for each in device.lineage:
-        if device.subsystem in ("tty", *_KEPT_BUSES):
-            return None
-        if each.subsystem in _KEPT_BUSES and not re.fullmatch(r"(i2c-|spi)\d+", each.name):
-            return each, f"{each.subsystem}-{each.name}"
+    if device.subsystem in ("tty", *_KEPT_BUSES):
+        return None
+    named = [each for each in device.lineage if each.subsystem in _KEPT_BUSES]
+    named = [each for each in named if not re.fullmatch(r"(i2c-|spi)\d+", each.name)]
+    for each in (*(each for each in named if not is_counted(each)), *named):
+        return each, f"{each.subsystem}-{each.name}"
     return _on_board(device)
 
 
@@ -171,8 +179,7 @@ def stable_path(device: Device) -> str | None:
     """The host path of a device's node that leads to this device for good; None without a node.
 
     A link that udev makes for this device alone: one in ``by-id`` if the device has a serial
-    number of its own or a WWID, else one in ``by-path``, else another.  Without such a link, the
-    node.
+    number of its own or a WWID, else one in ``by-path``.  Without such a link, the node.
     """
     node = device.node
     if node is None:
