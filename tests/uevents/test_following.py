@@ -3,6 +3,7 @@
 import errno
 import gc
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from twisted.internet import reactor
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from tests.support.helpers import Recorder
@@ -174,11 +175,58 @@ for address in (({self.port()}, 0), (0, 1)):
         self.assertIsNone(gone())
 
 
+LISTENER = """
+import sys
+from twistdp.uevents.socket import UeventSocket
+kernel = UeventSocket()
+kernel.open()
+print("deaf" if kernel.is_deaf() else "hears", flush=True)
+sys.stdin.readline()
+print("nothing" if kernel.read() == ([], False) else "something", flush=True)
+"""
+
+
+class NamespaceTests(SynchronousTestCase):
+    """A socket in a network namespace other than the node's own."""
+
+    def listen(self, *options: str) -> list[str]:
+        """What a process in other namespaces knows, and what it gets of an event."""
+        path = a_block_device()
+        if shutil.which("unshare") is None:
+            raise SkipTest("needs unshare(1)")
+        if subprocess.run(["unshare", *options, "true"], check=False).returncode:
+            raise SkipTest(f"unshare {' '.join(options)} is not allowed here")
+        with subprocess.Popen(
+            ["unshare", *options, sys.executable, "-c", LISTENER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as child:
+            assert child.stdout is not None
+            knows = child.stdout.readline().strip()
+            make_event(path)
+            return [knows, child.communicate("go\n", timeout=30)[0].strip()]
+
+    def test_of_a_pod(self) -> None:
+        """A pod's network namespace, which is the node's user's, gets the events."""
+        self.assertEqual(self.listen("--net"), ["hears", "something"])
+
+    def test_of_a_user_namespace(self) -> None:
+        """One of a user namespace gets none, and the socket knows."""
+        found = self.listen("--user", "--map-root-user", "--net")
+        self.assertEqual(found, ["deaf", "nothing"])
+
+    def test_user_namespace_alone(self) -> None:
+        """A user namespace in the node's network namespace gets the events."""
+        self.assertEqual(self.listen("--user", "--map-root-user"), ["hears", "something"])
+
+
 class FakeSocket:
     """A socket that cannot be opened while there is an `error`."""
 
     def __init__(self) -> None:
         self.error: OSError | None = None
+        self.deaf = False
         self.reading: list[Any] = []
         self.opened = 0
         self.number = -1
@@ -197,6 +245,10 @@ class FakeSocket:
     def close(self) -> None:
         """Close it."""
         self.number = -1
+
+    def is_deaf(self) -> bool:
+        """Whether no events reach it."""
+        return self.deaf
 
     def read(self) -> Any:
         """Give the next of `reading`."""
@@ -233,6 +285,19 @@ class WithoutTests(SynchronousTestCase):
         with capturedLogs() as events:
             self.uevents.follow(["pci"], Recorder()).stop()
         self.assertEqual(list(events), [])
+
+    def test_deaf(self) -> None:
+        """A socket that nothing reaches is logged once, at level 1, and read all the same."""
+        self.kernel.deaf = True
+        with capturedLogs() as events:
+            interests = [self.uevents.follow(["pci"], Recorder()) for _ in range(3)]
+        (event,) = events
+        self.assertIn("no events of the kernel", formatEvent(event))
+        self.assertIn("user namespace", event["reason"])
+        self.assertNotIn("AF_NETLINK", event["remedy"])
+        self.assertEqual(self.reactor.getReaders(), [self.uevents])
+        for interest in interests:
+            interest.stop()
 
     def test_run_out(self) -> None:
         """Where a descriptor is missing it is tried again, and then anything may have changed."""

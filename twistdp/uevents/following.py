@@ -57,7 +57,7 @@ class Interest:
 class Uevents:
     """The kernel's events for any number of users; the first opens the socket, the last closes it.
 
-    Where the socket is not allowed there are none, and what the users do without events serves.
+    Where the socket is not allowed, or none reach it, what the users do without events serves.
     """
 
     def __init__(self, reactor: Any, kernel: UeventSocket | None = None) -> None:
@@ -77,7 +77,7 @@ class Uevents:
 
         It gets their paths below ``/sys``; None if events were lost, so that anything may have
         changed.  `EVERY` stands for all subsystems.  Never fails: logs once why there are no
-        events, where the socket cannot be opened.
+        events, where the socket cannot be opened or none reach it.
         """
         interest = Interest(self, frozenset(subsystems), callback)
         self._interests[interest] = None
@@ -158,18 +158,28 @@ class Uevents:
         else:
             self._logged = False
             self._reactor.addReader(self)
+            if self._kernel.is_deaf():
+                self._log_once(
+                    "the network namespace belongs to a user namespace, and has events of its own "
+                    "interfaces only",
+                    "use the node's network namespace, or no user namespace",
+                )
 
     def _refused(self, error: OSError) -> None:
         """Log why there are no events; try again if something has only run out."""
+        remedy = remedy_for(error) or "allow AF_NETLINK to have them at once"
+        self._log_once(error.strerror, remedy)
+        if remedy_for(error) is not None:
+            self._retry = self._reactor.callLater(SOON, self._open_again)
+
+    def _log_once(self, reason: str | None, remedy: str) -> None:
         if not self._logged:
             self._logged = True
             V(1).info(
                 "no events of the kernel: rescans find what happens in sysfs",
-                reason=error.strerror,
-                remedy=remedy_for(error) or "allow AF_NETLINK to have them at once",
+                reason=reason,
+                remedy=remedy,
             )
-        if remedy_for(error) is not None:
-            self._retry = self._reactor.callLater(SOON, self._open_again)
 
     def _open_again(self) -> None:
         self._retry = None

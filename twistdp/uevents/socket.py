@@ -1,8 +1,10 @@
 """The netlink socket on which the kernel reports what happens to devices."""
 
 import errno
+import os
 import socket
 from contextlib import suppress
+from fcntl import ioctl
 from typing import Final
 
 from twistdp.host import keep_from_children
@@ -22,6 +24,14 @@ MOST: Final = 100
 
 _FORCE: Final = 33
 """SO_RCVBUFFORCE: as SO_RCVBUF, beyond the node's limit, for those with CAP_NET_ADMIN."""
+
+_OWN_NAMESPACE: Final = "/proc/self/ns/net"
+
+_NS_GET_USERNS: Final = 0xB701
+"""Opens the user namespace that owns a namespace; see ioctl_nsfs(2)."""
+
+_OF_THE_NODE: Final = 0xEFFFFFFD
+"""The inode of the node's own user namespace, which every kernel has."""
 
 
 class UeventSocket:
@@ -61,6 +71,26 @@ class UeventSocket:
         closed, self._socket = self._socket, None
         if closed is not None:
             closed.close()
+
+    def is_deaf(self) -> bool:
+        """Whether no event of a device reaches the socket, though it could be opened.
+
+        The kernel sends them to every network namespace of the node's own user namespace, as
+        pods' are.  To one of another user namespace it sends those of its own interfaces alone.
+        """
+        try:
+            namespace = os.open(_OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                owner = ioctl(namespace, _NS_GET_USERNS)
+            finally:
+                os.close(namespace)
+        except OSError:
+            # An old kernel, a sandbox, or an owner above the process's own user namespace.
+            return False
+        try:
+            return os.fstat(owner).st_ino != _OF_THE_NODE
+        finally:
+            os.close(owner)
 
     def read(self) -> tuple[list[bytes], bool]:
         """Read what the kernel has sent, at most `MOST` messages, and whether any were lost.
