@@ -13,7 +13,8 @@ from twisted.trial.unittest import TestCase
 from tests.support.helpers import failure_of, soon, temporary_directory
 from tests.support.servers import channel_to, served, server_of
 from twistdp.errors import BadSetting, CallFailed, MalformedMessage, PeerUnavailable
-from twistdp.rpc.calls import Method, caller
+from twistdp.rpc.caller import caller
+from twistdp.rpc.calls import Method
 from twistdp.rpc.channel import Channel
 
 ASK = "/test.Service/Ask"

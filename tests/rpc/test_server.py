@@ -27,7 +27,8 @@ from twistdp.errors import PeerUnavailable, SocketTaken
 from twistdp.model.names import private_directory
 from twistdp.rpc import server as server_module
 from twistdp.rpc.bridge import loop_of
-from twistdp.rpc.calls import Method, caller
+from twistdp.rpc.caller import caller
+from twistdp.rpc.calls import Method
 from twistdp.rpc.privacy import GRPC
 from twistdp.rpc.server import Server
 from twistdp.rpc.socketfile import SocketFile

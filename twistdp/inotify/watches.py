@@ -38,6 +38,7 @@ from twistdp.inotify.descriptor import (
     limit,
 )
 from twistdp.inotify.watch import Changes, Watch, identity_of
+from twistdp.status import Kind, events_of
 from twistdp.tools import stop_all
 
 _log = Logger()
@@ -66,6 +67,7 @@ class Inotify:
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
+        self._events = events_of(reactor)
         self._kernel = InotifyDescriptor()
         self._watches: OrderedDict[Watch, None] = OrderedDict()
         """In the order in which they are checked."""
@@ -132,6 +134,7 @@ class Inotify:
         for number, mask, name in self._kernel.read():
             if mask & OVERFLOW:
                 _log.warn("inotify queue overflow: scanning everything")
+                self._events.emit(Kind.OVERFLOWED, source="inotify")
                 lost = dict.fromkeys(self._watches)
                 self._doubted.clear()
             elif mask & GONE:

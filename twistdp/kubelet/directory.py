@@ -70,7 +70,7 @@ class PluginDirectory(Service):
         self._identity = identity
         kubelet = kubelet and identity is not None
         if kubelet:
-            self.news.appeared()
+            self.news.kubelet_appeared(self.path)
         for path, (kubelet_changed, socket_changed) in list(self._subscribers.items()):
             if changes is None or path in changes:
                 socket_changed()

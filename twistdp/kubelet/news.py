@@ -6,7 +6,8 @@ from weakref import WeakValueDictionary
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from twistdp.model import named
+from twistdp.model import named, one_line
+from twistdp.status import Kind, events_of
 
 _log = Logger()
 
@@ -28,6 +29,7 @@ class KubeletNews:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
+        self._events = events_of(clock)
         self._users = 0
         self._trying: set[str] = set()
         self._registered: dict[str, None] = {}
@@ -65,6 +67,7 @@ class KubeletNews:
 
     def registered(self, resource: str) -> None:
         """The attempt has succeeded; it is logged when the others' are over, or soon."""
+        self._events.emit(Kind.REGISTERED, resource=resource)
         self._warned.clear()
         self._gathering = LASTING
         self.appeared()
@@ -72,6 +75,15 @@ class KubeletNews:
         self.over(resource)
         if self._registered:
             self._later(self._log_registered, LASTING)
+
+    def failed(self, resource: str, reason: str) -> None:
+        """An attempt has failed, whether the log says so or not."""
+        self._events.emit(Kind.REGISTRATION_FAILED, resource=resource, reason=one_line(reason))
+
+    def kubelet_appeared(self, directory: str) -> None:
+        """A kubelet has made its socket in `directory`."""
+        self._events.emit(Kind.KUBELET_APPEARED, directory=directory)
+        self.appeared()
 
     def complain(self, resource: str, text: str, about: str = "", doing: str = "") -> None:
         """Log what keeps `resource` from being registered: at once, unless there are many.

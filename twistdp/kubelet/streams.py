@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from twistdp.errors import NoRoom
 from twistdp.klog import V
+from twistdp.status import Kind, events_of
 from twistdp.tools import Latest
 
 MOST_STREAMS: Final = 64
@@ -43,6 +44,7 @@ class ListStreams:
         self, value: bytes, clock: IReactorTime, lost: Callable[[], None], name: str = ""
     ) -> None:
         self._name = name
+        self._events = events_of(clock)
         self._latest = Latest(value)
         self._clock = clock
         self._lost = lost
@@ -102,16 +104,16 @@ class ListStreams:
         if kubelets := self._is_kubelets(caller):
             generation.kubelets[stream] = caller
         V(4).info("stream opened", resource=self._name, kubelets=kubelets)
+        self._events.emit(Kind.STREAM_OPENED, resource=self._name, kubelets=kubelets)
         sent = -1
         try:
             while generation is self._current:
                 if sent < self._latest.version:
-                    sent = self._latest.version
-                    V(4).info(
-                        "list sent",
-                        resource=self._name,
-                        version=sent,
-                        bytes=len(self._latest.value),
+                    skipped = self._latest.version - sent - 1 if sent >= 0 else 0
+                    sent, size = self._latest.version, len(self._latest.value)
+                    V(4).info("list sent", resource=self._name, version=sent, bytes=size)
+                    self._events.emit(
+                        Kind.LIST_SENT, resource=self._name, size=size, skipped=skipped
                     )
                     yield self._latest.value
                 elif self._latest.closed:
@@ -126,6 +128,7 @@ class ListStreams:
                 del generation.kubelets[stream]
                 generation.over = True
             V(4).info("stream ended", resource=self._name, kubelets=kubelets)
+            self._events.emit(Kind.STREAM_ENDED, resource=self._name, kubelets=kubelets)
             if generation is not self._current or self._latest.closed:
                 if generation.count == 0 and not generation.emptied.called:
                     generation.emptied.callback(None)

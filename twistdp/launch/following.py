@@ -18,6 +18,7 @@ from twistdp.manager import Manager
 from twistdp.model import named, printable
 from twistdp.scanners.declared import DeclaredScanner
 from twistdp.settings import Settings
+from twistdp.status import Kind, events_of
 from twistdp.tools import Coalescer, Worker
 
 _log = Logger()
@@ -45,6 +46,7 @@ class ConfigFile(MultiService):
         self.managers: list[Manager] = []
         self._settings = settings
         self._reactor = reactor
+        self._events = events_of(reactor)
         self._scanners: dict[str, DeclaredScanner] = {}
         self._resources: dict[str, Mapping[str, Resource]] = {}
         self._watches: dict[str, Watch] = {}
@@ -136,6 +138,7 @@ class ConfigFile(MultiService):
         failure.trap(BadSetting)
         error = failure.value
         lines = error.lines if isinstance(error, BadSettings) else (str(error),)
+        self._events.emit(Kind.CONFIGURATION_REFUSED, file=self.path, problems=lines[:_MOST])
         prefix = f"configuration {printable(self.path)}: "  # the message names it
         for line in lines[:_MOST]:
             _log.error(
@@ -155,6 +158,7 @@ class ConfigFile(MultiService):
 
     def _take_again(self, config: Config) -> None:
         changed = self._take(config)
+        self._events.emit(Kind.CONFIGURATION_READ, file=self.path, changed=changed)
         what = named(changed, most=20) if changed else "nothing"
         _log.info(
             "configuration {file} was read again, and has changed {what}",

@@ -47,6 +47,16 @@ class ContainerAllocateResponse:
     annotations: dict[str, str] = attrs.field(factory=dict, repr=names_only)
     cdi_devices: list[str] = attrs.Factory(list)
 
+    def copy(self) -> "ContainerAllocateResponse":
+        """Return a response with lists of its own."""
+        return ContainerAllocateResponse(
+            dict(self.envs),
+            list(self.mounts),
+            list(self.devices),
+            dict(self.annotations),
+            list(self.cdi_devices),
+        )
+
 
 @attrs.define
 class AllocateResponse:

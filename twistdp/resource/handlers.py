@@ -44,7 +44,7 @@ class Answers:
 
     `policy` is one of `twistdp.settings.POLICIES`.  With `check_nodes`, no container is given a
     node that is not there; with `pre_start`, the hook before containers start is announced.
-    `handed_out` collects the ids that containers were given.
+    `handed_out` collects the ids that containers were given; `allocated` is called with them.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Answers:
         policy: str,
         check_nodes: bool = True,
         pre_start: bool = True,
+        allocated: Callable[[list[list[str]]], None] = lambda ids: None,
     ) -> None:
         self._resource = resource
         self._inventory = inventory
@@ -64,6 +65,7 @@ class Answers:
         self._policy = policy
         self._check_nodes = check_nodes
         self._pre_start = pre_start
+        self._allocated = allocated
         self.handed_out: set[str] = set()
 
     @property
@@ -171,7 +173,7 @@ class Answers:
             hook = "post_allocate"
             default = [self._response(part.devices_ids) for part in values.container_requests]
             answer = await self._hooks.post_allocate(
-                AllocateResponse([_copy(part) for part in default], values)
+                AllocateResponse([part.copy() for part in default], values)
             )
             if answer is UseDefaultMethod:
                 answer = AllocateResponse(default)
@@ -226,14 +228,4 @@ class Answers:
             resource=self._resource,
             ids=shown_ids(request) or "nothing",
         )
-
-
-def _copy(part: ContainerAllocateResponse) -> ContainerAllocateResponse:
-    """Copy a response, for a hook that changes its copy and then declines."""
-    return ContainerAllocateResponse(
-        dict(part.envs),
-        list(part.mounts),
-        list(part.devices),
-        dict(part.annotations),
-        list(part.cdi_devices),
-    )
+        self._allocated([list(part.devices_ids) for part in request.container_requests])

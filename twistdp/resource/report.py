@@ -1,36 +1,70 @@
-"""Logs how many devices a resource has, and how they change."""
+"""Reports how many devices a resource has, and how they change."""
+
+from typing import Final
 
 import attrs
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twistdp.model import Devices, Update
+from twistdp.resource.history import History
 from twistdp.resource.inventory import Inventory
 from twistdp.resource.room import MOST_BYTES
 from twistdp.resource.summary import Change, change, counted
+from twistdp.rpc import Method
+from twistdp.status import Kind, events_of
 
 _log = Logger()
 
+MOST_IDS: Final = 100
+"""Ids of one kind of change that an event has."""
+
 
 class Report:
-    """Logs the devices of `inventory`, which are those of `resource`, at the start and later."""
+    """Logs the devices of `inventory`, those of `resource`, at the start and later.
 
-    def __init__(self, resource: str, inventory: Inventory) -> None:
+    Emits the events of them, and keeps their history.
+    """
+
+    def __init__(self, resource: str, inventory: Inventory, clock: IReactorTime) -> None:
         self._resource = resource
         self._inventory = inventory
+        self._events = events_of(clock)
         self._left_out = 0
+        self.history = History()
 
     def begin(self) -> None:
         """Log the devices that there are, as a warning if some are unhealthy."""
-        found = change({}, Update(self._inventory.devices).whole())
+        whole = Update(self._inventory.devices).whole()
+        self.history.record({}, whole)
+        found = change({}, whole)
+        self._emit(found)
         self._log_devices(attrs.evolve(found, came=()))  # all of them have come
         self._log_left_out()
 
     def look(self, before: Devices, update: Update, is_relisted: bool) -> None:
         """Log what an update of the devices `before` has changed in ids, health or the list."""
         what = change(before, update)
+        self.history.record(before, update)
         if is_relisted or what:
+            self._emit(what)
             self._log_devices(what)
         self._log_left_out()
+
+    def called(self, method: Method, seconds: float, status: str) -> None:
+        """A call of the kubelet has ended with gRPC's `status`."""
+        if not method.streaming:
+            self._events.emit(
+                Kind.CALLED,
+                resource=self._resource,
+                method=method.path.rpartition("/")[2],
+                seconds=seconds,
+                status=status,
+            )
+
+    def allocated(self, ids: list[list[str]]) -> None:
+        """Containers were given the devices with these ids."""
+        self._events.emit(Kind.ALLOCATED, resource=self._resource, ids=ids)
 
     def _log_devices(self, what: Change) -> None:
         inventory = self._inventory
@@ -46,12 +80,25 @@ class Report:
         else:
             _log.info(line, **fields)
 
+    def _emit(self, what: Change) -> None:
+        self._events.emit(
+            Kind.DEVICES_CHANGED,
+            resource=self._resource,
+            came=what.came[:MOST_IDS],
+            went=what.went[:MOST_IDS],
+            worse=what.worse[:MOST_IDS],
+            better=what.better[:MOST_IDS],
+            devices=len(self._inventory.devices),
+            unhealthy=self._inventory.unhealthy,
+        )
+
     def _log_left_out(self) -> None:
         """Log when the list has no room for all devices, and when it has room again."""
         left_out = len(self._inventory.left_out)
         if left_out == self._left_out:
             return
         self._left_out = left_out
+        self._events.emit(Kind.NOT_LISTED, resource=self._resource, count=left_out)
         if left_out:
             _log.error(
                 "{resource}: {left_out} of {devices} devices are not listed and cannot be used: "

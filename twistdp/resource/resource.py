@@ -60,7 +60,7 @@ class Resource(Service):
         self._emptied = emptied
         self._departures = Departures(settings.removal_grace, reactor, self._list)
         self._inventory = Inventory(name, self._departures.apply(update, ()), join=join)
-        self._report = Report(name, self._inventory)
+        self._report = Report(name, self._inventory, reactor)
         self._alignment = Alignment(name, self._inventory)
         self._cdi = CdiParts(*name.split("/"), settings=settings, reactor=reactor)
         self._answers = answers = Answers(
@@ -71,6 +71,7 @@ class Resource(Service):
             settings.preferred,
             settings.check_nodes,
             settings.pre_start,
+            self._report.allocated,
         )
         self._streams = ListStreams(self._inventory.listed, reactor, self._stream_lost, name)
         registration: RegistrationStrategy
@@ -90,6 +91,7 @@ class Resource(Service):
                 *registration.methods,
             ],
             reactor=reactor,
+            ended=self._report.called,
         )
         self._registrar = Registrar(
             name,

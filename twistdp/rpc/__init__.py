@@ -15,7 +15,8 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 from twistdp.rpc.bridge import loop_of, require_asyncio_reactor
-from twistdp.rpc.calls import Method, caller
+from twistdp.rpc.caller import caller
+from twistdp.rpc.calls import Method
 from twistdp.rpc.channel import Channel
 from twistdp.rpc.clock import keep_steady
 from twistdp.rpc.foreign import called

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -12,27 +11,11 @@ import grpc
 from google.protobuf.message import Message
 
 from twistdp.rpc import bridge
+from twistdp.rpc.caller import answering
 from twistdp.rpc.codec import encoded, parsed
 from twistdp.rpc.limits import Unread
 from twistdp.rpc.status import answer_for
 from twistdp.tools import Sparing
-
-_call: ContextVar[list[Any]] = ContextVar("call")
-"""gRPC's context of the call that a handler answers.
-
-It is in a list, which is emptied when the call ends: an error may keep the variables of its time,
-and with them the call's connection, until the garbage collector runs.
-"""
-
-
-def caller() -> str:
-    """The name that the calling program gives itself (header ``user-agent``).
-
-    Empty where it gives none, and outside of handlers.
-    """
-    for context in _call.get(()):
-        return str(dict(context.invocation_metadata()).get("user-agent", ""))
-    return ""
 
 
 @attrs.frozen
@@ -67,7 +50,11 @@ class Method:
 class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Answers the calls of `methods`, in gRPC's tasks."""
 
-    def __init__(self, methods: Iterable[Method], clock: Any) -> None:
+    def __init__(
+        self, methods: Iterable[Method], clock: Any, ended: Callable[[Method, float, str], None]
+    ) -> None:
+        self._clock = clock
+        self._ended = ended
         self._sparing = Sparing(clock)
         self._unread = Unread()
         self._running: set[asyncio.Task[Any]] = set()
@@ -93,8 +80,8 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     async def _answer(self, method: Method, data: bytes, context: Any) -> bytes | None:
         """Answer a call: return the answer's bytes, or write those of a stream."""
-        current = [context]
-        _call.set(current)
+        current = answering(context)
+        began, status = self._clock.seconds(), "CANCELLED"
         request = None
         try:
             self._unread.check(len(data))
@@ -104,14 +91,18 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]
                 with self._noted():
                     if method.streaming:
                         await _send(result, context)
+                        status = "OK"
                         return None
                     result = encoded(await bridge.awaited(result))
             self._unread.hold(result, context)
+            status = "OK"
             return result
         except Exception as error:
             code, text = answer_for(error, method.path, method.called(request), self._sparing)
+            status = code.name
         finally:
             current.clear()
+            self._ended(method, self._clock.seconds() - began, status)
         await context.abort(code, text)
         raise AssertionError("abort raises")
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -36,6 +36,7 @@ class Server(Service):
 
     The name appears when the server is ready, and replaces a dead socket but no live server.
     Stopping removes the name, gives calls `grace` seconds to end, and then cancels them.
+    `ended` is called after each call with the method, the seconds it took, and gRPC's status.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Server(Service):
         *,
         reactor: Any,
         grace: float = 0.3,
+        ended: Callable[[Method, float, str], None] = lambda method, seconds, status: None,
     ) -> None:
         self.file = path if isinstance(path, SocketFile) else SocketFile(path)
         self.path = self.file.path
@@ -52,7 +54,7 @@ class Server(Service):
         """Where the socket is bound."""
         GRPC.used_by(self)
         self._reactor = reactor
-        self._calls = Calls(methods, reactor)
+        self._calls = Calls(methods, reactor, ended)
         self._grace = grace
         self._server: grpc.aio.Server | None = None
         self._turn = asyncio.Lock()  # listening and stopping take turns, in the order of the calls

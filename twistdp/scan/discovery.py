@@ -54,7 +54,7 @@ class Discovery(Service):
         self._scan_timeout = scan_timeout
         self._checks = checks_of(scanner)
         self._backoff = Backoff(0.5, 30.0)
-        self._failures = Failures(name, "the scan")
+        self._failures = Failures(name, "the scan", reactor=reactor)
         self._worker = Worker(name, reactor)
         self._coalescer = Coalescer(reactor, self._scan)
         self._watches = WatchSet(
@@ -137,8 +137,9 @@ class Discovery(Service):
 
     def _returned(self, outcome: Any, full: bool) -> Any:
         self._scanning = False
+        now = self._reactor.seconds()
+        self._failures.ended(now - self._begun, isinstance(outcome, Failure))
         if full:
-            now = self._reactor.seconds()
             self._rested = now + REST * (now - self._begun)
         assert self._hung is not None
         if self._hung.active():

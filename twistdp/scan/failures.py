@@ -1,9 +1,12 @@
 """Logs how a scanner fails, hangs and recovers."""
 
+from typing import Any
+
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twistdp.model import of_error
+from twistdp.model import of_error, one_line
+from twistdp.status import Kind, events_of
 from twistdp.tools import News, Outage, at
 
 _log = Logger()
@@ -15,8 +18,9 @@ class Failures:
     `doing` names the part of the scanner that fails, if not all of it does.
     """
 
-    def __init__(self, scanner: str, doing: str = "") -> None:
+    def __init__(self, scanner: str, doing: str = "", *, reactor: Any) -> None:
         self._scanner = scanner
+        self._events = events_of(reactor)
         self._doing = f": {doing}" if doing else ""
         self._outage = Outage()
         self._lacking: str | None = None
@@ -29,6 +33,8 @@ class Failures:
     def add(self, failure: Failure, then: str) -> None:
         """Log what is new about a failure; `then` says what happens next."""
         news = self._outage.failed(failure)
+        if news is not News.NOTHING:
+            self._emit(Kind.SCAN_FAILED, reason=one_line(of_error(failure.value)))
         if news is News.STACK:
             _log.failure(
                 "scanner {scanner}{doing} failed{then}",
@@ -52,6 +58,7 @@ class Failures:
         self._outage.failed(failure)
         if self._lacking != remedy:
             self._lacking = remedy
+            self._emit(Kind.SCAN_FAILED, reason=one_line(failure.getErrorMessage()))
             _log.error(
                 "scanner {scanner}{doing} failed, the devices stay as they were; trying again "
                 "every second: {reason}; {remedy}",
@@ -61,10 +68,15 @@ class Failures:
                 remedy=remedy,
             )
 
+    def ended(self, seconds: float, failed: bool) -> None:
+        """A call has ended after so many seconds; what failed is added too."""
+        self._emit(Kind.SCANNED, seconds=seconds, failed=failed)
+
     def end(self) -> None:
         """Log that it works again, if it has failed."""
         self._lacking = None
         if count := self._outage.over():
+            self._emit(Kind.SCAN_RECOVERED, failures=count)
             _log.info(
                 "scanner {scanner}{doing} works again, after {failures}",
                 scanner=self._scanner,
@@ -74,6 +86,7 @@ class Failures:
 
     def hung(self, seconds: float, stack: str) -> None:
         """Log that a call has not returned after so many seconds, and where it is."""
+        self._emit(Kind.SCAN_HUNG, seconds=seconds)
         _log.error(
             "scanner {scanner}{doing} has not returned for {seconds:g} s, the devices stay as "
             "they were; it is not called again until it returns. It is here:\n{stack}",
@@ -85,4 +98,8 @@ class Failures:
 
     def returned(self) -> None:
         """Log that a call that hung has returned."""
+        self._emit(Kind.SCAN_RETURNED)
         _log.info("scanner {scanner}{doing} has returned", scanner=self._scanner, doing=self._doing)
+
+    def _emit(self, kind: Kind, **facts: object) -> None:
+        self._events.emit(kind, scanner=self._scanner, **facts)

@@ -37,7 +37,7 @@ class OwnLoop(Service):
         self._cancelled = False
         self._stopped: list[Deferred[None]] = []
         self._timer: IDelayedCall | None = None
-        self._failures = Failures(name_of(scanner))
+        self._failures = Failures(name_of(scanner), reactor=reactor)
 
     def startService(self) -> None:
         """Call the scanner, once a call that an earlier stop has cancelled has ended."""

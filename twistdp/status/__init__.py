@@ -1,6 +1,16 @@
-"""How far the resources have come, as values, and reports of it to the service manager."""
+"""What goes on, as values: how far the resources have come, and what happens; for systemd too."""
 
 from twistdp.status.condition import Condition, ResourceCondition, Standing
+from twistdp.status.events import Event, Events, Kind, events_of
 from twistdp.status.systemd import reporter_from
 
-__all__ = ["Condition", "ResourceCondition", "Standing", "reporter_from"]
+__all__ = [
+    "Condition",
+    "Event",
+    "Events",
+    "Kind",
+    "ResourceCondition",
+    "Standing",
+    "events_of",
+    "reporter_from",
+]

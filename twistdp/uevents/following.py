@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from twistdp.host import SOON, remedy_for
 from twistdp.klog import V
+from twistdp.status import Kind, events_of
 from twistdp.tools import stop_all
 from twistdp.uevents.message import EVERY, parsed
 from twistdp.uevents.socket import UeventSocket
@@ -62,6 +63,7 @@ class Uevents:
 
     def __init__(self, reactor: Any, kernel: UeventSocket | None = None) -> None:
         self._reactor = reactor
+        self._events = events_of(reactor)
         self._kernel = kernel or UeventSocket()
         self._interests: dict[Interest, None] = {}
         self._wanted: frozenset[str] = frozenset()
@@ -121,6 +123,7 @@ class Uevents:
             self._report_anything()
             return
         if has_lost:
+            self._events.emit(Kind.OVERFLOWED, source="uevents")
             now = self._reactor.seconds()
             if now >= self._overflow_logged + REST:
                 self._overflow_logged = now

@@ -1,0 +1,65 @@
+"""Tests of events: what happens, as values."""
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp.status.events import KEPT, TRANSIENT, Event, Events, Kind, events_of
+
+
+class EventsTests(SynchronousTestCase):
+    """Who gets an event, and which are kept."""
+
+    def setUp(self) -> None:
+        self.events = Events()
+        self.got: list[Event] = []
+
+    def test_followers(self) -> None:
+        """A follower gets the events from when it begins until it ends."""
+        self.events.emit(Kind.REGISTERED, resource="a.example/early")
+        end = self.events.follow(self.got.append)
+        self.events.emit(Kind.REGISTERED, resource="a.example/x")
+        end()
+        end()
+        self.events.emit(Kind.REGISTERED, resource="a.example/late")
+        (event,) = self.got
+        self.assertEqual(
+            (event.number, event.kind, event.facts),
+            (2, Kind.REGISTERED, {"resource": "a.example/x"}),
+        )
+
+    def test_kept(self) -> None:
+        """The newest are kept, in order, and no frequent kind among them."""
+        self.events.follow(self.got.append)
+        for number in range(KEPT + 5):
+            self.events.emit(Kind.NOT_LISTED, resource="a.example/x", count=number)
+            self.events.emit(Kind.LIST_SENT, resource="a.example/x", size=1, skipped=0)
+        self.assertEqual(
+            [event.facts["count"] for event in self.events.kept], list(range(5, KEPT + 5))
+        )
+        self.assertEqual(len(self.got), 2 * (KEPT + 5))
+
+    def test_a_frequent_kind_without_followers(self) -> None:
+        """It costs no number: numbers have no gaps for those who resume."""
+        for kind in TRANSIENT:
+            self.events.emit(kind)
+        self.events.emit(Kind.REGISTERED, resource="a.example/x")
+        self.assertEqual([event.number for event in self.events.kept], [1])
+
+    def test_a_follower_that_fails(self) -> None:
+        """It is logged, and the others get the event."""
+
+        def fail(event: Event) -> None:
+            raise ValueError(event.kind.value)
+
+        self.events.follow(fail)
+        self.events.follow(self.got.append)
+        self.events.emit(Kind.SCAN_RETURNED, scanner="x")
+        self.assertEqual(len(self.got), 1)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_one_of_a_clock(self) -> None:
+        """All that runs on one clock shares the events; another clock has others."""
+        clock, other = Clock(), Clock()
+        events = events_of(clock)
+        self.assertIs(events_of(clock), events)
+        self.assertIsNot(events_of(other), events)

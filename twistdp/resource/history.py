@@ -1,0 +1,47 @@
+"""Keeps how the health of a resource's devices has changed, for people who ask later."""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from twistdp.model import HEALTHY, Devices, Update
+
+KEPT: Final = 10
+"""Changes that are kept of each device."""
+
+
+@attrs.frozen
+class Turn:
+    """One change of a device's health."""
+
+    time: float
+    """When, in seconds since the epoch."""
+    state: str
+    """What it became, as `DeviceInfo.state`."""
+    reason: str
+    """Why; empty where nobody gave one."""
+
+
+class History:
+    """The newest changes of health of each device that is there; none of one that never changed."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, deque[Turn]] = {}
+
+    def record(self, before: Devices, update: Update) -> None:
+        """Take note of what an update of the devices `before` changes."""
+        for device_id in update.removed:
+            self._turns.pop(device_id, None)
+        for device_id in update.changed:
+            old, info = before.get(device_id), update.devices[device_id]
+            state, reason = (HEALTHY, "") if old is None else (old.state, old.reason)
+            if (state, reason) != (info.state, info.reason):
+                turns = self._turns.setdefault(device_id, deque(maxlen=KEPT))
+                turns.append(Turn(time.time(), info.state, info.reason))
+
+    def of(self, device_id: str) -> Sequence[Turn]:
+        """The changes of a device, the oldest first."""
+        return tuple(self._turns.get(device_id, ()))

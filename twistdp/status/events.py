@@ -1,0 +1,129 @@
+"""What happens in the process, as values: for the page, the metrics and whatever else follows."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+_log = Logger()
+
+KEPT: Final = 500
+"""Events that are kept for those who begin to follow later."""
+
+
+class Kind(Enum):
+    """What has happened; the value is the name in the API.  Each states the facts of its events.
+
+    Every kind about a resource has `resource`, its full name.
+    """
+
+    REGISTERED = "registered"
+    """The kubelet has accepted the resource."""
+    REGISTRATION_FAILED = "registrationFailed"
+    """It has not, or could not be asked: `reason`."""
+    KUBELET_APPEARED = "kubeletAppeared"
+    """A kubelet has made its socket in `directory`, at its start or again."""
+    STREAM_OPENED = "streamOpened"
+    """A ListAndWatch stream: `kubelets` is whether it is taken for a kubelet's."""
+    STREAM_ENDED = "streamEnded"
+    """Such a stream: `kubelets`."""
+    LIST_SENT = "listSent"
+    """One list on one stream: `size` in bytes, `skipped` older lists that it replaces."""
+    CALLED = "called"
+    """A call of the kubelet has ended: `method`, `seconds`, gRPC's `status`."""
+    ALLOCATED = "allocated"
+    """Allocate has given `ids`, a list for each container."""
+    DEVICES_CHANGED = "devicesChanged"
+    """`came`, `went`, `worse`, `better` are ids; `devices` and `unhealthy` are counts."""
+    NOT_LISTED = "notListed"
+    """`count` devices have no room in the list; 0 when all have room again."""
+    HELD = "held"
+    """Pods got or gave back devices: `held` and `released`, pairs of an id and its holder."""
+    SCANNED = "scanned"
+    """A scan of `scanner` has ended: `seconds`, and `failed` if it raised."""
+    SCAN_FAILED = "scanFailed"
+    """The first failure of `scanner`, or another one than before: `reason`."""
+    SCAN_HUNG = "scanHung"
+    """A scan of `scanner` has not returned for `seconds`."""
+    SCAN_RETURNED = "scanReturned"
+    """A scan that hung has."""
+    SCAN_RECOVERED = "scanRecovered"
+    """`scanner` works again, after `failures`."""
+    OVERFLOWED = "overflowed"
+    """The kernel has dropped events of `source`, which is inotify or uevents."""
+    CONFIGURATION_READ = "configurationRead"
+    """`file` is in force, with the `changed` resources."""
+    CONFIGURATION_REFUSED = "configurationRefused"
+    """`file` is not, for its `problems`."""
+
+
+TRANSIENT: Final = frozenset({Kind.LIST_SENT, Kind.CALLED, Kind.SCANNED})
+"""Kinds that are too frequent to be kept."""
+
+
+@attrs.frozen(eq=False)
+class Event:
+    """One thing that happened."""
+
+    number: int
+    """Counts up from 1 in a process."""
+    time: float
+    """When, in seconds since the epoch."""
+    kind: Kind
+    facts: Mapping[str, Any]
+    """As `Kind` states them; keys are in snake_case."""
+
+
+class Events:
+    """Passes events on to those who follow, and keeps the newest.
+
+    All is called in the reactor's thread.
+    """
+
+    def __init__(self) -> None:
+        self._followers: list[Callable[[Event], None]] = []
+        self._number = 0
+        self.kept: deque[Event] = deque(maxlen=KEPT)
+        """The newest events, but for transient ones."""
+
+    def emit(self, kind: Kind, **facts: Any) -> None:
+        """Something has happened."""
+        transient = kind in TRANSIENT
+        if transient and not self._followers:
+            return
+        self._number += 1
+        event = Event(self._number, time.time(), kind, facts)
+        if not transient:
+            self.kept.append(event)
+        for follower in tuple(self._followers):
+            try:
+                follower(event)
+            except Exception:
+                _log.failure("following the event {kind}", kind=kind.value)
+
+    def follow(self, follower: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `follower` with each event from now on; returns what ends that."""
+        self._followers.append(follower)
+
+        def end() -> None:
+            if follower in self._followers:
+                self._followers.remove(follower)
+
+        return end
+
+
+_SHARED: "WeakValueDictionary[Any, Events]" = WeakValueDictionary()
+
+
+def events_of(clock: IReactorTime) -> Events:
+    """The events of all that runs on a reactor, or on a clock; keep it as long as you need it."""
+    found = _SHARED.get(clock)
+    if found is None:
+        found = _SHARED[clock] = Events()
+    return found
