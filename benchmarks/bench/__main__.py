@@ -16,7 +16,7 @@ from benchmarks.bench.base import checked_out
 from benchmarks.bench.contenders import ROOT, Contender, floors, other, plain, twistdp
 from benchmarks.bench.record import Record
 from benchmarks.bench.report import markdown, table, to_json
-from benchmarks.bench.stage import Bench, NotReady
+from benchmarks.bench.stage import Bench, NotReady, warm_up
 
 SCENARIOS: Mapping[str, Callable[[Bench], Awaitable[None]]] = {
     "start": starting.start,
@@ -42,6 +42,8 @@ async def measure(
     )
     record.about["machine"] = f"{platform.machine()}, {os.cpu_count()} cores"
     record.about["load average before"] = f"{os.getloadavg()[0]:.1f}"
+    for contender in bench.contenders:
+        await warm_up(contender)
     for name in only:
         begin = time.perf_counter()
         await SCENARIOS[name](bench)

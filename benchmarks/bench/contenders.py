@@ -3,15 +3,18 @@
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+import sysconfig
+from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
-
-from twistdp.testing import twistd_command
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HERE = os.path.dirname(os.path.abspath(__file__))
 NAMESPACE = "bench.example.com"
+
+PYTHON = (sys.executable, "-S")
+"""Python without `site`, whose ``.pth`` files would add directories to the path of some
+contenders: that of an editable installation has a second list of twistd's plugins."""
 
 OURS, PLAIN, AIO, SYNC = "twistdp", "plain grpcio", "echo aio", "echo sync"
 """Names: this working tree, the contrast, the floors."""
@@ -26,20 +29,29 @@ class Contender:
     ``{plugins}`` is the kubelet's directory, ``{devices}`` one whose files are the devices of
     `single`, or whose folders are the resources of `many` (nothing: it can serve only one), and
     ``{answer}`` the size of an Allocate's answer, in bytes.  `follows`: it sees changes and
-    restarts.  `source` comes first on Python's path; `directory` is where it runs.
+    restarts.  Its Python finds modules in `source` and among the installed packages; without a
+    `source` the environment stays as it is.  `directory` is where it runs.
     """
 
     name: str
     single: Sequence[str]
     many: Sequence[str] = ()
     follows: bool = True
-    source: str = ROOT
+    source: str | None = ROOT
     directory: str = HERE
 
     def command(self, many: bool = False, **values: object) -> list[str]:
         """The command with the values filled in."""
         texts = self.many if many else self.single
         return [text.format(**values) for text in texts]
+
+    def environment(self) -> Mapping[str, str]:
+        """The environment variables of its process."""
+        variables = {**os.environ, "GRPC_VERBOSITY": "NONE"}
+        if self.source is not None:
+            packages = (sysconfig.get_path(name) for name in ("purelib", "platlib"))
+            variables["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([self.source, *packages]))
+        return variables
 
 
 def twistdp(name: str = OURS, source: str = ROOT) -> Contender:
@@ -61,14 +73,15 @@ def declaring() -> Iterator[Contender]:
 
 def _service(*options: str) -> list[str]:
     """A plugin of twistdp with these options."""
-    service = [*twistd_command(), "-n", "--pidfile=", "deviceplugin", *options]
+    twistd = [*PYTHON, "-c", "from twisted.scripts.twistd import run; run()"]
+    service = [*twistd, "-n", "--pidfile=", "deviceplugin", *options]
     service += [f"--namespace={NAMESPACE}", "--plugin-dir={plugins}", "--cdi-dir={plugins}/cdi"]
     return [*service, "--pod-resources-socket={plugins}/pods.sock"]
 
 
 def plain() -> Contender:
     """The contrast: `examples/plain_grpcio.py`."""
-    script = [sys.executable, os.path.join(HERE, "contrast.py")]
+    script = [*PYTHON, os.path.join(HERE, "contrast.py")]
     return Contender(
         PLAIN,
         [*script, "single", "{plugins}", "{devices}"],
@@ -79,7 +92,7 @@ def plain() -> Contender:
 def floors() -> Iterator[Contender]:
     """Servers that parse nothing."""
     for name in (AIO, SYNC):
-        script = [sys.executable, os.path.join(HERE, "floor.py"), name.split()[1]]
+        script = [*PYTHON, os.path.join(HERE, "floor.py"), name.split()[1]]
         yield Contender(
             name,
             [*script, "single", "{plugins}", "{devices}", "{answer}"],
@@ -93,4 +106,4 @@ def other(text: str) -> Contender:
     name, found, command = text.partition("=")
     if not (found and name and command):
         raise ValueError(f"{text!r}: give NAME=COMMAND, such as 'go=./plugin {{plugins}}'")
-    return Contender(name, shlex.split(command), directory=os.getcwd())
+    return Contender(name, shlex.split(command), source=None, directory=os.getcwd())

@@ -5,6 +5,8 @@ import json
 import math
 import os
 import resource
+import subprocess
+import sysconfig
 import time
 from collections.abc import Sequence
 
@@ -18,6 +20,7 @@ from benchmarks.bench.contenders import (
     HAND,
     OURS,
     PLAIN,
+    PYTHON,
     ROOT,
     Contender,
     floors,
@@ -205,6 +208,36 @@ class CommandTests(SynchronousTestCase):
         with checked_out("HEAD") as directory:
             self.assertTrue(os.path.exists(os.path.join(directory, "twistdp", "manager.py")))
         self.assertFalse(os.path.exists(directory))
+
+    def test_own_packages(self) -> None:
+        """Each contender finds its own twistdp only, and its own list of twistd's plugins."""
+        base = temporary_directory(self)
+        for name in ("twistdp", "twisted"):
+            os.symlink(os.path.join(ROOT, name), os.path.join(base, name))
+        show = (
+            "import os, twistdp, twisted.plugins\n"
+            "print(*twistdp.__path__, *filter(os.path.exists, twisted.plugins.__path__))"
+        )
+        for contender in (twistdp(), twistdp("base", base)):
+            found = subprocess.run(
+                [*PYTHON, "-c", show],
+                cwd=contender.directory,
+                env=contender.environment(),
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            source, packages = contender.source or "", sysconfig.get_path("purelib")
+            places = [
+                f"{source}/twistdp",
+                *(f"{path}/twisted/plugins" for path in (source, packages)),
+            ]
+            self.assertEqual(sorted(found.stdout.split()), sorted(places))
+
+    def test_plugin_environment(self) -> None:
+        """A plugin of any kind runs in the environment of the benchmark."""
+        environment = other("go=./plugin").environment()
+        self.assertEqual(environment.get("PYTHONPATH"), os.environ.get("PYTHONPATH"))
 
     def test_request(self) -> None:
         """The load's own encoding is what protobuf takes, also where the length needs two bytes."""
