@@ -128,7 +128,7 @@ class NotifyTests(ManagerCase):
         class Recording(Sightings):
             """Records its arguments."""
 
-            def look(self, resource: str, gone: Any, fresh: Any) -> None:
+            def look(self, resource: str, gone: Any, fresh: Any, reporter: object = None) -> None:
                 """Keep it."""
                 noted.append((resource, list(fresh)))
 

@@ -179,7 +179,7 @@ class Manager(MultiService):
         return Preparation(
             name_of(self._scanner),
             self.namespace,
-            sightings=self._sightings,
+            sightings=sightings_of(self._reactor).look_for(self._scanner),
             vetting=Vetting() if self._check_paths else None,
         )
 

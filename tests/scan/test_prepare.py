@@ -15,7 +15,6 @@ from twistdp.model.acceptance import Update
 from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree
 from twistdp.scan import prepare as prepare_module
 from twistdp.scan.prepare import Preparation
-from twistdp.scan.sightings import Sightings
 from twistdp.scan.vetting import Vetting
 
 
@@ -96,14 +95,10 @@ class PreparationTests(SynchronousTestCase):
         """Sightings learn of devices that are new, moved or gone, also with their type."""
         looks: list[Any] = []
 
-        class Recording(Sightings):
-            """Records its arguments."""
+        def look(resource: str, gone: Iterable[str], fresh: Iterable[str]) -> None:
+            looks.append((resource, sorted(gone), sorted(fresh)))
 
-            def look(self, resource: str, gone: Iterable[str], fresh: Any) -> None:
-                """Keep it."""
-                looks.append((resource, sorted(gone), sorted(fresh)))
-
-        prepare = Preparation("acme:Scanner", "x.example.com", "/there", Recording())
+        prepare = Preparation("acme:Scanner", "x.example.com", "/there", look)
         one = device("a")
         for tree in (
             tree_of(a=one, b=device("b")),
@@ -144,14 +139,10 @@ class PreparationTests(SynchronousTestCase):
     def test_error(self) -> None:
         """After any error the next tree still has all that is new."""
 
-        class Broken(Sightings):
-            """Fails."""
+        def look(resource: str, gone: Iterable[str], fresh: Iterable[str]) -> None:
+            raise MemoryError
 
-            def look(self, resource: str, gone: Iterable[str], fresh: Any) -> None:
-                """Fail."""
-                raise MemoryError
-
-        self.prepare = Preparation("acme:Scanner", "a.b", "/there", Broken())
+        self.prepare = Preparation("acme:Scanner", "a.b", "/there", look)
         for _ in range(2):
             self.assertRaises(MemoryError, self.prepare, tree_of(a=device("a")))
         self.prepare._sightings = None

@@ -4,7 +4,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from unittest import SkipTest
 
@@ -219,6 +219,26 @@ class ResourceTests(SightingsTestCase):
         one, other = (self.info(self.node(f"card{n}", 5 + n), control) for n in range(2))
         self.assertEqual(self.found(A, one=one) + self.found(B, other=other), [])
 
+    def test_reported_by_the_scanner(self) -> None:
+        """A scanner that reports it itself has no second report, but with another's resource."""
+
+        class Reporting:
+            """Reports what its own resources share."""
+
+            reports_shared = True
+
+        info = self.info(self.node("tty0", 0))
+        look = self.subject.look_for(Reporting())
+        with capturedLogs() as events:
+            look(A, [], {"x": info})
+            look(B, [], {"x": info})
+            self.assertEqual(events, [])
+            self.subject.look_for(Reporting())("b.example.com/three", [], {"x": info})
+            self.assertEqual({event["other"] for event in events}, {A, B})
+            for name in ("four", "five"):
+                self.subject.look_for(object())(f"c.example.com/{name}", [], {"x": info})
+        self.assertEqual(len(events), 2 + 3 + 4)
+
 
 class PreparationTests(SightingsTestCase):
     """The sightings of a scanner's trees that `Preparation` reports."""
@@ -227,13 +247,10 @@ class PreparationTests(SightingsTestCase):
         """Devices and types that are new, changed and gone."""
         told: list[tuple[str, set[str], set[str]]] = []
 
-        class Told(Sightings):
-            """Records its arguments."""
+        def look(resource: str, gone: Iterable[str], fresh: Iterable[str]) -> None:
+            told.append((resource, set(gone), set(fresh)))
 
-            def look(self, resource: str, gone: Any, fresh: Any) -> None:
-                told.append((resource, set(gone), set(fresh)))
-
-        prepare = Preparation("scanner", "a.b", "/nonexistent", Told())
+        prepare = Preparation("scanner", "a.b", "/nonexistent", look)
         for ids in ("ab", "bc", ""):
             tree = DeviceTree()
             for id_ in ids:

@@ -17,7 +17,7 @@ from twistdp.model import (
     check_tree,
 )
 from twistdp.scan.faults import report_faults
-from twistdp.scan.sightings import Sightings
+from twistdp.scan.sightings import Look
 from twistdp.scan.vetting import Vetting
 
 
@@ -35,7 +35,7 @@ class Preparation:
         scanner: str,
         namespace: str,
         sysfs: str = "/sys",
-        sightings: Sightings | None = None,
+        sightings: Look | None = None,
         vetting: Vetting | None = None,
     ) -> None:
         self._scanner = scanner
@@ -69,7 +69,7 @@ class Preparation:
         report_faults(self._before, accepted, self._scanner)
         if self._sightings is not None:
             for kind, update in updates.items():
-                self._sightings.look(
+                self._sightings(
                     f"{self._namespace}/{kind}",
                     update.removed,
                     {id_: update.devices[id_] for id_ in moved[kind]},

@@ -6,7 +6,8 @@ The kubelet knows only ids, so it would give such a device to two pods.
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from threading import Lock
 from typing import Any, Final, TypeAlias
 from weakref import WeakValueDictionary
@@ -28,6 +29,9 @@ _MOST_GONE: Final = 256
 _MEMORY: Final = 1
 """The major number of /dev/null and its like, which are no hardware but stand in for it."""
 
+Look: TypeAlias = Callable[[str, Iterable[str], Mapping[str, DeviceInfo]], None]
+"""Checks devices of a resource: ids that are gone, and devices that are new or have other nodes."""
+
 _Number: TypeAlias = tuple[int, int]
 """Kind and number of a node, by which drivers distinguish devices."""
 
@@ -46,6 +50,8 @@ class _Sight:
     paths: tuple[str, ...]
     nodes: frozenset[_Number]
     files: frozenset[tuple[str, int]]
+    reporter: object = None
+    """The scanner, if it reports itself which of its own resources share a node."""
 
     def is_part_of(self, other: "_Sight") -> bool:
         """Return whether the scanner calls both parts of one device."""
@@ -71,8 +77,26 @@ class Sightings:
         self._renamed: set[str] = set()
         self._shared: set[frozenset[str]] = set()
 
-    def look(self, resource: str, gone: Iterable[str], fresh: Mapping[str, DeviceInfo]) -> None:
-        """Check devices of a resource: `gone` ids, and `fresh` ones, new or with other nodes."""
+    def look_for(self, scanner: object) -> Look:
+        """The `look` for the resources of a scanner.
+
+        A class of scanners with `reports_shared` set to True reports itself which of its own
+        resources share a node.
+        """
+        reports = getattr(type(scanner), "reports_shared", False) is True
+        return partial(self.look, reporter=scanner if reports else None)
+
+    def look(
+        self,
+        resource: str,
+        gone: Iterable[str],
+        fresh: Mapping[str, DeviceInfo],
+        reporter: object = None,
+    ) -> None:
+        """Check devices of a resource: `gone` ids, and `fresh` ones, new or with other nodes.
+
+        Other resources of the same `reporter` may have the same nodes without a warning.
+        """
         seen: dict[int, _Sight | None] = {}
         with self._lock:
             for id_ in gone:
@@ -88,7 +112,7 @@ class Sightings:
                     seen[id(info)] = _see(resource, id_, info)
                 sight = seen[id(info)]
                 if sight is not None:
-                    sight = attrs.evolve(sight, device_id=id_)
+                    sight = attrs.evolve(sight, device_id=id_, reporter=reporter)
                     (changed if was_here else new).append(sight)
             for sight in new:
                 self._check_name(sight)
@@ -188,6 +212,8 @@ class Sightings:
                 if len(pair) == 1 or pair in self._shared:
                     continue
                 other = next(iter(others.values()))
+                if sight.reporter is not None and sight.reporter is other.reporter:
+                    continue
                 # Other nodes may be common to all devices of a driver.
                 if not (sight.nodes <= other.nodes or other.nodes <= sight.nodes):
                     continue

@@ -51,8 +51,6 @@ class Ledger:
         self.moved: list[str] = []
         """What to report of devices that have other nodes than they had under the same id."""
         self._raw: dict[tuple[str, str], tuple[str, ...]] = {}
-        self.shared: dict[tuple[int, int], dict[str, None]] = {}
-        """The nodes that units of two rules have, by the orders of these."""
         self._units: dict[Key, Entry] = {}
         self._present: dict[Key, None] = {}
         self._holders = Holders()
@@ -64,7 +62,7 @@ class Ledger:
 
     def forget(self) -> None:
         """Forget all units, but not what is listed, before `replace`."""
-        for each in (self._units, self._present, self.refused, self.shared):
+        for each in (self._units, self._present, self.refused):
             each.clear()
         self._holders = Holders()
 
@@ -190,13 +188,7 @@ class Ledger:
         """Note what a unit has; returns the others that have it too."""
         others: dict[Key, None] = {}
         for kind, name in _names(entry):
-            holders = self._holders.of(kind, name)
-            others.update(dict.fromkeys(holders))
-            if kind == _NODES:
-                for order, _ in holders:
-                    if order != key[0]:
-                        pair = (min(order, key[0]), max(order, key[0]))
-                        self.shared.setdefault(pair, {})[name] = None
+            others.update(dict.fromkeys(self._holders.of(kind, name)))
             self._holders.add(kind, name, key)
         return others
 
@@ -204,12 +196,7 @@ class Ledger:
         others: dict[Key, None] = {}
         for kind, name in _names(entry):
             self._holders.remove(kind, name, key)
-            holders = self._holders.of(kind, name)
-            others.update(dict.fromkeys(holders))
-            if kind == _NODES:
-                for order, _ in holders:
-                    pair = (min(order, key[0]), max(order, key[0]))
-                    self.shared.get(pair, {}).pop(name, None)
+            others.update(dict.fromkeys(self._holders.of(kind, name)))
         return others
 
 

@@ -32,6 +32,8 @@ class DeclaredScanner(WatchingScanner):
     kubelet's directory.
     """
 
+    reports_shared = True
+
     def __init__(
         self,
         resources: Mapping[str, Resource],

@@ -88,18 +88,15 @@ class Survey:
 
     def warnings(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """What people should know of devices that are listed all the same, with the resources."""
-        yield from of_shared(self.rules, self.ledger.shared)
-        for rule in self.rules:
-            for text in of_changes(rule):
-                yield (rule.name,), text
         listed: dict[int, list[Listed]] = {}
         for (order, _), entry in self.ledger.entries:
             listed.setdefault(order, []).append(entry.listed)
-            for text in of_listed(entry.listed):
-                yield (entry.listed.resource,), text
-        for order, found in listed.items():
-            rule = self.rules[order]
+        yield from of_shared(self.rules, listed)
+        for order, rule in enumerate(self.rules):
+            found = listed.get(order, ())
             for text in (
+                *of_changes(rule),
+                *(text for each in found for text in of_listed(each)),
                 *of_groups(rule, found),
                 *of_unlike(rule, found),
                 *of_mounted(found),

@@ -1,36 +1,52 @@
 """What people should know of devices that are listed all the same."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final
 
 from twistdp.config import AttributeCheck, FileCheck, PresentCheck
 from twistdp.scanners.declared.found import Listed
 from twistdp.scanners.declared.rule import Rule
 from twistdp.select import Device, Host, bus_device, card, usb_device, word
 
-_EXAMPLES = 3
-_COMPARED = 100
+_EXAMPLES: Final = 5
+_COMPARED: Final = 100
 """Devices whose names are read again after each whole look, to compare them."""
+
+_FOR_ALL: Final = "/dev/vfio/vfio"
+"""The node that every user of VFIO opens beside that of its IOMMU group."""
 
 
 def of_shared(
-    rules: Sequence[Rule], shared: Mapping[tuple[int, int], Mapping[str, None]]
+    rules: Sequence[Rule], listed: Mapping[int, Sequence[Listed]]
 ) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Nodes that two resources give, with the names of these."""
-    for (one, other), nodes in shared.items():
-        if not nodes or rules[one].resource.exclusive:
-            continue
-        names = rules[one].name, rules[other].name
-        listed = ", ".join(list(nodes)[:_EXAMPLES])
-        more = f" and {len(nodes) - _EXAMPLES} more" if len(nodes) > _EXAMPLES else ""
+    """Nodes that several resources give, with the names of these."""
+    first: dict[str, int] = {}
+    having: dict[str, dict[int, None]] = {}
+    members: set[tuple[int, str | None]] = set()
+    for order, found in listed.items():
+        for each in found:
+            members.update((order, common.node) for common in each.common)
+            for part in each.parts:
+                name = part.node or part.identity
+                if first.setdefault(name, order) != order and name != _FOR_ALL:
+                    having.setdefault(name, {first[name]: None})[order] = None
+    shared: dict[tuple[int, ...], list[str]] = {}
+    for name, orders in having.items():
+        shared.setdefault(tuple(orders), []).append(name)
+    for together, nodes in shared.items():
+        names = tuple(rules[order].name for order in together)
         verb = "belongs" if len(nodes) == 1 else "belong"
-        text = f"{listed}{more} {verb} to both {names[0]} and {names[1]}"
-        if any(node.startswith("/dev/vfio/") and node != "/dev/vfio/vfio" for node in nodes):
+        both = "both " if len(names) == 2 else ""
+        text = f"{_some(nodes)} {verb} to {both}{', '.join(names[:-1])} and {names[-1]}"
+        if any(node.startswith("/dev/vfio/") for node in nodes):
             text += (
                 "; an IOMMU group opens for one process alone, so make it one device with "
                 "group: iommu"
             )
+        elif any(members.isdisjoint((order, node) for order in together) for node in nodes):
+            text += "; set exclusive on the first if no other should have them"
         else:
-            text += "; set exclusive on the first if the second should not have them"
+            text += "; leave the member out where it is not meant"
         yield names, text
 
 
@@ -39,12 +55,12 @@ def of_groups(rule: Rule, listed: Sequence[Listed]) -> Iterator[str]:
     having: dict[str, list[str]] = {}
     for each in listed if rule.resource.as_ == "vfio" else ():
         for node in each.info.nodes:
-            if node.host_path.startswith("/dev/vfio/") and node.host_path != "/dev/vfio/vfio":
+            if node.host_path.startswith("/dev/vfio/") and node.host_path != _FOR_ALL:
                 having.setdefault(node.host_path, []).append(each.id)
     for path, ids in having.items():
         if len(ids) > 1:
             yield (
-                f"devices {', '.join(ids[:_EXAMPLES])} have the same {path}, which opens for one "
+                f"devices {_some(ids)} have the same {path}, which opens for one "
                 "process alone: make the IOMMU group one device with group: iommu"
             )
 
@@ -63,9 +79,8 @@ def of_unlike(rule: Rule, listed: Sequence[Listed]) -> Iterator[str]:
             alike.setdefault(ids, {})[" ".join(str(name) for name in names if name)] = None
     for ids, texts in alike.items():
         if len(texts) > 1:
-            examples = ", ".join(list(texts)[:_EXAMPLES])
             yield (
-                f"{rule.name}: {ids} is the id of different devices here ({examples}); "
+                f"{rule.name}: {ids} is the id of different devices here ({_some(texts)}); "
                 "add product, serial or usbPath if not all are meant"
             )
 
@@ -139,7 +154,7 @@ def of_listed(listed: Listed) -> Iterator[str]:
             what = "USB devices" if subsystem == "usb" else "cards"
             yield (
                 f"device {listed.id} has nodes of {len(names)} {what}, "
-                f"{', '.join(list(names)[:_EXAMPLES])}: a container gets all of them"
+                f"{_some(names)}: a container gets all of them"
             )
     for function in listed.parts:
         for link, count in function.host.contested_links(function).items():
@@ -175,3 +190,9 @@ def _node_of(path: str, drm: Mapping[str, Device]) -> str | None:
         if path in device.host.all_links_to(node):
             return node
     return None
+
+
+def _some(texts: Collection[str]) -> str:
+    """The first few of some texts, and how many there are besides."""
+    more = len(texts) - _EXAMPLES
+    return f"{', '.join(list(texts)[:_EXAMPLES])}{f' and {more} more' if more > 0 else ''}"
