@@ -123,6 +123,39 @@ class ExplainTests(LookingCase):
         note = "note: /dev/ttyUSB0, /dev/ttyUSB1 belong to both ports and all"
         self.assertEqual(sum(note in line for line in lines), 2)
 
+    def test_counts(self) -> None:
+        """Both commands count what the kubelet sees, and say how many devices that really are."""
+        self.write(
+            "domain: x.example.com\nresources:\n  a: {path: /dev/ttyUSB*, replicas: 40}\n"
+            "  b: {path: /dev/ttyUSB*, replicas: {count: 3, match: {usbPath: '*:3.1'}}}\n"
+            "  c: {path: /dev/ttyUSB0, replicas: 1}\n"
+        )
+        scanned = self.run_command("scan", f"--config={self.file}", f"--root={self.root}")
+        explained = self.explain()
+        for title in (
+            "x.example.com/a: 80 devices, replicas of 2\n",
+            "x.example.com/b: 4 devices, 3 of them replicas of 1\n",
+            "x.example.com/c: 1 device\n",
+        ):
+            self.assertIn(title, scanned)
+            self.assertIn(title, explained)
+        self.assertIn("-0 and 39 more like it\n", explained)
+
+    def test_hardware(self) -> None:
+        """Of a device with several nodes it says which hardware they are of."""
+        self.root = tree(self, "cards")
+        self.write(
+            "domain: x.example.com\n"
+            "resources: {a: {path: /dev/dri/renderD128, members: [/dev/dri/card1, /dev/kvm]}}\n"
+        )
+        card, render, kvm = (
+            next(line for line in self.explain().splitlines() if f" {node}: " in line)
+            for node in ("/dev/dri/card1", "/dev/dri/renderD128", "/dev/kvm")
+        )
+        for line in (card, render):
+            self.assertTrue(line.endswith(", a node of 0000:00:02.0"), line)
+        self.assertNotIn("a node of", kvm)
+
     def test_absent(self) -> None:
         """What is not on this node is kept apart from faults, with the reason."""
         text = self.explain()

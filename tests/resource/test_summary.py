@@ -51,6 +51,12 @@ class ChangeTests(SynchronousTestCase):
         self.assertEqual(str(found), "unhealthy: a (on fire)")
         self.assertFalse(changed({"a": ill("hot")}, {"a": ill("hot")}).worse)
 
+    def test_same_reason(self) -> None:
+        """Devices with the same reason, as replicas, have it once, and in full."""
+        reason = "the modem has lost its carrier, " * 10 + "so press its button"
+        found = changed({}, {"a-0": ill(reason), "b": ill("hot"), "a-1": ill(reason)})
+        self.assertIn(f"unhealthy: a-0, a-1 ({reason}), b (hot)", str(found))
+
     def test_bounded(self) -> None:
         """Of many devices a few are named, with as much of a reason as fits into a line."""
         ids = [f"d{number}" for number in range(5000)]

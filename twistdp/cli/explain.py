@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from twistdp.cli import looking as looks_at
-from twistdp.cli.looking import Look, looking, problems
+from twistdp.cli.looking import Look, counted, looking, problems
 from twistdp.cli.once import with_refused
 from twistdp.errors import BadSetting
 from twistdp.model import printable
@@ -166,8 +166,8 @@ def _resource(resource: dict[str, Any], all_of_them: bool) -> tuple[str, list[st
     steps = resource["candidates"]
     chosen = [each for each in steps if each["verdict"] != Verdict.NOT_SELECTED.value]
     others = [each for each in steps if each["verdict"] == Verdict.NOT_SELECTED.value]
-    ids = {each["ids"][0] for each in steps if each["ids"]}
-    title = f"{resource['resource']}: {len(ids)} device{'' if len(ids) == 1 else 's'}"
+    devices = {tuple(each["ids"]) for each in steps if each["ids"]}
+    title = f"{resource['resource']}: {counted([len(ids) for ids in devices])}"
     if resource["notOnThisNode"]:
         title = f"{resource['resource']}: not on this node: {resource['notOnThisNode']}"
     lines = [_told(each) for each in chosen]

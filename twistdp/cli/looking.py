@@ -139,6 +139,16 @@ def _vetted(tree: DeviceTree, host: Host) -> dict[tuple[str, str], str]:
     }
 
 
+def counted(sizes: Sequence[int]) -> str:
+    """How many devices a resource lists, for people; `sizes` are how many replicas each has."""
+    total, replicas = sum(sizes), [size for size in sizes if size > 1]
+    text = f"{total} device{'' if total == 1 else 's'}"
+    if not replicas:
+        return text
+    which = "" if sum(replicas) == total else f"{sum(replicas)} of them "
+    return f"{text}, {which}replicas of {len(replicas)}"
+
+
 def problems(error: BadSetting) -> Iterator[str]:
     """The lines of an error."""
     yield from error.lines if isinstance(error, BadSettings) else (str(error),)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final
 
-from twistdp.cli.looking import Look, add_arguments, looking, problems
+from twistdp.cli.looking import Look, add_arguments, counted, looking, problems
 from twistdp.errors import BadSetting
 from twistdp.host import Topology
 from twistdp.model import Auto, DeviceInfo, DeviceSpec, natural_key, printable
@@ -119,12 +119,12 @@ def _node(look: Look, node: DeviceSpec) -> dict[str, Any]:
 
 
 def _lines(resource: dict[str, Any]) -> Iterator[str]:
-    count = len(resource["devices"])
+    groups = list(_together(resource["devices"]))
     if resource["notOnThisNode"]:
         yield f"{resource['resource']}: not on this node: {resource['notOnThisNode']}"
     else:
-        yield f"{resource['resource']}: {count} device{'' if count == 1 else 's'}"
-    for device, count in _together(resource["devices"]):
+        yield f"{resource['resource']}: {counted([count for _, count in groups])}"
+    for device, count in groups:
         reason = f" ({device['reason']})" if device["reason"] else ""
         numa = ", ".join(map(str, device["numa"]))
         more = f" and {count - 1} more like it" if count > 1 else ""

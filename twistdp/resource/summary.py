@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import attrs
 
-from twistdp.model import HEALTHY, DeviceInfo, Devices, Update, named, printable
+from twistdp.model import HEALTHY, Devices, Update, named, printable
 
-LONGEST_REASON = 100
+LONGEST_REASON = 500
 """Characters of a reason in such a line."""
 
 
@@ -17,7 +17,7 @@ class Change:
     came: Sequence[str] = ()
     went: Sequence[str] = ()
     worse: Sequence[str] = ()
-    """Devices that have become unhealthy, or are so for another reason, with that reason."""
+    """Devices that have become unhealthy, or are so for another reason, by that reason."""
     better: Sequence[str] = ()
     """Healthy again."""
 
@@ -37,18 +37,19 @@ class Change:
 
 def change(before: Devices, update: Update) -> Change:
     """Return what an update of the devices `before` changes for people: ids and health."""
-    came, worse, better = [], [], []
+    came, better = [], []
+    worse: dict[str, list[str]] = {}
     for id_ in update.changed:
         old, info = before.get(id_), update.devices[id_]
         if old is None:
             came.append(id_)
         if info.state != HEALTHY:
             if old is None or old.state == HEALTHY or old.reason != info.reason:
-                worse.append(_with_reason(id_, info))
+                worse.setdefault(info.reason, []).append(id_)
         elif old is not None and old.state != HEALTHY:
             better.append(id_)
     went = [id_ for id_ in update.removed if id_ in before]
-    return Change(came, went, worse, better)
+    return Change(came, went, [_with_reason(*each) for each in worse.items()], better)
 
 
 def counted(devices: int, unhealthy: int, left_out: int) -> str:
@@ -58,6 +59,6 @@ def counted(devices: int, unhealthy: int, left_out: int) -> str:
     return f"{text}, {left_out} not listed" if left_out else text
 
 
-def _with_reason(device_id: str, info: DeviceInfo) -> str:
-    reason = printable(" ".join(info.reason.split()), LONGEST_REASON)
-    return f"{device_id} ({reason})" if reason else device_id
+def _with_reason(reason: str, ids: Sequence[str]) -> str:
+    shown = printable(" ".join(reason.split()), LONGEST_REASON)
+    return f"{named(ids)} ({shown})" if shown else named(ids)

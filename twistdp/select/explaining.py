@@ -52,7 +52,7 @@ class Step:
         by: str = "",
     ) -> "Step":  # fmt: skip
         """A candidate that is listed in a resource under `ids`, as `by` says."""
-        more = f" and {len(ids) - 1} replicas" if len(ids) > 1 else ""
+        more = f" and {len(ids) - 1} more like it" if len(ids) > 1 else ""
         reason = f"listed as {resource} {ids[0]}{more}{f' {by}' if by else ''}"
         return cls(what, Verdict.LISTED, reason, device, tuple(ids))
 

@@ -20,7 +20,9 @@ from twistdp.select import (
     Verdict,
     any_of,
     belonging,
+    bus_device,
     called,
+    card,
     path_pattern,
 )
 
@@ -64,8 +66,12 @@ def of_device(survey: Survey, device: Device) -> Iterator[tuple[Rule, tuple[Step
 
 def _listed(entries: "list[Entry] | tuple[Entry, ...]") -> Iterator[Step]:
     for entry in entries:
+        several = len(entry.listed.parts) > 1
         for device in entry.listed.parts:
             step = Step.listed(called(device), entry.kind, entry.ids, device)
+            hardware = bus_device(device) or card(device)
+            if several and hardware is not None and hardware is not device:
+                step = attrs.evolve(step, reason=f"{step.reason}, a node of {hardware.name}")
             if entry.info.state != HEALTHY:
                 step = attrs.evolve(step, reason=f"{step.reason}, unhealthy: {entry.info.reason}")
             yield step
