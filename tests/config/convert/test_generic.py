@@ -365,10 +365,32 @@ class UsbTests(SynchronousTestCase):
             self.assertEqual([note for note in notes(text) if "number" in note], [])
 
     def test_octal(self) -> None:
-        """A leading zero makes an octal number, on the command line too."""
-        text = "--device={name: x, groups: [{usb: [{vendor: 0403, product: 6001}]}]}"
-        (trap,) = (note for note in conversions.notes(TOOL, f"args: ['{text}']") if "octal" in note)
-        self.assertIn("reads 0403 without quotes as the octal number that is 0103", trap)
+        """A leading zero makes an octal number, of whose digits arguments make another one."""
+        text = "{name: x, groups: [{usb: [{vendor: 0403, product: 6001}]}]}"
+        (trap,) = (note for note in notes(f"  - {text}") if "octal" in note)
+        self.assertIn("octal number that is 0103 in hexadecimal; here it is 0403", trap)
+        said = conversions.notes(TOOL, f"args: [--device, '{text}']")
+        (trap,) = (note for note in said if "octal" in note)
+        self.assertIn("octal number that is 259, and this as hexadecimal; here it is 0403", trap)
+        self.assertIn("was 0259 meant?", trap)
+
+    def test_other_numbers(self) -> None:
+        """YAML has other numbers too that look like ids."""
+        text = "{name: x, groups: [{usb: [{vendor: %s, product: abcd}]}]}"
+        for vendor, ours, part in (
+            ("04e8", "04e8", "a number with an exponent that is 17d78400 in hexadecimal"),
+            ("0b10", "0b10", "the binary number that is 0002 in hexadecimal"),
+            ("0b05", "0b05", None),
+            ("0810", "0810", "the decimal number that is 032a in hexadecimal"),
+            ("0x0403", "0403", None),
+        ):
+            self.assertEqual(resources(f"  - {text % vendor}")["x"]["usb"], f"{ours}:abcd")
+            (*trap,) = (note for note in notes(f"  - {text % vendor}") if "number" in note)
+            self.assertEqual([part in note for note in trap], [True] * (part is not None), trap)
+        said = conversions.notes(TOOL, f"args: [--device, '{text % '0x0403'}']")
+        self.assertIn(
+            "the number that is 1027, and this as hexadecimal; here it is 0403", " ".join(said)
+        )
 
     def test_several(self) -> None:
         """Several in one group are one device, as the tool has it; in groups they are several."""

@@ -232,20 +232,39 @@ class _Conversion:
             wrong = f"{name} {text!r}: expected up to four hexadecimal digits"
             self._report.problem(field.node.mark, field.at, wrong)
             return "0000"
-        is_plain = isinstance(field.node, Scalar) and field.node.plain
-        if is_plain and re.fullmatch("[0-9]+", text):
-            self._warn(field, text, in_file)
+        if isinstance(field.node, Scalar) and field.node.plain:
+            self._warn(field, text.lower(), digits.zfill(4), in_file)
         return digits.zfill(4)
 
-    def _warn(self, field: Field, text: str, in_file: bool) -> None:
-        """Warn of digits without quotes, of which YAML makes a number."""
-        is_octal = re.fullmatch("0[0-7]+", text) is not None
-        number = int(text, 8 if is_octal else 10)
-        if (in_file or is_octal) and number != int(text, 16):
-            kind = "octal" if is_octal else "decimal"
-            read = f"{TOOL} reads {text} without quotes as the {kind} number that is {number:04x}"
-            meant = f"here it is {text.zfill(4)}, as it is written; was {number:04x} meant?"
-            self._report.note(field.node.mark, field.at, f"{read} in hexadecimal; {meant}")
+    def _warn(self, field: Field, text: str, written: str, in_file: bool) -> None:
+        """Warn of an id without quotes, of which YAML makes a number."""
+        kind, number = _number(text)
+        if kind is None:
+            return
+        # In an argument, the digits of the number are read once more, as hexadecimal ones.
+        value = number if in_file else int(str(number), 16)
+        if value == int(written, 16):
+            return
+        read = f"{TOOL} reads {text} without quotes as {kind} that is "
+        read += f"{number:04x} in hexadecimal" if in_file else f"{number}, and this as hexadecimal"
+        meant = f"here it is {written}, as it is written"
+        meant += f"; was {value:04x} meant?" if value < 1 << 16 else ""
+        self._report.note(field.node.mark, field.at, f"{read}; {meant}")
+
+
+def _number(text: str) -> tuple[str | None, int]:
+    """The number that YAML makes of hexadecimal digits without quotes, and how."""
+    if re.fullmatch("0[0-7]+", text):
+        return "the octal number", int(text, 8)
+    if re.fullmatch("[0-9]+", text):
+        return "the decimal number", int(text)
+    if re.fullmatch("0b[01]+", text):
+        return "the binary number", int(text, 2)
+    if text.startswith("0x"):
+        return "the number", int(text, 16)
+    if re.fullmatch("[0-9]+e[0-9]+", text):
+        return "a number with an exponent", int(float(text))
+    return None, 0
 
 
 def _reads_file(place: Place) -> document.Mapping | None:
