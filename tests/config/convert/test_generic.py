@@ -234,6 +234,35 @@ class PathTests(SynchronousTestCase):
         self.assertEqual(resources(alone), {"x": "/dev/fuse"})
         self.assertIn("limit has no effect", notes(alone)[0])
 
+    def test_limit_reported(self) -> None:
+        """A limit that cannot be carried over is reported with what it does."""
+        text = "  - {name: x, groups: [{paths: [{path: %s}, {path: %s}]}]}"
+        for one, two, part in (
+            ('"/dev/ttyUSB*"', "/dev/a, optional: true", "while /dev/a is there, generic-device"),
+            ("/dev/b, limit: 9", '"/dev/a*", optional: true', "a device of each match of /dev/a*"),
+            ('"/dev/video*"', '"/dev/media*", limit: 9', "same hardware, whatever their limit"),
+            ('"/dev/video*", limit: 9', '"/dev/media*"', "same hardware, whatever their limit"),
+        ):
+            said = " ".join(notes(text % (one, two)))
+            self.assertIn(part, said)
+            self.assertNotIn("limit has no effect", said)
+
+    def test_globs(self) -> None:
+        """What a glob means in Go alone is reported: directories, brackets, the names of links."""
+        text = '  - {name: x, groups: [{paths: [{path: "%s", mountPath: /dev/}]}]}'
+        for path, part in (
+            ("/dev/dvb/adapter*", "may match directories, as /dev/dvb/adapter0"),
+            ("/dev/video[!0]", "takes ! in brackets as a character"),
+            ("/dev/serial/by-id/*", "places in /dev by their own names"),
+        ):
+            self.assertIn(part, " ".join(notes(text % path)))
+        self.assertEqual(notes(text % "/dev/video[^0]*"), [])
+
+    def test_slash(self) -> None:
+        """What ends in a slash is a directory, whatever its name."""
+        text = "  - {name: x, groups: [{paths: [{path: /dev/mine/}]}]}"
+        self.assertEqual(resources(text)["x"], {"path": "/dev/mine", "group": "all"})
+
     def test_smallest_limit(self) -> None:
         """The smallest limit counts, and not that of an optional path."""
         text = """

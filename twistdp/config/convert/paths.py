@@ -3,6 +3,7 @@
 import posixpath
 import re
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import attrs
@@ -22,6 +23,12 @@ _DIRECTORIES: Final = re.compile(
 )
 """Directories of device nodes."""
 
+_EXAMPLES: Final = (
+    *("/dev/dvb/adapter0", "/dev/bus/usb/001", "/dev/snd", "/dev/dri", "/dev/input", "/dev/vfio"),
+    *("/dev/dri/by-path", "/dev/snd/by-path", "/dev/input/by-path", "/dev/serial/by-id"),
+)
+"""Directories that a glob may match."""
+
 
 @attrs.frozen(kw_only=True)
 class _Path:
@@ -34,6 +41,8 @@ class _Path:
     read_only: bool
     limit: int | None
     optional: bool
+    has_slash: bool
+    """Whether it ends in a slash, as a directory does."""
 
     @property
     def is_glob(self) -> bool:
@@ -41,7 +50,7 @@ class _Path:
 
     @property
     def is_directory(self) -> bool:
-        return is_directory(self.path)
+        return is_directory(self.path) or (self.has_slash and not self.is_glob)
 
     def node(self, by_name: bool = False) -> Node:
         """The path as a device's node."""
@@ -122,6 +131,7 @@ class _Paths:
             read_only=self._shapes.flag(fields.get("readOnly")),
             limit=self._shapes.whole(fields.get("limit")),
             optional=self._shapes.flag(fields.get("optional")),
+            has_slash=len(path) > 1 and path.endswith("/"),
         )
 
     def part(self) -> Part | None:
@@ -141,6 +151,8 @@ class _Paths:
                     "without links, when the pod starts"
                 )
                 self._report.note(each.mark, each.at, text)
+            elif each.is_glob:
+                self._note_glob(each)
         part = Part(self._field.mark, self._field.at, mounts=self._mounts(), count=self._count)
         required = [each for each in devices if not each.optional]
         if len(required) == 0 and len(devices) > 1:
@@ -164,6 +176,28 @@ class _Paths:
             group="all" if lead.is_directory else None,
             limit=self._limit(lead, [each for each in self._paths if each is not lead]),
         )
+
+    def _note_glob(self, path: _Path) -> None:
+        """Note what the tool takes a glob for, and it is not here."""
+        if "[!" in path.path:
+            text = (
+                f"{path.path}: {_TOOL} takes ! in brackets as a character, and here it means none "
+                "of those after it"
+            )
+            self._report.note(path.mark, path.at, text)
+        if path.place == "/dev/" and "/by-" in path.path:
+            text = (
+                f"{path.path} are links, which {_TOOL} places in /dev by their own names; here "
+                "they are there by the names of their nodes, as ttyUSB0"
+            )
+            self._report.note(path.mark, path.at, text)
+        example = next((each for each in _EXAMPLES if _matches(path.path, each)), None)
+        if example is not None:
+            text = (
+                f"{path.path} may match directories, as {example}, of which {_TOOL} makes a device "
+                f"each; here only nodes are devices: write {path.path}/* and group: parent"
+            )
+            self._report.note(path.mark, path.at, text)
 
     def _together(self, part: Part, devices: Sequence[_Path]) -> Part:
         """All nodes that are there as one device."""
@@ -193,6 +227,8 @@ class _Paths:
             f"{_TOOL} pairs the matches of {lead.path} and {path.path} by their order; here "
             "they are paired if they are of the same hardware"
         )
+        if max(path.limit or 1, lead.limit or 1) > 1:
+            text += ", whatever their limit"
         if "/by-" in path.path:
             text += (
                 f"; {path.path} are links, which have no kernel name: write kernelName with "
@@ -202,14 +238,31 @@ class _Paths:
         return path.node(by_name=True)
 
     def _limit(self, lead: _Path, rest: Sequence[_Path]) -> int | None:
+        globs = [each for each in rest if each.is_glob]
         for each in (lead, *rest):
-            if each.limit is not None and each.limit > 1 and (each is lead or not lead.is_glob):
+            if each.limit is None or each.limit <= 1 or (each is not lead and lead.is_glob):
+                continue
+            if globs and not lead.is_glob:
+                text = (
+                    f"{_TOOL} makes a device of each match of {globs[0].path}, as far as the limit "
+                    f"of {each.path} goes; here there is one with all of them"
+                )
+            elif globs:
+                continue  # how they are paired is noted
+            else:
                 text = (
                     f"limit has no effect: no other path of the group matches more than {each.path}"
                 )
-                self._report.note(each.mark, each.at, text)
+            self._report.note(each.mark, each.at, text)
         if not lead.is_glob or lead.is_directory:
             return None
+        for each in rest:
+            if each.optional and not each.is_glob:
+                text = (
+                    f"while {each.path} is there, {_TOOL} lists at most {each.limit or 1} of "
+                    f"{lead.path}: its limit, 1 by default; here all are listed"
+                )
+                self._report.note(each.mark, each.at, text)
         limits = [each.limit or 1 for each in rest if not each.is_glob and not each.optional]
         if not limits:
             return None
@@ -237,3 +290,9 @@ class _Paths:
 def _lead(paths: Sequence[_Path]) -> _Path:
     """The path that says how many devices there are: a glob, else one that is no directory."""
     return min(paths, key=lambda each: (not each.is_glob, each.is_directory))
+
+
+def _matches(glob: str, path: str) -> bool:
+    """Whether a glob matches a path; what is wrong with it is reported with the resource."""
+    globs, parts = glob.split("/"), path.split("/")
+    return len(globs) == len(parts) and all(map(fnmatchcase, parts, globs))
