@@ -20,7 +20,6 @@ from twistdp.errors import (
     TwistdpError,
     Untrusted,
 )
-from twistdp.health import HealthGate
 from twistdp.host import check_trusted, entries
 from twistdp.manager import Manager
 from twistdp.model import (
@@ -41,6 +40,7 @@ from twistdp.model import (
     DeviceInfo,
     DeviceSpec,
     DeviceTree,
+    HealthGate,
     IAllocator,
     IContainerPreStarter,
     INotifier,

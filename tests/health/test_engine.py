@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.helpers import temporary_directory
 from twistdp.health import engine
-from twistdp.health.engine import HealthChecks, checks_of
+from twistdp.health.engine import HealthChecks
 from twistdp.health.lanes import Job
 from twistdp.health.program import Run
 from twistdp.health.tasks import Health
@@ -393,12 +393,3 @@ class OnceTests(SynchronousTestCase):
         with open(path, "wb"):
             pass
         self.assertEqual(checks.state("a", wanted), GOOD)
-
-    def test_of_a_scanner(self) -> None:
-        """The checks of a scanner are those that it keeps as `checks`, if they are such."""
-        scanner = self
-        scanner_checks = HealthChecks()
-        vars(scanner)["checks"] = scanner_checks
-        self.assertIs(checks_of(scanner), scanner_checks)
-        vars(scanner)["checks"] = ["something else"]
-        self.assertIsInstance(checks_of(scanner), HealthChecks)

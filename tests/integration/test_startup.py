@@ -16,6 +16,7 @@ UNUSED = (
     "twistdp.cli",
     "twistdp.config",
     "twistdp.conformance",
+    "twistdp.health",
     "twistdp.scanners",
     "twistdp.select",
     "twistdp.testing",

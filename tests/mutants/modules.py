@@ -14,7 +14,7 @@ CORE = (
     "model.identity",
     "tools.coalescing",
     "tools.backoff",
-    "health.gate",
+    "model.gate",
     "model.allocation",
     "resource.handlers",
     "model.acceptance",

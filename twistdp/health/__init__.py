@@ -3,8 +3,7 @@
 `HealthChecks` makes checks; `HealthGate` is for scanners that look themselves.
 """
 
-from twistdp.health.engine import HealthChecks, checks_of
-from twistdp.health.gate import HealthGate
+from twistdp.health.engine import HealthChecks
 from twistdp.health.tasks import Health
 from twistdp.health.values import (
     Attribute,
@@ -15,6 +14,7 @@ from twistdp.health.values import (
     Present,
     Tcp,
 )
+from twistdp.model import HealthGate
 
 __all__ = [
     "Attribute",
@@ -27,5 +27,4 @@ __all__ = [
     "Http",
     "Present",
     "Tcp",
-    "checks_of",
 ]

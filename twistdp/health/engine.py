@@ -343,9 +343,3 @@ def _states_now(wanted: Mapping[Id, Sequence[Check]]) -> Mapping[Id, Health]:
             task.take(problems[check])
         found[key] = device.health()
     return found
-
-
-def checks_of(scanner: object) -> HealthChecks:
-    """The health checks that a scanner keeps, or some that nobody uses."""
-    checks = getattr(scanner, "checks", None)
-    return checks if isinstance(checks, HealthChecks) else HealthChecks()

@@ -5,10 +5,9 @@ from typing import NamedTuple
 
 import attrs
 
-from twistdp.health.gate import Memory
 from twistdp.health.lanes import Job
 from twistdp.health.values import Check
-from twistdp.model import HEALTHY, UNHEALTHY
+from twistdp.model import HEALTHY, UNHEALTHY, Memory
 
 
 class Health(NamedTuple):

@@ -39,6 +39,7 @@ from twistdp.model.devices import (
     Mount,
     Resources,
 )
+from twistdp.model.gate import HealthGate, Memory
 from twistdp.model.interfaces import (
     IAllocator,
     IContainerPreStarter,
@@ -85,12 +86,14 @@ __all__ = [
     "DeviceSpec",
     "DeviceTree",
     "Devices",
+    "HealthGate",
     "IAllocator",
     "IContainerPreStarter",
     "INotifier",
     "IPostAllocator",
     "IPreferredAllocator",
     "IScanner",
+    "Memory",
     "Mount",
     "PreStartContainerRequest",
     "PreferredAllocationRequest",

@@ -12,11 +12,11 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from twistdp.health import checks_of
 from twistdp.host import SOON, remedy_for
 from twistdp.inotify import Changes, Inotify
 from twistdp.model import Updates, name_of
 from twistdp.scan.attributes import Attribute, check_interval
+from twistdp.scan.checks import checks_of
 from twistdp.scan.failures import Failures
 from twistdp.scan.looking import look
 from twistdp.scan.pending import Pending

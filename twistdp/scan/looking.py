@@ -2,14 +2,12 @@
 
 from collections.abc import Collection
 
-from twistdp.health import HealthChecks
 from twistdp.model import DeviceTree
+from twistdp.scan.checks import Checks
 from twistdp.scan.scanner import WatchingScanner
 
 
-def look(
-    scanner: WatchingScanner, changes: Collection[str] | None, checks: HealthChecks
-) -> DeviceTree:
+def look(scanner: WatchingScanner, changes: Collection[str] | None, checks: Checks) -> DeviceTree:
     """Return what a scanner finds when these paths, or anything (None), may have changed.
 
     A look that is a whole one lets `checks` forget the devices that it did not ask for.

@@ -8,9 +8,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twistdp.health import checks_of
 from twistdp.model import IScanner, name_of
 from twistdp.rpc import called
+from twistdp.scan.checks import checks_of
 from twistdp.scan.failures import Failures
 from twistdp.scan.notifier import Notifier
 from twistdp.tools import Backoff

@@ -1,11 +1,11 @@
-"""Tests for twistdp.health.gate."""
+"""Tests for twistdp.model.gate."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.health.gate import HealthGate
 from twistdp.model.devices import HEALTHY, UNHEALTHY
+from twistdp.model.gate import HealthGate
 
 
 def states(gate: HealthGate, checks: str, device_id: str = "a") -> str:

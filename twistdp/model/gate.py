@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from twistdp.model import HEALTHY, UNHEALTHY
+from twistdp.model.devices import HEALTHY, UNHEALTHY
 
 
 @attrs.define

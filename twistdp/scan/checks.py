@@ -1,0 +1,37 @@
+"""The health checks of a scanner."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
+
+if TYPE_CHECKING:
+    from twistdp.health import HealthChecks
+
+
+class NoChecks:
+    """Those of a scanner that has none."""
+
+    @contextmanager
+    def scan(self, is_whole: bool) -> Iterator[None]:
+        """Surrounds a scan."""
+        yield
+
+    def start(self, reactor: Any, wake: Callable[[], None] | None = None) -> None:
+        """Make no checks."""
+
+    def stop(self) -> None:
+        """Do nothing, as no check is made."""
+
+
+Checks: TypeAlias = Union["HealthChecks", NoChecks]
+
+
+def checks_of(scanner: object) -> Checks:
+    """The health checks that a scanner keeps as its attribute `checks`, or none."""
+    checks = getattr(scanner, "checks", None)
+    if checks is None:
+        return NoChecks()
+    # Imported here because a plugin without checks needs neither time nor memory for it.
+    from twistdp.health import HealthChecks
+
+    return checks if isinstance(checks, HealthChecks) else NoChecks()
