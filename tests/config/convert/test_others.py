@@ -269,13 +269,18 @@ class AkriTests(SynchronousTestCase):
                 "akri-serial": {
                     "udev": 'SUBSYSTEM=="tty", ATTRS{idVendor}=="1a86", ATTRS{idProduct}=="7523"',
                     "node": {"permissions": "rw"},
-                    "env": {"UDEV_DEVNODE_{n}": "{node}", "BAUD": "9600", "BRACE": "{{x}}"},
+                    "env": {
+                        "UDEV_DEVNODE": "{node}",
+                        "UDEV_DEVNODE_{n}": "{node}",
+                        "BAUD": "9600",
+                        "BRACE": "{{x}}",
+                    },
                     "replicas": 2,
                 }
             },
         )
         self.assertEqual(len(found("akri", text, "twins")["akri-serial"]), 4)
-        self.assertIn("numbered, UDEV_DEVNODE_0", " ".join(notes("akri", text)))
+        self.assertIn("UDEV_DEVNODE_0 is the first device's", " ".join(notes("akri", text)))
 
     def test_configuration(self) -> None:
         """A Configuration has the rules as a text, and its own name."""
@@ -303,11 +308,13 @@ class AkriTests(SynchronousTestCase):
             ],
         )
         self.assertEqual(found["group"], "parent")
+        self.assertEqual(found["env"], {"UDEV_DEVNODE_{n}": "{node}"})
         said = notes("akri", text)
         self.assertTrue(any(note.startswith("f.yaml:10:") for note in said), said)
         for part in (
-            'Akri drops ACTION=="add", and so it is here',
-            'Akri drops SYMLINK+="x", and so it is here',
+            'Akri finds nothing by a rule with ACTION=="add", which is left out here',
+            'Akri finds nothing by a rule with SYMLINK+="x", which is left out here',
+            "UDEV_DEVNODE_1 is not a device's second node here",
             "groupRecursive: the nodes of one piece of hardware are one device",
             "brokers are not deployed",
             'SUBSYSTEM=="media" alone selects everything of the subsystem',
@@ -320,6 +327,42 @@ class AkriTests(SynchronousTestCase):
         self.assertIn('write conditions as KEY=="value"', problem)
         (problem,) = problems("akri", "udevRules: ['{{ .Values.rule }}']")
         self.assertIn("this is a template", problem)
+
+    def test_expressions(self) -> None:
+        """Regular expressions, which libudev does not test for Akri, become globs."""
+        for rule, ours in (
+            ('ATTRS{product}==".*Serial.+"', 'ATTRS{product}=="*Serial?*"'),
+            (r'ATTRS{product}=="^USB2\.0-Ser[^x]+$"', 'ATTRS{product}=="USB2.0-Ser[!x]*"'),
+            (r'KERNELS=="1-\d\*"', 'KERNELS=="1-[0-9][*]"'),
+            ('KERNEL!="tty[^U].*", KERNEL=="tty*"', 'KERNEL!="tty[!U]*", KERNEL=="tty*"'),
+        ):
+            text = f"udevRules: ['{rule}']"
+            self.assertEqual(resources("akri", text)["akri-udev"]["udev"], ours)
+            self.assertIn(
+                "takes the value for a regular expression; here", " ".join(notes("akri", text))
+            )
+        text = "udevRules: ['DRIVERS==\"(a|b)\"']"
+        self.assertIn("and here it is a glob", " ".join(notes("akri", text)))
+        text = 'udevRules: [\'SUBSYSTEM=="tty", ATTRS{idVendor}=="1a86|10c4"\']'
+        self.assertEqual(len(notes("akri", text)), 1)
+        text = 'udevRules: [\'SUBSYSTEM=="tty", ATTRS{product}=="USB2.0-S.*"\']'
+        self.assertEqual(len(found("akri", text, "twins")["akri-udev"]), 2)
+
+    def test_meanings(self) -> None:
+        """What several conditions mean to Akri alone is reported."""
+        for rule, part in (
+            (
+                'SUBSYSTEM=="tty", ATTRS{idVendor}=="1", DRIVERS=="x"',
+                "each of ATTRS{idVendor}, DRIVERS",
+            ),
+            ('KERNEL=="a", TAGS!="b"', "must hold for all devices above"),
+            ('KERNEL=="a", ENV{A}=="1", ENV{B}=="2"', "for which one of several conditions on ENV"),
+            ('SUBSYSTEM=="usb", ATTR{x}=="1"', "Akri takes the nearest node above"),
+        ):
+            (_, note) = notes("akri", f"udevRules: ['{rule}']")
+            self.assertIn(part, note)
+        rule = 'SUBSYSTEM=="tty", SUBSYSTEMS=="usb", ATTRS{idVendor}=="1", ATTRS{idProduct}=="2"'
+        self.assertEqual(len(notes("akri", f"udevRules: ['{rule}']")), 1)
 
     def test_examples(self) -> None:
         """Akri's example of cameras: each node, or all of a camera, twice."""

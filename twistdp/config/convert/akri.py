@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Collection, Iterator
+from functools import partial
 from typing import Any, Final
 
 from twistdp.config import document
+from twistdp.config.convert.akri_rules import converted
 from twistdp.config.convert.finding import Place, Places
 from twistdp.config.convert.report import Draft, Report
 from twistdp.config.convert.shapes import Field, Fields, Shapes, braces
@@ -16,14 +18,6 @@ DOMAIN: Final = "akri.sh"
 
 _NAME: Final = "akri-udev"
 _KEYS: Final = ("udevRules", "groupRecursive", "permissions")
-_FILTER: Final = re.compile(
-    r"\s*(?P<key>[A-Z][A-Za-z_]*)(?:\{[^}]*\})?\s*(?P<op>==|!=|\+=|-=|:=|=)\s*"
-    r'[a-z]?"(?:[^"\\]|\\.)*"\s*(?:,|$)'
-)
-_CONDITIONS: Final = frozenset(
-    {"ATTR", "ATTRS", "DEVPATH", "DRIVER", "DRIVERS", "ENV", "KERNEL", "KERNELS", "SUBSYSTEM"}
-    | {"SUBSYSTEMS", "TAG", "TAGS"}
-)
 
 
 def recognises(place: Place) -> bool:
@@ -71,14 +65,18 @@ class _Conversion:
             text = (
                 "groupRecursive: the nodes of one piece of hardware are one device here (group: "
                 "parent), those that no rule matches too; Akri makes one of a match and the "
-                "matches below it, so leave group out if none is below another"
+                "matches below it, so leave group out if none is below another; UDEV_DEVNODE_1 is "
+                "not a device's second node here, but the second device's first one"
             )
             self._report.note(rules.mark, rules.at, text)
-        body["env"] = {"UDEV_DEVNODE_{n}": "{node}", **self._properties(place)}
+        # Akri numbers the nodes of a device that has several, and has no variable without a number.
+        first = {} if "group" in body else {"UDEV_DEVNODE": "{node}"}
+        body["env"] = {**first, "UDEV_DEVNODE_{n}": "{node}", **self._properties(place)}
         text = (
             f"pods ask for {self._domain}/{name}; Akri's resources of single devices, which "
-            "have a hash in their names, and the same hash in UDEV_DEVNODE_…, are not carried "
-            "over: the variables are numbered, UDEV_DEVNODE_0; UDEV_DEVPATH_… is missing"
+            "have a hash in their names, and the variables with the same hash, are not carried "
+            "over: UDEV_DEVNODE_0 is the first device's node, UDEV_DEVNODE_1 the second one's; "
+            "UDEV_DEVPATH is missing"
         )
         self._report.note(rules.mark, rules.at, text)
         capacity = self._above(place, "capacity")
@@ -111,32 +109,9 @@ class _Conversion:
                     node.mark, at, "this is a template of a chart; give the rule that it makes"
                 )
                 continue
-            line = ", ".join(self._kept(text, node, at))
-            if line:
+            note = partial(self._report.note, node.mark, at)
+            if line := converted(text, note):
                 yield line
-
-    def _kept(self, text: str, node: document.Node, at: str) -> Iterator[str]:
-        """The conditions of a rule that Akri tests; those that it drops are noted."""
-        position, subsystem, count = 0, "", 0
-        while position < len(text):
-            found = _FILTER.match(text, position)
-            if found is None:
-                yield text[position:]  # what is wrong with it is reported with the resource
-                return
-            part = found[0].strip().removesuffix(",").strip()
-            position = found.end()
-            if found["key"] in _CONDITIONS and found["op"] in ("==", "!="):
-                count += 1
-                subsystem = part if found["key"] == "SUBSYSTEM" else subsystem
-                yield part
-            else:
-                self._report.note(node.mark, at, f"Akri drops {part}, and so it is here")
-        if count == 1 and subsystem:
-            note = (
-                f"{subsystem} alone selects everything of the subsystem; what has no node is "
-                'left out here: add a condition, such as ATTRS{idVendor}=="10c4"'
-            )
-            self._report.note(node.mark, at, note)
 
     def _above(self, place: Place, *names: str) -> Field | None:
         for each in reversed(place.above):
