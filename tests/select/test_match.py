@@ -117,7 +117,13 @@ class MatchTests(SynchronousTestCase):
              "excluded: 1a86:7523 is in the deny list"),
             ("twins", "ttyUSB0", Match(parent=Match(usb="2341:*")),
              "no ancestor of ttyUSB0 fits, the nearest: "
-             "USB id is 1a86:7523, the rule wants 2341:*"),
+             "1-3.1: USB id is 1a86:7523, the rule wants 2341:*"),
+            ("twins", "1-3.1:1.0", Match(child=Match(subsystem="net")),
+             "no descendant of 1-3.1:1.0 fits, the nearest: "
+             "ttyUSB0: subsystem is usb-serial, the rule wants net"),
+            ("nvme", "nvme0n1", Match(child=Match(subsystem="net")),
+             "the only descendant of nvme0n1 does not fit: "
+             "nvme0n1p1: subsystem is block, the rule wants net"),
         )  # fmt: skip
         for where, name, match, reason in cases:
             outcome = match.test(named(host(where), name))

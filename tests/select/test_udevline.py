@@ -58,6 +58,15 @@ class UdevLineTests(SynchronousTestCase):
         )
         self.assertIn("no single device from ttyUSB0 upwards meets", outcome.reason)
 
+    def test_nearest(self) -> None:
+        """The reason names the device with another value, not one without the attribute."""
+        for line, wanted in (
+            ('ATTRS{idVendor}=="10c4"', 'ATTRS{idVendor}=="10c4" fails for 1-3.1: it is "1a86"'),
+            ('ATTRS{idVendor}=="1a86", ATTRS{serial}=="1"', "1-3.1 has no attribute serial"),
+        ):
+            reason = parse_udev(line).test(named(host("twins"), "ttyUSB0")).reason
+            self.assertIn(f"the nearest: {wanted}", reason)
+
     def test_missing_attribute(self) -> None:
         """As in udev, an attribute that is not there is neither equal nor unequal."""
         self.assertIs(self.ok('ATTR{none}=="1"'), False)

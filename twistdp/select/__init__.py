@@ -18,7 +18,7 @@ from twistdp.select.host import Host
 from twistdp.select.ids import default_id, stable_path
 from twistdp.select.kinds import KINDS, belonging, functions, heads, is_keyboard, judged
 from twistdp.select.match import Match
-from twistdp.select.outcome import Outcome, all_of, any_of, negated
+from twistdp.select.outcome import Outcome, about, all_of, any_of, negated
 from twistdp.select.patterns import is_glob, path_pattern, text_pattern
 from twistdp.select.reading import Undecidable, read_bytes, read_link
 from twistdp.select.refresh import Refreshed, refresh
@@ -46,6 +46,7 @@ __all__ = [
     "UdevLine",
     "Undecidable",
     "Verdict",
+    "about",
     "access",
     "all_of",
     "any_of",

@@ -85,6 +85,11 @@ def negated(outcome: Outcome) -> Outcome:
     return Outcome(not outcome.ok, text, (outcome,))
 
 
+def about(device: Device, reason: str) -> str:
+    """The reason with the name of the device that it is about."""
+    return reason if device.name in reason else f"{device.name}: {reason}"
+
+
 def closest(outcomes: Iterable[Outcome]) -> Outcome | None:
     """Of outcomes that say no, the first that came furthest before it did."""
     return max(outcomes, key=lambda outcome: sum(part.ok is True for part in outcome.parts),

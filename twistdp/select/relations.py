@@ -7,7 +7,7 @@ import attrs
 
 from twistdp.select.buses import pci_device
 from twistdp.select.device import Device
-from twistdp.select.outcome import Outcome, any_of, negated, once_for_each, one_holds
+from twistdp.select.outcome import Outcome, about, any_of, negated, once_for_each, one_holds
 
 
 class Tested(Protocol):
@@ -77,9 +77,12 @@ class Relative:
             if outcome.ok:
                 reason = f"its {self.kind} {each.name}: {outcome.reason}"
                 return attrs.evolve(outcome, reason=reason)
-            outcomes.append(outcome)
+            outcomes.append(attrs.evolve(outcome, reason=about(each, outcome.reason)))
         if not outcomes:
             return Outcome(False, f"{device.name} has no {self.kind}")
+        if len(outcomes) == 1 and outcomes[0].ok is False:
+            reason = f"the only {self.kind} of {device.name} does not fit: {outcomes[0].reason}"
+            return Outcome(False, reason)
         none = f"no {self.kind} of {device.name} fits, the nearest"
         return attrs.evolve(any_of(outcomes, none), parts=())
 

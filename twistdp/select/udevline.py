@@ -8,7 +8,7 @@ import attrs
 
 from twistdp.errors import BadSetting
 from twistdp.select.device import Device
-from twistdp.select.outcome import Outcome, all_of, closest, once_for_each, one_holds
+from twistdp.select.outcome import Outcome, all_of, once_for_each, one_holds
 from twistdp.select.patterns import Pattern, udev_pattern
 from twistdp.select.reading import Undecidable
 
@@ -72,6 +72,10 @@ class _Condition:
         else:
             text = f'it is "{value}"'
         return Outcome(False, f"{self} fails for {device.name}: {text}")
+
+    def has_value(self, device: Device) -> bool:
+        """Whether the device has what is compared."""
+        return self._value(device) is not None
 
     def _value(self, device: Device) -> str | frozenset[str] | Undecidable | None:
         key = _PLURAL.get(self.key, self.key)
@@ -159,7 +163,8 @@ class UdevLine:
             yield self._above(device)
 
     def _above(self, device: Device) -> Outcome:
-        undecided, failed = None, []
+        undecided: Outcome | None = None
+        failed: list[tuple[int, bool, Outcome]] = []
         for each in device.lineage:
             outcome = all_of(condition.test(each) for condition in self.above)
             if outcome.ok:
@@ -167,10 +172,12 @@ class UdevLine:
             if outcome.ok is None:
                 undecided = undecided or outcome
             else:
-                failed.append(outcome)
+                held = len(outcome.parts) - 1
+                failed.append((held, self.above[held].has_value(each), outcome))
         if undecided is not None:
             return undecided
-        near = closest(failed)
+        # Of those that fail at one condition, one with another value says more than one with none.
+        near = max(failed, key=lambda found: found[:2], default=(0, False, None))[2]
         line = ", ".join(map(str, self.above))
         reason = f"no single device from {device.name} upwards meets {line}"
         return Outcome(False, f"{reason}; the nearest: {near.reason}" if near else reason)

@@ -111,7 +111,7 @@ class FunctionTests(SynchronousTestCase):
 
     def test_vfio(self) -> None:
         """The kernel's variants of vfio-pci count, bridges are not given, reasons have drivers."""
-        host = recorded(self, VFIO)
+        host = recorded(self, VFIO.replace("pci-stub", "vfio-pci"))
         found = survey(host, "thing: {pci: '*:*', as: vfio}")
         self.assertEqual(list(found.ledger.devices["thing"]), ["0000:01:00.0", "0000:01:00.1"])
         reasons = left_out(found)
@@ -124,6 +124,22 @@ class FunctionTests(SynchronousTestCase):
         self.assertEqual(notes(group), [])
         other = survey(host, "thing: {pci: '1000:97', as: vfio}")
         self.assertFalse(other.is_absent(0))
+
+    def test_idle(self) -> None:
+        """A function that no driver of VFIO has cannot be opened, but keeps nobody from its group."""
+        for driver, why in (
+            (" L:driver=x/pci-stub", "is bound to pci-stub"),
+            ("", "has no driver"),
+        ):
+            host = recorded(self, VFIO.replace(" L:driver=x/pci-stub", driver))
+            found = survey(host, "thing: {pci: '*:*', as: vfio}")
+            self.assertEqual(list(found.ledger.devices["thing"]), ["0000:01:00.0"])
+            self.assertEqual(
+                left_out(found)["0000:01:00.1"][0],
+                f"0000:01:00.1 {why}, and must be bound to vfio-pci",
+            )
+            group = survey(host, "thing: {pci: '15b3:*', group: iommu}")
+            self.assertEqual(list(group.ledger.devices["thing"]), ["0000:01:00.0"])
 
 
 BOARD = """
@@ -302,6 +318,10 @@ class FunctionNodeTests(SynchronousTestCase):
         found = survey(host, "thing: {usb: '4b8:*', as: printer}")
         reason = left_out(found)["/dev/bus/usb/001/002"][0]
         self.assertEqual(reason, "1-1 has no node of the kind printer; 1-1:1.0 has no driver")
+        second = "/devices/pci0000:00/0000:00:0d.0/usb1/1-1/1-1:1.1 usb DEVTYPE=usb_interface"
+        host = recorded(self, f"{PRINTER.replace(' L:driver=x/usblp', '')}    {second}\n")
+        reason = left_out(survey(host, "thing: {usb: '4b8:*', as: tty}"))["/dev/bus/usb/001/002"][0]
+        self.assertEqual(reason, "1-1 has no node of the kind tty; 1-1:1.0, 1-1:1.1 have no driver")
 
     def test_ways(self) -> None:
         """What has no node of its own is left out with what gives one."""

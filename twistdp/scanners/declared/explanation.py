@@ -15,9 +15,9 @@ from twistdp.select import (
     Device,
     Explanation,
     Host,
-    Outcome,
     Step,
     Verdict,
+    about,
     any_of,
     belonging,
     bus_device,
@@ -110,7 +110,7 @@ def why_absent(rule: Rule, host: Host) -> str:
     patterns = [path for match in rule.matches for path in match.path]
     if patterns and all(match.path for match in rule.matches):
         return "; ".join(_no_path(pattern, host) for pattern in patterns[:4])
-    nearest: Outcome | None = None
+    nearest = ""
     nodeless = ""
     met = -1
     count = 0
@@ -123,15 +123,15 @@ def why_absent(rule: Rule, host: Host) -> str:
         inner = outcome.parts[0] if len(rule.matches) == 1 and outcome.parts else outcome
         held = sum(part.ok is True for part in inner.parts)
         if outcome.ok is False and held > met:
-            nearest, met = outcome, held
+            nearest, met = about(device, outcome.reason), held
     if nodeless:
         return f"nothing that meets the rule has such a node: {nodeless}"
-    if nearest is None:
+    if not nearest:
         return f"there is no {_about(rule)} here"
     if count == 1:
-        return f"the only {_about(rule)} here does not meet the rule: {nearest.reason}"
+        return f"the only {_about(rule)} here does not meet the rule: {nearest}"
     many = f"more than {_NEAREST}" if count > _NEAREST else str(count)
-    return f"none of {many} devices meets the rule; the nearest: {nearest.reason}"
+    return f"none of {many} devices meets the rule; the nearest: {nearest}"
 
 
 _CALLED = {"usb": "USB", "pci": "PCI", "nvme": "NVMe", "scsi": "SCSI", "mmc": "MMC"}

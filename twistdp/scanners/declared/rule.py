@@ -165,6 +165,11 @@ class Rule:
                 )
                 yield Part(unit, seed, None, reason)
                 return
+            elif seed.subsystem == "pci" and seed.driver in (None, "pci-stub"):
+                # The group may have a node for another function; this one cannot be opened.
+                bound = f"is bound to {seed.driver}" if seed.driver else "has no driver"
+                yield Part(unit, seed, None, f"{seed.name} {bound}, and must be bound to vfio-pci")
+                return
             for function, reason in self._of_kind(seed, self.resource.as_ or "vfio"):
                 yield Part(unit, seed, function, reason)
             return
@@ -211,7 +216,7 @@ class Rule:
             why = f"; it is bound to {driver}, and must be bound to vfio-pci" if driver else ""
             unbound = [each.name for each in seed.children if is_unbound(each)]
             if unbound:
-                why = f"; {', '.join(unbound)} has no driver"
+                why = f"; {', '.join(unbound)} {'has' if len(unbound) == 1 else 'have'} no driver"
             yield None, f"{seed.name} has no node of the kind {kind}{why}"
         for function, outcome in found:
             yield function, "" if outcome.ok else outcome.reason
