@@ -6,8 +6,12 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.conversions import converted, found, notes, problems, resources
-from tests.support.trees import host
+from tests.support.declarations import nodes
+from tests.support.helpers import temporary_directory
+from tests.support.trees import host, recorded
 from twistdp.config.loading import load
+from twistdp.recording.layout import lay_out
+from twistdp.recording.text import Recorded
 from twistdp.scanners.declared.scanner import DeclaredScanner
 
 
@@ -131,7 +135,7 @@ class SriovTests(SynchronousTestCase):
         ours = resources("sriov", text)["x"]
         child = {"subsystem": "net", "attribute": {"type": "1"}}
         self.assertEqual(ours["child"], {"subsystem": "infiniband"})
-        self.assertEqual(ours["any"], [{"child": child}])
+        self.assertEqual(ours["any"], [{"child": child}, {"physfn": {"child": child}}])
         self.assertEqual(
             ours["members"],
             [
@@ -145,6 +149,48 @@ class SriovTests(SynchronousTestCase):
         said = info(ours)
         self.assertEqual(said["vhost"]["tun-mount"], "/dev/net/tun")
         self.assertEqual(said["rdma"], {"uverbs": "{node}", "rdma_cm": "/dev/infiniband/rdma_cm"})
+        self.assertIn("rdma_dev, umad and issm are missing", " ".join(notes("sriov", text)))
+
+    def test_link_of_a_virtual_function(self) -> None:
+        """A function without an interface, as one of vfio-pci, has the link of its physical one."""
+        text = """
+            resourceList:
+              - {resourceName: vf, selectors: {drivers: [vfio-pci], linkTypes: [infiniband]}}
+        """
+        port = Recorded(
+            "/devices/pci0000:00/0000:00:1c.0/net/ib0",
+            properties={"SUBSYSTEM": "net", "INTERFACE": "ib0", "IFINDEX": "9"},
+            attributes={"type": b"32\n"},
+        )
+        resources = dict(load(converted("sriov", text).text).resources)
+        for more, expected in (((), []), ((port,), ["0000:00:1c.1"])):
+            root = temporary_directory(self)
+            lay_out([*recorded("cards"), *more], root)
+            tree = DeclaredScanner(resources, root).discover()
+            self.assertEqual(list(nodes(tree, "vf")), expected)
+
+    def test_accelerators(self) -> None:
+        """Physical accelerators that have virtual functions are listed with them."""
+        text = """
+            resourceList:
+              - {resourceName: x, deviceType: accelerator, selectors: {vendors: ["8086"]}}
+              - {resourceName: y, selectors: {vendors: ["8086"]}}
+        """
+        ours = resources("sriov", text)
+        self.assertNotIn("not", ours["x"])
+        self.assertIn("not", ours["y"])
+
+    def test_domains(self) -> None:
+        """Devices are exclusive within a domain, and resources of several are reported."""
+        text = """
+            resourceList:
+              - {resourceName: x, resourcePrefix: a.example.com, selectors: {vendors: ["8086"]}}
+              - {resourceName: y, selectors: {vendors: ["8086"]}}
+        """
+        part = "resources of different domains (a.example.com, intel.com) may have the same device"
+        self.assertIn(part, " ".join(notes("sriov", text)))
+        text = text.replace("resourcePrefix: a.example.com, ", "")
+        self.assertNotIn("different domains", " ".join(notes("sriov", text)))
 
     def test_never_wider(self) -> None:
         """A selector of which a part cannot be said is left out: it would select too much."""

@@ -91,6 +91,13 @@ class _Conversion:
                 "each, with commas between them, and not one object for all"
             )
             self._report.note(listed.mark, listed.at, text)
+            domains = list(dict.fromkeys(each.domain for each in self._report.drafts.values()))
+            if len(domains) > 1:
+                text = (
+                    f"resources of different domains ({', '.join(domains)}) may have the same "
+                    "device here: exclusive is about those of one domain; select them apart"
+                )
+                self._report.note(listed.mark, listed.at, text)
 
     def _resource(self, fields: Fields, at: str) -> None:
         field = fields.get("resourceName")
@@ -193,6 +200,8 @@ class _Conversion:
             yield {"subsystem": "infiniband_mad", "optional": True}
             yield _member(rdma, path="/dev/infiniband/rdma_cm")
             info["rdma"] = {"uverbs": _NODE, "rdma_cm": "/dev/infiniband/rdma_cm"}
+            text = "rdma_dev, umad and issm are missing in the variable _INFO; umad's node is given"
+            self._report.note(field.mark, field.at, text)
         if any(vdpa):
             yield _member(vdpa, subsystem="vhost-vdpa")
             info["vdpa"] = {"mount": _NODE}

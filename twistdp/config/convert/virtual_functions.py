@@ -68,21 +68,21 @@ class Selectors:
         if "acpiIndexes" in given:
             match["attribute"] = {"acpi_index": few(self._texts(given["acpiIndexes"]))}
         choices = [[{"child": each}] for each in self._children(given)]
+        if "linkTypes" in given:
+            # A virtual function without an interface of its own has the type of its physical one.
+            child = {"child": self._link(given["linkTypes"])}
+            choices.insert(0, [child, {"physfn": child}])
         if "pfNames" in given:
             choices.append(self._functions(given["pfNames"], _by_name))
         if "rootDevices" in given:
             choices.append(self._functions(given["rootDevices"], _by_address))
-        match["not"] = {"attribute": {"sriov_numvfs": "/[1-9]/"}}
+        if self._kind == "netDevice":
+            match["not"] = {"attribute": {"sriov_numvfs": "/[1-9]/"}}
         return _all_of(match, choices)
 
     def _children(self, given: dict[str, Field]) -> list[Body]:
         """What must belong to a function."""
         children: list[Body] = []
-        if "linkTypes" in given:
-            types = [_LINK_TYPES.get(each, "") for each in self._texts(given["linkTypes"])]
-            if not all(types):
-                raise Left("linkTypes other than ether and infiniband cannot be tested here")
-            children.append({"subsystem": "net", "attribute": {"type": few(types)}})
         if self._shapes.flag(given.get("isRdma")):
             children.append({"subsystem": "infiniband"})
         if (kind := self._shapes.text(given.get("vdpaType"))) is not None:
@@ -90,6 +90,12 @@ class Selectors:
                 raise Left(f"vdpaType {kind} is none of vhost and virtio")
             children.append({"subsystem": "vdpa", "driver": _VDPA[kind]})
         return children
+
+    def _link(self, field: Field) -> Body:
+        types = [_LINK_TYPES.get(each, "") for each in self._texts(field)]
+        if not all(types):
+            raise Left("linkTypes other than ether and infiniband cannot be tested here")
+        return {"subsystem": "net", "attribute": {"type": few(types)}}
 
     def _texts(self, field: Field) -> list[str]:
         found = self._shapes.texts(field)
