@@ -254,7 +254,7 @@ class ExplainTests(LookingCase):
         text = self.explain()
         self.assertIn("none: not on this node: there is no tpm or tpmrm device here", text)
         self.assertIn(
-            "pci: not on this node: the only PCI device here does not meet the rule: 0000:00:0d.0: ",
+            "pci: not on this node: the only PCI device here does not meet the rule: 0000:00:0d.0:",
             text,
         )
         self.assertIn("any: not on this node: none of 2 devices meets the rule; the nearest", text)

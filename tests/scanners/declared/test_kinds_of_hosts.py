@@ -126,7 +126,7 @@ class FunctionTests(SynchronousTestCase):
         self.assertFalse(other.is_absent(0))
 
     def test_idle(self) -> None:
-        """A function that no driver of VFIO has cannot be opened, but keeps nobody from its group."""
+        """A function that no driver of VFIO has cannot be opened; its group can."""
         for driver, why in (
             (" L:driver=x/pci-stub", "is bound to pci-stub"),
             ("", "has no driver"),
