@@ -118,7 +118,7 @@ class NotifyTests(ManagerCase):
         (last,) = taken
         self.assertEqual((set(last.changed), set(last.removed)), ({"a", "c", "e"}, {"b", "d"}))
         self.assertEqual(set(failed[-1].changed), {"a", "c", "d"})
-        listed = resource._inventory.listed
+        listed = resource.inventory.listed
         self.assertEqual(listed, Inventory("x/y", first(last.devices)).listed)
 
     async def test_sightings(self) -> None:

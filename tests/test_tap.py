@@ -574,10 +574,10 @@ class ScopeTests(CommandLine):
             *("--set", "names=a", "--set", "names=b"),
             *(f"--scanner={MODULE}:WithArguments", "--set", "names=c=d"),
         ).managers
-        assert isinstance(first._scanner, WithArguments)
-        assert isinstance(second._scanner, WithArguments)
-        self.assertEqual((first._scanner.count, first._scanner.names), (2, ["a", "b"]))
-        self.assertEqual((second._scanner.count, second._scanner.names), (1, ["c=d"]))
+        assert isinstance(first.scanner, WithArguments)
+        assert isinstance(second.scanner, WithArguments)
+        self.assertEqual((first.scanner.count, first.scanner.names), (2, ["a", "b"]))
+        self.assertEqual((second.scanner.count, second.scanner.names), (1, ["c=d"]))
 
     def test_order(self) -> None:
         """Several scanners give as many managers, in the order given."""
@@ -585,13 +585,13 @@ class ScopeTests(CommandLine):
             *(f"--scanner={MODULE}:Plain", "--namespace=plain.example.com"),
             *(NAMED, f"--scanner={MODULE}:OwnLoop"),
         ).managers
-        self.assertEqual([type(m._scanner) for m in managers], [Plain, Named, OwnLoop])
+        self.assertEqual([type(m.scanner) for m in managers], [Plain, Named, OwnLoop])
 
     def test_function(self) -> None:
         """A function that makes a scanner is as good as a class, its annotations included."""
         (manager,) = self.parse(f"--scanner={MODULE}:make_scanner", "--set", "count=3").managers
-        assert isinstance(manager._scanner, WithArguments)
-        self.assertEqual(manager._scanner.count, 3)
+        assert isinstance(manager.scanner, WithArguments)
+        self.assertEqual(manager.scanner.count, 3)
 
     def test_plugin_directory(self) -> None:
         """All managers use the one plugin directory, made absolute."""

@@ -61,7 +61,7 @@ class Manager(MultiService):
             check_scanner(scanner)
         except BadScanner as error:
             raise BadScanner(f"scanner {name_of(scanner)}: {error}") from error
-        self._scanner = scanner
+        self.scanner = scanner
         nothing: Mapping[str, str] = {}
         self._join = Attribute(scanner, "join", check_join, nothing, name_of(scanner))
         self._joined: dict[str, str] = {}
@@ -75,7 +75,7 @@ class Manager(MultiService):
         self._sightings: Sightings | None = None
         self._updates: dict[str, Update] = {}
         """The last update of each type that has devices, with all that its resource has missed."""
-        self._resources: dict[str, Resource] = {}
+        self.resources: dict[str, Resource] = {}
         self._used: dict[str, Settings] = {}
         self._retiring: dict[str, Deferred[Any]] = {}
         self._directory: PluginDirectory | None = None
@@ -87,12 +87,12 @@ class Manager(MultiService):
     @property
     def condition(self) -> Condition:
         """The state of the service and its resources, while it runs."""
-        failed = self._failed.keys() - self._resources.keys()
+        failed = self._failed.keys() - self.resources.keys()
         return Condition(
             self._settings.socket_dir,
             self._cleaning is not None,
             (
-                *(resource.condition for resource in self._resources.values()),
+                *(resource.condition for resource in self.resources.values()),
                 *(ResourceCondition(0, Standing.FAILING) for _ in failed),
             ),
         )
@@ -106,8 +106,8 @@ class Manager(MultiService):
         keep_steady(self._reactor)
         self._sightings = sightings_of(self._reactor)
         self._hooks = Hooks(
-            self._scanner,
-            name_of(self._scanner),
+            self.scanner,
+            name_of(self.scanner),
             self._reactor,
             timeout=self._settings.hook_timeout,
             blocked=BlockedWatch(self._reactor),
@@ -123,7 +123,7 @@ class Manager(MultiService):
         # Last, because the scanner may notify at once, and new resources start at once too.
         if self._scanning is None:  # it outlives a stop, as its last call may
             self._scanning = scan_service(
-                self._scanner,
+                self.scanner,
                 self._new_preparation,
                 self._take,
                 reactor=self._reactor,
@@ -135,7 +135,7 @@ class Manager(MultiService):
     def rescan(self) -> None:
         """Scan again soon; resources with other settings than before are made again."""
         self._read_join()
-        for kind in list(self._resources):
+        for kind in list(self.resources):
             if self._used[kind] != self._settings_of(kind, self._settings):
                 self._retire(kind)
         scanning: object = self._scanning
@@ -153,7 +153,7 @@ class Manager(MultiService):
             service.disownServiceParent()
         if self._sightings is not None:
             self._sightings.forget(f"{self.namespace}/{kind}" for kind in self._updates)
-        self._resources.clear()
+        self.resources.clear()
         self._updates.clear()
         self._failed.clear()
         if self._retry is not None:
@@ -177,7 +177,7 @@ class Manager(MultiService):
 
     def _new_preparation(self) -> Preparation:
         return Preparation(
-            name_of(self._scanner),
+            name_of(self.scanner),
             self.namespace,
             sightings=sightings_of(self._reactor).look_for(self._scanner),
             vetting=Vetting() if self._check_paths else None,
@@ -213,8 +213,8 @@ class Manager(MultiService):
 
     def _serve(self, resource_type: str, update: Update) -> None:
         """Update a resource, or make it if these are its first devices."""
-        if resource_type in self._resources:
-            self._resources[resource_type].update(update)
+        if resource_type in self.resources:
+            self.resources[resource_type].update(update)
         elif update.devices and resource_type not in self._retiring:
             self._add(resource_type, update.whole())
         if not update.devices:
@@ -252,11 +252,11 @@ class Manager(MultiService):
         except Exception:
             resource.disownServiceParent()
             raise
-        self._resources[resource_type] = resource
+        self.resources[resource_type] = resource
         self._used[resource_type] = settings
 
     def _retire(self, resource_type: str) -> None:
-        resource = self._resources.pop(resource_type)
+        resource = self.resources.pop(resource_type)
 
         def retired(outcome: object) -> None:
             if isinstance(outcome, Failure):

@@ -103,7 +103,7 @@ class OptionTests(CommandLine):
         tap.makeService(parsed)
         self.assertTrue(parsed.managers)
         for manager in parsed.managers:
-            self.check_scanner(manager._scanner)
+            self.check_scanner(manager.scanner)
 
     def check_scanner(self, scanner: Any) -> None:
         """Accepted options make a scanner that finds devices, or none."""

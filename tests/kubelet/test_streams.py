@@ -86,14 +86,14 @@ class ListStreamsTests(SynchronousTestCase):
     def test_the_kubelets_stream_is_the_first(self) -> None:
         """The end of the first stream is reported; that of another one is not."""
         first, second = self.reader(), self.reader()
-        self.assertTrue(self.streams.kubelets_open)
+        self.assertTrue(self.streams.kubelets)
         second.read()
         second.cancel()
         self.assertEqual(self.lost, 0)
         first.read()
         first.cancel()
         self.assertEqual(self.lost, 1)
-        self.assertFalse(self.streams.kubelets_open)
+        self.assertFalse(self.streams.kubelets)
         self.assertTrue(self.streams.kubelets_over)
         self.streams.end_generation(1.0)
         self.assertFalse(self.streams.kubelets_over)
@@ -107,11 +107,11 @@ class ListStreamsTests(SynchronousTestCase):
         """A stranger's stream, before the kubelet's or after its question, is not the kubelet's."""
         older = self.reader("somebody")
         self.streams.asked("kubelet")
-        self.assertFalse(self.streams.kubelets_open)
+        self.assertFalse(self.streams.kubelets)
         between = self.reader("somebody")
-        self.assertFalse(self.streams.kubelets_open)
+        self.assertFalse(self.streams.kubelets)
         kubelets, later = self.reader("kubelet"), self.reader("kubelet")
-        self.assertTrue(self.streams.kubelets_open)
+        self.assertTrue(self.streams.kubelets)
         for reader in (older, between, later):
             self.end(reader)
         self.assertEqual(self.lost, 0)
@@ -131,7 +131,7 @@ class ListStreamsTests(SynchronousTestCase):
         """Its stream counts, also when it is older than the question."""
         kubelets = self.reader("kubelet")
         self.streams.asked("kubelet")
-        self.assertTrue(self.streams.kubelets_open)
+        self.assertTrue(self.streams.kubelets)
         self.end(kubelets)
         self.assertEqual(self.lost, 1)
 
@@ -180,7 +180,7 @@ class ListStreamsTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         new = self.reader()
         self.assertEqual(new.got, [b"0"])
-        self.assertTrue(self.streams.kubelets_open)
+        self.assertTrue(self.streams.kubelets)
 
     def test_a_stuck_stream_is_not_waited_for_long(self) -> None:
         """A stream that is not read delays only its own generation's end, and not for long."""

@@ -114,7 +114,7 @@ class ResourceTests(TestCase, LogTestCase):
         self.patch(inventory, "MOST_BYTES", 20)
         self.patch(inventory, "that_fit", partial(that_fit, room=20))
         resource = self.started(a=GOOD, b=GOOD)
-        self.assertEqual(len(resource._inventory.left_out), 1)
+        self.assertEqual(len(resource.inventory.left_out), 1)
         ((_, first), (severity, text)) = self.told()
         self.assertIn("1 not listed", first)
         self.assertEqual(severity, "E")

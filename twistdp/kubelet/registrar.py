@@ -66,7 +66,7 @@ class Registrar:
                 server,
                 end_streams=lambda: streams.end_generation(STREAM_PATIENCE),
                 found=self._session.outdated,
-                is_live=lambda: streams.kubelets_open,
+                is_live=lambda: bool(streams.kubelets),
             )
         )
 
@@ -176,7 +176,7 @@ class Registrar:
         if self._server.is_published():
             return
         self._backoff.reset()
-        if self._streams.kubelets_open and not self._registration.by_name:
+        if self._streams.kubelets and not self._registration.by_name:
             # Its connection lives on.  If a starting kubelet has removed the name, its own socket
             # and the end of the stream will show that.
             self._server.listen().addErrback(lambda _: self._session.outdated())

@@ -53,9 +53,9 @@ class ListStreams:
         self._expected: Counter[str] = Counter()  # streams of each caller, in any generation
 
     @property
-    def kubelets_open(self) -> bool:
-        """Whether a stream that a kubelet opened in this generation is open."""
-        return bool(self._current.kubelets)
+    def kubelets(self) -> int:
+        """How many streams that a kubelet opened in this generation are open."""
+        return len(self._current.kubelets)
 
     @property
     def kubelets_over(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from twistdp.model import HEALTHY, Devices, Update
+from twistdp.model import HEALTHY, DeviceInfo, Devices, Update
 
 KEPT: Final = 10
 """Changes that are kept of each device."""
@@ -37,11 +37,17 @@ class History:
             self._turns.pop(device_id, None)
         for device_id in update.changed:
             old, info = before.get(device_id), update.devices[device_id]
-            state, reason = (HEALTHY, "") if old is None else (old.state, old.reason)
-            if (state, reason) != (info.state, info.reason):
+            if _health(old) != _health(info):
                 turns = self._turns.setdefault(device_id, deque(maxlen=KEPT))
                 turns.append(Turn(time.time(), info.state, info.reason))
 
     def of(self, device_id: str) -> Sequence[Turn]:
         """The changes of a device, the oldest first."""
         return tuple(self._turns.get(device_id, ()))
+
+
+def _health(info: DeviceInfo | None) -> tuple[str, str]:
+    """The state and the reason, which a healthy device needs none of."""
+    if info is None or info.state == HEALTHY:
+        return HEALTHY, ""
+    return info.state, info.reason

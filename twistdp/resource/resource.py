@@ -56,24 +56,24 @@ class Resource(Service):
         reactor: Any,
     ) -> None:
         self.setName(name)
-        self._resource = name
+        self.full_name = name
         self._emptied = emptied
         self._departures = Departures(settings.removal_grace, reactor, self._list)
-        self._inventory = Inventory(name, self._departures.apply(update, ()), join=join)
-        self._report = Report(name, self._inventory, reactor)
-        self._alignment = Alignment(name, self._inventory)
+        self.inventory = Inventory(name, self._departures.apply(update, ()), join=join)
+        self.report = Report(name, self.inventory, reactor)
+        self._alignment = Alignment(name, self.inventory)
         self._cdi = CdiParts(*name.split("/"), settings=settings, reactor=reactor)
         self._answers = answers = Answers(
             name,
-            self._inventory,
+            self.inventory,
             hooks,
             self._cdi,
             settings.preferred,
             settings.check_nodes,
             settings.pre_start,
-            self._report.allocated,
+            self.report.allocated,
         )
-        self._streams = ListStreams(self._inventory.listed, reactor, self._stream_lost, name)
+        self.streams = ListStreams(self.inventory.listed, reactor, self._stream_lost, name)
         registration: RegistrationStrategy
         if settings.registration == "watcher":
             registration = WatcherRegistration(name, reactor)
@@ -82,7 +82,7 @@ class Resource(Service):
                 directory.kubelet_socket, name, self._answers.options, directory.turns, reactor
             )
         path = socket_path(directory.path, name, settings.private_place)
-        self._server = Server(
+        self.server = Server(
             SocketFile(path, settings.private_place),
             [
                 Method(GET_OPTIONS, Empty, self._get_options),
@@ -91,13 +91,13 @@ class Resource(Service):
                 *registration.methods,
             ],
             reactor=reactor,
-            ended=self._report.called,
+            ended=self.report.called,
         )
         self._registrar = Registrar(
             name,
             registration,
-            server=self._server,
-            streams=self._streams,
+            server=self.server,
+            streams=self.streams,
             directory=directory,
             reactor=reactor,
         )
@@ -105,13 +105,13 @@ class Resource(Service):
     @property
     def condition(self) -> ResourceCondition:
         """The number of devices, and the state of the session with the kubelet."""
-        return ResourceCondition(len(self._inventory.devices), self._registrar.standing)
+        return ResourceCondition(len(self.inventory.devices), self._registrar.standing)
 
     def startService(self) -> None:
         """Serve and register."""
         super().startService()
-        self._cdi.describe(self._inventory.devices)
-        self._report.begin()
+        self._cdi.describe(self.inventory.devices)
+        self.report.begin()
         self._alignment.look()
         self._registrar.start()
 
@@ -119,13 +119,13 @@ class Resource(Service):
         """Stop serving; the kubelet keeps the capacity for a while.  Fires when all has ended."""
         super().stopService()
         stop_all(
-            self._resource,
+            self.full_name,
             self._departures.stop,
             self._cdi.stop,
             self._registrar.stop,
-            lambda: self._streams.finish(0.0),
+            lambda: self.streams.finish(0.0),
         )
-        return self._server.stopService()
+        return self.server.stopService()
 
     def update(self, update: Update) -> None:
         """List what the scanner has found; without a device `emptied` is called, now or later."""
@@ -133,21 +133,21 @@ class Resource(Service):
 
     def retire(self) -> Deferred[None]:
         """Deliver the empty list, then stop: the last device is gone for good."""
-        stop_all(self._resource, self._registrar.stop)
-        return self._streams.finish(FAREWELL).addCallback(
+        stop_all(self.full_name, self._registrar.stop)
+        return self.streams.finish(FAREWELL).addCallback(
             # Stopped meanwhile, it has been disowned already.
             lambda _: self.disownServiceParent() if self.running else None
         )
 
     def _list(self, update: Update) -> None:
-        before = self._inventory.devices
+        before = self.inventory.devices
         handed_out = self._answers.handed_out
         handed_out.difference_update(update.removed)  # ids may be new ones for ever
         self._cdi.describe(update.devices)
-        listed = self._inventory.update(update, first=handed_out)
+        listed = self.inventory.update(update, first=handed_out)
         if listed is not None:
-            self._streams.publish(listed)
-        self._report.look(before, update, listed is not None)
+            self.streams.publish(listed)
+        self.report.look(before, update, listed is not None)
         self._alignment.look()
         if not update.devices:
             self._emptied()
@@ -156,8 +156,8 @@ class Resource(Service):
         self._registrar.stream_lost()
 
     def _get_options(self, request: Empty) -> DevicePluginOptions:
-        self._streams.asked(caller())
+        self.streams.asked(caller())
         return self._answers.get_options(request)
 
     def _list_and_watch(self, _: Empty) -> AsyncIterator[bytes]:
-        return self._streams.follow(caller())
+        return self.streams.follow(caller())

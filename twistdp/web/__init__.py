@@ -1,0 +1,1 @@
+"""Shows what goes on over HTTP: state, events, metrics, probes, and a page."""

@@ -1,0 +1,187 @@
+"""Makes the values of the whole state from the running managers, and JSON from values."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from twistdp._version import __version__
+from twistdp.manager import Manager
+from twistdp.model import HEALTHY, DeviceInfo, name_of
+from twistdp.resource import Resource
+from twistdp.settings import Settings
+from twistdp.status import Progress, ResourceProgress, ScannerProgress, events_of
+from twistdp.web import values
+
+Held = Mapping[str, Mapping[str, values.Holder]]
+"""Who has which device, by resource name and id."""
+
+
+@attrs.frozen
+class Served:
+    """A manager, and what on the command line asks for it."""
+
+    manager: Manager
+    source: str
+
+
+class Observatory:
+    """Looks at a plugin: the managers that `served` returns, on `reactor`.
+
+    `files` are its configuration files, `settings` those that all managers share.  `held` returns
+    who has which device, or None if the kubelet cannot be asked; `reason` returns why.
+    """
+
+    def __init__(
+        self,
+        served: Callable[[], Sequence[Served]],
+        settings: Settings,
+        reactor: Any,
+        *,
+        files: Sequence[str] = (),
+        held: Callable[[], Held | None] = lambda: None,
+        reason: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._served = served
+        self._settings = settings
+        self._files = files
+        self._held = held
+        self._reason = reason
+        self._start = time.time()
+        self.events = events_of(reactor)
+        self._progress = Progress(self.events)
+
+    def stop(self) -> None:
+        """Look at nothing any more."""
+        self._progress.stop()
+
+    def state(self, *, devices: bool = True, resource: str | None = None) -> values.State:
+        """The state now: with or without the single devices, of all resources or of one."""
+        held = self._held()
+        served = self._served()
+        everything = {
+            each.full_name: (each, one.manager)
+            for one in served
+            for each in one.manager.resources.values()
+        }
+        self._progress.keep(everything)
+        return values.State(
+            version=__version__.public(),
+            start_time=self._start,
+            time=time.time(),
+            node=os.environ.get("NODE_NAME") or socket.gethostname(),
+            plugin_dir=self._settings.plugin_dir,
+            registration=self._settings.registration,
+            scanners=[self._scanner(one) for one in served],
+            configurations=[self._file(path) for path in self._files],
+            pod_resources=values.PodResources(
+                self._settings.pod_resources_socket, held is not None, self._reason()
+            ),
+            resources=[
+                self._resource(each, manager, held, devices)
+                for name, (each, manager) in sorted(everything.items())
+                if resource is None or name == resource
+            ],
+        )
+
+    def _scanner(self, served: Served) -> values.Scanner:
+        name = name_of(served.manager.scanner)
+        found = self._progress.scanners.get(name, ScannerProgress())
+        last = None if found.time is None else values.Scan(found.time, found.seconds)
+        return values.Scanner(
+            name, served.manager.namespace, served.source, last, found.failing, found.hung
+        )
+
+    def _file(self, path: str) -> values.Configuration:
+        found = self._progress.files.get(path)
+        if found is None:
+            return values.Configuration(path, None, ())
+        return values.Configuration(path, found.time, found.problems)
+
+    def _resource(
+        self, resource: Resource, manager: Manager, held: Held | None, devices: bool
+    ) -> values.Resource:
+        inventory = resource.inventory
+        name = resource.full_name
+        found = self._progress.resources.get(name, ResourceProgress())
+        holders = None if held is None else held.get(name, {})
+        standing = resource.condition.standing
+        listed = inventory.devices.keys() - inventory.left_out
+        if inventory.left_out or inventory.unhealthy:
+            usable = sum(inventory.devices[id_].state == HEALTHY for id_ in listed)
+        else:
+            usable = len(listed)
+        return values.Resource(
+            name=name,
+            scanner=name_of(manager.scanner),
+            endpoint=resource.server.path,
+            session=values.Session(
+                standing.name.lower(),
+                found.failed or found.registered,
+                resource.streams.kubelets,
+                found.last_word,
+                found.reason,
+            ),
+            capacity=len(listed),
+            allocatable=usable,
+            held=None if holders is None else len(holders),
+            not_listed=len(inventory.left_out),
+            devices=[*self._devices(resource, holders or {})] if devices else None,
+        )
+
+    def _devices(
+        self, resource: Resource, holders: Mapping[str, values.Holder]
+    ) -> Iterable[values.Device]:
+        inventory = resource.inventory
+        for candidate in inventory.candidates(inventory.devices):
+            id_ = candidate.id
+            info = inventory.devices[id_]
+            yield values.Device(
+                id=id_,
+                health=info.state,
+                reason=info.reason,
+                listed=id_ not in inventory.left_out,
+                group=candidate.group,
+                numa_nodes=candidate.numa,
+                nodes=_nodes(info),
+                mounts=[
+                    values.Mount(m.host_path, m.container_path, m.read_only) for m in info.mounts
+                ],
+                env_names=list(info.envs),
+                annotation_names=list(info.annotations),
+                cdi=info.cdi is not None,
+                holder=holders.get(id_),
+                history=[
+                    values.Turn(turn.time, turn.state, turn.reason)
+                    for turn in resource.report.history.of(id_)
+                ],
+            )
+
+
+def _nodes(info: DeviceInfo) -> list[values.Node]:
+    return [values.Node(n.host_path, n.container_path, n.permissions) for n in info.nodes]
+
+
+def plain(value: Any) -> Any:
+    """A value of attrs classes, mappings, sequences and plain values as JSON has it.
+
+    Names of fields become camelCase.
+    """
+    if attrs.has(type(value)):
+        return {
+            camel(each.name): plain(getattr(value, each.name)) for each in attrs.fields(type(value))
+        }
+    if isinstance(value, Mapping):
+        return {key: plain(found) for key, found in value.items()}
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return value
+    return [plain(each) for each in value]
+
+
+def camel(name: str) -> str:
+    """A name in snake_case as Kubernetes writes it."""
+    first, *more = name.split("_")
+    return first + "".join(part.capitalize() for part in more)
