@@ -574,8 +574,34 @@ class KubeVirtTests(SynchronousTestCase):
                 "two": {"usb": ["46f4:0001", "0006:000a"], "as": "usb", "group": "all"},
             },
         )
-        (note,) = notes("kubevirt", text)
+        (owner, note) = notes("kubevirt", text)
+        self.assertIn("KubeVirt makes its own user (107) the owner of USB nodes", owner)
         self.assertIn("all that match one of the selectors are one device", note)
+
+    def test_same_name(self) -> None:
+        """Devices of several selectors may have one name, as a pool."""
+        text = """
+            permittedHostDevices:
+              pciHostDevices:
+                - {pciVendorSelector: "10DE:1EB8", resourceName: nvidia.com/gpu}
+                - {pciVendorSelector: "10DE:2206", resourceName: nvidia.com/gpu}
+                - {pciVendorSelector: "10de:2206", resourceName: nvidia.com/other}
+              usb:
+                - {resourceName: kubevirt.io/s, selectors: [{vendor: 46f4, product: "0001"}]}
+                - {resourceName: kubevirt.io/s, selectors: [{vendor: 46f4, product: "0002"}]}
+        """
+        ours = resources("kubevirt", text)
+        self.assertEqual(ours["gpu"]["pci"], ["10de:1eb8", "10de:2206"])
+        self.assertEqual(ours["kubevirt.io/s"]["usb"], ["46f4:0001", "46f4:0002"])
+        self.assertEqual(ours["kubevirt.io/s"]["as"], "usb")
+        said = " ".join(notes("kubevirt", text))
+        self.assertEqual(said.count("functions of NVIDIA's vGPUs"), 1)
+        self.assertIn("lists devices 10de:2206 as other alone; here they are gpu, too", said)
+        twice = (
+            "{resourceName: a.b/s, selectors: [{vendor: 1, product: 1}, {vendor: 1, product: 2}]}"
+        )
+        (problem,) = problems("kubevirt", f"permittedHostDevices: {{usb: [{twice}, {twice}]}}")
+        self.assertIn("the resource a.b/s is there already", problem)
 
     def test_problems(self) -> None:
         """What is no id, and what has no name, is refused."""

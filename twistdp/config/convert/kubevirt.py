@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from twistdp.config import document
 from twistdp.config.convert.finding import Place, Places
+from twistdp.config.convert.groups import one_or_list
 from twistdp.config.convert.report import Draft, Report
 from twistdp.config.convert.shapes import Field, Fields, Shapes, literal
 from twistdp.config.document import Node
@@ -41,6 +42,8 @@ class _Conversion:
         self._report = report
         self._shapes = Shapes(report, "KubeVirt")
         self._domain = domain
+        self._pci_ids: dict[str, str] = {}
+        """The resource's name for the ids of PCI devices."""
 
     def part(self, node: Node, at: str) -> None:
         fields = self._shapes.fields(node, at, _LISTS)
@@ -48,9 +51,14 @@ class _Conversion:
             return
         for each, where in self._shapes.items(fields.get("pciHostDevices"), "a list of devices"):
             self._pci(self._shapes.fields(each, where, (*_PCI, *_COMMON)))
-        for each, where in self._shapes.items(
-            fields.get("usb", "usbHostDevices"), "a list of devices"
-        ):
+        usb = fields.get("usb", "usbHostDevices")
+        if usb is not None:
+            text = (
+                "KubeVirt makes its own user (107) the owner of USB nodes; here they keep theirs: "
+                "give them to that user by a rule of udev (OWNER)"
+            )
+            self._report.note(usb.mark, usb.at, text)
+        for each, where in self._shapes.items(usb, "a list of devices"):
             self._usb(self._shapes.fields(each, where, ("selectors", *_COMMON)))
         mediated = fields.get("mediatedDevices")
         for each, where in self._shapes.items(mediated, "a list of devices"):
@@ -91,6 +99,9 @@ class _Conversion:
             self._report.problem(fields.mark, where, text)
             return
         field, domain, name = named
+        self._note_pci(field, ids, name)
+        if self._pooled(f"{domain}/{name}", "pci", ids):
+            return
         variable = _variable("PCI", f"{domain}/{name}")
         self._report.add(
             Draft(
@@ -107,6 +118,28 @@ class _Conversion:
                 field.at,
             )
         )
+
+    def _note_pci(self, field: Field, ids: str, name: str) -> None:
+        if ids.startswith("10de:") and not any(each.startswith("10de:") for each in self._pci_ids):
+            text = (
+                "functions of NVIDIA's vGPUs, which KubeVirt lists with NVIDIA's own driver, are "
+                "not listed here: the driver must be vfio-pci"
+            )
+            self._report.note(field.mark, field.at, text)
+        other = self._pci_ids.setdefault(ids, name)
+        if other != name:
+            text = f"KubeVirt lists devices {ids} as {name} alone; here they are {other}, too"
+            self._report.note(field.mark, field.at, text)
+
+    def _pooled(self, full_name: str, key: str, ids: str) -> bool:
+        """Whether a resource had the name before, and has these devices too now."""
+        draft = self._report.drafts.get(full_name)
+        if draft is None or key not in draft.body or "group" in draft.body:
+            return False
+        listed = draft.body[key]
+        listed = listed if isinstance(listed, list) else [listed]
+        draft.body[key] = one_or_list(dict.fromkeys((*listed, ids)))
+        return True
 
     def _mediated(self, fields: Fields | None) -> None:
         named = self._named(fields) if fields is not None else None
@@ -157,6 +190,8 @@ class _Conversion:
             self._report.problem(fields.mark, fields.at, text)
             return
         field, domain, name = named
+        if len(found) == 1 and self._pooled(f"{domain}/{name}", "usb", found[0]):
+            return
         body: dict[str, Any] = {"usb": found[0] if len(found) == 1 else found, "as": "usb"}
         if len(found) > 1:
             body["group"] = "all"
