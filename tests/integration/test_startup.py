@@ -9,6 +9,7 @@ UNUSED = (
     "google.protobuf.json_format",
     "grpc.experimental",
     "importlib.metadata",
+    "sysconfig",
     "twisted.web",
     "twisted.conch",
     "twistdp.cdi.files",
@@ -20,6 +21,7 @@ UNUSED = (
     "twistdp.scanners",
     "twistdp.select",
     "twistdp.testing",
+    "twistdp.uevents",
     "yaml",
 )
 """Modules, with what is below them, that a plugin without use for them does not import."""

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.support.helpers import Recorder, one_turn, temporary_directory
+from twistdp import uevents
 from twistdp.errors import BadTree
 from twistdp.inotify.descriptor import ATTRIBUTES, CONTENTS, ENTRIES
 from twistdp.inotify.watch import Changes
@@ -21,7 +22,6 @@ from twistdp.inotify.watches import Inotify
 from twistdp.model.acceptance import check_tree
 from twistdp.model.contract import name_of
 from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceTree
-from twistdp.scan import watchset
 from twistdp.scan.discovery import Discovery
 from twistdp.scan.pending import MOST_CHANGES
 from twistdp.scan.scanner import WatchingScanner
@@ -837,7 +837,7 @@ class UeventTests(DiscoveryCase):
     def setUp(self) -> None:
         """No netlink."""
         self.uevents = FakeUevents()
-        self.patch(watchset, "uevents_of", lambda _: self.uevents)
+        self.patch(uevents, "uevents_of", lambda _: self.uevents)
 
     def wanted(self, *subsystems: str) -> None:
         """The scanner wants other subsystems from now on; a scan shows it."""

@@ -3,7 +3,6 @@
 import os
 import site
 import sys
-import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
@@ -75,6 +74,9 @@ def _check_name(module_name: str) -> None:
 
 def _files_of(top: str) -> Iterator[str]:
     """Yield the files that a module's name may stand for, other than Python's own."""
+    # Imported here because few scanners have the name of a module of Python's.
+    import sysconfig
+
     own = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     own.update(site.getsitepackages())
     for directory in sys.path:

@@ -6,7 +6,7 @@ the reactor sets their watches it does nothing else.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IDelayedCall
 
@@ -15,7 +15,9 @@ from twistdp.model import name_of
 from twistdp.scan.attributes import Attribute, check_contents, check_paths, check_uevents
 from twistdp.scan.scanner import WatchingScanner
 from twistdp.tools import stop_all
-from twistdp.uevents import Interest, uevents_of
+
+if TYPE_CHECKING:
+    from twistdp.uevents import Interest
 
 SLICE: Final = 100
 """Paths whose watches are set or ended in one turn of the reactor."""
@@ -80,6 +82,9 @@ class WatchSet:
             return False
         old, self._interest = self._interest, None
         if wanted:
+            # Imported here because most scanners follow no subsystem.
+            from twistdp.uevents import uevents_of
+
             self._interest = uevents_of(self._reactor).follow(wanted, self._event)
         if old is not None:
             old.stop()

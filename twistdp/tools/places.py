@@ -1,18 +1,10 @@
 """Finds where in an author's code an error was raised; messages name that instead of a stack."""
 
 import os
-import sysconfig
+from functools import cache
 from traceback import walk_tb
-from typing import Final
 
 from twisted.python.failure import Failure
-
-_PACKAGES: Final = tuple({sysconfig.get_path(name) for name in ("purelib", "platlib")})
-_NOBODYS: Final = (
-    *{sysconfig.get_path(name) for name in ("stdlib", "platstdlib")},
-    os.path.dirname(os.path.dirname(__file__)),  # twistdp
-    "<",  # frozen, or made as text
-)
 
 
 def place_of(error: BaseException | Failure) -> str:
@@ -41,6 +33,25 @@ def at(error: BaseException | Failure) -> str:
 
 
 def _rank(file: str) -> int:
-    if file.startswith(_PACKAGES):
+    packages, nobodys = _directories()
+    if file.startswith(packages):
         return 1
-    return 0 if file.startswith(_NOBODYS) else 2
+    return 0 if file.startswith(nobodys) else 2
+
+
+@cache
+def _directories() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Where installed packages are, and where code is that no author of a scanner wrote."""
+    # Imported here because most plugins end without an error of their scanner.
+    import sysconfig
+
+    paths = sysconfig.get_paths()
+    return (
+        (paths["purelib"], paths["platlib"]),
+        (
+            paths["stdlib"],
+            paths["platstdlib"],
+            os.path.dirname(os.path.dirname(__file__)),  # twistdp
+            "<",  # frozen, or made as text
+        ),
+    )
