@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, get_args
 
 import yaml
@@ -14,9 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.config.documents import documents, example, keys_of
 from twistdp.config.fields import fields_of
 from twistdp.config.json_schema import schema
-from twistdp.config.kinds import OneOf, kind_of
+from twistdp.config.kinds import Items, OneOf, kind_of
 from twistdp.config.loading import check, load, load_as
-from twistdp.config.model import As, Config, Policy
+from twistdp.config.model import As, Config, Policy, Resource
+from twistdp.config.problems import BadConfig
 from twistdp.config.reference_page import classes, reference
 from twistdp.config.showing import show
 from twistdp.select.kinds import KINDS
@@ -109,6 +110,33 @@ class ModelTests(SynchronousTestCase):
         self.assertRegex(line[found.column - 1 :], f"^['\"]?{re.escape(wrong)}['\"]?:")
         self.assertFalse(VALIDATOR.is_valid(document), "the schema refuses it too")
 
+    def test_every_key(self) -> None:
+        """A slip in any key of any class has the right suggestion."""
+        checks = kind_of(fields_of(Resource)["health"].annotation)
+        assert isinstance(checks, Items)
+        assert isinstance(checks.item, OneOf)
+        checked = checks.item.classes
+        seen = set()
+        for cls in classes():
+            if any(cls is not each and issubclass(each, cls) for each in checked):
+                continue  # what several checks have
+            known = {
+                key for each in (checked if cls in checked else (cls,)) for key in fields_of(each)
+            }
+            root = Resource if cls in checked else cls
+            for key, wrong in slips(cls, known):
+                document: dict[str, Any] = whole(cls, key)
+                renamed(document, key, wrong)
+                if cls in checked:
+                    document = {"path": "/dev/a", "health": document}
+                error = self.assertRaises(BadConfig, load_as, root, json.dumps(document))
+                (found,) = error.problems
+                right = {each for each in known if one_slip(wrong, each)}
+                self.assertIn(found.suggestion, right, (cls, found))
+                self.assertIn(wrong, found.path)
+                seen.add((cls, key))
+        self.assertGreater(len(seen), 200)
+
     @settings(max_examples=150, deadline=None)
     @given(documents(), st.data())
     def test_other_value(self, document: dict[str, Any], data: st.DataObject) -> None:
@@ -124,6 +152,28 @@ class ModelTests(SynchronousTestCase):
             VALIDATOR.validate(document)
         elif any(each.text.startswith("expected ") for each in found):
             self.assertFalse(VALIDATOR.is_valid(document), found)
+
+
+def slips(cls: type[Any], known: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Each key of a class with what may be written instead, which is no key."""
+    for key in fields_of(cls):
+        middle = len(key) // 2
+        found = {f"{key[:middle]}x{key[middle + 1 :]}", f"{key[:middle]}x{key[middle:]}", f"{key}s"}
+        if len(key) > 2:
+            found |= {key[:place] + key[place + 1 :] for place in (0, middle, len(key) - 1)}
+            found.add(key[: middle - 1] + key[middle] + key[middle - 1] + key[middle + 1 :])
+        yield from ((key, wrong) for wrong in sorted(found - set(known)))
+
+
+def whole(cls: type[Any], key: str) -> dict[str, Any]:
+    """A mapping for a class with one key, and those that it must have."""
+    fields = fields_of(cls)
+    keys = {each for each, field in fields.items() if field.required} | {key}
+    if cls is Resource:
+        keys |= {"kernelName" if key == "path" else "path"}
+    if cls is Config:
+        keys |= {"domain"}
+    return {each: example(fields[each]) for each in sorted(keys)}
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
