@@ -139,3 +139,33 @@ class AnonymousTests(SynchronousTestCase):
         )
         self.assertEqual(device.claims, ("disk/by-id/x",))
         self.assertEqual(dict(device.properties), {"ID_FS_TYPE": "ext4"})
+
+    def test_names_left_out(self) -> None:
+        """So are the names of volumes and arrays, of which some have the host's name in them."""
+        text = (
+            "P: /devices/virtual/block/dm-0\nN: dm-0\nS: mapper/luks-0a1b\nS: vault/home\n"
+            "S: disk/by-id/dm-name-luks-0a1b\nS: disk/by-id/dm-x\nE: DM_NAME=luks-0a1b\n"
+            "E: DM_VG_NAME=vault\nE: DM_LV_NAME=home\nA: dm/name=luks-0a1b\\n\n\n"
+            "P: /devices/virtual/block/md127\nN: md127\nS: md/castle:0\n"
+            "S: disk/by-id/md-name-castle:0\nE: MD_NAME=castle:0\nE: MD_DEVNAME=castle:0\n"
+            "E: UDISKS_MD_NAME=castle:0\n\n"
+            "P: /devices/virtual/block/loop0\nN: loop0\nE: ID_LOOP_BACKING_FILENAME=/home/vault\n"
+        )
+        found = write(anonymous(parse(text)))
+        for name in ("luks", "vault", "home", "castle"):
+            self.assertIn(name, text)
+            self.assertNotIn(name, found)
+        self.assertIn("S: disk/by-id/dm-x\n", found)
+
+    def test_addresses(self) -> None:
+        """A MAC address is replaced wherever it stands; longer and zero ones are none."""
+        text = (
+            'P: /devices/a\nE: PHYS="a0:b1:c2:d3:e4:f5"\nE: GUID=01:02:03:04:05:06:07:08\n'
+            "A: phys=a0:b1:c2:d3:e4:f5/input0\\n\nA: address=00:00:00:00:00:00\\n\n"
+        )
+        found = write(anonymous(parse(text)))
+        self.assertEqual(found.count("02:00:00:00:00:00"), 2)
+        for text in ("a0:b1", "A0:B1"):
+            self.assertNotIn(text, found)
+        self.assertIn("GUID=01:02:03:04:05:06:07:08", found)
+        self.assertIn("address=00:00:00:00:00:00", found)

@@ -17,13 +17,18 @@ _PROPERTIES: Final = re.compile(
     r"ID_(.*_)?SERIAL_SHORT|ID_SCSI_SERIAL|ID_WWN.*|HID_UNIQ|UNIQ|DM_UUID|MD_UUID"
 )
 _LEFT_OUT: Final = re.compile(
-    r"ID_FS_(UUID|LABEL).*|ID_PART_ENTRY_(UUID|NAME)|ID_PART_TABLE_UUID|PARTNAME|PARTUUID|DM_NAME"
-    r"|DEVLINKS"
+    r"ID_FS_(UUID|LABEL).*|ID_PART_ENTRY_(UUID|NAME)|ID_PART_TABLE_UUID|PARTNAME|PARTUUID"
+    r"|DM_(VG_|LV_)?NAME|(UDISKS_)?MD_(DEV)?NAME|ID_LOOP_BACKING_.*|SYSTEMD_ALIAS|DEVLINKS"
 )
+_ATTRIBUTES_LEFT_OUT: Final = frozenset({"dm/name"})
 _LINKS_LEFT_OUT: Final = re.compile(
     r"disk/by-(uuid|label|partuuid|partlabel|diskseq|loop-ref|loop-inode)/.*|mapper/.*"
+    r"|disk/by-id/(dm|md)-name-.*"
 )
+_NAMED_BY_PEOPLE: Final = re.compile(r"(dm-|md)\d.*")
+"""Nodes of which links outside of ``disk/`` have the names of volumes and arrays."""
 _MAC: Final = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
+_ANY_MAC: Final = re.compile(rf"(?<![0-9a-fA-F:]){_MAC.pattern}(?![0-9a-fA-F:])")
 _PCI: Final = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 _SHORTEST: Final = 4
 """Characters of a text that is looked for everywhere; what is shorter names nothing."""
@@ -57,18 +62,34 @@ def _without(device: Recorded) -> Recorded:
     properties = {
         key: value for key, value in device.properties.items() if not _LEFT_OUT.fullmatch(key)
     }
+    attributes = {
+        name: content
+        for name, content in device.attributes.items()
+        if name not in _ATTRIBUTES_LEFT_OUT
+    }
     claims = tuple(link for link in device.claims if not _LINKS_LEFT_OUT.fullmatch(link))
-    return attrs.evolve(device, properties=properties, claims=claims)
+    if _NAMED_BY_PEOPLE.fullmatch(device.node or ""):
+        claims = tuple(link for link in claims if link.startswith("disk/"))
+    return attrs.evolve(device, properties=properties, attributes=attributes, claims=claims)
 
 
 def _secrets(devices: Iterable[Recorded]) -> Iterator[str]:
     for device in devices:
         for name, content in device.attributes.items():
+            text = content.decode(errors="replace")
             if name in _ATTRIBUTES:
-                yield from _parts(content.decode(errors="replace"))
+                yield from _parts(text)
+            yield from _addresses(text)
         for key, value in device.properties.items():
             if _PROPERTIES.fullmatch(key):
                 yield from _parts(value)
+            yield from _addresses(value)
+
+
+def _addresses(text: str) -> Iterator[str]:
+    """The MAC addresses in a text: a keyboard names the computer's own in ``phys``."""
+    for found in _ANY_MAC.finditer(text):
+        yield from _parts(found[0])
 
 
 def _parts(text: str) -> Iterator[str]:
