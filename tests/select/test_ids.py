@@ -3,6 +3,7 @@
 import re
 import tempfile
 from collections.abc import Sequence
+from unittest import mock
 
 import attrs
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from twistdp.recording.text import Recorded, parse, write
 from twistdp.select.buses import place
 from twistdp.select.host import Host
 from twistdp.select.ids import default_id, stable_path
+from twistdp.select.kinds import belonging
 from twistdp.select.serials import is_placeholder, why_no_serial
 
 TREES = ("twins", "camera", "cards", "nvme")
@@ -56,6 +58,33 @@ def bus() -> list[Recorded]:
             f"{CONTROLLER}/usb1", "bus/usb/001/100", properties=hub, attributes={"version": b"2.00"}
         ),
     ]
+
+
+def adapter(*hosts: int) -> list[Recorded]:
+    """A SCSI or SATA adapter with some hosts."""
+    host = {"SUBSYSTEM": "scsi", "DEVTYPE": "scsi_host"}
+    found = [Recorded(f"{CONTROLLER}/host{number}", properties=host) for number in hosts]
+    return [*bus()[:1], *found]
+
+
+def disks(*units: str) -> list[Recorded]:
+    """Disks at places below an adapter."""
+    found = []
+    for number, unit in enumerate(units):
+        path = f"{CONTROLLER}/{unit}"
+        scsi = {"SUBSYSTEM": "scsi", "DEVTYPE": "scsi_device"}
+        name = f"sd{chr(ord('a') + number)}" if number < 26 else f"sdz{number}"
+        found += [
+            Recorded(path, properties=scsi),
+            Recorded(
+                f"{path}/block/{name}", name, properties={"SUBSYSTEM": "block", "DEVTYPE": "disk"}
+            ),
+            Recorded(
+                f"{path}/scsi_generic/sg{number}", f"sg{number}",
+                properties={"SUBSYSTEM": "scsi_generic"},
+            ),
+        ]  # fmt: skip
+    return found
 
 
 def ids(devices: Sequence[Recorded], *, udev: bool = True) -> dict[str, str]:
@@ -174,6 +203,33 @@ class IdTests(SynchronousTestCase):
         self.assertEqual(found[0], found[1])
         self.assertEqual(found[0]["/dev/rtc0"], "platform-fc000000.usb-rtc")
         self.assertEqual(found[0]["/dev/ttyUSB0"], "platform-fc000000.usb-usbv2-0:1-if00-port0")
+
+    def test_scsi(self) -> None:
+        """A unit without a number of its own has its port, target and LUN, alone or not."""
+        units = ["host4/target4:0:0/4:0:0:0", "host5/target5:0:0/5:0:0:0",
+                 "host5/target5:0:3/5:0:3:1"]  # fmt: skip
+        found = ids([*adapter(4, 5), *disks(*units)])
+        self.assertEqual(
+            found,
+            {
+                "/dev/sda": "0000:00:14.0-disk",
+                "/dev/sg0": "0000:00:14.0-sg",
+                "/dev/sdb": "0000:00:14.0-1:0:0:0-disk",
+                "/dev/sg1": "0000:00:14.0-1:0:0:0-sg",
+                "/dev/sdc": "0000:00:14.0-1:0:3:1-disk",
+                "/dev/sg2": "0000:00:14.0-1:0:3:1-sg",
+            },
+        )
+        left = ids([*adapter(6, 7), *disks("host7/target7:0:3/7:0:3:1")])
+        self.assertEqual(left["/dev/sda"], found["/dev/sdc"])
+
+    def test_effort(self) -> None:
+        """The functions of one adapter are looked through once for all their ids."""
+        many = disks(*(f"host0/target0:0:{each}/0:0:{each}:0" for each in range(100)))
+        with mock.patch("twistdp.select.ids.belonging", side_effect=belonging) as looked:
+            self.assertEqual(len(set(ids([*adapter(0), *many]).values())), 200)
+        above = [call for call in looked.call_args_list if call.args[0].subsystem == "pci"]
+        self.assertEqual(len(above), 1)
 
 
 class StablePathTests(SynchronousTestCase):

@@ -6,8 +6,9 @@ without, and never that of another device.
 
 import os
 import re
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias, cast
 
 from twistdp.model import device_id
 from twistdp.select.buses import (
@@ -57,7 +58,12 @@ def _text(device: Device, by_place: bool) -> str:
     if interface is not None:
         parts.append(f"if{interface.attribute('bInterfaceNumber') or interface.name[-1:]}")
     if device is not owner and device is not interface:
-        parts.append(function_name(device, interface or owner))
+        above = interface or owner
+        unit = _scsi_unit(device)
+        if unit is not None and unit is not device:
+            parts.append(_scsi_place(unit, above))
+            above = unit
+        parts.append(function_name(device, above))
     return "-".join(part for part in parts if part)
 
 
@@ -79,6 +85,31 @@ def _base(device: Device, by_place: bool) -> tuple[Device, str] | None:
     for each in (*(each for each in named if not is_counted(each)), *named):
         return each, f"{each.subsystem}-{each.name}"
     return _on_board(device)
+
+
+def _scsi_unit(device: Device) -> Device | None:
+    """The disk, tape or other unit of a SCSI host that a device belongs to."""
+    for each in device.lineage:
+        if each.subsystem in ("usb", "pci"):
+            return None
+        if each.subsystem == "scsi" and each.devtype == "scsi_device":
+            return each
+    return None
+
+
+def _scsi_place(unit: Device, owner: Device) -> str:
+    """Where a unit is: its host among those of `owner`, channel, target and LUN, as ``1:0:0:0``.
+
+    Empty for the first, which is the only one nearly everywhere.  SATA has a host for each port.
+    """
+    host = next((each for each in unit.ancestors if each.devtype == "scsi_host"), None)
+    rank = _ranks(owner, host, _same).get(host.syspath, 0) if host is not None else 0
+    place = f"{rank}:{unit.name.partition(':')[2]}"
+    return "" if place == "0:0:0:0" else place
+
+
+def _same(_: Device) -> str:
+    return ""
 
 
 def _on_board(device: Device) -> tuple[Device, str] | None:
@@ -166,13 +197,28 @@ def _sound_name(device: Device) -> str:
 
 
 def _ranked(device: Device, owner: Device, name: str, name_of: _Namer) -> str:
-    alike = []
-    for each in belonging(owner):
-        same = each.subsystem == device.subsystem and each.devtype == device.devtype
-        if same and (each.node is None) == (device.node is None) and name_of(each) == name:
-            alike.append(each)
-    rank = alike.index(device) if device in alike else 0
+    rank = _ranks(owner, device, name_of).get(device.syspath, 0)
     return name if rank == 0 else f"{name}-{rank}"
+
+
+def _ranks(owner: Device, device: Device, name_of: _Namer) -> Mapping[str, int]:
+    """The places of all devices like `device` below `owner` among those with the same name.
+
+    Found out once: an adapter for disks may have a thousand.
+    """
+    kind = (device.subsystem, device.devtype, device.node is None)
+    key = (_ranks, name_of, kind)
+    known = owner.facts.get(key)
+    if known is None:
+        counts: Counter[str] = Counter()
+        found: dict[str, int] = {}
+        known = owner.facts[key] = found
+        for each in belonging(owner):
+            if (each.subsystem, each.devtype, each.node is None) == kind:
+                name = name_of(each)
+                found[each.syspath] = counts[name]
+                counts[name] += 1
+    return cast(Mapping[str, int], known)
 
 
 def stable_path(device: Device) -> str | None:
