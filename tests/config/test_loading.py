@@ -188,6 +188,17 @@ class ProblemTests(SynchronousTestCase):
                 "3:56: resources.x.health.status: there is nothing in it; leave the key out",
             ),
             ("{path: []}", "x.path: there is nothing in it; leave the key out"),
+            ("{attribute: {a: [], b: c}}", "3:22: resources.x.attribute.a: there is nothing in it"),
+            ("{uevent: {}}", "3:15: resources.x.uevent: there is nothing in it"),
+            ("{parent: {property: {A: []}}}", "resources.x.parent.property.A: there is nothing"),
+            (
+                "{path: /dev/a, health: {attribute: a, equals: []}}",
+                "3:52: resources.x.health.equals: there is nothing in it; leave the key out",
+            ),
+            (
+                "{path: /dev/a, replicas: {count: 2, match: []}}",
+                "resources.x.replicas.match: there is nothing in it; leave the key out",
+            ),
             ("{parent: {usb: [046d:*, zz]}}", "x.parent.usb: id 'zz'"),
         ):
             with self.subTest(text=text):
@@ -214,6 +225,13 @@ class ProblemTests(SynchronousTestCase):
              "list devices as lab.example.com/x, with a different preferred"),
             ("b: {path: /dev/b, replicas: {count: 2, rename: x, match: {major: 1}}, "
              "preferred: none}", "with a different preferred"),
+            ("b: {path: /dev/b, replicas: {count: 3, rename: x, morePerContainer: true}}",
+             "resources 'a' and 'b' both list devices as lab.example.com/x, with a different "
+             "morePerContainer; give both the same"),
+            ("x: {path: /dev/x, replicas: {count: 3, morePerContainer: true}}",
+             "with a different morePerContainer"),
+            ("x: {path: /dev/x, replicas: {count: 3, rename: b, morePerContainer: true}}", ""),
+            ("b: {path: /dev/b, replicas: {count: 1, rename: x, morePerContainer: true}}", ""),
             ("x: {path: /dev/x, preferred: numa}", ""),
             ("x: {path: /dev/x}", ""),
             ("a.b/x: {path: /dev/x, preferred: packed}", ""),

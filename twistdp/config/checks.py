@@ -20,6 +20,7 @@ from twistdp.config.rules import (
     Interval,
     Statuses,
     Template,
+    Texts,
 )
 from twistdp.config.templates import fill, fill_path
 from twistdp.errors import BadSetting
@@ -79,7 +80,7 @@ class Check:
 class Value(Check):
     """A check of a text: all that is given must hold."""
 
-    equals: Sequence[str] = key("equals", "The text, or several that are good.", (), '"1"')
+    equals: Texts = key("equals", "The text, or several that are good.", (), '"1"')
     contains: str = key("contains", "What the text contains.", "", "up")
     at_least: float | None = key("min", "The text is a number, and at least this.", None, "10")
     at_most: float | None = key("max", "The text is a number, and at most this.", None, "85")

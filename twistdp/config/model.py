@@ -3,8 +3,8 @@
 A value that was made in Python is checked by ``load(show(value))``.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar
 
 import attrs
 
@@ -27,6 +27,7 @@ from twistdp.config.rules import (
     ResourceName,
     ResourceType,
     Seconds,
+    Some,
     Template,
     Word,
 )
@@ -98,7 +99,7 @@ class Replicas:
     rename: ResourceType | None = key(
         "rename", "The name of the resource of shared devices.", None, "camera-shared"
     )
-    match: Sequence[Match] = key(
+    match: Annotated[Sequence[Match], Some] = key(
         "match", "Which devices are shared; all by default.", (), "{driver: i915}"
     )
     more_per_container: bool = key(
@@ -294,18 +295,27 @@ class Config:
         """Check that resources with devices under one name have no different settings for it."""
         known: dict[tuple[str, str], tuple[str, object]] = {}
         for name, resource in self.resources.items():
-            settings = {"preferred": resource.preferred, "removalGrace": resource.removal_grace}
-            for full in self.names(name):
-                for setting, value in settings.items():
-                    if value is None:
-                        continue
-                    other, found = known.setdefault((full, setting), (name, value))
-                    if found != value:
-                        text = (
-                            f"resources {other!r} and {name!r} both list devices as {full}, with a "
-                            f"different {setting}; give both the same, or one of them none"
-                        )
-                        raise BadKey(text, "resources", name)
+            for full, setting, value in self._settings(name, resource):
+                other, found = known.setdefault((full, setting), (name, value))
+                if found != value:
+                    or_none = "" if isinstance(value, bool) else ", or one of them none"
+                    text = (
+                        f"resources {other!r} and {name!r} both list devices as {full}, with a "
+                        f"different {setting}; give both the same{or_none}"
+                    )
+                    raise BadKey(text, "resources", name)
+
+    def _settings(self, name: str, resource: Resource) -> Iterator[tuple[str, str, object]]:
+        """What a resource says about the names under which its devices are listed."""
+        names = self.names(name)
+        for full in names:
+            if resource.preferred is not None:
+                yield full, "preferred", resource.preferred
+            if resource.removal_grace is not None:
+                yield full, "removalGrace", resource.removal_grace
+        replicas = resource.replicas
+        if replicas is not None and replicas.count > 1:
+            yield names[-1], "morePerContainer", replicas.more_per_container  # that of replicas
 
     def names(self, name: str) -> tuple[str, ...]:
         """The names, with the domain, under which the devices of a resource may be listed."""

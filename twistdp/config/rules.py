@@ -134,9 +134,9 @@ Interval: TypeAlias = Annotated[float, _in(0.1, _LONGEST_DELAY, "a number of sec
 Count: TypeAlias = Annotated[int, _in(1, _MOST, "a whole number")]
 Copies: TypeAlias = Annotated[int, _in(1, _MOST_COPIES, "a whole number")]
 Status: TypeAlias = Annotated[int, _in(100, 599, "an HTTP status")]
-Statuses: TypeAlias = Annotated[
-    Sequence[Status], Rule(_some, "a list of HTTP statuses", {"minItems": 1})
-]
+Some: Final = Rule(_some, "a list that is not empty", {"minItems": 1})
+Texts: TypeAlias = Annotated[Sequence[str], Some]
+Statuses: TypeAlias = Annotated[Sequence[Status], Some]
 NumaNode: TypeAlias = Annotated[int, _in(0, 1023, "a NUMA node")]
 Address: TypeAlias = Annotated[str, Rule(_address, "an address, as localhost:9100")]
 URL: TypeAlias = Annotated[str, Rule(_url, "a URL, as http://localhost:9100/health")]

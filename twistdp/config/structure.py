@@ -159,13 +159,23 @@ class Walk:
 
     def _field(self, field: Field, node: Node, at: str) -> Any:
         value = self.convert(kind_of(field.annotation), node, at)
-        if field.owner is Match and not value:
-            # It would be no condition at all, where somebody meant one that nothing meets.
-            raise self._note(node.mark, at, "there is nothing in it; leave the key out")
+        if field.owner is Match:
+            self._check_condition(value, node, at)
         if field.stands_alone:
             # What is wrong with this value alone is reported at its place, not at the mapping's.
             self._try(node, at, partial(field.owner, **{field.name: value}))
         return value
+
+    def _check_condition(self, value: Any, node: Node, at: str) -> None:
+        """Refuse empty lists and mappings.
+
+        They would be no condition at all, where somebody meant one that nothing meets.
+        """
+        if not value:
+            raise self._note(node.mark, at, "there is nothing in it; leave the key out")
+        if isinstance(value, dict) and isinstance(node, document.Mapping):
+            for name, each in node.items:
+                self._check_condition(value[name.text], each, place_below(at, name.text))
 
     def _built(self, cls: type[Any], values: dict[str, Any], node: Node, at: str) -> Any:
         """An instance of `cls` from the values of its keys."""

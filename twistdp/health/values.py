@@ -33,6 +33,11 @@ def _statuses(value: int | Sequence[int]) -> tuple[int, ...]:
     return (value,) if isinstance(value, int) else tuple(value)
 
 
+def _good(check: object, field: Any, value: Sequence[int]) -> None:
+    if not value or not all(100 <= status <= 599 for status in value):
+        raise BadSetting(f"{field.name}={value!r}: give statuses of HTTP from 100 to 599")
+
+
 @attrs.frozen(kw_only=True)
 class Check:
     """How often a check is made and when its result counts; see the kinds that derive from it.
@@ -181,7 +186,9 @@ class Http(Check):
     """
 
     url: str
-    status: Sequence[int] = attrs.field(default=(200,), converter=_statuses, kw_only=True)
+    status: Sequence[int] = attrs.field(
+        default=(200,), converter=_statuses, validator=_good, kw_only=True
+    )
     lane: ClassVar[str] = "network"
 
     @property
