@@ -179,7 +179,7 @@ class Manager(MultiService):
         return Preparation(
             name_of(self.scanner),
             self.namespace,
-            sightings=sightings_of(self._reactor).look_for(self._scanner),
+            sightings=sightings_of(self._reactor).look_for(self.scanner),
             vetting=Vetting() if self._check_paths else None,
         )
 
