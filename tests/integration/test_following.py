@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import count
 from unittest import SkipTest
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, formatEvent
 from twisted.trial.unittest import TestCase
@@ -16,6 +18,7 @@ from tests.support.kubelets import PatientKubelet
 from tests.support.logs import observe
 from tests.support.plugins import Recorder
 from twistdp.inotify import ENTRIES, inotify_of
+from twistdp.launch import following
 from twistdp.launch.configured import read_config
 from twistdp.launch.following import ConfigFile
 from twistdp.settings import Settings
@@ -154,6 +157,8 @@ class FollowingTests(TestCase):
         self.write("domain: x.example.com\nresources: {kept: /dev/null}\n")
         await self.kubelet.until(lambda: self.kubelet.capacity(OTHER) == 0)
         self.assertEqual(self.kubelet.resources[KEPT].streams_ended, 0)
+        found = [x.partition("again, and has ")[2] for x in self.log.events if "read again" in x]
+        self.assertEqual(found, [f"added {OTHER}; removed {CHANGED}", f"removed {OTHER}"])
 
     async def test_settings(self) -> None:
         """Of a resource with other settings alone the stream ends: it is made again."""
@@ -200,6 +205,17 @@ class FollowingTests(TestCase):
             file.write(text[begin:])
         await self.kubelet.listed(CHANGED, self.replicas(2))
         self.assertEqual(self.kubelet.resources[CHANGED].lists, 2)
+
+    async def test_never_at_rest(self) -> None:
+        """A file that something writes all the time is read now and then."""
+        self.write(FILE.format(count=1))
+        self.serve()
+        await self.kubelet.listed(CHANGED, self.replicas(1))
+        numbers = count()
+        writing = LoopingCall(lambda: self.write(f"{FILE.format(count=2)}# {next(numbers)}\n"))
+        self.addCleanup(writing.stop)
+        writing.start(following.SETTLED / 5)
+        await self.kubelet.listed(CHANGED, self.replicas(2))
 
     async def test_bad_edits(self) -> None:
         """Whatever is at the path meanwhile, a good file takes effect and no stream blinks."""

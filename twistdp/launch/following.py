@@ -29,6 +29,9 @@ PERIOD: Final = 60.0
 SETTLED: Final = 0.05
 """Seconds for which the file must stay as it is: a half that is written may be a file, too."""
 
+PATIENCE: Final = 1.0
+"""Seconds of changes after which the file is read all the same, however often it changes."""
+
 _MOST: Final = 20
 """Problems of a file that are logged."""
 
@@ -56,6 +59,7 @@ class ConfigFile(MultiService):
         self._settling: IDelayedCall | None = None
         self._known: object = None
         self._seen: object = None
+        self._unsettled: float | None = None
         self._busy = self._again = False
         self._take(config)
 
@@ -112,15 +116,21 @@ class ConfigFile(MultiService):
         self._watch()
         state = _state(self.path)
         if state == self._known:
+            self._unsettled = None
             return
-        if state != self._seen:
-            self._seen = state
+        now = self._reactor.seconds()
+        if self._unsettled is None:
+            self._unsettled = now
+        if now - self._unsettled < PATIENCE:
+            if state != self._seen:
+                self._seen = state
+                if self._settling is not None and self._settling.active():
+                    self._settling.cancel()
+                self._settling = self._reactor.callLater(SETTLED, self._coalescer.event)
+                return
             if self._settling is not None and self._settling.active():
-                self._settling.cancel()
-            self._settling = self._reactor.callLater(SETTLED, self._coalescer.event)
-            return
-        if self._settling is not None and self._settling.active():
-            return
+                return
+        self._unsettled = None
         self._known = state
         self._busy = True
         reading = self._worker.call(lambda: read_trusted(self.path))
@@ -158,23 +168,29 @@ class ConfigFile(MultiService):
 
     def _take_again(self, config: Config) -> None:
         changed = self._take(config)
-        self._events.emit(Kind.CONFIGURATION_READ, file=self.path, changed=changed)
-        what = named(changed, most=20) if changed else "nothing"
+        self._events.emit(Kind.CONFIGURATION_READ, file=self.path, changed=list(changed))
+        what = "; ".join(
+            f"{done} {named(names, most=20)}"
+            for done in ("added", "changed", "removed")
+            if (names := [name for name, how in changed.items() if how == done])
+        )
         _log.info(
-            "configuration {file} was read again, and has changed {what}",
+            "configuration {file} was read again, and has {what}",
             file=printable(self.path),
-            what=what,
+            what=what or "changed nothing",
         )
 
-    def _take(self, config: Config) -> list[str]:
-        """Serve what a configuration has; returns the resources that differ from before."""
+    def _take(self, config: Config) -> Mapping[str, str]:
+        """Serve what a configuration has; returns the resources that differ, and how."""
         wanted = by_domain(config)
-        changed: list[str] = []
+        changed: dict[str, str] = {}
         for domain in [*wanted, *(each for each in self._resources if each not in wanted)]:
             now: Mapping[str, Resource] = wanted.get(domain, {})
             before = self._resources.get(domain, {})
             kinds = [kind for kind in {**before, **now} if before.get(kind) != now.get(kind)]
-            changed += [f"{domain}/{kind}" for kind in kinds]
+            for kind in kinds:
+                how = "changed" if kind in now else "removed"
+                changed[f"{domain}/{kind}"] = how if kind in before else "added"
             self._resources[domain] = now
             if domain not in self._scanners:
                 self._add(domain, now)
