@@ -188,7 +188,6 @@ YIELDS: Mapping[str, tuple[str, Mapping[str, Mapping[str, list[str]]]]] = {
         "cy": {"0000:6b:00.1": ["/dev/vfio/40", VFIO]},
         "dc": {"0000:6c:00.1": ["/dev/vfio/42", VFIO], "0000:6c:00.2": ["/dev/vfio/43", VFIO]},
         "decomp": {"0000:6f:00.1": ["/dev/vfio/48", VFIO], "0000:6f:00.2": ["/dev/vfio/49", VFIO]},
-        "generic": {"0000:6e:00.1": ["/dev/vfio/46", VFIO], "0000:6e:00.2": ["/dev/vfio/47", VFIO]},
         "sym-dc": {"0000:70:00.1": ["/dev/vfio/50", VFIO], "0000:70:00.2": ["/dev/vfio/51", VFIO]},
     }),
     "intel-qat-uio": ("intel-qat-uio", {"generic": {"0000:6b:00.1-uio": ["/dev/uio0"]}}),
@@ -264,6 +263,12 @@ OPTIONS: Sequence[tuple[str, str, Sequence[str]]] = (
     ("intel-idxd", "{use: intel-dsa/wq-kernel-dedicated}", ["0000:6a:01.0-wq.3"]),
     ("intel-idxd", "{use: intel-dsa/wq-kernel-shared}", []),
     ("intel-qat", "{use: intel-qat, limit: 2}", ["0000:6b:00.1", "0000:6c:00.1"]),
+    ("intel-qat", '{use: intel-qat/generic, pci: "8086:37c9"}', ["0000:6e:00.1", "0000:6e:00.2"]),
+    ("intel-qat", "{use: intel-qat, qatServices: [decomp, dc-sym]}", [
+        "0000:6f:00.1", "0000:6f:00.2", "0000:70:00.1", "0000:70:00.2",
+    ]),
+    ("intel-qat-uio", "{use: intel-qat-uio, qatServices: dc}", ["0000:6b:00.1-uio"]),
+    ("intel-qat-uio", "{use: intel-qat-uio, qatServices: cy}", []),
 )  # fmt: skip
 """Entries with one of their options: the tree, the resource, and the ids that are listed."""
 

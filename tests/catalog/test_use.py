@@ -94,6 +94,21 @@ class UseTests(SynchronousTestCase):
             "resources.a.use: the entry intel-fpga of the catalogue is a scanner", problem
         )
 
+    def test_argument(self) -> None:
+        """What only the scanner of an entry can do is refused, with the way to have it."""
+        found = self.problems(
+            "  a: {use: intel-qat/cy, bind: true}\n  b: {use: kvm, bind: true}\n"
+            "  c: {use: intel-sgx, enclave_limit: 3, node: {bind: 1}}\n"
+        )
+        self.assertEqual(
+            found[0],
+            "f.yaml:3:26: resources.a.bind: the key 'bind' is unknown; it is an argument for "
+            "--catalog=intel-qat, as --set bind=...",
+        )
+        self.assertIn("--catalog=intel-sgx, as --set enclave_limit=...", found[2])
+        for other in (found[1], found[3]):
+            self.assertNotIn("--set", other)
+
     def test_override_that_does_not_fit(self) -> None:
         """What is wrong only together with the entry is reported too."""
         (problem,) = self.problems("  a: {use: zigbee, any: [/dev/a]}\n")

@@ -42,6 +42,7 @@ CONDITIONS = {
     **dict.fromkeys(("subsystem", "driver", "kernelName", "devtype", "serial"), "a*"),
     **dict.fromkeys(("manufacturer", "product", "modelName", "usbPath"), "/b+/"),
     **dict.fromkeys(("numaNode", "iommuGroup", "vfNumber"), "1"),
+    "qatServices": "cy",
 }
 """A value for each condition."""
 

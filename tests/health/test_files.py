@@ -43,3 +43,12 @@ class FileTests(SynchronousTestCase):
         with open(f"{self.place}/theirs/modem/state", "w", encoding="ascii") as file:
             file.write("off")
         self.assertIn("is off, and must be ok", self.found("theirs/modem/state"))
+
+    def test_glob(self) -> None:
+        """Of the files that a glob matches the first one counts; one that matches none is none."""
+        self.assertIn("qat_*/status is no file that is there", self.found("qat_*/status"))
+        for name in ("qat_10", "qat_9"):
+            os.mkdir(f"{self.place}/{name}")
+            with open(f"{self.place}/{name}/status", "w", encoding="ascii") as file:
+                file.write(name)
+        self.assertIn("qat_9/status is qat_9, and must be ok", self.found("qat_*/status"))

@@ -4,9 +4,11 @@ import os
 
 from tests.catalog.test_entries import TREES, laid_out, listed, recorded_root, root
 from tests.support.logs import LogTestCase
+from twistdp.catalog.loading import load
 from twistdp.model.devices import HEALTHY, UNHEALTHY
 from twistdp.recording.root import read_recording
-from twistdp.scanners.qat import QatScanner, type_of
+from twistdp.scanners.declared.scanner import DeclaredScanner
+from twistdp.scanners.qat import QatScanner
 from twistdp.select.explaining import Verdict
 
 VFIO = "/dev/vfio/vfio"
@@ -33,6 +35,13 @@ def put(tree: str, path: str, text: str) -> None:
 def pci(address: str, name: str) -> str:
     """The path of an attribute of a function."""
     return f"devices/pci{address[:7]}/{address}/{name}"
+
+
+def of_file(tree: str, **resources: str) -> DeclaredScanner:
+    """The scanner of a configuration file with these resources."""
+    text = "".join(f"  {kind}: {each}\n" for kind, each in resources.items())
+    config = load(f"domain: qat.intel.com\nresources:\n{text}")
+    return DeclaredScanner(config.resources, tree)
 
 
 class QatTests(LogTestCase):
@@ -79,18 +88,11 @@ class QatTests(LogTestCase):
         self.assertEqual(listed(found), {"generic": OLD})
         self.assertEqual(listed(QatScanner(["d15xxvf"], root=root("intel-qat")).discover()), {})
 
-    def test_of_types(self) -> None:
-        """Both orders of the two cryptographies are cy; what can be no name is generic."""
-        for services, wanted in (
-            ("sym;asym", "cy"),
-            ("asym;sym", "cy"),
-            ("sym;dc", "sym-dc"),
-            ("asym;sym;dc", "asym-sym-dc"),
-            ("dcc", "dcc"),
-            ("", "generic"),
-            ("no/name", "generic"),
-        ):
-            self.assertEqual(type_of(services), wanted)
+    def test_no_name(self) -> None:
+        """Services that can be no name of a resource are generic."""
+        tree = own_tree()
+        put(tree, pci("0000:6b:00.0", "qat/cfg_services"), "no/name\n")
+        self.assertEqual(listed(QatScanner(root=tree).discover())["generic"], CY)
 
     def test_debugfs(self) -> None:
         """Where sysfs has no services, those of debugfs count."""
@@ -170,3 +172,60 @@ class QatTests(LogTestCase):
         for tree in ("vfio", "storage"):
             self.assertEqual(listed(QatScanner(root=root(tree)).discover()), {})
         self.assertEqual(listed(QatScanner(root="/nonexistent").discover()), {})
+
+
+class FileTests(LogTestCase):
+    """``use: intel-qat`` in a file has the same devices as ``--catalog=intel-qat``."""
+
+    def assert_same(self, tree: str, **resources: str) -> None:
+        """A file lists what the scanner does, in resources of the same names."""
+        wanted = QatScanner(root=tree).discover()
+        found = of_file(tree, **resources).discover()
+        self.assertEqual({kind: dict(found[kind]) for kind in found},
+                         {kind: dict(wanted[kind]) for kind in wanted})  # fmt: skip
+
+    def test_services(self) -> None:
+        """Each set of services is a resource; an entry has the usual ones in either order."""
+        usual = {kind: f"{{use: intel-qat/{kind}}}" for kind in ("cy", "dc", "decomp")}
+        for last in ("intel-qat/sym-dc", "intel-qat, qatServices: dc-sym"):
+            self.assert_same(root("intel-qat"), **usual, **{"dc-sym": f"{{use: {last}}}"})
+
+    def test_any_services(self) -> None:
+        """Any set is selected by its name, in debugfs, too, and what is not known is generic."""
+        tree = own_tree()
+        for number, text in (("c", "asym;sym;dc"), ("f", "decomp;dc")):
+            put(tree, pci(f"0000:6{number}:00.0", "qat/cfg_services"), f"{text}\n")
+        for name in ("state", "cfg_services"):
+            for address in ("0000:6b:00.0", "0000:70:00.0"):
+                os.unlink(os.path.join(tree, "sys", pci(address, f"qat/{name}")))
+        put(tree, "kernel/debug/qat_4xxx_0000:6b:00.0/dev_cfg",
+            "[GENERAL]\nServicesEnabled = asym;sym\n")  # fmt: skip
+        sets = ("asym-sym-dc", "decomp-dc", "cy")
+        resources = {each: f"{{use: intel-qat, qatServices: {each}}}" for each in sets}
+        self.assert_same(tree, **resources, generic="{use: intel-qat/generic}")
+
+    def test_heartbeat(self) -> None:
+        """A heartbeat that is missing counts for both drivers."""
+        tree = own_tree()
+        put(tree, "kernel/debug/qat_4xxx_0000:6c:00.0/heartbeat/status", "-1\n")
+        found = of_file(tree, dc="{use: intel-qat/dc}").discover()
+        self.assertEqual({each.state for each in found["dc"].values()}, {UNHEALTHY})
+        tree = laid_out(read_recording(os.path.join(TREES, "intel-qat-uio.umockdev")))
+        put(tree, "kernel/debug/qat_4xxx_0000:6b:00.0/heartbeat/status", "-1\n")
+        for scanner in (
+            QatScanner(driver="igb_uio", root=tree),
+            of_file(tree, dc="{use: intel-qat-uio}"),
+        ):
+            (info,) = scanner.discover()["dc"].values()
+            self.assertEqual(info.state, UNHEALTHY)
+            self.assertIn("the physical function has no heartbeat", info.reason)
+
+    def test_changed(self) -> None:
+        """Other services make no event, so the next look is soon; it finds them."""
+        tree = own_tree()
+        scanner = of_file(tree, dc="{use: intel-qat/dc}")
+        self.assertEqual(scanner.rescan_interval, 5.0)
+        self.assertEqual(listed(scanner.discover()), {"dc": DC})
+        put(tree, pci("0000:6b:00.0", "qat/cfg_services"), "dc\n")
+        self.assertEqual(listed(scanner.discover()), {"dc": {**CY, **DC}})
+        self.assertEqual(of_file(tree, any="{use: intel-npu}").rescan_interval, 60.0)

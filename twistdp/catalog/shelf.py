@@ -1,6 +1,6 @@
 """The entries of the catalogue, by their names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -66,6 +66,10 @@ class Shelf:
                 f"serve it with --catalog={name}"
             )
         return self._whole(resource)
+
+    def arguments(self, entry: str) -> Collection[str]:
+        """The arguments of the scanner of an entry; none for what is no entry."""
+        return _entry(entry).arguments if entry in _entries() else ()
 
     def served(self, name: str) -> Mapping[str, Resource]:
         """The resources of an entry, by type, as `--catalog` serves them."""

@@ -133,7 +133,11 @@ class AttributeCheck(Value):
 class FileCheck(Value):
     """A file of the host can be read; with `equals` and so on its text must be as these say."""
 
-    file: HostPath = key("file", "The file's path.", example="/run/modem/state")
+    file: HostPath = key(
+        "file",
+        "The file's path, or a glob of which the first file counts.",
+        example="/run/modem/state",
+    )
     optional: bool = key(
         "optional", "Whether the device is healthy while the file cannot be read.", False, "true"
     )

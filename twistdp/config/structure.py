@@ -143,7 +143,7 @@ class Walk:
             field = fields.get(name.text)
             try:
                 if field is None:
-                    raise self._unknown(name, fields, at)
+                    raise self._unknown(name, fields, at, self._argument(name, node))
                 values[name.text] = self._field(field, each, place_below(at, name.text))
             except Refused:
                 bad = True
@@ -245,9 +245,21 @@ class Walk:
                 at = place_below(at, name)
             raise self._note(mark, at, str(error)[:500]) from error
 
-    def _unknown(self, name: Scalar, known: Iterable[str], at: str) -> Refused:
-        close = nearest(name.text, known)
-        if name.text == "<<":
+    def _argument(self, name: Scalar, node: document.Mapping) -> str:
+        """How a key is given that a resource does not have, but the scanner of what it uses."""
+        used = next((each for key, each in node.items if key.text == "use"), None)
+        if self._catalog is None or not isinstance(used, Scalar):
+            return ""
+        entry = used.text.partition("/")[0]
+        if name.text not in self._catalog.arguments(entry):
+            return ""
+        return f"; it is an argument for --catalog={entry}, as --set {name.text}=..."
+
+    def _unknown(self, name: Scalar, known: Iterable[str], at: str, elsewhere: str = "") -> Refused:
+        close = nearest(name.text, known) if not elsewhere else None
+        if elsewhere:
+            hint = elsewhere
+        elif name.text == "<<":
             hint = "; merge keys are not supported: write the keys out"
         elif close is not None:
             hint = f"; did you mean {close!r}?"

@@ -16,6 +16,9 @@ class Catalog(Protocol):
     def names(self) -> Collection[str]:
         """What can stand after `use`."""
 
+    def arguments(self, entry: str) -> Collection[str]:
+        """What `--set` gives to an entry, and no key of a resource does; none for others."""
+
     def applied(self, resource: Resource) -> Resource:
         """The entry that `resource.use`, one of `names`, names, with what the resource has instead.
 

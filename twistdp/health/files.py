@@ -24,15 +24,16 @@ def of_path(check: Present) -> str:
 
 def of_file(check: File) -> str:
     """What is wrong; empty if nothing is."""
+    path = expanded("/", check.path)
     try:
-        value = _read(check.path, _open_safely)
+        value = _read(path, _open_safely)
     except OSError as error:
         if remedy_for(error) is not None:
             raise
-        return "" if check.optional else f"cannot read {check.path}: {error.strerror}"
+        return "" if check.optional else f"cannot read {path}: {error.strerror}"
     if value is None:
-        return "" if check.optional else f"{check.path} is no file that is there"
-    return check.problem(check.path, value)
+        return "" if check.optional else f"{path} is no file that is there"
+    return check.problem(path, value)
 
 
 def of_attribute(check: Attribute) -> str:

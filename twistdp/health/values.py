@@ -125,7 +125,10 @@ class Attribute(Text):
 
 @attrs.frozen
 class File(Text):
-    """A file can be read; with `optional`, one that cannot be read is good too."""
+    """A file can be read; with `optional`, one that cannot be read is good too.
+
+    `path` may be a glob, which stands for the first file that it matches.
+    """
 
     path: str
     optional: bool = attrs.field(default=False, kw_only=True)

@@ -13,7 +13,7 @@ from twistdp.errors import BadName
 from twistdp.model import DeviceTree, check_resource_type, natural_key
 from twistdp.scanners.binding import Binder
 from twistdp.scanners.complaints import Complaints
-from twistdp.scanners.declared import DeclaredScanner
+from twistdp.scanners.declared import SILENT, DeclaredScanner
 from twistdp.select import (
     Cause,
     Device,
@@ -22,7 +22,7 @@ from twistdp.select import (
     Match,
     Step,
     Verdict,
-    read_bytes,
+    word,
 )
 
 _log = Logger()
@@ -44,20 +44,10 @@ _MODELS: Final[Mapping[KernelDriver, Sequence[str]]] = {
 }
 """The PCI devices of each."""
 
-_WITH_SERVICES: Final = frozenset({"4941", "4943", "4945", "4947", "4949"})
-"""The models that can be configured for services."""
-
-_LONGEST: Final = 65_536
-"""Bytes of a configuration in debugfs."""
-
 _EXAMPLES: Final = 3
 
 GENERIC: Final = "generic"
 """The type of functions whose services are not known."""
-
-
-PERIOD: Final = 5.0
-"""Seconds between two looks: other services make no event."""
 
 
 class QatScanner(DeclaredScanner):
@@ -110,7 +100,7 @@ class QatScanner(DeclaredScanner):
             self._known = known
             self.replace({type_: self._resource(names) for type_, names in known.items()})
         tree = super().discover()
-        self.rescan_interval = min(self.rescan_interval, PERIOD)
+        self.rescan_interval = SILENT  # other services make no event
         self._add_events()
         return tree
 
@@ -164,11 +154,8 @@ class QatScanner(DeclaredScanner):
     def _type(self, function: Device) -> str | None:
         """The type of the resource of a function; None if the function cannot be used."""
         physical = function.link("physfn")
-        model = (function.attribute("device") or "").removeprefix("0x")
-        if physical is None or model not in _WITH_SERVICES:
-            return GENERIC
-        state = physical.attribute("qat/state")
-        if state not in ("up", None):
+        state = physical.attribute("qat/state") if physical is not None else None
+        if physical is not None and state not in ("up", None):
             self._leave_out(
                 function.name,
                 [function],
@@ -176,8 +163,10 @@ class QatScanner(DeclaredScanner):
                 "and write up to its qat/state",
             )
             return None
-        services = physical.attribute("qat/cfg_services") if state is not None else None
-        return type_of(services or _of_debugfs(physical))
+        try:
+            return check_resource_type(str(word(function, "qatServices") or GENERIC))
+        except BadName:
+            return GENERIC
 
     def _resource(self, names: Sequence[str]) -> Resource:
         """What the catalogue says of a function, for those with these PCI addresses."""
@@ -197,34 +186,3 @@ def _pci_functions(host: Host) -> Iterator[Device]:
         device = host.linked(f"/bus/pci/devices/{name}")
         if device is not None:
             yield device
-
-
-def type_of(services: str) -> str:
-    """The type of the resource of functions with these services, as ``sym;dc``."""
-    type_ = "-".join(each.strip() for each in services.split(";"))
-    if type_ in ("sym-asym", "asym-sym"):
-        return "cy"
-    try:
-        return check_resource_type(type_)
-    except BadName:
-        return GENERIC
-
-
-def _of_debugfs(physical: Device) -> str:
-    """The services that older drivers show: ``ServicesEnabled`` below ``[GENERAL]``."""
-    directory = f"{physical.host.prefix}/sys/kernel/debug/qat_{physical.driver}_{physical.name}"
-    content = read_bytes(f"{directory}/dev_cfg", _LONGEST)
-    if not isinstance(content, bytes):
-        return ""
-    return next((value for section, key, value in _settings(content.decode(errors="replace"))
-                 if (section, key) == ("GENERAL", "ServicesEnabled")), "")  # fmt: skip
-
-
-def _settings(text: str) -> Iterator[tuple[str, str, str]]:
-    section = ""
-    for line in map(str.strip, text.splitlines()):
-        if line.startswith("[") and line.endswith("]"):
-            section = line[1:-1].strip()
-        elif "=" in line:
-            key, _, value = line.partition("=")
-            yield section, key.strip(), value.strip()

@@ -63,6 +63,7 @@ _NAMES: Final = {
     "subsystemVendorID": "PCI subsystem vendor",
     "subsystemDeviceID": "PCI subsystem device",
     "vfNumber": "virtual function",
+    "qatServices": "QuickAssist services",
     "numaNode": "NUMA node",
     "iommuGroup": "IOMMU group",
 }

@@ -92,6 +92,7 @@ class Match:
     subsystem_vendor_id: Text = _key("subsystemVendorID", "The vendor of the PCI subsystem.")
     subsystem_device_id: Text = _key("subsystemDeviceID", "The device of the PCI subsystem.")
     vf_number: Text = _key("vfNumber", "The number of a PCI virtual function.")
+    qat_services: Text = _key("qatServices", "The services of a function of QuickAssist.")
     numa_node: Text = _key("numaNode", "The NUMA node.")
     iommu_group: Text = _key("iommuGroup", "The IOMMU group.")
     mac_address: Text = _key("macAddress", "The address of a network interface.")
@@ -154,6 +155,11 @@ class Match:
             value = getattr(self, field.name) if field.init else None
             if value is not None and value != () and value != {}:
                 yield field.name
+
+    def reads(self, name: str) -> bool:
+        """Whether a condition of this name is here, or in a match that this one has."""
+        inner = (self.parent, self.child, self.physfn, self.not_, *self.any)
+        return name in self.given() or any(each is not None and each.reads(name) for each in inner)
 
     def udev_wanted(self) -> tuple[tuple[str, str, str], ...]:
         """Key, name in braces and pattern of the conditions with ``==`` of the line of udev."""
@@ -287,6 +293,7 @@ _WORDS: Final = (
     ("subsystem_vendor_id", "subsystemVendorID"),
     ("subsystem_device_id", "subsystemDeviceID"),
     ("vf_number", "vfNumber"),
+    ("qat_services", "qatServices"),
     ("numa_node", "numaNode"),
     ("iommu_group", "iommuGroup"),
     ("mac_address", "macAddress"),

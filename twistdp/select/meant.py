@@ -25,6 +25,7 @@ _ABOUT_BUS: Final = frozenset(
         "pci_class",
         "subsystem_vendor_id",
         "subsystem_device_id",
+        "qat_services",
     }
 )
 """Keys about the bus's device, which all that belongs to it has in common."""
@@ -104,7 +105,7 @@ def meant_by(given: Collection[str], attributes: Iterable[str]) -> Meant | None:
         bus = "usb"
     elif keys & _ABOUT_BUS <= {"serial", "model_name"}:
         bus = "named"
-    elif any(name.startswith(("pci", "subsystem_")) for name in keys):
+    elif any(name.startswith(("pci", "subsystem_", "qat")) for name in keys):
         bus = "pci"
     if keys & _OF_INTERFACE or any(name.startswith("bInterface") for name in attributes):
         return Meant(bus, usb_interface)

@@ -21,6 +21,7 @@ from twistdp.select.buses import (
     usb_interface,
 )
 from twistdp.select.device import Device
+from twistdp.select.quickassist import services
 from twistdp.select.reading import read_link
 
 Value: TypeAlias = str | int | bool
@@ -218,6 +219,10 @@ WORDS: Final[Mapping[str, tuple[Callable[[Device], Value | None], str]]] = {
     "iommuGroup": (_iommu, "The number of the IOMMU group."),
     "physfn": (_physfn, "The PCI address of the physical function of a virtual one."),
     "vfNumber": (_vf_number, "The number of a virtual function among those of its physical one."),
+    "qatServices": (
+        services,
+        "The services of a virtual function of Intel's QuickAssist, as cy, dc or sym-dc.",
+    ),
     "macAddress": (
         lambda device: device.attribute("address") if device.subsystem == "net" else None,
         "The address of a network interface.",

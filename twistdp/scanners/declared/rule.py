@@ -73,6 +73,11 @@ class Rule:
         return self.resource.types(self.name)
 
     @property
+    def changes_silently(self) -> bool:
+        """Whether what the rule reads changes without an event of the kernel."""
+        return any(match.reads("qat_services") for match in self.matches)
+
+    @property
     def gives_raw(self) -> bool:
         """Whether the rule may give raw USB nodes, whose names change at every plug."""
         return gives_raw(self.resource, self.matches)

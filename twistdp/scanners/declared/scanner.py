@@ -25,6 +25,10 @@ FIRMWARE = 5.0
 """Seconds in which a device that loads its firmware has come back as another one."""
 
 
+SILENT = 5.0
+"""Seconds between two whole looks, if something changes without an event."""
+
+
 class DeclaredScanner(WatchingScanner):
     """Finds the devices that `resources` of one domain select, by the types of resources.
 
@@ -57,7 +61,7 @@ class DeclaredScanner(WatchingScanner):
         self.pre_start_container = self._handing.pre_start_container
         # What is written into nodes does not matter, and would be reported all the time.
         paths = watched(self._rules, Host(root))
-        super().__init__(paths, contents=False)
+        super().__init__(paths, self.rescan_interval, contents=False)
 
     def replace(self, resources: Mapping[str, Resource]) -> None:
         """Select by other resources from the next call of `discover` on."""
@@ -66,6 +70,8 @@ class DeclaredScanner(WatchingScanner):
     def _use(self, resources: Mapping[str, Resource]) -> None:
         self._rules = tuple(Rule(name, each) for name, each in resources.items())
         self.join = _joined(self._rules)
+        silent = any(rule.changes_silently for rule in self._rules)
+        self.rescan_interval = SILENT if silent else WatchingScanner.rescan_interval
         # The kernel's events are about this host, and not about one whose tree was laid out.
         self.uevents = subsystems(self._rules) if self._root == "/" else ()
 

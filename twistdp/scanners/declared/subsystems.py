@@ -18,7 +18,7 @@ _OF_BUSES: Final = frozenset(
     {"usb", "pci", "usb_path", "pci_bus_id", "pci_class", "interface", "interface_class"}
     | {"interface_number", "usb_version"}
     | {"subsystem_vendor_id", "subsystem_device_id", "iommu_group", "vendor_id", "product_id"}
-    | {"serial", "manufacturer", "product"}
+    | {"serial", "manufacturer", "product", "qat_services"}
 )
 """Conditions that only devices of these buses, and their parts, can meet."""
 
