@@ -166,6 +166,26 @@ class ExplainTests(LookingCase):
         self.assertIn("x.example.com/serial: not on this node: none of 4 devices", text)
         self.assertIn("the nearest: 1-3.1 has no USB serial, the rule wants 00A2", text)
 
+    def test_expressions(self) -> None:
+        """Of a rule by an expression for paths, the nearest device has a path like it."""
+        self.write(
+            "domain: x.example.com\nresources:\n"
+            "  a: {pathRegex: '^/dev/ttyUSB[5-9]'}\n"
+            "  b: {pathRegex: ['/dev/x.*', '/dev/y.*']}\n"
+            "  c: {pathRegex: '^/dev/ttyUSB[5-9]', usb: '1a86:7523'}\n"
+        )
+        text = self.explain()
+        for line in (
+            "a: not on this node: no path of a device matches the regular expression "
+            "^/dev/ttyUSB[5-9]\n",
+            "b: not on this node: no path of a device matches one of the regular expressions "
+            "/dev/x.*, /dev/y.*\n",
+            "c: not on this node: none of 6 devices meets the rule; the nearest: neither "
+            "/dev/ttyUSB0 nor a link to it matches the regular expression ^/dev/ttyUSB[5-9]\n",
+        ):
+            self.assertIn(f"x.example.com/{line}", text)
+        self.assertNotIn("has no node", text)
+
     def test_json(self) -> None:
         """JSON has all tests of a candidate."""
         found = json.loads(self.explain("--json"))["resources"]

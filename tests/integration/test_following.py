@@ -1,9 +1,9 @@
 """A configuration file that changes while its resources are served."""
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import count
 from unittest import SkipTest
 
 from twisted.internet import reactor
@@ -211,7 +211,7 @@ class FollowingTests(TestCase):
         self.write(FILE.format(count=1))
         self.serve()
         await self.kubelet.listed(CHANGED, self.replicas(1))
-        numbers = count()
+        numbers = itertools.count()
         writing = LoopingCall(lambda: self.write(f"{FILE.format(count=2)}# {next(numbers)}\n"))
         self.addCleanup(writing.stop)
         writing.start(following.SETTLED / 5)

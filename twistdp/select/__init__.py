@@ -18,6 +18,7 @@ from twistdp.select.host import Host
 from twistdp.select.ids import default_id, stable_path
 from twistdp.select.kinds import KINDS, belonging, functions, heads, is_keyboard, judged
 from twistdp.select.match import Match
+from twistdp.select.naming import path_expressions
 from twistdp.select.outcome import Outcome, about, all_of, any_of, negated
 from twistdp.select.patterns import is_glob, path_pattern, text_pattern
 from twistdp.select.reading import Undecidable, read_bytes, read_link
@@ -69,6 +70,7 @@ __all__ = [
     "negated",
     "nodes_below",
     "parse_udev",
+    "path_expressions",
     "path_pattern",
     "pci_device",
     "place",

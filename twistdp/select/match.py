@@ -208,6 +208,8 @@ class Match:
                     if device is not None:
                         found.setdefault(device.syspath or str(device.node), device)
             return list(found.values())
+        if self.path_regex:
+            return (device for device in host.devices() if device.node is not None)
         return host.devices()
 
     def likely(self, host: Host) -> Iterable[Device]:

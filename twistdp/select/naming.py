@@ -52,10 +52,17 @@ def of_path(patterns: Sequence[str]) -> Condition:
     return Condition(lambda device: matching(device) is not None, why)
 
 
+def path_expressions(texts: Sequence[str]) -> str:
+    """The regular expressions of paths, for people."""
+    if len(texts) == 1:
+        return f"the regular expression {texts[0]}"
+    return f"one of the regular expressions {', '.join(texts)}"
+
+
 def of_path_regex(texts: Sequence[str]) -> Condition:
     """A regular expression finds something in the path of the node or of a link to it."""
     patterns = [regular(text, "path") for text in texts]
-    wanted = wanted_text(texts)
+    wanted = path_expressions(texts)
 
     def matching(device: Device) -> str | None:
         node = device.node
@@ -71,8 +78,8 @@ def of_path_regex(texts: Sequence[str]) -> Condition:
         if path is not None:
             return f"{path} matches"
         if device.node is None:
-            return f"{device.name} has no node, the rule wants /{wanted}/"
-        return f"neither {device.node} nor a link to it matches /{wanted}/"
+            return f"{device.name} has no node, whose path could match {wanted}"
+        return f"neither {device.node} nor a link to it matches {wanted}"
 
     return Condition(lambda device: matching(device) is not None, why)
 

@@ -1,7 +1,8 @@
 """Why devices of a host are listed by rules, or not: for every candidate the test that decided."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from itertools import takewhile
 
 import attrs
 
@@ -23,6 +24,7 @@ from twistdp.select import (
     bus_device,
     called,
     card,
+    path_expressions,
     path_pattern,
 )
 
@@ -110,9 +112,12 @@ def why_absent(rule: Rule, host: Host) -> str:
     patterns = [path for match in rule.matches for path in match.path]
     if patterns and all(match.path for match in rule.matches):
         return "; ".join(_no_path(pattern, host) for pattern in patterns[:4])
+    texts = [text for match in rule.matches for text in match.path_regex]
+    if all(tuple(match.given()) == ("path_regex",) for match in rule.matches):
+        return f"no path of a device matches {path_expressions(texts)}"
     nearest = ""
     nodeless = ""
-    met = -1
+    met = -1, 0
     count = 0
     for count, device in enumerate(rule.candidates(host), 1):  # it is used below
         if count > _NEAREST:
@@ -121,7 +126,7 @@ def why_absent(rule: Rule, host: Host) -> str:
         if outcome.ok and not nodeless:
             nodeless = next((part.reason for part in rule.parts(device)), "")
         inner = outcome.parts[0] if len(rule.matches) == 1 and outcome.parts else outcome
-        held = sum(part.ok is True for part in inner.parts)
+        held = sum(part.ok is True for part in inner.parts), _alike(device, texts)
         if outcome.ok is False and held > met:
             nearest, met = about(device, outcome.reason), held
     if nodeless:
@@ -132,6 +137,13 @@ def why_absent(rule: Rule, host: Host) -> str:
         return f"the only {_about(rule)} here does not meet the rule: {nearest}"
     many = f"more than {_NEAREST}" if count > _NEAREST else str(count)
     return f"none of {many} devices meets the rule; the nearest: {nearest}"
+
+
+def _alike(device: Device, texts: Iterable[str]) -> int:
+    """How many letters the device's path and one of some texts begin with alike."""
+    pairs = (zip(device.node or "", text.lstrip("^"), strict=False) for text in texts)
+    return max((sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], each)) for each in pairs),
+               default=0)  # fmt: skip
 
 
 _CALLED = {"usb": "USB", "pci": "PCI", "nvme": "NVMe", "scsi": "SCSI", "mmc": "MMC"}
