@@ -141,6 +141,11 @@ class PatternTests(SynchronousTestCase):
         for text in ("a*a*a*a*b", "a?" * 30 + "a" * 30):
             error = self.assertRaises(BadSetting, text_pattern, f"/{text}/")
             self.assertIn("so many repetitions may take for ever", str(error))
+        began = time.process_time()
+        for text in ("a*a*a*b", "(?:(?:.)*?){3}$c", ".*a.*b"):
+            self.assertFalse(text_pattern(f"/{text}/").matches("a" * 4096), text)
+        self.assertLess(time.process_time() - began, 20.0)
+        self.assertTrue(text_pattern("/b*c$/").matches("a" * 4096 + "bc"))
         for text, wanted in (
             ("^(foo|bar)+$", "foobar"),
             (r"(\d{1,3}\.){3}\d{1,3}", "10.0.0.1"),

@@ -6,7 +6,8 @@ devices, and somebody can make one whose name takes longer than anybody lives.
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from re import _parser as parser  # type: ignore[attr-defined]  # there is no public one
 from typing import Any, Final
 
@@ -18,13 +19,18 @@ _MOST: Final = 4.0
 _LENGTH: Final = 128
 """Characters of a device's longest text: a repetition without a limit has so many ways to end."""
 
+_STEPS: Final = 2.0**28
+"""Steps of a search that take about a second, or a few."""
+
 _FEW: Final = 10
 """Repetitions that count as a few."""
 
 
-def regular(text: str, doing: str, flags: int = 0) -> "re.Pattern[str]":
-    """A compiled regular expression.
+def regular(text: str, doing: str, flags: int = 0) -> Callable[[str], bool]:
+    """Whether a regular expression finds something in a text.
 
+    One with several repetitions looks at the first characters of a very long text only, at least
+    128: so many are soon tried.
     Raises `BadSetting` for what is none, and for what may take too long: a repetition in another
     one, alternatives in one that begin alike, or too many repetitions after one another.
     """
@@ -42,7 +48,9 @@ def regular(text: str, doing: str, flags: int = 0) -> "re.Pattern[str]":
         raise BadSetting(
             f"{doing} /{text}/: so many repetitions may take for ever; make some possessive, as a++"
         )
-    return compiled
+    # The search begins at each character, too.
+    most = max(_LENGTH, int(_STEPS ** (1 / (power + 1)))) if power else sys.maxsize
+    return lambda value: compiled.search(value, 0, most) is not None
 
 
 def _power(parts: Iterable[tuple[Any, Any]]) -> float:

@@ -69,7 +69,7 @@ def of_path_regex(texts: Sequence[str]) -> Condition:
         if node is None or device.host.resolve(node) is None:
             return None
         for path in (node, *device.host.all_links_to(node)):
-            if any(pattern.search(path) for pattern in patterns):
+            if any(finds(path) for finds in patterns):
                 return path
         return None
 

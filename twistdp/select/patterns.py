@@ -46,8 +46,7 @@ def is_expression(text: str) -> bool:
 
 
 def _expression(text: str, flags: int = 0) -> Pattern:
-    found = regular(text[1:-1], "pattern", flags)
-    return Pattern(text, lambda value: found.search(value) is not None)
+    return Pattern(text, regular(text[1:-1], "pattern", flags))
 
 
 def is_glob(text: str) -> bool:
