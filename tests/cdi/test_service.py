@@ -129,11 +129,12 @@ class TidyTests(TestCase):
         await self.kubelet.start()
         plugin = ThrowAwayPlugin(plugins, RESOURCE, "x.sock", reactor)
         self.addCleanup(plugin.stop)
-        plugin.latest.publish(device_list("a"))
+        plugin.latest.publish(device_list("a", "c"))
         await plugin.serve()
         await plugin.register()
-        await self.kubelet.listed(RESOURCE, ["a"])
+        await self.kubelet.listed(RESOURCE, ["a", "c"])
         await self.kubelet.allocate(RESOURCE, ids=["a"])
+        await self.kubelet.allocate(RESOURCE, ids=["c"], pod="other")
 
     def described(self) -> int:
         """How many devices the spec describes; none without one."""
@@ -168,7 +169,7 @@ class TidyTests(TestCase):
         self.assertEqual(self.described(), 2)
         self.kubelet.release("pod")
         await until(lambda: self.described() == 1)
-        self.assertEqual(asked[-1], {})
+        self.assertEqual(asked[-1], {RESOURCE: {"c"}})
 
     async def test_leftovers_of_earlier_processes(self) -> None:
         """A spec of a resource that is gone is removed, but not while a pod holds its device."""
@@ -179,6 +180,10 @@ class TidyTests(TestCase):
         await clean_leftovers(DOMAIN, [], settings=self.settings, reactor=reactor)
         self.assertEqual(self.described(), 1)
         self.kubelet.release("pod")
+        self.kubelet.release("other")
+        await clean_leftovers(DOMAIN, [], settings=self.settings, reactor=reactor)
+        self.assertEqual(self.described(), 1)  # it lists no pod: it may not know them yet
+        await self.kubelet.allocate(RESOURCE, ids=["c"], pod="other")
         await clean_leftovers(DOMAIN, [RESOURCE], settings=self.settings, reactor=reactor)
         self.assertEqual(self.described(), 1)
         await clean_leftovers(DOMAIN, [], settings=self.settings, reactor=reactor)

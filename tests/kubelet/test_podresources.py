@@ -60,7 +60,7 @@ class HoldersTests(TestCase):
         await plugin.serve()
         await plugin.register()
         await kubelet.until(lambda: kubelet.allocatable(RESOURCE) == 3)
-        self.assertEqual(await self.held(), {})
+        self.assertIsNone(await self.held())
         await kubelet.allocate(RESOURCE, ids=["a"], pod="one")
         await kubelet.allocate(RESOURCE, ids=["b"], pod="two", container="side")
         self.assertEqual(await self.held(), {RESOURCE: {"a", "b"}})
@@ -85,6 +85,17 @@ class HoldersTests(TestCase):
             )
         )
         self.assertEqual(await self.held(), {"x/a": {"1", "2", "3"}, "x/b": {"1"}})
+
+    async def test_nothing_held(self) -> None:
+        """Pods that hold nothing hold nothing."""
+        pod = PodResources(name="p", containers=[ContainerResources(name="c")])
+        await self.answering(ListPodResourcesResponse(pod_resources=[pod]))
+        self.assertEqual(await self.held(), {})
+
+    async def test_no_pods(self) -> None:
+        """A kubelet that lists no pod does not know its pods yet."""
+        await self.answering(ListPodResourcesResponse())
+        self.assertIsNone(await self.held())
 
     async def test_large_answer(self) -> None:
         """A node's answer may be larger than gRPC usually takes."""

@@ -21,9 +21,11 @@ async def holders(
     """The ids of devices that pods hold, by resource name; None when that cannot be known.
 
     That is so if nobody listens on `socket_path`, or the answer is an error, too large, or later
-    than `timeout` seconds.  Resources of which pods hold nothing are left out.  A pod's devices
-    appear shortly after Allocate has returned for it, and after a kubelet's start once it knows
-    its pods.  Raises `Untrusted` if another user than root or ours listens there.
+    than `timeout` seconds.  It is so too if there is no pod in it at all: a kubelet that has
+    started answers that for about a second, and for as long as it gets no answer from the API
+    server, whatever its pods hold.  Resources of which pods hold nothing are left out.  A pod's
+    devices appear shortly after Allocate has returned for it.  Ordinary init containers are not in
+    the answer.  Raises `Untrusted` if another user than root or ours listens there.
     """
     try:
         check_server(socket_path)
@@ -38,6 +40,8 @@ async def holders(
         return None
     finally:
         await channel.close()
+    if not answer.pod_resources:
+        return None
     held: dict[str, set[str]] = {}
     for pod in answer.pod_resources:
         for container in pod.containers:
