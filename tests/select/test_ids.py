@@ -223,6 +223,31 @@ class IdTests(SynchronousTestCase):
         left = ids([*adapter(6, 7), *disks("host7/target7:0:3/7:0:3:1")])
         self.assertEqual(left["/dev/sda"], found["/dev/sdc"])
 
+    def test_paired(self) -> None:
+        """Mouse and keyboard of one receiver keep their ids, whichever is switched on first."""
+        found = []
+        for mouse, keyboard in ((4, 5), (7, 6)):
+            above = f"{CONTROLLER}/usb1/1-1/1-1:1.0/0003:0403:6001.0003"
+            devices = [*bus(), *dongle(1, "", 0, 0)]
+            devices.append(Recorded(above, properties={"SUBSYSTEM": "hid"}))
+            devices.append(
+                Recorded(f"{above}/hidraw/hidraw0", "hidraw0", properties={"SUBSYSTEM": "hidraw"})
+            )
+            for model, number in (("4024", mouse), ("400E", keyboard)):
+                path = f"{above}/0003:046D:{model}.{number:04X}"
+                devices.append(Recorded(path, properties={"SUBSYSTEM": "hid"}))
+                event = Recorded(
+                    f"{path}/input/input{number}/event{number}",
+                    f"input/{model}",
+                    properties={"SUBSYSTEM": "input"},
+                )
+                devices.append(event)
+            found.append(ids(devices))
+        self.assertEqual(found[0], found[1])
+        port = "pci-0000:00:14.0-usbv2-0:1-if00"
+        self.assertEqual(found[0]["/dev/input/4024"], f"{port}-046d:4024-event")
+        self.assertEqual(found[0]["/dev/hidraw0"], f"{port}-hidraw")
+
     def test_effort(self) -> None:
         """The functions of one adapter are looked through once for all their ids."""
         many = disks(*(f"host0/target0:0:{each}/0:0:{each}:0" for each in range(100)))

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias, cast
 
 from twistdp.model import device_id
 from twistdp.select.buses import (
+    ids_of,
     is_counted,
     pci_device,
     place,
@@ -183,7 +184,20 @@ _PLAIN: Final = {"block": "disk", "tty": "tty", "net": "net", "i2c-dev": "i2c"}
 
 def _plain_name(device: Device) -> str:
     stem = _PLAIN.get(device.subsystem) or _stem(device.name)
-    return "render" if stem == "renderD" else stem
+    paired = _paired(device) if device.subsystem in ("hidraw", "input") else ""
+    return f"{paired}{'render' if stem == 'renderD' else stem}"
+
+
+def _paired(device: Device) -> str:
+    """The ids of a mouse or keyboard that came by radio: its receiver numbers them as they come."""
+    for each in device.lineage:
+        found = re.fullmatch(r"[0-9A-F]{4}:([0-9A-F]{4}:[0-9A-F]{4})\.[0-9A-F]+", each.name)
+        if found and each.subsystem == "hid":
+            usb = usb_device(device)
+            of_receiver = ":".join(ids_of(usb) or ()) if usb is not None else ""
+            ids = found[1].lower()
+            return "" if ids == of_receiver else f"{ids}-"
+    return ""
 
 
 def _video_name(device: Device) -> str:
