@@ -205,9 +205,12 @@ class Options(LogOptions):
         settings = Settings(**self._common(), **options)
         of_files = [(path, read_trusted(path)) for path in self._configs]
         of_catalog = list(entries(self._entries, namespace))
-        check_once([*of_files, *(("the catalogue", config) for config in of_catalog)])
+        fixed = [("the catalogue", config) for config in of_catalog]
+        check_once([*of_files, *fixed])
         for path, config in of_files:
             self.files.append(ConfigFile(path, config, settings, reactor))
+        for file in self.files:
+            file.beside(self.files, fixed)
         for config in of_catalog:
             self._of_catalog += managers_of(config, settings)
 

@@ -57,9 +57,9 @@ class FollowingTests(TestCase):
         """Wait for a text in the log, after the first `begin` messages."""
         await until(lambda: any(text in line for line in self.log.events[begin:]))
 
-    def write(self, text: str) -> None:
-        """Replace the file, as editors do."""
-        path = os.path.join(self.directory, "devices.yaml")
+    def write(self, text: str, name: str = "devices.yaml") -> None:
+        """Replace a file, as editors do."""
+        path = os.path.join(self.directory, name)
         with open(f"{path}.new", "w", encoding="ascii") as file:
             file.write(text)
         os.replace(f"{path}.new", path)
@@ -159,6 +159,58 @@ class FollowingTests(TestCase):
         self.assertEqual(self.kubelet.resources[KEPT].streams_ended, 0)
         found = [x.partition("again, and has ")[2] for x in self.log.events if "read again" in x]
         self.assertEqual(found, [f"added {OTHER}; removed {CHANGED}", f"removed {OTHER}"])
+
+    def beside(self) -> ConfigFile:
+        """Serve a second file beside the first, which knows of it."""
+        self.write("domain: x.example.com\nresources: {kept: /dev/null}\n")
+        self.write("domain: x.example.com\nresources: {changed: /dev/zero}\n", "two.yaml")
+        files = [self.serve(), self.serve(os.path.join(self.directory, "two.yaml"))]
+        for each in files:
+            each.beside(files)
+        return files[1]
+
+    async def test_resource_of_another_file(self) -> None:
+        """A resource that another file has is refused, until that has it no longer."""
+        self.beside()
+        await self.kubelet.listed(CHANGED, ["zero"])
+        self.write(
+            "domain: x.example.com\nresources: {changed: /dev/full, kept: /dev/full}\n", "two.yaml"
+        )
+        await self.logged(
+            f"two.yaml is refused, and the one before stays in force: resource {KEPT}"
+        )
+        kept = "domain: x.example.com\nresources: {kept: {path: /dev/null, replicas: 2}}\n"
+        self.write(kept)
+        await self.kubelet.listed(KEPT, ["null-0", "null-1"])
+        self.assertEqual(list(self.kubelet.devices(CHANGED)), ["zero"])
+        self.write(kept.replace("kept", "y.example.com/other"))
+        await self.kubelet.listed(KEPT, ["full"])
+        await self.kubelet.listed(CHANGED, ["full"])
+
+    async def test_exchanged(self) -> None:
+        """Two files may exchange their resources, whichever is read first."""
+        self.beside()
+        await self.kubelet.listed(KEPT, ["null"])
+        await self.kubelet.listed(CHANGED, ["zero"])
+        self.write("domain: x.example.com\nresources: {changed: /dev/full}\n")
+        await self.logged("devices.yaml is refused, and the one before stays in force")
+        self.write("domain: x.example.com\nresources: {kept: /dev/full}\n", "two.yaml")
+        await self.kubelet.listed(KEPT, ["full"])
+        await self.kubelet.listed(CHANGED, ["full"])
+
+    async def test_refused_meanwhile(self) -> None:
+        """What was refused for another file's resource is forgotten when the file changes."""
+        two = self.beside()
+        await self.kubelet.listed(CHANGED, ["zero"])
+        self.write("domain: x.example.com\nresources: {kept: /dev/full}\n", "two.yaml")
+        await self.logged("two.yaml is refused, and the one before stays in force: resource")
+        self.write("nonsense: 1\n", "two.yaml")
+        await self.logged(
+            f"two.yaml is refused, and the one before stays in force: {self.directory}/two.yaml:1"
+        )
+        self.write("domain: y.example.com\nresources: {other: /dev/null}\n")
+        await self.kubelet.listed(OTHER, ["null"])
+        self.assertEqual(list(two.config.resources), ["changed"])
 
     async def test_settings(self) -> None:
         """Of a resource with other settings alone the stream ends: it is made again."""

@@ -1,7 +1,8 @@
 """Follows a configuration file: what changes in it takes effect while the plugin runs."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from twisted.application.service import MultiService
@@ -13,7 +14,7 @@ from twisted.python.failure import Failure
 from twistdp.config import Config, Resource
 from twistdp.errors import BadSetting, BadSettings
 from twistdp.inotify import ATTRIBUTES, CONTENTS, ENTRIES, Changes, Watch, inotify_of
-from twistdp.launch.configured import by_domain, read_trusted, refusal
+from twistdp.launch.configured import by_domain, check_once, read_trusted, refusal
 from twistdp.manager import Manager
 from twistdp.model import named, printable
 from twistdp.scanners.declared import DeclaredScanner
@@ -61,7 +62,22 @@ class ConfigFile(MultiService):
         self._seen: object = None
         self._unsettled: float | None = None
         self._busy = self._again = False
+        self.config = config
+        self._waiting: Config | None = None
+        """What was read and is refused for a resource that another file has."""
+        self._beside: Sequence[ConfigFile] = ()
+        self._fixed: Sequence[tuple[str, Config]] = ()
         self._take(config)
+
+    def beside(
+        self, files: "Sequence[ConfigFile]", fixed: Sequence[tuple[str, Config]] = ()
+    ) -> None:
+        """Take no resource that one of these files has, or one of the configurations.
+
+        The configurations never change; each is given with the name of its place.
+        """
+        self._beside = [each for each in files if each is not self]
+        self._fixed = fixed
 
     def startService(self) -> None:
         """Serve, and follow the file."""
@@ -133,8 +149,10 @@ class ConfigFile(MultiService):
         self._unsettled = None
         self._known = state
         self._busy = True
+        self._waiting = None
         reading = self._worker.call(lambda: read_trusted(self.path))
-        reading.addCallbacks(self._take_again, self._refuse)
+        reading.addCallback(self._take_again)
+        reading.addErrback(self._refuse)
         reading.addErrback(self._fail)
         reading.addBoth(self._rest)
 
@@ -167,6 +185,38 @@ class ConfigFile(MultiService):
         _log.failure("taking configuration {file}", failure, file=printable(self.path))
 
     def _take_again(self, config: Config) -> None:
+        self._waiting = config
+        self._admit()
+
+    def _admit(self) -> None:
+        """Take what was read, alone or with what other files wait with.
+
+        Raises `BadSettings` if another file has one of the resources.
+        """
+        taken = [self]
+        try:
+            self._check(taken)
+        except BadSettings as error:
+            taken = [each for each in (self, *self._beside) if each._waiting is not None]
+            try:
+                self._check(taken)
+            except BadSettings:
+                raise error from None
+        for each in taken:
+            each._serve_waiting()
+        for each in self._beside:
+            each.look_again()
+
+    def _check(self, changing: "Sequence[ConfigFile]") -> None:
+        """Check that no resource is there twice once some files have what they wait with."""
+        files = [*self._beside, self]
+        configs = [(each._waiting if each in changing else None) or each.config for each in files]
+        named_so = zip((each.path for each in files), configs, strict=True)
+        check_once([*named_so, *self._fixed])
+
+    def _serve_waiting(self) -> None:
+        config, self._waiting = self._waiting, None
+        assert config is not None
         changed = self._take(config)
         self._events.emit(Kind.CONFIGURATION_READ, file=self.path, changed=list(changed))
         what = "; ".join(
@@ -180,8 +230,15 @@ class ConfigFile(MultiService):
             what=what or "changed nothing",
         )
 
+    def look_again(self) -> None:
+        """Take what was refused for a resource of another file, if that has it no longer."""
+        if self._waiting is not None:
+            with suppress(BadSettings):  # it is logged already
+                self._admit()
+
     def _take(self, config: Config) -> Mapping[str, str]:
         """Serve what a configuration has; returns the resources that differ, and how."""
+        self.config = config
         wanted = by_domain(config)
         changed: dict[str, str] = {}
         for domain in [*wanted, *(each for each in self._resources if each not in wanted)]:
