@@ -11,6 +11,14 @@ from twistdp.health.program import Run
 from twistdp.health.values import Check, Present
 
 
+class Refused(threading.Thread):
+    """A thread that cannot start."""
+
+    def start(self) -> None:
+        """Fail as Python does."""
+        raise RuntimeError("can't start new thread")
+
+
 class LaneTests(SynchronousTestCase):
     """`Lane`, with checks that end when the test says so."""
 
@@ -93,11 +101,6 @@ class LaneTests(SynchronousTestCase):
 
     def test_no_thread(self) -> None:
         """Where no thread can start, the caller learns it, and the next one tries again."""
-
-        class Refused(threading.Thread):
-            def start(self) -> None:
-                raise RuntimeError("can't start new thread")
-
         lane = self.lane(1)
         with_thread = threading.Thread
         self.patch(lanes, "Thread", Refused)
@@ -115,6 +118,11 @@ class LaneTests(SynchronousTestCase):
         self.go.set()
         self.assertEqual(self.ended.get(timeout=5.0)[0], hanging)
         self.assertTrue(self.ended.empty())
+
+    def test_once_without_threads(self) -> None:
+        """Where no thread can start, nothing is known, which is no problem of a device."""
+        self.patch(lanes, "Thread", Refused)
+        self.assertEqual(once.make_once([Present("/a")]), {Present("/a"): ""})
 
     def test_once(self) -> None:
         """Each check is made once, and one that hangs keeps nobody waiting for ever."""

@@ -60,6 +60,11 @@ class CommandTests(SynchronousTestCase):
             ("echo one; echo two >&2; exit 4", "the command exited with status 4: two"),
             ("printf 'a\\033[31mb\\n\\n'; exit 1", "the command exited with status 1: a\\x1b[31mb"),
             ("printf '\\377\\n'; exit 1", "the command exited with status 1: \ufffd"),
+            (
+                f"echo {'a' * 500}; exit 1",
+                f"the command exited with status 1: {'a' * 500}",
+            ),
+            (f"echo {'a' * 501}; exit 1", f"the command exited with status 1: ...{'a' * 500}"),
             ("kill -TERM $$", "the command was ended by SIGTERM"),
             ("kill -40 $$", "the command was ended by signal 40"),
         ):
@@ -124,7 +129,7 @@ class CommandTests(SynchronousTestCase):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self.assertEqual(
             self.check("exec head -c 8000000000 /dev/zero"),
-            "the command printed more than 1 MiB: " + "\\x00" * 200,
+            "the command printed more than 1 MiB: ..." + "\\x00" * 500,
         )
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self.assertLess(after - before, 8 * 1024)

@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 
 from tests.scan.test_own_loop import FakeScanner
 from twistdp.errors import BadScanner
+from twistdp.health import HealthChecks
 from twistdp.model.devices import DeviceTree
 from twistdp.model.interfaces import IAllocator, INotifier, IScanner
 from twistdp.scan.check import check_scanner
@@ -48,6 +49,20 @@ class CheckScannerTests(SynchronousTestCase):
         for scanner in (Watcher(), FakeScanner(lambda: None), Undeclared()):
             check_scanner(scanner)
         self.assertTrue(verifyObject(IScanner, FakeScanner(lambda: None)))
+
+    def test_checks(self) -> None:
+        """Health checks that cannot be read are refused, with the place in the scanner."""
+
+        def checks(_: object) -> HealthChecks:
+            raise ValueError("no bus")
+
+        for scanner in (watcher(checks=property(checks)), FakeScanner(lambda: None)):
+            if isinstance(scanner, FakeScanner):
+                scanner.__class__ = type("Odd", (FakeScanner,), {"checks": property(checks)})
+            error = self.assertRaises(BadScanner, check_scanner, scanner)
+            self.assertRegex(
+                str(error), r"^its checks raised ValueError: no bus, at .*test_check.py:\d+; make "
+            )
 
     def test_others(self) -> None:
         """Nothing else is one, and the line says how to fix it."""

@@ -15,14 +15,17 @@ _LOOK: Final = 0.25
 def make_once(checks: Iterable[Check]) -> Mapping[Check, str]:
     """Make each of some checks once, some at a time; returns what is wrong, empty if nothing is.
 
-    What cannot be known, as this process lacks memory or descriptors, counts as good.
+    What cannot be known, as this process lacks memory, threads or descriptors, counts as good.
     """
     ended: SimpleQueue[tuple[Check, str]] = SimpleQueue()
     lanes = new_lanes(time.monotonic, lambda job, outcome: ended.put((job.check, outcome or "")))
     wanted = dict.fromkeys(checks)
-    for check in wanted:
-        lanes[check.lane].put(Job(None, check))
     found: dict[Check, str] = {}
+    for check in wanted:
+        try:
+            lanes[check.lane].put(Job(None, check))
+        except RuntimeError:  # no thread can start
+            found[check] = ""
     while len(found) < len(wanted):
         try:
             check, problem = ended.get(timeout=_LOOK)

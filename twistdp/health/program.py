@@ -18,8 +18,8 @@ from twistdp.model import printable
 MOST_OUTPUT: Final = 1 << 20
 """Bytes that a program may print."""
 
-_KEPT: Final = 400
-_SHOWN: Final = 200
+_KEPT: Final = 4096
+_SHOWN: Final = 500
 _MARK: Final = "TWISTDP_CHECK"
 _ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 _MOST_ROUNDS: Final = 5
@@ -208,7 +208,8 @@ def _kill_marked(marks: Collection[str]) -> None:
 
 def _last_line(tail: bytes) -> str:
     lines = [line for line in tail.decode(errors="replace").splitlines() if line.strip()]
-    return printable(lines[-1].strip()[-_SHOWN:]) if lines else ""
+    line = lines[-1].strip() if lines else ""
+    return printable(line if len(line) <= _SHOWN else f"...{line[-_SHOWN:]}")
 
 
 def _signal(number: int) -> str:

@@ -6,12 +6,14 @@ from typing import Any
 from twistdp.errors import BadScanner
 from twistdp.model import IScanner, check_call, hooks_of, kind_of, method_of
 from twistdp.scan.attributes import ATTRIBUTES, check_attributes
+from twistdp.scan.checks import checks_of
 from twistdp.scan.scanner import WatchingScanner
 
 
 def check_scanner(candidate: object) -> None:
     """Raise `BadScanner` unless `scan_service` can run the object, now and later."""
     hooks_of(candidate)
+    checks_of(candidate)
     if isinstance(candidate, WatchingScanner):
         check_attributes(candidate, ATTRIBUTES)
         _check_discover(candidate)

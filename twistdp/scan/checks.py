@@ -4,6 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
+from twistdp.errors import BadScanner
+from twistdp.model import of_error
+from twistdp.tools import at
+
 if TYPE_CHECKING:
     from twistdp.health import HealthChecks
 
@@ -27,8 +31,16 @@ Checks: TypeAlias = Union["HealthChecks", NoChecks]
 
 
 def checks_of(scanner: object) -> Checks:
-    """The health checks that a scanner keeps as its attribute `checks`, or none."""
-    checks = getattr(scanner, "checks", None)
+    """The health checks that a scanner keeps as its attribute `checks`, or none.
+
+    Raises `BadScanner` if reading the attribute raises.
+    """
+    try:
+        checks = getattr(scanner, "checks", None)
+    except Exception as error:  # of a property's code
+        raise BadScanner(
+            f"its checks raised {of_error(error)}{at(error)}; make them in its constructor"
+        ) from error
     if checks is None:
         return NoChecks()
     # Imported here because a plugin without checks needs neither time nor memory for it.
