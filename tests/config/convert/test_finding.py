@@ -227,6 +227,18 @@ class PlaceTests(SynchronousTestCase):
         self.assertTrue(problem.startswith("f.yaml:10:"), problem)
         self.assertIn("data['config.yaml']: no YAML", problem)
 
+    def test_many(self) -> None:
+        """A file with many others in it is read to its end, or refused."""
+        text = "data:\n"
+        for number in range(1001):
+            text += f'  a{number}: "groups: [{number}]"\n'
+            if number == 998:
+                own = f"{text}  x: 'devices: [{DEVICE}]'\n"
+        self.assertEqual(resources(TOOL, own), {"kvm": "/dev/kvm"})
+        self.assertIn(
+            "more than 1000 texts in the file may be files; split it", problems(TOOL, text)[0]
+        )
+
     def test_nothing(self) -> None:
         """A file without the tool's configuration says whose it looks like."""
         (problem,) = problems(TOOL, "- {devicematch: ^kvm$, nummaxdevices: 1}")

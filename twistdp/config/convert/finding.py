@@ -15,8 +15,8 @@ from twistdp.config.document import Node, Scalar, compose_all
 from twistdp.config.problems import BadConfig, Problems
 from twistdp.config.structure import place_below
 
-_MOST_EMBEDDED: Final = 100
-"""Files within a file that are read."""
+_MOST_EMBEDDED: Final = 1000
+"""Files within a file that are read; it is refused if there are more."""
 
 _DEEPEST: Final = 3
 """Files within one another."""
@@ -101,7 +101,9 @@ class Places:
         text = node.mark, node.text  # a part of a text may begin where the whole does
         if text not in self._known:
             if len(self._known) >= _MOST_EMBEDDED:
-                return ()
+                many = f"more than {_MOST_EMBEDDED} texts in the file may be files; split it"
+                self._problems.note(node.mark.line, node.mark.column, at, many)
+                raise BadConfig(self._problems.found)
             self._known[text] = ()  # what raises is not read again
             self._known[text] = self._read(node, at)
         return self._known[text]
