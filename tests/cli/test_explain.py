@@ -1,7 +1,9 @@
 """Tests for ``twistdp explain`` and ``twistdp scan``."""
 
+import grp
 import json
 import os
+import re
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -11,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.catalog.test_entries import root
 from tests.support.helpers import temporary_directory
 from tests.support.trees import tree
+from tests.support.users import NEEDS_ROOT
 from twistdp import HEALTHY, DeviceInfo, DeviceSpec, DeviceTree, WatchingScanner
 from twistdp.cli import main
 from twistdp.select import Explanation, Host, Match, Step, default_id
@@ -461,6 +464,18 @@ class ScanTests(LookingCase):
         self.assertEqual(node["containerPath"], "/dev/ttyUSB0")
         self.assertIsInstance(node["group"], str)
 
+    def test_group(self) -> None:
+        """A group has its number beside its name, for pods know no names."""
+        name, _, number, _ = next(each for each in grp.getgrall() if each.gr_gid)
+        os.chown(os.path.join(self.root, "dev/ttyUSB0"), -1, number)
+        self.assertEqual(
+            self.scan()["x.example.com/ports"]["devices"][0]["nodes"][0]["gid"], number
+        )
+        text = self.run_command("scan", f"--config={self.file}", f"--root={self.root}")
+        self.assertRegex(text, rf"mrw  \w+:{re.escape(name)}\({number}\) 0\d{{3}}\n")
+
+    test_group.skip = NEEDS_ROOT  # type: ignore[attr-defined]
+
     def test_left_out(self) -> None:
         """What is left out has its reason, and absence is no fault."""
         self.write(
@@ -512,7 +527,7 @@ class ScanTests(LookingCase):
         """A line for the resource, each device, and each node with its owner, group and mode."""
         text = self.run_command("scan", f"--config={self.file}", f"--root={self.root}")
         self.assertIn("x.example.com/ports: 2 devices\n", text)
-        self.assertRegex(text, r"-> /dev/ttyUSB0 as /dev/ttyUSB0 mrw  \w+:\w+ 0\d{3}\n")
+        self.assertRegex(text, r"-> /dev/ttyUSB0 as /dev/ttyUSB0 mrw  \w+:\S+ 0\d{3}\n")
 
     def test_variables(self) -> None:
         """Variables stand as the file has them where they are numbered; so do annotations."""

@@ -114,6 +114,7 @@ def _node(look: Look, node: DeviceSpec) -> dict[str, Any]:
         "node": device.node if device is not None else None,
         "owner": found.owner if found is not None else None,
         "group": found.group if found is not None else None,
+        "gid": found.gid if found is not None else None,
         "mode": f"{found.mode:04o}" if found is not None else None,
     }
 
@@ -162,11 +163,17 @@ def _together(devices: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any
         yield group[0], len(group)
 
 
+def _group(node: dict[str, Any]) -> str:
+    """The group by its name and number: people know the one, and a pod needs the other."""
+    name, number = str(node["group"]), node["gid"]
+    return name if number in (None, 0) or name == str(number) else f"{name}({number})"
+
+
 def _shown(node: dict[str, Any]) -> str:
     where = node["hostPath"]
     if node["node"] not in (None, node["hostPath"]):
         where += f" -> {node['node']}"
     if node["containerPath"] != node["hostPath"]:
         where += f" as {node['containerPath']}"
-    who = f"  {node['owner']}:{node['group']} {node['mode']}" if node["mode"] else ""
+    who = f"  {node['owner']}:{_group(node)} {node['mode']}" if node["mode"] else ""
     return f"{where} {node['permissions']}{who}"

@@ -24,9 +24,8 @@ class Access:
     owner: str
     group: str
     mode: int
-
-    def __str__(self) -> str:
-        return f"{self.owner}:{self.group} {self.mode:04o}"
+    gid: int | None = None
+    """The group's number, which pods need; None of a host that was recorded."""
 
 
 def access(device: Device) -> Access | None:
@@ -51,6 +50,7 @@ def access(device: Device) -> Access | None:
         _name(pwd.getpwuid, status.st_uid),
         _name(grp.getgrgid, status.st_gid),
         stat.S_IMODE(status.st_mode),
+        status.st_gid,
     )
 
 
