@@ -81,7 +81,7 @@ class RecordTests(SynchronousTestCase):
         self.assertIsNone(access(named(host("cards"), "0000:00:02.0")))
         null = Host().of_node("/dev/null")
         assert null is not None
-        self.assertEqual(str(access(null)), "root:root 0666")
+        self.assertEqual(access(null), Access("root", "root", 0o666, 0))
 
     def test_this_machine(self) -> None:
         """This machine can be recorded, and replayed with the same ids."""
