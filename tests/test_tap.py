@@ -652,7 +652,7 @@ class ReporterTests(CommandLine):
         """Without a service manager that asks, there are no reports."""
         environ = {key: text for key, text in os.environ.items() if key != "NOTIFY_SOCKET"}
         self.patch(os, "environ", environ)
-        service = tap.makeService(self.parse(NAMED))
+        service = tap.makeService(self.parse(NAMED, "--status-socket="))
         assert isinstance(service, MultiService)
         self.assertIsInstance(list(service)[-1], Manager)
 

@@ -33,12 +33,13 @@ from twistdp.settings import (
     check_socket_directory,
 )
 from twistdp.status import Condition, reporter_from
+from twistdp.web import WebOptions, web_service
 
 if TYPE_CHECKING:
     from twistdp.launch.following import ConfigFile
 
 
-class Options(LogOptions):
+class Options(LogOptions, WebOptions):
     """The command line; whatever is wrong with it ends the process with one line and status 1."""
 
     synopsis = (
@@ -191,7 +192,7 @@ class Options(LogOptions):
         if self._configs or self._entries:
             self._configure()
         self.managers += self._of_catalog
-        check_socket_directory(Settings(**self._common()))
+        check_socket_directory(self.settings())
 
     def _configure(self) -> None:
         # Imported here because a plugin that reads no file needs no memory for it.
@@ -228,17 +229,32 @@ class Options(LogOptions):
         scanners += [Serving(manager.namespace, "the catalogue") for manager in self._of_catalog]
         for file in self.files:
             scanners += [Serving(manager.namespace, file.path) for manager in file.managers]
-        return Opening(scanners, Settings(**self._common()).socket_dir)
+        return Opening(scanners, self.settings().socket_dir)
+
+    def served(self) -> list[tuple[Manager, str]]:
+        """The managers that there are now, each with what asks for it."""
+        sources = [choice.called for choice in self._choices]
+        sources += ["--catalog"] * (len(self.managers) - len(sources))
+        found = list(zip(self.managers, sources, strict=True))
+        return found + [(m, f"--config {file.path}") for file in self.files for m in file.managers]
+
+    def flags(self) -> dict[str, str]:
+        """The options that the process runs with, without secrets."""
+        found = {name: str(value) for name, value in self.items() if value}
+        return {**found, "serves": str(self.opening())}
 
     def conditions(self) -> list[Condition]:
         """The states of all managers."""
-        managers = [*self.managers, *(each for file in self.files for each in file.managers)]
-        return [manager.condition for manager in managers]
+        return [manager.condition for manager, _ in self.served()]
 
     def read_again(self) -> None:
         """Read the configuration files again."""
         for file in self.files:
             file.read_again()
+
+    def settings(self) -> Settings:
+        """The settings that all managers share."""
+        return Settings(**self._common())
 
     def _own(self) -> dict[str, Any]:
         return self._choices[-1].options if self._choices else self._defaults
@@ -264,6 +280,16 @@ def makeService(options: Options) -> IService:
         part.setServiceParent(service)
     if options.files:
         service.hangup = options.read_again
+    web = web_service(
+        options,
+        options.served,
+        options.flags,
+        options.settings(),
+        reactor,
+        files=[file.path for file in options.files],
+    )
+    if web is not None:
+        web.setServiceParent(service)
     if "NOTIFY_SOCKET" in os.environ:
         # The last service is stopped first, so it reports the end when that begins.
         reporter_from(os.environ, options.conditions, reactor).setServiceParent(service)

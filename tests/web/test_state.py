@@ -1,6 +1,7 @@
 """Tests of the whole state, as values and as JSON."""
 
 import json
+import time
 from typing import Any
 
 from twisted.internet import reactor
@@ -9,7 +10,8 @@ from tests.integration.test_life import YELLOW, LifeTestCase, ToldScanner, tree_
 from tests.support.helpers import until
 from twistdp import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
 from twistdp.settings import Settings
-from twistdp.web.state import Held, Observatory, Served, plain
+from twistdp.status import Progress, events_of
+from twistdp.web.state import Held, Observatory, plain
 from twistdp.web.values import Holder
 
 HELD: Held = {YELLOW: {"a": Holder("default", "painter", "brush")}}
@@ -21,15 +23,17 @@ class StateTests(LifeTestCase):
     def observe(self, scanner: Any, held: Held | None = None) -> Observatory:
         """A running manager, observed."""
         manager = self.manage(scanner)
-        observatory = Observatory(
-            lambda: [Served(manager, "--scanner x:Y")],
+        progress = Progress(events_of(reactor))
+        self.addCleanup(progress.stop)
+        return Observatory(
+            lambda: [(manager, "--scanner x:Y")],
             Settings(plugin_dir=self.directory),
             reactor,
+            progress=progress,
+            start=time.time(),
             held=lambda: held,
             reason=lambda: "" if held is not None else "nobody listens",
         )
-        self.addCleanup(observatory.stop)
-        return observatory
 
     async def test_devices(self) -> None:
         """A device with all that can be shown of it, and no value that may be a secret."""

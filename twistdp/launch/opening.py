@@ -38,6 +38,10 @@ class Opening(Service):
         self._scanners = scanners
         self._directory = directory
 
+    def __str__(self) -> str:
+        """Name the scanners."""
+        return named(map(str, self._scanners), most=20)
+
     def startService(self) -> None:
         """Log the line."""
         super().startService()
@@ -45,5 +49,5 @@ class Opening(Service):
             "twistdp {version} in {directory} serves {scanners}",
             version=__version__.public(),
             directory=self._directory,
-            scanners=named(map(str, self._scanners), most=20),
+            scanners=str(self),
         )

@@ -20,27 +20,22 @@ Held = Mapping[str, Mapping[str, values.Holder]]
 """Who has which device, by resource name and id."""
 
 
-@attrs.frozen
-class Served:
-    """A manager, and what on the command line asks for it."""
-
-    manager: Manager
-    source: str
-
-
 class Observatory:
-    """Looks at a plugin: the managers that `served` returns, on `reactor`.
+    """Looks at a plugin: at the managers that `served` returns, with what asks for each.
 
-    `files` are its configuration files, `settings` those that all managers share.  `held` returns
+    `progress` has followed it since its `start`, in seconds since the epoch.  `files` are its
+    configuration files, `settings` those that all managers share.  `held` returns
     who has which device, or None if the kubelet cannot be asked; `reason` returns why.
     """
 
     def __init__(
         self,
-        served: Callable[[], Sequence[Served]],
+        served: Callable[[], Sequence[tuple[Manager, str]]],
         settings: Settings,
         reactor: Any,
         *,
+        progress: Progress,
+        start: float,
         files: Sequence[str] = (),
         held: Callable[[], Held | None] = lambda: None,
         reason: Callable[[], str] = lambda: "",
@@ -50,22 +45,18 @@ class Observatory:
         self._files = files
         self._held = held
         self._reason = reason
-        self._start = time.time()
+        self._start = start
+        self._progress = progress
         self.events = events_of(reactor)
-        self._progress = Progress(self.events)
-
-    def stop(self) -> None:
-        """Look at nothing any more."""
-        self._progress.stop()
 
     def state(self, *, devices: bool = True, resource: str | None = None) -> values.State:
         """The state now: with or without the single devices, of all resources or of one."""
         held = self._held()
         served = self._served()
         everything = {
-            each.full_name: (each, one.manager)
-            for one in served
-            for each in one.manager.resources.values()
+            each.full_name: (each, manager)
+            for manager, _ in served
+            for each in manager.resources.values()
         }
         self._progress.keep(everything)
         return values.State(
@@ -75,7 +66,7 @@ class Observatory:
             node=os.environ.get("NODE_NAME") or socket.gethostname(),
             plugin_dir=self._settings.plugin_dir,
             registration=self._settings.registration,
-            scanners=[self._scanner(one) for one in served],
+            scanners=[self._scanner(manager, source) for manager, source in served],
             configurations=[self._file(path) for path in self._files],
             pod_resources=values.PodResources(
                 self._settings.pod_resources_socket, held is not None, self._reason()
@@ -87,12 +78,18 @@ class Observatory:
             ],
         )
 
-    def _scanner(self, served: Served) -> values.Scanner:
-        name = name_of(served.manager.scanner)
+    def _scanner(self, manager: Manager, source: str) -> values.Scanner:
+        name = name_of(manager.scanner)
         found = self._progress.scanners.get(name, ScannerProgress())
         last = None if found.time is None else values.Scan(found.time, found.seconds)
         return values.Scanner(
-            name, served.manager.namespace, served.source, last, found.failing, found.hung
+            name=name,
+            namespace=manager.namespace,
+            source=source,
+            scanned=manager.condition.scanned,
+            last_scan=last,
+            failing=found.failing,
+            hung=found.hung,
         )
 
     def _file(self, path: str) -> values.Configuration:
@@ -109,11 +106,8 @@ class Observatory:
         found = self._progress.resources.get(name, ResourceProgress())
         holders = None if held is None else held.get(name, {})
         standing = resource.condition.standing
-        listed = inventory.devices.keys() - inventory.left_out
-        if inventory.left_out or inventory.unhealthy:
-            usable = sum(inventory.devices[id_].state == HEALTHY for id_ in listed)
-        else:
-            usable = len(listed)
+        capacity = len(inventory.devices) - len(inventory.left_out)
+        ill = sum(inventory.devices[id_].state != HEALTHY for id_ in inventory.left_out)
         return values.Resource(
             name=name,
             scanner=name_of(manager.scanner),
@@ -125,8 +119,8 @@ class Observatory:
                 found.last_word,
                 found.reason,
             ),
-            capacity=len(listed),
-            allocatable=usable,
+            capacity=capacity,
+            allocatable=capacity - (inventory.unhealthy - ill),
             held=None if holders is None else len(holders),
             not_listed=len(inventory.left_out),
             devices=[*self._devices(resource, holders or {})] if devices else None,

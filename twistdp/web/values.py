@@ -121,6 +121,8 @@ class Scanner:
     namespace: str
     source: str
     """What on the command line asks for it."""
+    scanned: bool
+    """Whether a scan has ended well since the start."""
     last_scan: Scan | None
     failing: str | None
     """Why its last scan failed; None if it did not."""

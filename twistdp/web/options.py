@@ -1,0 +1,93 @@
+"""The command line's options of HTTP, and the service that they ask for."""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.python import usage
+
+from twistdp.settings import Settings
+from twistdp.status import Progress, events_of
+from twistdp.web.service import Web
+
+if TYPE_CHECKING:
+    from twistdp.manager import Manager
+    from twistdp.web.site import Answerer
+
+RUN: Final = "/run/twistdp"
+"""Where `twistdp status` looks for sockets."""
+
+
+class WebOptions(usage.Options):
+    """Options of HTTP."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.http: list[str] = []
+        """Endpoints to listen on, as Twisted describes them."""
+        self.http_hosts: list[str] = []
+        """Names by which this host may be asked over TCP."""
+        self.status_socket: str | None = None
+        """The path of the unix socket; empty for none, None for the usual one."""
+
+    def opt_http(self, endpoint: str) -> None:
+        """Also answer HTTP there, as tcp:9102:interface=127.0.0.1 or unix:PATH; may be repeated."""
+        kind, _, rest = endpoint.partition(":")
+        if not kind or not rest:
+            raise usage.UsageError(
+                f"--http {endpoint}: write an endpoint, as tcp:9102:interface=127.0.0.1"
+            )
+        self.http.append(endpoint)
+
+    def opt_http_host(self, name: str) -> None:
+        """A name of this host that requests over TCP may use; may be repeated."""
+        self.http_hosts.append(name.lower().rstrip("."))
+
+    def opt_status_socket(self, path: str) -> None:
+        """Unix socket for root; default in /run/twistdp, empty for none."""
+        if path and not path.endswith(".sock"):
+            raise usage.UsageError(f"--status-socket {path}: give it a name that ends in .sock")
+        self.status_socket = os.path.abspath(path) if path else ""
+
+
+def web_service(
+    options: WebOptions,
+    served: "Callable[[], Sequence[tuple[Manager, str]]]",
+    flags: Callable[[], Mapping[str, str]],
+    settings: Settings,
+    reactor: Any,
+    *,
+    files: Sequence[str] = (),
+) -> Web | None:
+    """Return the service that answers HTTP; None if nothing is asked for.
+
+    `served` returns the managers, each with what on the command line asks for it, `flags` the
+    options that the process runs with; `files` are its configuration files.
+    """
+    socket = options.status_socket
+    if socket is None:
+        (manager, _), *_ = served()
+        socket = os.path.join(RUN, f"{manager.namespace}.sock")
+    if not socket and not options.http:
+        return None
+    start = time.time()
+    events = events_of(reactor)
+    progress = Progress(events)
+
+    def answerer() -> "Answerer":
+        from twistdp.web.routes import Routes
+        from twistdp.web.state import Observatory
+
+        observatory = Observatory(
+            served, settings, reactor, progress=progress, start=start, files=files
+        )
+        return Routes(observatory, flags, reactor)
+
+    return Web(
+        answerer,
+        reactor,
+        endpoints=options.http,
+        hosts=options.http_hosts,
+        socket=socket.removesuffix(".sock") or None,
+    )

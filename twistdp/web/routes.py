@@ -1,0 +1,87 @@
+"""Which path has which answer."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from twisted.web.server import Request
+
+from twistdp.web import probes
+from twistdp.web.answers import JSON, Answer, text
+from twistdp.web.state import Observatory, plain
+from twistdp.web.stream import Streams
+from twistdp.web.zpages import flagz, statusz
+
+PAGE: Final = os.path.join(os.path.dirname(__file__), "page")
+
+FILES: Final = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/style.css": ("style.css", "text/css; charset=utf-8"),
+}
+"""Paths of the page's parts, with their files and types."""
+
+
+class Routes:
+    """Answers requests about what `observatory` sees; `flags` are the options of the process."""
+
+    def __init__(
+        self, observatory: Observatory, flags: Callable[[], Mapping[str, str]], reactor: Any
+    ) -> None:
+        self._observatory = observatory
+        self._flags = flags
+        self.streams = Streams(observatory.events, reactor)
+        self._routes: dict[str, Callable[[Request], Answer | None]] = {
+            "/api/v1/state": self._state,
+            "/api/v1/events": self.streams.begin,
+            "/statusz": self._statusz,
+            "/flagz": self._flagz,
+        }
+
+    def stop(self) -> None:
+        """End the event streams."""
+        self.streams.stop()
+
+    def answer(self, request: Request) -> Answer | None:
+        """See `twistdp.web.site.Answerer`."""
+        path = request.path.decode("ascii", "replace")
+        try:
+            query_of(request)
+        except ValueError:
+            return text("there are too many parameters\n", 400)
+        if (route := self._routes.get(path)) is not None:
+            return route(request)
+        _, probe, *rest = path.split("/", 2)
+        if probe in probes.PROBES:
+            state = self._observatory.state(devices=False)
+            return probes.answer(probe, state, "".join(rest), query_of(request))
+        if path in FILES:
+            name, kind = FILES[path]
+            with open(os.path.join(PAGE, name), "rb") as file:
+                return Answer(file.read(), kind)
+        return text("there is nothing here; / has the page\n", 404)
+
+    def _state(self, request: Request) -> Answer:
+        query = query_of(request)
+        resource = query.get("resource", [None])[0]
+        devices = query.get("devices", ["true"])[0]
+        if devices not in ("true", "false"):
+            return text("devices: give true or false\n", 400)
+        state = self._observatory.state(devices=devices == "true", resource=resource)
+        return Answer(json.dumps(plain(state), separators=(",", ":")).encode(), JSON)
+
+    def _statusz(self, request: Request) -> Answer:
+        paths = [f"/{probe}" for probe in probes.PROBES] + ["/metrics", *self._routes]
+        state = self._observatory.state(devices=False)
+        return statusz(state, sorted(paths), request.getHeader("accept") or "")
+
+    def _flagz(self, request: Request) -> Answer:
+        return flagz(self._flags(), request.getHeader("accept") or "")
+
+
+def query_of(request: Request) -> dict[str, list[str]]:
+    """The query's parameters as texts; one without a value has an empty one."""
+    query = request.uri.decode("ascii", "replace").partition("?")[2]
+    return parse_qs(query, keep_blank_values=True, errors="replace", max_num_fields=100)

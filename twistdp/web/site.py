@@ -1,0 +1,189 @@
+"""Takes HTTP requests, refuses those that nobody should make, and hands the others on.
+
+It only answers questions: nothing can be changed through it.  A request has no body, and a
+connection that is idle, slow or one too many is closed.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Callable, Collection
+from typing import Any, Final, Protocol
+
+from twisted.internet.interfaces import IAddress, IDelayedCall
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.web.http import HTTPChannel
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+
+from twistdp.web.answers import Answer, text, write
+
+_log = Logger()
+
+HEADERS: Final = {
+    "server": "twistdp",
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+"""What every answer has."""
+
+IDLE: Final = 30.0
+"""Seconds without a byte after which a connection is closed."""
+
+SLOWEST: Final = 90.0
+"""Seconds in which a request must be asked, and its answer taken; an event stream is exempt."""
+
+LONGEST_BODY: Final = 65_536
+"""Bytes of a body, which nobody reads, after which the connection is closed."""
+
+_METHODS: Final = (b"GET", b"HEAD")
+
+
+class Answerer(Protocol):
+    """What knows the answers."""
+
+    def answer(self, request: Request) -> Answer | None:
+        """The answer to a request for a known or unknown path; None if it is written later."""
+
+    def stop(self) -> None:
+        """End all that is under way."""
+
+
+class _Channel(HTTPChannel):
+    """One connection: closed when a request on it, or a pause between two, takes too long."""
+
+    _deadline: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        """Begin to count."""
+        super().connectionMade()
+        self.factory.connections.add(self)
+        self._count_again()
+
+    def requestDone(self, request: Any) -> None:
+        """A request was answered: the next has its own time."""
+        self._count_again()
+        super().requestDone(request)
+
+    def endless(self) -> None:
+        """Wait as long as the peer does: it follows a stream."""
+        self.setTimeout(None)
+        self._stop_counting()
+
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        """Count no more."""
+        self._stop_counting()
+        self.factory.connections.discard(self)
+        super().connectionLost(reason)
+
+    def _count_again(self) -> None:
+        self._stop_counting()
+        self._deadline = self.callLater(SLOWEST, self.forceAbortClient)
+
+    def _stop_counting(self) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        self._deadline = None
+
+
+class _Request(Request):
+    """A request, whose body nobody reads."""
+
+    _taken = 0
+
+    def gotLength(self, length: int | None) -> None:
+        """Keep no file for the body, however long it is."""
+        super().gotLength(0)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Drop a part of the body, and the connection when there is no end of it."""
+        self._taken += len(data)
+        if self._taken > LONGEST_BODY:
+            self.channel.forceAbortClient()
+
+
+class _Root(Resource):
+    isLeaf = True  # noqa: N815  # Twisted's name
+
+    def __init__(self, answerer: Callable[[], Answerer], hosts: Collection[str] | None) -> None:
+        super().__init__()
+        self._answerer = answerer
+        self._hosts = hosts
+
+    def render(self, request: Request) -> Any:
+        """Answer."""
+        for name, value in HEADERS.items():
+            request.setHeader(name, value)
+        try:
+            answer = self._refusal(request) or self._answerer().answer(request)
+        except Exception:
+            _log.failure("answering {method} {path}", method=request.method, path=request.path)
+            answer = text("it failed; the log has the reason\n", 500)
+        if answer is not None:
+            write(answer, request)
+        return NOT_DONE_YET
+
+    def _refusal(self, request: Request) -> Answer | None:
+        if request.method not in _METHODS:
+            return text("only GET and HEAD\n", 405, allow="GET, HEAD")
+        if self._hosts is not None and not is_ours(request.getHeader("host"), self._hosts):
+            return text(
+                "this name is not known here: use an address, localhost, or a name that "
+                "--http-host gives\n",
+                421,
+            )
+        return None
+
+
+class Bounded(Site):
+    """Answers with what `answerer` returns; at most `most` connections at a time.
+
+    Over a socket that is not `local` the Host header must be an address, this host's name, or one
+    of `hosts`: a page from elsewhere, whose name an attacker lets lead here, gets nothing.
+    """
+
+    requestFactory = _Request  # noqa: N815  # Twisted's name
+    noisy = False
+
+    def __init__(
+        self,
+        answerer: Callable[[], Answerer],
+        *,
+        local: bool,
+        most: int,
+        hosts: Collection[str] = (),
+    ) -> None:
+        known = None if local else {"localhost", socket.gethostname().lower(), *hosts}
+        super().__init__(_Root(answerer, known), parsePOSTFormSubmission=False, timeout=IDLE)
+        self.protocol: Any = _Channel
+        self._most = most
+        self.connections: set[_Channel] = set()
+        """Those that are open."""
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """Let a connection in, unless there are too many."""
+        return None if len(self.connections) >= self._most else super().buildProtocol(addr)
+
+
+def is_ours(host: str | None, known: Collection[str]) -> bool:
+    """Whether a Host header is an address or one of the known names, with any port."""
+    if not host:
+        return False
+    name = host.strip().lower()
+    if name.startswith("["):
+        name = name[1:].partition("]")[0]
+    elif name.count(":") == 1:
+        name = name.partition(":")[0]
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name.rstrip(".") in known
+    return True
