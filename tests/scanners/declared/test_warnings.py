@@ -49,7 +49,7 @@ class SharedTests(SynchronousTestCase):
     def test_several(self) -> None:
         """All resources with the same nodes are in one note."""
         (found,) = notes("cards", "a: /dev/kvm\nb: /dev/kvm\nc: /dev/kvm")
-        self.assertIn("/dev/kvm belongs to a, b and c; ", found)
+        self.assertIn("/dev/kvm belongs to a, b, c; ", found)
 
     def test_excluded(self) -> None:
         """A node that the first resource has for itself is not shared."""
@@ -80,4 +80,4 @@ class ExampleTests(SynchronousTestCase):
     def test_more(self) -> None:
         """A note has some examples and counts the others."""
         (found,) = notes(Host(root("usb")), "a: {path: /dev/bus/usb, group: all}")
-        self.assertRegex(found, r"nodes of 8 USB devices, \S+, \S+, \S+, \S+, \S+ and 3 more: ")
+        self.assertRegex(found, r"nodes of 8 USB devices, (\S+, ){5}\S+ and 2 more: ")

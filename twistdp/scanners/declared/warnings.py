@@ -1,14 +1,14 @@
 """What people should know of devices that are listed all the same."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from twistdp.config import AttributeCheck, FileCheck, PresentCheck
+from twistdp.model import named
 from twistdp.scanners.declared.found import Listed
 from twistdp.scanners.declared.rule import Rule
 from twistdp.select import Device, Host, bus_device, card, usb_device, word
 
-_EXAMPLES: Final = 5
 _COMPARED: Final = 100
 """Devices whose names are read again after each whole look, to compare them."""
 
@@ -36,8 +36,8 @@ def of_shared(
     for together, nodes in shared.items():
         names = tuple(rules[order].name for order in together)
         verb = "belongs" if len(nodes) == 1 else "belong"
-        both = "both " if len(names) == 2 else ""
-        text = f"{_some(nodes)} {verb} to {both}{', '.join(names[:-1])} and {names[-1]}"
+        holders = f"both {names[0]} and {names[1]}" if len(names) == 2 else named(names)
+        text = f"{named(nodes)} {verb} to {holders}"
         if any(node.startswith("/dev/vfio/") for node in nodes):
             text += (
                 "; an IOMMU group opens for one process alone, so make it one device with "
@@ -60,7 +60,7 @@ def of_groups(rule: Rule, listed: Sequence[Listed]) -> Iterator[str]:
     for path, ids in having.items():
         if len(ids) > 1:
             yield (
-                f"devices {_some(ids)} have the same {path}, which opens for one "
+                f"devices {named(ids)} have the same {path}, which opens for one "
                 "process alone: make the IOMMU group one device with group: iommu"
             )
 
@@ -80,7 +80,7 @@ def of_unlike(rule: Rule, listed: Sequence[Listed]) -> Iterator[str]:
     for ids, texts in alike.items():
         if len(texts) > 1:
             yield (
-                f"{rule.name}: {ids} is the id of different devices here ({_some(texts)}); "
+                f"{rule.name}: {ids} is the id of different devices here ({named(texts)}); "
                 "add product, serial or usbPath if not all are meant"
             )
 
@@ -154,7 +154,7 @@ def of_listed(listed: Listed) -> Iterator[str]:
             what = "USB devices" if subsystem == "usb" else "cards"
             yield (
                 f"device {listed.id} has nodes of {len(names)} {what}, "
-                f"{_some(names)}: a container gets all of them"
+                f"{named(names)}: a container gets all of them"
             )
     for function in listed.parts:
         for link, count in function.host.contested_links(function).items():
@@ -190,9 +190,3 @@ def _node_of(path: str, drm: Mapping[str, Device]) -> str | None:
         if path in device.host.all_links_to(node):
             return node
     return None
-
-
-def _some(texts: Collection[str]) -> str:
-    """The first few of some texts, and how many there are besides."""
-    more = len(texts) - _EXAMPLES
-    return f"{', '.join(list(texts)[:_EXAMPLES])}{f' and {more} more' if more > 0 else ''}"
