@@ -281,10 +281,10 @@ class PodResourcesTests(TestCase):
             IReactorFromThreads(reactor).callFromThread(ask)
             self.assertTrue(done.wait(10))
             try:
-                pods = ListPodResourcesResponse.FromString(data).pod_resources
+                has_pods = bool(ListPodResourcesResponse.FromString(data).pod_resources)
             except Exception:
-                pods = []
-            if pods:
+                has_pods = False
+            if has_pods:
                 self.assertIsInstance(found[0], dict)
             else:
                 self.assertEqual(found, [None])

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextlib import suppress as tolerate
+from pathlib import Path
 from unittest import SkipTest
 
 from hypothesis import given, settings
@@ -20,6 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.helpers import temporary_directory
 from tests.support.users import ALICE, ALICES_GROUP, BOB, NEEDS_ROOT, acting_as, given_to
 from twistdp.errors import Untrusted
+from twistdp.host import trust
 from twistdp.host.trust import (
     check_directory,
     check_file,
@@ -341,6 +343,25 @@ class OthersTests(TrustCase):
         os.chmod(path, 0o777)
         with acting_as(ALICE):
             check_server(path)  # root's
+
+    def test_a_server_of_an_unknown_user(self) -> None:
+        """A user whom the user namespace does not have is not taken for a user of the node."""
+        path = f"{self.made('x', mode=0o1777)}/s"
+        with acting_as(trust._UNKNOWN):
+            self.serving(path)
+        given_to(path, 0, 0o777)
+        for users, advice in (
+            ("0 0 4294967295", "end that process"),
+            ("0 100000 65536", "without hostUsers: false"),
+            (None, "end that process"),
+        ):
+            file = os.path.join(self.directory, "uid_map")
+            if users is None:
+                os.unlink(file)
+            else:
+                Path(file).write_text(f"{users}\n", encoding="ascii")
+            self.patch(trust, "_USERS", file)
+            self.assertIn(advice, str(self.assertRaises(Untrusted, check_server, path)))
 
     def test_a_root_only_server(self) -> None:
         """If we may not connect, the system's error is raised."""

@@ -24,6 +24,12 @@ MOST_LINKS: Final = 40  # the kernel's own limit (path_resolution(7))
 _SO_PEERPIDFD: Final = 77
 _CREDENTIALS: Final = struct.Struct("3i")
 
+_USERS: Final = "/proc/self/uid_map"
+"""The users that the process's user namespace has; see user_namespaces(7)."""
+
+_UNKNOWN: Final = 65534
+"""The user that the kernel reports for one that the user namespace does not have."""
+
 # As linux/posix_acl_xattr.h has them.
 _ACL_HEADER: Final = 4
 _ACL_ENTRY: Final = struct.Struct("<HHI")  # tag, rights, user or group
@@ -99,6 +105,12 @@ def check_server(path: str) -> None:
     check_ownership(path)
     peer = peer_of(path)
     if peer.uid not in _trusted():
+        if peer.uid == _UNKNOWN and _lacks_users():
+            raise Untrusted(
+                path,
+                "this user namespace does not have the user who listens there",
+                "run the plugin in the node's own, without hostUsers: false",
+            )
         raise Untrusted(
             path,
             f"process {peer.pid} of user {peer.uid} listens there, neither root's nor our own "
@@ -145,6 +157,15 @@ def _is_alive(probe: socket.socket, pid: int) -> bool:
         return not end.poll(0)
     finally:
         os.close(pidfd)
+
+
+def _lacks_users() -> bool:
+    """Whether the process is in a user namespace in which some of the node's users are missing."""
+    try:
+        with open(_USERS, encoding="ascii") as file:
+            return file.read().split() != ["0", "0", "4294967295"]
+    except OSError:
+        return False
 
 
 def _trusted() -> tuple[int, int]:
