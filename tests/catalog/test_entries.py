@@ -9,12 +9,15 @@ from functools import cache
 from pathlib import Path
 from textwrap import indent
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.trees import FAST
 from twistdp.catalog.loading import chosen, load
 from twistdp.catalog.shelf import Shelf
-from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceTree
+from twistdp.health.program import Run, of_command
+from twistdp.health.values import Command
+from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceInfo, DeviceTree, Mount
 from twistdp.recording.layout import lay_out
 from twistdp.recording.recorder import record
 from twistdp.recording.root import read_recording
@@ -218,6 +221,12 @@ def laid_out(devices: Iterable[Recorded]) -> str:
     return directory
 
 
+def page_on_intel(head: str) -> str:
+    """The first YAML below a headline of the page on Intel's plugins."""
+    page = (Path(__file__).parents[2] / "docs" / "intel.md").read_text("utf-8")
+    return page.partition(f"{head}\n")[2].partition("```yaml\n")[2].partition("```")[0]
+
+
 OPTIONS: Sequence[tuple[str, str, Sequence[str]]] = (
     ("misc", "{use: kvm, replicas: 2}", ["kvm x 2"]),
     ("misc", "{use: vhost/vhost-vsock, replicas: 3}", ["vhost-vsock x 3"]),
@@ -382,6 +391,29 @@ class EntryTests(SynchronousTestCase):
         )
         (info, *_) = used("{use: intel-gpu, mounts: []}", "intel-gpu")["thing"].values()
         self.assertEqual(list(info.mounts), [])
+        text = "{use: intel-gpu, mounts: [{hostPath: /dev/dri/by-path, readOnly: true}]}"
+        (info, *_) = used(text, "intel-gpu")["thing"].values()
+        self.assertEqual([*info.mounts], [Mount("/dev/dri/by-path", "/dev/dri/by-path", True)])
+
+    def test_gpu_by_cdi(self) -> None:
+        """The CDI device of a GPU has its nodes and mounts, as the page on Intel's plugins says."""
+        config = load(page_on_intel("## GPUs by CDI"))
+        found = DeclaredScanner(config.resources, root("intel-gpu")).discover()
+        self.assertEqual(listed(found), YIELDS["intel-gpu"][1])
+        for info in (info for kind in found for info in found[kind].values()):
+            assert info.cdi is not None
+            self.assertEqual(
+                [(each.host_path, each.path, each.permissions) for each in info.cdi.nodes],
+                [(each.host_path, each.container_path, "rw") for each in info.nodes],
+            )
+            self.assertEqual(
+                [(each.host_path, each.container_path) for each in info.cdi.mounts],
+                [(each.host_path, each.container_path) for each in info.mounts],
+            )
+            self.assertEqual(len(info.mounts), 2)
+        (info,) = found["xe"].values()
+        assert info.cdi is not None
+        self.assertEqual([*info.cdi.additional_gids], [44])
 
     def test_gpu_of_both_drivers(self) -> None:
         """`use` means the cards of both drivers; allow and deny lists choose among them."""
@@ -451,24 +483,74 @@ class EntryTests(SynchronousTestCase):
             self.assertEqual({each.state for each in found["dc"].values()}, {HEALTHY})
         self.assertIn("no heartbeat", info.reason)
 
-    def test_gpu_health(self) -> None:
-        """A GPU that is too hot is unhealthy, by the check that the page on Intel's plugins has."""
-        page = (Path(__file__).parents[2] / "docs" / "intel.md").read_text("utf-8")
-        text = page.partition("### Temperatures\n")[2].partition("```yaml\n")[2].partition("```")[0]
-        config = load(f"domain: gpu.intel.com\nresources:\n{indent(text, '  ')}")
+    def gpus(
+        self, head: str, attributes: Mapping[str, Mapping[str, str]]
+    ) -> Mapping[str, DeviceInfo]:
+        """The GPUs of the resources below a headline of the page on Intel's plugins, by address.
+
+        `attributes` are those of their PCI functions, by address and name.
+        """
+        config = load(f"domain: gpu.intel.com\nresources:\n{indent(page_on_intel(head), '  ')}")
         tree = laid_out(read_recording(os.path.join(TREES, "intel-gpu.umockdev")))
-        for address, celsius in (("0000:00:02.0", 55), ("0000:03:00.0", 101)):
-            directory = os.path.join(tree, f"sys/devices/pci0000:00/{address}/hwmon/hwmon7")
-            os.makedirs(directory)
-            with open(os.path.join(directory, "temp1_input"), "w", encoding="ascii") as file:
-                file.write(f"{celsius}000\n")
-        found = DeclaredScanner(config.resources, tree).discover()["i915"]
-        self.assertEqual(
-            {id_: info.state for id_, info in found.items()},
-            {"0000:00:02.0": HEALTHY, "0000:03:00.0": UNHEALTHY},
+        for address, texts in attributes.items():
+            for name, text in texts.items():
+                path = os.path.join(tree, "sys/devices/pci0000:00", address, name)
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "w", encoding="ascii") as file:
+                    file.write(text)
+        found = DeclaredScanner(config.resources, tree).discover()
+        return {id_: info for kind in found for id_, info in found[kind].items()}
+
+    def test_gpu_temperatures(self) -> None:
+        """A GPU that is too hot is unhealthy, and so is one whose temperature cannot be read."""
+        for xe, reason in (
+            ({"temp2_input": "100000\n", "temp3_input": "95000\n"}, ""),
+            ({"temp2_input": "55000\n", "temp3_input": "95500\n"}, "the memory is too hot: "),
+            ({"temp3_input": "40000\n"}, "too hot: there is no attribute hwmon/hwmon*/temp2_input"),
+        ):
+            found = self.gpus("### Temperatures", {
+                "0000:00:02.0": {"hwmon/hwmon7/temp1_input": "55000\n"},
+                "0000:03:00.0": {"hwmon/hwmon7/temp1_input": "101000\n"},
+                "0000:04:00.1": {f"hwmon/hwmon3/{name}": text for name, text in xe.items()},
+            })  # fmt: skip
+            self.assertEqual(
+                {id_: info.state for id_, info in found.items()},
+                {
+                    "0000:00:02.0": HEALTHY,
+                    "0000:03:00.0": UNHEALTHY,
+                    "0000:04:00.1": UNHEALTHY if reason else HEALTHY,
+                },
+            )
+            self.assertIn("too hot: attribute hwmon/hwmon*/temp1_input is 101000",
+                          found["0000:03:00.0"].reason)  # fmt: skip
+            self.assertIn(reason, found["0000:04:00.1"].reason)
+
+    def test_gpu_errors(self) -> None:
+        """A GPU whose bus has had a fatal error is unhealthy."""
+        for count, state in ((0, HEALTHY), (1, UNHEALTHY), (10, UNHEALTHY)):
+            text = f"Undefined 0\nDLP {count}\nTLP 0\nTOTAL_ERR_FATAL {count}\n"
+            found = self.gpus("### Errors of the bus", {"0000:03:00.0": {"aer_dev_fatal": text}})
+            self.assertEqual({id_: info.state for id_, info in found.items()},
+                             {"0000:03:00.0": state})  # fmt: skip
+
+    def test_gpu_program(self) -> None:
+        """A program is given the address of the GPU, and its status decides."""
+        text = page_on_intel("### A program")
+        config = load(f"domain: gpu.intel.com\nresources:\n{indent(text, '  ')}")
+        ((check,),) = (each.health for each in config.resources.values())
+        made = check.made({"pciBusID": "0000:04:00.1"}, "/sys/devices/x", "")
+        assert isinstance(made, Command)
+        self.assertEqual([*made.command], ["/usr/local/bin/gpu-is-healthy", "0000:04:00.1"])
+        program = os.path.join(laid_out([]), "gpu-is-healthy")
+        with open(program, "w", encoding="ascii") as file:
+            file.write('#!/bin/sh\necho "$1 has failed"; test "$1" = 0000:03:00.0\n')
+        os.chmod(program, 0o755)
+        good, bad = (
+            of_command(attrs.evolve(made, command=[program, address]), Run())
+            for address in ("0000:03:00.0", "0000:04:00.1")
         )
-        self.assertIn("too hot: attribute hwmon/hwmon*/temp1_input is 101000",
-                      found["0000:03:00.0"].reason)  # fmt: skip
+        self.assertEqual(good, "")
+        self.assertIn("0000:04:00.1 has failed", bad)
 
     def test_coral_health(self) -> None:
         """An accelerator that its driver calls dead is unhealthy."""

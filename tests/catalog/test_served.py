@@ -6,10 +6,10 @@ import tempfile
 
 from twisted.trial.unittest import TestCase
 
-from tests.catalog.test_entries import TREES, root
+from tests.catalog.test_entries import TREES, page_on_intel, root
 from tests.support.helpers import failure_of
 from tests.support.kubelets import PatientKubelet
-from twistdp.catalog.loading import chosen
+from twistdp.catalog.loading import chosen, load
 from twistdp.manager import Manager
 from twistdp.recording.layout import lay_out, plug, unplug
 from twistdp.recording.root import read_recording
@@ -79,6 +79,30 @@ class ServedTests(TestCase):
         container = await self.kubelet.allocate(resource)
         self.assertEqual(dict(container.envs), {"DSA_WQ0": "wq0.3"})
         self.assertEqual(list(container.devices), [])
+
+    async def test_gpus_under_wsl(self) -> None:
+        """Each GPU is a device under the name that pods know; a container may get shares of both.
+
+        This is what the page on Intel's plugins says.
+        """
+        config = load(page_on_intel("## GPUs under WSL"))
+        await self.start(DeclaredScanner(config.resources, root("intel-gpu")))
+        resource = f"{DOMAIN}/dxg"
+        await self.kubelet.listed(resource, ["card0-0", "card1-0"])
+        for ids, masks in (
+            (["card0-0"], {"0"}),
+            (["card1-0"], {"1"}),
+            (["card0-0", "card1-0"], {"0,1", "1,0"}),
+        ):
+            container = await self.kubelet.allocate(resource, ids=ids)
+            self.kubelet.release("pod")
+            self.assertEqual([*container.envs], ["ZE_AFFINITY_MASK"])
+            self.assertIn(container.envs["ZE_AFFINITY_MASK"], masks)
+            self.assertEqual(
+                [(each.host_path, each.permissions) for each in container.devices],
+                [("/dev/dxg", "rw")],
+            )
+            self.assertEqual([each.host_path for each in container.mounts], ["/usr/lib/wsl"])
 
     async def test_firmware(self) -> None:
         """A container loads a Coral's firmware: the id stays, and only a new pod gets the node.

@@ -20,7 +20,7 @@ from twistdp.config.rules import (
     Word,
 )
 from twistdp.config.templates import fill, fill_path
-from twistdp.model import CDIDevice
+from twistdp.model import CDIDevice, DeviceSpec, Mount
 from twistdp.model import CDIHook as MadeHook
 from twistdp.model import CDIIntelRdt as MadeRdt
 from twistdp.model import CDIMount as MadeMount
@@ -160,14 +160,40 @@ class CDI:
         "intelRdt", "Intel's Resource Director Technology.", None, "{closID: guaranteed}"
     )
 
-    def filled(self, values: _Values) -> CDIDevice:
-        """The changes for one device, whose words have these `values`.
+    with_nodes: bool = key(
+        "withNodes",
+        "Whether the nodes and mounts that the kubelet gives are in it as well.",
+        False,
+        "true",
+    )
+
+    def filled(
+        self, values: _Values, nodes: Sequence[DeviceSpec] = (), mounts: Sequence[Mount] = ()
+    ) -> CDIDevice:
+        """The changes for one device, whose words have these `values`, and these nodes and mounts.
 
         Raises `BadDevice` for what no runtime would accept.
         """
+        all_nodes = [each.filled(values) for each in self.nodes]
+        all_mounts = [each.filled(values) for each in self.mounts]
+        if self.with_nodes:
+            places = {each.path for each in all_nodes}
+            all_nodes += [
+                MadeNode(each.container_path, each.host_path, permissions=each.permissions)
+                for each in nodes
+                if each.container_path not in places
+            ]
+            places = {each.container_path for each in all_mounts}
+            all_mounts += [
+                MadeMount(
+                    each.host_path, each.container_path, ("ro" if each.read_only else "rw", "bind")
+                )
+                for each in mounts
+                if each.container_path not in places
+            ]
         return CDIDevice(
-            nodes=[each.filled(values) for each in self.nodes],
-            mounts=[each.filled(values) for each in self.mounts],
+            nodes=all_nodes,
+            mounts=all_mounts,
             env={name: fill(value, values) for name, value in self.env.items()},
             hooks=[each.filled(values) for each in self.hooks],
             additional_gids=self.additional_gids,

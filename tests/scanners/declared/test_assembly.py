@@ -145,6 +145,33 @@ class AssemblyTests(SynchronousTestCase):
         self.assertEqual([node.path for node in info.cdi.nodes], ["/dev/video2"])
         self.assertEqual(dict(info.cdi.env), {"EYE": "LC4400217"})
 
+    def test_cdi_with_nodes(self) -> None:
+        """The device's nodes and mounts can be in the CDI device, too; what it has itself stays."""
+        root = tree(self, "cards")
+        os.makedirs(os.path.join(root, "opt/fw"))
+        keys = (
+            "path: /dev/dri/*, group: all, node: {permissions: rw}, mounts: [/opt/fw, "
+            "{hostPath: /opt/fw, containerPath: /fw, readOnly: true}], cdi: {withNodes: true, "
+            "deviceNodes: [{path: /dev/dri/renderD128, gid: 44}], mounts: [{hostPath: /opt/fw}]}"
+        )
+        info = self.only(Host(root), keys)
+        assert info.cdi is not None
+        first, *others = info.cdi.nodes
+        self.assertEqual((first.path, first.gid), ("/dev/dri/renderD128", 44))
+        self.assertEqual(
+            [(each.path, each.host_path, each.permissions) for each in others],
+            [(each.container_path, each.host_path, "rw") for each in info.nodes
+             if each.container_path != first.path],
+        )  # fmt: skip
+        self.assertGreater(len(others), 0)
+        self.assertEqual(
+            [(each.host_path, each.container_path, [*each.options]) for each in info.cdi.mounts],
+            [("/opt/fw", "/opt/fw", ["ro", "bind"]), ("/opt/fw", "/fw", ["ro", "bind"])],
+        )
+        info = self.only(Host(root), "path: /dev/kvm, mounts: [/opt/fw], cdi: {withNodes: true}")
+        assert info.cdi is not None
+        self.assertEqual([*info.cdi.mounts[0].options], ["rw", "bind"])
+
     def test_hostile(self) -> None:
         """What a device says of itself leads no path elsewhere, and names no odd variable."""
         for value, keys, reason in (

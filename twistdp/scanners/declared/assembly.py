@@ -11,7 +11,6 @@ from twistdp.model import (
     AUTO,
     HEALTHY,
     Auto,
-    CDIDevice,
     DeviceInfo,
     DeviceSpec,
     checked_env,
@@ -100,14 +99,16 @@ def _assembled(rule: Rule, unit: Unit, host: Host, ids: Ids) -> Listed:
     if nodes:
         words = words.with_more(node=nodes[0].container_path, hostNode=nodes[0].host_path)
     envs, numbered = _envs(resource.env, words)
+    nodes = _each_once(nodes)
+    mounts = list(_mounts(resource.mounts, words, host))
     info = DeviceInfo(
         HEALTHY,
-        nodes=_each_once(nodes),
-        mounts=list(_mounts(resource.mounts, words, host)),
+        nodes=nodes,
+        mounts=mounts,
         envs=envs,
         annotations={key: fill(value, words) for key, value in resource.annotations.items()},
         topology=_topology(resource.numa, lead, functions),
-        cdi=_cdi(rule, words),
+        cdi=resource.cdi.filled(words, nodes, mounts) if resource.cdi is not None else None,
         group=_card(lead),
     )
     if not (info.nodes or info.envs or info.annotations or info.cdi or info.mounts or numbered):
@@ -256,8 +257,3 @@ def _card(lead: Device) -> str | None:
     """The physical function that a virtual one is a part of: to spread devices, or to pack them."""
     physical = word(lead, "physfn")
     return str(physical) if physical is not None else None
-
-
-def _cdi(rule: Rule, words: Words) -> CDIDevice | None:
-    cdi = rule.resource.cdi
-    return cdi.filled(words) if cdi is not None else None
