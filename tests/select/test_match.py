@@ -213,6 +213,7 @@ class MatchTests(SynchronousTestCase):
             ({"path_regex": "("}, "no regular expression"),
             ({"attribute": {"../x": "1"}}, "below the device's directory"),
             ({"udev": 'TEST=="x"'}, "no files are tested"),
+            ({"attribute": {"*/*/*/x": "1"}}, "look through all of sysfs"),
         )
         for keys, reason in cases:
             error = self.assertRaises(BadSetting, Match, **keys)

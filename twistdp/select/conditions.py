@@ -48,6 +48,9 @@ _HEX: Final = {
 }
 """Words that are hexadecimal ids, with their digits."""
 
+_MOST_GLOBS: Final = 2
+"""Parts of an attribute's path with ``*``: each may have links that lead to all devices."""
+
 _OF_BUS: Final = frozenset({"vendorID", "productID", "serial", "manufacturer", "product"})
 _NAMES: Final = {
     "vendorID": "vendor",
@@ -141,6 +144,11 @@ def of_attribute(name: str, texts: Sequence[str]) -> Condition:
     """A file of the device in sysfs has one of these contents."""
     if name.startswith("/") or ".." in name.split("/") or not name:
         raise BadSetting(f"attribute {name!r}: name a file below the device's directory")
+    if sum("*" in part for part in name.split("/")) > _MOST_GLOBS:
+        raise BadSetting(
+            f"attribute {name!r}: so many * would look through all of sysfs for each device; name "
+            f"the directories of all but {_MOST_GLOBS}"
+        )
     texts = [text.strip() for text in texts]  # as attributes are read
     return _named(f"attribute {name}", lambda device: device.reading(name), texts)
 
