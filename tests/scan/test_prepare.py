@@ -179,7 +179,7 @@ class PreparationTests(SynchronousTestCase):
             self.assertEqual(len(events), lines)
 
     def test_vetting(self) -> None:
-        """Each tree is vetted."""
+        """Each tree is vetted, with what its scanner has checked."""
         steps: list[Any] = []
 
         class Refusing(Vetting):
@@ -189,18 +189,25 @@ class PreparationTests(SynchronousTestCase):
                 """Note it."""
                 steps.append("begin")
 
-            def refused(self, kind: str, devices: Any, changed: Any) -> dict[str, str]:
+            def refused(
+                self, kind: str, devices: Any, changed: Any, *, checked: Any = ()
+            ) -> dict[str, str]:
                 """Note it."""
-                steps.append((kind, list(changed)))
+                steps.append((kind, list(changed), checked))
                 return {"b": "because"}
 
         self.prepare = Preparation("acme:Scanner", "a.b", "/there", vetting=Refusing())
         infos = {"a": device("a"), "b": device("b")}
+        first, second = tree_of(**infos), tree_of(**infos)
+        first.checked = {"/dev/a"}
         with capturedLogs():
-            update = self.scanned(**infos)
-            self.assertEqual(self.prepare(tree_of(**infos)), {})
+            update = self.prepare(first)["thing"]
+            self.assertEqual(self.prepare(second), {})
         self.assertEqual(list(update.devices), ["a"])
-        self.assertEqual(steps, ["begin", ("thing", ["a", "b"]), "begin", ("thing", ["b"])])
+        self.assertEqual(
+            steps,
+            ["begin", ("thing", ["a", "b"], {"/dev/a"}), "begin", ("thing", ["b"], ())],
+        )
 
     def test_no_tree(self) -> None:
         """A directory that others may change meanwhile is noticed with the next tree."""

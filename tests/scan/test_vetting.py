@@ -1,6 +1,7 @@
 """Tests for `twistdp.scan.vetting`."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,13 @@ class VettingTests(SynchronousTestCase):
         self.vetting = Vetting()
         self.accepted = NOTHING
 
-    def scanned(self, **infos: Any) -> Accepted:
-        """Return the accepted part of the next scan."""
+    def scanned(self, *checked: str, **infos: Any) -> Accepted:
+        """Return the accepted part of the next scan, whose scanner has checked some paths."""
         tree = DeviceTree()
         tree.add_devices("thing", infos)
         self.vetting.begin()
-        self.accepted = accept(tree, self.accepted, self.vetting.refused)
+        refuse = partial(self.vetting.refused, checked=checked)
+        self.accepted = accept(tree, self.accepted, refuse)
         return self.accepted
 
     def test_every_path(self) -> None:
@@ -93,6 +95,26 @@ class VettingTests(SynchronousTestCase):
             os.chmod(self.good, mode)
             accepted = self.scanned(a=info)
             self.assertEqual((len(accepted.refusals), len(resources(accepted))), (count, 1 - count))
+
+    def test_checked_by_the_scanner(self) -> None:
+        """Only the directories of such paths are looked at, unless others may write in them."""
+        ours, theirs, other = f"{self.good}/link", f"{self.bad}/link", f"{self.good}/other"
+        for path in (ours, theirs, other):
+            os.symlink(self.bad, path)
+        infos = {
+            "first": DeviceInfo(HEALTHY, nodes=[DeviceSpec(f"{self.good}/x", "/x")]),
+            "node": DeviceInfo(HEALTHY, nodes=[DeviceSpec(ours, "/x")]),
+            "mount": DeviceInfo(HEALTHY, mounts=[Mount(ours, "/x")]),
+        }
+        bad = {
+            "theirs": DeviceInfo(HEALTHY, nodes=[DeviceSpec(theirs, "/x")]),
+            "other": DeviceInfo(HEALTHY, nodes=[DeviceSpec(other, "/x")]),
+        }
+        accepted = self.scanned(ours, theirs, **infos, **bad)
+        self.assertEqual(resources(accepted), {"thing": infos})
+        os.chmod(self.good, 0o777)
+        accepted = self.scanned(**infos)
+        self.assertEqual(resources(accepted), {})
 
     def test_replaced_in_a_sticky_directory(self) -> None:
         """Others may replace a file that root removes there, also behind a link of ours.

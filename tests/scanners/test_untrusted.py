@@ -47,6 +47,18 @@ class WritableTests(UntrustedCase):
         os.chmod(self.box.path("d"), 0o777)
         self.assertEqual(of(scanner.follow({self.box.path("d/n0")})), {})
 
+    def test_checked(self) -> None:
+        """Plain files are named as checked, in directories in which nobody else may write."""
+        self.box.file("d/n0")
+        self.box.link("d/n1", "/dev/null")
+        self.box.file("sticky/n2")
+        os.chmod(self.box.path("sticky"), 0o1777)
+        scanner = self.scanner("*/n*")
+        tree = scanner.discover()
+        self.assertEqual(len(of(tree)), 3)
+        self.assertEqual(tree.checked, {self.box.path("d/n0")})
+        self.assertEqual(scanner.follow({self.box.path("sticky/n2")}).checked, set())
+
     def test_way_of_a_link(self) -> None:
         """A link that leads through such a directory is left out, and nothing is watched there."""
         self.box.file("bad/f")

@@ -12,6 +12,7 @@ or is a mount point: others may have put such an entry there.
 
 import os
 import stat
+from collections.abc import Collection
 from itertools import islice
 from typing import Final
 
@@ -50,16 +51,19 @@ class HostPaths:
         self._places: dict[str, Place] = {}
         self._has_forgotten = False
 
-    def check(self, path: str) -> bool:
+    def check(self, path: str, checked: Collection[str] = ()) -> bool:
         """Raise `Untrusted` if others could change what the absolute `path` leads to.
 
         A path that leads nowhere passes if only root and we could make something there.  Returns
         whether it is fleeting: then it has to be checked again after something may have been
-        removed.
+        removed.  Of a path that has just been `checked`, only the directory is looked at if nobody
+        else may make entries there.
         """
         # For each of thousands of devices: dirname() and suppress() took a third of the time.
         known = self._places.get(path.rpartition("/")[0])
         if known is not None:
+            if path in checked and known.problem is None and not known.is_open:
+                return False
             try:
                 if is_safe(known, os.lstat(path)):
                     return False

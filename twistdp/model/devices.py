@@ -5,7 +5,7 @@ Values only; no input or output, no Twisted, no gRPC.  The names are those of In
 """
 
 import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -171,6 +171,8 @@ class DeviceTree:
         self._settled = False
         self.repeated: set[tuple[str, str]] = set()
         """Type and id of devices that were added twice, differently, since the tree was made."""
+        self.checked: Collection[str] = ()
+        """Host paths that passed `twistdp.check_trusted` while the tree was made."""
 
     def add_device(self, resource_type: str, device_id: str, info: DeviceInfo) -> None:
         """Add a device; one with the same type and id is replaced."""

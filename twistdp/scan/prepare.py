@@ -1,6 +1,7 @@
 """Turns a scanner's trees into updates, in the scanner's thread rather than the reactor's."""
 
 from collections.abc import Collection
+from functools import partial
 
 import attrs
 
@@ -57,7 +58,8 @@ class Preparation:
             accepted = accept(tree, self._before)
         else:
             self._vetting.begin()
-            accepted = accept(tree, self._before, self._vetting.refused)
+            refuse = partial(self._vetting.refused, checked=tree.checked)
+            accepted = accept(tree, self._before, refuse)
         topology = Topology(self._sysfs)  # a new one, because it remembers what it has read
         moved: dict[str, list[str]] = {}
         updates: dict[str, Update] = {}

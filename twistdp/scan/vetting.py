@@ -29,14 +29,24 @@ class Vetting:
         """Begin with another tree."""
         self._everything = self._hosts.renew(_RENEWED)
 
-    def refused(self, kind: str, devices: Devices, changed: Collection[str]) -> Mapping[str, str]:
-        """Return reasons against devices of a type, by id; `changed` ids are not as before."""
+    def refused(
+        self,
+        kind: str,
+        devices: Devices,
+        changed: Collection[str],
+        *,
+        checked: Collection[str] = (),
+    ) -> Mapping[str, str]:
+        """Return reasons against devices of a type, by id.
+
+        `changed` ids are not as before, and `checked` paths were checked by the scanner.
+        """
         again = (one for one in self._unsettled.get(kind, ()) if one in devices)
         ids = devices if self._everything else {*changed, *again}
         found, unsettled = {}, set()
         for device_id in ids:
             try:
-                is_fleeting = self._check(devices[device_id])
+                is_fleeting = self._check(devices[device_id], checked)
             except Untrusted as error:
                 found[device_id] = f"{error} (--check-paths=false allows such devices)"
             except OSError as error:
@@ -47,14 +57,16 @@ class Vetting:
         self._unsettled[kind] = unsettled.union(found)
         return found
 
-    def _check(self, info: object) -> bool:
+    def _check(self, info: object, checked: Collection[str]) -> bool:
         """Return whether a path of a device is fleeting.  Raises `Untrusted` and OSError."""
         if not isinstance(info, DeviceInfo):
             return False  # it is refused for that
         is_fleeting = False
-        if info.cdi is None and not info.mounts:  # as usual, and quicker
+        if info.cdi is None:  # as usual, and quicker
             for node in info.nodes:
-                is_fleeting |= self._hosts.check(node.host_path)
+                is_fleeting |= self._hosts.check(node.host_path, checked)
+            for mount in info.mounts:
+                is_fleeting |= self._hosts.check(mount.host_path, checked)
             return is_fleeting
         for path in host_paths(info):
             is_fleeting |= self._hosts.check(path)

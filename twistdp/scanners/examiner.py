@@ -4,7 +4,6 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Final
 
 from twistdp.errors import BadDevice, Untrusted
@@ -56,6 +55,8 @@ class Examiner:
         self._hosts = HostPaths()
         self.targets = Targets()
         """What the links among the examined paths lead to."""
+        self.checked: set[str] = set()
+        """The examined paths that only root and we can change."""
         self.unfit: Counter[int] = Counter()
         """By a pattern's index, how many files match and are no devices."""
         self.beyond = 0
@@ -68,6 +69,7 @@ class Examiner:
             self.unfit.clear()
             self.beyond = 0
         self._hosts = HostPaths()
+        self.checked = set()
         self._room, self._examinations = self._most_names - len(self._matches), _MOST_EXAMINED
 
     def is_open(self, directory: str) -> bool:
@@ -88,14 +90,16 @@ class Examiner:
         return True
 
     def place(self, directory: str) -> tuple[Place, str]:
-        """What is known of a directory, and its path without links."""
+        """What is known of a directory, and how paths of its entries begin, without links."""
         place = self._hosts.place(directory)
-        return place, real_path(directory) if place.problem else place.real
+        real = real_path(directory) if place.problem else place.real
+        return place, os.path.join(real, "")
 
     def list(self, directory: str, patterns: Iterable[Pattern], found: dict[str, Match]) -> None:
         """Add the matches in a directory, one by one: there may be any number of entries."""
-        place, real = self.place(directory)
-        is_safe = place.problem is None and not place.is_open and real == directory
+        place, prefix = self.place(directory)
+        is_own = prefix == os.path.join(directory, "")
+        is_safe = place.problem is None and not place.is_open and is_own
         with os.scandir(directory) as entries:
             for entry in entries:
                 plain = _is_plain(entry)
@@ -103,7 +107,7 @@ class Examiner:
                 # A plain file stays what it was; entries do not show enough about others.
                 if not (plain and is_safe and match and match.is_plain):
                     plain = plain and self._nodes_only
-                    match = self.examine(entry.path, entry.name, patterns, place, real, plain)
+                    match = self.examine(entry.path, entry.name, patterns, place, prefix, plain)
                 if match is not None:
                     found[entry.path] = match
 
@@ -113,7 +117,7 @@ class Examiner:
         name: str,
         patterns: Iterable[Pattern],
         place: Place,
-        real_directory: str,
+        prefix: str,
         plain: bool = False,
     ) -> Match | None:
         """The match at `path`, if a pattern matches and it is a device.
@@ -136,15 +140,18 @@ class Examiner:
         try:
             status = None if plain else os.lstat(path)
             end = None
-            if status is not None and not is_safe(place, status):
-                end = self._hosts.entry(place, name, status)
+            if status is not None:
+                if is_safe(place, status):
+                    self.checked.add(path)
+                else:
+                    end = self._hosts.entry(place, name, status)
             if end is not None and end.problem is not None and self._checks():
                 if end.is_unknown:
                     return before
                 self._complain_of_others(path, end.problem)
                 return None
             kind = stat.S_IFREG if status is None else stat.S_IFMT(status.st_mode)
-            real = os.path.join(real_directory, name)
+            real = prefix + name
             if real == path:
                 real = path  # one text for both, for each of thousands of devices
             if status is not None and kind == stat.S_IFLNK:
@@ -195,9 +202,10 @@ class Examiner:
 
 def _is_plain(entry: os.DirEntry[str]) -> bool:
     """Whether the directory shows an entry as a plain file, and not as a link to one."""
-    with suppress(OSError):  # some file systems do not show it there
+    try:
         return entry.is_file(follow_symlinks=False)
-    return False
+    except OSError:  # some file systems do not show it there
+        return False
 
 
 def _why(kind: int) -> str:

@@ -179,10 +179,11 @@ class GlobScanner(WatchingScanner):
         """The device that the matches of one name make together."""
         if not (self._together or matches[0].whole):
             matches = matches[:1]
+        parts = [match.part for match in matches]
         return DeviceInfo(
             HEALTHY,
-            nodes=tuple(match.part for match in matches if isinstance(match.part, DeviceSpec)),
-            mounts=tuple(match.part for match in matches if isinstance(match.part, Mount)),
+            nodes=tuple([part for part in parts if isinstance(part, DeviceSpec)]),
+            mounts=tuple([part for part in parts if isinstance(part, Mount)]),
             group=name if self._count is not None else None,
         )
 
@@ -231,6 +232,8 @@ class GlobScanner(WatchingScanner):
             )
         if devices := self._matches.devices:
             tree.add_devices(self.resource, devices)
+        # Not kept: it is needed for this tree only, and may be large.
+        tree.checked, self._examiner.checked = self._examiner.checked, set()
         self._complaints.end(everything)
         self._left_out.end(everything)
         self._idle.end(self._matches.of_pattern, self._examiner.unfit, self._search.is_covered)

@@ -203,6 +203,7 @@ class Matches:
             real: [match.path for match in matches]
             for real in self._changed
             if (matches := self._by_real.of(real))
+            and matches[0].made is not None  # as usual, and quicker
             and all(match.made is not None for match in matches)
             and not self._is_known(real, matches)
         }
