@@ -11,6 +11,15 @@ KINDS: Final = 50
 
 _CONTROLLER: Final = "sys/devices/pci0000:00/0000:00:14.0"
 _HUB: Final = f"{_CONTROLLER}/usb1"
+_MEMBERS: Final = """\
+domain: bench.example.com
+resources:
+  port:
+    usb: "*:7523"
+    as: tty
+    members: [{as: usb}, {path: /dev/lock}]
+    mounts: [{hostPath: /etc/adapters}, {hostPath: "/opt/adapters/{serial}", optional: true}]
+"""
 
 
 @contextmanager
@@ -29,6 +38,9 @@ def adapters(count: int) -> Iterator[str]:
         rules = (f'  kind-{kind:02}: {{usb: "{_vendor(kind)}:7523", as: tty}}\n'
                  for kind in range(KINDS))  # fmt: skip
         tree.write("config.yaml", f"domain: bench.example.com\nresources:\n{''.join(rules)}")
+        tree.write("members.yaml", _MEMBERS)
+        tree.write("dev/lock", "")
+        tree.write("etc/adapters/settings", "")
         yield root
 
 

@@ -7,10 +7,10 @@ from twistdp.scanners.declared import DeclaredScanner
 
 
 class Configured(DeclaredScanner):
-    """Serves the one domain of ``config.yaml`` in the root."""
+    """Serves the one domain of a configuration file in the root."""
 
-    def __init__(self, root: str) -> None:
-        (resources,) = by_domain(read_config(f"{root}/config.yaml")).values()
+    def __init__(self, root: str, file: str = "config.yaml") -> None:
+        (resources,) = by_domain(read_config(f"{root}/{file}")).values()
         super().__init__(resources, root)
 
     def discover(self) -> DeviceTree:

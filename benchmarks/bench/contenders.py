@@ -65,10 +65,20 @@ def twistdp(name: str = OURS, source: str = ROOT) -> Contender:
 
 def declaring() -> Iterator[Contender]:
     """A configuration file, for the host whose root is ``{devices}``, and scanners beside it."""
-    yield Contender(OURS, _service("--scanner=configured:Configured", "--set=root={devices}"))
+    yield _configured()
     yield Contender(HAND, _service("--scanner=byhand:ByHand", "--set=root={devices}"))
     glob = ["--set=resource=tty", "--set=pattern={devices}/dev/ttyUSB*", "--set=nodes_only=false"]
     yield Contender(GLOB, _service("--scanner=twistdp.scanners:GlobScanner", *glob))
+
+
+def related() -> Contender:
+    """A configuration file whose rule has members and mounts."""
+    return _configured("--set=file=members.yaml")
+
+
+def _configured(*options: str) -> Contender:
+    options = ("--scanner=configured:Configured", "--set=root={devices}", *options)
+    return Contender(OURS, _service(*options))
 
 
 def _service(*options: str) -> list[str]:

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 from benchmarks.bench.adapters import KINDS, adapters, id_of, node_of
 from benchmarks.bench.byhand import SCANNED
-from benchmarks.bench.contenders import GLOB, HAND, OURS, declaring
+from benchmarks.bench.contenders import GLOB, HAND, OURS, Contender, declaring, related
 from benchmarks.bench.holding import SETTLE
 from benchmarks.bench.process import footprint
 from benchmarks.bench.record import NEVER
@@ -15,6 +15,8 @@ from benchmarks.bench.stage import PATIENCE, Bench, Node, node, touch
 
 ADAPTERS = 2500
 """Serial adapters; each is four devices in sysfs, so there are 10 000 candidates."""
+RELATED = ", members and mounts"
+"""What the figures of a rule with these are called."""
 RESCAN = 65.0
 """Seconds in which everything was scanned again: twice the memory is needed for a moment."""
 
@@ -27,11 +29,11 @@ async def declared(bench: Bench) -> None:
             for _ in bench.times(5):
                 async with node(contender, root) as stage:
                     await _first_scan(bench, stage, count)
-            async with node(contender, root) as stage:
-                await _start(stage, count)
-                await asyncio.sleep(1.0)
-                for _ in bench.times(20):
-                    await _event(bench, stage, root, count - 1)
+            await _events(bench, contender, root, count)
+        for _ in bench.times(5):
+            async with node(related(), root) as stage:
+                await _first_scan(bench, stage, count, RELATED)
+        await _events(bench, related(), root, count, RELATED)
         async with AsyncExitStack() as stack:
             stages = []
             for contender in declaring():
@@ -43,24 +45,34 @@ async def declared(bench: Bench) -> None:
             _note_memory(bench, stages, " after a rescan")
 
 
-async def _start(stage: Node, count: int) -> float:
+async def _start(stage: Node, count: int, when: str = "") -> float:
     """Start it, and return how long it took until all adapters were listed."""
     await stage.start()
-    kinds = 1 if stage.contender.name == GLOB else KINDS
+    kinds = 1 if when == RELATED or stage.contender.name == GLOB else KINDS
     await stage.ready(count // kinds, kinds)
     return time.perf_counter() - stage.begun
 
 
-async def _first_scan(bench: Bench, stage: Node, count: int) -> None:
+async def _first_scan(bench: Bench, stage: Node, count: int, when: str = "") -> None:
     name, add = stage.contender.name, bench.record.add
-    add("declared: start to listed", "ms", name, 1000 * await _start(stage, count))
+    add(f"declared: start to listed{when}", "ms", name, 1000 * await _start(stage, count, when))
     with open(stage.log, encoding="utf-8", errors="replace") as file:
         scans = [line.partition(SCANNED)[2] for line in file if SCANNED in line]
     if scans:
-        add("declared: first scan", "ms", name, 1000 * float(scans[0]))
+        add(f"declared: first scan{when}", "ms", name, 1000 * float(scans[0]))
 
 
-async def _event(bench: Bench, stage: Node, root: str, number: int) -> None:
+async def _events(
+    bench: Bench, contender: Contender, root: str, count: int, when: str = ""
+) -> None:
+    async with node(contender, root) as stage:
+        await _start(stage, count, when)
+        await asyncio.sleep(1.0)
+        for _ in bench.times(20):
+            await _event(bench, stage, root, count - 1, when)
+
+
+async def _event(bench: Bench, stage: Node, root: str, number: int, when: str) -> None:
     """A node goes and comes back."""
     name, path = stage.contender.name, os.path.join(root, node_of(number))
     device = os.path.basename(path) if name == GLOB else id_of(number)
@@ -69,7 +81,7 @@ async def _event(bench: Bench, stage: Node, root: str, number: int) -> None:
         begin = time.perf_counter()
         act(path)
         seconds = await _seen(stage, device, what == "add") - begin
-        bench.record.add(f"declared: {what} a device", "ms", name, 1000 * seconds)
+        bench.record.add(f"declared: {what} a device{when}", "ms", name, 1000 * seconds)
 
 
 async def _seen(stage: Node, device: str, there: bool) -> float:

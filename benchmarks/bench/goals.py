@@ -64,6 +64,9 @@ GOALS: Mapping[str, Goal] = {
     "declared: first scan": Goal(1000),
     "declared: add a device": Goal(10),
     "declared: remove a device": Goal(10),
+    "declared: first scan, members and mounts": Goal(1000),
+    "declared: add a device, members and mounts": Goal(10),
+    "declared: remove a device, members and mounts": Goal(10),
     "declared: RSS beyond the scanner by hand": Goal(15),
     "declared: RSS beyond the scanner by hand after a rescan": Goal(15),
 }

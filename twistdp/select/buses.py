@@ -92,6 +92,13 @@ def usb_controller(device: Device) -> Device | None:
     return hub.parent if hub is not None else None
 
 
+@_remembered
+def root_hubs(controller: Device) -> list[str]:
+    """The names of a controller's root hubs; what is plugged into these is not looked at."""
+    names = controller.host.entries(controller.syspath)
+    return [name for name in names if re.fullmatch(r"usb\d+", name)]
+
+
 def usb_version(device: Device) -> str | None:
     """The version of USB of the bus that a device is on, as ``3``: that of its root hub."""
     hub = _root_hub(device)

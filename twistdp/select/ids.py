@@ -16,6 +16,7 @@ from twistdp.select.buses import (
     is_counted,
     pci_device,
     place,
+    root_hubs,
     usb_controller,
     usb_device,
     usb_interface,
@@ -264,5 +265,4 @@ def _ambiguous(device: Device) -> bool:
     controller = usb_controller(device)
     if controller is None:
         return False
-    hubs = [each for each in controller.children if re.fullmatch(r"usb\d+", each.name)]
-    return len(hubs) > 1
+    return len(root_hubs(controller)) > 1

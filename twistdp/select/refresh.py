@@ -27,10 +27,12 @@ _MOST: Final = 1000
 
 @attrs.frozen
 class Refreshed:
-    """What differs: the identities of devices that are not as they were, and those now there."""
+    """What differs at `paths`: the identities of devices that are not as they were, and those now
+    there."""
 
     gone: frozenset[str]
     fresh: tuple[Device, ...]
+    paths: tuple[str, ...] = ()
 
 
 class _TooMuch(Exception):
@@ -60,7 +62,8 @@ def refresh(host: Host, paths: Collection[str]) -> Refreshed | None:
             syspaths[path.removeprefix(_SYSFS)] = None
         elif path not in ("/dev", _DATA.rstrip("/")):
             return None
-    return _Refresh(host).of(nodes, syspaths)
+    found = _Refresh(host).of(nodes, syspaths)
+    return attrs.evolve(found, paths=tuple(paths)) if found is not None else None
 
 
 class _Refresh:

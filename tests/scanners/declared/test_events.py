@@ -27,27 +27,40 @@ RULES = {
         known: {subsystem: tty, property: {ID_VENDOR_ID: "1a86"}}
         having: {match: {usb: "05e3:*", child: {subsystem: tty}}, as: usb}
         all: {subsystem: tty, group: all}
+        both: {usb: "1a86:*", as: tty, members: [{as: usb}, {path: /dev/ttyUSB0, optional: true}]}
+        mounting:
+          usb: "1a86:*"
+          as: tty
+          mounts:
+            - {hostPath: /dev/bus/usb/001/003, optional: true}
+            - {hostPath: "/dev/serial/by-path/{usbPath}:1.0-port0", optional: true}
+            - {hostPath: "/sys{property:DEVPATH}", optional: true}
     """,
     "cards": """
         gpu: {match: {subsystem: drm, parent: {driver: i915}}, group: card}
         vfio: {match: {pci: "*:*", driver: vfio-pci}, as: vfio}
         group: {match: {pci: "*:*", driver: vfio-pci}, as: vfio, group: iommu}
         kvm: {match: {subsystem: misc, kernelName: kvm}}
+        given: {match: {pci: "*:*", driver: vfio-pci}, as: vfio, members: [{path: /dev/kvm}]}
+        shown: {match: {subsystem: drm, kernelName: card*}, members: [{subsystem: drm}]}
     """,
     "nvme": """
         disk: {subsystem: block, as: block}
         card: {pci: "*:*", as: block}
         controller: {pci: "*:*", as: nvme}
+        both: {pci: "*:*", as: nvme, members: [{as: block}]}
     """,
     "camera": """
         camera: {match: {subsystem: video4linux}, parent: {usb: "*:*"}, group: parent}
         picture: {usb: "*:*", as: video}
         wire: {usb: "*:*", as: net, env: {NAME: "{kernelName}"}}
+        whole: {usb: "*:*", as: video, members: [{as: sound, optional: true}, {as: usb}]}
         linked: {subsystem: net, attribute: {operstate: up}, env: {NAME: "{kernelName}"}}
     """,
     "board": """
         card: {match: {subsystem: sound}, parent: {subsystem: platform}, group: card}
         sound: {subsystem: sound, path: /dev/snd/pcm*}
+        heard: {match: {subsystem: sound, path: /dev/snd/pcm*}, members: [{as: sound}]}
         child: {match: {subsystem: platform, child: {subsystem: sound}}, env: {A: b}}
     """,
 }

@@ -2,12 +2,18 @@
 
 import os
 import shutil
+from functools import partial
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.declarations import nodes, resources, yielded
+from tests.support.declarations import devices, nodes, resources, yielded
 from tests.support.trees import tree
 from twistdp.model.devices import DeviceTree
+from twistdp.scanners.declared import selection
+from twistdp.scanners.declared.assembly import assemble
+from twistdp.scanners.declared.found import LeftOut, Listed, Unit
+from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.scanner import DeclaredScanner
 from twistdp.scanners.declared.selection import Selection
 from twistdp.select.host import Host
@@ -156,6 +162,75 @@ class FollowTests(SynchronousTestCase):
         self.assertEqual(len(found["hub"]), 2)
         os.unlink(self.path("dev/extra"))
         self.assertNotIn("hub", self.follow("dev/extra"))
+
+    def made_again(self, made: DeclaredScanner, *names: str) -> list[str]:
+        """The units that a scanner makes again when these have changed."""
+        units: list[str] = []
+
+        def counted(rule: Rule, unit: Unit, *more: Any) -> Listed | LeftOut:
+            units.append(unit.owner.name)
+            return assemble(rule, unit, *more)
+
+        patched = self.patch(selection, "assemble", counted)
+        self.patch(made, "discover", lambda: self.fail("a whole look"))
+        made.follow([self.path(name) for name in names])
+        patched.restore()
+        return sorted(units)
+
+    def test_touched(self) -> None:
+        """Only those units are made again whose hardware, members or mounts have changed."""
+        made = DeclaredScanner(
+            resources("""
+            port:
+              usb: "1a86:7523"
+              as: tty
+              members: [{as: usb}, {path: /dev/extra, optional: true}]
+              mounts:
+                - {hostPath: /opt/lab, optional: true}
+                - {hostPath: "/dev/lab/{kernelName}", optional: true}
+        """),
+            self.root,
+        )  # fmt: skip
+        made.discover()
+        both = ["ttyUSB0", "ttyUSB1"]
+        self.assertEqual(self.made_again(made, "dev/bus/usb/001/003"), ["ttyUSB0"])
+        self.assertEqual(self.made_again(made, "dev/null"), [])
+        os.mkdir(self.path("dev/lab"))
+        os.symlink("nothing", self.path("dev/lab/ttyUSB1"))
+        self.assertEqual(self.made_again(made, "dev/lab"), ["ttyUSB1"])
+        self.assertEqual(self.made_again(made, "dev/lab"), [])
+        os.makedirs(self.path("opt/lab"))
+        self.assertEqual(self.made_again(made, "dev/null"), both)
+        for act in (partial(os.symlink, "ttyUSB0"), os.unlink):
+            act(self.path("dev/extra"))
+            self.assertEqual(self.made_again(made, "dev/extra"), both)
+            self.assertNotIn("ttyUSB1", self.made_again(made, "dev/extra"))
+        shutil.rmtree(self.path(USB))
+        self.assertEqual(self.made_again(made, USB), [])
+        mounts = [info.mounts for info in devices(made.follow([]), "port").values()]
+        self.assertEqual(
+            [[mount.host_path for mount in each] for each in mounts],
+            [["/opt/lab", "/dev/lab/ttyUSB1"]],
+        )
+
+    def test_member_without_units(self) -> None:
+        """A member that goes while no device needs it is missing from the next one."""
+        made = DeclaredScanner(
+            resources("port: {path: /dev/ttyUSB?, members: [{path: /dev/extra}]}"),
+            self.root,
+        )
+        os.symlink("bus/usb/001/002", self.path("dev/extra"))
+        self.assertEqual(len(made.discover()["port"]), 2)
+        ports = ["dev/ttyUSB0", "dev/ttyUSB1"]
+        for port in ports:
+            os.rename(self.path(port), self.path(f"{port}.kept"))
+        self.patch(made, "discover", lambda: self.fail("a whole look"))
+        self.assertNotIn("port", made.follow([self.path(port) for port in ports]))
+        os.unlink(self.path("dev/extra"))
+        made.follow([self.path("dev/extra")])
+        for port in ports:
+            os.rename(self.path(f"{port}.kept"), self.path(port))
+        self.assertNotIn("port", made.follow([self.path(port) for port in ports]))
 
     def test_directory(self) -> None:
         """A directory goes and comes back with links in it; it is watched again."""

@@ -1,11 +1,8 @@
 """From the parts of a device to what containers get of it."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 
-import attrs
-
-from twistdp.config import Member, Mount, fill, fill_path, names
+from twistdp.config import Member, fill, fill_path, names
 from twistdp.errors import BadDevice, BadName, BadSetting
 from twistdp.model import (
     AUTO,
@@ -13,52 +10,44 @@ from twistdp.model import (
     Auto,
     DeviceInfo,
     DeviceSpec,
+    Mount,
     checked_env,
     device_id,
 )
-from twistdp.model import Mount as MadeMount
-from twistdp.scanners.declared.found import LeftOut, Listed
+from twistdp.scanners.declared.found import LeftOut, Listed, Unit
 from twistdp.scanners.declared.identity import Ids
 from twistdp.scanners.declared.places import specs
 from twistdp.scanners.declared.rule import ALL, Rule
+from twistdp.scanners.declared.surroundings import Surroundings, is_path
 from twistdp.scanners.declared.words import NUMBER, Words
 from twistdp.select import (
     Cause,
     Device,
     Host,
-    belonging,
-    bus_device,
     iommu_group,
-    judged,
     unready,
     word,
 )
-
-
-@attrs.define(eq=False)
-class Unit:
-    """The parts that are one device: what it is named after, and its functions."""
-
-    key: str
-    owner: Device
-    functions: list[Device] = attrs.Factory(list)
 
 
 class Incomplete(Exception):
     """A device lacks something that it must have; the text says what."""
 
 
-def assemble(rule: Rule, unit: Unit, host: Host, ids: Ids) -> Listed | LeftOut:
-    """The device that a unit makes, or why it makes none."""
+def assemble(
+    rule: Rule, unit: Unit, host: Host, ids: Ids, around: Surroundings
+) -> Listed | LeftOut:
+    """The device that a unit makes, or why it makes none; `around` it may be what it needs."""
+    around.begin(unit)
     try:
-        return _assembled(rule, unit, host, ids)
+        return _assembled(rule, unit, host, ids, around)
     except (BadSetting, BadDevice, BadName, Incomplete) as error:
         what = unit.owner.node or unit.owner.name
         lead = unit.functions[0] if unit.functions else unit.owner
         return LeftOut(rule.name, what, str(error), Cause.FAULT, lead)
 
 
-def _assembled(rule: Rule, unit: Unit, host: Host, ids: Ids) -> Listed:
+def _assembled(rule: Rule, unit: Unit, host: Host, ids: Ids, around: Surroundings) -> Listed:
     resource = rule.resource
     is_function = resource.as_ == "vfio" or (resource.group or "none") == "iommu"
     lead = unit.owner if is_function else (unit.functions or [unit.owner])[0]
@@ -67,7 +56,7 @@ def _assembled(rule: Rule, unit: Unit, host: Host, ids: Ids) -> Listed:
     words = Words(lead)
     name = _id(rule, unit, words, ids)
     words = words.with_more(id=name)
-    _check_required(resource.requires, words, host)
+    _check_required(rule, unit, words, host, around)
     functions = [each for each in unit.functions if each.node is not None]
     for function in functions:
         if host.resolve(str(function.node)) is None:
@@ -86,21 +75,22 @@ def _assembled(rule: Rule, unit: Unit, host: Host, ids: Ids) -> Listed:
         )
     missing: list[str] = []
     common: list[Device] = []
-    for member in resource.members:
-        found = list(_of_member(member, unit, host, words, len(functions)))
+    for number, member in enumerate(resource.members):
+        candidates = around.candidates(number, unit)
+        found = list(_of_member(member, candidates, words, len(functions)))
         if not found:
             missing.append(_called(member))
         for function, more in found:
             if all(function is not each for each in functions):
                 functions.append(function)
                 nodes += more
-                if _is_path(member):
+                if is_path(member):
                     common.append(function)
     if nodes:
         words = words.with_more(node=nodes[0].container_path, hostNode=nodes[0].host_path)
     envs, numbered = _envs(resource.env, words)
     nodes = _each_once(nodes)
-    mounts = list(_mounts(resource.mounts, words, host))
+    mounts = list(_mounts(rule, unit, words, host, around))
     info = DeviceInfo(
         HEALTHY,
         nodes=nodes,
@@ -143,13 +133,13 @@ def _each_once(nodes: Sequence[DeviceSpec]) -> list[DeviceSpec]:
 
 
 def _of_member(
-    member: Member, unit: Unit, host: Host, words: Words, index: int
+    member: Member, candidates: Iterator[tuple[Device, str]], words: Words, index: int
 ) -> Iterator[tuple[Device, list[DeviceSpec]]]:
     """The nodes of a member; raises `Incomplete` if there is none and there must be."""
     node = member.node
     count = 0
     reason = ""
-    for function, why in _candidates(member, unit, host):
+    for function, why in candidates:
         if why:
             reason = reason or why
             continue
@@ -170,39 +160,8 @@ def _of_member(
         raise Incomplete(f"member {_called(member)} is not there{reason and f': {reason}'}")
 
 
-def _is_path(member: Member) -> bool:
-    """Whether a member is a fixed path, and not another node of the same hardware."""
-    return bool(member.where.path) and member.as_ is None
-
-
 def _called(member: Member) -> str:
     return ", ".join(member.where.path) or member.as_ or ", ".join(member.where.given())
-
-
-def _candidates(member: Member, unit: Unit, host: Host) -> Iterator[tuple[Device, str]]:
-    """What a member may mean, each with the reason why it is not meant."""
-    where = member.where
-    if _is_path(member):
-        for device in where.candidates(host):
-            if device.node is not None and where.holds(device):
-                yield device, ""
-        return
-    hardware = bus_device(unit.owner) or unit.owner
-    if hardware in unit.functions and hardware.parent is not None:
-        hardware = hardware.parent  # a node on a bus without ids, as the sound card of a board
-    if member.as_ is not None:
-        for device, outcome in judged(hardware, member.as_):
-            tested = where.of_parts.test(device)
-            yield (
-                device,
-                ""
-                if outcome.ok and tested.ok
-                else (outcome.reason if not outcome.ok else tested.reason),
-            )
-        return
-    for device in (hardware, *belonging(hardware)):
-        if device.node is not None and where.holds(device):
-            yield device, ""
 
 
 def _envs(
@@ -221,22 +180,24 @@ def _envs(
     return fixed, tuple(numbered)
 
 
-def _mounts(mounts: Sequence[Mount], words: Words, host: Host) -> Iterator[MadeMount]:
-    for mount in mounts:
+def _mounts(
+    rule: Rule, unit: Unit, words: Words, host: Host, around: Surroundings
+) -> Iterator[Mount]:
+    for mount in rule.resource.mounts:
         path = fill_path(mount.host_path, words)
-        if not os.path.lexists(f"{host.prefix}{path}"):
+        if not around.is_there(path, unit, host):
             if not mount.optional:
                 raise Incomplete(f"{path} is not there, and is to be mounted")
             continue
         place = path
         if mount.container_path is not None:
             place = fill_path(mount.container_path, words)
-        yield MadeMount(path, place, mount.read_only)
+        yield Mount(path, place, mount.read_only)
 
 
-def _check_required(paths: Sequence[str], words: Words, host: Host) -> None:
-    for path in (fill_path(each, words) for each in paths):
-        if not os.path.lexists(f"{host.prefix}{path}"):
+def _check_required(rule: Rule, unit: Unit, words: Words, host: Host, around: Surroundings) -> None:
+    for path in (fill_path(each, words) for each in rule.resource.requires):
+        if not around.is_there(path, unit, host):
             raise Incomplete(f"{path} is not there, and the resource requires it")
 
 

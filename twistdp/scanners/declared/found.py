@@ -1,4 +1,4 @@
-"""What a look at a host comes to: the devices that are listed, and those that are left out."""
+"""What a look at a host finds: units, the devices that they make, and what is left out."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,15 @@ import attrs
 
 from twistdp.model import DeviceInfo
 from twistdp.select import Cause, Device
+
+
+@attrs.define(eq=False)
+class Unit:
+    """The parts that are one device: what it is named after, and its functions."""
+
+    key: str
+    owner: Device
+    functions: list[Device] = attrs.Factory(list)
 
 
 @attrs.frozen

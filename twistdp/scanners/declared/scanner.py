@@ -126,7 +126,7 @@ class DeclaredScanner(WatchingScanner):
         found = refresh(host, [path.removeprefix(host.prefix) for path in changed])
         if found is None:
             return self.discover()
-        self.survey.follow(found.gone, found.fresh, host)
+        self.survey.follow(found, host)
         self._reports.report(self.survey, host, everything=False)
         nodes = (path for path in changed if not path.startswith(f"{host.prefix}/sys/"))
         if any(os.path.isdir(path) or path in self.paths for path in nodes):

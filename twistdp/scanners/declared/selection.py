@@ -1,13 +1,15 @@
 """What one rule selects, kept from look to look: only what changed is looked at again."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from twistdp.model import natural_key
-from twistdp.scanners.declared.assembly import Unit, assemble
-from twistdp.scanners.declared.found import LeftOut, Listed
+from twistdp.scanners.declared.assembly import assemble
+from twistdp.scanners.declared.found import LeftOut, Listed, Unit
 from twistdp.scanners.declared.identity import Ids
+from twistdp.scanners.declared.names import Names
 from twistdp.scanners.declared.rule import Part, Rule, name_of
-from twistdp.select import Cause, Device, Host
+from twistdp.scanners.declared.surroundings import Surroundings
+from twistdp.select import Cause, Device, Host, Refreshed
 
 
 class Selection:
@@ -24,9 +26,9 @@ class Selection:
         """The units that list nothing."""
         self.dropped: dict[str, list[LeftOut]] = {}
         """What else of a seed, or of a device that may be one, is left out."""
-        # A single name, the usual case, needs no tuple.
-        self._units: dict[str, str | tuple[str, ...]] = {}  # of each seed
-        self._seeds: dict[str, str | tuple[str, ...]] = {}  # of each unit
+        self._units = Names()  # of each seed
+        self._seeds = Names()  # of each unit
+        self._around = Surroundings(rule.resource)
 
     @property
     def is_empty(self) -> bool:
@@ -39,24 +41,18 @@ class Selection:
         self.dropped.clear()
         self._units.clear()
         self._seeds.clear()
+        self._around.look(host)
         return self._take(self.rule.likely(host), host, {})
 
-    def follow(
-        self, gone: Collection[str], fresh: Iterable[Device], host: Host
-    ) -> Mapping[str, Listed | None]:
-        """Look at `fresh` devices, and drop those with the names `gone`; returns as `look`."""
-        touched: dict[str, None] = {}
-        for name in gone:
+    def follow(self, found: Refreshed, host: Host) -> Mapping[str, Listed | None]:
+        """Look at the devices that are fresh, and drop those that are gone; returns as `look`."""
+        touched = self._around.touched(found, host, self._seeds.keys())
+        for name in found.gone:
             self.dropped.pop(name, None)
-            for unit in _several(self._units.pop(name, ())):
+            for unit in self._units.pop(name):
                 touched[unit] = None
-                seeds = _several(self._seeds[unit])
-                self._seeds[unit] = tuple(each for each in seeds if each != name)
-        resource = self.rule.resource
-        if resource.members or resource.mounts or resource.requires:
-            # What these need may have come or gone, wherever it is.
-            touched |= dict.fromkeys(self._seeds)
-        return self._take(fresh, host, touched)
+                self._seeds.remove(unit, name)
+        return self._take(found.fresh, host, touched)
 
     def _take(
         self, devices: Iterable[Device], host: Host, touched: dict[str, None]
@@ -67,12 +63,10 @@ class Selection:
             if held:
                 name = name_of(device)
                 parts[name] = self._parts(device)
-                units = tuple(dict.fromkeys(part.unit for part in parts[name]))
-                self._units[name] = units[0] if len(units) == 1 else units
-                for unit in units:
+                for unit in dict.fromkeys(part.unit for part in parts[name]):
                     touched[unit] = None
-                    others = _several(self._seeds.get(unit, ()))
-                    self._seeds[unit] = (*others, name) if others else name
+                    self._units.add(name, unit)
+                    self._seeds.add(unit, name)
             elif held is None:
                 self._drop(device, device, self.rule.test(device).reason, Cause.UNDECIDABLE)
         return {unit: self._made(unit, parts, host) for unit in touched}
@@ -103,7 +97,7 @@ class Selection:
         """What a unit lists now; `parts` has the parts of seeds, and gets those it has not."""
         functions: dict[str, Device] = {}
         owner: Device | None = None
-        for name in _several(self._seeds.get(unit, ())):
+        for name in self._seeds.of(unit):
             if name not in parts:
                 seed = host.named(name)
                 parts[name] = self._parts(seed) if seed is not None else ()
@@ -113,14 +107,13 @@ class Selection:
                     functions.setdefault(name_of(part.function), part.function)
         self.failed.pop(unit, None)
         if owner is None:
-            if not self._seeds.get(unit):  # otherwise its seeds may give something again
-                self._seeds.pop(unit, None)
+            self._around.forget(unit)
             return None
         ordered = list(functions.values())
         if len(ordered) > 1:
             # Those that the rule selects come first: templates are about the first one.
             ordered.sort(key=self._place)
-        outcome = assemble(self.rule, Unit(unit, owner, ordered), host, self._ids)
+        outcome = assemble(self.rule, Unit(unit, owner, ordered), host, self._ids, self._around)
         for function in ordered:
             # What was read of it is seldom asked for again, and there may be many thousands.
             function.spare()
@@ -133,7 +126,3 @@ class Selection:
         name = function.identity
         turn = self.rule.turn(function) if name in self._units else 0
         return name not in self._units, turn, natural_key(name)
-
-
-def _several(names: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else names

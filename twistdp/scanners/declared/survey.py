@@ -1,6 +1,6 @@
 """Applies the rules of one domain to a host, and keeps the outcome up to date."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from twistdp.health import HealthChecks
 from twistdp.model import Resources
@@ -19,7 +19,7 @@ from twistdp.scanners.declared.warnings import (
     of_shared,
     of_unlike,
 )
-from twistdp.select import Cause, Device, Host
+from twistdp.select import Cause, Host, Refreshed
 
 
 class Survey:
@@ -52,9 +52,9 @@ class Survey:
         self.ledger.replace(_by_key(found))
         self._judge.judge(self.rules, [key for key, _ in self.ledger.entries], all_of_them=True)
 
-    def follow(self, gone: Collection[str], fresh: Sequence[Device], host: Host) -> None:
-        """Look again at some devices: those with the names `gone` are not as they were."""
-        touched = [selection.follow(gone, fresh, host) for selection in self.selections]
+    def follow(self, found: Refreshed, host: Host) -> None:
+        """Look again at what a refresh of the host found to differ."""
+        touched = [selection.follow(found, host) for selection in self.selections]
         affected = self.ledger.change(_by_key(touched))
         self._judge.judge(self.rules, affected, all_of_them=False)
 
