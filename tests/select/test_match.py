@@ -77,6 +77,14 @@ class MatchTests(SynchronousTestCase):
         alone = Match(any=[Match(usb="1a86:*"), Match(pci="1:2")])
         self.assertEqual(self.taken("twins", alone), ["1-3.1", "1-3.4"])
 
+    def test_spellings(self) -> None:
+        """Addresses match in capitals too, and those of PCI without their domain."""
+        for address in ("0000:00:1C.1", "00:1c.1", "00:1C.1", "0000:00:1C.1*", r"/^\S+1c\.1$/"):
+            self.assertEqual(self.taken("cards", Match(pci_bus_id=address)), ["0000:00:1c.1"])
+        self.assertEqual(
+            self.taken("camera", Match(mac_address="02:00:00:AA:BB:CC")), ["enx020000aabbcc"]
+        )
+
     def test_spaces(self) -> None:
         """Spaces around an attribute do not count, as in what udevadm prints."""
         spaced = Match(subsystem="tty", parent=Match(attribute={"idVendor": " 1a86 "}))

@@ -1,5 +1,6 @@
 """The single conditions of a match."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
@@ -14,6 +15,7 @@ from twistdp.select.patterns import (
     class_pattern,
     hex_pattern,
     ids_pattern,
+    is_expression,
     one_of,
     text_pattern,
 )
@@ -47,6 +49,12 @@ _HEX: Final = {
     "interfaceClass": 2,
 }
 """Words that are hexadecimal ids, with their digits."""
+
+_LOWER_CASE: Final = frozenset({"macAddress", "pciBusID"})
+"""Words that the kernel writes with small letters, and people with capitals too."""
+
+_WITHOUT_DOMAIN: Final = re.compile(r"[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+"""A PCI address as ``lspci`` prints it."""
 
 _MOST_GLOBS: Final = 2
 """Parts of an attribute's path with ``*``: each may have links that lead to all devices."""
@@ -136,6 +144,10 @@ def of_word(name: str, texts: Sequence[str]) -> Condition:
 def _pattern(name: str, text: str) -> Pattern:
     if name == "pciClass":
         return class_pattern(text)
+    if name in _LOWER_CASE and not is_expression(text):
+        text = text.lower()
+        if name == "pciBusID" and _WITHOUT_DOMAIN.fullmatch(text):
+            text = f"0000:{text}"
     width = _HEX.get(name)
     return hex_pattern(text, width) if width else text_pattern(text)
 
