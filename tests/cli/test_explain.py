@@ -144,6 +144,16 @@ class ExplainTests(LookingCase):
             self.assertIn(title, explained)
         self.assertIn("-0 and 39 more like it\n", explained)
 
+    def test_alike(self) -> None:
+        """Devices that differ in nothing but their ids are no replicas."""
+        self.root = root("vfio")
+        self.write("domain: x.example.com\nresources: {a: {subsystem: pci, env: {A: b}}}\n")
+        scanned = self.run_command("scan", f"--config={self.file}", f"--root={self.root}")
+        (title, *_) = scanned.splitlines()
+        self.assertRegex(title, r"^x.example.com/a: [2-9] devices$")
+        self.assertIn(f"{title}\n", self.explain())
+        self.assertIn("more like it", scanned)
+
     def test_hardware(self) -> None:
         """Of a device with several nodes it says which hardware they are of."""
         self.root = tree(self, "cards")

@@ -52,7 +52,7 @@ class GlobExplanationTests(SynchronousTestCase):
         steps = self.steps("a*", count=3)
         self.assertEqual(
             steps["a1"].reason,
-            f"listed as thing a1-0 and 2 replicas by the pattern {self.path('a*')}",
+            f"listed as thing a1-0 and 2 more like it by the pattern {self.path('a*')}",
         )
         self.assertEqual(steps["a1"].ids, ("a1-0", "a1-1", "a1-2"))
         self.assertEqual(steps["b1"].verdict, Verdict.NOT_SELECTED)

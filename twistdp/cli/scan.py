@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final
@@ -42,6 +43,12 @@ def _resources(look: Look) -> Iterator[dict[str, Any]]:
     """The resources of a look, each as JSON has it."""
     topology = Topology("/sys")
     explanations = {each.resource: each for each in look.explanations}
+    first = {
+        (step.resource, id_): step.ids[0]
+        for explanation in look.explanations
+        for step in explanation.steps
+        for id_ in step.ids
+    }
     for kind in sorted({*look.tree, *explanations}, key=natural_key):
         explanation = explanations.get(kind, Explanation(kind, ()))
         devices = {**look.tree[kind]} if kind in set(look.tree) else {}
@@ -52,7 +59,8 @@ def _resources(look: Look) -> Iterator[dict[str, Any]]:
             if reason is not None:
                 refused.append({"what": id_, "reason": reason, "cause": Cause.FAULT.value})
             else:
-                listed.append(_device(look, kind, id_, devices[id_], topology))
+                device = _device(look, kind, id_, devices[id_], topology)
+                listed.append({**device, "replicaOf": first.get((kind, id_), id_)})
         yield {
             "resource": look.full_name(kind),
             "devices": listed,
@@ -120,12 +128,11 @@ def _node(look: Look, node: DeviceSpec) -> dict[str, Any]:
 
 
 def _lines(resource: dict[str, Any]) -> Iterator[str]:
-    groups = list(_together(resource["devices"]))
     if resource["notOnThisNode"]:
         yield f"{resource['resource']}: not on this node: {resource['notOnThisNode']}"
     else:
-        yield f"{resource['resource']}: {counted([count for _, count in groups])}"
-    for device, count in groups:
+        yield f"{resource['resource']}: {_counts(resource['devices'])}"
+    for device, count in _together(resource["devices"]):
         reason = f" ({device['reason']})" if device["reason"] else ""
         numa = ", ".join(map(str, device["numa"]))
         more = f" and {count - 1} more like it" if count > 1 else ""
@@ -156,9 +163,14 @@ def _lines(resource: dict[str, Any]) -> Iterator[str]:
         yield f"  note: {message}"
 
 
+def _counts(devices: Sequence[dict[str, Any]]) -> str:
+    """How many devices there are, those that are replicas of one told apart."""
+    return counted(list(Counter(device["replicaOf"] for device in devices).values()))
+
+
 def _together(devices: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], int]]:
     """The devices, of those that differ in nothing but their ids the first, and how many."""
-    alike = groupby(devices, lambda device: {**device, "id": ""})
+    alike = groupby(devices, lambda device: {**device, "id": "", "replicaOf": ""})
     for group in (list(found) for _, found in alike):
         yield group[0], len(group)
 

@@ -41,7 +41,9 @@ class Step:
     reason: str
     device: Device | None = attrs.field(default=None, eq=False, repr=False)
     ids: tuple[str, ...] = ()
-    """The ids under which it is listed."""
+    """The ids under which it is listed: several are replicas of one device."""
+    resource: str = ""
+    """The resource in which it is listed."""
     cause: Cause | None = None
     tests: tuple[Outcome, ...] = ()
     """The outcomes of the conditions that were tested; the last is the one that decided."""
@@ -54,7 +56,7 @@ class Step:
         """A candidate that is listed in a resource under `ids`, as `by` says."""
         more = f" and {len(ids) - 1} more like it" if len(ids) > 1 else ""
         reason = f"listed as {resource} {ids[0]}{more}{f' {by}' if by else ''}"
-        return cls(what, Verdict.LISTED, reason, device, tuple(ids))
+        return cls(what, Verdict.LISTED, reason, device, tuple(ids), resource)
 
     @classmethod
     def of(cls, device: Device, outcome: Outcome, resource: str, *ids: str) -> "Step":
