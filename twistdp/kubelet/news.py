@@ -12,7 +12,8 @@ from twistdp.status import Kind, events_of
 _log = Logger()
 
 LASTING = 1.0
-"""Seconds after which an absent kubelet is logged: one that restarts is absent for milliseconds.
+"""Seconds after which an absent kubelet is logged: between a kubelet's deletion of the sockets and
+its own socket are milliseconds.
 
 After a complaint, further ones are gathered for as long."""
 
