@@ -69,6 +69,25 @@ class RecordTests(SynchronousTestCase):
         self.assertIn("fine", found.claims)
         write(devices).encode()
 
+    def test_mediated(self) -> None:
+        """Mediated devices are recorded with their type, and RDMA devices; they have no nodes."""
+        root = temporary_directory(self)
+        parent, types = "/devices/pci0000:00/0000:00:03.0", "mdev_supported_types"
+        text = "".join(
+            f"P: {parent}/{name}\nE: SUBSYSTEM={subsystem}\nL: mdev_type=../{types}/{name}\n\n"
+            for name, subsystem in (("a", "mdev"), ("b", "mdev"), ("mlx5_0", "infiniband"))
+        )
+        lay_out(parse(f"{text}P: {parent}\nE: SUBSYSTEM=pci\nA: acpi_index=7\\n\n"), root)
+        os.makedirs(f"{root}/sys{parent}/{types}/a")
+        with open(f"{root}/sys{parent}/{types}/a/name", "w", encoding="ascii") as file:
+            file.write("GRID T4-1Q\n")
+        found = {each.name: each for each in parse(write(record(Host(root))))}
+        self.assertEqual(set(found), {"a", "b", "mlx5_0", "0000:00:03.0"})
+        self.assertEqual(found["0000:00:03.0"].attributes["acpi_index"], b"7\n")
+        self.assertEqual(found["a"].attributes["mdev_type/name"], b"GRID T4-1Q\n")
+        self.assertNotIn("mdev_type", found["a"].links)
+        self.assertEqual(found["b"].links["mdev_type"], f"../{types}/b")
+
     def test_access(self) -> None:
         """Owner, group and mode of nodes are kept."""
         root = tree(self, "twins")

@@ -22,7 +22,7 @@ ATTRIBUTES: Final = frozenset(
     | {"queue/rotational", "dm/name", "qat/state", "qat/cfg_services"}
     | {"afu_id", "compat_id", "pr/interface_id"}
     | {"dm/uuid", "md/uuid", "mode", "group_id", "max_engines", "cdev_minor"}
-    | {"block_on_fault"}
+    | {"block_on_fault", "acpi_index", "mdev_type/name"}
 )
 """The attributes that are recorded.
 
@@ -30,7 +30,10 @@ A list of what may be read, for reading others can do harm: some of IIO's start 
 of PCI's wake a device or reset it.
 """
 
-_LINKS: Final = re.compile(r"driver|device|iommu_group|physfn|virtfn\d+|nvme\d+")
+_LINKS: Final = re.compile(r"driver|device|iommu_group|physfn|virtfn\d+|nvme\d+|mdev_type")
+_OF_NO_DEVICE: Final = frozenset({"mdev_type"})
+"""Links to what is no device: the files behind them are recorded."""
+
 _BINARY: Final = frozenset({"descriptors"})
 
 RELEVANT: Final = frozenset(
@@ -63,7 +66,7 @@ RELEVANT: Final = frozenset(
         "usbmisc",
         "vfio",
     }
-    | {"video4linux", "watchdog", "rc", "lirc"}
+    | {"video4linux", "watchdog", "infiniband", "mdev"}
 )
 """Subsystems whose devices are recorded even if they have no node."""
 
@@ -104,6 +107,7 @@ def _recorded(device: Device) -> Recorded:
     properties |= entry.properties
     if entry.tags:
         properties["TAGS"] = f":{':'.join(sorted(entry.tags))}:"
+    attributes = dict(_attributes(device))
     found = access(device)
     if found is not None:
         mode = f"{found.mode:04o}"
@@ -114,8 +118,8 @@ def _recorded(device: Device) -> Recorded:
         b"",
         claims,
         {key: _one_line(value) for key, value in properties.items()},
-        dict(_attributes(device)),
-        dict(_links(device)),
+        attributes,
+        {name: target for name, target in _links(device) if f"{name}/name" not in attributes},
     )
 
 
@@ -125,7 +129,12 @@ def _one_line(text: str) -> str:
 
 def _attributes(device: Device) -> Iterator[tuple[str, bytes]]:
     for name in sorted(ATTRIBUTES | _BINARY):
-        if "/" in name and os.path.islink(os.path.dirname(f"{device.path}/{name}")):
+        directory = os.path.dirname(name)
+        if (
+            directory
+            and directory not in _OF_NO_DEVICE
+            and os.path.islink(f"{device.path}/{directory}")
+        ):
             continue  # the file is that of another device
         content = read_bytes(f"{device.path}/{name}")
         if isinstance(content, bytes):
