@@ -263,6 +263,20 @@ class PathTests(SynchronousTestCase):
         text = "  - {name: x, groups: [{paths: [{path: /dev/mine/}]}]}"
         self.assertEqual(resources(text)["x"], {"path": "/dev/mine", "group": "all"})
 
+    def test_limits_of_groups(self) -> None:
+        """Each group of a resource has devices up to its own limit."""
+        text = """
+  - name: x
+    groups:
+      - paths: [{path: "/dev/ttyUSB*"}, {path: /dev/fuse}]
+      - paths: [{path: "/dev/ttyACM*"}, {path: /dev/fuse, limit: 2}]
+      - paths: [{path: "/dev/ttyS*"}]
+"""
+        ours = resources(text)
+        self.assertEqual(ours["x"]["limit"], 3)
+        self.assertIn("are one here: 3 devices of all together", " ".join(notes(text)))
+        self.assertEqual(ours["x-2"], "/dev/ttyS*")
+
     def test_smallest_limit(self) -> None:
         """The smallest limit counts, and not that of an optional path."""
         text = """

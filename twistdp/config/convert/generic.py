@@ -165,6 +165,11 @@ class _Conversion:
                     f"so it is the resource {this}: change the pods that need it"
                 )
                 self._report.note(part.mark, part.at, text)
+            if part.limit is not None and len(part.all_counts()) > 1:
+                text = (
+                    f"the limits of the groups are one here: {part.limit} devices of all together"
+                )
+                self._report.note(field.mark, at, text)
             if any(len(member.paths) > 1 for member in part.members):
                 text = (
                     "several groups are one resource: a device's further nodes are those of the "

@@ -113,7 +113,9 @@ class Part:
 
     def merged(self, other: "Part") -> "Part | None":
         """The part that has the devices of both; None if they differ in more than these."""
-        same = ("permissions", "mounts", "limit")
+        same = ("permissions", "mounts")
+        if (self.limit is None) != (other.limit is None):
+            return None
         if self.group or other.group or (self.lead is None) != (other.lead is None):
             return None
         if any(getattr(self, name) != getattr(other, name) for name in same):
@@ -132,7 +134,8 @@ class Part:
             if member is None:
                 return None
             members.append(member)
-        return attrs.evolve(self, lead=lead, members=tuple(members), counts=counts)
+        limit = self.limit + other.limit if self.limit and other.limit else None
+        return attrs.evolve(self, lead=lead, members=tuple(members), counts=counts, limit=limit)
 
     def body(self) -> dict[str, Any]:
         """The resource."""
