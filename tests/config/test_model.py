@@ -110,6 +110,19 @@ class ModelTests(SynchronousTestCase):
         self.assertRegex(line[found.column - 1 :], f"^['\"]?{re.escape(wrong)}['\"]?:")
         self.assertFalse(VALIDATOR.is_valid(document), "the schema refuses it too")
 
+    def test_empty(self) -> None:
+        """Nor does the schema allow empty lists in conditions and checks."""
+        for resource in (
+            {"usb": []},
+            {"attribute": {}},
+            {"attribute": {"a": []}},
+            {"path": "/dev/a", "health": {"attribute": "a", "equals": []}},
+            {"path": "/dev/a", "replicas": {"count": 2, "match": []}},
+        ):
+            document = {"domain": "a.b", "resources": {"x": resource}}
+            self.assertEqual(len(check(json.dumps(document))), 1, resource)
+            self.assertFalse(VALIDATOR.is_valid(document), resource)
+
     def test_every_key(self) -> None:
         """A slip in any key of any class has the right suggestion."""
         checks = kind_of(fields_of(Resource)["health"].annotation)

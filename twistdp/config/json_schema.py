@@ -13,6 +13,7 @@ from twistdp.config.fields import Field, fields_of, short_of
 from twistdp.config.model import Config, Resource
 from twistdp.config.showing import says_nothing
 from twistdp.config.use import Catalog
+from twistdp.select import Match
 
 _TEXT: Final = ["string", "number", "boolean"]
 """What YAML takes a text for; it is used as it is written."""
@@ -84,15 +85,33 @@ def _definition(cls: type[Any], definitions: dict[str, Any]) -> dict[str, Any]:
     short = short_of(cls)
     if short is None:
         return whole
-    return {"anyOf": [_of(kinds.kind_of(short.annotation), definitions), whole]}
+    return {"anyOf": [_allowed(short, definitions), whole]}
+
+
+def _allowed(field: Field, definitions: dict[str, Any]) -> dict[str, Any]:
+    allowed = _of(kinds.kind_of(field.annotation), definitions)
+    return _not_empty(allowed) if field.owner is Match else allowed
 
 
 def _property(field: Field, definitions: dict[str, Any]) -> dict[str, Any]:
-    described = {**_of(kinds.kind_of(field.annotation), definitions), "description": field.doc}
+    described = {**_allowed(field, definitions), "description": field.doc}
     default = default_of(field)
     if not says_nothing(default) and isinstance(default, str | int | float | bool):
         described["default"] = default
     return described
+
+
+def _not_empty(allowed: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema for conditions, where empty lists and mappings are refused."""
+    match allowed:
+        case {"anyOf": forms}:
+            return {**allowed, "anyOf": [_not_empty(form) for form in forms]}
+        case {"type": "array"}:
+            return {**allowed, "minItems": 1}
+        case {"type": "object", "additionalProperties": inner}:
+            return {**allowed, "minProperties": 1, "additionalProperties": _not_empty(inner)}
+        case _:
+            return dict(allowed)
 
 
 def default_of(field: Field) -> Any:
