@@ -119,6 +119,8 @@ class MatchTests(SynchronousTestCase):
             ("twins", "1-3.1", Match(serial="*"), "1-3.1 has no USB serial, the rule wants *"),
             ("twins", "ttyUSB0", Match(usb=["2341:0043", "2341:0001"], subsystem="tty"),
              "USB id is 1a86:7523, the rule wants one of 2341:0043, 2341:0001"),
+            ("twins", "ttyUSB0", Match(kernel_name=[f"n{number}" for number in range(99)]),
+             "kernel name is ttyUSB0, the rule wants one of n0, n1, n2, n3, n4 and 94 more"),
             ("twins", "ttyUSB0", Match(not_=Match(kernel_name="ttyUSB*")),
              "excluded: kernel name is ttyUSB0"),
             ("twins", "ttyUSB0", Match(deny="1a86:7523"),

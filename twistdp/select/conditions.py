@@ -56,6 +56,9 @@ _LOWER_CASE: Final = frozenset({"macAddress", "pciBusID"})
 _WITHOUT_DOMAIN: Final = re.compile(r"[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 """A PCI address as ``lspci`` prints it."""
 
+_SHOWN: Final = 5
+"""Texts of a long list that a reason has: each candidate has one."""
+
 _MOST_GLOBS: Final = 2
 """Parts of an attribute's path with ``*``: each may have links that lead to all devices."""
 
@@ -82,7 +85,12 @@ _NAMES: Final = {
 
 def wanted_text(texts: Sequence[str]) -> str:
     """What a rule wants, for people."""
-    return texts[0] if len(texts) == 1 else f"one of {', '.join(texts)}"
+    if len(texts) == 1:
+        return texts[0]
+    more = len(texts) - _SHOWN
+    if more < _SHOWN:
+        return f"one of {', '.join(texts)}"
+    return f"one of {', '.join(texts[:_SHOWN])} and {more} more"
 
 
 def _of_value(
