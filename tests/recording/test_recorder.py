@@ -176,6 +176,29 @@ class AnonymousTests(SynchronousTestCase):
             self.assertNotIn(name, found)
         self.assertIn("S: disk/by-id/dm-x\n", found)
 
+    def test_ids_stay(self) -> None:
+        """A serial number that looks like an id changes no ids."""
+        (device,) = anonymous(
+            parse(
+                "P: /devices/a\nE: ID_SERIAL=x_6001\nE: ID_MODEL_ID=6001\nE: MINOR=6001\n"
+                "A: idProduct=6001\\n\nA: serial=6001\\n\n"
+            )
+        )
+        self.assertNotIn("6001", device.properties["ID_SERIAL"])
+        self.assertNotIn(b"6001", device.attributes["serial"])
+        self.assertEqual(device.attributes["idProduct"], b"6001\n")
+        self.assertEqual(
+            (device.properties["ID_MODEL_ID"], device.properties["MINOR"]), ("6001",) * 2
+        )
+
+    def test_beyond_ascii(self) -> None:
+        """Serial numbers beyond ASCII are replaced too, and other bytes stay."""
+        text = f"P: /devices/a\nA: serial=Nr é42\\n\nH: descriptors={'Nr é42'.encode().hex()}FF\n"
+        (device,) = anonymous(parse(text))
+        self.assertNotIn("é42", device.attributes["serial"].decode())
+        self.assertNotIn("é42".encode(), device.attributes["descriptors"])
+        self.assertTrue(device.attributes["descriptors"].endswith(b"\xff"))
+
     def test_addresses(self) -> None:
         """A MAC address is replaced wherever it stands; longer and zero ones are none."""
         text = (

@@ -30,6 +30,14 @@ _NAMED_BY_PEOPLE: Final = re.compile(r"(dm-|md)\d.*")
 _MAC: Final = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 _ANY_MAC: Final = re.compile(rf"(?<![0-9a-fA-F:]){_MAC.pattern}(?![0-9a-fA-F:])")
 _PCI: Final = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+_KINDS: Final = frozenset(
+    {"idVendor", "idProduct", "bcdDevice", "vendor", "device", "class", "modalias", "dev"}
+    | {"subsystem_vendor", "subsystem_device", "busnum", "devnum", "size", "MODALIAS", "PRODUCT"}
+    | {"ID_VENDOR_ID", "ID_MODEL_ID", "PCI_CLASS", "PCI_ID", "PCI_SUBSYS_ID", "PCI_SLOT_NAME"}
+    | {"MAJOR", "MINOR", "BUSNUM", "DEVNUM", "IFINDEX", "HID_ID", "SUBSYSTEM", "DRIVER", "TYPE"}
+)
+"""Attributes and properties that say of which kind a device is: a serial number may look alike."""
+
 _SHORTEST: Final = 4
 """Characters of a text that is looked for everywhere; what is shorter names nothing."""
 
@@ -76,7 +84,7 @@ def _without(device: Recorded) -> Recorded:
 def _secrets(devices: Iterable[Recorded]) -> Iterator[str]:
     for device in devices:
         for name, content in device.attributes.items():
-            text = content.decode(errors="replace")
+            text = content.decode(errors="surrogateescape")
             if name in _ATTRIBUTES:
                 yield from _parts(text)
             yield from _addresses(text)
@@ -134,7 +142,7 @@ def _bare(text: str) -> str:
 
 def _replaced(device: Recorded, replaced: Callable[[str], str]) -> Recorded:
     def values(table: Mapping[str, str]) -> dict[str, str]:
-        return {key: replaced(value) for key, value in table.items()}
+        return {key: value if key in _KINDS else replaced(value) for key, value in table.items()}
 
     return attrs.evolve(
         device,
@@ -144,8 +152,14 @@ def _replaced(device: Recorded, replaced: Callable[[str], str]) -> Recorded:
         claims=tuple(map(replaced, device.claims)),
         properties=values(device.properties),
         attributes={
-            name: replaced(content.decode("latin-1")).encode("latin-1")
+            name: content
+            if name in _KINDS
+            else _bytes(replaced(content.decode(errors="surrogateescape")))
             for name, content in device.attributes.items()
         },
         links=values(device.links),
     )
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
