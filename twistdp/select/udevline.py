@@ -14,7 +14,7 @@ from twistdp.select.reading import Undecidable
 
 _TOKEN: Final = re.compile(
     r"\s*(?P<key>[A-Z][A-Za-z_]*)(?:\{(?P<name>[^}]*)\})?\s*(?P<op>==|!=|\+=|-=|:=|=)\s*"
-    r'(?P<prefix>[a-z]?)"(?P<value>(?:[^"\\]|\\.)*)"\s*'
+    r'(?P<prefix>[a-z]{0,2})"(?P<value>(?:[^"\\]|\\.)*)"\s*'
 )
 _NAMED: Final = frozenset({"ATTR", "ATTRS", "ENV"})
 _PLURAL: Final = {
@@ -233,7 +233,12 @@ def _condition(found: "re.Match[str]") -> _Condition:
             f"device itself{above}"
         )
     if found["prefix"]:
-        raise BadSetting(f"{doing}: a value with the prefix {found['prefix']} is not supported")
+        ways = {"i": "[Aa] for a letter in both cases", "e": "characters as they are"}
+        remedy = " and ".join(ways[each] for each in found["prefix"] if each in ways)
+        raise BadSetting(
+            f"{doing}: a value with the prefix {found['prefix']} is not supported; "
+            f"write {remedy or 'it without'}"
+        )
     value = found["value"].replace('\\"', '"')
     if key in ("ATTR", "ATTRS"):
         value = value.strip()  # as attributes are read; udevadm prints some with a leading space
