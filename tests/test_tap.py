@@ -192,6 +192,14 @@ class CatalogTests(CommandLine):
             "use: intel-gpu",
         )
 
+    def test_entry_twice(self) -> None:
+        """An entry that is named twice would serve the same resources again."""
+        for names, name in (("intel-sgx,intel-sgx", "intel-sgx"), ("kvm, fuse,kvm", "kvm")):
+            self.assert_refused(
+                [f"--catalog={names}", "--namespace=x.example.com"],
+                f"--catalog {names}: {name} is named twice; leave one out",
+            )
+
     def test_namespace_of_files(self) -> None:
         """A file has its own domain whatever the namespace of the others is."""
         path = os.path.join(self.directory, "devices.yaml")

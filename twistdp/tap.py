@@ -100,7 +100,10 @@ class Options(LogOptions, WebOptions):
         # Imported here because a plugin that reads no file needs no memory for it.
         from twistdp.catalog import Shelf
 
-        for name in (each.strip() for each in names.split(",")):
+        found = [each.strip() for each in names.split(",")]
+        for name in found:
+            if found.count(name) > 1:
+                raise usage.UsageError(f"--catalog {names}: {name} is named twice; leave one out")
             scanner = Shelf().scanner(name)
             if scanner is not None:
                 self._choices.append(Choice(scanner, f"--catalog {name}"))

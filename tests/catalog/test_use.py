@@ -18,6 +18,7 @@ from twistdp.config.model import Replicas, Resource
 from twistdp.config.problems import BadConfig
 from twistdp.config.showing import show
 from twistdp.errors import BadSetting
+from twistdp.select.match import Match
 
 HEAD = "domain: lab.example.com\nresources:\n"
 
@@ -55,6 +56,22 @@ class UseTests(SynchronousTestCase):
         where = resource('{use: tty-usb, usb: "0403:*"}').where
         self.assertEqual((where.usb, where.subsystem), (("0403:*",), ("tty",)))
         self.assertEqual(resource("{use: tpm, subsystem: tpm}").where.subsystem, ("tpm",))
+
+    def test_not(self) -> None:
+        """What the entry leaves out stays out beside what the file leaves out, and alone."""
+        entry = Shelf().entry("intel-gpu").resource
+        assert entry is not None and entry.where.not_ is not None
+        mine = Match(driver="xe")
+        both = Match(any=(entry.where.not_, mine))
+        self.assertEqual(resource("{use: intel-gpu, not: {driver: xe}}").where.not_, both)
+        self.assertEqual(resource("{use: intel-gpu, deny: a}").where.not_, entry.where.not_)
+        self.assertEqual(resource("{use: kvm, not: {driver: xe}}").where.not_, mine)
+
+    def test_empty(self) -> None:
+        """A list of no alternatives would take the entry's away, or pass for what it needs."""
+        for name in ("zigbee", "block"):
+            (problem,) = self.problems(f"  a: {{use: {name}, match: []}}\n")
+            self.assertIn("resources.a.match: there is nothing in it; leave the key out", problem)
 
     def test_inner(self) -> None:
         """A resource of an entry is named after the entry and a slash."""

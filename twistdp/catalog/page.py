@@ -21,7 +21,8 @@ A pod then asks for `lab.example.com/kvm: 1`. An entry that has a domain of its 
 unless `--namespace` names another, so pods that use the vendor's plugin need no change.
 
 Or build on an entry in a [configuration file](config-reference.md). Every key beside `use` replaces
-that key of the entry, and conditions that the entry does not have are added:
+that key of the entry, and conditions that the entry does not have are added. So is `not`: what the
+entry leaves out, such as a physical function that has virtual ones, stays left out.
 
 ```yaml
 domain: lab.example.com

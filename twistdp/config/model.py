@@ -118,7 +118,7 @@ class Resource:
     """
 
     where: Match = flattened(Match)
-    match: Sequence[Match] = key(
+    match: Annotated[Sequence[Match], Some] = key(
         "match",
         "What devices must meet; of a list, one.",
         (),
@@ -241,6 +241,13 @@ def _both(one: Match, other: Match) -> Match:
     return attrs.evolve(other, **{name: getattr(one, name) for name in names})
 
 
+def _added(entry: Match | None, said: Match | None) -> Match | None:
+    """What a device must not meet: what the entry leaves out stays left out."""
+    if entry is None or said is None:
+        return said or entry
+    return Match(any=(entry, said))
+
+
 def _over(entry: _T, said: _T, given: frozenset[str]) -> _T:
     changes: dict[str, Any] = {}
     for field in fields_of(type(entry)).values():
@@ -251,6 +258,8 @@ def _over(entry: _T, said: _T, given: frozenset[str]) -> _T:
         else:
             inner = changes.get(field.through, getattr(entry, field.through))
             value = getattr(getattr(said, field.through), field.name)
+            if field.key == "not":
+                value = _added(getattr(inner, field.name), value)
             changes[field.through] = attrs.evolve(inner, **{field.name: value})
     return attrs.evolve(entry, **changes)  # type: ignore[misc]
 
