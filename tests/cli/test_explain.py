@@ -506,6 +506,24 @@ class ScanTests(LookingCase):
         notes = self.scan()["x.example.com/ports"]["messages"]
         self.assertIn("belong to both ports and all", notes[0])
 
+    def test_overlap_of_domains(self) -> None:
+        """So are resources of two domains, or of two files."""
+        other = os.path.join(temporary_directory(self), "other.yaml")
+        with open(other, "w", encoding="ascii") as file:
+            file.write("domain: z.example.com\nresources: {c: /dev/ttyUSB0}\n")
+        self.write(
+            "domain: x.example.com\nresources: {a: /dev/ttyUSB0, y.example.com/b: /dev/ttyUSB*}\n"
+        )
+        for command in ("scan", "explain"):
+            text = self.run_command(
+                command, f"--config={self.file}", f"--config={other}", f"--root={self.root}"
+            )
+            note = (
+                "note: /dev/ttyUSB0 belongs to x.example.com/a, y.example.com/b, z.example.com/c; "
+                "leave out what is not meant, as exclusive is about one domain\n"
+            )
+            self.assertEqual(text.count(note), 3, text)
+
     def test_replicas(self) -> None:
         """Replicas of one device take one line, since they differ in nothing but their ids."""
         self.write("domain: x.example.com\nresources: {a: {path: /dev/ttyUSB*, replicas: 40}}\n")

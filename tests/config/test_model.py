@@ -112,13 +112,14 @@ class ModelTests(SynchronousTestCase):
 
     def test_empty(self) -> None:
         """Nor does the schema allow empty lists in conditions and checks."""
-        for resource in (
+        resources: Sequence[dict[str, Any]] = (
             {"usb": []},
             {"attribute": {}},
             {"attribute": {"a": []}},
             {"path": "/dev/a", "health": {"attribute": "a", "equals": []}},
             {"path": "/dev/a", "replicas": {"count": 2, "match": []}},
-        ):
+        )
+        for resource in resources:
             document = {"domain": "a.b", "resources": {"x": resource}}
             self.assertEqual(len(check(json.dumps(document))), 1, resource)
             self.assertFalse(VALIDATOR.is_valid(document), resource)

@@ -62,14 +62,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _of_look(look: Look) -> Iterator[dict[str, Any]]:
-    warnings = list(look.survey.warnings()) if look.survey is not None else []
     for each in look.explanations:
-        notes = dict.fromkeys(text for names, text in warnings if each.resource in names)
         yield {
             "resource": look.full_name(each.resource),
             "notOnThisNode": each.absent,
             "candidates": [_step(step) for step in with_refused(each, look.refused).steps],
-            "notes": list(notes),
+            "notes": look.notes(each.resource),
             "messages": list(look.messages),
         }
 

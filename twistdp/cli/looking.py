@@ -16,7 +16,7 @@ from twistdp.launch.configured import by_domain, read_config
 from twistdp.model import DeviceTree
 from twistdp.recording import open_root
 from twistdp.scan import Vetting
-from twistdp.scanners.declared import Rule, Survey, explained
+from twistdp.scanners.declared import Rule, Survey, belong_to, explained, shared
 from twistdp.select import Explanation, Host
 
 _NO_DOMAIN: Final = "(no domain)"
@@ -37,6 +37,13 @@ class Look:
     messages: Sequence[str] = ()
     refused: Mapping[tuple[str, str], str] = attrs.Factory(dict)
     """Why devices are refused, by type and id: others could change their paths."""
+
+    noted: Sequence[tuple[Sequence[str], str]] = ()
+    """What people should know of resources that work all the same, with their names."""
+
+    def notes(self, resource: str) -> Sequence[str]:
+        """What people should know of a resource, each once."""
+        return list(dict.fromkeys(text for names, text in self.noted if resource in names))
 
     def full_name(self, resource: str) -> str:
         """A resource's name with its domain."""
@@ -95,7 +102,7 @@ def looking(arguments: argparse.Namespace) -> Iterator[tuple[Host, list[Look]]]:
         for number, (name, called) in enumerate(scanners, 1):
             given = arguments.set if number == len(scanners) else []
             looks.append(_of_scanner(name, called, given, arguments.namespace, host))
-        yield host, looks
+        yield host, _with_others(looks)
 
 
 def _of_config(config: Config, host: Host) -> Iterator[Look]:
@@ -107,8 +114,33 @@ def _of_config(config: Config, host: Host) -> Iterator[Look]:
         for kind, devices in survey.ledger.devices.items():
             tree.add_devices(kind, devices)
         yield Look(
-            domain, tree, host, [*explained(survey, host)], survey, refused=_vetted(tree, host)
+            domain,
+            tree,
+            host,
+            [*explained(survey, host)],
+            survey,
+            refused=_vetted(tree, host),
+            noted=tuple(survey.warnings()),
         )
+
+
+def _with_others(looks: Sequence[Look]) -> list[Look]:
+    """The looks with notes on nodes that resources of different files or domains have."""
+    found = [
+        (look, look.survey.rules[order].name, listed)
+        for look in looks
+        if look.survey is not None
+        for order, listed in look.survey.listed().items()
+    ]
+    noted = {id(look): list(look.noted) for look in looks}
+    for places, nodes in shared({place: each[2] for place, each in enumerate(found)}).items():
+        holders = [found[place][:2] for place in places]
+        if len({id(look) for look, _ in holders}) > 1:
+            fact = belong_to(nodes, [look.full_name(name) for look, name in holders])
+            for look, name in holders:
+                text = f"{fact}; leave out what is not meant, as exclusive is about one domain"
+                noted[id(look)].append(([name], text))
+    return [attrs.evolve(look, noted=noted[id(look)]) for look in looks]
 
 
 def _of_scanner(

@@ -77,10 +77,8 @@ def _left_out(step: Step) -> dict[str, str]:
 
 def _warnings(look: Look, kind: str) -> Iterator[str]:
     """What people should know of a resource that works all the same."""
+    yield from look.notes(kind)
     if look.survey is not None:
-        for names, text in look.survey.warnings():
-            if kind in names:
-                yield text
         yield from look.host.left_out
 
 

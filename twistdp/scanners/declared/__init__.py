@@ -5,6 +5,7 @@ from twistdp.scanners.declared.found import LeftOut, Listed
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.scanner import SILENT, DeclaredScanner
 from twistdp.scanners.declared.survey import Survey
+from twistdp.scanners.declared.warnings import belong_to, shared
 from twistdp.scanners.declared.words import NUMBER
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "Listed",
     "Rule",
     "Survey",
+    "belong_to",
     "explained",
     "of_device",
+    "shared",
 ]

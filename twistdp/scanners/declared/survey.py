@@ -86,11 +86,16 @@ class Survey:
             for what in dict.fromkeys(what for each in listed for what in each.missing):
                 yield LeftOut(name, what, "optional, not there", Cause.ABSENT)
 
+    def listed(self) -> Mapping[int, Sequence[Listed]]:
+        """What each rule lists, by the orders of rules; without those that list nothing."""
+        found: dict[int, list[Listed]] = {}
+        for (order, _), entry in self.ledger.entries:
+            found.setdefault(order, []).append(entry.listed)
+        return found
+
     def warnings(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """What people should know of devices that are listed all the same, with the resources."""
-        listed: dict[int, list[Listed]] = {}
-        for (order, _), entry in self.ledger.entries:
-            listed.setdefault(order, []).append(entry.listed)
+        listed = self.listed()
         yield from of_shared(self.rules, listed)
         for order, rule in enumerate(self.rules):
             found = listed.get(order, ())

@@ -16,34 +16,48 @@ _FOR_ALL: Final = "/dev/vfio/vfio"
 """The node that every user of VFIO opens beside that of its IOMMU group."""
 
 
-def of_shared(
-    rules: Sequence[Rule], listed: Mapping[int, Sequence[Listed]]
-) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Nodes that several resources give, with the names of these."""
+def shared(listed: Mapping[int, Sequence[Listed]]) -> Mapping[tuple[int, ...], Sequence[str]]:
+    """The nodes that several rules give, by the orders of these, as `listed` is."""
     first: dict[str, int] = {}
     having: dict[str, dict[int, None]] = {}
-    members: set[tuple[int, str | None]] = set()
     for order, found in listed.items():
         for each in found:
-            members.update((order, common.node) for common in each.common)
             for part in each.parts:
                 name = part.node or part.identity
                 if first.setdefault(name, order) != order and name != _FOR_ALL:
                     having.setdefault(name, {first[name]: None})[order] = None
-    shared: dict[tuple[int, ...], list[str]] = {}
+    together: dict[tuple[int, ...], list[str]] = {}
     for name, orders in having.items():
-        shared.setdefault(tuple(orders), []).append(name)
-    for together, nodes in shared.items():
-        names = tuple(rules[order].name for order in together)
-        verb = "belongs" if len(nodes) == 1 else "belong"
-        holders = f"both {names[0]} and {names[1]}" if len(names) == 2 else named(names)
-        text = f"{named(nodes)} {verb} to {holders}"
+        together.setdefault(tuple(orders), []).append(name)
+    return together
+
+
+def belong_to(nodes: Sequence[str], names: Sequence[str]) -> str:
+    """The fact that several resources have some nodes, for people."""
+    verb = "belongs" if len(nodes) == 1 else "belong"
+    holders = f"both {names[0]} and {names[1]}" if len(names) == 2 else named(names)
+    return f"{named(nodes)} {verb} to {holders}"
+
+
+def of_shared(
+    rules: Sequence[Rule], listed: Mapping[int, Sequence[Listed]]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Nodes that several resources give, with the names of these."""
+    for orders, nodes in shared(listed).items():
+        members = {
+            (order, common.node)
+            for order in orders
+            for each in listed[order]
+            for common in each.common
+        }
+        names = tuple(rules[order].name for order in orders)
+        text = belong_to(nodes, names)
         if any(node.startswith("/dev/vfio/") for node in nodes):
             text += (
                 "; an IOMMU group opens for one process alone, so make it one device with "
                 "group: iommu"
             )
-        elif any(members.isdisjoint((order, node) for order in together) for node in nodes):
+        elif any(members.isdisjoint((order, node) for order in orders) for node in nodes):
             text += "; set exclusive on the first if no other should have them"
         else:
             text += "; leave the member out where it is not meant"
