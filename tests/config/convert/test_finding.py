@@ -204,6 +204,7 @@ class PlaceTests(SynchronousTestCase):
         said = "\n".join(notes(TOOL, text))
         for part in (
             "args[1]: --config is not carried over; convert the file itself",
+            "spec.args: with --device, generic-device-plugin ignores the devices of its file",
             "spec.env[0].value: the variable LISTEN is not carried over",
             "spec.env[1].value: the variable DEVICE is not carried over; give it as an argument",
             "log-level is not carried over; give -v",

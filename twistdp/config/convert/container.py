@@ -9,13 +9,13 @@ from twistdp.config.convert.shapes import Fields
 from twistdp.config.document import Mark, Node, Scalar
 from twistdp.config.structure import place_below
 
-Options: TypeAlias = Iterator[tuple[str, Scalar | None, str]]
-"""The name of each option without its dashes, its value, and its place."""
+Option: TypeAlias = tuple[str, Scalar | None, str]
+"""The name of an option without its dashes, its value, and its place."""
 
 _COMMANDS = ("command", "args")
 
 
-def options(node: document.Sequence, at: str) -> Options:
+def options(node: document.Sequence, at: str) -> Iterator[Option]:
     """The options of a command line: ``--name=value``, or two words."""
     words = [(each, f"{at}[{index}]") for index, each in enumerate(node.items)]
     index = 0
@@ -36,7 +36,7 @@ def options(node: document.Sequence, at: str) -> Options:
             yield name, None, where
 
 
-def options_of(container: document.Mapping, at: str) -> Options:
+def options_of(container: document.Mapping, at: str) -> Iterator[Option]:
     """The options in a container's command and in its arguments."""
     for key in _COMMANDS:
         field = Fields(container, at).get(key)
@@ -44,7 +44,7 @@ def options_of(container: document.Mapping, at: str) -> Options:
             yield from options(field.node, field.at)
 
 
-def options_beside(place: Place) -> Options:
+def options_beside(place: Place) -> Iterator[Option]:
     """The options in the command of the container whose arguments are at a place."""
     for key in _COMMANDS:
         field = Fields(place.above[-1], "").get(key) if place.above else None

@@ -1,13 +1,12 @@
 """Converts the configuration of generic-device-plugin."""
 
 import re
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from twistdp.config import document
 from twistdp.config.convert.container import (
-    Options,
+    Option,
     options,
     options_beside,
     options_of,
@@ -94,7 +93,7 @@ class _Conversion:
         return self._settings(words, env, container.mark).get("domain")
 
     def _settings(
-        self, options: Options, variables: Iterator[tuple[str, Scalar, str]], mark: Mark
+        self, options: Iterable[Option], variables: Iterator[tuple[str, Scalar, str]], mark: Mark
     ) -> dict[str, str]:
         """The options and, where there is none, the variables; what is lost is noted."""
         found: dict[str, str] = {}
@@ -128,8 +127,14 @@ class _Conversion:
     def _arguments(self, node: document.Sequence, place: Place, places: Places) -> None:
         words = list(options(node, place.at))
         devices = [(value, at) for name, value, at in words if name == "device" and value]
-        words_of_all = chain(words, options_beside(place))
+        words_of_all = [*words, *options_beside(place)]
         given = self._settings(words_of_all, variables_beside(place), node.mark)
+        if any(name == "config" for name, _, _ in words_of_all):
+            text = (
+                f"with --device, {TOOL} ignores the devices of its file; here they are listed if "
+                "the file is among these documents"
+            )
+            self._report.note(node.mark, place.at, text)
         domain = self._domain(given.get("domain"))
         for value, at in devices:
             for root in places.embedded(value, at, always=True) or (value,):
