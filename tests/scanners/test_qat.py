@@ -7,9 +7,13 @@ from tests.support.logs import LogTestCase
 from twistdp.catalog.loading import load
 from twistdp.model.devices import HEALTHY, UNHEALTHY
 from twistdp.recording.root import read_recording
+from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.scanner import DeclaredScanner
+from twistdp.scanners.declared.subsystems import subsystems
 from twistdp.scanners.qat import QatScanner
 from twistdp.select.explaining import Verdict
+from twistdp.select.host import Host
+from twistdp.select.match import Match
 
 VFIO = "/dev/vfio/vfio"
 CY = {"0000:6b:00.1": ["/dev/vfio/40", VFIO]}
@@ -229,3 +233,26 @@ class FileTests(LogTestCase):
         put(tree, pci("0000:6b:00.0", "qat/cfg_services"), "dc\n")
         self.assertEqual(listed(scanner.discover()), {"dc": {**CY, **DC}})
         self.assertEqual(of_file(tree, any="{use: intel-npu}").rescan_interval, 60.0)
+
+    def test_down(self) -> None:
+        """The functions of a physical one that is down are not listed, with igb_uio either."""
+        tree = laid_out(read_recording(os.path.join(TREES, "intel-qat-uio.umockdev")))
+        scanners = QatScanner(driver="igb_uio", root=tree), of_file(tree, dc="{use: intel-qat-uio}")
+        for state, count in (("up", 1), ("down", 0)):
+            put(tree, pci("0000:6b:00.0", "qat/state"), f"{state}\n")
+            self.assertEqual([len(each.discover()) for each in scanners], [count, count], state)
+
+
+class WordTests(LogTestCase):
+    """The word ``qatServices``"""
+
+    def test_means_functions(self) -> None:
+        """Alone it means PCI functions, and no node of theirs; the events of buses are enough."""
+        match = Match(qat_services="dc")
+        found = [each.name for each in match.candidates(Host(root("intel-qat-uio")))
+                 if match.holds(each)]  # fmt: skip
+        self.assertEqual(found, ["0000:6b:00.1", "0000:6b:00.2"])
+        (resource,) = load(
+            "domain: x.example.com\nresources: {x: {path: /dev/uio0, qatServices: dc}}\n"
+        ).resources.values()
+        self.assertEqual(subsystems([Rule("x", resource)]), ("pci", "usb"))
