@@ -2,8 +2,9 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.trees import host, named
+from tests.support.trees import host, named, tree
 from twistdp.errors import BadSetting
+from twistdp.select.host import Host
 from twistdp.select.udevline import parse_udev
 
 
@@ -78,6 +79,15 @@ class UdevLineTests(SynchronousTestCase):
             self.assertIsNone(self.ok(line, udev=False), line)
         self.assertIs(self.ok('ENV{ID_VENDOR_ID}=="1", SUBSYSTEM=="usb"', udev=False), False)
         self.assertIs(self.ok('ENV{MAJOR}=="188"', udev=False), True)
+
+    def test_former_tags(self) -> None:
+        """A tag that a later event took away is none of the device's any more."""
+        root = tree(self, "twins")
+        device = named(Host(root), "ttyUSB0")
+        with open(f"{root}/run/udev/data/{device.udev_key}", "w", encoding="ascii") as file:
+            file.write("G:systemd\nG:uaccess\nQ:systemd\nV:1\n")
+        for tag, wanted in (("systemd", True), ("uaccess", False)):
+            self.assertIs(parse_udev(f'TAG=="{tag}"').test(device).ok, wanted)
 
     def test_refused(self) -> None:
         """What is no condition on a device is refused with the reason."""

@@ -21,6 +21,7 @@ class Entry:
     links: tuple[str, ...] = ()
     properties: dict[str, str] = attrs.Factory(dict)
     tags: frozenset[str] = frozenset()
+    """Those that the device has now, where the data base tells them from those it once had."""
     is_there: bool = True
     """Whether the data base has an entry, and it can be read."""
 
@@ -64,7 +65,8 @@ class UdevData:
         text = read_file(os.path.join(self._directory, key), _LONGEST)
         if text is None or isinstance(text, Undecidable):
             return Entry(is_there=False)
-        links, properties, tags = [], {}, set()
+        links, properties = [], {}
+        tags: dict[str, set[str]] = {"G": set(), "Q": set()}
         for line in text.split("\n"):
             kind, _, value = line.partition(":")
             if kind == "S":
@@ -73,9 +75,9 @@ class UdevData:
                 name, equals, content = value.partition("=")
                 if equals:
                     properties[name] = content
-            elif kind == "G":
-                tags.add(value)
-        return Entry(tuple(links), properties, frozenset(tags))
+            elif kind in tags:
+                tags[kind].add(value)
+        return Entry(tuple(links), properties, frozenset(tags["Q"] or tags["G"]))
 
     @cached_property
     def claims(self) -> dict[str, list[str]]:
