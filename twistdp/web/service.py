@@ -11,7 +11,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -47,19 +47,27 @@ class Waiting(Protocol):
         """Wait."""
         assert self.transport is not None
         self.transport.pauseProducing()  # type: ignore[attr-defined]  # both kinds of sockets can
-        self._door.ready.addCallback(self._go_on)
+        self._door.waiting[self] = None
 
-    def _go_on(self, factory: Factory) -> Factory:
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        """Wait no more."""
+        self._door.waiting.pop(self, None)
+
+    def go_on(self, factory: Factory) -> None:
+        """Hand the connection over to what answers."""
         transport: Any = self.transport
-        if not transport.disconnecting and transport.connected:
-            real = factory.buildProtocol(self._address)
-            if real is None:
-                transport.abortConnection()
-            else:
-                transport.protocol = real
-                real.makeConnection(transport)
-                transport.resumeProducing()
-        return factory
+        real = factory.buildProtocol(self._address)
+        if real is None:
+            transport.abortConnection()
+        else:
+            transport.protocol = real
+            real.makeConnection(transport)
+            transport.resumeProducing()
+
+    def abort(self) -> None:
+        """Close it."""
+        transport: Any = self.transport
+        transport.abortConnection()
 
 
 class Door(Factory):
@@ -71,21 +79,39 @@ class Door(Factory):
         self._load = load
         self._worker = worker
         self._loading = False
-        self.ready: Deferred[Factory] = Deferred()
+        self._loaded: Any = None
+        self.waiting: dict[Waiting, None] = {}
+        """Connections that came before it was loaded."""
 
     def load(self) -> None:
         """Begin to load, unless that has begun."""
         if not self._loading:
             self._loading = True
-            loaded = self._worker.call(self._load)
-            loaded.addCallbacks(self.ready.callback, self._failed)
+            self._worker.call(self._load).addCallbacks(self._open, self._failed)
+
+    def close(self) -> None:
+        """Close all connections that came in."""
+        for waiting in list(self.waiting):
+            waiting.abort()
+        if self._loaded is not None:
+            self._loaded.abort()
+
+    def _open(self, loaded: Any) -> None:
+        self._loaded = loaded
+        while self.waiting:
+            self.waiting.popitem()[0].go_on(loaded)
 
     def _failed(self, failure: Failure) -> None:
         self._loading = False
+        for waiting in list(self.waiting):
+            waiting.abort()
         _log.failure("loading what answers over HTTP", failure)
 
-    def buildProtocol(self, address: Any) -> Protocol:
+    def buildProtocol(self, address: Any) -> Protocol | None:
         """Let a connection wait, or in."""
+        if self._loaded is not None:
+            protocol: Protocol | None = self._loaded.buildProtocol(address)
+            return protocol
         self.load()
         return Waiting(self, address)
 
@@ -115,6 +141,7 @@ class Web(Service):
         self._worker = Worker("http", reactor)
         self._file: SocketFile | None = None
         self._ports: list[IListeningPort] = []
+        self._doors: list[Door] = []
         self._made: Answerer | None = None
         self.path: str | None = None
         """The unix socket that it listens on, None while there is none."""
@@ -133,6 +160,8 @@ class Web(Service):
         made, self._made = self._made, None
         file, self._file = self._file, None
         steps: list[Callable[[], object]] = [self._worker.stop]
+        while self._doors:
+            steps.append(self._doors.pop().close)
         if made is not None:
             steps.append(made.stop)
         if file is not None:
@@ -149,7 +178,9 @@ class Web(Service):
 
             return Bounded(self._answer, local=local, most=MOST_CONNECTIONS, hosts=self._hosts)
 
-        return Door(load, self._worker)
+        door = Door(load, self._worker)
+        self._doors.append(door)
+        return door
 
     def _answer(self) -> "Answerer":
         """What answers; called in the reactor's thread."""

@@ -168,6 +168,11 @@ class Bounded(Site):
         self.connections: set[_Channel] = set()
         """Those that are open."""
 
+    def abort(self) -> None:
+        """Close all connections."""
+        for connection in list(self.connections):
+            connection.forceAbortClient()
+
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Let a connection in, unless there are too many."""
         return None if len(self.connections) >= self._most else super().buildProtocol(addr)

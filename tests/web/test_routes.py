@@ -1,0 +1,181 @@
+"""Tests of the paths and their answers, with an emulated kubelet and a real socket."""
+
+import json
+import os
+import time
+from typing import Any
+
+from twisted.internet import reactor
+
+from tests.integration.test_life import YELLOW, LifeTestCase, ToldScanner, tree_of
+from tests.support.helpers import soon, until
+from tests.support.http import Reply, Wire, ask, connect
+from twistdp import UNHEALTHY
+from twistdp.settings import Settings
+from twistdp.status import Progress, events_of
+from twistdp.web.routes import Routes
+from twistdp.web.service import Web
+from twistdp.web.state import Observatory
+from twistdp.web.stream import MOST_STREAMS
+
+
+class RoutesCase(LifeTestCase):
+    """A manager, an emulated kubelet, and a socket to ask."""
+
+    async def serve(self, scanner: Any) -> None:
+        """Start all."""
+        manager = self.manage(scanner)
+        events = events_of(reactor)
+        progress = Progress(events)
+        self.addCleanup(progress.stop)
+        self.observatory = Observatory(
+            lambda: [(manager, "--scanner x:Y")],
+            Settings(plugin_dir=self.directory),
+            reactor,
+            progress=progress,
+            start=time.time(),
+        )
+        self.routes = Routes(self.observatory, lambda: {"plugin-dir": self.directory}, reactor)
+        base = os.path.join(self.directory, "web", "x")
+        self.web = Web(lambda: self.routes, reactor, socket=base)
+        self.web.startService()
+        self.addCleanup(lambda: self.web.running and self.web.stopService())
+        self.endpoint = f"unix:{base}.sock"
+
+    def is_registered(self) -> bool:
+        """Whether the resource is, with its stream."""
+        (resource,) = self.observatory.state(devices=False).resources
+        return (resource.session.standing, resource.session.streams) == ("registered", 1)
+
+    async def ask(self, path: str, **headers: str) -> Reply:
+        """Make a request."""
+        return await ask(self.endpoint, path, **headers)
+
+    async def state(self, query: str = "") -> Any:
+        """The state."""
+        reply = await self.ask(f"/api/v1/state{query}")
+        self.assertEqual((reply.status, reply.headers["content-type"]), (200, "application/json"))
+        return json.loads(reply.body)
+
+
+class PathTests(RoutesCase):
+    """Each path."""
+
+    async def test_state(self) -> None:
+        """All of it, numbers only, or one resource."""
+        await self.kubelet.start()
+        await self.serve(ToldScanner(tree_of("a")))
+        await self.kubelet.listed(YELLOW, ["a"])
+        (resource,) = (await self.state())["resources"]
+        self.assertEqual([device["id"] for device in resource["devices"]], ["a"])
+        (resource,) = (await self.state("?devices=false"))["resources"]
+        self.assertIsNone(resource["devices"])
+        self.assertEqual(len((await self.state(f"?resource={YELLOW}"))["resources"]), 1)
+        self.assertEqual((await self.state("?resource=x.example/y"))["resources"], [])
+        self.assertEqual((await self.ask("/api/v1/state?devices=maybe")).status, 400)
+
+    async def test_ready(self) -> None:
+        """Readiness is lost and found with the session, exactly."""
+        await self.serve(ToldScanner(tree_of("a")))
+        self.assertEqual((await self.ask("/readyz")).status, 500)
+        await self.kubelet.start()
+        await self.kubelet.listed(YELLOW, ["a"])
+        await until(self.is_registered)
+        self.assertEqual((await self.ask("/readyz")).body, b"ok")
+        self.kubelet.refusal = "no thanks"
+        await self.kubelet.restart()
+        reply = await self.ask(f"/readyz/{YELLOW}")
+        self.assertEqual(reply.status, 500)
+        self.assertEqual((await self.ask("/livez")).body, b"ok")
+        self.kubelet.refusal = None
+        await until(self.is_registered)
+        self.assertEqual((await self.ask("/readyz")).body, b"ok")
+
+    async def test_elsewhere(self) -> None:
+        """Other paths are not found, however odd."""
+        await self.serve(ToldScanner(tree_of("a")))
+        for path in ("/nothing", "/..", "/api/v1", "//", "/%00", "/readyz/none", "/page"):
+            self.assertEqual((await self.ask(path)).status, 404, path)
+
+    async def test_too_many_parameters(self) -> None:
+        """They are refused."""
+        await self.serve(ToldScanner(tree_of("a")))
+        query = "&".join(f"a{number}=1" for number in range(200))
+        self.assertEqual((await self.ask(f"/readyz?{query}")).status, 400)
+
+    async def test_statusz(self) -> None:
+        """Text for people, JSON for those who name its version, and nothing else."""
+        await self.serve(ToldScanner(tree_of("a")))
+        reply = await self.ask("/statusz")
+        self.assertIn(b"not meant to be machine parseable", reply.body)
+        self.assertIn(b"Started: ", reply.body)
+        kind = "application/json;v=v1alpha1;g=config.k8s.io;as="
+        found = json.loads((await self.ask("/statusz", Accept=kind + "Statusz")).body)
+        self.assertEqual(
+            (found["kind"], found["apiVersion"]), ("Statusz", "config.k8s.io/v1alpha1")
+        )
+        self.assertIn("/readyz", found["paths"])
+        found = json.loads((await self.ask("/flagz", Accept=kind + "Flagz")).body)
+        self.assertEqual(found["flags"], {"plugin-dir": self.directory})
+        for accept in ("application/json", kind + "Flagz", "image/png"):
+            self.assertEqual((await self.ask("/statusz", Accept=accept)).status, 406, accept)
+        for accept in ("*/*", "text/plain", "text/html, text/*;q=0.5"):
+            self.assertEqual((await self.ask("/statusz", Accept=accept)).status, 200, accept)
+
+
+class StreamTests(RoutesCase):
+    """Events, live."""
+
+    async def follow(self, **headers: str) -> Wire:
+        """A stream that has begun."""
+        wire = await connect(self.endpoint)
+        lines = ["GET /api/v1/events HTTP/1.1", "Host: x"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        wire.send("\r\n".join([*lines, "", ""]).encode())
+        await until(lambda: b"retry:" in wire.received or wire.over or b"\r\n\r\n" in wire.received)
+        return wire
+
+    async def test_live(self) -> None:
+        """What happens arrives at once, as JSON with its number."""
+        await self.kubelet.start()
+        scanner = ToldScanner(tree_of("a"))
+        await self.serve(scanner)
+        await self.kubelet.listed(YELLOW, ["a"])
+        wire = await self.follow()
+        self.assertNotIn(b"devicesChanged", wire.received)
+        scanner.tell(tree_of("a", state=UNHEALTHY))
+        await until(lambda: b"event: devicesChanged" in wire.received)
+        data = wire.received.partition(b"event: devicesChanged\ndata: ")[2].partition(b"\n")[0]
+        event = json.loads(data.partition(b"\r")[0])
+        self.assertEqual((event["resource"], event["worse"]), (YELLOW, ["a (worn out)"]))
+        wire.close()
+        await until(lambda: len(self.routes.streams) == 0)
+
+    async def test_resume(self) -> None:
+        """A peer that names the last event it has seen gets those since."""
+        await self.kubelet.start()
+        await self.serve(ToldScanner(tree_of("a")))
+        await self.kubelet.listed(YELLOW, ["a"])
+        last = events_of(reactor).kept[-1].number
+        wire = await self.follow(Last_Event_ID=str(last - 1))
+        await until(lambda: f"id: {last}\n".encode() in wire.received)
+        self.assertNotIn(f"id: {last - 1}\n".encode(), wire.received)
+        for odd in ("x", "-1", "9" * 30):
+            self.assertNotIn(b"id: ", (await self.follow(Last_Event_ID=odd)).received)
+
+    async def test_too_many(self) -> None:
+        """One stream too many is refused, politely."""
+        await self.serve(ToldScanner(tree_of("a")))
+        for _ in range(MOST_STREAMS):
+            await self.follow()
+        wire = await self.follow()
+        self.assertIn(b"429", wire.received)
+        await soon(self.web.stopService())
+        await soon(wire.ended)
+
+    async def test_stop(self) -> None:
+        """The end of the service ends the streams."""
+        await self.serve(ToldScanner(tree_of("a")))
+        wire = await self.follow()
+        await soon(self.web.stopService())
+        await soon(wire.ended)
