@@ -5,7 +5,7 @@ from textwrap import dedent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.conversions import converted, notes, problems, resources
-from twistdp.config.convert.converting import recognised
+from twistdp.config.convert.converting import convert, recognised
 
 TOOL = "generic-device-plugin"
 DEVICE = "{name: kvm, groups: [{paths: [{path: /dev/kvm}]}]}"
@@ -227,6 +227,11 @@ class PlaceTests(SynchronousTestCase):
         (problem,) = problems(TOOL, text)
         self.assertTrue(problem.startswith("f.yaml:10:"), problem)
         self.assertIn("data['config.yaml']: no YAML", problem)
+        script = CONFIG_MAP + "      run.sh: |\n        for x in $groups; do a: b: c; done\n"
+        (problem,) = problems(TOOL, script)
+        self.assertIn("if this is not the tool's file, choose that by its key with --key", problem)
+        text = dedent(script).lstrip("\n")
+        self.assertEqual(convert(TOOL, text, key="config.yaml").resources, 1)
 
     def test_many(self) -> None:
         """A file with many others in it is read to its end, or refused."""

@@ -116,7 +116,8 @@ class Places:
         try:
             roots = compose_all(text, found, line)
         except BadConfig as error:
-            found.found = list(error.problems)
+            hint = "; if this is not the tool's file, choose that by its key with --key"
+            found.found = [attrs.evolve(each, text=each.text + hint) for each in error.problems]
         for each in found.found:
             place = document.Mark(each.line, each.column) if exact else node.mark
             self._problems.note(place.line, place.column, at, each.text)
