@@ -249,6 +249,7 @@ class WordTests(LogTestCase):
     def test_means_functions(self) -> None:
         """Alone it means PCI functions, and no node of theirs; the events of buses are enough."""
         match = Match(qat_services="dc")
+        self.assertEqual([*match.among()], ["pci"])
         found = [each.name for each in match.candidates(Host(root("intel-qat-uio")))
                  if match.holds(each)]  # fmt: skip
         self.assertEqual(found, ["0000:6b:00.1", "0000:6b:00.2"])
