@@ -120,7 +120,7 @@ class _Refresh:
             device = host.device(syspath)
             if device is not None:
                 self._take(_close_to(device, syspath))
-                self._test_again(depending(device))
+                self._take(depending(device))
             return
         if near.syspath != syspath and _top(near) is None:
             for each in near.lineage:
@@ -138,18 +138,15 @@ class _Refresh:
         if device is not None:
             self._take(_close_to(device, syspath))
         # What it was, and what it is: a group may have lost it.
-        self._test_again(depending(near))
-        self._test_again(depending(device) if device is not None else ())
+        self._take(depending(near))
+        self._take(depending(device) if device is not None else ())
 
     def _take(self, devices: Iterable[Device]) -> None:
+        """Test devices again, and count those that were not known: their own events come later."""
         for each in devices:
             if self._host.table.add(each):
                 count_again(each, 1)
             self._fresh[each.identity] = each
-
-    def _test_again(self, devices: Iterable[Device]) -> None:
-        for each in devices:
-            self._fresh.setdefault(each.identity, each)
 
     def _forget(self, device: Device) -> None:
         self._gone[device.identity] = None

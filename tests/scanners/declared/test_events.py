@@ -168,6 +168,18 @@ class EventsTests(SynchronousTestCase):
             os.unlink(self.path(f"{group}/devices/0000:05:00.0"))
             self.assertEqual(self.follow(f"/sys{path}"), ready)
 
+    def test_group_in_any_order(self) -> None:
+        """A group comes back, and a function's event before those of what is above and beside."""
+        devices = recorded("cards")
+        port = "/devices/pci0000:00/0000:00:01.0"
+        events = [f"/sys{port}/0000:01:00.{number}" for number in (0, 1)]
+        for order in ([*events, f"/sys{port}"], [events[0], f"/sys{port}", events[1]]):
+            self.start("cards")
+            unplug(devices, self.root, port)
+            self.follow(*reversed(order))
+            plug(devices, self.root, port)
+            self.assertEqual(self.follow(*order), self.first)
+
     def test_below_what_was_listed(self) -> None:
         """What appears below a device is seen, though the device was just listed."""
         self.start("twins")
