@@ -1,11 +1,15 @@
 """Tests for `twistdp.scanners.fpga`, on the trees of the catalogue."""
 
+import os
+import shutil
+from pathlib import Path
 from typing import Literal
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.catalog.test_entries import recorded_root, root
+from tests.catalog.test_entries import TREES, laid_out, recorded_root, root
 from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceInfo
+from twistdp.recording.root import read_recording
 from twistdp.scanners.fpga import FpgaScanner, function_type
 
 INTERFACE = "69528db6eb31577a8c3668f9faa081f6"
@@ -80,3 +84,17 @@ class FpgaTests(SynchronousTestCase):
     def test_none(self) -> None:
         """A host without cards has no devices."""
         self.assertEqual(self.found("af", "storage"), {})
+
+    def test_no_port(self) -> None:
+        """A region whose ports are gone, as when they are given away, is explained, not listed."""
+        tree = laid_out(read_recording(os.path.join(TREES, "intel-fpga-opae.umockdev")))
+        modes: tuple[Literal["region", "regiondevel"], ...] = ("region", "regiondevel")
+        scanners = [FpgaScanner(mode, root=tree) for mode in modes]
+        self.assertEqual([len(each.discover()) for each in scanners], [1, 1])
+        (port,) = (path for path in Path(tree, "sys/devices").rglob("intel-fpga-port.0"))
+        shutil.rmtree(port)
+        for scanner in scanners:
+            self.assertEqual(len(scanner.discover()), 0)
+            ((step,),) = (each.steps for each in scanner.explain())
+            self.assertEqual((step.what, step.reason[:18]),
+                             ("/dev/intel-fpga-fme.0", "it has no port, so"))  # fmt: skip

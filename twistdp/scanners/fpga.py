@@ -38,6 +38,7 @@ _NO_ID: Final = "f" * 32
 """What a card that has lost its bitstream says."""
 
 _NO_INTERFACE: Final = "it has no compat_id or pr/interface_id: the region cannot be named"
+_NO_PORT: Final = "it has no port, so a container would get nothing to work with"
 _NO_FUNCTION: Final = "it has no afu_id: the accelerator function in it is not known"
 
 
@@ -95,8 +96,9 @@ class FpgaScanner(WatchingScanner):
         self._mode = override or self._given
         for engine, ports in _cards(Host(self._root)):
             interface = _interface(engine)
-            if interface is None:
-                self._note("", Step.of(engine, Outcome(True, _NO_INTERFACE), ""))
+            if interface is None or not ports:
+                why = _NO_INTERFACE if interface is None else _NO_PORT
+                self._note("", Step.of(engine, Outcome(True, why), ""))
                 continue
             region = _Region(interface, engine, tuple(ports))
             if self._mode != "af":
