@@ -162,6 +162,22 @@ class WheelTests(SynchronousTestCase):
         output = self.run_python(TWISTD, "deviceplugin", "--help")
         self.assertIn("--scanner=", output)
 
+    def test_no_garbage_is_looked_for(self) -> None:
+        """While the command is imported the collector rests, as what imports make stays."""
+        output = self.run_python(
+            PRELUDE
+            + """
+import gc
+from twisted.plugins.twistdp_plugin import deviceplugin
+for collects in (True, False):
+    (gc.enable if collects else gc.disable)()
+    before = gc.get_stats()
+    deviceplugin.options
+    print(gc.get_stats() == before, gc.isenabled(), gc.get_freeze_count() > 10000)
+"""
+        )
+        self.assertEqual(output.splitlines(), ["True True True", "True False True"])
+
     def test_listing_plugins_is_cheap(self) -> None:
         """Whoever lists twistd's commands imports neither gRPC nor any of this package."""
         output = self.run_python(

@@ -18,6 +18,7 @@ UNUSED = (
     "twistdp.config",
     "twistdp.conformance",
     "twistdp.health",
+    "twistdp.kubelet.podresources_v1_pb2",
     "twistdp.scanners",
     "twistdp.select",
     "twistdp.testing",

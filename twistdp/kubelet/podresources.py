@@ -5,7 +5,6 @@ from typing import Any
 from twistdp.errors import CallFailed, MalformedMessage
 from twistdp.host import check_server
 from twistdp.kubelet.api import POD_RESOURCES_LIST
-from twistdp.kubelet.podresources_v1_pb2 import ListPodResourcesRequest, ListPodResourcesResponse
 from twistdp.rpc import Channel
 
 MAX_ANSWER = 64 * 1024 * 1024
@@ -31,6 +30,12 @@ async def holders(
         check_server(socket_path)
     except OSError:
         return None
+    # Imported here because most plugins never ask.
+    from twistdp.kubelet.podresources_v1_pb2 import (
+        ListPodResourcesRequest,
+        ListPodResourcesResponse,
+    )
+
     channel = Channel(socket_path, reactor=reactor, max_receive=MAX_ANSWER)
     try:
         answer = await channel.unary(

@@ -12,11 +12,11 @@ from twistdp.model.text import named, printable, shown
 
 HIDDEN: Final = "<hidden>"
 
-_SECRET_PARTS: Final = re.compile(
-    r"pass(word|wd|phrase|code)?|pw|pwd|pin|secrets?|tokens?|(api|access|private)?keys?|auth\w*"
-    r"|cred(ential)?s?|licen[cs]es?|cookies?|cert(ificate)?s?|community|salt|seed",
-    re.IGNORECASE,
-)
+_SECRETS: Final = frozenset((
+    "pass", "password", "passwd", "passphrase", "passcode", "pw", "pwd", "pin", "secret", "token",
+    "key", "apikey", "accesskey", "privatekey", "cred", "credential", "license", "licence",
+    "cookie", "cert", "certificate", "community", "salt", "seed",
+))  # fmt: skip
 _CREDENTIALS: Final = re.compile(r"://[^/@\s]*@")
 
 
@@ -50,6 +50,11 @@ def assignment(key: str, values: Sequence[str]) -> str:
     name in it.
     """
     parts = re.split(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])", key)
-    if any(map(_SECRET_PARTS.fullmatch, parts)) or any(map(_CREDENTIALS.search, values)):
+    if any(map(_is_secret, parts)) or any(map(_CREDENTIALS.search, values)):
         return f"{key}={HIDDEN}"
     return f"{key}={named([printable(value, 100) for value in values])}"
+
+
+def _is_secret(part: str) -> bool:
+    word = part.lower()
+    return word.startswith("auth") or word in _SECRETS or word.removesuffix("s") in _SECRETS
