@@ -2,9 +2,17 @@
 
 import os
 
-from tests.catalog.test_entries import TREES, laid_out, listed, recorded_root, root
+from tests.catalog.test_entries import (
+    TREES,
+    laid_out,
+    listed,
+    page_on_intel,
+    recorded_root,
+    root,
+)
 from tests.support.logs import LogTestCase
 from twistdp.catalog.loading import load
+from twistdp.launch.configured import by_domain
 from twistdp.model.devices import HEALTHY, UNHEALTHY
 from twistdp.recording.root import read_recording
 from twistdp.scanners.declared.rule import Rule
@@ -233,6 +241,17 @@ class FileTests(LogTestCase):
         put(tree, pci("0000:6b:00.0", "qat/cfg_services"), "dc\n")
         self.assertEqual(listed(scanner.discover()), {"dc": {**CY, **DC}})
         self.assertEqual(of_file(tree, any="{use: intel-npu}").rescan_interval, 60.0)
+
+    def test_page(self) -> None:
+        """The example on the page about Intel's plugins lists what it says."""
+        domains = by_domain(load(page_on_intel("## SGX and QuickAssist in a file")))
+        tree = own_tree()
+        put(tree, pci("0000:6c:00.0", "qat/cfg_services"), "asym;sym;dc\n")
+        found = DeclaredScanner(domains["qat.intel.com"], tree).discover()
+        self.assertEqual(listed(found), {"cy": CY, "asym-sym-dc": DC, "generic": OLD})
+        found = DeclaredScanner(domains["sgx.intel.com"], root("intel-sgx")).discover()
+        self.assertEqual({kind: len(found[kind]) for kind in found},
+                         {"enclave": 20, "provision": 20})  # fmt: skip
 
     def test_down(self) -> None:
         """The functions of a physical one that is down are not listed, with igb_uio either."""
