@@ -1,11 +1,12 @@
 """Tests for `twistdp.kubelet.checkpoint`."""
 
+import json
 import os
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from tests.support.helpers import temporary_directory
-from twistdp.kubelet.checkpoint import CHECKPOINT, kept_nodes
+from tests.support.logs import LogTestCase
+from twistdp.kubelet import checkpoint
+from twistdp.kubelet.checkpoint import CHECKPOINT, Checkpoint
 
 OF_A_KUBELET = """{"Data":{"PodDeviceEntries":[
  {"PodUID":"84ce606f-42dd-4f3f-91e6-b04dd81b1d24","ContainerName":"c",
@@ -18,21 +19,27 @@ OF_A_KUBELET = """{"Data":{"PodDeviceEntries":[
 """As Kubernetes 1.36 writes it."""
 
 
-class KeptNodesTests(SynchronousTestCase):
-    """`kept_nodes`"""
+OF_ANOTHER = """{"PodUID":"a","ContainerName":"c","ResourceName":"lab.example.com/x",
+  "DeviceIDs":{"-1":["x"]},"AllocResp":"GhsK"},"""
 
-    def kept(self, content: str | None, resource: str, *ids: str) -> list[frozenset[str]]:
+
+class KeptNodesTests(LogTestCase):
+    """`Checkpoint.kept_nodes`"""
+
+    def found(self, content: str | None, resource: str, *ids: str) -> list[frozenset[str]]:
         """What is found in a checkpoint with this content."""
         directory = temporary_directory(self)
         if content is not None:
             with open(os.path.join(directory, CHECKPOINT), "w", encoding="utf-8") as file:
                 file.write(content)
-        return kept_nodes(directory, resource, ids)
+        return Checkpoint(directory).kept_nodes(resource, ids)
 
     def test_found(self) -> None:
         """A container is found by all of its devices of a resource, on whichever NUMA nodes."""
-        self.assertEqual(self.kept(OF_A_KUBELET, "lab.example.com/loop", "loop0"), [{"/dev/loop0"}])
-        two = self.kept(OF_A_KUBELET, "lab.example.com/null", "null-2", "null-1")
+        self.assertEqual(
+            self.found(OF_A_KUBELET, "lab.example.com/loop", "loop0"), [{"/dev/loop0"}]
+        )
+        two = self.found(OF_A_KUBELET, "lab.example.com/null", "null-2", "null-1")
         self.assertEqual(two, [{"/dev/null"}])
 
     def test_others(self) -> None:
@@ -42,7 +49,7 @@ class KeptNodesTests(SynchronousTestCase):
             ("lab.example.com/null", "null-1"),
             ("lab.example.com/other", "loop0"),
         ):
-            self.assertEqual(self.kept(OF_A_KUBELET, resource, *ids), [])
+            self.assertEqual(self.found(OF_A_KUBELET, resource, *ids), [])
 
     def test_unreadable(self) -> None:
         """What cannot be understood says nothing."""
@@ -61,4 +68,33 @@ class KeptNodesTests(SynchronousTestCase):
             OF_A_KUBELET.replace("Gh0K", "////"),
             "[" * 100_000,
         ):
-            self.assertEqual(self.kept(content, "lab.example.com/loop", "loop0"), [])
+            self.assertEqual(self.found(content, "lab.example.com/loop", "loop0"), [])
+
+    def test_too_large(self) -> None:
+        """A file that is too large is reported once, and again when it was smaller in between."""
+        directory = temporary_directory(self)
+        path = os.path.join(directory, CHECKPOINT)
+        kubelet = Checkpoint(directory)
+        self.patch(checkpoint, "LARGEST", 1 << 20)
+        for padding, count in ((1 << 20, 0), (1 << 20, 0), (0, 1), (1 << 20, 0)):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(OF_A_KUBELET + " " * padding)
+            self.assertEqual(len(kubelet.kept_nodes("lab.example.com/loop", ["loop0"])), count)
+        self.assertEqual(len(self.lines), 2)
+        for line in self.lines:
+            self.assertIn(f"{path} has more than 1 MiB and is not read", line)
+
+    def test_other_threads(self) -> None:
+        """A large file is parsed piece by piece, so that other threads run meanwhile."""
+        pieces: list[int] = []
+        whole = json.JSONDecoder.raw_decode
+
+        def counted(decoder: json.JSONDecoder, text: str, begin: int = 0) -> tuple[object, int]:
+            parsed, end = whole(decoder, text, begin)
+            pieces.append(end - begin)
+            return parsed, end
+
+        self.patch(json.JSONDecoder, "raw_decode", counted)
+        content = OF_A_KUBELET.replace("[\n", "[\n" + OF_ANOTHER * 1000, 1)
+        self.assertEqual(self.found(content, "lab.example.com/loop", "loop0"), [{"/dev/loop0"}])
+        self.assertLess(max(pieces), 300)

@@ -20,8 +20,8 @@ class Kernel:
     def __init__(self, tree: str) -> None:
         self.tree = tree
         self.written: list[tuple[str, str]] = []
-        self.refuses = ""
-        """The end of the path of a file that cannot be written."""
+        self.refuses: str | tuple[str, ...] = ()
+        """The ends of the paths of files that cannot be written."""
         for driver in ("vfio-pci", "4xxxvf"):
             os.makedirs(f"{tree}/sys/bus/pci/drivers/{driver}", exist_ok=True)
 
@@ -29,7 +29,7 @@ class Kernel:
         """Take what a driver of functions writes."""
         path = path.removeprefix(self.tree)
         self.written.append((path, text))
-        if self.refuses and path.endswith(self.refuses):
+        if path.endswith(self.refuses):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         if path.endswith("/unbind"):
             self.bind(text, None)
@@ -144,10 +144,17 @@ class BinderTests(LogTestCase):
 
     def test_not_given_back(self) -> None:
         """If that fails too, it is logged."""
+        self.kernel.refuses = "vfio-pci/bind", PROBE
+        self.binder.bind(self.functions(OF_KERNEL))
+        self.assertIn(f"cannot give {OF_KERNEL} back to its kernel driver", self.lines[1])
+
+    def test_nothing_written(self) -> None:
+        """A /sys that cannot be written is one fault, and there is nothing to give back."""
         self.kernel.refuses = "driver_override"
         self.binder.bind(self.functions(OF_KERNEL))
-        self.assertEqual(len(self.kernel.written), 2)
-        self.assertIn(f"cannot give {OF_KERNEL} back to its kernel driver", self.lines[1])
+        self.assertEqual(len(self.kernel.written), 1)
+        (line,) = self.lines
+        self.assertIn(f"cannot bind {OF_KERNEL} to vfio-pci", line)
 
     def test_write(self) -> None:
         """A file is written that is there, and none is made."""

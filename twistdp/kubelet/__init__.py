@@ -17,7 +17,7 @@ from twistdp.kubelet.api import (
     REGISTER,
     VERSION,
 )
-from twistdp.kubelet.checkpoint import CHECKPOINT, kept_nodes
+from twistdp.kubelet.checkpoint import CHECKPOINT, Checkpoint
 from twistdp.kubelet.directory import PluginDirectory
 from twistdp.kubelet.messages import (
     AllocateRequest,
@@ -52,6 +52,7 @@ __all__ = [
     "REGISTER",
     "VERSION",
     "AllocateRequest",
+    "Checkpoint",
     "DevicePluginOptions",
     "Empty",
     "ListStreams",
@@ -64,7 +65,6 @@ __all__ = [
     "WatcherRegistration",
     "container_part",
     "holders",
-    "kept_nodes",
     "listed_part",
     "messages",
 ]

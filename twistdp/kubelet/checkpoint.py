@@ -3,12 +3,16 @@
 import base64
 import json
 import os
+import re
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
+from twisted.logger import Logger
 
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import ContainerAllocateResponse
+
+_log = Logger()
 
 CHECKPOINT: Final = "kubelet_internal_checkpoint"
 """The file in which a kubelet keeps what Allocate answered, over its restarts and reboots."""
@@ -16,34 +20,69 @@ CHECKPOINT: Final = "kubelet_internal_checkpoint"
 LARGEST: Final = 64 * 1024 * 1024
 """Bytes that are read of it."""
 
-
-def kept_nodes(directory: str, resource: str, ids: Collection[str]) -> list[frozenset[str]]:
-    """The host paths of nodes that the kubelet keeps for containers with exactly these devices.
-
-    A container that starts again gets what Allocate answered when its pod was admitted.  Several
-    containers can be there, since a pod that has ended stays in the file for a while.  Empty if
-    there is none, or if the file cannot be read or understood: its format is the kubelet's own.
-    """
-    try:
-        with open(os.path.join(directory, CHECKPOINT), "rb") as file:
-            entries = json.loads(file.read(LARGEST))["Data"]["PodDeviceEntries"]
-        return list(_nodes(entries or (), resource, frozenset(ids)))
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        DecodeError,
-        RecursionError,
-    ):
-        return []
+_ENTRIES: Final = re.compile(r'"PodDeviceEntries"\s*:\s*\[\s*')
+_NEXT: Final = re.compile(r"\s*,\s*")
 
 
-def _nodes(entries: Any, resource: str, ids: frozenset[str]) -> Iterator[frozenset[str]]:
-    for entry in entries:
+class Checkpoint:
+    """The checkpoint of the kubelet with this directory."""
+
+    def __init__(self, directory: str) -> None:
+        self._path = os.path.join(directory, CHECKPOINT)
+        self._is_too_large = False
+
+    def kept_nodes(self, resource: str, ids: Collection[str]) -> list[frozenset[str]]:
+        """The host paths of nodes that are kept for containers with exactly these devices.
+
+        A container that starts again gets what Allocate answered when its pod was admitted.
+        Several containers can be there, since a pod that has ended stays in the file for a while.
+        Empty if there is none, or if the file cannot be read or understood: its format is the
+        kubelet's own.
+
+        Takes seconds for a large file, so call it in a thread, and not in several at once.
+        """
+        try:
+            with open(self._path, "rb") as file:
+                content = file.read(LARGEST + 1)
+            self._report(len(content) > LARGEST)
+            return [] if self._is_too_large else list(_nodes(content, resource, frozenset(ids)))
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            DecodeError,
+            RecursionError,
+        ):
+            return []
+
+    def _report(self, is_too_large: bool) -> None:
+        if is_too_large and not self._is_too_large:
+            _log.warn(
+                "{path} has more than {most} MiB and is not read: containers of pods that started "
+                "before this plugin start again without a check that they have the nodes of their "
+                "devices; delete the pod of a container that cannot open its device",
+                path=self._path,
+                most=LARGEST >> 20,
+            )
+        self._is_too_large = is_too_large
+
+
+def _nodes(content: bytes, resource: str, ids: frozenset[str]) -> Iterator[frozenset[str]]:
+    for entry in _entries(content.decode()):
         if entry["ResourceName"] != resource or not entry["AllocResp"]:
             continue
         if {id_ for per_node in entry["DeviceIDs"].values() for id_ in per_node} == ids:
             answer = ContainerAllocateResponse.FromString(base64.b64decode(entry["AllocResp"]))
             yield frozenset(node.host_path for node in answer.devices)
+
+
+def _entries(text: str) -> Iterator[Any]:
+    """The entries, one by one: no other thread runs while Python parses a whole text."""
+    found = _ENTRIES.search(text)
+    decoder = json.JSONDecoder()
+    while found is not None and not text.startswith("]", found.end()):
+        entry, end = decoder.raw_decode(text, found.end())
+        yield entry
+        found = _NEXT.match(text, end)

@@ -79,7 +79,7 @@ class Binder:
         if before is not None:
             steps.append((f"{self._bus}/drivers/{before}/unbind", name))
         steps.append((f"{self._bus}/drivers/{self._driver}/bind", name))
-        for path, text in steps:
+        for number, (path, text) in enumerate(steps):
             try:
                 self._write(path, text)
             except OSError as error:
@@ -91,7 +91,8 @@ class Binder:
                     path=path,
                     reason=error.strerror,
                 )
-                self._give_back(function)
+                if number:  # otherwise nothing has changed
+                    self._give_back(function)
                 return
         _log.info(
             "bound {name} to {driver}; it had {before}",

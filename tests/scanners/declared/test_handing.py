@@ -1,14 +1,17 @@
 """Tests for what depends on all devices of a container."""
 
 import os
+from collections.abc import Sequence
+from threading import current_thread
 
 import attrs
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.support.declarations import devices, nodes, resources, scanner
 from tests.support.helpers import temporary_directory
 from tests.support.trees import tree
 from twistdp.errors import AllocationRefused
+from twistdp.kubelet.checkpoint import Checkpoint
 from twistdp.kubelet.messages import container_part
 from twistdp.model.allocation import combine
 from twistdp.model.calls import (
@@ -19,6 +22,7 @@ from twistdp.model.calls import (
     PreStartContainerRequest,
 )
 from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceSpec
+from twistdp.scanners.declared import handing
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.scanner import FIRMWARE, DeclaredScanner
 from twistdp.settings import Settings
@@ -161,27 +165,6 @@ class RawNodeTests(SynchronousTestCase):
         }
         self.assertEqual(asked, {"port": False, "raw": True, "member": True, "named": True})
 
-    def test_checkpoint(self) -> None:
-        """What the plugin before this one gave is in the kubelet's checkpoint."""
-        directory = temporary_directory(self)
-        made = DeclaredScanner(resources('thing: {usb: "0c45:6366"}'), plugin_dir=directory)
-
-        def start(*kept: str) -> None:
-            answer = ContainerAllocateResponse(
-                devices=[DeviceSpec(node, node) for node in (*kept, "/dev/null")]
-            )
-            held = Holding("n", "p", "c", "x.example.com/thing", ("a",), {}, container_part(answer))
-            write_checkpoint(directory, [attrs.evolve(held, answer=b""), held])
-            now = DeviceInfo(HEALTHY, nodes=[DeviceSpec(RAW_NODE, RAW_NODE)])
-            made.pre_start_container(
-                PreStartContainerRequest("x.example.com/thing", ["a"], {"a": now})
-            )
-
-        start(RAW_NODE)
-        start()
-        error = self.assertRaises(AllocationRefused, start, "/dev/bus/usb/001/006")
-        self.assertIn("a was /dev/bus/usb/001/006 when this pod", str(error))
-
     def test_ids_of_places(self) -> None:
         """A device that changes its maker keeps the id of its port, whatever serial it has."""
         place = "pci-0000:00:0d.0-usbv2-0:5"
@@ -259,3 +242,59 @@ class RawNodeTests(SynchronousTestCase):
         other = DeclaredScanner(resources("thing: {path: /dev/kvm, preferred: numa}"))
         settings = other.settings_of("thing", Settings())
         self.assertEqual((settings.removal_grace, settings.preferred), (0.0, "numa"))
+
+
+class CheckpointTests(TestCase):
+    """What the plugin before this one gave."""
+
+    async def test_checkpoint(self) -> None:
+        """It is in the kubelet's checkpoint, which is not read in the reactor's thread."""
+        directory = temporary_directory(self)
+        made = DeclaredScanner(resources('thing: {usb: "0c45:6366"}'), plugin_dir=directory)
+        threads: list[object] = []
+        read = Checkpoint.kept_nodes
+
+        def noted(found: Checkpoint, resource: str, ids: Sequence[str]) -> list[frozenset[str]]:
+            threads.append(current_thread())
+            return read(found, resource, ids)
+
+        self.patch(Checkpoint, "kept_nodes", noted)
+
+        async def start(*kept: str) -> None:
+            answer = ContainerAllocateResponse(
+                devices=[DeviceSpec(node, node) for node in (*kept, "/dev/null")]
+            )
+            held = Holding("n", "p", "c", "x.example.com/thing", ("a",), {}, container_part(answer))
+            write_checkpoint(directory, [attrs.evolve(held, answer=b""), held])
+            now = DeviceInfo(HEALTHY, nodes=[DeviceSpec(RAW_NODE, RAW_NODE)])
+            started = made.pre_start_container(
+                PreStartContainerRequest("x.example.com/thing", ["a"], {"a": now})
+            )
+            assert started is not None
+            await started
+
+        await start(RAW_NODE)
+        await start()
+        with self.assertRaises(AllocationRefused) as caught:
+            await start("/dev/bus/usb/001/006")
+        self.assertIn("a was /dev/bus/usb/001/006 when this pod", str(caught.exception))
+        self.assertEqual(len(threads), 3)
+        self.assertNotIn(current_thread(), threads)
+
+    async def test_forgotten(self) -> None:
+        """Of very many ids the oldest are forgotten, and the checkpoint has them."""
+        self.patch(handing, "MOST_GIVEN", 2)
+        directory = temporary_directory(self)
+        made = DeclaredScanner(resources('thing: {usb: "0c45:6366"}'), plugin_dir=directory)
+        info = DeviceInfo(HEALTHY, nodes=[DeviceSpec(RAW_NODE, RAW_NODE)])
+        for id_ in "abac":
+            answer_of(made, {id_: info})
+        asked = {
+            id_: made.pre_start_container(
+                PreStartContainerRequest("x.example.com/thing", [id_], {id_: info})
+            )
+            for id_ in "abc"
+        }
+        (read,) = (read for read in asked.values() if read is not None)
+        self.assertIs(read, asked["b"])
+        await read

@@ -1,9 +1,17 @@
 """Tests for which complete devices are listed in the end."""
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.declarations import devices, scanner
+from tests.support.declarations import devices, resources, scanner
+from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceSpec
+from twistdp.scanners.declared import ledger
+from twistdp.scanners.declared.found import Listed
+from twistdp.scanners.declared.ledger import Ledger
+from twistdp.scanners.declared.rule import Rule
+from twistdp.select.device import Device
 from twistdp.select.explaining import Cause
+from twistdp.select.host import Host
 
 FIRST = "pci-0000:00:0d.0-usbv2-0:3.1-if00-port0"
 SECOND = "pci-0000:00:0d.0-usbv2-0:3.4-if00-port0"
@@ -73,3 +81,24 @@ class LedgerTests(SynchronousTestCase):
         """A device whose node is gone is left out."""
         self.assertEqual(self.found("a: {subsystem: net, as: tty}", "camera"), {})
         self.assertIn("has no node of the kind tty", self.left_out[0][1])
+
+
+class MovedTests(SynchronousTestCase):
+    """Devices that come back with other nodes"""
+
+    def test_forgotten(self) -> None:
+        """The nodes of devices that are gone are remembered, but not of all that ever were."""
+        self.patch(ledger, "MOST_GONE", 1)
+        lead = Device(Host("/nowhere"), "", "/dev/null")
+        units = {}
+        for id_ in "abc":
+            node = DeviceSpec("/dev/bus/usb/001/002", "/dev/x")
+            units[0, id_] = Listed("thing", id_, DeviceInfo(HEALTHY, nodes=[node]), lead)
+        book = Ledger([Rule("thing", resources("thing: {usb: 04d9}")["thing"])])
+        for some in ("abc", "c", ""):
+            book.forget()
+            book.replace({key: units[key] for key in units if key[1] in some})
+        moved = DeviceInfo(HEALTHY, nodes=[DeviceSpec("/dev/bus/usb/001/009", "/dev/x")])
+        book.replace({key: attrs.evolve(each, info=moved) for key, each in units.items()})
+        (text,) = book.moved
+        self.assertIn("thing: device c was /dev/bus/usb/001/002 and is /dev/bus/usb/001/009", text)

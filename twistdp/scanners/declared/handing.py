@@ -1,13 +1,20 @@
 """What depends on all devices of one container: numbered variables, refusals, changed nodes."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
+
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.threads import deferToThread
 
 from twistdp.errors import AllocationRefused
-from twistdp.kubelet import kept_nodes
+from twistdp.kubelet import Checkpoint
 from twistdp.model import AllocateResponse, DeviceInfo, PreStartContainerRequest
 from twistdp.scanners.declared.raw import is_counted
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.words import NUMBER
+
+MOST_GIVEN: Final = 5000
+"""Ids whose containers are remembered; for others the kubelet's checkpoint is read."""
 
 
 class Handing:
@@ -19,7 +26,8 @@ class Handing:
     """
 
     def __init__(self, plugin_dir: str) -> None:
-        self._plugin_dir = plugin_dir
+        self._checkpoint = Checkpoint(plugin_dir)
+        self._reading = DeferredLock()
         self._single: frozenset[str] = frozenset()
         self._numbered: Mapping[tuple[str, str], Sequence[tuple[str, str]]] = {}
         self._given: dict[tuple[str, str], tuple[frozenset[str], frozenset[str]]] = {}
@@ -61,10 +69,14 @@ class Handing:
             paths = raw_paths(request.devices.values())
             if paths:
                 ids = frozenset(request.devices_ids)
-                self._given |= {(kind, id_): (ids, paths) for id_ in ids}
+                for id_ in ids:
+                    self._given.pop((kind, id_), None)  # so that the oldest stay the first
+                    self._given[kind, id_] = ids, paths
+        for key in list(self._given)[: max(0, len(self._given) - MOST_GIVEN)]:
+            del self._given[key]
         return response
 
-    def pre_start_container(self, request: PreStartContainerRequest) -> None:
+    def pre_start_container(self, request: PreStartContainerRequest) -> Deferred[None] | None:
         """Refuse to start a container whose devices no longer have the nodes that it was given.
 
         The kubelet keeps its first answer, over restarts of the plugin and of the machine, so only
@@ -72,23 +84,31 @@ class Handing:
         """
         now = raw_paths(request.devices.values())
         if not now:
-            return
-        ids = request.devices_ids
-        given = self._given_before(request.resource, ids)
-        if given and not any(nodes <= now for nodes in given):  # more of them do no harm
-            raise AllocationRefused(
-                f"{request.resource}: device {', '.join(ids)} was {_listed(given[0])} when this "
-                f"pod was given it, and is {_listed(now)} now; delete the pod, and a new one gets "
-                "the device"
-            )
-
-    def _given_before(self, resource: str, ids: Sequence[str]) -> Sequence[frozenset[str]]:
-        """The raw nodes that containers with these devices were given, as far as it is known."""
-        ours = self._given.get((resource.rpartition("/")[2], ids[0]))
+            return None
+        kind, ids = request.resource.rpartition("/")[2], request.devices_ids
+        ours = self._given.get((kind, ids[0]))
         if ours is not None and ours[0] == frozenset(ids):
-            return (ours[1],)
-        kept = kept_nodes(self._plugin_dir, resource, ids)
-        return [raw for paths in kept if (raw := _raw(paths))]
+            _check(request, [ours[1]], now)
+            return None
+        return self._kept(request.resource, ids).addCallback(
+            lambda kept: _check(request, [raw for paths in kept if (raw := _raw(paths))], now)
+        )
+
+    def _kept(self, resource: str, ids: Sequence[str]) -> Deferred[list[frozenset[str]]]:
+        """What the kubelet keeps for containers with these devices."""
+        # One after the other: the file may be large.
+        return self._reading.run(deferToThread, self._checkpoint.kept_nodes, resource, ids)
+
+
+def _check(
+    request: PreStartContainerRequest, given: Sequence[frozenset[str]], now: frozenset[str]
+) -> None:
+    if given and not any(nodes <= now for nodes in given):  # more of them do no harm
+        raise AllocationRefused(
+            f"{request.resource}: device {', '.join(request.devices_ids)} was "
+            f"{_listed(given[0])} when this pod was given it, and is {_listed(now)} now; delete "
+            "the pod, and a new one gets the device"
+        )
 
 
 def raw_paths(devices: Collection[DeviceInfo]) -> frozenset[str]:

@@ -14,6 +14,9 @@ from twistdp.select import Cause
 Key: TypeAlias = tuple[int, str]
 """A unit: the order of its rule, and its name there."""
 
+MOST_GONE: Final = 1000
+"""Devices that are gone of which the nodes are remembered, in case that they come back."""
+
 _NODES: Final = ""
 """Stands for a type where nodes are meant."""
 
@@ -81,6 +84,9 @@ class Ledger:
         for kind, id_ in list(self.numbered):
             if id_ not in self.devices.get(kind, ()):
                 del self.numbered[kind, id_]
+        gone = [(kind, id_) for kind, id_ in self._raw if id_ not in self.devices.get(kind, ())]
+        for key in gone[: max(0, len(gone) - MOST_GONE)]:
+            del self._raw[key]
 
     def change(self, units: Mapping[Key, Listed | None]) -> Collection[Key]:
         """Take the new state of these units; returns all units to which that makes a difference."""
@@ -137,6 +143,7 @@ class Ledger:
         now = tuple(sorted(raw_paths([entry.info])))
         before = self._raw.get((entry.kind, entry.ids[0]), now)
         if now:
+            self._raw.pop((entry.kind, entry.ids[0]), None)  # so that the oldest stay the first
             self._raw[entry.kind, entry.ids[0]] = now
         if not set(before) <= set(now):
             self.moved.append(
