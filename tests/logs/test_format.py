@@ -5,7 +5,6 @@ import json
 import math
 from typing import Any
 
-import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.logger import Logger
@@ -33,25 +32,25 @@ class TextTests(SynchronousTestCase):
 
     def test_without_headers(self) -> None:
         """Without headers the message and its fields remain."""
-        record = attrs.evolve(RECORD, fields={"a": "b"})
+        record = RECORD._replace(fields={"a": "b"})
         self.assertEqual(as_text(record, headers=False), 'message a="b"')
 
     def test_thread_width(self) -> None:
         """A thread's id takes seven places, or as many as it needs."""
         for thread, shown in ((1, "       1 "), (1234567, " 1234567 "), (12345678, " 12345678 ")):
-            line = as_text(attrs.evolve(RECORD, thread=thread))
+            line = as_text(RECORD._replace(thread=thread))
             self.assertEqual(line[21:].split("scan")[0], shown)
 
     def test_microseconds(self) -> None:
         """Fractions of a second have six digits, and never round up to the next second."""
         for seconds, shown in ((7.0, "000000"), (7.000001, "000001"), (7.9999999, "999999")):
-            found = HEADER.fullmatch(as_text(attrs.evolve(RECORD, seconds=seconds)))
+            found = HEADER.fullmatch(as_text(RECORD._replace(seconds=seconds)))
             assert found is not None
             self.assertEqual(found["clock"].split(".")[1], shown)
 
     def test_error(self) -> None:
         """An error is a field, its traceback follows on lines that begin with a tab."""
-        record = attrs.evolve(RECORD, error="E: x", traceback="Traceback\n  File")
+        record = RECORD._replace(error="E: x", traceback="Traceback\n  File")
         self.assertEqual(
             as_text(record, headers=False), 'message err="E: x"\n\tTraceback\n\t  File'
         )
@@ -135,7 +134,7 @@ class ValueTests(SynchronousTestCase):
     )
     def test_any_value(self, found: object) -> None:
         """Any value makes one line of text, and JSON that can be read."""
-        record = attrs.evolve(RECORD, fields={"key": found})
+        record = RECORD._replace(fields={"key": found})
         line = as_text(record)
         self.assertTrue(line.isprintable(), line)
         encoded = as_json(record).encode("utf-8", "backslashreplace")

@@ -101,8 +101,10 @@ class VettingTests(SynchronousTestCase):
         ours, theirs, other = f"{self.good}/link", f"{self.bad}/link", f"{self.good}/other"
         for path in (ours, theirs, other):
             os.symlink(self.bad, path)
+        first = {"first": DeviceInfo(HEALTHY, nodes=[DeviceSpec(f"{self.good}/x", "/x")])}
+        self.scanned(**first)  # which looks at the directory
         infos = {
-            "first": DeviceInfo(HEALTHY, nodes=[DeviceSpec(f"{self.good}/x", "/x")]),
+            **first,
             "node": DeviceInfo(HEALTHY, nodes=[DeviceSpec(ours, "/x")]),
             "mount": DeviceInfo(HEALTHY, mounts=[Mount(ours, "/x")]),
         }

@@ -1,16 +1,14 @@
 """What the ways to register a resource have in common."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-import attrs
 from twisted.internet.defer import Deferred
 
 from twistdp.rpc import Method, Server
 
 
-@attrs.frozen
-class Registrant:
+class Registrant(NamedTuple):
     """A resource that is to be registered."""
 
     server: Server

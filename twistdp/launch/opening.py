@@ -1,8 +1,8 @@
 """The first line of the log: the version, the scanners, and the directory."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-import attrs
 from twisted.application.service import Service
 from twisted.logger import Logger
 
@@ -12,8 +12,7 @@ from twistdp.model import assignment, named
 _log = Logger()
 
 
-@attrs.frozen
-class Serving:
+class Serving(NamedTuple):
     """A scanner or a file, as the command line names it, and the domain of its resources."""
 
     namespace: str

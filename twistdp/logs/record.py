@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from string import Formatter
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
-import attrs
 from twisted.logger import LogLevel, formatEvent
 from twisted.python.failure import Failure
 
@@ -45,8 +44,7 @@ _INSIDE = (
 )
 
 
-@attrs.frozen
-class Record:
+class Record(NamedTuple):
     """One event, taken apart."""
 
     severity: str

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-import attrs
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -39,7 +38,7 @@ class Report:
         self.history.record({}, whole)
         found = change({}, whole)
         self._emit(found)
-        self._log_devices(attrs.evolve(found, came=()))  # all of them have come
+        self._log_devices(found._replace(came=()))  # all of them have come
         self._log_left_out()
 
     def look(self, before: Devices, update: Update, is_relisted: bool) -> None:

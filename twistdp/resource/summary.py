@@ -1,8 +1,7 @@
 """Sums up the devices of a resource, and a change of them, in one line however many there are."""
 
 from collections.abc import Sequence
-
-import attrs
+from typing import NamedTuple
 
 from twistdp.model import HEALTHY, Devices, Update, named, printable
 
@@ -10,8 +9,7 @@ LONGEST_REASON = 500
 """Characters of a reason in such a line."""
 
 
-@attrs.frozen
-class Change:
+class Change(NamedTuple):
     """How a resource's devices have changed: their ids, in the order of the list."""
 
     came: Sequence[str] = ()

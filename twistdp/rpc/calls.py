@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-import attrs
 import grpc
 from google.protobuf.message import Message
 
@@ -18,8 +17,7 @@ from twistdp.rpc.status import answer_for
 from twistdp.tools import Sparing
 
 
-@attrs.frozen
-class Method:
+class Method(NamedTuple):
     """One remote method.
 
     `path` is its name on the wire, ``/package.Service/Method``.  `handler` is called with the

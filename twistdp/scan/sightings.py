@@ -9,10 +9,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from threading import Lock
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 from weakref import WeakValueDictionary
 
-import attrs
 from twisted.logger import Logger
 
 from twistdp.host import host_paths
@@ -36,8 +35,7 @@ _Number: TypeAlias = tuple[int, int]
 """Kind and number of a node, by which drivers distinguish devices."""
 
 
-@attrs.frozen
-class _Sight:
+class _Sight(NamedTuple):
     """One device, as a scan saw it.
 
     `files` are the real paths and inode numbers of its nodes: another device that gets the same
@@ -112,7 +110,7 @@ class Sightings:
                     seen[id(info)] = _see(resource, id_, info)
                 sight = seen[id(info)]
                 if sight is not None:
-                    sight = attrs.evolve(sight, device_id=id_, reporter=reporter)
+                    sight = sight._replace(device_id=id_, reporter=reporter)
                     (changed if was_here else new).append(sight)
             for sight in new:
                 self._check_name(sight)

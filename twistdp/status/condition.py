@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import Enum
-
-import attrs
+from typing import NamedTuple
 
 
 class Standing(Enum):
@@ -22,16 +21,14 @@ class Standing(Enum):
     """Nothing would change that: there is a fault in this process."""
 
 
-@attrs.frozen
-class ResourceCondition:
+class ResourceCondition(NamedTuple):
     """One resource."""
 
     devices: int
     standing: Standing
 
 
-@attrs.frozen
-class Condition:
+class Condition(NamedTuple):
     """All resources of a scanner."""
 
     place: str
