@@ -102,7 +102,7 @@ audit: $(VENV)/.lint ## known vulnerabilities of what is pinned, where a data ba
 
 # What shows soon whether a version of a dependency will do.
 SOME_TESTS = $(subst /,.,$(basename $(wildcard tests/test_*.py))) tests.rpc tests.kubelet \
-  tests.integration.test_life
+  tests.integration.test_life tests.cli.test_main tests.cli.test_completion tests.cli.test_terminal
 
 test-lowest: ## some tests with the lowest versions that setup.cfg allows
 	rm -rf .venv-lowest

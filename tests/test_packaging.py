@@ -144,7 +144,7 @@ class WheelTests(SynchronousTestCase):
         output = self.run_python(
             PRELUDE + "from twistdp.cli import main; sys.exit(main(['--help']))"
         )
-        self.assertIn("usage: twistdp", output)
+        self.assertIn("Usage: twistdp", output)
 
     def test_installed(self) -> None:
         """The child of these tests has the wheel's package, not that of the source."""

@@ -1,6 +1,5 @@
 """docs/reference.md has every option, command, exit status and environment variable."""
 
-import argparse
 import ast
 import os
 import re
@@ -14,6 +13,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+import click
 from twisted.trial.unittest import SynchronousTestCase
 
 import twistdp
@@ -50,9 +50,7 @@ class OptionTests(SynchronousTestCase):
         """Every option of every command of `twistdp` is in its synopsis, and no other."""
         text = re.sub(r"\n +", " ", section("`twistdp`"))
         for name in COMMANDS:
-            parser = argparse.ArgumentParser()
-            import_module(f"twistdp.cli.{name.replace('-', '_')}").add_arguments(parser)
-            known = set(options_of(parser)) - {"-h", "--help"}
+            known = set(options_of(import_module(f"twistdp.cli.{name.replace('-', '_')}").command))
             lines = re.findall(rf"(?m)^twistdp {name} .*$", text)
             told = {
                 option
@@ -63,13 +61,14 @@ class OptionTests(SynchronousTestCase):
             self.assertIn(f"| `{name}` |", text)
 
 
-def options_of(parser: argparse.ArgumentParser) -> Iterator[str]:
+def options_of(command: click.Command) -> Iterator[str]:
     """The options of a command and of its own commands."""
-    for action in parser._actions:
-        yield from action.option_strings
-        if isinstance(action, argparse._SubParsersAction):
-            for inner in action.choices.values():
-                yield from options_of(inner)
+    for param in command.params:
+        if isinstance(param, click.Option):
+            yield from param.opts
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            yield from options_of(inner)
 
 
 class EnvironmentTests(SynchronousTestCase):

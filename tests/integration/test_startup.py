@@ -5,10 +5,14 @@ from tests.integration.test_process import ProcessTestCase
 RESOURCE = "imports.example.com/module"
 
 UNUSED = (
+    "click",
     "csv",
     "google.protobuf.json_format",
     "grpc.experimental",
     "importlib.metadata",
+    "markdown_it",
+    "pygments",
+    "rich",
     "sysconfig",
     "twisted.web",
     "twisted.conch",

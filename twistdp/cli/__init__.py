@@ -1,11 +1,14 @@
 """The ``twistdp`` command."""
 
-import argparse
 import errno
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+
+import click
+from click.shell_completion import CompletionItem
 
 from twistdp._version import __version__
 from twistdp.errors import TwistdpError
@@ -15,6 +18,7 @@ from twistdp.tools import meant
 COMMANDS = {
     "catalog": "list the devices that need no configuration, or show an entry",
     "check": "report what a plugin's project lacks",
+    "completion": "print the script by which a shell completes this command",
     "config": "check a configuration file, show its meaning, or print its JSON Schema",
     "conformance": "test a device plugin of any kind",
     "demo": "show a plugin's whole life on this machine in a few seconds",
@@ -27,8 +31,11 @@ COMMANDS = {
     "systemd-unit": "print a systemd unit for a plugin",
     "manifests": "print the manifests that run a plugin on every node",
 }
-"""Each is a module of this package, with ``_`` for ``-``, with ``add_arguments(parser)`` and
-``run(arguments) -> int``."""
+"""Each is a module of this package, with ``_`` for ``-``, with a `click.Command` named ``command``.
+
+The command's function returns the exit status, and its docstring is the help.  What it prints for
+programs, it prints with `print`, since `click.echo` drops escapes.
+"""
 
 _UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
@@ -36,9 +43,9 @@ _UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 
-    A `TwistdpError` is printed in one line.  Raises SystemExit for a wrong command line, and for
-    output that cannot be written.  A reader that has read enough, as ``head``, is no error to
-    report: the status alone says so, as it does of a process that SIGPIPE ends.
+    A `TwistdpError` is printed in one line.  Raises SystemExit for a wrong command line, for help,
+    and for output that cannot be written.  A reader that has read enough, as ``head``, is no error
+    to report: the status alone says so, as it does of a process that SIGPIPE ends.
     """
     try:
         try:
@@ -62,37 +69,94 @@ def main(argv: Sequence[str] | None = None) -> int:
         ) from error
 
 
-def _run(wanted: Sequence[str]) -> int:
-    # An abbreviated option of ours is more likely a plugin's option without the -- before it.
-    parser = argparse.ArgumentParser(
-        prog="twistdp",
-        description="Tools for Kubernetes device plugins. The service itself is "
-        "'twistd deviceplugin'.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"twistdp {__version__.public()}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    parsers = {}
-    for name, summary in COMMANDS.items():
-        parsers[name] = command = commands.add_parser(
-            name, help=summary, description=f"{summary.capitalize()}.", allow_abbrev=False
-        )
-        if name in wanted:  # do not import the others: gRPC alone takes a fifth of a second
-            _module(name).add_arguments(command)
-    arguments, unknown = parser.parse_known_args(wanted)
-    name = arguments.command
-    if unknown:
-        hint = meant(unknown[0].partition("=")[0], parsers[name]._option_string_actions)
-        hint += "; the plugin's own options go after --" if "options" in arguments else ""
-        parsers[name].error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+class _Commands(click.Group):
+    """The commands; only the module of the one that is asked for is imported.
+
+    gRPC alone, which some of them need, takes a fifth of a second.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return [*COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"twistdp.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the names with their summaries."""
+        with formatter.section("Commands"):
+            formatter.write_dl([*COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a command's name, or an option."""
+        return [
+            *(
+                CompletionItem(name, help=summary)
+                for name, summary in COMMANDS.items()
+                if name.startswith(incomplete)
+            ),
+            *click.Command.shell_complete(self, ctx, incomplete),
+        ]
+
+
+@click.group(
+    cls=_Commands,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__.public(), prog_name="twistdp", message="%(prog)s %(version)s")
+def _twistdp() -> None:
+    """Tools for Kubernetes device plugins.  The service itself is 'twistd deviceplugin'."""
+
+
+def _run(words: Sequence[str]) -> int:
+    if (instruction := os.environ.get("_TWISTDP_COMPLETE")) is not None:
+        from twistdp.cli.completion import answer
+
+        return answer(_twistdp, instruction)
+    context = click.Context(_twistdp, info_name="twistdp")
     try:
-        return int(_module(name).run(arguments))
+        # Not click's main(), which gives broken pipes and Ctrl-C statuses of its own.
+        context = _twistdp.make_context("twistdp", [*words])
+        with context:
+            return int(_twistdp.invoke(context))
+    except click.exceptions.Exit as error:  # of --help and --version
+        raise SystemExit(error.exit_code) from error
+    except click.UsageError as error:
+        _complain(error, error.ctx or _deepest(context))
+        raise SystemExit(error.exit_code) from error
     except TwistdpError as error:
-        print(f"twistdp {name}: {printable(str(error))}", file=sys.stderr)
+        print(f"twistdp {context.invoked_subcommand}: {printable(str(error))}", file=sys.stderr)
         return 1
 
 
-def _module(name: str):  # type: ignore[no-untyped-def]  # a module, whose functions mypy cannot know
-    from importlib import import_module
+def _deepest(context: click.Context) -> click.Context:
+    """The context of the command that was asked for, as far as it is known."""
+    name = context.invoked_subcommand
+    command = _twistdp.get_command(context, name) if name is not None else None
+    return context if command is None else click.Context(command, context, name)
 
-    return import_module(f"twistdp.cli.{name.replace('-', '_')}")
+
+def _complain(error: click.UsageError, context: click.Context) -> None:
+    """Print the usage, and in one line what is wrong with a command line and what is right."""
+    command = context.command
+    if isinstance(error, click.NoSuchOption):
+        params = command.get_params(context)
+        known = [name for each in params if isinstance(each, click.Option) for name in each.opts]
+        hint = meant(error.option_name, known)
+        if any(each.name == "options" for each in params):
+            hint = f"; the plugin's own options go after --{hint}"
+        text = f"{error.option_name}: there is no such option{hint or '; --help lists all'}"
+    elif isinstance(error, click.exceptions.NoSuchCommand) and isinstance(command, click.Group):
+        known = command.list_commands(context)
+        hint = meant(error.command_name, known) or f"; there are {', '.join(known)}"
+        text = f"{error.command_name}: there is no such command{hint}"
+    else:
+        text = " ".join(error.format_message().split()).rstrip(".")
+        text = f"{text[:1].lower()}{text[1:]}; see '{context.command_path} --help'"
+    print(f"{context.get_usage()}\n{context.command_path}: {printable(text)}", file=sys.stderr)

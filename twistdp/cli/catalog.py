@@ -1,23 +1,31 @@
 """``twistdp catalog``: what the catalogue has, and what an entry amounts to."""
 
-import argparse
+import click
 
 from twistdp.catalog import Shelf
+from twistdp.cli.completing import entries
+from twistdp.cli.terminal import console
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help="an entry to show")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """List all entries, or print the files of some."""
+@click.command
+@click.argument(
+    "names", nargs=-1, metavar="[NAME]...", help="An entry to print.", shell_complete=entries
+)
+def command(names: tuple[str, ...]) -> int:
+    """List the devices that need no configuration, or print the files of entries."""
     shelf = Shelf()
-    texts = [shelf.text(name) for name in arguments.names]
+    texts = [shelf.text(name) for name in names]
     if texts:
         print("---\n".join(texts), end="")
         return 0
-    width = max(map(len, shelf.entries))
-    for name in shelf.entries:
-        print(f"{name:{width}}  {shelf.entry(name).title}")
+    titles = {name: shelf.entry(name).title for name in shelf.entries}
+    if (people := console()) is not None:
+        from twistdp.cli.drawing import table, text
+
+        rows = ((text(name, style="bold"), text(title)) for name, title in titles.items())
+        people.print(table(("entry", "devices"), rows))
+        return 0
+    width = max(map(len, titles))
+    for name, title in titles.items():
+        print(f"{name:{width}}  {title}")
     return 0

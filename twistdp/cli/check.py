@@ -1,11 +1,14 @@
 """``twistdp check``: report what a plugin's project lacks."""
 
-import argparse
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import click
+
+from twistdp.cli.completing import directories
+from twistdp.cli.terminal import Busy
 from twistdp.errors import BadSetting
 from twistdp.model import printable
 from twistdp.scaffold import TARGETS, Finding, findings, outcome, read
@@ -14,23 +17,19 @@ SECONDS = 20.0
 """Seconds for looking at the files."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
-    parser.add_argument("directory", metavar="DIR", help="the project")
-    parser.add_argument(
-        "--run",
-        action="store_true",
-        help="also run its tests, lint, types and the conformance suite, by the targets "
-        f"{', '.join(TARGETS)} of its Makefile, or the usual commands",
-    )
-    parser.epilog = "Exit status: 0 if nothing is missing, 1 if something is missing or fails."
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Report each item as soon as it is known."""
+@click.command(epilog="Exit status: 0 if nothing is missing, 1 if something is missing or fails.")
+@click.argument("directory", metavar="DIR", help="The project.", shell_complete=directories)
+@click.option(
+    "--run",
+    is_flag=True,
+    help="Also run its tests, lint, types and the conformance suite, by the targets "
+    f"{', '.join(TARGETS)} of its Makefile, or the usual commands.",
+)
+def command(directory: str, run: bool) -> int:
+    """Report what a plugin's project lacks, each item as soon as it is known."""
     try:
-        with _at_most(SECONDS, arguments.directory):
-            tree = read(arguments.directory)
+        with _at_most(SECONDS, directory):
+            tree = read(directory)
             found = findings(tree)
     except (BadSetting, TimeoutError) as error:
         print(f"twistdp check: {printable(str(error))}", file=sys.stderr)
@@ -46,9 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     for finding in found:
         show(finding, "missing")
-    if arguments.run:
+    if run:
         for target in TARGETS:
-            show(outcome(tree, target), "failed")
+            with Busy(f"running {target}"):
+                ended = outcome(tree, target)
+            show(ended, "failed")
     verb = "needs" if bad == 1 else "need"
     print(f"\n{bad} of the items above {verb} a fix" if bad else "\nnothing is missing")
     return 1 if bad else 0

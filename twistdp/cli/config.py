@@ -1,12 +1,15 @@
 """``twistdp config``: checks and shows a configuration file, and converts those of other tools."""
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
+
+import click
 
 from twistdp.catalog import Shelf, load
+from twistdp.cli.completing import files
 from twistdp.config import (
     LARGEST,
     BadConfig,
@@ -19,60 +22,80 @@ from twistdp.config import (
 )
 from twistdp.model import printable
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    check = actions.add_parser(
-        "check", help="report every problem of configuration files", allow_abbrev=False
-    )
-    check.add_argument("files", nargs="+", metavar="FILE", help="'-' is standard input")
-    shown = actions.add_parser(
-        "show", help="print what a file amounts to, with the defaults filled in", allow_abbrev=False
-    )
-    shown.add_argument("file", metavar="FILE", help="'-' is standard input")
-    actions.add_parser(
-        "schema", help="print the JSON Schema of configuration files", allow_abbrev=False
-    )
-    converted = actions.add_parser(
-        "from",
-        help="print another tool's configuration in our format, and report what is lost",
-        allow_abbrev=False,
-    )
-    converted.add_argument(
-        "tool", choices=convert.TOOLS, metavar="TOOL", help=", ".join(convert.TOOLS)
-    )
-    converted.add_argument(
-        "file",
-        metavar="FILE",
-        help="the tool's file, or a ConfigMap, DaemonSet, HelmRelease or values file with it; "
-        "'-' is standard input",
-    )
-    converted.add_argument(
-        "--key", help="the key of one file in a ConfigMap with several of which a node reads one"
-    )
-    converted.add_argument("--domain", help="the domain of the resources instead of the tool's")
+_FILE: Final = "A configuration file; '-' is standard input."
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Do what was asked; 1 if a file has problems."""
-    if arguments.action == "from":
-        return _convert(arguments)
-    if arguments.action == "schema":
-        print(json.dumps(schema(catalog=Shelf()), indent=2))
-        return 0
-    if arguments.action == "show":
-        config = _loaded(arguments.file)
-        if config is None:
-            return 1
-        print(show(config), end="")
-        return 0
-    loaded = [_loaded(file) for file in arguments.files]
-    for file, config in zip(arguments.files, loaded, strict=True):
+@click.group(no_args_is_help=False)
+def command() -> None:
+    """Check and show configuration files, and convert those of other tools."""
+
+
+@command.command
+@click.argument(
+    "names", nargs=-1, required=True, metavar="FILE...", help=_FILE, shell_complete=files
+)
+def check(names: tuple[str, ...]) -> int:
+    """Report every problem of configuration files."""
+    loaded = [_loaded(file) for file in names]
+    for file, config in zip(names, loaded, strict=True):
         if config is not None:
             count = _counted(len(config.resources), "resource")
             print(f"{printable(file)}: no problem, {count}")
     return 0 if all(loaded) else 1
+
+
+@command.command("show")
+@click.argument("file", metavar="FILE", help=_FILE, shell_complete=files)
+def shown(file: str) -> int:
+    """Print what a file amounts to, with the defaults filled in."""
+    config = _loaded(file)
+    if config is None:
+        return 1
+    print(show(config), end="")
+    return 0
+
+
+@command.command("schema")
+def printed() -> int:
+    """Print the JSON Schema of configuration files."""
+    print(json.dumps(schema(catalog=Shelf()), indent=2))
+    return 0
+
+
+@command.command("from")
+@click.argument(
+    "tool", type=click.Choice(convert.TOOLS), metavar="TOOL", help=f"{', '.join(convert.TOOLS)}."
+)
+@click.argument(
+    "file",
+    metavar="FILE",
+    help="The tool's file, or a ConfigMap, DaemonSet, HelmRelease or values file with it; "
+    "'-' is standard input.",
+    shell_complete=files,
+)
+@click.option(
+    "--key",
+    metavar="KEY",
+    help="The key of one file in a ConfigMap with several of which a node reads one.",
+)
+@click.option(
+    "--domain", metavar="DOMAIN", help="The domain of the resources instead of the tool's."
+)
+def converted(tool: str, file: str, key: str | None, domain: str | None) -> int:
+    """Print another tool's configuration in our format, and report what is lost."""
+    source = _source(file)
+    try:
+        found = convert.convert(tool, source, file, domain, key)
+    except BadConfig as error:
+        _print_problems(error, source, file)
+        return 1
+    print(found.text, end="")
+    for note in found.notes:
+        print(note, file=sys.stderr)
+    resources = _counted(found.resources, "resource")
+    notes = _counted(len(found.notes), "note")
+    print(f"{printable(file)}: {resources} converted, {notes}", file=sys.stderr)
+    return 0
 
 
 def _loaded(file: str) -> Config | None:
@@ -89,24 +112,6 @@ def _loaded(file: str) -> Config | None:
                 file=sys.stderr,
             )
         return None
-
-
-def _convert(arguments: argparse.Namespace) -> int:
-    """Print the configuration, and the notes to standard error."""
-    file = arguments.file
-    source = _source(file)
-    try:
-        found = convert.convert(arguments.tool, source, file, arguments.domain, arguments.key)
-    except BadConfig as error:
-        _print_problems(error, source, file)
-        return 1
-    print(found.text, end="")
-    for note in found.notes:
-        print(note, file=sys.stderr)
-    resources = _counted(found.resources, "resource")
-    notes = _counted(len(found.notes), "note")
-    print(f"{printable(file)}: {resources} converted, {notes}", file=sys.stderr)
-    return 0
 
 
 def _source(file: str) -> bytes:

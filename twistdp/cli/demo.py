@@ -1,6 +1,5 @@
 """``twistdp demo``: show a plugin's whole life on this machine, and time every step."""
 
-import argparse
 import os
 import shutil
 import sys
@@ -10,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+import click
 from twisted.internet.defer import Deferred, TimeoutError, succeed
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.threads import deferToThread
@@ -21,21 +21,16 @@ NAMESPACE = "demo.example.com"
 STEP_TIMEOUT = 10.0
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
-    parser.add_argument(
-        "--keep", action="store_true", help="leave kubelet and plugin running until Ctrl-C"
-    )
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Run the demonstration; 0 if every step succeeded."""
+@click.command
+@click.option("--keep", is_flag=True, help="Leave kubelet and plugin running until Ctrl-C.")
+def command(keep: bool) -> int:
+    """Show a plugin's whole life on this machine in a few seconds."""
 
     async def main(reactor: Any) -> int:
         demo = Demo(reactor)
         try:
             await demo.run()
-            if arguments.keep:
+            if keep:
                 await demo.keep()
         except StepFailed as error:
             print(f"\nFAILED: {error}", file=sys.stderr)

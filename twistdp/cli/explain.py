@@ -1,15 +1,18 @@
 """``twistdp explain``: report for each candidate which rule took it, or which test dropped it."""
 
-import argparse
 import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from twistdp.cli import looking as looks_at
-from twistdp.cli.looking import Look, counted, looking, problems
+import click
+
+from twistdp.cli.completing import files
+from twistdp.cli.looking import Look, Where, looking, problems, where_to_look
 from twistdp.cli.once import with_refused
+from twistdp.cli.terminal import Busy, console
+from twistdp.cli.trees import draw, lines
 from twistdp.errors import BadSetting
 from twistdp.model import printable
 from twistdp.scanners.declared import of_device
@@ -18,46 +21,46 @@ from twistdp.select import (
     Host,
     Outcome,
     Step,
-    Verdict,
     default_id,
     describe,
     stable_path,
 )
 
-_MOST = 10
-"""Candidates that a rule did not select and that people are shown without ``--all``."""
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
-    parser.add_argument(
-        "path", nargs="?", metavar="PATH",
-        help="one device: its node, a link to it, or its directory in /sys",
-    )  # fmt: skip
-    looks_at.add_arguments(parser)
-    parser.add_argument("--all", action="store_true", help="show all candidates, not only some")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Print it; 1 if there is nothing to explain, or the configuration cannot be used."""
+@click.command
+@click.argument(
+    "path",
+    required=False,
+    metavar="[PATH]",
+    help="One device: its node, a link to it, or its directory in /sys.",
+    shell_complete=files,
+)
+@where_to_look
+@click.option("as_json", "--json", is_flag=True, help="Print JSON.")
+@click.option("all_of_them", "--all", is_flag=True, help="Show all candidates, not only some.")
+def command(path: str | None, as_json: bool, all_of_them: bool, **options: Any) -> int:
+    """Report why a device is listed, or which test leaves it out."""
+    where = Where(**options)
     try:
-        if not (arguments.config or arguments.catalog or arguments.scanner or arguments.path):
+        if not (where or path):
             raise BadSetting(
                 "name a --config=FILE, --catalog=NAME, a --scanner=module:Class or a device's PATH"
             )
-        with looking(arguments) as (host, looks):
-            if arguments.path is not None:
-                found = _of_path(arguments.path, host, looks)
+        with Busy("looking at the devices"), looking(where) as (host, looks):
+            if path is not None:
+                found = _of_path(path, host, looks)
             else:
                 found = {"resources": [each for look in looks for each in _of_look(look)]}
     except BadSetting as error:
         for line in problems(error):
             print(f"twistdp explain: {printable(line)}", file=sys.stderr)
         return 1
-    if arguments.json:
+    if as_json:
         print(json.dumps(found, indent=2))
+    elif (people := console()) is not None:
+        draw(people, found, all_of_them)
     else:
-        print("\n".join(map(printable, _lines(found, arguments.all))))
+        print("\n".join(map(printable, lines(found, all_of_them))))
     return 0
 
 
@@ -139,53 +142,3 @@ def _described(device: Device) -> dict[str, Any]:
         "id": default_id(device),
         "attributes": dict(describe(device)),
     }
-
-
-def _lines(found: dict[str, Any], all_of_them: bool) -> Iterator[str]:
-    if "device" in found:
-        yield from _device_lines(found["device"])
-    for rule in found.get("rules", ()):
-        lines = [_told(each) for each in rule["candidates"]]
-        yield from _tree(rule["resource"], lines or ["not looked at"])
-    for resource in found.get("resources", ()):
-        yield from _tree(*_resource(resource, all_of_them))
-
-
-def _device_lines(device: dict[str, Any]) -> Iterator[str]:
-    lines = [f"id {device['id']}"]
-    if device["hostPath"]:
-        lines.append(f"host path {device['hostPath']}")
-    lines += [f"link {link}" for link in device["links"]]
-    lines += [f"{name} = {value}" for name, value in device["attributes"].items()]
-    yield from _tree(device["node"] or device["syspath"], lines)
-
-
-def _resource(resource: dict[str, Any], all_of_them: bool) -> tuple[str, list[str]]:
-    steps = resource["candidates"]
-    chosen = [each for each in steps if each["verdict"] != Verdict.NOT_SELECTED.value]
-    others = [each for each in steps if each["verdict"] == Verdict.NOT_SELECTED.value]
-    devices = {tuple(each["ids"]) for each in steps if each["ids"]}
-    title = f"{resource['resource']}: {counted([len(ids) for ids in devices])}"
-    if resource["notOnThisNode"]:
-        title = f"{resource['resource']}: not on this node: {resource['notOnThisNode']}"
-    lines = [_told(each) for each in chosen]
-    shown = others if all_of_them else others[:_MOST]
-    lines += [_told(each) for each in shown]
-    if len(shown) < len(others):
-        lines.append(f"{len(others) - len(shown)} more were not selected (--all shows them)")
-    lines += [f"note: {note}" for note in resource.get("notes", ())]
-    lines += [f"log: {message}" for message in resource.get("messages", ())]
-    return title, lines
-
-
-def _told(step: dict[str, Any]) -> str:
-    if step["verdict"] == Verdict.LISTED.value:
-        return f"{step['what']}: {step['reason']}"
-    cause = f", {step['cause']}" if step.get("cause") not in (None, step["verdict"]) else ""
-    return f"{step['what']}: {step['verdict']}{cause}: {step['reason']}"
-
-
-def _tree(title: str, lines: Sequence[str]) -> Iterator[str]:
-    yield title
-    for number, line in enumerate(lines, 1):
-        yield f"{'└─' if number == len(lines) else '├─'} {line}"

@@ -1,12 +1,14 @@
 """``twistdp kubelet``: the emulated kubelet as a process."""
 
-import argparse
 import os
 import signal
 import sys
 import time
 from typing import Any
 
+import click
+
+from twistdp.cli.completing import directories, files
 from twistdp.cli.running import run_on_reactor
 from twistdp.errors import TwistdpError
 from twistdp.host import make_directory
@@ -14,39 +16,57 @@ from twistdp.model import socket_path
 from twistdp.testing import POLICIES
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
-    parser.add_argument("--dir", required=True, help="the plugins' --plugin-dir; made if missing")
-    parser.add_argument(
-        "--pod-resources", metavar="SOCKET", help="also serve pod-resources v1 on this socket"
-    )
-    parser.add_argument(
-        "--registry-dir", metavar="DIR", help="also find plugins in this directory; made if missing"
-    )
-    parser.add_argument(
-        "--topology-policy",
-        choices=POLICIES,
-        default="none",
-        help="the topology manager's policy (default: none)",
-    )
-    parser.add_argument(
-        "--numa-nodes",
-        type=int,
-        default=2,
-        metavar="N",
-        help="NUMA nodes of the machine, for that policy (default: 2)",
-    )
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="use a directory that holds sockets, and delete them; one with a real kubelet's "
-        "checkpoint is refused nevertheless",
-    )
-    parser.epilog = "SIGHUP restarts the kubelet; SIGINT (Ctrl-C) and SIGTERM end it."
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Run until a signal ends it, or until its output cannot be written: then raise OSError."""
+@click.command(epilog="SIGHUP restarts the kubelet; SIGINT (Ctrl-C) and SIGTERM end it.")
+@click.option(
+    "directory",
+    "--dir",
+    required=True,
+    metavar="DIR",
+    help="The plugins' --plugin-dir; made if missing.",
+    shell_complete=directories,
+)
+@click.option(
+    "--pod-resources",
+    metavar="SOCKET",
+    help="Also serve pod-resources v1 on this socket.",
+    shell_complete=files,
+)
+@click.option(
+    "--registry-dir",
+    metavar="DIR",
+    help="Also find plugins in this directory; made if missing.",
+    shell_complete=directories,
+)
+@click.option(
+    "--topology-policy",
+    type=click.Choice(POLICIES),
+    default="none",
+    show_default=True,
+    help="The topology manager's policy.",
+)
+@click.option(
+    "--numa-nodes",
+    type=int,
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="NUMA nodes of the machine, for that policy.",
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Use a directory that holds sockets, and delete them; one with a real kubelet's "
+    "checkpoint is refused nevertheless.",
+)
+def command(
+    directory: str,
+    pod_resources: str | None,
+    registry_dir: str | None,
+    topology_policy: Any,
+    numa_nodes: int,
+    force: bool,
+) -> int:
+    """Run an emulated kubelet to try plugins with, until a signal ends it."""
 
     async def main(reactor: Any) -> int:
         from twisted.internet.defer import Deferred
@@ -64,12 +84,12 @@ def run(arguments: argparse.Namespace) -> int:
 
         try:
             kubelet = FakeKubelet(
-                arguments.dir,
-                pod_resources=arguments.pod_resources,
-                registry_dir=arguments.registry_dir,
-                topology_policy=arguments.topology_policy,
-                numa_nodes=range(arguments.numa_nodes),
-                force=arguments.force,
+                directory,
+                pod_resources=pod_resources,
+                registry_dir=registry_dir,
+                topology_policy=topology_policy,
+                numa_nodes=range(numa_nodes),
+                force=force,
                 observe=observe,
                 reactor=reactor,
             )
@@ -87,15 +107,15 @@ def run(arguments: argparse.Namespace) -> int:
             signal.signal(number, lambda *_: reactor.callFromThread(end))
         signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(restart))
         try:
-            socket_path(os.path.abspath(arguments.dir), "x.example/x")
-            for directory in filter(None, (arguments.dir, arguments.registry_dir)):
-                make_directory(directory)
+            socket_path(os.path.abspath(directory), "x.example/x")
+            for needed in filter(None, (directory, registry_dir)):
+                make_directory(needed)
             await kubelet.start()
         except TwistdpError as error:
             return complain(str(error))
         except OSError as error:
             return complain(
-                f"it cannot start: {error.filename or arguments.dir}: {error.strerror}; give "
+                f"it cannot start: {error.filename or directory}: {error.strerror}; give "
                 "directories that exist or can be made"
             )
         try:

@@ -1,13 +1,14 @@
 """Looks at a host for ``twistdp scan`` and ``twistdp explain``, as the plugin would."""
 
-import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
 import attrs
+import click
 
 from twistdp.catalog import Shelf, chosen
+from twistdp.cli.completing import entries, files
 from twistdp.cli.once import called_once
 from twistdp.config import Config
 from twistdp.errors import BadSetting, BadSettings
@@ -50,58 +51,94 @@ class Look:
         return f"{self.domain}/{resource}" if resource else self.domain
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where to look, and for what."""
-    parser.add_argument(
-        "--config", action="append", default=[], metavar="FILE", help="a configuration file"
-    )
-    parser.add_argument(
-        "--catalog", action="append", default=[], metavar="NAME,...",
-        help="entries of the catalogue",
-    )  # fmt: skip
-    parser.add_argument(
-        "--scanner", action="append", default=[], metavar="MODULE:CLASS", help="a scanner"
-    )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE",
-        help="an argument of the last --scanner",
-    )  # fmt: skip
-    parser.add_argument("--namespace", metavar="DOMAIN", help="the domain of a scanner's resources")
-    parser.add_argument(
-        "--root", default="/", metavar="DIR|RECORDING",
-        help="the host: a directory with sys, dev and run/udev/data, or a recording of one",
-    )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print JSON")
+_OPTIONS: Final = (
+    click.option(
+        "configs",
+        "--config",
+        multiple=True,
+        metavar="FILE",
+        help="A configuration file.",
+        shell_complete=files,
+    ),
+    click.option(
+        "catalog",
+        "--catalog",
+        multiple=True,
+        metavar="NAME,...",
+        help="Entries of the catalogue.",
+        shell_complete=entries,
+    ),
+    click.option("scanners", "--scanner", multiple=True, metavar="MODULE:CLASS", help="A scanner."),
+    click.option(
+        "settings",
+        "--set",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="An argument of the last --scanner.",
+    ),
+    click.option("--namespace", metavar="DOMAIN", help="The domain of a scanner's resources."),
+    click.option(
+        "--root",
+        default="/",
+        show_default=True,
+        metavar="DIR|RECORDING",
+        help="The host: a directory with sys, dev and run/udev/data, or a recording of one.",
+        shell_complete=files,
+    ),
+)
+
+
+@attrs.frozen(kw_only=True)
+class Where:
+    """Where to look, and for what: the options that `where_to_look` gives a command."""
+
+    configs: Sequence[str]
+    catalog: Sequence[str]
+    scanners: Sequence[str]
+    settings: Sequence[str]
+    namespace: str | None
+    root: str
+
+    def __bool__(self) -> bool:
+        """Whether there is something to look for."""
+        return bool(self.configs or self.catalog or self.scanners)
+
+
+def where_to_look(function: Callable[..., int]) -> Callable[..., int]:
+    """Add the options that make a `Where` to a command."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
 
 
 @contextmanager
-def looking(arguments: argparse.Namespace) -> Iterator[tuple[Host, list[Look]]]:
+def looking(where: Where) -> Iterator[tuple[Host, list[Look]]]:
     """The host, and what each configuration and scanner finds there.
 
     Raises `BadSetting`, also `BadSettings` with a line for each problem.
     """
     with ExitStack() as stack:
-        root = stack.enter_context(open_root(arguments.root))
+        root = stack.enter_context(open_root(where.root))
         host = Host(root)
         shelf = Shelf()
-        names = [name.strip() for text in arguments.catalog for name in text.split(",")]
-        configs = [read_config(path) for path in arguments.config]
+        names = [name.strip() for text in where.catalog for name in text.split(",")]
+        configs = [read_config(path) for path in where.configs]
         plain = [name for name in names if shelf.scanner(name) is None]
-        configs += chosen(plain, arguments.namespace, _NO_DOMAIN).values()
+        configs += chosen(plain, where.namespace, _NO_DOMAIN).values()
         looks = [look for config in configs for look in _of_config(config, host)]
-        scanners = [(name, f"--scanner {name}") for name in arguments.scanner]
+        scanners = [(name, f"--scanner {name}") for name in where.scanners]
         for name in names:
             scanner = shelf.scanner(name)
             if scanner is not None:
                 scanners.append((scanner, f"--catalog {name}"))
-        if arguments.set and not scanners:
+        if where.settings and not scanners:
             raise BadSetting(
-                f"--set {arguments.set[0]}: no scanner takes it; write a configuration file with "
+                f"--set {where.settings[0]}: no scanner takes it; write a configuration file with "
                 "keys beside use"
             )
         for number, (name, called) in enumerate(scanners, 1):
-            given = arguments.set if number == len(scanners) else []
-            looks.append(_of_scanner(name, called, given, arguments.namespace, host))
+            given = where.settings if number == len(scanners) else ()
+            looks.append(_of_scanner(name, called, given, where.namespace, host))
         yield host, _with_others(looks)
 
 
@@ -144,7 +181,7 @@ def _with_others(looks: Sequence[Look]) -> list[Look]:
 
 
 def _of_scanner(
-    name: str, called: str, given: list[str], namespace: str | None, host: Host
+    name: str, called: str, given: Sequence[str], namespace: str | None, host: Host
 ) -> Look:
     settings: dict[str, list[str]] = {}
     for text in given:

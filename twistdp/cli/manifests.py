@@ -1,12 +1,16 @@
 """``twistdp manifests``: print what Kubernetes needs to run a plugin on every node."""
 
-import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import click
 
 from twistdp._version import __version__
 from twistdp.catalog import load
+from twistdp.cli.completing import directories, files
 from twistdp.cli.options import Given, read
 from twistdp.config import BadConfig, Config, Resource
 from twistdp.config import read as content_of
@@ -15,62 +19,70 @@ from twistdp.errors import BadSetting, BadSettings
 from twistdp.model import printable
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
-    parser.usage = "twistdp manifests [options] -- [options of twistd deviceplugin]"
-    parser.add_argument(
-        "--image",
-        default=f"twistdp:{__version__.public()}",
-        help="the image to run; default: %(default)s",
-    )
-    parser.add_argument(
-        "--name",
-        default="twistdp",
-        help="the name of the DaemonSet and of its other objects; default: %(default)s",
-    )
-    parser.add_argument(
-        "--namespace",
-        default="twistdp",
-        help="their namespace, which the manifests make unless every cluster has it; default: "
-        "%(default)s",
-    )
-    parser.add_argument(
-        "--config",
-        metavar="FILE",
-        help="a configuration file, to put into a ConfigMap; the plugin follows its changes",
-    )
-    parser.add_argument(
-        "--scanner-file", metavar="FILE", help="a module with a scanner, to put into a ConfigMap"
-    )
-    parser.add_argument(
-        "--host-path",
-        metavar="DIR",
-        action="append",
-        help="a directory that the plugin reads, mounted read-only; may be repeated; "
-        "default: /dev, for a configuration and the catalogue /run/udev too",
-    )
-    parser.add_argument(
-        "--cdi",
-        action="store_true",
-        help="the scanner uses CDI: mount the directory of specs and the kubelet's pod-resources",
-    )
-    parser.add_argument(
-        "--selinux", action="store_true", help=f"run the container as SELinux type {SELINUX_TYPE}"
-    )
-    parser.add_argument(
-        "--openshift",
-        action="store_true",
-        help="add the SecurityContextConstraints that OpenShift needs; includes --selinux",
-    )
-    parser.add_argument(
-        "options", nargs="*", metavar="OPTION", help="an option of 'twistd deviceplugin'"
-    )
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Print the manifests; 1, with a line for each problem, if they cannot be."""
+@click.command
+@click.argument(
+    "options",
+    nargs=-1,
+    metavar="[-- OPTION...]",
+    help="An option of 'twistd deviceplugin'.",
+)
+@click.option(
+    "--image",
+    metavar="IMAGE",
+    default=f"twistdp:{__version__.public()}",
+    show_default=True,
+    help="The image to run.",
+)
+@click.option(
+    "--name",
+    metavar="NAME",
+    default="twistdp",
+    show_default=True,
+    help="The name of the DaemonSet and of its other objects.",
+)
+@click.option(
+    "--namespace",
+    metavar="NAME",
+    default="twistdp",
+    show_default=True,
+    help="Their namespace, which the manifests make unless every cluster has it.",
+)
+@click.option(
+    "--config",
+    metavar="FILE",
+    help="A configuration file, to put into a ConfigMap; the plugin follows its changes.",
+    shell_complete=files,
+)
+@click.option(
+    "--scanner-file",
+    metavar="FILE",
+    help="A module with a scanner, to put into a ConfigMap.",
+    shell_complete=files,
+)
+@click.option(
+    "host_paths",
+    "--host-path",
+    multiple=True,
+    metavar="DIR",
+    help="A directory that the plugin reads, mounted read-only; may be repeated; "
+    "default: /dev, for a configuration and the catalogue /run/udev too.",
+    shell_complete=directories,
+)
+@click.option(
+    "--cdi",
+    is_flag=True,
+    help="The scanner uses CDI: mount the directory of specs and the kubelet's pod-resources.",
+)
+@click.option("--selinux", is_flag=True, help=f"Run the container as SELinux type {SELINUX_TYPE}.")
+@click.option(
+    "--openshift",
+    is_flag=True,
+    help="Add the SecurityContextConstraints that OpenShift needs; includes --selinux.",
+)
+def command(**given: Any) -> int:
+    """Print the manifests that run a plugin on every node."""
     try:
-        plugin = _plugin(arguments)
+        plugin = _plugin(**given)
     except BadSettings as error:
         for line in error.lines:
             print(f"twistdp manifests: {printable(line)}", file=sys.stderr)
@@ -79,27 +91,24 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _plugin(arguments: argparse.Namespace) -> DaemonSet:
-    path, options = arguments.config, arguments.options
-    config = text = None
+def _plugin(
+    *, options: Sequence[str], config: str | None, host_paths: Sequence[str], cdi: bool, **more: Any
+) -> DaemonSet:
+    """What is rendered; `more` are fields of it."""
+    path, text, found = config, None, None
     if path is not None:
-        text, config = _read(path)
+        text, found = _read(path)
         options = [f"--config={CONFIG_DIRECTORY}/{os.path.basename(path)}", *options]
     given = read(options)
-    host_paths = arguments.host_path or _host_paths(given, config)
-    _check(given, config, host_paths)
+    host_paths = host_paths or _host_paths(given, found)
+    _check(given, found, host_paths)
     return DaemonSet(
         options=options,
         settings=given.settings,
-        image=arguments.image,
-        name=arguments.name,
-        namespace=arguments.namespace,
-        scanner_file=arguments.scanner_file,
-        config=(path, text) if text is not None else None,
+        config=(path, text) if path is not None and text is not None else None,
         host_paths=host_paths,
-        cdi=arguments.cdi or _uses_cdi(config),
-        selinux=arguments.selinux,
-        openshift=arguments.openshift,
+        cdi=cdi or _uses_cdi(found),
+        **more,
     )
 
 
@@ -134,7 +143,7 @@ def _has_interfaces(resource: Resource) -> bool:
     return "net" in kinds or any("net" in match.subsystem for match in matches)
 
 
-def _check(given: Given, config: Config | None, host_paths: list[str]) -> None:
+def _check(given: Given, config: Config | None, host_paths: Sequence[str]) -> None:
     """Raise `BadSetting` for a configuration file that the container would not have."""
     for path in given.configs[config is not None :]:
         if not any(path.startswith(f"{each.rstrip('/')}/") for each in host_paths):

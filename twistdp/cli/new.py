@@ -1,10 +1,12 @@
 """``twistdp new``: make a new plugin project."""
 
-import argparse
 import os
 import shlex
 import sys
 
+import click
+
+from twistdp.cli.completing import directories
 from twistdp.errors import BadName, BadSetting
 from twistdp.scaffold import Project, create
 
@@ -12,33 +14,33 @@ WHEEL = "make -C DIRECTORY_OF_TWISTDP wheel WHEELS=$PWD/wheels"
 """The command that puts twistdp where a project's Makefile and Dockerfile look for it."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
-    parser.add_argument("name", metavar="NAME", help="the name of its Python package")
-    parser.add_argument(
-        "--namespace", metavar="DOMAIN", help="domain of the resource; default NAME.example.com"
-    )
-    parser.add_argument(
-        "--resource", metavar="TYPE", help="the resource's name after the slash; default device"
-    )
-    parser.add_argument(
-        "--hooks", action="store_true", help="add an example of each hook, with its test"
-    )
-    parser.add_argument(
-        "--directory", metavar="DIR", help="a new or empty directory for it; default NAME"
-    )
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Write the files, and print the next steps."""
+@click.command
+@click.argument("name", metavar="NAME", help="The name of its Python package.")
+@click.option(
+    "--namespace", metavar="DOMAIN", help="Domain of the resource; default NAME.example.com."
+)
+@click.option(
+    "--resource", metavar="TYPE", help="The resource's name after the slash; default device."
+)
+@click.option("--hooks", is_flag=True, help="Add an example of each hook, with its test.")
+@click.option(
+    "--directory",
+    metavar="DIR",
+    help="A new or empty directory for it; default NAME.",
+    shell_complete=directories,
+)
+def command(
+    name: str, namespace: str | None, resource: str | None, hooks: bool, directory: str | None
+) -> int:
+    """Make a new plugin project, and print the next steps."""
     given = {
-        name: value
-        for name in ("namespace", "resource")
-        if (value := getattr(arguments, name)) is not None
+        key: value
+        for key, value in (("namespace", namespace), ("resource", resource))
+        if value is not None
     }
     try:
-        project = Project(arguments.name, hooks=arguments.hooks, **given)
-        directory = arguments.directory or project.distribution
+        project = Project(name, hooks=hooks, **given)
+        directory = directory or project.distribution
         paths = create(project, directory)
     except (BadName, BadSetting) as error:
         print(f"twistdp new: {error}", file=sys.stderr)

@@ -1,41 +1,47 @@
 """``twistdp scan``: print what a plugin would advertise on this host, and what it leaves out."""
 
-import argparse
 import json
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator
 from typing import Any, Final
 
-from twistdp.cli.looking import Look, add_arguments, counted, looking, problems
+import click
+
+from twistdp.cli.listing import draw, lines
+from twistdp.cli.looking import Look, Where, looking, problems, where_to_look
+from twistdp.cli.terminal import Busy, console
 from twistdp.errors import BadSetting
 from twistdp.host import Topology
 from twistdp.model import Auto, DeviceInfo, DeviceSpec, natural_key, printable
 from twistdp.scanners.declared import NUMBER
 from twistdp.select import Cause, Explanation, Step, Verdict, access
 
-__all__ = ["add_arguments", "run"]
-
 _LEFT_OUT: Final = (Verdict.LEFT_OUT, Verdict.UNDECIDABLE)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Print it; 1 if the configuration cannot be used."""
+@click.command
+@where_to_look
+@click.option("as_json", "--json", is_flag=True, help="Print JSON.")
+def command(as_json: bool, **options: Any) -> int:
+    """Print what a plugin would advertise on this host, and what it leaves out."""
+    where = Where(**options)
     try:
-        if not (arguments.config or arguments.catalog or arguments.scanner):
+        if not where:
             raise BadSetting("name a --config=FILE, --catalog=NAME or a --scanner=module:Class")
-        with looking(arguments) as (_, looks):
+        with Busy("looking at the devices"), looking(where) as (_, looks):
             found = [resource for look in looks for resource in _resources(look)]
     except BadSetting as error:
         for line in problems(error):
             print(f"twistdp scan: {printable(line)}", file=sys.stderr)
         return 1
-    if arguments.json:
+    if as_json:
         print(json.dumps({"resources": found}, indent=2))
+    elif (people := console()) is not None:
+        for resource in found:
+            draw(people, resource)
     else:
         for resource in found:
-            print("\n".join(map(printable, _lines(resource))))
+            print("\n".join(map(printable, lines(resource))))
     return 0
 
 
@@ -123,67 +129,3 @@ def _node(look: Look, node: DeviceSpec) -> dict[str, Any]:
         "gid": found.gid if found is not None else None,
         "mode": f"{found.mode:04o}" if found is not None else None,
     }
-
-
-def _lines(resource: dict[str, Any]) -> Iterator[str]:
-    if resource["notOnThisNode"]:
-        yield f"{resource['resource']}: not on this node: {resource['notOnThisNode']}"
-    else:
-        yield f"{resource['resource']}: {_counts(resource['devices'])}"
-    for device, count in _together(resource["devices"]):
-        reason = f" ({device['reason']})" if device["reason"] else ""
-        numa = ", ".join(map(str, device["numa"]))
-        more = f" and {count - 1} more like it" if count > 1 else ""
-        yield (
-            f"  {device['id']}{more}  {device['health']}{reason}{f'  NUMA {numa}' if numa else ''}"
-        )
-        for node in device["nodes"]:
-            yield f"    {_shown(node)}"
-        for mount in device["mounts"]:
-            read_only = "  read-only" if mount["readOnly"] else ""
-            yield f"    mount {mount['hostPath']} as {mount['containerPath']}{read_only}"
-        for name, value in device["env"].items():
-            yield f"    env {name}={value}"
-        for name, value in device["annotations"].items():
-            yield f"    annotation {name}={value}"
-        if device["cdi"]:
-            yield "    changes by CDI"
-    alike: dict[tuple[str, str, bool], list[str]] = {}
-    for each in resource["leftOut"]:
-        reason = each["reason"].removeprefix(f"{each['what']} ")
-        begins = reason != each["reason"]  # with what it is about, as many reasons do
-        alike.setdefault((each["cause"], reason, begins), []).append(each["what"])
-    for (cause, reason, begins), (first, *others) in alike.items():
-        more = f" and {len(others)} more" if others else ""
-        text = f"{first} {reason}{more and ','}{more}" if begins else f"{first}{more}: {reason}"
-        yield f"  left out, {cause}: {text}"
-    for message in resource["messages"]:
-        yield f"  note: {message}"
-
-
-def _counts(devices: Sequence[dict[str, Any]]) -> str:
-    """How many devices there are, those that are replicas of one told apart."""
-    return counted(list(Counter(device["replicaOf"] for device in devices).values()))
-
-
-def _together(devices: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], int]]:
-    """The devices, of those that differ in nothing but their ids the first, and how many."""
-    alike = groupby(devices, lambda device: {**device, "id": "", "replicaOf": ""})
-    for group in (list(found) for _, found in alike):
-        yield group[0], len(group)
-
-
-def _group(node: dict[str, Any]) -> str:
-    """The group by its name and number: people know the one, and a pod needs the other."""
-    name, number = str(node["group"]), node["gid"]
-    return name if number in (None, 0) or name == str(number) else f"{name}({number})"
-
-
-def _shown(node: dict[str, Any]) -> str:
-    where = node["hostPath"]
-    if node["node"] not in (None, node["hostPath"]):
-        where += f" -> {node['node']}"
-    if node["containerPath"] != node["hostPath"]:
-        where += f" as {node['containerPath']}"
-    who = f"  {node['owner']}:{_group(node)} {node['mode']}" if node["mode"] else ""
-    return f"{where} {node['permissions']}{who}"
