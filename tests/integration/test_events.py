@@ -83,16 +83,31 @@ class EventTests(LifeTestCase):
         self.assertEqual(
             self.facts(Kind.DEVICES_CHANGED, resource=YELLOW),
             [
-                {"resource": YELLOW, **nothing, "came": ["a", "b"], "devices": 2, "unhealthy": 0},
+                {
+                    "resource": YELLOW,
+                    **nothing,
+                    "came": ["a", "b"],
+                    "touched": ["a", "b"],
+                    "devices": 2,
+                    "unhealthy": 0,
+                },
                 {
                     "resource": YELLOW,
                     **nothing,
                     "went": ["a"],
                     "worse": ["b (worn out)"],
+                    "touched": ["b", "a"],
                     "devices": 1,
                     "unhealthy": 1,
                 },
-                {"resource": YELLOW, **nothing, "better": ["b"], "devices": 1, "unhealthy": 0},
+                {
+                    "resource": YELLOW,
+                    **nothing,
+                    "better": ["b"],
+                    "touched": ["b"],
+                    "devices": 1,
+                    "unhealthy": 0,
+                },
             ],
         )
 

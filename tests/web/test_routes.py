@@ -72,7 +72,26 @@ class PathTests(RoutesCase):
         self.assertIsNone(resource["devices"])
         self.assertEqual(len((await self.state(f"?resource={YELLOW}"))["resources"]), 1)
         self.assertEqual((await self.state("?resource=x.example/y"))["resources"], [])
-        self.assertEqual((await self.ask("/api/v1/state?devices=maybe")).status, 400)
+        for query in ("devices=maybe", "limit=0x10", "limit=", "limit=-1"):
+            self.assertEqual((await self.ask(f"/api/v1/state?{query}")).status, 400, query)
+
+    async def test_parts(self) -> None:
+        """Some devices, by their ids or one piece after the other."""
+        await self.kubelet.start()
+        ids = [f"d-{number}" for number in range(12)]
+        await self.serve(ToldScanner(tree_of(*ids)))
+        await self.kubelet.listed(YELLOW, ids)
+
+        async def asked(query: str) -> list[str]:
+            (resource,) = (await self.state(f"?{query}"))["resources"]
+            self.assertEqual(resource["capacity"], 12)
+            return [device["id"] for device in resource["devices"]]
+
+        self.assertEqual(await asked("device=d-3&device=d-11&device=none"), ["d-3", "d-11"])
+        self.assertEqual(await asked("limit=2"), ["d-0", "d-1"])
+        self.assertEqual(await asked("limit=2&after=d-9"), ["d-10", "d-11"])
+        self.assertEqual(await asked("after=d-9.5"), ["d-10", "d-11"])
+        self.assertEqual(await asked("after=d-11"), [])
 
     async def test_ready(self) -> None:
         """Readiness is lost and found with the session, exactly."""
@@ -126,10 +145,10 @@ class PathTests(RoutesCase):
 class StreamTests(RoutesCase):
     """Events, live."""
 
-    async def follow(self, **headers: str) -> Wire:
+    async def follow(self, query: str = "", **headers: str) -> Wire:
         """A stream that has begun."""
         wire = await connect(self.endpoint)
-        lines = ["GET /api/v1/events HTTP/1.1", "Host: x"]
+        lines = [f"GET /api/v1/events{query} HTTP/1.1", "Host: x"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         wire.send("\r\n".join([*lines, "", ""]).encode())
         await until(lambda: b"retry:" in wire.received or wire.over or b"\r\n\r\n" in wire.received)
@@ -160,6 +179,12 @@ class StreamTests(RoutesCase):
         wire = await self.follow(Last_Event_ID=str(last - 1))
         await until(lambda: f"id: {last}\n".encode() in wire.received)
         self.assertNotIn(f"id: {last - 1}\n".encode(), wire.received)
+        wire = await self.follow("?after=0", Last_Event_ID=str(last - 1))
+        await until(lambda: f"id: {last}\n".encode() in wire.received)
+        self.assertNotIn(b"id: 1\n", wire.received)
+        wire = await self.follow("?after=0")
+        await until(lambda: f"id: {last}\n".encode() in wire.received)
+        self.assertIn(b"id: 1\n", wire.received)
         for odd in ("x", "-1", "9" * 30):
             self.assertNotIn(b"id: ", (await self.follow(Last_Event_ID=odd)).received)
 

@@ -135,6 +135,11 @@ class Inventory:
         """Return the same as a value, for hooks."""
         return self._combined(self._select(ids))
 
+    @property
+    def order(self) -> Sequence[str]:
+        """All ids in natural order; it is not to be kept."""
+        return self._order
+
     def known(self, ids: Iterable[str]) -> dict[str, DeviceInfo]:
         """Return the devices with these ids, without unknown ones."""
         return {id_: self.devices[id_] for id_ in ids if id_ in self.devices}

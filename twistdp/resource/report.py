@@ -1,5 +1,6 @@
 """Reports how many devices a resource has, and how they change."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -37,7 +38,7 @@ class Report:
         whole = Update(self._inventory.devices).whole()
         self.history.record({}, whole)
         found = change({}, whole)
-        self._emit(found)
+        self._emit(found, whole.changed)
         self._log_devices(found._replace(came=()))  # all of them have come
         self._log_left_out()
 
@@ -45,8 +46,8 @@ class Report:
         """Log what an update of the devices `before` has changed in ids, health or the list."""
         what = change(before, update)
         self.history.record(before, update)
+        self._emit(what, [*update.changed, *what.went])
         if is_relisted or what:
-            self._emit(what)
             self._log_devices(what)
         self._log_left_out()
 
@@ -79,7 +80,7 @@ class Report:
         else:
             _log.info(line, **fields)
 
-    def _emit(self, what: Change) -> None:
+    def _emit(self, what: Change, touched: Sequence[str]) -> None:
         self._events.emit(
             Kind.DEVICES_CHANGED,
             resource=self._resource,
@@ -87,6 +88,7 @@ class Report:
             went=what.went[:MOST_IDS],
             worse=what.worse[:MOST_IDS],
             better=what.better[:MOST_IDS],
+            touched=touched[:MOST_IDS],
             devices=len(self._inventory.devices),
             unhealthy=self._inventory.unhealthy,
         )

@@ -40,7 +40,10 @@ class Kind(Enum):
     ALLOCATED = "allocated"
     """Allocate has given `ids`, a list for each container."""
     DEVICES_CHANGED = "devicesChanged"
-    """`came`, `went`, `worse`, `better` are ids; `devices` and `unhealthy` are counts."""
+    """`came`, `went`, `better` are ids, and `worse` texts of ids with their reason; `touched` has
+    the ids of all that is not as before.  Each has 100 at most.  `devices` and `unhealthy` are
+    counts.
+    """
     NOT_LISTED = "notListed"
     """`count` devices have no room in the list; 0 when all have room again."""
     HELD = "held"

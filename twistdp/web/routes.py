@@ -10,7 +10,7 @@ from twisted.web.server import Request
 
 from twistdp.web import probes
 from twistdp.web.answers import JSON, Answer, text
-from twistdp.web.state import Observatory, plain
+from twistdp.web.state import Observatory, Part, plain
 from twistdp.web.stream import Streams
 from twistdp.web.zpages import flagz, statusz
 
@@ -35,7 +35,7 @@ class Routes:
         self.streams = Streams(observatory.events, reactor)
         self._routes: dict[str, Callable[[Request], Answer | None]] = {
             "/api/v1/state": self._state,
-            "/api/v1/events": self.streams.begin,
+            "/api/v1/events": self._events,
             "/statusz": self._statusz,
             "/flagz": self._flagz,
         }
@@ -69,8 +69,19 @@ class Routes:
         devices = query.get("devices", ["true"])[0]
         if devices not in ("true", "false"):
             return text("devices: give true or false\n", 400)
-        state = self._observatory.state(devices=devices == "true", resource=resource)
+        most = query.get("limit", [None])[0]
+        if most is not None and not (most.isascii() and most.isdigit() and 0 < len(most) < 10):
+            return text("limit: give a number of devices\n", 400)
+        part = Part(
+            ids=frozenset(query["device"]) if "device" in query else None,
+            after=query.get("after", [None])[0],
+            most=None if most is None else int(most),
+        )
+        state = self._observatory.state(devices=devices == "true", resource=resource, part=part)
         return Answer(json.dumps(plain(state), separators=(",", ":")).encode(), JSON)
+
+    def _events(self, request: Request) -> Answer | None:
+        return self.streams.begin(request, query_of(request).get("after", [None])[0])
 
     def _statusz(self, request: Request) -> Answer:
         paths = [f"/{probe}" for probe in probes.PROBES] + ["/metrics", *self._routes]

@@ -3,18 +3,43 @@
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import attrs
 
 from twistdp._version import __version__
 from twistdp.manager import Manager
-from twistdp.model import HEALTHY, DeviceInfo, name_of
+from twistdp.model import HEALTHY, DeviceInfo, name_of, natural_key
 from twistdp.resource import Resource
 from twistdp.settings import Settings
 from twistdp.status import Progress, ResourceProgress, ScannerProgress, events_of
 from twistdp.web import values
+
+
+@attrs.frozen
+class Part:
+    """Which devices of a resource are asked for: all of them, if nothing else is given."""
+
+    ids: Collection[str] | None = None
+    """Those with these ids, as far as they are there."""
+    after: str | None = None
+    """Those that come after this id, which need not be there, in natural order."""
+    most: int | None = None
+    """So many at most."""
+
+    def of(self, order: Sequence[str]) -> Collection[str]:
+        """The ids that are asked for, of all of them in natural order."""
+        if self.ids is not None:
+            order = [id_ for id_ in order if id_ in self.ids]
+        start = 0
+        if self.after is not None:
+            start = bisect_right(order, natural_key(self.after), key=natural_key)
+        return order[start:] if self.most is None else order[start : start + self.most]
+
+
+ALL: Final = Part()
 
 Held = Mapping[str, Mapping[str, values.Holder]]
 """Who has which device, by resource name and id."""
@@ -49,8 +74,13 @@ class Observatory:
         self._progress = progress
         self.events = events_of(reactor)
 
-    def state(self, *, devices: bool = True, resource: str | None = None) -> values.State:
-        """The state now: with or without the single devices, of all resources or of one."""
+    def state(
+        self, *, devices: bool = True, resource: str | None = None, part: Part = ALL
+    ) -> values.State:
+        """The state now: with or without the single devices, of all resources or of one.
+
+        `part` is which devices of each resource.
+        """
         held = self._held()
         served = self._served()
         everything = {
@@ -72,7 +102,7 @@ class Observatory:
                 self._settings.pod_resources_socket, held is not None, self._reason()
             ),
             resources=[
-                self._resource(each, manager, held, devices)
+                self._resource(each, manager, held, part if devices else None)
                 for name, (each, manager) in sorted(everything.items())
                 if resource is None or name == resource
             ],
@@ -99,7 +129,7 @@ class Observatory:
         return values.Configuration(path, found.time, found.problems)
 
     def _resource(
-        self, resource: Resource, manager: Manager, held: Held | None, devices: bool
+        self, resource: Resource, manager: Manager, held: Held | None, part: Part | None
     ) -> values.Resource:
         inventory = resource.inventory
         name = resource.full_name
@@ -123,14 +153,14 @@ class Observatory:
             allocatable=capacity - (inventory.unhealthy - ill),
             held=None if holders is None else len(holders),
             not_listed=len(inventory.left_out),
-            devices=[*self._devices(resource, holders or {})] if devices else None,
+            devices=None if part is None else [*self._devices(resource, part, holders or {})],
         )
 
     def _devices(
-        self, resource: Resource, holders: Mapping[str, values.Holder]
+        self, resource: Resource, part: Part, holders: Mapping[str, values.Holder]
     ) -> Iterable[values.Device]:
         inventory = resource.inventory
-        for candidate in inventory.candidates(inventory.devices):
+        for candidate in inventory.candidates(part.of(inventory.order)):
             id_ = candidate.id
             info = inventory.devices[id_]
             yield values.Device(
@@ -164,15 +194,24 @@ def plain(value: Any) -> Any:
 
     Names of fields become camelCase.
     """
-    if attrs.has(type(value)):
-        return {
-            camel(each.name): plain(getattr(value, each.name)) for each in attrs.fields(type(value))
-        }
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if names := _names(type(value)):
+        return {key: plain(getattr(value, name)) for name, key in names}
     if isinstance(value, Mapping):
         return {key: plain(found) for key, found in value.items()}
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        return value
     return [plain(each) for each in value]
+
+
+_NAMES: Final[dict[type, Sequence[tuple[str, str]]]] = {}
+
+
+def _names(kind: type) -> Sequence[tuple[str, str]]:
+    """The fields of a class of attrs, each with its name in JSON; none of another class."""
+    if kind not in _NAMES:
+        fields = attrs.fields(kind) if attrs.has(kind) else ()
+        _NAMES[kind] = [(each.name, camel(each.name)) for each in fields]
+    return _NAMES[kind]
 
 
 def camel(name: str) -> str:

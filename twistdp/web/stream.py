@@ -92,11 +92,14 @@ class Streams:
         """How many are open."""
         return len(self._open)
 
-    def begin(self, request: Request) -> Answer | None:
-        """Begin to send events to a peer: first those that it has missed and that are kept."""
+    def begin(self, request: Request, after: str | None = None) -> Answer | None:
+        """Begin to send events to a peer: first those that it has missed and that are kept.
+
+        It has seen those up to the one that its Last-Event-ID names, or else `after`.
+        """
         if len(self._open) >= MOST_STREAMS:
             return text("too many follow; come back later\n", 429, retry_after="10")
-        seen = _number(request.getHeader("last-event-id"))
+        seen = _number(request.getHeader("last-event-id") or after)
         request.setHeader("content-type", "text/event-stream; charset=utf-8")
         request.setHeader("x-accel-buffering", "no")
         if request.method == b"HEAD":
