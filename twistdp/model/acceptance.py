@@ -7,9 +7,7 @@ made.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import filterfalse
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
-
-import attrs
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from twistdp.errors import BadName, BadTree
 from twistdp.model.devices import DeviceInfo, Devices, DeviceTree
@@ -18,8 +16,7 @@ from twistdp.model.names import check_device_id, check_resource_type
 from twistdp.model.secrecy import kind_of
 
 
-@attrs.frozen
-class Update:
+class Update(NamedTuple):
     """The devices of one resource, and how they differ from those before.
 
     `changed` has the ids of devices that are new or not as they were, `removed` those of devices
@@ -59,8 +56,7 @@ NO_DEVICES: Final = Update({})
 """The state of a resource before its first device."""
 
 
-@attrs.frozen
-class Refusal:
+class Refusal(NamedTuple):
     """A part of a tree that was left out: a whole type, or one device, and why."""
 
     resource_type: Any
@@ -68,8 +64,7 @@ class Refusal:
     reason: str
 
 
-@attrs.frozen
-class Accepted:
+class Accepted(NamedTuple):
     """The usable part of a tree, and what was left out of it."""
 
     resources: Updates

@@ -14,8 +14,9 @@ NOT_UTF8: Final = (
     "without such bytes"
 )
 
-_NOT_UTF8 = re.compile("[\ud800-\udfff]")
-_NOT_PLAIN = re.compile(
+# Texts, as most names are ASCII and nobody needs the patterns then.
+_NOT_UTF8: Final = "[\ud800-\udfff]"
+_NOT_PLAIN: Final = (
     "[\0-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
@@ -23,7 +24,7 @@ _NOT_PLAIN = re.compile(
 
 def is_plain(text: str) -> bool:
     """Return whether a text can name something."""
-    return (text.isascii() and text.isprintable()) or not _NOT_PLAIN.search(text)
+    return (text.isascii() and text.isprintable()) or not re.search(_NOT_PLAIN, text)
 
 
 def fault(text: str) -> str | None:
@@ -32,7 +33,7 @@ def fault(text: str) -> str | None:
         return None
     if not is_utf8(text):
         return NOT_UTF8
-    found = _NOT_PLAIN.search(text)
+    found = re.search(_NOT_PLAIN, text)
     assert found is not None
     return (
         f"it has the control character U+{ord(found[0]):04X}; use a link or a name without such "
@@ -42,4 +43,4 @@ def fault(text: str) -> str | None:
 
 def is_utf8(text: str) -> bool:
     """Return whether UTF-8 can encode a text; file names may have other bytes."""
-    return text.isascii() or not _NOT_UTF8.search(text)
+    return text.isascii() or not re.search(_NOT_UTF8, text)

@@ -3,8 +3,6 @@
 from collections.abc import Collection
 from functools import partial
 
-import attrs
-
 from twistdp.host import Topology
 from twistdp.model import (
     NO_DEVICES,
@@ -78,7 +76,7 @@ class Preparation:
                 )
         # Last, because an error before this line must lose no difference.
         tree.settle()
-        self._before = attrs.evolve(accepted, resources={**accepted.resources, **updates})
+        self._before = accepted._replace(resources={**accepted.resources, **updates})
         return updates
 
 
@@ -94,7 +92,7 @@ def _placed(update: Update, moved: Collection[str], topology: Topology) -> Updat
             nodes = topology.nodes(node.host_path for node in info.nodes)
         if nodes:
             numa[device_id] = tuple(nodes)
-    return attrs.evolve(update, numa=numa)
+    return update._replace(numa=numa)
 
 
 def _moved(old: DeviceInfo | None, new: DeviceInfo) -> bool:

@@ -56,7 +56,8 @@ class Examiner:
         self.targets = Targets()
         """What the links among the examined paths lead to."""
         self.checked: set[str] = set()
-        """The examined paths that only root and we can change."""
+        """The examined paths that only root and we can change.
+        The scanner empties it before it begins."""
         self.unfit: Counter[int] = Counter()
         """By a pattern's index, how many files match and are no devices."""
         self.beyond = 0
@@ -69,7 +70,6 @@ class Examiner:
             self.unfit.clear()
             self.beyond = 0
         self._hosts = HostPaths()
-        self.checked = set()
         self._room, self._examinations = self._most_names - len(self._matches), _MOST_EXAMINED
 
     def is_open(self, directory: str) -> bool:
@@ -144,6 +144,7 @@ class Examiner:
                 if is_safe(place, status):
                     self.checked.add(path)
                 else:
+                    self.checked.discard(path)
                     end = self._hosts.entry(place, name, status)
             if end is not None and end.problem is not None and self._checks():
                 if end.is_unknown:

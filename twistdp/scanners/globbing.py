@@ -115,11 +115,13 @@ class GlobScanner(WatchingScanner):
 
     def discover(self) -> DeviceTree:
         """List all directories."""
+        self._examiner.checked.clear()
         self._search.look()
         return self._tree(everything=True)
 
     def follow(self, changed: Collection[str]) -> DeviceTree:
         """Look again at these paths only."""
+        self._examiner.checked.clear()
         return self._tree(everything=self._search.follow(changed))
 
     def explain(self) -> "Iterator[Explanation]":

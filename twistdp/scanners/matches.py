@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 import attrs
 
@@ -90,8 +90,7 @@ class _Groups:
                 self._groups[text] = group[0]
 
 
-@attrs.frozen
-class Known:
+class Known(NamedTuple):
     """A file that is known by a link to it."""
 
     identity: Identity
