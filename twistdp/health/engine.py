@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any, Final, TypeVar
 
-from twistdp.health.lanes import Job, Lane, new_lanes
+from twistdp.health.lanes import LOOK, Job, Lane, new_lanes
 from twistdp.health.once import make_once
 from twistdp.health.program import cancel_all
 from twistdp.health.tasks import Device, Health, Task
@@ -25,9 +25,6 @@ _TURN: Final = 0.05
 
 _MOST: Final = 200
 """Checks that begin in one turn of the reactor."""
-
-_LOOK: Final = 0.25
-"""Seconds between two looks at checks that are late."""
 
 
 class HealthChecks:
@@ -317,7 +314,7 @@ class HealthChecks:
     def _watch(self) -> None:
         """Look for checks that are late, while some are being made."""
         if self._look is None and any(lane.is_busy for lane in self._lanes.values()):
-            self._look = self._reactor.callLater(_LOOK, self._look_for_late)
+            self._look = self._reactor.callLater(LOOK, self._look_for_late)
 
     def _look_for_late(self) -> None:
         self._look = None

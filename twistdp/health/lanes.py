@@ -15,6 +15,9 @@ from twistdp.health.values import Check
 IDLE: Final = 10.0
 """Seconds without a check after which a thread ends."""
 
+LOOK: Final = 0.25
+"""Seconds between two looks at checks that are late."""
+
 MOST_LOST: Final = 64
 """Threads of a lane that hang, at most; then no other takes their place."""
 

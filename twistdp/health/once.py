@@ -3,13 +3,9 @@
 import time
 from collections.abc import Iterable, Mapping
 from queue import Empty, SimpleQueue
-from typing import Final
 
-from twistdp.health.lanes import Job, new_lanes
+from twistdp.health.lanes import LOOK, Job, new_lanes
 from twistdp.health.values import Check
-
-_LOOK: Final = 0.25
-"""Seconds between two looks at checks that are late."""
 
 
 def make_once(checks: Iterable[Check]) -> Mapping[Check, str]:
@@ -28,7 +24,7 @@ def make_once(checks: Iterable[Check]) -> Mapping[Check, str]:
             found[check] = ""
     while len(found) < len(wanted):
         try:
-            check, problem = ended.get(timeout=_LOOK)
+            check, problem = ended.get(timeout=LOOK)
             found.setdefault(check, problem)
         except Empty:
             for lane in lanes.values():

@@ -20,7 +20,6 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
 from twisted.logger import Logger
@@ -39,7 +38,7 @@ from twistdp.inotify.descriptor import (
 )
 from twistdp.inotify.watch import Changes, Watch, identity_of
 from twistdp.status import Kind, events_of
-from twistdp.tools import stop_all
+from twistdp.tools import Shared, stop_all
 
 _log = Logger()
 
@@ -314,7 +313,7 @@ class Inotify:
             stop_all("inotify", self._kernel.close)
 
 
-_SHARED: "WeakValueDictionary[Any, Inotify]" = WeakValueDictionary()
+_SHARED: Final = Shared(Inotify)
 
 
 def inotify_of(reactor: Any) -> Inotify:
@@ -322,7 +321,4 @@ def inotify_of(reactor: Any) -> Inotify:
 
     It lives as long as there is a reference to it, or to a watch of it.
     """
-    found = _SHARED.get(reactor)
-    if found is None:
-        found = _SHARED[reactor] = Inotify(reactor)
-    return found
+    return _SHARED.of(reactor)

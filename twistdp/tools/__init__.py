@@ -5,6 +5,7 @@ from twistdp.tools.coalescing import Coalescer
 from twistdp.tools.latest import Latest
 from twistdp.tools.outage import News, Outage
 from twistdp.tools.places import at
+from twistdp.tools.shared import Shared
 from twistdp.tools.sparing import Sparing
 from twistdp.tools.stopping import stop_all
 from twistdp.tools.suggestions import meant, nearest
@@ -17,6 +18,7 @@ __all__ = [
     "Latest",
     "News",
     "Outage",
+    "Shared",
     "Sparing",
     "Waiting",
     "Worker",

@@ -9,7 +9,6 @@ who could forge one could cause a look at a device and no more.
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
 from twisted.logger import Logger
@@ -19,7 +18,7 @@ from zope.interface import implementer
 from twistdp.host import SOON, remedy_for
 from twistdp.klog import V
 from twistdp.status import Kind, events_of
-from twistdp.tools import stop_all
+from twistdp.tools import Shared, stop_all
 from twistdp.uevents.message import EVERY, parsed
 from twistdp.uevents.socket import UeventSocket
 
@@ -199,7 +198,7 @@ class Uevents:
             stop_all("kernel events", self._kernel.close)
 
 
-_SHARED: "WeakValueDictionary[Any, Uevents]" = WeakValueDictionary()
+_SHARED: Final = Shared(Uevents)
 
 
 def uevents_of(reactor: Any) -> Uevents:
@@ -207,7 +206,4 @@ def uevents_of(reactor: Any) -> Uevents:
 
     It lives as long as there is a reference to it, or to an interest in it.
     """
-    found = _SHARED.get(reactor)
-    if found is None:
-        found = _SHARED[reactor] = Uevents(reactor)
-    return found
+    return _SHARED.of(reactor)

@@ -10,6 +10,7 @@ from twistdp.model import UNHEALTHY
 from twistdp.scanners.declared.found import Listed
 from twistdp.scanners.declared.ledger import Key, Ledger
 from twistdp.scanners.declared.rule import Rule
+from twistdp.scanners.declared.warnings import is_made
 from twistdp.scanners.declared.words import Words
 
 Name = tuple[str, str]
@@ -81,11 +82,6 @@ class Judge:
                 yield name
 
 
-def is_made(check: Check, listed: Listed) -> bool:
-    """Whether a check can be made: of a host that was recorded, only those of files are."""
-    return check.lane == "file" or not listed.lead.host.prefix
-
-
 def made(rule: Rule, listed: Listed) -> tuple[tuple[Check, ...], tuple[str, ...]]:
     """The checks of a unit with its templates filled in, and why some cannot be filled in."""
     info, lead = listed.info, listed.lead
@@ -99,6 +95,6 @@ def made(rule: Rule, listed: Listed) -> tuple[tuple[Check, ...], tuple[str, ...]
         except BadSetting as error:
             problems.append(str(error))
         else:
-            if check is not None and is_made(check, listed):
+            if check is not None and is_made(each, lead.host):
                 checks.append(check)
     return tuple(checks), tuple(problems)

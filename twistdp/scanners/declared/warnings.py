@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from twistdp.config import AttributeCheck, FileCheck, PresentCheck
+from twistdp.config import AnyCheck, AttributeCheck, FileCheck, PresentCheck
 from twistdp.model import named
 from twistdp.scanners.declared.found import Listed
 from twistdp.scanners.declared.rule import Rule
@@ -145,12 +145,16 @@ def of_changes(rule: Rule) -> Iterator[str]:
         )
 
 
+def is_made(check: AnyCheck, host: Host) -> bool:
+    """Whether a check can be made: of a host that was recorded, only those of files are."""
+    return not host.prefix or isinstance(check, AttributeCheck | FileCheck | PresentCheck)
+
+
 def of_checks(rule: Rule, listed: Sequence[Listed]) -> Iterator[str]:
     """Health checks of a rule's devices that are not made."""
-    if not any(each.lead.host.prefix for each in listed):
-        return
+    hosts = {each.lead.host for each in listed}
     for check in rule.resource.health:
-        if not isinstance(check, AttributeCheck | FileCheck | PresentCheck):
+        if not all(is_made(check, host) for host in hosts):
             name = type(check).__name__.removesuffix("Check").lower()
             why = "since this host is a recording"
             yield f"{rule.name}: its health check {name} is not made, {why}"
