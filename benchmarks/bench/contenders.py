@@ -51,6 +51,8 @@ class Contender:
         if self.source is not None:
             packages = (sysconfig.get_path(name) for name in ("purelib", "platlib"))
             variables["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([self.source, *packages]))
+            # Otherwise only some of them would find their modules compiled.
+            variables["PYTHONDONTWRITEBYTECODE"] = ""
         return variables
 
 

@@ -215,9 +215,11 @@ class CommandTests(SynchronousTestCase):
         for name in ("twistdp", "twisted"):
             os.symlink(os.path.join(ROOT, name), os.path.join(base, name))
         show = (
-            "import os, twistdp, twisted.plugins\n"
+            "import os, sys, twistdp, twisted.plugins\n"
+            "assert not sys.dont_write_bytecode\n"
             "print(*twistdp.__path__, *filter(os.path.exists, twisted.plugins.__path__))"
         )
+        self.patch(os, "environ", {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
         for contender in (twistdp(), twistdp("base", base)):
             found = subprocess.run(
                 [*PYTHON, "-c", show],
