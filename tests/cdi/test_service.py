@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import tempfile
-from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.task import Clock
@@ -19,7 +18,8 @@ from twistdp.cdi import files as cdi_files
 from twistdp.cdi import service as cdi_service
 from twistdp.cdi.files import SpecFile, SpecNotWritten, file_name
 from twistdp.cdi.service import CdiParts, clean_leftovers
-from twistdp.kubelet.podresources import holders
+from twistdp.kubelet.holdings import holdings_of
+from twistdp.model import Holder
 
 DOMAIN, TYPE = "cam.example.com", "camera"
 RESOURCE = f"{DOMAIN}/{TYPE}"
@@ -158,18 +158,17 @@ class TidyTests(TestCase):
         self.assertEqual(self.described(), 2)
         asked = []
 
-        async def counted(*args: Any, **kwargs: Any) -> object:
-            held = await holders(*args, **kwargs)
-            asked.append(held)
+        def answered() -> None:
+            asked.append(holdings.held)
             self.kubelet.say("asked")
-            return held
 
-        self.patch(cdi_service, "holders", counted)
+        holdings = holdings_of(reactor, self.settings.pod_resources_socket)
+        self.addCleanup(holdings.follow(answered))
         await self.kubelet.until(lambda: len(asked) >= 2)
         self.assertEqual(self.described(), 2)
         self.kubelet.release("pod")
         await until(lambda: self.described() == 1)
-        self.assertEqual(asked[-1], {RESOURCE: {"c"}})
+        self.assertEqual(asked[-1], {RESOURCE: {"c": Holder("default", "other", "main")}})
 
     async def test_leftovers_of_earlier_processes(self) -> None:
         """A spec of a resource that is gone is removed, but not while a pod holds its device."""

@@ -18,10 +18,9 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from tests.faults.hardware import Broken
 from tests.faults.world import World
 from tests.support.system import failing
-from twistdp.cdi import service as cdi_service
 from twistdp.errors import BadTree
 from twistdp.inotify.watches import Inotify
-from twistdp.kubelet import register_by_socket
+from twistdp.kubelet import holdings, register_by_socket
 from twistdp.scan import discovery
 
 LONGEST = 400.0
@@ -115,7 +114,8 @@ class Schedule:
             stack.enter_context(mock.patch.object(register_by_socket, "Channel", channel))
             stack.enter_context(mock.patch.object(grpc.aio, "server", server))
             stack.enter_context(mock.patch.object(discovery, "Worker", self._world.thread))
-            stack.enter_context(mock.patch.object(cdi_service, "holders", self._world.holders))
+            pods = self._world.pod_resources
+            stack.enter_context(mock.patch.object(holdings, "PodResourcesClient", pods))
             stack.enter_context(mock.patch.object(time, "time", self._clock.wall))
             stack.enter_context(failing(self._world.verdict))
             observer = cast(ILogObserver, self._observe)

@@ -11,7 +11,7 @@ import os
 import random
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -30,6 +30,7 @@ from twistdp.errors import PeerUnavailable
 from twistdp.inotify.watches import Inotify
 from twistdp.kubelet.api import KUBELET_SOCKET, LIST_AND_WATCH
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Empty
+from twistdp.kubelet.podresources import Pod
 
 DOMAIN = "faults.example.com"
 
@@ -111,10 +112,16 @@ class World:
         """In place of `twistdp.tools.worker.Worker`."""
         return ScanThread(self.wire, lambda: self._hardware.hanging)
 
-    async def holders(self, path: str, *, reactor: Any) -> dict[str, set[str]] | None:
-        """In place of `twistdp.kubelet.podresources.holders`; all pods have ended."""
+    def pod_resources(self, path: str, reactor: Any) -> "World":
+        """In place of `twistdp.kubelet.podresources.PodResourcesClient`."""
+        return self
+
+    async def pods(self) -> Sequence[Pod]:
+        """All pods with devices have ended."""
         await self.wire.later("pod-resources answer")
-        return None if self.node.kubelet is None else {}
+        if self.node.kubelet is None:
+            raise PeerUnavailable("UNAVAILABLE", "no kubelet")
+        return [Pod("kube-system", "other", [])]
 
     def verdict(self, name: str) -> OSError | None:
         """Return the error of a system call of the service; see `tests.support.system`."""

@@ -12,7 +12,7 @@ import grpc
 from hypothesis import strategies as st
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IReactorFromThreads, IReactorUNIX
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime, IReactorUNIX
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
@@ -25,6 +25,7 @@ from tests.support.helpers import Recorder, soon, temporary_directory
 from twistdp import Manager, Settings
 from twistdp.kubelet import podresources, register_by_socket
 from twistdp.kubelet.api import POD_RESOURCES_LIST, REGISTER
+from twistdp.kubelet.holdings import Holdings
 from twistdp.kubelet.podresources_v1_pb2 import ListPodResourcesResponse
 from twistdp.testing.kubelet import FakeKubelet
 
@@ -226,6 +227,12 @@ held = st.builds(
 )
 
 
+def holdings_at(path: str) -> Holdings:
+    """Holdings that nobody has asked yet."""
+    client = podresources.PodResourcesClient(path, reactor=reactor, timeout=0.5)
+    return Holdings(client.pods, IReactorTime(reactor))
+
+
 class PodResourcesTests(TestCase):
     """The pod-resources socket."""
 
@@ -237,9 +244,7 @@ class PodResourcesTests(TestCase):
 
     async def ask(self) -> Any:
         """Answers that can be understood."""
-        return await soon(
-            Deferred.fromCoroutine(podresources.holders(self.socket, reactor=reactor, timeout=0.5))
-        )
+        return await soon(holdings_at(self.socket).ask())
 
     async def test_no_grpc(self) -> None:
         """A peer without gRPC gives no answer."""
@@ -298,5 +303,4 @@ class PodResourcesTests(TestCase):
 
     def ask_and(self, found: list[Any], done: Any) -> None:
         """Ask, for a thread that waits."""
-        asking = Deferred.fromCoroutine(podresources.holders(self.socket, reactor=reactor))
-        asking.addBoth(found.append).addBoth(lambda _: done.set())
+        holdings_at(self.socket).ask().addBoth(found.append).addBoth(lambda _: done.set())

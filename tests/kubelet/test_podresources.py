@@ -5,39 +5,47 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from tests.support.helpers import soon, temporary_directory
+from tests.support.helpers import failure_of, soon, temporary_directory
 from tests.support.plugins import ThrowAwayPlugin, device_list
 from tests.support.servers import server_of
-from twistdp.errors import CallFailed
+from twistdp.errors import CallFailed, CallTimedOut, MalformedMessage, PeerUnavailable
 from twistdp.kubelet.api import POD_RESOURCES_LIST
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import NUMANode
-from twistdp.kubelet.podresources import holders
+from twistdp.kubelet.podresources import Claimed, Container, Pod, PodResourcesClient, held_by
 from twistdp.kubelet.podresources_v1_pb2 import (
+    CDIDevice,
+    ClaimResource,
     ContainerDevices,
     ContainerResources,
+    DynamicResource,
     ListPodResourcesRequest,
     ListPodResourcesResponse,
     PodResources,
 )
+from twistdp.model import Holder
 from twistdp.rpc.calls import Method
 from twistdp.testing.kubelet import FakeKubelet
 
 RESOURCE = "pods.example.com/widget"
 
 
-class HoldersTests(TestCase):
-    """Tests for `holders`."""
+class ClientTests(TestCase):
+    """Tests for `PodResourcesClient`."""
 
     def setUp(self) -> None:
         """Make a place for sockets."""
         self.directory = temporary_directory(self)
         self.path = os.path.join(self.directory, "pods.sock")
 
-    def held(self, **options: Any) -> "Deferred[dict[str, set[str]] | None]":
-        """The answer of `holders`."""
-        return soon(Deferred.fromCoroutine(holders(self.path, reactor=reactor, **options)))
+    def client(self, **options: Any) -> PodResourcesClient:
+        """A client of the socket."""
+        return PodResourcesClient(self.path, reactor=reactor, **options)
+
+    def listed(self, **options: Any) -> Deferred[Any]:
+        """The answer to List."""
+        return soon(Deferred.fromCoroutine(self.client(**options).pods()))
 
     async def answering(self, answer: Any) -> None:
         """A kubelet that answers so, or calls the function."""
@@ -46,7 +54,7 @@ class HoldersTests(TestCase):
         await soon(server_of(self, self.path, method).listen())
 
     async def test_of_an_emulated_kubelet(self) -> None:
-        """Each id that pods hold is there once, by resource, however many NUMA nodes it has."""
+        """Each id is there once, however many NUMA nodes it has, in each of the three answers."""
         plugins = os.path.join(self.directory, "plugins")
         os.mkdir(plugins)
         kubelet = FakeKubelet(plugins, pod_resources=self.path)
@@ -60,42 +68,41 @@ class HoldersTests(TestCase):
         await plugin.serve()
         await plugin.register()
         await kubelet.until(lambda: kubelet.allocatable(RESOURCE) == 3)
-        self.assertIsNone(await self.held())
+        self.assertEqual(await self.listed(), [])
         await kubelet.allocate(RESOURCE, ids=["a"], pod="one")
         await kubelet.allocate(RESOURCE, ids=["b"], pod="two", container="side")
-        self.assertEqual(await self.held(), {RESOURCE: {"a", "b"}})
+        one = Pod("default", "one", [Container("main", {RESOURCE: frozenset("a")})])
+        two = Pod("default", "two", [Container("side", {RESOURCE: frozenset("b")})])
+        self.assertEqual(sorted(await self.listed(), key=lambda pod: pod.name), [one, two])
+        self.assertEqual(await self.client().pod("default", "two"), two)
+        error = await failure_of(self.client().pod("default", "three"), CallFailed)
+        self.assertEqual(error.status, "UNKNOWN")
+        self.assertEqual(await self.client().allocatable(), {RESOURCE: frozenset("abc")})
 
-    async def test_all_containers_and_resources(self) -> None:
-        """Several resources, pods, containers and ids in one entry are all counted."""
-
-        def container(*entries: tuple[str, list[str]]) -> ContainerResources:
-            return ContainerResources(
-                devices=[ContainerDevices(resource_name=name, device_ids=i) for name, i in entries]
-            )
-
-        await self.answering(
-            ListPodResourcesResponse(
-                pod_resources=[
-                    PodResources(
-                        containers=[container(("x/a", ["1", "2"]), ("x/b", ["1"])), container()]
-                    ),
-                    PodResources(containers=[container(("x/a", ["3"]))]),
-                    PodResources(),
-                ]
-            )
+    async def test_dynamic_resources(self) -> None:
+        """What a container has by claims is there too."""
+        claim = DynamicResource(
+            claim_name="mine",
+            claim_namespace="lab",
+            claim_resources=[
+                ClaimResource(
+                    driver_name="gpu.example.com",
+                    pool_name="node-1",
+                    device_name="gpu-0",
+                    cdi_devices=[CDIDevice(name="gpu.example.com/gpu=0")],
+                )
+            ],
         )
-        self.assertEqual(await self.held(), {"x/a": {"1", "2", "3"}, "x/b": {"1"}})
-
-    async def test_nothing_held(self) -> None:
-        """Pods that hold nothing hold nothing."""
-        pod = PodResources(name="p", containers=[ContainerResources(name="c")])
+        container = ContainerResources(name="c", dynamic_resources=[claim])
+        pod = PodResources(name="p", namespace="lab", containers=[container])
         await self.answering(ListPodResourcesResponse(pod_resources=[pod]))
-        self.assertEqual(await self.held(), {})
-
-    async def test_no_pods(self) -> None:
-        """A kubelet that lists no pod does not know its pods yet."""
-        await self.answering(ListPodResourcesResponse())
-        self.assertIsNone(await self.held())
+        cdi = ["gpu.example.com/gpu=0"]
+        claimed = Claimed("mine", "lab", "gpu.example.com", "node-1", "gpu-0", cdi)
+        pods = await self.listed()
+        self.assertEqual(pods, [Pod("lab", "p", [Container("c", {}, (claimed,))])])
+        self.assertEqual(
+            held_by(pods), {"gpu.example.com": {"node-1/gpu-0": Holder("lab", "p", "c")}}
+        )
 
     async def test_large_answer(self) -> None:
         """A node's answer may be larger than gRPC usually takes."""
@@ -106,29 +113,54 @@ class HoldersTests(TestCase):
         answer = ListPodResourcesResponse(pod_resources=[PodResources(containers=[container])])
         self.assertGreater(answer.ByteSize(), 5_000_000)
         await self.answering(answer)
-        self.assertEqual(await self.held(), {"x/a": set(ids)})
+        ((pod,),) = [await self.listed()]
+        self.assertEqual(pod.containers[0].devices, {"x/a": frozenset(ids)})
 
     async def test_nobody_there(self) -> None:
-        """Without a listening socket the holders are unknown."""
-        self.assertIsNone(await self.held())
-        self.path = os.path.join(self.directory, "missing", "pods.sock")
-        self.assertIsNone(await self.held())
+        """Without a listening socket there is no answer, and the path is named."""
+        for path in (self.path, os.path.join(self.directory, "missing", "pods.sock")):
+            self.path = path
+            error = await failure_of(self.listed(), PeerUnavailable)
+            self.assertEqual(error.details, f"{path}: No such file or directory")
 
     async def test_no_answer_in_time(self) -> None:
         """A kubelet that hangs is not waited for."""
         await self.answering(lambda _: Deferred())
-        self.assertIsNone(await self.held(timeout=0.05))
+        await failure_of(self.listed(timeout=0.05), CallTimedOut)
 
     async def test_error(self) -> None:
-        """After a refusal, such as for too many calls, the holders are unknown."""
+        """A refusal, such as for too many calls, is one."""
 
         def refuse(_: ListPodResourcesRequest) -> ListPodResourcesResponse:
             raise CallFailed("RESOURCE_EXHAUSTED", "rejected by rate limit")
 
         await self.answering(refuse)
-        self.assertIsNone(await self.held())
+        error = await failure_of(self.listed(), CallFailed)
+        self.assertEqual(error.status, "RESOURCE_EXHAUSTED")
 
     async def test_not_a_message(self) -> None:
         """Bytes that do not parse are no answer."""
         await self.answering(b"\xff\xff")
-        self.assertIsNone(await self.held())
+        await failure_of(self.listed(), MalformedMessage)
+
+
+class HeldTests(SynchronousTestCase):
+    """Tests for `held_by`."""
+
+    def test_all_containers_and_resources(self) -> None:
+        """Several resources, pods, containers and ids are all counted."""
+        first = Container("c", {"x/a": frozenset("12"), "x/b": frozenset("1")})
+        pods = [
+            Pod("n", "p", [first, Container("d", {})]),
+            Pod("n", "q", [Container("c", {"x/a": frozenset("3")})]),
+            Pod("n", "r", []),
+        ]
+        p, q = Holder("n", "p", "c"), Holder("n", "q", "c")
+        self.assertEqual(held_by(pods), {"x/a": {"1": p, "2": p, "3": q}, "x/b": {"1": p}})
+        self.assertEqual(held_by([Pod("n", "r", [])]), {})
+
+    def test_shared(self) -> None:
+        """The order of pods, which a kubelet changes, does not change who is named."""
+        pods = [Pod("n", name, [Container("c", {"x/a": frozenset("1")})]) for name in "qp"]
+        self.assertEqual(held_by(pods), held_by(pods[::-1]))
+        self.assertEqual(held_by(pods), {"x/a": {"1": Holder("n", "p", "c")}})

@@ -6,11 +6,20 @@ import time
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorTime
 
 from tests.integration.test_life import YELLOW, LifeTestCase, ToldScanner, tree_of
-from tests.support.helpers import soon, until
+from tests.support.helpers import soon, temporary_directory, until
 from tests.support.http import Reply, Wire, ask, connect
+from tests.support.kubelets import PatientKubelet
+from tests.support.servers import server_of
 from twistdp import UNHEALTHY
+from twistdp.kubelet import holdings
+from twistdp.kubelet.api import POD_RESOURCES_LIST
+from twistdp.kubelet.holdings import holdings_of
+from twistdp.kubelet.podresources_v1_pb2 import ListPodResourcesRequest
+from twistdp.rpc.calls import Method
 from twistdp.settings import Settings
 from twistdp.status import Progress, events_of
 from twistdp.web.routes import Routes
@@ -20,7 +29,13 @@ from twistdp.web.stream import MOST_STREAMS
 
 
 class RoutesCase(LifeTestCase):
-    """A manager, an emulated kubelet, and a socket to ask."""
+    """A manager, an emulated kubelet with pod-resources, and a socket to ask."""
+
+    def setUp(self) -> None:
+        """The kubelet does not run yet."""
+        super().setUp()
+        self.pods = os.path.join(temporary_directory(self), "pods.sock")
+        self.kubelet = PatientKubelet(self.directory, force=True, pod_resources=self.pods)
 
     async def serve(self, scanner: Any) -> None:
         """Start all."""
@@ -30,12 +45,14 @@ class RoutesCase(LifeTestCase):
         self.addCleanup(progress.stop)
         self.observatory = Observatory(
             lambda: [(manager, "--scanner x:Y")],
-            Settings(plugin_dir=self.directory),
+            Settings(plugin_dir=self.directory, pod_resources_socket=self.pods),
             reactor,
             progress=progress,
             start=time.time(),
+            holdings=holdings_of(reactor, self.pods),
         )
         self.routes = Routes(self.observatory, lambda: {"plugin-dir": self.directory}, reactor)
+        self.addCleanup(self.routes.stop)
         base = os.path.join(self.directory, "web", "x")
         self.web = Web(lambda: self.routes, reactor, socket=base)
         self.web.startService()
@@ -142,17 +159,94 @@ class PathTests(RoutesCase):
             self.assertEqual((await self.ask("/statusz", Accept=accept)).status, 200, accept)
 
 
+class HoldersTests(RoutesCase):
+    """Who has which device."""
+
+    async def held(self) -> tuple[bool, int | None, list[str | None]]:
+        """Whether it can be known, how many, and the pods of all devices."""
+        state = await self.state()
+        (resource,) = state["resources"]
+        holders = [device["holder"] for device in resource["devices"]]
+        pods = [holder and holder["pod"] for holder in holders]
+        return state["podResources"]["available"], resource["held"], pods
+
+    async def test_first_answer(self) -> None:
+        """The first answer has the holders, and so has one after a pod has ended."""
+        await self.kubelet.start()
+        await self.serve(ToldScanner(tree_of("a", "b")))
+        await self.kubelet.listed(YELLOW, ["a", "b"])
+        await self.kubelet.allocate(YELLOW, ids=["b"], pod="painter")
+        await self.kubelet.allocate(YELLOW, ids=["a"], pod="other")
+        self.assertEqual(await self.held(), (True, 2, ["other", "painter"]))
+        self.kubelet.release("other")
+        self.patch(holdings, "FRESH", 0.2)
+        await until(lambda: self.clock_age() > 0.2)
+        self.assertEqual(await self.held(), (True, 1, [None, "painter"]))
+
+    def clock_age(self) -> float:
+        """Seconds since the kubelet was asked."""
+        seconds: float = IReactorTime(reactor).seconds()
+        return seconds - self.observatory.holdings._begun
+
+    async def test_live(self) -> None:
+        """Who gets a device is an event, and so is a kubelet that cannot be asked any more."""
+        await self.kubelet.start()
+        await self.serve(ToldScanner(tree_of("a")))
+        await self.kubelet.listed(YELLOW, ["a"])
+        wire = await follow(self.endpoint)
+        await self.kubelet.allocate(YELLOW, ids=["a"], pod="painter")
+        await until(lambda: b"event: held\n" in wire.received)
+        data = wire.received.partition(b"event: held\ndata: ")[2].partition(b"\n")[0]
+        event = json.loads(data.partition(b"\r")[0])
+        holder = {"namespace": "default", "pod": "painter", "container": "main"}
+        self.assertEqual((event["held"], event["released"]), ([["a", holder]], []))
+        await soon(self.kubelet.stop())
+        await until(lambda: b'"kind": "podResources", "available": false' in wire.received)
+        self.assertEqual(await self.held(), (False, None, [None]))
+
+    async def test_a_kubelet_that_hangs(self) -> None:
+        """The state is there within a second all the same."""
+        await self.serve(ToldScanner(tree_of("a")))
+        handler = Method(POD_RESOURCES_LIST, ListPodResourcesRequest, lambda _: Deferred())
+        await soon(server_of(self, self.pods, handler).listen())
+        self.assertEqual(await self.held(), (False, None, [None]))
+
+    async def test_a_peer_that_goes(self) -> None:
+        """A peer that does not wait for its answer leaves nothing behind."""
+        await self.serve(ToldScanner(tree_of("a")))
+        waiting: Deferred[Any] = Deferred()
+        self.patch(self.observatory.holdings, "fresh", lambda: waiting)
+        wire = await connect(self.endpoint)
+        wire.send(b"GET /api/v1/state HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: waiting.callbacks)
+        wire.close()
+        await until(lambda: waiting.called)
+        self.assertEqual(self.logged("answering"), [])
+
+    async def test_a_late_failure(self) -> None:
+        """An answer that fails later is a failure with a log line, too."""
+        await self.serve(ToldScanner(tree_of("a")))
+        self.patch(self.observatory.holdings, "fresh", lambda: fail(ValueError("oops")))
+        self.assertEqual((await self.ask("/api/v1/state")).status, 500)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+
+async def follow(endpoint: str, query: str = "", **headers: str) -> Wire:
+    """A stream of events that has begun."""
+    wire = await connect(endpoint)
+    lines = [f"GET /api/v1/events{query} HTTP/1.1", "Host: x"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    wire.send("\r\n".join([*lines, "", ""]).encode())
+    await until(lambda: b"retry:" in wire.received or wire.over or b"\r\n\r\n" in wire.received)
+    return wire
+
+
 class StreamTests(RoutesCase):
     """Events, live."""
 
     async def follow(self, query: str = "", **headers: str) -> Wire:
         """A stream that has begun."""
-        wire = await connect(self.endpoint)
-        lines = [f"GET /api/v1/events{query} HTTP/1.1", "Host: x"]
-        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        wire.send("\r\n".join([*lines, "", ""]).encode())
-        await until(lambda: b"retry:" in wire.received or wire.over or b"\r\n\r\n" in wire.received)
-        return wire
+        return await follow(self.endpoint, query, **headers)
 
     async def test_live(self) -> None:
         """What happens arrives at once, as JSON with its number."""

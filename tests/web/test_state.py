@@ -1,6 +1,7 @@
 """Tests of the whole state, as values and as JSON."""
 
 import json
+import os
 import time
 from typing import Any
 
@@ -9,10 +10,11 @@ from twisted.internet import reactor
 from tests.integration.test_life import YELLOW, LifeTestCase, ToldScanner, tree_of
 from tests.support.helpers import until
 from twistdp import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
+from twistdp.kubelet import Held, holdings_of
+from twistdp.model import Holder
 from twistdp.settings import Settings
 from twistdp.status import Progress, events_of
-from twistdp.web.state import Held, Observatory, plain
-from twistdp.web.values import Holder
+from twistdp.web.state import Observatory, plain
 
 HELD: Held = {YELLOW: {"a": Holder("default", "painter", "brush")}}
 
@@ -23,6 +25,8 @@ class StateTests(LifeTestCase):
     def observe(self, scanner: Any, held: Held | None = None) -> Observatory:
         """A running manager, observed."""
         manager = self.manage(scanner)
+        holdings = holdings_of(reactor, os.path.join(self.directory, "pods.sock"))
+        holdings.held, holdings.reason = held, "" if held is not None else "nobody listens"
         progress = Progress(events_of(reactor))
         self.addCleanup(progress.stop)
         return Observatory(
@@ -31,8 +35,7 @@ class StateTests(LifeTestCase):
             reactor,
             progress=progress,
             start=time.time(),
-            held=lambda: held,
-            reason=lambda: "" if held is not None else "nobody listens",
+            holdings=holdings,
         )
 
     async def test_devices(self) -> None:

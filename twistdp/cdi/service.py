@@ -1,7 +1,7 @@
 """The CDI parts of a resource's devices: written before the devices are advertised, then named."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -9,9 +9,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twistdp.errors import AdministratorError, Untrusted
+from twistdp.errors import AdministratorError
 from twistdp.host import SOON
-from twistdp.kubelet import holders
+from twistdp.kubelet import holdings_of
 from twistdp.model import CDIDevice, Devices
 from twistdp.settings import Settings
 from twistdp.tools import stop_all
@@ -24,8 +24,6 @@ _log = Logger()
 TIDY_AFTER: Final = 60.0
 """Seconds until names of vanished devices are dropped: by then a kubelet that has just started
 knows its pods again."""
-
-_NOT_ASKED: Final = "cannot ask the kubelet which pods hold devices: {reason}"
 
 
 class CdiParts:
@@ -48,7 +46,7 @@ class CdiParts:
         self._asking: Deferred[None] | None = None
         self._retry: IDelayedCall | None = None
         self._logged: str | None = None
-        self._logged_distrust: str | None = None
+        self._holdings = holdings_of(reactor, settings.pod_resources_socket)
 
     @property
     def used(self) -> bool:
@@ -88,7 +86,7 @@ class CdiParts:
             steps.append(self._spec.close)
         stop_all(f"{self._namespace}/{self._type}", *steps)
 
-    def _write(self, held: set[str] | None = None) -> None:
+    def _write(self, held: Collection[str] | None = None) -> None:
         assert self._spec is not None
         if self._retry is not None and self._retry.active():
             self._retry.cancel()
@@ -110,16 +108,9 @@ class CdiParts:
         self._tidying = None
 
         async def ask() -> None:
-            try:
-                held = await holders(self._settings.pod_resources_socket, reactor=self._reactor)
-                self._logged_distrust = None
-            except Untrusted as error:
-                held = None
-                if str(error) != self._logged_distrust:
-                    self._logged_distrust = str(error)
-                    _log.warn(_NOT_ASKED, reason=self._logged_distrust)
+            held = await self._holdings.ask()
             name = f"{self._namespace}/{self._type}"
-            self._write(None if held is None else held.get(name, set()))
+            self._write(None if held is None else held.get(name, {}))
 
         self._asking = Deferred.fromCoroutine(ask())
         self._asking.addErrback(report_unless_cancelled, "tidying CDI specs")
@@ -147,11 +138,7 @@ async def clean_leftovers(
     except OSError:
         return  # no directory, no leftovers
     if ours:
-        try:
-            held = await holders(settings.pod_resources_socket, reactor=reactor)
-        except Untrusted as error:
-            held = None
-            _log.warn(_NOT_ASKED, reason=str(error))
+        held = await holdings_of(reactor, settings.pod_resources_socket).ask()
         from twistdp.cdi.files import clean
 
         clean(settings.cdi_dir, {namespace}, set(served), held)

@@ -19,6 +19,7 @@ from twistdp.kubelet.api import (
 )
 from twistdp.kubelet.checkpoint import CHECKPOINT, Checkpoint
 from twistdp.kubelet.directory import PluginDirectory
+from twistdp.kubelet.holdings import Holdings, holdings_of
 from twistdp.kubelet.messages import (
     AllocateRequest,
     DevicePluginOptions,
@@ -28,7 +29,7 @@ from twistdp.kubelet.messages import (
     container_part,
     listed_part,
 )
-from twistdp.kubelet.podresources import holders
+from twistdp.kubelet.podresources import Held, PodResourcesClient
 from twistdp.kubelet.register_by_socket import SocketRegistration
 from twistdp.kubelet.register_by_watcher import WatcherRegistration
 from twistdp.kubelet.registrar import Registrar
@@ -55,8 +56,11 @@ __all__ = [
     "Checkpoint",
     "DevicePluginOptions",
     "Empty",
+    "Held",
+    "Holdings",
     "ListStreams",
     "PluginDirectory",
+    "PodResourcesClient",
     "PreStartContainerRequest",
     "PreferredAllocationRequest",
     "Registrar",
@@ -64,7 +68,7 @@ __all__ = [
     "SocketRegistration",
     "WatcherRegistration",
     "container_part",
-    "holders",
+    "holdings_of",
     "listed_part",
     "messages",
 ]

@@ -99,3 +99,12 @@ class PreStartContainerRequest:
     devices_ids: Sequence[str]
     devices: Mapping[str, DeviceInfo]
     raw: Any = None
+
+
+@attrs.frozen(order=True)
+class Holder:
+    """The container that has a device."""
+
+    namespace: str
+    pod: str
+    container: str

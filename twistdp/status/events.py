@@ -47,7 +47,10 @@ class Kind(Enum):
     NOT_LISTED = "notListed"
     """`count` devices have no room in the list; 0 when all have room again."""
     HELD = "held"
-    """Pods got or gave back devices: `held` and `released`, pairs of an id and its holder."""
+    """Pods got or gave back devices: `held` and `released`, pairs of an id and its holder,
+    100 of each at most.  Of the resources that this process serves."""
+    POD_RESOURCES = "podResources"
+    """The kubelet says who has devices, or no longer does: `available`, and `reason` if not."""
     SCANNED = "scanned"
     """A scan of `scanner` has ended: `seconds`, and `failed` if it raised."""
     SCAN_FAILED = "scanFailed"

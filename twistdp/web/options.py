@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twisted.python import usage
 
+from twistdp.kubelet import holdings_of
 from twistdp.settings import Settings
 from twistdp.status import Progress, events_of
 from twistdp.web.service import Web
@@ -80,7 +81,13 @@ def web_service(
         from twistdp.web.state import Observatory
 
         observatory = Observatory(
-            served, settings, reactor, progress=progress, start=start, files=files
+            served,
+            settings,
+            reactor,
+            progress=progress,
+            start=start,
+            files=files,
+            holdings=holdings_of(reactor, settings.pod_resources_socket),
         )
         return Routes(observatory, flags, reactor)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs
 
+from twisted.internet.defer import Deferred
 from twisted.web.server import Request
 
 from twistdp.web import probes
@@ -32,8 +33,9 @@ class Routes:
     ) -> None:
         self._observatory = observatory
         self._flags = flags
-        self.streams = Streams(observatory.events, reactor)
-        self._routes: dict[str, Callable[[Request], Answer | None]] = {
+        self.streams = Streams(observatory.events, reactor, self._watch)
+        self._unfollow = observatory.holdings.follow()
+        self._routes: dict[str, Callable[[Request], Answer | Deferred[Answer] | None]] = {
             "/api/v1/state": self._state,
             "/api/v1/events": self._events,
             "/statusz": self._statusz,
@@ -43,8 +45,9 @@ class Routes:
     def stop(self) -> None:
         """End the event streams."""
         self.streams.stop()
+        self._unfollow()
 
-    def answer(self, request: Request) -> Answer | None:
+    def answer(self, request: Request) -> Answer | Deferred[Answer] | None:
         """See `twistdp.web.site.Answerer`."""
         path = request.path.decode("ascii", "replace")
         try:
@@ -63,7 +66,11 @@ class Routes:
                 return Answer(file.read(), kind)
         return text("there is nothing here; / has the page\n", 404)
 
-    def _state(self, request: Request) -> Answer:
+    def _watch(self) -> Callable[[], None]:
+        """Somebody follows the events, and wants to see who gives devices back."""
+        return self._observatory.holdings.follow(releases=True)
+
+    def _state(self, request: Request) -> Answer | Deferred[Answer]:
         query = query_of(request)
         resource = query.get("resource", [None])[0]
         devices = query.get("devices", ["true"])[0]
@@ -77,8 +84,12 @@ class Routes:
             after=query.get("after", [None])[0],
             most=None if most is None else int(most),
         )
-        state = self._observatory.state(devices=devices == "true", resource=resource, part=part)
-        return Answer(json.dumps(plain(state), separators=(",", ":")).encode(), JSON)
+
+        def answer(_: object) -> Answer:
+            state = self._observatory.state(devices=devices == "true", resource=resource, part=part)
+            return Answer(json.dumps(plain(state), separators=(",", ":")).encode(), JSON)
+
+        return self._observatory.holdings.fresh().addCallback(answer)
 
     def _events(self, request: Request) -> Answer | None:
         return self.streams.begin(request, query_of(request).get("after", [None])[0])

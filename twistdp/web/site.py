@@ -9,9 +9,11 @@ import socket
 from collections.abc import Callable, Collection
 from typing import Any, Final, Protocol
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
@@ -50,8 +52,11 @@ _METHODS: Final = (b"GET", b"HEAD")
 class Answerer(Protocol):
     """What knows the answers."""
 
-    def answer(self, request: Request) -> Answer | None:
-        """The answer to a request for a known or unknown path; None if it is written later."""
+    def answer(self, request: Request) -> Answer | Deferred[Answer] | None:
+        """The answer to a request for a known or unknown path, now or later.
+
+        None if it is written by other means.
+        """
 
     def stop(self) -> None:
         """End all that is under way."""
@@ -125,9 +130,13 @@ class _Root(Resource):
         try:
             answer = self._refusal(request) or self._answerer().answer(request)
         except Exception:
-            _log.failure("answering {method} {path}", method=request.method, path=request.path)
-            answer = text("it failed; the log has the reason\n", 500)
-        if answer is not None:
+            answer = _failed(Failure(), request)
+        if isinstance(answer, Deferred):
+            request.notifyFinish().addErrback(lambda _: answer.cancel())
+            answer.addErrback(lambda failure: _failed(failure, request))
+            answer.addCallback(write, request)
+            answer.addErrback(lambda failure: failure.trap(CancelledError) and None)
+        elif answer is not None:
             write(answer, request)
         return NOT_DONE_YET
 
@@ -141,6 +150,14 @@ class _Root(Resource):
                 421,
             )
         return None
+
+
+def _failed(failure: Failure, request: Request) -> Answer:
+    if failure.check(CancelledError):
+        failure.raiseException()  # the peer is gone
+    path = request.path
+    _log.failure("answering {method} {path}", failure, method=request.method, path=path)
+    return text("it failed; the log has the reason\n", 500)
 
 
 class Bounded(Site):

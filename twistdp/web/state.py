@@ -10,8 +10,9 @@ from typing import Any, Final
 import attrs
 
 from twistdp._version import __version__
+from twistdp.kubelet import Held, Holdings
 from twistdp.manager import Manager
-from twistdp.model import HEALTHY, DeviceInfo, name_of, natural_key
+from twistdp.model import HEALTHY, DeviceInfo, Holder, name_of, natural_key
 from twistdp.resource import Resource
 from twistdp.settings import Settings
 from twistdp.status import Progress, ResourceProgress, ScannerProgress, events_of
@@ -41,16 +42,13 @@ class Part:
 
 ALL: Final = Part()
 
-Held = Mapping[str, Mapping[str, values.Holder]]
-"""Who has which device, by resource name and id."""
-
 
 class Observatory:
     """Looks at a plugin: at the managers that `served` returns, with what asks for each.
 
     `progress` has followed it since its `start`, in seconds since the epoch.  `files` are its
-    configuration files, `settings` those that all managers share.  `held` returns
-    who has which device, or None if the kubelet cannot be asked; `reason` returns why.
+    configuration files, `settings` those that all managers share.  `holdings` knows who
+    has which device.
     """
 
     def __init__(
@@ -62,14 +60,12 @@ class Observatory:
         progress: Progress,
         start: float,
         files: Sequence[str] = (),
-        held: Callable[[], Held | None] = lambda: None,
-        reason: Callable[[], str] = lambda: "",
+        holdings: Holdings,
     ) -> None:
         self._served = served
         self._settings = settings
         self._files = files
-        self._held = held
-        self._reason = reason
+        self.holdings = holdings
         self._start = start
         self._progress = progress
         self.events = events_of(reactor)
@@ -81,7 +77,7 @@ class Observatory:
 
         `part` is which devices of each resource.
         """
-        held = self._held()
+        held = self.holdings.held
         served = self._served()
         everything = {
             each.full_name: (each, manager)
@@ -99,7 +95,7 @@ class Observatory:
             scanners=[self._scanner(manager, source) for manager, source in served],
             configurations=[self._file(path) for path in self._files],
             pod_resources=values.PodResources(
-                self._settings.pod_resources_socket, held is not None, self._reason()
+                self._settings.pod_resources_socket, held is not None, self.holdings.reason
             ),
             resources=[
                 self._resource(each, manager, held, part if devices else None)
@@ -157,7 +153,7 @@ class Observatory:
         )
 
     def _devices(
-        self, resource: Resource, part: Part, holders: Mapping[str, values.Holder]
+        self, resource: Resource, part: Part, holders: Mapping[str, Holder]
     ) -> Iterable[values.Device]:
         inventory = resource.inventory
         for candidate in inventory.candidates(part.of(inventory.order)):

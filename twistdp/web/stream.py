@@ -79,10 +79,16 @@ class _Stream:
 
 
 class Streams:
-    """All streams of `events`."""
+    """All streams of `events`.
 
-    def __init__(self, events: Events, reactor: Any) -> None:
+    `watch` is called when somebody begins to follow, and what it returns when nobody does any more.
+    """
+
+    def __init__(
+        self, events: Events, reactor: Any, watch: Callable[[], Callable[[], None]]
+    ) -> None:
         self._events = events
+        self._watch = watch
         self._reactor = reactor
         self._open: dict[_Stream, None] = {}
         self._unfollow: Callable[[], None] | None = None
@@ -112,6 +118,7 @@ class Streams:
         self._open[stream] = None
         if self._unfollow is None:
             self._unfollow = self._events.follow(self._send)
+            self._unwatch = self._watch()
             self._pulse = self._reactor.callLater(PULSE, self._beat)
         missed = [] if seen is None else [e for e in self._events.kept if e.number > seen]
         stream.send(b"retry: 1000\n\n" + b"".join(map(encoded, missed)))
@@ -138,6 +145,7 @@ class Streams:
         if not self._open and self._unfollow is not None:
             self._unfollow()
             self._unfollow = None
+            self._unwatch()
             if self._pulse is not None:
                 self._pulse.cancel()
                 self._pulse = None

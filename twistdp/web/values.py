@@ -8,14 +8,7 @@ from collections.abc import Sequence
 
 import attrs
 
-
-@attrs.frozen
-class Holder:
-    """The container that has a device."""
-
-    namespace: str
-    pod: str
-    container: str
+from twistdp.model import Holder
 
 
 @attrs.frozen

@@ -1,0 +1,279 @@
+"""Tests for `twistdp.kubelet.holdings`: when the kubelet is asked, and what counts as an answer."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp.errors import CallFailed, PeerUnavailable, Untrusted
+from twistdp.kubelet.holdings import AFTER, AGAIN, FRESH, GAP, NO_PODS, PERIOD, Holdings
+from twistdp.kubelet.podresources import Container, Pod
+from twistdp.model import Holder
+from twistdp.status import Event, Kind, events_of
+
+RESOURCE = "x.example/a"
+OTHER = "other.example/b"
+
+
+def pod(name: str, *ids: str, resource: str = RESOURCE) -> Pod:
+    """A pod with these devices."""
+    devices = {resource: frozenset(ids)} if ids else {}
+    return Pod("default", name, [Container("main", devices)])
+
+
+def holder(name: str) -> Holder:
+    """Its container."""
+    return Holder("default", name, "main")
+
+
+class HoldingsTests(SynchronousTestCase):
+    """With a kubelet that answers `answer`, at once or when told."""
+
+    def setUp(self) -> None:
+        """Nobody follows yet; the process serves `RESOURCE`."""
+        self.clock = Clock()
+        self.events = events_of(self.clock)
+        self.events.emit(Kind.REGISTERED, resource=RESOURCE)
+        self.seen: list[Event] = []
+        self.asked: list[float] = []
+        self.answer: Any = [pod("p", "1")]
+        self.holdings = Holdings(self.list_pods, self.clock)
+
+    def list_pods(self) -> Deferred[Sequence[Pod]]:
+        """Answer as a kubelet."""
+        self.asked.append(self.clock.seconds())
+        if isinstance(self.answer, Deferred):
+            return self.answer
+        deferred: Deferred[Sequence[Pod]] = Deferred()
+        if isinstance(self.answer, Exception):
+            deferred.errback(self.answer)
+        else:
+            deferred.callback(self.answer)
+        return deferred
+
+    def follow(self, releases: bool = False) -> None:
+        """Follow until the end of the test."""
+        self.events.follow(self.seen.append)
+        self.addCleanup(self.holdings.follow(releases=releases))
+        self.clock.advance(AFTER)
+
+    def facts(self, kind: Kind) -> list[dict[str, Any]]:
+        """The facts of the events of a kind, which are forgotten then."""
+        found = [dict(event.facts) for event in self.seen if event.kind is kind]
+        self.seen[:] = [event for event in self.seen if event.kind is not kind]
+        return found
+
+    def allocate(self, *ids: str) -> None:
+        """The plugin answers Allocate."""
+        self.events.emit(Kind.ALLOCATED, resource=RESOURCE, ids=[list(ids)])
+
+    def test_ask(self) -> None:
+        """A question has the next answer; nobody asks without one."""
+        self.clock.advance(100.0)
+        self.assertEqual(self.asked, [])
+        self.assertEqual(self.holdings.reason, "it was not asked yet")
+        asking = self.holdings.ask()
+        self.clock.advance(0.0)
+        self.assertEqual(self.successResultOf(asking), {RESOURCE: {"1": holder("p")}})
+        self.assertEqual(self.holdings.reason, "")
+        self.clock.advance(100.0)
+        self.assertEqual(len(self.asked), 1)
+
+    def test_questions_share_an_answer(self) -> None:
+        """Many questions cause one call; one that comes while it runs causes another."""
+        self.answer = Deferred()
+        first = [self.holdings.ask() for _ in range(200)]
+        self.clock.advance(0.0)
+        late = self.holdings.ask()
+        answering, self.answer = self.answer, [pod("q", "2")]
+        answering.callback([pod("p", "1")])
+        for asking in first:
+            self.assertEqual(self.successResultOf(asking), {RESOURCE: {"1": holder("p")}})
+        self.assertNoResult(late)
+        self.clock.advance(GAP)
+        self.assertEqual(self.successResultOf(late), {RESOURCE: {"2": holder("q")}})
+        self.assertEqual(self.asked, [0.0, GAP])
+
+    def test_fresh(self) -> None:
+        """People get an answer of the last second at once, and wait half a second for a new one."""
+        asking = self.holdings.fresh()
+        self.clock.advance(0.0)
+        self.assertEqual(self.successResultOf(asking), {RESOURCE: {"1": holder("p")}})
+        self.clock.advance(FRESH / 2)
+        self.successResultOf(self.holdings.fresh())
+        self.assertEqual(len(self.asked), 1)
+        self.clock.advance(FRESH)
+        self.answer = Deferred()
+        asking = self.holdings.fresh()
+        self.clock.advance(0.0)
+        self.assertNoResult(asking)
+        self.clock.advance(FRESH / 2)
+        self.assertEqual(self.successResultOf(asking), {RESOURCE: {"1": holder("p")}})
+        self.answer = PeerUnavailable("UNAVAILABLE", "gone")
+        self.holdings.ask()
+        self.clock.advance(FRESH)
+        self.clock.advance(FRESH)
+        self.assertIsNone(self.successResultOf(self.holdings.fresh()))
+
+    def test_cancelled(self) -> None:
+        """When nobody waits any more the call ends."""
+        answering: Deferred[Any] = Deferred()
+        self.answer = answering
+        asking = self.holdings.ask()
+        self.clock.advance(0.0)
+        asking.cancel()
+        self.failureResultOf(asking)
+        self.assertTrue(answering.called)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_after_events(self) -> None:
+        """Whoever follows gets answers after a registration, a stream, a kubelet and Allocate."""
+        self.follow()
+        for kind in (Kind.REGISTERED, Kind.STREAM_OPENED, Kind.STREAM_ENDED, Kind.KUBELET_APPEARED):
+            self.clock.advance(10.0)
+            before = len(self.asked)
+            self.events.emit(kind, resource=RESOURCE)
+            self.clock.advance(AFTER)
+            self.assertEqual(len(self.asked), before + 1, kind)
+        before = len(self.asked)
+        self.events.emit(Kind.DEVICES_CHANGED, resource=RESOURCE)
+        self.clock.advance(10.0)
+        self.assertEqual(len(self.asked), before)
+
+    def test_after_allocate(self) -> None:
+        """A device that is not listed by then is asked for once more, a second later."""
+        self.follow()
+        self.allocate("1")
+        self.clock.pump([0.01] * 300)
+        self.assertEqual(len(self.asked), 2)
+        begun = self.clock.seconds()
+        self.allocate("2")
+        self.clock.pump([0.01] * 300)
+        first, again = self.asked[2:]
+        self.assertAlmostEqual(first, begun + AFTER, places=1)
+        self.assertAlmostEqual(again, begun + AGAIN, places=1)
+
+    def test_a_storm(self) -> None:
+        """However much happens, the kubelet is asked ten times a second at most."""
+        self.follow(releases=True)
+        self.asked.clear()
+        for number in range(1000):
+            self.allocate(str(number))
+            self.events.emit(Kind.REGISTERED, resource=RESOURCE)
+            self.clock.advance(0.01)
+        self.assertLessEqual(len(self.asked), 10.0 / GAP + 1)
+        self.clock.pump([0.01] * 300)
+        self.asked.clear()
+        self.clock.pump([0.1] * 1000)
+        self.assertLessEqual(len(self.asked), 100.0 / PERIOD)
+
+    def test_releases(self) -> None:
+        """Slowly, while pods have devices, if somebody waits for their release."""
+        self.follow(releases=True)
+        self.clock.pump([1.0] * 50)
+        self.assertEqual(len(self.asked), 1 + 50 // PERIOD)
+        self.answer = [pod("p")]
+        self.clock.pump([1.0] * 10)
+        self.asked.clear()
+        self.clock.pump([1.0] * 50)
+        self.assertEqual(self.asked, [])
+
+    def test_no_timer_without_need(self) -> None:
+        """Where nobody waits for releases, no answer follows without an event."""
+        self.follow()
+        self.clock.pump([1.0] * 100)
+        self.assertEqual(len(self.asked), 1)
+
+    def test_no_pods(self) -> None:
+        """A kubelet that lists no pod does not know its pods yet; it is asked again."""
+        self.follow()
+        self.answer = []
+        self.events.emit(Kind.REGISTERED, resource=RESOURCE)
+        self.clock.advance(GAP)
+        self.assertIsNone(self.holdings.held)
+        self.assertEqual(self.holdings.reason, NO_PODS)
+        self.facts(Kind.POD_RESOURCES)
+        self.answer = [pod("p", "1")]
+        self.clock.pump([0.1] * 20)
+        self.assertEqual(self.holdings.held, {RESOURCE: {"1": holder("p")}})
+        self.assertEqual(self.facts(Kind.POD_RESOURCES), [{"available": True, "reason": ""}])
+        self.assertEqual(len(self.facts(Kind.HELD)), 1)  # the first answer's
+
+    def test_unavailable(self) -> None:
+        """Errors are reasons; it is asked again ever more rarely, and soon for a new kubelet."""
+        self.answer = PeerUnavailable("UNAVAILABLE", "/x.sock: No such file or directory")
+        self.follow()
+        self.assertIn("No such file", self.holdings.reason)
+        with capturedLogs() as logged:
+            self.clock.pump([1.0] * 600)
+        self.assertEqual(logged, [])
+        self.assertLess(len(self.asked), 40)
+        self.assertEqual(len(self.facts(Kind.POD_RESOURCES)), 1)
+        self.asked.clear()
+        self.answer = CallFailed("RESOURCE_EXHAUSTED", "rejected by rate limit\nforged")
+        self.events.emit(Kind.KUBELET_APPEARED, directory="/x")
+        self.clock.pump([0.1] * 16)
+        self.assertEqual(len(self.asked), 2)
+        self.assertNotIn("\n", self.holdings.reason)
+
+    def test_distrust(self) -> None:
+        """An untrusted socket is logged once."""
+        self.answer = Untrusted("/x.sock", "others may write", "chmod it")
+        with capturedLogs() as logged:
+            self.follow()
+            self.clock.pump([1.0] * 100)
+        (line,) = map(formatEvent, logged)
+        self.assertEqual(
+            line,
+            "cannot ask the kubelet which pods hold devices: /x.sock cannot be trusted: others "
+            "may write; chmod it",
+        )
+
+    def test_events(self) -> None:
+        """Changes of our resources are events; an answer in another order is none."""
+        self.follow()
+        first = [("1", holder("p"))]
+        self.assertEqual(
+            self.facts(Kind.HELD), [{"resource": RESOURCE, "held": first, "released": []}]
+        )
+        self.answer = [pod("z", "9", resource=OTHER), pod("q", "1", "2")]
+        self.events.emit(Kind.REGISTERED, resource=RESOURCE)
+        self.clock.advance(GAP)
+        self.assertEqual(
+            self.facts(Kind.HELD),
+            [
+                {
+                    "resource": RESOURCE,
+                    "held": [("1", holder("q")), ("2", holder("q"))],
+                    "released": [("1", holder("p"))],
+                }
+            ],
+        )
+        self.answer = self.answer[::-1]
+        self.events.emit(Kind.REGISTERED, resource=RESOURCE)
+        self.clock.advance(GAP)
+        self.assertEqual(self.facts(Kind.HELD), [])
+        self.assertEqual(self.facts(Kind.POD_RESOURCES), [{"available": True, "reason": ""}])
+
+    def test_a_follower_that_fails(self) -> None:
+        """Its error is logged, and the others are called."""
+        called: list[int] = []
+
+        def fail() -> None:
+            raise ValueError("oops")
+
+        for follower in (fail, lambda: called.append(1)):
+            self.addCleanup(self.holdings.follow(follower))
+        self.clock.advance(AFTER)
+        self.assertEqual(called, [1])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_the_end(self) -> None:
+        """When nobody follows any more, nothing is left to do."""
+        self.holdings.follow(releases=True)()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.allocate("1")
+        self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -1,0 +1,269 @@
+"""Knows which pods have which devices: asks the kubelet when something has happened."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twistdp.errors import CallFailed, MalformedMessage, Untrusted
+from twistdp.kubelet.podresources import Held, Pod, PodResourcesClient, held_by
+from twistdp.model import Holder, printable
+from twistdp.status import Event, Kind, events_of
+from twistdp.tools import Backoff
+
+_log = Logger()
+
+AFTER: Final = 0.05
+"""Seconds from an event to the question: a kubelet lists a device within 20 ms of Allocate."""
+
+AGAIN: Final = 1.0
+"""Seconds after Allocate at which to ask once more if the device was not listed by then."""
+
+GAP: Final = 0.1
+"""Seconds between two questions: a kubelet answers 100 a second, of all who ask."""
+
+PERIOD: Final = 10.0
+"""Seconds between questions while pods have devices and somebody waits for their release, of which
+a kubelet notifies nobody."""
+
+FRESH: Final = 1.0
+"""Seconds for which an answer is as good as a new one, for people."""
+
+MOST_PAIRS: Final = 100
+"""Devices that one event names."""
+
+NO_PODS: Final = "the kubelet lists no pod: it has none, or does not know them yet"
+
+_WHEN: Final = frozenset(
+    {Kind.REGISTERED, Kind.STREAM_OPENED, Kind.STREAM_ENDED, Kind.KUBELET_APPEARED}
+)
+
+
+class Holdings:
+    """What the kubelet says of who has which device.
+
+    It is asked by `list_pods` when there is a question; while somebody follows, also after events
+    after which the answer may be another one.  An answer without a pod counts as none: see
+    `PodResourcesClient.pods`.  The kubelet's word alone counts: nothing is added to its answer.
+    """
+
+    def __init__(
+        self, list_pods: Callable[[], Awaitable[Sequence[Pod]]], clock: IReactorTime
+    ) -> None:
+        self._list_pods = list_pods
+        self._clock = clock
+        self._events = events_of(clock)
+        self.held: Held | None = None
+        """The last answer; None if it cannot be known."""
+        self.pods: frozenset[tuple[str, str]] = frozenset()
+        """Namespace and name of the pods in it, with or without devices."""
+        self.reason = "it was not asked yet"
+        """Why it cannot be known; empty if it can."""
+        self._known: Held = {}
+        self._followers: dict[object, tuple[Callable[[], None], bool]] = {}
+        self._unfollow: Callable[[], None] | None = None
+        self._ours: set[str] = set()
+        """The resources that this process serves, or has served."""
+        self._due: list[float] = []
+        """When to ask, after events."""
+        self._later: float | None = None
+        """When to ask though nothing has happened."""
+        self._timer: IDelayedCall | None = None
+        self._begun = float("-inf")
+        self._asking: Deferred[None] | None = None
+        self._asked: list[Deferred[Held | None]] = []
+        """Those who wait for the answer that is under way."""
+        self._waiting: list[Deferred[Held | None]] = []
+        """Those whose question came too late for it."""
+        self._allocated: dict[tuple[str, str], float] = {}
+        self._backoff = Backoff(AGAIN, 30.0)
+        self._complaint = ""
+
+    def ask(self) -> Deferred[Held | None]:
+        """Ask, soon; fires with the answer, or None if there is none."""
+
+        def cancel(waiting: Deferred[Held | None]) -> None:
+            for some in (self._asked, self._waiting):
+                if waiting in some:
+                    some.remove(waiting)
+            self._rest()
+
+        waiting: Deferred[Held | None] = Deferred(cancel)
+        self._waiting.append(waiting)
+        self.ask_soon(0.0)
+        return waiting
+
+    def fresh(self) -> Deferred[Held | None]:
+        """As `ask`, for people: an answer of the last second will do, or an older one, or none,
+        if the kubelet takes more than half a second or did not answer before."""
+        age = self._clock.seconds() - self._begun
+        if age < FRESH or (self.held is None and self._begun >= 0):
+            return succeed(self.held)
+        return self.ask().addTimeout(FRESH / 2, self._clock, lambda *_: self.held)
+
+    def ask_soon(self, delay: float = AFTER) -> None:
+        """Ask after `delay` seconds; those who follow get the answer."""
+        due = self._clock.seconds() + delay
+        if not any(due <= other <= due + AFTER for other in self._due):
+            self._due = sorted([*self._due, due])
+        self._plan()
+
+    def follow(
+        self, follower: Callable[[], None] = lambda: None, *, releases: bool = False
+    ) -> Callable[[], None]:
+        """Ask after events from now on, and call `follower` after each answer, and each failure.
+
+        With `releases`, also ask each `PERIOD` while pods have devices.  Returns what ends this.
+        """
+        key = object()
+        self._followers[key] = follower, releases
+        if self._unfollow is None:
+            self._unfollow = self._events.follow(self._happened)
+            self._ours.update(map(_resource, self._events.kept))
+        self.ask_soon()
+
+        def end() -> None:
+            self._followers.pop(key, None)
+            if not self._followers and self._unfollow is not None:
+                self._unfollow()
+                self._unfollow = None
+            self._rest()
+
+        return end
+
+    def _happened(self, event: Event) -> None:
+        self._ours.add(_resource(event))
+        if event.kind is Kind.ALLOCATED:
+            now = self._clock.seconds()
+            resource = event.facts["resource"]
+            for ids in event.facts["ids"]:
+                self._allocated.update(((resource, id_), now) for id_ in ids)
+            self.ask_soon()
+        elif event.kind in _WHEN:
+            self._backoff.reset()
+            self.ask_soon()
+
+    def _plan(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = [*self._due, *([] if self._later is None else [self._later])]
+        if due and self._asking is None:
+            wait = max(min(due), self._begun + GAP) - self._clock.seconds()
+            self._timer = self._clock.callLater(max(wait, 0.0), self._begin)
+
+    def _rest(self) -> None:
+        """Stop asking if nobody wants to know."""
+        if not (self._followers or self._asked or self._waiting):
+            self._due, self._later = [], None
+            self._allocated.clear()
+            self._plan()
+            if self._asking is not None:
+                self._asking.cancel()
+
+    def _begin(self) -> None:
+        self._timer = None
+        self._begun = now = self._clock.seconds()
+        self._due, self._later = [due for due in self._due if due > now], None
+        self._asked, self._waiting = self._waiting, []
+        self._asking = asking = Deferred.fromCoroutine(self._ask())
+        asking.addBoth(self._ended)
+
+    async def _ask(self) -> None:
+        try:
+            pods = await self._list_pods()
+        except (CallFailed, MalformedMessage, Untrusted) as error:
+            self._unknown(printable(str(error)), is_fault=isinstance(error, Untrusted))
+        else:
+            if pods:
+                self._take(pods)
+            else:
+                self._unknown(NO_PODS)
+
+    def _ended(self, outcome: object) -> None:
+        if isinstance(outcome, Failure) and not outcome.check(CancelledError):
+            _log.failure("asking the kubelet which pods hold devices", outcome)
+            self._unknown("it failed; the log has the reason")
+        self._asking = None
+        answered, self._asked = self._asked, []
+        for waiting in answered:
+            waiting.callback(self.held)
+        for follower, _ in tuple(self._followers.values()):
+            try:
+                follower()
+            except Exception:
+                _log.failure("following which pods hold devices")
+        if self._followers:
+            self._later = self._next()
+        self._plan()
+
+    def _next(self) -> float | None:
+        """When to ask again if nothing happens until then."""
+        now = self._clock.seconds()
+        if self.held is None:
+            return now + self._backoff.next()
+        self._backoff.reset()
+        if self._allocated:
+            return max(self._allocated.values()) + AGAIN
+        if self.held and any(releases for _, releases in self._followers.values()):
+            return now + PERIOD
+        return None
+
+    def _unknown(self, reason: str, *, is_fault: bool = False) -> None:
+        if is_fault and reason != self._complaint:
+            self._complaint = reason
+            _log.warn("cannot ask the kubelet which pods hold devices: {reason}", reason=reason)
+        changed = self.held is not None or reason != self.reason
+        self.held, self.pods, self.reason = None, frozenset(), reason
+        if changed:
+            self._events.emit(Kind.POD_RESOURCES, available=False, reason=reason)
+
+    def _take(self, pods: Sequence[Pod]) -> None:
+        before, held = self._known, held_by(pods)
+        appeared = self.held is None
+        self.held = self._known = held
+        self.pods = frozenset((pod.namespace, pod.name) for pod in pods)
+        self.reason = self._complaint = ""
+        late = self._clock.seconds() - AGAIN
+        self._allocated = {
+            key: when
+            for key, when in self._allocated.items()
+            if when > late and key[1] not in held.get(key[0], {})
+        }
+        if appeared:
+            self._events.emit(Kind.POD_RESOURCES, available=True, reason="")
+        for resource in sorted(self._ours & {**before, **held}.keys()):
+            old, new = before.get(resource, {}), held.get(resource, {})
+            if old != new:
+                self._events.emit(
+                    Kind.HELD,
+                    resource=resource,
+                    held=_pairs(new.items() - old.items()),
+                    released=_pairs(old.items() - new.items()),
+                )
+
+
+def _resource(event: Event) -> str:
+    return str(event.facts.get("resource", ""))
+
+
+def _pairs(pairs: Any) -> list[tuple[str, Holder]]:
+    return sorted(pairs)[:MOST_PAIRS]
+
+
+_SHARED: "WeakValueDictionary[tuple[int, str], Holdings]" = WeakValueDictionary()
+
+
+def holdings_of(reactor: Any, socket: str) -> Holdings:
+    """The one `Holdings` of a pod-resources socket; keep it as long as you need it."""
+    # An entry keeps its reactor alive, so no other reactor has its id.
+    key = id(reactor), socket
+    found = _SHARED.get(key)
+    if found is None:
+        client = PodResourcesClient(socket, reactor=reactor)
+        found = _SHARED[key] = Holdings(client.pods, reactor)
+    return found
