@@ -1,15 +1,20 @@
 """Tests for `twistdp.resource.vanished`."""
 
+from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.model.test_acceptance import apply
 from tests.support.updates import Scans
+from twistdp.kubelet.holdings import AFTER, GAP, Holdings
+from twistdp.kubelet.podresources import Container, Pod
 from twistdp.model.acceptance import Update
 from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceInfo, Devices, DeviceSpec
-from twistdp.resource.vanished import REASON, Departures
+from twistdp.resource.vanished import REASON, REASON_BEFORE, Departures
+from twistdp.status import Kind, events_of
 
 GRACE = 5.0
+RESOURCE = "x.example/a"
 
 
 def devices(*ids: str) -> Devices:
@@ -27,11 +32,30 @@ class DeparturesTests(SynchronousTestCase):
         """Begin with these devices."""
         self.clock = Clock()
         self.scans = Scans()
-        self.departures = Departures(grace, self.clock, self.list)
+        self.pods: list[Pod] = []
+        holdings = Holdings(lambda: succeed(self.pods), self.clock)
+        self.departures = Departures(RESOURCE, grace, holdings, self.clock, self.list)
+        self.addCleanup(self.departures.stop)
         self.listed: dict[str, DeviceInfo] = {}
         self.handed_out: set[str] = set()
         self.lists = 0
         self.find(*ids)
+
+    def begin(self, *held: str) -> None:
+        """Begin when a container has these devices."""
+        self.give(*held)
+        self.departures.begin()
+        self.clock.advance(AFTER)
+
+    def give(self, *held: str) -> None:
+        """The kubelet reports that a container has these devices, and that there is another pod."""
+        devices = {RESOURCE: frozenset(held), "other.example/x": frozenset("z")}
+        self.pods = [Pod("n", "p", [Container("c", devices)]), Pod("n", "q", [])]
+
+    def ask(self) -> None:
+        """Something happens after which the kubelet is asked."""
+        events_of(self.clock).emit(Kind.REGISTERED, resource=RESOURCE)
+        self.clock.advance(GAP)
 
     def list(self, update: Update) -> None:
         """Apply an update; it must lead to its devices."""
@@ -178,6 +202,46 @@ class DeparturesTests(SynchronousTestCase):
         self.list(self.departures.apply(update, self.handed_out))
         self.assertEqual(self.states(), {"a": UNHEALTHY})
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+
+    def test_vanished_before(self) -> None:
+        """A device that a container has and that is gone at the start has the grace, too."""
+        self.use(GRACE, "b")
+        self.begin("a")
+        self.assertEqual(self.states(), {"a": UNHEALTHY, "b": HEALTHY})
+        self.assertEqual(self.listed["a"].reason, REASON_BEFORE)
+        self.find("b", "c")
+        self.assertEqual(self.states(), {"a": UNHEALTHY, "b": HEALTHY, "c": HEALTHY})
+        self.clock.advance(GRACE)
+        self.assertEqual(self.states(), {"b": HEALTHY, "c": HEALTHY})
+        self.ask()  # a container has it still
+        self.assertEqual(self.states(), {"b": HEALTHY, "c": HEALTHY})
+        self.find("a", "b")
+        self.find("b")
+        self.assertEqual(self.listed["a"].reason, REASON)
+
+    def test_given_before(self) -> None:
+        """A device that a container got before the start has the grace when it vanishes."""
+        self.use(GRACE, "a", "b", "c")
+        self.begin("a", "b")
+        self.find("b")
+        self.assertEqual(self.states(), {"a": UNHEALTHY, "b": HEALTHY})
+
+    def test_a_kubelet_that_is_late(self) -> None:
+        """A kubelet that knows its pods only later is asked again until it does."""
+        self.use(GRACE, "b")
+        self.departures.begin()
+        self.clock.advance(AFTER)
+        self.assertEqual(self.states(), {"b": HEALTHY})
+        self.give("a")
+        self.clock.pump([0.1] * 20)
+        self.assertEqual(self.states(), {"a": UNHEALTHY, "b": HEALTHY})
+
+    def test_not_asked(self) -> None:
+        """Without a grace nobody asks the kubelet."""
+        self.use(0.0, "b")
+        self.begin("a")
+        self.assertEqual(self.states(), {"b": HEALTHY})
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_stop(self) -> None:
         """Stopping leaves no delayed calls and causes no update; stopping twice is harmless."""

@@ -18,6 +18,7 @@ from twistdp.kubelet import (
     RegistrationStrategy,
     SocketRegistration,
     WatcherRegistration,
+    holdings_of,
 )
 from twistdp.model import Update, socket_path
 from twistdp.resource.alignment import Alignment
@@ -58,7 +59,8 @@ class Resource(Service):
         self.setName(name)
         self.full_name = name
         self._emptied = emptied
-        self._departures = Departures(settings.removal_grace, reactor, self._list)
+        holdings = holdings_of(reactor, settings.pod_resources_socket)
+        self._departures = Departures(name, settings.removal_grace, holdings, reactor, self._list)
         self.inventory = Inventory(name, self._departures.apply(update, ()), join=join)
         self.report = Report(name, self.inventory, reactor)
         self._alignment = Alignment(name, self.inventory)
@@ -112,6 +114,7 @@ class Resource(Service):
         super().startService()
         self._cdi.describe(self.inventory.devices)
         self.report.begin()
+        self._departures.begin()
         self._alignment.look()
         self._registrar.start()
 
