@@ -1,5 +1,6 @@
 """A small HTTP client that shows what is on the wire."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -73,4 +74,18 @@ def taken_apart(data: bytes) -> Reply:
     head, _, body = data.partition(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")
     pairs = (line.partition(": ") for line in lines)
-    return Reply(int(first.split()[1]), {name.lower(): value for name, _, value in pairs}, body)
+    headers = {name.lower(): value for name, _, value in pairs}
+    if headers.get("transfer-encoding") == "chunked":
+        body = b"".join(_chunks(body))
+    return Reply(int(first.split()[1]), headers, body)
+
+
+def _chunks(data: bytes) -> Iterator[bytes]:
+    """The parts of a body that ended well."""
+    while True:
+        size, _, data = data.partition(b"\r\n")
+        length = int(size, 16)
+        if not length:
+            return
+        yield data[:length]
+        data = data[length:].removeprefix(b"\r\n")

@@ -12,7 +12,8 @@ from twisted.trial.unittest import TestCase
 from tests.support.helpers import soon, temporary_directory, until
 from tests.support.http import ask, connect, taken_apart
 from twistdp.web.answers import Answer, text
-from twistdp.web.service import MOST_CONNECTIONS, Web
+from twistdp.web.door import MOST_CONNECTIONS
+from twistdp.web.service import Web
 from twistdp.web.site import LONGEST_BODY
 
 LARGE = b"x" * 3_000_000

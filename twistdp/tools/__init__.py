@@ -5,6 +5,7 @@ from twistdp.tools.coalescing import Coalescer
 from twistdp.tools.latest import Latest
 from twistdp.tools.outage import News, Outage
 from twistdp.tools.places import at
+from twistdp.tools.quiet import hushed, quietly
 from twistdp.tools.shared import Shared
 from twistdp.tools.sparing import Sparing
 from twistdp.tools.stopping import stop_all
@@ -23,7 +24,9 @@ __all__ = [
     "Waiting",
     "Worker",
     "at",
+    "hushed",
     "meant",
     "nearest",
+    "quietly",
     "stop_all",
 ]

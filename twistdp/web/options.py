@@ -34,11 +34,15 @@ class WebOptions(usage.Options):
 
     def opt_http(self, endpoint: str) -> None:
         """Also answer HTTP there, as tcp:9102:interface=127.0.0.1 or unix:PATH; may be repeated."""
-        kind, _, rest = endpoint.partition(":")
-        if not kind or not rest:
+        from twisted.internet.endpoints import serverFromString
+
+        try:
+            serverFromString(None, endpoint)  # nothing listens yet
+        except Exception as error:  # each kind of endpoint has its own ways to refuse
+            why = "no such socket is there" if isinstance(error, LookupError) else str(error)
             raise usage.UsageError(
-                f"--http {endpoint}: write an endpoint, as tcp:9102:interface=127.0.0.1"
-            )
+                f"--http {endpoint}: {why}; write an endpoint, as tcp:9102:interface=127.0.0.1"
+            ) from error
         self.http.append(endpoint)
 
     def opt_http_host(self, name: str) -> None:
@@ -68,8 +72,8 @@ def web_service(
     """
     socket = options.status_socket
     if socket is None:
-        (manager, _), *_ = served()
-        socket = os.path.join(RUN, f"{manager.namespace}.sock")
+        name = next((manager.namespace for manager, _ in served()), "twistdp")
+        socket = os.path.join(RUN, f"{name}.sock")
     if not socket and not options.http:
         return None
     start = time.time()

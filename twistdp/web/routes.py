@@ -1,6 +1,5 @@
 """Which path has which answer."""
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -11,7 +10,8 @@ from twisted.web.server import Request
 
 from twistdp.web import probes
 from twistdp.web.answers import JSON, Answer, text
-from twistdp.web.state import Observatory, Part, plain
+from twistdp.web.pieces import pieces
+from twistdp.web.state import Observatory, Part
 from twistdp.web.stream import Streams
 from twistdp.web.zpages import flagz, statusz
 
@@ -56,10 +56,10 @@ class Routes:
             return text("there are too many parameters\n", 400)
         if (route := self._routes.get(path)) is not None:
             return route(request)
-        _, probe, *rest = path.split("/", 2)
-        if probe in probes.PROBES:
+        probe, _, rest = path.removeprefix("/").partition("/")
+        if path.startswith("/") and probe in probes.PROBES:
             state = self._observatory.state(devices=False)
-            return probes.answer(probe, state, "".join(rest), query_of(request))
+            return probes.answer(probe, state, rest, query_of(request))
         if path in FILES:
             name, kind = FILES[path]
             with open(os.path.join(PAGE, name), "rb") as file:
@@ -87,7 +87,7 @@ class Routes:
 
         def answer(_: object) -> Answer:
             state = self._observatory.state(devices=devices == "true", resource=resource, part=part)
-            return Answer(json.dumps(plain(state), separators=(",", ":")).encode(), JSON)
+            return Answer(b"", JSON, pieces=pieces(state))
 
         return self._observatory.holdings.fresh().addCallback(answer)
 

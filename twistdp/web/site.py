@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Collection
 from typing import Any, Final, Protocol
 
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.internet.protocol import connectionDone
@@ -18,7 +19,7 @@ from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
-from twistdp.web.answers import Answer, text, write
+from twistdp.web.answers import Answer, Turns, text, write
 
 _log = Logger()
 
@@ -118,10 +119,13 @@ class _Request(Request):
 class _Root(Resource):
     isLeaf = True  # noqa: N815  # Twisted's name
 
-    def __init__(self, answerer: Callable[[], Answerer], hosts: Collection[str] | None) -> None:
+    def __init__(
+        self, answerer: Callable[[], Answerer], hosts: Collection[str], turns: Turns
+    ) -> None:
         super().__init__()
         self._answerer = answerer
         self._hosts = hosts
+        self._turns = turns
 
     def render(self, request: Request) -> Any:
         """Answer."""
@@ -134,16 +138,17 @@ class _Root(Resource):
         if isinstance(answer, Deferred):
             request.notifyFinish().addErrback(lambda _: answer.cancel())
             answer.addErrback(lambda failure: _failed(failure, request))
-            answer.addCallback(write, request)
+            answer.addCallback(write, request, self._turns)
             answer.addErrback(lambda failure: failure.trap(CancelledError) and None)
         elif answer is not None:
-            write(answer, request)
+            write(answer, request, self._turns)
         return NOT_DONE_YET
 
     def _refusal(self, request: Request) -> Answer | None:
         if request.method not in _METHODS:
             return text("only GET and HEAD\n", 405, allow="GET, HEAD")
-        if self._hosts is not None and not is_ours(request.getHeader("host"), self._hosts):
+        is_local = isinstance(request.getHost(), UNIXAddress)
+        if not (is_local or is_ours(request.getHeader("host"), self._hosts)):
             return text(
                 "this name is not known here: use an address, localhost, or a name that "
                 "--http-host gives\n",
@@ -163,8 +168,8 @@ def _failed(failure: Failure, request: Request) -> Answer:
 class Bounded(Site):
     """Answers with what `answerer` returns; at most `most` connections at a time.
 
-    Over a socket that is not `local` the Host header must be an address, this host's name, or one
-    of `hosts`: a page from elsewhere, whose name an attacker lets lead here, gets nothing.
+    Over TCP the Host header must be an address, this host's name, or one of `hosts`: a page from
+    elsewhere, whose name an attacker lets lead here, gets nothing.
     """
 
     requestFactory = _Request  # noqa: N815  # Twisted's name
@@ -174,12 +179,13 @@ class Bounded(Site):
         self,
         answerer: Callable[[], Answerer],
         *,
-        local: bool,
+        reactor: Any,
         most: int,
         hosts: Collection[str] = (),
     ) -> None:
-        known = None if local else {"localhost", socket.gethostname().lower(), *hosts}
-        super().__init__(_Root(answerer, known), parsePOSTFormSubmission=False, timeout=IDLE)
+        known = {"localhost", socket.gethostname().lower(), *hosts}
+        root = _Root(answerer, known, Turns(reactor))
+        super().__init__(root, parsePOSTFormSubmission=False, timeout=IDLE, reactor=reactor)
         self.protocol: Any = _Channel
         self._most = most
         self.connections: set[_Channel] = set()

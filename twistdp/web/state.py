@@ -4,7 +4,8 @@ import os
 import socket
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import attrs
@@ -149,14 +150,20 @@ class Observatory:
             allocatable=capacity - (inventory.unhealthy - ill),
             held=None if holders is None else len(holders),
             not_listed=len(inventory.left_out),
-            devices=None if part is None else [*self._devices(resource, part, holders or {})],
+            devices=None
+            if part is None
+            else _devices(resource, part.of(inventory.order), holders or {}),
         )
 
-    def _devices(
-        self, resource: Resource, part: Part, holders: Mapping[str, Holder]
-    ) -> Iterable[values.Device]:
-        inventory = resource.inventory
-        for candidate in inventory.candidates(part.of(inventory.order)):
+
+def _devices(
+    resource: Resource, ids: Collection[str], holders: Mapping[str, Holder]
+) -> Iterator[values.Device]:
+    """The devices with these ids, each as it is when it is asked for; some may be gone by then."""
+    inventory = resource.inventory
+    rest = iter(ids)
+    while some := list(islice(rest, 100)):
+        for candidate in inventory.candidates(some):
             id_ = candidate.id
             info = inventory.devices[id_]
             yield values.Device(

@@ -18,11 +18,14 @@ from twistdp.web.state import camel, plain
 MOST_STREAMS: Final = 64
 """Streams at a time."""
 
-MOST_WAITING: Final = 1000
-"""Events that wait for one slow peer; after that its stream ends, and it may resume."""
+MOST_WAITING: Final = 1_000_000
+"""Bytes that wait for one slow peer; after that its stream ends, and it may resume."""
 
 PULSE: Final = 15.0
 """Seconds between comments, by which both sides notice that the other is gone."""
+
+MOST_PULSES: Final = 4
+"""So many of them that a peer does not read end its stream."""
 
 
 def encoded(event: Event) -> bytes:
@@ -42,23 +45,42 @@ class _Stream:
     def __init__(self, request: Request, ended: Callable[["_Stream"], None]) -> None:
         self._request = request
         self._ended = ended
+        self._over = False
         self._paused = False
         self._waiting: list[bytes] = []
+        self._size = 0
+        self._unread = 0
         request.registerProducer(self, True)
         request.notifyFinish().addBoth(lambda _: self._ended(self))
 
     def send(self, data: bytes) -> None:
         """Write, or keep until the peer reads; a peer that is too slow loses its stream."""
+        if self._over:
+            return
         if not self._paused:
             self._request.write(data)
-        elif len(self._waiting) < MOST_WAITING:
-            self._waiting.append(data)
-        else:
+            return
+        self._waiting.append(data)
+        self._size += len(data)
+        if self._size > MOST_WAITING:
+            self.stop()
+
+    def beat(self) -> None:
+        """Show the peer that the stream is alive; end it if the peer has not read for long."""
+        if self._over:
+            return
+        if not self._paused:
+            self._request.write(b": still here\n\n")
+            return
+        self._unread += 1
+        if self._unread >= MOST_PULSES:
             self.stop()
 
     def stop(self) -> None:
         """End the stream."""
-        self._request.channel.forceAbortClient()
+        if not self._over:
+            self._over = True
+            self._request.channel.forceAbortClient()
 
     def pauseProducing(self) -> None:
         """The peer does not read."""
@@ -67,15 +89,18 @@ class _Stream:
     def resumeProducing(self) -> None:
         """It reads again."""
         self._paused = False
-        waiting, self._waiting = self._waiting, []
+        self._unread = 0
+        waiting, self._waiting, self._size = self._waiting, [], 0
         for number, data in enumerate(waiting):
             if self._paused:
                 self._waiting = waiting[number:]
+                self._size = sum(map(len, self._waiting))
                 break
             self._request.write(data)
 
     def stopProducing(self) -> None:
         """It is gone."""
+        self._over = True
 
 
 class Streams:
@@ -120,8 +145,11 @@ class Streams:
             self._unfollow = self._events.follow(self._send)
             self._unwatch = self._watch()
             self._pulse = self._reactor.callLater(PULSE, self._beat)
-        missed = [] if seen is None else [e for e in self._events.kept if e.number > seen]
-        stream.send(b"retry: 1000\n\n" + b"".join(map(encoded, missed)))
+        stream.send(b"retry: 1000\n\n")
+        if seen is not None:
+            for event in list(self._events.kept):
+                if event.number > seen:
+                    stream.send(encoded(event))
         return None
 
     def stop(self) -> None:
@@ -138,7 +166,7 @@ class Streams:
     def _beat(self) -> None:
         self._pulse = self._reactor.callLater(PULSE, self._beat)
         for stream in list(self._open):
-            stream.send(b": still here\n\n")
+            stream.beat()
 
     def _end(self, stream: _Stream) -> None:
         self._open.pop(stream, None)

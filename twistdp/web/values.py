@@ -4,7 +4,7 @@ There are no values of environment variables and annotations in it, only their n
 a secret.  Times are in seconds since the epoch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -94,7 +94,7 @@ class Resource:
     held: int | None
     """How many devices containers have; None if the kubelet cannot be asked."""
     not_listed: int
-    devices: Sequence[Device] | None
+    devices: Iterable[Device] | None
     """None where only the numbers were asked for."""
 
 

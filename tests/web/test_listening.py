@@ -1,0 +1,233 @@
+"""Tests of where HTTP is listened for, of what fails there, and of what the log has of it."""
+
+import os
+import socket
+import stat
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.logger import LogLevel, formatEvent
+from twisted.python import usage
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.helpers import soon, until
+from tests.support.http import ask, connect
+from tests.support.logs import observe
+from tests.web.test_service import WebCase
+from twistdp.tools import Worker
+from twistdp.web import service
+from twistdp.web.answers import Answer
+from twistdp.web.door import MOST_CONNECTIONS, Door
+from twistdp.web.options import WebOptions
+from twistdp.web.service import Web
+
+
+class ListeningCase(WebCase):
+    """A place for a socket, and the log."""
+
+    def setUp(self) -> None:
+        """Keep what is logged."""
+        super().setUp()
+        self.events: list[dict[str, Any]] = []
+        observe(self, self.events.append)
+
+    def logged(self, part: str) -> int:
+        """How many lines that are shown have this text."""
+        return sum(
+            event["log_level"] > LogLevel.debug and part in formatEvent(event)
+            for event in self.events
+        )
+
+
+class EndpointTests(ListeningCase):
+    """The endpoints that were asked for."""
+
+    async def test_a_port_that_becomes_free(self) -> None:
+        """A port that another process has is taken when that has ended, and logged once."""
+        self.patch(service, "PAUSE", 0.01)
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            port = other.getsockname()[1]
+            web = self.web(endpoints=[f"tcp:{port}:interface=127.0.0.1"])
+            await until(lambda: len(web._retries) == 1 and self.logged("cannot listen"))
+            tried = web._retries.copy()
+            await until(lambda: web._retries != tried)
+        await until(lambda: web._ports)
+        self.assertEqual((await ask(f"tcp:127.0.0.1:{port}", "/x")).body, b"/x")
+        self.assertEqual(self.logged("cannot listen for HTTP"), 1)
+        self.assertEqual(self.logged("HTTP on tcp:"), 2)
+
+    async def test_a_port_that_does_not(self) -> None:
+        """The end of the service ends the attempts."""
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            web = self.web(endpoints=[f"tcp:{other.getsockname()[1]}:interface=127.0.0.1"])
+            await until(lambda: web._retries)
+            await soon(web.stopService())
+        self.assertEqual(web._retries, {})
+
+    async def test_modes(self) -> None:
+        """A unix socket is its owner's, unless its mode says otherwise."""
+        paths = [os.path.join(self.directory, name) for name in ("a.sock", "b.sock")]
+        web = self.web(endpoints=[f"unix:{paths[0]}", f"unix:{paths[1]}:mode=660"])
+        await until(lambda: len(web._ports) == 2)
+        modes = [stat.S_IMODE(os.stat(path).st_mode) for path in paths]
+        self.assertEqual(modes, [0o600, 0o660])
+        self.assertEqual((await ask(f"unix:{paths[0]}", "/x", host="any.example")).status, 200)
+
+    async def test_quiet(self) -> None:
+        """Of ports there is our own line, not Twisted's two for each."""
+        web = self.web(socket=self.base, endpoints=["tcp:0:interface=127.0.0.1"])
+        await until(lambda: len(web._ports) == 2)
+        await soon(web.stopService())
+        self.assertEqual(self.logged("HTTP on tcp:0"), 1)
+        self.assertEqual((self.logged("starting on"), self.logged("Closed")), (0, 0))
+        told = [formatEvent(event) for event in self.events]
+        self.assertEqual(sum("starting on" in text for text in told), 2, told)
+        self.assertEqual(sum("Closed" in text for text in told), 2, told)
+
+    async def test_again(self) -> None:
+        """A service that was stopped can start again."""
+        web = self.web(socket=self.base)
+        self.assertEqual((await ask(self.unix(), "/x")).body, b"/x")
+        await soon(web.stopService())
+        web.startService()
+        self.assertEqual((await ask(self.unix(), "/y")).body, b"/y")
+        self.assertEqual(self.made, 2)
+
+
+class StopTests(ListeningCase):
+    """The end of the service while requests run."""
+
+    async def test_large_answers(self) -> None:
+        """Answers that are on their way end, and nothing is left."""
+
+        def endless(request: Any) -> Answer:
+            return Answer(b"", pieces=iter(lambda: b"x" * 1000, b""))
+
+        self.patch(self.echo, "answer", endless)
+        web = self.web(socket=self.base)
+        wires = [await connect(self.unix()) for _ in range(5)]
+        for wire in wires:
+            wire.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        for wire in wires:
+            await until(lambda wire=wire: len(wire.received) > 100_000)  # type: ignore[misc]
+        await soon(web.stopService())
+        for wire in wires:
+            await soon(wire.ended)
+        self.assertEqual(os.listdir(self.directory), [])
+
+
+class ManyTests(ListeningCase):
+    """Far more connections than are allowed."""
+
+    async def test_thousand(self) -> None:
+        """Most are closed, before and after it is loaded; then the others are answered again."""
+        web = self.web(socket=self.base)
+        (door,) = web._doors
+        for _ in range(2):
+            peers = [socket.socket(socket.AF_UNIX) for _ in range(1000)]
+            try:
+                for number, peer in enumerate(peers):
+                    peer.setblocking(False)
+                    # The backlog has fifty places.
+                    await until(lambda peer=peer: not peer.connect_ex(f"{self.base}.sock"))  # type: ignore[misc]
+                    if number < 10:
+                        peer.send(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+                await until(lambda: door._loaded is not None)
+                self.assertLessEqual(len(door._loaded.connections), MOST_CONNECTIONS)
+                await until(lambda: door._loaded.connections)
+            finally:
+                for peer in peers:
+                    peer.close()
+            await until(lambda: not door._loaded.connections and not door.waiting)
+            self.assertEqual((await ask(self.unix(), "/y")).body, b"/y")
+
+
+class FailingTests(ListeningCase):
+    """What answers cannot be loaded."""
+
+    async def test_loading_fails(self) -> None:
+        """Each connection is closed, the reason is logged once, and it is tried again."""
+        failures = ["no memory", "no memory", "no room"]
+        site = object()
+
+        def load() -> Any:
+            if failures:
+                raise MemoryError(failures.pop(0))
+            return site
+
+        door = Door(load, self.worker())
+        for _ in range(3):
+            ended: Deferred[None] = Deferred()
+            waiting: Any = door.buildProtocol(None)
+            waiting.makeConnection(Transport(ended))
+            await soon(ended)
+            waiting.connectionLost()
+        self.assertEqual(len(self.flushLoggedErrors(MemoryError)), 2)
+        door.load()
+        await until(lambda: door._loaded is site)
+
+    async def test_too_many_wait(self) -> None:
+        """While it is loaded, no more connections may wait than are let in afterwards."""
+        begun: Deferred[Any] = Deferred()
+        door = Door(lambda: begun, self.worker())
+        self.patch(door, "load", lambda: None)
+        for _ in range(MOST_CONNECTIONS):
+            waiting: Any = door.buildProtocol(None)
+            waiting.makeConnection(Transport(Deferred()))
+        self.assertIsNone(door.buildProtocol(None))
+
+    async def test_making_fails(self) -> None:
+        """Where the answers cannot be made, the peer is told so, and the next one tries again."""
+
+        def fail() -> Any:
+            raise ValueError("no state")
+
+        web = Web(fail, reactor, socket=self.base)
+        web.startService()
+        self.addCleanup(web.stopService)
+        for _ in range(2):
+            self.assertEqual((await ask(self.unix(), "/x")).status, 500)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
+
+    def worker(self) -> Worker:
+        """A thread that ends with the test."""
+        worker = Worker("test", reactor)
+        self.addCleanup(worker.stop)
+        return worker
+
+
+class Transport:
+    """A connection that can be closed."""
+
+    def __init__(self, ended: "Deferred[None]") -> None:
+        self._ended = ended
+
+    def pauseProducing(self) -> None:
+        """See ITransport."""
+
+    def abortConnection(self) -> None:
+        """See ITCPTransport."""
+        if not self._ended.called:
+            self._ended.callback(None)
+
+
+class OptionTests(SynchronousTestCase):
+    """The command line."""
+
+    def test_endpoints(self) -> None:
+        """What is no endpoint is refused at once, with the reason."""
+        options = WebOptions()
+        for text in ("tcp", "tcp:x", "carrier-pigeon:9102", "", "tcp:9102:colour=red",
+                     "systemd:domain=INET:name=http", "systemd:domain=INET:index=0"):  # fmt: skip
+            with self.assertRaises(usage.UsageError) as caught:
+                options.opt_http(text)
+            self.assertIn(f"--http {text}: ", str(caught.exception))
+            self.assertIn("tcp:9102:interface=127.0.0.1", str(caught.exception))
+        for text in ("tcp:9102", "unix:/x.sock", "tcp6:9102:interface=\\:\\:1"):
+            options.opt_http(text)
+        self.assertEqual(len(options.http), 3)

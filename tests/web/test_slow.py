@@ -1,0 +1,289 @@
+"""Tests of peers that are slow, half there, or do not read, on a clock."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransportWithDisconnection
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.helpers import one_turn
+from twistdp.status import Events, Kind
+from twistdp.web.answers import CHUNK, Answer, text
+from twistdp.web.site import IDLE, SLOWEST, Bounded
+from twistdp.web.stream import MOST_PULSES, MOST_WAITING, PULSE, Streams
+
+GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+class Peer(StringTransportWithDisconnection):
+    """A connection to a site, that reads all until it is told not to."""
+
+    is_full = False
+    """Whether what is written now makes it stop to read."""
+
+    def __init__(self, site: Bounded, clock: Clock) -> None:
+        address = IPv4Address("TCP", "127.0.0.1", 9102)
+        super().__init__(hostAddress=address, peerAddress=address)
+        self.clock = clock
+        self.protocol: Any = site.buildProtocol(address)
+        self.protocol.makeConnection(self)
+
+    def ask(self, path: str) -> bytes:
+        """Make a request, and return what comes at once."""
+        self.clear()
+        self.send(GET % path.encode())
+        return self.written()
+
+    def written(self) -> bytes:
+        """All that has come."""
+        found: bytes = self.value()
+        return found
+
+    def send(self, data: bytes) -> None:
+        """Some bytes of a request."""
+        self.protocol.dataReceived(data)
+        one_turn(self.clock)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, in steps as a reactor would."""
+        self.clock.pump([seconds / 10] * 10)
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """See ITransport."""
+        super().writeSequence(data)
+        if self.is_full:
+            self.stop_reading()
+
+    def stop_reading(self) -> None:
+        """The buffers are full."""
+        self.protocol.pauseProducing()
+
+    def read(self) -> None:
+        """They are empty again."""
+        self.protocol.resumeProducing()
+        one_turn(self.clock)
+
+
+class SlowCase(SynchronousTestCase):
+    """A site, and what it answers with."""
+
+    def setUp(self) -> None:
+        """Make them."""
+        self.clock = Clock()
+        self.made = 0
+        self.events = Events()
+        self.streams = Streams(self.events, self.clock)
+        self.site = Bounded(lambda: self, reactor=self.clock, most=10)
+
+    def answer(self, request: Any) -> Answer | None:
+        """An answer of many pieces, one that breaks, a stream, or a word."""
+        if request.path == b"/many":
+            return Answer(b"", pieces=self.pieces(1000))
+        if request.path == b"/broken":
+            return Answer(b"", pieces=self.pieces(2, broken=True))
+        if request.path == b"/events":
+            return self.streams.begin(request)
+        if request.path == b"/large":
+            return Answer(b"x" * (3 * CHUNK + 1))
+        return text("well")
+
+    def stop(self) -> None:
+        """Nothing is under way."""
+
+    def pieces(self, count: int, broken: bool = False) -> Iterator[bytes]:
+        """Pieces, counted when they are made."""
+        for _ in range(count):
+            self.made += 1
+            yield b"#" * 1000
+        if broken:
+            raise ValueError("no more")
+
+    def peer(self) -> Peer:
+        """A connection."""
+        return Peer(self.site, self.clock)
+
+
+class TimeTests(SlowCase):
+    """Connections that take too long."""
+
+    def test_idle(self) -> None:
+        """One on which nothing is asked is closed, before and after a request."""
+        peer, busy = self.peer(), self.peer()
+        peer.wait(IDLE - 1)
+        self.assertIn(b"well", busy.ask("/"))
+        peer.wait(2)
+        self.assertEqual((peer.connected, busy.connected), (False, True))
+        busy.wait(IDLE)
+        self.assertFalse(busy.connected)
+        self.assertEqual(self.site.connections, set())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_a_byte_now_and_then(self) -> None:
+        """A request that never ends is closed, however busily it goes on."""
+        peer = self.peer()
+        peer.send(b"GET / HTTP/1.1\r\n")
+        for number in range(int(SLOWEST) - 1):
+            self.assertTrue(peer.connected, number)
+            peer.send(b"x: y\r\n")
+            peer.wait(1)
+        peer.wait(2)
+        self.assertFalse(peer.connected)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_a_body_that_does_not_come(self) -> None:
+        """Its request is not answered, and closed."""
+        peer = self.peer()
+        peer.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nab")
+        peer.wait(IDLE + 1)
+        self.assertEqual((peer.connected, peer.value()), (False, b""))
+
+    def test_each_request_has_its_time(self) -> None:
+        """A connection that is used stays open as long as it is."""
+        peer = self.peer()
+        for _ in range(20):
+            self.assertIn(b"well", peer.ask("/"))
+            peer.wait(IDLE - 1)
+        self.assertTrue(peer.connected)
+
+    def test_an_answer_that_is_not_read(self) -> None:
+        """Its connection is closed, and the rest of it is never made."""
+        peer = self.peer()
+        peer.ask("/many")
+        peer.stop_reading()
+        made = self.made
+        peer.wait(SLOWEST - 1)
+        self.assertEqual((peer.connected, self.made), (True, made))
+        peer.wait(2)
+        self.assertEqual((peer.connected, self.made), (False, made))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_a_stream_may_stay(self) -> None:
+        """An event stream has no end, as long as its peer reads."""
+        peer = self.peer()
+        self.assertIn(b"retry:", peer.ask("/events"))
+        peer.wait(1000 * SLOWEST)
+        self.assertTrue(peer.connected)
+        self.assertIn(b": still here", peer.value())
+        peer.loseConnection()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(len(self.streams), 0)
+
+
+class PieceTests(SlowCase):
+    """Large answers."""
+
+    def test_one_piece_a_turn(self) -> None:
+        """Whatever is asked, a turn of the reactor makes one piece."""
+        peers = [self.peer() for _ in range(3)]
+        for peer in peers:
+            peer.protocol.dataReceived(GET % b"/many")
+        for turn in range(1, 31):
+            one_turn(self.clock)
+            self.assertEqual(self.made, turn)
+        for peer in peers:
+            self.assertEqual(peer.value().count(b"#" * 1000), 10)
+
+    def test_whole(self) -> None:
+        """All of it comes, and the connection serves the next request."""
+        peer = self.peer()
+        peer.ask("/many")
+        self.clock.advance(0)
+        self.assertEqual(peer.value().count(b"#"), 1_000_000)
+        self.assertTrue(peer.value().endswith(b"0\r\n\r\n"))
+        self.assertIn(b"well", peer.ask("/"))
+        peer.ask("/large")
+        self.clock.advance(0)
+        self.assertEqual(peer.value().count(b"x" * CHUNK), 3)
+        self.assertTrue(peer.value().endswith(b"xx"))
+
+    def test_paused(self) -> None:
+        """It goes on where it was when the peer reads again, and only once."""
+        peer = self.peer()
+        peer.ask("/many")
+        for _ in range(3):
+            peer.stop_reading()
+            made = self.made
+            self.clock.advance(0)
+            self.assertEqual(self.made, made)
+            peer.protocol.resumeProducing()
+            peer.stop_reading()
+            peer.read()
+            self.assertEqual(self.made, made + 1)
+        self.assertEqual(peer.value().count(b"#"), 1000 * self.made)
+
+    def test_gone(self) -> None:
+        """A peer that goes away leaves nothing behind."""
+        peer = self.peer()
+        peer.ask("/many")
+        peer.loseConnection()
+        self.clock.advance(0)
+        self.assertEqual(self.made, 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_broken(self) -> None:
+        """An answer that fails half-way does not look whole."""
+        peer = self.peer()
+        peer.ask("/broken")
+        self.clock.advance(0)
+        self.assertFalse(peer.connected)
+        self.assertFalse(peer.value().endswith(b"0\r\n\r\n"))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+
+class StreamTests(SlowCase):
+    """Event streams that are not read."""
+
+    def emit(self, size: int) -> None:
+        """An event of about this size."""
+        self.events.emit(Kind.OVERFLOWED, source="x" * size)
+
+    def test_order(self) -> None:
+        """What happened meanwhile comes in its order when the peer reads again."""
+        peer = self.peer()
+        peer.ask("/events")
+        self.emit(1)
+        peer.stop_reading()
+        for _ in range(3):
+            self.emit(1)
+        self.assertNotIn(b"id: 2\n", peer.value())
+        peer.read()
+        self.emit(1)
+        numbers = [line for line in peer.value().split(b"\n") if b"id: " in line]
+        self.assertEqual([line.split()[-1] for line in numbers], [b"1", b"2", b"3", b"4", b"5"])
+
+    def test_too_much(self) -> None:
+        """A peer for which too much waits loses its stream, and the others get it all."""
+        slow, quick = self.peer(), self.peer()
+        slow.ask("/events")
+        quick.ask("/events")
+        slow.stop_reading()
+        for _ in range(9):
+            self.emit(MOST_WAITING // 10)
+        self.assertTrue(slow.connected)
+        for _ in range(2):
+            self.emit(MOST_WAITING // 10)
+        self.assertEqual((slow.connected, quick.connected), (False, True))
+        self.assertIn(b"id: 11\n", quick.value())
+        self.assertEqual(len(self.streams), 1)
+
+    def test_never_read(self) -> None:
+        """A peer that reads nothing for a minute loses its stream, though nothing happens."""
+        peer = self.peer()
+        peer.ask("/events")
+        peer.stop_reading()
+        self.clock.pump([PULSE] * (MOST_PULSES - 1))
+        self.assertTrue(peer.connected)
+        self.clock.advance(PULSE)
+        self.assertFalse(peer.connected)
+
+    def test_what_was_missed_is_not_sent_at_once(self) -> None:
+        """A peer that has missed much and does not read costs no more than another."""
+        for _ in range(40):
+            self.emit(MOST_WAITING // 20)
+        peer = self.peer()
+        peer.is_full = True
+        peer.send(GET.replace(b"\r\n\r\n", b"\r\nLast-Event-ID: 0\r\n\r\n") % b"/events")
+        self.assertFalse(peer.connected)
+        self.assertLess(len(peer.value()), MOST_WAITING)

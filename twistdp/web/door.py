@@ -1,0 +1,108 @@
+"""Lets connections in, and loads what answers them at the first one.
+
+A plugin that nobody looks at pays neither memory nor time of its start for it.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twistdp.tools import Worker
+
+_log = Logger()
+
+MOST_CONNECTIONS: Final = 256
+"""Connections of one listener at a time; the next one is closed at once."""
+
+
+class Waiting(Protocol):
+    """A connection that waits until what answers it is loaded.
+
+    What its peer has sent meanwhile stays in the kernel.
+    """
+
+    def __init__(self, door: "Door", address: Any) -> None:
+        self._door = door
+        self._address = address
+
+    def connectionMade(self) -> None:
+        """Wait."""
+        assert self.transport is not None
+        self.transport.pauseProducing()  # type: ignore[attr-defined]  # both kinds of sockets can
+        self._door.waiting[self] = None
+
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        """Wait no more."""
+        self._door.waiting.pop(self, None)
+
+    def go_on(self, factory: Factory) -> None:
+        """Hand the connection over to what answers."""
+        transport: Any = self.transport
+        real = factory.buildProtocol(self._address)
+        if real is None:
+            transport.abortConnection()
+        else:
+            transport.protocol = real
+            real.makeConnection(transport)
+            transport.resumeProducing()
+
+    def abort(self) -> None:
+        """Close it."""
+        transport: Any = self.transport
+        transport.abortConnection()
+
+
+class Door(Factory):
+    """Lets connections in to what `load`, called in a thread at the first one, returns."""
+
+    noisy = False
+
+    def __init__(self, load: Callable[[], Any], worker: Worker) -> None:
+        self._load = load
+        self._worker = worker
+        self._loading = False
+        self._loaded: Any = None
+        self._failed_with: str | None = None
+        """Why the last attempt failed."""
+        self.waiting: dict[Waiting, None] = {}
+        """Connections that came before it was loaded."""
+
+    def load(self) -> None:
+        """Begin to load, unless that has begun."""
+        if not self._loading:
+            self._loading = True
+            self._worker.call(self._load).addCallbacks(self._open, self._failed)
+
+    def close(self) -> None:
+        """Close all connections that came in."""
+        for waiting in list(self.waiting):
+            waiting.abort()
+        if self._loaded is not None:
+            self._loaded.abort()
+
+    def _open(self, loaded: Any) -> None:
+        self._loaded = loaded
+        while self.waiting:
+            self.waiting.popitem()[0].go_on(loaded)
+
+    def _failed(self, failure: Failure) -> None:
+        self._loading = False
+        reason = failure.getErrorMessage()
+        if reason != self._failed_with:  # a probe tries again every ten seconds
+            _log.failure("loading what answers over HTTP", failure)
+        self._failed_with = reason
+        for waiting in list(self.waiting):
+            waiting.abort()
+
+    def buildProtocol(self, address: Any) -> Protocol | None:
+        """Let a connection wait, or in."""
+        if self._loaded is not None:
+            protocol: Protocol | None = self._loaded.buildProtocol(address)
+            return protocol
+        if len(self.waiting) >= MOST_CONNECTIONS:
+            return None
+        self.load()
+        return Waiting(self, address)
