@@ -74,7 +74,7 @@ class SlowCase(SynchronousTestCase):
         self.clock = Clock()
         self.made = 0
         self.events = Events()
-        self.streams = Streams(self.events, self.clock)
+        self.streams = Streams(self.events, self.clock, lambda: lambda: None)
         self.site = Bounded(lambda: self, reactor=self.clock, most=10)
 
     def answer(self, request: Any) -> Answer | None:
