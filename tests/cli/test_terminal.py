@@ -6,6 +6,7 @@ import re
 import select
 import subprocess
 import sys
+import time
 from io import StringIO
 from pathlib import Path
 from typing import TextIO
@@ -17,6 +18,7 @@ from twistdp.cli import terminal
 from twistdp.cli.terminal import Busy, console
 
 TWISTDP = os.path.join(os.path.dirname(sys.executable), "twistdp")
+ROOT = Path(__file__).parents[2]
 TREES = Path(__file__).parents[1] / "select/trees"
 FILE = """
 domain: x.example.com
@@ -34,7 +36,7 @@ class Slow(WatchingScanner):
         super().__init__()
         self.fifo = fifo
     def discover(self):
-        open(self.fifo).read()
+        open(self.fifo).readline()
         tree = DeviceTree()
         tree.add_devices("null", {"null": DeviceInfo(state=HEALTHY, nodes=[DeviceSpec("/dev/null", "/dev/null")])})
         return tree
@@ -62,10 +64,18 @@ class Screen:
             pass
         return self._written.decode().replace("\r\n", "\n")
 
+    def whole(self) -> str:
+        """Everything, once nobody has it open any more."""
+        while self._read():
+            pass
+        return self.written
+
     def until(self, text: str, seconds: float = 30.0) -> None:
-        """Wait until something was written."""
+        """Wait until something was written, also while a spinner turns."""
+        end = time.monotonic() + seconds
         while text not in self._written.decode(errors="ignore"):
-            if not select.select([self._master], [], [], seconds)[0] or not self._read():
+            left = end - time.monotonic()
+            if left < 0 or not select.select([self._master], [], [], left)[0] or not self._read():
                 raise AssertionError(f"{text!r} was not written, but {self._written!r}")
 
     def _read(self) -> bool:
@@ -91,8 +101,9 @@ class TerminalCase(SynchronousTestCase):
         )
         screen.close()
         with done:
-            self.assertEqual(done.wait(60), 0, screen.written)
-        return screen.written
+            shown = screen.whole()
+            self.assertEqual(done.wait(60), 0, shown)
+        return shown
 
     def piped(self, *words: str) -> str:
         """What it prints for a program."""
@@ -263,30 +274,63 @@ class BusyTests(SynchronousTestCase):
 
 
 class WaitingTests(TerminalCase):
-    """What takes over a second."""
+    """What takes over a second, since it waits for a line in a FIFO."""
+
+    def setUp(self) -> None:
+        """The FIFO, which can be written to also if nobody reads."""
+        self.directory = temporary_directory(self)
+        self.fifo = os.path.join(self.directory, "fifo")
+        os.mkfifo(self.fifo)
+        self.go = os.open(self.fifo, os.O_RDWR)
+        self.addCleanup(os.close, self.go)
+        self.screen = Screen(self)
+
+    def start(self, *words: str, output: int) -> "subprocess.Popen[str]":
+        """Start a command with standard error on the terminal."""
+        child = subprocess.Popen(
+            [TWISTDP, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=self.screen.slave,
+            env={**_environment(), "PYTHONPATH": self.directory},
+            text=True,
+        )
+        self.screen.close()
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        return child
 
     def test_scan(self) -> None:
         """A slow scan is announced on the terminal, and not in the pipe of its output."""
-        directory = temporary_directory(self)
-        Path(directory, "slow_scanner.py").write_text(SLOW, encoding="ascii")
-        fifo = os.path.join(directory, "fifo")
-        os.mkfifo(fifo)
-        screen = Screen(self)
-        child = subprocess.Popen(
-            [TWISTDP, "scan", "--scanner=slow_scanner:Slow", f"--set=fifo={fifo}"],
-            stdout=subprocess.PIPE,
-            stderr=screen.slave,
-            env={**_environment(), "PYTHONPATH": directory},
-            text=True,
-        )
-        screen.close()
-        with child:
-            screen.until("looking at the devices")
-            Path(fifo).write_text("", encoding="ascii")
-            output, _ = child.communicate(timeout=60)
-        self.assertEqual(child.returncode, 0, screen.written)
-        self.assertRegex(
-            output, r"^slow.example.com/null: 1 device\n  null  Healthy\n    /dev/null"
-        )
+        Path(self.directory, "slow_scanner.py").write_text(SLOW, encoding="ascii")
+        options = ("--scanner=slow_scanner:Slow", f"--set=fifo={self.fifo}")
+        child = self.start("scan", *options, output=subprocess.PIPE)
+        self.screen.until("looking at the devices")
+        os.write(self.go, b"\n")
+        output, _ = child.communicate(timeout=60)
+        self.assertEqual(child.returncode, 0, self.screen.written)
+        self.assertRegex(output, r"^slow.example.com/null: 1 device\n  null  Healthy\n    /dev")
         self.assertNotIn("\x1b", output)
-        self.assertTrue(screen.written.endswith("\x1b[2K"), screen.written)
+        self.assertTrue(self.screen.written.endswith("\x1b[2K"), self.screen.written)
+
+    def test_conformance(self) -> None:
+        """Slow checks are announced with their number; each result is a line of its own."""
+        plugin = (
+            f"read line < {self.fifo}; touch {{work_dir}}/a {{work_dir}}/c; "
+            f"exec {sys.executable} {ROOT}/examples/plain_grpcio.py {{plugin_dir}} {{work_dir}}"
+        )
+        child = self.start(
+            *("conformance", "--only=list.ids", "--", "sh", "-c", plugin), output=self.screen.slave
+        )
+        self.screen.until("\x1b[2K")  # the announcement, which is drawn again and again
+        self.assertRegex(ESCAPE.sub("", self.screen.written), r"\r. starting the plugin +0:00:0")
+        os.write(self.go, b"\n")
+        self.screen.until("running the checks")
+        self.screen.until("0/1")
+        os.write(self.go, b"\n")
+        child.communicate(timeout=60)
+        self.assertEqual(child.returncode, 0, self.screen.written)
+        self.assertRegex(self.screen.written, r"\x1b\[2K\[ 1/1\] .*pass.* list\.ids +.* s  Device")
+        self.assertTrue(
+            self.screen.written.endswith("\n1 passed, 0 with warnings, 0 skipped, 0 failed\n")
+        )

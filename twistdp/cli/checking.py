@@ -59,9 +59,9 @@ def run(
         with Busy("running the checks", len(checks)) as progress:
 
             def done(result: Result) -> None:
+                progress.advance()
                 with progress.hidden():
                     report.result(result)
-                progress.advance()
 
             results = await run_checks(plan, checks, found, reactor=reactor, done=done, jobs=jobs)
         report.summary(results)
