@@ -16,7 +16,7 @@ ROUNDS    ?= 1000
 SEED      ?= 0
 JOBS      ?=
 
-.PHONY: help demo test test-matrix test-scaffold test-systemd test-image test-manifests test-node test-memory test-lowest test-newest test-python \
+.PHONY: help demo test test-matrix test-scaffold test-systemd test-image test-manifests test-node test-page test-memory test-lowest test-newest test-python \
   bench conformance verdicts faults fuzz kill mutants soak lint types format audit docs diagram protos update-k8s wheel lock dist \
   version config-reference changelog clean
 
@@ -53,6 +53,10 @@ test-manifests: $(VENV)/.manifests ## the manifests against Kubernetes' schemas 
 test-node: $(VENV)/.test ## on a node with a real kubelet, which tests/node/cluster.py says how to name; as root
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.node \
 	  tests.testing.test_kubelet.RealKubeletContractTests
+
+test-page: $(VENV)/.test ## the page in Chromium, checked by axe-core, with pictures in build/page; as root with apt-get
+	sh tests/page/prepare.sh .cache/page
+	$(BIN)/python -m twisted.trial --reactor=asyncio tests.page.whole
 
 test-memory: $(VENV)/.test ## the largest lists in the memory that the manifests allow, half a minute; as root
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.memory.limit

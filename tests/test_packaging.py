@@ -117,7 +117,9 @@ class WheelTests(SynchronousTestCase):
             expected.update(
                 os.path.join(relative, file)
                 for file in files
-                if file.endswith((".py", ".pyi", ".in", ".txt", ".yaml"))
+                if file.endswith(
+                    (".py", ".pyi", ".in", ".txt", ".yaml", ".html", ".js", ".css", ".svg")
+                )
             )
         self.assertIn("twistdp/kubelet/deviceplugin_v1beta1_pb2.pyi", expected)
         self.assertIn("twistdp/catalog/entries/kvm.yaml", expected)

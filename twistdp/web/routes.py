@@ -17,10 +17,17 @@ from twistdp.web.zpages import flagz, statusz
 
 PAGE: Final = os.path.join(os.path.dirname(__file__), "page")
 
+_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_INDEX: Final = "index.html"
+
 FILES: Final = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/style.css": ("style.css", "text/css; charset=utf-8"),
+    "/" if name == _INDEX else f"/page/{name}": (name, _TYPES[os.path.splitext(name)[1]])
+    for name in sorted(os.listdir(PAGE))
 }
 """Paths of the page's parts, with their files and types."""
 

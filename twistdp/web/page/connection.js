@@ -1,0 +1,58 @@
+// Follows the plugin's events, and comes back when the connection is lost.
+
+const KINDS = [
+  "registered", "registrationFailed", "kubeletAppeared", "streamOpened", "streamEnded", "listSent",
+  "called", "allocated", "devicesChanged", "notListed", "held", "scanned", "scanFailed", "scanHung",
+  "scanReturned", "scanRecovered", "overflowed", "configurationRead", "configurationRefused",
+];
+const AGAIN = 5000; // ms until another attempt, where the browser makes none
+
+/**
+ * Follow the events: `onEvent` gets each, `onOpen` each beginning, `onLost` each end.
+ *
+ * A page that is hidden does not follow: a browser has only six connections to a server.
+ */
+export class Connection {
+  constructor({ onEvent, onOpen, onLost }) {
+    this.onEvent = onEvent;
+    this.onOpen = onOpen;
+    this.onLost = onLost;
+    this.last = 0;
+    this.source = null;
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.close() : this.open()));
+  }
+
+  /** Begin to follow after the last event that came. */
+  open() {
+    if (this.source !== null || document.hidden) return;
+    const source = new EventSource(`api/v1/events?after=${this.last}`);
+    this.source = source;
+    source.onopen = () => this.onOpen();
+    source.onerror = () => {
+      this.onLost();
+      if (source.readyState === EventSource.CLOSED && this.source === source) {
+        this.source = null;
+        setTimeout(() => this.open(), AGAIN);
+      }
+    };
+    for (const kind of KINDS) {
+      source.addEventListener(kind, (message) => {
+        this.last = Number(message.lastEventId);
+        this.onEvent({ number: this.last, ...JSON.parse(message.data) });
+      });
+    }
+  }
+
+  /** Follow no longer. */
+  close() {
+    this.source?.close();
+    this.source = null;
+  }
+
+  /** Follow another process, from its first event. */
+  startAgain() {
+    this.close();
+    this.last = 0;
+    this.open();
+  }
+}

@@ -1,0 +1,224 @@
+// What the page knows of the plugin, and how it learns more.
+//
+// The numbers come first, then the devices in pieces, so that neither the plugin nor the page waits.
+// Later only those devices are asked for that an event names.
+
+import { now, setClock } from "./words.js";
+
+const PIECE = 250; // devices of one answer
+const MOST_IDS = 40; // devices that are asked for by name; an address has room for them
+const TOUCHED = 100; // an event with so many ids may be about more
+const PAUSE = 100; // ms between two questions about one resource
+const EVENTS = 500; // that are kept
+
+const order = new Intl.Collator("en", { numeric: true });
+const compare = (a, b) => order.compare(a.id, b.id) || (a.id < b.id ? -1 : Number(a.id > b.id));
+
+async function ask(parameters) {
+  const answer = await fetch(`api/v1/state?${new URLSearchParams(parameters)}`);
+  if (!answer.ok) throw new Error(`the plugin answered ${answer.status}`);
+  return answer.json();
+}
+
+/** The devices of one resource, in natural order. */
+class Shelf {
+  constructor() {
+    this.byId = new Map();
+    this.list = [];
+    this.complete = false;
+  }
+
+  put(devices) {
+    let last = this.list.at(-1);
+    let sorted = true;
+    for (const device of devices) {
+      if (!this.byId.has(device.id)) {
+        sorted &&= last === undefined || compare(last, device) < 0;
+        last = device;
+      }
+      this.byId.set(device.id, device);
+    }
+    this.arrange(!sorted);
+  }
+
+  drop(ids) {
+    for (const id of ids) this.byId.delete(id);
+    this.arrange(false);
+  }
+
+  arrange(sort) {
+    this.list = [...this.byId.values()];
+    if (sort) {
+      this.list.sort(compare);
+      this.byId = new Map(this.list.map((device) => [device.id, device]));
+    }
+  }
+}
+
+/** The state; `changed(names)` is called when these resources, or anything else, changed. */
+export class Model {
+  constructor({ changed, happened, restarted }) {
+    this.changed = changed;
+    this.happened = happened;
+    this.restarted = restarted;
+    this.state = null;
+    this.shelves = new Map();
+    this.events = [];
+    this.dirty = new Map(); // resource: ids to ask for, or null for all
+    this.asking = new Set();
+    this.summaryWanted = false;
+    this.since = Infinity; // events before are in the state already
+  }
+
+  devices(name) {
+    return this.shelves.get(name) ?? new Shelf();
+  }
+
+  /** Learn everything, at the start and after each time that events may have been missed. */
+  async refresh() {
+    const state = await ask({ devices: "false" });
+    if (this.state !== null && state.startTime !== this.state.startTime) {
+      this.events = [];
+      this.restarted();
+    }
+    this.since = state.time;
+    this.take(state, true);
+    for (const resource of state.resources) this.want(resource.name, null);
+  }
+
+  /** Learn now and then what no event told. */
+  check() {
+    if (!this.incomplete) return this.wantSummary();
+    this.incomplete = false;
+    return this.refresh().catch(() => { this.incomplete = true; });
+  }
+
+  take(state, whole) {
+    setClock(state.time);
+    const news = new Map(state.resources.map((resource) => [resource.name, { ...resource, devices: null }]));
+    const before = whole || this.state === null ? [] : this.state.resources.filter(({ name }) => !news.has(name));
+    const resources = [...before, ...news.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    this.state = { ...state, resources };
+    for (const name of this.shelves.keys()) {
+      if (!resources.some((resource) => resource.name === name)) this.shelves.delete(name);
+    }
+    for (const { name } of resources) {
+      if (!this.shelves.has(name)) {
+        this.shelves.set(name, new Shelf());
+        this.want(name, null);
+      }
+    }
+    this.changed([...news.keys()]);
+  }
+
+  /** An event came. */
+  heard(event) {
+    this.events.push(event);
+    if (this.events.length > EVENTS) this.events.splice(0, this.events.length - EVENTS);
+    this.happened(event);
+    if (event.time < this.since) return;
+    const name = event.resource;
+    if (name === undefined) {
+      if (event.kind !== "scanned") this.wantSummary();
+      else this.scanned(event);
+    } else if (event.kind === "called") {
+      this.called(event);
+    } else if (event.kind !== "listSent") {
+      this.want(name, touched(event));
+    }
+  }
+
+  scanned(event) {
+    const scanner = this.state.scanners.find((each) => each.name === event.scanner);
+    if (scanner === undefined || !scanner.scanned || event.failed) return this.wantSummary();
+    scanner.lastScan = { time: event.time, seconds: event.seconds };
+    this.changed([]);
+  }
+
+  called(event) {
+    const resource = this.state.resources.find(({ name }) => name === event.resource);
+    if (resource === undefined) return;
+    resource.session.lastWord = event.time;
+    this.changed([]);
+  }
+
+  wantSummary() {
+    if (this.summaryWanted) return;
+    this.summaryWanted = true;
+    setTimeout(async () => {
+      this.summaryWanted = false;
+      await ask({ devices: "false" }).then((state) => this.take(state, true), () => {});
+    }, PAUSE);
+  }
+
+  /** Ask for devices of a resource; all of them if `ids` is null. */
+  want(name, ids) {
+    const wanted = this.dirty.get(name);
+    if (ids === null || wanted === null) this.dirty.set(name, null);
+    else this.dirty.set(name, new Set([...(wanted ?? []), ...ids]));
+    if (!this.asking.has(name)) this.answer(name);
+  }
+
+  async answer(name) {
+    this.asking.add(name);
+    while (this.dirty.has(name)) {
+      const ids = this.dirty.get(name);
+      this.dirty.delete(name);
+      try {
+        if (ids === null || ids.size > MOST_IDS) await this.askAll(name);
+        else await this.askSome(name, [...ids]);
+      } catch {
+        this.incomplete = true; // until all is asked for again
+        break;
+      }
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    }
+    this.asking.delete(name);
+  }
+
+  async askSome(name, ids) {
+    const parameters = [["resource", name], ...ids.map((id) => ["device", id])];
+    const state = await ask(ids.length ? parameters : [["resource", name], ["devices", "false"]]);
+    const [found] = state.resources;
+    if (found === undefined) return this.wantSummary();
+    const shelf = this.shelves.get(name);
+    if (shelf !== undefined && ids.length) {
+      const devices = found.devices;
+      const there = new Set(devices.map(({ id }) => id));
+      shelf.drop(ids.filter((id) => !there.has(id)));
+      shelf.put(devices);
+    }
+    this.take(state, false);
+  }
+
+  async askAll(name) {
+    const shelf = new Shelf();
+    let after = [];
+    for (;;) {
+      const state = await ask([["resource", name], ["limit", PIECE], ...after]);
+      const [found] = state.resources;
+      if (found === undefined) return this.wantSummary();
+      const devices = found.devices;
+      shelf.put(devices);
+      const first = !this.devices(name).complete;
+      shelf.complete = devices.length < PIECE;
+      if (first || shelf.complete) this.shelves.set(name, shelf);
+      this.take(state, false);
+      if (shelf.complete) return;
+      after = [["after", devices.at(-1).id]];
+    }
+  }
+}
+
+/** The ids of devices that an event is about; null if they may be many more. */
+function touched(event) {
+  if (event.kind === "notListed") return null;
+  if (event.kind === "devicesChanged") {
+    return event.touched === undefined || event.touched.length >= TOUCHED ? null : event.touched;
+  }
+  if (event.kind === "allocated") return event.ids.flat();
+  if (event.kind === "held") {
+    return [...event.held, ...event.released].map((pair) => (Array.isArray(pair) ? pair[0] : pair.id));
+  }
+  return [];
+}

@@ -1,0 +1,147 @@
+// The answer at a glance: is all well, what is not, and how much of everything there is.
+
+import { by, h, mark, reconcile, write } from "./elements.js";
+import { ago, counted, holderText, now, some, span } from "./words.js";
+
+const MOST_PROBLEMS = 30;
+const ILL_BY_REASON = 6;
+
+/** Where a resource stands with the kubelet: a tone, a word, and why. */
+export function standing({ session }) {
+  const since = session.since === null ? "" : ` for ${span(now() - session.since)}`;
+  if (session.standing === "registered") {
+    return session.streams ? ["good", "registered", ""] : ["bad", "no stream", "It is registered, but the kubelet has no stream open."];
+  }
+  if (session.standing === "waiting") return ["wait", "waiting for a kubelet", session.reason];
+  if (session.standing === "registering") return ["wait", "registering", session.reason];
+  return ["bad", session.standing, `${session.reason || "It is not registered"}${since}`];
+}
+
+/** Why devices are unhealthy: reasons, each with its devices. */
+function illnesses(devices) {
+  const reasons = new Map();
+  for (const device of devices) {
+    if (device.health === "Healthy") continue;
+    const reason = device.reason || "no reason was given";
+    if (!reasons.has(reason)) reasons.set(reason, []);
+    reasons.get(reason).push(device);
+  }
+  return [...reasons];
+}
+
+/** Everything that is not as it should be, the worst first: tone, title, text, and whom to show. */
+export function problems(model) {
+  const found = [];
+  const add = (tone, title, text, show = null) => found.push({ tone, title, text, show });
+  for (const scanner of model.state.scanners) {
+    if (scanner.hung) add("bad", `A scan of ${scanner.name} hangs`, "It has not returned. Devices are shown as they were before.");
+    else if (scanner.failing !== null) add("bad", `Scans of ${scanner.name} fail`, scanner.failing);
+    else if (!scanner.scanned) add("wait", `${scanner.name} has not scanned yet`, "");
+  }
+  for (const file of model.state.configurations) {
+    if (file.problems.length) add("bad", `${file.file} is refused`, `${file.problems.join("; ")}. The file before stays in force.`);
+  }
+  const standings = new Map();
+  for (const resource of model.state.resources) {
+    const [tone, word, why] = standing(resource);
+    if (tone === "good") continue;
+    const key = JSON.stringify([tone, word, resource.session.reason]);
+    if (!standings.has(key)) standings.set(key, { tone, word, why, names: [] });
+    standings.get(key).names.push(resource.name);
+  }
+  for (const { tone, word, why, names } of standings.values()) {
+    add(tone, `${some(names, 3)}: ${word}`, why, { resource: names[0] });
+  }
+  for (const resource of model.state.resources) {
+    if (resource.notListed) {
+      add("bad", `${resource.name}: ${counted(resource.notListed, "device")} cannot be used`, "The list for the kubelet has no room for them.", { resource: resource.name });
+    }
+    const reasons = illnesses(model.devices(resource.name).list);
+    for (const [reason, devices] of reasons.slice(0, ILL_BY_REASON)) {
+      const held = devices.filter((device) => device.holder !== null);
+      const holders = held.length ? ` Held: ${some(held.map((device) => `${device.id} by ${holderText(device.holder)}`), 3)}.` : "";
+      add("bad", `${resource.name}: ${some(devices.map((device) => device.id))} unhealthy`, `${reason}.${holders}`,
+        { resource: resource.name, device: devices.length === 1 ? devices[0].id : null });
+    }
+    if (reasons.length > ILL_BY_REASON) add("bad", `${resource.name}: more devices are unhealthy`, `for ${reasons.length - ILL_BY_REASON} other reasons`, { resource: resource.name });
+  }
+  return found.sort((a, b) => (a.tone === "bad" ? 0 : 1) - (b.tone === "bad" ? 0 : 1));
+}
+
+/** The sums over all resources. */
+function sums({ resources }) {
+  const total = { devices: 0, ill: 0, held: 0, known: false, registered: 0 };
+  for (const resource of resources) {
+    total.devices += resource.capacity + resource.notListed;
+    total.ill += resource.capacity - resource.allocatable;
+    total.held += resource.held ?? 0;
+    total.known ||= resource.held !== null;
+    total.registered += standing(resource)[0] === "good";
+  }
+  return total;
+}
+
+/** Show it; `show` goes to a resource or a device. */
+export function renderOverview(model, show) {
+  const { state } = model;
+  const found = problems(model);
+  const total = sums(state);
+  const bad = found.filter(({ tone }) => tone === "bad").length;
+  const worst = bad ? "bad" : found.length ? "wait" : "good";
+  const registered = total.registered === state.resources.length ? "all registered" : `${total.registered} registered`;
+  const what = `${counted(state.resources.length, "resource")}, ${registered}`;
+  write(by("verdict"), found.length ? `${counted(found.length, bad ? "problem" : "thing")} to look at` : state.resources.length ? `All is well: ${what}` : "No devices were found");
+  mark(by("verdict"), "data-tone", state.resources.length || found.length ? worst : "wait");
+  document.title = `${bad ? `(${bad}) ` : ""}${state.node} · twistdp`;
+  const shown = found.slice(0, MOST_PROBLEMS);
+  if (found.length > shown.length) shown.push({ tone: "none", title: `And ${found.length - shown.length} more`, text: "", show: null });
+  reconcile(by("problems"), shown.map((item, index) => ({
+    key: item.show === null ? `${index}` : item.title,
+    shows: JSON.stringify([item.tone, item.title, item.text.replace(/ for \d+ \w+( \d+ \w+)?$/, "")]),
+    item,
+  })), ({ tone, title, text, show: where }) => h("li", { "data-tone": tone },
+    where === null ? h("strong", {}, title) : h("button", { class: "link", "data-focus": "go", onclick: () => show(where) }, title),
+    text && h("span", {}, text)));
+  by("problems").hidden = !found.length;
+  const numbers = [
+    ["Devices", total.devices.toLocaleString("en"), "none"],
+    ["Unhealthy", total.ill.toLocaleString("en"), total.ill ? "bad" : "none"],
+    ["Held by pods", total.known ? total.held.toLocaleString("en") : "?", total.held ? "held" : "none"],
+    ["Registered", `${total.registered} / ${state.resources.length}`, total.registered < state.resources.length ? "wait" : "none"],
+  ];
+  reconcile(by("numbers"), numbers.map((item) => ({ key: item[0], shows: item.join(), item })), ([name, value, tone]) =>
+    h("div", { "data-tone": tone }, h("dt", {}, name), h("dd", {}, value)));
+  const pods = state.podResources;
+  by("holders-note").hidden = pods.available;
+  write(by("holders-note"), `The kubelet cannot be asked which pods hold devices${pods.reason ? `: ${pods.reason}` : "."}`);
+}
+
+/** Show what the page is about. */
+export function renderFrame({ state }) {
+  write(by("node"), state.node);
+  if (by("about").dataset.start !== `${state.startTime}`) {
+    by("about").dataset.start = state.startTime;
+    by("about").replaceChildren(`Device plugin, twistdp ${state.version}, up for `, ago(state.startTime));
+  }
+  const way = state.registration === "socket" ? "registers with the kubelet's socket" : "is found by the kubelet's plugin watcher";
+  write(by("place"), `Sockets are in ${state.pluginDir}; the plugin ${way}.`);
+}
+
+/** Show the scanners and the configuration files. */
+export function renderSources({ state }) {
+  const item = (key, title, tone, word, ...facts) => ({ key, shows: JSON.stringify([title, tone, word, facts.map(([, , shows]) => shows)]), item: { title, tone, word, facts } });
+  const items = state.scanners.map((each) => item(`scanner ${each.source}`, each.name,
+    each.hung || each.failing !== null ? "bad" : each.scanned ? "good" : "wait",
+    each.hung ? "hangs" : each.failing !== null ? "fails" : each.scanned ? "works" : "has not scanned",
+    ["Domain", () => each.namespace, each.namespace],
+    ["Asked for by", () => h("code", {}, each.source), each.source],
+    ["Last scan", () => (each.lastScan === null ? "none yet" : h("span", {}, ago(each.lastScan.time), ` ago, took ${(each.lastScan.seconds * 1000).toFixed(1)} ms`)), each.lastScan?.time],
+    ...(each.failing === null ? [] : [["Error", () => each.failing, each.failing]])));
+  items.push(...state.configurations.map((each) => item(`file ${each.file}`, each.file,
+    each.problems.length ? "bad" : "good", each.problems.length ? "is refused" : "in force",
+    ["Read", () => (each.readTime === null ? "at the start" : h("span", {}, ago(each.readTime), " ago")), each.readTime],
+    ...each.problems.map((problem) => ["Problem", () => problem, problem]))));
+  reconcile(by("sources"), items, ({ title, tone, word, facts }) => h("article", { class: "source" },
+    h("h3", {}, title, h("span", { class: "badge", "data-tone": tone }, word)),
+    h("dl", {}, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value()))))));
+}

@@ -1,0 +1,145 @@
+// A picture of the node: its NUMA nodes, and in them the devices, each with the mark of its state.
+
+import { by, h, reconcile, unseen } from "./elements.js";
+import { counted, holderText } from "./words.js";
+
+const MOST_CHIPS = 60; // devices of one resource and NUMA node that are drawn with their names
+const CELL = 9;
+const GAP = 3;
+
+/** The states of a device, with mark and words. */
+export const STATES = {
+  free: ["○", "free"],
+  held: ["●", "held by a pod"],
+  ill: ["✕", "unhealthy"],
+  "ill-held": ["⊗", "unhealthy, and held by a pod"],
+  unlisted: ["◌", "not listed"],
+};
+
+/** The state of a device. */
+export function stateOf(device) {
+  if (device.health !== "Healthy") return device.holder === null ? "ill" : "ill-held";
+  if (device.holder !== null) return "held";
+  return device.listed ? "free" : "unlisted";
+}
+
+/** Show what the marks mean. */
+export function renderLegend() {
+  by("legend").replaceChildren(...Object.entries(STATES).map(([state, [mark, words]]) =>
+    h("li", {}, h("span", { class: "mark", "data-state": state, "aria-hidden": "true" }, mark), words)));
+}
+
+const describe = (device) => {
+  const why = device.health === "Healthy" || !device.reason ? "" : `: ${device.reason}`;
+  const holder = device.holder === null ? "" : ` (${holderText(device.holder)})`;
+  return `${STATES[stateOf(device)][1]}${why}${holder}`;
+};
+
+/** The devices by NUMA nodes and resource. */
+function places(model) {
+  const found = new Map();
+  for (const { name } of model.state.resources) {
+    for (const device of model.devices(name).list) {
+      const place = device.numaNodes.join(", ");
+      if (!found.has(place)) found.set(place, new Map());
+      const groups = found.get(place);
+      if (!groups.has(name)) groups.set(name, []);
+      groups.get(name).push(device);
+    }
+  }
+  const named = [...found].filter(([place]) => place !== "");
+  named.sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
+  return found.has("") ? [...named, ["", found.get("")]] : named;
+}
+
+const title = (place, alone) => {
+  if (place === "") return alone ? "Devices" : "On no NUMA node";
+  return place.includes(",") ? `NUMA nodes ${place}` : `NUMA node ${place}`;
+};
+
+/** Draw it; `show` goes to a device. */
+export function renderPicture(model, show) {
+  const all = places(model);
+  reconcile(by("picture"), all.map(([place]) => ({ key: `p${place}`, shows: `${all.length}`, item: place })), (place) =>
+    h("article", { class: "numa" }, h("h3", {}, title(place, all.length === 1)), h("div", { class: "groups" })));
+  all.forEach(([, groups], index) => {
+    const box = by("picture").children[index].querySelector(".groups");
+    const items = [...groups].map(([name, devices]) => ({ key: name, shows: devices.length > MOST_CHIPS ? "many" : "few", item: { name, many: devices.length > MOST_CHIPS } }));
+    reconcile(box, items, ({ name, many }) => h("section", { class: "group" }, h("h4", {}, name), many ? drawing(name, show) : h("ul", { class: "chips" })));
+    [...groups].forEach(([name, devices], number) => {
+      const group = box.children[number];
+      if (devices.length > MOST_CHIPS) draw(group.querySelector("canvas"), name, devices);
+      else chips(group.querySelector("ul"), name, devices, show);
+    });
+  });
+}
+
+function chips(list, name, devices, show) {
+  reconcile(list, devices.map((device) => ({ key: device.id, shows: describe(device), item: device })), (device) => {
+    const state = stateOf(device);
+    return h("li", {}, h("button", { class: "chip", "data-state": state, "data-focus": "chip", title: describe(device), onclick: () => show({ resource: name, device: device.id }) },
+      h("span", { "aria-hidden": "true" }, STATES[state][0]), " ", device.id, unseen(`, ${describe(device)}`)));
+  });
+}
+
+function drawing(name, show) {
+  const canvas = h("canvas", { role: "img" });
+  const under = (event) => {
+    const { left, top } = canvas.getBoundingClientRect();
+    const [column, row] = [event.clientX - left, event.clientY - top].map((place) => Math.floor(place / (CELL + GAP)));
+    return column < canvas.columns ? canvas.devices[row * canvas.columns + column] : undefined;
+  };
+  canvas.addEventListener("mousemove", (event) => {
+    const device = under(event);
+    canvas.title = device ? `${device.id}: ${describe(device)}` : "";
+  });
+  canvas.addEventListener("click", (event) => {
+    const device = under(event);
+    if (device) show({ resource: name, device: device.id });
+  });
+  return canvas;
+}
+
+/** Draw one cell for each device. */
+function draw(canvas, name, devices) {
+  const width = canvas.parentElement.clientWidth;
+  const scale = window.devicePixelRatio || 1;
+  const columns = Math.max(1, Math.floor((width + GAP) / (CELL + GAP)));
+  const height = Math.ceil(devices.length / columns) * (CELL + GAP);
+  Object.assign(canvas, { devices, columns });
+  if (canvas.width !== Math.floor(width * scale) || canvas.height !== Math.floor(height * scale)) {
+    canvas.width = Math.floor(width * scale);
+    canvas.height = Math.floor(height * scale);
+    canvas.style.height = `${height}px`;
+  }
+  const style = getComputedStyle(canvas);
+  const [free, held, ill, paper, line] = ["--free", "--held", "--bad", "--card", "--muted"].map((each) => style.getPropertyValue(each));
+  const context = canvas.getContext("2d");
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  context.clearRect(0, 0, width, height);
+  const counts = {};
+  devices.forEach((device, index) => {
+    const state = stateOf(device);
+    counts[state] = (counts[state] ?? 0) + 1;
+    const [x, y] = [(index % columns) * (CELL + GAP), Math.floor(index / columns) * (CELL + GAP)];
+    context.fillStyle = { free, held, unlisted: paper }[state] ?? ill;
+    context.fillRect(x, y, CELL, CELL);
+    context.strokeStyle = state === "unlisted" ? line : paper;
+    context.lineWidth = 1.5;
+    if (state === "unlisted") context.strokeRect(x + 1, y + 1, CELL - 2, CELL - 2);
+    if (state === "held" || state === "ill-held") {
+      context.fillStyle = paper;
+      context.fillRect(x + 3, y + 3, CELL - 6, CELL - 6);
+    }
+    if (state === "ill" || state === "ill-held") {
+      context.beginPath();
+      context.moveTo(x + 1.5, y + 1.5);
+      context.lineTo(x + CELL - 1.5, y + CELL - 1.5);
+      context.moveTo(x + CELL - 1.5, y + 1.5);
+      context.lineTo(x + 1.5, y + CELL - 1.5);
+      context.stroke();
+    }
+  });
+  const words = Object.entries(STATES).filter(([state]) => counts[state]).map(([state, [, text]]) => `${counts[state].toLocaleString("en")} ${text}`);
+  canvas.setAttribute("aria-label", `${counted(devices.length, "device")} of ${name}: ${words.join(", ")}`);
+}
