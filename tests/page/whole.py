@@ -2,21 +2,16 @@
 
 import json
 import os
-import time
 from typing import Any
 
 from twisted.internet import reactor
 
-from tests.integration.test_life import YELLOW, LifeTestCase, ToldScanner
+from tests.integration.test_life import YELLOW, ToldScanner
 from tests.page.chromium import Chromium, Look, Page
 from tests.support.helpers import temporary_directory, until
+from tests.web.test_routes import RoutesCase
 from twistdp import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree
-from twistdp.settings import Settings
-from twistdp.status import Kind, Progress, events_of
-from twistdp.web.routes import Routes
 from twistdp.web.service import Web
-from twistdp.web.state import Held, Observatory
-from twistdp.web.values import Holder
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 AXE = os.path.join(ROOT, ".cache", "page", "package", "axe.min.js")
@@ -59,56 +54,26 @@ def a_tree(ids: list[str], ill: dict[str, str] | None = None, blue: int = 3) -> 
     return tree
 
 
-class PageCase(LifeTestCase):
+class PageCase(RoutesCase):
     """A plugin, an emulated kubelet, and a browser that shows the page."""
 
     timeout = 180
 
     async def show(self, scanner: ToldScanner) -> Page:
         """Start all, and open the page."""
-        manager = self.manage(scanner)
-        events = events_of(reactor)
-        progress = Progress(events)
-        self.addCleanup(progress.stop)
-        observatory = Observatory(
-            lambda: [(manager, "--scanner colors:ColorScanner")],
-            Settings(plugin_dir=self.directory),
-            reactor,
-            progress=progress,
-            start=time.time(),
-            held=self.held,
-        )
-        routes = Routes(observatory, dict, reactor)
-        self.web = Web(lambda: routes, reactor, endpoints=["tcp:0:interface=127.0.0.1"])
-        self.web.startService()
-        self.addCleanup(lambda: self.web.running and self.web.stopService())
-        await until(lambda: self.web._ports)
+        await self.serve(scanner)
+        web = Web(lambda: self.routes, reactor, endpoints=["tcp:0:interface=127.0.0.1"])
+        web.startService()
+        self.addCleanup(web.stopService)
+        await until(lambda: web._ports)
         port: Any
-        (port,) = self.web._ports
-        self.url = f"http://127.0.0.1:{port.getHost().port}/"
+        (port,) = web._ports
         self.browser = Chromium(temporary_directory(self), reactor)
         self.addCleanup(self.browser.close)
         page = await self.browser.page()
         await page.look_like(LOOKS["desktop-light"])
-        await page.open(self.url)
+        await page.open(f"http://127.0.0.1:{port.getHost().port}/")
         return page
-
-    def held(self) -> Held:
-        """What the kubelet's pods hold."""
-        found: dict[str, dict[str, Holder]] = {}
-        for each in self.kubelet.pods:
-            for id_ in each.ids:
-                holder = Holder(each.namespace, each.pod, each.container)
-                found.setdefault(each.resource, {})[id_] = holder
-        return found
-
-    async def allocate(self, resource: str, ids: list[str], pod: str) -> None:
-        """A pod gets devices."""
-        await self.kubelet.allocate(resource, ids=ids, pod=pod)
-        holder = Holder("default", pod, "main")
-        events_of(reactor).emit(
-            Kind.HELD, resource=resource, held=[(id_, holder) for id_ in ids], released=[]
-        )
 
 
 def text_of(selector: str) -> str:
@@ -136,7 +101,7 @@ class LiveTests(PageCase):
         )
         await page.until(f"{text_of('tr[data-state=ill]')}.includes('the lens is too hot')")
         await page.until(f"{text_of('#problems')}.includes('cam-2')")
-        await self.allocate(YELLOW, ["cam-1", "cam-10"], "painter")
+        await self.kubelet.allocate(YELLOW, ids=["cam-1", "cam-10"], pod="painter")
         await page.until(f"{text_of('tr[data-state=held]')}.includes('default/painter')")
         await self.kubelet.restart()
         await page.until(f"{text_of('#events')}.includes('A kubelet started')")

@@ -2,8 +2,8 @@
 
 const KINDS = [
   "registered", "registrationFailed", "kubeletAppeared", "streamOpened", "streamEnded", "listSent",
-  "called", "allocated", "devicesChanged", "notListed", "held", "scanned", "scanFailed", "scanHung",
-  "scanReturned", "scanRecovered", "overflowed", "configurationRead", "configurationRefused",
+  "called", "allocated", "devicesChanged", "notListed", "held", "podResources", "scanned", "scanFailed",
+  "scanHung", "scanReturned", "scanRecovered", "overflowed", "configurationRead", "configurationRefused",
 ];
 const AGAIN = 5000; // ms until another attempt, where the browser makes none
 

@@ -87,8 +87,8 @@ export class Model {
   }
 
   /** Learn now and then what no event told. */
-  check() {
-    if (!this.incomplete) return this.wantSummary();
+  check(everything = false) {
+    if (!everything && !this.incomplete) return this.wantSummary();
     this.incomplete = false;
     return this.refresh().catch(() => { this.incomplete = true; });
   }
@@ -119,8 +119,9 @@ export class Model {
     if (event.time < this.since) return;
     const name = event.resource;
     if (name === undefined) {
-      if (event.kind !== "scanned") this.wantSummary();
-      else this.scanned(event);
+      if (event.kind === "scanned") this.scanned(event);
+      else if (event.kind === "podResources") this.check(true);
+      else this.wantSummary();
     } else if (event.kind === "called") {
       this.called(event);
     } else if (event.kind !== "listSent") {
@@ -218,7 +219,8 @@ function touched(event) {
   }
   if (event.kind === "allocated") return event.ids.flat();
   if (event.kind === "held") {
-    return [...event.held, ...event.released].map((pair) => (Array.isArray(pair) ? pair[0] : pair.id));
+    const ids = [...event.held, ...event.released].map(([id]) => id);
+    return ids.length >= TOUCHED ? null : ids;
   }
   return [];
 }

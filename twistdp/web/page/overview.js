@@ -1,7 +1,7 @@
 // The answer at a glance: is all well, what is not, and how much of everything there is.
 
 import { by, h, mark, reconcile, write } from "./elements.js";
-import { ago, counted, holderText, now, some, span } from "./words.js";
+import { ago, counted, holderText, now, some, span, stopped } from "./words.js";
 
 const MOST_PROBLEMS = 30;
 const ILL_BY_REASON = 6;
@@ -60,7 +60,7 @@ export function problems(model) {
     for (const [reason, devices] of reasons.slice(0, ILL_BY_REASON)) {
       const held = devices.filter((device) => device.holder !== null);
       const holders = held.length ? ` Held: ${some(held.map((device) => `${device.id} by ${holderText(device.holder)}`), 3)}.` : "";
-      add("bad", `${resource.name}: ${some(devices.map((device) => device.id))} unhealthy`, `${reason}.${holders}`,
+      add("bad", `${resource.name}: ${some(devices.map((device) => device.id))} unhealthy`, `${stopped(reason)}${holders}`,
         { resource: resource.name, device: devices.length === 1 ? devices[0].id : null });
     }
     if (reasons.length > ILL_BY_REASON) add("bad", `${resource.name}: more devices are unhealthy`, `for ${reasons.length - ILL_BY_REASON} other reasons`, { resource: resource.name });
@@ -113,7 +113,7 @@ export function renderOverview(model, show) {
     h("div", { "data-tone": tone }, h("dt", {}, name), h("dd", {}, value)));
   const pods = state.podResources;
   by("holders-note").hidden = pods.available;
-  write(by("holders-note"), `The kubelet cannot be asked which pods hold devices${pods.reason ? `: ${pods.reason}` : "."}`);
+  write(by("holders-note"), `It is not known which pods hold devices${pods.reason ? `: ${pods.reason}` : ""}.`);
 }
 
 /** Show what the page is about. */

@@ -52,13 +52,13 @@ export function some(names, most = 6) {
   return names.length > most ? `${shown} and ${(names.length - most).toLocaleString("en")} more` : shown;
 }
 
+/** A text with a full stop at its end. */
+export const stopped = (text) => (/[.!?…]$/.test(text) ? text : `${text}.`);
+
 /** A pod's container. */
 export const holderText = (holder) => `${holder.namespace}/${holder.pod}, container ${holder.container}`;
 
-const pairs = (found) => (found ?? []).map((pair) => {
-  const [id, holder] = Array.isArray(pair) ? pair : [pair.id, pair.holder];
-  return holder ? `${id} (${holder.namespace}/${holder.pod})` : `${id}`;
-});
+const pairs = (found) => found.map(([id, holder]) => `${id} (${holder.namespace}/${holder.pod})`);
 
 /** What happened, as a tone and a sentence without its resource. */
 const SENTENCES = {
@@ -88,6 +88,7 @@ const SENTENCES = {
     if (gone.length) parts.push(`Given back: ${some(gone)}.`);
     return ["held", parts.join(" ")];
   },
+  podResources: (e) => (e.available ? ["good", "The kubelet names the pods that hold devices."] : ["none", `It is not known which pods hold devices: ${e.reason}`]),
   scanned: (e) => [e.failed ? "bad" : "none", `A scan ${e.failed ? "failed" : "ended"} after ${(e.seconds * 1000).toFixed(1)} ms.`],
   scanFailed: (e) => ["bad", `Scans fail: ${e.reason}`],
   scanHung: (e) => ["bad", `A scan has not returned for ${span(e.seconds)}.`],
