@@ -16,15 +16,7 @@ from twistdp.cli.trees import draw, lines
 from twistdp.errors import BadSetting
 from twistdp.model import printable
 from twistdp.scanners.declared import of_device
-from twistdp.select import (
-    Device,
-    Host,
-    Outcome,
-    Step,
-    default_id,
-    describe,
-    stable_path,
-)
+from twistdp.select import Device, Host, Step, device_at, plain_device, plain_step
 
 
 @click.command
@@ -69,43 +61,17 @@ def _of_look(look: Look) -> Iterator[dict[str, Any]]:
         yield {
             "resource": look.full_name(each.resource),
             "notOnThisNode": each.absent,
-            "candidates": [_step(step) for step in with_refused(each, look.refused).steps],
+            "candidates": [plain_step(step) for step in with_refused(each, look.refused).steps],
             "notes": look.notes(each.resource),
             "messages": list(look.messages),
         }
 
 
-def _step(step: Step) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "what": step.what,
-        "verdict": step.verdict.value,
-        "reason": step.reason,
-        "ids": list(step.ids),
-    }
-    if step.device is not None:
-        found["syspath"] = step.device.syspath
-    if step.cause is not None:
-        found["cause"] = step.cause.value
-    if step.tests:
-        found["tests"] = [_test(test) for test in step.tests]
-    return found
-
-
-def _test(outcome: Outcome) -> dict[str, Any]:
-    found: dict[str, Any] = {"ok": outcome.ok, "reason": outcome.reason}
-    if outcome.parts:
-        found["parts"] = [_test(part) for part in outcome.parts]
-    return found
-
-
 def _of_path(path: str, host: Host, looks: Sequence[Look]) -> dict[str, Any]:
-    if path.startswith("/sys/"):
-        device = host.device(path.removeprefix("/sys")) or host.linked(path.removeprefix("/sys"))
-    else:
-        device = host.of_node(path) or host.bare(path)
+    device = device_at(host, path)
     rules = [rule for look in looks for rule in _rules(path, device, look)]
     if device is not None:
-        return {"device": _described(device), "rules": rules}
+        return {"device": plain_device(device), "rules": rules}
     if any(rule["candidates"] for rule in rules):
         return {"rules": rules}
     if os.path.isdir(f"{host.prefix}{path}"):
@@ -118,11 +84,11 @@ def _rules(path: str, device: Device | None, look: Look) -> Iterator[dict[str, A
     if look.survey is None:
         for each in look.explanations:
             known = with_refused(each, look.refused).steps
-            found = [_step(step) for step in known if _is_about(step, path, device)]
+            found = [plain_step(step) for step in known if _is_about(step, path, device)]
             yield {"resource": look.full_name(each.resource), "candidates": found}
     elif device is not None:
         for rule, steps in of_device(look.survey, device):
-            found = [_step(step) for step in steps]
+            found = [plain_step(step) for step in steps]
             yield {"resource": look.full_name(rule.name), "candidates": found}
 
 
@@ -131,14 +97,3 @@ def _is_about(step: Step, path: str, device: Device | None) -> bool:
         return step.device.identity == device.identity
     links = device.host.all_links_to(device.node) if device is not None and device.node else ()
     return step.what in (path, device and device.node, *links)
-
-
-def _described(device: Device) -> dict[str, Any]:
-    return {
-        "syspath": device.syspath,
-        "node": device.node,
-        "links": list(device.host.all_links_to(device.node)) if device.node else [],
-        "hostPath": stable_path(device),
-        "id": default_id(device),
-        "attributes": dict(describe(device)),
-    }

@@ -21,6 +21,7 @@ from twistdp.select.match import Match
 from twistdp.select.naming import path_expressions
 from twistdp.select.outcome import Outcome, about, all_of, any_of, negated
 from twistdp.select.patterns import is_glob, path_pattern, text_pattern
+from twistdp.select.plain import device_at, plain_device, plain_step
 from twistdp.select.reading import Undecidable, read_bytes, read_link
 from twistdp.select.refresh import Refreshed, refresh
 from twistdp.select.serials import is_placeholder, usb_serial, why_no_serial
@@ -57,6 +58,7 @@ __all__ = [
     "card",
     "default_id",
     "describe",
+    "device_at",
     "functions",
     "group_of",
     "heads",
@@ -74,6 +76,8 @@ __all__ = [
     "path_pattern",
     "pci_device",
     "place",
+    "plain_device",
+    "plain_step",
     "read_bytes",
     "read_link",
     "refresh",

@@ -1,5 +1,6 @@
 """Answers to HTTP requests, as values, and how they are written to a slow peer."""
 
+import json
 from collections import deque
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -39,6 +40,11 @@ def text(content: str, status: int = 200, **headers: str) -> Answer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     # A path that is no UTF-8 may be in it.
     return Answer(content.encode(errors="backslashreplace"), TEXT, status, named)
+
+
+def as_json(content: Any) -> Answer:
+    """An answer that programs read."""
+    return Answer(json.dumps(content).encode(), JSON)
 
 
 class Turns:

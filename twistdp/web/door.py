@@ -85,8 +85,9 @@ class Door(Factory):
 
     def _open(self, loaded: Any) -> None:
         self._loaded = loaded
-        while self.waiting:
-            self.waiting.popitem()[0].go_on(loaded)
+        waiting, self.waiting = self.waiting, {}
+        for each in waiting:
+            each.go_on(loaded)
 
     def _failed(self, failure: Failure) -> None:
         self._loading = False

@@ -9,8 +9,10 @@ from twisted.internet.defer import Deferred
 from twisted.web.server import Request
 
 from twistdp.web import probes
-from twistdp.web.answers import JSON, Answer, text
+from twistdp.web.answers import JSON, Answer, as_json, text
+from twistdp.web.explain import Explainer
 from twistdp.web.pieces import pieces
+from twistdp.web.schema import openapi, schema
 from twistdp.web.state import Observatory, Part
 from twistdp.web.stream import Streams
 from twistdp.web.zpages import flagz, statusz
@@ -41,17 +43,22 @@ class Routes:
         self._observatory = observatory
         self._flags = flags
         self.streams = Streams(observatory.events, reactor, self._watch)
+        self._explainer = Explainer(observatory.served, reactor)
         self._unfollow = observatory.holdings.follow()
         self._routes: dict[str, Callable[[Request], Answer | Deferred[Answer] | None]] = {
             "/api/v1/state": self._state,
             "/api/v1/events": self._events,
+            "/api/v1/explain": self._explain,
+            "/api/v1/schema.json": lambda _: as_json(schema()),
+            "/api/v1/openapi.json": lambda _: as_json(openapi()),
             "/statusz": self._statusz,
             "/flagz": self._flagz,
         }
 
     def stop(self) -> None:
-        """End the event streams."""
+        """End the event streams, and what is looked at."""
         self.streams.stop()
+        self._explainer.stop()
         self._unfollow()
 
     def answer(self, request: Request) -> Answer | Deferred[Answer] | None:
@@ -100,6 +107,9 @@ class Routes:
 
     def _events(self, request: Request) -> Answer | None:
         return self.streams.begin(request, query_of(request).get("after", [None])[0])
+
+    def _explain(self, request: Request) -> Answer | Deferred[Answer]:
+        return self._explainer.explain(query_of(request).get("path", [""])[0])
 
     def _statusz(self, request: Request) -> Answer:
         paths = [f"/{probe}" for probe in probes.PROBES] + ["/metrics", *self._routes]

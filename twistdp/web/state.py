@@ -63,7 +63,7 @@ class Observatory:
         files: Sequence[str] = (),
         holdings: Holdings,
     ) -> None:
-        self._served = served
+        self.served = served
         self._settings = settings
         self._files = files
         self.holdings = holdings
@@ -79,7 +79,7 @@ class Observatory:
         `part` is which devices of each resource.
         """
         held = self.holdings.held
-        served = self._served()
+        served = self.served()
         everything = {
             each.full_name: (each, manager)
             for manager, _ in served
