@@ -34,9 +34,17 @@ TIMEOUT = 20.0
 class Watched(ChildProcess):
     """A child whose output can be waited for."""
 
-    def __init__(self, *arguments: str, **options: Any) -> None:
+    def __init__(self, *arguments: str, program: str = TWISTDP, **options: Any) -> None:
         self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []
-        super().__init__([TWISTDP, *arguments], reactor=reactor, **options)
+        super().__init__([program, *arguments], reactor=reactor, **options)
+
+    def write(self, data: bytes) -> None:
+        """Type something."""
+        self._transport.write(data)
+
+    def close_input(self) -> None:
+        """End the standard input."""
+        self._transport.closeStdin()
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """Fire the Deferreds that wait for this output."""
@@ -163,6 +171,7 @@ class KubeletTests(TestCase):
         os.close(write)
         with open(read, encoding="utf-8") as output:
             self.assertIn("kubelet started", await deferToThread(output.readline))
+            self.assertIn("type help", await deferToThread(output.readline))
         channel = Channel(self.socket, reactor=reactor)
         request = RegisterRequest(version="v0", endpoint="x.sock", resource_name="a.example/x")
         refusal = await failure_of(channel.unary(REGISTER, request, Empty, TIMEOUT), CallFailed)
@@ -182,6 +191,98 @@ class KubeletTests(TestCase):
         child.signal("TERM")
         self.assertEqual(await child.ended, 0)
         self.assertNotIn("Traceback", child.output)
+
+    async def test_hint(self) -> None:
+        """At its start it says how it takes commands, and the command that it names works."""
+        child = await self.start()
+        (line,) = (each for each in child.output.splitlines() if "type help" in each)
+        command = line.partition("elsewhere: ")[2]
+        output, errors, status = await getProcessOutputAndValue(
+            TWISTDP, command.split()[1:], env=os.environ
+        )
+        self.assertEqual((errors, status), (b"", 0))
+        self.assertIn(b"replace-socket", output)
+
+    async def test_typed_commands(self) -> None:
+        """Commands on standard input are performed in their order, and its end ends nothing.
+
+        A command waits until the one before it is done.
+        """
+        child = await self.start()
+        child.write(b"list\n\n# nothing\nlst\nrefuse 'a\nwait x/y --timeout 0.01\nrestart\nli")
+        await child.printed("kubelet started", times=2)
+        child.write(b"st")
+        child.close_input()
+        await child.printed("no plugin has registered", times=2)
+        answers = [line for line in child.output.splitlines()[2:] if ".example" not in line]
+        self.assertEqual(answers[0], "no plugin has registered")
+        self.assertIn("did you mean list", answers[1])
+        self.assertEqual(answers[2], "refuse 'a: no closing quotation; close it")
+        self.assertEqual(answers[3], "x/y: 0 allocatable after 0.01 s, not 1")
+        self.assertEqual(answers[-2:], ["the kubelet has restarted", "no plugin has registered"])
+        await self.refused(child)
+        child.signal("TERM")
+        self.assertEqual(await child.ended, 0)
+
+    async def test_no_input(self) -> None:
+        """It serves without a standard input, too."""
+        child = await self.start_by(f"exec {TWISTDP} kubelet --dir={self.directory} <&-")
+        child.signal("TERM")
+        self.assertEqual(await child.ended, 0)
+
+    async def start_by(self, script: str, **options: Any) -> Watched:
+        """A kubelet that a shell's script starts."""
+        child = Watched("-c", script, program="/bin/sh", **options)
+        self.addCleanup(self.end, child)
+        await child.printed("kubelet started")
+        return child
+
+    async def test_terminal(self) -> None:
+        """On a terminal it takes what is typed, but never in the background, where it goes on."""
+        script = f"set -m; {TWISTDP} kubelet --dir={self.directory} & read line; kill $!; wait"
+        child = await self.start_by(script, usePTY=True)
+        output, _, status = await self.run_kubelet("ctl", f"--dir={self.directory}", "list")
+        self.assertEqual((output, status), ("no plugin has registered\n", 0))
+        child.write(b"help\n")
+        await child.printed("kubelet stopped")
+        await child.ended
+        self.assertNotIn("replace-socket", child.output)
+        self.assertNotIn("Traceback", child.output)
+
+    async def test_foreground_terminal(self) -> None:
+        """In the foreground a typed command is performed."""
+        child = await self.start_by(f"exec {TWISTDP} kubelet --dir={self.directory}", usePTY=True)
+        child.write(b"help\n")
+        await child.printed("replace-socket")
+
+    async def test_commands_from_elsewhere(self) -> None:
+        """``ctl`` prints the answer, and fails in one line for what cannot be done."""
+        child = await self.start()
+        place = f"--dir={self.directory}"
+        for arguments in (("ctl", place), (place, "ctl")):
+            output, errors, status = await self.run_kubelet(*arguments, "list", "--json")
+            self.assertEqual((output, errors, status), ('{"resources": []}\n', "", 0))
+        output, errors, status = await self.run_kubelet("ctl", place, "allocate", "a.example/x")
+        self.assertEqual(
+            (output, errors, status),
+            ("", "twistdp kubelet ctl: a.example/x: no such resource on this node\n", 1),
+        )
+        output, errors, status = await self.run_kubelet("ctl", place, "alocate", "--id", "x")
+        self.assertIn("did you mean allocate", errors)
+        self.assertEqual((output, status), ("", 1))
+        output, errors, status = await self.run_kubelet("ctl", "list")
+        self.assertIn("missing option '--dir'", errors)
+        self.assertEqual((output, status), ("", 2))
+        child.signal("TERM")
+        self.assertEqual(await child.ended, 0)
+        self.assertNotIn("ctl.sock", os.listdir(self.directory))
+
+    async def test_help_from_elsewhere(self) -> None:
+        """``ctl help``, and ``ctl`` alone, need no kubelet."""
+        for arguments in ((), ("help",)):
+            output, errors, status = await self.run_kubelet("ctl", *arguments)
+            self.assertEqual((errors, status), ("", 0))
+            self.assertIn("allocate RESOURCE", output)
 
     async def test_pod_resources(self) -> None:
         """With --pod-resources that socket is served as well."""

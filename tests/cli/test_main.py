@@ -94,7 +94,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual((output, status), ("", 2))
         self.assertEqual(
             errors,
-            "Usage: twistdp kubelet [OPTIONS]\n"
+            "Usage: twistdp kubelet [OPTIONS] [ctl ...]\n"
             "twistdp kubelet: --colour: there is no such option; --help lists all\n",
         )
 

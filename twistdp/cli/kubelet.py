@@ -1,26 +1,34 @@
 """``twistdp kubelet``: the emulated kubelet as a process."""
 
 import os
+import shlex
 import signal
 import sys
 import time
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from twistdp.cli.completing import directories, files
+from twistdp.cli.completing import directories, files, starting
 from twistdp.cli.running import run_on_reactor
+from twistdp.cli.typed import follow_input
 from twistdp.errors import TwistdpError
 from twistdp.host import make_directory
 from twistdp.model import socket_path
 from twistdp.testing import POLICIES
 
 
-@click.command(epilog="SIGHUP restarts the kubelet; SIGINT (Ctrl-C) and SIGTERM end it.")
+@click.group(
+    invoke_without_command=True,
+    no_args_is_help=False,
+    subcommand_metavar="[ctl ...]",
+    epilog="It takes commands on standard input, too: 'help' lists them.  SIGHUP restarts the "
+    "kubelet; SIGINT (Ctrl-C) and SIGTERM end it.",
+)
 @click.option(
     "directory",
     "--dir",
-    required=True,
     metavar="DIR",
     help="The plugins' --plugin-dir; made if missing.",
     shell_complete=directories,
@@ -58,8 +66,10 @@ from twistdp.testing import POLICIES
     help="Use a directory that holds sockets, and delete them; one with a real kubelet's "
     "checkpoint is refused nevertheless.",
 )
+@click.pass_context
 def command(
-    directory: str,
+    context: click.Context,
+    directory: str | None,
     pod_resources: str | None,
     registry_dir: str | None,
     topology_policy: Any,
@@ -67,20 +77,26 @@ def command(
     force: bool,
 ) -> int:
     """Run an emulated kubelet to try plugins with, until a signal ends it."""
+    if context.invoked_subcommand is not None:
+        return 0
+    directory = _required(directory, context)
 
     async def main(reactor: Any) -> int:
         from twisted.internet.defer import Deferred
 
-        from twistdp.testing import FakeKubelet
+        from twistdp.testing import Control, FakeKubelet, Playground
 
         ended: Deferred[int] = Deferred()
 
-        def observe(line: str) -> None:
+        def put(text: str) -> None:
             try:
-                show(line)
+                print(text, flush=True)
             except OSError as error:  # nobody reads: the plugin's call is not to fail for that
                 if not ended.called:
                     ended.errback(error)
+
+        def observe(line: str) -> None:
+            put(stamped(line))
 
         try:
             kubelet = FakeKubelet(
@@ -111,6 +127,9 @@ def command(
             for needed in filter(None, (directory, registry_dir)):
                 make_directory(needed)
             await kubelet.start()
+            playground = Playground(kubelet)
+            control = Control(directory, playground.answer, reactor)
+            control.open()
         except TwistdpError as error:
             return complain(str(error))
         except OSError as error:
@@ -118,9 +137,20 @@ def command(
                 f"it cannot start: {error.filename or directory}: {error.strerror}; give "
                 "directories that exist or can be made"
             )
+        observe(
+            "type help for its commands, or elsewhere: "
+            f"twistdp kubelet ctl --dir {shlex.quote(os.path.abspath(directory))} help"
+        )
+
+        async def perform(line: str) -> None:
+            if answer := await playground.typed(line):
+                put(answer)
+
+        follow_input(reactor, lambda line: Deferred.fromCoroutine(perform(line)))
         try:
             return await ended
         finally:
+            await control.close()
             await kubelet.stop()
 
     return run_on_reactor(main)
@@ -132,8 +162,56 @@ def complain(text: str) -> int:
     return 1
 
 
-def show(line: str) -> None:
-    """Print what happened, with the time of day."""
+def stamped(line: str) -> str:
+    """What happened, with the time of day."""
     now = time.time()
     stamp = time.strftime("%H:%M:%S", time.localtime(now))
-    print(f"{stamp}.{int(now % 1 * 1000):03d}  {line}", flush=True)
+    return f"{stamp}.{int(now % 1 * 1000):03d}  {line}"
+
+
+def _words(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from twistdp.testing import COMMANDS
+
+    return starting(incomplete, COMMANDS)
+
+
+@command.command(
+    "ctl", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@click.option(
+    "directory",
+    "--dir",
+    metavar="DIR",
+    help="The directory of the emulated kubelet that runs.",
+    shell_complete=directories,
+)
+@click.argument(
+    "words",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    metavar="COMMAND",
+    help="A command with its arguments; 'help' lists all.",
+    shell_complete=_words,
+)
+@click.pass_context
+def control(context: click.Context, directory: str | None, words: tuple[str, ...]) -> int:
+    """Let an emulated kubelet that runs perform a command, and print its answer."""
+    from twistdp.testing import ask
+
+    words = words or ("help",)
+    assert context.parent is not None
+    place = directory or context.parent.params["directory"]
+    answer = ask("" if words[0] == "help" else _required(place, context), words)
+    if answer.ok:
+        print(answer.text)
+        return 0
+    print(f"twistdp kubelet ctl: {answer.text}", file=sys.stderr)
+    return 1
+
+
+def _required(directory: str | None, context: click.Context) -> str:
+    """The directory; an option that only the commands without it do not need."""
+    if directory is None:
+        (option,) = (each for each in context.command.params if each.name == "directory")
+        raise click.MissingParameter(ctx=context, param=option)
+    return directory

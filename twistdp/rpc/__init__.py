@@ -25,6 +25,7 @@ from twistdp.rpc.privacy import Reactors
 from twistdp.rpc.server import Server
 from twistdp.rpc.socketfile import SocketFile, listener
 from twistdp.rpc.stream import Stream
+from twistdp.rpc.unixlistener import UnixListener
 
 __all__ = [
     "Channel",
@@ -33,6 +34,7 @@ __all__ = [
     "Server",
     "SocketFile",
     "Stream",
+    "UnixListener",
     "called",
     "caller",
     "keep_steady",

@@ -1,21 +1,28 @@
 """Helpers for tests of plugins: an emulated kubelet, child processes, loop devices."""
 
 from twistdp.testing import loopdevices
+from twistdp.testing.commands import COMMANDS
+from twistdp.testing.control import Control, ask
 from twistdp.testing.endpoint import AdmissionRefused
 from twistdp.testing.kubelet import FakeKubelet
 from twistdp.testing.kubeletsocket import is_extended_resource_name
 from twistdp.testing.node import NodeResource
 from twistdp.testing.observed import Registration
+from twistdp.testing.playground import Playground
 from twistdp.testing.process import ChildProcess, status_of, twistd_command
 from twistdp.testing.topologymanager import POLICIES
 
 __all__ = [
+    "COMMANDS",
     "POLICIES",
     "AdmissionRefused",
     "ChildProcess",
+    "Control",
     "FakeKubelet",
     "NodeResource",
+    "Playground",
     "Registration",
+    "ask",
     "is_extended_resource_name",
     "loopdevices",
     "status_of",

@@ -19,12 +19,15 @@ from twistdp.testing.pods import Holding
 
 _OURS = b'{"EmulatedBy":'  # a kubelet writes data and a checksum
 
+CONTROL = "ctl.sock"
+"""The name of the socket that takes commands; it is no plugin's, so it stays at a start."""
+
 MODE = 0o755
 """The mode of a kubelet's ``kubelet.sock``."""
 
 
 class RegistrationSocket(SocketFile):
-    """The file ``kubelet.sock``.  With `wipe` it deletes every other socket, as at a start."""
+    """The file ``kubelet.sock``.  With `wipe` it first deletes all sockets but `CONTROL`."""
 
     def __init__(self, path: str, wipe: bool) -> None:
         super().__init__(path)
@@ -130,10 +133,13 @@ def check_request(request: RegisterRequest) -> None:
 
 
 def _sockets(directory: str) -> list[str]:
+    """The sockets in a directory, but for `CONTROL`."""
     found = []
     with os.scandir(directory) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):
-                if stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode):
+                if entry.name != CONTROL and stat.S_ISSOCK(
+                    entry.stat(follow_symlinks=False).st_mode
+                ):
                     found.append(entry.path)
     return found

@@ -29,12 +29,13 @@ class ChildProcess(ProcessProtocol):
         reactor: Any,
         path: str | None = None,
         env: Mapping[str, str] | None = None,
+        usePTY: bool = False,
     ) -> None:
         self.output = ""
         """Standard output and standard error, mixed."""
         self.ended: Deferred[int] = Deferred()
         self._transport = reactor.spawnProcess(
-            self, command[0], command, env={**os.environ, **(env or {})}, path=path
+            self, command[0], command, env={**os.environ, **(env or {})}, path=path, usePTY=usePTY
         )
 
     @property

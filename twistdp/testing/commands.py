@@ -1,0 +1,286 @@
+"""The commands of the emulated kubelet: how they are written, and the values that they amount to.
+
+A person types a line; a script has the words already.
+"""
+
+import math
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+import attrs
+
+from twistdp.errors import TwistdpError
+from twistdp.model import printable
+from twistdp.tools import meant
+
+PATIENCE: Final = 60.0
+"""Seconds that `Wait` waits, unless it is given others."""
+
+
+class CommandFailed(TwistdpError):
+    """A command cannot be performed as things are."""
+
+
+class BadCommand(CommandFailed):
+    """A command is not written as it has to be; the text states how it is."""
+
+
+@attrs.frozen
+class Allocate:
+    """Admit a container with `count` devices, or with those in `ids` if there are any."""
+
+    resource: str
+    count: int
+    ids: tuple[str, ...]
+    namespace: str
+    pod: str
+    container: str
+
+
+@attrs.frozen
+class Release:
+    """End a pod."""
+
+    namespace: str
+    pod: str
+
+
+@attrs.frozen
+class List:
+    """Show the resources with their numbers."""
+
+
+@attrs.frozen
+class Show:
+    """Show the devices of a resource, or of all."""
+
+    resource: str | None
+
+
+@attrs.frozen
+class Wait:
+    """Wait until `count` devices are allocatable, at most for `timeout` seconds."""
+
+    resource: str
+    count: int
+    timeout: float
+
+
+@attrs.frozen
+class Restart:
+    """Restart the kubelet."""
+
+
+@attrs.frozen
+class ReplaceSocket:
+    """Replace ``kubelet.sock`` alone."""
+
+
+@attrs.frozen
+class Refuse:
+    """Refuse all registrations with a text; None accepts them again."""
+
+    text: str | None
+
+
+@attrs.frozen
+class KillStreams:
+    """End the ListAndWatch stream of a resource, or of all."""
+
+    resource: str | None
+
+
+@attrs.frozen
+class Help:
+    """List the commands."""
+
+
+Command: TypeAlias = (
+    Allocate | Release | List | Show | Wait | Restart | ReplaceSocket | Refuse | KillStreams | Help
+)
+
+
+@attrs.frozen
+class _Given:
+    """The words of a command, sorted."""
+
+    words: Sequence[str]
+    options: dict[str, list[str]]
+
+    def word(self, number: int) -> str | None:
+        """One of the words, None if there are fewer."""
+        return self.words[number] if number < len(self.words) else None
+
+    def option(self, name: str, default: str) -> str:
+        """The last value of an option."""
+        return self.options.get(name, [default])[-1]
+
+
+@attrs.frozen
+class Form:
+    """How a command is written: between `least` and `most` words after its name, and options."""
+
+    arguments: str
+    summary: str
+    make: Callable[[_Given], Command]
+    least: int = 0
+    most: float = 0
+    options: frozenset[str] = frozenset()
+
+
+def _allocate(given: _Given) -> Command:
+    ids = tuple(given.options.get("id", ()))
+    count = given.word(1)
+    if ids and count is not None:
+        raise BadCommand(f"{count} and --id: give a count or ids, not both")
+    if len(set(ids)) < len(ids):
+        raise BadCommand(f"--id {' '.join(ids)}: an id is there twice; leave one out")
+    namespace, pod = _pod(given.option("pod", "pod"))
+    container = _name(given.option("container", "main"), "container")
+    return Allocate(given.words[0], _count(count), ids, namespace, pod, container)
+
+
+def _wait(given: _Given) -> Command:
+    text = given.option("timeout", str(PATIENCE))
+    try:
+        timeout = float(text)
+    except ValueError:
+        timeout = math.nan
+    if not 0 <= timeout < math.inf:
+        raise BadCommand(f"--timeout {text}: give a number of seconds")
+    return Wait(given.words[0], _count(given.word(1)), timeout)
+
+
+FORMS: Final = {
+    "list": Form("", "show the resources with their numbers", lambda _: List()),
+    "show": Form(
+        "[RESOURCE]",
+        "show devices with their health and the pods that hold them",
+        lambda given: Show(given.word(0)),
+        most=1,
+    ),
+    "allocate": Form(
+        "RESOURCE [COUNT | --id ID ...] [--pod [NAMESPACE/]POD] [--container NAME]",
+        "admit a container that asks for devices, and show what it gets",
+        _allocate,
+        least=1,
+        most=2,
+        options=frozenset({"id", "pod", "container"}),
+    ),
+    "release": Form(
+        "[NAMESPACE/]POD",
+        "end a pod, which frees its devices",
+        lambda given: Release(*_pod(given.words[0])),
+        least=1,
+        most=1,
+    ),
+    "wait": Form(
+        "RESOURCE [COUNT] [--timeout SECONDS]",
+        "wait until so many devices (1) are allocatable, at most 60 s",
+        _wait,
+        least=1,
+        most=2,
+        options=frozenset({"timeout"}),
+    ),
+    "restart": Form("", "restart the kubelet, which deletes all sockets", lambda _: Restart()),
+    "replace-socket": Form(
+        "", "replace kubelet.sock and delete nothing else", lambda _: ReplaceSocket()
+    ),
+    "refuse": Form(
+        "[TEXT]",
+        "refuse all registrations from now on",
+        lambda given: Refuse(" ".join(given.words) or "refused by command"),
+        most=math.inf,
+    ),
+    "accept": Form("", "accept registrations again", lambda _: Refuse(None)),
+    "kill-streams": Form(
+        "[RESOURCE]",
+        "end the streams of device lists",
+        lambda given: KillStreams(given.word(0)),
+        most=1,
+    ),
+    "help": Form("", "list the commands", lambda _: Help()),
+}
+"""The commands by their names."""
+
+COMMANDS: Final = tuple(FORMS)
+"""The names of the emulated kubelet's commands."""
+
+
+def split(line: str) -> list[str]:
+    """The words of a line, with a shell's quotes and comments.  Raises `BadCommand`."""
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError as error:
+        raise BadCommand(f"{printable(line)}: {str(error).lower()}; close it") from None
+
+
+def parse(words: Sequence[str]) -> tuple[Command, bool]:
+    """The command that `words` are, and whether its answer is to be JSON.  Raises `BadCommand`."""
+    name, *rest = words
+    form = FORMS.get(name)
+    if form is None:
+        hint = meant(name, FORMS) or f"; there are {', '.join(FORMS)}"
+        raise BadCommand(f"{printable(name)}: there is no such command{hint}")
+    found, options, as_json = _sorted(name, form, rest)
+    if not form.least <= len(found) <= form.most:
+        problem = f"{found[int(form.most)]}: unexpected" if found else "something is missing"
+        raise BadCommand(f"{printable(problem)}; write {usage(name)}")
+    return form.make(_Given(found, options)), as_json
+
+
+def usage(name: str) -> str:
+    """How a command is written."""
+    return f"{name} {FORMS[name].arguments}".rstrip()
+
+
+def _sorted(
+    name: str, form: Form, rest: Sequence[str]
+) -> tuple[list[str], dict[str, list[str]], bool]:
+    """Words, options with their values, and whether ``--json`` is among them."""
+    found: list[str] = []
+    options: dict[str, list[str]] = {}
+    as_json = False
+    left = iter(rest)
+    for word in left:
+        if word == "--":
+            found += left
+        elif word == "--json":
+            as_json = True
+        elif not word.startswith("-") or word == "-":
+            found.append(word)
+        else:
+            option, equals, value = word.removeprefix("--").partition("=")
+            if word[:2] != "--" or option not in form.options:
+                raise BadCommand(f"{printable(word)}: there is no such option; write {usage(name)}")
+            given = value if equals else next(left, None)
+            if not given:
+                raise BadCommand(f"--{option}: its value is missing; write {usage(name)}")
+            options.setdefault(option, []).append(given)
+    return found, options, as_json
+
+
+def _count(text: str | None) -> int:
+    if text is None:
+        return 1
+    if not re.fullmatch("[0-9]{1,6}", text) or int(text) == 0:
+        raise BadCommand(f"{printable(text)}: give a number of devices, 1 or more")
+    return int(text)
+
+
+def _pod(text: str) -> tuple[str, str]:
+    """The namespace and the name of a pod."""
+    namespace, slash, pod = text.rpartition("/")
+    return _name(namespace if slash else "default", "namespace"), _name(pod, "pod")
+
+
+def _name(text: str, what: str) -> str:
+    """A name that Kubernetes accepts for a pod, a namespace or a container."""
+    if len(text) > 253 or not re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", text):
+        raise BadCommand(
+            f"{what} {printable(text)}: a name has lower-case letters, digits, '-' and '.', and "
+            "starts and ends with a letter or digit"
+        )
+    return text
