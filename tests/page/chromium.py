@@ -184,6 +184,14 @@ class Page:
         features = [{"name": name, "value": value} for name, value in wanted.items()]
         await self.call("Emulation.setEmulatedMedia", features=features)
 
+    async def press(self, key: str) -> None:
+        """Press a key, and let it go."""
+        text = "\r" if key == "Enter" else ""
+        code = {"Enter": 13, "Tab": 9}[key]
+        down = {"key": key, "code": key, "windowsVirtualKeyCode": code, "text": text}
+        await self.call("Input.dispatchKeyEvent", type="keyDown", **down)
+        await self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key)
+
     async def screenshot(self, path: str) -> None:
         """The whole page as a PNG."""
         await self.run("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")

@@ -5,6 +5,7 @@ import { STATES, stateOf } from "./picture.js";
 import { ago, at, counted, some } from "./words.js";
 
 const ROWS = 50;
+const NOTHING = "–";
 
 const CHOICES = {
   all: ["All", () => true],
@@ -94,14 +95,14 @@ export class DeviceTable {
     const [sign] = STATES[state];
     const word = device.health === "Healthy" ? (device.listed ? "Healthy" : "Healthy, not listed") : device.health;
     const paths = device.nodes.map((node) => node.hostPath);
-    const cell = (head, ...children) => h("td", { role: "cell", "data-head": head }, ...children);
+    const cell = (head, ...children) => h("td", { role: "cell", "data-head": head, class: children[0] === NOTHING ? "nothing" : null }, ...children);
     return h("tr", { role: "row", "data-state": state },
       h("th", { scope: "row", role: "rowheader" }, h("code", {}, device.id)),
       cell("State", h("span", { class: "mark", "data-state": state, "aria-hidden": "true" }, sign), h("span", {}, word),
         device.health !== "Healthy" && device.reason && h("span", { class: "why" }, device.reason)),
-      cell("Held by", device.holder === null ? "–" : h("span", {}, `${device.holder.namespace}/${device.holder.pod}`, h("small", {}, device.holder.container))),
-      cell("NUMA", device.numaNodes.length ? device.numaNodes.join(", ") : "–"),
-      cell("Nodes", paths.length ? h("code", {}, some(paths, 2)) : device.cdi ? "CDI" : "–"),
+      cell("Held by", device.holder === null ? NOTHING : h("span", {}, `${device.holder.namespace}/${device.holder.pod}`, h("small", {}, device.holder.container))),
+      cell("NUMA", device.numaNodes.length ? device.numaNodes.join(", ") : NOTHING),
+      cell("Nodes", paths.length ? h("code", {}, some(paths, 2)) : device.cdi ? "CDI" : NOTHING),
       cell("", h("button", { class: "link", "data-focus": "more", "aria-expanded": `${isOpen}`, "aria-label": `${isOpen ? "Less" : "More"} about ${device.id}`, onclick: () => {
         if (isOpen) this.open.delete(device.id);
         else this.open.add(device.id);

@@ -47,8 +47,8 @@ export function reconcile(parent, items, make) {
       made.shows = shows;
       if (child !== undefined) {
         const focus = child.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
-        if (child === next) next = child.nextElementSibling;
         child.replaceWith(made);
+        if (child === next) next = made;
         if (focus) made.querySelector(`[data-focus="${focus}"]`)?.focus();
         made.classList.add("changed");
       }

@@ -63,6 +63,7 @@ export class Model {
     this.restarted = restarted;
     this.state = null;
     this.shelves = new Map();
+    this.loading = new Map(); // shelves that are being filled
     this.events = [];
     this.dirty = new Map(); // resource: ids to ask for, or null for all
     this.asking = new Set();
@@ -82,8 +83,9 @@ export class Model {
       this.restarted();
     }
     this.since = state.time;
+    const known = [...this.shelves.keys()];
     this.take(state, true);
-    for (const resource of state.resources) this.want(resource.name, null);
+    for (const name of known) if (this.shelves.has(name)) this.want(name, null);
   }
 
   /** Learn now and then what no event told. */
@@ -166,7 +168,7 @@ export class Model {
       const ids = this.dirty.get(name);
       this.dirty.delete(name);
       try {
-        if (ids === null || ids.size > MOST_IDS) await this.askAll(name);
+        if (ids === null || ids.size > MOST_IDS) await this.askAll(name).finally(() => this.loading.delete(name));
         else await this.askSome(name, [...ids]);
       } catch {
         this.incomplete = true; // until all is asked for again
@@ -182,20 +184,24 @@ export class Model {
     const state = await ask(ids.length ? parameters : [["resource", name], ["devices", "false"]]);
     const [found] = state.resources;
     if (found === undefined) return this.wantSummary();
-    const shelf = this.shelves.get(name);
-    if (shelf !== undefined && ids.length) {
-      const devices = found.devices;
-      const there = new Set(devices.map(({ id }) => id));
-      shelf.drop(ids.filter((id) => !there.has(id)));
-      shelf.put(devices);
+    const there = new Set(found.devices?.map(({ id }) => id));
+    for (const shelf of ids.length ? [this.shelves.get(name), this.loading.get(name)] : []) {
+      shelf?.drop(ids.filter((id) => !there.has(id)));
+      shelf?.put(found.devices);
     }
     this.take(state, false);
   }
 
   async askAll(name) {
     const shelf = new Shelf();
+    this.loading.set(name, shelf);
     let after = [];
     for (;;) {
+      const ids = this.dirty.get(name);
+      if (ids && ids.size <= MOST_IDS) { // those who look do not wait until all is there
+        this.dirty.delete(name);
+        await this.askSome(name, [...ids]);
+      }
       const state = await ask([["resource", name], ["limit", PIECE], ...after]);
       const [found] = state.resources;
       if (found === undefined) return this.wantSummary();

@@ -4,8 +4,9 @@ import { by, h, reconcile, unseen } from "./elements.js";
 import { counted, holderText } from "./words.js";
 
 const MOST_CHIPS = 60; // devices of one resource and NUMA node that are drawn with their names
-const CELL = 9;
-const GAP = 3;
+const LARGEST = 14; // pixels of a cell with its gap
+const SMALLEST = 4;
+const TALL = 220; // pixels, which more than some thousand devices exceed
 
 /** The states of a device, with mark and words. */
 export const STATES = {
@@ -86,7 +87,7 @@ function drawing(name, show) {
   const canvas = h("canvas", { role: "img" });
   const under = (event) => {
     const { left, top } = canvas.getBoundingClientRect();
-    const [column, row] = [event.clientX - left, event.clientY - top].map((place) => Math.floor(place / (CELL + GAP)));
+    const [column, row] = [event.clientX - left, event.clientY - top].map((place) => Math.floor(place / canvas.pitch));
     return column < canvas.columns ? canvas.devices[row * canvas.columns + column] : undefined;
   };
   canvas.addEventListener("mousemove", (event) => {
@@ -100,20 +101,44 @@ function drawing(name, show) {
   return canvas;
 }
 
+/** Draw the cell of a device in this state: full, with a hole, with a cross, or only its edge. */
+function cellOf(context, state, x, y, size, { free, held, bad, card, muted }) {
+  context.fillStyle = { free, held, unlisted: muted }[state] ?? bad;
+  context.fillRect(x, y, size, size);
+  if (state === "free" || size < 5) return;
+  context.fillStyle = card;
+  const third = size / 3;
+  if (state === "unlisted") context.fillRect(x + 1, y + 1, size - 2, size - 2);
+  else if (state !== "ill") context.fillRect(x + third, y + third, third, third);
+  if (state.startsWith("ill")) {
+    context.strokeStyle = card;
+    context.lineWidth = 1.5;
+    context.beginPath();
+    context.moveTo(x, y);
+    context.lineTo(x + size, y + size);
+    context.moveTo(x + size, y);
+    context.lineTo(x, y + size);
+    context.stroke();
+  }
+}
+
 /** Draw one cell for each device. */
 function draw(canvas, name, devices) {
   const width = canvas.parentElement.clientWidth;
   const scale = window.devicePixelRatio || 1;
-  const columns = Math.max(1, Math.floor((width + GAP) / (CELL + GAP)));
-  const height = Math.ceil(devices.length / columns) * (CELL + GAP);
-  Object.assign(canvas, { devices, columns });
+  const pitch = Math.max(SMALLEST, Math.min(LARGEST, Math.floor(Math.sqrt((width * TALL) / devices.length))));
+  const gap = pitch > 8 ? 3 : 1;
+  const cell = pitch - gap;
+  const columns = Math.max(1, Math.floor((width + gap) / pitch));
+  const height = Math.ceil(devices.length / columns) * pitch;
+  Object.assign(canvas, { devices, columns, pitch });
   if (canvas.width !== Math.floor(width * scale) || canvas.height !== Math.floor(height * scale)) {
     canvas.width = Math.floor(width * scale);
     canvas.height = Math.floor(height * scale);
     canvas.style.height = `${height}px`;
   }
   const style = getComputedStyle(canvas);
-  const [free, held, ill, paper, line] = ["--free", "--held", "--bad", "--card", "--muted"].map((each) => style.getPropertyValue(each));
+  const colours = Object.fromEntries(["free", "held", "bad", "card", "muted"].map((name) => [name, style.getPropertyValue(`--${name}`)]));
   const context = canvas.getContext("2d");
   context.setTransform(scale, 0, 0, scale, 0, 0);
   context.clearRect(0, 0, width, height);
@@ -121,24 +146,7 @@ function draw(canvas, name, devices) {
   devices.forEach((device, index) => {
     const state = stateOf(device);
     counts[state] = (counts[state] ?? 0) + 1;
-    const [x, y] = [(index % columns) * (CELL + GAP), Math.floor(index / columns) * (CELL + GAP)];
-    context.fillStyle = { free, held, unlisted: paper }[state] ?? ill;
-    context.fillRect(x, y, CELL, CELL);
-    context.strokeStyle = state === "unlisted" ? line : paper;
-    context.lineWidth = 1.5;
-    if (state === "unlisted") context.strokeRect(x + 1, y + 1, CELL - 2, CELL - 2);
-    if (state === "held" || state === "ill-held") {
-      context.fillStyle = paper;
-      context.fillRect(x + 3, y + 3, CELL - 6, CELL - 6);
-    }
-    if (state === "ill" || state === "ill-held") {
-      context.beginPath();
-      context.moveTo(x + 1.5, y + 1.5);
-      context.lineTo(x + CELL - 1.5, y + CELL - 1.5);
-      context.moveTo(x + CELL - 1.5, y + 1.5);
-      context.lineTo(x + 1.5, y + CELL - 1.5);
-      context.stroke();
-    }
+    cellOf(context, state, (index % columns) * pitch, Math.floor(index / columns) * pitch, cell, colours);
   });
   const words = Object.entries(STATES).filter(([state]) => counts[state]).map(([state, [, text]]) => `${counts[state].toLocaleString("en")} ${text}`);
   canvas.setAttribute("aria-label", `${counted(devices.length, "device")} of ${name}: ${words.join(", ")}`);

@@ -39,7 +39,7 @@ class Card {
     const { list } = model.devices(this.name);
     const both = list.reduce((sum, device) => sum + (device.health !== "Healthy" && device.holder !== null), 0);
     const parts = [held - both, both, ill - both, Math.max(0, resource.allocatable - held + both)];
-    [...this.meter.children].forEach((part, index) => { part.style.flexGrow = `${Math.max(0, parts[index])}`; });
+    [...this.meter.children].forEach((part, index) => { part.style.flexGrow = `${parts[index]}`; part.hidden = parts[index] <= 0; });
     if (!this.element.open) return;
     const facts = [["Capacity", resource.capacity], ["Allocatable", resource.allocatable], ["Held", resource.held ?? "not known"],
       ["Not listed", resource.notListed], ["Scanner", resource.scanner], ["Socket", resource.endpoint]];
