@@ -80,6 +80,7 @@ class EventTests(LifeTestCase):
         scanner.tell(tree_of("b", state=UNHEALTHY))
         scanner.tell(tree_of("b"))
         nothing: dict[str, list[str]] = {"came": [], "went": [], "worse": [], "better": []}
+        none = {"added": 0, "removed": 0, "unhealthy": 0, "healthy": 0}
         self.assertEqual(
             self.facts(Kind.DEVICES_CHANGED, resource=YELLOW),
             [
@@ -88,6 +89,7 @@ class EventTests(LifeTestCase):
                     **nothing,
                     "came": ["a", "b"],
                     "touched": ["a", "b"],
+                    "changes": {**none, "added": 2},
                     "devices": 2,
                     "unhealthy": 0,
                 },
@@ -97,6 +99,7 @@ class EventTests(LifeTestCase):
                     "went": ["a"],
                     "worse": ["b (worn out)"],
                     "touched": ["b", "a"],
+                    "changes": {**none, "removed": 1, "unhealthy": 1},
                     "devices": 1,
                     "unhealthy": 1,
                 },
@@ -105,6 +108,7 @@ class EventTests(LifeTestCase):
                     **nothing,
                     "better": ["b"],
                     "touched": ["b"],
+                    "changes": {**none, "healthy": 1},
                     "devices": 1,
                     "unhealthy": 0,
                 },

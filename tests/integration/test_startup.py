@@ -11,6 +11,7 @@ UNUSED = (
     "grpc.experimental",
     "importlib.metadata",
     "markdown_it",
+    "prometheus_client",
     "pygments",
     "rich",
     "sysconfig",

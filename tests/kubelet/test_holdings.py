@@ -237,7 +237,15 @@ class HoldingsTests(SynchronousTestCase):
         self.follow()
         first = [("1", holder("p"))]
         self.assertEqual(
-            self.facts(Kind.HELD), [{"resource": RESOURCE, "held": first, "released": []}]
+            self.facts(Kind.HELD),
+            [
+                {
+                    "resource": RESOURCE,
+                    "held": first,
+                    "released": [],
+                    "changes": {"held": 1, "released": 0},
+                }
+            ],
         )
         self.answer = [pod("z", "9", resource=OTHER), pod("q", "1", "2")]
         self.events.emit(Kind.REGISTERED, resource=RESOURCE)
@@ -249,6 +257,7 @@ class HoldingsTests(SynchronousTestCase):
                     "resource": RESOURCE,
                     "held": [("1", holder("q")), ("2", holder("q"))],
                     "released": [("1", holder("p"))],
+                    "changes": {"held": 2, "released": 1},
                 }
             ],
         )

@@ -45,7 +45,7 @@ class RecordingNews(KubeletNews):
         self.lines.append(f"registered {resource}")
         self.over(resource)
 
-    def failed(self, resource: str, reason: str) -> None:
+    def failed(self, resource: str, reason: str, refused: bool) -> None:
         """Count no attempt twice: the log has what matters here."""
 
     def complain(self, resource: str, text: str, about: str = "", doing: str = "") -> None:

@@ -57,6 +57,15 @@ class ChangeTests(SynchronousTestCase):
         found = changed({}, {"a-0": ill(reason), "b": ill("hot"), "a-1": ill(reason)})
         self.assertIn(f"unhealthy: a-0, a-1 ({reason}), b (hot)", str(found))
 
+    def test_counts(self) -> None:
+        """A device that stays unhealthy for another reason has not become so."""
+        before = {"a": WELL, "b": ill("hot"), "c": ill("hot"), "d": WELL}
+        after = {"a": ill("no answer"), "b": WELL, "c": ill("cold"), "e": ill(), "f": WELL}
+        self.assertEqual(
+            changed(before, after).counts,
+            {"added": 2, "removed": 1, "unhealthy": 2, "healthy": 1},
+        )
+
     def test_bounded(self) -> None:
         """Of many devices a few are named, with as much of a reason as fits into a line."""
         ids = [f"d{number}" for number in range(5000)]

@@ -2,10 +2,13 @@
 
 from types import SimpleNamespace
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.health.engine import HealthChecks
-from twistdp.scan.checks import NoChecks, checks_of
+from twistdp.health.values import Present
+from twistdp.scan.checks import NoChecks, checks_of, counted_checks_of
+from twistdp.status import events_of
 
 
 class ChecksOfTests(SynchronousTestCase):
@@ -25,3 +28,16 @@ class ChecksOfTests(SynchronousTestCase):
             with checks.scan(is_whole=True):
                 pass
             checks.stop()
+
+    def test_counted(self) -> None:
+        """Each check is counted by its kind and result."""
+        clock = Clock()
+        events = events_of(clock)
+        checks = HealthChecks()
+        self.assertIs(counted_checks_of(SimpleNamespace(checks=checks), clock), checks)
+        for passed in (True, False, True):
+            checks.made(Present("/dev/null"), passed)
+        self.assertEqual(
+            events.counts, {("check", "present", "passed"): 2, ("check", "present", "failed"): 1}
+        )
+        self.assertIsInstance(counted_checks_of(object(), clock), NoChecks)

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet import reactor
@@ -21,8 +22,9 @@ from twistdp.kubelet.holdings import holdings_of
 from twistdp.kubelet.podresources_v1_pb2 import ListPodResourcesRequest
 from twistdp.rpc.calls import Method
 from twistdp.settings import Settings
-from twistdp.status import Progress, events_of
+from twistdp.status import Progress, Tallies, events_of
 from twistdp.web.routes import Routes
+from twistdp.web.scraping import Scraper
 from twistdp.web.service import Web
 from twistdp.web.state import Observatory
 from twistdp.web.stream import MOST_STREAMS
@@ -37,10 +39,12 @@ class RoutesCase(LifeTestCase):
         self.pods = os.path.join(temporary_directory(self), "pods.sock")
         self.kubelet = PatientKubelet(self.directory, force=True, pod_resources=self.pods)
 
-    async def serve(self, scanner: Any) -> None:
-        """Start all."""
-        manager = self.manage(scanner)
+    async def serve(self, scanner: Any, *, files: Sequence[str] = (), **settings: Any) -> None:
+        """Start all; the metrics name pods."""
         events = events_of(reactor)
+        self.tallies = Tallies(events, list)
+        self.addCleanup(self.tallies.stop)
+        manager = self.manage(scanner, **settings)
         progress = Progress(events)
         self.addCleanup(progress.stop)
         self.observatory = Observatory(
@@ -49,9 +53,12 @@ class RoutesCase(LifeTestCase):
             reactor,
             progress=progress,
             start=time.time(),
+            files=files,
             holdings=holdings_of(reactor, self.pods),
         )
-        self.routes = Routes(self.observatory, lambda: {"plugin-dir": self.directory}, reactor)
+        flags = {"plugin-dir": self.directory}
+        self.scraper = Scraper(self.observatory, self.tallies, reactor, pods=True)
+        self.routes = Routes(self.observatory, lambda: flags, self.scraper, reactor)
         self.addCleanup(self.routes.stop)
         base = os.path.join(self.directory, "web", "x")
         self.web = Web(lambda: self.routes, reactor, socket=base)

@@ -42,6 +42,8 @@ class HealthChecks:
 
     def __init__(self, changed: Callable[[], None] | None = None) -> None:
         self._notify = changed
+        self.made: Callable[[Check, bool], None] = _ignored
+        """Called in the reactor's thread with each check that was made, and whether it passed."""
         self._wake: Callable[[], None] | None = None
         self._reactor: Any = None
         self._thread = 0
@@ -294,6 +296,7 @@ class HealthChecks:
         for task, problem in outcomes:
             is_first = task.memory is None
             task.take(problem)
+            self.made(task.check, not problem)
             self._again(task, now, is_first)
             if (is_first or problem or task.device.failing) and task.device.is_changed():
                 changed.append(task.device.key)
@@ -327,6 +330,10 @@ class HealthChecks:
                     job.task.job = None  # it never began
             self._take([(j.task, why) for j, why in late if not j.task.is_dropped], now)
             self._watch()
+
+
+def _ignored(check: Check, passed: bool) -> None:
+    """Nobody counts checks."""
 
 
 def _states_now(wanted: Mapping[Id, Sequence[Check]]) -> Mapping[Id, Health]:

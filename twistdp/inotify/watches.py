@@ -130,7 +130,9 @@ class Inotify:
         """Read the events, and report once to each watch that they concern."""
         concerned: dict[Watch, set[str]] = {}
         lost: dict[Watch, None] = {}
-        for number, mask, name in self._kernel.read():
+        events = list(self._kernel.read())
+        self._events.counts["event", "inotify"] += len(events)
+        for number, mask, name in events:
             if mask & OVERFLOW:
                 _log.warn("inotify queue overflow: scanning everything")
                 self._events.emit(Kind.OVERFLOWED, source="inotify")

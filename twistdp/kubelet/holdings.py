@@ -238,12 +238,14 @@ class Holdings:
             self._events.emit(Kind.POD_RESOURCES, available=True, reason="")
         for resource in sorted(self._ours & {**before, **held}.keys()):
             old, new = before.get(resource, {}), held.get(resource, {})
-            if old != new:
+            got, lost = new.items() - old.items(), old.items() - new.items()
+            if got or lost:
                 self._events.emit(
                     Kind.HELD,
                     resource=resource,
-                    held=_pairs(new.items() - old.items()),
-                    released=_pairs(old.items() - new.items()),
+                    held=_pairs(got),
+                    released=_pairs(lost),
+                    changes={"held": len(got), "released": len(lost)},
                 )
 
 

@@ -77,9 +77,11 @@ class KubeletNews:
         if self._registered:
             self._later(self._log_registered, LASTING)
 
-    def failed(self, resource: str, reason: str) -> None:
-        """An attempt has failed, whether the log says so or not."""
-        self._events.emit(Kind.REGISTRATION_FAILED, resource=resource, reason=one_line(reason))
+    def failed(self, resource: str, reason: str, refused: bool) -> None:
+        """An attempt has failed, whether the log says so or not; or the kubelet has `refused`."""
+        self._events.emit(
+            Kind.REGISTRATION_FAILED, resource=resource, reason=one_line(reason), refused=refused
+        )
 
     def kubelet_appeared(self, directory: str) -> None:
         """A kubelet has made its socket in `directory`."""

@@ -89,6 +89,7 @@ class Report:
             worse=what.worse[:MOST_IDS],
             better=what.better[:MOST_IDS],
             touched=touched[:MOST_IDS],
+            changes=what.counts,
             devices=len(self._inventory.devices),
             unhealthy=self._inventory.unhealthy,
         )

@@ -1,6 +1,6 @@
 """Sums up the devices of a resource, and a change of them, in one line however many there are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from twistdp.model import HEALTHY, Devices, Update, named, printable
@@ -18,6 +18,18 @@ class Change(NamedTuple):
     """Devices that have become unhealthy, or are so for another reason, by that reason."""
     better: Sequence[str] = ()
     """Healthy again."""
+    fallen: int = 0
+    """How many have become unhealthy, and were not before."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many devices have changed how."""
+        return {
+            "added": len(self.came),
+            "removed": len(self.went),
+            "unhealthy": self.fallen,
+            "healthy": len(self.better),
+        }
 
     def __bool__(self) -> bool:
         return bool(self.came or self.went or self.worse or self.better)
@@ -37,17 +49,20 @@ def change(before: Devices, update: Update) -> Change:
     """Return what an update of the devices `before` changes for people: ids and health."""
     came, better = [], []
     worse: dict[str, list[str]] = {}
+    fallen = 0
     for id_ in update.changed:
         old, info = before.get(id_), update.devices[id_]
         if old is None:
             came.append(id_)
         if info.state != HEALTHY:
-            if old is None or old.state == HEALTHY or old.reason != info.reason:
+            is_new = old is None or old.state == HEALTHY
+            fallen += is_new
+            if is_new or (old is not None and old.reason != info.reason):
                 worse.setdefault(info.reason, []).append(id_)
         elif old is not None and old.state != HEALTHY:
             better.append(id_)
     went = [id_ for id_ in update.removed if id_ in before]
-    return Change(came, went, [_with_reason(*each) for each in worse.items()], better)
+    return Change(came, went, [_with_reason(*each) for each in worse.items()], better, fallen)
 
 
 def counted(devices: int, unhealthy: int, left_out: int) -> str:

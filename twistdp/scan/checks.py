@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from twistdp.errors import BadScanner
 from twistdp.model import of_error
+from twistdp.status import events_of
 from twistdp.tools import at
 
 if TYPE_CHECKING:
-    from twistdp.health import HealthChecks
+    from twistdp.health import Check, HealthChecks
 
 
 class NoChecks:
@@ -47,3 +48,17 @@ def checks_of(scanner: object) -> Checks:
     from twistdp.health import HealthChecks
 
     return checks if isinstance(checks, HealthChecks) else NoChecks()
+
+
+def counted_checks_of(scanner: object, clock: Any) -> Checks:
+    """As `checks_of`; each check that is made is counted by the events of `clock`."""
+    checks = checks_of(scanner)
+    if not isinstance(checks, NoChecks):
+        events = events_of(clock)
+
+        def count(check: "Check", passed: bool) -> None:
+            kind = type(check).__name__.lower()
+            events.counts["check", kind, "passed" if passed else "failed"] += 1
+
+        checks.made = count
+    return checks

@@ -16,7 +16,7 @@ from twistdp.host import SOON, remedy_for
 from twistdp.inotify import Changes, Inotify
 from twistdp.model import Updates, name_of
 from twistdp.scan.attributes import Attribute, check_interval
-from twistdp.scan.checks import checks_of
+from twistdp.scan.checks import counted_checks_of
 from twistdp.scan.failures import Failures
 from twistdp.scan.looking import look
 from twistdp.scan.pending import Pending
@@ -52,7 +52,7 @@ class Discovery(Service):
         self._name = name = name_of(scanner)
         self._reactor = reactor
         self._scan_timeout = scan_timeout
-        self._checks = checks_of(scanner)
+        self._checks = counted_checks_of(scanner, reactor)
         self._backoff = Backoff(0.5, 30.0)
         self._failures = Failures(name, "the scan", reactor=reactor)
         self._worker = Worker(name, reactor)

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from twistdp.model import IScanner, name_of
 from twistdp.rpc import called
-from twistdp.scan.checks import checks_of
+from twistdp.scan.checks import counted_checks_of
 from twistdp.scan.failures import Failures
 from twistdp.scan.notifier import Notifier
 from twistdp.tools import Backoff
@@ -31,7 +31,7 @@ class OwnLoop(Service):
         self._scanner = scanner
         self._notifier = notifier
         self._reactor = reactor
-        self._checks = checks_of(scanner)
+        self._checks = counted_checks_of(scanner, reactor)
         self._backoff = Backoff(0.5, 60.0)
         self._scan_running: Deferred[None] | None = None
         self._cancelled = False

@@ -4,9 +4,12 @@ from twistdp.status.condition import Condition, ResourceCondition, Standing
 from twistdp.status.events import Event, Events, Kind, events_of
 from twistdp.status.progress import FileProgress, Progress, ResourceProgress, ScannerProgress
 from twistdp.status.systemd import reporter_from
+from twistdp.status.tallies import BOUNDS, Durations, ResourceTallies, ScannerTallies, Tallies
 
 __all__ = [
+    "BOUNDS",
     "Condition",
+    "Durations",
     "Event",
     "Events",
     "FileProgress",
@@ -14,8 +17,11 @@ __all__ = [
     "Progress",
     "ResourceCondition",
     "ResourceProgress",
+    "ResourceTallies",
     "ScannerProgress",
+    "ScannerTallies",
     "Standing",
+    "Tallies",
     "events_of",
     "reporter_from",
 ]

@@ -1,7 +1,7 @@
 """What happens in the process, as values: for the page, the metrics and whatever else follows."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final
@@ -26,7 +26,7 @@ class Kind(Enum):
     REGISTERED = "registered"
     """The kubelet has accepted the resource."""
     REGISTRATION_FAILED = "registrationFailed"
-    """It has not, or could not be asked: `reason`."""
+    """It has not, or could not be asked: `reason`; `refused` is whether it said so itself."""
     KUBELET_APPEARED = "kubeletAppeared"
     """A kubelet has made its socket in `directory`, at its start or again."""
     STREAM_OPENED = "streamOpened"
@@ -43,12 +43,16 @@ class Kind(Enum):
     """`came`, `went`, `better` are ids, and `worse` texts of ids with their reason; `touched` has
     the ids of all that is not as before.  Each has 100 at most.  `devices` and `unhealthy` are
     counts.
+
+    `changes` counts all devices that were ``added``, were ``removed``, became ``unhealthy`` and
+    became ``healthy`` again, however many.
     """
     NOT_LISTED = "notListed"
     """`count` devices have no room in the list; 0 when all have room again."""
     HELD = "held"
     """Pods got or gave back devices: `held` and `released`, pairs of an id and its holder,
-    100 of each at most.  Of the resources that this process serves."""
+    100 of each at most.  `changes` counts all of them, as ``held`` and ``released``.  Of the
+    resources that this process serves."""
     POD_RESOURCES = "podResources"
     """The kubelet says who has devices, or no longer does: `available`, and `reason` if not."""
     SCANNED = "scanned"
@@ -97,6 +101,12 @@ class Events:
         self._number = 0
         self.kept: deque[Event] = deque(maxlen=KEPT)
         """The newest events, but for transient ones."""
+        self.counts: Counter[tuple[str, ...]] = Counter()
+        """How often things happened that are too frequent to be events.
+
+        The keys are ``("event", SOURCE)``, for what the kernel has sent through inotify or
+        uevents, and ``("check", KIND, RESULT)``, for a health check that ``passed`` or ``failed``.
+        """
 
     def emit(self, kind: Kind, **facts: Any) -> None:
         """Something has happened."""

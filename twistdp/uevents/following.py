@@ -129,6 +129,7 @@ class Uevents:
                 _log.warn("the kernel's events overflow: scanning everything")
             self._report_anything()
             return
+        self._events.counts["event", "uevents"] += len(messages)
         concerned: dict[Interest, set[str]] = {}
         wanted = self._wanted
         for message in messages:

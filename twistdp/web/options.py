@@ -2,14 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.python import usage
 
 from twistdp.kubelet import holdings_of
 from twistdp.settings import Settings
-from twistdp.status import Progress, events_of
+from twistdp.status import Progress, Tallies, events_of
 from twistdp.web.service import Web
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class WebOptions(usage.Options):
         """Endpoints to listen on, as Twisted describes them."""
         self.http_hosts: list[str] = []
         """Names by which this host may be asked over TCP."""
+        self.http_pods = False
+        """Whether metrics name pods."""
         self.status_socket: str | None = None
         """The path of the unix socket; empty for none, None for the usual one."""
 
@@ -48,6 +50,10 @@ class WebOptions(usage.Options):
     def opt_http_host(self, name: str) -> None:
         """A name of this host that requests over TCP may use; may be repeated."""
         self.http_hosts.append(name.lower().rstrip("."))
+
+    def opt_http_pods(self) -> None:
+        """Let /metrics name the pods that have devices: each has a time series of its own."""
+        self.http_pods = True
 
     def opt_status_socket(self, path: str) -> None:
         """Unix socket for root; default in /run/twistdp, empty for none."""
@@ -80,8 +86,18 @@ def web_service(
     events = events_of(reactor)
     progress = Progress(events)
 
+    def live() -> Collection[str]:
+        names = {
+            each.full_name: None for manager, _ in served() for each in manager.resources.values()
+        }
+        progress.keep(names)
+        return names
+
+    tallies = Tallies(events, live)
+
     def answerer() -> "Answerer":
         from twistdp.web.routes import Routes
+        from twistdp.web.scraping import Scraper
         from twistdp.web.state import Observatory
 
         observatory = Observatory(
@@ -93,7 +109,8 @@ def web_service(
             files=files,
             holdings=holdings_of(reactor, settings.pod_resources_socket),
         )
-        return Routes(observatory, flags, reactor)
+        scraper = Scraper(observatory, tallies, reactor, pods=options.http_pods)
+        return Routes(observatory, flags, scraper, reactor)
 
     return Web(
         answerer,

@@ -13,6 +13,7 @@ from twistdp.web.answers import JSON, Answer, as_json, text
 from twistdp.web.explain import Explainer
 from twistdp.web.pieces import pieces
 from twistdp.web.schema import openapi, schema
+from twistdp.web.scraping import Scraper
 from twistdp.web.state import Observatory, Part
 from twistdp.web.stream import Streams
 from twistdp.web.zpages import flagz, statusz
@@ -35,15 +36,23 @@ FILES: Final = {
 
 
 class Routes:
-    """Answers requests about what `observatory` sees; `flags` are the options of the process."""
+    """Answers requests about what `observatory` sees; `flags` are the options of the process.
+
+    `scraper` answers for the metrics.
+    """
 
     def __init__(
-        self, observatory: Observatory, flags: Callable[[], Mapping[str, str]], reactor: Any
+        self,
+        observatory: Observatory,
+        flags: Callable[[], Mapping[str, str]],
+        scraper: Scraper,
+        reactor: Any,
     ) -> None:
         self._observatory = observatory
         self._flags = flags
         self.streams = Streams(observatory.events, reactor, self._watch)
         self._explainer = Explainer(observatory.served, reactor)
+        self._scraper = scraper
         self._unfollow = observatory.holdings.follow()
         self._routes: dict[str, Callable[[Request], Answer | Deferred[Answer] | None]] = {
             "/api/v1/state": self._state,
@@ -51,6 +60,7 @@ class Routes:
             "/api/v1/explain": self._explain,
             "/api/v1/schema.json": lambda _: as_json(schema()),
             "/api/v1/openapi.json": lambda _: as_json(openapi()),
+            "/metrics": self._metrics,
             "/statusz": self._statusz,
             "/flagz": self._flagz,
         }
@@ -59,6 +69,7 @@ class Routes:
         """End the event streams, and what is looked at."""
         self.streams.stop()
         self._explainer.stop()
+        self._scraper.stop()
         self._unfollow()
 
     def answer(self, request: Request) -> Answer | Deferred[Answer] | None:
@@ -111,8 +122,11 @@ class Routes:
     def _explain(self, request: Request) -> Answer | Deferred[Answer]:
         return self._explainer.explain(query_of(request).get("path", [""])[0])
 
+    def _metrics(self, request: Request) -> Deferred[Answer]:
+        return self._scraper.scrape(request.getHeader("accept") or "")
+
     def _statusz(self, request: Request) -> Answer:
-        paths = [f"/{probe}" for probe in probes.PROBES] + ["/metrics", *self._routes]
+        paths = [*(f"/{probe}" for probe in probes.PROBES), *self._routes]
         state = self._observatory.state(devices=False)
         return statusz(state, sorted(paths), request.getHeader("accept") or "")
 

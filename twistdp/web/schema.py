@@ -100,6 +100,10 @@ _CHECK: Final = {
 
 _OK: Final = {"description": "All is well.", "content": {"text/plain": {}}}
 _PROBED: Final = {"200": _OK, "500": {"description": "What is wrong.", "content": _OK["content"]}}
+_METRICS: Final = {
+    "description": "All numbers.",
+    "content": {"text/plain": {}, "application/openmetrics-text": {}},
+}
 _UNKNOWN: Final = {"description": "There is no such thing.", "content": {"text/plain": {}}}
 _BAD: Final = {"description": "A parameter cannot be used.", "content": {"text/plain": {}}}
 _MANY: Final = {"description": "Too many ask; come back later.", "content": {"text/plain": {}}}
@@ -118,6 +122,7 @@ _ANSWERS: Final[Mapping[str, tuple[str, Sequence[Any], Mapping[str, Any]]]] = {
     "/readyz/{check}": ("One check.", [_CHECK], {**_PROBED, "404": _UNKNOWN}),
     "/statusz": ("Version and paths, for people.", [], {"200": _OK}),
     "/flagz": ("The options, for people.", [], {"200": _OK}),
+    "/metrics": ("Numbers for Prometheus.", [], {"200": _METRICS}),
     "/api/v1/state": (
         "Everything that is known.",
         [
@@ -148,7 +153,7 @@ _ANSWERS: Final[Mapping[str, tuple[str, Sequence[Any], Mapping[str, Any]]]] = {
     ),
     "/api/v1/openapi.json": ("This.", [], {"200": _json("It.", {"type": "object"})}),
 }  # fmt: skip
-"""What a path is for, its parameters, and its answers; the page and the metrics are not here."""
+"""What a path is for, its parameters, and its answers; the page is not here."""
 
 
 def _operation(path: str) -> dict[str, Any]:
