@@ -22,6 +22,7 @@ POLICIES = ("none", "packed", "spread", "numa")
 CDI_DIRECTORY = "/var/run/cdi"
 """Where container runtimes look for generated specs (CDI specification, dynamic specs)."""
 
+RUN_DIRECTORY = "/run/twistdp"
 POD_RESOURCES_SOCKET = "/var/lib/kubelet/pod-resources/kubelet.sock"
 """The kubelet's pod-resources API."""
 

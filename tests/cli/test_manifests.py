@@ -60,7 +60,7 @@ class ConfigurationTests(ManifestsTestCase):
 
     def paths(self, text: str) -> list[str]:
         """The directories in the container."""
-        return [one["mountPath"] for one in listed(text, "volumeMounts")[1:]]
+        return [one["mountPath"] for one in mounts(text)[1:]]
 
     def test_config_map(self) -> None:
         """The file is in a ConfigMap whose name stays, and the plugin is given it."""
@@ -165,16 +165,16 @@ class OptionTests(ManifestsTestCase):
         plugins = {"name": "kubelet", "mountPath": "/var/lib/kubelet/device-plugins"}
         read = {"readOnly": True, "recursiveReadOnly": "Enabled"}
         dev = {"name": "host-0", "mountPath": "/dev", **read}
-        self.assertEqual(listed(self.rendered(), "volumeMounts"), [plugins, dev])
+        self.assertEqual(mounts(self.rendered()), [plugins, dev])
         text = self.rendered(
             "--host-path=/run/colors", options=(*OPTIONS, "--plugin-dir=/x/plugins")
         )
         self.assertEqual(
-            [(one["mountPath"], one.get("readOnly")) for one in listed(text, "volumeMounts")],
+            [(one["mountPath"], one.get("readOnly")) for one in mounts(text)],
             [("/x/plugins", None), ("/run/colors", True)],
         )
         text = self.rendered(*2 * ("--host-path=/dev",), f"--host-path={plugins['mountPath']}/")
-        self.assertEqual(listed(text, "volumeMounts"), [plugins, dev])
+        self.assertEqual(mounts(text), [plugins, dev])
 
     def test_watcher(self) -> None:
         """The registry's parent without its secrets, and nothing twice."""
@@ -186,17 +186,17 @@ class OptionTests(ManifestsTestCase):
             (("--host-path=/dev", f"--host-path={secrets[2]}/"), None, secrets[:2]),
         ):
             text = self.rendered(*flags, options=options)
-            mounts = listed(text, "volumeMounts")
-            shown = [one["mountPath"] for one in mounts if one["name"] != "hidden"]
+            found = mounts(text)
+            shown = [one["mountPath"] for one in found if one["name"] != "hidden"]
             self.assertEqual(shown, expected or ["/var/lib/kubelet", "/dev", secrets[2]])
             self.assertEqual(
-                [one for one in mounts if one["name"] == "hidden"],
+                [one for one in found if one["name"] == "hidden"],
                 [{"name": "hidden", "mountPath": path, "readOnly": True} for path in hidden],
             )
             self.assertIn({"name": "hidden", "emptyDir": {}}, listed(text, "volumes"))
         elsewhere = (*options, "--registry-dir=/x/y")
         for text in (self.rendered(), self.rendered(options=elsewhere)):
-            self.assertNotIn("emptyDir", text)
+            self.assertNotIn("hidden", text)
 
     def test_cdi(self) -> None:
         """Specs are written, and their directory is made; pod-resources are only read."""
@@ -284,6 +284,38 @@ class OptionTests(ManifestsTestCase):
         self.assertIn(expected, errors)
 
 
+class ProbeTests(ManifestsTestCase):
+    """How Kubernetes asks."""
+
+    def test_socket(self) -> None:
+        """In the container, at a socket in a directory of its own: no port is open."""
+        text = self.rendered()
+        self.assertIn({"name": "run", "mountPath": "/run/twistdp"}, listed(text, "volumeMounts"))
+        (run,) = (one for one in listed(text, "volumes") if one["name"] == "run")
+        self.assertEqual(run["emptyDir"]["medium"], "Memory")
+        (container,) = listed(text, "containers")
+        self.assertNotIn("ports", container)
+        for probe, path in (("livenessProbe", "livez"), ("readinessProbe", "readyz")):
+            self.assertEqual(container[probe]["exec"]["command"][4], path)
+        (name,) = container["env"]
+        self.assertEqual(name["valueFrom"], {"fieldRef": {"fieldPath": "spec.nodeName"}})
+
+    def test_port(self) -> None:
+        """At a port, if the plugin is to listen there."""
+        (container,) = listed(self.rendered("--http-port=9102"), "containers")
+        self.assertEqual(container["args"][-1], "--http=tcp:9102")
+        self.assertEqual(container["ports"], [{"name": "http", "containerPort": 9102}])
+        asked = [container[f"{probe}Probe"]["httpGet"] for probe in ("liveness", "readiness")]
+        self.assertEqual(
+            asked, [{"path": "/livez", "port": 9102}, {"path": "/readyz", "port": 9102}]
+        )
+
+
+def mounts(text: str) -> Any:
+    """The mounts of the container, without the directory of its sockets, which it always has."""
+    return [one for one in listed(text, "volumeMounts") if one["name"] != "run"]
+
+
 class ScannerFileTests(ManifestsTestCase):
     """``--scanner-file``"""
 
@@ -292,7 +324,7 @@ class ScannerFileTests(ManifestsTestCase):
         content = "a = 1\n\nb = 2\n"
         text = self.rendered(f"--scanner-file={self.file(content)}")
         self.assertIn("data:\n  mine.py: |\n    a = 1\n\n    b = 2\n---\n", text)
-        self.assertEqual(listed(text, "env"), [{"name": "PYTHONPATH", "value": "/etc/twistdp"}])
+        self.assertIn({"name": "PYTHONPATH", "value": "/etc/twistdp"}, listed(text, "env"))
         self.assertEqual(listed(text, "volumeMounts")[-1]["mountPath"], "/etc/twistdp")
         name = listed(text, "volumes")[-1]["configMap"]["name"]
         (config_map,) = (one for one in yaml.safe_load_all(text) if one["kind"] == "ConfigMap")

@@ -28,7 +28,7 @@ class CommandTests(SynchronousTestCase):
             "--plugin-dir=/a/b\n",
             text,
         )
-        self.assertIn("ReadWritePaths=-/a -/var/run/cdi\n", text)
+        self.assertIn("ReadWritePaths=-/a -/var/run/cdi -/run/twistdp\n", text)
         self.assertNotIn("EnvironmentFile", text)
         self.assertNotIn("%i", text)
 

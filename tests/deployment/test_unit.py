@@ -28,7 +28,7 @@ class UnitTests(SynchronousTestCase):
             self.assertIn(f"ExecStartPre=+/bin/mkdir -p -m 0755 {made}", lines(**settings))
         self.assertIn("RequiresMountsFor=/a", lines(plugin_dir="/a/b"))
         self.assertIn(
-            "ReadWritePaths=-/r$ -/var/run/cdi",
+            "ReadWritePaths=-/r$ -/var/run/cdi -/run/twistdp",
             lines(registration="watcher", registry_dir="/r$/s"),
         )
 
@@ -88,12 +88,12 @@ class UnitTests(SynchronousTestCase):
     def test_run(self) -> None:
         """Of /run the sandbox has the paths that are always needed, and the named ones."""
         usual = "-/run/systemd/notify -/run/systemd/journal/dev-log -/run/udev/data"
-        cases: tuple[tuple[dict[str, Any], str | None, str | None, str], ...] = (
-            ({}, None, "-/run/cdi", ""),
-            ({"cdi_dir": "/etc/cdi"}, None, None, ""),
-            ({"cdi_dir": "/var/run/c", "plugin_dir": "/run/x/y"}, None, "-/run/x -/run/c", ""),
-            ({"pod_resources_socket": "/run/p/q.sock"}, None, "-/run/cdi", " -/run/p"),
-            ({}, "/runner:/var/run/mine", "-/run/cdi", " -/run/mine"),
+        cases: tuple[tuple[dict[str, Any], str | None, str, str], ...] = (
+            ({}, None, "-/run/cdi ", ""),
+            ({"cdi_dir": "/etc/cdi"}, None, "", ""),
+            ({"cdi_dir": "/var/run/c", "plugin_dir": "/run/x/y"}, None, "-/run/x -/run/c ", ""),
+            ({"pod_resources_socket": "/run/p/q.sock"}, None, "-/run/cdi ", " -/run/p"),
+            ({}, "/runner:/var/run/mine", "-/run/cdi ", " -/run/mine"),
         )
         for settings, python_path, written, read in cases:
             text = render_unit(
@@ -102,12 +102,13 @@ class UnitTests(SynchronousTestCase):
             self.assertIn("TemporaryFileSystem=/run:ro", text)
             self.assertIn(f"BindReadOnlyPaths={usual}{read}", text)
             bound = [line.split("=")[1] for line in text if line.startswith("BindPaths=")]
-            self.assertEqual(bound, [written] if written else [])
+            written += "-/run/twistdp"  # of the plugin's own socket
+            self.assertEqual(bound, [written])
             # Where ExecStartPre= could make nothing, systemd does.
             made = [line for line in text if line.startswith("RuntimeDirectory=")]
-            names = (written or "").replace("-/run/", "")
-            self.assertEqual(made, [f"RuntimeDirectory={names}"] if written else [])
-            self.assertEqual("RuntimeDirectoryPreserve=yes" in text, bool(written))
+            self.assertEqual(made, [f"RuntimeDirectory={written.replace('-/run/', '')}"])
+            # Another plugin's socket is there, too.
+            self.assertIn("RuntimeDirectoryPreserve=yes", text)
 
     def test_sandbox_that_would_be_open(self) -> None:
         """A path that would make a directory of the system writable is refused, with its option."""

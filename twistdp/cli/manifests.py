@@ -73,6 +73,12 @@ from twistdp.model import printable
     is_flag=True,
     help="The scanner uses CDI: mount the directory of specs and the kubelet's pod-resources.",
 )
+@click.option(
+    "--http-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Answer HTTP there at the pods' addresses, for Prometheus; the probes ask there too.",
+)
 @click.option("--selinux", is_flag=True, help=f"Run the container as SELinux type {SELINUX_TYPE}.")
 @click.option(
     "--openshift",

@@ -29,6 +29,13 @@ class _Unchecked(Options):
         """Refuse it likewise."""
         raise usage.UsageError("--version: the plugin would only print its version; leave it out")
 
+    def opt_http(self, endpoint: str) -> None:
+        """Let it be a socket of systemd's, which is there only when that starts the plugin."""
+        if endpoint.startswith("systemd:"):
+            self.http.append(endpoint)
+        else:
+            super().opt_http(endpoint)
+
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse the options, and leave errors to the caller."""
         LogOptions.parseOptions(self, options)

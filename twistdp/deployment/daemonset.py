@@ -76,6 +76,7 @@ class DaemonSet:
     ConfigMap; `config` is a configuration for another, its path and its text.  `host_paths` are
     directories that the plugin reads.  With `cdi` it writes CDI specs, with `selinux` its SELinux
     type is `SELINUX_TYPE`.  With `openshift` it has what OpenShift asks for, `selinux` included.
+    With `http_port` it answers HTTP there, at the pod's address.
     """
 
     options: Sequence[str]
@@ -91,6 +92,7 @@ class DaemonSet:
     cdi: bool = False
     selinux: bool = False
     openshift: bool = False
+    http_port: int | None = None
 
     def of_the_node(self) -> Iterator[HostPath]:
         """The node's paths in the container.

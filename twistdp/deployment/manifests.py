@@ -6,12 +6,14 @@ from typing import Any
 from twistdp.deployment.daemonset import DaemonSet
 from twistdp.deployment.documents import Document, as_yaml
 from twistdp.deployment.openshift import EVERY_NODE, SELINUX_LEVEL, SELINUX_TYPE, constraints
+from twistdp.deployment.probing import probes
 from twistdp.deployment.scanner_file import (
     CONFIG_DIRECTORY,
     SCANNER_DIRECTORY,
     configuration_map,
     scanner_map,
 )
+from twistdp.settings import RUN_DIRECTORY
 
 VIRTUAL_NODES = {
     "type": ["virtual-kubelet", "kwok"],
@@ -36,7 +38,8 @@ that ask for devices fail while the plugin is away.  It uses 55 MB with eight de
 ten thousand, 72 MB with two hundred resources; the limit is for the longest list that a kubelet
 accepts.  There is no limit of the processor, which would delay each registration.  The container
 runs as root without any capability, since root owns the kubelet's directory and its socket.  Its
-termination message is in /tmp, since /dev may only be read."""
+termination message is in /tmp, since /dev may only be read.  The probes ask at a unix socket in the
+container, since a port would be open to the cluster."""
 
 
 def render_manifests(plugin: DaemonSet) -> str:
@@ -52,8 +55,7 @@ def render_manifests(plugin: DaemonSet) -> str:
     if plugin.namespace != "kube-system":  # critical pods are always admitted there
         documents.append(_quota(plugin))
     if plugin.openshift:
-        hiding = bool(plugin.hidden())
-        documents += constraints(plugin.name, plugin.namespace, hiding=hiding)
+        documents += constraints(plugin.name, plugin.namespace)
     config_maps: dict[str, str] = {}
     if plugin.scanner_file:
         config_maps["scanner"], document = scanner_map(
@@ -164,7 +166,12 @@ def _pod(plugin: DaemonSet, config_maps: Mapping[str, str]) -> dict[str, Any]:
     paths = list(plugin.of_the_node())
     mounts = [path.mount() for path in paths]
     volumes = [path.volume() for path in paths]
-    environment = []
+    # What the state calls the node: the pod's host name is its own.
+    environment: list[dict[str, Any]] = [
+        {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+    ]
+    mounts.append({"name": "run", "mountPath": RUN_DIRECTORY})
+    volumes.append({"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}})
     if hidden := plugin.hidden():
         mounts += [{"name": "hidden", "mountPath": path, "readOnly": True} for path in hidden]
         volumes.append({"name": "hidden", "emptyDir": {}})
@@ -173,7 +180,7 @@ def _pod(plugin: DaemonSet, config_maps: Mapping[str, str]) -> dict[str, Any]:
         mounts.append({"name": name, "mountPath": directory, "readOnly": True})
         volumes.append({"name": name, "configMap": {"name": config_map}})
         if name == "scanner":
-            environment = [{"name": "PYTHONPATH", "value": directory}]
+            environment.append({"name": "PYTHONPATH", "value": directory})
     return {
         "serviceAccountName": plugin.name,
         "automountServiceAccountToken": False,
@@ -202,14 +209,18 @@ def _selinux(plugin: DaemonSet) -> dict[str, Any]:
 
 
 def _container(
-    plugin: DaemonSet, environment: list[dict[str, str]], mounts: list[dict[str, Any]]
+    plugin: DaemonSet, environment: list[dict[str, Any]], mounts: list[dict[str, Any]]
 ) -> dict[str, Any]:
+    port = plugin.http_port
+    options = [*plugin.options, *([] if port is None else [f"--http=tcp:{port}"])]
     return {
         "name": "deviceplugin",
         "image": plugin.image,
         # Kubernetes replaces $(NAME) in arguments, and $$ by a single one.
-        "args": [option.replace("$", "$$") for option in plugin.options],
-        **({"env": environment} if environment else {}),
+        "args": [option.replace("$", "$$") for option in options],
+        "env": environment,
+        **({} if port is None else {"ports": [{"name": "http", "containerPort": port}]}),
+        **probes(port),
         "resources": {
             "requests": {"cpu": "10m", "memory": "64Mi"},
             "limits": {"memory": "512Mi"},

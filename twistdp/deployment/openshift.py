@@ -14,11 +14,8 @@ EVERY_NODE = {"openshift.io/node-selector": ""}
 """Annotations of a namespace whose pods run on every node, not on the workers alone."""
 
 
-def constraints(name: str, namespace: str, *, hiding: bool = False) -> list[Document]:
-    """Allow the pods of the DaemonSet `name` what it asks for, and nothing else.
-
-    With `hiding` its pods have an empty directory that hides some of the node's.
-    """
+def constraints(name: str, namespace: str) -> list[Document]:
+    """Allow the pods of the DaemonSet `name` what it asks for, and nothing else."""
     ids = {"type": "MustRunAs", "ranges": [{"min": 0, "max": 0}]}
     labels = {"app.kubernetes.io/name": name}
     api_group = "rbac.authorization.k8s.io"
@@ -29,7 +26,7 @@ def constraints(name: str, namespace: str, *, hiding: bool = False) -> list[Docu
             "kind": "SecurityContextConstraints",
             "metadata": {"name": name, "labels": labels},
             "allowHostDirVolumePlugin": True,
-            "volumes": ["configMap", *(["emptyDir"] if hiding else []), "hostPath"],
+            "volumes": ["configMap", "emptyDir", "hostPath"],
             "runAsUser": {"type": "MustRunAs", "uid": 0},
             "seLinuxContext": {
                 "type": "MustRunAs",

@@ -19,7 +19,7 @@ from twistdp.deployment.sandbox import (
 from twistdp.deployment.templates import filled
 from twistdp.errors import BadSetting
 from twistdp.model import printable
-from twistdp.settings import Settings
+from twistdp.settings import RUN_DIRECTORY, Settings
 
 OF_THE_SYSTEM = ("/etc", "/run", "/usr", "/var/lib", "/var/run")
 """Directories that the sandbox must not make writable as a whole, nor their parents."""
@@ -70,7 +70,8 @@ def render_unit(
     kubelets = list(dict.fromkeys([root, KUBELET])) if is_kubelets(settings) else [KUBELET]
     made = made_secrets(root) if is_kubelets(settings) else []
     # The sandbox hides /run from ExecStartPre= too, so systemd makes the directories there.
-    runtime = [path.removeprefix("/run/") for path in in_run(written)]
+    runs = (*written, RUN_DIRECTORY)
+    runtime = [path.removeprefix("/run/") for path in in_run(runs)]
     hidden = secrets(kubelets, [*written, *read])
     words = {
         "printing": printable(shlex.join(printing)),
@@ -81,16 +82,14 @@ def render_unit(
         "command": quoted if options else f"{quoted} $TWISTDP_OPTIONS",
         "mounts": quote(root),
         "made": " ".join(map(_argument, written)),
-        "runtime": f"RuntimeDirectory={' '.join(map(quote, runtime))}\n{_PRESERVED}"
-        if runtime
-        else "",
+        "runtime": f"RuntimeDirectory={' '.join(map(quote, runtime))}\n{_PRESERVED}",
         "hiding": f"ExecStartPre=+/bin/mkdir -p -m 0750 {' '.join(map(_argument, made))}\n"
         if made
         else "",
-        "writable": _optional(*written),
+        "writable": _optional(*runs),
         "configured": _optional(*configuration(kubelets)),
         "inaccessible": "".join(f"InaccessiblePaths={_optional(*paths)}\n" for paths in hidden),
-        "bound": _bound("BindPaths", written),
+        "bound": _bound("BindPaths", runs),
         "bound_to_read": _bound("BindReadOnlyPaths", (*OF_RUN, *read)),
     }
     return filled("twistdp.deployment", "service", words)

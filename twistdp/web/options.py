@@ -3,21 +3,18 @@
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from twisted.python import usage
 
 from twistdp.kubelet import holdings_of
-from twistdp.settings import Settings
+from twistdp.settings import RUN_DIRECTORY, Settings
 from twistdp.status import Progress, Tallies, events_of
 from twistdp.web.service import Web
 
 if TYPE_CHECKING:
     from twistdp.manager import Manager
     from twistdp.web.site import Answerer
-
-RUN: Final = "/run/twistdp"
-"""Where `twistdp status` looks for sockets."""
 
 
 class WebOptions(usage.Options):
@@ -79,7 +76,7 @@ def web_service(
     socket = options.status_socket
     if socket is None:
         name = next((manager.namespace for manager, _ in served()), "twistdp")
-        socket = os.path.join(RUN, f"{name}.sock")
+        socket = os.path.join(RUN_DIRECTORY, f"{name}.sock")
     if not socket and not options.http:
         return None
     start = time.time()

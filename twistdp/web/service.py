@@ -1,7 +1,9 @@
 """Listens for HTTP, on a unix socket for root and where the options say."""
 
 import os
+import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +18,7 @@ from twistdp.errors import SocketTaken, TwistdpError
 from twistdp.host import make_directory
 from twistdp.klog import V
 from twistdp.rpc import SocketFile
+from twistdp.settings import RUN_DIRECTORY
 from twistdp.tools import Worker, hushed, quietly, stop_all
 from twistdp.web.door import MOST_CONNECTIONS, Door
 
@@ -142,7 +145,10 @@ class Web(Service):
 
     def _listen_unix(self, base: str) -> None:
         try:
-            make_directory(os.path.dirname(base))
+            directory = os.path.dirname(base)
+            if directory == RUN_DIRECTORY:
+                _close(directory)
+            make_directory(directory)
             file = _claimed(base)
             port = quietly(self._reactor.listenUNIX, file.bound, self._door(), mode=0o600)
             self._ports.append(hushed(port))
@@ -151,6 +157,14 @@ class Web(Service):
             self.path = file.path
         except (OSError, TwistdpError, CannotListenError) as error:
             V(1).info("no socket for HTTP", path=base, err=error)
+
+
+def _close(directory: str) -> None:
+    """Let nobody else write to our own directory; an emptyDir of Kubernetes is open to all."""
+    with suppress(FileNotFoundError):
+        found = os.lstat(directory)
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and found.st_mode & 0o022:
+            os.chmod(directory, 0o755)  # noqa: S103  # as it is made elsewhere
 
 
 def _private(description: str) -> str:
