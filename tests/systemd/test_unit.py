@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.deployments import MOST_EXPOSED
 from tests.support.uevents import a_block_device, make_event
 from tests.systemd.machine import Machine, booted
+from twistdp.deployment.probing import probes
 from twistdp.scaffold.project import Project
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -181,6 +182,33 @@ class UnitTests(SynchronousTestCase):
         self.assertIn("644 /run/cdi/twistdp.", specs)
         self.run_("rm", "/dev/tdp0")
         self.becomes("StatusText", REGISTERED, 5)
+
+    def test_socket(self) -> None:
+        """Root asks the plugin at its socket, which is outside of the sandbox too."""
+        self.start(UNIT, "kubelet.service")
+        self.becomes("StatusText", REGISTERED)
+        command = probes(None)["readinessProbe"]["exec"]["command"]
+        self.assertEqual(self.run_(*command).strip(), "ok")
+        self.run_("systemctl", "restart", UNIT)
+        self.becomes("StatusText", REGISTERED)
+        self.assertEqual(self.run_(*command).strip(), "ok")
+
+    def test_port(self) -> None:
+        """It answers at a port that systemd has opened, in a sandbox without a network."""
+        unit = "twistdp@lab.socket"
+        self.write("/etc/systemd/system/twistdp@.socket", text_of("deploy/systemd/twistdp@.socket"))
+        self.options(f"{OPTIONS} --http=systemd:domain=INET:name=http")
+        self.run_("systemctl", "daemon-reload")
+        path = "/etc/systemd/system/twistdp@.socket"
+        self.assertEqual(self.run_("systemd-analyze", "verify", path), "")
+        self.addCleanup(self.run_, "systemctl", "stop", unit, UNIT)
+        self.start(unit)
+        self.start(UNIT, "kubelet.service")
+        self.becomes("StatusText", REGISTERED)
+        ask = "from urllib.request import urlopen; print(urlopen({!r}).read().decode())"
+        said = self.run_("python3", "-c", ask.format("http://127.0.0.1:9102/readyz"))
+        self.assertEqual(said.strip(), "ok")
+        self.assertEqual(self.show("PrivateNetwork"), "yes")
 
     def test_project(self) -> None:
         """The unit of a new project, with its scanner, is started and serves."""
