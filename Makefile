@@ -16,7 +16,7 @@ ROUNDS    ?= 1000
 SEED      ?= 0
 JOBS      ?=
 
-.PHONY: help demo test test-matrix test-scaffold test-systemd test-image test-manifests test-node test-page test-memory test-lowest test-newest test-python \
+.PHONY: help demo test test-matrix test-scaffold test-systemd test-image test-manifests test-monitoring test-node test-page test-memory test-lowest test-newest test-python \
   bench conformance verdicts faults fuzz kill mutants soak lint types format audit docs diagram protos update-k8s wheel lock dist \
   version config-reference changelog clean
 
@@ -49,6 +49,11 @@ test-image: $(VENV)/.test ## the container image, made and put to the test, as r
 test-manifests: $(VENV)/.manifests ## the manifests against Kubernetes' schemas and kubectl
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.cli.test_manifests tests.deployment.test_manifests \
 	  tests.scaffold.test_deployment
+
+test-monitoring: $(VENV)/.test ## metrics, alerts and dashboard with Prometheus itself, from Debian
+	tests/monitoring/prepare.sh .cache/prometheus
+	TWISTDP_PROMETHEUS=$(CURDIR)/.cache/prometheus/usr/bin \
+	  $(BIN)/python -m twisted.trial --reactor=asyncio tests.monitoring.whole
 
 test-node: $(VENV)/.test ## on a node with a real kubelet, which tests/node/cluster.py says how to name; as root
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.node \
