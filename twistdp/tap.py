@@ -33,7 +33,7 @@ from twistdp.settings import (
     check_socket_directory,
 )
 from twistdp.status import Condition, reporter_from
-from twistdp.web import WebOptions, web_service
+from twistdp.web import Lookout, WebOptions, web_service
 
 if TYPE_CHECKING:
     from twistdp.launch.following import ConfigFile
@@ -283,14 +283,10 @@ def makeService(options: Options) -> IService:
         part.setServiceParent(service)
     if options.files:
         service.hangup = options.read_again
-    web = web_service(
-        options,
-        options.served,
-        options.flags,
-        options.settings(),
-        reactor,
-        files=[file.path for file in options.files],
-    )
+    files = [file.path for file in options.files]
+    lookout = Lookout(options.served, options.settings(), reactor, files=files)
+    service.on_demand = lookout.log_state
+    web = web_service(options, lookout, options.flags, reactor)
     if web is not None:
         web.setServiceParent(service)
     if "NOTIFY_SOCKET" in os.environ:

@@ -36,7 +36,7 @@ SCANNER = [
     r"UserWarning: said through warnings",
     r"said through print",
 ]
-USER_SIGNAL = r"SIGUSR1 and SIGUSR2 change nothing: .*copytruncate"
+USER_SIGNAL = r"a signal changes nothing: .*copytruncate signal=\"SIGUSR2\""
 END = [r"Received SIGTERM, shutting down\.", r"Server Shut Down\."]
 
 
@@ -260,18 +260,36 @@ class FileTests(LogTestCase):
         self.assert_lines(self.read(), START, RUN, SCANNER, END)
 
     async def test_rotation(self) -> None:
-        """A rotation from outside copies the file and truncates it; SIGUSR1 gets an answer."""
+        """A rotation from outside copies the file and truncates it; SIGUSR2 gets an answer."""
         child = self.plugin(twistd=("-n", "--pidfile=", f"--logfile={self.log}"))
         await self.started(child)
         shutil.copy(self.log, f"{self.log}.1")
         os.truncate(self.log, 0)
-        os.kill(child.pid, signal.SIGUSR1)
-        await self.until(lambda: "SIGUSR1" in self.read())
+        os.kill(child.pid, signal.SIGUSR2)
+        await self.until(lambda: "SIGUSR2" in self.read())
         child.signal("TERM")
         await child.ended
         self.assert_lines(self.read(".1"), START, RUN, SCANNER)
         self.assert_lines(self.read(), [USER_SIGNAL], END)
         self.assertNotIn("\0", self.read())
+
+    async def test_state(self) -> None:
+        """SIGUSR1 has the state logged, also where nobody can ask over HTTP."""
+        child = self.plugin(
+            "--log-format=json", "--status-socket=", twistd=("-n", "--pidfile=", "--logfile=-")
+        )
+        await self.started(child)
+        os.kill(child.pid, signal.SIGUSR1)
+        await self.until(lambda: "state of a resource" in child.output)
+        child.signal("TERM")
+        await child.ended
+        lines = [json.loads(line) for line in child.output.splitlines()]
+        (process,) = (line for line in lines if line["msg"] == "state of the process")
+        (resource,) = (line for line in lines if line["msg"] == "state of a resource")
+        self.assertEqual((process["resources"], process["pluginDir"]), (1, self.plugins))
+        self.assertEqual(process["scanners"][0]["namespace"], "talk.example.com")
+        self.assertEqual((resource["resource"], resource["allocatable"]), (RESOURCE, 1))
+        self.assertEqual(resource["session"]["standing"], "registered")
 
     async def test_cannot_open(self) -> None:
         """A file that cannot be opened ends the process with one line, also as a daemon."""

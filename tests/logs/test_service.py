@@ -284,12 +284,24 @@ class RunningTests(ServiceTestCase):
         assert isinstance(service._output, FileOutput)
         self.addCleanup(service._output.close)
         said: list[Any] = []
-        self.patch(klog, "info", said.append)
+        self.patch(klog, "info", lambda text, signal: said.append((text, signal)))
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             signal.raise_signal(number)
             self.reactor.turn()
-            self.assertIn("SIGUSR1 and SIGUSR2 change nothing", said.pop())
+            text, name = said.pop()
+            self.assertIn("a signal changes nothing", text)
+            self.assertEqual(name, number.name)
         self.assertEqual(os.listdir(directory), ["a.log"])
+
+    def test_on_demand(self) -> None:
+        """SIGUSR1 does what it is for, in the reactor's turn."""
+        service = self.running(logfile=os.path.join(temporary_directory(self), "a.log"))
+        done: list[int] = []
+        service.on_demand = lambda: done.append(1)
+        signal.raise_signal(signal.SIGUSR1)
+        self.assertEqual(done, [])
+        self.reactor.turn()
+        self.assertEqual(done, [1])
 
     def test_others_signal(self) -> None:
         """A handler of SIGUSR1 that is there already stays."""

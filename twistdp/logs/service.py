@@ -25,7 +25,7 @@ from twistdp.logs.output import Observer, Output, StreamOutput, is_journal
 from twistdp.tools import meant
 
 MORE = signal.SIGRTMIN + 1
-"""The signal that raises the level by one; twistd itself uses SIGUSR1 and SIGUSR2."""
+"""The signal that raises the level by one; SIGUSR1 and SIGUSR2 mean other things."""
 
 LESS = signal.SIGRTMIN + 2
 """The signal that lowers it by one, down to 0."""
@@ -137,8 +137,8 @@ class LoggedService(MultiService):
     An application that it is added to logs through it, unless twistd has a ``--logger``.  While it
     runs, the log includes Python's loggers and warnings, and reports when the process has no
     descriptor left, and signals change the level.  SIGUSR1, SIGUSR2 and SIGHUP, which make other
-    services rotate files or read options again, are answered in the log and do not end the
-    process, unless SIGHUP means the end of its terminal.
+    services rotate files or read options again, do not end the process, unless SIGHUP means the end
+    of its terminal, and are answered in the log.
     """
 
     def __init__(self, options: LogOptions, reactor: Any) -> None:
@@ -151,6 +151,8 @@ class LoggedService(MultiService):
         self._handlers: dict[int, Any] = {}
         self.hangup: Callable[[], object] = _answer_hangup
         """What SIGHUP does."""
+        self.on_demand: Callable[[], object] = lambda: _answer(signal.SIGUSR1)
+        """What SIGUSR1 does."""
 
     def setServiceParent(self, parent: Componentized | IServiceCollection) -> None:
         """Become a part of `parent`, and its log.
@@ -174,9 +176,12 @@ class LoggedService(MultiService):
         self._bridge.install()
         self._on_signal(MORE, lambda: _change_level(1))
         self._on_signal(LESS, lambda: _change_level(-1))
-        for number in (signal.SIGUSR1, signal.SIGUSR2):
+        for number, action in (
+            (signal.SIGUSR1, lambda: self.on_demand()),
+            (signal.SIGUSR2, lambda: _answer(signal.SIGUSR2)),
+        ):
             if not signal.getsignal(number):
-                self._on_signal(number, _answer_user_signal)
+                self._on_signal(number, action)
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL and not _has_terminal():
             self._on_signal(signal.SIGHUP, lambda: self.hangup())
         super().startService()
@@ -223,10 +228,10 @@ def _answer_hangup() -> None:
     klog.info("SIGHUP changes nothing: options are read at the start only; restart for new ones")
 
 
-def _answer_user_signal() -> None:
+def _answer(number: signal.Signals) -> None:
     klog.info(
-        "SIGUSR1 and SIGUSR2 change nothing: rotate a log file from outside, with logrotate's "
-        "copytruncate"
+        "a signal changes nothing: rotate a log file from outside, with logrotate's copytruncate",
+        signal=number.name,
     )
 
 

@@ -4,8 +4,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
-from twisted.internet.protocol import Factory
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
 from twistdp.rpc.socketfile import SocketFile
 from twistdp.tools import stop_all
@@ -20,7 +19,7 @@ class UnixListener:
         self._port: IListeningPort | None = None
         self._closing = DeferredLock()
 
-    def open(self, factory: Factory) -> None:
+    def open(self, factory: IProtocolFactory) -> None:
         """Listen, mode 0600.
 
         Raises `SocketTaken` and `Untrusted` as `SocketFile` does, and OSError.

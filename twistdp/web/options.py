@@ -15,6 +15,7 @@ from twistdp.web.service import Web
 if TYPE_CHECKING:
     from twistdp.manager import Manager
     from twistdp.web.site import Answerer
+    from twistdp.web.state import Observatory
 
 
 class WebOptions(usage.Options):
@@ -59,53 +60,85 @@ class WebOptions(usage.Options):
         self.status_socket = os.path.abspath(path) if path else ""
 
 
+class Lookout:
+    """Follows what happens from now on, and makes the observatory for the first who looks.
+
+    `served` returns the managers, each with what on the command line asks for it; `files` are the
+    configuration files.
+    """
+
+    def __init__(
+        self,
+        served: "Callable[[], Sequence[tuple[Manager, str]]]",
+        settings: Settings,
+        reactor: Any,
+        *,
+        files: Sequence[str] = (),
+    ) -> None:
+        self.served = served
+        self._settings = settings
+        self._reactor = reactor
+        self._files = files
+        self._start = time.time()
+        self._progress = Progress(events_of(reactor))
+        self._made: Observatory | None = None
+
+    def names(self) -> Collection[str]:
+        """The resources that there are; what others have left behind is forgotten."""
+        names = {
+            each.full_name: None
+            for manager, _ in self.served()
+            for each in manager.resources.values()
+        }
+        self._progress.keep(names)
+        return names
+
+    def observatory(self) -> "Observatory":
+        """The observatory, always the same."""
+        if self._made is None:
+            from twistdp.web.state import Observatory
+
+            self._made = Observatory(
+                self.served,
+                self._settings,
+                self._reactor,
+                progress=self._progress,
+                start=self._start,
+                files=self._files,
+                holdings=holdings_of(self._reactor, self._settings.pod_resources_socket),
+            )
+        return self._made
+
+    def log_state(self) -> None:
+        """Log the state soon."""
+        from twistdp.web.dump import begin
+
+        begin(self.observatory())
+
+
 def web_service(
     options: WebOptions,
-    served: "Callable[[], Sequence[tuple[Manager, str]]]",
+    lookout: Lookout,
     flags: Callable[[], Mapping[str, str]],
-    settings: Settings,
     reactor: Any,
-    *,
-    files: Sequence[str] = (),
 ) -> Web | None:
     """Return the service that answers HTTP; None if nothing is asked for.
 
-    `served` returns the managers, each with what on the command line asks for it, `flags` the
-    options that the process runs with; `files` are its configuration files.
+    `flags` returns the options that the process runs with.
     """
     socket = options.status_socket
     if socket is None:
-        name = next((manager.namespace for manager, _ in served()), "twistdp")
+        name = next((manager.namespace for manager, _ in lookout.served()), "twistdp")
         socket = os.path.join(RUN_DIRECTORY, f"{name}.sock")
     if not socket and not options.http:
         return None
-    start = time.time()
-    events = events_of(reactor)
-    progress = Progress(events)
-
-    def live() -> Collection[str]:
-        names = {
-            each.full_name: None for manager, _ in served() for each in manager.resources.values()
-        }
-        progress.keep(names)
-        return names
-
-    tallies = Tallies(events, live)
+    tallies = Tallies(events_of(reactor), lookout.names)
 
     def answerer() -> "Answerer":
         from twistdp.web.routes import Routes
         from twistdp.web.scraping import Scraper
-        from twistdp.web.state import Observatory
 
-        observatory = Observatory(
-            served,
-            settings,
-            reactor,
-            progress=progress,
-            start=start,
-            files=files,
-            holdings=holdings_of(reactor, settings.pod_resources_socket),
-        )
+        observatory = lookout.observatory()
         scraper = Scraper(observatory, tallies, reactor, pods=options.http_pods)
         return Routes(observatory, flags, scraper, reactor)
 
