@@ -43,6 +43,7 @@ class ExhaustionTestCase(ProcessTestCase):
     ) -> ChildProcess:
         """A plugin for the plain files of a folder, started by the command `through`."""
         scanner = [
+            "--status-socket=",  # each descriptor counts
             *(GLOB, "--set", "resource=file", "--set", f"pattern={self.devices}/*"),
             *("--set", "nodes_only=false", "--namespace=folder.example.com"),
         ]

@@ -89,6 +89,7 @@ class LogTestCase(TestCase):
                 "deviceplugin",
                 "--scanner=tests.support.process_samples:Talks",
                 f"--plugin-dir={self.plugins}",
+                "--status-socket=",
                 *options,
             ],
             reactor=reactor,

@@ -72,6 +72,7 @@ class UnixTests(WebCase):
     async def test_socket(self) -> None:
         """It is the owner's alone, answers, and is gone after the stop with all else."""
         web = self.web(socket=self.base)
+        await until(lambda: web.path)
         self.assertEqual(web.path, f"{self.base}.sock")
         mode = os.stat(f"{self.base}.sock").st_mode
         self.assertEqual((stat.S_ISSOCK(mode), mode & 0o777), (True, 0o600))
@@ -86,12 +87,14 @@ class UnixTests(WebCase):
         """A second plugin gets the next name, and a dead one's name is taken over."""
         first = self.web(socket=self.base)
         second = self.web(socket=self.base)
+        await until(lambda: second.path)
         self.assertEqual(second.path, f"{self.base}-2.sock")
         self.assertEqual((await ask(self.unix("lab.example.com-2.sock"), "/b")).body, b"/b")
         await soon(first.stopService())
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(f"{self.base}.sock")
         third = self.web(socket=self.base)
+        await until(lambda: third.path)
         self.assertEqual(third.path, f"{self.base}.sock")
         self.assertEqual((await ask(self.unix(), "/c")).body, b"/c")
 
@@ -230,3 +233,20 @@ class LoadingTests(WebCase):
         await soon(done)
         self.assertEqual((await ask(self.unix(), "/y")).body, b"/y")
         await soon(web.stopService())
+
+
+class ChildrenTests(WebCase):
+    """What a child that a scanner forks must not have."""
+
+    async def test_descriptors(self) -> None:
+        """The ports, the connections that wait, and those that were let in."""
+        web = self.web(socket=self.base)
+        await until(lambda: web.path)
+        self.assertEqual(len(set(web.descriptors())), 1)
+        wire = await connect(self.unix())
+        await until(lambda: len(set(web.descriptors())) == 2)
+        wire.send(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until(lambda: b"/x" in wire.received)
+        self.assertEqual(len({fd for fd in web.descriptors() if fd >= 0}), 2)
+        wire.close()
+        await until(lambda: len(set(web.descriptors())) == 1)

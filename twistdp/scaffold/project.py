@@ -83,6 +83,7 @@ _TAKEN = {
         "google",
         "grpc",
         "grpcio",
+        "markdown_it_py",
     ),
     *("hyperlink", "idna", "incremental", "packaging", "protobuf", "pyinotify", "zope"),
     *("pyyaml", "yaml"),

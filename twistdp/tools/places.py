@@ -1,6 +1,7 @@
 """Finds where in an author's code an error was raised; messages name that instead of a stack."""
 
 import os
+import sys
 from functools import cache
 from traceback import walk_tb
 
@@ -41,16 +42,14 @@ def _rank(file: str) -> int:
 
 @cache
 def _directories() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Where installed packages are, and where code is that no author of a scanner wrote."""
-    # Imported here because most plugins end without an error of their scanner.
-    import sysconfig
+    """Where installed packages are, and where code is that no author of a scanner wrote.
 
-    paths = sysconfig.get_paths()
+    Imports nothing: an error may mean that no file can be opened.
+    """
     return (
-        (paths["purelib"], paths["platlib"]),
+        tuple(path for path in sys.path if path.endswith(("site-packages", "dist-packages"))),
         (
-            paths["stdlib"],
-            paths["platstdlib"],
+            os.path.dirname(os.__file__),  # Python's own
             os.path.dirname(os.path.dirname(__file__)),  # twistdp
             "<",  # frozen, or made as text
         ),

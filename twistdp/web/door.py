@@ -3,7 +3,7 @@
 A plugin that nobody looks at pays neither memory nor time of its start for it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -69,6 +69,12 @@ class Door(Factory):
         """Why the last attempt failed."""
         self.waiting: dict[Waiting, None] = {}
         """Connections that came before it was loaded."""
+
+    def transports(self) -> Iterator[Any]:
+        """The connections that are open."""
+        yield from (each.transport for each in self.waiting)
+        if self._loaded is not None:
+            yield from (each.transport for each in self._loaded.connections)
 
     def load(self) -> None:
         """Begin to load, unless that has begun."""

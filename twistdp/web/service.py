@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twistdp.errors import SocketTaken, TwistdpError
-from twistdp.host import make_directory
+from twistdp.host import keep_from_children, make_directory
 from twistdp.klog import V
 from twistdp.rpc import SocketFile
 from twistdp.settings import RUN_DIRECTORY
@@ -68,6 +68,19 @@ class Web(Service):
     def startService(self) -> None:
         """Listen; what cannot be listened on is logged, and tried again."""
         super().startService()
+        keep_from_children(self)
+        # Not before the reactor has the descriptors that it needs itself.
+        self._reactor.callWhenRunning(self._begin)
+
+    def descriptors(self) -> Iterator[int]:
+        """See `twistdp.host.children.Owner`."""
+        for each in (*self._ports, *(one for door in self._doors for one in door.transports())):
+            descriptor: Any = each
+            yield descriptor.fileno()
+
+    def _begin(self) -> None:
+        if not self.running:
+            return
         if self._socket is not None:
             self._listen_unix(self._socket)
         for description in self._endpoints:
