@@ -127,6 +127,7 @@ class ManyTests(ListeningCase):
     async def test_thousand(self) -> None:
         """Most are closed, before and after it is loaded; then the others are answered again."""
         web = self.web(socket=self.base)
+        await until(lambda: web.path)
         (door,) = web._doors
         for _ in range(2):
             peers = [socket.socket(socket.AF_UNIX) for _ in range(1000)]

@@ -5,9 +5,11 @@ import socket
 import sys
 from typing import Any
 
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
 
-from tests.support.helpers import soon
+from tests.support.helpers import soon, until
 from tests.web.test_service import WebCase
 from twistdp.deployment import probing
 from twistdp.settings import RUN_DIRECTORY
@@ -50,11 +52,14 @@ class ProbingTests(WebCase):
         self.assertEqual((await self.probe("liveness"))[1], 0)
         self.assertEqual((await self.probe("readiness"))[1], 1)
 
-    def test_empty_directory(self) -> None:
+    async def test_empty_directory(self) -> None:
         """The directory that Kubernetes makes for it is closed to others, and no other one is."""
         os.chmod(self.directory, 0o777)
-        self.assertIsNone(self.web(socket=self.base).path)
+        refused = self.web(socket=self.base)
+        await deferLater(reactor, 0.0)
+        self.assertIsNone(refused.path)
         self.assertEqual(os.stat(self.directory).st_mode & 0o777, 0o777)
         self.patch(service, "RUN_DIRECTORY", self.directory)
-        self.assertIsNotNone(self.web(socket=self.base).path)
+        web = self.web(socket=self.base)
+        await until(lambda: web.path)
         self.assertEqual(os.stat(self.directory).st_mode & 0o777, 0o755)
