@@ -74,6 +74,8 @@ class _Refresh:
         self._host = host
         self._gone: dict[str, None] = {}
         self._fresh: dict[str, Device] = {}
+        self._done: set[str] = set()
+        """The paths whose own event was acted on."""
 
     def of(self, nodes: Iterable[str], syspaths: Iterable[str]) -> Refreshed | None:
         """Look at these; None if a whole look is needed."""
@@ -110,14 +112,16 @@ class _Refresh:
 
     def _renew(self, syspath: str) -> None:
         """Read again a device and what is close to it, or if it is gone what it belonged to."""
-        if syspath in self._gone or syspath in self._fresh:
-            return  # that was a moment ago
+        if syspath in self._done:
+            return
+        self._done.add(syspath)
         if not syspath.startswith("/devices/") or syspath.startswith(_PROCESSORS):
             return
         host = self._host
         near = _nearest(host.table.get, syspath)
-        if near is None:
-            device = host.device(syspath)
+        if near is None or (near.syspath == syspath and host.table.is_new(near)):
+            # Another event may have led here, but it was not about all that depends on this one.
+            device = near or host.device(syspath)
             if device is not None:
                 self._take(_close_to(device, syspath))
                 self._take(depending(device))
@@ -127,7 +131,8 @@ class _Refresh:
                 each.forget_children()
         else:
             for each in _close_to(near, syspath):
-                self._forget(each)
+                if not host.table.is_new(each):
+                    self._forget(each)
         self._gone[syspath] = None
         device = host.device(syspath)
         if device is None or near.syspath != syspath:
@@ -144,6 +149,8 @@ class _Refresh:
     def _take(self, devices: Iterable[Device]) -> None:
         """Test devices again, and count those that were not known: their own events come later."""
         for each in devices:
+            if self._fresh.get(each.identity) is each:
+                continue
             if self._host.table.add(each):
                 count_again(each, 1)
             self._fresh[each.identity] = each

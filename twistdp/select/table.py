@@ -22,6 +22,7 @@ class Table:
         self._host = host
         self._walk = Walk(f"{host.prefix}/sys")
         self._devices: dict[str, Device] = {}
+        self._new: set[Device] = set()
         self.asked: dict[str, Device] = {}
         """Devices that were asked for by their nodes, where not all are known."""
         self.is_whole = False
@@ -73,7 +74,12 @@ class Table:
         device = self._devices.get(syspath)
         if device is None:
             device = self._devices[syspath] = Device(self._host, syspath)
+            self._new.add(device)
         return device
+
+    def is_new(self, device: Device) -> bool:
+        """Whether nothing of a device was read before `begin_again`."""
+        return device in self._new
 
     def below(self, directory: str) -> list[Device]:
         """The nearest devices below a directory of ``/sys``, in natural order."""
@@ -82,6 +88,7 @@ class Table:
     def begin_again(self) -> None:
         """Look at directories as they are from now on."""
         self._walk.forget_ahead()
+        self._new.clear()
 
     def prepare(self) -> None:
         """Find out what changes need, and keep no more than that."""
@@ -90,6 +97,7 @@ class Table:
             self.by_node, self.by_subsystem  # noqa: B018
             vars(self).pop("all", None)
             self.asked.clear()
+        self._new.clear()
         for device in (*self._devices.values(), *self.asked.values()):
             device.spare()
 

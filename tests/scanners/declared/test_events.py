@@ -180,6 +180,29 @@ class EventsTests(SynchronousTestCase):
             plug(devices, self.root, port)
             self.assertEqual(self.follow(*order), self.first)
 
+    def test_gone_beside_what_comes(self) -> None:
+        """A virtual function goes, and the event of its physical function comes before its own."""
+        devices = recorded("cards")
+        physical, virtual = (f"/devices/pci0000:00/0000:00:1c.{number}" for number in (0, 1))
+        self.start("cards")
+        self.assertIn("0000:00:1c.1", self.first["vfio"])
+        unplug(devices, self.root, physical)
+        self.follow(f"/sys{physical}")
+        self.follow("/sys/devices/virtual/vfio/8")  # the virtual function is read again
+        plug(devices, self.root, physical)
+        unplug(devices, self.root, virtual)
+        found = self.follow(f"/sys{physical}", f"/sys{virtual}")
+        self.assertNotIn("0000:00:1c.1", str(found))
+
+    def test_part_before_the_whole(self) -> None:
+        """An event of a device is about what is plugged into it, though its part had one before."""
+        self.start("twins", 'on: {subsystem: tty, parent: {usb: "05e3:0610", driver: usb}}')
+        hub = "/devices/pci0000:00/0000:00:0d.0/usb1/1-3"
+        for driver in ("other", "usb"):
+            self.bind(hub, driver)
+            found = self.follow(f"/sys{hub}/1-3:1.0", f"/sys{hub}")
+            self.assertEqual("on" in found, driver == "usb")
+
     def test_below_what_was_listed(self) -> None:
         """What appears below a device is seen, though the device was just listed."""
         self.start("twins")
