@@ -26,6 +26,7 @@ from twistdp.launch.configured import read_config
 from twistdp.launch.following import ConfigFile
 from twistdp.resource import inventory, room
 from twistdp.settings import Settings
+from twistdp.web import metrics
 from twistdp.web.families import FAMILIES, PODS
 from twistdp.web.metrics import Metrics
 
@@ -94,11 +95,17 @@ class MetricsCase(RoutesCase):
         await super().serve(scanner, **options)
         self.metrics = Metrics((*FAMILIES, PODS), self.scraper.view)
 
+    def scraped(self, accept: str = "") -> str:
+        """A whole answer."""
+        pieces = self.metrics.answer(accept).pieces
+        assert pieces is not None
+        return b"".join(pieces).decode()
+
     def values(self, name: str, **labels: str) -> Values:
         """The samples of a metric that have these labels; of a histogram those of its buckets."""
         return {
             frozenset(sample.labels.items()): sample.value
-            for family in text_string_to_metric_families(self.metrics.answer("").body.decode())
+            for family in text_string_to_metric_families(self.scraped())
             for sample in family.samples
             if sample.name in (name, f"{name}_bucket") and labels.items() <= sample.labels.items()
         }
@@ -359,6 +366,28 @@ class ScrapeTests(MetricsCase):
         self.assertTrue(reply.body.endswith(b"# EOF\n"))
         found = {family.name for family in openmetrics_families(reply.body.decode())}
         self.assertEqual(ours - found, set())
+
+    async def test_long(self) -> None:
+        """A long answer has several pieces, and says the same as one in one."""
+        await self.start("a")
+        calls = self.tallies.resources[YELLOW].calls
+        for number in range(200):
+            calls["Allocate", f"S{number}"].add(number)
+        for accept in ("", "application/openmetrics-text"):
+            self.patch(metrics, "PIECE", 10**6)
+            whole = self.scraped(accept).splitlines()
+            self.patch(metrics, "PIECE", 30)
+            pieces = list(self.metrics.answer(accept).pieces or ())
+            self.assertGreater(len(pieces), 40)
+            for piece in pieces:
+                self.assertLess(piece.count(b"\n"), 100)
+            lines = b"".join(pieces).decode().splitlines()
+            self.assertEqual(
+                [line for line in lines if "twistdp_rpc" in line],
+                [line for line in whole if "twistdp_rpc" in line],
+            )
+            self.assertEqual(len(lines), len(whole))
+        self.assertEqual(lines.count("# EOF"), 1)
 
     async def test_at_once(self) -> None:
         """Scrapes that come while the encoder is loaded get answers too."""

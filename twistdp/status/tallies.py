@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from twistdp.status.events import Event, Events, Kind
 
-BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+BOUNDS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0)
 """Upper bounds of the buckets of durations, in seconds; the last bucket has none."""
 
 FEW: Final = 64
