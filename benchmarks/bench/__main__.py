@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
 
-from benchmarks.bench import allocating, declared, following, holding, starting
+from benchmarks.bench import allocating, asked, declared, following, holding, starting
 from benchmarks.bench.base import checked_out
 from benchmarks.bench.contenders import ROOT, Contender, floors, other, plain, twistdp
 from benchmarks.bench.record import Record
@@ -28,6 +28,7 @@ SCENARIOS: Mapping[str, Callable[[Bench], Awaitable[None]]] = {
     "resources": starting.resources,
     "hold": holding.hold,
     "declared": declared.declared,
+    "http": asked.asked,
 }
 
 

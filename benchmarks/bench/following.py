@@ -31,7 +31,7 @@ async def hotplug(bench: Bench) -> None:
                             await asyncio.sleep(0.1 + 0.5 * random.random())
                             begin = time.perf_counter()
                             act(path)
-                            seconds = await _seen(stage, name, what == "add") - begin
+                            seconds = await seen(stage, name, what == "add") - begin
                             figure = f"hot plug, {what}, {count} devices"
                             bench.record.add(figure, "ms", contender.name, 1000 * seconds)
 
@@ -77,7 +77,7 @@ async def edge(bench: Bench) -> None:
                 add(what, "ms", contender.name, 1000 * seconds)
 
 
-async def _seen(stage: Node, name: str, there: bool) -> float:
+async def seen(stage: Node, name: str, there: bool) -> float:
     """The time when the list had the device, or no longer had it."""
     encoded = name.encode()
     try:

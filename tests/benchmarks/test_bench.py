@@ -284,6 +284,14 @@ class ScenarioTests(TestCase):
                 self.assertTrue(0 < max(value) < NEVER, f"{what}: {value}")
         self.assertIn(HAND, record.figures["declared: first scan"].values)
 
+    async def test_http(self) -> None:
+        """A plugin that is asked all the time still follows, and every figure has its value."""
+        record = await self.run_quick([twistdp()], "http")
+        for what in ("RSS, 100 devices, with --http, asked", "hot plug, add, 100 devices, asked",
+                     "hot plug, remove, 100 devices, alone", "CPU while asked, 100 devices"):  # fmt: skip
+            (value,) = record.figures[what].values[OURS]
+            self.assertTrue(0 < value < NEVER, f"{what}: {value}")
+
     async def test_hot_plug(self) -> None:
         """The lists show devices that come and go."""
         record = await self.run_quick([twistdp()], "hotplug")

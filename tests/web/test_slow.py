@@ -12,7 +12,7 @@ from tests.support.helpers import one_turn
 from twistdp.status import Events, Kind
 from twistdp.web.answers import CHUNK, Answer, text
 from twistdp.web.site import IDLE, SLOWEST, Bounded
-from twistdp.web.stream import MOST_PULSES, MOST_WAITING, PULSE, Streams
+from twistdp.web.stream import GATHER, MOST_PULSES, MOST_WAITING, PULSE, Streams
 
 GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -238,6 +238,7 @@ class StreamTests(SlowCase):
     def emit(self, size: int) -> None:
         """An event of about this size."""
         self.events.emit(Kind.OVERFLOWED, source="x" * size)
+        self.clock.advance(GATHER)
 
     def test_order(self) -> None:
         """What happened meanwhile comes in its order when the peer reads again."""
@@ -252,6 +253,23 @@ class StreamTests(SlowCase):
         self.emit(1)
         numbers = [line for line in peer.value().split(b"\n") if b"id: " in line]
         self.assertEqual([line.split()[-1] for line in numbers], [b"1", b"2", b"3", b"4", b"5"])
+
+    def test_gathered(self) -> None:
+        """What happens at one time is one write a little later, and past for who comes then."""
+        peer, late = self.peer(), self.peer()
+        peer.ask("/events")
+        for _ in range(3):
+            self.events.emit(Kind.OVERFLOWED, source="x")
+        self.assertNotIn(b"id: ", peer.written())
+        late.ask("/events")
+        self.assertEqual(peer.written().count(b"id: "), 3)
+        self.events.emit(Kind.OVERFLOWED, source="x")
+        self.clock.advance(GATHER)
+        self.assertEqual((peer.written().count(b"id: "), late.written().count(b"id: ")), (4, 1))
+        self.events.emit(Kind.OVERFLOWED, source="x")
+        for each in (peer, late):
+            each.loseConnection()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_too_much(self) -> None:
         """A peer for which too much waits loses its stream, and the others get it all."""

@@ -24,6 +24,12 @@ MOST_WAITING: Final = 1_000_000
 PULSE: Final = 15.0
 """Seconds between comments, by which both sides notice that the other is gone."""
 
+GATHER: Final = 0.02
+"""Seconds until an event is sent, with those that come meanwhile: what it is about comes first."""
+
+MOST_GATHERED: Final = 65_536
+"""Bytes of events after which they are sent at once."""
+
 MOST_PULSES: Final = 4
 """So many of them that a peer does not read end its stream."""
 
@@ -118,6 +124,9 @@ class Streams:
         self._open: dict[_Stream, None] = {}
         self._unfollow: Callable[[], None] | None = None
         self._pulse: IDelayedCall | None = None
+        self._gathered: list[bytes] = []
+        self._size = 0
+        self._due: IDelayedCall | None = None
 
     def __len__(self) -> int:
         """How many are open."""
@@ -139,6 +148,7 @@ class Streams:
             return None
         channel: Any = request.channel
         channel.endless()
+        self._flush()  # those are past, for this one
         stream = _Stream(request, self._end)
         self._open[stream] = None
         if self._unfollow is None:
@@ -160,8 +170,22 @@ class Streams:
 
     def _send(self, event: Event) -> None:
         data = encoded(event)
-        for stream in list(self._open):
-            stream.send(data)
+        self._gathered.append(data)
+        self._size += len(data)
+        if self._size > MOST_GATHERED:
+            self._flush()
+        elif self._due is None:
+            self._due = self._reactor.callLater(GATHER, self._flush)
+
+    def _flush(self) -> None:
+        if self._due is not None and self._due.active():
+            self._due.cancel()
+        self._due = None
+        data = b"".join(self._gathered)
+        self._gathered, self._size = [], 0
+        if data:
+            for stream in list(self._open):
+                stream.send(data)
 
     def _beat(self) -> None:
         self._pulse = self._reactor.callLater(PULSE, self._beat)
@@ -177,6 +201,7 @@ class Streams:
             if self._pulse is not None:
                 self._pulse.cancel()
                 self._pulse = None
+            self._flush()  # to nobody
 
 
 def _number(header: str | None) -> int | None:
