@@ -139,8 +139,9 @@ class Page:
         self.complaints += _complaints(method, parameters)
 
     async def open(self, url: str) -> None:
-        """Go somewhere."""
+        """Go somewhere; returns when all files of the page are there."""
         await self.call("Page.navigate", url=url)
+        await self.until("document.readyState === 'complete'")
 
     async def run(self, script: str) -> Any:
         """The value of an expression, awaited."""

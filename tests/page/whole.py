@@ -11,10 +11,12 @@ from twisted.web.server import Request
 
 from tests.integration.test_life import YELLOW, ToldScanner
 from tests.page.chromium import Chromium, Look, Page
+from tests.support.declarations import resources
 from tests.support.helpers import soon, stopped, temporary_directory, until
 from tests.web.test_routes import RoutesCase
 from twistdp import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree
 from twistdp.model import Holder
+from twistdp.scanners.declared import DeclaredScanner
 from twistdp.status import Kind, events_of
 from twistdp.web.answers import text
 from twistdp.web.routes import Routes
@@ -60,6 +62,13 @@ FACTS: dict[Kind, dict[str, Any]] = {
 }
 """An event of each kind."""
 
+RULES = """
+    void:
+      match: {path: /dev/null}
+    noise:
+      match: {path: /dev/random}
+"""
+
 LOOKS = {
     "desktop-light": Look(1280, 900, dark=False),
     "desktop-dark": Look(1280, 900, dark=True),
@@ -99,7 +108,7 @@ class PageCase(RoutesCase):
         self.events = events_of(reactor)
         self.events.kept.clear()
 
-    async def show(self, scanner: ToldScanner) -> Page:
+    async def show(self, scanner: Any) -> Page:
         """Start all, and open the page."""
         await self.serve(scanner)
         await self.listen(0)
@@ -216,6 +225,22 @@ class OtherTests(PageCase):
         await page.until(f"{text_of('#sources')}.includes('fails')")
         await self.see(page, "wrong")
         self.assertEqual(page.complaints, [])
+
+    async def test_explain(self) -> None:
+        """Why a device is there, or not, by its path or from its row."""
+        await self.kubelet.start()
+        page = await self.show(DeclaredScanner(resources(RULES)))
+        await page.until("!document.getElementById('explain').hidden")
+        await page.until(f"{text_of('tbody')}.includes('null')")
+        await page.run("document.querySelector('[aria-label=\"More about null\"]').click()")
+        await page.run("document.querySelector('tr.details button').click()")
+        await page.until(f"{text_of('#explanation')}.includes('listed as void')")
+        await page.run("document.querySelector('#explanation details').open = true")
+        self.assertIn("not selected", await page.run(text_of("#explanation")))
+        await self.see(page, "explain")
+        await page.run("document.getElementById('explain-path').value = 'nothing'")
+        await page.run("document.querySelector('#explain button').click()")
+        await page.until(f"{text_of('#explanation')}.includes('absolute path')")
 
     async def test_nothing_runs(self) -> None:
         """A reason that looks like HTML is shown as it is."""

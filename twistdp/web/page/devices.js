@@ -1,6 +1,7 @@
 // The table of a resource's devices: some rows of those that are wanted, and more on demand.
 
 import { h, mark, reconcile, write } from "./elements.js";
+import { canExplain, explain } from "./explain.js";
 import { STATES, stateOf } from "./picture.js";
 import { ago, at, counted, some } from "./words.js";
 
@@ -114,7 +115,7 @@ export class DeviceTable {
 /** The row with everything else. */
 function details(device) {
   const facts = [
-    ["Device nodes", device.nodes.map((node) => h("code", {}, node.hostPath === node.containerPath ? node.hostPath : `${node.hostPath} → ${node.containerPath}`, ` ${node.permissions}`))],
+    ["Device nodes", device.nodes.map((node) => h("code", {}, node.hostPath === node.containerPath ? node.hostPath : `${node.hostPath} → ${node.containerPath}`, ` ${node.permissions}`, canExplain() ? h("button", { class: "link", "data-focus": `explain ${node.hostPath}`, "aria-label": `Explain ${node.hostPath}`, onclick: () => explain(node.hostPath) }, "explain") : null))],
     ["Mounts", device.mounts.map((each) => h("code", {}, `${each.hostPath} → ${each.containerPath}${each.readOnly ? " read-only" : ""}`))],
     ["Environment", device.envNames.map((name) => h("code", {}, name))],
     ["Annotations", device.annotationNames.map((name) => h("code", {}, name))],

@@ -1,43 +1,71 @@
 // Asks why a device is there, or why not.
 
 import { by, h } from "./elements.js";
+import { some } from "./words.js";
 
 const STATUSZ = "application/json;v=v1alpha1;g=config.k8s.io;as=Statusz";
-const TONES = { selected: "good", taken: "good" };
+const MOST_IDS = 12;
+
+let known = false;
+
+/** Whether the plugin can explain paths. */
+export const canExplain = () => known;
+
+const written = (value) => (typeof value === "object" ? JSON.stringify(value) : `${value}`);
 
 const tests = (found) => h("ul", { class: "tests" }, found.map(({ ok, reason, parts }) =>
-  h("li", {}, `${ok ? "✓" : "✕"} ${reason}`, parts?.length ? tests(parts) : null)));
+  h("li", { "data-tone": ok ? "good" : "bad" }, reason, parts?.length ? tests(parts) : null)));
+
+function step({ verdict, reason, cause, ids, tests: found }) {
+  const tone = { listed: "good", "not selected": "none" }[verdict] ?? (cause === "fault" ? "bad" : "wait");
+  return h("div", { class: "step" },
+    h("p", {}, h("span", { class: "badge", "data-tone": tone }, verdict), ` ${reason}`),
+    ids.length ? h("p", { class: "none" }, "Ids: ", h("code", {}, some(ids, MOST_IDS))) : null,
+    found?.length ? tests(found) : null);
+}
 
 const rule = ({ resource, candidates }) => h("article", { class: "source" }, h("h3", {}, resource),
-  candidates.length ? candidates.map(({ verdict, reason, ids, tests: found }) => h("div", {},
-    h("span", { class: "badge", "data-tone": TONES[verdict] ?? "wait" }, verdict), ` ${reason} `, ids.map((id) => h("code", {}, id, " ")),
-    found?.length ? tests(found) : null)) : h("p", { class: "none" }, "This rule did not look at it."));
+  candidates.length ? candidates.map(step) : h("p", { class: "none" }, "It has nothing to do with this device."));
 
 function explained({ device, rules }) {
-  const parts = (rules ?? []).map(rule);
-  if (device) {
-    const facts = Object.entries(device.attributes).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, h("code", {}, `${value}`))));
-    parts.unshift(h("p", {}, h("code", {}, device.hostPath ?? device.syspath), device.node && device.node !== device.hostPath ? ` is ${device.node}` : ""));
-    parts.push(h("details", {}, h("summary", {}, "What is known of the device"), h("dl", { class: "card-facts" }, facts)));
+  const parts = rules.length ? rules.map(rule) : [h("p", { class: "none" }, "No rule looks at it.")];
+  if (device === undefined) return parts;
+  const facts = Object.entries(device.attributes).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, h("code", {}, written(value)))));
+  const names = [device.node, ...device.links, device.syspath && `/sys${device.syspath}`].filter(Boolean);
+  return [
+    h("p", {}, "The device is ", names.map((name, index) => [index ? ", also " : "", h("code", {}, name)]).flat(), "."),
+    ...parts,
+    h("details", {}, h("summary", {}, "Its attributes"), h("dl", { class: "card-facts" }, facts)),
+  ];
+}
+
+async function ask(path) {
+  const show = (...parts) => by("explanation").replaceChildren(...parts);
+  show(h("p", { class: "none" }, "Looking …"));
+  try {
+    const found = await fetch(`api/v1/explain?${new URLSearchParams({ path })}`);
+    if (found.ok) show(...explained(await found.json()));
+    else show(h("p", {}, await found.text()));
+  } catch (error) {
+    show(h("p", {}, `The plugin cannot be asked: ${error.message}`));
   }
-  return parts;
+}
+
+/** Explain a path, where the user sees it. */
+export function explain(path) {
+  by("explain-path").value = path;
+  by("explain-path").focus({ preventScroll: true });
+  by("explain").scrollIntoView({ block: "start" });
+  ask(path);
 }
 
 /** Show the form, if the plugin can explain. */
 export async function prepareExplain() {
   const answer = await fetch("statusz", { headers: { accept: STATUSZ } });
-  const { paths } = await answer.json();
-  by("explain").hidden = !paths.includes("/api/v1/explain");
-  by("explain-form").addEventListener("submit", async (event) => {
+  known = (await answer.json()).paths.includes("/api/v1/explain");
+  by("explain").hidden = !known;
+  by("explain-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    const path = by("explain-path").value.trim();
-    by("explanation").replaceChildren(h("p", { class: "none" }, "Looking …"));
-    try {
-      const found = await fetch(`api/v1/explain?${new URLSearchParams({ path })}`);
-      if (found.ok) by("explanation").replaceChildren(...explained(await found.json()));
-      else by("explanation").replaceChildren(h("p", {}, await found.text()));
-    } catch (error) {
-      by("explanation").replaceChildren(h("p", {}, `The plugin cannot be asked: ${error.message}`));
-    }
+    ask(by("explain-path").value.trim());
   });
 }

@@ -4,6 +4,7 @@ import { by, h, mark, reconcile, write } from "./elements.js";
 import { DeviceTable } from "./devices.js";
 import { standing } from "./overview.js";
 import { renderSession, sessionBox } from "./session.js";
+import { counted } from "./words.js";
 
 const OPEN = 6; // with more resources than that, cards are closed at first
 
@@ -35,7 +36,7 @@ class Card {
     mark(this.badge, "data-tone", tone);
     const held = resource.held ?? 0;
     const ill = resource.capacity - resource.allocatable;
-    write(this.numbers, `${resource.capacity.toLocaleString("en")} devices, ${resource.allocatable.toLocaleString("en")} healthy, ${resource.held === null ? "holders not known" : `${held.toLocaleString("en")} held`}`);
+    write(this.numbers, `${counted(resource.capacity, "device")}, ${resource.allocatable.toLocaleString("en")} healthy, ${resource.held === null ? "holders not known" : `${held.toLocaleString("en")} held`}`);
     const { list } = model.devices(this.name);
     const both = list.reduce((sum, device) => sum + (device.health !== "Healthy" && device.holder !== null), 0);
     const parts = [held - both, both, ill - both, Math.max(0, resource.allocatable - held + both)];
