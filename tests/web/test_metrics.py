@@ -17,7 +17,10 @@ from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.integration.test_life import BLUE, YELLOW, ToldScanner, tree_of
+from tests.integration.test_process import ProcessTestCase
 from tests.support.helpers import until
+from tests.support.http import ask
+from tests.support.kubelets import PatientKubelet
 from tests.web.test_routes import RoutesCase
 from twistdp import UNHEALTHY, DeviceInfo, DeviceTree, WatchingScanner
 from twistdp.health import HealthChecks, Present
@@ -413,6 +416,45 @@ class ScrapeTests(MetricsCase):
         self.scraper._pods = False
         await until(lambda: self.value("twistdp_devices_held"))
         self.assertNotIn(b"painter", (await self.ask("/metrics")).body)
+
+
+class PluginTests(ProcessTestCase):
+    """A plugin of its own."""
+
+    async def test_from_the_start(self) -> None:
+        """What happened before the first scrape is counted; pods are named on demand."""
+        pods = os.path.join(self.directory, "pods.sock")
+        self.kubelet = PatientKubelet(self.plugins, force=True, pod_resources=pods)
+        await self.kubelet.start()
+        resource = "folder.example.com/file"
+        device = os.path.join(self.devices, "d")
+        with open(device, "w"):
+            pass
+        counted = [
+            'twistdp_registration_attempts_total{resource_name="%s",result="registered"} 1.0',
+            'twistdp_device_changes_total{change="added",resource_name="%s"} 1.0',
+            'twistdp_lists_sent_total{resource_name="%s"} 1.0',
+            'twistdp_allocated_devices_total{resource_name="%s"} 1.0',
+        ]
+        for option in ("", "--http-pods"):
+            path = os.path.join(self.directory, f"status{option}.sock")
+            child = self.plugin(
+                "--scanner=twistdp.scanners:GlobScanner",
+                *("--set", "resource=file", "--set", f"pattern={self.devices}/*"),
+                *("--set", "nodes_only=false", "--namespace=folder.example.com"),
+                *(f"--status-socket={path}", f"--pod-resources-socket={pods}"),
+                *filter(None, [option]),
+            )
+            await self.kubelet.until(lambda: "Healthy" in self.kubelet.devices(resource).values())
+            await self.kubelet.allocate(resource, 1, pod="painter")
+            wanted = [line % resource for line in counted] + ["twistdp_pod_resources_available 1.0"]
+            text = ""
+            while not set(wanted) <= set(text.splitlines()):
+                text = (await ask(f"unix:{path}", "/metrics")).body.decode()
+            self.assertEqual("painter" in text, bool(option))
+            child.signal("TERM")
+            await child.ended
+            self.kubelet.release("painter")
 
 
 class FamilyTests(SynchronousTestCase):
