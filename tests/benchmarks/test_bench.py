@@ -287,8 +287,12 @@ class ScenarioTests(TestCase):
     async def test_http(self) -> None:
         """A plugin that is asked all the time still follows, and every figure has its value."""
         record = await self.run_quick([twistdp()], "http")
-        for what in ("RSS, 100 devices, with --http, asked", "hot plug, add, 100 devices, asked",
-                     "hot plug, remove, 100 devices, alone", "CPU while asked, 100 devices"):  # fmt: skip
+        for what in (
+            "RSS, 100 devices, with --http, asked",
+            "hot plug, add, 100 devices, asked",
+            "hot plug, remove, 100 devices, alone",
+            "CPU while asked, 100 devices",
+        ):
             (value,) = record.figures[what].values[OURS]
             self.assertTrue(0 < value < NEVER, f"{what}: {value}")
 
