@@ -20,6 +20,7 @@ from zope.interface.verify import verifyObject
 from tests.support.helpers import Recorder
 from tests.support.uevents import FAMILY, a_block_device, make_event, message, require_events, send
 from twistdp.klog import set_level
+from twistdp.status import Tallies, events_of
 from twistdp.uevents.following import REST, Uevents, uevents_of
 from twistdp.uevents.message import EVERY
 from twistdp.uevents.socket import MOST, UeventSocket
@@ -333,6 +334,20 @@ class WithoutTests(SynchronousTestCase):
                 self.uevents.doRead()
                 self.reactor.advance(REST / 10)
         self.assertEqual((len(recorder.calls), len(events)), (20, 2))
+        interest.stop()
+
+    def test_counted(self) -> None:
+        """All that was read is counted, whether somebody wants it or not; so are overflows."""
+        events = events_of(self.reactor)
+        tallies = Tallies(events, list)
+        interest = self.uevents.follow(["pci"], Recorder())
+        others = [message("add", PATH, OURS)] * 3
+        self.kernel.reading = [(others, False), (others, True)]
+        self.uevents.doRead()
+        with capturedLogs():
+            self.uevents.doRead()
+        self.assertEqual(events.counts, {("event", "uevents"): 6})
+        self.assertEqual(tallies.overflows, {"uevents": 1})
         interest.stop()
 
     def test_breaks(self) -> None:

@@ -121,6 +121,7 @@ class Uevents:
             self._refused(error)
             self._report_anything()
             return
+        self._events.counts["event", "uevents"] += len(messages)
         if has_lost:
             self._events.emit(Kind.OVERFLOWED, source="uevents")
             now = self._reactor.seconds()
@@ -129,7 +130,6 @@ class Uevents:
                 _log.warn("the kernel's events overflow: scanning everything")
             self._report_anything()
             return
-        self._events.counts["event", "uevents"] += len(messages)
         concerned: dict[Interest, set[str]] = {}
         wanted = self._wanted
         for message in messages:
