@@ -15,7 +15,7 @@ from twistdp.host import SOON, begin_keeping, end_keeping, keep_from_children
 from twistdp.inotify import inotify_of
 from twistdp.kubelet import PluginDirectory
 from twistdp.model import NO_DEVICES, IScanner, Update, Updates, check_namespace, name_of
-from twistdp.resource import BlockedWatch, Hooks, Resource
+from twistdp.resource import BlockedWatch, Hooks, Releases, Resource
 from twistdp.rpc import Reactors, keep_steady, remove_leftovers
 from twistdp.scan import (
     Attribute,
@@ -115,6 +115,9 @@ class Manager(MultiService):
         inotify = inotify_of(self._reactor)
         self._directory = PluginDirectory(self._settings.socket_dir, inotify, self._reactor)
         self._directory.setServiceParent(self)
+        if self._hooks.observes_releases:
+            observed = self.namespace, self.resources, self._hooks, self._settings, self._reactor
+            Releases(*observed).setServiceParent(self)
         self._remove_leftovers(report=True)
         self._private = Reactors(self._reactor)
         keep_from_children(self._private)

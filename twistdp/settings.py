@@ -26,6 +26,9 @@ RUN_DIRECTORY = "/run/twistdp"
 POD_RESOURCES_SOCKET = "/var/lib/kubelet/pod-resources/kubelet.sock"
 """The kubelet's pod-resources API."""
 
+STATE_DIRECTORY = "/run/twistdp"
+"""Where plugins keep what must outlive them, but not the node."""
+
 
 def _directory(value: str | os.PathLike[str]) -> str:
     if not os.fspath(value):
@@ -73,6 +76,7 @@ class Settings:
     scanner has that hook.  `cdi_dir` is where specs of CDI devices are written, and
     `pod_resources_socket` the kubelet's socket that reports which pod holds which device.
     `registration` is one of `REGISTRATIONS`; with ``watcher``, the sockets are in `registry_dir`.
+    `state_dir` is where a file is kept of who has which device, for scanners with `post_release`.
     Raises `BadSetting`.
     """
 
@@ -88,6 +92,7 @@ class Settings:
     pod_resources_socket: str = attrs.field(default=POD_RESOURCES_SOCKET, converter=_directory)
     registration: str = attrs.field(default="socket", validator=_registration)
     registry_dir: str = attrs.field(default=REGISTRY_DIRECTORY, converter=_directory)
+    state_dir: str = attrs.field(default=STATE_DIRECTORY, converter=_directory)
 
     @plugin_dir.validator
     def _fits_a_socket(self, _: object, value: str) -> None:

@@ -29,6 +29,7 @@ from twistdp.settings import (
     PLUGIN_DIRECTORY,
     POD_RESOURCES_SOCKET,
     REGISTRY_DIRECTORY,
+    STATE_DIRECTORY,
     Settings,
     check_socket_directory,
 )
@@ -72,6 +73,12 @@ class Options(LogOptions, WebOptions):
             None,
             POD_RESOURCES_SOCKET,
             "The kubelet's socket that reports which pod holds which device.",
+        ],
+        [
+            "state-dir",
+            None,
+            STATE_DIRECTORY,
+            "Where to keep who has which device, for scanners with post_release.",
         ],
     ]
 
@@ -270,6 +277,7 @@ class Options(LogOptions, WebOptions):
             "registry_dir": self["registry-dir"],
             "cdi_dir": self["cdi-dir"],
             "pod_resources_socket": self["pod-resources-socket"],
+            "state_dir": self["state-dir"],
         }
 
 

@@ -98,3 +98,42 @@ class KeptNodesTests(LogTestCase):
         content = OF_A_KUBELET.replace("[\n", "[\n" + OF_ANOTHER * 1000, 1)
         self.assertEqual(self.found(content, "lab.example.com/loop", "loop0"), [{"/dev/loop0"}])
         self.assertLess(max(pieces), 300)
+
+
+class KeptIdsTests(LogTestCase):
+    """`Checkpoint.kept_ids`"""
+
+    def kept_in(self, content: str | None) -> frozenset[tuple[str, str]] | None:
+        """What is kept according to a checkpoint with this content."""
+        directory = temporary_directory(self)
+        if content is not None:
+            with open(os.path.join(directory, CHECKPOINT), "w", encoding="utf-8") as file:
+                file.write(content)
+        return Checkpoint(directory).kept_ids()
+
+    def test_kept(self) -> None:
+        """All devices of all containers, but not those that are only registered."""
+        null = {("lab.example.com/null", "null-1"), ("lab.example.com/null", "null-2")}
+        self.assertEqual(self.kept_in(OF_A_KUBELET), {("lab.example.com/loop", "loop0"), *null})
+
+    def test_nothing_kept(self) -> None:
+        """A kubelet without such pods keeps nothing."""
+        for entries in ("null", "[]", " [ ]"):
+            self.assertEqual(
+                self.kept_in('{"Data":{"PodDeviceEntries":' + entries + '},"Checksum":1}'), set()
+            )
+
+    def test_not_known(self) -> None:
+        """A file that cannot be read or understood, or that is too large, says nothing."""
+        for content in (
+            None,
+            "",
+            "{}",
+            '{"Data":{"PodDeviceEntries":[1]}}',
+            '{"Data":{"PodDeviceEntries":[{"ResourceName":"x"}]}}',
+            OF_A_KUBELET.replace('{"-1":["loop0"]}', "null"),
+            OF_A_KUBELET[:200],
+        ):
+            self.assertIsNone(self.kept_in(content), content)
+        self.patch(checkpoint, "LARGEST", 100)
+        self.assertIsNone(self.kept_in(OF_A_KUBELET))

@@ -21,8 +21,10 @@ from twistdp.model.calls import (
     AllocateResponse,
     ContainerAllocateResponse,
     ContainerPreferredAllocationRequest,
+    Holder,
     PreferredAllocationRequest,
     PreStartContainerRequest,
+    ReleasedDevices,
     UseDefaultMethod,
 )
 from twistdp.model.contract import HOOKS
@@ -42,6 +44,9 @@ INTERFACES = (IAllocator, IPostAllocator, IPreferredAllocator, IContainerPreStar
 ALLOCATE = AllocateRequest(RESOURCE, [])
 POST = AllocateResponse([ContainerAllocateResponse(envs={"A": "1"})], ALLOCATE)
 PRE_START = PreStartContainerRequest(RESOURCE, ["a"], {})
+
+RELEASED = ReleasedDevices(RESOURCE, ["a"], {})
+POD = Holder("default", "painter", "main")
 
 ADVICE = "get_preferred_allocation"
 REFUSAL = AllocationRefused("no")
@@ -520,6 +525,63 @@ class LateTests(HooksTestCase):
             self.assertEqual(len(self.flushLoggedErrors(kind)), 1)
 
 
+class Releasing(EveryHook):
+    """Has the hook, too."""
+
+    def post_release(self, devices: ReleasedDevices, pod: Holder | None) -> Any:
+        """See `IReleaseObserver`."""
+        return self._asked((devices, pod))
+
+
+class PostReleaseTests(HooksTestCase):
+    """The hook for which no pod waits."""
+
+    def released(self, answer: Hook) -> Deferred[None]:
+        """A call of it."""
+        self.scanner = Releasing(answer)
+        hooks = Hooks(self.scanner, NAME, self.clock, timeout=10.0)
+        return Deferred.fromCoroutine(hooks.post_release(RELEASED, POD))
+
+    def test_called(self) -> None:
+        """It gets the devices and the container, and is waited for, however long; no line."""
+        for form in self.forms("done"):
+            call = self.released(form)
+            self.clock.advance(0.1)
+            self.assertIsNone(self.successResultOf(call))
+            self.assertEqual(self.scanner.asked, [(RELEASED, POD)])
+        call = self.released(lambda _: deferLater(self.clock, 9.0))
+        self.assertNoResult(call)
+        self.clock.pump([1.0] * 9)
+        self.successResultOf(call)
+        self.assertEqual(self.lines, [])
+
+    def test_fails(self) -> None:
+        """Whatever it raises is logged once, and the devices count as given back."""
+        for form in self.forms(ZeroDivisionError("oops")):
+            call = self.released(form)
+            self.clock.advance(0.1)
+            self.assertIsNone(self.successResultOf(call))
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.lines.clear()
+        self.successResultOf(self.released(lambda _: fail(REFUSAL)))
+        (line,) = self.lines
+        self.assertIn("post_release refused: no; only allocate can refuse a pod", line)
+
+    def test_does_not_answer(self) -> None:
+        """After the limit it is cancelled."""
+        cancelled: list[Deferred[Any]] = []
+        call = self.released(lambda _: Deferred(cancelled.append))
+        self.clock.advance(10.0)
+        self.successResultOf(call)
+        self.assertEqual(len(cancelled), 1)
+
+    def test_cancelled(self) -> None:
+        """Cancelled from outside, it has not ended."""
+        call = self.released(lambda _: Deferred())
+        call.cancel()
+        self.failureResultOf(call, CancelledError)
+
+
 class AbilityTests(HooksTestCase):
     """The methods that a scanner has are what is used, declared or not."""
 
@@ -527,11 +589,12 @@ class AbilityTests(HooksTestCase):
         """For each set of methods the properties say what there is."""
         for count in range(len(HOOKS) + 1):
             for chosen in combinations(HOOKS, count):
-                scanner = type("Scanner", (), {name: lambda self, _: None for name in chosen})()
+                scanner = type("Scanner", (), {name: lambda *_: None for name in chosen})()
                 hooks = Hooks(scanner, NAME, self.clock)
                 self.assertEqual(hooks.allocates, "allocate" in chosen or "post_allocate" in chosen)
                 self.assertEqual(hooks.prefers, ADVICE in chosen)
                 self.assertEqual(hooks.pre_starts, "pre_start_container" in chosen)
+                self.assertEqual(hooks.observes_releases, "post_release" in chosen)
 
     def test_without_methods(self) -> None:
         """A scanner without hooks leaves all to the default."""

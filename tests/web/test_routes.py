@@ -193,7 +193,7 @@ class HoldersTests(RoutesCase):
     def clock_age(self) -> float:
         """Seconds since the kubelet was asked."""
         seconds: float = IReactorTime(reactor).seconds()
-        return seconds - self.observatory.holdings._begun
+        return seconds - self.observatory.holdings.asked_at
 
     async def test_live(self) -> None:
         """Who gets a device is an event, and so is a kubelet that cannot be asked any more."""

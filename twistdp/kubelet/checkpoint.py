@@ -57,6 +57,27 @@ class Checkpoint:
         ):
             return []
 
+    def kept_ids(self) -> frozenset[tuple[str, str]] | None:
+        """All devices that are kept for containers, as pairs of resource and id.
+
+        Unlike the pod-resources API this has those of init containers.  None if the file cannot
+        be read or understood.  Call it in a thread, too.
+        """
+        try:
+            with open(self._path, "rb") as file:
+                content = file.read(LARGEST + 1)
+            text = content.decode()
+            if len(content) > LARGEST or '"PodDeviceEntries"' not in text:
+                return None
+            return frozenset(
+                (entry["ResourceName"], id_)
+                for entry in _entries(text)
+                for per_node in entry["DeviceIDs"].values()
+                for id_ in per_node
+            )
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return None
+
     def _report(self, is_too_large: bool) -> None:
         if is_too_large and not self._is_too_large:
             _log.warn(

@@ -73,7 +73,8 @@ class Holdings:
         self._later: float | None = None
         """When to ask though nothing has happened."""
         self._timer: IDelayedCall | None = None
-        self._begun = float("-inf")
+        self.asked_at = float("-inf")
+        """When the question of the last answer was asked, in seconds of the clock."""
         self._asking: Deferred[None] | None = None
         self._asked: list[Deferred[Held | None]] = []
         """Those who wait for the answer that is under way."""
@@ -100,8 +101,8 @@ class Holdings:
     def fresh(self) -> Deferred[Held | None]:
         """As `ask`, for people: an answer of the last second will do, or an older one, or none,
         if the kubelet takes more than half a second or did not answer before."""
-        age = self._clock.seconds() - self._begun
-        if age < FRESH or (self.held is None and self._begun >= 0):
+        age = self._clock.seconds() - self.asked_at
+        if age < FRESH or (self.held is None and self.asked_at >= 0):
             return succeed(self.held)
         return self.ask().addTimeout(FRESH / 2, self._clock, lambda *_: self.held)
 
@@ -153,7 +154,7 @@ class Holdings:
             self._timer = None
         due = [*self._due, *([] if self._later is None else [self._later])]
         if due and self._asking is None:
-            wait = max(min(due), self._begun + GAP) - self._clock.seconds()
+            wait = max(min(due), self.asked_at + GAP) - self._clock.seconds()
             self._timer = self._clock.callLater(max(wait, 0.0), self._begin)
 
     def _rest(self) -> None:
@@ -167,7 +168,7 @@ class Holdings:
 
     def _begin(self) -> None:
         self._timer = None
-        self._begun = now = self._clock.seconds()
+        self.asked_at = now = self._clock.seconds()
         self._due, self._later = [due for due in self._due if due > now], None
         self._asked, self._waiting = self._waiting, []
         self._asking = asking = Deferred.fromCoroutine(self._ask())

@@ -23,6 +23,7 @@ from twistdp.model.calls import (
     Holder,
     PreferredAllocationRequest,
     PreStartContainerRequest,
+    ReleasedDevices,
     UseDefaultMethod,
 )
 from twistdp.model.cdi import CDIDevice, CDIHook, CDIIntelRdt, CDIMount, CDINetDevice, CDINode
@@ -47,6 +48,7 @@ from twistdp.model.interfaces import (
     INotifier,
     IPostAllocator,
     IPreferredAllocator,
+    IReleaseObserver,
     IScanner,
 )
 from twistdp.model.names import (
@@ -94,12 +96,14 @@ __all__ = [
     "INotifier",
     "IPostAllocator",
     "IPreferredAllocator",
+    "IReleaseObserver",
     "IScanner",
     "Memory",
     "Mount",
     "PreStartContainerRequest",
     "PreferredAllocationRequest",
     "Refusal",
+    "ReleasedDevices",
     "Resources",
     "SharedClaims",
     "Update",

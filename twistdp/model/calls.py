@@ -101,6 +101,18 @@ class PreStartContainerRequest:
     raw: Any = None
 
 
+@attrs.frozen
+class ReleasedDevices:
+    """Devices of `resource` that a container had, in natural order of their ids.
+
+    `devices` has what the scanner reports of those that are still there.
+    """
+
+    resource: str
+    devices_ids: Sequence[str]
+    devices: Mapping[str, DeviceInfo]
+
+
 @attrs.frozen(order=True)
 class Holder:
     """The container that has a device."""

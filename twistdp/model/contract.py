@@ -12,6 +12,7 @@ from twistdp.model.interfaces import (
     IContainerPreStarter,
     IPostAllocator,
     IPreferredAllocator,
+    IReleaseObserver,
 )
 from twistdp.model.secrecy import kind_of
 
@@ -20,6 +21,7 @@ HOOKS: Final = {
     "post_allocate": IPostAllocator,
     "get_preferred_allocation": IPreferredAllocator,
     "pre_start_container": IContainerPreStarter,
+    "post_release": IReleaseObserver,
 }
 """The optional methods of a scanner, and the interfaces that describe them."""
 
@@ -73,7 +75,7 @@ def check_call(method: Callable[..., Any], name: str, arguments: int) -> None:
     try:
         signature.bind(*[None] * arguments)
     except TypeError as error:
-        wanted = "no argument" if arguments == 0 else "one argument"
+        wanted = ("no argument", "one argument", "two arguments")[arguments]
         raise BadScanner(
             f"its {name}{signature} must be callable with {wanted}: {error}"
         ) from error
@@ -88,7 +90,10 @@ def _is_generator(method: Callable[..., Any]) -> bool:
     return inspect.isgeneratorfunction(method) and not awaitable
 
 
-def hooks_of(scanner: object) -> dict[str, Callable[[Any], object]]:
+def hooks_of(scanner: object) -> dict[str, Callable[..., object]]:
     """Return the hooks that a scanner has, declared or not, by name.  Raises `BadScanner`."""
-    found = {name: method_of(scanner, name, interface, 1) for name, interface in HOOKS.items()}
+    found = {
+        name: method_of(scanner, name, interface, len(interface[name].positional))
+        for name, interface in HOOKS.items()
+    }
     return {name: method for name, method in found.items() if method is not None}

@@ -10,8 +10,10 @@ from zope.interface import Interface
 from twistdp.model.calls import (
     AllocateRequest,
     AllocateResponse,
+    Holder,
     PreferredAllocationRequest,
     PreStartContainerRequest,
+    ReleasedDevices,
 )
 from twistdp.model.devices import DeviceTree
 
@@ -86,4 +88,23 @@ class IContainerPreStarter(Interface):
         """Reset or check the devices; the container starts after this has succeeded.
 
         The kubelet waits 30 seconds, and tries again when it fails.
+        """
+
+
+class IReleaseObserver(Interface):
+    """Optional ability of a scanner: clean up after a container that had devices."""
+
+    def post_release(devices: ReleasedDevices, pod: Holder | None) -> object:
+        """A container has given devices back; `pod` is the container with its pod.
+
+        Called once each time, for the devices of one container, also for those given back while
+        the plugin or the kubelet was down, and for devices that are gone by now.  If the plugin
+        ends while a call runs, there is another one after its start.  A failure is logged and
+        changes nothing: devices are given to the next container when the kubelet decides so,
+        perhaps before this is called.
+
+        The kubelet reports no release, so it is asked, and what it does not answer releases
+        nothing; see ``docs/hooks.md`` for when a device counts as given back.  `pod` is None for
+        one that Allocate gave and that the kubelet has listed for no container, such as an
+        ordinary init container's.
         """

@@ -2,6 +2,7 @@
 
 from twistdp.resource.blocked import BlockedWatch
 from twistdp.resource.hooks import Hooks
+from twistdp.resource.releases import Releases
 from twistdp.resource.resource import Resource
 
-__all__ = ["BlockedWatch", "Hooks", "Resource"]
+__all__ = ["BlockedWatch", "Hooks", "Releases", "Resource"]

@@ -12,8 +12,10 @@ from twistdp.errors import HookFailed, PodError
 from twistdp.model import (
     AllocateRequest,
     AllocateResponse,
+    Holder,
     PreferredAllocationRequest,
     PreStartContainerRequest,
+    ReleasedDevices,
     UseDefaultMethod,
     hooks_of,
     kind_of,
@@ -32,6 +34,7 @@ _CONSEQUENCES: Final = {
     "post_allocate": "the pod is refused",
     "get_preferred_allocation": "the pod gets devices without its advice",
     "pre_start_container": "the container does not start",
+    "post_release": "its devices count as given back",
 }
 """What happens when a hook fails."""
 
@@ -53,7 +56,7 @@ class Hooks:
         timeout: float = 60.0,
         blocked: BlockedWatch | None = None,
     ) -> None:
-        self._name = name
+        self.name = name
         self._reactor = reactor
         self._timeout = timeout
         self._blocked = blocked
@@ -124,34 +127,49 @@ class Hooks:
         if "pre_start_container" in self._hooks:
             await self._call("pre_start_container", request, request.resource)
 
+    @property
+    def observes_releases(self) -> bool:
+        """Whether the scanner wants to know which devices were given back."""
+        return "post_release" in self._hooks
+
+    async def post_release(self, devices: ReleasedDevices, pod: Holder | None) -> None:
+        """Let the scanner clean up.  Raises CancelledError alone: a failure is logged."""
+        try:
+            await self._call("post_release", devices, devices.resource, pod)
+        except HookFailed:
+            return
+        except PodError as error:
+            self._ignore("post_release", f"refused: {error}; only allocate can refuse a pod")
+
     def failed(self, hook: str, what: str) -> HookFailed:
         """Return an error for the pod's status: which hook, and what it did."""
         return HookFailed(
-            f"{hook} of the device plugin's scanner {self._name} {what}; its log on the node "
+            f"{hook} of the device plugin's scanner {self.name} {what}; its log on the node "
             "says more, and its author must fix it"
         )
 
     def _ignore(self, hook: str, what: str) -> None:
         _log.error(
             "scanner {scanner}: {hook} {what}; {consequence}",
-            scanner=self._name,
+            scanner=self.name,
             hook=hook,
             what=what,
             consequence=_CONSEQUENCES[hook],
         )
 
-    async def _call(self, hook: str, argument: object, resource: str) -> object:
+    async def _call(self, hook: str, argument: object, resource: str, *more: object) -> object:
         begin = self._reactor.seconds()
         where = f"{hook} for {resource}"
         try:
             with self._watching(where):
                 patience = Patience(
-                    called(lambda: self._hooks[hook](argument), self._reactor),
-                    scanner=self._name,
+                    called(lambda: self._hooks[hook](argument, *more), self._reactor),
+                    scanner=self.name,
                     hook=where,
                     limit=self._timeout,
                     consequence=_CONSEQUENCES[hook],
                     clock=self._reactor,
+                    pods_wait=hook != "post_release",
                 )
                 answers = await patience.wait()
         finally:
@@ -171,7 +189,7 @@ class Hooks:
         _log.failure(
             "scanner {scanner}: {hook} failed, and {consequence}",
             answer,
-            scanner=self._name,
+            scanner=self.name,
             hook=hook,
             consequence=_CONSEQUENCES[hook],
         )
@@ -181,14 +199,14 @@ class Hooks:
     def _watching(self, what: str) -> AbstractContextManager[None]:
         if self._blocked is None:
             return nullcontext()
-        return self._blocked.watching(f"scanner {self._name}: {what}")
+        return self._blocked.watching(f"scanner {self.name}: {what}")
 
     def _report_if_slow(self, name: str, seconds: float) -> None:
-        if seconds >= SLOW:
+        if seconds >= SLOW and name != "post_release":
             _log.warn(
                 "scanner {scanner}: {hook} took {seconds:.1f} s, and the kubelet admitted no "
                 "other pod meanwhile",
-                scanner=self._name,
+                scanner=self.name,
                 hook=name,
                 seconds=seconds,
             )

@@ -19,7 +19,8 @@ class Patience:
     """The wait for one answer of a scanner's hook.
 
     After `limit` seconds it cancels the answer, and only logs a later outcome.  `scanner`, `hook`
-    and `consequence`, which is what happens after the limit, are for messages.
+    and `consequence`, which is what happens after the limit, are for messages.  While `pods_wait`
+    for the answer, a late one is reported before the limit, too.
     """
 
     def __init__(
@@ -31,12 +32,14 @@ class Patience:
         limit: float,
         consequence: str,
         clock: IReactorTime,
+        pods_wait: bool = True,
     ) -> None:
         self._answer = answer
         self._about: dict[str, Any] = {"scanner": scanner, "hook": hook}
         self._limit = limit
         self._consequence = consequence
         self._clock = clock
+        self._pods_wait = pods_wait
         self._begun = clock.seconds()
         self._timers: list[IDelayedCall] = []
         self._has_ended = False
@@ -55,7 +58,7 @@ class Patience:
         self._answer.addBoth(self._ended)
         if not self._has_ended:
             self._timers.append(self._clock.callLater(self._limit, self._give_up))
-            if self._limit > LONG:
+            if self._pods_wait and self._limit > LONG:
                 self._timers.append(self._clock.callLater(LONG, self._report))
         return waiting
 

@@ -1,0 +1,71 @@
+"""Tests for `twistdp.resource.baseline`."""
+
+import os
+
+from tests.support.helpers import temporary_directory
+from tests.support.logs import LogTestCase
+from twistdp.model import Holder
+from twistdp.resource.baseline import Baseline
+from twistdp.resource.tenancies import Key, Release
+
+R = "x.example/a"
+P = Holder("default", "p", "main")
+HELD: dict[Key, Holder | None] = {(R, "1"): P, (R, "2"): None}
+RELEASED = [Release(R, "1", Holder("default", "q", "main")), Release(R, "1", None)]
+
+
+class BaselineTests(LogTestCase):
+    """A file in a directory that is made when it is needed."""
+
+    def setUp(self) -> None:
+        """The directory is not there."""
+        super().setUp()
+        self.directory = os.path.join(temporary_directory(self), "state")
+        self.baseline = self.another()
+
+    def another(self) -> Baseline:
+        """That of another process."""
+        return Baseline(self.directory, "x.example", "my.module:Some.<locals>.Class")
+
+    def test_over_a_restart(self) -> None:
+        """What is written is read, by root alone; nothing else is left in the directory."""
+        self.assertEqual(self.baseline.read(), ({}, []))
+        self.baseline.write(HELD, RELEASED)
+        self.assertEqual(self.another().read(), (HELD, RELEASED))
+        name = "x.example.my.module_Some._locals_.Class.held.json"
+        self.assertEqual(os.listdir(self.directory), [name])
+        self.assertEqual(os.stat(self.baseline.path).st_mode & 0o777, 0o600)
+        self.assertEqual(self.lines, [])
+
+    def test_only_changes(self) -> None:
+        """The file is replaced when it changes, and only then."""
+        self.baseline.write(HELD, [])
+        before = os.stat(self.baseline.path).st_ino
+        self.baseline.write(HELD, [])
+        self.assertEqual(os.stat(self.baseline.path).st_ino, before)
+        self.baseline.write(HELD, RELEASED)
+        self.assertNotEqual(os.stat(self.baseline.path).st_ino, before)
+
+    def test_unusable(self) -> None:
+        """A file that cannot be understood, or that others could write, is logged and ignored."""
+        os.mkdir(self.directory, 0o755)
+        for content in ("", "[]", "{}", '{"held":[["a"]],"released":[]}', '{"held":[[1,2]]}'):
+            with open(self.baseline.path, "w", encoding="utf-8") as file:
+                file.write(content)
+            self.assertEqual(self.baseline.read(), ({}, []))
+        self.baseline.write(HELD, [])
+        os.chmod(self.baseline.path, 0o666)
+        self.assertEqual(self.baseline.read(), ({}, []))
+        self.assertEqual(len([line for line in self.lines if "cannot read" in line]), 6)
+
+    def test_no_place(self) -> None:
+        """A directory that cannot be made or written is logged once, and tried again."""
+        with open(self.directory, "w", encoding="utf-8"):
+            pass
+        self.baseline.write(HELD, [])
+        self.baseline.write({}, RELEASED)
+        (line,) = self.lines
+        self.assertIn("cannot keep who has which device", line)
+        os.unlink(self.directory)
+        self.baseline.write(HELD, [])
+        self.assertEqual(self.another().read(), (HELD, []))

@@ -1,0 +1,147 @@
+"""Tests for `twistdp.resource.tenancies`: what an answer of the kubelet's releases."""
+
+from collections.abc import Iterable
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp.model import Holder
+from twistdp.resource.tenancies import CONFIRMED, SETTLED, Key, Release, Tenancies
+
+R = "x.example/a"
+P, Q = (Holder("default", name, "main") for name in "pq")
+PROXY = ("kube-system", "proxy-node-1")
+DNS = ("kube-system", "dns-x7k2p")
+
+
+def pods(*holders: Holder) -> set[tuple[str, str]]:
+    """The pods of these containers, and one without devices."""
+    return {DNS, *((holder.namespace, holder.pod) for holder in holders)}
+
+
+class TenanciesTests(SynchronousTestCase):
+    """At the time `now`, with what the kubelet answers."""
+
+    def begin(self, held: dict[Key, Holder | None] | None = None) -> None:
+        """Begin with what was held before."""
+        self.now = 100.0
+        self.tenancies = Tenancies(held or {}, self.now, nodes=["Node-1", ""])
+
+    def answer(
+        self,
+        listed: dict[str, Holder],
+        others: Iterable[Holder] = (),
+        *,
+        after: float = 0.0,
+        late: float = 0.0,
+    ) -> list[Release]:
+        """The kubelet answers `late` seconds after it was asked."""
+        self.now += after
+        keys = {(R, id_): holder for id_, holder in listed.items()}
+        seen = pods(*listed.values(), *others)
+        return self.tenancies.answered(keys, seen, self.now - late, self.now)
+
+    def settle(self, listed: dict[str, Holder]) -> None:
+        """The kubelet has known its pods for long."""
+        self.answer(listed)
+        self.answer(listed, after=SETTLED)
+
+    def test_gone(self) -> None:
+        """A device that is in no answer for a while is given back, once."""
+        self.begin()
+        self.settle({"1": P, "2": Q})
+        self.assertEqual(self.answer({"2": Q}, after=5.0), [])
+        self.assertEqual(self.answer({"2": Q}, after=CONFIRMED / 2), [])
+        self.assertEqual(self.answer({"2": Q}, after=CONFIRMED / 2), [Release(R, "1", P)])
+        self.assertEqual(self.answer({"2": Q}, after=100.0), [])
+
+    def test_back_again(self) -> None:
+        """One that is in an answer in between is not."""
+        self.begin()
+        self.settle({"1": P})
+        for _ in range(5):
+            self.assertEqual(self.answer({}, after=CONFIRMED - 0.1), [])
+            self.assertEqual(self.answer({"1": P}, after=0.05), [])
+
+    def test_after_a_start(self) -> None:
+        """A kubelet or a plugin that has just started counts later, unless it knows the pod."""
+        self.begin({(R, "1"): P, (R, "2"): Q})
+        self.assertEqual(self.answer({}, [P]), [])
+        self.assertEqual(self.answer({}, [P], after=CONFIRMED), [Release(R, "1", P)])
+        self.assertEqual(self.answer({}, after=SETTLED - CONFIRMED - 0.1), [])
+        self.assertEqual(self.answer({}, after=0.1), [Release(R, "2", Q)])
+
+    def test_no_answer(self) -> None:
+        """An answer that is missing releases nothing, and neither do the first ones after it."""
+        self.begin()
+        self.settle({"1": P})
+        self.assertEqual(self.answer({}, after=1.0), [])
+        self.tenancies.forget_kubelet()
+        self.assertEqual(self.answer({}, after=100.0), [])
+        self.assertEqual(self.answer({}, after=CONFIRMED), [])
+        self.assertEqual(self.answer({}, after=SETTLED - CONFIRMED), [Release(R, "1", P)])
+
+    def test_only_pods_of_files(self) -> None:
+        """A kubelet without API server knows only pods of files, for as long as that takes."""
+        self.begin({(R, "1"): P})
+        for _ in range(20):
+            self.now += 10.0
+            self.assertEqual(self.tenancies.answered({}, {PROXY}, self.now, self.now), [])
+        self.assertEqual(self.answer({"1": P}), [])
+
+    def test_another_pod(self) -> None:
+        """A device of another pod was given back; one of another container of the pod was not."""
+        self.begin()
+        self.answer({"1": P})
+        self.assertEqual(self.answer({"1": Holder("default", "p", "side")}), [])
+        self.assertEqual(self.answer({"1": Q}), [Release(R, "1", Holder("default", "p", "side"))])
+
+    def test_given_again(self) -> None:
+        """Allocate shows it at once, and also if the next pod has the same name."""
+        self.begin()
+        self.answer({"1": P})
+        self.assertEqual(self.tenancies.allocated(R, ["1", "2"], self.now), [Release(R, "1", P)])
+        self.assertEqual(self.answer({"1": P, "2": P}, after=0.1), [])
+
+    def test_an_answer_from_before(self) -> None:
+        """An answer that was under way when Allocate came has who had the device before."""
+        self.begin()
+        self.answer({"1": P})
+        self.tenancies.allocated(R, ["1"], self.now)
+        self.assertEqual(self.answer({"1": P}, after=0.02, late=0.03), [])
+        self.assertEqual(self.answer({"1": Q}, after=1.0), [])
+        self.assertEqual(self.tenancies.held[R, "1"].holder, Q)
+
+    def test_never_listed(self) -> None:
+        """A device in no answer is held until the kubelet keeps it for nobody."""
+        self.begin()
+        self.settle({})
+        self.tenancies.allocated(R, ["1"], self.now)
+        self.assertEqual(self.tenancies.unlisted(self.now + SETTLED - 0.1), set())
+        self.assertEqual(self.answer({}, after=SETTLED), [])
+        self.assertEqual(self.tenancies.unlisted(self.now), {(R, "1")})
+        self.assertEqual(self.tenancies.not_kept([(R, "1")], self.now), [])
+        self.assertEqual(self.tenancies.look_again(self.now), CONFIRMED)
+        self.now += CONFIRMED
+        self.assertEqual(self.tenancies.not_kept([(R, "1")], self.now), [Release(R, "1", None)])
+        self.assertEqual(self.tenancies.not_kept([(R, "1")], self.now), [])
+
+    def test_never_listed_and_given_again(self) -> None:
+        """A pod's own init container hands it on; later, another pod has it."""
+        self.begin()
+        self.tenancies.allocated(R, ["1"], self.now)
+        self.assertEqual(self.tenancies.allocated(R, ["1"], self.now + 0.1), [])
+        self.now += SETTLED + 0.1
+        self.assertEqual(self.tenancies.allocated(R, ["1"], self.now), [Release(R, "1", None)])
+        self.begin({(R, "1"): None})
+        self.assertEqual(self.tenancies.allocated(R, ["1"], self.now), [Release(R, "1", None)])
+
+    def test_look_again(self) -> None:
+        """There is a time for the next look while somebody has a device."""
+        self.begin()
+        self.assertIsNone(self.tenancies.look_again(self.now))
+        self.settle({"1": P})
+        self.assertEqual(self.tenancies.look_again(self.now), SETTLED)
+        self.answer({})
+        self.assertEqual(self.tenancies.look_again(self.now), CONFIRMED)
+        self.answer({}, after=CONFIRMED)
+        self.assertIsNone(self.tenancies.look_again(self.now))
