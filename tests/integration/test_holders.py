@@ -9,6 +9,7 @@ from tests.integration.test_life import YELLOW, LifeTestCase, ToldScanner, tree_
 from tests.support.helpers import Recorder, soon, temporary_directory, until
 from tests.support.kubelets import PatientKubelet
 from twistdp import Holder, Manager, ReleasedDevices
+from twistdp.kubelet.holdings import holdings_of
 from twistdp.resource import releases, tenancies
 from twistdp.resource.vanished import REASON_BEFORE
 from twistdp.status import Kind, events_of
@@ -127,6 +128,22 @@ class ReleaseTests(HoldersTestCase):
         self.kubelet.release("other")
         await scanner.released.until(bool)
         self.assertEqual(scanner.released.calls, [(YELLOW, ["c"], ["c"], "other")])
+
+    async def test_unknown_pods(self) -> None:
+        """While a kubelet does not know its pods, nothing is released."""
+        _, scanner = await self.given()
+        self.kubelet.knows_pods = False
+        await soon(self.kubelet.restart())
+        await self.kubelet.listed(YELLOW, ["a", "b", "c"])
+        asked: list[object] = []
+        holdings = holdings_of(reactor, self.pods)
+        self.addCleanup(holdings.follow(lambda: asked.append(holdings.held)))
+        await until(lambda: None in asked)
+        self.assertIn("painter", self.file())
+        self.kubelet.release("painter")
+        self.kubelet.knows_pods = True
+        await scanner.released.until(bool)
+        self.assertEqual(scanner.released.calls, [(YELLOW, ["a", "b"], ["a", "b"], "painter")])
 
     async def test_never_listed(self) -> None:
         """A device of a pod that the kubelet never lists is reported when it keeps it no more."""

@@ -5,8 +5,10 @@ import shutil
 import tempfile
 
 from twisted.internet import reactor
+from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
+from tests.support.helpers import failure_of
 from tests.support.plugins import ThrowAwayPlugin, device_list
 from twistdp.errors import CallFailed
 from twistdp.kubelet import api
@@ -20,6 +22,7 @@ from twistdp.kubelet.podresources_v1_pb2 import (
     ListPodResourcesResponse,
 )
 from twistdp.rpc.channel import Channel
+from twistdp.testing import podresources
 from twistdp.testing.kubelet import FakeKubelet
 
 RESOURCE = "pods.example.com/widget"
@@ -65,7 +68,7 @@ class PodResourcesTests(TestCase):
             for entry in container.devices
         ]
         self.assertEqual(
-            found,
+            sorted(found),
             [("one", "main", ["a"], [0]), ("one", "main", ["a"], [1]), ("two", "side", ["b"], [])],
         )
 
@@ -88,6 +91,67 @@ class PodResourcesTests(TestCase):
             ),
             CallFailed,
         )
+
+    async def listed(self) -> list[str]:
+        """The names of the pods that are listed."""
+        answer = await self.channel.unary(
+            api.POD_RESOURCES_LIST, ListPodResourcesRequest(), ListPodResourcesResponse
+        )
+        return [pod.name for pod in answer.pod_resources]
+
+    async def test_order(self) -> None:
+        """The order of pods differs from answer to answer."""
+        await self.start()
+        await self.kubelet.allocate(RESOURCE, ids=["a"], pod="one")
+        await self.kubelet.allocate(RESOURCE, ids=["b"], pod="two")
+        self.patch(podresources, "BURST", 1000)
+        orders = {tuple(await self.listed()) for _ in range(9)}
+        while len(orders) < 2:
+            orders.add(tuple(await self.listed()))
+        self.assertEqual(orders, {("one", "two"), ("two", "one")})
+
+    async def test_does_not_know_its_pods(self) -> None:
+        """A kubelet without API server lists no pods, and holds their devices all the same."""
+        await self.start()
+        await self.kubelet.allocate(RESOURCE, ids=["a"], pod="one")
+        self.kubelet.knows_pods = False
+        self.assertEqual(await self.listed(), [])
+        self.kubelet.knows_pods = True
+        self.assertEqual(await self.listed(), ["one"])
+
+    def test_limit(self) -> None:
+        """Ten calls at once, and a hundred a second, are answered; others are refused."""
+        clock = Clock()
+        limit = podresources.CallLimit(clock)
+        for _ in range(10):
+            limit.take()
+        error = self.assertRaises(CallFailed, limit.take)
+        self.assertEqual(str(error), "RESOURCE_EXHAUSTED: rejected by rate limit")
+        clock.advance(0.05)
+        for _ in range(4):
+            limit.take()
+        clock.advance(100.0)
+        for _ in range(10):
+            limit.take()
+        self.assertRaises(CallFailed, limit.take)
+
+    async def test_too_many_calls(self) -> None:
+        """All three calls are counted together."""
+        await self.start()
+        self.patch(podresources, "RATE", 0)
+        for _ in range(podresources.BURST):
+            await self.listed()
+        for path, request, answer in (
+            (api.POD_RESOURCES_LIST, ListPodResourcesRequest(), ListPodResourcesResponse),
+            (api.POD_RESOURCES_GET, GetPodResourcesRequest(), GetPodResourcesResponse),
+            (
+                api.POD_RESOURCES_ALLOCATABLE,
+                AllocatableResourcesRequest(),
+                AllocatableResourcesResponse,
+            ),
+        ):
+            error = await failure_of(self.channel.unary(path, request, answer), CallFailed)
+            self.assertEqual(error.status, "RESOURCE_EXHAUSTED")
 
     async def test_allocatable(self) -> None:
         """Unhealthy devices are not among the allocatable ones."""

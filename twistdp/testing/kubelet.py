@@ -84,6 +84,9 @@ class FakeKubelet(ObservedNode):
         """Every Register is refused with this text, unless it is None."""
         self.hanging = False
         """Whether Register gets no answer until the kubelet stops."""
+        self.knows_pods = True
+        """Whether pod-resources lists the pods: a kubelet that does not reach the API server after
+        its start lists none, whatever they hold."""
         self.running = False
         self._over = False
         self._checked = force
@@ -204,7 +207,11 @@ class FakeKubelet(ObservedNode):
         await self._server.listen()
         if self._pod_resources_path is not None:
             self._pod_resources = pod_resources_server(
-                self._pod_resources_path, self.pods, self.resources, self._reactor
+                self._pod_resources_path,
+                self.pods,
+                self.resources,
+                self._reactor,
+                knows_pods=lambda: self.knows_pods,
             )
             await self._pod_resources.listen()
         self.running = True

@@ -1,8 +1,11 @@
 """Serves pod-resources v1 about the emulated kubelet's allocations."""
 
-from collections.abc import Iterable, Mapping
+import random
+from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
+
+from twisted.internet.interfaces import IReactorTime
 
 from twistdp.errors import CallFailed
 from twistdp.kubelet import POD_RESOURCES_ALLOCATABLE, POD_RESOURCES_GET, POD_RESOURCES_LIST
@@ -23,17 +26,35 @@ from twistdp.rpc import Method, Server
 from twistdp.testing.node import NodeResource
 from twistdp.testing.pods import Holding, Pods
 
+BURST: Final = 10
+"""Calls that a kubelet answers at once, when it was not called for a while."""
+
+RATE: Final = 100
+"""Calls that it answers a second."""
+
 
 def pod_resources_server(
-    path: str, pods: Pods, resources: Mapping[str, NodeResource], reactor: Any
+    path: str,
+    pods: Pods,
+    resources: Mapping[str, NodeResource],
+    reactor: Any,
+    *,
+    knows_pods: Callable[[], bool] = lambda: True,
 ) -> Server:
-    """A server on the socket `path` for `pods` and the node's `resources`."""
+    """A server on the socket `path` for `pods` and the node's `resources`.
+
+    It lists no pods while it does not know them, and refuses calls that are too many, as a kubelet
+    does.
+    """
+    limit = CallLimit(reactor)
 
     def list_all(_: ListPodResourcesRequest) -> ListPodResourcesResponse:
-        return ListPodResourcesResponse(pod_resources=_pods(pods))
+        limit.take()
+        return ListPodResourcesResponse(pod_resources=_pods(pods) if knows_pods() else [])
 
     def get(request: GetPodResourcesRequest) -> GetPodResourcesResponse:
-        for pod in _pods(pods):
+        limit.take()
+        for pod in _pods(pods) if knows_pods() else []:
             if (pod.namespace, pod.name) == (request.pod_namespace, request.pod_name):
                 return GetPodResourcesResponse(pod_resources=pod)
         raise CallFailed(
@@ -41,6 +62,7 @@ def pod_resources_server(
         )
 
     def allocatable(_: AllocatableResourcesRequest) -> AllocatableResourcesResponse:
+        limit.take()
         return AllocatableResourcesResponse(
             devices=[
                 entry
@@ -60,32 +82,60 @@ def pod_resources_server(
     return Server(path, methods, reactor=reactor)
 
 
+class CallLimit:
+    """Lets `BURST` calls pass at once, and `RATE` a second, of all clients together."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._calls = float(BURST)
+        self._since = clock.seconds()
+
+    def take(self) -> None:
+        """Count a call; raises `CallFailed` for one that is too many."""
+        now = self._clock.seconds()
+        self._calls = min(BURST, self._calls + (now - self._since) * RATE)
+        self._since = now
+        if self._calls < 1:
+            raise CallFailed("RESOURCE_EXHAUSTED", "rejected by rate limit")
+        self._calls -= 1
+
+
 def _pods(pods: Pods) -> list[PodResources]:
+    """All pods, in random order: a kubelet's is a Go map's."""
+
     def pod_of(holding: Holding) -> tuple[str, str]:
         return holding.namespace, holding.pod
 
-    return [
+    found = [
         PodResources(name=name, namespace=namespace, containers=_containers(holdings))
         for (namespace, name), holdings in groupby(sorted(pods, key=pod_of), pod_of)
     ]
+    random.shuffle(found)
+    return found
 
 
 def _containers(holdings: Iterable[Holding]) -> list[ContainerResources]:
     return [
         ContainerResources(
             name=name,
-            devices=[
+            devices=_shuffled(
                 entry
                 for holding in group
                 for id_ in holding.ids
                 for entry in _entries(holding.resource, id_, holding.numa.get(id_))
-            ],
+            ),
         )
         for name, group in groupby(
             sorted(holdings, key=lambda holding: holding.container),
             lambda holding: holding.container,
         )
     ]
+
+
+def _shuffled(entries: Iterable[ContainerDevices]) -> list[ContainerDevices]:
+    found = list(entries)
+    random.shuffle(found)
+    return found
 
 
 def _entries(resource: str, id_: str, numa: list[int] | None) -> list[ContainerDevices]:
