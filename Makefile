@@ -16,7 +16,7 @@ ROUNDS    ?= 1000
 SEED      ?= 0
 JOBS      ?=
 
-.PHONY: help demo test test-matrix test-scaffold test-systemd test-image test-manifests test-monitoring test-node test-page test-memory test-lowest test-newest test-python \
+.PHONY: help demo test test-http test-matrix test-scaffold test-systemd test-image test-manifests test-monitoring test-node test-page test-memory test-lowest test-newest test-python \
   bench conformance verdicts faults fuzz kill mutants soak lint types format audit docs diagram protos update-k8s wheel lock dist \
   version config-reference changelog clean
 
@@ -62,6 +62,12 @@ test-node: $(VENV)/.test ## on a node with a real kubelet, which tests/node/clus
 test-page: $(VENV)/.test ## the page in Chromium, checked by axe-core, with pictures in build/page; as root with apt-get
 	sh tests/page/prepare.sh .cache/page
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.page.whole
+
+test-http: $(VENV)/.test ## whatever schemathesis asks a plugin over HTTP, half a minute
+	test -x .venv-http/bin/schemathesis || { $(PYTHON) -m venv .venv-http && \
+	  .venv-http/bin/python -m pip --disable-pip-version-check --quiet install schemathesis==4.32.5; }
+	TWISTDP_SCHEMATHESIS=$(CURDIR)/.venv-http/bin/schemathesis \
+	  $(BIN)/python -m twisted.trial --reactor=asyncio tests.web.fuzzed
 
 test-memory: $(VENV)/.test ## the largest lists in the memory that the manifests allow, half a minute; as root
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.memory.limit
