@@ -14,7 +14,6 @@ UNUSED = (
     "prometheus_client",
     "pygments",
     "rich",
-    "sysconfig",
     "twisted.web",
     "twisted.conch",
     "twistdp.cdi.files",
