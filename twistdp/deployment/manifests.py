@@ -180,7 +180,7 @@ def _pod(plugin: DaemonSet, config_maps: Mapping[str, str]) -> dict[str, Any]:
         mounts.append({"name": name, "mountPath": directory, "readOnly": True})
         volumes.append({"name": name, "configMap": {"name": config_map}})
         if name == "scanner":
-            environment.append({"name": "PYTHONPATH", "value": directory})
+            environment.insert(0, {"name": "PYTHONPATH", "value": directory})
     return {
         "serviceAccountName": plugin.name,
         "automountServiceAccountToken": False,
