@@ -19,7 +19,7 @@ if "twisted.internet.reactor" not in sys.modules:
 
 from twistdp._version import __version__
 from twistdp.errors import BadSettings, TwistdpError
-from twistdp.launch import Choice, Opening, Serving, stand_in
+from twistdp.launch import Choice, Manhole, ManholeOptions, Opening, Serving, stand_in
 from twistdp.logs import LoggedService, LogOptions
 from twistdp.manager import Manager
 from twistdp.model import printable
@@ -33,14 +33,14 @@ from twistdp.settings import (
     Settings,
     check_socket_directory,
 )
-from twistdp.status import Condition, reporter_from
+from twistdp.status import Condition, events_of, reporter_from
 from twistdp.web import Lookout, WebOptions, web_service
 
 if TYPE_CHECKING:
     from twistdp.launch.following import ConfigFile
 
 
-class Options(LogOptions, WebOptions):
+class Options(LogOptions, WebOptions, ManholeOptions):
     """The command line; whatever is wrong with it ends the process with one line and status 1."""
 
     synopsis = (
@@ -297,6 +297,10 @@ def makeService(options: Options) -> IService:
     web = web_service(options, lookout, options.flags, reactor)
     if web is not None:
         web.setServiceParent(service)
+    if options.manhole is not None:
+        Manhole(options.manhole, lambda: _names(options, reactor), reactor).setServiceParent(
+            service
+        )
     if "NOTIFY_SOCKET" in os.environ:
         # The last service is stopped first, so it reports the end when that begins.
         reporter_from(os.environ, options.conditions, reactor).setServiceParent(service)
@@ -304,6 +308,19 @@ def makeService(options: Options) -> IService:
     # a first scan of 10 000 devices takes 48 ms and not 68 ms.
     gc.freeze()
     return service
+
+
+def _names(options: Options, reactor: Any) -> Mapping[str, Any]:
+    """What a prompt in the manhole begins with."""
+    managers = [manager for manager, _ in options.served()]
+    resources = [each for manager in managers for each in manager.resources.values()]
+    return {
+        "events": events_of(reactor),
+        "managers": managers,
+        "options": options,
+        "reactor": reactor,
+        "resources": {each.full_name: each for each in resources},
+    }
 
 
 def _seconds(option: str, text: str) -> float:

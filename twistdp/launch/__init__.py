@@ -3,10 +3,13 @@
 from twistdp.launch.choice import Choice
 from twistdp.launch.first_process import stand_in
 from twistdp.launch.loading import load_scanner, make
+from twistdp.launch.manhole import Manhole, ManholeOptions
 from twistdp.launch.opening import Opening, Serving
 
 __all__ = [
     "Choice",
+    "Manhole",
+    "ManholeOptions",
     "Opening",
     "Serving",
     "configured",

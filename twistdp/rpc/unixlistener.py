@@ -7,7 +7,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
 from twistdp.rpc.socketfile import SocketFile
-from twistdp.tools import stop_all
+from twistdp.tools import hushed, quietly, stop_all
 
 
 class UnixListener:
@@ -26,7 +26,8 @@ class UnixListener:
         """
         bound = self._file.claim()
         try:
-            self._port = self._reactor.listenUNIX(bound, factory, mode=0o600)
+            port = quietly(self._reactor.listenUNIX, bound, factory, mode=0o600)
+            self._port = hushed(port)
             self._file.publish()
         except CannotListenError as error:
             self.close()
