@@ -81,8 +81,8 @@ class TextTests(SynchronousTestCase):
     """A text is what the file has."""
 
     def test_as_written(self) -> None:
-        """No text is taken for a number, a time, a bool or nothing."""
-        found = resource("{vendorID: 0403, serial: 12:34:56, driver: no, env: {A: 1_0, B: ~}}")
+        """No text is taken for a number, a time or a bool; in quotes not for nothing."""
+        found = resource('{vendorID: 0403, serial: 12:34:56, driver: no, env: {A: 1_0, B: "~"}}')
         self.assertEqual(found.where.vendor_id, ("0403",))
         self.assertEqual(found.where.serial, ("12:34:56",))
         self.assertEqual(found.where.driver, ("no",))
@@ -156,6 +156,17 @@ class ProblemTests(SynchronousTestCase):
             ("{path: /dev/a, env: [A]}", "expected a mapping, found a list"),
             ("{path: /dev/a, env: {A: [b]}}", "found a list"),
             ("{path: /dev/a, env: {A: }}", 'found nothing; write "" for an empty text'),
+            ("{path: /dev/a, env: {A: null}}", 'write "null" if that is the text'),
+            (
+                "{path: ~}",
+                "x.path: expected a text, found nothing, as YAML takes ~; leave the",
+            ),
+            ("~", "expected a mapping, or a text (path), found nothing, as YAML takes ~"),
+            ("{path: /dev/a, replicas: Null}", "found nothing, as YAML takes Null; leave the key"),
+            ("{path: /dev/a, group: null}", "found nothing, as YAML takes null; leave the key out"),
+            ("{path: /dev/a, numa: ~}", "found nothing, as YAML takes ~; leave the key out"),
+            ("{path: /dev/a, requires: [null]}", "x.requires[0]: expected"),
+            ("{path: /dev/a, env: {null: a}}", "found nothing, as YAML takes null"),
             ("{path: /dev/a, preferred: nuna}", "found 'nuna'; did you mean 'numa'?"),
             ("{path: /dev/a, numa: nome}", "found 'nome'; did you mean 'none'?"),
             ("{path: /dev/a, health: {every: 3}}", "a key is missing that says what it is"),

@@ -26,6 +26,8 @@ MOST_NODES: Final = 100_000
 MOST_REPEATED: Final = LARGEST
 """Characters that aliases repeat."""
 
+_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+
 _PARSER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOT_ALLOWED = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
@@ -47,6 +49,11 @@ class Scalar:
     mark: Mark
     text: str
     plain: bool
+
+    @property
+    def is_null(self) -> bool:
+        """Whether YAML takes it for no value: it is left empty, or a null without quotes."""
+        return self.plain and self.text in _NULLS
 
 
 @attrs.frozen

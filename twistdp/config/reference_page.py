@@ -46,7 +46,8 @@ resources:
 The file is YAML, and so may be JSON. It is one document of at most 1 MiB.
 
 - A **text** is taken as it is written: `0403` keeps its zero, `12:34:56` is no time, and `no` is a
-  text. Numbers, `true` and `false` stand without quotes.
+  text. Numbers, `true` and `false` stand without quotes. A value that is left empty, or `null` or
+  `~` without quotes, is refused.
 - A single value stands for a **list** of one.
 - Anchors and aliases (`&a`, `*a`) work. Merge keys (`<<`) and tags (`!x`) do not.
 - A **template** is a text with words in braces, which are filled in for each device. `{{{{` and

@@ -66,7 +66,7 @@ class Walk:
                 return self._plain(kind, node, at)
 
     def _plain(self, kind: Kind, node: Node, at: str) -> Any:
-        if not isinstance(node, Scalar) or (node.plain and not node.text):
+        if not isinstance(node, Scalar) or node.is_null:
             raise self._expected(kind, node, at)
         match kind:
             case Text() if "\0" in node.text:
@@ -131,7 +131,7 @@ class Walk:
         short = short_of(cls)
         if isinstance(node, document.Mapping):
             return self._made(cls, fields, node, at)
-        if short is None or (isinstance(node, Scalar) and node.plain and not node.text):
+        if short is None or (isinstance(node, Scalar) and node.is_null):
             raise self._expected(Record(cls), node, at)
         value = self._field(short, node, at)
         return self._built(cls, {short.key: value}, node, at)
@@ -289,8 +289,10 @@ def place_below(at: str, key: str) -> str:
 def found_in_words(node: Node) -> str:
     """A node as a message says what was found."""
     if isinstance(node, Scalar):
+        if node.is_null:
+            return f"nothing, as YAML takes {node.text}" if node.text else "nothing"
         if not node.text:
-            return "nothing" if node.plain else "an empty text"
+            return "an empty text"
         return f"{'' if node.plain else 'the text '}{printable(node.text, 60)!r}"
     return "a list" if isinstance(node, document.Sequence) else "a mapping"
 
@@ -298,7 +300,10 @@ def found_in_words(node: Node) -> str:
 def _hint(kind: Kind, node: Node) -> str:
     if not isinstance(node, Scalar):
         return ""
-    if isinstance(kind, Text) and node.plain and not node.text:
+    if node.is_null and node.text:
+        text = f', or write "{node.text}" if that is the text' if isinstance(kind, Text) else ""
+        return f"; leave the key out{text}"
+    if isinstance(kind, Text) and node.is_null:
         return '; write "" for an empty text'
     if isinstance(kind, Flag) and node.text.lower() in ("yes", "on", "no", "off"):
         return f"; write {'true' if node.text.lower() in ('yes', 'on') else 'false'}"

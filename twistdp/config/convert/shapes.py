@@ -40,7 +40,7 @@ class Fields:
         for key, value in node.items:
             if key.text == "<<":
                 merged += value.items if isinstance(value, document.Sequence) else [value]
-            elif not (isinstance(value, Scalar) and value.plain and value.text in _NOTHING):
+            elif not (isinstance(value, Scalar) and value.is_null):
                 field = Field(key.text, key.mark, place_below(at, key.text), value)
                 self._fields.setdefault(key.text.lower(), field)
         for each in merged:  # what stands in the mapping itself counts
@@ -56,9 +56,6 @@ class Fields:
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self._fields.values())
-
-
-_NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 class Shapes:
