@@ -78,7 +78,7 @@ REPLACED = {
 }
 """Replacements in printed commands: this machine has neither a kubelet nor serial lines."""
 
-SERVES = {"twistd -n": "reactor class", "twistdp kubelet --": "kubelet started"}
+SERVES = {"twistd -n": " serves ", "twistdp kubelet --": "kubelet started"}
 """Commands that run until they are ended, with the text that they print once they have started."""
 
 MY_PLUGIN = """#!/bin/sh

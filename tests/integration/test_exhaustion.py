@@ -156,7 +156,7 @@ class DescriptorTests(ExhaustionTestCase):
         """gRPC, which crashes with too few, is not used before there can be enough."""
         await self.kubelet.start()
         child = self.folder_plugin()
-        await self.says(child, "reactor class")
+        await self.says(child, " serves ")
         await until(lambda: "anon_inode:inotify" in self.open_files(child), 20)
         self.leave(child, 4)
         self.make("a")

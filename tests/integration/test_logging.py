@@ -24,12 +24,15 @@ from twistdp.testing.process import ChildProcess, twistd_command
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RESOURCE = "talk.example.com/thing"
-START = [
+TWISTD = [
     r"twistd \S+ \(.*\) starting up\.",
     r"reactor class: .*\.AsyncioSelectorReactor\.",
+]
+"""What twistd says of itself at level 4."""
+START = [
     r"twistdp \S+ in \S+ serves talk\.example\.com from tests\.\S*process_samples:Talks\S*\(.*\)",
 ]
-RUN = [rf"{RESOURCE}: 1 device", rf"registered {RESOURCE} with the kubelet"]
+RUN = [rf"{RESOURCE}: 1 device \(\+thing-0\)", rf"registered {RESOURCE} with the kubelet"]
 SCANNER = [
     r"said through klog number=1",
     r"said through logging logger=\"talk\"",
@@ -191,13 +194,13 @@ class ForegroundTests(LogTestCase):
             rf'stream opened resource="{RESOURCE}" kubelets=true',
             rf'list sent resource="{RESOURCE}" version=0 bytes=\d+',
             rf'allocation asked for resource="{RESOURCE}" ids=\["thing-0"\]',
-            rf"{RESOURCE}: allocated thing-0",
+            rf"{RESOURCE}: allocated thing-0.*",
             rf'stream ended resource="{RESOURCE}" kubelets=true',
             r"said with level 3",
         ]
         # A kubelet may ask for the options when it connects, too.
         said = dict.fromkeys(self.said(child.output))
-        self.assert_said(list(said), START, RUN, SCANNER, traffic, END)
+        self.assert_said(list(said), TWISTD, START, RUN, SCANNER, traffic, END)
 
     async def test_vmodule(self) -> None:
         """--vmodule shows more of one file."""
@@ -219,7 +222,11 @@ class ForegroundTests(LogTestCase):
         for line in lines:
             self.assertLessEqual({"ts", "caller", "msg", "v"}, line.keys())
         said = [re.sub(r" [a-z]+=.*", "", pattern) for pattern in SCANNER]
-        self.assert_said([line["msg"] for line in lines], START, RUN, said, END)
+        start = ["twistdp … in … serves …"]
+        run = ["devices changed", "registered … with the kubelet"]
+        self.assert_said([line["msg"] for line in lines], start, run, said, END)
+        (registered,) = (line for line in lines if line["msg"] == run[1])
+        self.assertEqual(registered["resources"], RESOURCE)
 
     async def test_logger(self) -> None:
         """A --logger gets all events, and nothing is written beside it."""
@@ -229,7 +236,7 @@ class ForegroundTests(LogTestCase):
         said = [re.sub(r" [a-z]+=.*", "", pattern) for pattern in SCANNER]
         lines = child.output.splitlines()
         self.assertEqual({line.partition(" ")[0] for line in lines}, {"observed"})
-        self.assert_said([line.partition(" ")[2] for line in lines], START, RUN, said, END)
+        self.assert_said([line.partition(" ")[2] for line in lines], TWISTD, START, RUN, said, END)
 
     async def test_syslog(self) -> None:
         """--syslog ends the process with one line."""
@@ -346,7 +353,7 @@ class FileTests(LogTestCase):
         os.kill(pid, signal.SIGTERM)
         await self.until(lambda: "Server Shut Down" in self.read())
         said = [re.sub(r" [a-z]+=.*", "", pattern) for pattern in SCANNER]
-        self.assert_said(self.read().splitlines(), START, RUN, said, END)
+        self.assert_said(self.read().splitlines(), TWISTD, START, RUN, said, END)
         self.assertNotIn("twistd.log", os.listdir(self.directory))
 
 

@@ -200,6 +200,35 @@ class JSONTests(LogTestCase):
         _log.info("{complaint}", complaint="no kubelet yet")
         self.assertNotIn("complaint", self.read())
 
+    def test_constant(self) -> None:
+        """The message is the same for all events of a kind, and its values are fields."""
+        _log.info("{resource_type}: the {doing}{often} failed", resource_type="x", doing="scan")
+        # A value that is missing makes Twisted show the event differently, not the message.
+        self.assertEqual(self.read()["msg"], "…: the … failed")
+        self.kept.written.clear()
+        _log.warn("{done_by} is {often}late{{}}", done_by="it", often="")
+        found = self.read()
+        self.assertEqual((found["msg"], found["doneBy"]), ("… is …late{}", "it"))
+        self.assertNotIn("often", found, "it is empty")
+
+    def test_values(self) -> None:
+        """Where a message is nothing but values, it is the text."""
+        _log.info("{resource}: {text}", resource="x", text="it is hot")
+        self.assertEqual(self.read()["msg"], "x: it is hot")
+
+    def test_facts(self) -> None:
+        """A message in words may have its constant text, and its values for programs."""
+        _log.info(
+            "{resource}: 2 {what}",
+            resource="a/x",
+            what="+b +c",
+            log_constant="devices changed",
+            log_facts={"resource": "a/x", "came": ["b", "c"]},
+        )
+        found = self.read()
+        self.assertEqual((found["msg"], found["came"]), ("devices changed", ["b", "c"]))
+        self.assertNotIn("what", found)
+
     def test_level(self) -> None:
         """A message has its level."""
         klog.set_level(5)

@@ -242,20 +242,6 @@ class SizeTests(SynchronousTestCase):
 class LogTests(LogTestCase):
     """Log lines for operators and developers."""
 
-    def test_allocated(self) -> None:
-        """Each allocation is a line with the resource and the ids, with hooks and without."""
-        answers().allocate(request("a"))
-        self.assertEqual(self.said(), f"{RESOURCE}: allocated a")
-        asked = answers(Generous())
-        self.successResultOf(allocating(asked, "c", "b"))
-        self.assertIn(f"{RESOURCE}: allocated c, b", self.lines[1])
-        self.assertEqual(len(self.lines), 2)
-
-    def test_refused(self) -> None:
-        """A refused request is not logged as allocated."""
-        self.assertRaises(UnknownDevice, answers().allocate, request("z"))
-        self.assertEqual(self.lines, [])
-
     def test_about(self) -> None:
         """A request's resource and devices, of each container, in a short text."""
         about = answers().about

@@ -93,10 +93,10 @@ class ResourceTests(TestCase, LogTestCase):
         return told
 
     async def test_told(self) -> None:
-        """The number of devices is logged at the start, and when it or their health changes."""
+        """The devices are logged at the start, and when they or their health change."""
         resource = self.started(a=GOOD, b=GOOD)
         self.assertEqual(resource.condition, ResourceCondition(2, Standing.REGISTERING))
-        self.assertEqual(self.told(), [("I", f"{NAME}: 2 devices")])
+        self.assertEqual(self.told(), [("I", f"{NAME}: 2 devices (+a +b)")])
         resource.update(self.scans.update({"a": GOOD, "b": attrs.evolve(GOOD, envs={"A": "1"})}))
         resource.update(self.scans.update({"a": GOOD, "b": attrs.evolve(GOOD, envs={"A": "1"})}))
         self.assertEqual(self.told(), [])

@@ -22,6 +22,7 @@ from twistdp.kubelet.directory import PluginDirectory
 from twistdp.kubelet.holdings import Holdings, holdings_of
 from twistdp.kubelet.messages import (
     AllocateRequest,
+    AllocateResponse,
     DevicePluginOptions,
     Empty,
     PreferredAllocationRequest,
@@ -53,6 +54,7 @@ __all__ = [
     "REGISTER",
     "VERSION",
     "AllocateRequest",
+    "AllocateResponse",
     "Checkpoint",
     "DevicePluginOptions",
     "Empty",

@@ -71,21 +71,23 @@ def quote(text: str) -> str:
 def as_json(record: Record) -> str:
     """A JSON object in one line, without its end; ``ts`` is in milliseconds.
 
-    Numbers and texts in the message are fields too, for programs that search.
+    The message is a constant text, with … for what varies, and the values are fields.
     """
     standard: dict[str, object] = {
         "ts": round(record.seconds * 1000, 3),
         "caller": f"{record.file}:{record.line}",
-        "msg": record.text,
+        "msg": record.constant or record.text,
     }
     if record.severity in "IW":
         standard["v"] = record.v
     taken = _STANDARD if record.error is None else {*_STANDARD, "err"}
-    in_message = {
-        key: found
-        for key, found in record.used.items()
-        if isinstance(found, str | int | float) and found != record.text
-    }
+    in_message = record.facts
+    if in_message is None:
+        in_message = {
+            _camel(key): found
+            for key, found in record.used.items()
+            if isinstance(found, str | int | float) and found not in ("", standard["msg"])
+        }
     for key, found in (*in_message.items(), *record.fields.items()):
         standard[f"{key}_" if key in taken else key] = found
     if record.error is not None:
@@ -97,6 +99,12 @@ def as_json(record: Record) -> str:
         # One field that JSON cannot express must not cost the others.
         text = _dumps({key: _expressible(found) for key, found in standard.items()})
     return text if text.isprintable() else "".join(map(_json_escape, text))
+
+
+@lru_cache(1024)
+def _camel(key: str) -> str:
+    """A name as Kubernetes writes keys, such as ``resourceType``."""
+    return re.sub("(?<=.)_([a-z0-9])", lambda found: found[1].upper(), key)
 
 
 def _json_escape(character: str) -> str:

@@ -31,6 +31,12 @@ SEVERITIES = {
 # Twisted's own, of events made with twisted.python.log, and of lost failures.
 _NO_FIELDS = RESERVED | {"logLevel", "debugInfo"}
 
+_QUIET = {
+    "twistd {version} ({exe} {pyVersion}) starting up.",
+    "reactor class: {reactor}.",
+}
+"""Events of twistd's whose facts are in the service's own first line, or concern developers."""
+
 _INSIDE = (
     "twisted.logger",
     "twisted.python.log",
@@ -69,6 +75,11 @@ class Record(NamedTuple):
     """Type and message of the exception, if there is one."""
     traceback: str | None = None
     """Its traceback."""
+    constant: str = ""
+    """The message without its values, the same for each event of its kind; empty if all of it is
+    a value."""
+    facts: Mapping[str, Any] | None = None
+    """The values in the message for programs, if they are not those in `used`."""
 
 
 def caller_of(event: dict[str, Any]) -> tuple[str, int]:
@@ -95,7 +106,9 @@ def _inside(filename: str, module: str) -> bool:
 
 def level_of(event: dict[str, Any]) -> int:
     """The level of verbosity at which `event` is shown."""
-    return DEBUG if event.get("log_level") is LogLevel.debug else 0
+    if event.get("log_level") is LogLevel.debug or event.get("log_format") in _QUIET:
+        return DEBUG
+    return 0
 
 
 def record_of(event: dict[str, Any], caller: tuple[str, int]) -> Record | None:
@@ -127,6 +140,8 @@ def record_of(event: dict[str, Any], caller: tuple[str, int]) -> Record | None:
         used,
         None if why is None else error_text(why.value if isinstance(why, Failure) else why),
         None if why is None else _traceback(why),
+        _constant_of(event),
+        event.get("log_facts"),
     )
 
 
@@ -163,6 +178,28 @@ def _text_of(event: dict[str, Any], why: Any) -> str:
     if event.get("log_format") == "{log_text}":
         return plain(event.get("log_text", ""))
     return formatEvent(event)
+
+
+def _constant_of(event: dict[str, Any]) -> str:
+    if isinstance(known := event.get("log_constant"), str):
+        return known
+    form = event.get("log_format")
+    return _without_values(form) if isinstance(form, str) else ""
+
+
+@lru_cache(1024)
+def _without_values(form: str) -> str:
+    """A format string with … for each value; empty if nothing but values has letters."""
+    try:
+        parts = [
+            literal + ("" if name is None else "…") for literal, name, *_ in Formatter().parse(form)
+        ]
+    except ValueError:
+        return ""
+    text = "".join(parts)
+    if not re.search(r"[^\W\d_]", text):
+        return ""
+    return re.sub("…+", "…", text)
 
 
 def _traceback(why: Any) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from google.protobuf.message import Message
-from twisted.logger import Logger
 
 from twistdp.cdi import CdiParts
 from twistdp.errors import NoRoom
@@ -30,13 +29,10 @@ from twistdp.resource.requests import (
     Request,
     asked_ids,
     check_size,
-    shown_ids,
     shown_request,
 )
 from twistdp.resource.room import MOST_BYTES
 from twistdp.rpc import Method
-
-_log = Logger()
 
 
 class Answers:
@@ -44,7 +40,8 @@ class Answers:
 
     `policy` is one of `twistdp.settings.POLICIES`.  With `check_nodes`, no container is given a
     node that is not there; with `pre_start`, the hook before containers start is announced.
-    `handed_out` collects the ids that containers were given; `allocated` is called with them.
+    `handed_out` collects the ids that containers were given; `allocated` is called with the
+    request and the answer.
     """
 
     def __init__(
@@ -56,7 +53,7 @@ class Answers:
         policy: str,
         check_nodes: bool = True,
         pre_start: bool = True,
-        allocated: Callable[[list[list[str]]], None] = lambda ids: None,
+        allocated: Callable[[messages.AllocateRequest, bytes | Message], None] = lambda *_: None,
     ) -> None:
         self._resource = resource
         self._inventory = inventory
@@ -107,7 +104,7 @@ class Answers:
             self._check_room(size)  # before the next one is made
         answer = messages.allocate_response(parts)
         self._check_room(len(answer))
-        self._record(request)
+        self._record(request, answer)
         return answer
 
     def about(self, request: Request) -> str:
@@ -184,7 +181,7 @@ class Answers:
         self._check_room(len(message) if isinstance(message, bytes) else message.ByteSize())
         if self._check_nodes:
             self._check_answer(answer, values)
-        self._record(request)
+        self._record(request, message)
         return message
 
     def _container(self, ids: Sequence[str]) -> bytes:
@@ -220,12 +217,7 @@ class Answers:
             paths = [node.host_path for node in part.devices]
             check_present(self._resource, listed(asked.devices_ids), paths)
 
-    def _record(self, request: messages.AllocateRequest) -> None:
+    def _record(self, request: messages.AllocateRequest, answer: bytes | Message) -> None:
         for part in request.container_requests:
             self.handed_out.update(self._inventory.devices.keys() & part.devices_ids)
-        _log.info(
-            "{resource}: allocated {ids}",
-            resource=self._resource,
-            ids=shown_ids(request) or "nothing",
-        )
-        self._allocated([list(part.devices_ids) for part in request.container_requests])
+        self._allocated(request, answer)

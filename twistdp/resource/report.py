@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from typing import Final
 
+from google.protobuf.message import Message
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from twistdp.klog import V
+from twistdp.kubelet import AllocateRequest, AllocateResponse
 from twistdp.model import Devices, Update
+from twistdp.resource.given import given_by, whole_answer
 from twistdp.resource.history import History
 from twistdp.resource.inventory import Inventory
+from twistdp.resource.requests import shown_ids
 from twistdp.resource.room import MOST_BYTES
 from twistdp.resource.summary import Change, change, counted
 from twistdp.rpc import Method
@@ -39,7 +44,7 @@ class Report:
         self.history.record({}, whole)
         found = change({}, whole)
         self._emit(found, whole.changed)
-        self._log_devices(found._replace(came=()))  # all of them have come
+        self._log_devices(found)
         self._log_left_out()
 
     def look(self, before: Devices, update: Update, is_relisted: bool) -> None:
@@ -62,8 +67,27 @@ class Report:
                 status=status,
             )
 
-    def allocated(self, ids: list[list[str]]) -> None:
-        """Containers were given the devices with these ids."""
+    def allocated(self, request: AllocateRequest, answer: bytes | Message) -> None:
+        """Log what containers were given; at level 1, all of it but the values."""
+        if isinstance(answer, bytes):
+            answer = AllocateResponse.FromString(answer)
+        assert isinstance(answer, AllocateResponse)
+        given = given_by(answer)
+        ids = [list(part.devices_ids) for part in request.container_requests]
+        whole = {"answer": whole_answer(answer)} if V(1) else {}
+        _log.info(
+            "{resource}: allocated {ids}{given}",
+            resource=self._resource,
+            ids=shown_ids(request) or "nothing",
+            given=f" ({given})" if any(given) else "",
+            log_constant="devices allocated",
+            log_facts={
+                "resource": self._resource,
+                "ids": [some[:MOST_IDS] for some in ids[:MOST_IDS]],
+                **given.facts(MOST_IDS),
+            },
+            **whole,
+        )
         self._events.emit(Kind.ALLOCATED, resource=self._resource, ids=ids)
 
     def _log_devices(self, what: Change) -> None:
@@ -74,6 +98,18 @@ class Report:
             "resource": self._resource,
             "devices": counted(len(inventory.devices), inventory.unhealthy, left_out),
             "change": f" ({what})" if what else "",
+            "log_constant": "devices changed",
+            "log_facts": {
+                "resource": self._resource,
+                "devices": len(inventory.devices),
+                "unhealthy": inventory.unhealthy,
+                "notListed": left_out,
+                **{
+                    key: ids[:MOST_IDS]
+                    for key in ("came", "went", "worse", "better")
+                    if (ids := getattr(what, key))
+                },
+            },
         }
         if what.worse:
             _log.warn(line, **fields)

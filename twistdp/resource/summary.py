@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from twistdp.model import HEALTHY, Devices, Update, named, printable
+from twistdp.model import HEALTHY, Devices, Update, named, natural_key, printable
 
 LONGEST_REASON = 500
 """Characters of a reason in such a line."""
 
 
 class Change(NamedTuple):
-    """How a resource's devices have changed: their ids, in the order of the list."""
+    """How a resource's devices have changed: their ids."""
 
     came: Sequence[str] = ()
     went: Sequence[str] = ()
@@ -61,7 +61,7 @@ def change(before: Devices, update: Update) -> Change:
                 worse.setdefault(info.reason, []).append(id_)
         elif old is not None and old.state != HEALTHY:
             better.append(id_)
-    went = [id_ for id_ in update.removed if id_ in before]
+    went = sorted((id_ for id_ in update.removed if id_ in before), key=natural_key)
     return Change(came, went, [_with_reason(*each) for each in worse.items()], better, fallen)
 
 

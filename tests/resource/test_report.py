@@ -1,0 +1,174 @@
+"""Tests for `twistdp.resource.report`: lines of devices and of what containers were given."""
+
+import json
+
+from twisted.internet.task import Clock
+
+from tests.support.logs import LogTestCase
+from tests.support.updates import first
+from twistdp import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, Mount, klog
+from twistdp.kubelet import messages
+from twistdp.kubelet.deviceplugin_v1beta1_pb2 import AllocateRequest, AllocateResponse
+from twistdp.logs.format import as_json
+from twistdp.model.calls import ContainerAllocateResponse
+from twistdp.model.devices import Devices
+from twistdp.resource.given import MOST
+from twistdp.resource.inventory import Inventory
+from twistdp.resource.report import Report
+
+RESOURCE = "lab.example.com/camera"
+GIVEN = ContainerAllocateResponse(
+    devices=[DeviceSpec("/dev/v0"), DeviceSpec("/dev/v1", "/dev/v0", "r")],
+    mounts=[Mount("/h", "/c", read_only=True), Mount("/i", "/d", read_only=False)],
+    envs={"TOKEN": "s3cret", "CAMERA": "0"},
+    annotations={"note": "s3cret"},
+    cdi_devices=["lab.example.com/camera=a"],
+)
+
+
+def request(*containers: list[str]) -> AllocateRequest:
+    """Ask for the devices with these ids, for each container."""
+    asked = AllocateRequest()
+    for ids in containers:
+        asked.container_requests.add(devices_ids=ids)
+    return asked
+
+
+def answer(*given: ContainerAllocateResponse) -> bytes:
+    """Encode what the containers are given."""
+    return messages.allocate_response(map(messages.container_part, given))
+
+
+class ReportTestCase(LogTestCase):
+    """A report of the devices that a test lists."""
+
+    def report(self, devices: Devices) -> Report:
+        """Begin one."""
+        report = Report(RESOURCE, Inventory(RESOURCE, first(devices)), Clock())
+        report.begin()
+        return report
+
+
+class DevicesTests(ReportTestCase):
+    """The first list."""
+
+    def test_ids(self) -> None:
+        """It has the ids, of many the first ones."""
+        self.report({f"c{n}": DeviceInfo(HEALTHY) for n in range(3)})
+        self.assertEqual(self.said(), f"{RESOURCE}: 3 devices (+c0 +c1 +c2)")
+        self.kept.written.clear()
+        self.report({f"c{n}": DeviceInfo(HEALTHY) for n in range(1000)})
+        self.assertRegex(self.said(), r"1000 devices \(\+c0 .* \+c5 and 994 more\)")
+
+    def test_unhealthy(self) -> None:
+        """An unhealthy device is named with its reason."""
+        self.report({"a": DeviceInfo(UNHEALTHY, reason="hot"), "b": DeviceInfo(HEALTHY)})
+        self.assertEqual(self.only()["severity"], "W")
+        text = f"{RESOURCE}: 2 devices, 1 unhealthy (+a +b; unhealthy: a (hot))"
+        self.assertEqual(self.said(), text)
+
+
+class AllocatedTests(ReportTestCase):
+    """What containers were given."""
+
+    def given(self, asked: AllocateRequest, given: "bytes | AllocateResponse") -> str:
+        """Return the line of an allocation."""
+        report = self.report({"a": DeviceInfo(HEALTHY)})
+        self.kept.written.clear()
+        report.allocated(asked, given)
+        (line,) = self.lines
+        return line.partition("] ")[2]
+
+    def test_in_brief(self) -> None:
+        """Ids, nodes, names of variables and CDI devices, and how many mounts; no values."""
+        self.assertEqual(
+            self.given(request(["a"]), answer(GIVEN)),
+            f"{RESOURCE}: allocated a (/dev/v0, /dev/v1; 2 mounts; 1 annotation; "
+            "env CAMERA, TOKEN; CDI lab.example.com/camera=a)",
+        )
+
+    def test_of_a_hook(self) -> None:
+        """A hook's message is shown as well, and nothing of an empty one."""
+        empty = AllocateResponse(container_responses=[{}, {}])
+        self.assertEqual(
+            self.given(request(["a"], ["b", "c"]), empty), f"{RESOURCE}: allocated a; b, c"
+        )
+
+    def test_in_full(self) -> None:
+        """At level 1 the line has all of the answer, for each container, without values."""
+        klog.set_level(1)
+        line = self.given(request(["a"], ["b"]), answer(GIVEN, ContainerAllocateResponse()))
+        self.assertEqual(
+            json.loads(line.partition(" answer=")[2]),
+            [
+                {
+                    "devices": ["/dev/v0:/dev/v0:rw", "/dev/v1:/dev/v0:r"],
+                    "mounts": ["/h:/c:ro", "/i:/d:rw"],
+                    "envNames": ["CAMERA", "TOKEN"],
+                    "annotationNames": ["note"],
+                    "cdiDevices": ["lab.example.com/camera=a"],
+                },
+                {},
+            ],
+        )
+        self.assertNotIn("s3cret", line)
+
+    def test_bounded(self) -> None:
+        """A line stays short, however much is given and whatever its names are."""
+        many = AllocateResponse(container_responses=[{}])  # as a hook may make it
+        for n in range(2000):
+            many.container_responses[0].devices.add(host_path=f"/dev/n{n}\n{'x' * 500}")
+        brief = self.given(request(["a"]), many)
+        self.assertIn("and 1994 more", brief)
+        self.assertLess(len(brief), 2500)
+        self.assertNotIn("\n", brief)
+        klog.set_level(1)
+        self.assertLess(len(self.given(request(["a"]), many)), len(brief) + MOST * 400)
+
+
+class JSONTests(ReportTestCase):
+    """The same for programs."""
+
+    form = staticmethod(as_json)
+
+    def found(self) -> dict[str, object]:
+        """The fields of the only event, without those that all events have."""
+        (line,) = self.lines
+        self.kept.written.clear()
+        parsed = json.loads(line)
+        return {key: parsed[key] for key in parsed if key not in ("ts", "caller", "v")}
+
+    def test_devices(self) -> None:
+        """Counts, and ids by what has happened to them."""
+        self.report({"a": DeviceInfo(UNHEALTHY, reason="hot"), "b": DeviceInfo(HEALTHY)})
+        self.assertEqual(
+            self.found(),
+            {
+                "msg": "devices changed",
+                "resource": RESOURCE,
+                "devices": 2,
+                "unhealthy": 1,
+                "notListed": 0,
+                "came": ["a", "b"],
+                "worse": ["a (hot)"],
+            },
+        )
+
+    def test_allocated(self) -> None:
+        """The ids of each container, and what all are given."""
+        report = self.report({"a": DeviceInfo(HEALTHY)})
+        self.kept.written.clear()
+        report.allocated(request(["a"], ["b"]), answer(GIVEN))
+        self.assertEqual(
+            self.found(),
+            {
+                "msg": "devices allocated",
+                "resource": RESOURCE,
+                "ids": [["a"], ["b"]],
+                "nodes": ["/dev/v0", "/dev/v1"],
+                "mounts": 2,
+                "envNames": ["CAMERA", "TOKEN"],
+                "annotations": 1,
+                "cdiDevices": ["lab.example.com/camera=a"],
+            },
+        )
