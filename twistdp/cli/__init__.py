@@ -28,6 +28,7 @@ COMMANDS = {
     "new": "make a new plugin project",
     "record": "write this host's devices to a file, for a bug report or a test",
     "scan": "print what a plugin would advertise on this host, and what it leaves out",
+    "status": "show what the plugins on this node have, what is ill, and who has it",
     "systemd-unit": "print a systemd unit for a plugin",
     "manifests": "print the manifests that run a plugin on every node",
 }

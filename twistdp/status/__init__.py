@@ -1,13 +1,14 @@
 """What goes on, as values: how far the resources have come, and what happens; for systemd too."""
 
 from twistdp.status.condition import Condition, ResourceCondition, Standing
-from twistdp.status.events import Event, Events, Kind, events_of
+from twistdp.status.events import TRANSIENT, Event, Events, Kind, events_of
 from twistdp.status.progress import FileProgress, Progress, ResourceProgress, ScannerProgress
 from twistdp.status.systemd import reporter_from
 from twistdp.status.tallies import BOUNDS, Durations, ResourceTallies, ScannerTallies, Tallies
 
 __all__ = [
     "BOUNDS",
+    "TRANSIENT",
     "Condition",
     "Durations",
     "Event",

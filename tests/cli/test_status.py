@@ -1,0 +1,197 @@
+"""Tests for ``twistdp status``, with an emulated kubelet and the command as a process."""
+
+import json
+import os
+import socket
+import sys
+from io import StringIO
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.cli.test_terminal import ESCAPE
+from tests.integration.test_life import YELLOW, ToldScanner, tree_of
+from tests.support.helpers import soon, temporary_directory, until
+from tests.web.test_routes import RoutesCase
+from twistdp import UNHEALTHY
+from twistdp.cli import asking, main, status
+from twistdp.testing import ChildProcess
+
+TWISTDP = os.path.join(os.path.dirname(sys.executable), "twistdp")
+
+
+class StatusCase(RoutesCase):
+    """Runs the command beside a plugin."""
+
+    def status(self, *options: str, usePTY: bool = False) -> ChildProcess:
+        """Start the command."""
+        path = self.endpoint.removeprefix("unix:")
+        command = [TWISTDP, "status", f"--socket={path}", *options]
+        return ChildProcess(command, reactor=reactor, env={"TERM": "xterm"}, usePTY=usePTY)
+
+    async def shown(self, *options: str, expected: int = 0, usePTY: bool = False) -> str:
+        """What the command prints."""
+        child = self.status(*options, usePTY=usePTY)
+        ended: Deferred[int] = child.ended
+        self.assertEqual(await soon(ended), expected, child.output)
+        return child.output
+
+    async def registered(self, *ids: str) -> ToldScanner:
+        """Serve devices to a kubelet."""
+        await self.kubelet.start()
+        scanner = ToldScanner(tree_of(*ids))
+        await self.serve(scanner)
+        await self.kubelet.listed(YELLOW, ids)
+        await until(self.is_registered)
+        return scanner
+
+
+class ShowingTests(StatusCase):
+    """What it shows once."""
+
+    async def test_well(self) -> None:
+        """The numbers, the session and the holders of a plugin that is well."""
+        await self.registered("a", "b")
+        await self.kubelet.allocate(YELLOW, ids=["b"], pod="painter", container="brush")
+        for usePTY in (False, True):
+            text = await self.shown(usePTY=usePTY)
+            self.assertEqual("\x1b[" in text, usePTY)
+            text = ESCAPE.sub("", text)
+            self.assertRegex(text, rf"(?m)^ *{YELLOW} +registered +[\d:]+ +2 +2 +1\s*$")
+            self.assertIn("default/painter brush", text)
+            self.assertNotIn("problem", text)
+
+    async def test_ill(self) -> None:
+        """An unhealthy device has its reason and its holder, and the status is 1."""
+        scanner = await self.registered("a", "b")
+        await self.kubelet.allocate(YELLOW, ids=["b"], pod="painter")
+        scanner.tell(tree_of("a", "b", state=UNHEALTHY))
+        await self.kubelet.until(lambda: self.kubelet.resources[YELLOW].allocatable == 0)
+        for usePTY in (False, True):
+            text = ESCAPE.sub("", await self.shown(expected=1, usePTY=usePTY))
+            text = " ".join(text.split())
+            self.assertIn(f"problem: {YELLOW} a: Unhealthy (worn out)", text)
+            self.assertIn("(worn out), and in use by default/painter main", text)
+
+    async def test_not_registered(self) -> None:
+        """A resource that the kubelet refuses is a problem, with its words."""
+        self.kubelet.refusal = "no thanks"
+        await self.kubelet.start()
+        await self.serve(ToldScanner(tree_of("a")))
+
+        def failing() -> bool:
+            (resource,) = self.observatory.state(devices=False).resources
+            return resource.session.standing == "failing"
+
+        await until(failing)
+        text = await self.shown(expected=1)
+        self.assertRegex(text, rf"problem: {YELLOW}: failing: .*no thanks")
+
+    async def test_many(self) -> None:
+        """Long lists are cut, unless all is asked for."""
+        scanner = await self.registered("a")
+        scanner.tell(tree_of(*map(str, range(50)), state=UNHEALTHY))
+        await self.kubelet.until(lambda: len(self.kubelet.resources[YELLOW].devices) == 50)
+        text = await self.shown(expected=1)
+        self.assertEqual(text.count("Unhealthy"), 20)
+        self.assertIn("30 more; --all shows them", text)
+        self.assertEqual((await self.shown("--all", expected=1)).count("Unhealthy"), 50)
+
+    async def test_json(self) -> None:
+        """JSON has the whole state for each socket."""
+        await self.registered("a")
+        (plugin,) = json.loads(await self.shown("--json"))["plugins"]
+        self.assertEqual(plugin["socket"], self.endpoint.removeprefix("unix:"))
+        self.assertEqual(plugin["state"]["resources"][0]["name"], YELLOW)
+
+
+class WatchTests(StatusCase):
+    """``--watch``"""
+
+    async def test_changes(self) -> None:
+        """It shows changes as they happen, until it is interrupted."""
+        scanner = await self.registered("a")
+        child = self.status("--watch")
+        await until(lambda: f"{YELLOW}  registered" in child.output)
+        self.assertNotIn("worn out", child.output)
+        scanner.tell(tree_of("a", state=UNHEALTHY))
+        await until(lambda: "a: Unhealthy (worn out)" in child.output)
+        await soon(self.web.stopService())
+        await until(lambda: "No such file or directory" in child.output)
+        self.web.startService()
+        known = len(child.output)
+        await until(lambda: "a: Unhealthy (worn out)" in child.output[known:])
+        child.signal("INT")
+        self.assertEqual(await soon(child.ended), 130)
+
+    async def test_json(self) -> None:
+        """Each change is a line of JSON."""
+        await self.registered("a")
+        child = self.status("--watch", "--json")
+        await until(lambda: child.output.count("\n") >= 1)
+        await self.kubelet.allocate(YELLOW, ids=["a"], pod="painter")
+        await until(lambda: '"pod": "painter"' in child.output)
+        child.signal("INT")
+        await soon(child.ended)
+        self.assertNotIn("Traceback", child.output)
+        for line in child.output.splitlines():
+            self.assertEqual([*json.loads(line)], ["plugins"])
+
+    async def test_terminal(self) -> None:
+        """A terminal has the newest in place of what was there."""
+        scanner = await self.registered("a")
+        child = self.status("--watch", usePTY=True)
+        await until(lambda: "registered" in child.output)
+        scanner.tell(tree_of("a", state=UNHEALTHY))
+        await until(lambda: "worn out" in child.output)
+        self.assertIn("\x1b[1A", child.output)
+        child.signal("INT")
+        await soon(child.ended)
+
+
+class NobodyTests(SynchronousTestCase):
+    """No plugin answers."""
+
+    def run_status(self, *options: str) -> tuple[int, str, str]:
+        """Its status and what it prints."""
+        out, err = StringIO(), StringIO()
+        self.patch(sys, "stdout", out)
+        self.patch(sys, "stderr", err)
+        return main(["status", *options]), out.getvalue(), err.getvalue()
+
+    def test_none(self) -> None:
+        """Without a directory, or with what is left over in it, it says how to start a plugin."""
+        directory = temporary_directory(self)
+        for path in (os.path.join(directory, "none"), directory):
+            self.patch(status, "sockets", lambda path=path: asking.sockets(path))
+            result, out, err = self.run_status()
+            self.assertEqual((result, out), (3, ""))
+            self.assertIn("start one as root with 'twistd deviceplugin'", err)
+            with socket.socket(socket.AF_UNIX) as dead:
+                dead.bind(os.path.join(directory, f"{os.path.basename(path)}.sock"))
+        self.assertEqual(self.run_status("--json")[1], '{\n  "plugins": []\n}\n')
+
+    def test_named(self) -> None:
+        """A socket that was named is reported with why it does not answer."""
+        path = os.path.join(temporary_directory(self), "x.sock")
+        result, out, err = self.run_status(f"--socket={path}")
+        self.assertEqual((result, out), (3, f"{path}: No such file or directory\n"))
+        self.assertIn("no plugin answers", err)
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(path)
+        _, out, _ = self.run_status(f"--socket={path}")
+        self.assertEqual(out, f"{path}: nobody listens there; the plugin that made it has ended\n")
+
+    def test_slow(self) -> None:
+        """One that takes a connection and says nothing is given up."""
+        self.patch(asking, "PATIENCE", 0.05)
+        path = os.path.join(temporary_directory(self), "x.sock")
+        with socket.socket(socket.AF_UNIX) as deaf:
+            deaf.bind(path)
+            deaf.listen()
+            result, out, _ = self.run_status(f"--socket={path}", "--json")
+        (plugin,) = json.loads(out)["plugins"]
+        self.assertEqual(
+            (result, plugin), (3, {"socket": path, "error": "no answer within 0.05 s"})
+        )

@@ -1,0 +1,168 @@
+"""``twistdp status``: show what the plugins on this node have, what is ill, and who has it."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import attrs
+import click
+
+from twistdp.cli.asking import Ended, NoAnswer, sockets, state_of
+from twistdp.cli.completing import files
+from twistdp.cli.overview import drawn, lines, problems
+from twistdp.cli.terminal import Busy, console
+from twistdp.cli.watching import News
+from twistdp.model import printable
+from twistdp.settings import RUN_DIRECTORY
+
+FINE, ILL, NOBODY = 0, 1, 3
+"""Exit statuses; that nobody answers is 3, as for ``systemctl status``."""
+
+NOBODY_YET: Final = f"no plugin has a socket in {RUN_DIRECTORY} yet"
+
+SHARE: Final = 10
+"""The plugins are asked again after at least so many times as long as their last answers took."""
+
+
+@attrs.frozen
+class Plugin:
+    """A socket with the state of the plugin that listens there, or with why there is none."""
+
+    socket: str
+    state: dict[str, Any] | None = None
+    error: str = ""
+    ended: bool = False
+    """Whether nobody listens there any more."""
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        rest = {"error": self.error} if self.state is None else {"state": self.state}
+        return {"socket": self.socket, **rest}
+
+
+@click.command(
+    epilog="Exit status: 0 if all is well, 1 if something is not, 3 if no plugin answers."
+)
+@click.option(
+    "paths",
+    "--socket",
+    multiple=True,
+    metavar="PATH",
+    help=f"The --status-socket of a plugin; may be repeated. Without it, all in {RUN_DIRECTORY}.",
+    shell_complete=files,
+)
+@click.option("--watch", is_flag=True, help="Show it again whenever something changes.")
+@click.option("as_json", "--json", is_flag=True, help="Print JSON, with --watch a line a time.")
+@click.option("everything", "--all", is_flag=True, help="Cut no list.")
+def command(paths: tuple[str, ...], watch: bool, as_json: bool, everything: bool) -> int:
+    """Show what the plugins on this node have, what is ill and why, and which pods hold devices."""
+    if watch:
+        return _watch(paths, as_json, everything)
+    with Busy("asking the plugins"):
+        plugins = _ask(paths or sockets(), bool(paths))
+    if as_json:
+        print(json.dumps(_plain(plugins), indent=2))
+    elif (people := console()) is not None:
+        for each in _renderables(plugins, everything):
+            people.print(each)
+    else:
+        for line in _lines(plugins, everything):
+            print(printable(line))
+    status = _status(plugins)
+    if status == NOBODY and not as_json:
+        _explain_silence(paths)
+    return status
+
+
+def _ask(found: Sequence[str], named: bool) -> list[Plugin]:
+    """Ask on these sockets; of those that nobody named, one that is left over is no plugin."""
+    return [each for path in found if (each := _asked(path)).state or named or not each.ended]
+
+
+def _asked(path: str) -> Plugin:
+    try:
+        return Plugin(path, state_of(path))
+    except NoAnswer as error:
+        return Plugin(path, error=str(error), ended=isinstance(error, Ended))
+
+
+def _plain(plugins: Sequence[Plugin]) -> dict[str, Any]:
+    return {"plugins": [each.plain() for each in plugins]}
+
+
+def _status(plugins: Sequence[Plugin]) -> int:
+    states = [each.state for each in plugins if each.state is not None]
+    if not states:
+        return NOBODY
+    silent = len(states) < len(plugins)
+    return ILL if silent or any(any(problems(state)) for state in states) else FINE
+
+
+def _lines(plugins: Sequence[Plugin], everything: bool) -> Iterator[str]:
+    for number, each in enumerate(plugins):
+        if number:
+            yield ""
+        if each.state is None:
+            yield f"{each.socket}: {each.error}"
+        else:
+            yield from lines(each.state, everything)
+
+
+def _renderables(plugins: Sequence[Plugin], everything: bool) -> Iterator[Any]:
+    from twistdp.cli.drawing import text
+
+    for each in plugins:
+        if each.state is None:
+            yield text(f"{each.socket}: {each.error}", style="red")
+        else:
+            yield from drawn(each.state, everything)
+        yield text("")
+
+
+def _explain_silence(paths: Sequence[str]) -> None:
+    if paths:
+        text = "no plugin answers; start it, or look at its log"
+    else:
+        text = (
+            f"no plugin answers on a socket in {RUN_DIRECTORY}; start one as root with 'twistd "
+            "deviceplugin', or name its --status-socket with --socket=PATH; ask a plugin in a "
+            "pod there: kubectl exec POD -- twistdp status"
+        )
+    print(f"twistdp status: {text}", file=sys.stderr)
+
+
+def _watch(paths: Sequence[str], as_json: bool, everything: bool) -> int:
+    news = News(paths)
+    try:
+        with _screen(as_json, everything) as show:
+            while True:
+                begun = time.monotonic()
+                show(_ask(news.look(), bool(paths)))
+                news.wait(SHARE * (time.monotonic() - begun))
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+@contextmanager
+def _screen(as_json: bool, everything: bool) -> Iterator[Callable[[Sequence[Plugin]], None]]:
+    """What shows the plugins: in place of the last ones on a terminal, and below them elsewhere."""
+    if as_json:
+        yield lambda plugins: print(json.dumps(_plain(plugins)), flush=True)
+    elif (people := console()) is not None:
+        from rich.console import Group
+        from rich.live import Live
+
+        with Live(console=people, auto_refresh=False) as live:
+            yield lambda plugins: live.update(
+                Group(*_renderables(plugins, everything) if plugins else [NOBODY_YET]), refresh=True
+            )
+    else:
+        yield lambda plugins: print(
+            "\n".join(map(printable, _lines(plugins, everything))) or NOBODY_YET,
+            end="\n\n",
+            flush=True,
+        )
