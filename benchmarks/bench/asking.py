@@ -28,8 +28,13 @@ async def scrape(socket: str, rate: int, counts: "list[int]") -> None:
         writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         assert head.startswith(b"http/1.1 200"), head
-        length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
-        await reader.readexactly(length)
+        if b"chunked" in head:
+            while (size := int(await reader.readline(), 16)) > 0:
+                await reader.readexactly(size + 2)
+            await reader.readline()
+        else:
+            length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
+            await reader.readexactly(length)
         counts[0] += 1
         await asyncio.sleep(max(0.0, begin + counts[0] / rate - time.perf_counter()))
 

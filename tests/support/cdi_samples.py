@@ -32,7 +32,7 @@ ALL = CDIDevice(
 """Has every part."""
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
-names = st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"]), max_size=8)
+names = st.text(st.characters(exclude_categories=["Cc", "Cf", "Cn", "Cs", "Zl", "Zp"]), max_size=8)
 words = names.filter(bool)
 paths = (
     st.lists(names.map(lambda part: part.replace("/", "")).filter(lambda p: p != ".."), max_size=3)

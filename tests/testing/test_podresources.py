@@ -108,7 +108,8 @@ class PodResourcesTests(TestCase):
         orders = {tuple(await self.listed()) for _ in range(9)}
         while len(orders) < 2:
             orders.add(tuple(await self.listed()))
-        self.assertEqual(orders, {("one", "two"), ("two", "one")})
+        own = "kube-proxy-x7k2p"
+        self.assertEqual(orders, {("one", "two", own), ("two", "one", own)})
 
     async def test_does_not_know_its_pods(self) -> None:
         """A kubelet without API server lists no pods, and holds their devices all the same."""
@@ -117,7 +118,7 @@ class PodResourcesTests(TestCase):
         self.kubelet.knows_pods = False
         self.assertEqual(await self.listed(), [])
         self.kubelet.knows_pods = True
-        self.assertEqual(await self.listed(), ["one"])
+        self.assertEqual(await self.listed(), ["one", "kube-proxy-x7k2p"])
 
     def test_limit(self) -> None:
         """Ten calls at once, and a hundred a second, are answered; others are refused."""

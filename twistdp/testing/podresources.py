@@ -33,6 +33,14 @@ RATE: Final = 100
 """Calls that it answers a second."""
 
 
+_NODES_OWN: Final = PodResources(
+    name="kube-proxy-x7k2p",
+    namespace="kube-system",
+    containers=[ContainerResources(name="kube-proxy")],
+)
+"""A pod without devices: a kubelet lists these too, and every node runs some."""
+
+
 def pod_resources_server(
     path: str,
     pods: Pods,
@@ -50,7 +58,8 @@ def pod_resources_server(
 
     def list_all(_: ListPodResourcesRequest) -> ListPodResourcesResponse:
         limit.take()
-        return ListPodResourcesResponse(pod_resources=_pods(pods) if knows_pods() else [])
+        listed = [*_pods(pods), _NODES_OWN] if knows_pods() else []
+        return ListPodResourcesResponse(pod_resources=listed)
 
     def get(request: GetPodResourcesRequest) -> GetPodResourcesResponse:
         limit.take()
