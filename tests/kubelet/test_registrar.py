@@ -280,6 +280,20 @@ class RegistrarTests(RegistrarCase):
         self.pass_back_off()
         self.assertEqual(self.attempts(), 2)
 
+    def test_asked_and_refused(self) -> None:
+        """A caller that asked and refused opens no stream, and none is waited for."""
+        self.begun()
+        self.streams.asked("kubelet")
+        self.fail_attempts(RegistrationRefused(RESOURCE, "full"))
+        self.pass_back_off()
+        self.assertEqual(self.attempts(), 2)
+        self.streams.asked("kubelet")
+        self.opened("kubelet")
+        self.registration.attempts[1].callback(None)
+        self.clock.advance(STREAM_TIMEOUT_MOST)
+        self.pass_back_off()
+        self.assertEqual(self.attempts(), 2)
+
     def test_no_stream(self) -> None:
         """If no stream is opened in time, the resource is registered again."""
         self.accepted()

@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from twistdp.errors import KubeletAbsent, TwistdpError
+from twistdp.errors import KubeletAbsent, RegistrationRefused, TwistdpError
 from twistdp.host import SOON
 from twistdp.klog import V
 from twistdp.kubelet.complaints import Complaints
@@ -152,6 +152,8 @@ class Registrar:
         absent = failure.check(KubeletAbsent) is not None
         self._standing = Standing.WAITING if absent else Standing.FAILING
         self._complaints.failed(failure)
+        if failure.check(RegistrationRefused):
+            self._streams.settled()  # it opens no stream, though it may have asked
         self._session.failed()
 
     def _check_stream(self) -> None:
