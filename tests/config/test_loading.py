@@ -82,11 +82,13 @@ class TextTests(SynchronousTestCase):
 
     def test_as_written(self) -> None:
         """No text is taken for a number, a time or a bool; in quotes not for nothing."""
-        found = resource('{vendorID: 0403, serial: 12:34:56, driver: no, env: {A: 1_0, B: "~"}}')
+        found = resource(
+            '{vendorID: 0403, serial: 12:34:56, driver: no, env: {A: 1_0, B: "~", null: a}}'
+        )
         self.assertEqual(found.where.vendor_id, ("0403",))
         self.assertEqual(found.where.serial, ("12:34:56",))
         self.assertEqual(found.where.driver, ("no",))
-        self.assertEqual(found.env, {"A": "1_0", "B": "~"})
+        self.assertEqual(found.env, {"A": "1_0", "B": "~", "null": "a"})
 
     def test_json(self) -> None:
         """JSON is YAML."""
@@ -166,7 +168,7 @@ class ProblemTests(SynchronousTestCase):
             ("{path: /dev/a, group: null}", "found nothing, as YAML takes null; leave the key out"),
             ("{path: /dev/a, numa: ~}", "found nothing, as YAML takes ~; leave the key out"),
             ("{path: /dev/a, requires: [null]}", "x.requires[0]: expected"),
-            ("{path: /dev/a, env: {null: a}}", "found nothing, as YAML takes null"),
+            ("{path: /dev/a, env: {'': a}}", "expected a variable's name"),
             ("{path: /dev/a, preferred: nuna}", "found 'nuna'; did you mean 'numa'?"),
             ("{path: /dev/a, numa: nome}", "found 'nome'; did you mean 'none'?"),
             ("{path: /dev/a, health: {every: 3}}", "a key is missing that says what it is"),

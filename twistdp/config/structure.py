@@ -9,6 +9,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
+import attrs
+
 from twistdp.config import document
 from twistdp.config.document import Mark, Node, Scalar
 from twistdp.config.fields import Field, Rule, fields_of, short_of
@@ -115,7 +117,8 @@ class Walk:
         for name, each in node.items:
             inner = place_below(at, name.text)
             try:
-                self.convert(key, name, inner)
+                # A name is as it is written, also one that YAML takes for nothing.
+                self.convert(key, attrs.evolve(name, plain=not name.text), inner)
             except Refused:
                 bad = True
             try:
