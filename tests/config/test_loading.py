@@ -168,7 +168,6 @@ class ProblemTests(SynchronousTestCase):
             ("{path: /dev/a, group: null}", "found nothing, as YAML takes null; leave the key out"),
             ("{path: /dev/a, numa: ~}", "found nothing, as YAML takes ~; leave the key out"),
             ("{path: /dev/a, requires: [null]}", "x.requires[0]: expected"),
-            ("{path: /dev/a, env: {'': a}}", "expected a variable's name"),
             ("{path: /dev/a, preferred: nuna}", "found 'nuna'; did you mean 'numa'?"),
             ("{path: /dev/a, numa: nome}", "found 'nome'; did you mean 'none'?"),
             ("{path: /dev/a, health: {every: 3}}", "a key is missing that says what it is"),

@@ -118,7 +118,7 @@ class Walk:
             inner = place_below(at, name.text)
             try:
                 # A name is as it is written, also one that YAML takes for nothing.
-                self.convert(key, attrs.evolve(name, plain=not name.text), inner)
+                self.convert(key, attrs.evolve(name, plain=name.plain and not name.text), inner)
             except Refused:
                 bad = True
             try:
