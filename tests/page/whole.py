@@ -40,16 +40,27 @@ A_HOLDER = Holder("default", "painter", "brush")
 
 FACTS: dict[Kind, dict[str, Any]] = {
     Kind.REGISTERED: {"resource": YELLOW},
-    Kind.REGISTRATION_FAILED: {"resource": YELLOW, "reason": "no thanks"},
+    Kind.REGISTRATION_FAILED: {"resource": YELLOW, "reason": "no thanks", "refused": True},
     Kind.KUBELET_APPEARED: {"directory": "/somewhere"},
     Kind.STREAM_OPENED: {"resource": YELLOW, "kubelets": True},
     Kind.STREAM_ENDED: {"resource": YELLOW, "kubelets": False},
     Kind.LIST_SENT: {"resource": YELLOW, "size": 12, "skipped": 0},
     Kind.CALLED: {"resource": YELLOW, "method": "Allocate", "seconds": 0.001, "status": "OK"},
     Kind.ALLOCATED: {"resource": YELLOW, "ids": [["a"], ["b"]]},
-    Kind.DEVICES_CHANGED: {"resource": YELLOW, **NOBODY, "touched": ["a"], "devices": 1},
+    Kind.DEVICES_CHANGED: {
+        "resource": YELLOW,
+        **NOBODY,
+        "touched": ["a"],
+        "devices": 1,
+        "changes": {},
+    },
     Kind.NOT_LISTED: {"resource": YELLOW, "count": 2},
-    Kind.HELD: {"resource": YELLOW, "held": [("a", A_HOLDER)], "released": [("b", A_HOLDER)]},
+    Kind.HELD: {
+        "resource": YELLOW,
+        "held": [("a", A_HOLDER)],
+        "released": [("b", A_HOLDER)],
+        "changes": {"held": 1, "released": 1},
+    },
     Kind.POD_RESOURCES: {"available": False, "reason": "nobody listens"},
     Kind.SCANNED: {"seconds": 0.1, "failed": True},
     Kind.SCAN_HUNG: {"seconds": 60.0},
@@ -289,7 +300,6 @@ class OtherTests(PageCase):
         scanner = ToldScanner(a_tree(["a"]))
         page = await self.show(scanner)
         self.routes = Prefixed(self.routes)
-        await soon(self.tcp.stopService())
         await self.listen(0)
         await page.open(f"http://127.0.0.1:{self.port}/node/")
         await page.until(f"{text_of('tbody')}.includes('blue-2')")

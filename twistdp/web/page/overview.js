@@ -8,7 +8,7 @@ const ILL_BY_REASON = 6;
 
 /** Where a resource stands with the kubelet: a tone, a word, and why. */
 export function standing({ session }) {
-  const since = session.since === null ? "" : ` for ${span(now() - session.since)}`;
+  const since = session.since === null ? "" : ` (for ${span(now() - session.since)})`;
   if (session.standing === "registered") {
     return session.streams ? ["good", "registered", ""] : ["bad", "no stream", "It is registered, but the kubelet has no stream open."];
   }
@@ -45,8 +45,10 @@ export function problems(model) {
   for (const resource of model.state.resources) {
     const [tone, word, why] = standing(resource);
     if (tone === "good") continue;
-    const key = JSON.stringify([tone, word, resource.session.reason]);
+    const common = why.replaceAll(resource.name, "each"); // one kubelet refuses all for one reason
+    const key = JSON.stringify([tone, word, resource.session.reason.replaceAll(resource.name, "each")]);
     if (!standings.has(key)) standings.set(key, { tone, word, why, names: [] });
+    else standings.get(key).why = common;
     standings.get(key).names.push(resource.name);
   }
   for (const { tone, word, why, names } of standings.values()) {
@@ -97,7 +99,7 @@ export function renderOverview(model, show) {
   if (found.length > shown.length) shown.push({ tone: "none", title: `And ${found.length - shown.length} more`, text: "", show: null });
   reconcile(by("problems"), shown.map((item, index) => ({
     key: item.show === null ? `${index}` : item.title,
-    shows: JSON.stringify([item.tone, item.title, item.text.replace(/ for \d+ \w+( \d+ \w+)?$/, "")]),
+    shows: JSON.stringify([item.tone, item.title, item.text.replace(/ \(for \d[^)]*\)$/, "")]),
     item,
   })), ({ tone, title, text, show: where }) => h("li", { "data-tone": tone },
     where === null ? h("strong", {}, title) : h("button", { class: "link", "data-focus": "go", onclick: () => show(where) }, title),
