@@ -184,6 +184,7 @@ class HoldersTests(RoutesCase):
         await self.kubelet.listed(YELLOW, ["a", "b"])
         await self.kubelet.allocate(YELLOW, ids=["b"], pod="painter")
         await self.kubelet.allocate(YELLOW, ids=["a"], pod="other")
+        self.patch(holdings, "FRESH", 60.0)  # half of it is waited for on a busy machine
         self.assertEqual(await self.held(), (True, 2, ["other", "painter"]))
         self.kubelet.release("other")
         self.patch(holdings, "FRESH", 0.2)
