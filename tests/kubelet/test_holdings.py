@@ -130,7 +130,7 @@ class HoldingsTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_after_events(self) -> None:
-        """Whoever follows gets answers after a registration, a stream, a kubelet and Allocate."""
+        """A follower gets answers after a registration, a stream, a kubelet and Allocate."""
         self.follow()
         for kind in (Kind.REGISTERED, Kind.STREAM_OPENED, Kind.STREAM_ENDED, Kind.KUBELET_APPEARED):
             self.clock.advance(10.0)

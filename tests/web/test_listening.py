@@ -183,7 +183,7 @@ class FailingTests(ListeningCase):
         self.assertIsNone(door.buildProtocol(None))
 
     async def test_making_fails(self) -> None:
-        """Where the answers cannot be made, the peer is told so, and the next one tries again."""
+        """Where the answers cannot be made, the peer learns so, and the next one tries again."""
 
         def fail() -> Any:
             raise ValueError("no state")

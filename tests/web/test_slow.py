@@ -18,7 +18,7 @@ GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class Peer(StringTransportWithDisconnection):
-    """A connection to a site, that reads all until it is told not to."""
+    """A connection to a site, that reads all until it pauses."""
 
     is_full = False
     """Whether what is written now makes it stop to read."""

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from threading import Lock
 from typing import Any, Final, NamedTuple, TypeAlias
-from weakref import WeakValueDictionary
 
 from twisted.logger import Logger
 
 from twistdp.host import host_paths
 from twistdp.model import DeviceInfo
+from twistdp.tools import Shared
 
 _log = Logger()
 
@@ -264,12 +264,9 @@ def _look_at(paths: Iterable[str]) -> list[tuple[_Number, str, int]]:
     return found
 
 
-_SHARED: "WeakValueDictionary[Any, Sightings]" = WeakValueDictionary()
+_SHARED: Final = Shared(lambda _: Sightings())
 
 
 def sightings_of(reactor: Any) -> Sightings:
     """Return the `Sightings` that all scanners on a reactor share."""
-    found = _SHARED.get(reactor)
-    if found is None:
-        found = _SHARED[reactor] = Sightings()
-    return found
+    return _SHARED.of(reactor)

@@ -5,11 +5,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+
+from twistdp.tools import Shared
 
 _log = Logger()
 
@@ -134,12 +135,9 @@ class Events:
         return end
 
 
-_SHARED: "WeakValueDictionary[Any, Events]" = WeakValueDictionary()
+_SHARED: Final = Shared(lambda _: Events())
 
 
 def events_of(clock: IReactorTime) -> Events:
     """The events of all that runs on a reactor, or on a clock; keep it as long as you need it."""
-    found = _SHARED.get(clock)
-    if found is None:
-        found = _SHARED[clock] = Events()
-    return found
+    return _SHARED.of(clock)

@@ -68,7 +68,7 @@ class Explainer:
     def _go_on(self) -> None:
         while self._waiting and not self._is_busy:
             path, done = self._waiting.popleft()
-            if not done.called:  # whoever asked is still there
+            if not done.called:  # the one who asked is still there
                 self._is_busy = True
                 asked = [_asked(manager) for manager, _ in self._served()]
                 self._worker.call(partial(_answer, path, asked)).addBoth(self._ended, done)
