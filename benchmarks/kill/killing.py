@@ -153,7 +153,12 @@ class Killing:
             *(f"--plugin-dir={self._plugins}", f"--cdi-dir={self._cdi}"),
             f"--pod-resources-socket={self._pods}",
         ]
-        self._child = ChildProcess([*command, *options], reactor=self._reactor, path=ROOT)
+        # Twisted forks for another current directory, and gRPC's threads may end a forked child
+        # before it becomes the plugin.
+        path = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
+        self._child = ChildProcess(
+            [*command, *options], reactor=self._reactor, env={"PYTHONPATH": path}
+        )
 
     def _all_listed(self, known: int = 0) -> bool:
         """Whether the kubelet has the true list, from registrations after the first `known`."""
