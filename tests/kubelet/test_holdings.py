@@ -9,7 +9,16 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.errors import CallFailed, PeerUnavailable, Untrusted
-from twistdp.kubelet.holdings import AFTER, AGAIN, FRESH, GAP, NO_PODS, PERIOD, Holdings
+from twistdp.kubelet.holdings import (
+    AFTER,
+    AGAIN,
+    FRESH,
+    GAP,
+    NO_PODS,
+    PATIENCE,
+    PERIOD,
+    Holdings,
+)
 from twistdp.kubelet.podresources import Container, Pod
 from twistdp.model import Holder
 from twistdp.status import Event, Kind, events_of
@@ -110,13 +119,72 @@ class HoldingsTests(SynchronousTestCase):
         asking = self.holdings.fresh()
         self.clock.advance(0.0)
         self.assertNoResult(asking)
-        self.clock.advance(FRESH / 2)
+        self.clock.advance(PATIENCE)
         self.assertEqual(self.successResultOf(asking), {RESOURCE: {"1": holder("p")}})
         self.answer = PeerUnavailable("UNAVAILABLE", "gone")
         self.holdings.ask()
         self.clock.advance(FRESH)
         self.clock.advance(FRESH)
         self.assertIsNone(self.successResultOf(self.holdings.fresh()))
+
+    def test_fresh_after_allocate(self) -> None:
+        """An answer from before Allocate, or from right after it, does not do for people."""
+        for stale in ([pod("p")], [], [pod("old", "1")]):
+            self.answer = stale
+            self.addCleanup(self.holdings.follow())
+            self.clock.advance(AGAIN)
+            self.allocate("1")
+            asking = self.holdings.fresh()
+            self.holdings.ask()
+            self.clock.advance(AFTER / 2)
+            self.assertNoResult(asking)
+            self.answer = [pod("q", "1")]
+            self.clock.advance(GAP)
+            self.assertEqual(self.successResultOf(asking), {RESOURCE: {"1": holder("q")}}, stale)
+
+    def test_fresh_without_the_allocated(self) -> None:
+        """A kubelet that never lists an allocated device, or that fails, is not asked for ever."""
+        for answer in ([pod("p")], [], PeerUnavailable("UNAVAILABLE", "gone")):
+            self.answer = answer
+            self.follow()
+            self.clock.advance(GAP)
+            self.asked.clear()
+            self.allocate("1")
+            asking = self.holdings.fresh()
+            self.clock.pump([GAP / 10] * 20)
+            self.assertEqual(self.successResultOf(asking), self.holdings.held)
+            self.successResultOf(self.holdings.fresh())
+            self.assertEqual(len(self.asked), 1)
+
+    def test_fresh_while_asking(self) -> None:
+        """The answer before a question that is under way is as old as it was."""
+        self.follow()
+        self.clock.advance(FRESH)
+        self.answer = Deferred()
+        self.holdings.ask()
+        self.clock.advance(0.0)
+        asking = self.holdings.fresh()
+        answering, self.answer = self.answer, [pod("q", "2")]
+        self.assertNoResult(asking)
+        answering.callback([pod("q", "2")])
+        self.clock.advance(GAP)
+        self.assertEqual(self.successResultOf(asking), {RESOURCE: {"2": holder("q")}})
+
+    def test_allocated_while_asking(self) -> None:
+        """An answer on the way does not count for a device that is allocated meanwhile."""
+        self.follow()
+        self.clock.advance(FRESH)
+        self.answer = Deferred()
+        self.holdings.ask()
+        self.clock.advance(0.0)
+        self.clock.advance(0.01)
+        self.allocate("1")
+        answering, self.answer = self.answer, [pod("new", "1")]
+        answering.callback([pod("old", "1")])
+        asking = self.holdings.fresh()
+        self.assertNoResult(asking)
+        self.clock.advance(GAP)
+        self.assertEqual(self.successResultOf(asking), {RESOURCE: {"1": holder("new")}})
 
     def test_cancelled(self) -> None:
         """When nobody waits any more the call ends."""

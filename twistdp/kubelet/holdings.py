@@ -33,6 +33,9 @@ a kubelet notifies nobody."""
 FRESH: Final = 1.0
 """Seconds for which an answer is as good as a new one, for people."""
 
+PATIENCE: Final = 0.5
+"""Seconds for which people wait for a new answer."""
+
 MOST_PAIRS: Final = 100
 """Devices that one event names."""
 
@@ -73,6 +76,8 @@ class Holdings:
         self._later: float | None = None
         """When to ask though nothing has happened."""
         self._timer: IDelayedCall | None = None
+        self._begun = float("-inf")
+        """When the last question was asked, whether it was answered or not."""
         self.asked_at = float("-inf")
         """When the question of the last answer was asked, in seconds of the clock."""
         self._asking: Deferred[None] | None = None
@@ -81,11 +86,12 @@ class Holdings:
         self._waiting: list[Deferred[Held | None]] = []
         """Those whose question came too late for it."""
         self._allocated: dict[tuple[str, str], float] = {}
+        """When devices were allocated that no answer has had since."""
         self._backoff = Backoff(AGAIN, 30.0)
         self._complaint = ""
 
-    def ask(self) -> Deferred[Held | None]:
-        """Ask, soon; fires with the answer, or None if there is none."""
+    def ask(self, delay: float = 0.0) -> Deferred[Held | None]:
+        """Ask after `delay` seconds, or before; fires with the answer, or None if there is none."""
 
         def cancel(waiting: Deferred[Held | None]) -> None:
             for some in (self._asked, self._waiting):
@@ -95,16 +101,32 @@ class Holdings:
 
         waiting: Deferred[Held | None] = Deferred(cancel)
         self._waiting.append(waiting)
-        self.ask_soon(0.0)
+        self.ask_soon(delay)
         return waiting
 
     def fresh(self) -> Deferred[Held | None]:
-        """As `ask`, for people: an answer of the last second will do, or an older one, or none,
-        if the kubelet takes more than half a second or did not answer before."""
+        """As `ask`, for people: an answer of the last second will do if it is from after Allocate.
+
+        So will an older one, or none, if the kubelet takes more than half a second or did not
+        answer before.
+        """
         age = self._clock.seconds() - self.asked_at
-        if age < FRESH or (self.held is None and self.asked_at >= 0):
+        if self.asked_at >= self._settled() and (
+            age < FRESH or (self.held is None and self.asked_at >= 0)
+        ):
             return succeed(self.held)
-        return self.ask().addTimeout(FRESH / 2, self._clock, lambda *_: self.held)
+        asking = Deferred.fromCoroutine(self._ask_settled())
+        return asking.addTimeout(PATIENCE, self._clock, lambda *_: self.held)
+
+    async def _ask_settled(self) -> Held | None:
+        while True:
+            held = await self.ask(max(self._settled() - self._clock.seconds(), 0.0))
+            if self.asked_at >= self._settled():
+                return held
+
+    def _settled(self) -> float:
+        """From when on the kubelet lists all devices that were allocated."""
+        return max(self._allocated.values(), default=float("-inf")) + AFTER
 
     def ask_soon(self, delay: float = AFTER) -> None:
         """Ask after `delay` seconds; those who follow get the answer."""
@@ -154,7 +176,7 @@ class Holdings:
             self._timer = None
         due = [*self._due, *([] if self._later is None else [self._later])]
         if due and self._asking is None:
-            wait = max(min(due), self.asked_at + GAP) - self._clock.seconds()
+            wait = max(min(due), self._begun + GAP) - self._clock.seconds()
             self._timer = self._clock.callLater(max(wait, 0.0), self._begin)
 
     def _rest(self) -> None:
@@ -168,7 +190,7 @@ class Holdings:
 
     def _begin(self) -> None:
         self._timer = None
-        self.asked_at = now = self._clock.seconds()
+        self._begun = now = self._clock.seconds()
         self._due, self._later = [due for due in self._due if due > now], None
         self._asked, self._waiting = self._waiting, []
         self._asking = asking = Deferred.fromCoroutine(self._ask())
@@ -218,12 +240,14 @@ class Holdings:
         if is_fault and reason != self._complaint:
             self._complaint = reason
             _log.warn("cannot ask the kubelet which pods hold devices: {reason}", reason=reason)
+        self.asked_at = self._begun
         changed = self.held is not None or reason != self.reason
         self.held, self.pods, self.reason = None, frozenset(), reason
         if changed:
             self._events.emit(Kind.POD_RESOURCES, available=False, reason=reason)
 
     def _take(self, pods: Sequence[Pod]) -> None:
+        self.asked_at = self._begun
         before, held = self._known, held_by(pods)
         appeared = self.held is None
         self.held = self._known = held
@@ -233,7 +257,7 @@ class Holdings:
         self._allocated = {
             key: when
             for key, when in self._allocated.items()
-            if when > late and key[1] not in held.get(key[0], {})
+            if when > self.asked_at or (when > late and key[1] not in held.get(key[0], {}))
         }
         if appeared:
             self._events.emit(Kind.POD_RESOURCES, available=True, reason="")
