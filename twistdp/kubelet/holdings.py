@@ -90,8 +90,8 @@ class Holdings:
         self._backoff = Backoff(AGAIN, 30.0)
         self._complaint = ""
 
-    def ask(self, delay: float = 0.0) -> Deferred[Held | None]:
-        """Ask after `delay` seconds, or before; fires with the answer, or None if there is none."""
+    def ask(self) -> Deferred[Held | None]:
+        """Ask, soon; fires with the answer, or None if there is none."""
 
         def cancel(waiting: Deferred[Held | None]) -> None:
             for some in (self._asked, self._waiting):
@@ -101,7 +101,7 @@ class Holdings:
 
         waiting: Deferred[Held | None] = Deferred(cancel)
         self._waiting.append(waiting)
-        self.ask_soon(delay)
+        self.ask_soon(0.0)
         return waiting
 
     def fresh(self) -> Deferred[Held | None]:
@@ -120,7 +120,7 @@ class Holdings:
 
     async def _ask_settled(self) -> Held | None:
         while True:
-            held = await self.ask(max(self._settled() - self._clock.seconds(), 0.0))
+            held = await self.ask()
             if self.asked_at >= self._settled():
                 return held
 
