@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 from tests.support.logs import LogTestCase
 from tests.support.updates import first
 from twistdp import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, Mount, klog
-from twistdp.kubelet import messages
+from twistdp.kubelet import ALLOCATE, messages
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import AllocateRequest, AllocateResponse
 from twistdp.logs.format import as_json
 from twistdp.model.calls import ContainerAllocateResponse
@@ -15,6 +15,7 @@ from twistdp.model.devices import Devices
 from twistdp.resource.given import MOST
 from twistdp.resource.inventory import Inventory
 from twistdp.resource.report import Report
+from twistdp.rpc import EndedCall, Method
 
 RESOURCE = "lab.example.com/camera"
 GIVEN = ContainerAllocateResponse(
@@ -37,6 +38,12 @@ def request(*containers: list[str]) -> AllocateRequest:
 def answer(*given: ContainerAllocateResponse) -> bytes:
     """Encode what the containers are given."""
     return messages.allocate_response(map(messages.container_part, given))
+
+
+def allocated(asked: AllocateRequest, given: bytes) -> EndedCall:
+    """A call of Allocate that was answered."""
+    method = Method(ALLOCATE, AllocateRequest, lambda _: given)
+    return EndedCall(method, asked, given, 0.001, "OK")
 
 
 class ReportTestCase(LogTestCase):
@@ -71,11 +78,11 @@ class DevicesTests(ReportTestCase):
 class AllocatedTests(ReportTestCase):
     """What containers were given."""
 
-    def given(self, asked: AllocateRequest, given: "bytes | AllocateResponse") -> str:
+    def given(self, asked: AllocateRequest, given: bytes) -> str:
         """Return the line of an allocation."""
         report = self.report({"a": DeviceInfo(HEALTHY)})
         self.kept.written.clear()
-        report.allocated(asked, given)
+        report.called(allocated(asked, given))
         (line,) = self.lines
         return line.partition("] ")[2]
 
@@ -91,7 +98,8 @@ class AllocatedTests(ReportTestCase):
         """A hook's message is shown as well, and nothing of an empty one."""
         empty = AllocateResponse(container_responses=[{}, {}])
         self.assertEqual(
-            self.given(request(["a"], ["b", "c"]), empty), f"{RESOURCE}: allocated a; b, c"
+            self.given(request(["a"], ["b", "c"]), empty.SerializeToString()),
+            f"{RESOURCE}: allocated a; b, c",
         )
 
     def test_in_full(self) -> None:
@@ -118,12 +126,14 @@ class AllocatedTests(ReportTestCase):
         many = AllocateResponse(container_responses=[{}])  # as a hook may make it
         for n in range(2000):
             many.container_responses[0].devices.add(host_path=f"/dev/n{n}\n{'x' * 500}")
-        brief = self.given(request(["a"]), many)
+        brief = self.given(request(["a"]), many.SerializeToString())
         self.assertIn("and 1994 more", brief)
         self.assertLess(len(brief), 2500)
         self.assertNotIn("\n", brief)
         klog.set_level(1)
-        self.assertLess(len(self.given(request(["a"]), many)), len(brief) + MOST * 400)
+        self.assertLess(
+            len(self.given(request(["a"]), many.SerializeToString())), len(brief) + MOST * 400
+        )
 
 
 class JSONTests(ReportTestCase):
@@ -158,7 +168,7 @@ class JSONTests(ReportTestCase):
         """The ids of each container, and what all are given."""
         report = self.report({"a": DeviceInfo(HEALTHY)})
         self.kept.written.clear()
-        report.allocated(request(["a"], ["b"]), answer(GIVEN))
+        report.called(allocated(request(["a"], ["b"]), answer(GIVEN)))
         self.assertEqual(
             self.found(),
             {

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BytesValue, StringValue
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults, succeed
@@ -12,7 +13,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
 from tests.support.helpers import Gate, failure_of, soon, temporary_directory
-from tests.support.servers import served, server_of
+from tests.support.servers import channel_to, served, server_of
 from twistdp.errors import (
     BadSetting,
     CallFailed,
@@ -24,7 +25,7 @@ from twistdp.errors import (
     UnknownDevice,
 )
 from twistdp.rpc.bridge import deferred_from, loop_of
-from twistdp.rpc.calls import Method, _send
+from twistdp.rpc.calls import EndedCall, Method, _send
 from twistdp.rpc.channel import Channel
 from twistdp.rpc.status import code_of
 from twistdp.tools.latest import Latest
@@ -37,6 +38,52 @@ OTHER = "/another.Service/Ask"
 def ask(channel: Channel, text: str = "you", **options: Any) -> Deferred[StringValue]:
     """Call the unary method."""
     return soon(channel.unary(ASK, StringValue(value=text), StringValue, **options))
+
+
+class EndedTests(TestCase):
+    """What is said of a call that has ended."""
+
+    async def said(self, handler: Any, request: Message) -> EndedCall:
+        """Call `handler`, and return it."""
+        ended: Deferred[EndedCall] = Deferred()
+        path = f"{temporary_directory(self)}/a.sock"
+        method = Method(ASK, StringValue, handler)
+        await soon(server_of(self, path, method, ended=ended.callback).listen())
+        channel = channel_to(self, path)
+        channel.unary(ASK, request, StringValue).addErrback(lambda _: None)
+        return await soon(ended)
+
+    async def test_answered(self) -> None:
+        """It has the request and the bytes of the answer, and comes after the handler's turn."""
+        turns: list[str] = []
+
+        def handler(request: StringValue) -> StringValue:
+            loop_of(reactor).call_soon(turns.append, "next")
+            return request
+
+        call = await self.said(handler, StringValue(value="you"))
+        self.assertEqual(turns, ["next"])
+        self.assertEqual((call.method.path, call.status), (ASK, "OK"))
+        self.assertEqual(call.request, StringValue(value="you"))
+        self.assertEqual(call.answer, StringValue(value="you").SerializeToString())
+        self.assertGreater(call.seconds, 0)
+
+    async def test_refused(self) -> None:
+        """It has the request and the status of the refusal, and no answer."""
+
+        def refuse(_: StringValue) -> StringValue:
+            raise UnknownDevice("no such device")
+
+        call = await self.said(refuse, StringValue(value="you"))
+        self.assertEqual(
+            (call.request, call.answer, call.status),
+            (StringValue(value="you"), None, "NOT_FOUND"),
+        )
+
+    async def test_not_parsed(self) -> None:
+        """It has no request."""
+        call = await self.said(succeed, BytesValue(value=b"\xff"))
+        self.assertEqual((call.request, call.answer), (None, None))
 
 
 class UnaryTests(TestCase):

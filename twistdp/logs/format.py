@@ -81,7 +81,7 @@ def as_json(record: Record) -> str:
     if record.severity in "IW":
         standard["v"] = record.v
     taken = _STANDARD if record.error is None else {*_STANDARD, "err"}
-    in_message = record.facts
+    in_message = record.facts() if callable(record.facts) else record.facts
     if in_message is None:
         in_message = {
             _camel(key): found

@@ -5,7 +5,7 @@ statuses.  There such text must forge no line, control no terminal and fill no d
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 LONGEST: Final = 2000
@@ -60,11 +60,13 @@ def one_line(text: str) -> str:
     return encoded[: LONGEST - len(end)].decode(errors="ignore") + end
 
 
-def named(texts: Iterable[str], between: str = ", ", most: int = 6) -> str:
-    """Join the first `most` of `texts`, and add how many more there are."""
+def named(
+    texts: Iterable[str], between: str = ", ", most: int = 6, show: Callable[[str], str] = str
+) -> str:
+    """Join the first `most` of `texts`, as `show` shows each, and add how many more there are."""
     texts = list(texts)
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
-    return between.join(texts[:most]) + more
+    return between.join(map(show, texts[:most])) + more
 
 
 def shown(value: object, most: int = 300) -> str:

@@ -27,38 +27,41 @@ class Given(NamedTuple):
 
     def __str__(self) -> str:
         """Describe it in a few words; empty if it is nothing."""
-        parts = [named(self.nodes)] if self.nodes else []
+        parts = [_named(self.nodes)] if self.nodes else []
         for count, what in ((self.mounts, "mount"), (self.annotations, "annotation")):
             if count:
                 parts.append(f"{count} {what}{'' if count == 1 else 's'}")
         if self.envs:
-            parts.append(f"env {named(self.envs)}")
+            parts.append(f"env {_named(self.envs)}")
         if self.cdi:
-            parts.append(f"CDI {named(self.cdi)}")
+            parts.append(f"CDI {_named(self.cdi)}")
         return "; ".join(parts)
 
     def facts(self, most: int) -> dict[str, object]:
         """Return what there is of it by name, of each list `most` entries."""
         found: dict[str, object] = {
-            "nodes": self.nodes[:most],
+            "nodes": _all_shown(self.nodes[:most]),
             "mounts": self.mounts,
-            "envNames": self.envs[:most],
+            "envNames": _all_shown(self.envs[:most]),
             "annotations": self.annotations,
-            "cdiDevices": self.cdi[:most],
+            "cdiDevices": _all_shown(self.cdi[:most]),
         }
         return {key: value for key, value in found.items() if value}
 
 
 def given_by(answer: AllocateResponse) -> Given:
     """Return what `answer` gives."""
-    parts = answer.container_responses
-    return Given(
-        list(dict.fromkeys(_shown(node.host_path) for part in parts for node in part.devices)),
-        sum(len(part.mounts) for part in parts),
-        list(dict.fromkeys(_shown(name) for part in parts for name in sorted(part.envs))),
-        sum(len(part.annotations) for part in parts),
-        [_shown(device.name) for part in parts for device in part.cdi_devices],
-    )
+    nodes: dict[str, None] = {}
+    envs: dict[str, None] = {}
+    cdi: list[str] = []
+    mounts = annotations = 0
+    for part in answer.container_responses:
+        nodes.update(dict.fromkeys([node.host_path for node in part.devices]))
+        mounts += len(part.mounts)
+        envs.update(dict.fromkeys(sorted(part.envs)))
+        annotations += len(part.annotations)
+        cdi += [device.name for device in part.cdi_devices]
+    return Given(list(nodes), mounts, list(envs), annotations, cdi)
 
 
 def whole_answer(answer: AllocateResponse) -> list[Mapping[str, list[str]]]:
@@ -68,11 +71,7 @@ def whole_answer(answer: AllocateResponse) -> list[Mapping[str, list[str]]]:
     `MOST` entries of each kind.
     """
     return [
-        {
-            key: [_shown(text) for text in islice(texts, MOST)]
-            for key, texts in _texts(part)
-            if texts
-        }
+        {key: _all_shown(islice(texts, MOST)) for key, texts in _texts(part) if texts}
         for part in answer.container_responses[:MOST]
     ]
 
@@ -94,6 +93,14 @@ def _texts(part: Any) -> Iterable[tuple[str, list[str]]]:
         ("annotationNames", sorted(part.annotations)),
         ("cdiDevices", [device.name for device in part.cdi_devices]),
     )
+
+
+def _named(texts: list[str]) -> str:
+    return named(texts, show=_shown)
+
+
+def _all_shown(texts: Iterable[str]) -> list[str]:
+    return [_shown(text) for text in texts]
 
 
 def _shown(text: str) -> str:

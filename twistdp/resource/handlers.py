@@ -25,12 +25,7 @@ from twistdp.resource.hook_answers import Unusable, encoded
 from twistdp.resource.hooks import Hooks
 from twistdp.resource.inventory import Inventory
 from twistdp.resource.policies import choose
-from twistdp.resource.requests import (
-    Request,
-    asked_ids,
-    check_size,
-    shown_request,
-)
+from twistdp.resource.requests import Request, asked_ids, check_size, shown_request
 from twistdp.resource.room import MOST_BYTES
 from twistdp.rpc import Method
 
@@ -40,8 +35,7 @@ class Answers:
 
     `policy` is one of `twistdp.settings.POLICIES`.  With `check_nodes`, no container is given a
     node that is not there; with `pre_start`, the hook before containers start is announced.
-    `handed_out` collects the ids that containers were given; `allocated` is called with the
-    request and the answer.
+    `handed_out` collects the ids that containers were given.
     """
 
     def __init__(
@@ -53,7 +47,6 @@ class Answers:
         policy: str,
         check_nodes: bool = True,
         pre_start: bool = True,
-        allocated: Callable[[messages.AllocateRequest, bytes | Message], None] = lambda *_: None,
     ) -> None:
         self._resource = resource
         self._inventory = inventory
@@ -62,7 +55,6 @@ class Answers:
         self._policy = policy
         self._check_nodes = check_nodes
         self._pre_start = pre_start
-        self._allocated = allocated
         self.handed_out: set[str] = set()
 
     @property
@@ -104,7 +96,7 @@ class Answers:
             self._check_room(size)  # before the next one is made
         answer = messages.allocate_response(parts)
         self._check_room(len(answer))
-        self._record(request, answer)
+        self._note(request)
         return answer
 
     def about(self, request: Request) -> str:
@@ -181,7 +173,7 @@ class Answers:
         self._check_room(len(message) if isinstance(message, bytes) else message.ByteSize())
         if self._check_nodes:
             self._check_answer(answer, values)
-        self._record(request, message)
+        self._note(request)
         return message
 
     def _container(self, ids: Sequence[str]) -> bytes:
@@ -217,7 +209,6 @@ class Answers:
             paths = [node.host_path for node in part.devices]
             check_present(self._resource, listed(asked.devices_ids), paths)
 
-    def _record(self, request: messages.AllocateRequest, answer: bytes | Message) -> None:
+    def _note(self, request: messages.AllocateRequest) -> None:
         for part in request.container_requests:
             self.handed_out.update(self._inventory.devices.keys() & part.devices_ids)
-        self._allocated(request, answer)

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from google.protobuf.message import Message
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twistdp.klog import V
-from twistdp.kubelet import AllocateRequest, AllocateResponse
+from twistdp.kubelet import ALLOCATE, AllocateRequest, AllocateResponse
 from twistdp.model import Devices, Update
 from twistdp.resource.given import given_by, whole_answer
 from twistdp.resource.history import History
@@ -16,7 +15,7 @@ from twistdp.resource.inventory import Inventory
 from twistdp.resource.requests import shown_ids
 from twistdp.resource.room import MOST_BYTES
 from twistdp.resource.summary import Change, change, counted
-from twistdp.rpc import Method
+from twistdp.rpc import EndedCall
 from twistdp.status import Kind, events_of
 
 _log = Logger()
@@ -56,22 +55,22 @@ class Report:
             self._log_devices(what)
         self._log_left_out()
 
-    def called(self, method: Method, seconds: float, status: str) -> None:
-        """A call of the kubelet has ended with gRPC's `status`."""
-        if not method.streaming:
-            self._events.emit(
-                Kind.CALLED,
-                resource=self._resource,
-                method=method.path.rpartition("/")[2],
-                seconds=seconds,
-                status=status,
-            )
+    def called(self, call: EndedCall) -> None:
+        """A call of the kubelet has ended."""
+        if call.method.streaming:
+            return
+        self._events.emit(
+            Kind.CALLED,
+            resource=self._resource,
+            method=call.method.path.rpartition("/")[2],
+            seconds=call.seconds,
+            status=call.status,
+        )
+        if call.method.path == ALLOCATE and call.answer is not None:
+            self._allocated(call.request, AllocateResponse.FromString(call.answer))
 
-    def allocated(self, request: AllocateRequest, answer: bytes | Message) -> None:
+    def _allocated(self, request: AllocateRequest, answer: AllocateResponse) -> None:
         """Log what containers were given; at level 1, all of it but the values."""
-        if isinstance(answer, bytes):
-            answer = AllocateResponse.FromString(answer)
-        assert isinstance(answer, AllocateResponse)
         given = given_by(answer)
         ids = [list(part.devices_ids) for part in request.container_requests]
         whole = {"answer": whole_answer(answer)} if V(1) else {}
@@ -81,7 +80,7 @@ class Report:
             ids=shown_ids(request) or "nothing",
             given=f" ({given})" if any(given) else "",
             log_constant="devices allocated",
-            log_facts={
+            log_facts=lambda: {
                 "resource": self._resource,
                 "ids": [some[:MOST_IDS] for some in ids[:MOST_IDS]],
                 **given.facts(MOST_IDS),

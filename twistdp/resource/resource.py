@@ -73,7 +73,6 @@ class Resource(Service):
             settings.preferred,
             settings.check_nodes,
             settings.pre_start,
-            self.report.allocated,
         )
         self.streams = ListStreams(self.inventory.listed, reactor, self._stream_lost, name)
         registration: RegistrationStrategy

@@ -16,7 +16,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 from twistdp.rpc.bridge import loop_of, require_asyncio_reactor
 from twistdp.rpc.caller import caller
-from twistdp.rpc.calls import Method
+from twistdp.rpc.calls import EndedCall, Method
 from twistdp.rpc.channel import Channel
 from twistdp.rpc.clock import keep_steady
 from twistdp.rpc.foreign import called
@@ -29,6 +29,7 @@ from twistdp.rpc.unixlistener import UnixListener
 
 __all__ = [
     "Channel",
+    "EndedCall",
     "Method",
     "Reactors",
     "Server",

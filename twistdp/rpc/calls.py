@@ -45,11 +45,27 @@ class Method(NamedTuple):
         return f"{self.path} of {self.about(request)}"
 
 
+class EndedCall(NamedTuple):
+    """One call of `method` that has ended after `seconds`."""
+
+    method: Method
+    request: Any
+    """As the handler got it; None if it could not be parsed."""
+    answer: bytes | None
+    """What was sent; None after a failure, and for a stream."""
+    seconds: float
+    status: str
+    """The name of gRPC's status: ``OK``, ``CANCELLED``, …"""
+
+
 class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Answers the calls of `methods`, in gRPC's tasks."""
+    """Answers the calls of `methods`, in gRPC's tasks.
+
+    `ended` is called after each, in the reactor's next turn: by then the answer is on its way.
+    """
 
     def __init__(
-        self, methods: Iterable[Method], clock: Any, ended: Callable[[Method, float, str], None]
+        self, methods: Iterable[Method], clock: Any, ended: Callable[[EndedCall], None]
     ) -> None:
         self._clock = clock
         self._ended = ended
@@ -80,7 +96,7 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]
         """Answer a call: return the answer's bytes, or write those of a stream."""
         current = answering(context)
         began, status = self._clock.seconds(), "CANCELLED"
-        request = None
+        request = answer = None
         try:
             self._unread.check(len(data))
             request = data if method.request is None else parsed(data, method.request, method.path)
@@ -93,14 +109,15 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]
                         return None
                     result = encoded(await bridge.awaited(result))
             self._unread.hold(result, context)
-            status = "OK"
-            return result
+            answer, status = result, "OK"
+            return answer
         except Exception as error:
             code, text = answer_for(error, method.path, method.called(request), self._sparing)
             status = code.name
         finally:
             current.clear()
-            self._ended(method, self._clock.seconds() - began, status)
+            call = EndedCall(method, request, answer, self._clock.seconds() - began, status)
+            asyncio.get_running_loop().call_soon(self._ended, call)
         await context.abort(code, text)
         raise AssertionError("abort raises")
 

@@ -17,7 +17,7 @@ from twistdp.errors import SocketTaken
 from twistdp.host import check_descriptors, remedy_for
 from twistdp.rpc import bridge
 from twistdp.rpc.address import address
-from twistdp.rpc.calls import Calls, Method
+from twistdp.rpc.calls import Calls, EndedCall, Method
 from twistdp.rpc.limits import OPTIONS
 from twistdp.rpc.needs import check_needs
 from twistdp.rpc.privacy import GRPC
@@ -36,7 +36,7 @@ class Server(Service):
 
     The name appears when the server is ready, and replaces a dead socket but no live server.
     Stopping removes the name, gives calls `grace` seconds to end, and then cancels them.
-    `ended` is called after each call with the method, the seconds it took, and gRPC's status.
+    `ended` is called after each call.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Server(Service):
         *,
         reactor: Any,
         grace: float = 0.3,
-        ended: Callable[[Method, float, str], None] = lambda method, seconds, status: None,
+        ended: Callable[[EndedCall], None] = lambda call: None,
     ) -> None:
         self.file = path if isinstance(path, SocketFile) else SocketFile(path)
         self.path = self.file.path

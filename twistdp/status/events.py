@@ -4,9 +4,8 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-import attrs
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -78,8 +77,7 @@ TRANSIENT: Final = frozenset({Kind.LIST_SENT, Kind.CALLED, Kind.SCANNED})
 """Kinds that are too frequent to be kept."""
 
 
-@attrs.frozen(eq=False)
-class Event:
+class Event(NamedTuple):
     """One thing that happened."""
 
     number: int
