@@ -23,6 +23,8 @@ class Kind(Enum):
     Every kind about a resource has `resource`, its full name.
     """
 
+    __hash__ = object.__hash__  # Enum's is a Python function, called several times for each event
+
     REGISTERED = "registered"
     """The kubelet has accepted the resource."""
     REGISTRATION_FAILED = "registrationFailed"

@@ -62,7 +62,9 @@ class Progress:
     def _take(self, event: Event) -> None:
         facts = event.facts
         if "resource" in facts:
-            found = self.resources.setdefault(facts["resource"], ResourceProgress())
+            found = self.resources.get(facts["resource"])
+            if found is None:
+                found = self.resources[facts["resource"]] = ResourceProgress()
             if event.kind is Kind.REGISTERED:
                 found.registered, found.failed, found.reason = event.time, None, ""
             elif event.kind is Kind.REGISTRATION_FAILED:
