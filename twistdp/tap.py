@@ -19,7 +19,16 @@ if "twisted.internet.reactor" not in sys.modules:
 
 from twistdp._version import __version__
 from twistdp.errors import BadSettings, TwistdpError
-from twistdp.launch import Choice, Manhole, ManholeOptions, Opening, Serving, stand_in
+from twistdp.launch import (
+    Choice,
+    Ending,
+    Manhole,
+    ManholeOptions,
+    Opening,
+    Serving,
+    end_at_once,
+    stand_in,
+)
 from twistdp.logs import LoggedService, LogOptions
 from twistdp.manager import Manager
 from twistdp.model import printable
@@ -177,6 +186,7 @@ class Options(LogOptions, WebOptions, ManholeOptions):
             status = stand_in()
             if status is not None:
                 os._exit(status)
+            end_at_once()
         try:
             super().parseOptions(options)
         except BadSettings as error:
@@ -286,6 +296,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     service = LoggedService(options, reactor)
+    Ending(reactor).setServiceParent(service)
     options.opening().setServiceParent(service)
     for part in (*options.managers, *options.files):
         part.setServiceParent(service)

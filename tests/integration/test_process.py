@@ -118,6 +118,27 @@ class EndingTests(ProcessTestCase):
         self.assertLess(reactor.seconds() - begin, 1.0)
         self.assertIn("threading.Event().wait()", child.output)
 
+    async def test_interrupted_in_a_log_line(self) -> None:
+        """SIGINT and SIGTERM end it in the middle of a log line, also before the reactor runs."""
+        scanner = "--scanner=tests.support.process_samples:InterruptedStart"
+        for number in (signal.SIGINT, signal.SIGTERM):
+            for parsing in ("true", "false"):
+                arguments = f"number={int(number)}", f"parsing={parsing}"
+                child = self.plugin(scanner, *(word for a in arguments for word in ("--set", a)))
+                self.assertEqual(await self.end_of(child), -number, child.output)
+
+    async def test_interrupted_twice(self) -> None:
+        """A second signal changes nothing, and the log has no stack of it."""
+        child = self.plugin("--scanner=tests.support.process_samples:InterruptedTwice")
+        self.assertEqual(await self.end_of(child), -signal.SIGINT, child.output)
+        self.assertIn("the work is interrupted\n", child.output)
+        self.assertEqual(child.output.count("shutting down"), 1, child.output)
+        self.assertNotIn("Traceback", child.output)
+
+    def end_of(self, child: ChildProcess) -> Deferred[int]:
+        """Fires with the status of a child that ends by itself."""
+        return child.ended.addTimeout(20, reactor)
+
     async def test_replaces_what_a_crash_left(self) -> None:
         """The dead socket of a killed process is replaced."""
         await self.kubelet.start()

@@ -2,12 +2,13 @@
 
 import logging
 import os
+import signal
 import sys
 import threading
 import warnings
 from typing import Any
 
-from twisted.logger import ILogObserver, formatEvent
+from twisted.logger import ILogObserver, Logger, formatEvent
 from zope.interface import implementer
 
 from twistdp import HEALTHY, CDIDevice, CDINode, DeviceInfo, DeviceTree, WatchingScanner, klog
@@ -101,3 +102,68 @@ class Verbose(WatchingScanner):
             cdi = CDIDevice(env={name.upper(): 3000 * "x"})
             tree.add_device("thing", name, DeviceInfo(HEALTHY, cdi=cdi))
         return tree
+
+
+class _Interrupts:
+    """A value that sends its own process a signal when a log line shows it."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __str__(self) -> str:
+        os.kill(os.getpid(), self.number)
+        return "interrupted"
+
+
+class InterruptedStart(WatchingScanner):
+    """A signal arrives once in the middle of a log line, before the reactor runs.
+
+    That is while the options are parsed, or when the service starts.
+    """
+
+    namespace = "early.example.com"
+
+    def __init__(self, number: int = signal.SIGINT, parsing: bool = False) -> None:
+        super().__init__()
+        self.number = number
+        self.interrupted = False
+        if parsing:
+            self.interrupt()
+
+    def interrupt(self) -> None:
+        """Log such a line."""
+        self.interrupted = True
+        Logger(observer=formatEvent).info("the start is {value}", value=_Interrupts(self.number))
+
+    @property
+    def uevents(self) -> tuple[str, ...]:
+        """The events of the kernel to follow: none."""
+        if not self.interrupted:
+            self.interrupt()
+        return ()
+
+    @uevents.setter
+    def uevents(self, value: object) -> None:
+        pass
+
+    def discover(self) -> DeviceTree:
+        """Nothing."""
+        return DeviceTree()
+
+
+class InterruptedTwice(WatchingScanner):
+    """Two signals arrive in the middle of a log line of the reactor's thread."""
+
+    namespace = "twice.example.com"
+
+    def discover(self) -> DeviceTree:
+        """Nothing."""
+        from twisted.internet import reactor
+
+        reactor.callFromThread(self.log)  # type: ignore[attr-defined]
+        return DeviceTree()
+
+    def log(self) -> None:
+        """Log two such lines."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            Logger().info("the work is {value}", value=_Interrupts(number))

@@ -1,6 +1,7 @@
 """The start: arguments, loading a scanner, process 1 of a container, the first log line."""
 
 from twistdp.launch.choice import Choice
+from twistdp.launch.ending import Ending, end_at_once
 from twistdp.launch.first_process import stand_in
 from twistdp.launch.loading import load_scanner, make
 from twistdp.launch.manhole import Manhole, ManholeOptions
@@ -8,11 +9,13 @@ from twistdp.launch.opening import Opening, Serving
 
 __all__ = [
     "Choice",
+    "Ending",
     "Manhole",
     "ManholeOptions",
     "Opening",
     "Serving",
     "configured",
+    "end_at_once",
     "following",
     "load_scanner",
     "make",
