@@ -76,7 +76,7 @@ class EndpointTests(ListeningCase):
         await until(lambda: len(web._ports) == 2)
         modes = [stat.S_IMODE(os.stat(path).st_mode) for path in paths]
         self.assertEqual(modes, [0o600, 0o660])
-        self.assertEqual((await ask(f"unix:{paths[0]}", "/x", host="any.example")).status, 200)
+        self.assertEqual((await ask(f"unix:{paths[0]}", "/x", host="any")).status, 200)
 
     async def test_quiet(self) -> None:
         """Of ports there is our own line, not Twisted's two for each."""

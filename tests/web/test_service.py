@@ -10,13 +10,21 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from tests.support.helpers import soon, temporary_directory, until
-from tests.support.http import ask, connect, taken_apart
+from tests.support.http import Reply, Wire, ask, connect, taken_apart
 from twistdp.web.answers import Answer, text
+from twistdp.web.channel import LONGEST_BODY
 from twistdp.web.door import MOST_CONNECTIONS
 from twistdp.web.service import Web
-from twistdp.web.site import LONGEST_BODY
 
 LARGE = b"x" * 3_000_000
+
+
+async def raw(endpoint: str, request: bytes) -> Reply:
+    """The answer to what ends the connection."""
+    wire = await connect(endpoint)
+    wire.send(request)
+    await soon(wire.ended)
+    return taken_apart(wire.received)
 
 
 class Echo:
@@ -48,6 +56,7 @@ class WebCase(TestCase):
         self.base = os.path.join(self.directory, "lab.example.com")
         self.echo = Echo()
         self.made = 0
+        self.services: list[Web] = []
 
     def make(self) -> Echo:
         """What answers."""
@@ -58,8 +67,21 @@ class WebCase(TestCase):
         """A running service."""
         web = Web(self.make, reactor, **options)
         web.startService()
+        self.services.append(web)
         self.addCleanup(lambda: web.running and web.stopService())
         return web
+
+    async def tcp(self, **options: Any) -> str:
+        """The client's endpoint of a service on a free port."""
+        web = self.web(endpoints=["tcp:0:interface=127.0.0.1"], **options)
+        await until(lambda: len(web._ports) > ("socket" in options))
+        port: Any = web._ports[-1]
+        return f"tcp:127.0.0.1:{port.getHost().port}"
+
+    def connections(self) -> list[Any]:
+        """The connections that all services have."""
+        doors = [door for web in self.services for door in web._doors if door._loaded is not None]
+        return [each for door in doors for each in door._loaded.connections]
 
     def unix(self, name: str = "lab.example.com.sock") -> str:
         """The endpoint of a socket in the directory."""
@@ -77,11 +99,21 @@ class UnixTests(WebCase):
         mode = os.stat(f"{self.base}.sock").st_mode
         self.assertEqual((stat.S_ISSOCK(mode), mode & 0o777), (True, 0o600))
         self.assertEqual(self.made, 0)
-        reply = await ask(self.unix(), "/hello", host="anything.example")
+        reply = await ask(self.unix(), "/hello", host="anything")
         self.assertEqual((reply.status, reply.body, self.made), (200, b"/hello", 1))
         await soon(web.stopService())
         self.assertEqual(os.listdir(self.directory), [])
         self.assertTrue(self.echo.stopped)
+
+    async def test_names(self) -> None:
+        """A browser may get here over a forwarded port, and gets nothing for another site."""
+        self.web(socket=self.base, hosts=["lab.example.com"])
+        for host in ("a", "a:80", "localhost:9102", "127.0.0.1", "lab.example.com"):
+            self.assertEqual((await ask(self.unix(), "/", host=host)).status, 200, host)
+        for host in ("evil.example:9102", "evil."):
+            self.assertEqual((await ask(self.unix(), "/", host=host)).status, 421, host)
+        old = await raw(self.unix(), b"GET /old HTTP/1.0\r\n\r\n")
+        self.assertEqual((old.status, old.body), (200, b"/old"))
 
     async def test_taken(self) -> None:
         """A second plugin gets the next name, and a dead one's name is taken over."""
@@ -118,20 +150,36 @@ class UnixTests(WebCase):
 class TcpTests(WebCase):
     """An endpoint that was asked for."""
 
-    async def tcp(self, **options: Any) -> str:
-        """The client's endpoint of a service on a free port."""
-        web = self.web(endpoints=["tcp:0:interface=127.0.0.1"], **options)
-        await until(lambda: len(web._ports) > ("socket" in options))
-        port: Any = web._ports[-1]
-        return f"tcp:127.0.0.1:{port.getHost().port}"
-
     async def test_names(self) -> None:
         """Only this host's names may be asked for: a page of another site gets nothing."""
         endpoint = await self.tcp(hosts=["lab.example.com"])
         for host in ("127.0.0.1:9102", "[::1]:9102", "localhost", "LAB.example.com.:80"):
             self.assertEqual((await ask(endpoint, "/", host=host)).status, 200, host)
-        for host in ("evil.example", "evil.example:9102", "127.0.0.1.evil.example", ""):
+        evil = ("evil.example", "evil.example:9102", "127.0.0.1.evil.example", "[::1].evil.example")
+        for host in (*evil, "localhost:1@evil.example", "localhost:x", "::1", "[lab]", ""):
             self.assertEqual((await ask(endpoint, "/", host=host)).status, 421, host)
+        request = b"GET / HTTP/1.1\r\n%sConnection: close\r\n\r\n"
+        for lines in (b"", b"Host: evil.example\r\nHost: localhost\r\n"):
+            self.assertEqual((await raw(endpoint, request % lines)).status, 421, lines)
+
+    async def test_targets(self) -> None:
+        """A target may be a whole URL, whose host counts, and a star is nothing special."""
+        endpoint = await self.tcp()
+        reply = await ask(endpoint, "HTTP://localhost:9102/a?b", host="evil.example")
+        self.assertEqual((reply.status, reply.body), (200, b"/a"))
+        self.assertEqual((await ask(endpoint, "http://localhost")).body, b"/")
+        reply = await ask(endpoint, "http://evil.example/a")
+        self.assertEqual((reply.status, reply.headers["server"]), (421, "twistdp"))
+        reply = await ask(endpoint, "*", method="OPTIONS")
+        self.assertEqual((reply.status, reply.headers["server"]), (405, "twistdp"))
+        self.assertEqual((await ask(endpoint, "localhost:1", method="CONNECT")).status, 405)
+
+    async def test_phrase(self) -> None:
+        """Each status has its name."""
+        wire = await connect(await self.tcp())
+        wire.send(b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+        await soon(wire.ended)
+        self.assertTrue(wire.received.startswith(b"HTTP/1.1 421 Misdirected Request\r\n"))
 
     async def test_headers(self) -> None:
         """Every answer forbids scripts from elsewhere, frames and caches."""
@@ -174,27 +222,27 @@ class TcpTests(WebCase):
         self.assertEqual(LONGEST_BODY, 0x10000)
 
     async def test_too_many(self) -> None:
-        """A connection too many is closed, and one that ends makes room."""
+        """Peers that only stay keep nobody out, and those that wait for answers are kept."""
         endpoint = await self.tcp()
         self.assertEqual((await ask(endpoint, "/x")).status, 200)
-        wires = [await connect(endpoint) for _ in range(MOST_CONNECTIONS)]
-        late = await connect(endpoint)
-        await soon(late.ended)
-        for wire in wires:
+        idle = [await connect(endpoint) for _ in range(MOST_CONNECTIONS)]
+        self.assertEqual((await ask(endpoint, "/y")).body, b"/y")
+        await soon(idle[0].ended)
+        self.assertEqual([wire.over for wire in idle].count(True), 1)
+        for wire in idle:
             wire.close()
             await soon(wire.ended)
-
-        async def answered() -> bool:
-            wire = await connect(endpoint)
-            wire.send(b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        self.patch(self.echo, "answer", lambda request: Deferred())
+        busy = [await connect(endpoint) for _ in range(MOST_CONNECTIONS)]
+        for wire in busy:
+            wire.send(b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await until(lambda: all(each.is_busy for each in self.connections()))
+        late = await connect(endpoint)
+        await soon(late.ended)
+        for wire in busy:
+            wire.close()
             await soon(wire.ended)
-            return wire.received.startswith(b"HTTP/1.1 200")
-
-        for _ in range(50):
-            if await answered():
-                break
-        else:
-            self.fail("no room again")
+        await until(lambda: not self.connections())
 
     async def test_a_large_answer(self) -> None:
         """It arrives whole."""
@@ -208,6 +256,64 @@ class TcpTests(WebCase):
         web = self.web(endpoints=[f"tcp:{taken}:interface=127.0.0.1"])
         await until(lambda: web.running)
         self.assertEqual((await ask(endpoint, "/x")).status, 200)
+
+
+class HalfTests(WebCase):
+    """Peers that send no more, and wait for the answer."""
+
+    def setUp(self) -> None:
+        """Answers come later."""
+        super().setUp()
+        self.answers: list[Deferred[Answer]] = []
+        self.cancelled: list[Deferred[Answer]] = []
+        self.patch(self.echo, "answer", self.later)
+
+    def later(self, request: Any) -> Deferred[Answer]:
+        """An answer to come."""
+        self.answers.append(Deferred(self.cancelled.append))
+        return self.answers[-1]
+
+    async def begin(self, endpoint: str, close: str) -> Wire:
+        """Ask two things, begin with a third, and close the connection before any answer."""
+        asked = len(self.answers)
+        wire = await connect(endpoint)
+        wire.send(b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2 + b"GET /half")
+        await until(lambda: len(self.answers) > asked)
+        transport: Any = wire.transport
+        getattr(transport, close)()
+        return wire
+
+    async def test_answered(self) -> None:
+        """They get the answer to each whole request, and the connection ends."""
+        for endpoint in (await self.tcp(socket=self.base), self.unix()):
+            wire = await self.begin(endpoint, "loseWriteConnection")
+            await until(lambda: any(each._is_last for each in self.connections()))
+            self.answers[-1].callback(Answer(LARGE))
+            await until(lambda: not self.answers[-1].called)
+            self.answers[-1].callback(text("second"))
+            await soon(wire.ended)
+            self.assertEqual(wire.received.count(b"HTTP/1.1 200"), 2, endpoint)
+            self.assertTrue(wire.received.endswith(b"second"))
+            self.assertGreater(len(wire.received), len(LARGE))
+            await until(lambda: not self.connections())
+
+    async def test_gone(self) -> None:
+        """A peer that does not read either waits for nothing."""
+        await self.tcp(socket=self.base)
+        await self.begin(self.unix(), "abortConnection")
+        await until(lambda: not self.connections())
+        self.assertEqual((len(self.answers), self.cancelled), (1, self.answers))
+
+    async def test_idle(self) -> None:
+        """Before a whole request there is nothing to wait for."""
+        endpoint = await self.tcp()
+        for sent in (b"", b"GET / HTTP/1.1\r\n"):
+            wire = await connect(endpoint)
+            wire.send(sent)
+            transport: Any = wire.transport
+            transport.loseWriteConnection()
+            await soon(wire.ended)
+        self.assertEqual(self.answers, [])
 
 
 class LoadingTests(WebCase):

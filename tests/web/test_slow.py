@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.helpers import one_turn
 from twistdp.status import Events, Kind
 from twistdp.web.answers import CHUNK, Answer, text
-from twistdp.web.site import IDLE, SLOWEST, Bounded
+from twistdp.web.channel import IDLE, SLOWEST
+from twistdp.web.site import Bounded
 from twistdp.web.stream import GATHER, MOST_PULSES, MOST_WAITING, PULSE, Streams
 
 GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -34,6 +35,7 @@ class Peer(StringTransportWithDisconnection):
         """Make a request, and return what comes at once."""
         self.clear()
         self.send(GET % path.encode())
+        one_turn(self.clock)
         return self.written()
 
     def written(self) -> bytes:
@@ -117,7 +119,7 @@ class TimeTests(SlowCase):
         self.assertEqual((peer.connected, busy.connected), (False, True))
         busy.wait(IDLE)
         self.assertFalse(busy.connected)
-        self.assertEqual(self.site.connections, set())
+        self.assertEqual(self.site.connections, {})
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_a_byte_now_and_then(self) -> None:
@@ -159,6 +161,39 @@ class TimeTests(SlowCase):
         self.assertEqual((peer.connected, self.made), (False, made))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_many_at_once(self) -> None:
+        """Of requests that come together, one is answered in a turn, whosever they are."""
+        many, other = self.peer(), self.peer()
+        many.protocol.dataReceived(GET % b"/" * 50)
+        other.protocol.dataReceived(GET % b"/")
+        one_turn(self.clock)
+        self.assertEqual((many.written().count(b"well"), other.written()), (1, b""))
+        one_turn(self.clock)
+        self.assertIn(b"well", other.written())
+        for turn in range(48):
+            one_turn(self.clock)
+            self.assertEqual(many.written().count(b"well"), turn + 2)
+
+    def test_room(self) -> None:
+        """For a connection too many the one that was idle for longest is closed, and none that
+        waits for an answer."""
+        peers = [self.peer() for _ in range(10)]
+        peers[0].ask("/events")
+        peers[1].ask("/many")
+        peers[1].stop_reading()
+        peers[2].ask("/")
+        peers[3].send(b"GET / HTTP/1.1\r\n")
+        late = [self.peer() for _ in range(3)]
+        one_turn(self.clock)
+        self.assertEqual([each.connected for each in late], [True] * 3)
+        closed = [number for number, each in enumerate(peers) if not each.connected]
+        self.assertEqual(closed, [3, 4, 5])
+        self.assertEqual(len(self.site.connections), 10)
+        for each in [*peers, *late]:
+            if each.connected:
+                each.ask("/many")
+        self.assertIsNone(self.site.buildProtocol(None))
+
     def test_a_stream_may_stay(self) -> None:
         """An event stream has no end, as long as its peer reads."""
         peer = self.peer()
@@ -179,6 +214,8 @@ class PieceTests(SlowCase):
         peers = [self.peer() for _ in range(3)]
         for peer in peers:
             peer.protocol.dataReceived(GET % b"/many")
+        for _ in peers:
+            one_turn(self.clock)
         for turn in range(1, 31):
             one_turn(self.clock)
             self.assertEqual(self.made, turn)

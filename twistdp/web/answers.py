@@ -2,7 +2,8 @@
 
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -48,16 +49,16 @@ def as_json(content: Any) -> Answer:
 
 
 class Turns:
-    """Lets large answers go on, one piece in each turn of the reactor, however many there are."""
+    """Makes steps of answers, one in each turn of the reactor, however many answers there are."""
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
-        self._ready: deque[Sending] = deque()
+        self._ready: deque[Callable[[], None]] = deque()
         self._is_due = False
 
-    def add(self, sending: "Sending") -> None:
-        """Let it go on once, after the others that can."""
-        self._ready.append(sending)
+    def add(self, step: Callable[[], None]) -> None:
+        """Make a step, after the others that can be made."""
+        self._ready.append(step)
         self._go_on()
 
     def _go_on(self) -> None:
@@ -67,9 +68,9 @@ class Turns:
 
     def _run(self) -> None:
         self._is_due = False
-        sending = self._ready.popleft()
+        step = self._ready.popleft()
         self._go_on()
-        sending.go_on()
+        step()
 
 
 @implementer(IPushProducer)
@@ -116,7 +117,7 @@ class Sending:
         self._paused = False
         if not self._is_due:
             self._is_due = True
-            self._turns.add(self)
+            self._turns.add(self.go_on)
 
     def stopProducing(self) -> None:
         """It is gone."""
@@ -130,7 +131,7 @@ def write(answer: Answer, request: Any, turns: Turns) -> None:
     However large it is, and however slowly it is read, little more than a piece waits for the peer.
     """
     body, pieces = answer.body, answer.pieces
-    request.setResponseCode(answer.status)
+    request.setResponseCode(answer.status, HTTPStatus(answer.status).phrase.encode())
     request.setHeader("content-type", answer.content_type)
     if pieces is None:
         request.setHeader("content-length", str(len(body)))

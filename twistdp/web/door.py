@@ -15,7 +15,7 @@ from twistdp.tools import Worker
 _log = Logger()
 
 MOST_CONNECTIONS: Final = 256
-"""Connections of one listener at a time; the next one is closed at once."""
+"""Connections of one listener at a time; beyond that an idle one is closed for the next."""
 
 
 class Waiting(Protocol):

@@ -1,25 +1,25 @@
 """Takes HTTP requests, refuses those that nobody should make, and hands the others on.
 
-It only answers questions: nothing can be changed through it.  A request has no body, and a
-connection that is idle, slow or one too many is closed.
+It only answers questions: nothing can be changed through it.
 """
 
 import ipaddress
+import re
 import socket
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, Final, Protocol
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IAddress, IDelayedCall
-from twisted.internet.protocol import connectionDone
+from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from twistdp.web.answers import Answer, Turns, text, write
+from twistdp.web.channel import IDLE, Asked, Channel
 
 _log = Logger()
 
@@ -38,16 +38,10 @@ HEADERS: Final = {
 }
 """What every answer has."""
 
-IDLE: Final = 30.0
-"""Seconds without a byte after which a connection is closed."""
-
-SLOWEST: Final = 90.0
-"""Seconds in which a request must be asked, and its answer taken; an event stream is exempt."""
-
-LONGEST_BODY: Final = 65_536
-"""Bytes of a body, which nobody reads, after which the connection is closed."""
-
 _METHODS: Final = (b"GET", b"HEAD")
+
+_HOST: Final = re.compile(r"(?:\[(?P<address>[^]@/]*)\]|(?P<name>[^][:@/]+))(?::\d*)?")
+"""A Host header: an address of IPv6 in brackets or anything else, and a port or none."""
 
 
 class Answerer(Protocol):
@@ -63,59 +57,6 @@ class Answerer(Protocol):
         """End all that is under way."""
 
 
-class _Channel(HTTPChannel):
-    """One connection: closed when a request on it, or a pause between two, takes too long."""
-
-    _deadline: IDelayedCall | None = None
-
-    def connectionMade(self) -> None:
-        """Begin to count."""
-        super().connectionMade()
-        self.factory.connections.add(self)
-        self._count_again()
-
-    def requestDone(self, request: Any) -> None:
-        """A request was answered: the next has its own time."""
-        self._count_again()
-        super().requestDone(request)
-
-    def endless(self) -> None:
-        """Wait as long as the peer does: it follows a stream."""
-        self.setTimeout(None)
-        self._stop_counting()
-
-    def connectionLost(self, reason: Any = connectionDone) -> None:
-        """Count no more."""
-        self._stop_counting()
-        self.factory.connections.discard(self)
-        super().connectionLost(reason)
-
-    def _count_again(self) -> None:
-        self._stop_counting()
-        self._deadline = self.callLater(SLOWEST, self.forceAbortClient)
-
-    def _stop_counting(self) -> None:
-        if self._deadline is not None and self._deadline.active():
-            self._deadline.cancel()
-        self._deadline = None
-
-
-class _Request(Request):
-    """A request, whose body nobody reads."""
-
-    _taken = 0
-
-    def gotLength(self, length: int | None) -> None:
-        """Keep no file for the body, however long it is."""
-        super().gotLength(0)
-
-    def handleContentChunk(self, data: bytes) -> None:
-        """Drop a part of the body, and the connection when there is no end of it."""
-        self._taken += len(data)
-        if self._taken > LONGEST_BODY:
-            self.channel.forceAbortClient()
-
-
 class _Root(Resource):
     isLeaf = True  # noqa: N815  # Twisted's name
 
@@ -128,7 +69,14 @@ class _Root(Resource):
         self._turns = turns
 
     def render(self, request: Request) -> Any:
-        """Answer."""
+        """Answer in a turn of the reactor of its own: a peer may ask for a lot at once."""
+        self._turns.add(partial(self._answer, request))
+        return NOT_DONE_YET
+
+    def _answer(self, request: Request) -> None:
+        channel: Any = request.channel
+        if channel is None:
+            return  # the peer is gone
         for name, value in HEADERS.items():
             request.setHeader(name, value)
         try:
@@ -142,13 +90,16 @@ class _Root(Resource):
             answer.addErrback(lambda failure: failure.trap(CancelledError) and None)
         elif answer is not None:
             write(answer, request, self._turns)
-        return NOT_DONE_YET
 
     def _refusal(self, request: Request) -> Answer | None:
         if request.method not in _METHODS:
             return text("only GET and HEAD\n", 405, allow="GET, HEAD")
+        hosts = request.requestHeaders.getRawHeaders("host", [])
+        # A forwarded port leads browsers to a unix socket; no site's name is a word without a dot.
         is_local = isinstance(request.getHost(), UNIXAddress)
-        if not (is_local or is_ours(request.getHeader("host"), self._hosts)):
+        if is_local and not any("." in host for host in hosts):
+            return None
+        if len(hosts) != 1 or not is_ours(hosts[0], self._hosts):
             return text(
                 "this name is not known here: use an address, localhost, or a name that "
                 "--http-host gives\n",
@@ -168,11 +119,11 @@ def _failed(failure: Failure, request: Request) -> Answer:
 class Bounded(Site):
     """Answers with what `answerer` returns; at most `most` connections at a time.
 
-    Over TCP the Host header must be an address, this host's name, or one of `hosts`: a page from
-    elsewhere, whose name an attacker lets lead here, gets nothing.
+    The Host header must be an address, this host's name, or one of `hosts`, and over a unix socket
+    it may be any word: a page from elsewhere, whose name an attacker lets lead here, gets nothing.
     """
 
-    requestFactory = _Request  # noqa: N815  # Twisted's name
+    requestFactory = Asked  # noqa: N815  # Twisted's name
     noisy = False
 
     def __init__(
@@ -186,10 +137,11 @@ class Bounded(Site):
         known = {"localhost", socket.gethostname().lower(), *hosts}
         root = _Root(answerer, known, Turns(reactor))
         super().__init__(root, parsePOSTFormSubmission=False, timeout=IDLE, reactor=reactor)
-        self.protocol: Any = _Channel
+        self.protocol: Any = Channel
         self._most = most
-        self.connections: set[_Channel] = set()
-        """Those that are open."""
+        self.connections: dict[Channel, None] = {}
+        """Those that are open, with the one that has asked for nothing for the longest time first.
+        """
 
     def abort(self) -> None:
         """Close all connections."""
@@ -197,21 +149,27 @@ class Bounded(Site):
             connection.forceAbortClient()
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        """Let a connection in, unless there are too many."""
-        return None if len(self.connections) >= self._most else super().buildProtocol(addr)
+        """Let a connection in; if there are too many, an idle one is closed for it.
+
+        So peers that only hold connections open keep nobody out, such as a probe.
+        """
+        if len(self.connections) >= self._most:
+            idle = next((each for each in self.connections if not each.is_busy), None)
+            if idle is None:
+                return None
+            del self.connections[idle]  # it ends in the next turn
+            idle.forceAbortClient()
+        return super().buildProtocol(addr)
 
 
-def is_ours(host: str | None, known: Collection[str]) -> bool:
+def is_ours(host: str, known: Collection[str]) -> bool:
     """Whether a Host header is an address or one of the known names, with any port."""
-    if not host:
+    found = _HOST.fullmatch(host.strip().lower())
+    if found is None:
         return False
-    name = host.strip().lower()
-    if name.startswith("["):
-        name = name[1:].partition("]")[0]
-    elif name.count(":") == 1:
-        name = name.partition(":")[0]
+    address, name = found["address"], found["name"]
     try:
-        ipaddress.ip_address(name)
+        ipaddress.IPv4Address(name) if address is None else ipaddress.IPv6Address(address)
     except ValueError:
-        return name.rstrip(".") in known
+        return address is None and name.rstrip(".") in known
     return True

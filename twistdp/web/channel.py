@@ -1,0 +1,117 @@
+"""One connection of HTTP: what it may send, and how long it may last."""
+
+import select
+from typing import Any, Final
+
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.web.http import HTTPChannel
+from twisted.web.server import Request
+from zope.interface import implementer
+
+IDLE: Final = 30.0
+"""Seconds without a byte after which a connection is closed."""
+
+SLOWEST: Final = 90.0
+"""Seconds in which a request must be asked, and its answer taken; an event stream is exempt."""
+
+LONGEST_BODY: Final = 65_536
+"""Bytes of a body, which nobody reads, after which the connection is closed."""
+
+_SCHEMES: Final = (b"http", b"https")
+
+
+@implementer(IHalfCloseableProtocol)
+class Channel(HTTPChannel):
+    """One connection: closed when a request on it, or a pause between two, takes too long."""
+
+    is_busy = False
+    """Whether a whole request has come, and its answer has not been written yet."""
+    _deadline: IDelayedCall | None = None
+    _is_endless = False
+    _is_last = False
+
+    def connectionMade(self) -> None:
+        """Begin to count."""
+        super().connectionMade()
+        self.factory.connections[self] = None
+        self._count_again()
+
+    def requestDone(self, request: Any) -> None:
+        """A request was answered: the next has its own time."""
+        self.is_busy = False
+        if self in self.factory.connections:  # the newest is the last
+            self.factory.connections[self] = self.factory.connections.pop(self)
+        self._count_again()
+        super().requestDone(request)
+        if self._is_last and not self.is_busy:
+            self.loseConnection()
+
+    def endless(self) -> None:
+        """Wait as long as the peer does: it follows a stream."""
+        self._is_endless = True
+        self.setTimeout(None)
+        self._stop_counting()
+
+    def readConnectionLost(self) -> None:
+        """The peer sends no more: it still gets the answer that it waits for, unless it is gone."""
+        if self._is_endless or (self.is_busy and _is_gone(self.transport)):
+            self.forceAbortClient()
+        elif self.is_busy:
+            self._is_last = True
+        else:
+            self.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """Nothing: we never close half of it."""
+
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        """Count no more."""
+        self._stop_counting()
+        self.factory.connections.pop(self, None)
+        super().connectionLost(reason)
+
+    def _count_again(self) -> None:
+        self._stop_counting()
+        self._deadline = self.callLater(SLOWEST, self.forceAbortClient)
+
+    def _stop_counting(self) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        self._deadline = None
+
+
+class Asked(Request):
+    """A request, whose body nobody reads."""
+
+    _taken = 0
+
+    def gotLength(self, length: int | None) -> None:
+        """Keep no file for the body, however long it is."""
+        super().gotLength(0)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Drop a part of the body, and the connection when there is no end of it."""
+        self._taken += len(data)
+        if self._taken > LONGEST_BODY:
+            self.channel.forceAbortClient()
+
+    def process(self) -> None:
+        """Understand each form of a target, see RFC 9112, 3.2, and answer."""
+        channel: Any = self.channel
+        channel.is_busy = True
+        scheme, found, rest = self.path.partition(b"://")
+        if found and scheme.lower() in _SCHEMES:
+            host, slash, path = rest.partition(b"/")
+            self.path = slash + path or b"/"
+            self.requestHeaders.setRawHeaders(b"host", [host])
+        elif self.path == b"*":
+            self.path = b"/*"  # Twisted would answer by itself
+        super().process()
+
+
+def _is_gone(transport: Any) -> bool:
+    """Whether the peer reads no more either, as far as the kernel knows."""
+    poll = select.poll()
+    poll.register(transport.fileno(), 0)
+    return any(what & (select.POLLHUP | select.POLLERR) for _, what in poll.poll(0))
