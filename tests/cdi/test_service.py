@@ -11,7 +11,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.support.helpers import until
-from tests.support.kubelets import PatientKubelet
+from tests.support.kubelets import PatientKubelet, know_pods_at_once
 from tests.support.plugins import ThrowAwayPlugin, device_list
 from twistdp import HEALTHY, CDIDevice, CDINode, DeviceInfo, Settings
 from twistdp.cdi import files as cdi_files
@@ -116,6 +116,7 @@ class TidyTests(TestCase):
 
     async def start(self) -> None:
         """A kubelet with a plugin whose device a pod holds."""
+        know_pods_at_once(self)
         self.directory = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.directory)
         plugins = os.path.join(self.directory, "plugins")
@@ -127,14 +128,18 @@ class TidyTests(TestCase):
         self.kubelet = PatientKubelet(plugins, pod_resources=self.settings.pod_resources_socket)
         self.addCleanup(self.kubelet.stop)
         await self.kubelet.start()
-        plugin = ThrowAwayPlugin(plugins, RESOURCE, "x.sock", reactor)
+        await self.plug()
+        await self.kubelet.allocate(RESOURCE, ids=["a"])
+        await self.kubelet.allocate(RESOURCE, ids=["c"], pod="other")
+
+    async def plug(self, endpoint: str = "x.sock") -> None:
+        """Register a plugin."""
+        plugin = ThrowAwayPlugin(self.kubelet.directory, RESOURCE, endpoint, reactor)
         self.addCleanup(plugin.stop)
         plugin.latest.publish(device_list("a", "c"))
         await plugin.serve()
         await plugin.register()
         await self.kubelet.listed(RESOURCE, ["a", "c"])
-        await self.kubelet.allocate(RESOURCE, ids=["a"])
-        await self.kubelet.allocate(RESOURCE, ids=["c"], pod="other")
 
     def described(self) -> int:
         """How many devices the spec describes; none without one."""
@@ -180,10 +185,12 @@ class TidyTests(TestCase):
         self.assertEqual(self.described(), 1)
         self.kubelet.release("pod")
         self.kubelet.release("other")
-        self.kubelet.knows_pods = False
+        self.kubelet.api_server = False
+        await self.kubelet.restart()
         await clean_leftovers(DOMAIN, [], settings=self.settings, reactor=reactor)
         self.assertEqual(self.described(), 1)  # it lists no pod
-        self.kubelet.knows_pods = True
+        self.kubelet.api_server = True
+        await self.plug("y.sock")
         await self.kubelet.allocate(RESOURCE, ids=["c"], pod="other")
         await clean_leftovers(DOMAIN, [RESOURCE], settings=self.settings, reactor=reactor)
         self.assertEqual(self.described(), 1)

@@ -7,7 +7,7 @@ from twisted.internet import reactor
 
 from tests.integration.test_life import YELLOW, LifeTestCase, ToldScanner, tree_of
 from tests.support.helpers import Recorder, soon, temporary_directory, until
-from tests.support.kubelets import PatientKubelet
+from tests.support.kubelets import PatientKubelet, know_pods_at_once
 from twistdp import Holder, Manager, ReleasedDevices
 from twistdp.kubelet.holdings import holdings_of
 from twistdp.resource import releases, tenancies
@@ -21,6 +21,7 @@ class HoldersTestCase(LifeTestCase):
     def setUp(self) -> None:
         """Make it."""
         super().setUp()
+        know_pods_at_once(self)
         self.pods = os.path.join(temporary_directory(self), "pods.sock")
         self.kubelet = PatientKubelet(self.directory, force=True, pod_resources=self.pods)
 
@@ -132,7 +133,7 @@ class ReleaseTests(HoldersTestCase):
     async def test_unknown_pods(self) -> None:
         """While a kubelet does not know its pods, nothing is released."""
         _, scanner = await self.given()
-        self.kubelet.knows_pods = False
+        self.kubelet.api_server = False
         await soon(self.kubelet.restart())
         await self.kubelet.listed(YELLOW, ["a", "b", "c"])
         asked: list[object] = []
@@ -141,7 +142,7 @@ class ReleaseTests(HoldersTestCase):
         await until(lambda: None in asked)
         self.assertIn("painter", self.file())
         self.kubelet.release("painter")
-        self.kubelet.knows_pods = True
+        self.kubelet.api_server = True
         await scanner.released.until(bool)
         self.assertEqual(scanner.released.calls, [(YELLOW, ["a", "b"], ["a", "b"], "painter")])
 

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.support.helpers import failure_of, soon, temporary_directory
+from tests.support.kubelets import know_pods_at_once
 from tests.support.plugins import ThrowAwayPlugin, device_list
 from tests.support.servers import server_of
 from twistdp.errors import CallFailed, CallTimedOut, MalformedMessage, PeerUnavailable
@@ -55,6 +56,7 @@ class ClientTests(TestCase):
 
     async def test_of_an_emulated_kubelet(self) -> None:
         """Each id is there once, however many NUMA nodes it has, in each of the three answers."""
+        know_pods_at_once(self)
         plugins = os.path.join(self.directory, "plugins")
         os.mkdir(plugins)
         kubelet = FakeKubelet(plugins, pod_resources=self.path)

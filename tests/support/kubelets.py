@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable
 
 from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
 
+from twistdp.testing import kubelet, pods
 from twistdp.testing.kubelet import FakeKubelet
 
 PATIENCE = 30.0
@@ -22,3 +24,9 @@ class PatientKubelet(FakeKubelet):
     ) -> Deferred[None]:
         """See `FakeKubelet`."""
         return super().listed(resource, ids, timeout)
+
+
+def know_pods_at_once(test: TestCase) -> None:
+    """Emulated kubelets of this test's process know their pods at once, and forget them so, too."""
+    test.patch(kubelet, "KNOWS_AFTER", 0.0)
+    test.patch(pods, "LEAVING", (0.0, 0.0))

@@ -75,6 +75,8 @@ class ThrowAwayPlugin:
         self.options: DevicePluginOptions | Exception = DevicePluginOptions()
         self.requests: list[AllocateRequest] = []
         self.answer = AllocateResponse(container_responses=[ContainerAllocateResponse()])
+        self.waiting: Deferred[None] | None = None
+        """Allocate is not answered before it fires."""
         self.failing_starts = 0
         """How many calls of PreStartContainer fail from now on."""
         self._directory = directory
@@ -141,8 +143,11 @@ class ThrowAwayPlugin:
             raise CallFailed("INTERNAL", "it is not ready")
         return PreStartContainerResponse()
 
-    def _allocate(self, request: AllocateRequest) -> AllocateResponse:
+    async def _allocate(self, request: AllocateRequest) -> AllocateResponse:
         self.requests.append(request)
+        self.log.record("allocate")
+        if self.waiting is not None:
+            await self.waiting
         return self.answer
 
 

@@ -2,10 +2,9 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.testing.commands import (
-    FORMS,
+from twistdp.testing.command_values import (
     Allocate,
-    BadCommand,
+    ApiServer,
     Help,
     KillStreams,
     List,
@@ -13,12 +12,11 @@ from twistdp.testing.commands import (
     Release,
     ReplaceSocket,
     Restart,
+    Run,
     Show,
     Wait,
-    parse,
-    split,
-    usage,
 )
+from twistdp.testing.commands import FORMS, BadCommand, parse, split, usage
 
 X = "x.example/x"
 
@@ -26,19 +24,24 @@ RIGHT = (
     ("list", List()),
     ("show", Show(None)),
     (f"show {X}", Show(X)),
-    (f"allocate {X}", Allocate(X, 1, (), "default", "pod", "main")),
-    (f"allocate {X} 2 --pod web", Allocate(X, 2, (), "default", "web", "main")),
-    (f"allocate --pod=n/web {X}", Allocate(X, 1, (), "n", "web", "main")),
+    (f"allocate {X}", Allocate(X, 1, (), "default", "pod", "main", False)),
+    (f"allocate {X} 2 --pod web", Allocate(X, 2, (), "default", "web", "main", False)),
+    (f"allocate --pod=n/web {X}", Allocate(X, 1, (), "n", "web", "main", False)),
     (
         f"allocate {X} --id b --id a=1 --container side",
-        Allocate(X, 1, ("b", "a=1"), "default", "pod", "side"),
+        Allocate(X, 1, ("b", "a=1"), "default", "pod", "side", False),
     ),
-    (f"allocate {X} --pod one --pod two", Allocate(X, 1, (), "default", "two", "main")),
-    ("release web", Release("default", "web")),
-    ("release n/web", Release("n", "web")),
+    (f"allocate {X} --pod one --pod two", Allocate(X, 1, (), "default", "two", "main", False)),
+    (f"allocate --init {X}", Allocate(X, 1, (), "default", "pod", "main", True)),
+    ("run web", Run("default", "web", "main", False)),
+    ("run n/web --container side --static", Run("n", "web", "side", True)),
+    ("release web", Release("default", "web", False)),
+    ("release n/web --force", Release("n", "web", True)),
     (f"wait {X}", Wait(X, 1, 60.0)),
     (f"wait {X} 3 --timeout 0.5", Wait(X, 3, 0.5)),
     ("restart  # now", Restart()),
+    ("api-server up", ApiServer(True)),
+    ("api-server down", ApiServer(False)),
     ("replace-socket", ReplaceSocket()),
     ("refuse", Refuse("refused by command")),
     ("refuse 'not now,' friend", Refuse("not now, friend")),
@@ -71,6 +74,9 @@ WRONG = (
     (f"wait {X} --timeout nan", "--timeout nan: give a number of seconds"),
     (f"wait {X} --timeout -1", "--timeout -1: give a number of seconds"),
     (f"wait {X} --pod web", "--pod: there is no such option; write wait RESOURCE"),
+    ("release web --init", "--init: there is no such option; write release [NAMESPACE/]POD"),
+    ("api-server away", "api-server away: give up or down"),
+    ("api-server", "something is missing; write api-server up|down"),
     ("release", "something is missing; write release [NAMESPACE/]POD"),
     ("show 'a\x1b[2J' b", "b: unexpected; write show [RESOURCE]"),
     ("'\x1b[2J'", r"\x1b[2J: there is no such command"),
@@ -91,6 +97,7 @@ class ParseTests(SynchronousTestCase):
 
     def test_json(self) -> None:
         """``--json`` may be anywhere, unless words are quoted by ``--``."""
+        self.assertEqual(parse(split("release web --force --json"))[1], True)
         for line in (f"show {X} --json", f"show --json {X}"):
             self.assertEqual(parse(split(line)), (Show(X), True))
         self.assertEqual(parse(["refuse", "--", "--json"]), (Refuse("--json"), False))

@@ -22,8 +22,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     ContainerAllocateResponse,
     DevicePluginOptions,
 )
-from twistdp.testing import endpoint, node
-from twistdp.testing import kubelet as kubelet_module
+from twistdp.testing import admission, endpoint, node
 from twistdp.testing.endpoint import AdmissionRefused
 from twistdp.testing.kubelet import FakeKubelet
 from twistdp.testing.node import NodeResource
@@ -464,7 +463,7 @@ class FakeKubeletTests(TestCase):
 
     async def test_starts_again(self) -> None:
         """A container is started again while PreStartContainer fails, until its pod has ended."""
-        self.patch(kubelet_module, "START_AGAIN", 0.01)
+        self.patch(admission, "START_AGAIN", 0.01)
         plugin = await self.registered()
         plugin.options = DevicePluginOptions(pre_start_required=True)
         await plugin.register()

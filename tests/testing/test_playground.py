@@ -7,7 +7,7 @@ import stat
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
@@ -22,6 +22,8 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     Mount,
     NUMANode,
 )
+from twistdp.testing import kubelet as kubelet_module
+from twistdp.testing import pods
 from twistdp.testing.control import LONGEST, Control, ask
 from twistdp.testing.kubelet import FakeKubelet
 from twistdp.testing.kubeletsocket import CONTROL
@@ -192,17 +194,55 @@ class PlaygroundTests(TestCase):
     async def test_release(self) -> None:
         """A pod that ends frees its devices; one that is not there is missed by its name."""
         await self.start()
-        self.assertEqual(
-            await self.wrong("release", "web"), "default/web: no such pod holds devices"
-        )
+        self.assertEqual(await self.wrong("release", "web"), "default/web: no such pod runs")
         await self.right("allocate", X, "2", "--pod", "n/web")
         self.assertEqual(
             await self.wrong("release", "web"),
-            "default/web: no such pod holds devices; there is n/web",
+            "default/web: no such pod runs; there is n/web",
         )
         self.assertEqual(await self.right("release", "n/web"), ["n/web has ended"])
         self.assertEqual((await self.value("list"))["resources"][0]["held"], 0)
         await self.right("allocate", X, "2")
+        self.patch(pods, "LEAVING", (1000.0, 1000.0))
+        self.assertEqual(await self.right("release", "pod", "--force"), ["default/pod has ended"])
+        await self.right("allocate", X, "1")
+        later = self.answer("release", "pod")
+        self.assertNoResult(later)
+        self.assertEqual((await self.value("list"))["resources"][0]["held"], 1)
+        self.assertEqual(await self.wrong("release", "pod"), "default/pod: no such pod runs")
+        later.cancel()
+        await failure_of(later, CancelledError)
+
+    async def test_run(self) -> None:
+        """Pods without devices run as well, and end."""
+        await self.start()
+        self.assertEqual(await self.right("run", "n/web"), ["n/web (main) runs without devices"])
+        await self.right("run", "proxy-node", "--static")
+        self.assertEqual(
+            [(pod.name, pod.static) for pod in self.kubelet.pods.all()],
+            [("web", False), ("proxy-node", True)],
+        )
+        self.assertEqual(await self.right("release", "n/web"), ["n/web has ended"])
+
+    async def test_init_container(self) -> None:
+        """Its device is free for the next container of its pod alone."""
+        await self.start()
+        (line, *_) = await self.right("allocate", X, "--init", "--container", "setup")
+        _, _, id_ = line.partition(f"{X} ")
+        await self.wrong("allocate", X, "2", "--pod", "other")
+        self.assertEqual((await self.right("allocate", X))[0].partition(f"{X} ")[2], id_)
+
+    async def test_api_server(self) -> None:
+        """A kubelet that starts without it knows no pods."""
+        await self.start()
+        self.patch(kubelet_module, "KNOWS_AFTER", 0.0)
+        self.assertTrue(self.kubelet.knows_pods)
+        self.assertEqual(await self.right("api-server", "down"), ["the API server does not answer"])
+        self.assertTrue(self.kubelet.knows_pods)
+        await self.right("restart")
+        self.assertFalse(self.kubelet.knows_pods)
+        self.assertEqual(await self.right("api-server", "up"), ["the API server answers"])
+        self.assertTrue(self.kubelet.knows_pods)
 
     async def test_wait(self) -> None:
         """It ends as soon as there are enough devices, or with the number that there are."""

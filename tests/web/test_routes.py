@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, fail
 from tests.integration.test_life import YELLOW, LifeTestCase, ToldScanner, tree_of
 from tests.support.helpers import soon, temporary_directory, until
 from tests.support.http import Reply, Wire, ask, connect
-from tests.support.kubelets import PatientKubelet
+from tests.support.kubelets import PatientKubelet, know_pods_at_once
 from tests.support.servers import server_of
 from twistdp import UNHEALTHY
 from twistdp.kubelet import holdings
@@ -35,6 +35,7 @@ class RoutesCase(LifeTestCase):
     def setUp(self) -> None:
         """The kubelet does not run yet."""
         super().setUp()
+        know_pods_at_once(self)
         self.pods = os.path.join(temporary_directory(self), "pods.sock")
         self.kubelet = PatientKubelet(self.directory, force=True, pod_resources=self.pods)
 

@@ -40,6 +40,11 @@ from twistdp.testing import POLICIES
     shell_complete=files,
 )
 @click.option(
+    "--list-ended-pods",
+    is_flag=True,
+    help="Also list there pods that have ended, as kubelets before 1.34 do.",
+)
+@click.option(
     "--registry-dir",
     metavar="DIR",
     help="Also find plugins in this directory; made if missing.",
@@ -71,6 +76,7 @@ def command(
     context: click.Context,
     directory: str | None,
     pod_resources: str | None,
+    list_ended_pods: bool,
     registry_dir: str | None,
     topology_policy: Any,
     numa_nodes: int,
@@ -102,6 +108,7 @@ def command(
             kubelet = FakeKubelet(
                 directory,
                 pod_resources=pod_resources,
+                list_ended_pods=list_ended_pods,
                 registry_dir=registry_dir,
                 topology_policy=topology_policy,
                 numa_nodes=range(numa_nodes),

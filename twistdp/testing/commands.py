@@ -1,4 +1,4 @@
-"""The commands of the emulated kubelet: how they are written, and the values that they amount to.
+"""How commands to the emulated kubelet are written.
 
 A person types a line; a script has the words already.
 """
@@ -7,12 +7,27 @@ import math
 import re
 import shlex
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
 import attrs
 
 from twistdp.errors import TwistdpError
 from twistdp.model import printable
+from twistdp.testing.command_values import (
+    Allocate,
+    ApiServer,
+    Command,
+    Help,
+    KillStreams,
+    List,
+    Refuse,
+    Release,
+    ReplaceSocket,
+    Restart,
+    Run,
+    Show,
+    Wait,
+)
 from twistdp.tools import meant
 
 PATIENCE: Final = 60.0
@@ -28,86 +43,12 @@ class BadCommand(CommandFailed):
 
 
 @attrs.frozen
-class Allocate:
-    """Admit a container with `count` devices, or with those in `ids` if there are any."""
-
-    resource: str
-    count: int
-    ids: tuple[str, ...]
-    namespace: str
-    pod: str
-    container: str
-
-
-@attrs.frozen
-class Release:
-    """End a pod."""
-
-    namespace: str
-    pod: str
-
-
-@attrs.frozen
-class List:
-    """Show the resources with their numbers."""
-
-
-@attrs.frozen
-class Show:
-    """Show the devices of a resource, or of all."""
-
-    resource: str | None
-
-
-@attrs.frozen
-class Wait:
-    """Wait until `count` devices are allocatable, at most for `timeout` seconds."""
-
-    resource: str
-    count: int
-    timeout: float
-
-
-@attrs.frozen
-class Restart:
-    """Restart the kubelet."""
-
-
-@attrs.frozen
-class ReplaceSocket:
-    """Replace ``kubelet.sock`` alone."""
-
-
-@attrs.frozen
-class Refuse:
-    """Refuse all registrations with a text; None accepts them again."""
-
-    text: str | None
-
-
-@attrs.frozen
-class KillStreams:
-    """End the ListAndWatch stream of a resource, or of all."""
-
-    resource: str | None
-
-
-@attrs.frozen
-class Help:
-    """List the commands."""
-
-
-Command: TypeAlias = (
-    Allocate | Release | List | Show | Wait | Restart | ReplaceSocket | Refuse | KillStreams | Help
-)
-
-
-@attrs.frozen
 class _Given:
     """The words of a command, sorted."""
 
     words: Sequence[str]
     options: dict[str, list[str]]
+    flags: frozenset[str]
 
     def word(self, number: int) -> str | None:
         """One of the words, None if there are fewer."""
@@ -120,7 +61,8 @@ class _Given:
 
 @attrs.frozen
 class Form:
-    """How a command is written: between `least` and `most` words after its name, and options."""
+    """How a command is written: between `least` and `most` words after its name, `options` with a
+    value and `flags` without."""
 
     arguments: str
     summary: str
@@ -128,6 +70,7 @@ class Form:
     least: int = 0
     most: float = 0
     options: frozenset[str] = frozenset()
+    flags: frozenset[str] = frozenset()
 
 
 def _allocate(given: _Given) -> Command:
@@ -139,7 +82,20 @@ def _allocate(given: _Given) -> Command:
         raise BadCommand(f"--id {' '.join(ids)}: an id is there twice; leave one out")
     namespace, pod = _pod(given.option("pod", "pod"))
     container = _name(given.option("container", "main"), "container")
-    return Allocate(given.words[0], _count(count), ids, namespace, pod, container)
+    init = "init" in given.flags
+    return Allocate(given.words[0], _count(count), ids, namespace, pod, container, init)
+
+
+def _run(given: _Given) -> Run:
+    container = _name(given.option("container", "main"), "container")
+    return Run(*_pod(given.words[0]), container, "static" in given.flags)
+
+
+def _api_server(given: _Given) -> ApiServer:
+    (state,) = given.words
+    if state not in ("up", "down"):
+        raise BadCommand(f"api-server {printable(state)}: give up or down")
+    return ApiServer(state == "up")
 
 
 def _wait(given: _Given) -> Command:
@@ -162,19 +118,30 @@ FORMS: Final = {
         most=1,
     ),
     "allocate": Form(
-        "RESOURCE [COUNT | --id ID ...] [--pod [NAMESPACE/]POD] [--container NAME]",
+        "RESOURCE [COUNT | --id ID ...] [--pod [NAMESPACE/]POD] [--container NAME] [--init]",
         "admit a container that asks for devices, and show what it gets",
         _allocate,
         least=1,
         most=2,
         options=frozenset({"id", "pod", "container"}),
+        flags=frozenset({"init"}),
     ),
-    "release": Form(
-        "[NAMESPACE/]POD",
-        "end a pod, which frees its devices",
-        lambda given: Release(*_pod(given.words[0])),
+    "run": Form(
+        "[NAMESPACE/]POD [--container NAME] [--static]",
+        "admit a container that asks for none",
+        _run,
         least=1,
         most=1,
+        options=frozenset({"container"}),
+        flags=frozenset({"static"}),
+    ),
+    "release": Form(
+        "[NAMESPACE/]POD [--force]",
+        "end a pod, and wait until its devices are free",
+        lambda given: Release(*_pod(given.words[0]), "force" in given.flags),
+        least=1,
+        most=1,
+        flags=frozenset({"force"}),
     ),
     "wait": Form(
         "RESOURCE [COUNT] [--timeout SECONDS]",
@@ -185,6 +152,13 @@ FORMS: Final = {
         options=frozenset({"timeout"}),
     ),
     "restart": Form("", "restart the kubelet, which deletes all sockets", lambda _: Restart()),
+    "api-server": Form(
+        "up|down",
+        "let a kubelet that starts know its pods, or not",
+        _api_server,
+        least=1,
+        most=1,
+    ),
     "replace-socket": Form(
         "", "replace kubelet.sock and delete nothing else", lambda _: ReplaceSocket()
     ),
@@ -224,11 +198,12 @@ def parse(words: Sequence[str]) -> tuple[Command, bool]:
     if form is None:
         hint = meant(name, FORMS) or f"; there are {', '.join(FORMS)}"
         raise BadCommand(f"{printable(name)}: there is no such command{hint}")
-    found, options, as_json = _sorted(name, form, rest)
+    given = _sorted(name, form, rest)
+    found = given.words
     if not form.least <= len(found) <= form.most:
         problem = f"{found[int(form.most)]}: unexpected" if found else "something is missing"
         raise BadCommand(f"{printable(problem)}; write {usage(name)}")
-    return form.make(_Given(found, options)), as_json
+    return form.make(given), "json" in given.flags
 
 
 def usage(name: str) -> str:
@@ -236,19 +211,17 @@ def usage(name: str) -> str:
     return f"{name} {FORMS[name].arguments}".rstrip()
 
 
-def _sorted(
-    name: str, form: Form, rest: Sequence[str]
-) -> tuple[list[str], dict[str, list[str]], bool]:
-    """Words, options with their values, and whether ``--json`` is among them."""
+def _sorted(name: str, form: Form, rest: Sequence[str]) -> _Given:
+    """Words, options with their values, and flags; every command has the flag ``--json``."""
     found: list[str] = []
     options: dict[str, list[str]] = {}
-    as_json = False
+    flags: set[str] = set()
     left = iter(rest)
     for word in left:
         if word == "--":
             found += left
-        elif word == "--json":
-            as_json = True
+        elif word[:2] == "--" and word[2:] in {*form.flags, "json"}:
+            flags.add(word[2:])
         elif not word.startswith("-") or word == "-":
             found.append(word)
         else:
@@ -259,7 +232,7 @@ def _sorted(
             if not given:
                 raise BadCommand(f"--{option}: its value is missing; write {usage(name)}")
             options.setdefault(option, []).append(given)
-    return found, options, as_json
+    return _Given(found, options, frozenset(flags))
 
 
 def _count(text: str | None) -> int:

@@ -16,7 +16,8 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
 from twistdp.rpc import UnixListener
-from twistdp.testing.commands import CommandFailed, Help, parse
+from twistdp.testing.command_values import Help
+from twistdp.testing.commands import CommandFailed, parse
 from twistdp.testing.kubeletsocket import CONTROL
 from twistdp.testing.playground import Answer, helped
 

@@ -7,22 +7,21 @@ ends.
 """
 
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.task import deferLater
 
 from twistdp.errors import BadSetting, CallFailed
 from twistdp.kubelet import KUBELET_SOCKET, REGISTER
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
-    ContainerAllocateResponse,
     Empty,
     ListAndWatchResponse,
     RegisterRequest,
 )
 from twistdp.rpc import Method, Server, keep_steady
+from twistdp.testing.admission import AdmittingNode
 from twistdp.testing.endpoint import AdmissionRefused
 from twistdp.testing.kubeletsocket import (
     RegistrationSocket,
@@ -34,23 +33,19 @@ from twistdp.testing.kubeletsocket import (
     write_checkpoint,
 )
 from twistdp.testing.node import NodeResource
-from twistdp.testing.observed import ObservedNode, Registration
-from twistdp.testing.podresources import pod_resources_server
-from twistdp.testing.pods import Pods, start_problem
+from twistdp.testing.observed import Registration
+from twistdp.testing.podresources import KNOWS_AFTER, pod_resources_server
 from twistdp.testing.registry import PluginsRegistry
 from twistdp.testing.topologymanager import Policy, TopologyManager
 
 __all__ = ["AdmissionRefused", "FakeKubelet", "NodeResource", "Registration"]
 
-START_AGAIN = 7.75
-"""Seconds until a kubelet starts a container again that it could not start: it made three calls of
-PreStartContainer in 15.5 s."""
 
-
-class FakeKubelet(ObservedNode):
+class FakeKubelet(AdmittingNode):
     """Plays the kubelet in `directory`, the plugins' ``--plugin-dir``.
 
     `pod_resources` is the path of a socket for pod-resources v1, which lists what was allocated.
+    With `list_ended_pods` it also lists pods that have ended, as kubelets before 1.34 do.
     `registry_dir`, the plugins' ``--registry-dir``, is the directory that its plugin watcher
     watches; it is made if it is missing.  `topology_policy` is its topology manager's, on a machine
     with the NUMA nodes `numa_nodes`; an impossible one raises `BadSetting`.  `start` refuses a
@@ -65,6 +60,7 @@ class FakeKubelet(ObservedNode):
         directory: str,
         *,
         pod_resources: str | None = None,
+        list_ended_pods: bool = False,
         registry_dir: str | None = None,
         topology_policy: Policy = "none",
         numa_nodes: Collection[int] = (0, 1),
@@ -74,20 +70,23 @@ class FakeKubelet(ObservedNode):
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
-        super().__init__(observe, reactor)
+        super().__init__(
+            observe,
+            reactor,
+            topology=TopologyManager(topology_policy, tuple(numa_nodes)),
+            list_ended_pods=list_ended_pods,
+        )
         self.directory = os.path.abspath(directory)
         self.socket = os.path.join(self.directory, KUBELET_SOCKET)
-        self._topology = TopologyManager(topology_policy, tuple(numa_nodes))
-        self.pods = Pods()
-        """The allocations; kept over restarts, as in the kubelet's checkpoint."""
         self.refusal: str | None = None
         """Every Register is refused with this text, unless it is None."""
         self.hanging = False
         """Whether Register gets no answer until the kubelet stops."""
-        self.knows_pods = True
-        """Whether pod-resources lists the pods: a kubelet that does not reach the API server after
-        its start lists none, whatever they hold."""
+        self.api_server = True
+        """Whether the API server answers: see `knows_pods`."""
         self.running = False
+        self._knows_pods = False
+        self._started = 0.0
         self._over = False
         self._checked = force
         self._server: Server | None = None
@@ -96,7 +95,6 @@ class FakeKubelet(ObservedNode):
         self._registry: PluginsRegistry | None = None
         if registry_dir is not None:
             self._registry = PluginsRegistry(os.path.abspath(registry_dir), self, reactor)
-        self._admission = DeferredLock()
         self._life = DeferredLock()
 
     # Life cycle
@@ -136,62 +134,13 @@ class FakeKubelet(ObservedNode):
 
         return self._life.run(lambda: Deferred.fromCoroutine(replace()))
 
-    # Pods
-
-    def allocate(
-        self,
-        resource: str,
-        count: int = 1,
-        *,
-        ids: Iterable[str] | None = None,
-        pod: str = "pod",
-        container: str = "main",
-        namespace: str = "default",
-    ) -> Deferred[ContainerAllocateResponse]:
-        """Admit a container that asks for `count` devices, or for those in `ids`.
-
-        One admission runs at a time, as in a kubelet.  Fails with `AdmissionRefused`, whose text is
-        the one that a pod's status would show.
-        """
-
-        async def admit() -> ContainerAllocateResponse:
-            node = self.resources.get(resource)
-            if node is None:
-                raise AdmissionRefused(f"{resource}: no such resource on this node")
-            taken = self.pods.taken(resource)
-            chosen, answer = await node.allocate(count, taken, ids, self._topology)
-            kept = answer.SerializeToString()
-            self.pods.add(namespace, pod, container, resource, chosen, node, kept)
-            self._write_checkpoint()
-            self.say(f"allocated {resource} {' '.join(chosen)} to {namespace}/{pod}")
-            return answer
-
-        return self._admission.run(lambda: Deferred.fromCoroutine(admit()))
-
-    def start_container(
-        self, pod: str = "pod", *, container: str = "main", namespace: str = "default"
-    ) -> Deferred[None]:
-        """Start, or restart, a container that `allocate` has admitted.
-
-        Calls PreStartContainer of each plugin that has announced it, again and again while it
-        fails, as a kubelet does.  Fires when the container has started or the pod was released.
-        """
-
-        async def start() -> None:
-            held = self.pods.held(namespace, pod, container)
-            while problem := await start_problem(held, self.resources):
-                self.say(f"{namespace}/{pod}: CreateContainerConfigError: {problem}")
-                await deferLater(self._reactor, START_AGAIN)
-                held = self.pods.held(namespace, pod, container)
-            if held:
-                self.say(f"started {namespace}/{pod}")
-
-        return Deferred.fromCoroutine(start())
-
-    def release(self, pod: str, namespace: str = "default") -> None:
-        """End the pod.  A kubelet reports that to no plugin."""
-        self.pods.remove(namespace, pod)
-        self.say(f"released {namespace}/{pod}")
+    @property
+    def knows_pods(self) -> bool:
+        """Whether pod-resources lists the pods: for about a second after its start, and until the
+        API server answers, a kubelet lists only those of files, whatever the others hold."""
+        late = self._reactor.seconds() >= self._started + KNOWS_AFTER
+        self._knows_pods |= self.running and self.api_server and late
+        return self._knows_pods
 
     # Inside
 
@@ -215,6 +164,7 @@ class FakeKubelet(ObservedNode):
             )
             await self._pod_resources.listen()
         self.running = True
+        self._knows_pods, self._started = False, self._reactor.seconds()
         self.say(f"kubelet started in {self.directory}")
         if self._registry is not None:
             self._registry.start()
@@ -289,9 +239,10 @@ class FakeKubelet(ObservedNode):
 
     def list_taken(self, resource: str, message: ListAndWatchResponse) -> None:
         """Write a checkpoint, as a kubelet does after every list."""
-        self._write_checkpoint()
+        self.write_checkpoint()
 
-    def _write_checkpoint(self) -> None:
+    def write_checkpoint(self) -> None:
+        """See `AdmittingNode`."""
         try:
             write_checkpoint(self.directory, self.pods)
         except (BadSetting, OSError) as error:  # a kubelet goes on when its disk is full, too

@@ -168,14 +168,19 @@ class NodeResource:
         taken: Iterable[str],
         ids: Iterable[str] | None,
         topology: TopologyManager,
+        reusable: Iterable[str] = (),
     ) -> tuple[list[str], ContainerAllocateResponse]:
-        """Choose devices and ask the plugin for them, as at a pod's admission."""
+        """Choose devices and ask the plugin for them, as at a pod's admission.
+
+        Those that are `taken` are not chosen, and those that are `reusable` come first.
+        """
         endpoint = self._current
         if endpoint is None or not self._healthy():
             raise AdmissionRefused(
                 f"no healthy devices present; cannot allocate unhealthy devices {self.name}"
             )
-        available = self._healthy() - set(taken) if ids is None else list(ids)
+        first = sorted(reusable)[:count]
+        available = self._healthy() - set(taken) | set(first) if ids is None else list(ids)
         count = count if ids is None else len(set(available))
         try:
             near = topology.affinity(self.numa, available, count)
@@ -183,27 +188,36 @@ class NodeResource:
             raise AdmissionRefused(REJECTED) from error
         chosen = list(available)
         if ids is None:
-            chosen = await self._choose(endpoint, count, sorted(available), near)
+            left = sorted(set(available).difference(first))
+            chosen = await self._choose(endpoint, count, left, near, first)
         random.shuffle(chosen)  # a kubelet's order is a Go map's
         return chosen, await endpoint.allocate(chosen)
 
     async def _choose(
-        self, endpoint: Endpoint, count: int, available: list[str], near: frozenset[int] | None
+        self,
+        endpoint: Endpoint,
+        count: int,
+        available: list[str],
+        near: frozenset[int] | None,
+        first: list[str],
     ) -> list[str]:
-        """Choose from the devices `available`; those on the NUMA nodes `near` come first."""
-        if len(available) < count:
+        """Choose those that come `first`, and the rest from the devices `available`, of which those
+        on the NUMA nodes `near` come next."""
+        if len(first) == count:
+            return first
+        if len(first) + len(available) < count:
             raise AdmissionRefused(
                 f"requested number of devices unavailable for {self.name}. "
-                f"Requested: {count}, Available: {len(available)}"
+                f"Requested: {count}, Available: {len(first) + len(available)}"
             )
         random.shuffle(available)
         aligned = [id_ for id_ in available if near and near & set(self.numa.get(id_, ()))]
-        must: list[str] = []
-        if count < len(aligned):
-            available = aligned
+        must = first
+        if count - len(first) < len(aligned):
+            available = [*first, *aligned]
         else:
-            must = aligned
-            available.sort(key=lambda id_: id_ not in aligned)
+            must = [*first, *aligned]
+            available = [*first, *sorted(available, key=lambda id_: id_ not in aligned)]
         if count == len(must) or not endpoint.options.get_preferred_allocation_available:
             return available[:count]
         preferred = list(await endpoint.preferred(available, must, count))

@@ -11,7 +11,7 @@ from twisted.internet.defer import TimeoutError
 from twistdp.errors import TwistdpError
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import ContainerAllocateResponse
 from twistdp.model import printable
-from twistdp.testing import commands
+from twistdp.testing import command_values
 from twistdp.testing.commands import FORMS, CommandFailed, parse, split, usage
 from twistdp.testing.kubelet import FakeKubelet
 from twistdp.testing.node import NodeResource
@@ -63,36 +63,42 @@ class Playground:
             return str(error)
         return (await self.answer(words)).text if words else ""
 
-    async def _perform(self, command: commands.Command) -> _Found:
+    async def _perform(self, command: command_values.Command) -> _Found:
         kubelet = self._kubelet
         match command:
-            case commands.Allocate():
+            case command_values.Allocate():
                 return await self._allocate(command)
-            case commands.Release(namespace, pod):
-                return self._release(namespace, pod)
-            case commands.List():
+            case command_values.Run(namespace, pod, container, static):
+                kubelet.run(pod, container=container, namespace=namespace, static=static)
+                return _done(f"{namespace}/{pod} ({container}) runs without devices")
+            case command_values.Release(namespace, pod, force):
+                return await self._release(namespace, pod, force)
+            case command_values.List():
                 return self._list()
-            case commands.Show(resource):
+            case command_values.Show(resource):
                 return self._show(resource)
-            case commands.Wait():
+            case command_values.Wait():
                 return await self._wait(command)
-            case commands.Restart():
+            case command_values.Restart():
                 await kubelet.restart()
                 return _done("the kubelet has restarted")
-            case commands.ReplaceSocket():
+            case command_values.ApiServer(answers):
+                kubelet.api_server = answers
+                return _done(f"the API server {'answers' if answers else 'does not answer'}")
+            case command_values.ReplaceSocket():
                 await kubelet.replace_socket()
                 return _done("kubelet.sock is another one now")
-            case commands.Refuse(text):
+            case command_values.Refuse(text):
                 kubelet.refusal = text
                 if text is None:
                     return _done("registrations are accepted")
                 return _done(f"registrations are refused: {text}")
-            case commands.KillStreams(resource):
+            case command_values.KillStreams(resource):
                 return self._kill_streams(resource)
-            case commands.Help():
+            case command_values.Help():
                 return _helped()
 
-    async def _allocate(self, wanted: commands.Allocate) -> _Found:
+    async def _allocate(self, wanted: command_values.Allocate) -> _Found:
         answer = await self._kubelet.allocate(
             wanted.resource,
             wanted.count,
@@ -100,6 +106,7 @@ class Playground:
             pod=wanted.pod,
             container=wanted.container,
             namespace=wanted.namespace,
+            init=wanted.init,
         )
         held = self._kubelet.pods.held(wanted.namespace, wanted.pod, wanted.container)
         ids = sorted(held[-1].ids)
@@ -113,13 +120,19 @@ class Playground:
         given = list(_given(answer))
         return _Found([f"{first} nothing else"] if not given else [f"{first}:", *given], value)
 
-    def _release(self, namespace: str, pod: str) -> _Found:
+    async def _release(self, namespace: str, pod: str, force: bool) -> _Found:
+        kubelet = self._kubelet
         whole = f"{namespace}/{pod}"
-        there = sorted({f"{held.namespace}/{held.pod}" for held in self._kubelet.pods})
-        if whole not in there:
+        if kubelet.pods.running(namespace, pod) is None:
+            there = sorted(
+                f"{each.namespace}/{each.name}"
+                for each in kubelet.pods.all()
+                if each.leaves is None
+            )
             hint = f"; there is {', '.join(there)}" if there else ""
-            raise CommandFailed(f"{whole}: no such pod holds devices{hint}")
-        self._kubelet.release(pod, namespace)
+            raise CommandFailed(f"{whole}: no such pod runs{hint}")
+        kubelet.release(pod, namespace, force=force)
+        await kubelet.forgotten(pod, namespace)
         return _done(f"{whole} has ended")
 
     def _list(self) -> _Found:
@@ -148,7 +161,7 @@ class Playground:
             lines += [f"  {line}" for line in _table([["ID", "HEALTH", "NUMA", "POD"], *rows])]
         return _Found(lines or ["no plugin has registered"], {"resources": found})
 
-    async def _wait(self, wanted: commands.Wait) -> _Found:
+    async def _wait(self, wanted: command_values.Wait) -> _Found:
         kubelet, name = self._kubelet, wanted.resource
         try:
             await kubelet.until(lambda: kubelet.allocatable(name) >= wanted.count, wanted.timeout)

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from itertools import groupby
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -32,6 +31,8 @@ BURST: Final = 10
 RATE: Final = 100
 """Calls that it answers a second."""
 
+KNOWS_AFTER: Final = 0.9
+"""Seconds after its start for which a kubelet lists no pod of the API server."""
 
 _NODES_OWN: Final = PodResources(
     name="kube-proxy-x7k2p",
@@ -51,19 +52,18 @@ def pod_resources_server(
 ) -> Server:
     """A server on the socket `path` for `pods` and the node's `resources`.
 
-    It lists no pods while it does not know them, and refuses calls that are too many, as a kubelet
-    does.
+    It lists only static pods while it does not know the others, and refuses calls that are too
+    many, as a kubelet does.
     """
     limit = CallLimit(reactor)
 
     def list_all(_: ListPodResourcesRequest) -> ListPodResourcesResponse:
         limit.take()
-        listed = [*_pods(pods), _NODES_OWN] if knows_pods() else []
-        return ListPodResourcesResponse(pod_resources=listed)
+        return ListPodResourcesResponse(pod_resources=_pods(pods, knows_pods()))
 
     def get(request: GetPodResourcesRequest) -> GetPodResourcesResponse:
         limit.take()
-        for pod in _pods(pods) if knows_pods() else []:
+        for pod in _pods(pods, knows_pods()):
             if (pod.namespace, pod.name) == (request.pod_namespace, request.pod_name):
                 return GetPodResourcesResponse(pod_resources=pod)
         raise CallFailed(
@@ -109,36 +109,32 @@ class CallLimit:
         self._calls -= 1
 
 
-def _pods(pods: Pods) -> list[PodResources]:
-    """All pods, in random order: a kubelet's is a Go map's."""
-
-    def pod_of(holding: Holding) -> tuple[str, str]:
-        return holding.namespace, holding.pod
-
+def _pods(pods: Pods, knows_pods: bool) -> list[PodResources]:
+    """All pods that are known, in random order: a kubelet's is a Go map's."""
     found = [
-        PodResources(name=name, namespace=namespace, containers=_containers(holdings))
-        for (namespace, name), holdings in groupby(sorted(pods, key=pod_of), pod_of)
+        PodResources(
+            name=pod.name,
+            namespace=pod.namespace,
+            containers=[_container(name, pod.held(name)) for name in pod.containers],
+        )
+        for pod in pods.all()
+        if knows_pods or pod.static
     ]
+    found += [_NODES_OWN] if knows_pods else []
     random.shuffle(found)
     return found
 
 
-def _containers(holdings: Iterable[Holding]) -> list[ContainerResources]:
-    return [
-        ContainerResources(
-            name=name,
-            devices=_shuffled(
-                entry
-                for holding in group
-                for id_ in holding.ids
-                for entry in _entries(holding.resource, id_, holding.numa.get(id_))
-            ),
-        )
-        for name, group in groupby(
-            sorted(holdings, key=lambda holding: holding.container),
-            lambda holding: holding.container,
-        )
-    ]
+def _container(name: str, holdings: Iterable[Holding]) -> ContainerResources:
+    return ContainerResources(
+        name=name,
+        devices=_shuffled(
+            entry
+            for held in holdings
+            for id_ in held.ids
+            for entry in _entries(held.resource, id_, held.numa.get(id_))
+        ),
+    )
 
 
 def _shuffled(entries: Iterable[ContainerDevices]) -> list[ContainerDevices]:
