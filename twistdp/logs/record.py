@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from string import Formatter
 from types import FrameType
@@ -178,10 +179,10 @@ def _text_of(event: dict[str, Any], why: Any) -> str:
     form = event.get("log_format")
     if form == "{log_text}":
         return plain(event.get("log_text", ""))
-    try:
-        return str(form.format_map(event))  # type: ignore[union-attr]  # a tenth of the time
-    except Exception:
-        return formatEvent(event)  # for all that only Twisted knows, None and bytes included
+    if isinstance(form, str) and "log_flattened" not in event:
+        with suppress(Exception):
+            return form.format_map(event)  # takes a tenth of the time
+    return formatEvent(event)  # knows more: calls, bytes, events that were saved
 
 
 def _constant_of(event: dict[str, Any]) -> str:
