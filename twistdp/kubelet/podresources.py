@@ -1,9 +1,8 @@
 """Asks the kubelet which pod has which device (pod-resources API v1)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-import attrs
 from google.protobuf.message import Message
 
 from twistdp.errors import PeerUnavailable
@@ -39,8 +38,7 @@ Held = Mapping[str, Mapping[str, Holder]]
 """Which container has which device, by resource name and id."""
 
 
-@attrs.frozen
-class Claimed:
+class Claimed(NamedTuple):
     """A device of dynamic resource allocation that a container has."""
 
     claim: str
@@ -53,8 +51,7 @@ class Claimed:
     """Qualified CDI names."""
 
 
-@attrs.frozen
-class Container:
+class Container(NamedTuple):
     """What one container has."""
 
     name: str
@@ -62,8 +59,7 @@ class Container:
     claimed: Sequence[Claimed] = ()
 
 
-@attrs.frozen
-class Pod:
+class Pod(NamedTuple):
     """One pod; `containers` are without ordinary init containers, which no kubelet lists."""
 
     namespace: str

@@ -3,7 +3,6 @@
 from enum import Enum
 from typing import Final
 
-import attrs
 from twisted.python.failure import Failure
 
 from twistdp.model import of_error
@@ -22,7 +21,6 @@ class News(Enum):
     NOTHING = "nothing"
 
 
-@attrs.define
 class Outage:
     """Failures in a row of one piece of foreign code.
 
@@ -30,10 +28,11 @@ class Outage:
     Later failures get a line, and only if something has changed.
     """
 
-    count: int = 0
-    """Failures so far, 0 while all is well."""
-    _last: tuple[str, str] = NEVER
-    _shown: tuple[str, str] = NEVER
+    def __init__(self) -> None:
+        self.count = 0
+        """Failures so far, 0 while all is well."""
+        self._last = NEVER
+        self._shown = NEVER
 
     def failed(self, failure: Failure) -> News:
         """Take note of a failure, and return what is new about it."""
