@@ -22,6 +22,7 @@ COMMANDS = {
     "config": "check a configuration file, show its meaning, or print its JSON Schema",
     "conformance": "test a device plugin of any kind",
     "demo": "show a plugin's whole life on this machine in a few seconds",
+    "doctor": "find what keeps device plugins, or pods with devices, from working on a node",
     "explain": "report why a device is listed, or which test leaves it out",
     "fake": "lay a recording of devices out as a tree, and plug or unplug them",
     "kubelet": "run an emulated kubelet to try plugins with",

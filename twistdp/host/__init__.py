@@ -15,6 +15,7 @@ from twistdp.host.paths import HostPaths, Place, check_trusted, is_safe
 from twistdp.host.presence import check_present, host_paths, mounted_paths, programs
 from twistdp.host.topology import Topology
 from twistdp.host.trust import (
+    Peer,
     check_directory,
     check_file,
     check_ownership,
@@ -30,6 +31,7 @@ __all__ = [
     "SOON",
     "DescriptorWatch",
     "HostPaths",
+    "Peer",
     "Place",
     "Topology",
     "begin_keeping",

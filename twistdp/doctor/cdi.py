@@ -1,0 +1,180 @@
+"""Checks the CDI specs of the host: who may write them, where they are, and what they name."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import attrs
+
+from twistdp.doctor.documents import read_yaml
+from twistdp.doctor.findings import Findings, error, info, ok, warning
+from twistdp.doctor.host import Host, Unreadable
+from twistdp.doctor.mounts import filesystem
+from twistdp.doctor.runtime import spec_paths
+from twistdp.doctor.runtimes import spec_directories
+from twistdp.doctor.sockets import guarded
+from twistdp.model import named
+from twistdp.settings import CDI_DIRECTORY
+
+LARGEST: Final = 32 * 1024 * 1024
+OURS: Final = "twistdp."
+"""What the names of twistdp's own specs begin with."""
+
+STATIC: Final = "/etc/cdi"
+_VOLATILE: Final = ("tmpfs", "ramfs")
+
+
+@attrs.frozen
+class Spec:
+    """A spec that was read; `paths` are the nodes and hooks of the host that it names."""
+
+    path: str
+    kind: str
+    devices: tuple[str, ...]
+    paths: tuple[str, ...]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether twistdp wrote it."""
+        return os.path.basename(self.path).startswith(OURS)
+
+
+def check_specs(host: Host) -> Findings:
+    """Whether every spec can be used, and no two describe one device."""
+    directories = spec_directories(host)
+    specs: list[Spec] = []
+    for directory in dict.fromkeys(map(host.where, directories)):
+        directory = next(each for each in directories if host.where(each) == directory)
+        yield from guarded(host, directory, "run programs as root: a spec may name hooks")
+        for path in spec_paths(host, directory):
+            try:
+                specs.append(_spec(path, read_yaml(host, path, LARGEST)))
+            except Unreadable as failure:
+                yield warning(
+                    str(failure),
+                    "runtimes leave this file out, and refuse containers with its devices",
+                    "correct it, remove it, or restart the plugin that wrote it",
+                )
+    yield from _twice(specs)
+    yield from _shared(specs)
+    yield from _gone(host, specs)
+    if specs:
+        plural = "s" if len(specs) != 1 else ""
+        yield ok(f"{len(specs)} CDI spec{plural} in {named(directories)}")
+    else:
+        yield ok(f"no CDI specs in {named(directories)}")
+
+
+def check_places(host: Host) -> Findings:
+    """Whether specs that plugins write are where a reboot removes them."""
+    there = host.exists(CDI_DIRECTORY)
+    kind = filesystem(host, CDI_DIRECTORY if there else os.path.dirname(CDI_DIRECTORY))
+    if kind is not None and kind not in _VOLATILE:
+        yield (warning if there else info)(
+            f"{CDI_DIRECTORY} is on {kind}, and not on a tmpfs",
+            "specs stay there over a reboot, although devices may then have other names: a pod "
+            "could get another device",
+            "mount a tmpfs on /run, as systemd does, or remove the specs when the host boots",
+        )
+    elif kind is not None and there:
+        yield ok(f"{CDI_DIRECTORY} is on a {kind}, which a reboot empties")
+    written = [path for path in spec_paths(host, STATIC) if os.path.basename(path).startswith(OURS)]
+    if written:
+        yield warning(
+            f"a plugin of twistdp has written {named(written)}",
+            f"{STATIC} is for specs that people write. One of a plugin stays there over a reboot, "
+            f"and when the plugin is gone, and counts less than one in {CDI_DIRECTORY}",
+            f"give the plugin --cdi-dir={CDI_DIRECTORY}, the default, and remove the file",
+        )
+
+
+def _twice(specs: list[Spec]) -> Findings:
+    """Devices that two specs describe: in one directory neither counts, else the last one does."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for spec in specs:
+        for device in spec.devices:
+            places[f"{spec.kind}={device}"].append(spec.path)
+    for paths, names in _by_paths(places).items():
+        if len({os.path.dirname(path) for path in paths}) < len(paths):
+            yield error(
+                f"{named(names)} is described by {named(paths, ' and by ')}",
+                "of two specs in one directory neither counts: runtimes refuse containers with the "
+                "device",
+                "remove one of the files, or stop one of the two programs that write them",
+            )
+        else:
+            yield warning(
+                f"{named(names)} is described by {named(paths, ' and by ')}",
+                f"{paths[-1]} counts, since runtimes look there last, and what the other one says "
+                "is ignored",
+                f"remove {paths[0]} unless this is wanted",
+            )
+
+
+def _shared(specs: list[Spec]) -> Findings:
+    """Kinds of twistdp's that another program describes too."""
+    for spec in specs:
+        others = [each.path for each in specs if each.kind == spec.kind and not each.is_ours]
+        if spec.is_ours and others:
+            yield warning(
+                f"{spec.path} and {named(others)} are of one kind, {spec.kind}",
+                "a plugin of twistdp and another program describe devices of one resource, and "
+                "know nothing of each other",
+                "stop one of the two",
+            )
+
+
+def _by_paths(places: Mapping[str, list[str]]) -> dict[tuple[str, ...], list[str]]:
+    found: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for name, paths in places.items():
+        if len(paths) > 1:
+            found[tuple(paths)].append(name)
+    return found
+
+
+def _gone(host: Host, specs: list[Spec]) -> Findings:
+    """Nodes and hooks that are not there; twistdp keeps devices that have vanished on purpose."""
+    for spec in specs:
+        gone = [path for path in spec.paths if not spec.is_ours and not host.exists(path)]
+        if gone:
+            yield warning(
+                f"{spec.path} ({spec.kind}) names {named(gone)}, which is not there",
+                "runtimes refuse containers with such a device",
+                "make the spec again with the tool that wrote it, as after an update of a driver",
+            )
+
+
+def _spec(path: str, content: Any) -> Spec:
+    if not isinstance(content, dict):
+        raise Unreadable(path, "it is no CDI spec")
+    kind, devices = content.get("kind"), content.get("devices")
+    if not isinstance(content.get("cdiVersion"), str):
+        raise Unreadable(path, "it is no CDI spec: it has no cdiVersion")
+    if not isinstance(kind, str) or kind.count("/") != 1 or not all(kind.split("/")):
+        raise Unreadable(path, "it is no CDI spec: its kind is not VENDOR/CLASS")
+    if not isinstance(devices, list) or not all(isinstance(each, dict) for each in devices):
+        raise Unreadable(path, "it is no CDI spec: it has no list of devices")
+    parts = [content, *devices]
+    names = tuple(str(each.get("name")) for each in devices)
+    for name in names:
+        if names.count(name) > 1 and len(names) < 10_000:
+            raise Unreadable(path, f"it has the device {name!r} twice")
+    paths = dict.fromkeys(path for each in parts for path in _paths(each.get("containerEdits")))
+    return Spec(path, kind, names, tuple(paths))
+
+
+def _paths(edits: Any) -> Iterator[str]:
+    """The nodes whose numbers a runtime takes from the host, and the programs of hooks."""
+    for node in _tables(edits, "deviceNodes"):
+        if not (node.get("type") and node.get("major")):
+            yield str(node.get("hostPath") or node.get("path"))
+    for hook in _tables(edits, "hooks"):
+        yield str(hook.get("path"))
+
+
+def _tables(edits: Any, key: str) -> Iterator[dict[str, Any]]:
+    found = edits.get(key) if isinstance(edits, dict) else None
+    yield from (
+        each for each in (found if isinstance(found, list) else ()) if isinstance(each, dict)
+    )

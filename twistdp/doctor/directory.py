@@ -1,0 +1,159 @@
+"""Checks the directories in which the kubelet and plugins meet."""
+
+import stat
+
+from twistdp.doctor.findings import Findings, error, info, ok, warning
+from twistdp.doctor.host import Host, is_socket
+from twistdp.doctor.kubelet import KUBELET_SOCKET, ROOT_DIRECTORY, find_kubelet
+from twistdp.doctor.sockets import (
+    guarded,
+    is_open,
+    listener,
+    names_of_sockets,
+    process_of,
+    strangers,
+)
+from twistdp.model import named
+from twistdp.settings import PLUGIN_DIRECTORY, REGISTRY_DIRECTORY
+
+_IMPOSTOR = "pose as a device plugin, or as the kubelet towards plugins"
+
+
+def check_kubelet(host: Host) -> Findings:
+    """Whether a kubelet serves device plugins, in a directory that only root changes."""
+    kubelet = find_kubelet(host)
+    if not kubelet.is_there:
+        yield warning(
+            f"no kubelet runs here, and none has left anything in {PLUGIN_DIRECTORY}",
+            "this host is no node of a cluster, or its files are not where we look, so most checks "
+            "have nothing to look at",
+            "run this on a node, or give the root of one with --root; to try a plugin without a "
+            "node: twistdp kubelet",
+        )
+        return
+    yield from guarded(host, ROOT_DIRECTORY, _IMPOSTOR)
+    yield from guarded(host, PLUGIN_DIRECTORY, _IMPOSTOR)
+    yield from _kubelet_socket(host, kubelet.process is not None)
+    if kubelet.root != ROOT_DIRECTORY and host.stat(kubelet.root) is not None:
+        a, b = host.stat(kubelet.root), host.stat(ROOT_DIRECTORY)
+        if a is not None and b is not None and (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino):
+            return
+        yield info(
+            f"the kubelet has --root-dir={kubelet.root}",
+            f"device plugins are in {PLUGIN_DIRECTORY} all the same, but its other directories are "
+            "not where plugins look",
+            f"give plugins --pod-resources-socket={kubelet.root}/pod-resources/kubelet.sock, and "
+            f"with --registration=watcher also --registry-dir={kubelet.root}/plugins_registry",
+        )
+
+
+def _kubelet_socket(host: Host, has_process: bool) -> Findings:
+    meaning = "no plugin can register, so pods that ask for devices stay pending or are refused"
+    found = host.stat(KUBELET_SOCKET)
+    if found is None:
+        if has_process:
+            remedy = f"restart the kubelet, and look in its log for {PLUGIN_DIRECTORY}"
+        else:
+            remedy = "start the kubelet (systemctl start kubelet); its log says why it ended"
+        absent = "a kubelet runs" if has_process else "no kubelet runs"
+        yield error(f"{absent}, and there is no {KUBELET_SOCKET}", meaning, remedy)
+        return
+    if not is_socket(found):
+        yield error(f"{KUBELET_SOCKET} is no socket", meaning, "remove it, and restart the kubelet")
+        return
+    seen = listener(host, KUBELET_SOCKET)
+    if seen.peer is None:
+        if seen.is_dead:
+            yield error(
+                f"nobody listens on {KUBELET_SOCKET}",
+                f"the kubelet has ended: {meaning}",
+                "start the kubelet (systemctl start kubelet); its log says why it ended",
+            )
+        else:
+            yield warning(
+                f"{KUBELET_SOCKET} cannot be tried: {seen.reason}",
+                "whether the kubelet takes plugins is not known",
+                "run this as root; if it says so again, restart the kubelet",
+            )
+        return
+    stranger = strangers(host, KUBELET_SOCKET, seen.peer)
+    if stranger is not None:
+        yield stranger
+        return
+    yield ok(f"the kubelet, {process_of(host, seen.peer)}, listens on {KUBELET_SOCKET}")
+
+
+def check_sockets(host: Host) -> Findings:
+    """Whether somebody listens on each plugin's socket, and only root may connect."""
+    kubelet = find_kubelet(host)
+    registry = f"{kubelet.root}/plugins_registry" if kubelet.root else REGISTRY_DIRECTORY
+    yield from guarded(host, registry, _IMPOSTOR)
+    dead, wide, odd = [], [], []
+    count = 0
+    for directory in (PLUGIN_DIRECTORY, registry):
+        reachable = host.exists(directory) and is_open(host, directory)
+        for path in names_of_sockets(host, directory):
+            found = host.stat(path)
+            if path == KUBELET_SOCKET or found is None:
+                continue
+            count += 1
+            seen = listener(host, path)
+            if seen.is_dead:
+                dead.append(path)
+            elif seen.peer is None:
+                odd.append(f"{path}: {seen.reason}")
+            if reachable and found.st_mode & stat.S_IWOTH:
+                wide.append(path)
+    if dead:
+        yield warning(
+            f"nobody listens on {named(dead)}",
+            "the plugin has ended without removing its socket. A kubelet removes what is in "
+            f"{PLUGIN_DIRECTORY} at its next start, and tries what is in {registry} again and "
+            "again",
+            "start the plugin again, or remove the file",
+        )
+    if odd:
+        yield warning(
+            f"cannot connect to {named(odd, '; ')}",
+            "a plugin that takes no connections has a kubelet that waits for it",
+            "run this as root; if it says so again, restart the plugin",
+        )
+    if wide:
+        yield warning(
+            f"every user may connect to {named(wide)}",
+            "any process of this host can ask the plugin to allocate devices, and read its list",
+            f"chmod o-w the socket, or chmod o-x {PLUGIN_DIRECTORY}; sockets of twistdp have mode "
+            "0600",
+        )
+    if not (dead or odd) and (count or kubelet.is_there):
+        plural = "s" if count != 1 else ""
+        yield ok(f"{count} plugin socket{plural} in {PLUGIN_DIRECTORY} and {registry}, all alive")
+
+
+def check_pod_resources(host: Host) -> Findings:
+    """Whether the kubelet can be asked which pod has which device."""
+    kubelet = find_kubelet(host)
+    if not kubelet.is_there or not is_socket(host.stat(KUBELET_SOCKET)):
+        return  # check_kubelet has said so
+    directory = f"{kubelet.root}/pod-resources"
+    path = f"{directory}/kubelet.sock"
+    meaning = (
+        "nobody knows which pod has which device: twistdp status and the page show no holders, "
+        "CDI specs are never cleaned up, and post_release is not called"
+    )
+    yield from guarded(host, directory, "pretend that pods have devices, or have none")
+    if not is_socket(host.stat(path)):
+        yield warning(
+            f"there is no socket {path}",
+            meaning,
+            "a plugin that runs in a pod needs this directory mounted; a kubelet before 1.28 needs "
+            "no feature gate KubeletPodResources=false",
+        )
+        return
+    seen = listener(host, path)
+    if seen.peer is None:
+        yield warning(f"{path} does not answer: {seen.reason}", meaning, "restart the kubelet")
+    elif (stranger := strangers(host, path, seen.peer)) is not None:
+        yield stranger
+    else:
+        yield ok(f"the kubelet says on {path} who has which device")

@@ -1,0 +1,56 @@
+"""What a check finds: how bad it is, what was seen, what that means, and what to do."""
+
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import TypeAlias
+
+import attrs
+
+
+class Severity(IntEnum):
+    """How bad a finding is; the worst one is the greatest."""
+
+    OK = 0
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+
+    @property
+    def word(self) -> str:
+        """As people and programs read it."""
+        return self.name.lower()
+
+
+@attrs.frozen
+class Finding:
+    """A fact about a host.  `meaning` and `remedy` are empty where nothing needs to be done."""
+
+    severity: Severity
+    found: str
+    meaning: str = ""
+    remedy: str = ""
+    check: str = ""
+    """The check that found it; `examine` fills it in."""
+
+
+Findings: TypeAlias = Iterator[Finding]
+
+
+def ok(found: str) -> Finding:
+    """Something is as it should be."""
+    return Finding(Severity.OK, found)
+
+
+def info(found: str, meaning: str, remedy: str = "") -> Finding:
+    """Nothing is wrong, but some plugins or pods need it otherwise."""
+    return Finding(Severity.INFO, found, meaning, remedy)
+
+
+def warning(found: str, meaning: str, remedy: str) -> Finding:
+    """Something is wrong or risky, and devices still work."""
+    return Finding(Severity.WARNING, found, meaning, remedy)
+
+
+def error(found: str, meaning: str, remedy: str) -> Finding:
+    """Device plugins, or pods that ask for devices, do not work."""
+    return Finding(Severity.ERROR, found, meaning, remedy)

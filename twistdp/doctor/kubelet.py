@@ -1,0 +1,169 @@
+"""Finds the kubelet of a host: its process, its directories, and its configuration."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from twistdp.doctor.documents import merged, read_yaml
+from twistdp.doctor.host import Host, Unreadable
+from twistdp.doctor.processes import Process, flags, named
+from twistdp.settings import PLUGIN_DIRECTORY
+
+ROOT_DIRECTORY: Final = "/var/lib/kubelet"
+KUBELET_SOCKET: Final = f"{PLUGIN_DIRECTORY}/kubelet.sock"
+# twistdp.kubelet has these names too, but imports gRPC, which may be what is wrong on this host.
+CHECKPOINT: Final = f"{PLUGIN_DIRECTORY}/kubelet_internal_checkpoint"
+"""The file in which the kubelet keeps what plugins have registered, and what pods were given."""
+
+KIND: Final = "KubeletConfiguration"
+
+FILES: Final = (
+    f"{ROOT_DIRECTORY}/config.yaml",
+    "/etc/kubernetes/kubelet/config.json",
+    "/etc/kubernetes/kubelet/kubelet-config.json",
+    "/etc/kubernetes/kubelet.conf",
+    "/etc/kubernetes/kubelet-config.yaml",
+    "/home/kubernetes/kubelet-config.yaml",
+    "/var/lib/k0s/kubelet-config.yaml",
+)
+"""Where kubeadm, EKS, OpenShift, GKE and k0s have the configuration, if no process names it."""
+
+DROP_INS: Final = (
+    "/var/lib/rancher/k3s/agent/etc/kubelet.conf.d",
+    "/var/lib/rancher/rke2/agent/etc/kubelet.conf.d",
+    "/etc/kubernetes/kubelet/config.json.d",
+    "/etc/openshift/kubelet.conf.d",
+)
+"""Where k3s, RKE2, EKS and OpenShift have drop-ins, likewise."""
+
+_EMBEDDED: Final = ("k3s", "rke2", "kubelite", "k3s-server", "k3s-agent")
+
+_BY_FLAG: Final = {
+    "topology-manager-policy": "topologyManagerPolicy",
+    "topology-manager-scope": "topologyManagerScope",
+    "cpu-manager-policy": "cpuManagerPolicy",
+    "memory-manager-policy": "memoryManagerPolicy",
+    "container-runtime-endpoint": "containerRuntimeEndpoint",
+    "cgroup-driver": "cgroupDriver",
+}
+
+
+@attrs.frozen
+class Kubelet:
+    """What is known of the kubelet; `process` is None if it is not seen."""
+
+    process: Process | None
+    flags: Mapping[str, str]
+    config: Mapping[str, Any]
+    files: Sequence[str]
+    """The files that `config` was made of."""
+    problems: Sequence[str]
+    """What is wrong with such files."""
+    is_there: bool
+    """Whether a kubelet runs or has run on this host."""
+
+    @property
+    def root(self) -> str:
+        """Its ``--root-dir``, in which all its directories are, except that of device plugins."""
+        return self.flags.get("root-dir", ROOT_DIRECTORY)
+
+    @property
+    def endpoint(self) -> str:
+        """The path of its container runtime's socket; empty if it is not known."""
+        named = self.config.get("containerRuntimeEndpoint")
+        return named.removeprefix("unix://") if isinstance(named, str) else ""
+
+    @property
+    def gates(self) -> Mapping[str, bool]:
+        """The feature gates that are set."""
+        gates = self.config.get("featureGates")
+        given = dict(gates) if isinstance(gates, Mapping) else {}
+        for each in self.flags.get("feature-gates", "").split(","):
+            name, _, value = each.partition("=")
+            given[name] = value.lower() in ("true", "1", "t")
+        return {name: bool(value) for name, value in given.items() if name}
+
+
+def find_kubelet(host: Host) -> Kubelet:
+    """The kubelet of a host.  Raises `Unreadable` if its processes cannot be listed."""
+    found = named(host, "kubelet", *_EMBEDDED)
+    found.sort(key=lambda each: each.name != "kubelet")
+    process = found[0] if found else None
+    given = _flags(host, process)
+    config: dict[str, Any] = {}
+    files: list[str] = []
+    problems: list[str] = []
+    for path, is_drop_in in _paths(host, given, process):
+        try:
+            content = read_yaml(host, path)
+        except Unreadable as error:
+            problems.append(str(error))
+            continue
+        if isinstance(content, dict) and content.get("kind") == KIND:
+            files.append(path)
+            config = merged(config, content)
+        elif "config" in given or is_drop_in:  # else it was a guess
+            problems.append(f"{path}: {_lack(content)}")
+    config = merged(config, {key: given[name] for name, key in _BY_FLAG.items() if name in given})
+    traces = KUBELET_SOCKET, CHECKPOINT, *files
+    is_there = process is not None or any(map(host.exists, traces))
+    return Kubelet(process, given, config, files, problems, is_there)
+
+
+def _lack(content: Any) -> str:
+    if content is None:
+        return "there is no such file, and the kubelet is started with it"
+    return f"it has no 'kind: {KIND}', so the kubelet refuses it"
+
+
+def _flags(host: Host, process: Process | None) -> Mapping[str, str]:
+    """Its options; MicroK8s has them in a file."""
+    if process is None:
+        return {}
+    file = process.flags.get("kubelet-args-file")
+    content = None if file is None else host.read(file)
+    if content is None:
+        return process.flags
+    lines = [line.strip() for line in content.decode(errors="replace").splitlines()]
+    variables = {
+        "${SNAP_COMMON}": "/var/snap/microk8s/common",
+        "${SNAP_DATA}": "/var/snap/microk8s/current",
+    }
+    found = dict(flags([line for line in lines if not line.startswith("#")]))
+    for name in found:
+        for variable, place in variables.items():
+            found[name] = found[name].replace(variable, place)
+    return found
+
+
+def _paths(host: Host, given: Mapping[str, str], process: Process | None) -> list[tuple[str, bool]]:
+    """The files of the configuration, in the kubelet's order, and whether each is a drop-in."""
+    if "config" in given:
+        main = [given["config"]]
+    elif process is not None and process.name == "kubelet":
+        main = []  # it runs with its defaults
+    else:
+        main = [path for path in FILES if host.exists(path)][:1]
+    if "config-dir" in given:
+        directories = [given["config-dir"]]
+    elif process is not None and process.name == "kubelet":
+        directories = []
+    else:
+        directories = [path for path in DROP_INS if host.exists(path)][:1]
+    drop_ins = [path for each in directories for path in _below(host, each)]
+    return [(path, False) for path in main] + [(path, True) for path in drop_ins]
+
+
+def _below(host: Host, directory: str, depth: int = 0) -> list[str]:
+    """The drop-ins in a directory and below, in lexical order."""
+    found = []
+    for name in host.names(directory):
+        path = os.path.join(directory, name)
+        status = host.stat(path)
+        if status is not None and os.path.isdir(host.where(path)):
+            found += _below(host, path, depth + 1) if depth < 8 else []
+        elif name.endswith(".conf"):
+            found.append(path)
+    return found

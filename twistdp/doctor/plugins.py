@@ -1,0 +1,172 @@
+"""Checks that no two plugins serve one resource, and that those of twistdp are well connected.
+
+A plugin's list cannot be asked for: in many plugins a second stream takes the news from the
+kubelet's.  So two plugins are found by what the kubelet has written, by the names of sockets, and
+by what plugins of twistdp report.
+"""
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, Final
+
+import attrs
+
+from twistdp._version import __version__
+from twistdp.doctor.documents import table
+from twistdp.doctor.findings import Findings, error, info, ok, warning
+from twistdp.doctor.host import Host, Unreadable
+from twistdp.doctor.kubelet import CHECKPOINT, Kubelet, find_kubelet
+from twistdp.doctor.sockets import guarded, listener, names_of_sockets
+from twistdp.model import named
+from twistdp.settings import PLUGIN_DIRECTORY, RUN_DIRECTORY
+
+LARGEST: Final = 64 * 1024 * 1024
+
+
+@attrs.frozen
+class Served:
+    """A resource that a plugin of twistdp serves."""
+
+    plugin: str
+    """The socket on which the plugin answers."""
+    name: str
+    ids: frozenset[str]
+    standing: str
+    streams: int
+
+
+def check_plugins(host: Host) -> Findings:
+    """Whether each resource has one plugin."""
+    yield from guarded(host, RUN_DIRECTORY, "pose as a plugin towards twistdp status")
+    served: list[Served] = []
+    dead = []
+    for path in names_of_sockets(host, RUN_DIRECTORY):
+        if not path.endswith(".sock"):
+            continue
+        if listener(host, path).is_dead:
+            dead.append(path)
+            continue
+        try:
+            state = host.ask(host.where(path))
+        except OSError as failure:
+            yield warning(
+                f"the plugin on {path} does not answer: {failure.strerror or failure}",
+                "what it serves is not known",
+                "run this as root; if it says so again, look at the plugin's log",
+            )
+            continue
+        served += _served(path, state)
+        if (its := state.get("version")) != (mine := __version__.public()):
+            yield info(
+                f"the plugin on {path} is twistdp {its}, and this command is {mine}",
+                "what is said here about packages is about this command's",
+                "restart the plugin after an update",
+            )
+    if dead:
+        yield info(
+            f"nobody listens on {named(dead)}",
+            "a plugin of twistdp was killed; another one takes the name when it starts",
+            "start it again, or remove the file",
+        )
+    kubelet = find_kubelet(host)
+    yield from _twice(served)
+    yield from _both_ways(host, kubelet)
+    if kubelet.is_there:
+        registered = _registered(host)
+        yield from _foreign(served, registered)
+        yield from _silent(served)
+    yield ok(f"plugins of twistdp serve {named(each.name for each in served) or 'nothing here'}")
+
+
+def _served(path: str, state: dict[str, Any]) -> Iterator[Served]:
+    resources = state.get("resources")
+    for each in resources if isinstance(resources, list) else ():
+        session = table(each, "session")
+        devices = each.get("devices") or ()
+        yield Served(
+            path,
+            str(each.get("name")),
+            frozenset(str(device.get("id")) for device in devices),
+            str(session.get("standing")),
+            int(session.get("streams") or 0),
+        )
+
+
+def _twice(served: list[Served]) -> Findings:
+    plugins: dict[str, list[str]] = defaultdict(list)
+    for each in served:
+        plugins[each.name].append(each.plugin)
+    for name, paths in plugins.items():
+        if len(paths) > 1:
+            yield error(
+                f"{name} is served by the plugins on {named(paths, ' and ')}",
+                "the kubelet uses the one that registered last, and each registers again when it "
+                "has lost its stream, so that devices come and go",
+                "end one of them, or give it another --namespace or resource",
+            )
+
+
+def _both_ways(host: Host, kubelet: Kubelet) -> Findings:
+    """Sockets of one name in both directories: one plugin registers itself, another is found."""
+    registry = f"{kubelet.root}/plugins_registry"
+    alive = [
+        {os.path.basename(path) for path in names_of_sockets(host, each) if _is_alive(host, path)}
+        for each in (PLUGIN_DIRECTORY, registry)
+    ]
+    for name in sorted((alive[0] & alive[1]) - {"kubelet.sock"}):
+        yield error(
+            f"{name} is in {PLUGIN_DIRECTORY} and in {registry}",
+            "a resource has two plugins, one with --registration=socket and one with "
+            "--registration=watcher; the kubelet uses the one that registered last",
+            "end one of them",
+        )
+
+
+def _is_alive(host: Host, path: str) -> bool:
+    return listener(host, path).peer is not None
+
+
+def _foreign(served: list[Served], registered: dict[str, frozenset[str]]) -> Findings:
+    """Devices that the kubelet has for a resource, and our plugin never had."""
+    for each in served:
+        strange = sorted(registered.get(each.name, frozenset()) - each.ids)
+        if strange and each.standing == "registered":
+            yield warning(
+                f"the kubelet has the devices {named(strange)} of {each.name}, which the plugin on "
+                f"{each.plugin} does not have",
+                "another plugin has registered the same resource, or these devices have vanished "
+                "at this moment",
+                "run this again; if it says so again, look for the other plugin among the sockets "
+                f"in {PLUGIN_DIRECTORY}, and end it",
+            )
+
+
+def _silent(served: list[Served]) -> Findings:
+    for each in served:
+        if each.standing == "registered" and each.streams == 0:
+            yield warning(
+                f"{each.name} is registered, and the kubelet has no stream of the plugin on "
+                f"{each.plugin}",
+                "another plugin may have registered the same resource; the devices of this one are "
+                "not used",
+                "run this again; if it says so again, look for the other plugin among the sockets "
+                f"in {PLUGIN_DIRECTORY}",
+            )
+
+
+def _registered(host: Host) -> dict[str, frozenset[str]]:
+    """The healthy devices that plugins have listed, as the kubelet has written them down."""
+    content = host.read(CHECKPOINT, LARGEST)
+    if content is None:
+        return {}
+    try:
+        found = table(json.loads(content), "Data", "RegisteredDevices")
+    except (ValueError, RecursionError) as failure:
+        raise Unreadable(
+            CHECKPOINT,
+            f"it is no JSON ({failure}); a kubelet that starts with such a file fails, and "
+            "removing it makes the kubelet forget which pod has which device",
+        ) from failure
+    return {name: frozenset(map(str, ids)) for name, ids in found.items() if isinstance(ids, list)}

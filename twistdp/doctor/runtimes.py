@@ -1,0 +1,200 @@
+"""Checks what the container runtime makes of devices: CDI, and who owns a node in a container."""
+
+import os
+
+from twistdp.doctor.containerd import is_disabled, misplaced, read_containerd, version
+from twistdp.doctor.crio import read_crio
+from twistdp.doctor.findings import Finding, Findings, error, info, ok, warning
+from twistdp.doctor.host import Host, Unreadable
+from twistdp.doctor.kubelet import Kubelet, find_kubelet
+from twistdp.doctor.runtime import (
+    SPEC_DIRECTORIES,
+    Runtime,
+    Settings,
+    default_socket,
+    find_runtime,
+    spec_paths,
+)
+from twistdp.doctor.sockets import listener
+from twistdp.doctor.versions import Version, spelled, version_of
+from twistdp.model import named
+
+_CDI_BY_DEFAULT: Version = (2, 0)
+_CDI_IN_CRIO: Version = (1, 23)
+_REFUSES: Version = (2, 2)
+"""The first containerd that fails a container with CDI names if CDI is off."""
+
+_IGNORED = "containers start without the devices that plugins give by CDI"
+_REFUSED = "containers with devices by CDI are refused"
+_SWITCH = "set enable_cdi = true and restart containerd before you serve devices with CDI"
+
+
+def check_runtime(host: Host) -> Findings:
+    """Whether the kubelet's runtime is there, and what it does with devices."""
+    kubelet = find_kubelet(host)
+    runtime = find_runtime(host, kubelet)
+    if runtime is None:
+        if kubelet.is_there:
+            yield info(
+                "neither containerd nor CRI-O is seen",
+                "whether CDI works, and who owns the nodes in a container, is not known",
+                "run this as root on the node itself; for another runtime see its manual",
+            )
+        return
+    yield from _socket(host, kubelet, runtime)
+    if runtime.name == "containerd":
+        yield from _containerd(host, runtime)
+    elif runtime.name == "crio":
+        yield from _crio(host, runtime)
+    else:
+        yield info(
+            f"the runtime is Docker with {runtime.name}",
+            "what it does with devices is not checked. Docker has CDI since version 25, off by "
+            "default until 28.3",
+            "docker info shows where it looks for CDI specs",
+        )
+
+
+def spec_directories(host: Host) -> list[str]:
+    """Where the runtime looks for CDI specs; the last one counts most."""
+    runtime = find_runtime(host, find_kubelet(host))
+    try:
+        settings = None if runtime is None else settings_of(host, runtime)
+    except Unreadable:
+        settings = None  # check_runtime says so
+    found = None if settings is None else settings.spec_directories
+    return [*(found if found is not None else SPEC_DIRECTORIES)]
+
+
+def settings_of(host: Host, runtime: Runtime) -> Settings:
+    """What a runtime's configuration says.  Raises `Unreadable`."""
+    if runtime.name == "crio":
+        return read_crio(host, runtime.process)
+    if runtime.name == "containerd":
+        return read_containerd(host, runtime.process)[0]
+    return Settings()
+
+
+def _socket(host: Host, kubelet: Kubelet, runtime: Runtime) -> Findings:
+    path = kubelet.endpoint or default_socket(runtime.name)
+    if kubelet.process is None and runtime.process is None:
+        return  # an image of a host, or a pod
+    if listener(host, path).is_dead and (kubelet.endpoint or runtime.process is None):
+        yield error(
+            f"no runtime listens on {path}, where the kubelet looks for it",
+            "no container starts on this node",
+            f"start {runtime.name} (systemctl start {runtime.name}), or correct the kubelet's "
+            "containerRuntimeEndpoint",
+        )
+
+
+def _containerd(host: Host, runtime: Runtime) -> Findings:
+    try:
+        settings, config = read_containerd(host, runtime.process)
+    except Unreadable as failure:
+        yield error(
+            str(failure),
+            "containerd does not start with it, and nobody knows what it does with devices",
+            "correct the file; containerd config dump shows what it reads",
+        )
+        return
+    name, seen = _named(host, runtime)
+    if is_disabled(config):
+        yield error(
+            f"{name} has its CRI plugin switched off (disabled_plugins in {named(settings.files)})",
+            "a kubelet cannot use it; Docker's package has this for Docker alone",
+            "remove it from disabled_plugins, and restart containerd",
+        )
+    for path, key, wrong, right in misplaced(host, list(settings.files)):
+        yield warning(
+            f'{path} sets {key} in [plugins."{wrong}"]',
+            f'a file of this version has it in [plugins."{right}"], so containerd does not look '
+            "at it",
+            f"move it there (containerd config migrate), and restart {runtime.name}",
+        )
+    if settings.cdi is False:
+        cause = f"enable_cdi = false in {named(settings.files)}"
+        refuses = seen is not None and seen >= _REFUSES
+        yield _off(host, name, cause, _REFUSED if refuses else _IGNORED, _SWITCH)
+    elif settings.cdi is None and not _has_cdi(seen, version(config)):
+        if seen is None:
+            yield info(
+                f"the version of {name} is not known, and enable_cdi is not set",
+                "containerd 1.7 has CDI off by default, and 2.0 has it on",
+                "set enable_cdi = true if pods get devices by CDI",
+            )
+        else:
+            yield _off(host, name, "enable_cdi is not set", _IGNORED, _SWITCH)
+    else:
+        yield ok(f"{name} has CDI on")
+    yield from _common(name, settings)
+
+
+def _off(host: Host, name: str, cause: str, effect: str, remedy: str) -> Finding:
+    """CDI is off, which matters if there are specs."""
+    found = f"{name} has CDI off: {cause}"
+    specs = [path for each in SPEC_DIRECTORIES for path in spec_paths(host, each)]
+    if specs:
+        return warning(f"{found}, and there is {named(specs)}", effect, remedy)
+    meaning = f"{effect}; devices without CDI work, and there are no specs here"
+    return info(found, meaning, remedy)
+
+
+def _has_cdi(seen: Version | None, stated: int) -> bool:
+    """Whether CDI is on by default; only containerd 2 reads files of version 3."""
+    return stated >= 3 if seen is None else seen >= _CDI_BY_DEFAULT
+
+
+def _crio(host: Host, runtime: Runtime) -> Findings:
+    try:
+        settings = read_crio(host, runtime.process)
+    except Unreadable as failure:
+        yield error(
+            str(failure),
+            "CRI-O does not start with it, and nobody knows what it does with devices",
+            "correct the file; crio status config shows what it reads",
+        )
+        return
+    name, seen = _named(host, runtime)
+    if seen is not None and seen < _CDI_IN_CRIO:
+        cause = f"it came with {spelled(_CDI_IN_CRIO)}"
+        yield _off(host, name, cause, _IGNORED, "update CRI-O before you serve devices with CDI")
+    elif settings.cdi is False:
+        remedy = "remove cdi_spec_dirs from the file, and restart CRI-O"
+        yield _off(
+            host, name, f"cdi_spec_dirs is empty in {named(settings.files)}", _REFUSED, remedy
+        )
+    else:
+        yield ok(f"{name} has CDI on")
+    yield from _common(name, settings)
+
+
+def _common(name: str, settings: Settings) -> Findings:
+    directories = settings.spec_directories
+    if directories and not any(_is_dynamic(each) for each in directories):
+        yield warning(
+            f"{name} looks for CDI specs in {named(directories)}",
+            "plugins write theirs to /var/run/cdi, where this runtime does not look: containers "
+            "are refused",
+            f"add /var/run/cdi to cdi_spec_dirs, or give plugins --cdi-dir={directories[-1]}",
+        )
+    if settings.owner_from_pod:
+        yield ok(f"in containers of {name} a device belongs to the pod's user")
+    else:
+        yield info(
+            f"{name} has device_ownership_from_security_context off, its default",
+            "a node in a container has the owner, group and mode of the host's: a container that "
+            "does not run as root may be refused",
+            "give such pods the group (twistdp scan shows it) in supplementalGroups, or use CDI's "
+            "additional_gids, or set it to true and restart the runtime",
+        )
+
+
+def _is_dynamic(directory: str) -> bool:
+    return os.path.normpath(directory) in ("/var/run/cdi", "/run/cdi")
+
+
+def _named(host: Host, runtime: Runtime) -> tuple[str, Version | None]:
+    seen = version_of(host, runtime.process)
+    name = "CRI-O" if runtime.name == "crio" else runtime.name
+    return (name if seen is None else f"{name} {spelled(seen)}"), seen
