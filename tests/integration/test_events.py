@@ -7,8 +7,11 @@ from twisted.internet import reactor
 
 from tests.integration.test_life import YELLOW, LifeTestCase, ToldScanner, tree_of
 from tests.support.helpers import failure_of, until
-from twistdp import UNHEALTHY, DeviceTree, WatchingScanner
+from twistdp import UNHEALTHY, DeviceTree, INotifier, WatchingScanner
+from twistdp.manager import Manager
+from twistdp.settings import Settings
 from twistdp.status.events import Event, Kind, events_of
+from twistdp.status.progress import Progress
 from twistdp.testing.endpoint import AdmissionRefused
 
 
@@ -24,6 +27,19 @@ class Moody(WatchingScanner):
         if os.path.exists(os.path.join(self.path, "broken")):
             raise OSError("the bus is stuck")
         return tree_of("a")
+
+
+class Loop:
+    """Has a loop of its own, which finds a device and fails each time."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def scan(self, notifier: INotifier) -> None:
+        """Find it, and fail."""
+        self.calls += 1
+        notifier.notify(tree_of(str(self.calls)))
+        raise OSError("the bus is stuck")
 
 
 class EventTests(LifeTestCase):
@@ -154,3 +170,42 @@ class EventTests(LifeTestCase):
         os.unlink(broken)
         await until(lambda: self.facts(Kind.SCAN_RECOVERED))
         self.assertEqual(self.facts(Kind.SCAN_RECOVERED)[0]["scanner"], failed["scanner"])
+
+    async def test_own_loop(self) -> None:
+        """Each tree of a loop counts as a scan, and so does the end of a loop that fails."""
+        await self.kubelet.start()
+        progress = Progress(self.events)
+        self.addCleanup(progress.stop)
+        scanner = Loop()
+        self.manage(scanner)
+        await until(lambda: len(self.facts(Kind.SCAN_FAILED)) == 2)
+        self.assertEqual(
+            [each["failed"] for each in self.facts(Kind.SCANNED)][:4], [False, True] * 2
+        )
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        (found,) = progress.scanners.values()
+        self.assertEqual(found.failing, "OSError: the bus is stuck")
+        self.assertIsNotNone(found.time)
+
+    async def test_two_of_a_class(self) -> None:
+        """Scanners of one class have two names."""
+
+        class Own(Moody):
+            """A class that no other test has."""
+
+        await self.kubelet.start()
+        places = [os.path.join(self.directory, name) for name in ("one", "two")]
+        for number, place in enumerate(places):
+            os.mkdir(place)
+            manager = Manager(
+                f"d{number}.example.com", Own(place), settings=Settings(plugin_dir=self.directory)
+            )
+            manager.startService()
+            self.addCleanup(manager.stopService)
+        await until(lambda: len({each["scanner"] for each in self.facts(Kind.SCANNED)}) == 2)
+        with open(os.path.join(places[1], "broken"), "w"):
+            pass
+        await until(lambda: self.facts(Kind.SCAN_FAILED))
+        (failed,) = self.facts(Kind.SCAN_FAILED)
+        self.assertRegex(failed["scanner"], r":.*\.Own#2$")
+        self.flushLoggedErrors(OSError)

@@ -1,5 +1,7 @@
 """Tests of events: what happens, as values."""
 
+import time
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -56,6 +58,18 @@ class EventsTests(SynchronousTestCase):
         self.events.emit(Kind.SCAN_RETURNED, scanner="x")
         self.assertEqual(len(self.got), 1)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_numbers_of_another_process(self) -> None:
+        """A later process begins beyond all numbers of an earlier one."""
+        first, later = Clock(), Clock()
+        events = events_of(first)
+        now = time.time() + 1.0
+        self.patch(time, "time", lambda: now)
+        for _ in range(100):
+            events.emit(Kind.OVERFLOWED, source="inotify")
+        others = events_of(later)
+        others.emit(Kind.OVERFLOWED, source="inotify")
+        self.assertGreater(others.kept[0].number, events.kept[-1].number)
 
     def test_one_of_a_clock(self) -> None:
         """All that runs on one clock shares the events; another clock has others."""

@@ -27,6 +27,8 @@ from twistdp.health import HealthChecks, Present
 from twistdp.inotify.watches import inotify_of
 from twistdp.launch.configured import read_config
 from twistdp.launch.following import ConfigFile
+from twistdp.manager import Manager
+from twistdp.model import name_of
 from twistdp.resource import inventory, room
 from twistdp.settings import Settings
 from twistdp.web import metrics
@@ -309,6 +311,43 @@ class MoveTests(MetricsCase):
         scanner.goes_on.set()
         await until(lambda: not self.value("twistdp_scan_hung"))
         self.assertGreaterEqual(self.value("twistdp_scans_hung_total"), 1)
+
+    async def test_two_of_a_class(self) -> None:
+        """Each of two scanners of one class has its own numbers, in the state too."""
+
+        class Own(Stuck):
+            """A class that no other test has."""
+
+        await self.kubelet.start()
+        stuck = Own(os.path.join(self.directory, "none"))
+        self.addCleanup(stuck.goes_on.set)
+        await self.serve(Own(self.directory))
+        await self.kubelet.listed(YELLOW, ["a"])
+        stuck.goes_on.clear()
+        settings = Settings(plugin_dir=self.directory, scan_timeout=0.1)
+        other = Manager("other.example.com", stuck, settings=settings)
+        first = self.observatory.served()
+        self.observatory.served = lambda: [*first, (other, "--scanner x:Y")]
+        other.startService()
+        self.addCleanup(other.stopService)
+        name = name_of(stuck)
+        await until(lambda: self.value("twistdp_scan_hung", scanner=f"{name}#2"))
+        self.assertEqual(self.value("twistdp_scan_hung", scanner=name), 0)
+        state = await self.state()
+        self.assertEqual(
+            [(each["name"], each["hung"]) for each in state["scanners"]],
+            [(name, False), (f"{name}#2", True)],
+        )
+        self.assertEqual([each["scanner"] for each in state["resources"]], [name])
+
+    async def test_own_loop(self) -> None:
+        """A scanner with a loop of its own has its numbers too."""
+        scanner = await self.start("a")
+        before = self.value("twistdp_scan_duration_seconds", le="+Inf")
+        self.assertGreater(before, 0)
+        self.assertGreater(self.value("twistdp_last_scan_timestamp_seconds"), 0)
+        scanner.tell(tree_of("b"))
+        await until(lambda: self.value("twistdp_scan_duration_seconds", le="+Inf") > before)
 
     @moves("twistdp_event_overflows_total")
     async def test_overflow(self) -> AsyncIterator[None]:

@@ -129,7 +129,7 @@ class StateTests(LifeTestCase):
         state = plain(observatory.state())
         (scanner,) = state["scanners"]
         self.assertEqual(scanner["source"], "--scanner x:Y")
-        self.assertTrue(scanner["name"].endswith(":ToldScanner"))
+        self.assertIn(":ToldScanner", scanner["name"])
         self.assertEqual(
             (state["podResources"]["available"], state["podResources"]["reason"]),
             (False, "nobody listens"),

@@ -54,7 +54,7 @@ class Discovery(Service):
         self._scan_timeout = scan_timeout
         self._checks = counted_checks_of(scanner, reactor)
         self._backoff = Backoff(0.5, 30.0)
-        self._failures = Failures(name, "the scan", reactor=reactor)
+        self._failures = Failures(scanner, "the scan", reactor=reactor)
         self._worker = Worker(name, reactor)
         self._coalescer = Coalescer(reactor, self._scan)
         self._watches = WatchSet(

@@ -5,7 +5,7 @@ from typing import Any
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twistdp.model import of_error, one_line
+from twistdp.model import name_of, of_error, one_line
 from twistdp.status import Kind, events_of
 from twistdp.tools import News, Outage, at
 
@@ -18,13 +18,16 @@ class Failures:
     `doing` names the part of the scanner that fails, if not all of it does.
     """
 
-    def __init__(self, scanner: str, doing: str = "", *, reactor: Any) -> None:
-        self._scanner = scanner
+    def __init__(self, scanner: object, doing: str = "", *, reactor: Any) -> None:
         self._events = events_of(reactor)
+        self._name = self._events.scanners.claim(scanner, name_of(scanner))
+        self._scanner = self._name.text
         self._doing = f": {doing}" if doing else ""
         self._outage = Outage()
         self._lacking: str | None = None
         """The remedy that the last failure needed."""
+        self._known = False
+        """Whether who follows the events knows the last failure."""
 
     def __bool__(self) -> bool:
         """Whether it failed the last time."""
@@ -33,7 +36,8 @@ class Failures:
     def add(self, failure: Failure, then: str) -> None:
         """Log what is new about a failure; `then` says what happens next."""
         news = self._outage.failed(failure)
-        if news is not News.NOTHING:
+        if news is not News.NOTHING or not self._known:
+            self._known = True
             self._emit(Kind.SCAN_FAILED, reason=one_line(of_error(failure.value)))
         if news is News.STACK:
             _log.failure(
@@ -70,6 +74,7 @@ class Failures:
 
     def ended(self, seconds: float, failed: bool) -> None:
         """A call has ended after so many seconds; what failed is added too."""
+        self._known &= failed
         self._emit(Kind.SCANNED, seconds=seconds, failed=failed)
 
     def end(self) -> None:

@@ -49,6 +49,9 @@ class Notifier:
         self._waiting: DeviceTree | None = None
         self._logged = ""
         self._retry: IDelayedCall | None = None
+        self._begun = 0.0
+        self.taken: Callable[[float], object] = lambda _: None
+        """Called when a tree was taken, with the seconds that it took."""
 
     def start(self) -> None:
         """Take trees from now on; the first is compared with none."""
@@ -94,6 +97,7 @@ class Notifier:
         self._is_busy = tree is not None
         if tree is None or prepare is None:
             return
+        self._begun = self._reactor.seconds()
         updates: Deferred[Updates]
         if self._uses_thread:
             updates = self._worker.call(lambda: prepare(tree))
@@ -104,6 +108,7 @@ class Notifier:
 
     def _prepared(self, updates: Updates) -> None:
         self._logged = ""
+        self.taken(self._reactor.seconds() - self._begun)
         self._deliver(updates)
         self._next()
 

@@ -1,5 +1,6 @@
 """Runs scanners with a loop of their own."""
 
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -37,7 +38,8 @@ class OwnLoop(Service):
         self._cancelled = False
         self._stopped: list[Deferred[None]] = []
         self._timer: IDelayedCall | None = None
-        self._failures = Failures(name_of(scanner), reactor=reactor)
+        self._failures = Failures(scanner, reactor=reactor)
+        notifier.taken = partial(self._failures.ended, failed=False)
 
     def startService(self) -> None:
         """Call the scanner, once a call that an earlier stop has cancelled has ended."""
@@ -91,6 +93,7 @@ class OwnLoop(Service):
         self._drop_timer()
         again = self.running and not self._cancelled
         delay = self._backoff.next()
+        self._failures.ended(0.0, failed=True)
         self._failures.add(failure, f"; calling it again in {delay:.1f} s" if again else "")
         if again:
             self._timer = self._reactor.callLater(delay, self._scan)

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from twistdp.status.naming import Names
 from twistdp.tools import Shared
 
 _log = Logger()
@@ -20,7 +21,8 @@ KEPT: Final = 500
 class Kind(Enum):
     """What has happened; the value is the name in the API.  Each states the facts of its events.
 
-    Every kind about a resource has `resource`, its full name.
+    Every kind about a resource has `resource`, its full name, and about a scanner `scanner`, its
+    name in this process.
     """
 
     __hash__ = object.__hash__  # Enum's is a Python function, called several times for each event
@@ -58,7 +60,10 @@ class Kind(Enum):
     POD_RESOURCES = "podResources"
     """The kubelet says who has devices, or no longer does: `available`, and `reason` if not."""
     SCANNED = "scanned"
-    """A scan of `scanner` has ended: `seconds`, and `failed` if it raised."""
+    """A scan of `scanner` has ended: `seconds`, and `failed` if it raised.
+
+    With a loop of its own: a tree was taken, within `seconds`, or the loop has failed.
+    """
     SCAN_FAILED = "scanFailed"
     """The first failure of `scanner`, or another one than before: `reason`."""
     SCAN_HUNG = "scanHung"
@@ -83,7 +88,7 @@ class Event(NamedTuple):
     """One thing that happened."""
 
     number: int
-    """Counts up from 1 in a process."""
+    """Counts up."""
     time: float
     """When, in seconds since the epoch."""
     kind: Kind
@@ -94,12 +99,14 @@ class Event(NamedTuple):
 class Events:
     """Passes events on to those who follow, and keeps the newest.
 
-    All is called in the reactor's thread.
+    All is called in the reactor's thread.  The first event has the number after `last`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, last: int = 0) -> None:
         self._followers: list[Callable[[Event], None]] = []
-        self._number = 0
+        self._number = last
+        self.scanners: Final = Names()
+        """The scanners by the names that events have."""
         self.kept: deque[Event] = deque(maxlen=KEPT)
         """The newest events, but for transient ones."""
         self.counts: Counter[tuple[str, ...]] = Counter()
@@ -135,7 +142,9 @@ class Events:
         return end
 
 
-_SHARED: Final = Shared(lambda _: Events())
+# A peer that followed an earlier process, and names the last number that it has seen, has seen none
+# of these.
+_SHARED: Final = Shared(lambda _: Events(int(time.time() * 1000)))
 
 
 def events_of(clock: IReactorTime) -> Events:

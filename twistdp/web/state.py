@@ -106,7 +106,7 @@ class Observatory:
         )
 
     def _scanner(self, manager: Manager, source: str) -> values.Scanner:
-        name = name_of(manager.scanner)
+        name = self._name(manager)
         found = self._progress.scanners.get(name, ScannerProgress())
         last = None if found.time is None else values.Scan(found.time, found.seconds)
         return values.Scanner(
@@ -118,6 +118,9 @@ class Observatory:
             failing=found.failing,
             hung=found.hung,
         )
+
+    def _name(self, manager: Manager) -> str:
+        return self.events.scanners.of(manager.scanner, name_of(manager.scanner))
 
     def _file(self, path: str) -> values.Configuration:
         found = self._progress.files.get(path)
@@ -137,7 +140,7 @@ class Observatory:
         ill = sum(inventory.devices[id_].state != HEALTHY for id_ in inventory.left_out)
         return values.Resource(
             name=name,
-            scanner=name_of(manager.scanner),
+            scanner=self._name(manager),
             endpoint=resource.server.path,
             session=values.Session(
                 standing.name.lower(),
