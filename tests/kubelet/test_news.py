@@ -1,6 +1,7 @@
 """Tests for `twistdp.kubelet.news`: what the log says of resources and their kubelet."""
 
 import gc
+import json
 
 from twisted.internet.task import Clock
 
@@ -8,7 +9,8 @@ from tests.support.helpers import temporary_directory
 from tests.support.logs import HEADER, LogTestCase
 from twistdp.inotify.watches import Inotify
 from twistdp.kubelet.directory import PluginDirectory
-from twistdp.kubelet.news import _SHARED, LASTING, MOST_GATHERED, KubeletNews, news_of
+from twistdp.kubelet.news import _SHARED, LASTING, MOST_GATHERED, MOST_NAMED, KubeletNews, news_of
+from twistdp.logs.format import as_json
 
 MANY = [f"lab.example.com/lamp-{number}" for number in range(200)]
 
@@ -70,6 +72,63 @@ class RegisteredTests(NewsTestCase):
         self.assertEqual(self.logged(), ["registered a/x with the kubelet"])
         self.clock.advance(LASTING)
         self.assertEqual(self.logged(), [])
+
+    def test_refused_before(self) -> None:
+        """Hundreds that were refused and succeed at their own times are a few lines."""
+        for name in MANY:
+            self.news.trying(name)
+            self.news.failed(name, "no", refused=True)
+            self.news.over(name)
+        for name in MANY:
+            self.news.trying(name)
+            self.news.registered(name)
+            self.clock.advance(0.02)
+        self.clock.advance(MOST_GATHERED)
+        lines = self.logged()
+        self.assertLess(len(lines), 5, lines)
+        self.assertTrue(lines[0].endswith(" and 44 more with the kubelet"), lines[0])
+        self.news.trying("a/new")
+        self.news.registered("a/new")
+        self.assertEqual(self.logged(), ["registered a/new with the kubelet"], "at once again")
+
+    def test_retired_before_it_is_registered(self) -> None:
+        """A refused resource that is served no longer delays no line."""
+        self.news.failed("a/x", "no", refused=True)
+        self.news.forget("a/x")
+        self.news.trying("a/y")
+        self.news.registered("a/y")
+        self.assertEqual(self.logged(), ["registered a/y with the kubelet"])
+
+    def test_why(self) -> None:
+        """The line states why a resource that was registered had to be so again."""
+        for happened, why in (
+            (lambda: None, ""),
+            (lambda: None, ", again"),
+            (lambda: self.news.lost("a/x"), ", which had ended the stream"),
+            (lambda: None, ", again"),
+            (lambda: self.news.kubelet_appeared("/plugins"), ", which has restarted"),
+            (lambda: None, ", again"),
+            (lambda: self.news.forget("a/x"), ""),
+        ):
+            happened()
+            self.news.trying("a/x")
+            self.news.registered("a/x")
+            self.assertEqual(self.logged(), [f"registered a/x with the kubelet{why}"])
+
+    def test_all_of_a_restart(self) -> None:
+        """Every line about resources of a restarted kubelet states that it has restarted."""
+        for name in ("a/x", "a/y"):
+            self.news.registered(name)
+        self.logged()
+        self.news.kubelet_appeared("/plugins")
+        self.news.failed("a/y", "no", refused=True)
+        self.news.registered("a/x")
+        self.clock.advance(LASTING)
+        self.news.registered("a/y")
+        self.assertEqual(
+            self.logged(),
+            [f"registered {name} with the kubelet, which has restarted" for name in ("a/x", "a/y")],
+        )
 
     def test_the_end(self) -> None:
         """The last user's end logs the rest, and leaves nothing planned."""
@@ -173,6 +232,34 @@ class ComplaintTests(NewsTestCase):
             self.news.complain(f"a/x{number}", "no answer")
             self.clock.advance(1.0)
         self.clock.advance(MOST_GATHERED)
+
+
+class FactsTests(NewsTestCase):
+    """The same as JSON."""
+
+    form = staticmethod(as_json)
+
+    def test_facts(self) -> None:
+        """Programs get the names and the reason."""
+        self.news.kubelet_appeared("/plugins")
+        for _ in range(2):
+            for name in MANY:
+                self.news.trying(name)
+            for name in MANY:
+                self.news.registered(name)
+            self.news.kubelet_appeared("/plugins")
+        self.news.complain("a/x", "the kubelet refused: no", doing="registration of ")
+        self.news.warn_once("the disk is full")
+        first, second, refused, full = map(json.loads, self.lines)
+        self.assertEqual(first["msg"], "registered with the kubelet")
+        self.assertEqual((first["count"], first["resources"]), (200, MANY[:MOST_NAMED]))
+        self.assertNotIn("reason", first)
+        self.assertEqual(second["reason"], "which has restarted")
+        self.assertEqual(refused["msg"], "registration failed")
+        self.assertEqual(refused["resources"], ["a/x"])
+        self.assertEqual(refused["reason"], "the kubelet refused: no")
+        self.assertEqual(full["msg"], "no resource can be registered")
+        self.assertEqual(full["reason"], "the disk is full")
 
 
 class SharedTests(LogTestCase):

@@ -3,16 +3,21 @@
 import socket
 from collections.abc import Callable
 
+from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, succeed
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.kubelet.test_registrar import RESOURCE, FakeServer
 from tests.support.helpers import temporary_directory
-from twistdp.errors import KubeletAbsent
-from twistdp.kubelet.messages import DevicePluginOptions
-from twistdp.kubelet.register_by_socket import SocketRegistration
+from twistdp.errors import CallFailed, KubeletAbsent, RegistrationRefused
+from twistdp.kubelet.api import REGISTER
+from twistdp.kubelet.messages import DevicePluginOptions, Empty, RegisterRequest
+from twistdp.kubelet.register_by_socket import SocketRegistration, register
 from twistdp.kubelet.strategy import Registrant
+from twistdp.rpc.calls import Method
+from twistdp.rpc.server import Server
+from twistdp.tools.turns import Turns
 
 
 class SocketRegistrationTests(SynchronousTestCase):
@@ -82,3 +87,45 @@ class SocketRegistrationTests(SynchronousTestCase):
                 attempt.cancel()
                 self.failureResultOf(attempt, CancelledError)
             self.assertEqual(turns.tokens, 2)
+
+    def test_hundreds_at_once(self) -> None:
+        """Hundreds that wait for their turn may all fail at once: the stack has room for them."""
+        turns = Turns(1)
+        attempts, servers = [], []
+        for _ in range(1000):
+            attempt, server = self.begin("/nonexistent/kubelet.sock", lambda: succeed(None), turns)
+            attempts.append(attempt)
+            servers.append(server)
+        self.successResultOf(turns.acquire())
+        for server in servers:
+            server.listens[0].callback(None)
+        turns.release()
+        for attempt in attempts:
+            self.failureResultOf(attempt, KubeletAbsent)
+        self.assertEqual(turns.tokens, 1)
+
+
+class StoppingKubeletTests(TestCase):
+    """A kubelet that stops while it is being called."""
+
+    async def test_absent(self) -> None:
+        """It is absent, and has refused nothing: gRPC's status for a call it dropped counts so."""
+        for status in ("CANCELLED", "UNAVAILABLE"):
+            with self.assertRaises(KubeletAbsent):
+                await self.registered(CallFailed(status, ""))
+        with self.assertRaises(RegistrationRefused):
+            await self.registered(CallFailed("UNKNOWN", "no"))
+
+    async def registered(self, error: CallFailed) -> None:
+        """Register at a kubelet whose answer is `error`."""
+        path = f"{temporary_directory(self)}/kubelet.sock"
+
+        def answer(_: RegisterRequest) -> Empty:
+            raise error
+
+        server = Server(path, [Method(REGISTER, RegisterRequest, answer)], reactor=reactor)
+        await server.listen()
+        try:
+            await register(path, RESOURCE, "x.sock", DevicePluginOptions(), reactor=reactor)
+        finally:
+            await server.stopService()

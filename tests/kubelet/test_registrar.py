@@ -45,6 +45,12 @@ class RecordingNews(KubeletNews):
         self.lines.append(f"registered {resource}")
         self.over(resource)
 
+    def lost(self, resource: str) -> None:
+        """Forget that: it is not logged here."""
+
+    def forget(self, resource: str) -> None:
+        """As for `lost`."""
+
     def failed(self, resource: str, reason: str, refused: bool) -> None:
         """Count no attempt twice: the log has what matters here."""
 

@@ -133,7 +133,8 @@ class InterruptedStart(WatchingScanner):
     def interrupt(self) -> None:
         """Log such a line."""
         self.interrupted = True
-        Logger(observer=formatEvent).info("the start is {value}", value=_Interrupts(self.number))
+        value = _Interrupts(self.number)
+        formatEvent({"log_format": "the start is {value}", "value": value})
 
     @property
     def uevents(self) -> tuple[str, ...]:

@@ -4,13 +4,13 @@ import os
 from collections.abc import Callable
 
 from twisted.application.service import Service
-from twisted.internet.defer import DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 
 from twistdp.inotify import ENTRIES, Changes, Inotify, Watch
 from twistdp.kubelet.api import KUBELET_SOCKET
 from twistdp.kubelet.news import news_of
 from twistdp.kubelet.register_by_socket import AT_ONCE
+from twistdp.tools import Turns
 
 
 class PluginDirectory(Service):
@@ -24,7 +24,7 @@ class PluginDirectory(Service):
     def __init__(self, path: str, inotify: Inotify, clock: IReactorTime) -> None:
         self.path = path
         self.kubelet_socket = os.path.join(path, KUBELET_SOCKET)
-        self.turns = DeferredSemaphore(AT_ONCE)
+        self.turns = Turns(AT_ONCE)
         """Taken by resources while they register."""
         self.news = news_of(path, clock)
         """What the log says of all of them."""

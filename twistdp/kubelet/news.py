@@ -1,6 +1,7 @@
 """What the log says of resources and their kubelet: one line for what concerns many."""
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -15,10 +16,14 @@ LASTING = 1.0
 """Seconds after which an absent kubelet is logged: between a kubelet's deletion of the sockets and
 its own socket are milliseconds.
 
-After a complaint, further ones are gathered for as long."""
+After a complaint, further ones are gathered for as long; so are registrations while others are
+still under way or have failed."""
 
 MOST_GATHERED = 16.0
-"""Most seconds of gathering; they double with each line until a resource is registered."""
+"""Most seconds of gathering; they double with each line, until a resource is registered, or all."""
+
+MOST_NAMED: Final = 100
+"""Resources that one line names for programs."""
 
 
 class KubeletNews:
@@ -33,7 +38,17 @@ class KubeletNews:
         self._events = events_of(clock)
         self._users = 0
         self._trying: set[str] = set()
+        self._failing: set[str] = set()
+        """Resources whose last attempt has failed."""
         self._registered: dict[str, None] = {}
+        """Those whose registration is not logged yet."""
+        self._known: set[str] = set()
+        """Those that a kubelet has accepted before."""
+        self._lost: set[str] = set()
+        """Those of them whose stream has ended since."""
+        self._restarted = False
+        """Whether a kubelet has appeared since all of them were registered."""
+        self._patience = LASTING
         self._complaints: dict[tuple[str, str], tuple[str, list[str]]] = {}
         self._gathering = LASTING
         self._warned: set[str] = set()
@@ -50,8 +65,9 @@ class KubeletNews:
         if not self._users:
             self._log_registered()
             self._log_complaints()
-            self._trying.clear()
-            self._warned.clear()
+            for names in (self._trying, self._failing, self._known, self._lost, self._warned):
+                names.clear()
+            self._restarted = False
             for timer in self._timers.values():
                 timer.cancel()
             self._timers.clear()
@@ -63,28 +79,42 @@ class KubeletNews:
     def over(self, resource: str) -> None:
         """The attempt has failed, or was dropped."""
         self._trying.discard(resource)
-        if not self._trying:
+        if not (self._trying or self._failing):
+            self._patience = LASTING
             self._log_registered()
 
     def registered(self, resource: str) -> None:
-        """The attempt has succeeded; it is logged when the others' are over, or soon."""
+        """The attempt has succeeded; it is logged when the others have, too, or soon."""
         self._events.emit(Kind.REGISTERED, resource=resource)
         self._warned.clear()
         self._gathering = LASTING
         self.appeared()
         self._registered[resource] = None
+        self._failing.discard(resource)
         self.over(resource)
         if self._registered:
-            self._later(self._log_registered, LASTING)
+            self._later(self._log_registered, self._patience)
+
+    def lost(self, resource: str) -> None:
+        """A kubelet has ended the stream of `resource`."""
+        self._lost.add(resource)
+
+    def forget(self, resource: str) -> None:
+        """`resource` is served no longer."""
+        for names in (self._failing, self._known, self._lost):
+            names.discard(resource)
+        self.over(resource)
 
     def failed(self, resource: str, reason: str, refused: bool) -> None:
         """An attempt has failed, whether the log says so or not; or the kubelet has `refused`."""
+        self._failing.add(resource)
         self._events.emit(
             Kind.REGISTRATION_FAILED, resource=resource, reason=one_line(reason), refused=refused
         )
 
     def kubelet_appeared(self, directory: str) -> None:
         """A kubelet has made its socket in `directory`."""
+        self._restarted = True
         self._events.emit(Kind.KUBELET_APPEARED, directory=directory)
         self.appeared()
 
@@ -116,7 +146,12 @@ class KubeletNews:
         """Log at once, and only once, why none of the resources can be registered."""
         if complaint not in self._warned:
             self._warned.add(complaint)
-            _log.warn("{complaint}", complaint=complaint)
+            _log.warn(
+                "{complaint}",
+                complaint=complaint,
+                log_constant="no resource can be registered",
+                log_facts={"reason": complaint},
+            )
 
     def _later(self, action: Any, seconds: float) -> None:
         if action not in self._timers:
@@ -129,16 +164,43 @@ class KubeletNews:
 
     def _log_registered(self) -> None:
         self._done(self._log_registered)
-        if self._registered:
-            _log.info("registered {resources} with the kubelet", resources=named(self._registered))
-            self._registered.clear()
+        names = list(self._registered)
+        self._registered.clear()
+        if names:
+            why = self._why(names)
+            _log.info(
+                "registered {resources} with the kubelet{why}",
+                resources=named(names),
+                why=f", {why}" if why else "",
+                log_constant="registered with the kubelet",
+                log_facts={**_facts(names), **({"reason": why} if why else {})},
+            )
+            self._known.update(names)
+            self._lost.difference_update(names)
+            self._patience = min(2 * self._patience, MOST_GATHERED)
+        if not (self._trying or self._failing):
+            self._patience = LASTING
+            self._restarted = False
+
+    def _why(self, names: Collection[str]) -> str:
+        """Why resources were registered that a kubelet had accepted before; empty for others."""
+        if self._known.isdisjoint(names):
+            return ""
+        if self._restarted:
+            return "which has restarted"
+        return "which had ended the stream" if self._lost.intersection(names) else "again"
 
     def _log_complaints(self) -> None:
         self._done(self._log_complaints)
         complaints, self._complaints = self._complaints, {}
         for (_, doing), (text, resources) in complaints.items():
             _log.warn(
-                "{doing}{resources}: {text}", doing=doing, resources=named(resources), text=text
+                "{doing}{resources}: {text}",
+                doing=doing,
+                resources=named(resources),
+                text=text,
+                log_constant="registration failed",
+                log_facts={**_facts(resources), "reason": text},
             )
         if complaints and self._users:
             self._later(self._log_complaints, self._gathering)
@@ -147,6 +209,11 @@ class KubeletNews:
     def _log_absence(self) -> None:
         self._done(self._log_absence)
         self.warn_once(self._absence)
+
+
+def _facts(names: Collection[str]) -> dict[str, object]:
+    """The resources that a line is about, for programs."""
+    return {"resources": list(names)[:MOST_NAMED], "count": len(names)}
 
 
 _SHARED: "WeakValueDictionary[tuple[int, str], KubeletNews]" = WeakValueDictionary()

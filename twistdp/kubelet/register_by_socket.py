@@ -100,13 +100,13 @@ async def register(
         except CallFailed:
             check_descriptors()
             raise
-    except PeerUnavailable as error:
-        raise KubeletAbsent(_NOBODY.format(kubelet)) from error
     except CallTimedOut as error:
         raise RegistrationRefused(
             resource, f"no answer from the kubelet within {TIMEOUT:g} s; trying again"
         ) from error
     except CallFailed as error:
+        if isinstance(error, PeerUnavailable) or error.status == "CANCELLED":  # it has stopped
+            raise KubeletAbsent(_NOBODY.format(kubelet)) from error
         raise RegistrationRefused(
             resource, f"the kubelet refused: {error.details or error.status}; trying again"
         ) from error

@@ -91,9 +91,11 @@ class Registrar:
         """Register no more; what is registered stays so until its stream ends."""
         self._directory.unsubscribe(self._server.path)
         self._session.stop()
+        self._news.forget(self._resource)
 
     def stream_lost(self) -> None:
         """The kubelet's stream has ended."""
+        self._news.lost(self._resource)
         if self._reactor.seconds() - self._since >= STABLE:
             self._backoff.reset()
         self._session.stream_ended()

@@ -10,6 +10,7 @@ from twistdp.tools.shared import Shared
 from twistdp.tools.sparing import Sparing
 from twistdp.tools.stopping import stop_all
 from twistdp.tools.suggestions import meant, nearest
+from twistdp.tools.turns import Turns
 from twistdp.tools.waiting import Waiting
 from twistdp.tools.worker import Worker
 
@@ -21,6 +22,7 @@ __all__ = [
     "Outage",
     "Shared",
     "Sparing",
+    "Turns",
     "Waiting",
     "Worker",
     "at",
