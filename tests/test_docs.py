@@ -167,7 +167,7 @@ class Tests(TestCase):
         manager = Manager(scanner.namespace, scanner, settings=settings)
         manager.startService()
         self.addCleanup(manager.stopService)
-        await kubelet.until(lambda: kubelet.allocatable(resource) == 1)
+        await kubelet.until(lambda: kubelet.allocatable(resource) == 1, 60.0)
         return await kubelet.allocate(resource)
 
     async def test(self):

@@ -36,7 +36,7 @@ class RunningTests(SynchronousTestCase):
             done = subprocess.run(
                 [sys.executable, "-c", _COMMAND, str(step)],
                 env={**os.environ, **clock.env},
-                timeout=20,
+                timeout=60,
                 check=False,
             )
             self.assertEqual(done.returncode, 0, step)

@@ -14,10 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.fuzz.support import MEMORY, Lines, check_lines, fuzzed
 from tests.support.helpers import temporary_directory
+from tests.support.kubelets import PatientKubelet
 from twistdp import DeviceTree, Manager, Settings
 from twistdp.model.acceptance import accept
 from twistdp.scanners.globbing import GlobScanner
-from twistdp.testing.kubelet import FakeKubelet
 
 
 def _file(path: bytes) -> None:
@@ -249,7 +249,7 @@ class WatchedTests(TestCase):
         self.lines = Lines(self)
         self.plugins = temporary_directory(self)
         self.watched = os.fsencode(temporary_directory(self))
-        self.kubelet = FakeKubelet(self.plugins, force=True)
+        self.kubelet = PatientKubelet(self.plugins, force=True)
         self.addCleanup(self.kubelet.stop)
         await self.kubelet.start()
 

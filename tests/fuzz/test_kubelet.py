@@ -22,12 +22,12 @@ from tests.fuzz.support import Lines, check_lines, fuzzed, in_thread
 from tests.fuzz.test_transport import START, frame
 from tests.fuzz.wire import field, mutated, payloads, texts
 from tests.support.helpers import Recorder, soon, temporary_directory
+from tests.support.kubelets import PatientKubelet
 from twistdp import Manager, Settings
 from twistdp.kubelet import podresources, register_by_socket
 from twistdp.kubelet.api import POD_RESOURCES_LIST, REGISTER
 from twistdp.kubelet.holdings import Holdings
 from twistdp.kubelet.podresources_v1_pb2 import ListPodResourcesResponse
-from twistdp.testing.kubelet import FakeKubelet
 
 EVIL = "no\nE0101 00:00:00.000000       1 manager.py:1] forged \x1b[2J" + "x" * 5000
 
@@ -146,7 +146,7 @@ class RegistrationTests(TestCase):
         self.assertEqual(self.lines.failures, [])
         if os.path.lexists(self.socket):
             os.unlink(self.socket)
-        kubelet = FakeKubelet(self.directory, force=True)
+        kubelet = PatientKubelet(self.directory, force=True)
         self.addCleanup(kubelet.stop)
         await kubelet.start()
         await kubelet.until(lambda: kubelet.allocatable(RESOURCE) == 5)

@@ -13,10 +13,10 @@ from twisted.trial.unittest import TestCase
 from tests.fuzz.served import RESOURCE, Fixed
 from tests.fuzz.support import Lines, check_lines
 from tests.support.helpers import soon, temporary_directory
+from tests.support.kubelets import PatientKubelet
 from twistdp import Manager, Settings
 from twistdp.model.names import private_directory, socket_path
 from twistdp.rpc.socketfile import BOUND
-from twistdp.testing.kubelet import FakeKubelet
 
 
 def _file(path: str) -> None:
@@ -130,7 +130,7 @@ class LeftoverTests(TestCase):
         self.elsewhere = os.path.join(self.directory, "elsewhere")
         os.mkdir(self.elsewhere)
         _file(os.path.join(self.elsewhere, "precious"))
-        self.kubelet = FakeKubelet(self.directory, force=True)
+        self.kubelet = PatientKubelet(self.directory, force=True)
         await self.kubelet.start()
 
     async def test_name(self) -> None:

@@ -360,7 +360,7 @@ class TimeTests(EngineTestCase):
 
         thread = threading.Thread(target=scan)
         thread.start()
-        thread.join(5.0)
+        thread.join(30.0)
         self.assertFalse(thread.is_alive())
         self.assertEqual({each.state for each in found}, {UNHEALTHY})
 

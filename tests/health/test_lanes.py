@@ -57,31 +57,31 @@ class LaneTests(SynchronousTestCase):
         """Never more are made at once than the bound; the others follow in their order."""
         lane = self.lane(3)
         self.jobs(lane, *(f"/hang{number}" for number in range(20)))
-        begun = {self.begun.get(timeout=5.0) for _ in range(3)}
+        begun = {self.begun.get(timeout=30.0) for _ in range(3)}
         self.assertEqual(begun, {"/hang0", "/hang1", "/hang2"})
         alive = [each for each in threading.enumerate() if each.name == f"health {self.id()}"]
         self.assertEqual(len(alive), 3)
         self.assertTrue(self.begun.empty())
         self.go.set()
         for _ in range(20):
-            self.ended.get(timeout=5.0)
+            self.ended.get(timeout=30.0)
         self.assertFalse(lane.is_busy)
 
     def test_late(self) -> None:
         """A check that hangs is late once, and others are made in its place."""
         lane = self.lane(1)
         hanging, other = self.jobs(lane, "/hang", "/other")
-        self.begun.get(timeout=5.0)
+        self.begun.get(timeout=30.0)
         self.assertEqual(lane.late(), [])
         self.now = 2.0
         self.assertEqual(lane.late(), [(hanging, "the check of /hang took longer than 2 s")])
-        self.assertEqual(self.ended.get(timeout=5.0), (other, "/other made"))
+        self.assertEqual(self.ended.get(timeout=30.0), (other, "/other made"))
         self.assertEqual(lane.late(), [])
         self.go.set()
-        self.assertEqual(self.ended.get(timeout=5.0), (hanging, "/hang made"))
+        self.assertEqual(self.ended.get(timeout=30.0), (hanging, "/hang made"))
         self.assertTrue(hanging.is_lost)
         (last,) = self.jobs(lane, "/last")
-        self.assertEqual(self.ended.get(timeout=5.0), (last, "/last made"))
+        self.assertEqual(self.ended.get(timeout=30.0), (last, "/last made"))
 
     def test_all_hang(self) -> None:
         """When as many hang as may be lost, others are reported instead of never made."""
@@ -89,15 +89,15 @@ class LaneTests(SynchronousTestCase):
         lane = self.lane(1)
         jobs = self.jobs(lane, "/hang0", "/hang1", "/a")
         for _ in range(2):
-            self.begun.get(timeout=5.0)
+            self.begun.get(timeout=30.0)
             self.now += 2.0
             found = lane.late()
         self.assertEqual(found[1], (jobs[2], "the check of /a cannot be made: 2 others hang"))
         self.go.set()
         for _ in range(2):
-            self.ended.get(timeout=5.0)
+            self.ended.get(timeout=30.0)
         self.jobs(lane, "/b")
-        self.assertEqual(self.ended.get(timeout=5.0)[1], "/b made")
+        self.assertEqual(self.ended.get(timeout=30.0)[1], "/b made")
 
     def test_no_thread(self) -> None:
         """Where no thread can start, the caller learns it, and the next one tries again."""
@@ -107,16 +107,16 @@ class LaneTests(SynchronousTestCase):
         self.assertRaises(RuntimeError, self.jobs, lane, "/a")
         self.patch(lanes, "Thread", with_thread)
         (job,) = self.jobs(lane, "/b")
-        self.assertEqual(self.ended.get(timeout=5.0), (job, "/b made"))
+        self.assertEqual(self.ended.get(timeout=30.0), (job, "/b made"))
 
     def test_stop(self) -> None:
         """What waits is forgotten, and the runs that have begun are returned."""
         lane = self.lane(1)
         hanging, _ = self.jobs(lane, "/hang", "/other")
-        self.begun.get(timeout=5.0)
+        self.begun.get(timeout=30.0)
         self.assertEqual(lane.stop(), [hanging.run])
         self.go.set()
-        self.assertEqual(self.ended.get(timeout=5.0)[0], hanging)
+        self.assertEqual(self.ended.get(timeout=30.0)[0], hanging)
         self.assertTrue(self.ended.empty())
 
     def test_once_without_threads(self) -> None:
@@ -131,4 +131,4 @@ class LaneTests(SynchronousTestCase):
         self.assertEqual(
             found, {other: "/other made", hanging: "the check of /hang took longer than 0.3 s"}
         )
-        self.assertEqual([self.begun.get(timeout=5.0) for _ in range(2)], ["/other", "/hang"])
+        self.assertEqual([self.begun.get(timeout=30.0) for _ in range(2)], ["/other", "/hang"])

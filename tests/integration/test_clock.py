@@ -65,4 +65,4 @@ class ClockTests(ProcessTestCase):
         begun, waiting = time.monotonic(), self.kubelet.until(lambda: False, 0.2)
         set_clock(-3600.0)
         await self.assertFailure(soon(waiting), TimeoutError)
-        self.assertLess(time.monotonic() - begun, 5.0)
+        self.assertLess(time.monotonic() - begun, 25.0)

@@ -17,14 +17,14 @@ from twisted.trial.unittest import SkipTest
 
 from benchmarks.kill.watching import SpecWatch
 from tests.integration.test_process import FOLDER, GLOB, ROOT, ProcessTestCase
-from tests.support.helpers import until
+from tests.support.helpers import quickly, until
 from tests.support.limits import tmpfs
 from twistdp.rpc.needs import THREADS
 from twistdp.testing.endpoint import AdmissionRefused
 from twistdp.testing.process import ChildProcess, twistd_command
 
-HEALING = 3.0
-"""Seconds after which all is as it should be when the cause has gone."""
+HEALING = 20.0
+"""Seconds after which all is as it should be when the cause has gone, on a busy machine too."""
 
 
 class ExhaustionTestCase(ProcessTestCase):
@@ -63,13 +63,13 @@ class ExhaustionTestCase(ProcessTestCase):
         await self.kubelet.start()
         self.make("a")
         child = self.folder_plugin(**options)
-        await self.kubelet.listed(FOLDER, ["a"], 20)
+        await self.kubelet.listed(FOLDER, ["a"])
         await self.says(child, "registered")
         return child
 
     def says(self, child: ChildProcess, text: str) -> Deferred[None]:
         """Fires when the child has written a text."""
-        return until(lambda: text in child.output, 20)
+        return until(lambda: text in child.output)
 
     async def healed(self, *ids: str) -> None:
         """All is as it should be, soon."""
@@ -113,7 +113,7 @@ class DescriptorTests(ExhaustionTestCase):
             return "the scan failed" in child.output
 
         # All devices are looked at again: this must not make them vanish.
-        await until(looked_at_in_vain, 20)
+        await until(looked_at_in_vain)
         self.assertEqual(self.kubelet.allocatable(FOLDER), 1)
         await self.kubelet.allocate(FOLDER)
         await self.says(child, "no file can be opened")
@@ -146,8 +146,7 @@ class DescriptorTests(ExhaustionTestCase):
         await until(
             lambda: (
                 self.kubelet.allocatable(FOLDER) == 1 or any(text in child.output for text in told)
-            ),
-            20,
+            )
         )
         self.give_back(child)
         await self.healed("a")
@@ -157,7 +156,7 @@ class DescriptorTests(ExhaustionTestCase):
         await self.kubelet.start()
         child = self.folder_plugin()
         await self.says(child, " serves ")
-        await until(lambda: "anon_inode:inotify" in self.open_files(child), 20)
+        await until(lambda: "anon_inode:inotify" in self.open_files(child))
         self.leave(child, 4)
         self.make("a")
         await self.says(child, "cannot register")
@@ -260,7 +259,7 @@ class DiskTests(ExhaustionTestCase):
         await self.kubelet.start()
         child = self.plugin("--scanner=tests.support.process_samples:Described", f"--cdi-dir={cdi}")
         resource_name = "cdi.example.com/thing"
-        await self.kubelet.listed(resource_name, ["thing-0"], 20)
+        await self.kubelet.listed(resource_name, ["thing-0"])
         refused = await self.assertFailure(self.kubelet.allocate(resource_name), AdmissionRefused)
         self.assertIn(f"{cdi}/twistdp.cdi.example.com_thing.json", str(refused))
         self.assertIn("free space or inodes", str(refused))
@@ -288,7 +287,7 @@ class DiskTests(ExhaustionTestCase):
                 ),
                 f"--cdi-dir={cdi}",
             )
-            await self.kubelet.listed(resource_name, ["a"], 20)
+            await self.kubelet.listed(resource_name, ["a"])
             old = specs.names()
             # So of a spec for two devices the first write takes 4096 bytes and the next one none.
             self.assertEqual((len(old), os.statvfs(cdi).f_bavail), (1, 1))
@@ -325,7 +324,7 @@ class DiskTests(ExhaustionTestCase):
         await self.kubelet.start()
         self.make("a")
         self.folder_plugin(twistd=("-n", "--pidfile=", f"--logfile={path}"))
-        await self.kubelet.listed(FOLDER, ["a"], 20)
+        await self.kubelet.listed(FOLDER, ["a"])
         os.unlink(f"{logs}/filler")
         self.make("b")
         await self.healed("a", "b")
@@ -420,13 +419,15 @@ class InotifyTests(ExhaustionTestCase):
     async def watched(self, child: ChildProcess) -> None:
         """Events have taken over again."""
         await until(lambda: "inotify watches everything again" in child.output, HEALING)
-        for name in "cdef":
-            begin = reactor.seconds()
+        names = iter("cdefghijklmn")
+
+        async def listed() -> None:
+            name = next(names)
             self.make(name)
-            await self.kubelet.until(lambda: name in self.kubelet.devices(FOLDER))  # noqa: B023
-            if reactor.seconds() - begin < 0.2:
-                return
-        self.fail("the plugin goes on polling")
+            await self.kubelet.until(lambda: name in self.kubelet.devices(FOLDER))
+
+        await listed()  # right after it was polled; each next one would take a second
+        await quickly(listed, 0.5)
 
     async def test_instances(self) -> None:
         """No instance is left at the start."""

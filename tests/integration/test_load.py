@@ -40,7 +40,7 @@ RESTARTS = (60, 120, 180, 240)
 MORE = {"objects": 350, "descriptors": 4, "tasks": 8, "timers": 3}
 """By so many they may be more after that: the resource may just be registering again.  There are
 some thousand calls, 66 connections and four restarts in a round."""
-SETTLED = 10.0
+SETTLED = 30.0
 """Seconds in which the last list must have come everywhere."""
 
 
@@ -135,7 +135,7 @@ class Caller:
 class LoadTests(LifeTestCase):
     """A manager in this process, so that it is known exactly what was published when."""
 
-    timeout = 120
+    timeout = 300
 
     async def test_plain(self) -> None:
         """The default answers."""

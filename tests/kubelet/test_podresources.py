@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.support.helpers import failure_of, soon, temporary_directory
-from tests.support.kubelets import know_pods_at_once
+from tests.support.kubelets import PatientKubelet, know_pods_at_once
 from tests.support.plugins import ThrowAwayPlugin, device_list
 from tests.support.servers import server_of
 from twistdp.errors import CallFailed, CallTimedOut, MalformedMessage, PeerUnavailable
@@ -27,7 +27,6 @@ from twistdp.kubelet.podresources_v1_pb2 import (
 )
 from twistdp.model import Holder
 from twistdp.rpc.calls import Method
-from twistdp.testing.kubelet import FakeKubelet
 
 RESOURCE = "pods.example.com/widget"
 
@@ -59,7 +58,7 @@ class ClientTests(TestCase):
         know_pods_at_once(self)
         plugins = os.path.join(self.directory, "plugins")
         os.mkdir(plugins)
-        kubelet = FakeKubelet(plugins, pod_resources=self.path)
+        kubelet = PatientKubelet(plugins, pod_resources=self.path)
         self.addCleanup(kubelet.stop)
         await kubelet.start()
         plugin = ThrowAwayPlugin(plugins, RESOURCE, "x.sock", reactor)

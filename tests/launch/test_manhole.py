@@ -13,8 +13,8 @@ from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.support.helpers import soon, temporary_directory, until
+from tests.support.kubelets import PatientKubelet
 from twistdp.launch.manhole import ManholeOptions
-from twistdp.testing.kubelet import FakeKubelet
 from twistdp.testing.process import ChildProcess, twistd_command
 
 RESOURCE = "x.example/x"
@@ -60,7 +60,7 @@ class ManholeTests(TestCase):
         self.path = os.path.join(self.directory, "m", "manhole")
         plugins = os.path.join(self.directory, "p")
         os.mkdir(plugins)
-        self.kubelet = FakeKubelet(plugins)
+        self.kubelet = PatientKubelet(plugins)
         self.addCleanup(self.kubelet.stop)
         await self.kubelet.start()
         self.child = ChildProcess(

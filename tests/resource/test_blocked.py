@@ -25,7 +25,7 @@ class Turns:
 
     def turn(self) -> None:
         """Make the next call."""
-        self.asked.get(timeout=5.0)()
+        self.asked.get(timeout=30.0)()
 
 
 class BlockedWatchTests(SynchronousTestCase):
@@ -58,7 +58,7 @@ class BlockedWatchTests(SynchronousTestCase):
         """A thread that is blocked is reported with a name and its stack, and again at the end."""
 
         def ask_the_card() -> tuple[str, str]:
-            return self.lines.get(timeout=5.0)
+            return self.lines.get(timeout=30.0)
 
         with self.watch.watching("scanner acme: allocate"):
             level, line = ask_the_card()
@@ -66,7 +66,7 @@ class BlockedWatchTests(SynchronousTestCase):
         self.assertIn("scanner acme: allocate: the process has been blocked for 0.01 s", line)
         self.assertIn("in ask_the_card", line)
         self.turns.turn()
-        level, line = self.lines.get(timeout=5.0)
+        level, line = self.lines.get(timeout=30.0)
         self.assertEqual(level, "warn")
         self.assertIn("scanner acme: allocate: the process goes on after 0.", line)
 

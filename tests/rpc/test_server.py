@@ -581,7 +581,7 @@ class StopTests(ServerCase):
     async def test_calls_may_end_within_the_grace(self) -> None:
         """A call that ends within the grace is answered."""
         gate = Gate()
-        server = self.server(Method(ASK, StringValue, lambda _: gate.wait()), grace=5.0)
+        server = self.server(Method(ASK, StringValue, lambda _: gate.wait()), grace=60.0)
         await soon(server.listen())
         answer = soon(channel_to(self, self.path).unary(ASK, b"", StringValue))
         await soon(gate.entered)
@@ -601,7 +601,7 @@ class StopTests(ServerCase):
     async def test_start_while_it_stops(self) -> None:
         """A start that comes while calls end waits for them, and its socket stays."""
         gate = Gate()
-        server = self.server(Method(ASK, StringValue, lambda _: gate.wait()), grace=5.0)
+        server = self.server(Method(ASK, StringValue, lambda _: gate.wait()), grace=60.0)
         await soon(server.listen())
         answer = soon(channel_to(self, self.path).unary(ASK, b"", StringValue))
         await soon(gate.entered)

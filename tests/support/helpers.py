@@ -27,6 +27,19 @@ def soon(deferred: Deferred[T]) -> Deferred[T]:
     return deferred.addTimeout(30.0, reactor)
 
 
+async def quickly(act: Callable[[], Awaitable[object]], seconds: float, tries: int = 10) -> None:
+    """Do something until it takes less than so many seconds, for this machine may be busy.
+
+    It fails the test if it is as slow each time.
+    """
+    for _ in range(tries):
+        begin = reactor.seconds()
+        await act()
+        if reactor.seconds() - begin < seconds:
+            return
+    raise AssertionError(f"it took {seconds} s or more each time")
+
+
 def until(condition: Callable[[], object], timeout: float = 30.0) -> Deferred[None]:
     """Fires when `condition` is true, which is looked at 200 times a second."""
     done: Deferred[None] = Deferred()

@@ -55,7 +55,7 @@ class Recorder:
                 self._waiting.remove(entry)
                 waiting.callback(None)
 
-    def seen(self, event: str, count: int = 1, timeout: float = 5.0) -> Deferred[None]:
+    def seen(self, event: str, count: int = 1, timeout: float = 30.0) -> Deferred[None]:
         """Fires when `event` has happened `count` times."""
         waiting: Deferred[None] = Deferred()
         if self.events.count(event) >= count:

@@ -15,6 +15,7 @@ from twisted.internet.utils import getProcessValue
 from twisted.trial.unittest import SkipTest, TestCase
 
 from tests.support.helpers import failure_of, temporary_directory, until
+from tests.support.kubelets import PatientKubelet
 from tests.support.plugins import UNIMPLEMENTED, ThrowAwayPlugin, device_list
 from twistdp.errors import BadSetting, CallFailed, PeerUnavailable
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
@@ -24,7 +25,6 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
 )
 from twistdp.testing import admission, endpoint, node
 from twistdp.testing.endpoint import AdmissionRefused
-from twistdp.testing.kubelet import FakeKubelet
 from twistdp.testing.node import NodeResource
 
 RESOURCE = "contract.example.com/widget"
@@ -189,9 +189,13 @@ class EmulatedKubeletContractTests(KubeletContract, TestCase):
         """An empty directory with a short path."""
         self.directory = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.directory)
-        self.patch(endpoint, "DIAL_TIMEOUT", self.dial_timeout)
-        self.kubelet = FakeKubelet(self.directory)
+        self.kubelet = PatientKubelet(self.directory)
         self.addCleanup(self.kubelet.stop)
+
+    async def test_dials_for_a_while(self) -> None:
+        """It dials for a shorter while."""
+        self.patch(endpoint, "DIAL_TIMEOUT", self.dial_timeout)
+        await super().test_dials_for_a_while()
 
     async def start_kubelet(self) -> None:
         """Start it once."""
@@ -252,7 +256,7 @@ class FakeKubeletTests(TestCase):
         self.directory = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.directory)
         self.lines: list[str] = []
-        self.kubelet = FakeKubelet(self.directory, observe=self.lines.append)
+        self.kubelet = PatientKubelet(self.directory, observe=self.lines.append)
         self.addCleanup(self.kubelet.stop)
 
     async def registered(self) -> ThrowAwayPlugin:
@@ -423,7 +427,7 @@ class FakeKubeletTests(TestCase):
 
     async def test_aligns(self) -> None:
         """With a topology policy, devices of one NUMA node go together, and others are refused."""
-        self.kubelet = FakeKubelet(
+        self.kubelet = PatientKubelet(
             self.directory, topology_policy="single-numa-node", observe=self.lines.append
         )
         self.addCleanup(self.kubelet.stop)
@@ -446,7 +450,7 @@ class FakeKubeletTests(TestCase):
 
     async def test_prefers_among_the_aligned(self) -> None:
         """Devices that are aligned must be included where there are not enough of them."""
-        self.kubelet = FakeKubelet(
+        self.kubelet = PatientKubelet(
             self.directory, topology_policy="best-effort", observe=self.lines.append
         )
         self.addCleanup(self.kubelet.stop)
@@ -501,7 +505,7 @@ class FakeKubeletTests(TestCase):
             self.assertIn("other.sock", str(refused))
             self.assertIn(f"process {os.getpid()}", str(refused))
             self.assertTrue(os.path.exists(path))
-            forced = FakeKubelet(self.directory, force=True)
+            forced = PatientKubelet(self.directory, force=True)
             await forced.start()
             self.addCleanup(forced.stop)
             self.assertFalse(os.path.exists(path))
@@ -528,7 +532,7 @@ class FakeKubeletTests(TestCase):
 
         async def assert_refused() -> None:
             for force in (False, True):
-                kubelet = FakeKubelet(directory, force=force)
+                kubelet = PatientKubelet(directory, force=force)
                 error = await failure_of(kubelet.start(), BadSetting)
                 self.assertIn("kubelet_internal_checkpoint of another kubelet", str(error))
             self.assertTrue(os.path.exists(left))

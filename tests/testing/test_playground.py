@@ -12,6 +12,7 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from tests.support.helpers import failure_of, soon, temporary_directory
+from tests.support.kubelets import PatientKubelet
 from tests.support.plugins import ThrowAwayPlugin, device_list
 from twistdp.errors import CallFailed
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
@@ -25,7 +26,6 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
 from twistdp.testing import kubelet as kubelet_module
 from twistdp.testing import pods
 from twistdp.testing.control import LONGEST, Control, ask
-from twistdp.testing.kubelet import FakeKubelet
 from twistdp.testing.kubeletsocket import CONTROL
 from twistdp.testing.playground import Answer, Playground
 
@@ -49,7 +49,7 @@ class PlaygroundTests(TestCase):
     async def start(self) -> None:
         """Let the plugin register."""
         directory = temporary_directory(self)
-        self.kubelet = FakeKubelet(directory)
+        self.kubelet = PatientKubelet(directory)
         self.addCleanup(self.kubelet.stop)
         await self.kubelet.start()
         self.plugin = ThrowAwayPlugin(directory, X, "x.sock", reactor)
@@ -136,7 +136,7 @@ class PlaygroundTests(TestCase):
 
     async def test_nothing_there(self) -> None:
         """Without plugins both say so, and a resource is missed by its name."""
-        self.playground = Playground(FakeKubelet(temporary_directory(self)))
+        self.playground = Playground(PatientKubelet(temporary_directory(self)))
         for command in ("list", "show"):
             self.assertEqual(await self.right(command), ["no plugin has registered"])
             self.assertEqual(await self.value(command), {"resources": []})
@@ -298,7 +298,7 @@ class PlaygroundTests(TestCase):
 
     async def test_help(self) -> None:
         """It lists the commands, for people and for programs."""
-        self.playground = Playground(FakeKubelet(temporary_directory(self)))
+        self.playground = Playground(PatientKubelet(temporary_directory(self)))
         lines = await self.right("help")
         self.assertIn("allocate RESOURCE [COUNT | --id ID ...]", lines[4])
         self.assertEqual(lines[:2], ["list", "    show the resources with their numbers"])
@@ -306,12 +306,12 @@ class PlaygroundTests(TestCase):
 
     async def test_wrong_command(self) -> None:
         """What is wrong with it is the answer."""
-        self.playground = Playground(FakeKubelet(temporary_directory(self)))
+        self.playground = Playground(PatientKubelet(temporary_directory(self)))
         self.assertIn("did you mean list", await self.wrong("lst"))
 
     async def test_typed(self) -> None:
         """A line has its answer; one without a command has none."""
-        self.playground = Playground(FakeKubelet(temporary_directory(self)))
+        self.playground = Playground(PatientKubelet(temporary_directory(self)))
         self.assertEqual(await self.playground.typed("list  # all"), "no plugin has registered")
         self.assertEqual(await self.playground.typed(" # nothing"), "")
         self.assertIn("close it", await self.playground.typed("refuse 'a"))
@@ -418,7 +418,7 @@ class ControlTests(TestCase):
     async def test_kept_at_a_start(self) -> None:
         """A kubelet that starts deletes all sockets but this one, and does not mind it."""
         await self.start()
-        kubelet = FakeKubelet(self.directory)
+        kubelet = PatientKubelet(self.directory)
         self.addCleanup(kubelet.stop)
         await kubelet.start()
         await kubelet.restart()

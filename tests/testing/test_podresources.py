@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from tests.support.helpers import failure_of
-from tests.support.kubelets import know_pods_at_once
+from tests.support.kubelets import PatientKubelet, know_pods_at_once
 from tests.support.plugins import ThrowAwayPlugin, device_list
 from twistdp.errors import CallFailed
 from twistdp.kubelet import api
@@ -29,7 +29,6 @@ from twistdp.rpc.channel import Channel
 from twistdp.testing import kubelet as kubelet_module
 from twistdp.testing import podresources, pods
 from twistdp.testing.endpoint import AdmissionRefused
-from twistdp.testing.kubelet import FakeKubelet
 
 RESOURCE = "pods.example.com/widget"
 
@@ -45,7 +44,7 @@ class PodResourcesTests(TestCase):
         plugins = os.path.join(self.directory, "plugins")
         os.mkdir(plugins)
         path = os.path.join(self.directory, "kubelet.sock")
-        self.kubelet = FakeKubelet(plugins, pod_resources=path, **options)
+        self.kubelet = PatientKubelet(plugins, pod_resources=path, **options)
         self.addCleanup(self.kubelet.stop)
         await self.kubelet.start()
         self.plugin = plugin = ThrowAwayPlugin(plugins, RESOURCE, "x.sock", reactor)

@@ -10,6 +10,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import TimeoutError
 from twisted.trial.unittest import TestCase
 
+from tests.support.kubelets import PatientKubelet
 from tests.support.plugins import UNIMPLEMENTED, ThrowAwayPlugin
 from twistdp.kubelet.api import GET_INFO, NOTIFY_STATUS
 from twistdp.kubelet.pluginregistration_v1_pb2 import (
@@ -23,7 +24,6 @@ from twistdp.rpc.channel import Channel
 from twistdp.rpc.server import Server
 from twistdp.rpc.socketfile import SocketFile
 from twistdp.testing import registry
-from twistdp.testing.kubelet import FakeKubelet
 
 RESOURCE = "contract.example.com/widget"
 
@@ -70,7 +70,7 @@ class RegistryTests(TestCase):
         self.registry = os.path.join(self.directory, "r")
         self.patch(registry, "RETRY_FIRST", 0.01)
         self.patch(registry, "RETRY_MOST", 0.01)
-        self.kubelet = FakeKubelet(self.directory, registry_dir=self.registry)
+        self.kubelet = PatientKubelet(self.directory, registry_dir=self.registry)
         self.addCleanup(self.kubelet.stop)
 
     def plugin(self, endpoint: str = "") -> Registree:

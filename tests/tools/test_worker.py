@@ -26,7 +26,7 @@ def end(worker: Worker) -> None:
     running = threads()
     worker.stop()
     for thread in running:
-        thread.join(5.0)
+        thread.join(30.0)
     assert threads() == [], threads()
 
 
@@ -115,11 +115,11 @@ class CallTests(TestCase):
 
         def block() -> None:
             entered.set()
-            release.wait(10.0)
+            release.wait(60.0)
 
         first_done = self.worker.call(block)
         second_done = self.worker.call(second.set)
-        self.assertTrue(entered.wait(5.0))
+        self.assertTrue(entered.wait(30.0))
         self.assertFalse(second.is_set())
         release.set()
         return soon(first_done.addCallback(lambda _: second_done))  # type: ignore[return-value]
@@ -138,11 +138,11 @@ class CallTests(TestCase):
 
         def a_function_that_blocks() -> None:
             entered.set()
-            release.wait(10.0)
+            release.wait(60.0)
 
         self.assertEqual(self.worker.stack(), "")
         done = self.worker.call(a_function_that_blocks)
-        self.assertTrue(entered.wait(5.0))
+        self.assertTrue(entered.wait(30.0))
         self.assertIn("in a_function_that_blocks", self.worker.stack())
         self.assertNotIn("test_stack", self.worker.stack().splitlines()[-1])
         release.set()
@@ -179,7 +179,7 @@ class StopTests(SynchronousTestCase):
     def block(self) -> str:
         """Block until the test allows to return."""
         self.entered.set()
-        self.release.wait(10.0)
+        self.release.wait(60.0)
         return "value"
 
     def test_outcome_comes_by_the_reactor(self) -> None:
@@ -196,11 +196,11 @@ class StopTests(SynchronousTestCase):
         done = self.worker.call(self.block)
         called: list[bool] = []
         never = self.worker.call(lambda: called.append(True))
-        self.assertTrue(self.entered.wait(5.0))
+        self.assertTrue(self.entered.wait(30.0))
         (thread,) = threads()
         self.worker.stop()
         self.release.set()
-        thread.join(5.0)
+        thread.join(30.0)
         self.assertFalse(thread.is_alive())
         self.assertEqual(called, [])
         self.assertTrue(self.turns.asked.empty())
@@ -210,7 +210,7 @@ class StopTests(SynchronousTestCase):
     def test_call_after_a_stop(self) -> None:
         """A call after a stop waits for the one that was under way, in the same thread."""
         dropped = self.worker.call(self.block)
-        self.assertTrue(self.entered.wait(5.0))
+        self.assertTrue(self.entered.wait(30.0))
         (thread,) = threads()
         for _ in range(3):
             self.worker.stop()
@@ -258,6 +258,6 @@ class StopTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(done), "value")
         (thread,) = threads()
         self.worker.stop()
-        thread.join(5.0)
+        thread.join(30.0)
         self.assertNotIn(thread.ident, sys._current_frames())
         self.assertEqual(self.worker.stack(), "")
