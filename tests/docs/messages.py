@@ -10,8 +10,8 @@ import twistdp
 
 SOURCE = Path(twistdp.__file__).parent
 
-NOT_THE_SERVICE = {"cli", "conformance", "scaffold", "testing"}
-"""Packages that do not run on a node."""
+NOT_THE_SERVICE = {"cli", "conformance", "doctor", "scaffold", "testing"}
+"""Packages that log nothing: they belong to commands."""
 
 LEVELS = {
     "info": "I",

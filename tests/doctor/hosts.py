@@ -150,10 +150,8 @@ class HostCase(SynchronousTestCase):
         self.listen(f"/run/twistdp/{name}")
         standing = {"standing": "registered", "streams": 1, **session}
         devices = [{"id": each} for each in ids]
-        self.states[name] = {
-            "version": __version__.public(),
-            "resources": [{"name": resource, "devices": devices, "session": standing}],
-        }
+        served = {"name": resource, "endpoint": CAMERA, "devices": devices, "session": standing}
+        self.states[name] = {"version": __version__.public(), "resources": [served]}
 
     def version(self, pid: int) -> str:
         """What a program prints for its version."""

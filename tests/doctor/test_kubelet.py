@@ -152,6 +152,13 @@ class PluginTests(HostCase):
         self.serve("a.sock", "lab.example.com/camera", "cam-1", streams=0)
         self.assert_finds(Severity.WARNING, "is registered, and the kubelet has no stream")
 
+    def test_emulated(self) -> None:
+        """A plugin of an emulated kubelet's has nothing to do with this one."""
+        for name in ("a.sock", "b.sock"):
+            self.serve(name, "lab.example.com/camera", "x", streams=0)
+            self.states[name]["resources"][0]["endpoint"] = "/tmp/lab/x.sock"
+        self.assert_well()
+
     def test_not_registered(self) -> None:
         """Such a plugin is for twistdp status to explain."""
         self.serve("a.sock", "lab.example.com/camera", "x", streams=0, standing="failing")

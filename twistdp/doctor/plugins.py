@@ -8,7 +8,7 @@ by what plugins of twistdp report.
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 import attrs
@@ -27,7 +27,7 @@ LARGEST: Final = 64 * 1024 * 1024
 
 @attrs.frozen
 class Served:
-    """A resource that a plugin of twistdp serves."""
+    """A resource that a plugin of twistdp serves to the kubelet of this host."""
 
     plugin: str
     """The socket on which the plugin answers."""
@@ -40,6 +40,7 @@ class Served:
 def check_plugins(host: Host) -> Findings:
     """Whether each resource has one plugin."""
     yield from guarded(host, RUN_DIRECTORY, "pose as a plugin towards twistdp status")
+    kubelet = find_kubelet(host)
     served: list[Served] = []
     dead = []
     for path in names_of_sockets(host, RUN_DIRECTORY):
@@ -57,7 +58,7 @@ def check_plugins(host: Host) -> Findings:
                 "run this as root; if it says so again, look at the plugin's log",
             )
             continue
-        served += _served(path, state)
+        served += _served(path, state, (PLUGIN_DIRECTORY, f"{kubelet.root}/plugins_registry"))
         if (its := state.get("version")) != (mine := __version__.public()):
             yield info(
                 f"the plugin on {path} is twistdp {its}, and this command is {mine}",
@@ -70,7 +71,6 @@ def check_plugins(host: Host) -> Findings:
             "a plugin of twistdp was killed; another one takes the name when it starts",
             "start it again, or remove the file",
         )
-    kubelet = find_kubelet(host)
     yield from _twice(served)
     yield from _both_ways(host, kubelet)
     if kubelet.is_there:
@@ -80,9 +80,11 @@ def check_plugins(host: Host) -> Findings:
     yield ok(f"plugins of twistdp serve {named(each.name for each in served) or 'nothing here'}")
 
 
-def _served(path: str, state: dict[str, Any]) -> Iterator[Served]:
+def _served(path: str, state: dict[str, Any], directories: Collection[str]) -> Iterator[Served]:
     resources = state.get("resources")
     for each in resources if isinstance(resources, list) else ():
+        if os.path.dirname(str(each.get("endpoint"))) not in directories:
+            continue  # that of an emulated kubelet
         session = table(each, "session")
         devices = each.get("devices") or ()
         yield Served(
