@@ -59,8 +59,10 @@ class ConfigurationTests(ManifestsTestCase):
     """A configuration file, and entries of the catalogue."""
 
     def paths(self, text: str) -> list[str]:
-        """The directories in the container."""
-        return [one["mountPath"] for one in mounts(text)[1:]]
+        """The directories in the container, but for the kubelet's."""
+        kubelets = "/var/lib/kubelet/"
+        found = [one["mountPath"] for one in mounts(text)]
+        return [path for path in found if not path.startswith(kubelets)]
 
     def test_config_map(self) -> None:
         """The file is in a ConfigMap whose name stays, and the plugin is given it."""
@@ -164,17 +166,36 @@ class OptionTests(ManifestsTestCase):
         """The container has the kubelet's directory and /dev, or the given paths."""
         plugins = {"name": "kubelet", "mountPath": "/var/lib/kubelet/device-plugins"}
         read = {"readOnly": True, "recursiveReadOnly": "Enabled"}
+        pods = {"name": "pod-resources", "mountPath": "/var/lib/kubelet/pod-resources", **read}
         dev = {"name": "host-0", "mountPath": "/dev", **read}
-        self.assertEqual(mounts(self.rendered()), [plugins, dev])
+        self.assertEqual(mounts(self.rendered()), [plugins, pods, dev])
         text = self.rendered(
-            "--host-path=/run/colors", options=(*OPTIONS, "--plugin-dir=/x/plugins")
+            "--host-path=/run/colors",
+            options=(*OPTIONS, "--plugin-dir=/x/plugins", "--pod-resources-socket=/x/pods/k.sock"),
         )
         self.assertEqual(
             [(one["mountPath"], one.get("readOnly")) for one in mounts(text)],
-            [("/x/plugins", None), ("/run/colors", True)],
+            [("/x/plugins", None), ("/x/pods", True), ("/run/colors", True)],
         )
         text = self.rendered(*2 * ("--host-path=/dev",), f"--host-path={plugins['mountPath']}/")
-        self.assertEqual(mounts(text), [plugins, dev])
+        self.assertEqual(mounts(text), [plugins, pods, dev])
+
+    def test_pod_resources(self) -> None:
+        """A pod does not wait for a kubelet that has no such directory."""
+        (volume,) = (v for v in listed(self.rendered(), "volumes") if v["name"] == "pod-resources")
+        path = "/var/lib/kubelet/pod-resources"
+        self.assertEqual(volume["hostPath"], {"path": path, "type": "DirectoryOrCreate"})
+
+    def test_state(self) -> None:
+        """What must outlive the pod is on the node, if a directory for it is given."""
+        given = "--state-dir=/run/twistdp-state"
+        text = self.rendered(options=(*OPTIONS, given))
+        self.assertIn({"name": "state", "mountPath": "/run/twistdp-state"}, mounts(text))
+        volume = {"path": "/run/twistdp-state", "type": "DirectoryOrCreate"}
+        self.assertIn({"name": "state", "hostPath": volume}, listed(text, "volumes"))
+        self.assertIn(given, listed(text, "args"))
+        for options in (OPTIONS, (*OPTIONS, "--state-dir=/run/twistdp")):
+            self.assertNotIn("name: state", self.rendered(options=options))
 
     def test_watcher(self) -> None:
         """The registry's parent without its secrets, and nothing twice."""
@@ -199,18 +220,11 @@ class OptionTests(ManifestsTestCase):
             self.assertNotIn("hidden", text)
 
     def test_cdi(self) -> None:
-        """Specs are written, and their directory is made; pod-resources are only read."""
+        """Specs are written, and their directory is made."""
         text = self.rendered("--cdi", options=(*OPTIONS, "--cdi-dir=/etc/cdi"))
-        self.assertEqual(
-            listed(text, "volumes")[1:3],
-            [
-                {"name": "cdi", "hostPath": {"path": "/etc/cdi", "type": "DirectoryOrCreate"}},
-                {
-                    "name": "pod-resources",
-                    "hostPath": {"path": "/var/lib/kubelet/pod-resources", "type": "Directory"},
-                },
-            ],
-        )
+        path = {"path": "/etc/cdi", "type": "DirectoryOrCreate"}
+        self.assertIn({"name": "cdi", "hostPath": path}, listed(text, "volumes"))
+        self.assertIn({"name": "cdi", "mountPath": "/etc/cdi"}, mounts(text))
 
     def test_selinux(self) -> None:
         """The SELinux type is present if it is requested."""
@@ -260,6 +274,8 @@ class OptionTests(ManifestsTestCase):
             (["--", *OPTIONS, *watcher], "/", "--registry-dir, whose parent is mounted"),
             (["--", *OPTIONS, "--plugin-dir=/"], "/", "--plugin-dir"),
             (["--cdi", "--", *OPTIONS, "--cdi-dir=/"], "/", "--cdi-dir"),
+            (["--", *OPTIONS, "--state-dir=/"], "/", "--state-dir"),
+            (["--", *OPTIONS, "--pod-resources-socket=/k.sock"], "/", "--pod-resources-socket"),
         ):
             self.refused(
                 f"mounting the node's {path} would hide the container's own programs: give another "

@@ -22,6 +22,7 @@ class UnitTests(SynchronousTestCase):
         for settings, made in (
             ({}, "/var/lib/kubelet /var/run/cdi"),
             ({"plugin_dir": "/a/b", "cdi_dir": "/c d"}, '/a "/c d"'),
+            ({"state_dir": "/srv/x"}, "/var/lib/kubelet /var/run/cdi /srv/x"),
             ({"registration": "watcher", "plugin_dir": "/a/b"}, "/var/lib/kubelet /var/run/cdi"),
             ({"registration": "watcher", "registry_dir": "/r$/s"}, "/r$$ /var/run/cdi"),
         ):
@@ -31,6 +32,11 @@ class UnitTests(SynchronousTestCase):
             "ReadWritePaths=-/r$ -/var/run/cdi -/run/twistdp",
             lines(registration="watcher", registry_dir="/r$/s"),
         )
+        self.assertIn(
+            "ReadWritePaths=-/var/lib/kubelet -/var/run/cdi -/srv/x -/run/twistdp",
+            lines(state_dir="/srv/x"),
+        )
+        self.assertIn("RuntimeDirectory=cdi mine twistdp", lines(state_dir="/run/mine"))
 
     def test_secrets(self) -> None:
         """A kubelet's secrets are hidden, and their directories are made only in a kubelet's."""
@@ -120,6 +126,7 @@ class UnitTests(SynchronousTestCase):
             ({"registration": "watcher", "registry_dir": "/foo"}, "--registry-dir /foo", "/"),
             ({"cdi_dir": "/"}, "--cdi-dir /", "/"),
             ({"cdi_dir": "/var/run"}, "--cdi-dir /var/run", "/var/run"),
+            ({"state_dir": "/run"}, "--state-dir /run", "/run"),
         ):
             error = self.assertRaises(BadSetting, lines, **settings)
             self.assertIn(f"{option}: all of {opened} would be writable", str(error))
@@ -131,6 +138,7 @@ class UnitTests(SynchronousTestCase):
         for settings, expected in (
             ({"plugin_dir": "/tmp/x/y"}, "--plugin-dir /tmp/x/y: the unit's sandbox hides"),
             ({"cdi_dir": "/root"}, "--cdi-dir /root: "),
+            ({"state_dir": "/tmp/x"}, "--state-dir /tmp/x: "),
             ({"pod_resources_socket": "/run/user/0/s"}, "--pod-resources-socket /run/user/0/s: "),
             ({"registration": "watcher", "registry_dir": "/home/a/b"}, "--registry-dir /home/a/b"),
         ):

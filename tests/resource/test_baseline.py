@@ -5,6 +5,7 @@ import os
 from tests.support.helpers import temporary_directory
 from tests.support.logs import LogTestCase
 from twistdp.model import Holder
+from twistdp.resource import baseline
 from twistdp.resource.baseline import Baseline
 from twistdp.resource.tenancies import Key, Release
 
@@ -35,6 +36,17 @@ class BaselineTests(LogTestCase):
         name = "x.example.my.module_Some._locals_.Class.held.json"
         self.assertEqual(os.listdir(self.directory), [name])
         self.assertEqual(os.stat(self.baseline.path).st_mode & 0o777, 0o600)
+        self.assertEqual(self.lines, [])
+
+    def test_emptydir(self) -> None:
+        """Our own directory is closed to others first: Kubernetes makes it open to all."""
+        os.mkdir(self.directory)
+        os.chmod(self.directory, 0o777)
+        self.patch(baseline, "RUN_DIRECTORY", self.directory)
+        self.assertEqual(self.baseline.read(), ({}, []))
+        self.assertEqual(os.stat(self.directory).st_mode & 0o777, 0o755)
+        self.baseline.write(HELD, RELEASED)
+        self.assertEqual(self.another().read(), (HELD, RELEASED))
         self.assertEqual(self.lines, [])
 
     def test_only_changes(self) -> None:

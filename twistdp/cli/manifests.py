@@ -71,7 +71,7 @@ from twistdp.model import printable
 @click.option(
     "--cdi",
     is_flag=True,
-    help="The scanner uses CDI: mount the directory of specs and the kubelet's pod-resources.",
+    help="The scanner uses CDI: mount the directory of specs.",
 )
 @click.option(
     "--http-port",

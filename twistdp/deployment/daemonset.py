@@ -11,7 +11,7 @@ import attrs
 from twistdp.deployment.sandbox import holds, is_kubelets, made_secrets
 from twistdp.deployment.scanner_file import CONFIG_DIRECTORY, SCANNER_DIRECTORY
 from twistdp.errors import BadSetting
-from twistdp.settings import Settings
+from twistdp.settings import STATE_DIRECTORY, Settings
 
 UDEV = "/run/udev"
 """Udev's data base, which not every node has."""
@@ -74,8 +74,9 @@ class DaemonSet:
     `options` are those of ``twistd deviceplugin``, and `settings` their values.  `name` is the
     name of every object, `namespace` their namespace.  `scanner_file` is a module to put into a
     ConfigMap; `config` is a configuration for another, its path and its text.  `host_paths` are
-    directories that the plugin reads.  With `cdi` it writes CDI specs, with `selinux` its SELinux
-    type is `SELINUX_TYPE`.  With `openshift` it has what OpenShift asks for, `selinux` included.
+    directories that the plugin reads.  A state directory other than the default one is the node's,
+    so that it outlives the pod.  With `cdi` it writes CDI specs, with `selinux` its SELinux type is
+    `SELINUX_TYPE`.  With `openshift` it has what OpenShift asks for, `selinux` included.
     With `http_port` it answers HTTP there, at the pod's address.
     """
 
@@ -103,9 +104,12 @@ class DaemonSet:
         paths = [HostPath("kubelet", kubelet or self.settings.plugin_dir, True)]
         if self.cdi:
             paths.append(HostPath("cdi", self.settings.cdi_dir, True, "DirectoryOrCreate"))
-            pod_resources = os.path.dirname(self.settings.pod_resources_socket)
-            if kubelet is None or os.path.commonpath([kubelet, pod_resources]) != kubelet:
-                paths.append(HostPath("pod-resources", pod_resources))
+        pod_resources = os.path.dirname(self.settings.pod_resources_socket)
+        if kubelet is None or not holds(kubelet, pod_resources):
+            # The plugin does without it, so its pod need not wait for it.
+            paths.append(HostPath("pod-resources", pod_resources, type="DirectoryOrCreate"))
+        if self.settings.state_dir != STATE_DIRECTORY:
+            paths.append(HostPath("state", self.settings.state_dir, True, "DirectoryOrCreate"))
         paths += [
             _of_the_host(number, "/" + os.path.normpath(path).lstrip("/"))
             for number, path in enumerate(self.host_paths)
@@ -134,6 +138,7 @@ class DaemonSet:
             else "--registry-dir, whose parent is mounted",
             "cdi": "--cdi-dir",
             "pod-resources": "--pod-resources-socket",
+            "state": "--state-dir",
         }.get(mounted.name, "--host-path")
         path = mounted.path
         if ":" in path:

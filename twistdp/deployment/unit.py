@@ -64,7 +64,7 @@ def render_unit(
     command = [twistd, "-n", "--pidfile=", "deviceplugin", *options]
     quoted = " ".join(map(_argument, command))
     root = kubelet_of(settings)
-    written = (root, settings.cdi_dir)
+    written = (root, settings.cdi_dir, *_own_state(settings))
     read = [os.path.dirname(path) for path in (settings.pod_resources_socket, *configs)]
     read += _split(python_path)
     kubelets = list(dict.fromkeys([root, KUBELET])) if is_kubelets(settings) else [KUBELET]
@@ -124,6 +124,7 @@ def _check(
     for option, path, written in (
         (socket_option, settings.socket_dir, kubelet_of(settings)),
         ("--cdi-dir", settings.cdi_dir, settings.cdi_dir),
+        ("--state-dir", settings.state_dir, settings.state_dir),
     ):
         if any(holds(written, directory) for directory in OF_THE_SYSTEM):
             raise BadSetting(
@@ -141,12 +142,18 @@ def _paths(
     else:
         yield "--registry-dir", settings.registry_dir
     yield "--cdi-dir", settings.cdi_dir
+    yield "--state-dir", settings.state_dir
     yield "--pod-resources-socket", settings.pod_resources_socket
     places = [("--python-path", path) for path in _split(python_path)]
     for option, path in (*places, *(("--config", path) for path in configs)):
         if not os.path.isabs(path):
             raise BadSetting(f"{option} {path!r}: give an absolute path")
         yield option, os.path.normpath(path)
+
+
+def _own_state(settings: Settings) -> list[str]:
+    """The state directory, unless it is the one that every unit has."""
+    return [path for path in [settings.state_dir] if path != RUN_DIRECTORY]
 
 
 def _split(python_path: str | None) -> list[str]:

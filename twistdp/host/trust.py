@@ -15,6 +15,7 @@ import socket
 import stat
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from errno import ELOOP, ESRCH
 from typing import Final, NamedTuple
 
@@ -94,6 +95,17 @@ def make_directory(path: str) -> None:
     check_ownership(above)
     os.makedirs(path, mode=0o755, exist_ok=True)
     check_directory(path)
+
+
+def close_directory(path: str) -> None:
+    """Let nobody else write to our own directory, if it is there; an emptyDir is open to all.
+
+    Raises OSError.
+    """
+    with suppress(FileNotFoundError):
+        found = os.lstat(path)
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and found.st_mode & 0o022:
+            os.chmod(path, 0o755)  # noqa: S103  # as `make_directory` makes it
 
 
 def check_server(path: str) -> None:

@@ -10,9 +10,10 @@ from typing import Any, Final
 from twisted.logger import Logger
 
 from twistdp.errors import Untrusted
-from twistdp.host import check_file, make_directory
+from twistdp.host import check_file, close_directory, make_directory
 from twistdp.model import Holder
 from twistdp.resource.tenancies import Key, Release
+from twistdp.settings import RUN_DIRECTORY
 
 _log = Logger()
 
@@ -41,6 +42,8 @@ class Baseline:
         A file that cannot be used is logged.
         """
         try:
+            if self._directory == RUN_DIRECTORY:
+                close_directory(self._directory)
             check_file(self.path)
             with open(self.path, encoding="utf-8") as file:
                 content = json.loads(file.read(LARGEST))

@@ -1,9 +1,7 @@
 """Listens for HTTP, on a unix socket for root and where the options say."""
 
 import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twistdp.errors import SocketTaken, TwistdpError
-from twistdp.host import keep_from_children, make_directory
+from twistdp.host import close_directory, keep_from_children, make_directory
 from twistdp.klog import V
 from twistdp.rpc import SocketFile
 from twistdp.settings import RUN_DIRECTORY
@@ -160,7 +158,7 @@ class Web(Service):
         try:
             directory = os.path.dirname(base)
             if directory == RUN_DIRECTORY:
-                _close(directory)
+                close_directory(directory)
             make_directory(directory)
             file = _claimed(base)
             port = quietly(self._reactor.listenUNIX, file.bound, self._door(), mode=0o600)
@@ -170,14 +168,6 @@ class Web(Service):
             self.path = file.path
         except (OSError, TwistdpError, CannotListenError) as error:
             V(1).info("no socket for HTTP", path=base, err=error)
-
-
-def _close(directory: str) -> None:
-    """Let nobody else write to our own directory; an emptyDir of Kubernetes is open to all."""
-    with suppress(FileNotFoundError):
-        found = os.lstat(directory)
-        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and found.st_mode & 0o022:
-            os.chmod(directory, 0o755)  # noqa: S103  # as it is made elsewhere
 
 
 def _private(description: str) -> str:
