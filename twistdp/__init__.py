@@ -3,6 +3,8 @@
 Write a scanner and run ``twistd deviceplugin --scanner=module:Class``.
 """
 
+from typing import TYPE_CHECKING
+
 import twistdp.klog as klog
 from twistdp._version import __version__
 from twistdp.errors import (
@@ -28,12 +30,6 @@ from twistdp.model import (
     UNHEALTHY,
     AllocateRequest,
     AllocateResponse,
-    CDIDevice,
-    CDIHook,
-    CDIIntelRdt,
-    CDIMount,
-    CDINetDevice,
-    CDINode,
     ContainerAllocateRequest,
     ContainerAllocateResponse,
     ContainerPreferredAllocationRequest,
@@ -58,6 +54,26 @@ from twistdp.model import (
 )
 from twistdp.scan import WatchingScanner
 from twistdp.settings import Settings
+
+if TYPE_CHECKING:
+    from twistdp.model import (
+        CDIDevice,
+        CDIHook,
+        CDIIntelRdt,
+        CDIMount,
+        CDINetDevice,
+        CDINode,
+    )
+else:
+
+    def __getattr__(name):
+        """Leave it to `twistdp.model` to import what CDI parts are made of."""
+        if name in __all__:
+            from twistdp import model
+
+            return getattr(model, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "AUTO",

@@ -23,6 +23,7 @@ UNUSED = (
     "twistdp.conformance",
     "twistdp.health",
     "twistdp.kubelet.podresources_v1_pb2",
+    "twistdp.model.cdi",
     "twistdp.scanners",
     "twistdp.select",
     "twistdp.testing",

@@ -1,16 +1,5 @@
-"""CDI, the Container Device Interface: values for authors, spec files, and the service for them."""
+"""CDI, the Container Device Interface: spec files, and the service for them."""
 
 from twistdp.cdi.service import CdiParts, clean_leftovers, report_unless_cancelled
-from twistdp.model import CDIDevice, CDIHook, CDIIntelRdt, CDIMount, CDINetDevice, CDINode
 
-__all__ = [
-    "CDIDevice",
-    "CDIHook",
-    "CDIIntelRdt",
-    "CDIMount",
-    "CDINetDevice",
-    "CDINode",
-    "CdiParts",
-    "clean_leftovers",
-    "report_unless_cancelled",
-]
+__all__ = ["CdiParts", "clean_leftovers", "report_unless_cancelled"]

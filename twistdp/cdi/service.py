@@ -12,12 +12,13 @@ from twisted.python.failure import Failure
 from twistdp.errors import AdministratorError
 from twistdp.host import SOON
 from twistdp.kubelet import holdings_of
-from twistdp.model import CDIDevice, Devices
+from twistdp.model import Devices
 from twistdp.settings import Settings
 from twistdp.tools import stop_all
 
 if TYPE_CHECKING:
     from twistdp.cdi.files import SpecFile
+    from twistdp.model import CDIDevice
 
 _log = Logger()
 

@@ -3,6 +3,8 @@
 Nothing here waits for anything or touches the machine.
 """
 
+from typing import TYPE_CHECKING
+
 from twistdp.model.acceptance import (
     NO_DEVICES,
     NOTHING,
@@ -26,7 +28,6 @@ from twistdp.model.calls import (
     ReleasedDevices,
     UseDefaultMethod,
 )
-from twistdp.model.cdi import CDIDevice, CDIHook, CDIIntelRdt, CDIMount, CDINetDevice, CDINode
 from twistdp.model.characters import is_plain
 from twistdp.model.contract import check_call, hooks_of, method_of, name_of
 from twistdp.model.devices import (
@@ -64,6 +65,26 @@ from twistdp.model.names import (
 from twistdp.model.secrecy import assignment, kind_of
 from twistdp.model.text import escape, named, of_error, one_line, printable, shown
 from twistdp.model.validate import check_path, check_permissions, checked_env
+
+if TYPE_CHECKING:
+    from twistdp.model.cdi import (
+        CDIDevice,
+        CDIHook,
+        CDIIntelRdt,
+        CDIMount,
+        CDINetDevice,
+        CDINode,
+    )
+else:
+
+    def __getattr__(name):
+        """Import what CDI parts are made of with its first use: few plugins pay those 4 ms."""
+        if name in __all__:
+            from twistdp.model import cdi
+
+            return getattr(cdi, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "AUTO",

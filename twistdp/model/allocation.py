@@ -3,14 +3,16 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from twistdp.errors import ConflictingDevices, UnhealthyDevice, UnknownDevice
 from twistdp.model.calls import ContainerAllocateResponse
-from twistdp.model.cdi import CDIDevice
 from twistdp.model.devices import HEALTHY, DeviceInfo, Devices
 from twistdp.model.names import MAX_DEVICE_ID, natural_key
 from twistdp.model.text import printable
+
+if TYPE_CHECKING:
+    from twistdp.model.cdi import CDIDevice
 
 Claim = tuple[str, str]
 """Something that a container has only once: a kind, and a key, path or name of that kind."""
@@ -57,7 +59,7 @@ def claims(info: DeviceInfo) -> list[Claim]:
     return found
 
 
-def _cdi_claims(cdi: CDIDevice) -> Iterator[tuple[str, str, object]]:
+def _cdi_claims(cdi: "CDIDevice") -> Iterator[tuple[str, str, object]]:
     """Yield the claims of a device's CDI part, with their values: of equal keys, runtimes take the
     last.
     """

@@ -7,15 +7,15 @@ Values only; no input or output, no Twisted, no gRPC.  The names are those of In
 import enum
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
 from twistdp.errors import BadDevice
-from twistdp.model.cdi import CDIDevice
 from twistdp.model.secrecy import names_only
 from twistdp.model.text import LONGEST, one_line, shown
 from twistdp.model.validate import (
+    check_cdi,
     check_choice,
     check_name,
     check_path,
@@ -27,6 +27,9 @@ from twistdp.model.validate import (
     checked_items,
     checked_topology,
 )
+
+if TYPE_CHECKING:
+    from twistdp.model.cdi import CDIDevice
 
 HEALTHY: Final = "Healthy"
 """State of a device that pods can use (API: exactly this word)."""
@@ -121,7 +124,7 @@ class DeviceInfo:
     envs: Mapping[str, str] = attrs.field(default=NO_TEXTS, hash=False, repr=names_only)
     annotations: Mapping[str, str] = attrs.field(default=NO_TEXTS, hash=False, repr=names_only)
     topology: Sequence[int] | Auto | None = AUTO
-    cdi: CDIDevice | None = None
+    cdi: "CDIDevice | None" = None
     group: str | None = None
     reason: str = ""
 
@@ -142,7 +145,7 @@ class DeviceInfo:
         if self.topology is not AUTO and self.topology is not None:
             _set(self, "topology", checked_topology(self.topology))
         if self.cdi is not None:
-            check_type("cdi", self.cdi, CDIDevice, "a twistdp.CDIDevice")
+            check_cdi(self.cdi)
         if type(self.nodes) is not tuple or self.nodes:
             _set(self, "nodes", checked_items("nodes", self.nodes, DeviceSpec))
         if type(self.mounts) is not tuple or self.mounts:

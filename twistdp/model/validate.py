@@ -27,6 +27,13 @@ def check_type(field: str, value: Any, kind: type[Any], wanted: str) -> None:
         raise BadDevice(f"{field}: it must be {wanted}, not {kind_of(value)}")
 
 
+def check_cdi(value: Any) -> None:
+    """Refuse anything but a `twistdp.CDIDevice`."""
+    from twistdp.model.cdi import CDIDevice  # most devices have none, and need not import it
+
+    check_type("cdi", value, CDIDevice, "a twistdp.CDIDevice")
+
+
 def check_choice(field: str, value: Any, choices: tuple[str, ...], wanted: str) -> None:
     """Refuse a value that is none of `choices`."""
     if not isinstance(value, str) or value not in choices:
