@@ -26,7 +26,7 @@ class BaselineTests(LogTestCase):
 
     def another(self) -> Baseline:
         """That of another process."""
-        return Baseline(self.directory, "x.example", "my.module:Some.<locals>.Class")
+        return Baseline(self.directory, "x.example.my.module:Some.<locals>.Class")
 
     def test_over_a_restart(self) -> None:
         """What is written is read, by root alone; nothing else is left in the directory."""

@@ -22,17 +22,16 @@ LARGEST: Final = 64 * 1024 * 1024
 
 
 class Baseline:
-    """A file in `directory` for the scanner `name` of the domain `namespace`.
+    """A file in `directory` for the scanner `name`, with the domain of its resources before it.
 
     It has a copy of what the kubelet answered, not a record of our own: what was given back since
     then is found by comparing it with the next answer.
     """
 
-    def __init__(self, directory: str, namespace: str, name: str) -> None:
+    def __init__(self, directory: str, name: str) -> None:
         self._directory = directory
-        self.path = os.path.join(
-            directory, f"{namespace}.{re.sub(r'[^A-Za-z0-9.-]+', '_', name)}.held.json"
-        )
+        safe = re.sub(r"[^A-Za-z0-9.-]+", "_", name)
+        self.path = os.path.join(directory, f"{safe}.held.json")
         self._written: str | None = None
         self._complaint = ""
 

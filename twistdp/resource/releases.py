@@ -18,8 +18,8 @@ from twistdp.resource.hooks import Hooks
 from twistdp.resource.resource import Resource
 from twistdp.resource.tenancies import Key, Release, Tenancies
 from twistdp.settings import Settings
-from twistdp.status import Event, Kind, events_of
-from twistdp.tools import Worker
+from twistdp.status import Event, Kind, Name, Names, events_of
+from twistdp.tools import Shared, Worker
 
 _log = Logger()
 
@@ -28,6 +28,8 @@ LASTING: Final = 60.0
 
 FAREWELL: Final = 5.0
 """Seconds that cancelled hooks have to end when the plugin stops."""
+
+_NAMES: Final = Shared(lambda _: Names())
 
 
 class Releases(Service):
@@ -44,6 +46,7 @@ class Releases(Service):
         settings: Settings,
         reactor: Any,
     ) -> None:
+        self._namespace = namespace
         self._prefix = f"{namespace}/"
         self._name = hooks.name
         self._resources = resources
@@ -52,7 +55,10 @@ class Releases(Service):
         self._events = events_of(reactor)
         self._holdings: Holdings = holdings_of(reactor, settings.pod_resources_socket)
         self._checkpoint = Checkpoint(settings.plugin_dir)
-        self._baseline = Baseline(settings.state_dir, namespace, hooks.name)
+        self._state_dir = settings.state_dir
+        self._names = _NAMES.of(reactor)
+        self._file_name: Name | None = None
+        """No other scanner's file has it meanwhile, though two may be of one class."""
         self._worker = Worker(f"checkpoint for {namespace}", reactor)
         self._reading = False
         self._answer_due = float("inf")
@@ -67,6 +73,8 @@ class Releases(Service):
         """Begin with what was known before."""
         super().startService()
         self._answer_due = self._reactor.seconds() + LASTING
+        self._file_name = self._names.claim(self, f"{self._namespace}.{self._name}")
+        self._baseline = Baseline(self._state_dir, self._file_name.text)
         held, released = self._baseline.read()
         nodes = {os.environ.get("NODE_NAME", ""), socket.gethostname()}
         self._tenancies = Tenancies(held, self._reactor.seconds(), nodes=nodes)
@@ -84,6 +92,7 @@ class Releases(Service):
         self._plan(None)
         self._worker.stop()
         self._reading = False
+        self._file_name = None
         calls = list(self._calls)
         for call in calls:
             call.cancel()
@@ -150,6 +159,7 @@ class Releases(Service):
             self._reading = True
             keys = self._tenancies.unlisted(self._reactor.seconds())
             reading = self._worker.call(self._checkpoint.kept_ids)
+            reading.addErrback(_not_read)
             reading.addCallback(self._kept, keys)
             reading.addErrback(_report_fault)
 
@@ -192,6 +202,12 @@ class Releases(Service):
     def _known(self, resource: str, ids: Iterable[str]) -> Mapping[str, DeviceInfo]:
         found = self._resources.get(resource.removeprefix(self._prefix))
         return {} if found is None else found.inventory.known(ids)
+
+
+def _not_read(failure: Failure) -> None:
+    """Nothing is known of the checkpoint; it is read again after the next answer."""
+    if not failure.check(OSError):  # no thread can start now
+        _log.failure("reading which devices the kubelet keeps for containers", failure)
 
 
 def _report_fault(failure: Failure) -> None:

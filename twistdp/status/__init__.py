@@ -2,6 +2,7 @@
 
 from twistdp.status.condition import Condition, ResourceCondition, Standing
 from twistdp.status.events import TRANSIENT, Event, Events, Kind, events_of
+from twistdp.status.naming import Name, Names
 from twistdp.status.progress import FileProgress, Progress, ResourceProgress, ScannerProgress
 from twistdp.status.systemd import reporter_from
 from twistdp.status.tallies import BOUNDS, Durations, ResourceTallies, ScannerTallies, Tallies
@@ -15,6 +16,8 @@ __all__ = [
     "Events",
     "FileProgress",
     "Kind",
+    "Name",
+    "Names",
     "Progress",
     "ResourceCondition",
     "ResourceProgress",

@@ -1,0 +1,114 @@
+"""Tests for `twistdp.resource.releases`."""
+
+import errno
+from typing import Any
+from unittest import mock
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+
+from tests.support.helpers import temporary_directory
+from tests.support.logs import LogTestCase
+from twistdp.kubelet.holdings import Holdings
+from twistdp.kubelet.podresources import Container, Pod
+from twistdp.model import Holder, ReleasedDevices
+from twistdp.resource import releases
+from twistdp.resource.hooks import Hooks
+from twistdp.resource.releases import Releases
+from twistdp.settings import Settings
+from twistdp.status import Kind, events_of
+
+DOMAIN = "x.example"
+
+
+class Scanner:
+    """Keeps what is given back."""
+
+    def __init__(self) -> None:
+        self.released: list[tuple[str, list[str]]] = []
+
+    def post_release(self, devices: ReleasedDevices, pod: Holder | None) -> None:
+        """See `IReleaseObserver`."""
+        self.released.append((devices.resource, list(devices.devices_ids)))
+
+
+class Thread:
+    """In place of a worker: `outcomes` come in place of the first calls."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Deferred[Any]] = []
+
+    def call(self, function: Any) -> Deferred[Any]:
+        """Call it now."""
+        return self.outcomes.pop(0) if self.outcomes else succeed(function())
+
+    def stop(self) -> None:
+        """Nothing goes on."""
+
+
+class ReleasesTests(LogTestCase):
+    """Scanners on a clock, and a kubelet that lists `pods` and keeps devices for nobody."""
+
+    def setUp(self) -> None:
+        """One pod has no devices."""
+        super().setUp()
+        directory = temporary_directory(self)
+        self.settings = Settings(plugin_dir=directory, state_dir=directory)
+        self.clock = Clock()
+        self.clock.advance(1000.0)
+        self.events = events_of(self.clock)
+        self.pods = [Pod("kube-system", "dns", [])]
+        self.thread = Thread()
+        self.patch(releases, "Worker", lambda *_: self.thread)
+        self.scanners: list[Scanner] = []
+        self.running: list[Releases] = []
+
+    def start(self, *types: str) -> None:
+        """A plugin with a scanner of the same class for each resource."""
+        self.holdings = Holdings(lambda: succeed(self.pods), self.clock)
+        for kind in types:
+            scanner = Scanner()
+            hooks = Hooks(scanner, "x:Scanner", self.clock)
+            resource = mock.Mock(**{"inventory.known.return_value": {}})
+            with mock.patch.object(releases, "holdings_of", lambda *_: self.holdings):
+                found = Releases(DOMAIN, {kind: resource}, hooks, self.settings, self.clock)
+            found._checkpoint = mock.Mock(**{"kept_ids.return_value": frozenset()})
+            self.scanners.append(scanner)
+            self.running.append(found)
+            found.startService()
+        self.pass_time(30.0)
+
+    def stop(self) -> None:
+        """The plugin ends."""
+        while self.running:
+            self.running.pop().stopService()
+        self.scanners.clear()
+
+    def pass_time(self, seconds: float) -> None:
+        """Go on in small steps."""
+        self.clock.pump([0.25] * int(seconds * 4))
+
+    def test_two_of_a_class(self) -> None:
+        """Each learns over a restart what was given back of its own resource, and once."""
+        held = {f"{DOMAIN}/{kind}": frozenset({kind}) for kind in "ab"}
+        self.pods.append(Pod("default", "p", [Container("c", held)]))
+        self.start("a", "b")
+        self.stop()
+        self.pods.pop()
+        self.start("a", "b")
+        self.assertEqual(
+            [scanner.released for scanner in self.scanners],
+            [[(f"{DOMAIN}/a", ["a"])], [(f"{DOMAIN}/b", ["b"])]],
+        )
+        self.stop()
+
+    def test_no_thread_at_first(self) -> None:
+        """The checkpoint is read again if no thread could start, or reading it failed."""
+        self.thread.outcomes = [fail(OSError(errno.EAGAIN, "no thread")), fail(MemoryError("full"))]
+        self.start("a")
+        self.events.emit(Kind.ALLOCATED, resource=f"{DOMAIN}/a", ids=[["1"]])
+        self.pass_time(60.0)
+        self.assertEqual(self.thread.outcomes, [])
+        self.assertEqual(self.scanners[0].released, [(f"{DOMAIN}/a", ["1"])])
+        self.assertEqual(len(self.flushLoggedErrors(MemoryError)), 1)
+        self.stop()
