@@ -132,7 +132,9 @@ class KeptIdsTests(LogTestCase):
             '{"Data":{"PodDeviceEntries":[1]}}',
             '{"Data":{"PodDeviceEntries":[{"ResourceName":"x"}]}}',
             OF_A_KUBELET.replace('{"-1":["loop0"]}', "null"),
+            '{"Data":{"PodDeviceEntries":{}}}',
             OF_A_KUBELET[:200],
+            OF_A_KUBELET[: OF_A_KUBELET.index('"},') + 2],
         ):
             self.assertIsNone(self.kept_in(content), content)
         self.patch(checkpoint, "LARGEST", 100)

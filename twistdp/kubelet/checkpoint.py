@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
@@ -20,8 +21,19 @@ CHECKPOINT: Final = "kubelet_internal_checkpoint"
 LARGEST: Final = 64 * 1024 * 1024
 """Bytes that are read of it."""
 
-_ENTRIES: Final = re.compile(r'"PodDeviceEntries"\s*:\s*\[\s*')
-_NEXT: Final = re.compile(r"\s*,\s*")
+_ENTRIES: Final = re.compile(r'"PodDeviceEntries"\s*:\s*(null|\[\s*\]|\[)\s*')
+_NEXT: Final = re.compile(r"\s*([],])\s*")
+
+_UNKNOWN: Final = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    DecodeError,
+    RecursionError,
+)
+"""What reading a file of another format raises."""
 
 
 class Checkpoint:
@@ -41,42 +53,34 @@ class Checkpoint:
 
         Takes seconds for a large file, so call it in a thread, and not in several at once.
         """
-        try:
-            with open(self._path, "rb") as file:
-                content = file.read(LARGEST + 1)
-            self._report(len(content) > LARGEST)
-            return [] if self._is_too_large else list(_nodes(content, resource, frozenset(ids)))
-        except (
-            OSError,
-            ValueError,
-            LookupError,
-            TypeError,
-            AttributeError,
-            DecodeError,
-            RecursionError,
-        ):
-            return []
+        with suppress(*_UNKNOWN):
+            content = self._content()
+            self._report(content is None)
+            if content is not None:
+                return list(_nodes(content, resource, frozenset(ids)))
+        return []
 
     def kept_ids(self) -> frozenset[tuple[str, str]] | None:
         """All devices that are kept for containers, as pairs of resource and id.
 
         Unlike the pod-resources API this has those of init containers.  None if the file cannot
-        be read or understood.  Call it in a thread, too.
+        be read or understood as a whole.  Call it in a thread, too.
         """
-        try:
-            with open(self._path, "rb") as file:
-                content = file.read(LARGEST + 1)
-            text = content.decode()
-            if len(content) > LARGEST or '"PodDeviceEntries"' not in text:
-                return None
-            return frozenset(
-                (entry["ResourceName"], id_)
-                for entry in _entries(text)
-                for per_node in entry["DeviceIDs"].values()
-                for id_ in per_node
-            )
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            return None
+        with suppress(*_UNKNOWN):
+            content = self._content()
+            if content is not None:
+                return frozenset(
+                    (entry["ResourceName"], id_)
+                    for entry in _entries(content.decode())
+                    for id_ in _ids(entry)
+                )
+        return None
+
+    def _content(self) -> bytes | None:
+        """What is in the file; None if that is too much."""
+        with open(self._path, "rb") as file:
+            content = file.read(LARGEST + 1)
+        return None if len(content) > LARGEST else content
 
     def _report(self, is_too_large: bool) -> None:
         if is_too_large and not self._is_too_large:
@@ -94,16 +98,25 @@ def _nodes(content: bytes, resource: str, ids: frozenset[str]) -> Iterator[froze
     for entry in _entries(content.decode()):
         if entry["ResourceName"] != resource or not entry["AllocResp"]:
             continue
-        if {id_ for per_node in entry["DeviceIDs"].values() for id_ in per_node} == ids:
+        if _ids(entry) == ids:
             answer = ContainerAllocateResponse.FromString(base64.b64decode(entry["AllocResp"]))
             yield frozenset(node.host_path for node in answer.devices)
 
 
+def _ids(entry: Any) -> set[str]:
+    return {id_ for per_node in entry["DeviceIDs"].values() for id_ in per_node}
+
+
 def _entries(text: str) -> Iterator[Any]:
-    """The entries, one by one: no other thread runs while Python parses a whole text."""
-    found = _ENTRIES.search(text)
+    """The entries, one by one: no other thread runs while Python parses a whole text.
+
+    Raises ValueError if their list has no beginning, or no end.
+    """
     decoder = json.JSONDecoder()
-    while found is not None and not text.startswith("]", found.end()):
+    found = _ENTRIES.search(text)
+    while found is not None and found[1] in "[,":
         entry, end = decoder.raw_decode(text, found.end())
         yield entry
         found = _NEXT.match(text, end)
+    if found is None:
+        raise ValueError("the entries have no beginning, or no end")
