@@ -4,7 +4,11 @@ import json
 import os
 import socket
 import sys
+import threading
+import time
+from contextlib import ExitStack
 from io import StringIO
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -15,7 +19,7 @@ from tests.integration.test_life import YELLOW, ToldScanner, tree_of
 from tests.support.helpers import soon, temporary_directory, until
 from tests.web.test_routes import RoutesCase
 from twistdp import UNHEALTHY
-from twistdp.cli import asking, main, status
+from twistdp.cli import asking, main, overview, status
 from twistdp.testing import ChildProcess
 
 TWISTDP = os.path.join(os.path.dirname(sys.executable), "twistdp")
@@ -185,7 +189,7 @@ class NobodyTests(SynchronousTestCase):
 
     def test_slow(self) -> None:
         """One that takes a connection and says nothing is given up."""
-        self.patch(asking, "PATIENCE", 0.05)
+        self.patch(status, "PATIENCE", 0.05)
         path = os.path.join(temporary_directory(self), "x.sock")
         with socket.socket(socket.AF_UNIX) as deaf:
             deaf.bind(path)
@@ -194,4 +198,163 @@ class NobodyTests(SynchronousTestCase):
         (plugin,) = json.loads(out)["plugins"]
         self.assertEqual(
             (result, plugin), (3, {"socket": path, "error": "no answer within 0.05 s"})
+        )
+
+    def test_together(self) -> None:
+        """One that hangs, or sends a byte now and then, holds no other one up."""
+        self.patch(status, "PATIENCE", 0.3)
+        directory = temporary_directory(self)
+        paths = [os.path.join(directory, f"{name}.sock") for name in range(20)]
+        asked: list[float] = []
+        with ExitStack() as stack:
+            for path in paths:
+                Trickling(path, stack, asked)
+            result, out, _ = self.run_status(*(f"--socket={path}" for path in paths))
+        self.assertEqual((result, out.count("no answer within 0.3 s")), (3, 20))
+        self.assertLess(max(asked) - min(asked), 0.3)
+
+    def test_silent(self) -> None:
+        """One that did not answer before holds the others up for less long."""
+        self.patch(status, "IMPATIENCE", 0.05)
+        directory = temporary_directory(self)
+        paths = [os.path.join(directory, f"{name}.sock") for name in "ab"]
+        with ExitStack() as stack:
+            for path in paths:
+                Trickling(
+                    path, stack, [], b"HTTP/1.1 200 OK\r\n\r\n7" if path == paths[1] else None
+                )
+            found = status._ask(paths, named=True, silent=paths[:1])
+        self.assertEqual(found[0].error, "no answer within 0.05 s")
+        self.assertIn("not as a plugin", found[1].error)
+
+    def test_rubbish(self) -> None:
+        """Whatever answers, it is a line of text."""
+        path = os.path.join(temporary_directory(self), "x.sock")
+        state: dict[str, Any] = {"resources": [], "configurations": [], "scanners": []}
+        answers = (
+            b">>> ",
+            b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000,
+            b"HTTP/1.1 200 OK\r\n\r\n7",
+            b"HTTP/1.1 200 OK\r\n\r\n" + json.dumps(state).encode(),
+            b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{}",
+            b"HTTP/1.1 500 \xff\r\n\r\n",
+        )
+        for answer in answers:
+            with ExitStack() as stack:
+                Trickling(path, stack, [], answer)
+                result, out, err = self.run_status(f"--socket={path}")
+            self.assertEqual((result, out.count("\n")), (3, 1), out + err)
+            self.assertTrue(out.startswith(f"{path}: "))
+            os.unlink(path)
+
+    def test_loops(self) -> None:
+        """A link that leads to itself is no socket."""
+        directory = temporary_directory(self)
+        os.symlink("x.sock", os.path.join(directory, "x.sock"))
+        self.assertEqual(asking.sockets(directory), [])
+
+
+class Trickling:
+    """Listens on a socket, and answers each who connects with a byte now and then, or at once."""
+
+    def __init__(
+        self, path: str, stack: ExitStack, asked: list[float], answer: bytes | None = None
+    ) -> None:
+        self.answer = answer
+        self.asked = asked
+        self.over = threading.Event()
+        self.socket = stack.enter_context(socket.socket(socket.AF_UNIX))
+        self.socket.bind(path)
+        self.socket.listen()
+        thread = threading.Thread(target=self.run)
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(self.over.set)
+
+    def run(self) -> None:
+        """Answer one."""
+        peer, _ = self.socket.accept()
+        self.asked.append(time.monotonic())
+        with peer:
+            if self.answer is not None:
+                peer.recv(1000)
+                peer.sendall(self.answer)
+                return
+            peer.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+            while not self.over.wait(0.02):
+                try:
+                    peer.sendall(b"y")
+                except OSError:
+                    return  # it has had enough
+
+
+class LinesTests(SynchronousTestCase):
+    """What is shown of each problem."""
+
+    def state(self, **changes: Any) -> dict[str, Any]:
+        """A state of a plugin that is well, but for these members."""
+        scanner = {"name": "x:Y", "namespace": "x.example", "scanned": True, "failing": None}
+        session = {"standing": "registered", "since": 1e9, "streams": 1, "reason": ""}
+        numbers = {"capacity": 1, "allocatable": 1, "held": 0, "notListed": 0}
+        resource = {"name": "x.example/y", "session": session, **numbers, "devices": []}
+        found = {
+            "version": "1.0",
+            "node": "n",
+            "startTime": 1e9,
+            "time": 1e9 + 1,
+            "scanners": [{**scanner, "hung": False}],
+            "configurations": [{"file": "/x.yaml", "problems": []}],
+            "podResources": {"available": True, "reason": ""},
+            "resources": [resource],
+        }
+        for path, value in changes.items():
+            place: Any = found
+            *way, last = path.split("__")
+            for step in way:
+                place = place[step]
+                place = place[0] if isinstance(place, list) else place
+            place[last] = value
+        return found
+
+    def test_well(self) -> None:
+        """There is none."""
+        self.assertEqual(list(overview.problems(self.state())), [])
+
+    def test_problems(self) -> None:
+        """Each kind is a line that names what it is about."""
+        session, scanners = "resources__session__", "scanners__"
+        for changes, line in (
+            (
+                {"configurations__problems": ["/x.yaml:1:2: no"]},
+                "/x.yaml is refused, the file before it is in force: /x.yaml:1:2: no",
+            ),
+            ({f"{scanners}failing": "OSError: no bus"}, "x:Y: its scans fail: OSError: no bus"),
+            ({f"{scanners}hung": True}, "x:Y: its scan hangs"),
+            ({f"{scanners}hung": True, f"{scanners}scanned": False}, "x:Y: its scan hangs"),
+            ({f"{scanners}scanned": False}, "x:Y: no scan has ended yet"),
+            ({f"{session}standing": "stuck"}, "x.example/y: stuck"),
+            ({f"{session}standing": "waiting"}, "x.example/y: waiting for a kubelet"),
+            (
+                {f"{session}standing": "failing", f"{session}reason": "no thanks"},
+                "x.example/y: failing: no thanks",
+            ),
+            (
+                {f"{session}streams": 0},
+                "x.example/y: registered, but the kubelet has no stream open",
+            ),
+            ({"resources__notListed": 3}, "x.example/y: 3 devices have no room in the list"),
+        ):
+            state = self.state(**changes)
+            self.assertEqual(list(overview.problems(state)), [line])
+            self.assertIn(f"  problem: {line}", list(overview.lines(state)))
+
+    def test_notes(self) -> None:
+        """What is no problem, but should be known."""
+        state = self.state(podResources__available=False, resources=[])
+        self.assertEqual(
+            list(overview.lines(state))[1:],
+            [
+                "  note: the kubelet does not say who holds devices: it has not answered yet",
+                "  note: there are no resources; twistdp scan shows what is left out, and why",
+            ],
         )

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import stat
 from typing import Any
 
@@ -14,7 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.support.helpers import soon, temporary_directory, until
 from tests.support.kubelets import PatientKubelet
-from twistdp.launch.manhole import ManholeOptions
+from twistdp.host import children
+from twistdp.launch.manhole import Manhole, ManholeOptions
+from twistdp.rpc.unixlistener import UnixListener
 from twistdp.testing.process import ChildProcess, twistd_command
 
 RESOURCE = "x.example/x"
@@ -153,3 +156,38 @@ class OptionTests(SynchronousTestCase):
         self.assertEqual(options.manhole, "/run/m")
         error = self.assertRaises(usage.UsageError, options.parseOptions, ["--manhole=m"])
         self.assertIn("--manhole m: give an absolute path", str(error))
+        taken = ["--manhole=/run/twistdp/m.sock"]
+        error = self.assertRaises(usage.UsageError, options.parseOptions, taken)
+        self.assertIn("leave .sock out", str(error))
+        options.parseOptions(["--manhole=/run/twistdp/m"])
+
+
+class ChildrenTests(TestCase):
+    """What a child that a scanner forks must not have."""
+
+    async def test_descriptors(self) -> None:
+        """The port, and the connections."""
+        directory = temporary_directory(self)
+        path = os.path.join(directory, "manhole")
+        manhole = Manhole(path, dict, reactor)
+        manhole.startService()
+        self.addCleanup(manhole.stopService)
+        client = Client()
+        await soon(connectProtocol(UNIXClientEndpoint(reactor, path), client))
+        await until(lambda: ">>> " in client.seen)
+        owners = [each for each in children._owners if type(each) in (Manhole, UnixListener)]
+        kept = {fd for each in owners for fd in each.descriptors() if fd >= 0}
+        ours = {fd for fd in map(int, os.listdir("/proc/self/fd")) if directory in local_name(fd)}
+        self.assertEqual((len(ours), ours - kept), (2, set()))
+        assert client.transport is not None
+        client.transport.loseConnection()
+        await soon(client.ended)
+
+
+def local_name(fd: int) -> str:
+    """The path that a socket was bound to; empty for anything else."""
+    try:
+        with socket.socket(fileno=os.dup(fd)) as found:
+            return str(found.getsockname())
+    except OSError:
+        return ""

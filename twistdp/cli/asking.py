@@ -5,7 +5,9 @@ import json
 import os
 import socket
 import stat
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from twistdp.errors import BadSetting
@@ -13,7 +15,10 @@ from twistdp.settings import RUN_DIRECTORY
 from twistdp.status import TRANSIENT
 
 PATIENCE: Final = 10.0
-"""Seconds that a plugin may take to answer."""
+"""Seconds that a plugin may take to answer, with all of it."""
+
+IMPATIENCE: Final = 1.0
+"""The same for one that did not answer the last time."""
 
 SILENCE: Final = 40.0
 """Seconds without a byte after which a stream of events counts as dead; a live one has a comment
@@ -35,6 +40,13 @@ class Ended(NoAnswer):
 
     def __init__(self) -> None:
         super().__init__("nobody listens there; the plugin that made it has ended")
+
+
+class NotOurs(NoAnswer):
+    """What answers is no plugin."""
+
+    def __init__(self) -> None:
+        super().__init__("it answers, but not as a plugin of this version does")
 
 
 class _Connection(http.client.HTTPConnection):
@@ -68,26 +80,27 @@ def sockets(directory: str = RUN_DIRECTORY) -> list[str]:
 def _is_socket(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.name.endswith(".sock") and stat.S_ISSOCK(entry.stat().st_mode)
-    except FileNotFoundError:  # gone since
+    except OSError:  # gone since, or a link that leads nowhere
         return False
 
 
-def state_of(path: str) -> dict[str, Any]:
+def state_of(path: str, patience: float = PATIENCE) -> dict[str, Any]:
     """The state of the plugin that listens on a socket.  Raises `NoAnswer`."""
-    connection = _Connection(path, PATIENCE)
+    connection = _Connection(path, patience)
     try:
-        response = _asked(connection, "/api/v1/state")
-        data = response.read(MOST + 1)
+        with _limited(connection, patience):
+            response = _asked(connection, "/api/v1/state")
+            data = response.read(MOST + 1)
         if len(data) > MOST:
             raise NoAnswer(f"its answer has more than {MOST} bytes")
         found = json.loads(data)
-        if not isinstance(found, dict) or not isinstance(found.get("resources"), list):
-            raise NoAnswer("it answers, but not as a plugin does")
-        return found
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _no_answer(error) from error
+    except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
+        raise _no_answer(error, patience) from error
     finally:
         connection.close()
+    if not isinstance(found, dict):
+        raise NotOurs
+    return found
 
 
 def news_of(path: str) -> Iterator[None]:
@@ -104,9 +117,32 @@ def news_of(path: str) -> Iterator[None]:
             if name == "event" and value not in _QUIET:
                 yield
     except (OSError, http.client.HTTPException) as error:
-        raise _no_answer(error) from error
+        raise _no_answer(error, SILENCE) from error
     finally:
         connection.close()
+
+
+@contextmanager
+def _limited(connection: _Connection, seconds: float) -> Iterator[None]:
+    """Raise TimeoutError if this takes longer: a peer may send a byte now and then."""
+    late = threading.Event()
+    connection.connect()
+    peer = connection.sock
+
+    def end() -> None:
+        late.set()
+        with suppress(OSError):  # it is closed already
+            peer.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if late.is_set():
+            raise TimeoutError  # whatever reading the rest has raised
 
 
 def _asked(connection: _Connection, path: str) -> http.client.HTTPResponse:
@@ -117,11 +153,11 @@ def _asked(connection: _Connection, path: str) -> http.client.HTTPResponse:
     return response
 
 
-def _no_answer(error: Exception) -> NoAnswer:
+def _no_answer(error: Exception, patience: float) -> NoAnswer:
     if isinstance(error, ConnectionRefusedError):
         return Ended()
     if isinstance(error, TimeoutError):
-        return NoAnswer(f"no answer within {PATIENCE:g} s")
+        return NoAnswer(f"no answer within {patience:g} s")
     if isinstance(error, PermissionError):
         return NoAnswer("only root may ask; run this as root")
     return NoAnswer(getattr(error, "strerror", None) or str(error) or type(error).__name__)

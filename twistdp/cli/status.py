@@ -3,15 +3,16 @@
 import json
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 import attrs
 import click
 
-from twistdp.cli.asking import Ended, NoAnswer, sockets, state_of
+from twistdp.cli.asking import IMPATIENCE, PATIENCE, Ended, NoAnswer, NotOurs, sockets, state_of
 from twistdp.cli.completing import files
 from twistdp.cli.overview import drawn, lines, problems
 from twistdp.cli.terminal import Busy, console
@@ -37,6 +38,8 @@ class Plugin:
     error: str = ""
     ended: bool = False
     """Whether nobody listens there any more."""
+    seconds: float = 0.0
+    """How long the plugin took to answer."""
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -78,14 +81,35 @@ def command(paths: tuple[str, ...], watch: bool, as_json: bool, everything: bool
     return status
 
 
-def _ask(found: Sequence[str], named: bool) -> list[Plugin]:
-    """Ask on these sockets; of those that nobody named, one that is left over is no plugin."""
-    return [each for path in found if (each := _asked(path)).state or named or not each.ended]
+def _ask(found: Sequence[str], named: bool, silent: Collection[str] = ()) -> list[Plugin]:
+    """Ask on these sockets, at one time; those that were `silent` before have less time.
+
+    Of sockets that nobody named, one that is left over is no plugin.
+    """
+    plugins: dict[str, Plugin] = {}
+
+    def ask(path: str) -> None:
+        plugins[path] = _asked(path, IMPATIENCE if path in silent else PATIENCE)
+
+    threads = [threading.Thread(target=ask, args=[path], daemon=True) for path in found]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [each for path in found if (each := plugins[path]).state or named or not each.ended]
 
 
-def _asked(path: str) -> Plugin:
+def _asked(path: str, patience: float) -> Plugin:
+    begun = time.monotonic()
     try:
-        return Plugin(path, state_of(path))
+        state = state_of(path, patience)
+        seconds = time.monotonic() - begun
+        try:
+            for _ in lines(state):
+                pass
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise NotOurs from error
+        return Plugin(path, state, seconds=seconds)
     except NoAnswer as error:
         return Plugin(path, error=str(error), ended=isinstance(error, Ended))
 
@@ -139,10 +163,12 @@ def _watch(paths: Sequence[str], as_json: bool, everything: bool) -> int:
     news = News(paths)
     try:
         with _screen(as_json, everything) as show:
+            plugins: list[Plugin] = []
             while True:
-                begun = time.monotonic()
-                show(_ask(news.look(), bool(paths)))
-                news.wait(SHARE * (time.monotonic() - begun))
+                silent = [each.socket for each in plugins if each.state is None]
+                plugins = _ask(news.look(), bool(paths), silent)
+                show(plugins)
+                news.wait(SHARE * max((each.seconds for each in plugins), default=0.0))
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 

@@ -3,7 +3,7 @@
 import os
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from twisted.application.service import Service
@@ -13,8 +13,9 @@ from twisted.logger import Logger
 from twisted.python import usage
 
 from twistdp.errors import TwistdpError
-from twistdp.host import make_directory
+from twistdp.host import keep_from_children, make_directory
 from twistdp.rpc import UnixListener
+from twistdp.settings import RUN_DIRECTORY
 
 _log = Logger()
 
@@ -34,7 +35,13 @@ class ManholeOptions(usage.Options):
                 f"--manhole {path}: give an absolute path, since the plugin may start in any "
                 "directory"
             )
-        self.manhole = os.path.abspath(path)
+        found = os.path.abspath(path)
+        if os.path.dirname(found) == RUN_DIRECTORY and found.endswith(".sock"):
+            raise usage.UsageError(
+                f"--manhole {path}: 'twistdp status' takes a name there that ends in .sock for "
+                "a plugin's; leave .sock out"
+            )
+        self.manhole = found
 
 
 class Manhole(Service):
@@ -49,6 +56,13 @@ class Manhole(Service):
         self._names = names
         self._listener = UnixListener(path, reactor)
         self._prompts: set[ITransport] = set()
+        keep_from_children(self)
+
+    def descriptors(self) -> Iterator[int]:
+        """See `twistdp.host.children.Owner`."""
+        for transport in self._prompts:
+            connection: Any = transport
+            yield connection.fileno()
 
     def startService(self) -> None:
         """Listen; if that cannot be done, the reason is logged."""

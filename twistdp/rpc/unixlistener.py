@@ -1,11 +1,13 @@
 """Listens on a unix socket for something else than gRPC."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
+from twistdp.host import keep_from_children
 from twistdp.rpc.socketfile import SocketFile
 from twistdp.tools import hushed, quietly, stop_all
 
@@ -18,6 +20,13 @@ class UnixListener:
         self._reactor = reactor
         self._port: IListeningPort | None = None
         self._closing = DeferredLock()
+        keep_from_children(self)
+
+    def descriptors(self) -> Iterator[int]:
+        """See `twistdp.host.children.Owner`."""
+        if self._port is not None:
+            port: Any = self._port
+            yield port.fileno()
 
     def open(self, factory: IProtocolFactory) -> None:
         """Listen, mode 0600.

@@ -61,16 +61,17 @@ class _Root(Resource):
     isLeaf = True  # noqa: N815  # Twisted's name
 
     def __init__(
-        self, answerer: Callable[[], Answerer], hosts: Collection[str], turns: Turns
+        self, answerer: Callable[[], Answerer], hosts: Collection[str], reactor: Any
     ) -> None:
         super().__init__()
         self._answerer = answerer
         self._hosts = hosts
-        self._turns = turns
+        # A probe does not wait for the pieces of others' answers.
+        self._requests, self._turns = Turns(reactor), Turns(reactor)
 
     def render(self, request: Request) -> Any:
         """Answer in a turn of the reactor of its own: a peer may ask for a lot at once."""
-        self._turns.add(partial(self._answer, request))
+        self._requests.add(partial(self._answer, request))
         return NOT_DONE_YET
 
     def _answer(self, request: Request) -> None:
@@ -135,7 +136,7 @@ class Bounded(Site):
         hosts: Collection[str] = (),
     ) -> None:
         known = {"localhost", socket.gethostname().lower(), *hosts}
-        root = _Root(answerer, known, Turns(reactor))
+        root = _Root(answerer, known, reactor)
         super().__init__(root, parsePOSTFormSubmission=False, timeout=IDLE, reactor=reactor)
         self.protocol: Any = Channel
         self._most = most
