@@ -163,8 +163,6 @@ class PlotTests(SynchronousTestCase):
 class SoakTests(TestCase):
     """A very short one, for real."""
 
-    timeout = 90
-
     async def test_seconds(self) -> None:
         """It runs without a problem, and takes complete samples."""
         record = await soak(reactor, 3.0)

@@ -45,8 +45,6 @@ sys.exit(main(["demo"]))
 class TemporaryTestCase(TestCase):
     """Has a directory for temporary files, and leaves none behind."""
 
-    timeout = 60
-
     def setUp(self) -> None:
         """Make it."""
         if not isinstance(reactor, AsyncioSelectorReactor):

@@ -20,8 +20,6 @@ from twistdp.rpc.channel import Channel
 class DeafTests(TestCase):
     """Against a gRPC server."""
 
-    timeout = 30
-
     async def serve(self, handler: Callable[[Any], Any]) -> str:
         """The path of a server with this ListAndWatch."""
         path = f"{temporary_directory(self)}/a.sock"

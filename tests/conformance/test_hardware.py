@@ -53,8 +53,6 @@ class Bench:
 class HardwareTests(TestCase):
     """Shell commands that make files."""
 
-    timeout = 30
-
     def setUp(self) -> None:
         """A place for them."""
         self.directory = temporary_directory(self)

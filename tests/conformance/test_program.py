@@ -46,8 +46,6 @@ class AtOnce:
 class ProgramTests(TestCase):
     """Shells, with and without children."""
 
-    timeout = 30
-
     def shell(self, command: str) -> Program:
         """What a shell runs."""
         program = Program(["sh", "-c", command], reactor)

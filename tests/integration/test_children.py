@@ -29,8 +29,6 @@ def descendants(pid: int) -> list[int]:
 class ChildrenTests(ProcessTestCase):
     """A scanner that forks, spawns and executes."""
 
-    timeout = 30
-
     def setUp(self) -> None:
         """Choose the file into which the scanner's process reports."""
         super().setUp()

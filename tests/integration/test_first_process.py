@@ -56,7 +56,7 @@ class FirstProcessTests(ProcessTestCase):
         told = os.path.join(self.directory, "told")
         await self.kubelet.start()
         plugin = self.start("Orphans", f"--set=told={told}")
-        await self.kubelet.listed(RESOURCE, ["a"], 15.0)
+        await self.kubelet.listed(RESOURCE, ["a"])
         while os.path.getsize(told) < ORPHANS:
             await deferLater(reactor, 0.05)
         self.assertLess(zombies(self.first(plugin)), ORPHANS / 2)
@@ -67,7 +67,7 @@ class FirstProcessTests(ProcessTestCase):
         await self.kubelet.start()
         self.make("a")
         plugin = self.start("Files", f"--set=directory={self.devices}")
-        await self.kubelet.listed(RESOURCE, ["a"], 15.0)
+        await self.kubelet.listed(RESOURCE, ["a"])
         first = self.first(plugin)
         for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
             os.kill(first, number)

@@ -17,6 +17,7 @@ from twisted.internet.inotify import IN_CHANGED, IN_MODIFY, INotify
 from twisted.python.filepath import FilePath
 from twisted.trial.unittest import TestCase
 
+from tests.support.helpers import soon
 from tests.support.kubelets import PatientKubelet
 from tests.support.logs import HEADER
 from twistdp.logs.service import LESS, MORE
@@ -58,8 +59,6 @@ class Child(ChildProcess):
 
 class LogTestCase(TestCase):
     """A kubelet in this process, and a plugin as child whose scanner talks."""
-
-    timeout = 60
 
     def ends(self, before: int, text: str) -> bool:
         """Whether what was logged since then ends so."""
@@ -123,11 +122,11 @@ class LogTestCase(TestCase):
         held: Deferred[None] = Deferred()
         self.awaited.append((condition, held))
         self.look()
-        return held.addTimeout(20, reactor)
+        return soon(held)
 
     async def started(self, child: ChildProcess) -> None:
         """Wait until a child serves and has logged it."""
-        await self.kubelet.listed(RESOURCE, ["thing-0"], 20)
+        await self.kubelet.listed(RESOURCE, ["thing-0"])
         await self.until(lambda: "registered" in child.output + self.read())
 
     async def finish(self, child: ChildProcess) -> None:

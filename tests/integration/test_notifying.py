@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorUNIXDatagram
 from twisted.internet.protocol import DatagramProtocol
 
 from tests.integration.test_process import FOLDER, ProcessTestCase
+from tests.support.helpers import soon
 
 
 class Manager(DatagramProtocol):
@@ -31,7 +32,7 @@ class Manager(DatagramProtocol):
         """Fires when this message has come."""
         fired: Deferred[None] = Deferred()
         self._awaited.append((line, fired))
-        return fired.addTimeout(20, reactor)
+        return soon(fired)
 
 
 class NotifyingTests(ProcessTestCase):
@@ -56,7 +57,7 @@ class NotifyingTests(ProcessTestCase):
         registered = manager.told("STATUS=1 resource, 1 device, registered")
         await self.kubelet.start()
         await registered
-        await self.kubelet.listed(FOLDER, ["a"], 20)
+        await self.kubelet.listed(FOLDER, ["a"])
         manager.lines.clear()
         await manager.told("WATCHDOG=1")
         stopping = manager.told("STOPPING=1")

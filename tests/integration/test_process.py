@@ -32,8 +32,6 @@ GLOB = "--scanner=twistdp.scanners:GlobScanner"
 class ProcessTestCase(TestCase):
     """A kubelet in this process, plugins as children."""
 
-    timeout = 120
-
     def setUp(self) -> None:
         """An empty directory with a short path, where the plugins' files may lie too."""
         self.directory = tempfile.mkdtemp()
@@ -140,7 +138,7 @@ class EndingTests(ProcessTestCase):
 
     def end_of(self, child: ChildProcess) -> Deferred[int]:
         """Fires with the status of a child that ends by itself."""
-        return child.ended.addTimeout(20, reactor)
+        return soon(child.ended)
 
     async def test_replaces_what_a_crash_left(self) -> None:
         """The dead socket of a killed process is replaced."""

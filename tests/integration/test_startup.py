@@ -50,10 +50,10 @@ class ImportTests(ProcessTestCase):
         # Once without: twistd imports all plugins there are when its own list of them is outdated.
         await self.plugin("--version").ended
         self.plugin("--scanner=tests.support.startup_samples:Imports")
-        await self.kubelet.until(lambda: self.kubelet.devices(RESOURCE), 20)
+        await self.kubelet.until(lambda: self.kubelet.devices(RESOURCE))
         await self.kubelet.allocate(RESOURCE, ids=["sys"])
         last = self.scan()
-        await self.kubelet.until(lambda: self.scan() > last + 1, 20)  # begun after that
+        await self.kubelet.until(lambda: self.scan() > last + 1)  # begun after that
         imported = self.kubelet.devices(RESOURCE)
         self.assertIn("grpc.aio", imported)
         self.assertIn("twistdp.resource.handlers", imported)

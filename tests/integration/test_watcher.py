@@ -70,7 +70,7 @@ class StrangerTests(WatcherTestCase):
         scanner = await self.listed()
         channel = channel_to(self, self.socket)
         for _ in range(20):
-            info = await soon(channel.unary(GET_INFO, InfoRequest(), PluginInfo, 5.0))
+            info = await soon(channel.unary(GET_INFO, InfoRequest(), PluginInfo, 30.0))
             self.assertEqual(info.name, YELLOW)
         await self.log.seen(
             f"{YELLOW}: a program asked who serves {self.socket} (GetInfo), though a kubelet has "

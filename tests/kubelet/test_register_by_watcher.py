@@ -278,7 +278,7 @@ class WireTests(TestCase):
         await soon(server.listen())
         self.assertTrue(private_directory(path, directory).startswith(f"{directory}/.tdp-"))
         channel = channel_to(self, path, authority="%2Fvar%2Flib%2Fkubelet%2Fa.sock")
-        info = await soon(channel.unary(api.GET_INFO, InfoRequest(), PluginInfo, 5.0))
+        info = await soon(channel.unary(api.GET_INFO, InfoRequest(), PluginInfo, 30.0))
         self.assertEqual(info.name, RESOURCE)
         await soon(
             channel.unary(

@@ -55,8 +55,6 @@ class Client(Protocol):
 class ManholeTests(TestCase):
     """A plugin with a manhole, as a process."""
 
-    timeout = 60
-
     async def start(self, manhole: str | None = None, *options: str) -> None:
         """Let it serve."""
         self.directory = temporary_directory(self)
@@ -76,7 +74,7 @@ class ManholeTests(TestCase):
             reactor=reactor,
         )
         self.addCleanup(self.end)
-        await self.kubelet.listed(RESOURCE, ["null"], 20.0)
+        await self.kubelet.listed(RESOURCE, ["null"])
 
     async def end(self) -> None:
         """End the plugin."""

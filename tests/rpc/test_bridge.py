@@ -97,8 +97,6 @@ class CountingFuture(asyncio.Future[None]):
 class AwaitedTests(TestCase):
     """Tests for `bridge.awaited`."""
 
-    timeout = 5.0
-
     def setUp(self) -> None:
         """Get the loop."""
         self.loop = bridge.loop_of(reactor)

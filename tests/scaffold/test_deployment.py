@@ -30,8 +30,6 @@ esac
 class DeploymentTests(SynchronousTestCase):
     """A project's files under ``deploy``, and its end-to-end test."""
 
-    timeout = 60
-
     def setUp(self) -> None:
         """A project."""
         self.directory = temporary_directory(self)

@@ -179,7 +179,7 @@ class RegistryTests(TestCase):
         """A plugin without its socket is dropped."""
         plugin = await self.registered()
         plugin.door.withdraw()
-        await self.kubelet.until(lambda: self.kubelet.allocatable(RESOURCE) == 0, 1.0)
+        await self.kubelet.until(lambda: self.kubelet.allocatable(RESOURCE) == 0)
         await plugin.log.seen("cancelled")
 
     async def test_never_redials(self) -> None:
