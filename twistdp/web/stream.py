@@ -4,7 +4,8 @@ See https://html.spec.whatwg.org/multipage/server-sent-events.html.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
@@ -46,10 +47,13 @@ def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 @implementer(IPushProducer)
 class _Stream:
-    """One peer."""
+    """One peer, which gets the events that it has `missed` as it reads, and then what is sent."""
 
-    def __init__(self, request: Request, ended: Callable[["_Stream"], None]) -> None:
+    def __init__(
+        self, request: Request, missed: Iterable[Event], ended: Callable[["_Stream"], None]
+    ) -> None:
         self._request = request
+        self._missed = deque(missed)
         self._ended = ended
         self._over = False
         self._paused = False
@@ -96,6 +100,12 @@ class _Stream:
         """It reads again."""
         self._paused = False
         self._unread = 0
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Write what the peer has missed, and then what waits for it, as long as it reads."""
+        while self._missed and not self._paused:
+            self._request.write(encoded(self._missed.popleft()))
         waiting, self._waiting, self._size = self._waiting, [], 0
         for number, data in enumerate(waiting):
             if self._paused:
@@ -149,17 +159,15 @@ class Streams:
         channel: Any = request.channel
         channel.endless()
         self._flush()  # those are past, for this one
-        stream = _Stream(request, self._end)
+        missed = [] if seen is None else [e for e in self._events.kept if e.number > seen]
+        stream = _Stream(request, missed, self._end)
         self._open[stream] = None
         if self._unfollow is None:
             self._unfollow = self._events.follow(self._send)
             self._unwatch = self._watch()
             self._pulse = self._reactor.callLater(PULSE, self._beat)
         stream.send(b"retry: 1000\n\n")
-        if seen is not None:
-            for event in list(self._events.kept):
-                if event.number > seen:
-                    stream.send(encoded(event))
+        stream.go_on()
         return None
 
     def stop(self) -> None:
