@@ -88,6 +88,30 @@ class TenanciesTests(SynchronousTestCase):
             self.assertEqual(self.tenancies.answered({}, {PROXY}, self.now, self.now), [])
         self.assertEqual(self.answer({"1": P}), [])
 
+        self.settle({"1": P})
+        self.now += 1.0
+        self.assertEqual(self.tenancies.answered({}, {PROXY}, self.now, self.now), [])
+        self.assertEqual(self.answer({}, after=1.0), [])
+        self.assertEqual(self.answer({}, after=SETTLED - 0.1), [])
+        self.assertEqual(self.answer({}, after=0.1), [Release(R, "1", P)])
+
+    def test_missing_before_a_restart(self) -> None:
+        """What was in no answer of the kubelet before counts from the answers of the next one."""
+        self.begin()
+        self.settle({"1": P})
+        self.assertEqual(self.answer({}, [P], after=1.0), [])
+        self.tenancies.forget_kubelet()
+        self.assertEqual(self.answer({}, [P], after=CONFIRMED), [])
+        self.assertEqual(self.answer({}, [P], after=CONFIRMED), [Release(R, "1", P)])
+
+    def test_one_of_many(self) -> None:
+        """It is given back though many others are held that are in no answer."""
+        self.begin()
+        self.settle({"1": P})
+        self.tenancies.allocated(R, [f"other-{number}" for number in range(30)], self.now)
+        self.assertEqual(self.answer({}, [P]), [])
+        self.assertEqual(self.answer({}, [P], after=CONFIRMED), [Release(R, "1", P)])
+
     def test_another_pod(self) -> None:
         """A device of another pod was given back; one of another container of the pod was not."""
         self.begin()
@@ -110,6 +134,14 @@ class TenanciesTests(SynchronousTestCase):
         self.assertEqual(self.answer({"1": P}, after=0.02, late=0.03), [])
         self.assertEqual(self.answer({"1": Q}, after=1.0), [])
         self.assertEqual(self.tenancies.held[R, "1"].holder, Q)
+
+    def test_others_in_an_answer_from_before(self) -> None:
+        """The other devices in such an answer count."""
+        self.begin()
+        self.answer({"1": P, "2": P})
+        self.tenancies.allocated(R, ["1"], self.now)
+        late = self.answer({"1": P, "2": Q}, after=0.02, late=0.03)
+        self.assertEqual(late, [Release(R, "2", P)])
 
     def test_never_listed(self) -> None:
         """A device in no answer is held until the kubelet keeps it for nobody."""
@@ -134,6 +166,58 @@ class TenanciesTests(SynchronousTestCase):
         self.assertEqual(self.tenancies.allocated(R, ["1"], self.now), [Release(R, "1", None)])
         self.begin({(R, "1"): None})
         self.assertEqual(self.tenancies.allocated(R, ["1"], self.now), [Release(R, "1", None)])
+
+    def test_kept_anew(self) -> None:
+        """What the file has counts from the last Allocate on, and from the last kubelet's start."""
+        self.begin()
+        self.settle({})
+        keys = [(R, "1")]
+        for again in (
+            lambda: self.tenancies.allocated(R, ["1"], self.now),
+            self.tenancies.forget_kubelet,
+        ):
+            self.tenancies.allocated(R, ["1"], self.now)
+            self.answer({}, after=SETTLED)
+            self.assertEqual(self.tenancies.not_kept(keys, self.now), [])
+            again()
+            self.answer({}, after=SETTLED)
+            self.now += CONFIRMED
+            self.assertEqual(self.tenancies.not_kept(keys, self.now), [])
+        self.now += CONFIRMED
+        self.assertEqual(self.tenancies.not_kept(keys, self.now), [Release(R, "1", None)])
+
+    def test_no_longer_unlisted(self) -> None:
+        """A device that was given again while the file was read is held."""
+        self.begin()
+        self.settle({})
+        self.tenancies.allocated(R, ["1"], self.now)
+        self.answer({}, after=SETTLED)
+        self.assertEqual(self.tenancies.not_kept([(R, "1")], self.now), [])
+        self.tenancies.allocated(R, ["1"], self.now)
+        self.assertEqual(self.tenancies.not_kept([(R, "1")], self.now + CONFIRMED), [])
+        self.assertEqual([*self.tenancies.held], [(R, "1")])
+
+    def test_unlisted_by_a_new_kubelet(self) -> None:
+        """Only a kubelet that has known its pods for a while lists a device for nobody."""
+        self.begin()
+        self.tenancies.allocated(R, ["1"], self.now)
+        self.answer({}, after=SETTLED)
+        self.assertEqual(self.tenancies.unlisted(self.now), set())
+        self.assertEqual(self.tenancies.unlisted(self.now + CONFIRMED), {(R, "1")})
+
+    def test_look_again_when_more_is_known(self) -> None:
+        """The next look is when a device in no answer counts as given back, or may be anybody's."""
+        self.begin({(R, "1"): P})
+        self.answer({})
+        self.assertEqual(self.tenancies.look_again(self.now), CONFIRMED)
+        self.answer({}, after=CONFIRMED)
+        self.assertEqual(self.tenancies.look_again(self.now), SETTLED - CONFIRMED)
+        self.begin()
+        self.answer({"1": P})
+        self.assertEqual(self.tenancies.look_again(self.now + 4.0), SETTLED)
+        self.answer({}, [P])
+        self.tenancies.allocated(R, ["1"], self.now)
+        self.assertEqual(self.tenancies.look_again(self.now + 1.0), SETTLED - 1.0)
 
     def test_look_again(self) -> None:
         """There is a time for the next look while somebody has a device."""

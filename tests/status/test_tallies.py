@@ -58,6 +58,39 @@ class TalliesTests(SynchronousTestCase):
         self.events.emit(Kind.SCAN_RETURNED, scanner="x:Y")
         self.assertEqual((self.tallies.resources, self.tallies.scanners), ({}, {}))
 
+    def test_numbers(self) -> None:
+        """Each event counts once, in its own number."""
+        x = "a.example/x"
+        changes = {"added": 3, "removed": 0, "unhealthy": 2, "healthy": 1}
+        for _ in range(2):
+            self.register(x)
+            self.events.emit(Kind.REGISTRATION_FAILED, resource=x, reason="no", refused=True)
+            self.events.emit(Kind.STREAM_OPENED, resource=x, kubelets=True)
+            self.events.emit(Kind.ALLOCATED, resource=x, ids=[["1", "2"], ["3"]])
+            self.events.emit(Kind.DEVICES_CHANGED, resource=x, changes=changes)
+            self.events.emit(Kind.HELD, resource=x, changes={"held": 9, "released": 4})
+            self.events.emit(Kind.SCANNED, scanner="s", seconds=2.0, failed=True)
+            self.events.emit(Kind.SCAN_HUNG, scanner="s", seconds=30.0)
+            self.events.emit(Kind.KUBELET_APPEARED, directory="/d")
+            self.events.emit(Kind.OVERFLOWED, source="inotify")
+            self.events.emit(Kind.CONFIGURATION_READ, file="/f", changed=[])
+            self.events.emit(Kind.CONFIGURATION_REFUSED, file="/f", problems=["p"])
+        self.events.emit(Kind.REGISTRATION_FAILED, resource=x, reason="no", refused=False)
+        self.events.emit(Kind.SCANNED, scanner="s", seconds=0.5, failed=False)
+        for size, skipped in ((100, 0), (70, 5)):
+            self.events.emit(Kind.LIST_SENT, resource=x, size=size, skipped=skipped)
+        found = self.tallies.resources[x]
+        self.assertEqual(found.registrations, {"registered": 2, "refused": 2, "failed": 1})
+        self.assertEqual((found.streams, found.allocated, found.released), (2, 6, 8))
+        self.assertEqual(found.changes, {key: 2 * count for key, count in changes.items()})
+        self.assertEqual((found.lists, found.lists_skipped), (2, 5))
+        self.assertEqual((found.list_bytes, found.list_size), (170, 70))
+        scanner = self.tallies.scanners["s"]
+        self.assertEqual((scanner.failed, scanner.hung), (2, 2))
+        self.assertEqual((sum(scanner.scans.buckets), scanner.scans.sum), (3, 4.5))
+        self.assertEqual((self.tallies.kubelets, self.tallies.overflows), (2, {"inotify": 2}))
+        self.assertEqual(self.tallies.files, {("/f", "read"): 2, ("/f", "refused"): 2})
+
     def test_many_calls(self) -> None:
         """A call of each method and status has durations of its own."""
         for method, status in (("Allocate", "OK"), ("Allocate", "OK"), ("Allocate", "ABORTED")):

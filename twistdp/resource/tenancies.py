@@ -86,6 +86,7 @@ class Tenancies:
                 released.append(Release(*key, before.holder))
             self.held[key] = Tenancy(None, now)
             self._missing.pop(key, None)
+            self._not_kept.pop(key, None)
         return released
 
     def answered(
