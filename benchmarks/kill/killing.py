@@ -152,6 +152,7 @@ class Killing:
             *("--scanner=benchmarks.kill.plugin:FileScanner", f"--set=directory={self._devices}"),
             *(f"--plugin-dir={self._plugins}", f"--cdi-dir={self._cdi}"),
             f"--pod-resources-socket={self._pods}",
+            f"--status-socket={os.path.join(self._directory, 'status.sock')}",
         ]
         # Twisted forks for another current directory, and gRPC's threads may end a forked child
         # before it becomes the plugin.

@@ -66,6 +66,7 @@ class Bench:
         directories = [
             *(f"--plugin-dir={self.plugins}", f"--cdi-dir={self.cdi}"),
             f"--pod-resources-socket={self._pods}",
+            f"--status-socket={os.path.join(os.path.dirname(self._pods), 'status.sock')}",
         ]
         command = [*twistd_command(), "-n", "--pidfile=", f"--logfile={self.log}", "deviceplugin"]
         self.plugin = ChildProcess(

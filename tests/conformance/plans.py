@@ -53,7 +53,7 @@ def own_plan(
         f"touch {{work_dir}}/a {{work_dir}}/b {{work_dir}}/c; cd {ROOT}; exec {sys.executable} "
         "-c 'from twisted.scripts.twistd import run; run()' -n --pidfile= deviceplugin "
         f"--scanner=tests.conformance.scanner:{scanner} --set directory={{work_dir}} "
-        f"--plugin-dir={{plugin_dir}} --registration={registration} --namespace={namespace} "
+        f"--status-socket= --plugin-dir={{plugin_dir}} --registration={registration} --namespace={namespace} "
         + ("--registry-dir={registry_dir}" if registration == "watcher" else "")
     )
 
@@ -72,7 +72,7 @@ def glob_plan(links_only: bool) -> Plan:
         "-c 'from twisted.scripts.twistd import run; run()' -n --pidfile= deviceplugin "
         "--scanner=twistdp.scanners:GlobScanner --namespace=check.example.com "
         f"--set=resource=thing --set=nodes_only=false '--set=pattern={pattern}' "
-        "--plugin-dir={plugin_dir}"
+        "--status-socket= --plugin-dir={plugin_dir}"
     )
     namesake = "mkdir {work_dir}/2 && touch {work_dir}/2/a"
     return attrs.evolve(

@@ -35,7 +35,7 @@ class FirstProcessTests(ProcessTestCase):
         """A plugin as process 1."""
         command = [
             *("unshare", "--pid", "--fork", "--mount-proc", "--kill-child"),
-            *(*twistd_command(), "-n", "--pidfile=", "deviceplugin"),
+            *(*twistd_command(), "-n", "--pidfile=", "deviceplugin", "--status-socket="),
             *(f"--scanner=tests.support.forking_samples:{scanner}", f"--plugin-dir={self.plugins}"),
         ]
         child = ChildProcess([*command, *options], reactor=reactor, path=ROOT)

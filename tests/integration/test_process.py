@@ -49,8 +49,8 @@ class ProcessTestCase(TestCase):
         twistd: tuple[str, ...] = ("-n", "--pidfile="),
         env: Mapping[str, str] | None = None,
     ) -> ChildProcess:
-        """Start a plugin, which is ended with the test."""
-        command = [*twistd_command(), *twistd, "deviceplugin", *options]
+        """Start a plugin, which is ended with the test; it has no socket for its status."""
+        command = [*twistd_command(), *twistd, "deviceplugin", "--status-socket=", *options]
         child = ChildProcess(
             [*command, f"--plugin-dir={self.plugins}"], reactor=reactor, path=ROOT, env=env
         )

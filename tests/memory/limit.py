@@ -74,7 +74,7 @@ class LimitTests(TestCase):
         values = {"directory": self.things, "count": count, "length": length}
         command = [*twistd_command(), "-n", "--pidfile=", "deviceplugin", scanner]
         command += [f"--set={name}={value}" for name, value in values.items()]
-        command.append(f"--plugin-dir={self.plugins}")
+        command += [f"--plugin-dir={self.plugins}", "--status-socket="]
         child = ChildProcess(self.group.command(command), reactor=reactor, path=ROOT)
         child.ended.addCallback(lambda status: self.kubelet.say(f"the plugin ended: {status}"))
         self.addCleanup(lambda: child.ended)

@@ -177,7 +177,7 @@ class NodeTestCase(TestCase):
         child = ChildProcess(
             [
                 *twistd_command(),
-                *("-n", "--pidfile=", "deviceplugin"),
+                *("-n", "--pidfile=", "deviceplugin", "--status-socket="),
                 *(f"--scanner=tests.node.scanner:{scanner}", "--set", f"directory={self.work}"),
                 *(f"--namespace={NAMESPACE}", f"--plugin-dir={self.kubelet_dir}", *options),
             ],

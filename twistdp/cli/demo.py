@@ -145,7 +145,7 @@ class Demo:
     def _start_plugin(self, pattern: str) -> Deferred[None]:
         from twistdp.testing import ChildProcess, twistd_command
 
-        command = [*twistd_command(), *self._command(pattern)[1:]]
+        command = [*twistd_command(), *self._command(pattern)[1:], "--status-socket="]
         self._plugin = ChildProcess(command, reactor=self._reactor)
         listed = self._kubelet.until(
             lambda: self._kubelet.allocatable(self._resource) > 0, STEP_TIMEOUT

@@ -48,7 +48,7 @@ def command_for(tree: Tree, target: str) -> list[str]:
     return [
         *(os.path.join(beside, "twistdp"), "conformance", "-j", "4", "--"),
         *(twistd, "-n", "--pidfile=", "deviceplugin", f"--scanner={scanner}"),
-        "--plugin-dir={plugin_dir}",
+        *("--plugin-dir={plugin_dir}", "--status-socket="),
     ]
 
 
