@@ -53,7 +53,8 @@ def own_plan(
         f"touch {{work_dir}}/a {{work_dir}}/b {{work_dir}}/c; cd {ROOT}; exec {sys.executable} "
         "-c 'from twisted.scripts.twistd import run; run()' -n --pidfile= deviceplugin "
         f"--scanner=tests.conformance.scanner:{scanner} --set directory={{work_dir}} "
-        f"--status-socket= --plugin-dir={{plugin_dir}} --registration={registration} --namespace={namespace} "
+        f"--status-socket= --plugin-dir={{plugin_dir}} --registration={registration} "
+        f"--namespace={namespace} "
         + ("--registry-dir={registry_dir}" if registration == "watcher" else "")
     )
 
