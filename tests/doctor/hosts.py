@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 from typing import Any
 
@@ -139,6 +140,11 @@ class HostCase(SynchronousTestCase):
         if os.path.lexists(self.at(path)):
             self.remove(path)
         self.listen(path).close()
+
+    def end(self) -> None:
+        """End the kubelet, which leaves its socket."""
+        shutil.rmtree(self.at("/proc/900"))
+        self.leave(f"{PLUGINS}/kubelet.sock")
 
     def ask(self, path: str) -> Any:
         """What the plugin of twistdp on a socket answers."""

@@ -1,6 +1,7 @@
 """Tests for `twistdp.doctor`: odd files and slow hosts; no check ever raises."""
 
 import os
+import shutil
 import socket
 import time
 from threading import Event
@@ -13,6 +14,7 @@ from twistdp.doctor.host import MOST, Unreadable
 from twistdp.doctor.mounts import filesystem
 from twistdp.doctor.processes import flags
 from twistdp.doctor.programs import run
+from twistdp.doctor.timex import Timex
 
 
 class ReadTests(HostCase):
@@ -122,11 +124,6 @@ class OddHostTests(HostCase):
         host = Host(os.path.join(self.root, "run"), clock=lambda: None)
         self.assertLessEqual(max(each.severity for each in examine(host)), Severity.WARNING)
 
-    def test_not_root(self) -> None:
-        """Another user than root is told so."""
-        self.uid = 1000
-        self.assert_finds(Severity.WARNING, "this runs as user 1000")
-
     def test_closed(self) -> None:
         """What may not be read is a finding with what to do."""
         if os.geteuid() != 0:
@@ -141,6 +138,33 @@ class OddHostTests(HostCase):
         self.assertTrue(found)
         for each in found:
             self.assertIn("Permission denied; run this as root", each.found)
+
+
+class ViewTests(HostCase):
+    """How much is seen of a host."""
+
+    def test_not_root(self) -> None:
+        """Another user than root is told so."""
+        self.uid = 1000
+        self.assert_finds(Severity.WARNING, "this runs as user 1000")
+
+    def test_not_mounted(self) -> None:
+        """Without /proc and /sys nothing is claimed of what they show."""
+        for path in ("/proc", "/sys"):
+            shutil.rmtree(self.at(path))
+        self.assert_finds(Severity.WARNING, "^/proc and /sys of this host cannot be seen$")
+        seen = {each.check for each in examine(self.host)}
+        self.assertEqual(seen & {"selinux", "apparmor", "cgroups", "inotify", "kernel"}, set())
+
+    def test_pod(self) -> None:
+        """In a pod the kubelet answers, and no process of the node is seen."""
+        for pid in (700, 800, 900):
+            shutil.rmtree(self.at(f"/proc/{pid}"))
+        for path in ("/etc/containerd", "/run/containerd"):
+            shutil.rmtree(self.at(path))
+        self.remove("/var/lib/kubelet/config.yaml")
+        self.clock = Timex(False, 16.0)
+        self.assert_finds(Severity.INFO, "the kubelet answers, and its process is not seen")
 
 
 class ExamineTests(HostCase):

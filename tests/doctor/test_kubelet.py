@@ -25,8 +25,7 @@ class KubeletTests(HostCase):
 
     def test_ended(self) -> None:
         """A kubelet that has ended leaves its socket and its checkpoint."""
-        shutil.rmtree(self.at("/proc/900"))
-        self.leave(f"{PLUGINS}/kubelet.sock")
+        self.end()
         found = self.assert_finds(Severity.ERROR, "nobody listens on .*kubelet.sock", "kubelet")
         self.assertIn("systemctl start kubelet", found.remedy)
         self.remove(f"{PLUGINS}/kubelet.sock")
@@ -146,6 +145,10 @@ class PluginTests(HostCase):
         self.checkpoint({"lab.example.com/camera": ["cam-1", "video7"]})
         found = self.assert_finds(Severity.WARNING, "has the devices video7 of lab.example.com/cam")
         self.assertIn("another plugin", found.meaning)
+        self.assertTrue(found.remedy.endswith("again, end the other plugin"), found.remedy)
+        self.listen(f"{PLUGINS}/other.sock")
+        found = self.assert_finds(Severity.WARNING, "has the devices video7 of lab.example.com/cam")
+        self.assertIn(f"may be one of {PLUGINS}/other.sock of process {os.getpid()}", found.remedy)
 
     def test_silent(self) -> None:
         """The kubelet has ended the stream."""
@@ -232,18 +235,19 @@ class ConfigurationTests(HostCase):
         self.assert_finds(Severity.WARNING, "feature gate DevicePlugins is off")
 
     def test_unseen(self) -> None:
-        """Where the processes are hidden, usual places are looked at."""
-        shutil.rmtree(self.at("/proc/900"))
-        self.assert_well()
+        """Of a kubelet that does not run, usual places are looked at."""
+        self.end()
+        found = [each for each in self.findings() if each.check != "kubelet"]
+        self.assertEqual(found, [])
         self.remove("/var/lib/kubelet/config.yaml")
-        self.assert_finds(Severity.INFO, "configuration is not seen")
+        self.assert_finds(Severity.INFO, "configuration is not seen", "kubelet-config")
 
     def test_kubeconfig(self) -> None:
         """What kubeadm has where OpenShift has the configuration is no fault."""
-        shutil.rmtree(self.at("/proc/900"))
+        self.end()
         self.remove("/var/lib/kubelet/config.yaml")
         self.write("/etc/kubernetes/kubelet.conf", "kind: Config\n")
-        self.assert_finds(Severity.INFO, "configuration is not seen")
+        self.assert_finds(Severity.INFO, "configuration is not seen", "kubelet-config")
 
     def test_no_policy(self) -> None:
         """Several NUMA nodes that nobody looks at."""

@@ -17,8 +17,14 @@ class ContainerdTests(HostCase):
     def test_ended(self) -> None:
         """The kubelet's runtime does not run."""
         self.leave("/run/containerd/containerd.sock")
-        found = self.assert_finds(Severity.ERROR, "no runtime listens on /run/containerd/contain")
+        text = "no container runtime listens on /run/containerd/containerd.sock"
+        found = self.assert_finds(Severity.ERROR, text)
         self.assertIn("systemctl start containerd", found.remedy)
+        shutil.rmtree(self.at("/proc/800"))
+        shutil.rmtree(self.at("/etc/containerd"))
+        self.assert_finds(Severity.ERROR, text)
+        self.write("/var/lib/kubelet/config.yaml", "kind: KubeletConfiguration\n")
+        self.assert_finds(Severity.ERROR, text, "runtime")
 
     def test_broken(self) -> None:
         """A file that is no TOML."""

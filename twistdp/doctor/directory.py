@@ -105,11 +105,12 @@ def check_sockets(host: Host) -> Findings:
             if reachable and found.st_mode & stat.S_IWOTH:
                 wide.append(path)
     if dead:
+        tried = any(path.startswith(f"{registry}/") for path in dead)
+        again = f", and tries what is in {registry} again and again" if tried else ""
         yield warning(
             f"nobody listens on {named(dead)}",
-            "the plugin has ended without removing its socket. A kubelet removes what is in "
-            f"{PLUGIN_DIRECTORY} at its next start, and tries what is in {registry} again and "
-            "again",
+            "the plugin has ended without removing its socket, and the node has none of its "
+            f"devices until it runs again. A kubelet removes the file at its next start{again}",
             "start the plugin again, or remove the file",
         )
     if odd:
@@ -133,7 +134,7 @@ def check_sockets(host: Host) -> Findings:
 def check_pod_resources(host: Host) -> Findings:
     """Whether the kubelet can be asked which pod has which device."""
     kubelet = find_kubelet(host)
-    if not kubelet.is_there or not is_socket(host.stat(KUBELET_SOCKET)):
+    if not is_socket(host.stat(KUBELET_SOCKET)) or listener(host, KUBELET_SOCKET).is_dead:
         return  # check_kubelet has said so
     directory = f"{kubelet.root}/pod-resources"
     path = f"{directory}/kubelet.sock"

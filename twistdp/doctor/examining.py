@@ -19,6 +19,7 @@ from twistdp.doctor.runtimes import check_runtime
 from twistdp.doctor.security import check_apparmor, check_selinux
 from twistdp.doctor.topology import check_configuration, check_topology
 from twistdp.doctor.versions import check_kernel, check_kubelet_version, check_packages
+from twistdp.doctor.view import check_view
 from twistdp.model import of_error
 
 PATIENCE: Final = 20.0
@@ -27,19 +28,8 @@ PATIENCE: Final = 20.0
 Check = Callable[[Host], Findings]
 
 
-def check_user(host: Host) -> Findings:
-    """Whether we may look at everything."""
-    if host.uid != 0:
-        yield warning(
-            f"this runs as user {host.uid}",
-            "sockets, processes and files of root are hidden, so what is wrong with them is not "
-            "found",
-            "run it as root: sudo twistdp doctor",
-        )
-
-
 CHECKS: Final[Mapping[str, Check]] = {
-    "user": check_user,
+    "view": check_view,
     "kubelet": check_kubelet,
     "plugin-sockets": check_sockets,
     "pod-resources": check_pod_resources,

@@ -17,10 +17,15 @@ from twistdp._version import __version__
 from twistdp.doctor.documents import table
 from twistdp.doctor.findings import Findings, error, info, ok, warning
 from twistdp.doctor.host import Host, Unreadable
-from twistdp.doctor.kubelet import CHECKPOINT, Kubelet, find_kubelet
-from twistdp.doctor.sockets import guarded, listener, names_of_sockets
+from twistdp.doctor.kubelet import CHECKPOINT, KUBELET_SOCKET, Kubelet, find_kubelet
+from twistdp.doctor.sockets import guarded, listener, names_of_sockets, process_of
 from twistdp.model import named
 from twistdp.settings import PLUGIN_DIRECTORY, RUN_DIRECTORY
+
+_EFFECT: Final = (
+    "the kubelet shows the list that it got last, asks the plugin that registered last for "
+    "devices, and drops the connection to that one when the other one ends"
+)
 
 LARGEST: Final = 64 * 1024 * 1024
 
@@ -32,6 +37,7 @@ class Served:
     plugin: str
     """The socket on which the plugin answers."""
     name: str
+    endpoint: str
     ids: frozenset[str]
     standing: str
     streams: int
@@ -74,9 +80,8 @@ def check_plugins(host: Host) -> Findings:
     yield from _twice(served)
     yield from _both_ways(host, kubelet)
     if kubelet.is_there:
-        registered = _registered(host)
-        yield from _foreign(served, registered)
-        yield from _silent(served)
+        yield from _foreign(host, served, _registered(host))
+        yield from _silent(host, served)
     yield ok(f"plugins of twistdp serve {named(each.name for each in served) or 'nothing here'}")
 
 
@@ -90,6 +95,7 @@ def _served(path: str, state: dict[str, Any], directories: Collection[str]) -> I
         yield Served(
             path,
             str(each.get("name")),
+            str(each.get("endpoint")),
             frozenset(str(device.get("id")) for device in devices),
             str(session.get("standing")),
             int(session.get("streams") or 0),
@@ -104,8 +110,7 @@ def _twice(served: list[Served]) -> Findings:
         if len(paths) > 1:
             yield error(
                 f"{name} is served by the plugins on {named(paths, ' and ')}",
-                "the kubelet uses the one that registered last, and each registers again when it "
-                "has lost its stream, so that devices come and go",
+                _EFFECT,
                 "end one of them, or give it another --namespace or resource",
             )
 
@@ -121,7 +126,7 @@ def _both_ways(host: Host, kubelet: Kubelet) -> Findings:
         yield error(
             f"{name} is in {PLUGIN_DIRECTORY} and in {registry}",
             "a resource has two plugins, one with --registration=socket and one with "
-            "--registration=watcher; the kubelet uses the one that registered last",
+            f"--registration=watcher; {_EFFECT}",
             "end one of them",
         )
 
@@ -130,8 +135,8 @@ def _is_alive(host: Host, path: str) -> bool:
     return listener(host, path).peer is not None
 
 
-def _foreign(served: list[Served], registered: dict[str, frozenset[str]]) -> Findings:
-    """Devices that the kubelet has for a resource, and our plugin never had."""
+def _foreign(host: Host, served: list[Served], registered: dict[str, frozenset[str]]) -> Findings:
+    """Devices that the kubelet has for a resource, and our plugin does not have."""
     for each in served:
         strange = sorted(registered.get(each.name, frozenset()) - each.ids)
         if strange and each.standing == "registered":
@@ -140,12 +145,22 @@ def _foreign(served: list[Served], registered: dict[str, frozenset[str]]) -> Fin
                 f"{each.plugin} does not have",
                 "another plugin has registered the same resource, or these devices have vanished "
                 "at this moment",
-                "run this again; if it says so again, look for the other plugin among the sockets "
-                f"in {PLUGIN_DIRECTORY}, and end it",
+                f"run this again; if it says so again, end the other plugin{_others(host, served)}",
             )
 
 
-def _silent(served: list[Served]) -> Findings:
+def _others(host: Host, served: list[Served]) -> str:
+    """The plugins that are not ours, as far as their sockets show."""
+    ours = {each.endpoint for each in served}
+    found = []
+    for path in names_of_sockets(host, PLUGIN_DIRECTORY):
+        peer = listener(host, path).peer
+        if path not in ours and path != KUBELET_SOCKET and peer is not None:
+            found.append(f"{path} of {process_of(host, peer)}")
+    return f", which may be one of {named(found)}" if found else ""
+
+
+def _silent(host: Host, served: list[Served]) -> Findings:
     for each in served:
         if each.standing == "registered" and each.streams == 0:
             yield warning(
@@ -153,8 +168,7 @@ def _silent(served: list[Served]) -> Findings:
                 f"{each.plugin}",
                 "another plugin may have registered the same resource; the devices of this one are "
                 "not used",
-                "run this again; if it says so again, look for the other plugin among the sockets "
-                f"in {PLUGIN_DIRECTORY}",
+                f"run this again; if it says so again, end the other plugin{_others(host, served)}",
             )
 
 

@@ -17,6 +17,7 @@ from twistdp.doctor.runtime import (
 )
 from twistdp.doctor.sockets import listener
 from twistdp.doctor.versions import Version, spelled, version_of
+from twistdp.doctor.view import is_hidden
 from twistdp.model import named
 
 _CDI_BY_DEFAULT: Version = (2, 0)
@@ -33,15 +34,17 @@ def check_runtime(host: Host) -> Findings:
     """Whether the kubelet's runtime is there, and what it does with devices."""
     kubelet = find_kubelet(host)
     runtime = find_runtime(host, kubelet)
+    lost = _lost(host, kubelet, runtime)
+    if lost is not None:
+        yield lost
     if runtime is None:
-        if kubelet.is_there:
+        if kubelet.is_there and lost is None and not is_hidden(host, kubelet):
             yield info(
                 "neither containerd nor CRI-O is seen",
                 "whether CDI works, and who owns the nodes in a container, is not known",
                 "run this as root on the node itself; for another runtime see its manual",
             )
         return
-    yield from _socket(host, kubelet, runtime)
     if runtime.name == "containerd":
         yield from _containerd(host, runtime)
     elif runtime.name == "crio":
@@ -75,17 +78,20 @@ def settings_of(host: Host, runtime: Runtime) -> Settings:
     return Settings()
 
 
-def _socket(host: Host, kubelet: Kubelet, runtime: Runtime) -> Findings:
-    path = kubelet.endpoint or default_socket(runtime.name)
-    if kubelet.process is None and runtime.process is None:
-        return  # an image of a host, or a pod
-    if listener(host, path).is_dead and (kubelet.endpoint or runtime.process is None):
-        yield error(
-            f"no runtime listens on {path}, where the kubelet looks for it",
-            "no container starts on this node",
-            f"start {runtime.name} (systemctl start {runtime.name}), or correct the kubelet's "
-            "containerRuntimeEndpoint",
-        )
+def _lost(host: Host, kubelet: Kubelet, runtime: Runtime | None) -> Finding | None:
+    """What is wrong if the kubelet runs, and nobody listens where it looks for its runtime."""
+    if kubelet.process is None:
+        return None
+    path = kubelet.endpoint or default_socket("" if runtime is None else runtime.name)
+    named = bool(kubelet.endpoint) or runtime is None or runtime.process is None
+    if not named or not listener(host, path).is_dead:
+        return None
+    return error(
+        f"no container runtime listens on {path}, where the kubelet looks for it",
+        "no container starts on this node",
+        "start the runtime (systemctl start containerd, or crio), or correct the kubelet's "
+        "containerRuntimeEndpoint",
+    )
 
 
 def _containerd(host: Host, runtime: Runtime) -> Findings:

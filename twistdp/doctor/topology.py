@@ -6,6 +6,7 @@ from typing import Final
 from twistdp.doctor.findings import Findings, error, info, ok, warning
 from twistdp.doctor.host import Host
 from twistdp.doctor.kubelet import Kubelet, find_kubelet
+from twistdp.doctor.view import is_hidden
 from twistdp.model import named
 
 MOST_NODES: Final = 8
@@ -41,11 +42,11 @@ def check_configuration(host: Host) -> Findings:
         yield ok(f"the kubelet's configuration is {named(kubelet.files)}")
     elif kubelet.process is not None:
         yield ok("the kubelet has no configuration file, and runs with its defaults and options")
-    elif kubelet.is_there and not kubelet.problems:
+    elif kubelet.is_there and not kubelet.problems and not is_hidden(host, kubelet):
         yield info(
             "the kubelet's configuration is not seen",
             "whether it aligns devices and CPUs, and which features are off, is not known",
-            "run this as root on the node itself",
+            "start the kubelet, and run this as root on the node itself",
         )
 
 
