@@ -46,8 +46,8 @@ class ContainerdTests(HostCase):
         self.write(FILE, CONTAINERD.replace("enable_cdi = true", "enable_cdi = false"))
         found = self.assert_finds(Severity.WARNING, "2.1.4 has CDI off: enable_cdi = false")
         self.assertIn("containers start without", found.meaning)
-        self.versions[800] = "containerd x v2.2.0"
-        found = self.assert_finds(Severity.WARNING, "2.2.0 has CDI off: enable_cdi = false")
+        self.versions[800] = "containerd x v2.3.0"
+        found = self.assert_finds(Severity.WARNING, "2.3.0 has CDI off: enable_cdi = false")
         self.assertIn("are refused", found.meaning)
         self.remove("/etc/cdi/vendor.json")
         self.assert_finds(Severity.INFO, "has CDI off")
@@ -73,12 +73,16 @@ class ContainerdTests(HostCase):
         self.assert_well()
 
     def test_misplaced(self) -> None:
-        """Settings where a file of this version does not have them."""
+        """Settings where this containerd does not look for them in a file of this version."""
         self.write(FILE, f"version = 3\n{NEW}\n{OWNER}{OLD}\nenable_cdi = true\n")
         found = self.assert_finds(Severity.WARNING, "sets enable_cdi in .*grpc.v1.cri")
         self.assertIn("cri.v1.runtime", found.meaning)
+        self.versions[800] = "containerd x v2.3.1"
+        self.assert_well()
         self.write(FILE, f"version = 2\n{OLD}\nenable_cdi = true\n{NEW}\n{OWNER}")
-        found = self.findings()[0]
+        self.assert_well()
+        self.versions[800] = "containerd x 1.7.27"
+        found = self.findings("runtime")[0]
         self.assertRegex(found.found, "sets device_ownership_from.* in .*cri.v1.runtime")
 
     def test_imports(self) -> None:
@@ -86,6 +90,16 @@ class ContainerdTests(HostCase):
         self.write("/etc/containerd/conf.d/99.toml", f"version = 2\n{OLD}\nenable_cdi = false\n")
         self.assert_finds(Severity.WARNING, "has CDI off: enable_cdi = false in .*/conf.d/99.toml")
         self.write("/etc/containerd/conf.d/99.toml", f'version = 3\nimports = ["{FILE}"]\n')
+        self.assert_well()
+
+    def test_old_imports(self) -> None:
+        """Before 2.0, a file that is imported replaces the table of a plugin."""
+        self.versions[800] = "containerd github.com/containerd/containerd 1.7.27 abc"
+        main = f'version = 2\nimports = ["conf.d/*.toml"]\n{OLD}\nenable_cdi = true\n{OWNER}'
+        self.write(FILE, main)
+        self.write("/etc/containerd/conf.d/99.toml", f"version = 2\n{OLD}\n{OWNER}")
+        self.assert_finds(Severity.WARNING, "containerd 1.7.27 has CDI off: enable_cdi is not set")
+        self.write("/etc/containerd/conf.d/99.toml", "version = 2\n[debug]\nlevel = 'info'\n")
         self.assert_well()
 
     def test_directories(self) -> None:

@@ -1,6 +1,7 @@
 """Reads containerd's configuration: versions 1 to 4, with the files that it imports."""
 
 import os
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from twistdp.doctor.documents import merged, read_toml, table
 from twistdp.doctor.host import Host, Unreadable
 from twistdp.doctor.processes import Process
 from twistdp.doctor.runtime import CONTAINERD_FILES, Settings
+from twistdp.doctor.versions import Version
 
 OLD: Final = "io.containerd.grpc.v1.cri"
 """The plugin that has the settings in configurations of version 2."""
@@ -18,20 +20,32 @@ NEW: Final = "io.containerd.cri.v1.runtime"
 DROP_INS: Final = "/etc/containerd/conf.d/*.toml"
 """What containerd 2.2 and later imports if it has no file."""
 
+MERGES: Final = (2, 0)
+"""The first containerd that joins the tables of a plugin."""
+
+_VERSION_4: Final = (2, 3)
+"""The first that has files of version 4."""
+
 DISABLING: Final = ("cri", OLD, NEW)
 
 _KEYS: Final = ("enable_cdi", "cdi_spec_dirs", "device_ownership_from_security_context")
 _MOST_FILES: Final = 100
 
 
-def read_containerd(host: Host, process: Process | None) -> tuple[Settings, dict[str, Any]]:
-    """The settings, and all of the configuration.  Raises `Unreadable`."""
+def read_containerd(
+    host: Host, process: Process | None, seen: Version | None = None
+) -> tuple[Settings, dict[str, Any]]:
+    """The settings, and all of the configuration.  Raises `Unreadable`.
+
+    Before version 2.0 of the program, which is `seen`, a file that is imported replaces the whole
+    table of a plugin.
+    """
     given = {} if process is None else process.flags
     path = given.get("config", given.get("c"))
     if path is None:
-        seen = [each for each in CONTAINERD_FILES if host.exists(each)]
+        there = [each for each in CONTAINERD_FILES if host.exists(each)]
         # A running one that names no file reads the first of these.
-        path = seen[0] if seen and process is None else CONTAINERD_FILES[0]
+        path = there[0] if there and process is None else CONTAINERD_FILES[0]
     whole: dict[str, Any] = {}
     files: list[str] = []
     pending = [path]
@@ -40,7 +54,11 @@ def read_containerd(host: Host, process: Process | None) -> tuple[Settings, dict
         if path in files or (content := read_toml(host, path)) is None:
             continue
         files.append(path)
-        whole = merged(whole, _current(content))
+        content = _current(content, seen)
+        if seen is not None and seen < MERGES:
+            kept = {k: v for k, v in table(whole, "plugins").items() if k not in content["plugins"]}
+            whole = {**whole, "plugins": kept}
+        whole = merged(whole, content)
         imports = content.get("imports")
         for each in imports if isinstance(imports, list) else ():
             pending += _expanded(host, os.path.join(os.path.dirname(path), str(each)))
@@ -61,7 +79,7 @@ def version(config: dict[str, Any]) -> int:
     return found if isinstance(found, int) else 1
 
 
-def misplaced(host: Host, files: list[str]) -> list[tuple[str, str, str, str]]:
+def misplaced(host: Host, files: Sequence[str], seen: Version) -> list[tuple[str, str, str, str]]:
     """Settings that containerd does not look at: file, key, table, and the table it looks in."""
     found: list[tuple[str, str, str, str]] = []
     for path in files:
@@ -69,12 +87,15 @@ def misplaced(host: Host, files: list[str]) -> list[tuple[str, str, str, str]]:
             content = read_toml(host, path) or {}
         except Unreadable:
             continue
-        wrong, right = (NEW, OLD) if version(content) < 3 else (OLD, NEW)
+        counting = _counting(content, seen)
+        wrong, right = (NEW, OLD) if NEW not in counting else (OLD, NEW)
+        given = {key for name in counting for key in table(content, "plugins", name)}
         found += [
             (path, key, wrong, right)
             for key in _KEYS
-            if key in table(content, "plugins", wrong)
-            and key not in table(content, "plugins", right)
+            if wrong not in counting
+            and key in table(content, "plugins", wrong)
+            and key not in given
         ]
     return found
 
@@ -85,14 +106,27 @@ def is_disabled(config: dict[str, Any]) -> bool:
     return isinstance(disabled, list) and any(each in DISABLING for each in disabled)
 
 
-def _current(content: dict[str, Any]) -> dict[str, Any]:
-    """A file as one of version 3 would have it."""
+def _counting(content: dict[str, Any], seen: Version | None) -> list[str]:
+    """The tables of a file that containerd looks at; the last one counts most.
+
+    It converts files of an older version than its own.  A version that is not `seen` is 2.0.
+    """
+    stated = version(content)
+    old = "cri" if stated < 2 and "cri" in table(content, "plugins") else OLD
+    if seen is not None and seen < MERGES:
+        return [old]
+    newest = 4 if seen is not None and seen >= _VERSION_4 else 3
+    return [old, NEW] if stated < newest else [NEW]
+
+
+def _current(content: dict[str, Any], seen: Version | None) -> dict[str, Any]:
+    """A file as its newest version would have it."""
     plugins = table(content, "plugins")
-    number = version(content)
-    if number < 3:
-        old = table(plugins, "cri" if number < 2 and "cri" in plugins else OLD)
-        return {**content, "plugins": {**plugins, NEW: old}}
-    return content
+    now: dict[str, Any] = {}
+    for name in _counting(content, seen):
+        now = merged(now, table(plugins, name))
+    others = {key: value for key, value in plugins.items() if key != NEW}
+    return {**content, "plugins": {**others, NEW: now} if now else others}
 
 
 def _expanded(host: Host, path: str) -> list[str]:

@@ -147,8 +147,8 @@ def check_pod_resources(host: Host) -> Findings:
         yield warning(
             f"there is no socket {path}",
             meaning,
-            "a plugin that runs in a pod needs this directory mounted; a kubelet before 1.28 needs "
-            "no feature gate KubeletPodResources=false",
+            "in a pod, mount the directory; on a node, restart the kubelet, and if it is older "
+            "than 1.28, remove KubeletPodResources=false from its feature gates",
         )
         return
     seen = listener(host, path)

@@ -6,15 +6,15 @@ from typing import Any, Final
 
 import attrs
 
+from twistdp import kubelet as api
 from twistdp.doctor.documents import merged, read_yaml
 from twistdp.doctor.host import Host, Unreadable
 from twistdp.doctor.processes import Process, flags, named
 from twistdp.settings import PLUGIN_DIRECTORY
 
 ROOT_DIRECTORY: Final = "/var/lib/kubelet"
-KUBELET_SOCKET: Final = f"{PLUGIN_DIRECTORY}/kubelet.sock"
-# twistdp.kubelet has these names too, but imports gRPC, which may be what is wrong on this host.
-CHECKPOINT: Final = f"{PLUGIN_DIRECTORY}/kubelet_internal_checkpoint"
+KUBELET_SOCKET: Final = os.path.join(PLUGIN_DIRECTORY, api.KUBELET_SOCKET)
+CHECKPOINT: Final = os.path.join(PLUGIN_DIRECTORY, api.CHECKPOINT)
 """The file in which the kubelet keeps what plugins have registered, and what pods were given."""
 
 KIND: Final = "KubeletConfiguration"

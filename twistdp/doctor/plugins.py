@@ -182,7 +182,7 @@ def _registered(host: Host) -> dict[str, frozenset[str]]:
     except (ValueError, RecursionError) as failure:
         raise Unreadable(
             CHECKPOINT,
-            f"it is no JSON ({failure}); a kubelet that starts with such a file fails, and "
-            "removing it makes the kubelet forget which pod has which device",
+            f"it is no JSON ({failure}), and a kubelet that starts with it does not know which pod "
+            "has which device",
         ) from failure
     return {name: frozenset(map(str, ids)) for name, ids in found.items() if isinstance(ids, list)}

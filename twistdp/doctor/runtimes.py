@@ -22,7 +22,7 @@ from twistdp.model import named
 
 _CDI_BY_DEFAULT: Version = (2, 0)
 _CDI_IN_CRIO: Version = (1, 23)
-_REFUSES: Version = (2, 2)
+_REFUSES: Version = (2, 3)
 """The first containerd that fails a container with CDI names if CDI is off."""
 
 _IGNORED = "containers start without the devices that plugins give by CDI"
@@ -52,8 +52,8 @@ def check_runtime(host: Host) -> Findings:
     else:
         yield info(
             f"the runtime is Docker with {runtime.name}",
-            "what it does with devices is not checked. Docker has CDI since version 25, off by "
-            "default until 28.3",
+            "what it does with devices is not checked. Docker has CDI since version 25, and has "
+            "it on by default since 28.2",
             "docker info shows where it looks for CDI specs",
         )
 
@@ -74,7 +74,7 @@ def settings_of(host: Host, runtime: Runtime) -> Settings:
     if runtime.name == "crio":
         return read_crio(host, runtime.process)
     if runtime.name == "containerd":
-        return read_containerd(host, runtime.process)[0]
+        return read_containerd(host, runtime.process, version_of(host, runtime.process))[0]
     return Settings()
 
 
@@ -95,8 +95,9 @@ def _lost(host: Host, kubelet: Kubelet, runtime: Runtime | None) -> Finding | No
 
 
 def _containerd(host: Host, runtime: Runtime) -> Findings:
+    name, seen = _named(host, runtime)
     try:
-        settings, config = read_containerd(host, runtime.process)
+        settings, config = read_containerd(host, runtime.process, seen)
     except Unreadable as failure:
         yield error(
             str(failure),
@@ -104,14 +105,13 @@ def _containerd(host: Host, runtime: Runtime) -> Findings:
             "correct the file; containerd config dump shows what it reads",
         )
         return
-    name, seen = _named(host, runtime)
     if is_disabled(config):
         yield error(
             f"{name} has its CRI plugin switched off (disabled_plugins in {named(settings.files)})",
             "a kubelet cannot use it; Docker's package has this for Docker alone",
             "remove it from disabled_plugins, and restart containerd",
         )
-    for path, key, wrong, right in misplaced(host, list(settings.files)):
+    for path, key, wrong, right in misplaced(host, settings.files, seen or _CDI_BY_DEFAULT):
         yield warning(
             f'{path} sets {key} in [plugins."{wrong}"]',
             f'a file of this version has it in [plugins."{right}"], so containerd does not look '
