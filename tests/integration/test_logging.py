@@ -222,10 +222,10 @@ class ForegroundTests(LogTestCase):
             self.assertLessEqual({"ts", "caller", "msg", "v"}, line.keys())
         said = [re.sub(r" [a-z]+=.*", "", pattern) for pattern in SCANNER]
         start = ["twistdp … in … serves …"]
-        run = ["devices changed", "registered … with the kubelet"]
+        run = ["devices changed", "registered with the kubelet"]
         self.assert_said([line["msg"] for line in lines], start, run, said, END)
         (registered,) = (line for line in lines if line["msg"] == run[1])
-        self.assertEqual(registered["resources"], RESOURCE)
+        self.assertEqual(registered["resources"], [RESOURCE])
 
     async def test_logger(self) -> None:
         """A --logger gets all events, and nothing is written beside it."""

@@ -2,12 +2,14 @@
 
 import json
 
+from twisted.internet.defer import fail
 from twisted.internet.task import Clock
 
 from tests.support.logs import LogTestCase
 from tests.support.updates import first
 from twistdp import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, Mount, klog
-from twistdp.kubelet import ALLOCATE, messages
+from twistdp.errors import PeerUnavailable
+from twistdp.kubelet import ALLOCATE, Holdings, messages
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import AllocateRequest, AllocateResponse
 from twistdp.logs.format import as_json
 from twistdp.model.calls import ContainerAllocateResponse
@@ -46,12 +48,20 @@ def allocated(asked: AllocateRequest, given: bytes) -> EndedCall:
     return EndedCall(method, asked, given, 0.001, "OK")
 
 
+def silent_holdings(clock: Clock) -> Holdings:
+    """A kubelet that does not answer who has which device."""
+    return Holdings(lambda: fail(PeerUnavailable("UNAVAILABLE", "")), clock)
+
+
 class ReportTestCase(LogTestCase):
     """A report of the devices that a test lists."""
 
     def report(self, devices: Devices) -> Report:
         """Begin one."""
-        report = Report(RESOURCE, Inventory(RESOURCE, first(devices)), Clock())
+        clock = Clock()
+        report = Report(
+            RESOURCE, Inventory(RESOURCE, first(devices)), silent_holdings(clock), clock
+        )
         report.begin()
         return report
 

@@ -104,6 +104,12 @@ class Holdings:
         self.ask_soon(0.0)
         return waiting
 
+    @property
+    def current(self) -> Held | None:
+        """The last answer if it is still true: while somebody follows, or for `FRESH` seconds."""
+        is_fresh = self._clock.seconds() - self.asked_at < FRESH
+        return self.held if self._followers or is_fresh else None
+
     def fresh(self) -> Deferred[Held | None]:
         """As `ask`, for people: an answer of the last second will do if it is from after Allocate.
 

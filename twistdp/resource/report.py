@@ -7,14 +7,15 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twistdp.klog import V
-from twistdp.kubelet import ALLOCATE, AllocateRequest, AllocateResponse
+from twistdp.kubelet import ALLOCATE, AllocateRequest, AllocateResponse, Holdings
 from twistdp.model import Devices, Update
+from twistdp.resource.changes import ChangeLog
 from twistdp.resource.given import given_by, whole_answer
 from twistdp.resource.history import History
 from twistdp.resource.inventory import Inventory
 from twistdp.resource.requests import shown_ids
 from twistdp.resource.room import MOST_BYTES
-from twistdp.resource.summary import Change, change, counted
+from twistdp.resource.summary import Change, change
 from twistdp.rpc import EndedCall
 from twistdp.status import Kind, events_of
 
@@ -30,11 +31,14 @@ class Report:
     Emits the events of them, and keeps their history.
     """
 
-    def __init__(self, resource: str, inventory: Inventory, clock: IReactorTime) -> None:
+    def __init__(
+        self, resource: str, inventory: Inventory, holdings: Holdings, clock: IReactorTime
+    ) -> None:
         self._resource = resource
         self._inventory = inventory
         self._events = events_of(clock)
         self._left_out = 0
+        self._changes = ChangeLog(resource, inventory, holdings, clock)
         self.history = History()
 
     def begin(self) -> None:
@@ -43,7 +47,7 @@ class Report:
         self.history.record({}, whole)
         found = change({}, whole)
         self._emit(found, whole.changed)
-        self._log_devices(found)
+        self._changes.look({}, found)
         self._log_left_out()
 
     def look(self, before: Devices, update: Update, is_relisted: bool) -> None:
@@ -52,8 +56,12 @@ class Report:
         self.history.record(before, update)
         self._emit(what, [*update.changed, *what.went])
         if is_relisted or what:
-            self._log_devices(what)
+            self._changes.look(before, what)
         self._log_left_out()
+
+    def end(self) -> None:
+        """Log what is not logged yet; the resource ends."""
+        self._changes.stop()
 
     def called(self, call: EndedCall) -> None:
         """A call of the kubelet has ended."""
@@ -88,32 +96,6 @@ class Report:
             **whole,
         )
         self._events.emit(Kind.ALLOCATED, resource=self._resource, ids=ids)
-
-    def _log_devices(self, what: Change) -> None:
-        inventory = self._inventory
-        left_out = len(inventory.left_out)
-        line = "{resource}: {devices}{change}"
-        fields = {
-            "resource": self._resource,
-            "devices": counted(len(inventory.devices), inventory.unhealthy, left_out),
-            "change": f" ({what})" if what else "",
-            "log_constant": "devices changed",
-            "log_facts": {
-                "resource": self._resource,
-                "devices": len(inventory.devices),
-                "unhealthy": inventory.unhealthy,
-                "notListed": left_out,
-                **{
-                    key: ids[:MOST_IDS]
-                    for key in ("came", "went", "worse", "better")
-                    if (ids := getattr(what, key))
-                },
-            },
-        }
-        if what.worse:
-            _log.warn(line, **fields)
-        else:
-            _log.info(line, **fields)
 
     def _emit(self, what: Change, touched: Sequence[str]) -> None:
         self._events.emit(

@@ -62,7 +62,7 @@ class Resource(Service):
         holdings = holdings_of(reactor, settings.pod_resources_socket)
         self._departures = Departures(name, settings.removal_grace, holdings, reactor, self._list)
         self.inventory = Inventory(name, self._departures.apply(update, ()), join=join)
-        self.report = Report(name, self.inventory, reactor)
+        self.report = Report(name, self.inventory, holdings, reactor)
         self._alignment = Alignment(name, self.inventory)
         self._cdi = CdiParts(*name.split("/"), settings=settings, reactor=reactor)
         self._answers = answers = Answers(
@@ -123,6 +123,7 @@ class Resource(Service):
         stop_all(
             self.full_name,
             self._departures.stop,
+            self.report.end,
             self._cdi.stop,
             self._registrar.stop,
             lambda: self.streams.finish(0.0),

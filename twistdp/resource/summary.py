@@ -20,6 +20,15 @@ class Change(NamedTuple):
     """Healthy again."""
     fallen: int = 0
     """How many have become unhealthy, and were not before."""
+    ill: Sequence[str] = ()
+    """The ids of `worse`."""
+    altered: Sequence[str] = ()
+    """Devices that are as healthy as before and otherwise not the same."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """All devices that have changed."""
+        return [*self.came, *self.went, *self.ill, *self.better, *self.altered]
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -42,12 +51,14 @@ class Change(NamedTuple):
             parts.append(f"unhealthy: {named(self.worse)}")
         if self.better:
             parts.append(f"healthy again: {named(self.better)}")
+        if self.altered:
+            parts.append(f"changed: {named(self.altered)}")
         return "; ".join(parts)
 
 
 def change(before: Devices, update: Update) -> Change:
     """Return what an update of the devices `before` changes for people: ids and health."""
-    came, better = [], []
+    came, better, altered = [], [], []
     worse: dict[str, list[str]] = {}
     fallen = 0
     for id_ in update.changed:
@@ -59,10 +70,16 @@ def change(before: Devices, update: Update) -> Change:
             fallen += is_new
             if is_new or (old is not None and old.reason != info.reason):
                 worse.setdefault(info.reason, []).append(id_)
+            elif old is not None:
+                altered.append(id_)
         elif old is not None and old.state != HEALTHY:
             better.append(id_)
+        elif old is not None:
+            altered.append(id_)
     went = sorted((id_ for id_ in update.removed if id_ in before), key=natural_key)
-    return Change(came, went, [_with_reason(*each) for each in worse.items()], better, fallen)
+    texts = [_with_reason(*each) for each in worse.items()]
+    ill = [id_ for ids in worse.values() for id_ in ids]
+    return Change(came, went, texts, better, fallen, ill, altered)
 
 
 def counted(devices: int, unhealthy: int, left_out: int) -> str:

@@ -1,0 +1,241 @@
+"""Logs how the devices of a resource change: at once, or gathered while they change often."""
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from twistdp.kubelet import Holdings
+from twistdp.model import HEALTHY, Devices, Holder, Update, named
+from twistdp.resource.crowd import crowd_of
+from twistdp.resource.inventory import Inventory
+from twistdp.resource.summary import Change, change, counted
+from twistdp.resource.users import Users, named_users, users_facts, users_of
+
+_log = Logger()
+
+MOST_IDS: Final = 100
+"""Ids of one kind of change in a line for programs."""
+
+FIRST: Final = 5
+"""Lines of a resource within `WITHIN` that are logged at once; then changes are gathered."""
+
+WITHIN: Final = 60.0
+"""Seconds: see `FIRST`."""
+
+SHORTEST, LONGEST = 2.0, 60.0
+"""Seconds for which changes are gathered; they double with each line, until there is none."""
+
+SOON: Final = 1.0
+"""Seconds until the change of a device is logged that has not changed while others did."""
+
+FLAPS: Final = 3
+"""Changes of one device within one line from which on the line is a warning."""
+
+
+class State(NamedTuple):
+    """The number of a resource's devices."""
+
+    devices: int
+    unhealthy: int
+    left_out: int
+
+    def __str__(self) -> str:
+        return counted(*self)
+
+
+class ChangeLog:
+    """Logs the changes of `inventory`, the devices of `resource`.
+
+    A device that comes and goes all the time, or is ill and well by turns, is a line now and then,
+    with the number of changes and what is left of them.  `crowd_of` bounds the lines of all
+    resources together.  A line about devices that are gone or ill names the containers that have
+    them, if `holdings` knows these; otherwise the kubelet is asked, and a second line names them.
+    """
+
+    def __init__(
+        self, resource: str, inventory: Inventory, holdings: Holdings, clock: IReactorTime
+    ) -> None:
+        self.resource = resource
+        self._inventory = inventory
+        self._holdings = holdings
+        self._clock = clock
+        self._crowd = crowd_of(clock)
+        self._lines: deque[float] = deque(maxlen=FIRST)
+        """When the last ones were logged."""
+        self._before: Devices | None = None
+        """The devices before the first change that is not logged; None if all are."""
+        self._since = 0.0
+        self._often: Counter[str] = Counter()
+        """How often each device has changed since."""
+        self._changes = 0
+        self._ill = ""
+        """The last one that became unhealthy since, with its reason."""
+        self._interval = SHORTEST
+        self._known: set[str] = set()
+        """Devices that have changed since changes are gathered."""
+        self._timer: IDelayedCall | None = None
+        self._asked: Deferred[Any] | None = None
+
+    @property
+    def state(self) -> State:
+        """The numbers of now."""
+        inventory = self._inventory
+        return State(len(inventory.devices), inventory.unhealthy, len(inventory.left_out))
+
+    def look(self, before: Devices, what: Change) -> None:
+        """Log `what` has changed in the devices `before`, at once or later with other changes."""
+        if self._before is None:
+            now = self._clock.seconds()
+            often = len(self._lines) == FIRST and now - self._lines[0] < WITHIN
+            if self._timer is None and not often and self._crowd.allows(self):
+                self._write(what, asks=bool(before))
+                return
+            self._before, self._since = before, now
+            if not often and self._timer is None:
+                self._crowd.join(self)
+        ids = set(what.ids)
+        self._changes += 1
+        self._often.update(ids)
+        self._ill = what.worse[-1] if what.worse else self._ill
+        if self._timer is None:
+            if not self._crowd.has(self):
+                self._timer = self._clock.callLater(self._interval, self._due)
+        elif ids - self._known and self._timer.getTime() - self._clock.seconds() > SOON:
+            self._timer.reset(SOON)
+        self._known |= ids
+
+    def stop(self) -> None:
+        """Log what was gathered, and nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._crowd.leave(self)
+        if self._before is not None:
+            self.write_gathered()
+        if self._asked is not None:
+            self._asked.cancel()
+
+    def _due(self) -> None:
+        self._timer = None
+        if self._before is None:  # calm again
+            self._interval = SHORTEST
+            self._known.clear()
+            return
+        self._interval = min(2 * self._interval, LONGEST)
+        self._timer = self._clock.callLater(self._interval, self._due)
+        if self._crowd.allows(self):
+            self.write_gathered()
+        else:
+            self._crowd.join(self)
+
+    def take(self) -> Change:
+        """Return what has changed since the last line; it counts as logged."""
+        before, self._before = self._before, None
+        self._changes, self._ill = 0, ""
+        self._often.clear()
+        return change(before or {}, _difference(before or {}, self._inventory.devices))
+
+    def users(self, what: Change) -> Users:
+        """The containers known to have devices that are gone or have become unhealthy."""
+        held = self._holdings.current
+        return users_of([*what.went, *what.ill], (held or {}).get(self.resource, {}))
+
+    def write_gathered(self) -> None:
+        """Log what has changed since the last line."""
+        changes, often = self._changes, self._often.most_common()
+        seconds, ill = self._clock.seconds() - self._since, self._ill
+        asks = bool(self._before)
+        what = self.take()
+        if changes == 1:
+            self._write(what, asks=asks)
+            return
+        what_often = named(f"{id_} {count} times" for id_, count in often if count > 1)
+        end = f"; {changes} changes in {seconds:.3g} s" + (what_often and f": {what_often}")
+        if ill and not what.worse:
+            end += f"; unhealthy at last: {ill}"
+        self._write(
+            what,
+            asks=asks,
+            flaps=bool(often) and often[0][1] >= FLAPS,
+            end=end,
+            facts={
+                "changes": changes,
+                "seconds": round(seconds, 3),
+                "often": dict(often[:MOST_IDS]),
+                **({"unhealthyAtLast": ill} if ill else {}),
+            },
+        )
+
+    def _write(
+        self,
+        what: Change,
+        *,
+        asks: bool,
+        flaps: bool = False,
+        end: str = "",
+        facts: Mapping[str, object] | None = None,
+    ) -> None:
+        self._lines.append(self._clock.seconds())
+        concerned = [*what.went, *what.ill] if asks else []
+        users = self.users(what) if asks else []
+        line = "{resource}: {devices}{change}{end}"
+        fields: dict[str, Any] = {
+            "resource": self.resource,
+            "devices": str(self.state),
+            "change": f" ({what})" if what.ids else "",
+            "end": end + (f"; in use: {named_users(users)}" if users else ""),
+            "log_constant": "devices changed",
+            "log_facts": {
+                **_facts(self.resource, self.state, what),
+                **(facts or {}),
+                **users_facts(users),
+            },
+        }
+        if what.worse or users or flaps:
+            _log.warn(line, **fields)
+        else:
+            _log.info(line, **fields)
+        if concerned and self._holdings.current is None and self._asked is None:
+            self._asked = self._holdings.ask()
+            self._asked.addCallback(self._answered, concerned)
+            self._asked.addErrback(lambda failure: None)  # cancelled
+
+    def _answered(self, held: Mapping[str, Mapping[str, Holder]] | None, ids: list[str]) -> None:
+        self._asked = None
+        devices = self._inventory.devices
+        bad = [id_ for id_ in ids if id_ not in devices or devices[id_].state != HEALTHY]
+        if users := users_of(bad, (held or {}).get(self.resource, {})):
+            _log.warn(
+                "{resource}: devices that are gone or unhealthy are in use: {users}",
+                resource=self.resource,
+                users=named_users(users),
+                log_constant="devices that are gone or unhealthy are in use",
+                log_facts={"resource": self.resource, **users_facts(users)},
+            )
+
+
+def _facts(resource: str, state: State, what: Change) -> dict[str, object]:
+    """A change, for programs."""
+    return {
+        "resource": resource,
+        "devices": state.devices,
+        "unhealthy": state.unhealthy,
+        "notListed": state.left_out,
+        **{
+            key: ids[:MOST_IDS]
+            for key in ("came", "went", "worse", "better", "altered")
+            if (ids := getattr(what, key))
+        },
+    }
+
+
+def _difference(before: Devices, devices: Devices) -> Update:
+    """The update that leads from some devices to others."""
+    changed = [
+        id_ for id_, info in devices.items() if (old := before.get(id_)) is not info and old != info
+    ]
+    return Update(devices, changed, [id_ for id_ in before if id_ not in devices])
