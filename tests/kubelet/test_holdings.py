@@ -20,8 +20,10 @@ from twistdp.kubelet.holdings import (
     Holdings,
 )
 from twistdp.kubelet.podresources import Container, Pod
+from twistdp.kubelet.unseen import LATE
 from twistdp.model import Holder
 from twistdp.status import Event, Kind, events_of
+from twistdp.status.events import KEPT
 
 RESOURCE = "x.example/a"
 OTHER = "other.example/b"
@@ -222,7 +224,7 @@ class HoldingsTests(SynchronousTestCase):
         self.clock.pump([0.01] * 300)
         first, again = self.asked[2:]
         self.assertAlmostEqual(first, begun + AFTER, places=1)
-        self.assertAlmostEqual(again, begun + AGAIN, places=1)
+        self.assertAlmostEqual(again, begun + LATE, places=1)
 
     def test_a_storm(self) -> None:
         """However much happens, the kubelet is asked ten times a second at most."""
@@ -334,6 +336,41 @@ class HoldingsTests(SynchronousTestCase):
         self.clock.advance(GAP)
         self.assertEqual(self.facts(Kind.HELD), [])
         self.assertEqual(self.facts(Kind.POD_RESOURCES), [{"available": True, "reason": ""}])
+
+    def test_ours(self) -> None:
+        """Events are also about resources whose own events are long past, and about new ones."""
+        for number in range(KEPT):
+            self.events.emit(Kind.OVERFLOWED, source=str(number))
+        self.holdings.serve([RESOURCE])
+        self.follow()
+        self.assertEqual([each["resource"] for each in self.facts(Kind.HELD)], [RESOURCE])
+        self.events.emit(Kind.REGISTERED, resource=OTHER)
+        self.answer = [pod("p", "1"), pod("q", "2", resource=OTHER)]
+        self.events.emit(Kind.KUBELET_APPEARED, directory="/x")
+        self.clock.advance(GAP)
+        self.assertEqual([each["resource"] for each in self.facts(Kind.HELD)], [OTHER])
+
+    def test_no_growth(self) -> None:
+        """What is allocated while the kubelet cannot be asked is forgotten."""
+        self.answer = PeerUnavailable("UNAVAILABLE", "/x.sock: No such file or directory")
+        self.follow()
+        for number in range(1000):
+            self.allocate(str(number))
+            self.clock.advance(LATE)
+        self.assertLess(len(self.holdings._unseen._since), 5)
+
+    def test_a_fault(self) -> None:
+        """A fault of ours is logged, and is the reason; it is asked again."""
+        self.answer = ZeroDivisionError("oops")
+        self.follow()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertIsNone(self.holdings.held)
+        reason = "it failed; the log has the reason"
+        self.assertEqual(self.facts(Kind.POD_RESOURCES), [{"available": False, "reason": reason}])
+        self.answer = [pod("p", "1")]
+        self.clock.pump([0.5] * 5)
+        self.assertEqual(self.holdings.held, {RESOURCE: {"1": holder("p")}})
+        self.assertEqual(self.holdings.pods, {("default", "p")})
 
     def test_a_follower_that_fails(self) -> None:
         """Its error is logged, and the others are called."""

@@ -1,6 +1,6 @@
 """Knows which pods have which devices: asks the kubelet when something has happened."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from twistdp.errors import CallFailed, MalformedMessage, Untrusted
 from twistdp.kubelet.podresources import Held, Pod, PodResourcesClient, held_by
+from twistdp.kubelet.unseen import LATE, Unseen
 from twistdp.model import Holder, printable
 from twistdp.status import Event, Kind, events_of
 from twistdp.tools import Backoff
@@ -21,7 +22,7 @@ AFTER: Final = 0.05
 """Seconds from an event to the question: a kubelet lists a device within 20 ms of Allocate."""
 
 AGAIN: Final = 1.0
-"""Seconds after Allocate at which to ask once more if the device was not listed by then."""
+"""Seconds until the kubelet is asked again after the first question that it does not answer."""
 
 GAP: Final = 0.1
 """Seconds between two questions: a kubelet answers 100 a second, of all who ask."""
@@ -85,8 +86,7 @@ class Holdings:
         """Those who wait for the answer that is under way."""
         self._waiting: list[Deferred[Held | None]] = []
         """Those whose question came too late for it."""
-        self._allocated: dict[tuple[str, str], float] = {}
-        """When devices were allocated that no answer has had since."""
+        self._unseen = Unseen()
         self._backoff = Backoff(AGAIN, 30.0)
         self._complaint = ""
 
@@ -132,7 +132,8 @@ class Holdings:
 
     def _settled(self) -> float:
         """From when on the kubelet lists all devices that were allocated."""
-        return max(self._allocated.values(), default=float("-inf")) + AFTER
+        latest = self._unseen.latest()
+        return float("-inf") if latest is None else latest + AFTER
 
     def ask_soon(self, delay: float = AFTER) -> None:
         """Ask after `delay` seconds; those who follow get the answer."""
@@ -164,13 +165,15 @@ class Holdings:
 
         return end
 
+    def serve(self, resources: Iterable[str]) -> None:
+        """This process serves these resources: events are about them too, from now on."""
+        self._ours.update(resources)
+
     def _happened(self, event: Event) -> None:
         self._ours.add(_resource(event))
         if event.kind is Kind.ALLOCATED:
-            now = self._clock.seconds()
-            resource = event.facts["resource"]
             for ids in event.facts["ids"]:
-                self._allocated.update(((resource, id_), now) for id_ in ids)
+                self._unseen.add(event.facts["resource"], ids, self._clock.seconds())
             self.ask_soon()
         elif event.kind in _WHEN:
             self._backoff.reset()
@@ -189,7 +192,7 @@ class Holdings:
         """Stop asking if nobody wants to know."""
         if not (self._followers or self._asked or self._waiting):
             self._due, self._later = [], None
-            self._allocated.clear()
+            self._unseen.clear()
             self._plan()
             if self._asking is not None:
                 self._asking.cancel()
@@ -236,8 +239,8 @@ class Holdings:
         if self.held is None:
             return now + self._backoff.next()
         self._backoff.reset()
-        if self._allocated:
-            return max(self._allocated.values()) + AGAIN
+        if (latest := self._unseen.latest()) is not None:
+            return latest + LATE
         if self.held and any(releases for _, releases in self._followers.values()):
             return now + PERIOD
         return None
@@ -249,6 +252,7 @@ class Holdings:
         self.asked_at = self._begun
         changed = self.held is not None or reason != self.reason
         self.held, self.pods, self.reason = None, frozenset(), reason
+        self._unseen.answered({}, self.asked_at, self._clock.seconds())
         if changed:
             self._events.emit(Kind.POD_RESOURCES, available=False, reason=reason)
 
@@ -259,12 +263,7 @@ class Holdings:
         self.held = self._known = held
         self.pods = frozenset((pod.namespace, pod.name) for pod in pods)
         self.reason = self._complaint = ""
-        late = self._clock.seconds() - AGAIN
-        self._allocated = {
-            key: when
-            for key, when in self._allocated.items()
-            if when > self.asked_at or (when > late and key[1] not in held.get(key[0], {}))
-        }
+        self._unseen.answered(held, self.asked_at, self._clock.seconds())
         if appeared:
             self._events.emit(Kind.POD_RESOURCES, available=True, reason="")
         for resource in sorted(self._ours & {**before, **held}.keys()):

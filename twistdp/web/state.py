@@ -86,6 +86,7 @@ class Observatory:
             for each in manager.resources.values()
         }
         self._progress.keep(everything)
+        self.holdings.serve(everything)
         return values.State(
             version=__version__.public(),
             start_time=self._start,
