@@ -156,6 +156,21 @@ class ReleaseTests(HoldersTestCase):
         await scanner.released.until(lambda calls: len(calls) == 2)
         self.assertEqual(scanner.released.calls[-1], (YELLOW, ["a"], ["a"], None))
 
+    async def test_init_container(self) -> None:
+        """A device that is only in the checkpoint is somebody's, and given back with the pod."""
+        _, scanner = await self.given()
+        self.kubelet.release("painter")
+        await scanner.released.until(bool)
+        await self.kubelet.allocate(YELLOW, ids=["a"], pod="init", init=True)
+        looked = reactor.seconds() + tenancies.SETTLED + 4 * tenancies.CONFIRMED
+        holdings = holdings_of(reactor, self.pods)
+        await until(lambda: holdings.asked_at > looked)
+        self.assertEqual(len(scanner.released.calls), 1)
+        self.kubelet.release("init")
+        await self.kubelet.allocate(YELLOW, ids=["b"], pod="third")  # which writes the checkpoint
+        await scanner.released.until(lambda calls: len(calls) == 2)
+        self.assertEqual(scanner.released.calls[-1], (YELLOW, ["a"], ["a"], None))
+
     async def test_no_hook(self) -> None:
         """Without the hook there is no file, and the kubelet is not asked."""
         await self.kubelet.start()

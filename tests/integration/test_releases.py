@@ -117,6 +117,13 @@ class ReleasesTests(ReleasesTestCase):
         self.kubelet.release("job")
         wanted["two"].append((f"{LAB}/second", ["two-b"], "default/job/main"))
         await self.called(wanted)
+        ours = "tests.support.releasing_samples_Releasing"
+        files = [
+            f"{LAB}.{ours}.held.json",
+            f"{LAB}.{ours}_2.held.json",
+            f"{OTHER}.{ours}.held.json",
+        ]
+        self.assertEqual(sorted(filter(is_whole, os.listdir(self.state))), files)
 
     async def test_over_a_kill(self) -> None:
         """What comes back while the plugin is down goes to the right one, as later ones do."""
