@@ -4,15 +4,18 @@ import json
 import os
 from collections.abc import Sequence
 
+from twisted.internet import reactor
 from twisted.internet.defer import DeferredList
 
 from tests.integration.test_process import ProcessTestCase
 from tests.support.helpers import until
 from tests.support.kubelets import PatientKubelet, know_pods_at_once
-from twistdp.testing import ChildProcess
+from twistdp.testing import ChildProcess, podresources
 
 SCANNER = "--scanner=tests.support.releasing_samples:Releasing"
 LAB, OTHER = "lab.example.com", "other.example.com"
+NODE = "Node-7"
+"""The name of the node, which is not that of the host."""
 
 Call = tuple[str, Sequence[str], str | None]
 
@@ -31,6 +34,9 @@ class ReleasesTestCase(ProcessTestCase):
         """All are there, and nothing runs."""
         super().setUp()
         know_pods_at_once(self)
+        self.asked: list[float] = []
+        """When pod-resources were asked."""
+        self.patch(podresources.CallLimit, "take", lambda _: self.asked.append(reactor.seconds()))
         self.pods = os.path.join(self.directory, "pods.sock")
         self.state = os.path.join(self.directory, "state")
         self.kubelet = PatientKubelet(self.plugins, force=True, pod_resources=self.pods)
@@ -56,6 +62,7 @@ class ReleasesTestCase(ProcessTestCase):
             *self.scanner("three", "first", OTHER),
             *(f"--config={self.config}", f"--state-dir={self.state}"),
             *(f"--pod-resources-socket={self.pods}", "--status-socket="),
+            env={"NODE_NAME": NODE},
         )
         for resource, name in (
             (f"{LAB}/first", "one"),
@@ -163,8 +170,8 @@ class ReleasesTests(ReleasesTestCase):
         await self.admit(f"{LAB}/second", "two-a", "web")
         await self.admit(f"{OTHER}/first", "three-a", "job")
         self.kubelet.api_server = False
-        node = os.uname().nodename
-        self.kubelet.run(f"proxy-{node}", namespace="kube-system", static=True)
+        for node in (os.uname().nodename, NODE):
+            self.kubelet.run(f"proxy-{node.lower()}", namespace="kube-system", static=True)
         await self.kubelet.restart()
         for name in ("one", "two", "three"):  # they go on, and ask
             self.make(f"{name}/{name}-c")
@@ -179,6 +186,11 @@ class ReleasesTests(ReleasesTestCase):
             ]
         )
         await self.kubelet.allocate(f"{LAB}/first", ids=["one-c"], pod="new")
+        # They would conclude something by then.
+        late = reactor.seconds() + 1.5
+        await until(lambda: self.asked and self.asked[-1] > late)
+        for name in ("one", "two", "three"):
+            self.assertEqual(self.calls(name), [])
         self.kubelet.release("job")
         self.kubelet.api_server = True
         wanted: dict[str, list[Call]] = {

@@ -94,8 +94,13 @@ class NodeTestCase(TestCase):
 
     # Pods
 
-    async def pod(self, name: str, count: int = 1, *, bound: bool = False) -> None:
-        """Create a pod that wants `count` devices; `bound`: past the scheduler, at once."""
+    async def pod(
+        self, name: str, count: int = 1, *, bound: bool = False, init: bool = False
+    ) -> None:
+        """Create a pod that wants `count` devices; `bound`: past the scheduler, at once.
+
+        With `init` an ordinary init container wants them.
+        """
         container: dict[str, Any] = {
             "name": "main",
             "image": self.image,
@@ -113,6 +118,9 @@ class NodeTestCase(TestCase):
             "tolerations": [{"operator": "Exists"}],
             "containers": [container],
         }
+        if init:
+            first = {**container, "name": "init", "command": ["true"]}
+            spec |= {"containers": [{**container, "resources": {}}], "initContainers": [first]}
         manifest = {
             "apiVersion": "v1",
             "kind": "Pod",

@@ -15,11 +15,14 @@ from twistdp import (
     DeviceInfo,
     DeviceSpec,
     DeviceTree,
+    Holder,
     IAllocator,
     IContainerPreStarter,
     IPostAllocator,
+    IReleaseObserver,
     Mount,
     PreStartContainerRequest,
+    ReleasedDevices,
     UseDefaultMethod,
     WatchingScanner,
     device_id,
@@ -96,6 +99,21 @@ class Hooked(Things):
         for name in request.devices_ids:
             if "cold" in self.words(name):
                 raise RuntimeError(f"{name} is cold")
+
+
+@implementer(IReleaseObserver)
+class Observing(Things):
+    """The file `log` has what comes back."""
+
+    def __init__(self, directory: str, log: str) -> None:
+        super().__init__(directory)
+        self.log = log
+
+    def post_release(self, devices: ReleasedDevices, pod: Holder | None) -> None:
+        """A line for each call."""
+        whose = "nobody known" if pod is None else f"{pod.namespace}/{pod.pod}/{pod.container}"
+        with open(self.log, "a", encoding="ascii") as file:
+            file.write(f"{' '.join(devices.devices_ids)} of {whose}\n")
 
 
 class Many(WatchingScanner):

@@ -1,10 +1,15 @@
 """Scenarios on a real node: devices, pods, restarts of everything.  ``make test-node``."""
 
+import json
 import os
+import sys
+from pathlib import Path
 
 from tests.node.cluster import WAIT, NodeTestCase, run
-from tests.support.helpers import until
+from tests.support.helpers import temporary_directory, until
+from tests.support.http import ask
 from twistdp.settings import CDI_DIRECTORY
+from twistdp.testing.process import ChildProcess
 
 RESTARTS = 3
 
@@ -103,6 +108,98 @@ class RestartTests(NodeTestCase):
         """Found by the plugin watcher."""
         registry = os.path.join(os.path.dirname(self.kubelet_dir.rstrip("/")), "plugins_registry")
         await self.survives("--registration=watcher", f"--registry-dir={registry}")
+
+
+class HoldersTests(NodeTestCase):
+    """Who has which device, and who gave it back."""
+
+    async def observe(self) -> ChildProcess:
+        """Start a plugin with post_release; what it must remember outlives it."""
+        state = os.path.join(self.place, "state")
+        options = f"--status-socket={self.socket}", f"--state-dir={state}"
+        return await self.plugin("Observing", *options, "--set", f"log={self.log}")
+
+    async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
+        """Places for what the plugin writes."""
+        await super().setUp()
+        self.place = temporary_directory(self)
+        self.socket = os.path.join(self.place, "status.sock")
+        self.log = os.path.join(self.place, "log")
+        with open(self.log, "w", encoding="ascii"):
+            pass
+        for name in ("a", "b", "c"):
+            self.device(name)
+
+    async def holders(self) -> dict[str, str]:
+        """Which pods have devices, as the state says and ``twistdp status`` shows."""
+        state = json.loads((await ask(f"unix:{self.socket}", "/api/v1/state")).body)
+        (resource,) = state["resources"]
+        held = {one["id"]: one["holder"] for one in resource["devices"] if one["holder"]}
+        found = {id_: f"{one['namespace']}/{one['pod']}" for id_, one in held.items()}
+        command = os.path.join(os.path.dirname(sys.executable), "twistdp")
+        shown = await run(command, "status", "--socket", self.socket)
+        for id_, pod in found.items():
+            self.assertRegex(shown, rf"(?m){id_}\b.*{pod}")
+        return found
+
+    async def held_by(self, *pods: str) -> dict[str, str]:
+        """Wait until these pods have a device each; devices by the pods' names."""
+        wanted = sorted(f"default/{pod}" for pod in pods)
+        found: dict[str, str] = {}
+        while sorted(found.values()) != wanted:
+            found = await self.holders()
+        return {pod.removeprefix("default/"): id_ for id_, pod in found.items()}
+
+    async def released(self, lines: list[str]) -> None:
+        """Wait until so many devices came back, and check which."""
+        await until(lambda: len(self.content().splitlines()) >= len(lines), WAIT)
+        self.assertEqual(self.content().splitlines(), lines)
+
+    async def test_holders(self) -> None:
+        """Each pod's device comes back once, over restarts of the plugin and of the kubelet."""
+        plugin = await self.observe()
+        await self.has(allocatable=3)
+        for pod in ("one", "two", "three"):
+            await self.pod(pod)
+        await self.runs("one", "two", "three")
+        held = await self.held_by("one", "two", "three")
+        await self.delete_pods("one")
+        lines = [f"{held['one']} of default/one/main"]
+        await self.released(lines)
+        plugin.signal("KILL")
+        await plugin.ended
+        await self.delete_pods("two")
+        await self.observe()
+        lines.append(f"{held['two']} of default/two/main")
+        await self.released(lines)
+        await self.restart_kubelet()
+        await self.has(allocatable=3)
+        await self.pod("four")
+        await self.runs("four")
+        self.assertEqual((await self.held_by("three", "four"))["three"], held["three"])
+        await self.delete_pods("three")
+        lines.append(f"{held['three']} of default/three/main")
+        await self.released(lines)
+
+    async def test_init_container(self) -> None:
+        """The kubelet lists its device for nobody, and it comes back when the pod has gone."""
+        await self.observe()
+        await self.has(allocatable=3)
+        await self.pod("prepared", init=True)
+        await self.runs("prepared")
+        await self.pod("other")
+        await self.runs("other")
+        held = await self.held_by("other")
+        await self.delete_pods("other")
+        await self.released([f"{held['other']} of default/other/main"])
+        await self.delete_pods("prepared")
+        await self.pod("next")  # which has the kubelet write its checkpoint
+        await until(lambda: len(self.content().splitlines()) > 1, WAIT)
+        self.assertRegex(self.content(), r"(?s)\n[abc] of nobody known\n\Z")
+
+    def content(self) -> str:
+        """All calls."""
+        return Path(self.log).read_text(encoding="ascii")
 
 
 class AnswerTests(NodeTestCase):

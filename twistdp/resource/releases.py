@@ -80,7 +80,7 @@ class Releases(Service):
         self._tenancies = Tenancies(held, self._reactor.seconds(), nodes=nodes)
         self._ends = [
             self._events.follow(self._happened),
-            self._holdings.follow(self._answered, releases=True),
+            self._holdings.follow(self._answered),
         ]
         self._report(released)
 
