@@ -156,9 +156,10 @@ class Page:
     async def until(self, condition: str, *, timeout: float = 20.0) -> float:
         """Wait until an expression is true, which is looked at with each frame; returns when.
 
-        That is in milliseconds since the epoch.
+        That is in milliseconds since the epoch.  A page that is loaded again meanwhile is looked at
+        from then on.
         """
-        found = await self.run(
+        script = (
             "new Promise((resolve, reject) => {"
             f"const end = performance.now() + {timeout * 1000};"
             "const look = () => {"
@@ -167,7 +168,12 @@ class Page:
             "'never true; the page shows: ' + document.body.innerText.slice(0, 3000)));"
             "else requestAnimationFrame(look); }; look(); })"
         )
-        return float(found)
+        while True:
+            try:
+                return float(await self.run(script))
+            except Refused as error:
+                if "navigated" not in str(error):
+                    raise
 
     async def look_like(self, look: Look) -> None:
         """A window of this size, for a user with this taste."""

@@ -10,7 +10,8 @@ const AGAIN = 5000; // ms until another attempt, where the browser makes none
 /**
  * Follow the events: `onEvent` gets each, `onOpen` each beginning, `onLost` each end.
  *
- * A page that is hidden does not follow: a browser has only six connections to a server.
+ * `onLost` learns whether the plugin is there and refuses.  A page that is hidden does not follow:
+ * a browser has only six connections to a server.
  */
 export class Connection {
   constructor({ onEvent, onOpen, onLost }) {
@@ -19,7 +20,13 @@ export class Connection {
     this.onLost = onLost;
     this.last = 0;
     this.source = null;
+    this.timer = null;
     document.addEventListener("visibilitychange", () => (document.hidden ? this.close() : this.open()));
+  }
+
+  /** Whether events come. */
+  get live() {
+    return this.source?.readyState === EventSource.OPEN;
   }
 
   /** Begin to follow after the last event that came. */
@@ -29,11 +36,9 @@ export class Connection {
     this.source = source;
     source.onopen = () => this.onOpen();
     source.onerror = () => {
-      this.onLost();
-      if (source.readyState === EventSource.CLOSED && this.source === source) {
-        this.source = null;
-        setTimeout(() => this.open(), AGAIN);
-      }
+      const isRefused = source.readyState === EventSource.CLOSED;
+      if (isRefused) this.again();
+      this.onLost(isRefused);
     };
     for (const kind of KINDS) {
       source.addEventListener(kind, (message) => {
@@ -45,8 +50,22 @@ export class Connection {
 
   /** Follow no longer. */
   close() {
+    clearTimeout(this.timer);
     this.source?.close();
     this.source = null;
+  }
+
+  /** Try another time, a little later. */
+  again() {
+    this.close();
+    this.timer = setTimeout(() => this.open(), AGAIN);
+  }
+
+  /** The plugin did not answer: what looks open may lead nowhere. */
+  doubt() {
+    if (!this.live) return;
+    this.again();
+    this.onLost(false);
   }
 
   /** Follow another process, from its first event. */

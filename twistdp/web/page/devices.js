@@ -85,7 +85,7 @@ export class DeviceTable {
       if (isOpen) rows.push({ key: `${device.id}\n`, shows, item: () => details(device) });
     }
     reconcile(this.body, rows, (make) => make());
-    write(this.note, found.length ? "" : list.length ? "No device is like that." : "There are no devices.");
+    write(this.note, found.length ? "" : list.length ? "No device matches." : "There are no devices.");
     this.note.hidden = found.length > 0;
     this.more.hidden = found.length <= this.most;
     write(this.more, `Show more: ${(found.length - this.most).toLocaleString("en")} of ${counted(found.length, "device")} are not shown`);
@@ -99,7 +99,7 @@ export class DeviceTable {
     const cell = (head, ...children) => h("td", { role: "cell", "data-head": head, class: children[0] === NOTHING ? "nothing" : null }, ...children);
     return h("tr", { role: "row", "data-state": state },
       h("th", { scope: "row", role: "rowheader" }, h("code", {}, device.id)),
-      cell("State", h("span", { class: "mark", "data-state": state, "aria-hidden": "true" }, sign), h("span", {}, word),
+      cell("State", h("span", { class: "state" }, h("span", { class: "mark", "data-state": state, "aria-hidden": "true" }, sign), word),
         device.health !== "Healthy" && device.reason && h("span", { class: "why" }, device.reason)),
       cell("Held by", device.holder === null ? NOTHING : h("span", {}, `${device.holder.namespace}/${device.holder.pod}`, h("small", {}, device.holder.container))),
       cell("NUMA", device.numaNodes.length ? device.numaNodes.join(", ") : NOTHING),

@@ -1,4 +1,13 @@
-// Makes and changes elements; texts are never taken for HTML.
+// Makes and changes elements; texts are never taken for HTML, and what is in them is seen.
+
+// Control characters, and those that turn the direction of other texts or have no width.
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+/** A text with codes in place of characters that nobody sees: an id must not pass for another one. */
+export const seen = (text) =>
+  `${text}`.replace(UNSEEN, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+const READ = new Set(["title", "aria-label"]); // attributes that people read
 
 /** Make an element.  An attribute `onclick` is a listener; null and false are left out. */
 export function h(tag, attributes = {}, ...children) {
@@ -6,9 +15,10 @@ export function h(tag, attributes = {}, ...children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, value === true ? "" : value);
+    else element.setAttribute(name, value === true ? "" : READ.has(name) ? seen(value) : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  const shown = children.flat().filter((child) => child !== null && child !== undefined && child !== false);
+  element.append(...shown.map((child) => (child instanceof Node ? child : seen(child))));
   return element;
 }
 
@@ -16,7 +26,8 @@ export function h(tag, attributes = {}, ...children) {
 export const by = (id) => document.getElementById(id);
 
 /** Write a text, unless it is there already. */
-export function write(element, text) {
+export function write(element, words) {
+  const text = seen(words);
   if (element.textContent !== text) element.textContent = text;
 }
 
@@ -49,7 +60,7 @@ export function reconcile(parent, items, make) {
         const focus = child.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
         child.replaceWith(made);
         if (child === next) next = made;
-        if (focus) made.querySelector(`[data-focus="${focus}"]`)?.focus();
+        if (focus) made.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
         made.classList.add("changed");
       }
       child = made;

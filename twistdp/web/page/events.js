@@ -1,7 +1,7 @@
 // What happened, the newest first, and said aloud now and then.
 
 import { by, h, reconcile, write } from "./elements.js";
-import { at, sentence } from "./words.js";
+import { at, named, sentence } from "./words.js";
 
 const SHOWN = 100;
 const FREQUENT = new Set(["called", "listSent", "scanned"]);
@@ -17,7 +17,7 @@ export function renderEvents(model) {
   reconcile(by("events"), shown.map((item) => ({ key: `${item.number}`, shows: "", item })), (event) => {
     const [tone, text] = sentence(event);
     const about = event.resource ?? event.scanner ?? "";
-    return h("li", { "data-tone": tone }, at(event.time), h("span", { class: "about" }, about), h("span", { class: "text" }, text));
+    return h("li", { "data-tone": tone }, h("p", { class: "about" }, at(event.time), " ", named(about)), h("p", {}, text));
   });
 }
 

@@ -1,7 +1,7 @@
 // Asks why a device is there, or why not.
 
 import { by, h } from "./elements.js";
-import { some } from "./words.js";
+import { named, some } from "./words.js";
 
 const STATUSZ = "application/json;v=v1alpha1;g=config.k8s.io;as=Statusz";
 const MOST_IDS = 12;
@@ -13,18 +13,21 @@ export const canExplain = () => known;
 
 const written = (value) => (typeof value === "object" ? JSON.stringify(value) : `${value}`);
 
+/** Tests, without those that only repeat the reason above them. */
+const news = (found, above) => found.flatMap((test) => (test.reason === above ? news(test.parts ?? [], above) : [test]));
+
 const tests = (found) => h("ul", { class: "tests" }, found.map(({ ok, reason, parts }) =>
-  h("li", { "data-tone": ok ? "good" : "bad" }, reason, parts?.length ? tests(parts) : null)));
+  h("li", { "data-tone": ok ? "good" : "bad" }, reason, news(parts ?? [], reason).length ? tests(news(parts, reason)) : null)));
 
 function step({ verdict, reason, cause, ids, tests: found }) {
   const tone = { listed: "good", "not selected": "none" }[verdict] ?? (cause === "fault" ? "bad" : "wait");
   return h("div", { class: "step" },
     h("p", {}, h("span", { class: "badge", "data-tone": tone }, verdict), ` ${reason}`),
     ids.length ? h("p", { class: "none" }, "Ids: ", h("code", {}, some(ids, MOST_IDS))) : null,
-    found?.length ? tests(found) : null);
+    news(found ?? [], reason).length ? tests(news(found, reason)) : null);
 }
 
-const rule = ({ resource, candidates }) => h("article", { class: "source" }, h("h3", {}, resource),
+const rule = ({ resource, candidates }) => h("article", { class: "source" }, h("h3", {}, named(resource)),
   candidates.length ? candidates.map(step) : h("p", { class: "none" }, "It has nothing to do with this device."));
 
 function explained({ device, rules }) {
@@ -45,7 +48,7 @@ async function ask(path) {
   try {
     const found = await fetch(`api/v1/explain?${new URLSearchParams({ path })}`);
     if (found.ok) show(...explained(await found.json()));
-    else show(h("p", {}, await found.text()));
+    else show(h("p", {}, (await found.text()).trim()));
   } catch (error) {
     show(h("p", {}, `The plugin cannot be asked: ${error.message}`));
   }
@@ -63,7 +66,7 @@ export function explain(path) {
 export async function prepareExplain() {
   const answer = await fetch("statusz", { headers: { accept: STATUSZ } });
   known = (await answer.json()).paths.includes("/api/v1/explain");
-  by("explain").hidden = !known;
+  by("explain").hidden = by("explain-link").hidden = !known;
   by("explain-form").addEventListener("submit", (event) => {
     event.preventDefault();
     ask(by("explain-path").value.trim());

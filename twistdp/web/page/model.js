@@ -10,12 +10,13 @@ const MOST_IDS = 40; // devices that are asked for by name; an address has room 
 const TOUCHED = 100; // an event with so many ids may be about more
 const PAUSE = 100; // ms between two questions about one resource
 const EVENTS = 500; // that are kept
+const LONGEST = 20000; // ms until an answer
 
 const order = new Intl.Collator("en", { numeric: true });
 const compare = (a, b) => order.compare(a.id, b.id) || (a.id < b.id ? -1 : Number(a.id > b.id));
 
 async function ask(parameters) {
-  const answer = await fetch(`api/v1/state?${new URLSearchParams(parameters)}`);
+  const answer = await fetch(`api/v1/state?${new URLSearchParams(parameters)}`, { signal: AbortSignal.timeout(LONGEST) });
   if (!answer.ok) throw new Error(`the plugin answered ${answer.status}`);
   return answer.json();
 }
@@ -42,6 +43,7 @@ class Shelf {
   }
 
   drop(ids) {
+    if (!ids.length) return;
     for (const id of ids) this.byId.delete(id);
     this.arrange(false);
   }
@@ -55,12 +57,18 @@ class Shelf {
   }
 }
 
-/** The state; `changed(names)` is called when these resources, or anything else, changed. */
+/**
+ * The state; `changed(names)` is called when these resources, or anything else, changed.
+ *
+ * `restarted(isSame)` is called when another process answers, of the same version or not, and
+ * `unanswered()` when none does.
+ */
 export class Model {
-  constructor({ changed, happened, restarted }) {
+  constructor({ changed, happened, restarted, unanswered }) {
     this.changed = changed;
     this.happened = happened;
     this.restarted = restarted;
+    this.unanswered = unanswered;
     this.state = null;
     this.shelves = new Map();
     this.loading = new Map(); // shelves that are being filled
@@ -80,7 +88,7 @@ export class Model {
     const state = await ask({ devices: "false" });
     if (this.state !== null && state.startTime !== this.state.startTime) {
       this.events = [];
-      this.restarted();
+      this.restarted(state.version === this.state.version);
     }
     this.since = state.time;
     const known = [...this.shelves.keys()];
@@ -92,25 +100,28 @@ export class Model {
   check(everything = false) {
     if (!everything && !this.incomplete) return this.wantSummary();
     this.incomplete = false;
-    return this.refresh().catch(() => { this.incomplete = true; });
+    return this.refresh().catch(() => {
+      this.incomplete = true;
+      this.unanswered();
+    });
   }
 
   take(state, whole) {
     setClock(state.time);
     const news = new Map(state.resources.map((resource) => [resource.name, { ...resource, devices: null }]));
     const before = whole || this.state === null ? [] : this.state.resources.filter(({ name }) => !news.has(name));
-    const resources = [...before, ...news.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const resources = [...before, ...news.values()].sort((a, b) => order.compare(a.name, b.name));
     this.state = { ...state, resources };
-    for (const name of this.shelves.keys()) {
-      if (!resources.some((resource) => resource.name === name)) this.shelves.delete(name);
-    }
+    const there = new Set(resources.map(({ name }) => name));
+    const gone = [...this.shelves.keys()].filter((name) => !there.has(name));
+    for (const name of gone) this.shelves.delete(name);
     for (const { name } of resources) {
       if (!this.shelves.has(name)) {
         this.shelves.set(name, new Shelf());
         this.want(name, null);
       }
     }
-    this.changed([...news.keys()]);
+    this.changed([...news.keys(), ...gone]);
   }
 
   /** An event came. */
@@ -150,7 +161,10 @@ export class Model {
     this.summaryWanted = true;
     setTimeout(async () => {
       this.summaryWanted = false;
-      await ask({ devices: "false" }).then((state) => this.take(state, true), () => {});
+      await ask({ devices: "false" }).then((state) => {
+        if (state.time < this.since) return this.refresh(); // the clock was set back; events looked old
+        return this.take(state, true);
+      }).catch(() => this.unanswered());
     }, PAUSE);
   }
 

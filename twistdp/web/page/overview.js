@@ -1,9 +1,10 @@
 // The answer at a glance: is all well, what is not, and how much of everything there is.
 
-import { by, h, mark, reconcile, write } from "./elements.js";
+import { by, h, mark, reconcile, seen, write } from "./elements.js";
 import { ago, counted, holderText, now, some, span, stopped } from "./words.js";
 
-const MOST_PROBLEMS = 30;
+const FIRST_PROBLEMS = 8;
+const MOST_PROBLEMS = 200; // after a wish for all
 const ILL_BY_REASON = 6;
 
 /** Where a resource stands with the kubelet: a tone, a word, and why. */
@@ -27,6 +28,19 @@ function illnesses(devices) {
     reasons.get(reason).push(device);
   }
   return [...reasons];
+}
+
+/** What to say of devices that are unhealthy for one reason: in each resource some, all of them listed here. */
+function illness(reason, parts) {
+  const all = parts.flatMap(({ devices }) => devices);
+  const held = all.filter((device) => device.holder !== null);
+  const holders = held.length ? ` Held: ${some(held.map((device) => `${device.id} by ${holderText(device.holder)}`), 3)}.` : "";
+  const [{ name, devices }] = parts;
+  const title = parts.length === 1
+    ? `${name}: ${some(devices.map((device) => device.id))} unhealthy`
+    : `${counted(all.length, "device")} of ${counted(parts.length, "resource")} unhealthy`;
+  const where = parts.length === 1 ? "" : ` In ${some(parts.map((part) => part.name), 3)}.`;
+  return ["bad", title, `${stopped(reason)}${where}${holders}`, { resource: name, device: all.length === 1 ? all[0].id : null }];
 }
 
 /** Everything that is not as it should be, the worst first: tone, title, text, and whom to show. */
@@ -54,34 +68,38 @@ export function problems(model) {
   for (const { tone, word, why, names } of standings.values()) {
     add(tone, `${some(names, 3)}: ${word}`, why, { resource: names[0] });
   }
+  const reasons = new Map();
   for (const resource of model.state.resources) {
     if (resource.notListed) {
       add("bad", `${resource.name}: ${counted(resource.notListed, "device")} cannot be used`, "The list for the kubelet has no room for them.", { resource: resource.name });
     }
-    const reasons = illnesses(model.devices(resource.name).list);
-    for (const [reason, devices] of reasons.slice(0, ILL_BY_REASON)) {
-      const held = devices.filter((device) => device.holder !== null);
-      const holders = held.length ? ` Held: ${some(held.map((device) => `${device.id} by ${holderText(device.holder)}`), 3)}.` : "";
-      add("bad", `${resource.name}: ${some(devices.map((device) => device.id))} unhealthy`, `${stopped(reason)}${holders}`,
-        { resource: resource.name, device: devices.length === 1 ? devices[0].id : null });
+    const { name, capacity, allocatable } = resource;
+    const { list, complete } = model.devices(name);
+    const its = illnesses(list);
+    for (const [reason, devices] of its.slice(0, ILL_BY_REASON)) {
+      if (!reasons.has(reason)) reasons.set(reason, []);
+      reasons.get(reason).push({ name, devices });
     }
-    if (reasons.length > ILL_BY_REASON) add("bad", `${resource.name}: more devices are unhealthy`, `for ${reasons.length - ILL_BY_REASON} other reasons`, { resource: resource.name });
+    if (its.length > ILL_BY_REASON) add("bad", `${name}: more devices are unhealthy`, `For ${its.length - ILL_BY_REASON} other reasons.`, { resource: name });
+    if (!complete && !its.length && capacity > allocatable) add("bad", `${name}: ${counted(capacity - allocatable, "device")} unhealthy`, "The reasons are on their way.", { resource: name });
   }
+  for (const [reason, parts] of reasons) add(...illness(reason, parts));
   return found.sort((a, b) => (a.tone === "bad" ? 0 : 1) - (b.tone === "bad" ? 0 : 1));
 }
 
 /** The sums over all resources. */
 function sums({ resources }) {
-  const total = { devices: 0, ill: 0, held: 0, known: false, registered: 0 };
+  const total = { devices: 0, ill: 0, held: 0, registered: 0 };
   for (const resource of resources) {
     total.devices += resource.capacity + resource.notListed;
     total.ill += resource.capacity - resource.allocatable;
     total.held += resource.held ?? 0;
-    total.known ||= resource.held !== null;
     total.registered += standing(resource)[0] === "good";
   }
   return total;
 }
+
+let wantsAll = false;
 
 /** Show it; `show` goes to a resource or a device. */
 export function renderOverview(model, show) {
@@ -92,23 +110,31 @@ export function renderOverview(model, show) {
   const worst = bad ? "bad" : found.length ? "wait" : "good";
   const registered = total.registered === state.resources.length ? "all registered" : `${total.registered} registered`;
   const what = `${counted(state.resources.length, "resource")}, ${registered}`;
-  write(by("verdict"), found.length ? `${counted(found.length, bad ? "problem" : "thing")} to look at` : state.resources.length ? `All is well: ${what}` : "No devices were found");
+  write(by("verdict"), bad ? counted(bad, "problem") : found.length ? "Not ready yet" : state.resources.length ? `All is well: ${what}` : "No devices were found");
   mark(by("verdict"), "data-tone", state.resources.length || found.length ? worst : "wait");
-  document.title = `${bad ? `(${bad}) ` : ""}${state.node} · twistdp`;
-  const shown = found.slice(0, MOST_PROBLEMS);
-  if (found.length > shown.length) shown.push({ tone: "none", title: `And ${found.length - shown.length} more`, text: "", show: null });
+  document.title = seen(`${bad ? `(${bad}) ` : ""}${state.node} · twistdp`);
+  const shown = found.slice(0, wantsAll ? MOST_PROBLEMS : FIRST_PROBLEMS);
+  const rest = found.length - shown.length;
+  by("all-problems").hidden = !rest;
+  write(by("all-problems"), wantsAll ? `${rest.toLocaleString("en")} more are not shown` : `Show ${rest.toLocaleString("en")} more`);
+  by("all-problems").disabled = wantsAll;
+  by("all-problems").onclick = () => {
+    wantsAll = true;
+    renderOverview(model, show);
+    by("problems").children[FIRST_PROBLEMS]?.querySelector("button")?.focus();
+  };
   reconcile(by("problems"), shown.map((item, index) => ({
     key: item.show === null ? `${index}` : item.title,
     shows: JSON.stringify([item.tone, item.title, item.text.replace(/ \(for \d[^)]*\)$/, "")]),
     item,
   })), ({ tone, title, text, show: where }) => h("li", { "data-tone": tone },
     where === null ? h("strong", {}, title) : h("button", { class: "link", "data-focus": "go", onclick: () => show(where) }, title),
-    text && h("span", {}, text)));
+    text && h("p", {}, text)));
   by("problems").hidden = !found.length;
   const numbers = [
     ["Devices", total.devices.toLocaleString("en"), "none"],
     ["Unhealthy", total.ill.toLocaleString("en"), total.ill ? "bad" : "none"],
-    ["Held by pods", total.known ? total.held.toLocaleString("en") : "?", total.held ? "held" : "none"],
+    ["Held by pods", state.podResources.available ? total.held.toLocaleString("en") : "?", total.held ? "held" : "none"],
     ["Registered", `${total.registered} / ${state.resources.length}`, total.registered < state.resources.length ? "wait" : "none"],
   ];
   reconcile(by("numbers"), numbers.map((item) => ({ key: item[0], shows: item.join(), item })), ([name, value, tone]) =>

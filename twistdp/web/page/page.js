@@ -8,7 +8,7 @@ import { Model } from "./model.js";
 import { renderFrame, renderOverview, renderSources } from "./overview.js";
 import { renderLegend, renderPicture } from "./picture.js";
 import { renderResources, renderSessions, show } from "./resources.js";
-import { countOn } from "./words.js";
+import { clock, countOn, now } from "./words.js";
 
 const CHECK = 30000; // ms
 
@@ -16,6 +16,7 @@ let names = new Set(); // resources to draw; null for all
 let drawDevices = false;
 let drawEvents = false;
 let frame = null;
+let isRefused = false; // the plugin is there, but lets nobody else follow
 
 function draw() {
   frame = null;
@@ -38,6 +39,7 @@ const model = new Model({
   changed(changed) {
     if (names !== null) for (const name of changed) names.add(name);
     drawDevices ||= changed.length > 0;
+    if (isRefused) connected("wait", `Not live, updated every ${CHECK / 1000} s`);
     soon();
   },
   happened(event) {
@@ -47,7 +49,11 @@ const model = new Model({
     if (event.time >= model.since) speak(event);
     soon();
   },
-  restarted: () => connection.startAgain(),
+  restarted: (isSame) => (isSame ? connection.startAgain() : location.reload()), // it may have another page
+  unanswered() {
+    connection.doubt();
+    lost();
+  },
 });
 
 const connected = (tone, text) => {
@@ -55,13 +61,20 @@ const connected = (tone, text) => {
   write(by("connection"), text);
 };
 
+const lost = () => by("connection").dataset.tone === "bad" || connected("bad", `Connection lost at ${clock(now())}`);
+
 const connection = new Connection({
   onEvent: (event) => model.heard(event),
   onOpen() {
+    isRefused = false;
     connected("good", "Live");
-    model.refresh().catch(() => { model.incomplete = true; });
+    model.check(true);
   },
-  onLost: () => connected("bad", "Connection lost, trying again"),
+  onLost(refused) {
+    isRefused = refused;
+    if (refused) model.check(model.state === null);
+    else lost();
+  },
 });
 
 const redraw = () => {
@@ -71,11 +84,16 @@ const redraw = () => {
 renderLegend();
 connection.open();
 by("quiet").addEventListener("change", redraw);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+for (const taste of ["(prefers-color-scheme: dark)", "(forced-colors: active)", "print"]) {
+  matchMedia(taste).addEventListener("change", redraw);
+}
 addEventListener("resize", redraw);
+for (const fault of ["error", "unhandledrejection"]) {
+  addEventListener(fault, () => { by("fault").hidden = false; });
+}
 prepareExplain().catch(() => {}); // then it cannot
 setInterval(() => {
   countOn();
   if (model.state !== null && !document.hidden) renderSessions(model);
 }, 1000);
-setInterval(() => document.hidden || model.check(), CHECK);
+setInterval(() => document.hidden || model.check(!connection.live), CHECK);

@@ -1,7 +1,7 @@
 // A picture of the node: its NUMA nodes, and in them the devices, each with the mark of its state.
 
-import { by, h, reconcile, unseen } from "./elements.js";
-import { counted, holderText } from "./words.js";
+import { by, h, mark, reconcile, seen, unseen, write } from "./elements.js";
+import { counted, holderText, named } from "./words.js";
 
 const MOST_CHIPS = 60; // devices of one resource and NUMA node that are drawn with their names
 const LARGEST = 14; // pixels of a cell with its gap
@@ -26,8 +26,8 @@ export function stateOf(device) {
 
 /** Show what the marks mean. */
 export function renderLegend() {
-  by("legend").replaceChildren(...Object.entries(STATES).map(([state, [mark, words]]) =>
-    h("li", {}, h("span", { class: "mark", "data-state": state, "aria-hidden": "true" }, mark), words)));
+  by("legend").replaceChildren(...Object.entries(STATES).map(([state, [sign, words]]) =>
+    h("li", {}, h("span", { class: "mark", "data-state": state, "aria-hidden": "true" }, sign), words)));
 }
 
 const describe = (device) => {
@@ -61,15 +61,16 @@ const title = (place, alone) => {
 /** Draw it; `show` goes to a device. */
 export function renderPicture(model, show) {
   const all = places(model);
+  by("no-devices").hidden = all.length > 0;
   reconcile(by("picture"), all.map(([place]) => ({ key: `p${place}`, shows: `${all.length}`, item: place })), (place) =>
     h("article", { class: "numa" }, h("h3", {}, title(place, all.length === 1)), h("div", { class: "groups" })));
   all.forEach(([, groups], index) => {
     const box = by("picture").children[index].querySelector(".groups");
     const items = [...groups].map(([name, devices]) => ({ key: name, shows: devices.length > MOST_CHIPS ? "many" : "few", item: { name, many: devices.length > MOST_CHIPS } }));
-    reconcile(box, items, ({ name, many }) => h("section", { class: "group" }, h("h4", {}, name), many ? drawing(name, show) : h("ul", { class: "chips" })));
+    reconcile(box, items, ({ name, many }) => h("section", { class: many ? "group many" : "group" }, h("h4", {}, named(name)), many ? [drawing(name, show), h("p", { class: "none" })] : h("ul", { class: "chips" })));
     [...groups].forEach(([name, devices], number) => {
       const group = box.children[number];
-      if (devices.length > MOST_CHIPS) draw(group.querySelector("canvas"), name, devices);
+      if (devices.length > MOST_CHIPS) write(group.querySelector("p"), draw(group.querySelector("canvas"), name, devices));
       else chips(group.querySelector("ul"), name, devices, show);
     });
   });
@@ -79,7 +80,7 @@ function chips(list, name, devices, show) {
   reconcile(list, devices.map((device) => ({ key: device.id, shows: describe(device), item: device })), (device) => {
     const state = stateOf(device);
     return h("li", {}, h("button", { class: "chip", "data-state": state, "data-focus": "chip", title: describe(device), onclick: () => show({ resource: name, device: device.id }) },
-      h("span", { "aria-hidden": "true" }, STATES[state][0]), " ", device.id, unseen(`, ${describe(device)}`)));
+      h("span", { "aria-hidden": "true" }, STATES[state][0]), h("span", {}, device.id), unseen(`, ${describe(device)}`)));
   });
 }
 
@@ -92,7 +93,7 @@ function drawing(name, show) {
   };
   canvas.addEventListener("mousemove", (event) => {
     const device = under(event);
-    canvas.title = device ? `${device.id}: ${describe(device)}` : "";
+    mark(canvas, "title", device ? seen(`${device.id}: ${describe(device)}`) : null);
   });
   canvas.addEventListener("click", (event) => {
     const device = under(event);
@@ -122,7 +123,7 @@ function cellOf(context, state, x, y, size, { free, held, bad, card, muted }) {
   }
 }
 
-/** Draw one cell for each device. */
+/** Draw one cell for each device, unless they are there already; returns how many are in which state. */
 function draw(canvas, name, devices) {
   const width = canvas.parentElement.clientWidth;
   const scale = window.devicePixelRatio || 1;
@@ -139,15 +140,21 @@ function draw(canvas, name, devices) {
   }
   const style = getComputedStyle(canvas);
   const colours = Object.fromEntries(["free", "held", "bad", "card", "muted"].map((name) => [name, style.getPropertyValue(`--${name}`)]));
-  const context = canvas.getContext("2d");
-  context.setTransform(scale, 0, 0, scale, 0, 0);
-  context.clearRect(0, 0, width, height);
+  const states = devices.map(stateOf);
+  const shows = JSON.stringify([width, scale, pitch, colours, states]);
+  if (canvas.shows !== shows) {
+    canvas.shows = shows;
+    const context = canvas.getContext("2d");
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.clearRect(0, 0, width, height);
+    const more = cell < 5 ? 2 : 0; // the few among many are seen by their size
+    const cells = states.map((state, index) => [state, (index % columns) * pitch, Math.floor(index / columns) * pitch, state.startsWith("ill")]);
+    for (const [state, x, y, isIll] of cells) if (!isIll) cellOf(context, state, x, y, cell, colours);
+    for (const [state, x, y, isIll] of cells) if (isIll) cellOf(context, state, x - more, y - more, cell + 2 * more, colours);
+  }
   const counts = {};
-  devices.forEach((device, index) => {
-    const state = stateOf(device);
-    counts[state] = (counts[state] ?? 0) + 1;
-    cellOf(context, state, (index % columns) * pitch, Math.floor(index / columns) * pitch, cell, colours);
-  });
+  for (const state of states) counts[state] = (counts[state] ?? 0) + 1;
   const words = Object.entries(STATES).filter(([state]) => counts[state]).map(([state, [, text]]) => `${counts[state].toLocaleString("en")} ${text}`);
-  canvas.setAttribute("aria-label", `${counted(devices.length, "device")} of ${name}: ${words.join(", ")}`);
+  mark(canvas, "aria-label", `Picture of ${counted(devices.length, "device")}`);
+  return words.join(", ");
 }

@@ -4,7 +4,7 @@ import { by, h, mark, reconcile, write } from "./elements.js";
 import { DeviceTable } from "./devices.js";
 import { standing } from "./overview.js";
 import { renderSession, sessionBox } from "./session.js";
-import { counted } from "./words.js";
+import { named } from "./words.js";
 
 const OPEN = 6; // with more resources than that, cards are closed at first
 
@@ -21,8 +21,8 @@ class Card {
     this.session = sessionBox();
     this.table = new DeviceTable(name, id);
     this.element = h("details", { class: "card", open: isOpen, ontoggle: () => this.element.open && this.model && this.render(this.model) },
-      h("summary", {}, h("h3", { id }, name), this.badge, this.numbers, this.meter),
-      this.facts, this.session, this.table.element);
+      h("summary", {}, h("h3", { id }, named(name)), this.badge, this.numbers, this.meter),
+      this.session, this.table.element, this.facts);
     this.element.card = this;
     this.name = name;
   }
@@ -36,16 +36,17 @@ class Card {
     mark(this.badge, "data-tone", tone);
     const held = resource.held ?? 0;
     const ill = resource.capacity - resource.allocatable;
-    write(this.numbers, `${counted(resource.capacity, "device")}, ${resource.allocatable.toLocaleString("en")} healthy, ${resource.held === null ? "holders not known" : `${held.toLocaleString("en")} held`}`);
+    const numbers = [["capacity", resource.capacity], ["allocatable", resource.allocatable], ["held", resource.held], ["not listed", resource.notListed || null]];
+    reconcile(this.numbers, numbers.filter(([word, number]) => number !== null || word === "held").map((item) => ({ key: item[0], shows: `${item[1]}`, item })), ([word, number]) =>
+      h("span", {}, `${word} `, h("b", {}, number === null ? "?" : number.toLocaleString("en"))));
     const { list } = model.devices(this.name);
     const both = list.reduce((sum, device) => sum + (device.health !== "Healthy" && device.holder !== null), 0);
     const parts = [held - both, both, ill - both, Math.max(0, resource.allocatable - held + both)];
     [...this.meter.children].forEach((part, index) => { part.style.flexGrow = `${parts[index]}`; part.hidden = parts[index] <= 0; });
     if (!this.element.open) return;
-    const facts = [["Capacity", resource.capacity], ["Allocatable", resource.allocatable], ["Held", resource.held ?? "not known"],
-      ["Not listed", resource.notListed], ["Scanner", resource.scanner], ["Socket", resource.endpoint]];
-    reconcile(this.facts, facts.map((item) => ({ key: item[0], shows: `${item[1]}`, item })), ([title, value]) =>
-      h("div", {}, h("dt", {}, title), h("dd", {}, typeof value === "number" ? value.toLocaleString("en") : `${value}`)));
+    const facts = [["Scanner", resource.scanner], ["Socket", resource.endpoint]];
+    reconcile(this.facts, facts.map((item) => ({ key: item[0], shows: item[1], item })), ([title, value]) =>
+      h("div", {}, h("dt", {}, title), h("dd", {}, h("code", {}, value))));
     renderSession(this.session, resource, model);
     this.table.render(list);
   }
@@ -60,6 +61,7 @@ export function renderResources(model, names) {
   for (const name of [...cards.keys()]) {
     if (!resources.some((resource) => resource.name === name)) cards.delete(name);
   }
+  by("no-resources").hidden = resources.length > 0;
   reconcile(by("cards"), resources.map(({ name }) => ({ key: name, shows: undefined, item: name })), (name) => cards.get(name).element);
   for (const { name } of resources) {
     if (names === null || names.has(name)) cards.get(name).render(model);
