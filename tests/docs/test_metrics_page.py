@@ -5,7 +5,8 @@ import re
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.docs.pages import page
-from twistdp.web.families import FAMILIES, PODS, Family
+from twistdp.web.families import FAMILIES, PODS
+from twistdp.web.family import Family
 
 
 def row(family: Family) -> tuple[str, ...]:

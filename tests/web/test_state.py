@@ -14,7 +14,8 @@ from twistdp.kubelet import Held, holdings_of
 from twistdp.model import Holder
 from twistdp.settings import Settings
 from twistdp.status import Progress, events_of
-from twistdp.web.state import Observatory, plain
+from twistdp.web.plain import plain
+from twistdp.web.state import Observatory
 
 HELD: Held = {YELLOW: {"a": Holder("default", "painter", "brush")}}
 

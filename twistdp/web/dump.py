@@ -10,7 +10,8 @@ from twisted.logger import Logger
 from twistdp import klog
 from twistdp.model import HEALTHY
 from twistdp.resource import Resource
-from twistdp.web.state import Observatory, plain
+from twistdp.web.plain import plain
+from twistdp.web.state import Observatory
 
 _log = Logger()
 

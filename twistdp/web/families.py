@@ -4,112 +4,16 @@ Names follow https://prometheus.io/docs/practices/naming/, and labels the kubele
 """
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
-import attrs
-
-from twistdp.kubelet import Held
-from twistdp.status import Durations, ResourceTallies, ScannerTallies, Tallies
-from twistdp.web.values import Resource, Scanner, State
+from twistdp.web.family import OF_RESOURCE, Family, Sample, View, counter, gauge, of_scanner, split
 
 SOURCES: Final = ("inotify", "uevents")
 """Where events of the kernel come from."""
 
 RESULTS: Final = ("read", "refused")
 """How reading a configuration file again can end."""
-
-
-@attrs.frozen
-class View:
-    """Everything that numbers come from, at one moment."""
-
-    state: State
-    tallies: Tallies
-    held: Held | None = None
-    """Who has which device; None if that is not asked for, or not known."""
-
-    def resources(self) -> Iterator[tuple[Resource, ResourceTallies]]:
-        """The resources that there are, with their tallies."""
-        for resource in self.state.resources:
-            yield resource, self.tallies.resources.get(resource.name) or ResourceTallies()
-
-    def scanners(self) -> Iterator[tuple[Scanner, ScannerTallies]]:
-        """The scanners that there are, each name once."""
-        for name, scanner in {each.name: each for each in self.state.scanners}.items():
-            yield scanner, self.tallies.scanners.get(name) or ScannerTallies()
-
-
-Number = int | float
-Sample = tuple[tuple[str, ...], Number | Durations]
-"""The values of the labels, and the number or, in a histogram, the durations."""
-
-
-@attrs.frozen
-class Family:
-    """One metric."""
-
-    name: str
-    kind: str
-    """gauge, counter, histogram or info."""
-    help: str
-    labels: tuple[str, ...]
-    samples: Callable[[View], Iterable[Sample]]
-
-
-_OF_RESOURCE: Final = ("resource_name",)
-_OF_SCANNER: Final = ("scanner",)
-
-
-def _gauge(
-    name: str, text: str, read: Callable[[Resource, ResourceTallies], Number | None]
-) -> Family:
-    """A gauge of each resource; `read` returns None where the number is not known."""
-    return Family(name, "gauge", text, _OF_RESOURCE, _each(read))
-
-
-def _counter(name: str, text: str, read: Callable[[Resource, ResourceTallies], Number]) -> Family:
-    return Family(name, "counter", text, _OF_RESOURCE, _each(read))
-
-
-def _each(
-    read: Callable[[Resource, ResourceTallies], Number | None],
-) -> Callable[[View], Iterable[Sample]]:
-    def samples(view: View) -> Iterator[Sample]:
-        for resource, tallies in view.resources():
-            number = read(resource, tallies)
-            if number is not None:
-                yield (resource.name,), number
-
-    return samples
-
-
-def _of_scanner(
-    name: str,
-    kind: str,
-    text: str,
-    read: Callable[[Scanner, ScannerTallies], Number | Durations | None],
-) -> Family:
-    def samples(view: View) -> Iterator[Sample]:
-        for scanner, tallies in view.scanners():
-            number = read(scanner, tallies)
-            if number is not None:
-                yield (scanner.name,), number
-
-    return Family(name, kind, text, _OF_SCANNER, samples)
-
-
-def _split(
-    name: str, text: str, label: str, read: Callable[[ResourceTallies], Mapping[str, int]]
-) -> Family:
-    """A counter of each resource that a label splits."""
-
-    def samples(view: View) -> Iterator[Sample]:
-        for resource, tallies in view.resources():
-            for value, number in read(tallies).items():
-                yield (resource.name, value), number
-
-    return Family(name, "counter", text, (*_OF_RESOURCE, label), samples)
 
 
 def _devices(view: View) -> Iterator[Sample]:
@@ -168,7 +72,7 @@ PODS: Final = Family(
     "twistdp_container_devices",
     "gauge",
     "Devices that the container has; only with --http-pods.",
-    (*_OF_RESOURCE, "namespace", "pod", "container"),
+    (*OF_RESOURCE, "namespace", "pod", "container"),
     _containers,
 )
 """The one that names pods: its labels are as many as there are containers, ever."""
@@ -185,78 +89,78 @@ FAMILIES: Final = (
         "twistdp_devices",
         "gauge",
         "Devices in the list that the kubelet gets, by health.",
-        (*_OF_RESOURCE, "health"),
+        (*OF_RESOURCE, "health"),
         _devices,
     ),
-    _gauge(
+    gauge(
         "twistdp_devices_not_listed",
         "Devices for which the list has no room, so that no pod can get them.",
         lambda resource, _: resource.not_listed,
     ),
-    _gauge(
+    gauge(
         "twistdp_devices_held",
         "Devices that containers have; absent if the kubelet cannot be asked.",
         lambda resource, _: resource.held,
     ),
-    _split(
+    split(
         "twistdp_device_changes_total",
         "Devices that were added, were removed, became unhealthy or became healthy again.",
         "change",
         lambda tallies: tallies.changes,
     ),
-    _counter(
+    counter(
         "twistdp_allocated_devices_total",
         "Devices that Allocate has given to containers.",
         lambda _, tallies: tallies.allocated,
     ),
-    _counter(
+    counter(
         "twistdp_released_devices_total",
         "Devices that pods have given back, as far as the kubelet could be asked.",
         lambda _, tallies: tallies.released,
     ),
-    _gauge(
+    gauge(
         "twistdp_resource_registered",
         "Whether the kubelet has accepted the resource: 1 if so, 0 if not.",
         lambda resource, _: int(resource.session.standing == "registered"),
     ),
-    _gauge(
+    gauge(
         "twistdp_resource_streams",
         "ListAndWatch streams that the kubelet has open; without one it learns of no change.",
         lambda resource, _: resource.session.streams,
     ),
-    _gauge(
+    gauge(
         "twistdp_resource_last_contact_timestamp_seconds",
         "When the kubelet last called, registered the resource or opened a stream, as Unix time; "
         "absent before that.",
         lambda resource, _: resource.session.last_word,
     ),
-    _split(
+    split(
         "twistdp_registration_attempts_total",
         "Attempts to register: registered, refused by the kubelet, or failed before it answered.",
         "result",
         lambda tallies: tallies.registrations,
     ),
-    _counter(
+    counter(
         "twistdp_streams_opened_total",
         "ListAndWatch streams that were opened, by the kubelet or anybody else.",
         lambda _, tallies: tallies.streams,
     ),
-    _counter(
+    counter(
         "twistdp_lists_sent_total",
         "Lists of devices that were sent, on all streams.",
         lambda _, tallies: tallies.lists,
     ),
-    _counter(
+    counter(
         "twistdp_lists_sent_bytes_total",
         "Bytes of the lists that were sent.",
         lambda _, tallies: tallies.list_bytes,
     ),
-    _counter(
+    counter(
         "twistdp_lists_coalesced_total",
         "Lists that were not sent because a newer one replaced them before the stream was read.",
         lambda _, tallies: tallies.lists_skipped,
     ),
-    _gauge(
+    gauge(
         "twistdp_list_size_bytes",
         "Size of the list that was sent last; a kubelet takes 4194304 bytes. Absent before that.",
         lambda _, tallies: tallies.list_size,
@@ -265,40 +169,40 @@ FAMILIES: Final = (
         "twistdp_rpc_duration_seconds",
         "histogram",
         "How long the plugin took to answer calls of the kubelet, by method and gRPC status.",
-        (*_OF_RESOURCE, "method_name", "grpc_status_code"),
+        (*OF_RESOURCE, "method_name", "grpc_status_code"),
         _calls,
     ),
-    _of_scanner(
+    of_scanner(
         "twistdp_scan_duration_seconds",
         "histogram",
         "How long scans took, those that failed too.",
         lambda _, tallies: tallies.scans,
     ),
-    _of_scanner(
+    of_scanner(
         "twistdp_scan_failures_total",
         "counter",
         "Scans that failed; the devices stay as they were.",
         lambda _, tallies: tallies.failed,
     ),
-    _of_scanner(
+    of_scanner(
         "twistdp_scans_hung_total",
         "counter",
         "Scans that did not return within --scan-timeout.",
         lambda _, tallies: tallies.hung,
     ),
-    _of_scanner(
+    of_scanner(
         "twistdp_scan_hung",
         "gauge",
         "Whether the running scan has not returned within --scan-timeout: 1 if so, 0 if not.",
         lambda scanner, _: int(scanner.hung),
     ),
-    _of_scanner(
+    of_scanner(
         "twistdp_scan_failing",
         "gauge",
         "Whether the last scan failed: 1 if so, 0 if not.",
         lambda scanner, _: int(scanner.failing is not None),
     ),
-    _of_scanner(
+    of_scanner(
         "twistdp_last_scan_timestamp_seconds",
         "gauge",
         "When the last scan ended, as Unix time; absent before that.",

@@ -16,7 +16,7 @@ from prometheus_client.utils import floatToGoString
 
 from twistdp.status import BOUNDS, Durations
 from twistdp.web.answers import Answer
-from twistdp.web.families import Family, Sample, View
+from twistdp.web.family import Family, Sample, View
 
 PIECE: Final = 500
 """Lines of an answer, about, that are made in one turn of the reactor: a millisecond or two."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 import attrs
 
 from twistdp.web import values
-from twistdp.web.state import plain
+from twistdp.web.plain import plain
 
 MOST_DEVICES: Final = 50
 """Devices in one piece."""

@@ -11,7 +11,7 @@ from twistdp._version import __version__
 from twistdp.status import Kind
 from twistdp.web import values
 from twistdp.web.answers import JSON
-from twistdp.web.state import camel
+from twistdp.web.plain import camel
 
 _PLAIN: Final = {str: "string", bool: "boolean", int: "integer", float: "number", NoneType: "null"}
 

@@ -8,7 +8,8 @@ from twisted.internet.defer import Deferred, succeed
 from twistdp.status import Tallies
 from twistdp.tools import Worker
 from twistdp.web.answers import Answer
-from twistdp.web.families import FAMILIES, PODS, View
+from twistdp.web.families import FAMILIES, PODS
+from twistdp.web.family import View
 from twistdp.web.state import Observatory
 
 if TYPE_CHECKING:

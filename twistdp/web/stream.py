@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from twistdp.status import Event, Events
 from twistdp.web.answers import Answer, text
-from twistdp.web.state import camel, plain
+from twistdp.web.plain import camel, plain
 
 MOST_STREAMS: Final = 64
 """Streams at a time."""
