@@ -33,6 +33,7 @@ LOOKS = {
     "phone-light": Look(360, 740, dark=False),
     "phone-dark": Look(360, 740, dark=True),
     "narrow": Look(320, 560, dark=False),
+    "zoomed": Look(640, 450, dark=False),
 }
 
 

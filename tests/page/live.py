@@ -156,6 +156,10 @@ class OtherTests(PageCase):
         scanner = ToldScanner(a_tree(["a", "b"], {"b": "too hot"}))
         page = await self.show(scanner)
         await page.until(f"{text_of('#problems')}.includes('too hot')")
+        await page.press("Tab")
+        self.assertEqual(await page.run("document.activeElement.className"), "skip")
+        await page.press("Enter")
+        await page.until("document.activeElement.id === 'resources'")
         await page.run("document.querySelector('#problems button').focus()")
         await page.press("Enter")
         focus = "document.activeElement.getAttribute('aria-label')"

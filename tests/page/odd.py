@@ -92,6 +92,19 @@ class SightTests(PageCase):
             self.assertTrue(await page.run(f"{colour} !== {ground}"), part)
         await self.picture(page, "forced")
 
+    async def test_motion(self) -> None:
+        """What changes shines for a moment, but not for those who want no motion."""
+        await self.kubelet.start()
+        scanner = ToldScanner(a_tree(["a"]))
+        page = await self.show(scanner)
+        await page.until(f"{text_of('tbody')}.includes('blue-2')")
+        scanner.tell(a_tree(["a"], {"a": "too hot"}))
+        await page.until("document.querySelector('tr.changed') !== null")
+        animation = "getComputedStyle(document.querySelector('tr.changed')).animationName"
+        self.assertEqual(await page.run(animation), "none")
+        await page.call("Emulation.setEmulatedMedia", features=[])
+        self.assertEqual(await page.run(animation), "flash")
+
     async def test_print(self) -> None:
         """On paper all events that the page shows are there, and cover nothing."""
         await self.kubelet.start()

@@ -26,6 +26,7 @@ class PluginTests(PageCase):
         await page.until(f"{text_of('tbody')}.includes('blue-2')")
         await soon(self.tcp.stopService())
         await page.until(f"{text_of('#connection')}.includes('lost')")
+        await page.until(f"{text_of('#verdict')}.startsWith('No answer since')")
         scanner.tell(a_tree(["a", "b"]))
         self.observatory._start += 1
         await self.listen(self.port)
@@ -110,7 +111,7 @@ class KubeletTests(PageCase):
     async def test_long_gone(self) -> None:
         """Before there is a kubelet, and long after it has gone."""
         page = await self.show(ToldScanner(a_tree(["a"])))
-        await page.until(f"{text_of('#verdict')} === 'Not ready yet'")
+        await page.until(f"{text_of('#verdict')} === 'Not ready'")
         await page.until(f"{text_of('#problems')}.includes('waiting for a kubelet')")
         await page.until(f"{text_of('#holders-note')}.includes('not known')")
         await self.see(page, "waiting")
@@ -118,9 +119,11 @@ class KubeletTests(PageCase):
         await page.until(f"{text_of('#verdict')}.startsWith('All is well')")
         await page.until("document.getElementById('holders-note').hidden")
         await self.kubelet.stop()
-        await page.until(f"{text_of('#verdict')} === 'Not ready yet'")
+        await page.until(f"{text_of('#verdict')} === 'Not ready'")
         await page.until("document.querySelector('.strip [data-tone=wait]') !== null")
         await page.until("document.querySelector('.strip [data-tone=good]') !== null")
+        self.assertEqual(await page.run("document.querySelector('.strip [data-tone=bad]')"), None)
+        self.assertIn("Not registered: no kubelet", await page.run(text_of("#events")))
         await self.kubelet.start()
         await page.until(f"{text_of('#verdict')}.startsWith('All is well')")
         self.assertEqual(page.complaints, [])

@@ -77,6 +77,7 @@ export class Model {
     this.asking = new Set();
     this.summaryWanted = false;
     this.since = Infinity; // events before are in the state already
+    this.lost = null; // when the connection was lost; null while it is there
   }
 
   devices(name) {

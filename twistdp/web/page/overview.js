@@ -1,7 +1,7 @@
 // The answer at a glance: is all well, what is not, and how much of everything there is.
 
 import { by, h, mark, reconcile, seen, write } from "./elements.js";
-import { ago, counted, holderText, now, some, span, stopped } from "./words.js";
+import { ago, clock, counted, holderText, now, some, span, stopped } from "./words.js";
 
 const FIRST_PROBLEMS = 8;
 const MOST_PROBLEMS = 200; // after a wish for all
@@ -53,7 +53,7 @@ export function problems(model) {
     else if (!scanner.scanned) add("wait", `${scanner.name} has not scanned yet`, "");
   }
   for (const file of model.state.configurations) {
-    if (file.problems.length) add("bad", `${file.file} is refused`, `${file.problems.join("; ")}. The file before stays in force.`);
+    if (file.problems.length) add("bad", `${file.file} is refused`, `${stopped(file.problems.join("; "))} The file before stays in force.`);
   }
   const standings = new Map();
   for (const resource of model.state.resources) {
@@ -110,9 +110,9 @@ export function renderOverview(model, show) {
   const worst = bad ? "bad" : found.length ? "wait" : "good";
   const registered = total.registered === state.resources.length ? "all registered" : `${total.registered} registered`;
   const what = `${counted(state.resources.length, "resource")}, ${registered}`;
-  write(by("verdict"), bad ? counted(bad, "problem") : found.length ? "Not ready yet" : state.resources.length ? `All is well: ${what}` : "No devices were found");
-  mark(by("verdict"), "data-tone", state.resources.length || found.length ? worst : "wait");
-  document.title = seen(`${bad ? `(${bad}) ` : ""}${state.node} · twistdp`);
+  write(by("verdict"), model.lost ? `No answer since ${clock(model.lost)}` : bad ? counted(bad, "problem") : found.length ? "Not ready" : state.resources.length ? `All is well: ${what}` : "No devices were found");
+  mark(by("verdict"), "data-tone", model.lost ? "bad" : state.resources.length || found.length ? worst : "wait");
+  document.title = seen(`${model.lost ? "(?) " : bad ? `(${bad}) ` : ""}${state.node} · twistdp`);
   const shown = found.slice(0, wantsAll ? MOST_PROBLEMS : FIRST_PROBLEMS);
   const rest = found.length - shown.length;
   by("all-problems").hidden = !rest;

@@ -11,11 +11,13 @@ import { renderResources, renderSessions, show } from "./resources.js";
 import { clock, countOn, now } from "./words.js";
 
 const CHECK = 30000; // ms
+const PATIENCE = 2000; // ms without a connection
 
 let names = new Set(); // resources to draw; null for all
 let drawDevices = false;
 let drawEvents = false;
 let frame = null;
+let doubted = null; // a timer
 let isRefused = false; // the plugin is there, but lets nobody else follow
 
 function draw() {
@@ -39,7 +41,7 @@ const model = new Model({
   changed(changed) {
     if (names !== null) for (const name of changed) names.add(name);
     drawDevices ||= changed.length > 0;
-    if (isRefused) connected("wait", `Not live, updated every ${CHECK / 1000} s`);
+    if (isRefused) answered("wait", `Not live, updated every ${CHECK / 1000} s`);
     soon();
   },
   happened(event) {
@@ -61,13 +63,29 @@ const connected = (tone, text) => {
   write(by("connection"), text);
 };
 
-const lost = () => by("connection").dataset.tone === "bad" || connected("bad", `Connection lost at ${clock(now())}`);
+/** The plugin does not answer: the page shows the past, unless that is over at once. */
+function lost() {
+  if (model.lost !== null || doubted !== null) return;
+  const time = now();
+  doubted = setTimeout(() => {
+    model.lost = time;
+    connected("bad", `Connection lost at ${clock(time)}`);
+    soon();
+  }, PATIENCE);
+}
+
+/** It answers. */
+function answered(tone, text) {
+  clearTimeout(doubted);
+  doubted = model.lost = null;
+  connected(tone, text);
+}
 
 const connection = new Connection({
   onEvent: (event) => model.heard(event),
   onOpen() {
     isRefused = false;
-    connected("good", "Live");
+    answered("good", "Live");
     model.check(true);
   },
   onLost(refused) {

@@ -11,8 +11,8 @@ const WORDS = { good: "stream open", wait: "no stream", bad: "registration fails
 
 const concerns = (event, name) => KINDS.has(event.kind) && (event.resource ?? name) === name && event.kubelets !== false;
 
-/** How a session stood over time: spans with a tone, from `start` until now. */
-export function spans(events, start, end) {
+/** How a session stood over time: spans with a tone, from `start` until `end`, when it is `last`. */
+export function spans(events, start, end, last) {
   const found = [];
   let tone = "none";
   let from = start;
@@ -25,10 +25,9 @@ export function spans(events, start, end) {
   for (const event of events) {
     if (event.kind === "streamOpened") streams += 1;
     if (event.kind === "streamEnded") streams = Math.max(0, streams - 1);
-    if (event.kind === "registrationFailed") turn(event.time, streams ? "good" : "bad");
-    else turn(event.time, streams ? "good" : "wait");
+    turn(event.time, streams ? "good" : event.refused ? "bad" : "wait");
   }
-  found.push({ tone, from, to: end });
+  found.push({ tone: tone === "none" ? tone : last, from, to: end });
   return found;
 }
 
@@ -44,7 +43,7 @@ export function sessionBox() {
 /** Show how the session stands, and stood. */
 export function renderSession(box, resource, model) {
   const { session } = resource;
-  const [, , why] = standing(resource);
+  const [toneNow, , why] = standing(resource);
   const facts = box.querySelector(".facts");
   const shows = JSON.stringify([session, why.slice(0, 20)]);
   if (facts.shows !== shows) {
@@ -61,7 +60,7 @@ export function renderSession(box, resource, model) {
   const first = model.events[0]?.number === 1 ? model.state.startTime : events[0]?.time ?? end - 1;
   const start = Math.max(first, end - LONGEST);
   const strip = box.querySelector(".strip");
-  const parts = spans(events, first, end).filter(({ to }) => to > start).map((part) => ({ ...part, from: Math.max(part.from, start) }));
+  const parts = spans(events, first, end, toneNow).filter(({ to }) => to > start).map((part) => ({ ...part, from: Math.max(part.from, start) }));
   const ticks = events.filter((event) => event.kind === "kubeletAppeared" && event.time >= start);
   reconcile(strip, [
     ...parts.map((item, index) => ({ key: `s${index}`, shows: item.tone, item })),

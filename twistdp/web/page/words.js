@@ -69,7 +69,7 @@ const pairs = (found) => found.map(([id, holder]) => `${id} (${holder.namespace}
 /** What happened, as a tone and a sentence without its resource. */
 const SENTENCES = {
   registered: () => ["good", "The kubelet accepted the resource."],
-  registrationFailed: (e) => ["bad", `The registration failed: ${e.reason}`],
+  registrationFailed: (e) => (e.refused ? ["bad", `The registration failed: ${e.reason}`] : ["wait", `Not registered: ${e.reason}`]),
   kubeletAppeared: (e) => ["wait", `A kubelet started in ${e.directory}.`],
   streamOpened: (e) => ["good", e.kubelets ? "The kubelet opened its stream." : "Another client opened a stream."],
   streamEnded: (e) => [e.kubelets ? "wait" : "none", e.kubelets ? "The kubelet's stream ended." : "Another client's stream ended."],
