@@ -15,7 +15,7 @@ from twistdp.conformance.checking import CommandFailed, Skipped
 from twistdp.conformance.hardware import Hardware
 from twistdp.conformance.plan import Plan
 
-PLAN = Plan(("x", "{plugin_dir}"), patience=5.0)
+PLAN = Plan(("x", "{plugin_dir}"), patience=30.0)
 
 
 class Bench:
@@ -57,7 +57,7 @@ class HardwareTests(TestCase):
         """A place for them."""
         self.directory = temporary_directory(self)
 
-    def hardware(self, add: str | None, remove: str | None, patience: float = 5.0) -> Hardware:
+    def hardware(self, add: str | None, remove: str | None, patience: float = 30.0) -> Hardware:
         """The hardware that these commands change."""
         self.bench = Bench(
             attrs.evolve(PLAN, add=add, remove=remove, patience=patience), self.directory
@@ -127,10 +127,13 @@ class HardwareTests(TestCase):
 
     async def test_patience(self) -> None:
         """A command that does not end is killed."""
-        hardware = self.hardware("echo $$ > {work_dir}/pid; sleep 61", "true", 0.2)
-        text = await self.fails(soon(Deferred.fromCoroutine(hardware.plug())))
-        self.assertIn("the command 'echo $$ > ", text)
-        self.assertIn("has not ended within 0.2 s", text)
+        for patience in (0.2, 2.0, 20.0):
+            hardware = self.hardware("echo $$ > {work_dir}/pid; sleep 61", "true", patience)
+            text = await self.fails(soon(Deferred.fromCoroutine(hardware.plug())))
+            self.assertIn("the command 'echo $$ > ", text)
+            self.assertIn(f"has not ended within {patience:g} s", text)
+            if os.path.exists(f"{self.directory}/pid"):  # a busy machine may not have begun it
+                break
         with open(f"{self.directory}/pid", encoding="ascii") as file:
             self.assertFalse(runs(int(file.read())))
 

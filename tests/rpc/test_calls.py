@@ -565,9 +565,11 @@ class CancellationTests(TestCase):
         """A call that is not answered in time fails as CallTimedOut; its handler is cancelled."""
         gate = Gate()
         channel = await served(self, Method(ASK, StringValue, lambda _: gate.wait()))
-        call = ask(channel, timeout=0.2)
-        error = await failure_of(call, CallTimedOut)
-        self.assertEqual(error.status, "DEADLINE_EXCEEDED")
+        for timeout in (0.2, 2.0, 20.0):
+            error = await failure_of(ask(channel, timeout=timeout), CallTimedOut)
+            self.assertEqual(error.status, "DEADLINE_EXCEEDED")
+            if gate.entered.called:  # on a busy machine its handler may not have begun
+                break
         await soon(gate.cancelled)
 
     async def test_timeout_under_a_wall_clock_that_is_set(self) -> None:
@@ -580,7 +582,7 @@ class CancellationTests(TestCase):
         )
         for step in (15.0, -15.0, 3e8, -3e8):
             self.patch(time, "time", lambda step=step: wall() + step)
-            self.assertEqual((await ask(channel, timeout=5.0)).value, "you")
+            self.assertEqual((await ask(channel, timeout=10.0)).value, "you")
         self.patch(time, "time", lambda: wall() + 3e8)
         call = soon(channel.unary(OTHER, b"", StringValue, timeout=0.2))
         await failure_of(call, CallTimedOut)
