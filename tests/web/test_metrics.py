@@ -31,7 +31,9 @@ from twistdp.manager import Manager
 from twistdp.model import name_of
 from twistdp.resource import inventory, room
 from twistdp.settings import Settings
-from twistdp.web import metrics
+from twistdp.status import Kind
+from twistdp.web import metrics, scraping
+from twistdp.web.answers import Answer
 from twistdp.web.families import FAMILIES, PODS
 from twistdp.web.metrics import Metrics
 
@@ -437,6 +439,38 @@ class ScrapeTests(MetricsCase):
         first, second = self.ask("/metrics"), self.ask("/metrics")
         replies = [await first, await second]
         self.assertEqual([reply.status for reply in replies], [200, 200])
+
+    async def test_again(self) -> None:
+        """A short answer is given again for a moment: to the same question, while all is quiet."""
+        await self.start("a")
+        self.patch(scraping, "AGAIN", 60.0)
+        made: list[str] = []
+        answer = Metrics.answer
+
+        def counted(found: Metrics, accept: str) -> Answer:
+            made.append(accept)
+            return answer(found, accept)
+
+        self.patch(Metrics, "answer", counted)
+        bodies = [(await self.ask("/metrics")).body for _ in range(3)]
+        self.assertEqual((len(made), len(set(bodies))), (1, 1))
+        await self.ask("/metrics", Accept="application/openmetrics-text")
+        self.assertEqual(len(made), 2)
+        await self.ask("/metrics")
+        self.observatory.events.emit(Kind.KUBELET_APPEARED, directory=self.directory)
+        reply = await self.ask("/metrics")
+        self.assertEqual(len(made), 4)
+        self.assertNotEqual(reply.body, bodies[0])
+        self.patch(scraping, "AGAIN", 0.0)
+        await self.ask("/metrics")
+        self.assertEqual(len(made), 5)
+        self.patch(scraping, "AGAIN", 60.0)
+        self.patch(metrics, "PIECE", 30)
+        for _ in range(2):  # a long answer is not kept
+            self.observatory.events.emit(Kind.KUBELET_APPEARED, directory=self.directory)
+            await self.ask("/metrics")
+        await self.ask("/metrics")
+        self.assertEqual(len(made), 8)
 
     async def test_gone(self) -> None:
         """What belongs to a resource goes with it."""

@@ -104,7 +104,8 @@ class Events:
 
     def __init__(self, last: int = 0) -> None:
         self._followers: list[Callable[[Event], None]] = []
-        self._number = last
+        self.number = last
+        """That of the newest event."""
         self.scanners: Final = Names()
         """The scanners by the names that events have."""
         self.kept: deque[Event] = deque(maxlen=KEPT)
@@ -121,8 +122,8 @@ class Events:
         transient = kind in TRANSIENT
         if transient and not self._followers:
             return
-        self._number += 1
-        event = Event(self._number, time.time(), kind, facts)
+        self.number += 1
+        event = Event(self.number, time.time(), kind, facts)
         if not transient:
             self.kept.append(event)
         for follower in tuple(self._followers):
