@@ -80,14 +80,14 @@ class Manager(MultiService):
         self._retiring: dict[str, Deferred[Any]] = {}
         self._directory: PluginDirectory | None = None
         self._cleaning: Deferred[None] | None = None
-        self._failed: dict[str, str] = {}
+        self.failed: dict[str, str] = {}
         """Resource types that could not be served, with the error."""
         self._retry: IDelayedCall | None = None
 
     @property
     def condition(self) -> Condition:
         """The state of the service and its resources, while it runs."""
-        failed = self._failed.keys() - self.resources.keys()
+        failed = self.failed.keys() - self.resources.keys()
         return Condition(
             self._settings.socket_dir,
             self._cleaning is not None,
@@ -158,7 +158,7 @@ class Manager(MultiService):
             self._sightings.forget(f"{self.namespace}/{kind}" for kind in self._updates)
         self.resources.clear()
         self._updates.clear()
-        self._failed.clear()
+        self.failed.clear()
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
@@ -189,10 +189,10 @@ class Manager(MultiService):
     def _take(self, updates: Updates) -> None:
         """Take the updates of a scan, which may be none."""
         for resource_type, update in updates.items():
-            if resource_type in self._failed:
+            if resource_type in self.failed:
                 update = update.after(self._updates[resource_type])
             self._updates[resource_type] = update
-        self._serve_all(list(dict.fromkeys([*updates, *self._failed])))
+        self._serve_all(list(dict.fromkeys([*updates, *self.failed])))
         self._clean_once()
 
     def _serve_all(self, resource_types: Iterable[str]) -> None:
@@ -201,18 +201,18 @@ class Manager(MultiService):
             try:
                 self._serve(resource_type, self._updates.get(resource_type, NO_DEVICES))
             except Exception as error:
-                if self._failed.get(resource_type) != repr(error):
+                if self.failed.get(resource_type) != repr(error):
                     doing = "cannot serve {resource_type}; trying again every second"
                     _log.failure(doing, resource_type=resource_type)
-                self._failed[resource_type] = repr(error)
+                self.failed[resource_type] = repr(error)
             else:
-                self._failed.pop(resource_type, None)
-        if self._failed and self._retry is None:
+                self.failed.pop(resource_type, None)
+        if self.failed and self._retry is None:
             self._retry = self._reactor.callLater(SOON, self._serve_failed)
 
     def _serve_failed(self) -> None:
         self._retry = None
-        self._serve_all(list(self._failed))
+        self._serve_all(list(self.failed))
 
     def _serve(self, resource_type: str, update: Update) -> None:
         """Update a resource, or make it if these are its first devices."""

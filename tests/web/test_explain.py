@@ -93,6 +93,10 @@ class ExplainTests(RoutesCase):
         wires[0].close()
         wires[1].close()
         await until(lambda: len(self.web._doors[0]._loaded.connections) == MOST_WAITING - 1)
+        late = await connect(self.endpoint)  # there is room again
+        late.send(b"GET /api/v1/explain?path=/dev/late HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: len(self.routes._explainer._waiting) == MOST_WAITING)
+        late.close()
         while len(looks) < MOST_WAITING:
             count = len(looks)
             answering[-1].callback(None)

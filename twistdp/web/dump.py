@@ -51,7 +51,8 @@ async def _log_state(observatory: Observatory) -> None:
     for each in found[:MOST_RESOURCES]:
         del each["devices"]
         name = each.pop("name")
-        ill = list(islice(_ill(running[name]), MOST_ILL))
+        resource = running.get(name)  # None if it cannot be served
+        ill = [] if resource is None else list(islice(_ill(resource), MOST_ILL))
         klog.info("state of a resource", resource=name, **each, unhealthy=ill)
 
 

@@ -50,6 +50,7 @@ class Explainer:
         """The answer to a question about a path."""
         if not path.startswith("/") or "\0" in path:
             return text("path: give an absolute path, as ?path=/dev/video0\n", 400)
+        self._waiting = deque(each for each in self._waiting if not each[1].called)
         if len(self._waiting) >= MOST_WAITING:
             return text("too many ask; come back later\n", 503, retry_after="2")
         done: Deferred[Answer] = Deferred()

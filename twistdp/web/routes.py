@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from twisted.internet.defer import Deferred
 from twisted.web.server import Request
@@ -84,7 +84,7 @@ class Routes:
         probe, _, rest = path.removeprefix("/").partition("/")
         if path.startswith("/") and probe in probes.PROBES:
             state = self._observatory.state(devices=False)
-            return probes.answer(probe, state, rest, query_of(request))
+            return probes.answer(probe, state, unquote(rest), query_of(request))
         if path in FILES:
             name, kind = FILES[path]
             with open(os.path.join(PAGE, name), "rb") as file:

@@ -16,7 +16,7 @@ from twistdp.manager import Manager
 from twistdp.model import HEALTHY, DeviceInfo, Holder, name_of, natural_key
 from twistdp.resource import Resource
 from twistdp.settings import Settings
-from twistdp.status import Progress, ResourceProgress, ScannerProgress, events_of
+from twistdp.status import Progress, ResourceProgress, ScannerProgress, Standing, events_of
 from twistdp.web import values
 
 
@@ -80,13 +80,14 @@ class Observatory:
         """
         held = self.holdings.held
         served = self.served()
-        everything = {
-            each.full_name: (each, manager)
-            for manager, _ in served
-            for each in manager.resources.values()
-        }
-        self._progress.keep(everything)
-        self.holdings.serve(everything)
+        found: dict[str, tuple[Resource | str, Manager]] = {}
+        for manager, _ in served:
+            for kind, reason in manager.failed.items():
+                found[f"{manager.namespace}/{kind}"] = reason, manager
+            for each in manager.resources.values():
+                found[each.full_name] = each, manager
+        self._progress.keep(found)
+        self.holdings.serve(found)
         return values.State(
             version=__version__.public(),
             start_time=self._start,
@@ -100,8 +101,10 @@ class Observatory:
                 self._settings.pod_resources_socket, held is not None, self.holdings.reason
             ),
             resources=[
-                self._resource(each, manager, held, part if devices else None)
-                for name, (each, manager) in sorted(everything.items())
+                self._resource(what, manager, held, part if devices else None)
+                if isinstance(what, Resource)
+                else self._unserved(name, what, manager, devices)
+                for name, (what, manager) in sorted(found.items())
                 if resource is None or name == resource
             ],
         )
@@ -157,6 +160,20 @@ class Observatory:
             devices=None
             if part is None
             else _devices(resource, part.of(inventory.order), holders or {}),
+        )
+
+    def _unserved(self, name: str, reason: str, manager: Manager, devices: bool) -> values.Resource:
+        """A resource that was found, and that the plugin failed to serve."""
+        return values.Resource(
+            name=name,
+            scanner=self._name(manager),
+            endpoint="",
+            session=values.Session(Standing.FAILING.name.lower(), None, 0, None, reason),
+            capacity=0,
+            allocatable=0,
+            held=None,
+            not_listed=0,
+            devices=() if devices else None,
         )
 
 

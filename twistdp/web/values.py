@@ -87,7 +87,7 @@ class Resource:
     name: str
     scanner: str
     endpoint: str
-    """The path of its socket."""
+    """The path of its socket; empty for a resource that was found and cannot be served."""
     session: Session
     capacity: int
     allocatable: int
