@@ -217,21 +217,25 @@ class World:
         if not self.up:
             return
         self.up = False
-        self.note("the kubelet stops")
-        self.events.emit(Kind.STREAM_ENDED, resource=RESOURCE, kubelets=True)
-        self.clock.callLater(self.random.uniform(0.3, 4.0), self.start_kubelet)
+        ends, begins = self.random.choice(((True, True), (True, False), (False, True)))
+        self.note(f"the kubelet stops; the plugin sees its {ends and 'end'} {begins and 'start'}")
+        if ends:
+            self.events.emit(Kind.STREAM_ENDED, resource=RESOURCE, kubelets=True)
+        away = self.random.choice((0.01, 0.3, 1.0, 4.0))
+        self.clock.callLater(away, self.start_kubelet, begins)
 
-    def start_kubelet(self) -> None:
+    def start_kubelet(self, noticed: bool) -> None:
         """It answers, and knows its pods later."""
         self.up = True
         later = (8.0,) if self.static == "renamed" else (12.0, 40.0)
         self.knows_at = self.clock.seconds() + self.random.choice((0.87, 0.98, *later))
         self.note(f"the kubelet starts, and knows its pods in {self.knows_at - 1000:.3f}")
-        self.clock.callLater(self.random.choice((0.0, 0.05)), self.noticed)
+        self.clock.callLater(self.random.choice((0.0, 0.05)), self.register, noticed)
 
-    def noticed(self) -> None:
-        """The plugin sees the new kubelet, and registers."""
-        self.events.emit(Kind.KUBELET_APPEARED, directory=self.settings.plugin_dir)
+    def register(self, noticed: bool) -> None:
+        """The plugin registers, mostly since it sees the new kubelet."""
+        if noticed:
+            self.events.emit(Kind.KUBELET_APPEARED, directory=self.settings.plugin_dir)
         self.events.emit(Kind.REGISTERED, resource=RESOURCE)
         self.write()
 

@@ -37,13 +37,15 @@ class Thread:
 
     def __init__(self) -> None:
         self.outcomes: list[Deferred[Any]] = []
+        self.stopped = 0
 
     def call(self, function: Any) -> Deferred[Any]:
         """Call it now."""
         return self.outcomes.pop(0) if self.outcomes else succeed(function())
 
     def stop(self) -> None:
-        """Nothing goes on."""
+        """One of those who use it has stopped."""
+        self.stopped += 1
 
 
 class ReleasesTests(LogTestCase):
@@ -80,8 +82,12 @@ class ReleasesTests(LogTestCase):
 
     def stop(self) -> None:
         """The plugin ends."""
+        before = self.thread.stopped
+        stopped = len(self.running)
         while self.running:
             self.running.pop().stopService()
+        self.assertEqual(self.thread.stopped, before + stopped)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
         self.scanners.clear()
 
     def pass_time(self, seconds: float) -> None:
@@ -101,6 +107,17 @@ class ReleasesTests(LogTestCase):
             [[(f"{DOMAIN}/a", ["a"])], [(f"{DOMAIN}/b", ["b"])]],
         )
         self.stop()
+
+    def test_a_stream_that_the_plugin_ended(self) -> None:
+        """It is the same kubelet: what it does not list is not in doubt again."""
+        for kubelets, released in ((False, 1), (True, 0)):
+            self.pods.append(Pod("default", "p", [Container("c", {f"{DOMAIN}/a": frozenset("1")})]))
+            self.start("a")
+            self.pods.pop()
+            self.events.emit(Kind.STREAM_ENDED, resource=f"{DOMAIN}/a", kubelets=kubelets)
+            self.pass_time(5.0)
+            self.assertEqual(len(self.scanners[0].released), released)
+            self.stop()
 
     def test_no_thread_at_first(self) -> None:
         """The checkpoint is read again if no thread could start, or reading it failed."""
