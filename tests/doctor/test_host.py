@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import subprocess
 import time
 from threading import Event
 
@@ -220,6 +221,22 @@ class ProgramTests(HostCase):
         self.assertIn("Python", version_text(os.getpid()))
         with self.assertRaises(OSError):
             version_text(2**22 + 1)
+
+    def test_untrusted(self) -> None:
+        """A program that others could have replaced is not run, and neither is one that is gone."""
+        program = os.path.join(self.root, "kubelet")
+        shutil.copy("/bin/sleep", program)
+        with subprocess.Popen([program, "60"]) as process:
+            try:
+                self.assertIn("sleep", version_text(process.pid))
+                os.chmod(self.root, 0o777)
+                with self.assertRaises(PermissionError):
+                    version_text(process.pid)
+                os.unlink(program)
+                with self.assertRaises(FileNotFoundError):
+                    version_text(process.pid)
+            finally:
+                process.kill()
 
 
 def _write(path: str, content: bytes) -> None:

@@ -79,7 +79,7 @@ class CgroupTests(HostCase):
         self.remove("/sys/fs/cgroup/cgroup.controllers")
         self.write("/sys/fs/cgroup/devices/devices.list", "")
         found = self.assert_finds(Severity.WARNING, "^cgroup v1$")
-        self.assertIn("until Kubernetes 1.34", found.meaning)
+        self.assertIn("only if its configuration has 'failCgroupV1", found.meaning)
         words = "--config=/var/lib/kubelet/config.yaml", "--fail-cgroupv1=false"
         self.process(900, "/usr/bin/kubelet", *words)
         self.assertIn("'failCgroupV1: false' is set", self.findings()[0].meaning)
@@ -142,7 +142,6 @@ class ClockTests(HostCase):
         if state is None:
             self.skipTest("this kernel does not say how its clock is kept")
         self.assertGreaterEqual(state.largest_error, 0.0)
-        self.assertLess(abs(state.offset), 1.0)
 
 
 class VersionTests(HostCase):

@@ -2,42 +2,21 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
-import attrs
-
-from twistdp.doctor.documents import read_yaml
 from twistdp.doctor.findings import Findings, error, info, ok, warning
 from twistdp.doctor.host import Host, Unreadable
 from twistdp.doctor.mounts import filesystem
 from twistdp.doctor.runtime import spec_paths
 from twistdp.doctor.runtimes import spec_directories
 from twistdp.doctor.sockets import guarded
+from twistdp.doctor.specs import OURS, Spec, read_spec
 from twistdp.model import named
 from twistdp.settings import CDI_DIRECTORY
 
-LARGEST: Final = 32 * 1024 * 1024
-OURS: Final = "twistdp."
-"""What the names of twistdp's own specs begin with."""
-
 STATIC: Final = "/etc/cdi"
 _VOLATILE: Final = ("tmpfs", "ramfs")
-
-
-@attrs.frozen
-class Spec:
-    """A spec that was read; `paths` are the nodes and hooks of the host that it names."""
-
-    path: str
-    kind: str
-    devices: tuple[str, ...]
-    paths: tuple[str, ...]
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether twistdp wrote it."""
-        return os.path.basename(self.path).startswith(OURS)
 
 
 def check_specs(host: Host) -> Findings:
@@ -49,7 +28,7 @@ def check_specs(host: Host) -> Findings:
         yield from guarded(host, directory, "run programs as root: a spec may name hooks")
         for path in spec_paths(host, directory):
             try:
-                specs.append(_spec(path, read_yaml(host, path, LARGEST)))
+                specs.append(read_spec(host, path))
             except Unreadable as failure:
                 yield warning(
                     str(failure),
@@ -143,38 +122,3 @@ def _gone(host: Host, specs: list[Spec]) -> Findings:
                 "runtimes refuse containers with such a device",
                 "make the spec again with the tool that wrote it, as after an update of a driver",
             )
-
-
-def _spec(path: str, content: Any) -> Spec:
-    if not isinstance(content, dict):
-        raise Unreadable(path, "it is no CDI spec")
-    kind, devices = content.get("kind"), content.get("devices")
-    if not isinstance(content.get("cdiVersion"), str):
-        raise Unreadable(path, "it is no CDI spec: it has no cdiVersion")
-    if not isinstance(kind, str) or kind.count("/") != 1 or not all(kind.split("/")):
-        raise Unreadable(path, "it is no CDI spec: its kind is not VENDOR/CLASS")
-    if not isinstance(devices, list) or not all(isinstance(each, dict) for each in devices):
-        raise Unreadable(path, "it is no CDI spec: it has no list of devices")
-    parts = [content, *devices]
-    names = tuple(str(each.get("name")) for each in devices)
-    for name in names:
-        if names.count(name) > 1 and len(names) < 10_000:
-            raise Unreadable(path, f"it has the device {name!r} twice")
-    paths = dict.fromkeys(path for each in parts for path in _paths(each.get("containerEdits")))
-    return Spec(path, kind, names, tuple(paths))
-
-
-def _paths(edits: Any) -> Iterator[str]:
-    """The nodes whose numbers a runtime takes from the host, and the programs of hooks."""
-    for node in _tables(edits, "deviceNodes"):
-        if not (node.get("type") and node.get("major")):
-            yield str(node.get("hostPath") or node.get("path"))
-    for hook in _tables(edits, "hooks"):
-        yield str(hook.get("path"))
-
-
-def _tables(edits: Any, key: str) -> Iterator[dict[str, Any]]:
-    found = edits.get(key) if isinstance(edits, dict) else None
-    yield from (
-        each for each in (found if isinstance(found, list) else ()) if isinstance(each, dict)
-    )

@@ -5,12 +5,8 @@ from typing import Final
 from twistdp.doctor.findings import Findings, error, info, ok, warning
 from twistdp.doctor.host import Host
 from twistdp.doctor.kubelet import find_kubelet
-from twistdp.doctor.versions import kubelet_version
 
 MOUNT: Final = "/sys/fs/cgroup"
-
-REFUSES: Final = (1, 35)
-"""The first Kubernetes whose kubelet does not start with cgroup v1 unless it is told to."""
 
 
 def check_cgroups(host: Host) -> Findings:
@@ -36,16 +32,13 @@ def check_cgroups(host: Host) -> Findings:
         )
         return
     told = kubelet.flags.get("fail-cgroupv1", kubelet.config.get("failCgroupV1"))
-    version = kubelet_version(host)
-    refuses = str(told).lower() != "false"
-    if refuses and version is not None and version >= REFUSES and kubelet.process is None:
-        meaning = "the kubelet refuses to start"
-    elif not kubelet.is_there:
-        meaning = "a kubelet since 1.35 does not start with it, unless its configuration says so"
-    elif refuses:
-        meaning = "it works until Kubernetes 1.34; a kubelet since 1.35 does not start with it"
-    else:
+    if str(told).lower() == "false":
         meaning = "it works since 'failCgroupV1: false' is set, until Kubernetes drops it"
+    else:
+        meaning = (
+            "a kubelet since 1.35 starts with it only if its configuration has 'failCgroupV1: "
+            "false', and Kubernetes will drop it"
+        )
     yield warning(
         "cgroup v1",
         meaning,

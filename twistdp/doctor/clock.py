@@ -16,8 +16,6 @@ SERVICES: Final = ("chronyd", "ntpd", "systemd-timesyncd", "ntpsec", "openntpd",
 TOLERANCE: Final = 60.0
 """Seconds by which times on disk may differ before they count as a jump."""
 
-LARGEST_ERROR: Final = 1.0
-
 _STAMPS: Final = (KUBELET_SOCKET, CHECKPOINT, PLUGIN_DIRECTORY)
 
 

@@ -69,7 +69,6 @@ def read_containerd(
         spec_directories=[*map(str, directories)] if isinstance(directories, list) else None,
         owner_from_pod=_flag(found, "device_ownership_from_security_context"),
         files=files,
-        selinux=_flag(found, "enable_selinux"),
     ), whole
 
 

@@ -33,5 +33,4 @@ def read_crio(host: Host, process: Process | None) -> Settings:
         spec_directories=directories,
         owner_from_pod=runtime.get("device_ownership_from_security_context") is True,
         files=files,
-        selinux=runtime.get("selinux") is True,
     )

@@ -7,11 +7,13 @@ absolute leads to a place below the root, as it does for a process of that host.
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import attrs
 
+from twistdp.doctor.links import below
 from twistdp.doctor.timex import Timex, kernel_clock
 from twistdp.host import ABSENT, Peer, peer_of
 
@@ -19,7 +21,6 @@ MOST: Final = 4 * 1024 * 1024
 """Bytes of a file, unless a check says otherwise."""
 
 MOST_NAMES: Final = 100_000
-MOST_LINKS: Final = 40  # the kernel's own limit (path_resolution(7))
 
 
 class Unreadable(Exception):
@@ -65,27 +66,10 @@ class Host:
         """Where `path` is for us; its links are followed below the root.  Raises `Unreadable`."""
         if self.is_this:
             return path
-        here, ahead, links = self.root, path.split("/")[::-1], 0
-        while ahead:
-            name = ahead.pop()
-            if name in ("", "."):
-                continue
-            if name == "..":
-                here = os.path.dirname(here) if here != self.root else here
-                continue
-            there = os.path.join(here, name)
-            try:
-                target = os.readlink(there)
-            except OSError:  # no link, or not there
-                here = there
-                continue
-            links += 1
-            if links > MOST_LINKS:
-                raise Unreadable(path, os.strerror(errno.ELOOP))
-            if target.startswith("/"):
-                here = self.root
-            ahead += target.split("/")[::-1]
-        return here
+        try:
+            return below(self.root, path)
+        except OSError as error:
+            raise Unreadable(path, _reason(error)) from error
 
     def entry(self, path: str) -> str:
         """Where `path` is for us, if its last part is not followed."""
@@ -167,14 +151,20 @@ class Host:
         text = self.line(path)
         return int(text) if text is not None and text.isascii() and text.isdigit() else None
 
-    def peer(self, path: str) -> Peer:
-        """Who listens on a socket.  Raises as `twistdp.host.peer_of`."""
+    @contextmanager
+    def short(self, path: str) -> Iterator[str]:
+        """A path of a socket that is short enough, also for one far below another root."""
         there = self.entry(path)
         directory = os.open(os.path.dirname(there), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:  # the path below another root may be too long for a socket
-            return peer_of(f"/proc/self/fd/{directory}/{os.path.basename(there)}")
+        try:
+            yield f"/proc/self/fd/{directory}/{os.path.basename(there)}"
         finally:
             os.close(directory)
+
+    def peer(self, path: str) -> Peer:
+        """Who listens on a socket.  Raises as `twistdp.host.peer_of`."""
+        with self.short(path) as there:
+            return peer_of(there)
 
 
 def is_socket(found: os.stat_result | None) -> bool:

@@ -9,7 +9,8 @@ import attrs
 from twistdp import kubelet as api
 from twistdp.doctor.documents import merged, read_yaml
 from twistdp.doctor.host import Host, Unreadable
-from twistdp.doctor.processes import Process, flags, named
+from twistdp.doctor.kubelet_files import files_of, options
+from twistdp.doctor.processes import Process, named
 from twistdp.settings import PLUGIN_DIRECTORY
 
 ROOT_DIRECTORY: Final = "/var/lib/kubelet"
@@ -18,25 +19,6 @@ CHECKPOINT: Final = os.path.join(PLUGIN_DIRECTORY, api.CHECKPOINT)
 """The file in which the kubelet keeps what plugins have registered, and what pods were given."""
 
 KIND: Final = "KubeletConfiguration"
-
-FILES: Final = (
-    f"{ROOT_DIRECTORY}/config.yaml",
-    "/etc/kubernetes/kubelet/config.json",
-    "/etc/kubernetes/kubelet/kubelet-config.json",
-    "/etc/kubernetes/kubelet.conf",
-    "/etc/kubernetes/kubelet-config.yaml",
-    "/home/kubernetes/kubelet-config.yaml",
-    "/var/lib/k0s/kubelet-config.yaml",
-)
-"""Where kubeadm, EKS, OpenShift, GKE and k0s have the configuration, if no process names it."""
-
-DROP_INS: Final = (
-    "/var/lib/rancher/k3s/agent/etc/kubelet.conf.d",
-    "/var/lib/rancher/rke2/agent/etc/kubelet.conf.d",
-    "/etc/kubernetes/kubelet/config.json.d",
-    "/etc/openshift/kubelet.conf.d",
-)
-"""Where k3s, RKE2, EKS and OpenShift have drop-ins, likewise."""
 
 _EMBEDDED: Final = ("k3s", "rke2", "kubelite", "k3s-server", "k3s-agent")
 
@@ -91,11 +73,11 @@ def find_kubelet(host: Host) -> Kubelet:
     found = named(host, "kubelet", *_EMBEDDED)
     found.sort(key=lambda each: each.name != "kubelet")
     process = found[0] if found else None
-    given = _flags(host, process)
+    given = options(host, process)
     config: dict[str, Any] = {}
     files: list[str] = []
     problems: list[str] = []
-    for path, is_drop_in in _paths(host, given, process):
+    for path, is_drop_in in files_of(host, given, process):
         try:
             content = read_yaml(host, path)
         except Unreadable as error:
@@ -116,54 +98,3 @@ def _lack(content: Any) -> str:
     if content is None:
         return "there is no such file, and the kubelet is started with it"
     return f"it has no 'kind: {KIND}', so the kubelet refuses it"
-
-
-def _flags(host: Host, process: Process | None) -> Mapping[str, str]:
-    """Its options; MicroK8s has them in a file."""
-    if process is None:
-        return {}
-    file = process.flags.get("kubelet-args-file")
-    content = None if file is None else host.read(file)
-    if content is None:
-        return process.flags
-    lines = [line.strip() for line in content.decode(errors="replace").splitlines()]
-    variables = {
-        "${SNAP_COMMON}": "/var/snap/microk8s/common",
-        "${SNAP_DATA}": "/var/snap/microk8s/current",
-    }
-    found = dict(flags([line for line in lines if not line.startswith("#")]))
-    for name in found:
-        for variable, place in variables.items():
-            found[name] = found[name].replace(variable, place)
-    return found
-
-
-def _paths(host: Host, given: Mapping[str, str], process: Process | None) -> list[tuple[str, bool]]:
-    """The files of the configuration, in the kubelet's order, and whether each is a drop-in."""
-    if "config" in given:
-        main = [given["config"]]
-    elif process is not None and process.name == "kubelet":
-        main = []  # it runs with its defaults
-    else:
-        main = [path for path in FILES if host.exists(path)][:1]
-    if "config-dir" in given:
-        directories = [given["config-dir"]]
-    elif process is not None and process.name == "kubelet":
-        directories = []
-    else:
-        directories = [path for path in DROP_INS if host.exists(path)][:1]
-    drop_ins = [path for each in directories for path in _below(host, each)]
-    return [(path, False) for path in main] + [(path, True) for path in drop_ins]
-
-
-def _below(host: Host, directory: str, depth: int = 0) -> list[str]:
-    """The drop-ins in a directory and below, in lexical order."""
-    found = []
-    for name in host.names(directory):
-        path = os.path.join(directory, name)
-        status = host.stat(path)
-        if status is not None and os.path.isdir(host.where(path)):
-            found += _below(host, path, depth + 1) if depth < 8 else []
-        elif name.endswith(".conf"):
-            found.append(path)
-    return found

@@ -5,19 +5,15 @@ kubelet's.  So two plugins are found by what the kubelet has written, by the nam
 by what plugins of twistdp report.
 """
 
-import json
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterator
-from typing import Any, Final
-
-import attrs
+from typing import Final
 
 from twistdp._version import __version__
-from twistdp.doctor.documents import table
 from twistdp.doctor.findings import Findings, error, info, ok, warning
-from twistdp.doctor.host import Host, Unreadable
-from twistdp.doctor.kubelet import CHECKPOINT, KUBELET_SOCKET, Kubelet, find_kubelet
+from twistdp.doctor.host import Host
+from twistdp.doctor.kubelet import KUBELET_SOCKET, Kubelet, find_kubelet
+from twistdp.doctor.served import Served, registered, served_by
 from twistdp.doctor.sockets import guarded, listener, names_of_sockets, process_of
 from twistdp.model import named
 from twistdp.settings import PLUGIN_DIRECTORY, RUN_DIRECTORY
@@ -26,21 +22,6 @@ _EFFECT: Final = (
     "the kubelet shows the list that it got last, asks the plugin that registered last for "
     "devices, and drops the connection to that one when the other one ends"
 )
-
-LARGEST: Final = 64 * 1024 * 1024
-
-
-@attrs.frozen
-class Served:
-    """A resource that a plugin of twistdp serves to the kubelet of this host."""
-
-    plugin: str
-    """The socket on which the plugin answers."""
-    name: str
-    endpoint: str
-    ids: frozenset[str]
-    standing: str
-    streams: int
 
 
 def check_plugins(host: Host) -> Findings:
@@ -56,7 +37,8 @@ def check_plugins(host: Host) -> Findings:
             dead.append(path)
             continue
         try:
-            state = host.ask(host.where(path))
+            with host.short(path) as there:
+                state = host.ask(there)
         except OSError as failure:
             yield warning(
                 f"the plugin on {path} does not answer: {failure.strerror or failure}",
@@ -64,7 +46,7 @@ def check_plugins(host: Host) -> Findings:
                 "run this as root; if it says so again, look at the plugin's log",
             )
             continue
-        served += _served(path, state, (PLUGIN_DIRECTORY, f"{kubelet.root}/plugins_registry"))
+        served += served_by(path, state, (PLUGIN_DIRECTORY, f"{kubelet.root}/plugins_registry"))
         if (its := state.get("version")) != (mine := __version__.public()):
             yield info(
                 f"the plugin on {path} is twistdp {its}, and this command is {mine}",
@@ -80,26 +62,9 @@ def check_plugins(host: Host) -> Findings:
     yield from _twice(served)
     yield from _both_ways(host, kubelet)
     if kubelet.is_there:
-        yield from _foreign(host, served, _registered(host))
+        yield from _foreign(host, served, registered(host))
         yield from _silent(host, served)
     yield ok(f"plugins of twistdp serve {named(each.name for each in served) or 'nothing here'}")
-
-
-def _served(path: str, state: dict[str, Any], directories: Collection[str]) -> Iterator[Served]:
-    resources = state.get("resources")
-    for each in resources if isinstance(resources, list) else ():
-        if os.path.dirname(str(each.get("endpoint"))) not in directories:
-            continue  # that of an emulated kubelet
-        session = table(each, "session")
-        devices = each.get("devices") or ()
-        yield Served(
-            path,
-            str(each.get("name")),
-            str(each.get("endpoint")),
-            frozenset(str(device.get("id")) for device in devices),
-            str(session.get("standing")),
-            int(session.get("streams") or 0),
-        )
 
 
 def _twice(served: list[Served]) -> Findings:
@@ -135,10 +100,10 @@ def _is_alive(host: Host, path: str) -> bool:
     return listener(host, path).peer is not None
 
 
-def _foreign(host: Host, served: list[Served], registered: dict[str, frozenset[str]]) -> Findings:
+def _foreign(host: Host, served: list[Served], known: dict[str, frozenset[str]]) -> Findings:
     """Devices that the kubelet has for a resource, and our plugin does not have."""
     for each in served:
-        strange = sorted(registered.get(each.name, frozenset()) - each.ids)
+        strange = sorted(known.get(each.name, frozenset()) - each.ids)
         if strange and each.standing == "registered":
             yield warning(
                 f"the kubelet has the devices {named(strange)} of {each.name}, which the plugin on "
@@ -170,19 +135,3 @@ def _silent(host: Host, served: list[Served]) -> Findings:
                 "not used",
                 f"run this again; if it says so again, end the other plugin{_others(host, served)}",
             )
-
-
-def _registered(host: Host) -> dict[str, frozenset[str]]:
-    """The healthy devices that plugins have listed, as the kubelet has written them down."""
-    content = host.read(CHECKPOINT, LARGEST)
-    if content is None:
-        return {}
-    try:
-        found = table(json.loads(content), "Data", "RegisteredDevices")
-    except (ValueError, RecursionError) as failure:
-        raise Unreadable(
-            CHECKPOINT,
-            f"it is no JSON ({failure}), and a kubelet that starts with it does not know which pod "
-            "has which device",
-        ) from failure
-    return {name: frozenset(map(str, ids)) for name, ids in found.items() if isinstance(ids, list)}

@@ -34,7 +34,6 @@ class Settings:
     owner_from_pod: bool | None = None
     """``device_ownership_from_security_context``."""
     files: Sequence[str] = ()
-    selinux: bool | None = None
 
 
 @attrs.frozen

@@ -2,6 +2,7 @@
 
 import os
 
+from twistdp.doctor.cdi_support import BY_DEFAULT, containerd_support, crio_support
 from twistdp.doctor.containerd import is_disabled, misplaced, read_containerd, version
 from twistdp.doctor.crio import read_crio
 from twistdp.doctor.findings import Finding, Findings, error, info, ok, warning
@@ -13,21 +14,11 @@ from twistdp.doctor.runtime import (
     Settings,
     default_socket,
     find_runtime,
-    spec_paths,
 )
 from twistdp.doctor.sockets import listener
 from twistdp.doctor.versions import Version, spelled, version_of
 from twistdp.doctor.view import is_hidden
 from twistdp.model import named
-
-_CDI_BY_DEFAULT: Version = (2, 0)
-_CDI_IN_CRIO: Version = (1, 23)
-_REFUSES: Version = (2, 3)
-"""The first containerd that fails a container with CDI names if CDI is off."""
-
-_IGNORED = "containers start without the devices that plugins give by CDI"
-_REFUSED = "containers with devices by CDI are refused"
-_SWITCH = "set enable_cdi = true and restart containerd before you serve devices with CDI"
 
 
 def check_runtime(host: Host) -> Findings:
@@ -111,44 +102,15 @@ def _containerd(host: Host, runtime: Runtime) -> Findings:
             "a kubelet cannot use it; Docker's package has this for Docker alone",
             "remove it from disabled_plugins, and restart containerd",
         )
-    for path, key, wrong, right in misplaced(host, settings.files, seen or _CDI_BY_DEFAULT):
+    for path, key, wrong, right in misplaced(host, settings.files, seen or BY_DEFAULT):
         yield warning(
             f'{path} sets {key} in [plugins."{wrong}"]',
             f'a file of this version has it in [plugins."{right}"], so containerd does not look '
             "at it",
             f"move it there (containerd config migrate), and restart {runtime.name}",
         )
-    if settings.cdi is False:
-        cause = f"enable_cdi = false in {named(settings.files)}"
-        refuses = seen is not None and seen >= _REFUSES
-        yield _off(host, name, cause, _REFUSED if refuses else _IGNORED, _SWITCH)
-    elif settings.cdi is None and not _has_cdi(seen, version(config)):
-        if seen is None:
-            yield info(
-                f"the version of {name} is not known, and enable_cdi is not set",
-                "containerd 1.7 has CDI off by default, and 2.0 has it on",
-                "set enable_cdi = true if pods get devices by CDI",
-            )
-        else:
-            yield _off(host, name, "enable_cdi is not set", _IGNORED, _SWITCH)
-    else:
-        yield ok(f"{name} has CDI on")
+    yield containerd_support(host, name, seen, settings, version(config))
     yield from _common(name, settings)
-
-
-def _off(host: Host, name: str, cause: str, effect: str, remedy: str) -> Finding:
-    """CDI is off, which matters if there are specs."""
-    found = f"{name} has CDI off: {cause}"
-    specs = [path for each in SPEC_DIRECTORIES for path in spec_paths(host, each)]
-    if specs:
-        return warning(f"{found}, and there is {named(specs)}", effect, remedy)
-    meaning = f"{effect}; devices without CDI work, and there are no specs here"
-    return info(found, meaning, remedy)
-
-
-def _has_cdi(seen: Version | None, stated: int) -> bool:
-    """Whether CDI is on by default; only containerd 2 reads files of version 3."""
-    return stated >= 3 if seen is None else seen >= _CDI_BY_DEFAULT
 
 
 def _crio(host: Host, runtime: Runtime) -> Findings:
@@ -162,16 +124,7 @@ def _crio(host: Host, runtime: Runtime) -> Findings:
         )
         return
     name, seen = _named(host, runtime)
-    if seen is not None and seen < _CDI_IN_CRIO:
-        cause = f"it came with {spelled(_CDI_IN_CRIO)}"
-        yield _off(host, name, cause, _IGNORED, "update CRI-O before you serve devices with CDI")
-    elif settings.cdi is False:
-        remedy = "remove cdi_spec_dirs from the file, and restart CRI-O"
-        yield _off(
-            host, name, f"cdi_spec_dirs is empty in {named(settings.files)}", _REFUSED, remedy
-        )
-    else:
-        yield ok(f"{name} has CDI on")
+    yield crio_support(host, name, seen, settings)
     yield from _common(name, settings)
 
 

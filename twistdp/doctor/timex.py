@@ -6,16 +6,14 @@ from typing import Final
 import attrs
 
 _UNSYNCHRONISED: Final = 0x40
-_NANOSECONDS: Final = 0x2000
 
 
 @attrs.frozen
 class Timex:
-    """The state of the clock; errors and offset are in seconds."""
+    """The state of the clock; the error is in seconds."""
 
     is_synchronised: bool
     largest_error: float
-    offset: float = 0.0
 
 
 class _Timex(ctypes.Structure):
@@ -38,5 +36,4 @@ def kernel_clock() -> Timex | None:
             return None
     except (OSError, AttributeError):
         return None
-    unit = 1e-9 if found.status & _NANOSECONDS else 1e-6
-    return Timex(not found.status & _UNSYNCHRONISED, found.maxerror / 1e6, found.offset * unit)
+    return Timex(not found.status & _UNSYNCHRONISED, found.maxerror / 1e6)
