@@ -107,6 +107,15 @@ class SocketTests(HostCase):
         self.leave(f"{REGISTRY}/a.sock")
         self.assert_finds(Severity.WARNING, f"nobody listens on {REGISTRY}/a.sock$")
 
+    def test_full(self) -> None:
+        """A plugin that takes no connections."""
+        self.remove(CAMERA)
+        with socket.socket(socket.AF_UNIX) as deaf, socket.socket(socket.AF_UNIX) as first:
+            deaf.bind(self.at(CAMERA))
+            deaf.listen(0)
+            first.connect(deaf.getsockname())
+            self.assert_finds(Severity.WARNING, f"cannot connect to {CAMERA}: its queue of conn")
+
     def test_wide(self) -> None:
         """Everybody may connect, since the directories let everybody through."""
         for directory in ("/", "/var", "/var/lib", "/var/lib/kubelet", PLUGINS):

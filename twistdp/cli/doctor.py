@@ -25,7 +25,8 @@ _STYLES: Final = {
     Severity.WARNING: "yellow",
     Severity.ERROR: "bold red",
 }
-_INDENT: Final = " " * 9
+_WIDTHS: Final = (9, 17)
+"""Of the first columns."""
 
 
 @click.command(
@@ -76,22 +77,18 @@ def _ask(path: str) -> dict[str, Any]:
 
 
 def _show(finding: Finding, people: Any) -> None:
-    head = f"{finding.severity.word:<9}{finding.check:<16} {finding.found}"
-    lines = [head, *(f"{_INDENT}{line}" for line in _rest(finding))]
-    if people is None:
-        for line in lines:
-            print(printable(line))
-        sys.stdout.flush()
+    word, check = finding.severity.word, finding.check
+    if people is not None:
+        from twistdp.cli.drawing import columns, text
+
+        style = _STYLES[finding.severity]
+        cells = text(word, style=style), text(check), text(finding.found, *_rest(finding))
+        people.print(columns(_WIDTHS, cells))
         return
-    from rich.padding import Padding
-
-    from twistdp.cli.drawing import text
-
-    title = text(head)
-    title.stylize(_STYLES[finding.severity], 0, len(finding.severity.word))
-    people.print(title)
+    print(printable(f"{word:<{_WIDTHS[0]}}{check:<{_WIDTHS[1]}}{finding.found}"))
     for line in _rest(finding):
-        people.print(Padding(text(line), (0, 0, 0, len(_INDENT))))
+        print(printable(f"{' ' * _WIDTHS[0]}{line}"))
+    sys.stdout.flush()
 
 
 def _rest(finding: Finding) -> Iterator[str]:

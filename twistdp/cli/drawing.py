@@ -55,6 +55,16 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Text]]) -> Table:
     return drawn
 
 
+def columns(widths: Sequence[int], cells: Sequence[Text]) -> Table:
+    """Return one row; its last cell has no width of its own, and its lines stay in its column."""
+    drawn = Table.grid()
+    for width in widths:
+        drawn.add_column(width=width)
+    drawn.add_column(overflow="fold")
+    drawn.add_row(*cells)
+    return drawn
+
+
 def tree(title: Text, branches: Iterable[Text]) -> Tree:
     """Return a tree of one level."""
     drawn = Tree(title, highlight=False)
