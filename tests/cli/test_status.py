@@ -20,6 +20,9 @@ from tests.support.helpers import soon, temporary_directory, until
 from tests.web.test_routes import RoutesCase
 from twistdp import UNHEALTHY
 from twistdp.cli import asking, main, overview, status
+from twistdp.cli.asking import Denied
+from twistdp.cli.status import Plugin
+from twistdp.cli.watching import News
 from twistdp.testing import ChildProcess
 
 TWISTDP = os.path.join(os.path.dirname(sys.executable), "twistdp")
@@ -122,7 +125,7 @@ class WatchTests(StatusCase):
         scanner.tell(tree_of("a", state=UNHEALTHY))
         await until(lambda: "a: Unhealthy (worn out)" in child.output)
         await soon(self.web.stopService())
-        await until(lambda: "No such file or directory" in child.output)
+        await until(lambda: "there is no such socket" in child.output)
         self.web.startService()
         known = len(child.output)
         await until(lambda: "a: Unhealthy (worn out)" in child.output[known:])
@@ -180,12 +183,44 @@ class NobodyTests(SynchronousTestCase):
         """A socket that was named is reported with why it does not answer."""
         path = os.path.join(temporary_directory(self), "x.sock")
         result, out, err = self.run_status(f"--socket={path}")
-        self.assertEqual((result, out), (3, f"{path}: No such file or directory\n"))
-        self.assertIn("no plugin answers", err)
+        self.assertEqual((result, err), (3, ""))
+        self.assertEqual(
+            out,
+            f"{path}: there is no such socket; a plugin makes its --status-socket at its start\n",
+        )
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(path)
         _, out, _ = self.run_status(f"--socket={path}")
-        self.assertEqual(out, f"{path}: nobody listens there; the plugin that made it has ended\n")
+        self.assertIn("nobody listens there: the plugin that made it has ended; start it", out)
+
+    def test_denied(self) -> None:
+        """Another user than root gets one line, however many plugins there are."""
+        denied = [Plugin(f"/{name}.sock", error=str(Denied()), denied=True) for name in "ab"]
+        self.patch(status, "sockets", lambda: ["/a.sock", "/b.sock"])
+        self.patch(status, "_ask", lambda *_: denied)
+        result, out, err = self.run_status()
+        self.assertEqual((result, out, err.count("\n")), (3, "", 1))
+        self.assertIn("only root may ask the plugins in /run/twistdp; run this as root", err)
+        self.assertEqual(len(json.loads(self.run_status("--json")[1])["plugins"]), 2)
+
+    def test_watch_shows_changes(self) -> None:
+        """News that changed nothing that is shown show nothing again."""
+        answers = [self.answer(capacity=1), self.answer(capacity=1), self.answer(capacity=2)]
+        self.patch(status, "_ask", lambda *_: [answers.pop(0)])
+        self.patch(News, "look", lambda _: ["/x.sock"])
+
+        def wait(_news: News, _seconds: float) -> None:
+            if not answers:
+                raise KeyboardInterrupt
+
+        self.patch(News, "wait", wait)
+        result, out, _ = self.run_status("--watch", "--json")
+        shown = [json.loads(line)["plugins"][0]["state"]["capacity"] for line in out.splitlines()]
+        self.assertEqual((result, shown), (130, [1, 2]))
+
+    def answer(self, capacity: int) -> Plugin:
+        """What a plugin answers now."""
+        return Plugin("/x.sock", {"time": time.time(), "capacity": capacity})
 
     def test_slow(self) -> None:
         """One that takes a connection and says nothing is given up."""
@@ -225,7 +260,7 @@ class NobodyTests(SynchronousTestCase):
                 )
             found = status._ask(paths, named=True, silent=paths[:1])
         self.assertEqual(found[0].error, "no answer within 0.05 s")
-        self.assertIn("not as a plugin", found[1].error)
+        self.assertIn("not answer as a plugin", found[1].error)
 
     def test_rubbish(self) -> None:
         """Whatever answers, it is a line of text."""
@@ -245,6 +280,7 @@ class NobodyTests(SynchronousTestCase):
                 result, out, err = self.run_status(f"--socket={path}")
             self.assertEqual((result, out.count("\n")), (3, 1), out + err)
             self.assertTrue(out.startswith(f"{path}: "))
+            self.assertIn("it answers 500" if b" 500 " in answer else "not answer as a plugin", out)
             os.unlink(path)
 
     def test_loops(self) -> None:
@@ -334,6 +370,10 @@ class LinesTests(SynchronousTestCase):
             ({f"{scanners}scanned": False}, "x:Y: no scan has ended yet"),
             ({f"{session}standing": "stuck"}, "x.example/y: stuck"),
             ({f"{session}standing": "waiting"}, "x.example/y: waiting for a kubelet"),
+            (
+                {f"{session}standing": "waiting", f"{session}reason": "no kubelet yet"},
+                "x.example/y: no kubelet yet",
+            ),
             (
                 {f"{session}standing": "failing", f"{session}reason": "no thanks"},
                 "x.example/y: failing: no thanks",

@@ -53,10 +53,8 @@ class ProbeTests(SynchronousTestCase):
     def test_not_ready(self) -> None:
         """The reasons are shown, unasked."""
         for broken, line in (
-            (
-                resource(CAMERA, "waiting", 0, "nobody listens"),
-                "waiting for a kubelet: nobody listens",
-            ),
+            (resource(CAMERA, "waiting", 0), "waiting for a kubelet"),
+            (resource(CAMERA, "waiting", 0, "no kubelet yet"), "no kubelet yet"),
             (resource(CAMERA, "failing", 0, "no thanks"), "failing: no thanks"),
             (resource(CAMERA, "registering", 0), "registering"),
             (resource(CAMERA, "registered", 0), "registered, but the kubelet has no stream open"),

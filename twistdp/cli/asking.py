@@ -39,14 +39,24 @@ class Ended(NoAnswer):
     """Nobody listens any more on the socket."""
 
     def __init__(self) -> None:
-        super().__init__("nobody listens there; the plugin that made it has ended")
+        super().__init__("nobody listens there: the plugin that made it has ended; start it again")
+
+
+class Denied(NoAnswer):
+    """This user may not ask."""
+
+    def __init__(self) -> None:
+        super().__init__("only root may ask; run this as root")
 
 
 class NotOurs(NoAnswer):
     """What answers is no plugin."""
 
     def __init__(self) -> None:
-        super().__init__("it answers, but not as a plugin of this version does")
+        super().__init__(
+            "what listens there does not answer as a plugin of this version does; give a "
+            "plugin's --status-socket"
+        )
 
 
 class _Connection(http.client.HTTPConnection):
@@ -159,5 +169,9 @@ def _no_answer(error: Exception, patience: float) -> NoAnswer:
     if isinstance(error, TimeoutError):
         return NoAnswer(f"no answer within {patience:g} s")
     if isinstance(error, PermissionError):
-        return NoAnswer("only root may ask; run this as root")
+        return Denied()
+    if isinstance(error, FileNotFoundError):
+        return NoAnswer("there is no such socket; a plugin makes its --status-socket at its start")
+    if isinstance(error, http.client.HTTPException | ValueError | RecursionError):
+        return NotOurs()
     return NoAnswer(getattr(error, "strerror", None) or str(error) or type(error).__name__)

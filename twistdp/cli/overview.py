@@ -108,9 +108,9 @@ def _row(state: dict[str, Any], resource: dict[str, Any]) -> Sequence[str]:
 def _trouble(session: dict[str, Any]) -> str:
     """Why the kubelet does not know the resource; empty if it does."""
     if session["standing"] != "registered":
-        reason = f": {session['reason']}" if session["reason"] else ""
-        standing = session["standing"]
-        return f"{'waiting for a kubelet' if standing == 'waiting' else standing}{reason}"
+        if session["standing"] == "waiting":
+            return session["reason"] or "waiting for a kubelet"
+        return ": ".join(filter(None, (session["standing"], session["reason"])))
     return "" if session["streams"] else "registered, but the kubelet has no stream open"
 
 

@@ -12,7 +12,16 @@ from typing import Any, Final
 import attrs
 import click
 
-from twistdp.cli.asking import IMPATIENCE, PATIENCE, Ended, NoAnswer, NotOurs, sockets, state_of
+from twistdp.cli.asking import (
+    IMPATIENCE,
+    PATIENCE,
+    Denied,
+    Ended,
+    NoAnswer,
+    NotOurs,
+    sockets,
+    state_of,
+)
 from twistdp.cli.completing import files
 from twistdp.cli.overview import drawn, lines, problems
 from twistdp.cli.terminal import Busy, console
@@ -38,6 +47,8 @@ class Plugin:
     error: str = ""
     ended: bool = False
     """Whether nobody listens there any more."""
+    denied: bool = False
+    """Whether this user may not ask."""
     seconds: float = 0.0
     """How long the plugin took to answer."""
 
@@ -69,16 +80,15 @@ def command(paths: tuple[str, ...], watch: bool, as_json: bool, everything: bool
         plugins = _ask(paths or sockets(), bool(paths))
     if as_json:
         print(json.dumps(_plain(plugins), indent=2))
+    elif not paths and all(each.denied for each in plugins):
+        _explain_silence(bool(plugins))
     elif (people := console()) is not None:
         for each in _renderables(plugins, everything):
             people.print(each)
     else:
         for line in _lines(plugins, everything):
             print(printable(line))
-    status = _status(plugins)
-    if status == NOBODY and not as_json:
-        _explain_silence(paths)
-    return status
+    return _status(plugins)
 
 
 def _ask(found: Sequence[str], named: bool, silent: Collection[str] = ()) -> list[Plugin]:
@@ -111,7 +121,8 @@ def _asked(path: str, patience: float) -> Plugin:
             raise NotOurs from error
         return Plugin(path, state, seconds=seconds)
     except NoAnswer as error:
-        return Plugin(path, error=str(error), ended=isinstance(error, Ended))
+        ended, denied = isinstance(error, Ended), isinstance(error, Denied)
+        return Plugin(path, error=str(error), ended=ended, denied=denied)
 
 
 def _plain(plugins: Sequence[Plugin]) -> dict[str, Any]:
@@ -147,9 +158,9 @@ def _renderables(plugins: Sequence[Plugin], everything: bool) -> Iterator[Any]:
         yield text("")
 
 
-def _explain_silence(paths: Sequence[str]) -> None:
-    if paths:
-        text = "no plugin answers; start it, or look at its log"
+def _explain_silence(denied: bool) -> None:
+    if denied:
+        text = f"only root may ask the plugins in {RUN_DIRECTORY}; run this as root"
     else:
         text = (
             f"no plugin answers on a socket in {RUN_DIRECTORY}; start one as root with 'twistd "
@@ -164,13 +175,20 @@ def _watch(paths: Sequence[str], as_json: bool, everything: bool) -> int:
     try:
         with _screen(as_json, everything) as show:
             plugins: list[Plugin] = []
+            shown: Any = None
             while True:
                 silent = [each.socket for each in plugins if each.state is None]
                 plugins = _ask(news.look(), bool(paths), silent)
-                show(plugins)
+                if shown != (shown := _timeless(plugins)):
+                    show(plugins)
                 news.wait(SHARE * max((each.seconds for each in plugins), default=0.0))
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+
+
+def _timeless(plugins: Sequence[Plugin]) -> Any:
+    """What they answered, without what differs in each answer."""
+    return [(each.socket, each.error, {**(each.state or {}), "time": None}) for each in plugins]
 
 
 @contextmanager

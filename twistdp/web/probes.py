@@ -50,8 +50,9 @@ def _stuck(resource: Resource) -> str:
 def _apart(resource: Resource) -> str:
     session = resource.session
     if session.standing != "registered":
-        standing = "waiting for a kubelet" if session.standing == "waiting" else session.standing
-        return f"{standing}: {session.reason}" if session.reason else standing
+        if session.standing == "waiting":
+            return session.reason or "waiting for a kubelet"
+        return ": ".join(filter(None, (session.standing, session.reason)))
     return "" if session.streams else "registered, but the kubelet has no stream open"
 
 
