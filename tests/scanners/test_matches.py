@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceSpec
-from twistdp.scanners.matches import REST, Match, Matches
+from twistdp.scanners.match import Match
+from twistdp.scanners.matches import REST, Matches
 from twistdp.scanners.patterns import Identity
 
 PATHS = [f"/{directory}/{name}" for directory in "abc" for name in ("n", "m", "o")]

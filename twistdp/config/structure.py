@@ -32,14 +32,14 @@ from twistdp.config.kinds import (
 from twistdp.config.model import Resource
 from twistdp.config.problems import BadKey, Problems
 from twistdp.config.use import Catalog
+from twistdp.config.wording import found_in_words, hint_for, place_below
 from twistdp.errors import TwistdpError
-from twistdp.model import printable, shown
+from twistdp.model import printable
 from twistdp.select import Match
 from twistdp.tools import nearest
 
 _WHOLE: Final = re.compile(r"[-+]?[0-9]{1,18}")
 _ANY_NUMBER: Final = re.compile(r"[-+]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
-_PLAIN_KEY: Final = re.compile(r"[A-Za-z_][-\w]*")
 
 
 class Refused(Exception):
@@ -273,43 +273,10 @@ class Walk:
 
     def _expected(self, kind: Kind, node: Node, at: str, words: Iterable[str] = ()) -> Refused:
         close = nearest(node.text, words) if isinstance(node, Scalar) else None
-        hint = f"; did you mean {close!r}?" if close is not None else _hint(kind, node)
+        hint = f"; did you mean {close!r}?" if close is not None else hint_for(kind, node)
         text = f"expected {described(kind)}, found {found_in_words(node)}{hint}"
         return self._note(node.mark, at, text, close)
 
     def _note(self, mark: Mark, at: str, text: str, suggestion: str | None = None) -> Refused:
         self._problems.note(mark.line, mark.column, at, text, suggestion)
         return Refused()
-
-
-def place_below(at: str, key: str) -> str:
-    """The place of a key's value in a document."""
-    if not _PLAIN_KEY.fullmatch(key):
-        return f"{at}[{shown(key, 80)}]"
-    return f"{at}.{key}" if at else key
-
-
-def found_in_words(node: Node) -> str:
-    """A node as a message says what was found."""
-    if isinstance(node, Scalar):
-        if node.is_null:
-            return f"nothing, as YAML takes {node.text}" if node.text else "nothing"
-        if not node.text:
-            return "an empty text"
-        return f"{'' if node.plain else 'the text '}{printable(node.text, 60)!r}"
-    return "a list" if isinstance(node, document.Sequence) else "a mapping"
-
-
-def _hint(kind: Kind, node: Node) -> str:
-    if not isinstance(node, Scalar):
-        return ""
-    if node.is_null and node.text:
-        text = f', or write "{node.text}" if that is the text' if isinstance(kind, Text) else ""
-        return f"; leave the key out{text}"
-    if isinstance(kind, Text) and node.is_null:
-        return '; write "" for an empty text'
-    if isinstance(kind, Flag) and node.text.lower() in ("yes", "on", "no", "off"):
-        return f"; write {'true' if node.text.lower() in ('yes', 'on') else 'false'}"
-    if isinstance(kind, Number) and not node.plain:
-        return "; write it without quotes"
-    return ""

@@ -10,7 +10,8 @@ from twistdp.errors import BadDevice, Untrusted
 from twistdp.host import ABSENT, HostPaths, Place, is_safe
 from twistdp.model import DeviceSpec, Mount
 from twistdp.scanners.complaints import Complaints
-from twistdp.scanners.matches import Match, Matches
+from twistdp.scanners.match import Match
+from twistdp.scanners.matches import Matches
 from twistdp.scanners.patterns import Pattern, identity, link_steps, real_path
 from twistdp.scanners.targets import Targets
 

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from twistdp.model import natural_key
 from twistdp.scanners.complaints import Complaints
 from twistdp.scanners.examiner import Examiner
-from twistdp.scanners.matches import Match, Matches
+from twistdp.scanners.match import Match
+from twistdp.scanners.matches import Matches
 from twistdp.scanners.patterns import Pattern
 from twistdp.select import Cause, Explanation, Outcome, Step, Verdict
 

@@ -24,7 +24,8 @@ from twistdp.scan import WatchingScanner
 from twistdp.scanners.complaints import Complaints
 from twistdp.scanners.examiner import Examiner
 from twistdp.scanners.idle import IdlePatterns
-from twistdp.scanners.matches import REST, Match, Matches
+from twistdp.scanners.match import Match
+from twistdp.scanners.matches import REST, Matches
 from twistdp.scanners.patterns import Pattern, is_still
 from twistdp.scanners.search import MOST_WATCHED, Search
 from twistdp.scanners.targets import MOST as MOST_TARGETS

@@ -1,93 +1,17 @@
 """The files that match patterns, and the devices that they become."""
 
-import stat
-from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-import attrs
-
-from twistdp.model import DeviceInfo, DeviceSpec, Mount, natural_key
+from twistdp.model import DeviceInfo
+from twistdp.scanners.match import Groups, Match, order
 from twistdp.scanners.patterns import Identity
 
 REST: Final = 0.05
 """Seconds without a new link to a node after which udev should have made all of them."""
-
-
-@attrs.frozen
-class Match:
-    """A file that a pattern matches.
-
-    `index` is the pattern's, `real` the file's path without links, and `kind` the `stat.S_IFMT` of
-    its mode.  For a link, `made` is the time of its creation in nanoseconds, and `identity` that of
-    the file that it leads to; both are None otherwise.  `whole` is the directory whose files are
-    one device together.  `part` is what a container gets.
-    """
-
-    index: int
-    path: str
-    real: str
-    kind: int
-    part: DeviceSpec | Mount
-    made: int | None = None
-    identity: Identity | None = None
-    whole: str | None = None
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it is a plain file under its own name."""
-        return self.kind == stat.S_IFREG and self.real is self.path
-
-
-def _order(match: Match) -> tuple[int, str]:
-    return match.index, natural_key(match.path)
-
-
-@attrs.define
-class _Groups:
-    """Ordered matches by some text of theirs; a single one, the usual case, needs no list."""
-
-    _groups: dict[str, "Match | list[Match]"] = attrs.Factory(dict)
-
-    def __contains__(self, text: str) -> bool:
-        return text in self._groups
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._groups)
-
-    def __len__(self) -> int:
-        return len(self._groups)
-
-    def of(self, text: str) -> Sequence[Match]:
-        """The matches of a text; valid until the next change."""
-        group = self._groups.get(text, ())
-        return (group,) if isinstance(group, Match) else group
-
-    def add(self, text: str, match: Match) -> None:
-        """Add a match that is not there."""
-        group = self._groups.setdefault(text, match)
-        if group is match:
-            return
-        if isinstance(group, Match):
-            group = self._groups[text] = [group]
-        insort(group, match, key=_order)
-
-    def remove(self, text: str, match: Match) -> None:
-        """Remove a match that is there."""
-        group = self._groups[text]
-        if isinstance(group, Match):
-            del self._groups[text]
-        else:
-            # list.remove would compare each of thousands.
-            at = bisect_left(group, _order(match), key=_order)
-            while group[at] is not match:
-                at += 1
-            del group[at]
-            if len(group) == 1:
-                self._groups[text] = group[0]
 
 
 class Known(NamedTuple):
@@ -129,10 +53,10 @@ class Matches:
         self._by_path: dict[str, Match] = {}
         self.of_pattern: Counter[int] = Counter()
         """How many files count for each pattern, by its index."""
-        self._by_real = _Groups()
+        self._by_real = Groups()
         self._changed: set[str] = set()  # real paths whose name may have changed
         self._names: dict[str, Match] = {}  # by real path
-        self._by_id = _Groups()  # the matches that count
+        self._by_id = Groups()  # the matches that count
         self.devices: dict[str, DeviceInfo] = {}
         """By id; valid until the next change."""
         self._waiting: set[str] = set()  # names for whose ids there was no room
@@ -233,7 +157,7 @@ class Matches:
         present = {base for base in touched if base in self._by_id}
         if len(self.devices) < self._most:
             present |= self._waiting
-        for base in sorted(present, key=lambda base: _order(self._by_id.of(base)[0])):
+        for base in sorted(present, key=lambda base: order(self._by_id.of(base)[0])):
             self._list(base)
 
     def _list(self, base: str) -> None:
@@ -264,12 +188,12 @@ class Matches:
             self.without_effect.update(
                 {match.index for match in matches} - {match.index for match in own}
             )
-            return min(own, key=lambda match: (match.path != real, *_order(match)))
+            return min(own, key=lambda match: (match.path != real, *order(match)))
         if not self._is_known(real, matches):
             if not matches:
                 self.known.pop(real, None)
                 return None
-            first = min(_made_together(matches), key=_order)
+            first = min(_made_together(matches), key=order)
             assert first.identity is not None
             self.known[real] = Known(first.identity, first.path)
             return first

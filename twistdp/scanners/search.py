@@ -8,7 +8,8 @@ from typing import Final
 
 from twistdp.scanners.complaints import Complaints
 from twistdp.scanners.examiner import Examiner
-from twistdp.scanners.matches import Match, Matches
+from twistdp.scanners.match import Match
+from twistdp.scanners.matches import Matches
 from twistdp.scanners.patterns import (
     MOST_DIRECTORIES,
     Pattern,

@@ -7,7 +7,7 @@ from twistdp.config import document
 from twistdp.config.convert.finding import Place
 from twistdp.config.convert.shapes import Fields
 from twistdp.config.document import Mark, Node, Scalar
-from twistdp.config.structure import place_below
+from twistdp.config.wording import place_below
 
 Option: TypeAlias = tuple[str, Scalar | None, str]
 """The name of an option without its dashes, its value, and its place."""

@@ -13,7 +13,7 @@ import attrs
 from twistdp.config import document
 from twistdp.config.document import Node, Scalar, compose_all
 from twistdp.config.problems import BadConfig, Problems
-from twistdp.config.structure import place_below
+from twistdp.config.wording import place_below
 
 _MOST_EMBEDDED: Final = 1000
 """Files within a file that are read; it is refused if there are more."""

@@ -11,7 +11,7 @@ import attrs
 from twistdp.config import document
 from twistdp.config.convert.report import Report
 from twistdp.config.document import Mark, Node, Scalar
-from twistdp.config.structure import found_in_words, place_below
+from twistdp.config.wording import found_in_words, place_below
 from twistdp.tools import nearest
 
 
