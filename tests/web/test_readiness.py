@@ -104,7 +104,7 @@ class SessionTests(ReadinessCase):
         await self.kubelet.stop()
         await until(lambda: not self.is_registered())
         await until(lambda: self.observatory.state().resources[0].session.standing == "waiting")
-        await self.assert_not_ready("waiting for a kubelet: no kubelet answers on")
+        await self.assert_not_ready("no kubelet answers on")
         await self.kubelet.start()
         await self.recovers()
         await self.kubelet.restart()
