@@ -53,6 +53,7 @@ class CompletionTests(SynchronousTestCase):
         self.assertEqual(self.completed("scan", "--cat"), ["plain,--catalog"])
         self.assertEqual(self.completed("kubelet", "--topology-policy", "b"), ["plain,best-effort"])
         self.assertEqual(self.completed("scan", "--config", "d"), ["file,d"])
+        self.assertEqual(self.completed("doctor", "--root", "d"), ["dir,d"])
         self.assertEqual(self.completed("new", "x", "--directory", "d"), ["dir,d"])
 
     def test_entries(self) -> None:

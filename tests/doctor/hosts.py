@@ -114,11 +114,13 @@ class HostCase(SynchronousTestCase):
         self.write(f"{PLUGINS}/kubelet_internal_checkpoint", json.dumps(content))
 
     def process(
-        self, pid: int, *words: str, uid: int = 0, inotify: int = 0, marks: int = 0
+        self, pid: int, *words: str, uid: int = 0, inotify: int = 0, marks: int = 0, parent: int = 1
     ) -> None:
         """Let a process run, with inotify instances of which the first has marks."""
         self.write(f"/proc/{pid}/cmdline", "\0".join(words) + "\0")
-        self.write(f"/proc/{pid}/status", f"Name:\tx\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n")
+        self.write(
+            f"/proc/{pid}/status", f"Name:\tx\nPPid:\t{parent}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n"
+        )
         os.makedirs(self.at(f"/proc/{pid}/fd"), exist_ok=True)
         for number in range(inotify):
             os.symlink("anon_inode:inotify", self.at(f"/proc/{pid}/fd/{number}"))

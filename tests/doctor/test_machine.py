@@ -26,6 +26,12 @@ class LimitTests(HostCase):
         self.process(20, "/usr/bin/node", uid=0, inotify=1, marks=60_000)
         self.assert_finds(Severity.WARNING, r"user 0 has 60000 of 65536 inotify watches \(node 60")
 
+    def test_forks(self) -> None:
+        """A child that has its parent's instances takes no place."""
+        for pid in range(20, 29):
+            self.process(pid, "/usr/bin/server", inotify=20, marks=9, parent=pid - 1)
+        self.assert_well()
+
     def test_no_inotify(self) -> None:
         """A kernel without it."""
         self.remove("/proc/sys/fs/inotify/max_user_instances")

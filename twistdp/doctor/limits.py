@@ -1,7 +1,10 @@
 """Checks the limits of the kernel that watching devices meets: inotify and open files."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
+
+import attrs
 
 from twistdp.doctor.findings import Findings, info, ok, warning
 from twistdp.doctor.host import Host, Unreadable
@@ -15,6 +18,17 @@ FULL: Final = 0.8
 
 _SYSCTL: Final = "/proc/sys/fs/inotify"
 _MOST: Final = 8 * 1024 * 1024
+_LINKS: Final = ("anon_inode:inotify", "inotify")
+
+
+@attrs.frozen
+class Use:
+    """What a process uses of inotify."""
+
+    uid: int
+    program: str
+    instances: int
+    watches: int
 
 
 def check_inotify(host: Host) -> Findings:
@@ -30,7 +44,8 @@ def check_inotify(host: Host) -> Findings:
             "mount /proc, or use a kernel with CONFIG_INOTIFY_USER",
         )
         return
-    used, watched = _use(host)
+    seen = _seen(host)
+    used, watched = _use(seen)
     tight = False
     for what, limit, counts, name in (
         ("instances", instances, used, "max_user_instances"),
@@ -40,7 +55,7 @@ def check_inotify(host: Host) -> Findings:
             if count < FULL * limit:
                 continue
             tight = True
-            top = named(f"{holder} {n}" for (user, holder), n in _top(host, what, uid))
+            top = named(f"{program} {n}" for program, n in _top(seen, what, uid))
             yield warning(
                 f"user {uid} has {count} of {limit} inotify {what} ({top})",
                 "when none is left, programs of this user watch nothing: twistdp looks every "
@@ -78,48 +93,44 @@ def _most(most: int) -> str:
     return "as many as memory allows" if most > 2**60 else str(most)
 
 
-def _use(host: Host) -> tuple[Counter[int], Counter[int]]:
-    """How many instances and watches each user has; those of a fork are counted again."""
+def _use(seen: Iterable[Use]) -> tuple[Counter[int], Counter[int]]:
+    """How many instances and watches each user has."""
     instances: Counter[int] = Counter()
     watches: Counter[int] = Counter()
-    for uid, _, descriptors, marks in _seen(host):
-        instances[uid] += descriptors
-        watches[uid] += marks
+    for each in seen:
+        instances[each.uid] += each.instances
+        watches[each.uid] += each.watches
     return instances, watches
 
 
-def _top(host: Host, what: str, uid: int) -> list[tuple[tuple[int, str], int]]:
+def _top(seen: Iterable[Use], what: str, uid: int) -> list[tuple[str, int]]:
     """The programs of a user that have most."""
-    counts: Counter[tuple[int, str]] = Counter()
-    for user, name, descriptors, marks in _seen(host):
-        if user == uid:
-            counts[user, name] += descriptors if what == "instances" else marks
+    counts: Counter[str] = Counter()
+    for each in seen:
+        if each.uid == uid:
+            counts[each.program] += each.instances if what == "instances" else each.watches
     return counts.most_common(4)
 
 
-def _seen(host: Host) -> list[tuple[int, str, int, int]]:
-    """Each process with inotify: its user, its program, its instances and watches."""
-    found = []
-    for process in processes(host):
-        directory = f"/proc/{process.pid}"
-        try:
-            names = host.names(f"{directory}/fd")
-        except Unreadable:
-            continue  # it is not ours to look at, or has ended
-        held = [each for each in names if _is_inotify(host.link(f"{directory}/fd/{each}"))]
-        marks = sum(_marks(host, f"{directory}/fdinfo/{each}") for each in held)
-        if held:
-            found.append((process.uid, process.name, len(held), marks))
-    return found
+def _seen(host: Host) -> list[Use]:
+    """What each process has; a child that has its parent's instance has none of its own."""
+    held = {process: _instances(host, process.pid) for process in processes(host)}
+    by_pid = {process.pid: found for process, found in held.items()}
+    uses = []
+    for process, found in held.items():
+        inherited = by_pid.get(process.parent, {})
+        own = [text for number, text in found.items() if inherited.get(number) != text]
+        if own:
+            marks = sum(line.startswith(b"inotify ") for text in own for line in text.splitlines())
+            uses.append(Use(process.uid, process.name, len(own), marks))
+    return uses
 
 
-def _is_inotify(link: str | None) -> bool:
-    return link in ("anon_inode:inotify", "inotify")
-
-
-def _marks(host: Host, path: str) -> int:
+def _instances(host: Host, pid: int) -> dict[str, bytes]:
+    """What the kernel shows of each inotify descriptor of a process."""
     try:
-        content = host.head(path, _MOST) or b""
-    except Unreadable:
-        return 0
-    return sum(line.startswith(b"inotify ") for line in content.splitlines())
+        names = host.names(f"/proc/{pid}/fd")
+        held = [each for each in names if host.link(f"/proc/{pid}/fd/{each}") in _LINKS]
+        return {each: host.head(f"/proc/{pid}/fdinfo/{each}", _MOST) or b"" for each in held}
+    except Unreadable:  # it is not ours to look at, or has ended
+        return {}

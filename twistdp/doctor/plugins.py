@@ -108,8 +108,8 @@ def _foreign(host: Host, served: list[Served], known: dict[str, frozenset[str]])
             yield warning(
                 f"the kubelet has the devices {named(strange)} of {each.name}, which the plugin on "
                 f"{each.plugin} does not have",
-                "another plugin has registered the same resource, or these devices have vanished "
-                "at this moment",
+                "another plugin has registered the same resource, or these devices came or "
+                "went just now",
                 f"run this again; if it says so again, end the other plugin{_others(host, served)}",
             )
 

@@ -17,8 +17,9 @@ class Process:
     """A process with its command line; `uid` is its effective user."""
 
     pid: int
-    args: Sequence[str]
+    args: tuple[str, ...]
     uid: int
+    parent: int = 0
 
     @property
     def name(self) -> str:
@@ -81,13 +82,17 @@ def _process(host: Host, pid: int) -> Process | None:
         status = host.head(f"/proc/{pid}/status", LONGEST)
     except Unreadable:  # it has ended, or is hidden from us
         return None
-    args = (line or b"").decode(errors="replace").rstrip("\0").split("\0")
-    return Process(pid, args, _user(status or b"")) if args[0] else None
+    args = tuple((line or b"").decode(errors="replace").rstrip("\0").split("\0"))
+    if not args[0]:
+        return None
+    return Process(
+        pid, args, _number(status or b"", b"Uid:", 2), _number(status or b"", b"PPid:", 1)
+    )
 
 
-def _user(status: bytes) -> int:
+def _number(status: bytes, key: bytes, place: int) -> int:
     for line in status.splitlines():
         words = line.split()
-        if words[:1] == [b"Uid:"] and len(words) > 2 and words[2].isdigit():
-            return int(words[2])
+        if words[:1] == [key] and len(words) > place and words[place].isdigit():
+            return int(words[place])
     return -1

@@ -1,6 +1,7 @@
 """Reads CDI specs, as far as the checks need them."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -43,9 +44,8 @@ def read_spec(host: Host, path: str) -> Spec:
         raise Unreadable(path, "it is no CDI spec: it has no list of devices")
     parts = [content, *devices]
     names = tuple(str(each.get("name")) for each in devices)
-    for name in names:
-        if names.count(name) > 1 and len(names) < 10_000:
-            raise Unreadable(path, f"it has the device {name!r} twice")
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise Unreadable(path, f"it has the device {twice[0]!r} twice")
     paths = dict.fromkeys(path for each in parts for path in _paths(each.get("containerEdits")))
     return Spec(path, kind, names, tuple(paths))
 
