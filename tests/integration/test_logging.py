@@ -192,7 +192,7 @@ class ForegroundTests(LogTestCase):
             rf'options asked for resource="{RESOURCE}"',
             rf'stream opened resource="{RESOURCE}" kubelets=true',
             rf'list sent resource="{RESOURCE}" version=0 bytes=\d+',
-            rf'allocation asked for resource="{RESOURCE}" ids=\["thing-0"\]',
+            rf'allocation asked for resource="{RESOURCE}" count=1 ids=\[\["thing-0"\]\]',
             rf"{RESOURCE}: allocated thing-0.*",
             rf'stream ended resource="{RESOURCE}" kubelets=true',
             r"said with level 3",

@@ -270,4 +270,4 @@ class LogTests(LogTestCase):
         self.assertRaises(UnknownDevice, answers().allocate, request(*ids))
         (line,) = self.lines
         self.assertLess(len(line), 2000)
-        self.assertIn("91 more", line)
+        self.assertIn(" count=99 ", line)

@@ -213,6 +213,25 @@ class CallTests(HooksTestCase):
             self.assertIn(f"scanner {NAME}: {name} failed", line)
             self.lines.clear()
 
+    def test_crash_again(self) -> None:
+        """The stack comes once, a line for another failure, and one when it is over."""
+        error, other = ZeroDivisionError("no"), OSError("x")
+        results: list[Any] = [error, error, other, UseDefaultMethod(), error]
+        hooks = self.hooks(lambda _: outcome(results.pop(0)))
+        lines = []
+        while results:
+            call = Deferred.fromCoroutine(CALLS["allocate"][0](hooks))
+            call.addErrback(lambda failure: failure.trap(HookFailed))
+            lines.append([line.removeprefix(f"scanner {NAME}: allocate ") for line in self.lines])
+            self.lines.clear()
+        (first,), none, (again,), (over,), (later,) = lines
+        self.assertEqual(first, "failed, and the pod is refused")
+        self.assertEqual(none, [])
+        self.assertTrue(again.startswith("failed with OSError: x, at "), again)
+        self.assertEqual(over, "works again, after 3 failures")
+        self.assertTrue(later.startswith("failed with ZeroDivisionError: no, at "), later)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError, OSError)), 1)
+
     def test_default(self) -> None:
         """`UseDefaultMethod` means the default: raised or returned, class or instance."""
         for given in (UseDefaultMethod, UseDefaultMethod("not today")):

@@ -1,5 +1,6 @@
 """Tests for calls between twistdp.rpc.Channel and twistdp.rpc.Server, both ends real."""
 
+import json
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -24,6 +25,8 @@ from twistdp.errors import (
     UnhealthyDevice,
     UnknownDevice,
 )
+from twistdp.logs.format import as_json, as_text
+from twistdp.logs.record import record_of
 from twistdp.rpc.bridge import deferred_from, loop_of
 from twistdp.rpc.calls import EndedCall, Method, _send
 from twistdp.rpc.channel import Channel
@@ -256,8 +259,27 @@ class RefusalTests(TestCase):
             await failure_of(ask(channel, "it"), CallFailed)
             await failure_of(soon(channel.unary(ASK, b"\xff\xff\xff", StringValue)), CallFailed)
         said = [formatEvent(event) for event in events]
-        self.assertEqual(said[0], f"{ASK} of <it> refused: gone")
-        self.assertTrue(said[1].startswith(f"{ASK} refused: "), said[1])
+        name = ASK.rpartition("/")[2]
+        self.assertEqual(said[0], f"{name} of <it> refused: gone")
+        self.assertTrue(said[1].startswith(f"{name} refused: "), said[1])
+
+    async def test_line_of_a_refusal(self) -> None:
+        """The line has the method once; programs get it as a field, with gRPC's status."""
+
+        def handler(_: StringValue) -> None:
+            raise UnknownDevice("gone")
+
+        method = Method(ASK, StringValue, handler, about=lambda request: f"<{request.value}>")
+        channel = await served(self, method)
+        with capturedLogs() as events:
+            await failure_of(ask(channel, "it"), CallFailed)
+        record = record_of(events[0], ("x.py", 1))
+        assert record is not None
+        name = ASK.rpartition("/")[2]
+        self.assertTrue(as_text(record).endswith(f"] {name} of <it> refused: gone"))
+        line = json.loads(as_json(record))
+        self.assertEqual((line["msg"], line["method"]), ("call refused", ASK))
+        self.assertEqual((line["reason"], line["status"]), ("gone", "NOT_FOUND"))
 
     async def test_unknown_exception(self) -> None:
         """A bug is INTERNAL with its type alone, text and stack logged exactly once."""

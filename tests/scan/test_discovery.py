@@ -1,6 +1,7 @@
 """Tests for twistdp.scan.discovery and twistdp.scan.scanner."""
 
 import errno
+import json
 import os
 import threading
 from collections.abc import Callable, Collection, Sequence
@@ -19,6 +20,8 @@ from twistdp.errors import BadTree
 from twistdp.inotify.descriptor import ATTRIBUTES, CONTENTS, ENTRIES
 from twistdp.inotify.watch import Changes
 from twistdp.inotify.watches import Inotify
+from twistdp.logs.format import as_json
+from twistdp.logs.record import record_of
 from twistdp.model.acceptance import check_tree
 from twistdp.model.contract import name_of
 from twistdp.model.devices import HEALTHY, DeviceInfo, DeviceTree
@@ -339,6 +342,14 @@ class ScanTests(DiscoveryCase):
         self.assertIn("discover()", str(error))
 
 
+def facts_of(event: dict[str, Any]) -> dict[str, Any]:
+    """The JSON line of an event."""
+    record = record_of(event, ("x.py", 1))
+    assert record is not None
+    found: dict[str, Any] = json.loads(as_json(record))
+    return found
+
+
 class FailureTests(DiscoveryCase):
     """Tests for scans that fail."""
 
@@ -400,6 +411,25 @@ class FailureTests(DiscoveryCase):
         )
         self.assertIn("works again, after 5 failures", said[5][0])
         self.assertIn("test_discovery.py:", said[2][0])
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_facts(self) -> None:
+        """Programs get constant messages, and the values by name."""
+        lack = OSError(errno.EMFILE, "Too many open files")
+        self.start(ZeroDivisionError("by zero"), OSError("lamp busy"), lack, tree_of("one"))
+        with capturedLogs() as events:
+            for _ in range(4):
+                self.worker.run()
+                self.event("/a/x")
+                self.clock.advance(1.0)
+        first, other, lacking, over = [facts_of(event) for event in events]
+        for failed in (first, other, lacking):
+            self.assertEqual((failed["msg"], failed["scanner"]), ("scanner failed", NAME))
+            self.assertGreater(failed["nextTrySeconds"], 0.3)
+        self.assertEqual(other["reason"], "OSError: lamp busy")
+        self.assertIn("test_discovery.py:", other["at"])
+        self.assertIn("LimitNOFILE", lacking["remedy"])
+        self.assertEqual((over["msg"], over["failures"]), ("scanner works again", 3))
         self.flushLoggedErrors(ZeroDivisionError)
 
     def test_success_resets_the_back_off(self) -> None:
@@ -611,6 +641,10 @@ class HungTests(DiscoveryCase):
         self.assertIn(NAME, text)
         self.assertIn("30 s", text)
         self.assertIn("in ask_the_card", text)
+        facts = facts_of(event)
+        self.assertEqual((facts["msg"], facts["scanner"]), ("scanner hangs", NAME))
+        self.assertEqual(facts["seconds"], 30)
+        self.assertIn("in ask_the_card", facts["stack"])
         self.assertEqual(len(self.worker.calls), 1)
         self.assertEqual(len(self.trees), 1)
 
@@ -623,6 +657,8 @@ class HungTests(DiscoveryCase):
         with capturedLogs() as events:
             self.worker.run()
         self.assertEqual([NAME in formatEvent(event) for event in events], [True])
+        self.assertIn("has returned after 32.0 s", formatEvent(events[0]))
+        self.assertEqual(facts_of(events[0])["seconds"], 32)
         self.assertEqual(self.trees[-1], tree_of("two"))
         self.clock.advance(1.0)
         self.worker.run()

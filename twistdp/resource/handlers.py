@@ -25,7 +25,7 @@ from twistdp.resource.hook_answers import Unusable, encoded
 from twistdp.resource.hooks import Hooks
 from twistdp.resource.inventory import Inventory
 from twistdp.resource.policies import choose
-from twistdp.resource.requests import Request, asked_ids, check_size, shown_request
+from twistdp.resource.requests import Request, check_size, ids_of, shown_request
 from twistdp.resource.room import MOST_BYTES
 from twistdp.rpc import Method
 
@@ -84,7 +84,7 @@ class Answers:
     ) -> bytes | Coroutine[Any, Any, bytes | Message]:
         """Answer Allocate: with the devices' own parts, joined, where there is no hook."""
         if V(4):
-            V(4).info("allocation asked for", resource=self._resource, ids=asked_ids(request))
+            V(4).info("allocation asked for", resource=self._resource, **ids_of(request))
         check_size(request)
         if self._hooks.allocates:
             return self._allocate_with_hooks(request)

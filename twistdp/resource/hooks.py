@@ -1,5 +1,6 @@
 """Calls a scanner's optional abilities, and falls back to the default."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, TypeGuard
@@ -19,10 +20,12 @@ from twistdp.model import (
     UseDefaultMethod,
     hooks_of,
     kind_of,
+    of_error,
 )
 from twistdp.resource.blocked import BlockedWatch
 from twistdp.resource.patience import Patience
 from twistdp.rpc import called
+from twistdp.tools import News, Outage, at
 
 _log = Logger()
 
@@ -61,6 +64,7 @@ class Hooks:
         self._timeout = timeout
         self._blocked = blocked
         self._hooks = hooks_of(scanner)
+        self._outages: defaultdict[str, Outage] = defaultdict(Outage)
 
     @property
     def allocates(self) -> bool:
@@ -178,23 +182,48 @@ class Hooks:
             raise self.failed(hook, f"did not answer within {self._timeout:g} s")
         (answer,) = answers
         if not isinstance(answer, Failure):
+            self._log_success(hook)
             default = answer is UseDefaultMethod or isinstance(answer, UseDefaultMethod)
             return UseDefaultMethod if default else answer
         error = answer.value
         assert error is not None
         if isinstance(error, UseDefaultMethod):
+            self._log_success(hook)
             return UseDefaultMethod
         if isinstance(error, PodError) or (patience.cancelled and answer.check(CancelledError)):
             raise error  # raised on purpose, or the caller has gone
-        _log.failure(
-            "scanner {scanner}: {hook} failed, and {consequence}",
-            answer,
-            scanner=self.name,
-            hook=hook,
-            consequence=_CONSEQUENCES[hook],
-        )
+        self._log_failure(hook, resource, answer)
         # The error's text is for the log alone: users of pods read this, and it may be a secret.
         raise self.failed(hook, f"failed: {type(error).__name__}") from error
+
+    def _log_failure(self, hook: str, resource: str, failure: Failure) -> None:
+        """Log what is new about it: pods that are refused are lines of their own."""
+        news = self._outages[hook].failed(failure)
+        about: dict[str, Any] = {
+            "scanner": self.name,
+            "hook": hook,
+            "consequence": _CONSEQUENCES[hook],
+            "log_constant": "hook failed",
+            "log_facts": {"scanner": self.name, "hook": hook, "resource": resource},
+        }
+        if news is News.STACK:
+            _log.failure("scanner {scanner}: {hook} failed, and {consequence}", failure, **about)
+        elif news is News.LINE:
+            _log.error(
+                "scanner {scanner}: {hook} failed with {error}{at}, and {consequence}",
+                error=of_error(failure.value),
+                at=at(failure),
+                **about,
+            )
+
+    def _log_success(self, hook: str) -> None:
+        if count := self._outages[hook].over():
+            _log.info(
+                "scanner {scanner}: {hook} works again, after {failures}",
+                scanner=self.name,
+                hook=hook,
+                failures="1 failure" if count == 1 else f"{count} failures",
+            )
 
     def _watching(self, what: str) -> AbstractContextManager[None]:
         if self._blocked is None:

@@ -13,6 +13,7 @@ MOST_IDS: Final = 210_000
 """Ids in one call: a list has room for so many devices, and a device is in one container."""
 
 _MOST_SHOWN: Final = 8  # containers of one request
+_LONGEST_ID: Final = 63  # characters of an id
 _MOST_TEXT: Final = 600  # characters: eight of the longest ids
 
 Request: TypeAlias = AllocateRequest | PreferredAllocationRequest | PreStartContainerRequest
@@ -42,16 +43,20 @@ def check_size(request: Request) -> None:
         )
 
 
-def asked_ids(request: AllocateRequest | PreStartContainerRequest) -> list[str]:
-    """Show the first ids of each of the first containers, a text for each container."""
-    if isinstance(request, PreStartContainerRequest):
-        return [listed(request.devices_ids)]
-    return [listed(part.devices_ids) for part in request.container_requests[:_MOST_SHOWN]]
+def ids_of(request: AllocateRequest) -> dict[str, object]:
+    """Return how many ids there are, and the first ones of each of the first containers."""
+    parts = [part.devices_ids for part in request.container_requests]
+    most = _MOST_TEXT // _LONGEST_ID // max(len(parts), 1) or 1
+    first = [[printable(id_, _LONGEST_ID) for id_ in ids[:most]] for ids in parts[:_MOST_SHOWN]]
+    return {"count": sum(map(len, parts)), "ids": first}
 
 
 def shown_ids(request: AllocateRequest | PreStartContainerRequest) -> str:
-    """Show the same, as far as one line has room."""
-    return printable("; ".join(asked_ids(request)), _MOST_TEXT)
+    """Show the ids that a request is about, as far as one line has room."""
+    if isinstance(request, PreStartContainerRequest):
+        return printable(listed(request.devices_ids), _MOST_TEXT)
+    parts = request.container_requests[:_MOST_SHOWN]
+    return printable("; ".join(listed(part.devices_ids) for part in parts), _MOST_TEXT)
 
 
 def shown_request(request: Request) -> str:

@@ -40,9 +40,10 @@ class Method(NamedTuple):
 
     def called(self, request: Any) -> str:
         """The call in the log; `request` is None if it could not be parsed."""
+        name = self.path.rpartition("/")[2]
         if self.about is None or request is None:
-            return self.path
-        return f"{self.path} of {self.about(request)}"
+            return name
+        return f"{name} of {self.about(request)}"
 
 
 class EndedCall(NamedTuple):

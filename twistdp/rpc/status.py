@@ -2,7 +2,6 @@
 
 import grpc
 from twisted.internet.defer import CancelledError
-from twisted.logger import Logger
 
 from twistdp.errors import (
     AdministratorError,
@@ -18,9 +17,8 @@ from twistdp.errors import (
     UnknownDevice,
 )
 from twistdp.model import one_line
+from twistdp.rpc.refusals import log_fault, log_refusal
 from twistdp.tools import Sparing
-
-_log = Logger()
 
 CODES: dict[type[TwistdpError], grpc.StatusCode] = {
     UnknownDevice: grpc.StatusCode.NOT_FOUND,
@@ -62,16 +60,10 @@ def answer_for(
     if (code := code_of(type(error))) is not None:
         reason = one_line(str(error))
         if often is not None:
-            _log.warn(
-                "{call} refused: {reason}{often}",
-                call=call,
-                method=method,
-                reason=reason,
-                often=often,
-            )
+            log_refusal(call, method, reason, code.name, often)
         return code, reason
     if often is not None:
-        _log.failure("{call}: the handler failed{often}", call=call, method=method, often=often)
+        log_fault(call, method, often)
     return (
         grpc.StatusCode.INTERNAL,
         f"{method} failed in the device plugin: {type(error).__name__}; its log has the stack",

@@ -171,8 +171,7 @@ class Discovery(Service):
             delay = self._backoff.next()
             if self._changes:  # as if the event had come after the scan
                 delay = min(delay, SOON)
-            then = f", the devices stay as they were; next try in {delay:.1f} s"
-            self._failures.add(failure, then)
+            self._failures.add(failure, delay)
         self._changes.add(None)
         self._retry = self._reactor.callLater(delay, self._begin)
 

@@ -1,15 +1,18 @@
 """Logs how a scanner fails, hangs and recovers."""
 
-from typing import Any
+from typing import Any, Final
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twistdp.host import SOON
 from twistdp.model import name_of, of_error, one_line
 from twistdp.status import Kind, events_of
 from twistdp.tools import News, Outage, at
 
 _log = Logger()
+
+_FAILED: Final = "scanner failed"
 
 
 class Failures:
@@ -28,13 +31,21 @@ class Failures:
         """The remedy that the last failure needed."""
         self._known = False
         """Whether who follows the events knows the last failure."""
+        self._seconds = 0.0
+        """How long the last call took."""
 
     def __bool__(self) -> bool:
         """Whether it failed the last time."""
         return self._outage.count > 0
 
-    def add(self, failure: Failure, then: str) -> None:
-        """Log what is new about a failure; `then` says what happens next."""
+    def add(self, failure: Failure, delay: float | None) -> None:
+        """Log what is new about a failure; after `delay` seconds, if any, it is called again."""
+        then = ""
+        if delay is not None:
+            again = (
+                ", the devices stay as they were; next try" if self._doing else "; calling it again"
+            )
+            then = f"{again} in {delay:.1f} s"
         news = self._outage.failed(failure)
         if news is not News.NOTHING or not self._known:
             self._known = True
@@ -46,6 +57,7 @@ class Failures:
                 scanner=self._scanner,
                 doing=self._doing,
                 then=then,
+                **self._programs(_FAILED, **_told(failure), nextTrySeconds=delay),
             )
         elif news is News.LINE:
             _log.error(
@@ -55,6 +67,7 @@ class Failures:
                 error=of_error(failure.value),
                 at=at(failure),
                 then=then,
+                **self._programs(_FAILED, **_told(failure), nextTrySeconds=delay),
             )
 
     def add_lack(self, failure: Failure, remedy: str) -> None:
@@ -70,11 +83,13 @@ class Failures:
                 doing=self._doing,
                 reason=failure.getErrorMessage(),
                 remedy=remedy,
+                **self._programs(_FAILED, **_told(failure), remedy=remedy, nextTrySeconds=SOON),
             )
 
     def ended(self, seconds: float, failed: bool) -> None:
         """A call has ended after so many seconds; what failed is added too."""
         self._known &= failed
+        self._seconds = seconds
         self._emit(Kind.SCANNED, seconds=seconds, failed=failed)
 
     def end(self) -> None:
@@ -87,6 +102,7 @@ class Failures:
                 scanner=self._scanner,
                 doing=self._doing,
                 failures="1 failure" if count == 1 else f"{count} failures",
+                **self._programs("scanner works again", failures=count),
             )
 
     def hung(self, seconds: float, stack: str) -> None:
@@ -99,12 +115,28 @@ class Failures:
             doing=self._doing,
             seconds=seconds,
             stack=stack,
+            **self._programs("scanner hangs", seconds=seconds, stack=stack),
         )
 
     def returned(self) -> None:
         """Log that a call that hung has returned."""
         self._emit(Kind.SCAN_RETURNED)
-        _log.info("scanner {scanner}{doing} has returned", scanner=self._scanner, doing=self._doing)
+        _log.info(
+            "scanner {scanner}{doing} has returned after {seconds:.1f} s",
+            scanner=self._scanner,
+            doing=self._doing,
+            seconds=self._seconds,
+            **self._programs("scanner has returned", seconds=round(self._seconds, 3)),
+        )
+
+    def _programs(self, constant: str, **facts: object) -> dict[str, Any]:
+        """What the line has for programs; facts that are None are left out."""
+        found = {key: value for key, value in facts.items() if value is not None}
+        return {"log_constant": constant, "log_facts": {"scanner": self._scanner, **found}}
 
     def _emit(self, kind: Kind, **facts: object) -> None:
         self._events.emit(kind, scanner=self._scanner, **facts)
+
+
+def _told(failure: Failure) -> dict[str, str | None]:
+    return {"reason": of_error(failure.value), "at": at(failure).removeprefix(", at ") or None}

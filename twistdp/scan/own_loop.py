@@ -94,7 +94,7 @@ class OwnLoop(Service):
         again = self.running and not self._cancelled
         delay = self._backoff.next()
         self._failures.ended(0.0, failed=True)
-        self._failures.add(failure, f"; calling it again in {delay:.1f} s" if again else "")
+        self._failures.add(failure, delay if again else None)
         if again:
             self._timer = self._reactor.callLater(delay, self._scan)
 
