@@ -79,7 +79,7 @@ class HostCase(SynchronousTestCase):
         self.write("/var/lib/kubelet/config.yaml", KUBELET_CONFIG)
         self.process(800, "/usr/bin/containerd")
         self.write("/etc/containerd/config.toml", CONTAINERD)
-        self.process(700, "/usr/sbin/chronyd", "-F", "1")
+        self.process(700, "/usr/sbin/chronyd", "-F", "1", uid=997)
         self.versions |= {900: "Kubernetes v1.34.2", 800: "containerd github.com/x v2.1.4 abc"}
         self.listen("/run/containerd/containerd.sock")
         self.listen(f"{PLUGINS}/kubelet.sock")

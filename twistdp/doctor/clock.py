@@ -11,7 +11,7 @@ from twistdp.doctor.sockets import listener
 from twistdp.doctor.view import is_hidden
 from twistdp.settings import PLUGIN_DIRECTORY
 
-SERVICES: Final = ("chronyd", "ntpd", "systemd-timesyncd", "ntpsec", "openntpd", "ptp4l", "phc2sys")
+SERVICES: Final = ("chronyd", "ntpd", "systemd-timesyncd", "ptp4l", "phc2sys")
 
 TOLERANCE: Final = 60.0
 """Seconds by which times on disk may differ before they count as a jump."""
@@ -22,7 +22,7 @@ _STAMPS: Final = (KUBELET_SOCKET, CHECKPOINT, PLUGIN_DIRECTORY)
 def check_clock(host: Host) -> Findings:
     """Whether a service keeps the clock right."""
     state = host.clock()
-    services = sorted({each.name for each in named(host, *SERVICES)})
+    services = sorted({each.name for each in named(host, *SERVICES, of_root=False)})
     if len([each for each in services if each not in ("ptp4l", "phc2sys")]) > 1:
         yield warning(
             f"{' and '.join(services)} set the clock at the same time",

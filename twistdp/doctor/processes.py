@@ -55,16 +55,18 @@ def processes(host: Host) -> Iterator[Process]:
                 yield found
 
 
-def named(host: Host, *names: str) -> list[Process]:
-    """The processes of root's that run a program of one of these names.
+def named(host: Host, *names: str, of_root: bool = True) -> list[Process]:
+    """The processes that run a program of one of these names.
 
-    Anybody may give a process any name.  Those in containers, as the nodes of kind, are left out:
-    their files are not the host's.
+    Anybody may give a process any name, so only those `of_root` count where that matters.  Those in
+    containers, as the nodes of kind, are left out: their files are not the host's.
     """
     return [
         each
         for each in processes(host)
-        if each.name in names and each.uid in host.owners and _shares_root(host, each.pid)
+        if each.name in names
+        and (each.uid in host.owners or not of_root)
+        and _shares_root(host, each.pid)
     ]
 
 

@@ -26,8 +26,8 @@ def check_view(host: Host) -> Findings:
     elif is_hidden(host, find_kubelet(host)):
         yield info(
             "the kubelet answers, and its process is not seen",
-            "this runs in a container: the configuration of the kubelet and of the runtime, what "
-            "other processes use, and who keeps the clock, is not known",
+            "this runs in a container, or the kubelet does: the configuration of the kubelet and "
+            "of the runtime, what other processes use, and who keeps the clock, is not known",
             "run it on the node itself, or in kubectl debug node/NAME --profile=sysadmin as "
             "twistdp doctor --root=/host",
         )
