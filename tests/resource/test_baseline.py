@@ -61,7 +61,13 @@ class BaselineTests(LogTestCase):
     def test_unusable(self) -> None:
         """A file that cannot be understood, or that others could write, is logged and ignored."""
         os.mkdir(self.directory, 0o755)
-        for content in ("", "[]", "{}", '{"held":[["a"]],"released":[]}', '{"held":[[1,2]]}'):
+        for content in (
+            "",
+            "[]",
+            "{}",
+            '{"held":[["a"]],"released":[]}',
+            '{"held":[["x.example/a",1]],"released":[]}',
+        ):
             with open(self.baseline.path, "w", encoding="utf-8") as file:
                 file.write(content)
             self.assertEqual(self.baseline.read(), ({}, []))
@@ -69,6 +75,24 @@ class BaselineTests(LogTestCase):
         os.chmod(self.baseline.path, 0o666)
         self.assertEqual(self.baseline.read(), ({}, []))
         self.assertEqual(len([line for line in self.lines if "cannot read" in line]), 6)
+
+    def test_nothing_half_made(self) -> None:
+        """What an earlier attempt has left over is replaced, and a failing one leaves nothing."""
+        os.mkdir(self.directory, 0o755)
+        name = f".{os.getpid()}.{os.path.basename(self.baseline.path)}"
+        temporary = os.path.join(self.directory, name)
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write("#" * 10_000)
+        self.baseline.write(HELD, [])
+        self.assertEqual(self.another().read(), (HELD, []))
+        os.unlink(self.baseline.path)
+        os.mkdir(self.baseline.path)
+        self.baseline.write({}, RELEASED)
+        self.assertEqual(os.listdir(self.directory), [os.path.basename(self.baseline.path)])
+        elsewhere = os.path.join(temporary_directory(self), "precious")
+        os.symlink(elsewhere, temporary)
+        self.baseline.write(HELD, RELEASED)
+        self.assertFalse(os.path.exists(elsewhere))
 
     def test_no_place(self) -> None:
         """A directory that cannot be made or written is logged once, and tried again."""

@@ -1,6 +1,6 @@
 """Tests of peers that are slow, half there, or do not read, on a clock."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -13,7 +13,14 @@ from twistdp.status import Events, Kind
 from twistdp.web.answers import CHUNK, Answer, text
 from twistdp.web.channel import IDLE, SLOWEST
 from twistdp.web.site import Bounded
-from twistdp.web.stream import GATHER, MOST_PULSES, MOST_WAITING, PULSE, Streams
+from twistdp.web.stream import (
+    GATHER,
+    MOST_GATHERED,
+    MOST_PULSES,
+    MOST_WAITING,
+    PULSE,
+    Streams,
+)
 
 GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -76,8 +83,18 @@ class SlowCase(SynchronousTestCase):
         self.clock = Clock()
         self.made = 0
         self.events = Events()
-        self.streams = Streams(self.events, self.clock, lambda: lambda: None)
+        self.watched = 0
+        self.streams = Streams(self.events, self.clock, self.watch)
         self.site = Bounded(lambda: self, reactor=self.clock, most=10)
+
+    def watch(self) -> Callable[[], None]:
+        """Somebody follows events, until what is returned is called."""
+        self.watched += 1
+
+        def end() -> None:
+            self.watched -= 1
+
+        return end
 
     def answer(self, request: Any) -> Answer | None:
         """An answer of many pieces, one that breaks, a stream, or a word."""
@@ -244,6 +261,20 @@ class PieceTests(SlowCase):
         self.assertEqual(peer.value().count(b"x" * CHUNK), 3)
         self.assertTrue(peer.value().endswith(b"xx"))
 
+    def test_read_again_and_again(self) -> None:
+        """A peer that pauses and reads often has no more turns than another."""
+        restless, calm = self.peer(), self.peer()
+        for peer in (restless, calm):
+            peer.ask("/many")
+            peer.clear()
+        for _ in range(20):
+            restless.stop_reading()
+            restless.protocol.resumeProducing()
+        for _ in range(10):
+            one_turn(self.clock)
+        counts = [peer.value().count(b"#" * 1000) for peer in (restless, calm)]
+        self.assertEqual(counts, [5, 5])
+
     def test_paused(self) -> None:
         """It goes on where it was when the peer reads again, and only once."""
         peer = self.peer()
@@ -331,6 +362,67 @@ class StreamTests(SlowCase):
         self.assertEqual((slow.connected, quick.connected), (False, True))
         self.assertIn(b"id: 11\n", quick.value())
         self.assertEqual(len(self.streams), 1)
+
+    def test_read_one_by_one(self) -> None:
+        """A peer that reads a little at a time gets all that waits, in order and once."""
+        peer = self.peer()
+        peer.ask("/events")
+        peer.is_full = True
+        peer.stop_reading()
+        for _ in range(4):
+            self.emit(MOST_WAITING // 5)
+        for count in range(1, 5):
+            peer.read()
+            self.assertEqual(peer.value().count(b"event: "), count)
+        self.emit(1)
+        numbers = [line for line in peer.value().split(b"\n") if line.startswith(b"id: ")]
+        self.assertEqual(numbers, [b"id: 1", b"id: 2", b"id: 3", b"id: 4"])
+
+    def test_read_in_part(self) -> None:
+        """What it has not read yet goes on to count."""
+        peer = self.peer()
+        peer.ask("/events")
+        peer.is_full = True
+        peer.stop_reading()
+        for _ in range(4):
+            self.emit(MOST_WAITING // 5)
+        peer.read()
+        self.emit(MOST_WAITING // 5)
+        self.assertTrue(peer.connected)
+        self.emit(MOST_WAITING // 5)
+        self.assertFalse(peer.connected)
+
+    def test_a_lot_at_once(self) -> None:
+        """Many bytes of events are sent at once, and what follows is gathered again."""
+        peer = self.peer()
+        peer.ask("/events")
+        for count, size in ((0, MOST_GATHERED // 2), (2, MOST_GATHERED // 2), (2, 1)):
+            self.events.emit(Kind.OVERFLOWED, source="x" * size)
+            self.assertEqual(peer.value().count(b"event: "), count)
+
+    def test_read_now_and_then(self) -> None:
+        """A peer that reads in between keeps its stream."""
+        peer = self.peer()
+        peer.ask("/events")
+        for _ in range(3):
+            peer.stop_reading()
+            self.clock.pump([PULSE] * (MOST_PULSES - 1))
+            self.assertTrue(peer.connected)
+            peer.read()
+
+    def test_nobody(self) -> None:
+        """The last who goes ends what was begun for the first; the next begins anew."""
+        for _ in range(2):
+            peers = [self.peer(), self.peer()]
+            for peer in peers:
+                peer.ask("/events")
+            self.assertEqual(self.watched, 1)
+            peers.pop().loseConnection()
+            self.assertEqual(self.watched, 1)
+            peers.pop().loseConnection()
+            self.assertEqual(self.watched, 0)
+            self.events.emit(Kind.OVERFLOWED, source="x")
+            self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_never_read(self) -> None:
         """A peer that reads nothing for a minute loses its stream, though nothing happens."""

@@ -132,7 +132,8 @@ class Streams:
         self._watch = watch
         self._reactor = reactor
         self._open: dict[_Stream, None] = {}
-        self._unfollow: Callable[[], None] | None = None
+        self._ends: list[Callable[[], None]] = []
+        """What ends that somebody follows; empty while nobody does."""
         self._pulse: IDelayedCall | None = None
         self._gathered: list[bytes] = []
         self._size = 0
@@ -162,9 +163,8 @@ class Streams:
         missed = [] if seen is None else [e for e in self._events.kept if e.number > seen]
         stream = _Stream(request, missed, self._end)
         self._open[stream] = None
-        if self._unfollow is None:
-            self._unfollow = self._events.follow(self._send)
-            self._unwatch = self._watch()
+        if not self._ends:
+            self._ends = [self._events.follow(self._send), self._watch()]
             self._pulse = self._reactor.callLater(PULSE, self._beat)
         stream.send(b"retry: 1000\n\n")
         stream.go_on()
@@ -202,10 +202,9 @@ class Streams:
 
     def _end(self, stream: _Stream) -> None:
         self._open.pop(stream, None)
-        if not self._open and self._unfollow is not None:
-            self._unfollow()
-            self._unfollow = None
-            self._unwatch()
+        if not self._open and self._ends:
+            while self._ends:
+                self._ends.pop()()
             if self._pulse is not None:
                 self._pulse.cancel()
                 self._pulse = None
