@@ -266,7 +266,8 @@ class PieceTests(SlowCase):
         restless, calm = self.peer(), self.peer()
         for peer in (restless, calm):
             peer.ask("/many")
-            peer.clear()
+        restless.clear()
+        calm.clear()
         for _ in range(20):
             restless.stop_reading()
             restless.protocol.resumeProducing()
