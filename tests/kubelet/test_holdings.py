@@ -18,6 +18,7 @@ from twistdp.kubelet.holdings import (
     PATIENCE,
     PERIOD,
     Holdings,
+    holdings_of,
 )
 from twistdp.kubelet.podresources import Container, Pod
 from twistdp.kubelet.unseen import LATE
@@ -336,6 +337,13 @@ class HoldingsTests(SynchronousTestCase):
         self.clock.advance(GAP)
         self.assertEqual(self.facts(Kind.HELD), [])
         self.assertEqual(self.facts(Kind.POD_RESOURCES), [{"available": True, "reason": ""}])
+
+    def test_shared(self) -> None:
+        """There is one for each socket, as long as somebody keeps it."""
+        kept = holdings_of(self.clock, "/a.sock")
+        self.assertIs(holdings_of(self.clock, "/a.sock"), kept)
+        self.assertIsNot(holdings_of(self.clock, "/b.sock"), kept)
+        self.assertIsNot(holdings_of(Clock(), "/a.sock"), kept)
 
     def test_ours(self) -> None:
         """Events are also about resources whose own events are long past, and about new ones."""

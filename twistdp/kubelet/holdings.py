@@ -10,9 +10,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twistdp.errors import CallFailed, MalformedMessage, Untrusted
-from twistdp.kubelet.podresources import Held, Pod, PodResourcesClient, held_by
+from twistdp.kubelet.podresources import Held, Pod, PodResourcesClient, differences, held_by
 from twistdp.kubelet.unseen import LATE, Unseen
-from twistdp.model import Holder, printable
+from twistdp.model import printable
 from twistdp.status import Event, Kind, events_of
 from twistdp.tools import Backoff
 
@@ -266,25 +266,19 @@ class Holdings:
         self._unseen.answered(held, self.asked_at, self._clock.seconds())
         if appeared:
             self._events.emit(Kind.POD_RESOURCES, available=True, reason="")
-        for resource in sorted(self._ours & {**before, **held}.keys()):
-            old, new = before.get(resource, {}), held.get(resource, {})
-            got, lost = new.items() - old.items(), old.items() - new.items()
-            if got or lost:
+        for resource, got, lost in differences(before, held):
+            if resource in self._ours:
                 self._events.emit(
                     Kind.HELD,
                     resource=resource,
-                    held=_pairs(got),
-                    released=_pairs(lost),
+                    held=got[:MOST_PAIRS],
+                    released=lost[:MOST_PAIRS],
                     changes={"held": len(got), "released": len(lost)},
                 )
 
 
 def _resource(event: Event) -> str:
     return str(event.facts.get("resource", ""))
-
-
-def _pairs(pairs: Any) -> list[tuple[str, Holder]]:
-    return sorted(pairs)[:MOST_PAIRS]
 
 
 _SHARED: "WeakValueDictionary[tuple[int, str], Holdings]" = WeakValueDictionary()

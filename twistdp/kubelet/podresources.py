@@ -1,6 +1,6 @@
 """Asks the kubelet which pod has which device (pod-resources API v1)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from google.protobuf.message import Message
@@ -187,3 +187,16 @@ def held_by(pods: Iterable[Pod]) -> Held:
             for claimed in container.claimed:
                 add(claimed.driver, f"{claimed.pool}/{claimed.device}", holder)
     return held
+
+
+Pairs = Sequence[tuple[str, Holder]]
+"""Ids of devices with who has them, sorted."""
+
+
+def differences(before: Held, after: Held) -> Iterator[tuple[str, Pairs, Pairs]]:
+    """Resources by name whose devices others have than before: what they got, and gave back."""
+    for resource in sorted({**before, **after}):
+        old, new = before.get(resource, {}), after.get(resource, {})
+        got, lost = new.items() - old.items(), old.items() - new.items()
+        if got or lost:
+            yield resource, sorted(got), sorted(lost)
