@@ -65,8 +65,9 @@ test-page: $(VENV)/.test ## the page in Chromium, checked by axe-core, with pict
 	  $(BIN)/python -m twisted.trial --reactor=asyncio tests.page.$$each || status=1; done; exit $$status
 
 test-http: $(VENV)/.test ## whatever schemathesis asks a plugin over HTTP, half a minute
-	test -x .venv-http/bin/schemathesis || { $(PYTHON) -m venv .venv-http && \
-	  .venv-http/bin/python -m pip --disable-pip-version-check --quiet install schemathesis==4.32.5; }
+	test -x .venv-http/bin/openapi-spec-validator || { $(PYTHON) -m venv .venv-http && \
+	  .venv-http/bin/python -m pip --disable-pip-version-check --quiet install schemathesis==4.32.5 \
+	  openapi-spec-validator==0.9.0; }
 	TWISTDP_SCHEMATHESIS=$(CURDIR)/.venv-http/bin/schemathesis \
 	  $(BIN)/python -m twisted.trial --reactor=asyncio tests.web.fuzzed
 

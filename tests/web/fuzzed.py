@@ -6,6 +6,7 @@ import socket
 from twisted.internet import reactor
 
 from tests.integration.test_process import FOLDER, ProcessTestCase
+from tests.support.http import ask
 from twistdp.testing.process import ChildProcess
 
 CHECKS = (
@@ -29,6 +30,7 @@ class FuzzTests(ProcessTestCase):
         child = self.folder_plugin_at(f"tcp:{port}:interface=127.0.0.1")
         await self.kubelet.listed(FOLDER, ["a"], 20)
         url = f"http://127.0.0.1:{port}"
+        await self.validate(f"tcp:127.0.0.1:{port}")
         # A stream has no end, and schemathesis waits for it.
         fuzzer = ChildProcess(
             [
@@ -42,6 +44,16 @@ class FuzzTests(ProcessTestCase):
         self.assertNotIn("Traceback", child.output)
         self.make("b")
         await self.kubelet.listed(FOLDER, ["a", "b"], 20)
+
+    async def validate(self, endpoint: str) -> None:
+        """The description is as the OpenAPI specification has them."""
+        path = os.path.join(self.directory, "openapi.json")
+        with open(path, "wb") as file:
+            file.write((await ask(endpoint, "/api/v1/openapi.json")).body)
+        beside = os.path.dirname(os.environ["TWISTDP_SCHEMATHESIS"])
+        program = os.path.join(beside, "openapi-spec-validator")
+        validator = ChildProcess([program, path], reactor=reactor)
+        self.assertEqual(await validator.ended, 0, validator.output)
 
     def folder_plugin_at(self, endpoint: str) -> ChildProcess:
         """As `folder_plugin`, and it answers HTTP there."""

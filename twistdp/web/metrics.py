@@ -80,7 +80,7 @@ class _One(Collector):
 def _metric(family: Family, samples: Iterable[Sample]) -> Metric:
     metric = Metric(family.name.removesuffix("_total"), family.help, family.kind)
     for values, number in samples:
-        labels = dict(zip(family.labels, values, strict=True))
+        labels = dict(zip(family.labels, map(_utf8, values), strict=True))
         if isinstance(number, Durations):
             _add(metric, labels, number)
         else:
@@ -95,6 +95,11 @@ def _add(metric: Metric, labels: dict[str, str], durations: Durations) -> None:
         metric.add_sample(f"{metric.name}_bucket", {**labels, "le": edge}, count)
     metric.add_sample(f"{metric.name}_count", labels, count)
     metric.add_sample(f"{metric.name}_sum", labels, durations.sum)
+
+
+def _utf8(value: str) -> str:
+    """A value as it is, unless it is a path that is no UTF-8, of which no format knows."""
+    return value if value.isascii() else value.encode(errors="backslashreplace").decode()
 
 
 def _without_head(data: bytes) -> bytes:

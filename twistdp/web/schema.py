@@ -12,6 +12,7 @@ from twistdp.status import Kind
 from twistdp.web import values
 from twistdp.web.answers import JSON
 from twistdp.web.plain import camel
+from twistdp.web.probes import PROBES
 
 _PLAIN: Final = {str: "string", bool: "boolean", int: "integer", float: "number", NoneType: "null"}
 
@@ -106,6 +107,7 @@ _METRICS: Final = {
 }
 _UNKNOWN: Final = {"description": "There is no such thing.", "content": {"text/plain": {}}}
 _BAD: Final = {"description": "A parameter cannot be used.", "content": {"text/plain": {}}}
+_NEVER: Final = {"description": "It is not there in this format.", "content": {"text/plain": {}}}
 _MANY: Final = {"description": "Too many ask; come back later.", "content": {"text/plain": {}}}
 
 
@@ -119,9 +121,12 @@ _ANSWERS: Final[Mapping[str, tuple[str, Sequence[Any], Mapping[str, Any]]]] = {
     "/livez": ("Whether the process lives.", _VERBOSE, _PROBED),
     "/readyz": ("Whether every resource is registered.", _VERBOSE, _PROBED),
     "/healthz": ("As /readyz; its older name.", _VERBOSE, _PROBED),
-    "/readyz/{check}": ("One check.", [_CHECK], {**_PROBED, "404": _UNKNOWN}),
-    "/statusz": ("Version and paths, for people.", [], {"200": _OK}),
-    "/flagz": ("The options, for people.", [], {"200": _OK}),
+    **{
+        f"/{probe}/{{check}}": ("One check.", [_CHECK], {**_PROBED, "404": _UNKNOWN})
+        for probe in PROBES
+    },
+    "/statusz": ("Version and paths, for people.", [], {"200": _OK, "406": _NEVER}),
+    "/flagz": ("The options, for people.", [], {"200": _OK, "406": _NEVER}),
     "/metrics": ("Numbers for Prometheus.", [], {"200": _METRICS}),
     "/api/v1/state": (
         "Everything that is known.",
