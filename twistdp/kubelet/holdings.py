@@ -48,11 +48,11 @@ _WHEN: Final = frozenset(
 
 
 class Holdings:
-    """What the kubelet says of who has which device.
+    """What the kubelet reports about which container has which device.
 
-    It is asked by `list_pods` when there is a question; while somebody follows, also after events
-    after which the answer may be another one.  An answer without a pod counts as none: see
-    `PodResourcesClient.pods`.  The kubelet's word alone counts: nothing is added to its answer.
+    `list_pods` asks the kubelet: when somebody asks, and, while somebody follows, after events that
+    may change the answer.  An answer without a pod counts as none: see `PodResourcesClient.pods`.
+    Nothing is added to the kubelet's answer.
     """
 
     def __init__(

@@ -85,7 +85,7 @@ class Manhole(Service):
             )
 
     def stopService(self) -> Deferred[None]:
-        """End all prompts, and listen no more."""
+        """End all prompts, and stop listening."""
         super().stopService()
         for transport in tuple(self._prompts):
             transport.loseConnection()

@@ -46,14 +46,14 @@ def _pod(holder: Holder) -> tuple[str, str]:
 class Tenancies:
     """Who has which device, as far as it is known: `held` is what was known before, at time `now`.
 
-    Each method that learns something returns what was given back.  That is so for a device
+    Each method that learns something returns what was given back.  A device was given back if
 
-    - that Allocate gives again: a kubelet gives only what it has taken back;
-    - that another pod has;
-    - that has been in no answer for a while, if the kubelet knows the pod, or would by now: after
-      its start it lists no pods at first, then those of files, which `static` tells, and the others
-      when it has reached the API server;
-    - that was given, is in no answer, and that the kubelet keeps for nobody: `not_kept`.
+    - Allocate gives it again: a kubelet gives only what it has taken back;
+    - another pod has it;
+    - it has been in no answer for a while, and the kubelet knows the pod, or would by now: after
+      its start a kubelet lists no pods at first, then those of files, whose names end with one of
+      the `nodes`, and the others when it has reached the API server;
+    - it was given, is in no answer, and the kubelet keeps it for nobody: see `not_kept`.
     """
 
     def __init__(

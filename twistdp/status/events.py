@@ -36,7 +36,7 @@ class Kind(Enum):
     STREAM_OPENED = "streamOpened"
     """A ListAndWatch stream: `kubelets` is whether it is taken for a kubelet's."""
     STREAM_ENDED = "streamEnded"
-    """Such a stream: `kubelets`."""
+    """Such a stream has ended: `kubelets`."""
     LIST_SENT = "listSent"
     """One list on one stream: `size` in bytes, `skipped` older lists that it replaces."""
     CALLED = "called"
@@ -69,7 +69,7 @@ class Kind(Enum):
     SCAN_HUNG = "scanHung"
     """A scan of `scanner` has not returned for `seconds`."""
     SCAN_RETURNED = "scanReturned"
-    """A scan that hung has."""
+    """A scan that hung has returned."""
     SCAN_RECOVERED = "scanRecovered"
     """`scanner` works again, after `failures`."""
     OVERFLOWED = "overflowed"
@@ -77,7 +77,7 @@ class Kind(Enum):
     CONFIGURATION_READ = "configurationRead"
     """`file` is in force, with the `changed` resources."""
     CONFIGURATION_REFUSED = "configurationRefused"
-    """`file` is not, for its `problems`."""
+    """`file` is refused because of its `problems`."""
 
 
 TRANSIENT: Final = frozenset({Kind.LIST_SENT, Kind.CALLED, Kind.SCANNED})
@@ -88,7 +88,7 @@ class Event(NamedTuple):
     """One thing that happened."""
 
     number: int
-    """Counts up."""
+    """Each event has a higher one than those before it."""
     time: float
     """When, in seconds since the epoch."""
     kind: Kind

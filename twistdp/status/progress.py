@@ -16,7 +16,7 @@ class ResourceProgress:
         self.reason = ""
         """Why the last attempt failed; empty after one that succeeded."""
         self.last_word: float | None = None
-        """When the kubelet called or opened a stream."""
+        """When the kubelet last accepted the resource, called, or opened a stream."""
 
 
 class ScannerProgress:
@@ -28,7 +28,9 @@ class ScannerProgress:
         self.seconds = 0.0
         """How long that took."""
         self.failing: str | None = None
+        """Why the last scan failed; None if it did not."""
         self.hung = False
+        """Whether the scan that runs takes too long."""
 
 
 class FileProgress:
@@ -41,7 +43,7 @@ class FileProgress:
 
 
 class Progress:
-    """Follows `events` from now on, until `stop`.  Resources that are gone are forgotten by `keep`.
+    """Follows `events` from now on, until `stop`; `keep` forgets resources that are gone.
 
     Times are in seconds since the epoch.
     """
@@ -69,7 +71,8 @@ class Progress:
                 found.registered, found.failed, found.reason = event.time, None, ""
             elif event.kind is Kind.REGISTRATION_FAILED:
                 found.failed, found.reason = found.failed or event.time, facts["reason"]
-            if event.kind in (Kind.REGISTERED, Kind.CALLED) or facts.get("kubelets"):
+            opened = event.kind is Kind.STREAM_OPENED and facts["kubelets"]
+            if opened or event.kind in (Kind.REGISTERED, Kind.CALLED):
                 found.last_word = event.time
         elif "scanner" in facts:
             scanner = self.scanners.setdefault(facts["scanner"], ScannerProgress())

@@ -1,4 +1,4 @@
-"""What commands to the emulated kubelet amount to."""
+"""The commands to the emulated kubelet, as values."""
 
 from typing import TypeAlias
 

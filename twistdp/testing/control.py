@@ -72,7 +72,7 @@ class Control:
         self._listener.open(Factory.forProtocol(lambda: _Asked(self._perform)))
 
     def close(self) -> Deferred[None]:
-        """Listen no more."""
+        """Stop listening."""
         return self._listener.close()
 
 

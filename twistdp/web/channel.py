@@ -13,7 +13,7 @@ IDLE: Final = 30.0
 """Seconds without a byte after which a connection is closed."""
 
 SLOWEST: Final = 90.0
-"""Seconds in which a request must be asked, and its answer taken; an event stream is exempt."""
+"""Seconds for a request to come and its answer to be read; an event stream has no such limit."""
 
 LONGEST_BODY: Final = 65_536
 """Bytes of a body, which nobody reads, after which the connection is closed."""
@@ -32,17 +32,17 @@ class Channel(HTTPChannel):
     _is_last = False
 
     def connectionMade(self) -> None:
-        """Begin to count."""
+        """Start the time limit."""
         super().connectionMade()
         self.factory.connections[self] = None
-        self._count_again()
+        self._restart_limit()
 
     def requestDone(self, request: Any) -> None:
         """A request was answered: the next has its own time."""
         self.is_busy = False
         if self in self.factory.connections:  # the newest is the last
             self.factory.connections[self] = self.factory.connections.pop(self)
-        self._count_again()
+        self._restart_limit()
         super().requestDone(request)
         if self._is_last and not self.is_busy:
             self.loseConnection()
@@ -51,7 +51,7 @@ class Channel(HTTPChannel):
         """Wait as long as the peer does: it follows a stream."""
         self._is_endless = True
         self.setTimeout(None)
-        self._stop_counting()
+        self._stop_limit()
 
     def readConnectionLost(self) -> None:
         """The peer sends no more: it still gets the answer that it waits for, unless it is gone."""
@@ -63,19 +63,19 @@ class Channel(HTTPChannel):
             self.loseConnection()
 
     def writeConnectionLost(self) -> None:
-        """Nothing: we never close half of it."""
+        """Do nothing: we never close our half alone."""
 
     def connectionLost(self, reason: Any = connectionDone) -> None:
-        """Count no more."""
-        self._stop_counting()
+        """Stop the time limit."""
+        self._stop_limit()
         self.factory.connections.pop(self, None)
         super().connectionLost(reason)
 
-    def _count_again(self) -> None:
-        self._stop_counting()
+    def _restart_limit(self) -> None:
+        self._stop_limit()
         self._deadline = self.callLater(SLOWEST, self.forceAbortClient)
 
-    def _stop_counting(self) -> None:
+    def _stop_limit(self) -> None:
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
         self._deadline = None
@@ -91,7 +91,7 @@ class Asked(Request):
         super().gotLength(0)
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Drop a part of the body, and the connection when there is no end of it."""
+        """Drop a part of the body, and close the connection when the body is too long."""
         self._taken += len(data)
         if self._taken > LONGEST_BODY:
             self.channel.forceAbortClient()

@@ -35,7 +35,7 @@ class Waiting(Protocol):
         self._door.waiting[self] = None
 
     def connectionLost(self, reason: Any = connectionDone) -> None:
-        """Wait no more."""
+        """Stop waiting."""
         self._door.waiting.pop(self, None)
 
     def go_on(self, factory: Factory) -> None:
@@ -105,7 +105,7 @@ class Door(Factory):
             waiting.abort()
 
     def buildProtocol(self, address: Any) -> Protocol | None:
-        """Let a connection wait, or in."""
+        """Let a connection in, or let it wait until what answers is loaded."""
         if self._loaded is not None:
             protocol: Protocol | None = self._loaded.buildProtocol(address)
             return protocol

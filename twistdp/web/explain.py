@@ -59,7 +59,7 @@ class Explainer:
         return done
 
     def stop(self) -> None:
-        """Answer no more."""
+        """Stop answering."""
         self._worker.stop()
         self._waiting.clear()
         if self._pause is not None:

@@ -58,7 +58,7 @@ class Scraper:
         return self._worker.call(_loaded).addCallback(self._first, accept)
 
     def stop(self) -> None:
-        """Let nobody be asked for it any more."""
+        """Stop following who holds devices."""
         self._worker.stop()
         if self._unfollow is not None:
             self._unfollow()

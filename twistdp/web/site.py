@@ -54,7 +54,7 @@ class Answerer(Protocol):
         """
 
     def stop(self) -> None:
-        """End all that is under way."""
+        """End everything that is under way."""
 
 
 class _Root(Resource):
@@ -114,7 +114,7 @@ def _failed(failure: Failure, request: Request) -> Answer:
         failure.raiseException()  # the peer is gone
     path = request.path
     _log.failure("answering {method} {path}", failure, method=request.method, path=path)
-    return text("it failed; the log has the reason\n", 500)
+    return text("this failed; the log has the reason\n", 500)
 
 
 class Bounded(Site):

@@ -32,7 +32,7 @@ MOST_GATHERED: Final = 65_536
 """Bytes of events after which they are sent at once."""
 
 MOST_PULSES: Final = 4
-"""So many of them that a peer does not read end its stream."""
+"""Pulses that a peer has not read after which its stream ends."""
 
 
 def encoded(event: Event) -> bytes:

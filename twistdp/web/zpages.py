@@ -82,8 +82,8 @@ def _refusal(accept: str, kind: str) -> Answer | None:
         if media == JSON and wanted.items() <= parameters.items():
             return None
     return text(
-        "only text/plain, or "
-        f"application/json;v={_VERSION};g={_GROUP};as={kind}, can be had here\n",
+        "this path answers only in text/plain, and in "
+        f"application/json;v={_VERSION};g={_GROUP};as={kind}\n",
         406,
     )
 
