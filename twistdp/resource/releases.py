@@ -109,8 +109,8 @@ class Releases(Service):
             self._report(self._tenancies.allocated(event.facts["resource"], ids, now))
 
     def _is_ours(self, resource: str) -> bool:
-        domain = resource.startswith(self._prefix)
-        return domain and resource.removeprefix(self._prefix) in self._resources
+        # A type has no slash, so a resource of another domain is not among them.
+        return resource.removeprefix(self._prefix) in self._resources
 
     def _answered(self) -> None:
         held, now = self._holdings.held, self._reactor.seconds()
