@@ -8,7 +8,7 @@ from twisted.internet import reactor
 from tests.integration.test_life import YELLOW, LifeTestCase, ToldScanner, tree_of
 from tests.support.helpers import Recorder, soon, temporary_directory, until
 from tests.support.kubelets import PatientKubelet, know_pods_at_once
-from twistdp import Holder, Manager, ReleasedDevices
+from twistdp import DeviceTree, Holder, Manager, ReleasedDevices
 from twistdp.kubelet.holdings import holdings_of
 from twistdp.resource import releases, tenancies
 from twistdp.resource.vanished import REASON_BEFORE
@@ -156,15 +156,30 @@ class ReleaseTests(HoldersTestCase):
         await scanner.released.until(lambda calls: len(calls) == 2)
         self.assertEqual(scanner.released.calls[-1], (YELLOW, ["a"], ["a"], None))
 
+    async def test_no_devices_left(self) -> None:
+        """A device that its pod has is not given back because its resource is gone."""
+        _, scanner = await self.given()
+        scanner.tell(DeviceTree())
+        await self.kubelet.until(lambda: not self.kubelet.allocatable(YELLOW))
+        await self.settled()
+        self.assertEqual(scanner.released.calls, [])
+        self.kubelet.release("painter")
+        await scanner.released.until(bool)
+        self.assertEqual(scanner.released.calls, [(YELLOW, ["a", "b"], [], "painter")])
+
+    async def settled(self) -> None:
+        """The kubelet was asked again after all that may take its time."""
+        late = reactor.seconds() + tenancies.SETTLED + 4 * tenancies.CONFIRMED
+        holdings = holdings_of(reactor, self.pods)
+        await until(lambda: holdings.asked_at > late)
+
     async def test_init_container(self) -> None:
         """A device that is only in the checkpoint is somebody's, and given back with the pod."""
         _, scanner = await self.given()
         self.kubelet.release("painter")
         await scanner.released.until(bool)
         await self.kubelet.allocate(YELLOW, ids=["a"], pod="init", init=True)
-        looked = reactor.seconds() + tenancies.SETTLED + 4 * tenancies.CONFIRMED
-        holdings = holdings_of(reactor, self.pods)
-        await until(lambda: holdings.asked_at > looked)
+        await self.settled()
         self.assertEqual(len(scanner.released.calls), 1)
         self.kubelet.release("init")
         await self.kubelet.allocate(YELLOW, ids=["b"], pod="third")  # which writes the checkpoint

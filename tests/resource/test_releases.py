@@ -119,6 +119,20 @@ class ReleasesTests(LogTestCase):
             self.assertEqual(len(self.scanners[0].released), released)
             self.stop()
 
+    def test_read_too_late(self) -> None:
+        """A checkpoint that is read when the plugin has stopped changes nothing any more."""
+        reading: Deferred[Any] = Deferred()
+        self.thread.outcomes = [succeed(frozenset()), reading]
+        self.start("a")
+        self.events.emit(Kind.ALLOCATED, resource=f"{DOMAIN}/a", ids=[["1"]])
+        self.pass_time(60.0)
+        self.assertEqual(self.thread.outcomes, [])
+        (scanner,) = self.scanners
+        self.stop()
+        reading.callback(frozenset())
+        self.pass_time(60.0)
+        self.assertEqual(scanner.released, [])
+
     def test_no_thread_at_first(self) -> None:
         """The checkpoint is read again if no thread could start, or reading it failed."""
         self.thread.outcomes = [fail(OSError(errno.EAGAIN, "no thread")), fail(MemoryError("full"))]
