@@ -684,6 +684,30 @@ class InformationTests(CommandLine):
         for option in ("v", "vmodule", "skip-headers", "log-format"):
             self.assertRegex(usage, rf"--{option}[ =] +\S")
 
+    def test_flags(self) -> None:
+        """The flags have the options of HTTP, of the log and of the manhole."""
+        scanner = "--scanner=twistdp.scanners:GlobScanner"
+        rest = ("--set=resource=x", "--set=pattern=/dev/null", "--namespace=x.example")
+        flags = self.parse(scanner, *rest).flags()
+        self.assertLessEqual({"log-format": "text", "v": "0"}.items(), flags.items())
+        self.assertFalse(
+            flags.keys() & {"http", "http-host", "http-pods", "status-socket", "manhole"}
+        )
+        given = {
+            "http": "tcp:9102 unix:/x.sock",
+            "http-host": "node-1",
+            "http-pods": "true",
+            "status-socket": "none",
+            "manhole": "/run/x",
+            "log-format": "json",
+        }
+        options = (
+            *("--http=tcp:9102", "--http=unix:/x.sock", "--http-host=node-1", "--http-pods"),
+            *("--status-socket=", "--manhole=/run/x", "--log-format=json"),
+        )
+        flags = self.parse(*options, scanner, *rest).flags()
+        self.assertLessEqual(given.items(), flags.items())
+
 
 class LoggingTests(CommandLine):
     """The options of logging."""

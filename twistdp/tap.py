@@ -19,6 +19,7 @@ if "twisted.internet.reactor" not in sys.modules:
 
 from twistdp._version import __version__
 from twistdp.errors import BadSettings, TwistdpError
+from twistdp.klog import level
 from twistdp.launch import (
     Choice,
     Ending,
@@ -261,7 +262,10 @@ class Options(LogOptions, WebOptions, ManholeOptions):
     def flags(self) -> dict[str, str]:
         """The options that the process runs with, without secrets."""
         found = {name: str(value) for name, value in self.items() if value}
-        return {**found, "serves": str(self.opening())}
+        found["log-format"] = "json" if self.log.json else "text"
+        if self.manhole is not None:
+            found["manhole"] = self.manhole
+        return {**found, **self.web_flags(), "v": str(level()), "serves": str(self.opening())}
 
     def conditions(self) -> list[Condition]:
         """The states of all managers."""

@@ -93,7 +93,7 @@ class ShowingTests(StatusCase):
 
         await until(failing)
         text = await self.shown(expected=1)
-        self.assertRegex(text, rf"problem: {YELLOW}: failing: .*no thanks")
+        self.assertRegex(text, rf"problem: {YELLOW}: failing: the kubelet refused: no thanks")
 
     async def test_many(self) -> None:
         """Long lists are cut, unless all is asked for."""

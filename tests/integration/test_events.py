@@ -84,7 +84,8 @@ class EventTests(LifeTestCase):
         self.kubelet.refusal = "no thanks"
         self.manage(ToldScanner(tree_of("a")))
         await until(lambda: len(self.facts(Kind.REGISTRATION_FAILED)) > 1)
-        self.assertIn("no thanks", self.facts(Kind.REGISTRATION_FAILED)[-1]["reason"])
+        reason = self.facts(Kind.REGISTRATION_FAILED)[-1]["reason"]
+        self.assertEqual(reason, "the kubelet refused: no thanks; trying again")
         self.assertEqual(self.facts(Kind.REGISTERED), [])
 
     async def test_devices(self) -> None:

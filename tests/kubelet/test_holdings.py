@@ -277,7 +277,7 @@ class HoldingsTests(SynchronousTestCase):
         """Errors are reasons; it is asked again ever more rarely, and soon for a new kubelet."""
         self.answer = PeerUnavailable("UNAVAILABLE", "/x.sock: No such file or directory")
         self.follow()
-        self.assertIn("No such file", self.holdings.reason)
+        self.assertEqual(self.holdings.reason, "/x.sock: No such file or directory")
         with capturedLogs() as logged:
             self.clock.pump([1.0] * 600)
         self.assertEqual(logged, [])

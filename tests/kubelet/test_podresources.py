@@ -123,7 +123,11 @@ class ClientTests(TestCase):
         for path in (self.path, os.path.join(self.directory, "missing", "pods.sock")):
             self.path = path
             error = await failure_of(self.listed(), PeerUnavailable)
-            self.assertEqual(error.details, f"{path}: No such file or directory")
+            self.assertEqual(
+                error.details,
+                f"nobody listens on {path} (No such file or directory); name the kubelet's with "
+                "--pod-resources-socket",
+            )
 
     async def test_no_answer_in_time(self) -> None:
         """A kubelet that hangs is not waited for."""

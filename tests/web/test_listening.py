@@ -57,6 +57,7 @@ class EndpointTests(ListeningCase):
         await until(lambda: web._ports)
         self.assertEqual((await ask(f"tcp:127.0.0.1:{port}", "/x")).body, b"/x")
         self.assertEqual(self.logged("cannot listen for HTTP"), 1)
+        self.assertEqual(self.logged(": Address already in use; give another --http"), 1)
         self.assertEqual(self.logged("HTTP on tcp:"), 2)
 
     async def test_a_port_that_does_not(self) -> None:
@@ -229,6 +230,16 @@ class OptionTests(SynchronousTestCase):
                 options.opt_http(text)
             self.assertIn(f"--http {text}: ", str(caught.exception))
             self.assertIn("tcp:9102:interface=127.0.0.1", str(caught.exception))
+        for text, reason in (
+            ("9102", "there is no kind of endpoint '9102'"),
+            ("tcp:port", "a number is wrong"),
+            ("tcp:host=127.0.0.1:port=9102", "an argument of tcp is unknown, given twice or mis"),
+            ("unix", "an argument of unix is unknown, given twice or missing"),
+            ("systemd:domain=INET:name=http", "systemd has given this process no such socket"),
+        ):
+            with self.assertRaises(usage.UsageError) as caught:
+                options.opt_http(text)
+            self.assertIn(f"--http {text}: {reason}", str(caught.exception))
         for text in ("tcp:9102", "unix:/x.sock", "tcp6:9102:interface=\\:\\:1"):
             options.opt_http(text)
         self.assertEqual(len(options.http), 3)

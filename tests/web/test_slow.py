@@ -6,9 +6,11 @@ from typing import Any
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransportWithDisconnection
+from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.helpers import one_turn
+from tests.support.logs import observe
 from twistdp.status import Events, Kind
 from twistdp.web.answers import CHUNK, Answer, text
 from twistdp.web.channel import IDLE, SLOWEST
@@ -134,7 +136,10 @@ class TimeTests(SlowCase):
         self.assertIn(b"well", busy.ask("/"))
         peer.wait(2)
         self.assertEqual((peer.connected, busy.connected), (False, True))
+        events: list[dict[str, Any]] = []
+        observe(self, events.append)
         busy.wait(IDLE)
+        self.assertEqual({event["log_level"] for event in events}, {LogLevel.debug})
         self.assertFalse(busy.connected)
         self.assertEqual(self.site.connections, {})
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -33,7 +33,10 @@ class Complaints:
     def failed(self, failure: Failure) -> None:
         """Report a failed attempt."""
         error = failure.value
-        self._news.failed(self._resource, str(error), isinstance(error, RegistrationRefused))
+        if isinstance(error, RegistrationRefused):
+            self._news.failed(self._resource, error.reason, refused=True)
+        else:
+            self._news.failed(self._resource, str(error), refused=False)
         if (remedy := remedy_for(error)) is not None:
             assert isinstance(error, OSError)
             # Without its file's name, which differs from resource to resource.

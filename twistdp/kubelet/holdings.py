@@ -209,7 +209,8 @@ class Holdings:
         try:
             pods = await self._list_pods()
         except (CallFailed, MalformedMessage, Untrusted) as error:
-            self._unknown(printable(str(error)), is_fault=isinstance(error, Untrusted))
+            reason = getattr(error, "details", "") or str(error)
+            self._unknown(printable(reason), is_fault=isinstance(error, Untrusted))
         else:
             if pods:
                 self._take(pods)

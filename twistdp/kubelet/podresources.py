@@ -129,7 +129,10 @@ class PodResourcesClient:
         try:
             check_server(self._path)
         except OSError as error:
-            raise PeerUnavailable("UNAVAILABLE", f"{self._path}: {error.strerror}") from error
+            reason = f"nobody listens on {self._path} ({error.strerror})"
+            raise PeerUnavailable(
+                "UNAVAILABLE", f"{reason}; name the kubelet's with --pod-resources-socket"
+            ) from error
         channel = Channel(self._path, reactor=self._reactor, max_receive=MAX_ANSWER)
         try:
             return await channel.unary(method, request, answer, self._timeout)

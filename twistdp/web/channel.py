@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
 from twisted.web.http import HTTPChannel
 from twisted.web.server import Request
 from zope.interface import implementer
@@ -18,6 +19,15 @@ SLOWEST: Final = 90.0
 LONGEST_BODY: Final = 65_536
 """Bytes of a body, which nobody reads, after which the connection is closed."""
 
+
+class _Hushed(Logger):
+    """A logger whose information only developers want."""
+
+    def info(self, format: str | None = None, **facts: Any) -> None:
+        """Log it where debug events are."""
+        self.debug(format, **facts)
+
+
 _SCHEMES: Final = (b"http", b"https")
 
 
@@ -27,6 +37,7 @@ class Channel(HTTPChannel):
 
     is_busy = False
     """Whether a whole request has come, and its answer has not been written yet."""
+    _log = _Hushed("twistdp.web")  # each peer that is slow or goes away would be a line
     _deadline: IDelayedCall | None = None
     _is_endless = False
     _is_last = False

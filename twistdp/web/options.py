@@ -36,9 +36,9 @@ class WebOptions(usage.Options):
         try:
             serverFromString(None, endpoint)  # nothing listens yet
         except Exception as error:  # each kind of endpoint has its own ways to refuse
-            why = "no such socket is there" if isinstance(error, LookupError) else str(error)
             raise usage.UsageError(
-                f"--http {endpoint}: {why}; write an endpoint, as tcp:9102:interface=127.0.0.1"
+                f"--http {endpoint}: {_fault(endpoint, error)}; write an endpoint, as "
+                "tcp:9102:interface=127.0.0.1"
             ) from error
         self.http.append(endpoint)
 
@@ -50,11 +50,37 @@ class WebOptions(usage.Options):
         """Let /metrics name the pods that have devices: each has a time series of its own."""
         self.http_pods = True
 
+    def web_flags(self) -> dict[str, str]:
+        """Those of these options that were given."""
+        found = {
+            "http": " ".join(self.http),
+            "http-host": " ".join(self.http_hosts),
+            "http-pods": "true" if self.http_pods else "",
+        }
+        if self.status_socket is not None:
+            found["status-socket"] = self.status_socket or "none"
+        return {name: value for name, value in found.items() if value}
+
     def opt_status_socket(self, path: str) -> None:
         """Unix socket for root; default in /run/twistdp, empty for none."""
         if path and not path.endswith(".sock"):
             raise usage.UsageError(f"--status-socket {path}: give it a name that ends in .sock")
         self.status_socket = os.path.abspath(path) if path else ""
+
+
+def _fault(endpoint: str, error: Exception) -> str:
+    """Why Twisted refuses the description of an endpoint, for those who do not know its code."""
+    kind = endpoint.partition(":")[0]
+    if isinstance(error, LookupError):
+        return "systemd has given this process no such socket"
+    if isinstance(error, TypeError):
+        return f"an argument of {kind} is unknown, given twice or missing"
+    if isinstance(error, ImportError):
+        return f"{kind} needs {error.name}, which is not installed"
+    if isinstance(error, ValueError):
+        known = not str(error).startswith("Unknown endpoint type")
+        return "a number is wrong" if known else f"there is no kind of endpoint {kind!r}"
+    return str(error)
 
 
 def web_service(

@@ -145,7 +145,7 @@ class Web(Service):
                 _log.error(
                     "cannot listen for HTTP on {endpoint}: {reason}; give another --http",
                     endpoint=description,
-                    reason=failure.getErrorMessage(),
+                    reason=_reason(failure.value),
                 )
             if self.running and failure.check(CannotListenError):
                 self._retries[description] = self._reactor.callLater(
@@ -168,6 +168,12 @@ class Web(Service):
             self.path = file.path
         except (OSError, TwistdpError, CannotListenError) as error:
             V(1).info("no socket for HTTP", path=base, err=error)
+
+
+def _reason(error: BaseException | None) -> str:
+    """Why nothing can be listened on, in the system's words if it has any."""
+    cause = error.socketError if isinstance(error, CannotListenError) else error
+    return (getattr(cause, "strerror", None) or str(cause)).rstrip(".")
 
 
 def _private(description: str) -> str:
