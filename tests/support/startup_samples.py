@@ -6,7 +6,10 @@ from twistdp import HEALTHY, DeviceInfo, DeviceTree, WatchingScanner
 
 
 class Imports(WatchingScanner):
-    """Every module that its process has imported is a device, and so is the last scan."""
+    """Every module that its process has imported is a device, and so is each scan so far.
+
+    No device goes: what a plugin does then is more.
+    """
 
     namespace = "imports.example.com"
 
@@ -20,5 +23,6 @@ class Imports(WatchingScanner):
         tree = DeviceTree()
         for name in list(sys.modules):
             tree.add_device("module", name, DeviceInfo(HEALTHY))
-        tree.add_device("module", f"scan:{self.scans}", DeviceInfo(HEALTHY))
+        for number in range(self.scans):
+            tree.add_device("module", f"scan:{number + 1}", DeviceInfo(HEALTHY))
         return tree
