@@ -40,6 +40,21 @@ class EventsTests(SynchronousTestCase):
         )
         self.assertEqual(len(self.got), 2 * (KEPT + 5))
 
+    def test_many_devices(self) -> None:
+        """Those who follow get all ids; what is kept has some, and how many there were."""
+        got: list[Event] = []
+        self.events.follow(got.append)
+        ids = [[f"{container}-{number}" for number in range(60)] for container in range(3)]
+        self.events.emit(Kind.ALLOCATED, resource="x/y", ids=ids)
+        self.assertEqual(got[0].facts["ids"], ids)
+        facts = self.events.kept[0].facts
+        self.assertEqual(
+            (facts["ids"], facts["devices"], facts["resource"]),
+            ([ids[0], ids[1][:40]], 180, "x/y"),
+        )
+        self.events.emit(Kind.ALLOCATED, resource="x/y", ids=ids[:1])
+        self.assertIs(self.events.kept[1], got[1])
+
     def test_a_frequent_kind_without_followers(self) -> None:
         """It costs no number: numbers have no gaps for those who resume."""
         for kind in TRANSIENT:

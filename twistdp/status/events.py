@@ -17,6 +17,9 @@ _log = Logger()
 KEPT: Final = 500
 """Events that are kept for those who begin to follow later."""
 
+MOST_IDS: Final = 100
+"""Devices that an event names to those outside."""
+
 
 class Kind(Enum):
     """What has happened; the value is the name in the API.  Each states the facts of its events.
@@ -42,7 +45,11 @@ class Kind(Enum):
     CALLED = "called"
     """A call of the kubelet has ended: `method`, `seconds`, gRPC's `status`."""
     ALLOCATED = "allocated"
-    """Allocate has given `ids`, a list for each container."""
+    """Allocate has given `ids`, a list for each container.
+
+    What is kept, and shown outside, has 100 of them at most; if there were more, `devices` counts
+    all.
+    """
     DEVICES_CHANGED = "devicesChanged"
     """`came`, `went`, `better` are ids, and `worse` texts of ids with their reason; `touched` has
     the ids of all that is not as before.  Each has 100 at most.  `devices` and `unhealthy` are
@@ -95,6 +102,20 @@ class Event(NamedTuple):
     facts: Mapping[str, Any]
     """As `Kind` states them; keys are in snake_case."""
 
+    def brief(self) -> "Event":
+        """The event as it is kept and shown outside: with no more than some ids."""
+        if self.kind is not Kind.ALLOCATED:
+            return self
+        count, ids = 0, []
+        for some in self.facts["ids"]:
+            if count < MOST_IDS:
+                ids.append(some[: MOST_IDS - count])
+            count += len(some)
+        if count <= MOST_IDS:
+            return self
+        facts = {**self.facts, "ids": ids, "devices": count}
+        return Event(self.number, self.time, self.kind, facts)
+
 
 class Events:
     """Passes events on to those who follow, and keeps the newest.
@@ -125,7 +146,7 @@ class Events:
         self.number += 1
         event = Event(self.number, time.time(), kind, facts)
         if not transient:
-            self.kept.append(event)
+            self.kept.append(event.brief())
         for follower in tuple(self._followers):
             try:
                 follower(event)

@@ -37,7 +37,8 @@ MOST_PULSES: Final = 4
 
 def encoded(event: Event) -> bytes:
     """An event in the stream's format."""
-    data = {"time": event.time, "kind": event.kind.value, **_facts(event.facts)}
+    facts = _facts(event.brief().facts)
+    data = {"time": event.time, "kind": event.kind.value, **facts}
     return f"id: {event.number}\nevent: {event.kind.value}\ndata: {json.dumps(data)}\n\n".encode()
 
 

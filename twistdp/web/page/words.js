@@ -53,9 +53,9 @@ export function named(name) {
 }
 
 /** Some names, and how many more. */
-export function some(names, most = 6) {
+export function some(names, most = 6, count = names.length) {
   const shown = names.slice(0, most).join(", ");
-  return names.length > most ? `${shown} and ${(names.length - most).toLocaleString("en")} more` : shown;
+  return count > most ? `${shown} and ${(count - most).toLocaleString("en")} more` : shown;
 }
 
 /** A text with a full stop at its end. */
@@ -75,7 +75,7 @@ const SENTENCES = {
   streamEnded: (e) => [e.kubelets ? "wait" : "none", e.kubelets ? "The kubelet's stream ended." : "Another client's stream ended."],
   listSent: (e) => ["none", `A list of ${counted(e.size, "byte")} was sent.`],
   called: (e) => [e.status === "OK" ? "none" : "bad", `${e.method} took ${(e.seconds * 1000).toFixed(1)} ms: ${e.status}.`],
-  allocated: (e) => ["held", `The kubelet was given ${some(e.ids.flat())} for ${counted(e.ids.length, "container")}.`],
+  allocated: (e) => ["held", `The kubelet was given ${some(e.ids.flat(), 6, e.devices)} for ${counted(e.ids.length, "container")}.`],
   devicesChanged: (e) => {
     const parts = [];
     if (e.came.length) parts.push(`plugged in: ${some(e.came)}`);
