@@ -21,6 +21,11 @@ from twistdp.status import Kind, events_of
 DOMAIN = "x.example"
 
 
+def known(ids: object) -> dict[str, Any]:
+    """What a resource knows of devices that are gone."""
+    return {}
+
+
 class Scanner:
     """Keeps what is given back."""
 
@@ -60,21 +65,22 @@ class ReleasesTests(LogTestCase):
         self.clock.advance(1000.0)
         self.events = events_of(self.clock)
         self.pods = [Pod("kube-system", "dns", [])]
+        self.checkpoint: frozenset[tuple[str, str]] | None = frozenset()
         self.thread = Thread()
         self.patch(releases, "Worker", lambda *_: self.thread)
         self.scanners: list[Scanner] = []
         self.running: list[Releases] = []
 
-    def start(self, *types: str) -> None:
-        """A plugin with a scanner of the same class for each resource."""
+    def start(self, *groups: str) -> None:
+        """A plugin with a scanner of the same class for each string of resources' types."""
         self.holdings = Holdings(lambda: succeed(self.pods), self.clock)
-        for kind in types:
+        for group in groups:
             scanner = Scanner()
             hooks = Hooks(scanner, "x:Scanner", self.clock)
-            resource = mock.Mock(**{"inventory.known.return_value": {}})
+            resources = {kind: mock.Mock(**{"inventory.known": known}) for kind in group}
             with mock.patch.object(releases, "holdings_of", lambda *_: self.holdings):
-                found = Releases(DOMAIN, {kind: resource}, hooks, self.settings, self.clock)
-            found._checkpoint = mock.Mock(**{"kept_ids.return_value": frozenset()})
+                found = Releases(DOMAIN, resources, hooks, self.settings, self.clock)
+            found._checkpoint = mock.Mock(kept_ids=lambda: self.checkpoint)
             self.scanners.append(scanner)
             self.running.append(found)
             found.startService()
@@ -118,6 +124,46 @@ class ReleasesTests(LogTestCase):
             self.pass_time(5.0)
             self.assertEqual(len(self.scanners[0].released), released)
             self.stop()
+
+    def test_several_resources(self) -> None:
+        """There is a call for each resource of which a container had devices."""
+        held = {f"{DOMAIN}/{kind}": frozenset({kind, f"{kind}{kind}"}) for kind in "ab"}
+        self.pods.append(Pod("default", "p", [Container("c", held)]))
+        self.start("ab")
+        self.pods.pop()
+        self.pass_time(30.0)
+        (scanner,) = self.scanners
+        self.assertEqual(
+            sorted(scanner.released),
+            [(f"{DOMAIN}/a", ["a", "aa"]), (f"{DOMAIN}/b", ["b", "bb"])],
+        )
+        self.stop()
+
+    def test_kept_for_nobody(self) -> None:
+        """A device in no answer is given back when the kubelet has kept it for nobody for 2 s."""
+        reading: Deferred[Any] = Deferred()
+        self.thread.outcomes = [reading]
+        self.start("a")
+        self.events.emit(Kind.ALLOCATED, resource=f"{DOMAIN}/a", ids=[["1"]])
+        self.pass_time(10.5)
+        self.assertEqual(self.thread.outcomes, [])
+        reading.callback(frozenset())
+        self.assertEqual(self.scanners[0].released, [])
+        self.pass_time(2.5)
+        self.assertEqual(self.scanners[0].released, [(f"{DOMAIN}/a", ["1"])])
+        self.stop()
+
+    def test_no_checkpoint(self) -> None:
+        """While it is not known what the kubelet keeps, nothing is given back for that."""
+        self.checkpoint = None
+        self.start("a")
+        self.events.emit(Kind.ALLOCATED, resource=f"{DOMAIN}/a", ids=[["1"]])
+        self.pass_time(60.0)
+        self.assertEqual(self.scanners[0].released, [])
+        self.checkpoint = frozenset()
+        self.pass_time(15.0)
+        self.assertEqual(len(self.scanners[0].released), 1)
+        self.stop()
 
     def test_read_too_late(self) -> None:
         """A checkpoint that is read when the plugin has stopped changes nothing any more."""
