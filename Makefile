@@ -61,7 +61,7 @@ test-node: $(VENV)/.test ## on a node with a real kubelet, which tests/node/clus
 
 test-page: $(VENV)/.test ## the page in Chromium, checked by axe-core, with pictures in build/page; as root with apt-get
 	sh tests/page/prepare.sh .cache/page
-	status=0; for each in live odd trouble many; do \
+	status=0; for each in live odd trouble many chance; do \
 	  $(BIN)/python -m twisted.trial --reactor=asyncio tests.page.$$each || status=1; done; exit $$status
 
 test-http: $(VENV)/.test ## whatever schemathesis asks a plugin over HTTP, half a minute

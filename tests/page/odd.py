@@ -92,6 +92,23 @@ class SightTests(PageCase):
             self.assertTrue(await page.run(f"{colour} !== {ground}"), part)
         await self.picture(page, "forced")
 
+    async def test_heard(self) -> None:
+        """Who hears the page hears words, and no signs that repeat them."""
+        await self.kubelet.start()
+        page = await self.show(ToldScanner(a_tree(["a", "b"], {"b": "too hot"})))
+        await page.until(f"{text_of('#problems')}.includes('too hot')")
+        await page.until(f"{text_of('#numbers')}.includes('2 / 2')")
+        await page.run("document.querySelector('tr[data-state=ill] button').click()")
+        tree = await page.call("Accessibility.getFullAXTree")
+        heard = [
+            node["name"]["value"]
+            for node in tree["nodes"]
+            if not node["ignored"] and node.get("name", {}).get("value")
+        ]
+        self.assertIn("color.example.com/yellow", heard)
+        self.assertIn("b , unhealthy: too hot", heard)
+        self.assertEqual([name for name in heard if set(name) & set("▾▸●○◌◐✓✕⊗")], [])
+
     async def test_motion(self) -> None:
         """What changes shines for a moment, but not for those who want no motion."""
         await self.kubelet.start()

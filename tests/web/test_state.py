@@ -82,6 +82,21 @@ class StateTests(LifeTestCase):
             ],
         )
 
+    async def test_gone_meanwhile(self) -> None:
+        """Devices that go while a long answer is written are left out of the rest of it."""
+        await self.kubelet.start()
+        ids = [f"d-{number}" for number in range(90)]
+        scanner = ToldScanner(tree_of(*ids))
+        observatory = self.observe(scanner)
+        await self.kubelet.listed(YELLOW, ids)
+        (resource,) = observatory.state().resources
+        assert resource.devices is not None
+        devices = iter(resource.devices)
+        self.assertEqual(next(devices).id, "d-0")
+        scanner.tell(tree_of(*ids[::2]))
+        await self.kubelet.listed(YELLOW, ids[::2])
+        self.assertEqual([device.id for device in devices], ids[2::2])
+
     async def test_session(self) -> None:
         """The session follows a registration, a refusal and a stop of the kubelet."""
         observatory = self.observe(ToldScanner(tree_of("a")))

@@ -186,7 +186,8 @@ def _devices(
     while some := list(islice(rest, 100)):
         for candidate in inventory.candidates(some):
             id_ = candidate.id
-            info = inventory.devices[id_]
+            if (info := inventory.devices.get(id_)) is None:
+                continue  # it has gone since the last of them was asked for
             yield values.Device(
                 id=id_,
                 health=info.state,

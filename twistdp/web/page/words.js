@@ -49,7 +49,7 @@ export function countOn() {
 /** An element with the full name of a resource, or another name. */
 export function named(name) {
   const start = name.lastIndexOf("/") + 1;
-  return h("span", { class: "name" }, start ? h("span", { class: "domain" }, name.slice(0, start)) : null, start ? h("wbr") : null, name.slice(start));
+  return h("span", { class: "name" }, start ? h("span", { class: "domain" }, name.slice(0, start)) : null, name.slice(start));
 }
 
 /** Some names, and how many more. */
