@@ -170,6 +170,7 @@ class TcpTests(WebCase):
         self.assertEqual((await ask(endpoint, "http://localhost")).body, b"/")
         reply = await ask(endpoint, "http://evil.example/a")
         self.assertEqual((reply.status, reply.headers["server"]), (421, "twistdp"))
+        self.assertEqual((await ask(endpoint, "ftp://localhost/a")).body, b"ftp://localhost/a")
         reply = await ask(endpoint, "*", method="OPTIONS")
         self.assertEqual((reply.status, reply.headers["server"]), (405, "twistdp"))
         self.assertEqual((await ask(endpoint, "localhost:1", method="CONNECT")).status, 405)

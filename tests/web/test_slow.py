@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.helpers import one_turn
 from tests.support.logs import observe
 from twistdp.status import Events, Kind
+from twistdp.web import channel
 from twistdp.web.answers import CHUNK, Answer, text
 from twistdp.web.channel import IDLE, SLOWEST
 from twistdp.web.site import Bounded
@@ -225,6 +226,19 @@ class TimeTests(SlowCase):
             if each.connected:
                 each.ask("/many")
         self.assertIsNone(self.site.buildProtocol(None))
+
+    def test_half_closed(self) -> None:
+        """A peer that sends no more gets its whole answer, and no other; a stream ends at once."""
+        self.patch(channel, "_is_gone", lambda _: False)
+        peer, follower = self.peer(), self.peer()
+        peer.ask("/many")
+        follower.ask("/events")
+        for each in (peer, follower):
+            each.protocol.readConnectionLost()
+        self.assertEqual((peer.connected, follower.connected), (True, False))
+        self.clock.advance(0)
+        self.assertTrue(peer.value().endswith(b"0\r\n\r\n"))
+        self.assertFalse(peer.connected)
 
     def test_a_stream_may_stay(self) -> None:
         """An event stream has no end, as long as its peer reads."""

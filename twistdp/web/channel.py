@@ -61,7 +61,6 @@ class Channel(HTTPChannel):
     def endless(self) -> None:
         """Wait as long as the peer does: it follows a stream."""
         self._is_endless = True
-        self.setTimeout(None)
         self._stop_limit()
 
     def readConnectionLost(self) -> None:
