@@ -91,13 +91,6 @@ exec twistd -n --pidfile= deviceplugin --plugin-dir="${1#--plugin-dir=}" \\
 
 BEFORE = {
     "docs/operations.md": ["twistdp kubelet --dir BASE/plugins"],
-    "docs/visibility.md": [
-        "twistdp kubelet --dir BASE/plugins",
-        "twistd -n --pidfile= deviceplugin --scanner=twistdp.scanners:GlobScanner "
-        "--set resource=x --set pattern=/dev/nul[l] --namespace=x.example "
-        "--plugin-dir=BASE/plugins",
-        "twistdp kubelet ctl --dir BASE/plugins wait x.example/x",
-    ],
 }
 """Commands that set up what a node has."""
 
