@@ -383,6 +383,28 @@ class StreamTests(SlowCase):
         self.assertIn(b"id: 11\n", quick.value())
         self.assertEqual(len(self.streams), 1)
 
+    def test_headers(self) -> None:
+        """Proxies are asked to hold nothing back; HEAD has the headers, and follows nothing."""
+        peer = self.peer()
+        peer.send(GET.replace(b"GET", b"HEAD") % b"/events")
+        self.assertEqual(len(self.streams), 0)
+        for _ in range(2):
+            self.assertIn(b"Content-Type: text/event-stream; charset=utf-8\r\n", peer.value())
+            self.assertIn(b"X-Accel-Buffering: no\r\n", peer.value())
+            peer.ask("/events")
+        self.assertEqual(len(self.streams), 1)
+
+    def test_end(self) -> None:
+        """At the end all streams end, also those that are not read."""
+        peers = [self.peer() for _ in range(3)]
+        for peer in peers:
+            peer.ask("/events")
+        peers[0].stop_reading()
+        self.streams.stop()
+        self.assertEqual([peer.connected for peer in peers], [False] * 3)
+        self.assertEqual((len(self.streams), self.watched), (0, 0))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_read_one_by_one(self) -> None:
         """A peer that reads a little at a time gets all that waits, in order and once."""
         peer = self.peer()

@@ -138,7 +138,6 @@ def write(answer: Answer, request: Any, turns: Turns) -> None:
     for name, value in answer.headers.items():
         request.setHeader(name, value)
     if request.method == b"HEAD":
-        request.write(b"")
         request.finish()
     elif pieces is not None:
         Sending(pieces, request, turns)

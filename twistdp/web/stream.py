@@ -155,7 +155,6 @@ class Streams:
         request.setHeader("content-type", "text/event-stream; charset=utf-8")
         request.setHeader("x-accel-buffering", "no")
         if request.method == b"HEAD":
-            request.write(b"")
             request.finish()
             return None
         channel: Any = request.channel
