@@ -507,7 +507,7 @@ class KubeletTroubleTests(LifeTestCase):
             await self.kubelet.listed(YELLOW, ["a", f"after-{number}"])
         descriptors, threads = resources_in_use()
         self.assertLess(descriptors - before[0], 4)
-        self.assertEqual(threads, before[1])
+        self.assertLess(threads - before[1], 4)  # gRPC has more when it is busy
 
 
 class StreamTests(LifeTestCase):
