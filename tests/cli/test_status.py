@@ -66,6 +66,7 @@ class ShowingTests(StatusCase):
             self.assertEqual("\x1b[" in text, usePTY)
             text = ESCAPE.sub("", text)
             self.assertRegex(text, rf"(?m)^ *{YELLOW} +registered +[\d:]+ +2 +2 +1\s*$")
+            self.assertIn(f"free: {YELLOW} a", text)
             self.assertIn("default/painter brush", text)
             self.assertNotIn("problem", text)
 
@@ -387,6 +388,27 @@ class LinesTests(SynchronousTestCase):
             state = self.state(**changes)
             self.assertEqual(list(overview.problems(state)), [line])
             self.assertIn(f"  problem: {line}", list(overview.lines(state)))
+
+    def test_devices(self) -> None:
+        """Those that are well and that nobody has are named, at most twenty of a resource."""
+        device: dict[str, Any] = {"health": "Healthy", "reason": "", "holder": None, "listed": True}
+        holder = {"namespace": "default", "pod": "p", "container": "c"}
+        devices = [{**device, "id": f"d-{number}"} for number in range(22)]
+        devices += [
+            {**device, "id": "had", "holder": holder},
+            {**device, "id": "ill", "health": "Unhealthy"},
+        ]
+        devices.append({**device, "id": "late", "listed": False})
+        ids = [f"d-{number}" for number in range(22)]
+        state = self.state(resources__devices=devices)
+        self.assertIn(
+            f"  free: x.example/y {', '.join(ids[:20])} and 2 more", overview.lines(state)
+        )
+        self.assertIn(
+            f"  free: x.example/y {', '.join(ids)}", overview.lines(state, everything=True)
+        )
+        state = self.state(resources__devices=devices[:1], resources__held=None)
+        self.assertIn("  healthy: x.example/y d-0", overview.lines(state))
 
     def test_notes(self) -> None:
         """What is no problem, but should be known."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from twistdp.model import HEALTHY
+from twistdp.model import HEALTHY, named
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -52,6 +52,8 @@ def lines(state: dict[str, Any], everything: bool = False) -> Iterator[str]:
     held = [f"{name} {id_}: {holder}" for name, id_, holder in _holders(state)]
     for line in _cut(held, everything):
         yield f"  held: {line}"
+    for line in _cut(list(_rest_of_devices(state, everything)), everything):
+        yield f"  {line}"
     for line in _notes(state):
         yield f"  note: {line}"
 
@@ -81,6 +83,8 @@ def drawn(state: dict[str, Any], everything: bool = False) -> "Iterator[Renderab
         yield table(("device", "of", "held by"), ([text(i), text(n), text(h)] for n, i, h in shown))
         if rest := _rest(len(holders) - len(shown)):
             yield text(rest)
+    for line in _cut(list(_rest_of_devices(state, everything)), everything):
+        yield Padding(text(line), (0, 0, 0, 2))
     for line in _notes(state):
         yield Padding(text(f"note: {line}", style="yellow"), (0, 0, 0, 2))
 
@@ -126,6 +130,20 @@ def _holders(state: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         for device in resource["devices"]:
             if device["holder"] is not None:
                 yield resource["name"], device["id"], _holder(device["holder"])
+
+
+def _rest_of_devices(state: dict[str, Any], everything: bool) -> Iterator[str]:
+    """The healthy devices that nobody is known to have, a line for each resource."""
+    for resource in state["resources"]:
+        ids = [
+            device["id"]
+            for device in resource["devices"]
+            if device["health"] == HEALTHY and device["listed"] and device["holder"] is None
+        ]
+        if ids:
+            most = len(ids) if everything else SOME
+            what = "healthy" if resource["held"] is None else "free"
+            yield f"{what}: {resource['name']} {named(ids, most=most)}"
 
 
 def _holder(holder: dict[str, str]) -> str:
