@@ -5,6 +5,7 @@ import json
 from tests.integration.test_life import YELLOW, ToldScanner
 from tests.page.case import PageCase, a_tree, text_of
 from twistdp import UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree
+from twistdp.resource import inventory, room
 from twistdp.status import Kind
 
 LONGEST_ID = "usb:1-1.2@" + "z" * 53
@@ -55,6 +56,17 @@ class TextTests(PageCase):
         await page.run("document.querySelector('tr[data-state=held] button').click()")
         await self.see(page, "long")
         self.assertEqual(page.complaints, [])
+
+    async def test_no_room(self) -> None:
+        """Devices that the list has no room for are shown, and counted if they are unhealthy."""
+        await self.kubelet.start()
+        self.patch(inventory, "MOST_BYTES", 40)
+        self.patch(inventory, "that_fit", lambda sizes, ranks: room.that_fit(sizes, ranks, 40))
+        page = await self.show(ToldScanner(a_tree(["cam-1", "cam-2"], {"cam-2": "too hot"})))
+        await page.until(f"{text_of('#problems')}.includes('too hot')")
+        await page.until(f"{text_of('tr[data-state=ill]')}.includes('Unhealthy, not listed')")
+        self.assertIn("yellow: 1 device cannot be used", await page.run(text_of("#problems")))
+        await page.until(f"{text_of('#numbers [data-tone=bad] dd')} === '1'")
 
     async def test_quotes(self) -> None:
         """A path that has quotes keeps its focus while its row changes, and breaks nothing."""

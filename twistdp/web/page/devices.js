@@ -94,7 +94,7 @@ export class DeviceTable {
   row(device, isOpen) {
     const state = stateOf(device);
     const [sign] = STATES[state];
-    const word = device.health === "Healthy" ? (device.listed ? "Healthy" : "Healthy, not listed") : device.health;
+    const word = `${device.health}${device.listed ? "" : ", not listed"}`;
     const paths = device.nodes.map((node) => node.hostPath);
     const cell = (head, ...children) => h("td", { role: "cell", "data-head": head, class: children[0] === NOTHING ? "nothing" : null }, ...children);
     return h("tr", { role: "row", "data-state": state },

@@ -71,7 +71,7 @@ export function problems(model) {
   const reasons = new Map();
   for (const resource of model.state.resources) {
     if (resource.notListed) {
-      add("bad", `${resource.name}: ${counted(resource.notListed, "device")} cannot be used`, "The list for the kubelet has no room for them.", { resource: resource.name });
+      add("bad", `${resource.name}: ${counted(resource.notListed, "device")} cannot be used`, "The list for the kubelet has no more room.", { resource: resource.name });
     }
     const { name, capacity, allocatable } = resource;
     const { list, complete } = model.devices(name);
@@ -88,11 +88,12 @@ export function problems(model) {
 }
 
 /** The sums over all resources. */
-function sums({ resources }) {
+function sums(model) {
   const total = { devices: 0, ill: 0, held: 0, registered: 0 };
-  for (const resource of resources) {
+  for (const resource of model.state.resources) {
+    const { list, complete } = model.devices(resource.name);
     total.devices += resource.capacity + resource.notListed;
-    total.ill += resource.capacity - resource.allocatable;
+    total.ill += complete ? list.reduce((sum, { health }) => sum + (health !== "Healthy"), 0) : resource.capacity - resource.allocatable;
     total.held += resource.held ?? 0;
     total.registered += standing(resource)[0] === "good";
   }
@@ -105,7 +106,7 @@ let wantsAll = false;
 export function renderOverview(model, show) {
   const { state } = model;
   const found = problems(model);
-  const total = sums(state);
+  const total = sums(model);
   const bad = found.filter(({ tone }) => tone === "bad").length;
   const worst = bad ? "bad" : found.length ? "wait" : "good";
   const registered = total.registered === state.resources.length ? "all registered" : `${total.registered} registered`;
