@@ -203,9 +203,11 @@ class MoveTests(MetricsCase):
         "twistdp_pod_resources_available",
     )
     async def test_pods(self) -> AsyncIterator[None]:
-        """A pod gets devices."""
+        """A pod gets devices, of a kubelet that knows its pods by then."""
+        self.kubelet.api_server = False
         await self.start("a", "b")
         yield
+        self.kubelet.api_server = True
         await self.kubelet.allocate(YELLOW, 2, pod="painter", container="brush")
         yield
         labels = {"namespace": "default", "pod": "painter", "container": "brush"}

@@ -76,9 +76,7 @@ class SessionTests(ReadinessCase):
         await until(lambda: not self.is_registered())
         await self.assert_not_ready("")
         await until(lambda: self.observatory.state().resources[0].session.reason)
-        await self.assert_not_ready(
-            f"failing: registration of {YELLOW}: the kubelet refused: no thanks"
-        )
+        await self.assert_not_ready("failing: the kubelet refused: no thanks")
         self.kubelet.refusal = None
         await self.recovers()
 
