@@ -7,7 +7,7 @@ import tempfile
 
 from twisted.internet import reactor
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.support.helpers import until
@@ -85,10 +85,15 @@ class CdiPartsTests(SynchronousTestCase):
             self.parts.describe({"a": camera("/dev/video0")})
             for _ in range(3):
                 self.clock.advance(1.0)
-        self.assertEqual(len(events), 1)
+        (event,) = events
+        self.assertEqual(event["log_constant"], "CDI spec cannot be written")
+        self.assertEqual(event["log_facts"]["resource"], f"{DOMAIN}/{TYPE}")
         os.unlink(self.cdi)
-        self.clock.advance(1.0)
+        with capturedLogs() as events:
+            self.clock.advance(1.0)
         self.assertEqual(os.listdir(self.cdi), [file_name(DOMAIN, TYPE)])
+        (over,) = map(formatEvent, events)
+        self.assertEqual(over, f"CDI spec of {DOMAIN}/{TYPE} is written again")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_stops_while_it_is_tried_again(self) -> None:

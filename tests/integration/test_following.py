@@ -206,7 +206,7 @@ class FollowingTests(TestCase):
         await self.logged("two.yaml is refused, and the one before stays in force: resource")
         self.write("nonsense: 1\n", "two.yaml")
         await self.logged(
-            f"two.yaml is refused, and the one before stays in force: {self.directory}/two.yaml:1"
+            "two.yaml is refused, and the one before stays in force: line 1, column 1: "
         )
         self.write("domain: y.example.com\nresources: {other: /dev/null}\n")
         await self.kubelet.listed(OTHER, ["null"])

@@ -195,9 +195,12 @@ class ReleaseTests(HoldersTestCase):
         self.assertEqual(os.listdir(self.state), [])
 
     async def test_no_pod_resources(self) -> None:
-        """A kubelet that cannot be asked is logged, after a while, once."""
+        """A kubelet that cannot be asked is logged once, after a while, and so is the end."""
         self.patch(releases, "LASTING", 0.1)
-        self.pods = os.path.join(self.directory, "none.sock")
+        before, self.pods = self.pods, os.path.join(self.directory, "none.sock")
         self.observe(Observing("a"))
         await until(lambda: self.logged("its post_release is not called while"))
         self.assertEqual(len(self.logged("none.sock: No such file")), 1)
+        await self.kubelet.start()
+        os.symlink(before, self.pods)
+        await until(lambda: self.logged("its post_release is called again"))

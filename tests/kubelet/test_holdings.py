@@ -296,7 +296,10 @@ class HoldingsTests(SynchronousTestCase):
         with capturedLogs() as logged:
             self.follow()
             self.clock.pump([1.0] * 100)
-        (line,) = map(formatEvent, logged)
+            self.answer = [pod("p", "1")]
+            self.clock.pump([1.0] * 100)
+        line, over = map(formatEvent, logged)
+        self.assertEqual(over, "the kubelet can be asked again which pods hold devices")
         self.assertEqual(
             line,
             "cannot ask the kubelet which pods hold devices: /x.sock cannot be trusted: others "

@@ -103,14 +103,15 @@ class RegisteredTests(NewsTestCase):
         """The line states why a resource that was registered had to be so again."""
         for happened, why in (
             (lambda: None, ""),
-            (lambda: None, ", again"),
+            (lambda: None, " again"),
             (lambda: self.news.lost("a/x"), ", which had ended the stream"),
-            (lambda: None, ", again"),
+            (lambda: None, " again"),
             (lambda: self.news.kubelet_appeared("/plugins"), ", which has restarted"),
-            (lambda: None, ", again"),
+            (lambda: None, " again"),
             (lambda: self.news.forget("a/x"), ""),
         ):
             happened()
+            self.news.over("a/x")  # what was under way is dropped
             self.news.trying("a/x")
             self.news.registered("a/x")
             self.assertEqual(self.logged(), [f"registered a/x with the kubelet{why}"])
@@ -254,7 +255,7 @@ class FactsTests(NewsTestCase):
         self.assertEqual(first["msg"], "registered with the kubelet")
         self.assertEqual((first["count"], first["resources"]), (200, MANY[:MOST_NAMED]))
         self.assertNotIn("reason", first)
-        self.assertEqual(second["reason"], "which has restarted")
+        self.assertEqual(second["reason"], "the kubelet has restarted")
         self.assertEqual(refused["msg"], "registration failed")
         self.assertEqual(refused["resources"], ["a/x"])
         self.assertEqual(refused["reason"], "the kubelet refused: no")

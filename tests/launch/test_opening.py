@@ -1,8 +1,11 @@
 """Tests for `twistdp.launch.opening`: the first line of the log."""
 
+import json
+
 from tests.support.logs import LogTestCase
 from twistdp._version import __version__
 from twistdp.launch.opening import Opening, Serving
+from twistdp.logs.format import as_json
 
 
 class OpeningTests(LogTestCase):
@@ -41,3 +44,21 @@ class OpeningTests(LogTestCase):
         self.assertNotIn("\n", line)
         self.assertIn("and 80 more", line)
         self.assertLess(len(line), 40_000)
+
+
+class FactsTests(LogTestCase):
+    """The same for programs."""
+
+    form = staticmethod(as_json)
+
+    def test_facts(self) -> None:
+        """Each scanner is a text of its own."""
+        service = Opening(
+            [Serving("a.example", "a:B", {}), Serving("b.example", "c:D")], "/plugins"
+        )
+        service.startService()
+        service.stopService()
+        (line,) = map(json.loads, self.lines)
+        self.assertEqual(line["msg"], "twistdp … in … serves …")
+        self.assertEqual(line["scanners"], ["a.example from a:B()", "b.example from c:D"])
+        self.assertEqual(line["directory"], "/plugins")

@@ -104,4 +104,8 @@ class BaselineTests(LogTestCase):
         self.assertIn("cannot keep who has which device", line)
         os.unlink(self.directory)
         self.baseline.write(HELD, [])
+        self.baseline.write({}, RELEASED)
+        self.baseline.write(HELD, [])
+        (_, over) = self.lines
+        self.assertIn("is kept again: who has which device", over)
         self.assertEqual(self.another().read(), (HELD, []))

@@ -426,7 +426,8 @@ class FailureTests(DiscoveryCase):
         for failed in (first, other, lacking):
             self.assertEqual((failed["msg"], failed["scanner"]), ("scanner failed", NAME))
             self.assertGreater(failed["nextTrySeconds"], 0.3)
-        self.assertEqual(other["reason"], "OSError: lamp busy")
+        self.assertEqual(first["err"], "ZeroDivisionError: by zero")
+        self.assertEqual(other["err"], "OSError: lamp busy")
         self.assertIn("test_discovery.py:", other["at"])
         self.assertIn("LimitNOFILE", lacking["remedy"])
         self.assertEqual((over["msg"], over["failures"]), ("scanner works again", 3))

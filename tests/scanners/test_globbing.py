@@ -259,6 +259,12 @@ class MatchingTests(GlobbingTestCase):
         self.assertEqual(event["log_level"], LogLevel.warn)
         self.assertIn(f"{self.box.path('file')!r}: it is no directory", event["text"])
         self.assertIn("matches nothing", idle["text"])
+        self.assertEqual(event["log_constant"], "what matches needs attention")
+        self.assertEqual(event["log_facts"], {"resource": "thing", "reason": event["text"]})
+        facts = {"resource": "thing", "pattern": self.box.path("file/n*"), "otherFiles": 0}
+        self.assertEqual(
+            (idle["log_constant"], idle["log_facts"]), ("pattern matches nothing", facts)
+        )
 
     def refuse_to_list(self, error: int) -> Any:
         """Let no directory be listed from now on."""

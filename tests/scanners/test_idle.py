@@ -1,5 +1,7 @@
 """Tests for `twistdp.scanners.idle`."""
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.scanners.idle import IdlePatterns
@@ -13,7 +15,13 @@ class IdleTests(SynchronousTestCase):
         """Of two patterns."""
         self.said: list[str] = []
         patterns = [Pattern.parse(index, text) for index, text in enumerate(["/a/x*", "/b/y*"])]
-        self.idle = IdlePatterns(patterns, self.said.append, self.said.append)
+        self.facts: list[tuple[str, dict[str, Any]]] = []
+        self.idle = IdlePatterns(patterns, self.log, self.log)
+
+    def log(self, text: str, constant: str, **facts: Any) -> None:
+        """Keep a line."""
+        self.said.append(text)
+        self.facts.append((constant, facts))
 
     def scan(self, *found: int, unfit: int = 0, covered: bool = False) -> list[str]:
         """The lines logged after a scan in which the patterns have these numbers of files."""
@@ -40,6 +48,15 @@ class IdleTests(SynchronousTestCase):
             self.scan(0, 1, unfit=2),
             ["pattern '/a/x*' matches nothing but 2 files that are no device"],
         )
+
+    def test_facts(self) -> None:
+        """Programs get a constant text and the pattern."""
+        self.scan(0, 1, unfit=2)
+        self.scan(1, 1)
+        nothing, now = self.facts
+        self.assertEqual(nothing[0], "pattern matches nothing")
+        self.assertEqual(nothing[1], {"pattern": "/a/x*", "otherFiles": 2})
+        self.assertEqual(now, ("pattern matches now", {"pattern": "/a/x*"}))
 
     def test_covered(self) -> None:
         """A pattern whose files all count for another one does match."""

@@ -39,6 +39,7 @@ class CdiParts:
     ) -> None:
         self._namespace = namespace
         self._type = resource_type
+        self._name = f"{namespace}/{resource_type}"
         self._settings = settings
         self._reactor = reactor
         self._spec: SpecFile | None = None
@@ -85,7 +86,7 @@ class CdiParts:
         steps = [what.cancel for what in pending if what is not None]
         if self._spec is not None:
             steps.append(self._spec.close)
-        stop_all(f"{self._namespace}/{self._type}", *steps)
+        stop_all(self._name, *steps)
 
     def _write(self, held: Collection[str] | None = None) -> None:
         assert self._spec is not None
@@ -98,9 +99,16 @@ class CdiParts:
             self._retry = self._reactor.callLater(SOON, self._write)
             if str(error) != self._logged:
                 self._logged = str(error)
-                _log.error("{reason}", reason=self._logged)
+                _log.error(
+                    "{reason}",
+                    reason=self._logged,
+                    log_constant="CDI spec cannot be written",
+                    log_facts={"resource": self._name, "reason": self._logged},
+                )
         else:
-            self._logged = None
+            if self._logged is not None:
+                self._logged = None
+                _log.info("CDI spec of {resource} is written again", resource=self._name)
         if self._spec.surplus and self._tidying is None:
             self._tidying = self._reactor.callLater(TIDY_AFTER, self._tidy)
 
@@ -110,8 +118,7 @@ class CdiParts:
 
         async def ask() -> None:
             held = await self._holdings.ask()
-            name = f"{self._namespace}/{self._type}"
-            self._write(None if held is None else held.get(name, {}))
+            self._write(None if held is None else held.get(self._name, {}))
 
         self._asking = Deferred.fromCoroutine(ask())
         self._asking.addErrback(report_unless_cancelled, "tidying CDI specs")

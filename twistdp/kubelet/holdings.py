@@ -263,7 +263,10 @@ class Holdings:
         appeared = self.held is None
         self.held = self._known = held
         self.pods = frozenset((pod.namespace, pod.name) for pod in pods)
-        self.reason = self._complaint = ""
+        self.reason = ""
+        if self._complaint:
+            self._complaint = ""
+            _log.info("the kubelet can be asked again which pods hold devices")
         self._unseen.answered(held, self.asked_at, self._clock.seconds())
         if appeared:
             self._events.emit(Kind.POD_RESOURCES, available=True, reason="")

@@ -26,6 +26,18 @@ MOST_NAMED: Final = 100
 """Resources that one line names for programs."""
 
 
+_RESTARTED: Final = "the kubelet has restarted"
+_ENDED: Final = "the kubelet had ended the stream"
+_AGAIN: Final = "again"
+_WHY: Final = {
+    _RESTARTED: ", which has restarted",
+    _ENDED: ", which had ended the stream",
+    _AGAIN: " again",
+    "": "",
+}
+"""How a line ends that gives a reason."""
+
+
 class KubeletNews:
     """The news of all resources that are registered from one directory.
 
@@ -80,8 +92,8 @@ class KubeletNews:
         """The attempt has failed, or was dropped."""
         self._trying.discard(resource)
         if not (self._trying or self._failing):
-            self._patience = LASTING
             self._log_registered()
+            self._patience = LASTING
 
     def registered(self, resource: str) -> None:
         """The attempt has succeeded; it is logged when the others have, too, or soon."""
@@ -165,21 +177,21 @@ class KubeletNews:
     def _log_registered(self) -> None:
         self._done(self._log_registered)
         names = list(self._registered)
+        if not names:
+            return
         self._registered.clear()
-        if names:
-            why = self._why(names)
-            _log.info(
-                "registered {resources} with the kubelet{why}",
-                resources=named(names),
-                why=f", {why}" if why else "",
-                log_constant="registered with the kubelet",
-                log_facts={**_facts(names), **({"reason": why} if why else {})},
-            )
-            self._known.update(names)
-            self._lost.difference_update(names)
-            self._patience = min(2 * self._patience, MOST_GATHERED)
+        why = self._why(names)
+        _log.info(
+            "registered {resources} with the kubelet{why}",
+            resources=named(names),
+            why=_WHY[why],
+            log_constant="registered with the kubelet",
+            log_facts={**_facts(names), **({"reason": why} if why else {})},
+        )
+        self._known.update(names)
+        self._lost.difference_update(names)
+        self._patience = min(2 * self._patience, MOST_GATHERED)
         if not (self._trying or self._failing):
-            self._patience = LASTING
             self._restarted = False
 
     def _why(self, names: Collection[str]) -> str:
@@ -187,8 +199,8 @@ class KubeletNews:
         if self._known.isdisjoint(names):
             return ""
         if self._restarted:
-            return "which has restarted"
-        return "which had ended the stream" if self._lost.intersection(names) else "again"
+            return _RESTARTED
+        return _ENDED if self._lost.intersection(names) else _AGAIN
 
     def _log_complaints(self) -> None:
         self._done(self._log_complaints)

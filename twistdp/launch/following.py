@@ -1,6 +1,7 @@
 """Follows a configuration file: what changes in it takes effect while the plugin runs."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -167,12 +168,11 @@ class ConfigFile(MultiService):
         error = failure.value
         lines = error.lines if isinstance(error, BadSettings) else (str(error),)
         self._events.emit(Kind.CONFIGURATION_REFUSED, file=self.path, problems=lines[:_MOST])
-        prefix = f"configuration {printable(self.path)}: "  # the message names it
         for line in lines[:_MOST]:
             _log.error(
                 "configuration {file} is refused, and the one before stays in force: {problem}",
                 file=printable(self.path),
-                problem=printable(line).removeprefix(prefix),
+                problem=_without_file(printable(line), printable(self.path)),
             )
         if len(lines) > _MOST:
             _log.error(
@@ -266,6 +266,12 @@ class ConfigFile(MultiService):
 
     def _manager_of(self, domain: str) -> Manager:
         return next(each for each in self.managers if each.namespace == domain)
+
+
+def _without_file(problem: str, path: str) -> str:
+    """A problem without the name of its file, which its line has already."""
+    problem = problem.removeprefix(f"configuration {path}: ").removeprefix(f"{path}:")
+    return re.sub(r"^(\d+):(\d+): ", r"line \1, column \2: ", problem)
 
 
 def _directories(path: str) -> Iterator[str]:

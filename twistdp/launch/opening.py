@@ -1,7 +1,7 @@
 """The first line of the log: the version, the scanners, and the directory."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from twisted.application.service import Service
 from twisted.logger import Logger
@@ -10,6 +10,8 @@ from twistdp._version import __version__
 from twistdp.model import assignment, named
 
 _log = Logger()
+
+_MOST: Final = 20  # scanners that are named
 
 
 class Serving(NamedTuple):
@@ -39,7 +41,7 @@ class Opening(Service):
 
     def __str__(self) -> str:
         """Name the scanners."""
-        return named(map(str, self._scanners), most=20)
+        return named(map(str, self._scanners), most=_MOST)
 
     def startService(self) -> None:
         """Log the line."""
@@ -49,4 +51,9 @@ class Opening(Service):
             version=__version__.public(),
             directory=self._directory,
             scanners=str(self),
+            log_facts={
+                "version": __version__.public(),
+                "directory": self._directory,
+                "scanners": [str(scanner) for scanner in self._scanners[:_MOST]],
+            },
         )

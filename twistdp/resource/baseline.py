@@ -81,7 +81,10 @@ class Baseline:
                     reason=self._complaint,
                 )
         else:
-            self._written, self._complaint = content, ""
+            self._written = content
+            if self._complaint:
+                self._complaint = ""
+                _log.info("{path} is kept again: who has which device", path=self.path)
 
     def _replace(self, content: str) -> None:
         make_directory(self._directory)

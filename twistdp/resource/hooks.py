@@ -204,7 +204,12 @@ class Hooks:
             "hook": hook,
             "consequence": _CONSEQUENCES[hook],
             "log_constant": "hook failed",
-            "log_facts": {"scanner": self.name, "hook": hook, "resource": resource},
+            "log_facts": {
+                "scanner": self.name,
+                "hook": hook,
+                "resource": resource,
+                **({} if news is News.STACK else {"err": of_error(failure.value)}),
+            },
         }
         if news is News.STACK:
             _log.failure("scanner {scanner}: {hook} failed, and {consequence}", failure, **about)

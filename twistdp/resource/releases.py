@@ -119,6 +119,8 @@ class Releases(Service):
             self._plan(None)
             self._complain(now)
             return
+        if self._answer_due == float("inf"):
+            _log.info("scanner {scanner}: its post_release is called again", scanner=self._name)
         self._answer_due = now + LASTING
         ours = {resource for resource, _ in self._tenancies.held}
         ours.update(filter(self._is_ours, held))

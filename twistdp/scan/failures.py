@@ -1,6 +1,6 @@
 """Logs how a scanner fails, hangs and recovers."""
 
-from typing import Any, Final
+from typing import Any
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -8,11 +8,9 @@ from twisted.python.failure import Failure
 from twistdp.host import SOON
 from twistdp.model import name_of, of_error, one_line
 from twistdp.status import Kind, events_of
-from twistdp.tools import News, Outage, at
+from twistdp.tools import News, Outage, at, place_of
 
 _log = Logger()
-
-_FAILED: Final = "scanner failed"
 
 
 class Failures:
@@ -57,7 +55,7 @@ class Failures:
                 scanner=self._scanner,
                 doing=self._doing,
                 then=then,
-                **self._programs(_FAILED, **_told(failure), nextTrySeconds=delay),
+                **self._failed(failure, delay, has_stack=True),
             )
         elif news is News.LINE:
             _log.error(
@@ -67,7 +65,7 @@ class Failures:
                 error=of_error(failure.value),
                 at=at(failure),
                 then=then,
-                **self._programs(_FAILED, **_told(failure), nextTrySeconds=delay),
+                **self._failed(failure, delay),
             )
 
     def add_lack(self, failure: Failure, remedy: str) -> None:
@@ -83,7 +81,7 @@ class Failures:
                 doing=self._doing,
                 reason=failure.getErrorMessage(),
                 remedy=remedy,
-                **self._programs(_FAILED, **_told(failure), remedy=remedy, nextTrySeconds=SOON),
+                **self._failed(failure, SOON, remedy=remedy),
             )
 
     def ended(self, seconds: float, failed: bool) -> None:
@@ -129,6 +127,22 @@ class Failures:
             **self._programs("scanner has returned", seconds=round(self._seconds, 3)),
         )
 
+    def _failed(
+        self,
+        failure: Failure,
+        delay: float | None,
+        *,
+        remedy: str | None = None,
+        has_stack: bool = False,
+    ) -> dict[str, Any]:
+        return self._programs(
+            "scanner failed",
+            err=None if has_stack else of_error(failure.value),  # as every line with a stack
+            at=place_of(failure) or None,
+            remedy=remedy,
+            nextTrySeconds=None if delay is None else round(delay, 1),
+        )
+
     def _programs(self, constant: str, **facts: object) -> dict[str, Any]:
         """What the line has for programs; facts that are None are left out."""
         found = {key: value for key, value in facts.items() if value is not None}
@@ -136,7 +150,3 @@ class Failures:
 
     def _emit(self, kind: Kind, **facts: object) -> None:
         self._events.emit(kind, scanner=self._scanner, **facts)
-
-
-def _told(failure: Failure) -> dict[str, str | None]:
-    return {"reason": of_error(failure.value), "at": at(failure).removeprefix(", at ") or None}

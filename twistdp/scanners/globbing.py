@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from time import sleep
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.logger import Logger
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from twistdp.select import Explanation
 
 _log = Logger()
+
+_ATTENTION: Final = "what matches needs attention"
+"""What the lines of complaints have in common, for programs."""
 
 _MOST_RESTS: Final = 10
 """How often a scan waits for more links to new devices."""
@@ -242,11 +245,19 @@ class GlobScanner(WatchingScanner):
         self._idle.end(self._matches.of_pattern, self._examiner.unfit, self._search.is_covered)
         return tree
 
-    def _warn(self, text: str) -> None:
-        _log.warn("{resource}: {text}", resource=self.resource, text=text)
+    def _warn(self, text: str, constant: str = _ATTENTION, **facts: Any) -> None:
+        _log.warn("{resource}: {text}", **self._fields(text, constant, facts))
 
-    def _inform(self, text: str) -> None:
-        _log.info("{resource}: {text}", resource=self.resource, text=text)
+    def _inform(self, text: str, constant: str, **facts: Any) -> None:
+        _log.info("{resource}: {text}", **self._fields(text, constant, facts))
+
+    def _fields(self, text: str, constant: str, facts: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "resource": self.resource,
+            "text": text,
+            "log_constant": constant,
+            "log_facts": {"resource": self.resource, **(facts or {"reason": text})},
+        }
 
     def _show_left_out(self, text: str) -> None:
         V(1).info("what matches is left out", resource=self.resource, what=text)

@@ -6,13 +6,16 @@ from twistdp.scanners.patterns import Pattern
 
 
 class IdlePatterns:
-    """Calls `warn` once for each of `patterns` that matches nothing, and `inform` when it does."""
+    """Calls `warn` once for each of `patterns` that matches nothing, and `inform` when it does.
+
+    They get the text, a constant one, and the values in it by name.
+    """
 
     def __init__(
         self,
         patterns: Sequence[Pattern],
-        warn: Callable[[str], object],
-        inform: Callable[[str], object],
+        warn: Callable[..., object],
+        inform: Callable[..., object],
     ) -> None:
         self._patterns = patterns
         self._warn = warn
@@ -34,12 +37,20 @@ class IdlePatterns:
             if found.get(pattern.index):
                 if pattern.index in self._idle:
                     self._idle.remove(pattern.index)
-                    self._inform(f"pattern {pattern.text!r} matches now")
+                    self._inform(
+                        f"pattern {pattern.text!r} matches now",
+                        "pattern matches now",
+                        pattern=pattern.text,
+                    )
             elif pattern.index not in self._idle and not covered(pattern):
                 self._idle.add(pattern.index)
+                others = unfit.get(pattern.index, 0)
                 self._warn(
-                    f"pattern {pattern.text!r} matches {_what(unfit.get(pattern.index, 0))}; "
-                    "devices that appear there will be found"
+                    f"pattern {pattern.text!r} matches {_what(others)}; "
+                    "devices that appear there will be found",
+                    "pattern matches nothing",
+                    pattern=pattern.text,
+                    otherFiles=others,
                 )
 
 

@@ -4,7 +4,7 @@ from twistdp.tools.backoff import Backoff
 from twistdp.tools.coalescing import Coalescer
 from twistdp.tools.latest import Latest
 from twistdp.tools.outage import News, Outage
-from twistdp.tools.places import at
+from twistdp.tools.places import at, place_of
 from twistdp.tools.quiet import hushed, quietly
 from twistdp.tools.shared import Shared
 from twistdp.tools.sparing import Sparing
@@ -29,6 +29,7 @@ __all__ = [
     "hushed",
     "meant",
     "nearest",
+    "place_of",
     "quietly",
     "stop_all",
 ]
