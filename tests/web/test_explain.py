@@ -92,7 +92,7 @@ class ExplainTests(RoutesCase):
         self.assertEqual((await self.ask("/api/v1/explain?path=/dev/null")).status, 503)
         wires[0].close()
         wires[1].close()
-        await until(lambda: len(self.web._doors[0]._loaded.connections) == MOST_WAITING - 1)
+        await until(lambda: len([*self.web._doors[0].transports()]) == MOST_WAITING - 1)
         late = await connect(self.endpoint)  # there is room again
         late.send(b"GET /api/v1/explain?path=/dev/late HTTP/1.1\r\nHost: x\r\n\r\n")
         await until(lambda: len(self.routes._explainer._waiting) == MOST_WAITING)

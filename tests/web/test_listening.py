@@ -140,12 +140,12 @@ class ManyTests(ListeningCase):
                     if number < 10:
                         peer.send(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
                 await until(lambda: door._loaded is not None)
-                self.assertLessEqual(len(door._loaded.connections), MOST_CONNECTIONS)
-                await until(lambda: door._loaded.connections)
+                self.assertLessEqual(len([*door.transports()]), MOST_CONNECTIONS)
+                await until(lambda: [*door.transports()])
             finally:
                 for peer in peers:
                     peer.close()
-            await until(lambda: not door._loaded.connections and not door.waiting)
+            await until(lambda: not [*door.transports()])
             self.assertEqual((await ask(self.unix(), "/y")).body, b"/y")
 
 
@@ -175,8 +175,7 @@ class FailingTests(ListeningCase):
 
     async def test_too_many_wait(self) -> None:
         """While it is loaded, no more connections may wait than are let in afterwards."""
-        begun: Deferred[Any] = Deferred()
-        door = Door(lambda: begun, self.worker())
+        door = Door(lambda: self.fail("it is loaded"), self.worker())
         self.patch(door, "load", lambda: None)
         for _ in range(MOST_CONNECTIONS):
             waiting: Any = door.buildProtocol(None)

@@ -80,8 +80,8 @@ class WebCase(TestCase):
 
     def connections(self) -> list[Any]:
         """The connections that all services have."""
-        doors = [door for web in self.services for door in web._doors if door._loaded is not None]
-        return [each for door in doors for each in door._loaded.connections]
+        loaded = [door._loaded for web in self.services for door in web._doors]
+        return [each for site in loaded if site is not None for each in site.connections]
 
     def unix(self, name: str = "lab.example.com.sock") -> str:
         """The endpoint of a socket in the directory."""

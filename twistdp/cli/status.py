@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import click
@@ -28,6 +28,9 @@ from twistdp.cli.terminal import Busy, console
 from twistdp.cli.watching import News
 from twistdp.model import printable
 from twistdp.settings import RUN_DIRECTORY
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 FINE, ILL, NOBODY = 0, 1, 3
 """Exit statuses; that nobody answers is 3, as for ``systemctl status``."""
@@ -147,7 +150,7 @@ def _lines(plugins: Sequence[Plugin], everything: bool) -> Iterator[str]:
             yield from lines(each.state, everything)
 
 
-def _renderables(plugins: Sequence[Plugin], everything: bool) -> Iterator[Any]:
+def _renderables(plugins: Sequence[Plugin], everything: bool) -> "Iterator[RenderableType]":
     from twistdp.cli.drawing import text
 
     for each in plugins:

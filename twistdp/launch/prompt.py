@@ -5,6 +5,7 @@ from typing import Any
 
 from twisted.conch.insults.insults import ServerProtocol
 from twisted.conch.manhole import Manhole
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.python.failure import Failure
 
@@ -60,6 +61,6 @@ class PromptFactory(Factory):
         self.opened = opened
         self.closed = closed
 
-    def buildProtocol(self, address: Any) -> Any:
+    def buildProtocol(self, address: IAddress | None) -> Any:
         """Make a prompt for a connection."""
         return _Terminal(self, self._names())

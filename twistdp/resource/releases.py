@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 from twisted.application.service import Service
@@ -63,7 +63,7 @@ class Releases(Service):
         self._reading = False
         self._answer_due = float("inf")
         """When it is time to log that there is no answer."""
-        self._ends: list[Any] = []
+        self._ends: list[Callable[[], None]] = []
         self._timer: IDelayedCall | None = None
         self._pending: list[Release] = []
         """What was given back, until the scanner's hook has ended."""

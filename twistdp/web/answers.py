@@ -5,12 +5,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
+
+if TYPE_CHECKING:
+    from twisted.web.server import Request
 
 _log = Logger()
 
@@ -77,7 +80,7 @@ class Turns:
 class Sending:
     """One large answer, on its way; what has not been sent yet is not made yet."""
 
-    def __init__(self, pieces: Iterator[bytes], request: Any, turns: Turns) -> None:
+    def __init__(self, pieces: Iterator[bytes], request: "Request", turns: Turns) -> None:
         self._pieces = pieces
         self._request = request
         self._turns = turns
@@ -125,7 +128,7 @@ class Sending:
         self._pieces = iter(())
 
 
-def write(answer: Answer, request: Any, turns: Turns) -> None:
+def write(answer: Answer, request: "Request", turns: Turns) -> None:
     """Write an answer to Twisted's `request`, and finish that.
 
     However large it is, and however slowly it is read, little more than a piece waits for the peer.

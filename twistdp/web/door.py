@@ -4,13 +4,17 @@ A plugin that nobody looks at pays neither memory nor time of its start for it.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twistdp.tools import Worker
+
+if TYPE_CHECKING:
+    from twistdp.web.site import Bounded
 
 _log = Logger()
 
@@ -24,7 +28,7 @@ class Waiting(Protocol):
     What its peer has sent meanwhile stays in the kernel.
     """
 
-    def __init__(self, door: "Door", address: Any) -> None:
+    def __init__(self, door: "Door", address: IAddress | None) -> None:
         self._door = door
         self._address = address
 
@@ -34,11 +38,11 @@ class Waiting(Protocol):
         self.transport.pauseProducing()  # type: ignore[attr-defined]  # both kinds of sockets can
         self._door.waiting[self] = None
 
-    def connectionLost(self, reason: Any = connectionDone) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Stop waiting."""
         self._door.waiting.pop(self, None)
 
-    def go_on(self, factory: Factory) -> None:
+    def go_on(self, factory: "Bounded") -> None:
         """Hand the connection over to what answers."""
         transport: Any = self.transport
         real = factory.buildProtocol(self._address)
@@ -60,11 +64,11 @@ class Door(Factory):
 
     noisy = False
 
-    def __init__(self, load: Callable[[], Any], worker: Worker) -> None:
+    def __init__(self, load: "Callable[[], Bounded]", worker: Worker) -> None:
         self._load = load
         self._worker = worker
         self._loading = False
-        self._loaded: Any = None
+        self._loaded: Bounded | None = None
         self._failed_with: str | None = None
         """Why the last attempt failed."""
         self.waiting: dict[Waiting, None] = {}
@@ -89,7 +93,7 @@ class Door(Factory):
         if self._loaded is not None:
             self._loaded.abort()
 
-    def _open(self, loaded: Any) -> None:
+    def _open(self, loaded: "Bounded") -> None:
         self._loaded = loaded
         waiting, self.waiting = self.waiting, {}
         for each in waiting:
@@ -104,7 +108,7 @@ class Door(Factory):
         for waiting in list(self.waiting):
             waiting.abort()
 
-    def buildProtocol(self, address: Any) -> Protocol | None:
+    def buildProtocol(self, address: IAddress | None) -> Protocol | None:
         """Let a connection in, or let it wait until what answers is loaded."""
         if self._loaded is not None:
             protocol: Protocol | None = self._loaded.buildProtocol(address)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
 
 from twistdp.manager import Manager
 from twistdp.model import DeviceInfo, name_of
@@ -74,7 +75,7 @@ class Explainer:
                 asked = [_asked(manager) for manager, _ in self._served()]
                 self._worker.call(partial(_answer, path, asked)).addBoth(self._ended, done)
 
-    def _ended(self, outcome: Any, done: "Deferred[Answer]") -> None:
+    def _ended(self, outcome: Answer | Failure, done: "Deferred[Answer]") -> None:
         self._pause = self._reactor.callLater(PAUSE, self._rested)
         if not done.called:
             done.callback(outcome)

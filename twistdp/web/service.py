@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IDelayedCall, IListeningPort
+from twisted.internet.interfaces import IDelayedCall, IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -21,7 +21,7 @@ from twistdp.tools import Worker, hushed, quietly, stop_all
 from twistdp.web.door import MOST_CONNECTIONS, Door
 
 if TYPE_CHECKING:
-    from twistdp.web.site import Answerer
+    from twistdp.web.site import Answerer, Bounded
 
 _log = Logger()
 
@@ -95,7 +95,7 @@ class Web(Service):
         made, self._made = self._made, None
         file, self._file = self._file, None
         ports, self._ports = self._ports, []
-        stopped: list[Any] = []
+        stopped: list[Deferred[None] | None] = []
         steps: list[Callable[[], object]] = [self._worker.stop]
         # Nothing comes in before the doors are closed.
         steps += [partial(_stop, port, stopped) for port in ports]
@@ -112,7 +112,7 @@ class Web(Service):
         return Deferred.fromCoroutine(_stopped(stopped, file))
 
     def _door(self) -> Door:
-        def load() -> Any:
+        def load() -> "Bounded":
             import twistdp.web.routes  # noqa: F401  # here, not in the reactor's thread
             from twistdp.web.site import Bounded
 
@@ -130,7 +130,9 @@ class Web(Service):
             self._made = self._answerer()
         return self._made
 
-    def _listen(self, description: str, endpoint: Any, door: Door, again: bool = False) -> None:
+    def _listen(
+        self, description: str, endpoint: IStreamServerEndpoint, door: Door, again: bool = False
+    ) -> None:
         self._retries.pop(description, None)
 
         def listening(port: IListeningPort) -> None:
@@ -196,11 +198,11 @@ def _claimed(base: str) -> SocketFile:
     raise SocketTaken(f"{base}.sock", 0, f"{MOST_NAMES} plugins have such a socket")
 
 
-def _stop(port: IListeningPort, stopped: list[Any]) -> None:
+def _stop(port: IListeningPort, stopped: list[Deferred[None] | None]) -> None:
     stopped.append(port.stopListening())
 
 
-async def _stopped(stopped: Sequence[Any], file: SocketFile | None) -> None:
+async def _stopped(stopped: Sequence[Deferred[None] | None], file: SocketFile | None) -> None:
     for each in stopped:
         if each is not None:
             await each

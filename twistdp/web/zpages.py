@@ -28,7 +28,6 @@ def statusz(state: State, paths: Sequence[str], accept: str) -> Answer:
     if _wants_json(accept):
         return _json(
             "Statusz",
-            accept,
             startTime=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(state.start_time)),
             uptimeSeconds=int(state.time - state.start_time),
             goVersion=python,
@@ -52,13 +51,13 @@ def flagz(flags: Mapping[str, str], accept: str) -> Answer:
     if (refused := _refusal(accept, "Flagz")) is not None:
         return refused
     if _wants_json(accept):
-        return _json("Flagz", accept, flags=dict(flags))
+        return _json("Flagz", flags=dict(flags))
     lines = [f"\ntwistdp flagz\n{WARNING}\n"]
     lines += [f"{name}={value}" for name, value in sorted(flags.items())]
     return text("\n".join(lines) + "\n")
 
 
-def _json(kind: str, accept: str, **fields: Any) -> Answer:
+def _json(kind: str, **fields: Any) -> Answer:
     found = {
         "kind": kind,
         "apiVersion": f"{_GROUP}/{_VERSION}",
