@@ -15,6 +15,13 @@ class SpecTests(HostCase):
         found = self.assert_finds(Severity.ERROR, "vendor.com/card=0 is described by .* and by ")
         self.assertIn("neither counts", found.meaning)
 
+    def test_fatal(self) -> None:
+        """A kind on which runtimes crash."""
+        for kind in ("vendor.com/x", "v/card"):
+            self.spec("/run/cdi/a.json", {**SPEC, "kind": kind})
+            found = self.assert_finds(Severity.ERROR, f"a.json has the kind {kind}, of which one")
+            self.assertIn("crash", found.meaning)
+
     def test_covered(self) -> None:
         """A spec that a plugin has written counts more than that of people."""
         self.spec("/run/cdi/vendor.json", SPEC)

@@ -35,6 +35,7 @@ def check_specs(host: Host) -> Findings:
                     "runtimes leave this file out, and refuse containers with its devices",
                     "correct it, remove it, or restart the plugin that wrote it",
                 )
+    yield from _fatal(specs)
     yield from _twice(specs)
     yield from _shared(specs)
     yield from _gone(host, specs)
@@ -66,6 +67,18 @@ def check_places(host: Host) -> Findings:
             f"and when the plugin is gone, and counts less than one in {CDI_DIRECTORY}",
             f"give the plugin --cdi-dir={CDI_DIRECTORY}, the default, and remove the file",
         )
+
+
+def _fatal(specs: list[Spec]) -> Findings:
+    """Kinds that runtimes do not survive."""
+    for spec in specs:
+        if any(len(part) == 1 for part in spec.kind.split("/")):
+            yield error(
+                f"{spec.path} has the kind {spec.kind}, of which one part is a single character",
+                "containerd up to 2.3 and other runtimes crash when they read it, again at each "
+                "start",
+                "remove the file, and start the runtime; its owner has to use a longer name",
+            )
 
 
 def _twice(specs: list[Spec]) -> Findings:
