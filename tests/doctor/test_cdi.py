@@ -12,7 +12,9 @@ class SpecTests(HostCase):
     def test_twice(self) -> None:
         """Two files in one directory describe a device."""
         self.spec("/etc/cdi/other.yaml", SPEC)
-        found = self.assert_finds(Severity.ERROR, "vendor.com/card=0 is described by .* and by ")
+        found = self.assert_finds(
+            Severity.ERROR, "vendor.json and /etc/cdi/other.yaml|other.yaml and .*vendor.json"
+        )
         self.assertIn("neither counts", found.meaning)
 
     def test_fatal(self) -> None:
@@ -25,7 +27,7 @@ class SpecTests(HostCase):
     def test_covered(self) -> None:
         """A spec that a plugin has written counts more than that of people."""
         self.spec("/run/cdi/vendor.json", SPEC)
-        found = self.assert_finds(Severity.WARNING, "vendor.com/card=0 is described by")
+        found = self.assert_finds(Severity.WARNING, "describe vendor.com/card=0$")
         self.assertTrue(found.meaning.startswith("/var/run/cdi/vendor.json counts"), found)
 
     def test_one_directory(self) -> None:

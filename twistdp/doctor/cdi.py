@@ -90,14 +90,14 @@ def _twice(specs: list[Spec]) -> Findings:
     for paths, names in _by_paths(places).items():
         if len({os.path.dirname(path) for path in paths}) < len(paths):
             yield error(
-                f"{named(names)} is described by {named(paths, ' and by ')}",
+                f"{named(paths, ' and ')} describe {named(names)}",
                 "of two specs in one directory neither counts: runtimes refuse containers with the "
                 "device",
                 "remove one of the files, or stop one of the two programs that write them",
             )
         else:
             yield warning(
-                f"{named(names)} is described by {named(paths, ' and by ')}",
+                f"{named(paths, ' and ')} describe {named(names)}",
                 f"{paths[-1]} counts, since runtimes look there last, and what the other one says "
                 "is ignored",
                 f"remove {paths[0]} unless this is wanted",
