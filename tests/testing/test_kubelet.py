@@ -416,7 +416,9 @@ class FakeKubeletTests(TestCase):
         """Unknown resources, absent plugins and empty answers refuse the pod with a reason."""
         plugin = await self.registered()
         refused = await failure_of(self.kubelet.allocate("x.io/y"), AdmissionRefused)
-        self.assertIn("no such resource", str(refused))
+        self.assertEqual(
+            str(refused), f"x.io/y: no such resource on this node; there is {RESOURCE}"
+        )
         plugin.answer = AllocateResponse()
         refused = await failure_of(self.kubelet.allocate(RESOURCE), AdmissionRefused)
         self.assertIn("no containers return", str(refused))

@@ -80,7 +80,7 @@ class Manhole(Service):
             )
         else:
             _log.warn(
-                "a manhole is open on {path}: who connects is as powerful as this process",
+                "a manhole is open on {path}: a user who connects can do whatever this process can",
                 path=self._path,
             )
 

@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.task import deferLater
 
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import ContainerAllocateResponse
+from twistdp.model import named
 from twistdp.testing.endpoint import AdmissionRefused
 from twistdp.testing.observed import ObservedNode
 from twistdp.testing.pods import Pods, start_problem
@@ -59,7 +60,8 @@ class AdmittingNode(ObservedNode):
             node = self.resources.get(resource)
             try:
                 if node is None:
-                    raise AdmissionRefused(f"{resource}: no such resource on this node")
+                    known = f"; there is {named(sorted(self.resources))}" if self.resources else ""
+                    raise AdmissionRefused(f"{resource}: no such resource on this node{known}")
                 taken = self.pods.taken(resource)
                 again = self.pods.reusable(namespace, pod, resource)
                 chosen, answer = await node.allocate(count, taken, ids, self._topology, again)
