@@ -1,6 +1,7 @@
 """Tests for `twistdp.resource.report`: lines of devices and of what containers were given."""
 
 import json
+from typing import Any
 
 from twisted.internet.defer import fail
 from twisted.internet.task import Clock
@@ -12,12 +13,14 @@ from twistdp.errors import PeerUnavailable
 from twistdp.kubelet import ALLOCATE, Holdings, messages
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import AllocateRequest, AllocateResponse
 from twistdp.logs.format import as_json
+from twistdp.model.acceptance import Update
 from twistdp.model.calls import ContainerAllocateResponse
 from twistdp.model.devices import Devices
 from twistdp.resource.given import MOST
 from twistdp.resource.inventory import Inventory
 from twistdp.resource.report import Report
 from twistdp.rpc import EndedCall, Method
+from twistdp.status import Event, events_of
 
 RESOURCE = "lab.example.com/camera"
 GIVEN = ContainerAllocateResponse(
@@ -143,6 +146,85 @@ class AllocatedTests(ReportTestCase):
         klog.set_level(1)
         self.assertLess(
             len(self.given(request(["a"]), many.SerializeToString())), len(brief) + MOST * 400
+        )
+
+
+class EventTests(ReportTestCase):
+    """The events, and what has a line."""
+
+    def setUp(self) -> None:
+        """Follow the events."""
+        super().setUp()
+        self.clock = Clock()
+        self.events: list[Event] = []
+        self.source = events_of(self.clock)  # kept for the report
+        self.source.follow(self.events.append)
+
+    def begun(self, devices: Devices) -> tuple[Inventory, Report]:
+        """A report of these devices, whose first line and events are forgotten."""
+        inventory = Inventory(RESOURCE, first(devices))
+        report = Report(RESOURCE, inventory, silent_holdings(self.clock), self.clock)
+        report.begin()
+        self.events.clear()
+        self.kept.written.clear()
+        return inventory, report
+
+    def emitted(self) -> list[tuple[str, dict[str, Any]]]:
+        """The kinds of the events, with their facts but for the resource."""
+        return [
+            (e.kind.value, {key: v for key, v in e.facts.items() if key != "resource"})
+            for e in self.events
+        ]
+
+    def test_nothing_to_see(self) -> None:
+        """An update without a change has a line only if there is a new list."""
+        devices = {"a": DeviceInfo(HEALTHY)}
+        _, report = self.begun(devices)
+        report.look(devices, Update(devices), is_relisted=False)
+        self.assertEqual(self.lines, [])
+        report.look(devices, Update(devices), is_relisted=True)
+        self.assertEqual(self.said(), f"{RESOURCE}: 1 device")
+
+    def test_history(self) -> None:
+        """What a device was at the start and became later is kept."""
+        ill = {"a": DeviceInfo(UNHEALTHY, reason="hot"), "b": DeviceInfo(HEALTHY)}
+        _, report = self.begun(ill)
+        report.look(ill, Update({**ill, "a": DeviceInfo(HEALTHY)}, changed=["a"]), is_relisted=True)
+        turns = [(turn.state, turn.reason) for turn in report.history.of("a")]
+        self.assertEqual(turns, [(UNHEALTHY, "hot"), (HEALTHY, "")])
+        self.assertEqual(report.history.of("b"), ())
+
+    def test_no_room(self) -> None:
+        """Devices that the list has no room for are an event when their number changes."""
+        devices = {f"{n}": DeviceInfo(HEALTHY) for n in range(3)}
+        inventory, report = self.begun(devices)
+        for left_out in (["1"], ["2"], ["1", "2"], []):
+            inventory.left_out = frozenset(left_out)
+            report.look(devices, Update(devices), is_relisted=False)
+        found = [facts["count"] for kind, facts in self.emitted() if kind == "notListed"]
+        self.assertEqual(found, [1, 2, 0])
+
+    def test_calls(self) -> None:
+        """Each call that ends is an event, but for streams; only Allocate answers with devices."""
+        _, report = self.begun({"a": DeviceInfo(HEALTHY)})
+        well = allocated(request(["a"]), answer(GIVEN))
+        method = Method("/v1beta1.DevicePlugin/ListAndWatch", None, lambda _: b"", streaming=True)
+        report.called(EndedCall(method, None, None, 60.0, "CANCELLED"))
+        other = Method("/v1beta1.DevicePlugin/PreStartContainer", None, lambda _: b"")
+        report.called(EndedCall(other, None, b"", 0.5, "OK"))
+        report.called(well._replace(answer=None, status="ABORTED", seconds=2.0))
+        report.called(well)
+        calls = [
+            ("PreStartContainer", 0.5, "OK"),
+            ("Allocate", 2.0, "ABORTED"),
+            ("Allocate", 0.001, "OK"),
+        ]
+        self.assertEqual(
+            self.emitted(),
+            [
+                *(("called", {"method": m, "seconds": s, "status": st}) for m, s, st in calls),
+                ("allocated", {"ids": [["a"]]}),
+            ],
         )
 
 
