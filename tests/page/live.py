@@ -2,15 +2,17 @@
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.web.server import Request
 
 from tests.integration.test_life import YELLOW, ToldScanner
 from tests.page.case import PageCase, a_tree, text_of
 from tests.support.declarations import resources
+from tests.support.helpers import until
 from twistdp.model import Holder
 from twistdp.scanners.declared import DeclaredScanner
 from twistdp.status import Kind
-from twistdp.web.answers import text
+from twistdp.web.answers import Answer, text
 from twistdp.web.routes import Routes
 
 NOBODY: dict[str, list[str]] = {name: [] for name in ("came", "went", "worse", "better")}
@@ -149,6 +151,24 @@ class OtherTests(PageCase):
         await page.run("document.getElementById('explain-path').value = 'nothing'")
         await page.run("document.querySelector('#explain button').click()")
         await page.until(f"{text_of('#explanation')}.includes('absolute path')")
+
+    async def test_explain_the_last(self) -> None:
+        """Of two questions, the last one's answer is shown, whichever answer comes first."""
+        await self.kubelet.start()
+        page = await self.show(ToldScanner(a_tree(["a"])))
+        await page.until("!document.getElementById('explain').hidden")
+        late: Deferred[Answer] = Deferred()
+        answers: list[Answer | Deferred[Answer]] = [late, text("the second", 404)]
+        self.routes._routes["/api/v1/explain"] = lambda _: answers.pop(0)
+        ask = "document.querySelector('#explain button').click()"
+        await page.run(f"document.getElementById('explain-path').value = '/dev/one'; {ask}")
+        await until(lambda: len(answers) == 1)
+        await page.run(f"document.getElementById('explain-path').value = '/dev/two'; {ask}")
+        await page.until(f"{text_of('#explanation')} === 'the second'")
+        loaded = "performance.getEntriesByType('resource').filter((e) => e.name.includes('one'))"
+        late.callback(text("the first", 404))
+        await page.until(f"{loaded}.length > 0")
+        self.assertEqual(await page.run(text_of("#explanation")), "the second")
 
     async def test_keyboard(self) -> None:
         """A problem leads to its device; the focus stays there when the device changes."""

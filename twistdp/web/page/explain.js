@@ -7,6 +7,7 @@ const STATUSZ = "application/json;v=v1alpha1;g=config.k8s.io;as=Statusz";
 const MOST_IDS = 12;
 
 let known = false;
+let questions = 0; // only the last one's answer is shown
 
 /** Whether the plugin can explain paths. */
 export const canExplain = () => known;
@@ -43,7 +44,9 @@ function explained({ device, rules }) {
 }
 
 async function ask(path) {
-  const show = (...parts) => by("explanation").replaceChildren(...parts);
+  questions += 1;
+  const mine = questions;
+  const show = (...parts) => mine === questions && by("explanation").replaceChildren(...parts);
   show(h("p", { class: "none" }, "Looking …"));
   try {
     const found = await fetch(`api/v1/explain?${new URLSearchParams({ path })}`);
