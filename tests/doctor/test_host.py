@@ -87,7 +87,7 @@ class OddHostTests(HostCase):
         self.write("/etc/crio/crio.conf", CRIO)
         self.write("/etc/crio/crio.conf.d/10-x", CRIO)
         self.write("/sys/fs/selinux/enforce", "1")
-        self.spec("/run/cdi/twistdp.x.example_y.json", {**SPEC, "kind": "x.example/y"})
+        self.spec("/run/cdi/twistdp.x.example_card.json", {**SPEC, "kind": "x.example/card"})
         kinds = {
             "fifo": lambda path: os.mkfifo(path),
             "directory": lambda path: os.mkdir(path),
