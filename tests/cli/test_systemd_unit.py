@@ -54,6 +54,25 @@ class CommandTests(SynchronousTestCase):
             self.assertEqual(errors.getvalue().startswith(told), place is not None)
             self.assertIn(f"hides {place}, " if place else "", errors.getvalue())
 
+    def test_out_of_reach(self) -> None:
+        """A warning names each port and socket that nobody reaches in the sandbox."""
+        for option, expected in (
+            ("--http=tcp:9102", "--http tcp:9102: the unit's sandbox has no network; let systemd"),
+            ("--manhole=/srv/x", "--manhole /srv/x: nobody sees it outside the unit's sandbox"),
+            ("--status-socket=/run/twistdp/../x.sock", "--status-socket /run/x.sock: nobody sees"),
+            ("--http=systemd:domain=INET:name=http", ""),
+            ("--http=unix:/run/twistdp/x.sock", ""),
+            ("--manhole=/run/twistdp/x", ""),
+            ("--status-socket=", ""),
+        ):
+            errors = StringIO()
+            self.patch(sys, "stderr", errors)
+            text = printed("systemd-unit", "--twistd=/t", "--", "--scanner=a:b", option)
+            self.assertIn(option, text)
+            told = f"twistdp systemd-unit: warning: {expected}" if expected else ""
+            self.assertTrue(errors.getvalue().startswith(told), errors.getvalue())
+            self.assertEqual(errors.getvalue().count("\n"), 1 if expected else 0)
+
     def test_refusals(self) -> None:
         """Units that would not load or start are refused in one line, with status 1."""
         scanner = "--scanner=a:b"

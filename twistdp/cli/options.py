@@ -1,7 +1,7 @@
 """Reads options of ``twistd deviceplugin`` for commands that write files about a plugin."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 from twisted.python import usage
@@ -65,16 +65,29 @@ class _Unchecked(Options):
                 except BadName as error:
                     raise usage.UsageError(f"--{error}") from error
             Settings(**settings)
-        self.given = Given(Settings(**self._common()), tuple(self._configs), bool(self._entries))
+        sockets = {"status-socket": self.status_socket, "manhole": self.manhole}
+        self.given = Given(
+            Settings(**self._common()),
+            tuple(self._configs),
+            bool(self._entries),
+            tuple(self.http),
+            {name: path for name, path in sockets.items() if path},
+        )
 
 
 @attrs.frozen
 class Given:
-    """What options give: the settings, the configuration files, and whether entries are served."""
+    """What options give."""
 
     settings: Settings
     configs: tuple[str, ...]
+    """The configuration files."""
     uses_catalog: bool
+    """Whether entries of the catalogue are served."""
+    http: tuple[str, ...]
+    """Endpoints for HTTP."""
+    sockets: Mapping[str, str]
+    """Paths of unix sockets for people, by their options."""
 
 
 def read(options: Sequence[str]) -> Given:

@@ -7,7 +7,7 @@ import click
 
 from twistdp.cli.completing import directories, files
 from twistdp.cli.options import read
-from twistdp.deployment import hidden_by, render_unit
+from twistdp.deployment import hidden_by, render_unit, unreachable
 from twistdp.errors import BadSetting
 from twistdp.model import printable
 
@@ -49,10 +49,15 @@ def command(options: tuple[str, ...], twistd: str, python_path: str | None) -> i
     print(text, end="")
     if place := hidden_by(os.path.normpath(twistd)):
         # No error: many checkouts are in such a place, and people print units to read them.
-        print(
-            f"twistdp systemd-unit: warning: --twistd {printable(twistd)}: the unit's "
-            f"sandbox hides {place}, so the plugin would not start; install twistdp elsewhere, "
-            "such as in /opt/twistdp",
-            file=sys.stderr,
+        _warn(
+            f"--twistd {twistd}: the unit's sandbox hides {place}, so the plugin would not start; "
+            "install twistdp elsewhere, such as in /opt/twistdp"
         )
+    if given is not None:
+        for line in unreachable(given.http, given.sockets):
+            _warn(line)
     return 0
+
+
+def _warn(text: str) -> None:
+    print(f"twistdp systemd-unit: warning: {printable(text)}", file=sys.stderr)

@@ -10,7 +10,7 @@ from twistdp.deployment.manifests import render_manifests, sample_pod
 from twistdp.deployment.openshift import SELINUX_TYPE
 from twistdp.deployment.scanner_file import CONFIG_DIRECTORY
 from twistdp.deployment.templates import filled
-from twistdp.deployment.unit import hidden_by, render_unit
+from twistdp.deployment.unit import hidden_by, render_unit, unreachable
 
 __all__ = [
     "CONFIG_DIRECTORY",
@@ -23,4 +23,5 @@ __all__ = [
     "render_unit",
     "requirements",
     "sample_pod",
+    "unreachable",
 ]

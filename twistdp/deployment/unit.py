@@ -3,7 +3,7 @@
 import os
 import shlex
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from twistdp.deployment.sandbox import (
     KUBELET,
@@ -31,6 +31,9 @@ _ENVIRONMENT = """\
 # TWISTDP_OPTIONS, and variables for the scanner.
 EnvironmentFile=/etc/twistdp/%i.env
 """
+
+_OF_THE_NETWORK = ("ssl", "tcp", "tcp6")
+"""Kinds of endpoints that need a network."""
 
 _PRESERVED = "RuntimeDirectoryPreserve=yes\n"
 """Keeps what is in a directory when the plugin ends."""
@@ -98,6 +101,25 @@ def render_unit(
 def hidden_by(path: str) -> str | None:
     """The one of the `HIDDEN` directories that holds an absolute path; None if none does."""
     return next((place for place in HIDDEN if holds(place, path)), None)
+
+
+def unreachable(http: Iterable[str], sockets: Mapping[str, str]) -> Iterator[str]:
+    """What nobody outside the sandbox reaches, a line for each.
+
+    `http` are endpoints of HTTP; `sockets` are paths of unix sockets, by their options.
+    """
+    for endpoint in http:
+        if endpoint.partition(":")[0] in _OF_THE_NETWORK:
+            yield (
+                f"--http {endpoint}: the unit's sandbox has no network; let systemd open the port, "
+                "with twistdp@.socket and --http=systemd:domain=INET:name=http"
+            )
+    for option, path in sockets.items():
+        if not holds(RUN_DIRECTORY, os.path.normpath(path)):
+            yield (
+                f"--{option} {path}: nobody sees it outside the unit's sandbox; give a path in "
+                f"{RUN_DIRECTORY}"
+            )
 
 
 def _check(
