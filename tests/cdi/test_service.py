@@ -86,14 +86,14 @@ class CdiPartsTests(SynchronousTestCase):
             for _ in range(3):
                 self.clock.advance(1.0)
         (event,) = events
-        self.assertEqual(event["log_constant"], "CDI spec cannot be written")
-        self.assertEqual(event["log_facts"]["resource"], f"{DOMAIN}/{TYPE}")
+        self.assertEqual(event["log_constant"], "CDI specs cannot be written")
+        self.assertEqual(event["log_facts"]["resources"], [f"{DOMAIN}/{TYPE}"])
         os.unlink(self.cdi)
         with capturedLogs() as events:
             self.clock.advance(1.0)
         self.assertEqual(os.listdir(self.cdi), [file_name(DOMAIN, TYPE)])
         (over,) = map(formatEvent, events)
-        self.assertEqual(over, f"CDI spec of {DOMAIN}/{TYPE} is written again")
+        self.assertEqual(over, f"CDI specs of {DOMAIN}/{TYPE} are written again")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_stops_while_it_is_tried_again(self) -> None:

@@ -49,7 +49,8 @@ _OTHERWISE = "let the plugin write there, or give another directory with --cdi-d
 class SpecNotWritten(AdministratorError):
     """A resource's CDI spec could not be brought up to date; `path` is the spec file.
 
-    The status of pods that are refused a device for this reason shows the text.
+    `reason` has the remedy, too, and names no file.  The status of pods that are refused a device
+    for this reason shows the text.
     """
 
     def __init__(self, path: str, reason: str, remedy: str) -> None:
@@ -57,6 +58,7 @@ class SpecNotWritten(AdministratorError):
             f"CDI spec {path} cannot be written: {reason}; {remedy}; it is tried again every second"
         )
         self.path = path
+        self.reason = f"{reason}; {remedy}"
 
 
 class _NotOurs(SpecNotWritten):

@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twistdp.cdi.complaints import complaints_of
 from twistdp.errors import AdministratorError
 from twistdp.host import SOON
 from twistdp.kubelet import holdings_of
@@ -47,7 +48,7 @@ class CdiParts:
         self._tidying: IDelayedCall | None = None
         self._asking: Deferred[None] | None = None
         self._retry: IDelayedCall | None = None
-        self._logged: str | None = None
+        self._complaints = complaints_of(reactor)
         self._holdings = holdings_of(reactor, settings.pod_resources_socket)
 
     @property
@@ -84,6 +85,7 @@ class CdiParts:
         pending = [self._tidying, self._asking, self._retry]
         self._tidying = self._asking = self._retry = None
         steps = [what.cancel for what in pending if what is not None]
+        steps.append(lambda: self._complaints.forget(self._name))
         if self._spec is not None:
             steps.append(self._spec.close)
         stop_all(self._name, *steps)
@@ -97,18 +99,10 @@ class CdiParts:
             self._spec.write(self._devices, held)
         except AdministratorError as error:
             self._retry = self._reactor.callLater(SOON, self._write)
-            if str(error) != self._logged:
-                self._logged = str(error)
-                _log.error(
-                    "{reason}",
-                    reason=self._logged,
-                    log_constant="CDI spec cannot be written",
-                    log_facts={"resource": self._name, "reason": self._logged},
-                )
+            reason = getattr(error, "reason", None) or str(error)
+            self._complaints.failed(self._name, str(error), reason)
         else:
-            if self._logged is not None:
-                self._logged = None
-                _log.info("CDI spec of {resource} is written again", resource=self._name)
+            self._complaints.written(self._name)
         if self._spec.surplus and self._tidying is None:
             self._tidying = self._reactor.callLater(TIDY_AFTER, self._tidy)
 
