@@ -7,20 +7,26 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.logger import LogLevel, formatEvent
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.integration.test_life import ToldScanner
 from tests.support.helpers import soon, until
 from tests.support.http import ask, connect
 from tests.support.logs import observe
 from tests.web.test_service import WebCase
+from twistdp import DeviceTree
+from twistdp.manager import Manager
+from twistdp.settings import Settings
 from twistdp.tools import Worker
 from twistdp.web import service
 from twistdp.web.answers import Answer
 from twistdp.web.door import MOST_CONNECTIONS, Door
-from twistdp.web.options import WebOptions
-from twistdp.web.service import Web
+from twistdp.web.lookout import Lookout
+from twistdp.web.options import WebOptions, web_service
+from twistdp.web.service import MOST_NAMES, Web
 
 
 class ListeningCase(WebCase):
@@ -82,7 +88,7 @@ class EndpointTests(ListeningCase):
     async def test_quiet(self) -> None:
         """Of ports there is our own line, not Twisted's two for each."""
         web = self.web(socket=self.base, endpoints=["tcp:0:interface=127.0.0.1"])
-        await until(lambda: len(web._ports) == 2)
+        await until(lambda: web.path and web._ports)
         await soon(web.stopService())
         self.assertEqual(self.logged("HTTP on tcp:0"), 1)
         self.assertEqual((self.logged("starting on"), self.logged("Closed")), (0, 0))
@@ -242,3 +248,26 @@ class OptionTests(SynchronousTestCase):
         for text in ("tcp:9102", "unix:/x.sock", "tcp6:9102:interface=\\:\\:1"):
             options.opt_http(text)
         self.assertEqual(len(options.http), 3)
+
+    def test_socket(self) -> None:
+        """A path is refused if it is too long for a socket, or `twistdp status` would miss it."""
+        options = WebOptions()
+        longest = "/" + "x" * 101 + ".sock"
+        options.parseOptions([f"--status-socket={longest}"])
+        self.assertEqual(options.status_socket, longest)
+        for path, why in ((f"/x{longest}", "longer than the 107 bytes"), ("/x", "ends in .sock")):
+            arguments = [f"--status-socket={path}"]
+            error = self.assertRaises(usage.UsageError, WebOptions().parseOptions, arguments)
+            self.assertIn(why, str(error))
+
+    def test_long_domain(self) -> None:
+        """The usual name is cut where it would be too long, so that it can be asked there."""
+        for domain in ("lab.example.com", ".".join(["x" * 60] * 4)):
+            manager = Manager(domain, ToldScanner(DeviceTree()))
+            options = WebOptions()
+            options.parseOptions([])
+            lookout = Lookout(lambda: [(manager, "x")], Settings(), Clock())  # noqa: B023
+            web = web_service(options, lookout, dict, Clock())
+            assert web is not None and web._socket is not None
+            self.assertLessEqual(len(f"{web._socket}-{MOST_NAMES}.sock"), 107)
+            self.assertTrue(web._socket.startswith(f"/run/twistdp/{domain[:70]}"))

@@ -74,7 +74,7 @@ class WebCase(TestCase):
     async def tcp(self, **options: Any) -> str:
         """The client's endpoint of a service on a free port."""
         web = self.web(endpoints=["tcp:0:interface=127.0.0.1"], **options)
-        await until(lambda: len(web._ports) > ("socket" in options))
+        await until(lambda: web._ports)
         port: Any = web._ports[-1]
         return f"tcp:127.0.0.1:{port.getHost().port}"
 
@@ -129,6 +129,22 @@ class UnixTests(WebCase):
         await until(lambda: third.path)
         self.assertEqual(third.path, f"{self.base}.sock")
         self.assertEqual((await ask(self.unix(), "/c")).body, b"/c")
+
+    async def test_in_the_way(self) -> None:
+        """What is no plugin's has its name, and the plugin the next one."""
+        with open(f"{self.base}.sock", "w"):
+            pass
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(f"{self.base}-2.sock")
+            other.listen()
+            web = self.web(socket=self.base)
+            await until(lambda: web.path)
+            self.assertEqual(web.path, f"{self.base}-3.sock")
+            self.assertEqual((await ask(self.unix("lab.example.com-3.sock"), "/b")).body, b"/b")
+            await soon(web.stopService())
+        self.assertEqual(
+            sorted(os.listdir(self.directory)), ["lab.example.com-2.sock", "lab.example.com.sock"]
+        )
 
     async def test_nowhere(self) -> None:
         """A place where no socket can be made costs nothing but the socket."""

@@ -53,11 +53,13 @@ from twistdp.model.interfaces import (
     IScanner,
 )
 from twistdp.model.names import (
+    MAX_SOCKET_PATH,
     PRIVATE,
     check_namespace,
     check_resource_type,
     device_id,
     digest,
+    named_socket,
     natural_key,
     private_directory,
     socket_path,
@@ -89,6 +91,7 @@ else:
 __all__ = [
     "AUTO",
     "HEALTHY",
+    "MAX_SOCKET_PATH",
     "NOTHING",
     "NO_DEVICES",
     "PRIVATE",
@@ -150,6 +153,7 @@ __all__ = [
     "method_of",
     "name_of",
     "named",
+    "named_socket",
     "natural_key",
     "of_error",
     "one_line",

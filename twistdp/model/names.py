@@ -148,6 +148,20 @@ def private_directory(path: str, place: str | None = None) -> str:
     return os.path.join(directory, PRIVATE + digest(name))
 
 
+def named_socket(directory: str, stem: str, name: str, spare: int = 0) -> str:
+    """Return ``<directory>/<stem>.sock``, of no more than `MAX_SOCKET_PATH` bytes less `spare`.
+
+    A stem for which there is no room is cut and ends in a digest of `name`.
+    """
+    path = os.path.join(directory, f"{stem}.sock")
+    excess = len(os.fsencode(path)) - MAX_SOCKET_PATH + spare
+    if excess > 0:
+        suffix = f"-{digest(name)}"
+        stem = stem[: max(0, len(stem) - excess - len(suffix))] + suffix
+        path = os.path.join(directory, f"{stem}.sock")
+    return path
+
+
 def socket_path(directory: str, resource_name: str, place: str | None = None) -> str:
     """Return the path of a resource's socket: ``<directory>/<domain>_<name>.sock``.
 
@@ -156,13 +170,7 @@ def socket_path(directory: str, resource_name: str, place: str | None = None) ->
     `BadSetting` when even that does not fit, or the private directory does not; for `place` see
     `private_directory`.
     """
-    stem = resource_name.replace("/", "_", 1)
-    path = os.path.join(directory, f"{stem}.sock")
-    excess = len(os.fsencode(path)) - MAX_SOCKET_PATH
-    if excess > 0:
-        suffix = f"-{digest(resource_name)}"
-        stem = stem[: max(0, len(stem) - excess - len(suffix))] + suffix
-        path = os.path.join(directory, f"{stem}.sock")
+    path = named_socket(directory, resource_name.replace("/", "_", 1), resource_name)
     bound = os.path.join(private_directory(path, place), "s")
     too_long = max(len(os.fsencode(path)), len(os.fsencode(bound))) - MAX_SOCKET_PATH
     if too_long > 0:

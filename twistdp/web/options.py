@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.python import usage
 
+from twistdp.model import MAX_SOCKET_PATH, named_socket
 from twistdp.settings import RUN_DIRECTORY
 from twistdp.status import Tallies, events_of
 from twistdp.web.lookout import Lookout
-from twistdp.web.service import Web
+from twistdp.web.service import MOST_NAMES, Web
 
 if TYPE_CHECKING:
     from twistdp.web.site import Answerer
@@ -65,7 +66,13 @@ class WebOptions(usage.Options):
         """Unix socket for root; default in /run/twistdp, empty for none."""
         if path and not path.endswith(".sock"):
             raise usage.UsageError(f"--status-socket {path}: give it a name that ends in .sock")
-        self.status_socket = os.path.abspath(path) if path else ""
+        found = os.path.abspath(path) if path else ""
+        if len(os.fsencode(found)) > MAX_SOCKET_PATH:
+            raise usage.UsageError(
+                f"--status-socket {path}: it is longer than the {MAX_SOCKET_PATH} bytes that a "
+                "unix socket's path may have; give a shorter one"
+            )
+        self.status_socket = found
 
 
 def _fault(endpoint: str, error: Exception) -> str:
@@ -96,7 +103,7 @@ def web_service(
     socket = options.status_socket
     if socket is None:
         name = next((manager.namespace for manager, _ in lookout.served()), "twistdp")
-        socket = os.path.join(RUN_DIRECTORY, f"{name}.sock")
+        socket = named_socket(RUN_DIRECTORY, name, name, spare=len(f"-{MOST_NAMES}"))
     if not socket and not options.http:
         return None
     tallies = Tallies(events_of(reactor), lookout.names)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ from twisted.python.failure import Failure
 from twistdp.errors import SocketTaken, TwistdpError
 from twistdp.host import close_directory, keep_from_children, make_directory
 from twistdp.klog import V
-from twistdp.rpc import SocketFile
+from twistdp.rpc import UnixListener
 from twistdp.settings import RUN_DIRECTORY
 from twistdp.tools import Worker, hushed, quietly, stop_all
 from twistdp.web.door import MOST_CONNECTIONS, Door
@@ -55,7 +56,7 @@ class Web(Service):
         self._hosts = hosts
         self._socket = socket
         self._worker = Worker("http", reactor)
-        self._file: SocketFile | None = None
+        self._listener: UnixListener | None = None
         self._ports: list[IListeningPort] = []
         self._retries: dict[str, IDelayedCall] = {}
         self._doors: list[Door] = []
@@ -72,6 +73,8 @@ class Web(Service):
 
     def descriptors(self) -> Iterator[int]:
         """See `twistdp.host.children.Owner`."""
+        if self._listener is not None:
+            yield from self._listener.descriptors()
         for each in (*self._ports, *(one for door in self._doors for one in door.transports())):
             descriptor: Any = each
             yield descriptor.fileno()
@@ -93,11 +96,13 @@ class Web(Service):
         """Stop listening and end all connections; fires when nothing listens any more."""
         super().stopService()
         made, self._made = self._made, None
-        file, self._file = self._file, None
+        listener, self._listener = self._listener, None
         ports, self._ports = self._ports, []
         stopped: list[Deferred[None] | None] = []
         steps: list[Callable[[], object]] = [self._worker.stop]
         # Nothing comes in before the doors are closed.
+        if listener is not None:
+            steps.append(lambda: stopped.append(listener.close()))
         steps += [partial(_stop, port, stopped) for port in ports]
         while self._retries:
             steps.append(self._retries.popitem()[1].cancel)
@@ -105,11 +110,9 @@ class Web(Service):
             steps.append(self._doors.pop().close)
         if made is not None:
             steps.append(made.stop)
-        if file is not None:
-            steps.append(file.withdraw)
         stop_all("http", *steps)
         self.path = None
-        return Deferred.fromCoroutine(_stopped(stopped, file))
+        return Deferred.fromCoroutine(_stopped(stopped))
 
     def _door(self) -> Door:
         def load() -> "Bounded":
@@ -157,19 +160,25 @@ class Web(Service):
         quietly(endpoint.listen, door).addCallbacks(listening, failed)
 
     def _listen_unix(self, base: str) -> None:
+        door = self._door()
         try:
             directory = os.path.dirname(base)
             if directory == RUN_DIRECTORY:
                 close_directory(directory)
             make_directory(directory)
-            file = _claimed(base)
-            port = quietly(self._reactor.listenUNIX, file.bound, self._door(), mode=0o600)
-            self._ports.append(hushed(port))
-            self._file = file
-            file.publish()
-            self.path = file.path
-        except (OSError, TwistdpError, CannotListenError) as error:
+            self._listener, self.path = self._listening(base, door)
+        except (OSError, TwistdpError) as error:
             V(1).info("no socket for HTTP", path=base, err=error)
+
+    def _listening(self, base: str, door: Door) -> tuple[UnixListener, str]:
+        """Listen on the first free name; raises `SocketTaken`, `Untrusted` and OSError."""
+        for number in range(1, MOST_NAMES + 1):
+            path = f"{base}.sock" if number == 1 else f"{base}-{number}.sock"
+            listener = UnixListener(path, self._reactor)
+            with suppress(SocketTaken):
+                listener.open(door)
+                return listener, path
+        raise SocketTaken(f"{base}.sock", 0, f"{MOST_NAMES} plugins have such a socket")
 
 
 def _reason(error: BaseException | None) -> str:
@@ -186,25 +195,11 @@ def _private(description: str) -> str:
     return f"{description}:mode=600"
 
 
-def _claimed(base: str) -> SocketFile:
-    """The first free name; raises `SocketTaken` if there is none, `Untrusted`, and OSError."""
-    for number in range(1, MOST_NAMES + 1):
-        file = SocketFile(f"{base}.sock" if number == 1 else f"{base}-{number}.sock")
-        try:
-            file.claim()
-        except SocketTaken:
-            continue
-        return file
-    raise SocketTaken(f"{base}.sock", 0, f"{MOST_NAMES} plugins have such a socket")
-
-
 def _stop(port: IListeningPort, stopped: list[Deferred[None] | None]) -> None:
     stopped.append(port.stopListening())
 
 
-async def _stopped(stopped: Sequence[Deferred[None] | None], file: SocketFile | None) -> None:
+async def _stopped(stopped: Sequence[Deferred[None] | None]) -> None:
     for each in stopped:
         if each is not None:
             await each
-    if file is not None:
-        stop_all("http", file.release)
