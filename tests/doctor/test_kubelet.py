@@ -154,7 +154,7 @@ class PluginTests(HostCase):
         self.checkpoint({"lab.example.com/camera": ["cam-1", "video7"]})
         found = self.assert_finds(Severity.WARNING, "has the devices video7 of lab.example.com/cam")
         self.assertIn("another plugin", found.meaning)
-        self.assertTrue(found.remedy.endswith("again, end the other plugin"), found.remedy)
+        self.assertTrue(found.remedy.endswith("there, end the other plugin"), found.remedy)
         self.listen(f"{PLUGINS}/other.sock")
         found = self.assert_finds(Severity.WARNING, "has the devices video7 of lab.example.com/cam")
         self.assertIn(f"may be one of {PLUGINS}/other.sock of process {os.getpid()}", found.remedy)

@@ -23,8 +23,9 @@ def check_specs(host: Host) -> Findings:
     """Whether every spec can be used, and no two describe one device."""
     directories = spec_directories(host)
     specs: list[Spec] = []
-    for directory in dict.fromkeys(map(host.where, directories)):
-        directory = next(each for each in directories if host.where(each) == directory)
+    for index, directory in enumerate(directories):
+        if any(host.is_same(directory, each) for each in directories[:index]):
+            continue
         yield from guarded(host, directory, "run programs as root: a spec may name hooks")
         for path in spec_paths(host, directory):
             try:

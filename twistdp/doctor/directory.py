@@ -1,5 +1,6 @@
 """Checks the directories in which the kubelet and plugins meet."""
 
+import os
 import stat
 
 from twistdp.doctor.findings import Findings, error, info, ok, warning
@@ -14,7 +15,7 @@ from twistdp.doctor.sockets import (
     strangers,
 )
 from twistdp.model import named
-from twistdp.settings import PLUGIN_DIRECTORY, REGISTRY_DIRECTORY
+from twistdp.settings import PLUGIN_DIRECTORY
 
 _IMPOSTOR = "pose as a device plugin, or as the kubelet towards plugins"
 
@@ -34,16 +35,13 @@ def check_kubelet(host: Host) -> Findings:
     yield from guarded(host, ROOT_DIRECTORY, _IMPOSTOR)
     yield from guarded(host, PLUGIN_DIRECTORY, _IMPOSTOR)
     yield from _kubelet_socket(host, kubelet.process is not None)
-    if kubelet.root != ROOT_DIRECTORY and host.stat(kubelet.root) is not None:
-        a, b = host.stat(kubelet.root), host.stat(ROOT_DIRECTORY)
-        if a is not None and b is not None and (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino):
-            return
+    if not host.is_same(kubelet.root, ROOT_DIRECTORY):
         yield info(
             f"the kubelet has --root-dir={kubelet.root}",
             f"device plugins are in {PLUGIN_DIRECTORY} all the same, but its other directories are "
             "not where plugins look",
-            f"give plugins --pod-resources-socket={kubelet.root}/pod-resources/kubelet.sock, and "
-            f"with --registration=watcher also --registry-dir={kubelet.root}/plugins_registry",
+            f"give plugins --pod-resources-socket={kubelet.pod_resources}, and "
+            f"with --registration=watcher also --registry-dir={kubelet.registry}",
         )
 
 
@@ -73,7 +71,7 @@ def _kubelet_socket(host: Host, has_process: bool) -> Findings:
             yield warning(
                 f"{KUBELET_SOCKET} cannot be tried: {seen.reason}",
                 "whether the kubelet takes plugins is not known",
-                "run this as root; if it says so again, restart the kubelet",
+                "run this as root; if the warning is still there, restart the kubelet",
             )
         return
     stranger = strangers(host, KUBELET_SOCKET, seen.peer)
@@ -86,7 +84,7 @@ def _kubelet_socket(host: Host, has_process: bool) -> Findings:
 def check_sockets(host: Host) -> Findings:
     """Whether somebody listens on each plugin's socket, and only root may connect."""
     kubelet = find_kubelet(host)
-    registry = f"{kubelet.root}/plugins_registry" if kubelet.root else REGISTRY_DIRECTORY
+    registry = kubelet.registry
     yield from guarded(host, registry, _IMPOSTOR)
     dead, wide, odd = [], [], []
     count = 0
@@ -116,8 +114,8 @@ def check_sockets(host: Host) -> Findings:
     if odd:
         yield warning(
             f"cannot connect to {named(odd, '; ')}",
-            "a plugin that takes no connections has a kubelet that waits for it",
-            "run this as root; if it says so again, restart the plugin",
+            "the kubelet waits for a plugin that takes no connections",
+            "run this as root; if the warning is still there, restart the plugin",
         )
     if wide:
         yield warning(
@@ -136,13 +134,12 @@ def check_pod_resources(host: Host) -> Findings:
     kubelet = find_kubelet(host)
     if not is_socket(host.stat(KUBELET_SOCKET)) or listener(host, KUBELET_SOCKET).is_dead:
         return  # check_kubelet has said so
-    directory = f"{kubelet.root}/pod-resources"
-    path = f"{directory}/kubelet.sock"
+    path = kubelet.pod_resources
     meaning = (
         "nobody knows which pod has which device: twistdp status and the page show no holders, "
         "CDI specs are never cleaned up, and post_release is not called"
     )
-    yield from guarded(host, directory, "pretend that pods have devices, or have none")
+    yield from guarded(host, os.path.dirname(path), "pretend that pods have devices, or have none")
     if not is_socket(host.stat(path)):
         yield warning(
             f"there is no socket {path}",
@@ -157,4 +154,4 @@ def check_pod_resources(host: Host) -> Findings:
     elif (stranger := strangers(host, path, seen.peer)) is not None:
         yield stranger
     else:
-        yield ok(f"the kubelet says on {path} who has which device")
+        yield ok(f"the kubelet reports on {path} who has which device")

@@ -84,6 +84,13 @@ class Host:
                 return None
             raise Unreadable(path, _reason(error)) from error
 
+    def is_same(self, one: str, other: str) -> bool:
+        """Whether two paths lead to the same file, or are the same."""
+        first, second = self.stat(one), self.stat(other)
+        if first is None or second is None:
+            return one == other
+        return os.path.samestat(first, second)
+
     def exists(self, path: str) -> bool:
         """Whether `path` leads to something."""
         return self.stat(path) is not None

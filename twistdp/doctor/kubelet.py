@@ -52,6 +52,16 @@ class Kubelet:
         return self.flags.get("root-dir", ROOT_DIRECTORY)
 
     @property
+    def registry(self) -> str:
+        """The directory of plugins that do not register themselves."""
+        return f"{self.root}/plugins_registry"
+
+    @property
+    def pod_resources(self) -> str:
+        """The socket on which it reports who has which device."""
+        return f"{self.root}/pod-resources/kubelet.sock"
+
+    @property
     def endpoint(self) -> str:
         """The path of its container runtime's socket; empty if it is not known."""
         named = self.config.get("containerRuntimeEndpoint")

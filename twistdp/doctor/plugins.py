@@ -1,8 +1,8 @@
 """Checks that no two plugins serve one resource, and that those of twistdp are well connected.
 
-A plugin's list cannot be asked for: in many plugins a second stream takes the news from the
-kubelet's.  So two plugins are found by what the kubelet has written, by the names of sockets, and
-by what plugins of twistdp report.
+No plugin is asked for its list: in many plugins a second stream takes the news from the kubelet's.
+So two plugins are found by what the kubelet has written, by the names of sockets, and by what
+plugins of twistdp report.
 """
 
 import os
@@ -43,10 +43,10 @@ def check_plugins(host: Host) -> Findings:
             yield warning(
                 f"the plugin on {path} does not answer: {failure.strerror or failure}",
                 "what it serves is not known",
-                "run this as root; if it says so again, look at the plugin's log",
+                "run this as root; if the warning is still there, look at the plugin's log",
             )
             continue
-        served += served_by(path, state, (PLUGIN_DIRECTORY, f"{kubelet.root}/plugins_registry"))
+        served += served_by(path, state, (PLUGIN_DIRECTORY, kubelet.registry))
         if (its := state.get("version")) != (mine := __version__.public()):
             yield info(
                 f"the plugin on {path} is twistdp {its}, and this command is {mine}",
@@ -82,7 +82,7 @@ def _twice(served: list[Served]) -> Findings:
 
 def _both_ways(host: Host, kubelet: Kubelet) -> Findings:
     """Sockets of one name in both directories: one plugin registers itself, another is found."""
-    registry = f"{kubelet.root}/plugins_registry"
+    registry = kubelet.registry
     alive = [
         {os.path.basename(path) for path in names_of_sockets(host, each) if _is_alive(host, path)}
         for each in (PLUGIN_DIRECTORY, registry)
@@ -110,7 +110,8 @@ def _foreign(host: Host, served: list[Served], known: dict[str, frozenset[str]])
                 f"{each.plugin} does not have",
                 "another plugin has registered the same resource, or these devices came or "
                 "went just now",
-                f"run this again; if it says so again, end the other plugin{_others(host, served)}",
+                "run this again; if the warning is still there, end the other "
+                f"plugin{_others(host, served)}",
             )
 
 
@@ -133,5 +134,6 @@ def _silent(host: Host, served: list[Served]) -> Findings:
                 f"{each.plugin}",
                 "another plugin may have registered the same resource; the devices of this one are "
                 "not used",
-                f"run this again; if it says so again, end the other plugin{_others(host, served)}",
+                "run this again; if the warning is still there, end the other "
+                f"plugin{_others(host, served)}",
             )

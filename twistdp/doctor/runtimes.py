@@ -74,8 +74,8 @@ def _lost(host: Host, kubelet: Kubelet, runtime: Runtime | None) -> Finding | No
     if kubelet.process is None:
         return None
     path = kubelet.endpoint or default_socket("" if runtime is None else runtime.name)
-    named = bool(kubelet.endpoint) or runtime is None or runtime.process is None
-    if not named or not listener(host, path).is_dead:
+    is_known = bool(kubelet.endpoint) or runtime is None or runtime.process is None
+    if not is_known or not listener(host, path).is_dead:
         return None
     return error(
         f"no container runtime listens on {path}, where the kubelet looks for it",
