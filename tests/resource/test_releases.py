@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 
 from tests.support.helpers import temporary_directory
 from tests.support.logs import LogTestCase
+from twistdp.errors import PeerUnavailable
 from twistdp.kubelet.holdings import Holdings
 from twistdp.kubelet.podresources import Container, Pod
 from twistdp.model import Holder, ReleasedDevices
@@ -73,7 +74,7 @@ class ReleasesTests(LogTestCase):
 
     def start(self, *groups: str) -> None:
         """A plugin with a scanner of the same class for each string of resources' types."""
-        self.holdings = Holdings(lambda: succeed(self.pods), self.clock)
+        self.holdings = Holdings(self.list_pods, self.clock)
         for group in groups:
             scanner = Scanner()
             hooks = Hooks(scanner, "x:Scanner", self.clock)
@@ -85,6 +86,12 @@ class ReleasesTests(LogTestCase):
             self.running.append(found)
             found.startService()
         self.pass_time(30.0)
+
+    def list_pods(self) -> Deferred[list[Pod]]:
+        """The kubelet's answer."""
+        if not self.pods:
+            return fail(PeerUnavailable("UNAVAILABLE", "nobody listens"))
+        return succeed(self.pods)
 
     def stop(self) -> None:
         """The plugin ends."""
@@ -178,6 +185,24 @@ class ReleasesTests(LogTestCase):
         reading.callback(frozenset())
         self.pass_time(60.0)
         self.assertEqual(scanner.released, [])
+
+    def test_no_answer(self) -> None:
+        """A kubelet that does not answer for a minute is logged, once until it does."""
+        self.start("a")
+        self.pass_time(100.0)
+        for _ in range(2):
+            pods, self.pods = self.pods, []
+            self.holdings.ask_soon()
+            self.pass_time(40.0)
+            self.assertEqual(self.lines, [])
+            self.pass_time(300.0)
+            (line,) = self.lines
+            self.assertIn("asked which pods hold devices: nobody listens", line)
+            self.pods = pods
+            self.pass_time(60.0)
+            self.assertIn("its post_release is called again", self.lines[-1])
+            self.kept.written.clear()
+        self.stop()
 
     def test_no_thread_at_first(self) -> None:
         """The checkpoint is read again if no thread could start, or reading it failed."""

@@ -61,8 +61,8 @@ class Releases(Service):
         """No other scanner's file has it meanwhile, though two may be of one class."""
         self._worker = Worker(f"checkpoint for {namespace}", reactor)
         self._reading = False
-        self._answer_due = float("inf")
-        """When it is time to log that there is no answer."""
+        self._complaint_due: float | None = None
+        """When it is time to log that there is no answer; None while there is one."""
         self._ends: list[Callable[[], None]] = []
         self._timer: IDelayedCall | None = None
         self._pending: list[Release] = []
@@ -72,7 +72,7 @@ class Releases(Service):
     def startService(self) -> None:
         """Begin with what was known before."""
         super().startService()
-        self._answer_due = self._reactor.seconds() + LASTING
+        self._complaint_due = None
         self._file_name = self._names.claim(self, f"{self._namespace}.{self._name}")
         self._baseline = Baseline(self._state_dir, self._file_name.text)
         held, released = self._baseline.read()
@@ -119,9 +119,9 @@ class Releases(Service):
             self._plan(None)
             self._complain(now)
             return
-        if self._answer_due == float("inf"):
+        if self._complaint_due == float("inf"):
             _log.info("scanner {scanner}: its post_release is called again", scanner=self._name)
-        self._answer_due = now + LASTING
+        self._complaint_due = None
         ours = {resource for resource, _ in self._tenancies.held}
         ours.update(filter(self._is_ours, held))
         listed = {
@@ -138,8 +138,10 @@ class Releases(Service):
 
     def _complain(self, now: float) -> None:
         """Log once why nothing is known, if that lasts."""
-        if now >= self._answer_due:
-            self._answer_due = float("inf")
+        if self._complaint_due is None:
+            self._complaint_due = now + LASTING
+        elif now >= self._complaint_due:
+            self._complaint_due = float("inf")
             _log.warn(
                 "scanner {scanner}: its post_release is not called while the kubelet cannot be "
                 "asked which pods hold devices: {reason}",
