@@ -21,7 +21,7 @@ from twistdp._version import __version__
 from twistdp.errors import BadSettings, TwistdpError
 from twistdp.klog import level
 from twistdp.launch import (
-    Choice,
+    ChoiceOptions,
     Ending,
     Manhole,
     ManholeOptions,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from twistdp.launch.following import ConfigFile
 
 
-class Options(LogOptions, WebOptions, ManholeOptions):
+class Options(LogOptions, WebOptions, ManholeOptions, ChoiceOptions):
     """The command line; whatever is wrong with it ends the process with one line and status 1."""
 
     synopsis = (
@@ -94,80 +94,16 @@ class Options(LogOptions, WebOptions, ManholeOptions):
 
     def __init__(self) -> None:
         super().__init__()
-        self._defaults: dict[str, Any] = {}
-        self._choices: list[Choice] = []
         self._configs: list[str] = []
-        self._entries: list[str] = []
         self._of_catalog: list[Manager] = []
         self.managers: list[Manager] = []
         """The managers of the scanners and the catalogue, once the options are parsed."""
         self.files: list[ConfigFile] = []
         """The configuration files."""
 
-    def opt_scanner(self, name: str) -> None:
-        """Class that finds the devices, as module:Class; may be repeated."""
-        self._choices.append(Choice(name, f"--scanner {name}"))
-
     def opt_config(self, path: str) -> None:
         """File that says which devices are given, in YAML; may be repeated."""
         self._configs.append(path)
-
-    def opt_catalog(self, names: str) -> None:
-        """Entries of the catalogue to serve, with commas; 'twistdp catalog' lists them."""
-        # Imported here because a plugin that reads no file needs no memory for it.
-        from twistdp.catalog import Shelf
-
-        found = [each.strip() for each in names.split(",")]
-        for name in found:
-            if found.count(name) > 1:
-                raise usage.UsageError(f"--catalog {names}: {name} is named twice; leave one out")
-            scanner = Shelf().scanner(name)
-            if scanner is not None:
-                self._choices.append(Choice(scanner, f"--catalog {name}"))
-            else:
-                self._entries.append(name)
-
-    def opt_set(self, assignment: str) -> None:
-        """KEY=VALUE, a constructor argument of the --scanner before it; repeat KEY for a list."""
-        key, equals, value = assignment.partition("=")
-        if not equals or not key:
-            raise usage.UsageError(f"--set {assignment}: write it as key=value")
-        if not self._choices:
-            if self._entries:
-                raise usage.UsageError(
-                    f"--set {assignment}: --catalog {self._entries[-1]} has no arguments; write a "
-                    f"configuration file with keys beside use: {self._entries[-1]}"
-                )
-            raise usage.UsageError(f"--set {assignment}: put it after the --scanner it is for")
-        self._choices[-1].arguments.setdefault(key, []).append(value)
-
-    def opt_namespace(self, namespace: str) -> None:
-        """Domain of the resources; default: the scanner's own."""
-        self._own()["namespace"] = namespace
-
-    def opt_scan_timeout(self, seconds: str) -> None:
-        """Seconds after which a scan counts as hung; default 30."""
-        self._own()["scan_timeout"] = _seconds("scan-timeout", seconds)
-
-    def opt_hook_timeout(self, seconds: str) -> None:
-        """Seconds after which a hook that has not answered is cancelled; default 60."""
-        self._own()["hook_timeout"] = _seconds("hook-timeout", seconds)
-
-    def opt_removal_grace(self, seconds: str) -> None:
-        """Seconds that a device in use stays listed, unhealthy, after it vanished; default 0."""
-        self._own()["removal_grace"] = _seconds("removal-grace", seconds)
-
-    def opt_check_nodes(self, text: str) -> None:
-        """Refuse to allocate a device whose node is gone: true (default) or false."""
-        self._own()["check_nodes"] = _truth("check-nodes", text)
-
-    def opt_check_paths(self, text: str) -> None:
-        """Leave out devices whose paths others could change: true (default) or false."""
-        self._own()["check_paths"] = _truth("check-paths", text)
-
-    def opt_preferred(self, policy: str) -> None:
-        """Policy of preferred devices: none (default), packed, spread or numa."""
-        self._own()["preferred"] = policy
 
     def opt_version(self) -> None:
         """Show the version and exit."""
@@ -203,14 +139,14 @@ class Options(LogOptions, WebOptions, ManholeOptions):
 
         super().postOptions()
         require_asyncio_reactor(reactor)
-        if not (self._choices or self._configs or self._entries):
+        if not (self.choices or self._configs or self.entries):
             raise usage.UsageError(
                 "--scanner is missing: name one, as --scanner=module:Class, or a --config=FILE, or "
                 "entries of the --catalog"
             )
-        defaults = {**self._common(), **self._defaults}
-        self.managers = [choice.manager(defaults) for choice in self._choices]
-        if self._configs or self._entries:
+        defaults = {**self._common(), **self.defaults}
+        self.managers = [choice.manager(defaults) for choice in self.choices]
+        if self._configs or self.entries:
             self._configure()
         self.managers += self._of_catalog
         check_socket_directory(self.settings())
@@ -222,11 +158,11 @@ class Options(LogOptions, WebOptions, ManholeOptions):
         from twistdp.launch.configured import check_once, entries, managers_of, read_trusted
         from twistdp.launch.following import ConfigFile
 
-        options = dict(self._defaults)
+        options = dict(self.defaults)
         namespace = options.pop("namespace", None)
         settings = Settings(**self._common(), **options)
         of_files = [(path, read_trusted(path)) for path in self._configs]
-        of_catalog = list(entries(self._entries, namespace))
+        of_catalog = list(entries(self.entries, namespace))
         fixed = [("the catalogue", config) for config in of_catalog]
         check_once([*of_files, *fixed])
         for path, config in of_files:
@@ -245,7 +181,7 @@ class Options(LogOptions, WebOptions, ManholeOptions):
         """Return the service that logs what these options ask for."""
         scanners = [
             Serving(manager.namespace, choice.name, choice.arguments)
-            for manager, choice in zip(self.managers, self._choices, strict=False)
+            for manager, choice in zip(self.managers, self.choices, strict=False)
         ]
         scanners += [Serving(manager.namespace, "the catalogue") for manager in self._of_catalog]
         for file in self.files:
@@ -254,7 +190,7 @@ class Options(LogOptions, WebOptions, ManholeOptions):
 
     def served(self) -> list[tuple[Manager, str]]:
         """The managers that there are now, each with what asks for it."""
-        sources = [choice.called for choice in self._choices]
+        sources = [choice.called for choice in self.choices]
         sources += ["--catalog"] * (len(self.managers) - len(sources))
         found = list(zip(self.managers, sources, strict=True))
         return found + [(m, f"--config {file.path}") for file in self.files for m in file.managers]
@@ -279,9 +215,6 @@ class Options(LogOptions, WebOptions, ManholeOptions):
     def settings(self) -> Settings:
         """The settings that all managers share."""
         return Settings(**self._common())
-
-    def _own(self) -> dict[str, Any]:
-        return self._choices[-1].options if self._choices else self._defaults
 
     def _common(self) -> dict[str, Any]:
         """The settings that all managers share."""
@@ -336,16 +269,3 @@ def _names(options: Options, reactor: Any) -> Mapping[str, Any]:
         "reactor": reactor,
         "resources": {each.full_name: each for each in resources},
     }
-
-
-def _seconds(option: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise usage.UsageError(f"--{option} {text}: give a number of seconds") from None
-
-
-def _truth(option: str, text: str) -> bool:
-    if text not in ("true", "false"):
-        raise usage.UsageError(f"--{option} {text}: give true or false")
-    return text == "true"

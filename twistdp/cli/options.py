@@ -42,12 +42,12 @@ class _Unchecked(Options):
 
     def postOptions(self) -> None:
         """Check everything that does not depend on the scanners or on this machine."""
-        if not (self._choices or self._configs or self._entries):
+        if not (self.choices or self._configs or self.entries):
             raise usage.UsageError(
                 "--scanner is missing: name one, as --scanner=module:Class, or a --config=FILE, or "
                 "entries of the --catalog"
             )
-        chosen(self._entries, self._defaults.get("namespace"))
+        chosen(self.entries, self.defaults.get("namespace"))
         for name in _PATHS:
             # POSIX gives two slashes at the beginning a meaning of their own.
             if not re.match("/(?!/)", self[name]):
@@ -55,10 +55,10 @@ class _Unchecked(Options):
                     f"--{name} {self[name]!r}: give an absolute path, since the plugin may start "
                     "in any directory"
                 )
-        for choice in self._choices:
+        for choice in self.choices:
             if not re.fullmatch(r"[^\s:]+:[^\W\d]\w*(\.[^\W\d]\w*)*", choice.name):
                 raise usage.UsageError(f"--scanner {choice.name}: write it as module:Class")
-            settings = {**self._defaults, **choice.options}
+            settings = {**self.defaults, **choice.options}
             if (namespace := settings.pop("namespace", None)) is not None:
                 try:
                     check_namespace(namespace)
@@ -69,7 +69,7 @@ class _Unchecked(Options):
         self.given = Given(
             Settings(**self._common()),
             tuple(self._configs),
-            bool(self._entries),
+            bool(self.entries),
             tuple(self.http),
             {name: path for name, path in sockets.items() if path},
         )

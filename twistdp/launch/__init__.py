@@ -1,6 +1,6 @@
 """The start: arguments, loading a scanner, process 1 of a container, the first log line."""
 
-from twistdp.launch.choice import Choice
+from twistdp.launch.choosing import ChoiceOptions
 from twistdp.launch.ending import Ending, end_at_once
 from twistdp.launch.first_process import stand_in
 from twistdp.launch.loading import load_scanner, make
@@ -8,7 +8,7 @@ from twistdp.launch.manhole import Manhole, ManholeOptions
 from twistdp.launch.opening import Opening, Serving
 
 __all__ = [
-    "Choice",
+    "ChoiceOptions",
     "Ending",
     "Manhole",
     "ManholeOptions",
