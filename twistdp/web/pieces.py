@@ -13,7 +13,6 @@ from twistdp.web.plain import plain
 MOST_DEVICES: Final = 50
 """Devices in one piece."""
 
-
 SMALLEST: Final = 8192
 """Bytes of a piece, but for the last one: each costs a turn of the reactor."""
 
