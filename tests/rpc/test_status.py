@@ -71,7 +71,7 @@ class AnswerForTests(SynchronousTestCase):
             self.assertEqual(answer, (code, "no device 'a'"))
             (event,) = events
             self.assertEqual(event["reason"], "no device 'a'")
-            self.assertEqual(event["method"], METHOD)
+            self.assertEqual(event["log_facts"]["method"], METHOD)
             self.assertNotIn("log_failure", event)
 
     def test_call(self) -> None:
