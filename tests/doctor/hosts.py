@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+from contextlib import suppress
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -54,6 +55,7 @@ class HostCase(SynchronousTestCase):
         self.clock: Timex | None = Timex(True, 0.01)
         self.uid = 0
         self.states: dict[str, Any] = {}
+        self.listening: list[socket.socket] = []
         self.node()
 
     def node(self) -> None:
@@ -134,8 +136,17 @@ class HostCase(SynchronousTestCase):
         self.addCleanup(listening.close)
         listening.bind(self.at(path))
         os.chmod(self.at(path), 0o600)
-        listening.listen(4096)  # nobody accepts
+        listening.listen(64)
+        listening.setblocking(False)
+        self.listening.append(listening)
         return listening
+
+    def drain(self) -> None:
+        """Take all connections, before a queue is full."""
+        for each in self.listening:
+            with suppress(BlockingIOError):
+                while each.fileno() >= 0:
+                    each.accept()[0].close()
 
     def leave(self, path: str) -> None:
         """Leave a socket on which nobody listens, in place of what was there."""
@@ -180,7 +191,9 @@ class HostCase(SynchronousTestCase):
     def findings(self, *names: str) -> list[Finding]:
         """What some checks find, or all, that is more than a fact."""
         checks = {name: CHECKS[name] for name in names or CHECKS}
-        return [each for each in examine(self.host, checks) if each.severity != Severity.OK]
+        found = [each for each in examine(self.host, checks) if each.severity != Severity.OK]
+        self.drain()
+        return found
 
     def assert_well(self, *names: str) -> None:
         """Nothing is found."""

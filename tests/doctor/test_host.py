@@ -111,6 +111,7 @@ class OddHostTests(HostCase):
                 os.unlink(path)
                 make(path)
                 found = list(examine(self.host, self._but_packages()))
+                self.drain()
                 text = " ".join(each.found for each in found)
                 self.assertNotRegex(text, r"checked: \w+(Error|Exception)", f"{kind} {path}")
                 (os.rmdir if os.path.isdir(path) else os.unlink)(path)
@@ -217,8 +218,7 @@ class ProgramTests(HostCase):
         self.assertLess(time.monotonic() - begun, 30)
 
     def test_version(self) -> None:
-        """The program of a process is asked, if it is trusted."""
-        self.assertIn("Python", version_text(os.getpid()))
+        """A process that has ended cannot be asked."""
         with self.assertRaises(OSError):
             version_text(2**22 + 1)
 
