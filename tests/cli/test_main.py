@@ -75,6 +75,10 @@ class MainTests(SynchronousTestCase):
         for name in cli.COMMANDS:
             self.assertRegex(output, rf"(?m)^ +{name}\s+\S")
 
+    def test_order(self) -> None:
+        """Commands are listed in alphabetical order."""
+        self.assertEqual([*cli.COMMANDS], sorted(cli.COMMANDS))
+
     def test_help_of_a_command(self) -> None:
         """Each command explains itself and its options."""
         for name in cli.COMMANDS:

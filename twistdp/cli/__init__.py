@@ -26,12 +26,12 @@ COMMANDS = {
     "explain": "report why a device is listed, or which test leaves it out",
     "fake": "lay a recording of devices out as a tree, and plug or unplug them",
     "kubelet": "run an emulated kubelet to try plugins with",
+    "manifests": "print the manifests that run a plugin on every node",
     "new": "make a new plugin project",
     "record": "write this host's devices to a file, for a bug report or a test",
     "scan": "print what a plugin would advertise on this host, and what it leaves out",
-    "status": "show what the plugins on this node have, what is ill, and who has it",
+    "status": "show what the plugins on this node have, what is wrong, and who has it",
     "systemd-unit": "print a systemd unit for a plugin",
-    "manifests": "print the manifests that run a plugin on every node",
 }
 """Each is a module of this package, with ``_`` for ``-``, with a `click.Command` named ``command``.
 

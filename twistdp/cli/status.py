@@ -1,4 +1,4 @@
-"""``twistdp status``: show what the plugins on this node have, what is ill, and who has it."""
+"""``twistdp status``: show what the plugins on this node have, what is wrong, and who has it."""
 
 import json
 import signal
@@ -76,7 +76,7 @@ class Plugin:
 @click.option("as_json", "--json", is_flag=True, help="Print JSON, with --watch a line a time.")
 @click.option("everything", "--all", is_flag=True, help="Cut no list.")
 def command(paths: tuple[str, ...], watch: bool, as_json: bool, everything: bool) -> int:
-    """Show what the plugins on this node have, what is ill and why, and which pods hold devices."""
+    """Show what plugins on this node have, what is wrong and why, and which pods hold devices."""
     if watch:
         return _watch(paths, as_json, everything)
     with Busy("asking the plugins"):
