@@ -17,7 +17,7 @@ from twistdp.launch.following import ConfigFile
 from twistdp.resource import Resource
 from twistdp.settings import Settings
 from twistdp.status import Kind, events_of
-from twistdp.web import probes
+from twistdp.web import dump, probes
 
 NULL, ZERO = "x.example.com/null", "x.example.com/zero"
 
@@ -152,6 +152,7 @@ class SessionTests(ReadinessCase):
         self.assertIn("no bytes left", reply.body.decode())
         (resource,) = (await self.state("?resource=color.example.com/blue"))["resources"]
         self.assertEqual((resource["capacity"], resource["devices"]), (0, []))
+        await dump._log_state(self.observatory)  # has no devices of it to look at
         self.assertEqual(len(self.flushLoggedErrors(TwistdpError)), 1)
         broken = False
         await self.kubelet.listed("color.example.com/blue", ["b"])
