@@ -67,7 +67,7 @@ def a_tree(ids: list[str], ill: dict[str, str] | None = None, blue: int = 3) -> 
 class PageCase(RoutesCase):
     """A plugin, an emulated kubelet, and a browser that shows the page."""
 
-    timeout = 180
+    timeout = 300
 
     def setUp(self) -> None:
         """No event of another test is kept."""

@@ -16,10 +16,11 @@ from twisted.internet.error import ProcessDone
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from tests.support.helpers import soon
-
 TO_BROWSER, FROM_BROWSER = 3, 4
 """Chromium's file descriptors."""
+
+PATIENCE = 90.0
+"""Seconds until a browser has answered, on a busy machine."""
 
 OPTIONS = (
     "--headless=new",
@@ -56,6 +57,7 @@ class Chromium(ProcessProtocol):
     def __init__(self, directory: str, reactor: Any) -> None:
         program = shutil.which("chromium")
         assert program is not None, "chromium is not installed"
+        self._reactor = reactor
         self._number = 0
         self._waiting: dict[int, Deferred[Any]] = {}
         self._data = b""
@@ -97,7 +99,7 @@ class Chromium(ProcessProtocol):
         transport.writeToChild(TO_BROWSER, json.dumps(message).encode() + b"\0")
         result: Deferred[Any] = Deferred()
         self._waiting[self._number] = result
-        return soon(result)
+        return result.addTimeout(PATIENCE, self._reactor)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """Take messages apart."""
