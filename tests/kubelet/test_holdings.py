@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -199,6 +199,16 @@ class HoldingsTests(SynchronousTestCase):
         self.failureResultOf(asking)
         self.assertTrue(answering.called)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_cancelled_by_another(self) -> None:
+        """One who gets the answer may cancel the question of the next, and asking goes on."""
+        first, second = self.holdings.ask(), self.holdings.ask()
+        first.addCallback(lambda _: second.cancel())
+        self.clock.advance(GAP)
+        self.failureResultOf(second, CancelledError)
+        again = self.holdings.ask()
+        self.clock.advance(GAP)
+        self.assertEqual(self.successResultOf(again), {RESOURCE: {"1": holder("p")}})
 
     def test_after_events(self) -> None:
         """A follower gets answers after a registration, a stream, a kubelet and Allocate."""

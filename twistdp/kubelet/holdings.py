@@ -224,7 +224,8 @@ class Holdings:
         self._asking = None
         answered, self._asked = self._asked, []
         for waiting in answered:
-            waiting.callback(self.held)
+            if not waiting.called:  # another callback may have cancelled it
+                waiting.callback(self.held)
         for follower, _ in tuple(self._followers.values()):
             try:
                 follower()
