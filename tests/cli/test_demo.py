@@ -45,6 +45,8 @@ sys.exit(main(["demo"]))
 class TemporaryTestCase(TestCase):
     """Has a directory for temporary files, and leaves none behind."""
 
+    timeout = 300
+
     def setUp(self) -> None:
         """Make it."""
         if not isinstance(reactor, AsyncioSelectorReactor):

@@ -28,7 +28,7 @@ from twistdp.testing.kubeletsocket import write_checkpoint
 from twistdp.testing.process import ChildProcess
 
 TWISTDP = os.path.join(os.path.dirname(sys.executable), "twistdp")
-TIMEOUT = 60.0
+TIMEOUT = 100.0
 
 
 class Watched(ChildProcess):
@@ -66,6 +66,8 @@ class Watched(ChildProcess):
 
 class KubeletTests(TestCase):
     """The emulated kubelet, started by hand."""
+
+    timeout = 300
 
     def setUp(self) -> None:
         """Make a directory for it."""

@@ -70,7 +70,7 @@ class Screen:
             pass
         return self.written
 
-    def until(self, text: str, seconds: float = 30.0) -> None:
+    def until(self, text: str, seconds: float = 100.0) -> None:
         """Wait until something was written, also while a spinner turns."""
         end = time.monotonic() + seconds
         while text not in self._written.decode(errors="ignore"):

@@ -82,6 +82,8 @@ class ToldScanner:
 class LifeTestCase(TestCase):
     """A directory, a kubelet that does not run yet, and the log's lines."""
 
+    timeout = 300
+
     def setUp(self) -> None:
         """Make them."""
         self.directory = tempfile.mkdtemp()
@@ -611,7 +613,7 @@ class HangingScanner(WatchingScanner):
         if self.error is not None:
             raise self.error
         if self.hang:
-            self.release.wait(60)
+            self.release.wait(200)
         return tree_of("a", f"scan-{self.scans}")
 
 
@@ -659,8 +661,8 @@ class ScannerTroubleTests(LifeTestCase):
         self.addCleanup(scanner.release.set)
         scanner.hang = True
         self.touch("x")
-        await self.until_logged("self.release.wait(60)")  # the first scan may take long, too
-        (line,) = self.logged("self.release.wait(60)")
+        await self.until_logged("self.release.wait(200)")  # the first scan may take long, too
+        (line,) = self.logged("self.release.wait(200)")
         self.assertIn("the scan has not returned for 0.1 s", line)
         self.touch("y")
         self.assertEqual(scanner.scans, 2)
@@ -675,7 +677,7 @@ class ScannerTroubleTests(LifeTestCase):
         self.addCleanup(scanner.release.set)
         scanner.hang = True
         self.touch("x")
-        await self.until_logged("self.release.wait(60)")
+        await self.until_logged("self.release.wait(200)")
         await soon(self.manager.stopService())
         self.assertEqual(self.sockets(), set())
 

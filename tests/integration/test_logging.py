@@ -60,6 +60,8 @@ class Child(ChildProcess):
 class LogTestCase(TestCase):
     """A kubelet in this process, and a plugin as child whose scanner talks."""
 
+    timeout = 300
+
     def ends(self, before: int, text: str) -> bool:
         """Whether what was logged since then ends so."""
         return self.read()[before:].endswith(text)

@@ -32,6 +32,8 @@ GLOB = "--scanner=twistdp.scanners:GlobScanner"
 class ProcessTestCase(TestCase):
     """A kubelet in this process, plugins as children."""
 
+    timeout = 300
+
     def setUp(self) -> None:
         """An empty directory with a short path, where the plugins' files may lie too."""
         self.directory = tempfile.mkdtemp()

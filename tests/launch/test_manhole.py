@@ -55,6 +55,8 @@ class Client(Protocol):
 class ManholeTests(TestCase):
     """A plugin with a manhole, as a process."""
 
+    timeout = 300
+
     async def start(self, manhole: str | None = None, *options: str) -> None:
         """Let it serve."""
         self.directory = temporary_directory(self)

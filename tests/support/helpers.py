@@ -14,6 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
 
+PATIENCE = 100.0
+"""Seconds; what must come does so sooner, however busy the machine is."""
+
 
 def temporary_directory(case: SynchronousTestCase) -> str:
     """A directory with a path short enough for sockets, removed after the test."""
@@ -23,8 +26,8 @@ def temporary_directory(case: SynchronousTestCase) -> str:
 
 
 def soon(deferred: Deferred[T]) -> Deferred[T]:
-    """The same Deferred, which fails the test unless it fires within seconds."""
-    return deferred.addTimeout(30.0, reactor)
+    """The same Deferred, which fails the test if it never fires."""
+    return deferred.addTimeout(PATIENCE, reactor)
 
 
 async def quickly(act: Callable[[], Awaitable[object]], seconds: float, tries: int = 10) -> None:
@@ -40,7 +43,7 @@ async def quickly(act: Callable[[], Awaitable[object]], seconds: float, tries: i
     raise AssertionError(f"it took {seconds} s or more each time")
 
 
-def until(condition: Callable[[], object], timeout: float = 30.0) -> Deferred[None]:
+def until(condition: Callable[[], object], timeout: float = PATIENCE) -> Deferred[None]:
     """Fires when `condition` is true, which is looked at 200 times a second."""
     done: Deferred[None] = Deferred()
 

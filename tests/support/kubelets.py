@@ -5,11 +5,9 @@ from collections.abc import Callable, Iterable
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
+from tests.support.helpers import PATIENCE
 from twistdp.testing import kubelet, pods
 from twistdp.testing.kubelet import FakeKubelet
-
-PATIENCE = 30.0
-"""Seconds; what must come does so sooner, however busy the machine is."""
 
 
 class PatientKubelet(FakeKubelet):

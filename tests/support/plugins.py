@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 
+from tests.support.helpers import PATIENCE
 from twistdp.errors import CallFailed
 from twistdp.kubelet.api import (
     ALLOCATE,
@@ -55,7 +56,7 @@ class Recorder:
                 self._waiting.remove(entry)
                 waiting.callback(None)
 
-    def seen(self, event: str, count: int = 1, timeout: float = 30.0) -> Deferred[None]:
+    def seen(self, event: str, count: int = 1, timeout: float = PATIENCE) -> Deferred[None]:
         """Fires when `event` has happened `count` times."""
         waiting: Deferred[None] = Deferred()
         if self.events.count(event) >= count:
