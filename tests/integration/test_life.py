@@ -103,6 +103,7 @@ class LifeTestCase(TestCase):
 
     def manage(self, scanner: Any, **settings: Any) -> Manager:
         """A running manager."""
+        settings = {"state_dir": os.path.join(self.directory, "state"), **settings}
         manager = Manager(DOMAIN, scanner, settings=Settings(plugin_dir=self.directory, **settings))
         manager.startService()
         self.addCleanup(lambda: manager.running and manager.stopService())
