@@ -262,6 +262,28 @@ class HoldingsTests(SynchronousTestCase):
         self.clock.pump([1.0] * 50)
         self.assertEqual(self.asked, [])
 
+    def test_followers(self) -> None:
+        """Each is one of several: it ends alone, and one who waits for releases is enough."""
+        calls: list[str] = []
+        ends = [
+            self.holdings.follow(lambda: calls.append("first"), releases=True),
+            self.holdings.follow(lambda: calls.append("second")),
+            self.holdings.follow(lambda: calls.append("third")),
+        ]
+        self.clock.advance(AFTER)
+        self.assertEqual(calls, ["first", "second", "third"])
+        ends.pop()()
+        calls.clear()
+        self.clock.pump([1.0] * int(PERIOD + 1))
+        self.assertEqual(calls, ["first", "second"])
+        ends.pop(0)()
+        calls.clear()
+        self.events.emit(Kind.REGISTERED, resource=RESOURCE)
+        self.clock.advance(AFTER)
+        self.assertEqual(calls, ["second"])
+        ends.pop()()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_no_timer_without_need(self) -> None:
         """Where nobody waits for releases, no answer follows without an event."""
         self.follow()
@@ -275,6 +297,7 @@ class HoldingsTests(SynchronousTestCase):
         self.events.emit(Kind.REGISTERED, resource=RESOURCE)
         self.clock.advance(GAP)
         self.assertIsNone(self.holdings.held)
+        self.assertEqual(self.holdings.pods, frozenset())
         self.assertEqual(self.holdings.reason, NO_PODS)
         self.facts(Kind.POD_RESOURCES)
         self.answer = [pod("p", "1")]

@@ -194,7 +194,9 @@ class TenanciesTests(SynchronousTestCase):
         self.answer({}, after=SETTLED)
         self.assertEqual(self.tenancies.not_kept([(R, "1")], self.now), [])
         self.tenancies.allocated(R, ["1"], self.now)
-        self.assertEqual(self.tenancies.not_kept([(R, "1")], self.now + CONFIRMED), [])
+        for times in (1, 2, 3):
+            later = self.now + times * CONFIRMED
+            self.assertEqual(self.tenancies.not_kept([(R, "1")], later), [])
         self.assertEqual([*self.tenancies.held], [(R, "1")])
 
     def test_unlisted_by_a_new_kubelet(self) -> None:
