@@ -126,7 +126,8 @@ class Killing:
         for id_ in [id_ for id_ in self._hardware.there if id_.startswith(KINDS[-1])]:
             self._hardware.unplug(id_)
         for pod in self._held:
-            self._kubelet.release(pod)
+            # At once: the plugin asks only at its start who holds what earlier ones left.
+            self._kubelet.release(pod, force=True)
         await self._start()
         deadline = self._reactor.seconds() + BOUND
         while self._stale() and self._reactor.seconds() < deadline:
