@@ -286,9 +286,21 @@ class InUseTests(ChangesTestCase):
 
     def test_stop(self) -> None:
         """The end of the resource ends the question."""
-        one = self.one(a=WELL)
+        one = self.one(a=WELL, b=WELL)
+        one.become(a=WELL)
+        one.log.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_the_last_device(self) -> None:
+        """A resource ends when its last device is gone, and who has that is logged."""
+        self.give("b")
+        one = self.one(b=WELL)
         one.become()
         one.log.stop()
+        self.logged()
+        self.clock.advance(AFTER)
+        text = "W a/x: devices that are gone or unhealthy are in use: b by ns/p (main)"
+        self.assertEqual(self.logged(), [text])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 

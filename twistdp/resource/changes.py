@@ -109,14 +109,15 @@ class ChangeLog:
         self._known |= ids
 
     def stop(self) -> None:
-        """Log what was gathered, and nothing more."""
+        """Log what was gathered, and nothing more but who has what is gone, if nothing is left."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._crowd.leave(self)
         if self._before is not None:
             self.write_gathered()
-        if self._asked is not None:
+        # A resource ends soon after its last device, which a container may have.
+        if self._asked is not None and self._inventory.devices:
             self._asked.cancel()
 
     def _due(self) -> None:
