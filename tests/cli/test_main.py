@@ -198,6 +198,16 @@ class MainTests(SynchronousTestCase):
             for param in (param for part in parts for param in part.params):
                 self.assertRegex(param.help or "", r"^[A-Z].*\.$|^[a-z, -]+\.$", (name, param.name))
 
+    def test_interrupted(self) -> None:
+        """Ctrl-C ends any command without a stack, with the status of a process that it ends."""
+        from twistdp.cli import doctor
+
+        def command(**_: Any) -> int:
+            raise KeyboardInterrupt
+
+        self.patch(doctor.command, "callback", command)
+        self.assertEqual(cli.main(["doctor"]), 130)
+
     def test_status(self) -> None:
         """A command's result is the exit status, and its options are what it gets."""
         from twistdp.cli import kubelet

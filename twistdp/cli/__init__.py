@@ -47,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     A `TwistdpError` is printed in one line.  Raises SystemExit for a wrong command line, for help,
     and for output that cannot be written.  A reader that has read enough, as ``head``, is no error
-    to report: the status alone says so, as it does of a process that SIGPIPE ends.
+    to report: the status alone says so, as it does of a process that SIGPIPE ends.  So it does when
+    somebody has had enough and presses Ctrl-C.
     """
     try:
         try:
@@ -55,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             if sys.stdout is not None:  # None if it was closed before the process began
                 sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except OSError as error:
         # The error of a print names no file.
         if error.filename is not None or error.errno not in _UNWRITABLE:

@@ -1,13 +1,12 @@
 """``twistdp status``: show what the plugins on this node have, what is wrong, and who has it."""
 
 import json
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import attrs
 import click
@@ -78,7 +77,7 @@ class Plugin:
 def command(paths: tuple[str, ...], watch: bool, as_json: bool, everything: bool) -> int:
     """Show what plugins on this node have, what is wrong and why, and which pods hold devices."""
     if watch:
-        return _watch(paths, as_json, everything)
+        _watch(paths, as_json, everything)
     with Busy("asking the plugins"):
         plugins = _ask(paths or sockets(), bool(paths))
     if as_json:
@@ -173,20 +172,17 @@ def _explain_silence(denied: bool) -> None:
     print(f"twistdp status: {text}", file=sys.stderr)
 
 
-def _watch(paths: Sequence[str], as_json: bool, everything: bool) -> int:
+def _watch(paths: Sequence[str], as_json: bool, everything: bool) -> NoReturn:
     news = News(paths)
-    try:
-        with _screen(as_json, everything) as show:
-            plugins: list[Plugin] = []
-            shown: Any = None
-            while True:
-                silent = [each.socket for each in plugins if each.state is None]
-                plugins = _ask(news.look(), bool(paths), silent)
-                if shown != (shown := _timeless(plugins)):
-                    show(plugins)
-                news.wait(SHARE * max((each.seconds for each in plugins), default=0.0))
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+    with _screen(as_json, everything) as show:
+        plugins: list[Plugin] = []
+        shown: Any = None
+        while True:
+            silent = [each.socket for each in plugins if each.state is None]
+            plugins = _ask(news.look(), bool(paths), silent)
+            if shown != (shown := _timeless(plugins)):
+                show(plugins)
+            news.wait(SHARE * max((each.seconds for each in plugins), default=0.0))
 
 
 def _timeless(plugins: Sequence[Plugin]) -> Any:
