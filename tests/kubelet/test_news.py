@@ -11,6 +11,7 @@ from twistdp.inotify.watches import Inotify
 from twistdp.kubelet.directory import PluginDirectory
 from twistdp.kubelet.news import _SHARED, LASTING, MOST_GATHERED, MOST_NAMED, KubeletNews, news_of
 from twistdp.logs.format import as_json
+from twistdp.tools.sparing import WITHIN
 
 MANY = [f"lab.example.com/lamp-{number}" for number in range(200)]
 
@@ -112,9 +113,21 @@ class RegisteredTests(NewsTestCase):
         ):
             happened()
             self.news.over("a/x")  # what was under way is dropped
+            self.clock.advance(WITHIN)
             self.news.trying("a/x")
             self.news.registered("a/x")
             self.assertEqual(self.logged(), [f"registered a/x with the kubelet{why}"])
+
+    def test_again_and_again(self) -> None:
+        """A resource whose only device comes and goes all the time has few lines."""
+        for _ in range(100):
+            self.news.trying("a/x")
+            self.news.registered("a/x")
+            self.news.forget("a/x")
+            self.clock.advance(0.1)
+        lines = self.logged()
+        self.assertLess(len(lines), 10)
+        self.assertIn("the 100th of the kind within a minute", lines[-1])
 
     def test_all_of_a_restart(self) -> None:
         """Every line about resources of a restarted kubelet states that it has restarted."""

@@ -1,6 +1,7 @@
 """Tests for `twistdp.resource.changes` and `twistdp.resource.crowd`, on a clock."""
 
 import json
+from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
@@ -25,9 +26,16 @@ HOT = DeviceInfo(UNHEALTHY, reason="hot")
 class One:
     """A resource with these devices, whose changes are logged."""
 
-    def __init__(self, name: str, holdings: Holdings, clock: Clock, **devices: DeviceInfo) -> None:
+    def __init__(
+        self,
+        name: str,
+        holdings: Holdings,
+        clock: Clock,
+        earlier: dict[str, Any],
+        **devices: DeviceInfo,
+    ) -> None:
         self.inventory = Inventory(name, first({}))
-        self.log = ChangeLog(name, self.inventory, holdings, clock)
+        self.log = ChangeLog(name, self.inventory, holdings, clock, earlier)
         self.become(**devices)
 
     def become(self, **devices: DeviceInfo) -> None:
@@ -48,6 +56,7 @@ class ChangesTestCase(LogTestCase):
         self.clock = Clock()
         self.pods: Deferred[list[Pod]] = fail(PeerUnavailable("UNAVAILABLE", ""))
         self.asked = 0
+        self.earlier: dict[str, Any] = {}
         self.holdings = Holdings(self.list_pods, self.clock)
 
     def list_pods(self) -> Deferred[list[Pod]]:
@@ -62,7 +71,7 @@ class ChangesTestCase(LogTestCase):
 
     def one(self, name: str = "a/x", **devices: DeviceInfo) -> One:
         """Return a resource with these devices."""
-        return One(name, self.holdings, self.clock, **devices)
+        return One(name, self.holdings, self.clock, self.earlier, **devices)
 
     def logged(self) -> list[str]:
         """Return the lines since the last call: severities and texts."""
@@ -172,6 +181,64 @@ class GatheringTests(ChangesTestCase):
         one.log.stop()
         self.assertEqual(len(self.logged()), 1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class EndingTests(ChangesTestCase):
+    """A resource that ends with its only device, and is there again with it."""
+
+    def flap(self, times: int) -> None:
+        """Have the device come and go."""
+        for _ in range(times):
+            one = self.one(a=WELL)
+            self.clock.advance(0.05)
+            one.become()
+            one.log.stop()
+            self.clock.advance(0.05)
+
+    def test_bounded(self) -> None:
+        """It has as few lines as another one, and its end is logged."""
+        self.flap(600)
+        self.clock.pump([1.0] * int(3 * LONGEST))
+        lines = self.logged()
+        self.assertLess(len(lines), 14)
+        self.assertEqual(lines[:2], ["I a/x: 1 device (+a)", "I a/x: 0 devices (-a)"])
+        self.assertRegex(lines[-1], r"^W a/x: 0 devices.*; \d+ changes in .* s: a \d+ times$")
+        counts = [int(line.split(" changes")[0].split()[-1]) for line in lines if "changes" in line]
+        self.assertEqual(sum(counts) + len(lines) - len(counts), 1200)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_calm_again(self) -> None:
+        """Long after that, it is logged at once."""
+        self.flap(10)
+        self.clock.pump([1.0] * int(3 * LONGEST))
+        self.logged()
+        self.flap(1)
+        self.assertEqual(len(self.logged()), 2)
+
+    def test_close(self) -> None:
+        """Where all ends, the rest is logged, and nothing is planned."""
+        self.flap(10)
+        self.logged()
+        self.earlier.popitem()[1].close()
+        self.assertEqual(len(self.logged()), 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_forgotten(self) -> None:
+        """Resources that are gone for long are not remembered."""
+        for number in range(10):
+            one = self.one(f"a/x-{number}", a=WELL)
+            one.become()
+            one.log.stop()
+            self.clock.advance(WITHIN)
+        self.assertLess(len(self.earlier), 3)
+
+    def test_stays(self) -> None:
+        """If the device stays, that is the last line."""
+        self.flap(10)
+        self.logged()
+        self.one(a=WELL)
+        self.clock.pump([1.0] * int(3 * LONGEST))
+        self.assertRegex(self.logged()[-1], r"^W a/x: 1 device.*; 16 changes in .* s: a \d+ times$")
 
 
 class CrowdTests(ChangesTestCase):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
@@ -28,6 +29,8 @@ class PluginDirectory(Service):
         """Taken by resources while they register."""
         self.news = news_of(path, clock)
         """What the log says of all of them."""
+        self.earlier: dict[str, Any] = {}
+        """What resources that have ended leave to those of the same name; `close` ends each."""
         self._inotify = inotify
         self._watch: Watch | None = None
         self._subscribers: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {}
@@ -44,6 +47,8 @@ class PluginDirectory(Service):
         """Stop watching."""
         super().stopService()
         self.news.end()
+        while self.earlier:
+            self.earlier.popitem()[1].close()
         watch, self._watch = self._watch, None
         if watch is not None:
             watch.stop()

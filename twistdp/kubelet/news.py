@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from twistdp.model import named, one_line
 from twistdp.status import Kind, events_of
+from twistdp.tools import Sparing
 
 _log = Logger()
 
@@ -61,6 +62,7 @@ class KubeletNews:
         self._restarted = False
         """Whether a kubelet has appeared since all of them were registered."""
         self._patience = LASTING
+        self._sparing = Sparing(clock)
         self._complaints: dict[tuple[str, str], tuple[str, list[str]]] = {}
         self._gathering = LASTING
         self._warned: set[str] = set()
@@ -181,13 +183,17 @@ class KubeletNews:
             return
         self._registered.clear()
         why = self._why(names)
-        _log.info(
-            "registered {resources} with the kubelet{why}",
-            resources=named(names),
-            why=_WHY[why],
-            log_constant="registered with the kubelet",
-            log_facts={**_facts(names), **({"reason": why} if why else {})},
-        )
+        # One whose only device comes and goes all the time is registered each time.
+        often = self._sparing.count(names[0]) if len(names) == 1 else ""
+        if often is not None:
+            _log.info(
+                "registered {resources} with the kubelet{why}{often}",
+                resources=named(names),
+                why=_WHY[why],
+                often=often,
+                log_constant="registered with the kubelet",
+                log_facts={**_facts(names), **({"reason": why} if why else {})},
+            )
         self._known.update(names)
         self._lost.difference_update(names)
         self._patience = min(2 * self._patience, MOST_GATHERED)

@@ -54,10 +54,18 @@ class ChangeLog:
     with the number of changes and what is left of them.  `crowd_of` bounds the lines of all
     resources together.  A line about devices that are gone or ill names the containers that have
     them, if `holdings` knows these; otherwise the kubelet is asked, and a second line names them.
+
+    `earlier` keeps the logs of resources that have ended with their last device: one that is there
+    again goes on where it was.
     """
 
     def __init__(
-        self, resource: str, inventory: Inventory, holdings: Holdings, clock: IReactorTime
+        self,
+        resource: str,
+        inventory: Inventory,
+        holdings: Holdings,
+        clock: IReactorTime,
+        earlier: dict[str, Any] | None = None,
     ) -> None:
         self.resource = resource
         self._inventory = inventory
@@ -79,6 +87,23 @@ class ChangeLog:
         """Devices that have changed since changes are gathered."""
         self._timer: IDelayedCall | None = None
         self._asked: Deferred[Any] | None = None
+        self._earlier = {} if earlier is None else earlier
+        if (before := self._earlier.pop(resource, None)) is not None:
+            self._succeed(before)
+
+    def _succeed(self, other: "ChangeLog") -> None:
+        """Go on with what `other`, of the same resource before it had no device, has gathered."""
+        self._lines = other._lines
+        if other._asked is not None:
+            other._asked.cancel()
+        timer, other._timer = other._timer, None
+        self._before, self._since = other._before, other._since
+        self._often, self._changes, self._ill = other._often, other._changes, other._ill
+        self._interval, self._known = other._interval, other._known
+        if timer is not None:
+            wait = max(0.0, timer.getTime() - self._clock.seconds())
+            timer.cancel()
+            self._timer = self._clock.callLater(wait, self._due)
 
     @property
     def state(self) -> State:
@@ -109,16 +134,39 @@ class ChangeLog:
         self._known |= ids
 
     def stop(self) -> None:
-        """Log what was gathered, and nothing more but who has what is gone, if nothing is left."""
+        """Log what was gathered, and nothing more; the resource ends.
+
+        If that is because it has no device, which may be back in a moment and flap for ever,
+        gathering goes on, and who has the device is still logged.
+        """
+        if self._inventory.devices:
+            self.close()
+            return
+        late = self._clock.seconds() - WITHIN
+        for name, other in list(self._earlier.items()):
+            if other.is_over(late):
+                del self._earlier[name]
+        self._earlier[self.resource] = self
+        if self._timer is None:
+            self._finish()
+
+    def is_over(self, late: float) -> bool:
+        """Whether nothing is gathered, and no line was logged since the time `late`."""
+        return self._timer is None and not (self._lines and self._lines[-1] > late)
+
+    def close(self) -> None:
+        """Log what was gathered; nothing happens any more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._finish()
+        if self._asked is not None:
+            self._asked.cancel()
+
+    def _finish(self) -> None:
         self._crowd.leave(self)
         if self._before is not None:
             self.write_gathered()
-        # A resource ends soon after its last device, which a container may have.
-        if self._asked is not None and self._inventory.devices:
-            self._asked.cancel()
 
     def _due(self) -> None:
         self._timer = None

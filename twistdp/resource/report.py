@@ -1,7 +1,7 @@
 """Reports how many devices a resource has, and how they change."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -32,13 +32,18 @@ class Report:
     """
 
     def __init__(
-        self, resource: str, inventory: Inventory, holdings: Holdings, clock: IReactorTime
+        self,
+        resource: str,
+        inventory: Inventory,
+        holdings: Holdings,
+        clock: IReactorTime,
+        earlier: dict[str, Any] | None = None,
     ) -> None:
         self._resource = resource
         self._inventory = inventory
         self._events = events_of(clock)
         self._left_out = 0
-        self._changes = ChangeLog(resource, inventory, holdings, clock)
+        self._changes = ChangeLog(resource, inventory, holdings, clock, earlier)
         self.history = History()
 
     def begin(self) -> None:

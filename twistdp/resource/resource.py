@@ -62,7 +62,7 @@ class Resource(Service):
         holdings = holdings_of(reactor, settings.pod_resources_socket)
         self._departures = Departures(name, settings.removal_grace, holdings, reactor, self._list)
         self.inventory = Inventory(name, self._departures.apply(update, ()), join=join)
-        self.report = Report(name, self.inventory, holdings, reactor)
+        self.report = Report(name, self.inventory, holdings, reactor, directory.earlier)
         self._alignment = Alignment(name, self.inventory)
         self._cdi = CdiParts(*name.split("/"), settings=settings, reactor=reactor)
         self._answers = answers = Answers(
