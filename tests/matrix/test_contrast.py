@@ -15,7 +15,7 @@ from tests.cli.test_conformance import PLAIN, ROOT, TWISTDP
 class ContrastTests(TestCase):
     """The plugin that is written by hand."""
 
-    timeout = 300
+    timeout = 900
 
     async def test_what_it_does_not_survive(self) -> None:
         """It fails just what its author has not thought of."""
@@ -25,7 +25,15 @@ class ContrastTests(TestCase):
         out, _, status = await getProcessOutputAndValue(
             TWISTDP,
             [
-                *("conformance", "-j3", "--skip", "process.leaks", "--json", report),
+                *(
+                    "conformance",
+                    "-j3",
+                    "--patience=30",
+                    "--skip",
+                    "process.leaks",
+                    "--json",
+                    report,
+                ),
                 *("--hotplug-add", "touch {work_dir}/b", "--hotplug-remove", "rm {work_dir}/b"),
                 *("--", "sh", "-c", PLAIN),
             ],
