@@ -70,6 +70,16 @@ class TenanciesTests(SynchronousTestCase):
         self.assertEqual(self.answer({}, after=SETTLED - CONFIRMED - 0.1), [])
         self.assertEqual(self.answer({}, after=0.1), [Release(R, "2", Q)])
 
+    def test_another_of_its_name(self) -> None:
+        """A pod that comes into the answers, without the device, has not lacked it before that."""
+        self.begin()
+        self.settle({"1": P})
+        self.tenancies.forget_kubelet()
+        self.assertEqual(self.answer({"3": Q}, after=1.0), [])  # a pod of a file, not told apart
+        self.assertEqual(self.answer({"2": P}, after=CONFIRMED - 0.1), [])
+        self.assertEqual(self.answer({"2": P}, after=CONFIRMED - 0.1), [])
+        self.assertEqual(self.answer({"2": P}, after=0.1), [Release(R, "1", P)])
+
     def test_no_answer(self) -> None:
         """An answer that is missing releases nothing, and neither do the first ones after it."""
         self.begin()

@@ -64,7 +64,8 @@ class Tenancies:
         nodes: Collection[str] = (),
     ) -> None:
         self.held = {key: Tenancy(holder, float("-inf")) for key, holder in held.items()}
-        self._missing: dict[Key, float] = {}
+        self._missing: dict[Key, tuple[float, bool]] = {}
+        """Since when a device is in no answer, and whether its pod has been in all of these."""
         self._not_kept: dict[Key, float] = {}
         self._knows_pods: float | None = None
         self._static = tuple(f"-{node.lower()}" for node in nodes if node)
@@ -125,9 +126,12 @@ class Tenancies:
             holder = self.held[key].holder
             if holder is None:
                 continue
-            missing = self._missing.setdefault(key, now)
             is_known = _pod(holder) in pods
-            if now >= missing + CONFIRMED and (is_known or now >= self._knows_pods + SETTLED):
+            since, was_known = self._missing.get(key, (now, is_known))
+            if is_known is not was_known:  # it is not the same doubt
+                since = now
+            self._missing[key] = since, is_known
+            if now >= since + CONFIRMED and (is_known or now >= self._knows_pods + SETTLED):
                 del self.held[key], self._missing[key]
                 yield Release(*key, holder)
 
@@ -152,7 +156,7 @@ class Tenancies:
 
     def look_again(self, now: float) -> float | None:
         """Seconds until another answer can show more; None if nobody has a device."""
-        missing = [*self._missing.values(), *self._not_kept.values()]
+        missing = [*(since for since, _ in self._missing.values()), *self._not_kept.values()]
         times = [since + CONFIRMED for since in missing]
         if self._missing and self._knows_pods is not None:
             times.append(self._knows_pods + SETTLED)
