@@ -1,6 +1,7 @@
 """Shows what containers are given with their devices: in a few words, or all but the values."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +12,7 @@ MOST: Final = 50
 """Entries of one kind in the full answer of one container, and containers."""
 
 _LONGEST: Final = 300  # characters of a path or a name
+_SHORT: Final = 1000  # bytes of an answer
 
 
 class Given(NamedTuple):
@@ -24,18 +26,8 @@ class Given(NamedTuple):
     annotations: int
     cdi: list[str]
     """Names of CDI devices."""
-
-    def __str__(self) -> str:
-        """Describe it in a few words; empty if it is nothing."""
-        parts = [_named(self.nodes)] if self.nodes else []
-        for count, what in ((self.mounts, "mount"), (self.annotations, "annotation")):
-            if count:
-                parts.append(f"{count} {what}{'' if count == 1 else 's'}")
-        if self.envs:
-            parts.append(f"env {_named(self.envs)}")
-        if self.cdi:
-            parts.append(f"CDI {_named(self.cdi)}")
-        return "; ".join(parts)
+    brief: str = ""
+    """All of it in a few words; empty if it is nothing."""
 
     def facts(self, most: int) -> dict[str, object]:
         """Return what there is of it by name, of each list `most` entries."""
@@ -49,30 +41,53 @@ class Given(NamedTuple):
         return {key: value for key, value in found.items() if value}
 
 
-def given_by(answer: AllocateResponse) -> Given:
-    """Return what `answer` gives."""
+def given_by(answer: bytes) -> Given:
+    """Return what the answer to an Allocate gives.
+
+    Of short answers the last ones are kept: a node gives the same few devices again and again.
+    """
+    return _kept(answer) if len(answer) <= _SHORT else _read(answer)
+
+
+def _read(answer: bytes) -> Given:
     nodes: dict[str, None] = {}
     envs: dict[str, None] = {}
     cdi: list[str] = []
     mounts = annotations = 0
-    for part in answer.container_responses:
+    for part in AllocateResponse.FromString(answer).container_responses:
         nodes.update(dict.fromkeys([node.host_path for node in part.devices]))
         mounts += len(part.mounts)
         envs.update(dict.fromkeys(sorted(part.envs)))
         annotations += len(part.annotations)
         cdi += [device.name for device in part.cdi_devices]
-    return Given(list(nodes), mounts, list(envs), annotations, cdi)
+    given = Given(list(nodes), mounts, list(envs), annotations, cdi)
+    return given._replace(brief=_brief(given))
 
 
-def whole_answer(answer: AllocateResponse) -> list[Mapping[str, list[str]]]:
-    """Return what `answer` has for each container, without values: they may be secrets.
+_kept = lru_cache(128)(_read)
 
-    Nodes are ``HOST:CONTAINER:PERMISSIONS``, mounts ``HOST:CONTAINER:ro`` or ``:rw``.  At most
-    `MOST` entries of each kind.
+
+def _brief(given: Given) -> str:
+    parts = [_named(given.nodes)] if given.nodes else []
+    for count, what in ((given.mounts, "mount"), (given.annotations, "annotation")):
+        if count:
+            parts.append(f"{count} {what}{'' if count == 1 else 's'}")
+    if given.envs:
+        parts.append(f"env {_named(given.envs)}")
+    if given.cdi:
+        parts.append(f"CDI {_named(given.cdi)}")
+    return "; ".join(parts)
+
+
+def whole_answer(answer: bytes) -> list[Mapping[str, list[str]]]:
+    """Return what the `answer` to an Allocate has for each container.
+
+    Values are left out: they may be secrets.  Nodes are ``HOST:CONTAINER:PERMISSIONS``, mounts
+    ``HOST:CONTAINER:ro`` or ``:rw``.  At most `MOST` entries of each kind.
     """
     return [
         {key: _all_shown(islice(texts, MOST)) for key, texts in _texts(part) if texts}
-        for part in answer.container_responses[:MOST]
+        for part in AllocateResponse.FromString(answer).container_responses[:MOST]
     ]
 
 

@@ -7,7 +7,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twistdp.klog import V
-from twistdp.kubelet import ALLOCATE, AllocateRequest, AllocateResponse, Holdings
+from twistdp.kubelet import ALLOCATE, AllocateRequest, Holdings
 from twistdp.model import Devices, Update
 from twistdp.resource.changes import ChangeLog
 from twistdp.resource.given import given_by, whole_answer
@@ -80,9 +80,9 @@ class Report:
             status=call.status,
         )
         if call.method.path == ALLOCATE and call.answer is not None:
-            self._allocated(call.request, AllocateResponse.FromString(call.answer))
+            self._allocated(call.request, call.answer)
 
-    def _allocated(self, request: AllocateRequest, answer: AllocateResponse) -> None:
+    def _allocated(self, request: AllocateRequest, answer: bytes) -> None:
         """Log what containers were given; at level 1, all of it but the values."""
         given = given_by(answer)
         ids = [list(part.devices_ids) for part in request.container_requests]
@@ -91,7 +91,7 @@ class Report:
             "{resource}: allocated {ids}{given}",
             resource=self._resource,
             ids=shown_ids(request) or "nothing",
-            given=f" ({given})" if any(given) else "",
+            given=given.brief and f" ({given.brief})",
             log_constant="devices allocated",
             log_facts=lambda: {
                 "resource": self._resource,
