@@ -17,6 +17,7 @@ from twistdp.kubelet.holdings import (
     NO_PODS,
     PATIENCE,
     PERIOD,
+    STATIC_PODS,
     Holdings,
     holdings_of,
 )
@@ -289,6 +290,26 @@ class HoldingsTests(SynchronousTestCase):
         self.follow()
         self.clock.pump([1.0] * 100)
         self.assertEqual(len(self.asked), 1)
+
+    def test_static_pods_alone(self) -> None:
+        """After an answer with others they are no answer: a kubelet that starts lists them first.
+
+        On a node that has no others they are one.
+        """
+        self.holdings = Holdings(self.list_pods, self.clock, nodes=["Node-1"])
+        static = pod("proxy-node-1", "2")
+        for answer, expected in (
+            ([static], {"2": holder("proxy-node-1")}),
+            ([static, pod("p", "1")], {"2": holder("proxy-node-1"), "1": holder("p")}),
+            ([static], None),
+            ([pod("p", "1")], {"1": holder("p")}),
+        ):
+            self.answer = answer
+            asking = self.holdings.ask()
+            self.clock.advance(GAP)
+            found = self.successResultOf(asking)
+            self.assertEqual(found and found[RESOURCE], expected)
+            self.assertEqual(self.holdings.reason, "" if found else STATIC_PODS)
 
     def test_no_pods(self) -> None:
         """A kubelet that lists no pod does not know its pods yet; it is asked again."""

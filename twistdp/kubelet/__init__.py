@@ -30,7 +30,7 @@ from twistdp.kubelet.messages import (
     container_part,
     listed_part,
 )
-from twistdp.kubelet.podresources import Held, PodResourcesClient
+from twistdp.kubelet.podresources import Held, PodResourcesClient, node_names, only_static
 from twistdp.kubelet.register_by_socket import SocketRegistration
 from twistdp.kubelet.register_by_watcher import WatcherRegistration
 from twistdp.kubelet.registrar import Registrar
@@ -73,4 +73,6 @@ __all__ = [
     "holdings_of",
     "listed_part",
     "messages",
+    "node_names",
+    "only_static",
 ]

@@ -1,6 +1,6 @@
 """Knows which pods have which devices: asks the kubelet when something has happened."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -10,7 +10,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twistdp.errors import CallFailed, MalformedMessage, Untrusted
-from twistdp.kubelet.podresources import Held, Pod, PodResourcesClient, differences, held_by
+from twistdp.kubelet.podresources import (
+    Held,
+    Pod,
+    PodResourcesClient,
+    differences,
+    held_by,
+    node_names,
+    only_static,
+)
 from twistdp.kubelet.unseen import LATE, Unseen
 from twistdp.model import printable
 from twistdp.status import Event, Kind, events_of
@@ -41,6 +49,7 @@ MOST_PAIRS: Final = 100
 """Devices that one event names."""
 
 NO_PODS: Final = "the kubelet lists no pod: it has none, or does not know them yet"
+STATIC_PODS: Final = "the kubelet lists only pods of files, and does not know the others yet"
 
 _WHEN: Final = frozenset(
     {Kind.REGISTERED, Kind.STREAM_OPENED, Kind.STREAM_ENDED, Kind.KUBELET_APPEARED}
@@ -51,14 +60,22 @@ class Holdings:
     """What the kubelet reports about which container has which device.
 
     `list_pods` asks the kubelet: when somebody asks, and, while somebody follows, after events that
-    may change the answer.  An answer without a pod counts as none: see `PodResourcesClient.pods`.
-    Nothing is added to the kubelet's answer.
+    may change the answer.  An answer without a pod counts as none, and so does one with only static
+    pods of these `nodes` after one with others: see `PodResourcesClient.pods`.  Nothing is added to
+    the kubelet's answer.
     """
 
     def __init__(
-        self, list_pods: Callable[[], Awaitable[Sequence[Pod]]], clock: IReactorTime
+        self,
+        list_pods: Callable[[], Awaitable[Sequence[Pod]]],
+        clock: IReactorTime,
+        *,
+        nodes: Collection[str] = (),
     ) -> None:
         self._list_pods = list_pods
+        self._nodes = nodes
+        self._has_others = False
+        """Whether a pod that is not static was listed."""
         self._clock = clock
         self._events = events_of(clock)
         self.held: Held | None = None
@@ -212,10 +229,14 @@ class Holdings:
             reason = getattr(error, "details", "") or str(error)
             self._unknown(printable(reason), is_fault=isinstance(error, Untrusted))
         else:
-            if pods:
-                self._take(pods)
-            else:
+            is_static = only_static([pod.name for pod in pods], self._nodes)
+            if not pods:
                 self._unknown(NO_PODS)
+            elif is_static and self._has_others:
+                self._unknown(STATIC_PODS)
+            else:
+                self._has_others = not is_static
+                self._take(pods)
 
     def _ended(self, outcome: object) -> None:
         if isinstance(outcome, Failure) and not outcome.check(CancelledError):
@@ -296,5 +317,5 @@ def holdings_of(reactor: Any, socket: str) -> Holdings:
     found = _SHARED.get(key)
     if found is None:
         client = PodResourcesClient(socket, reactor=reactor)
-        found = _SHARED[key] = Holdings(client.pods, reactor)
+        found = _SHARED[key] = Holdings(client.pods, reactor, nodes=node_names())
     return found

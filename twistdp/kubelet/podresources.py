@@ -1,5 +1,7 @@
 """Asks the kubelet which pod has which device (pod-resources API v1)."""
 
+import os
+import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -65,6 +67,20 @@ class Pod(NamedTuple):
     namespace: str
     name: str
     containers: Sequence[Container]
+
+
+def node_names() -> frozenset[str]:
+    """The names that this node may have in Kubernetes."""
+    return frozenset(filter(None, (os.environ.get("NODE_NAME"), socket.gethostname())))
+
+
+def only_static(pods: Iterable[str], nodes: Iterable[str]) -> bool:
+    """Whether all pods with these names may be static ones of one of the `nodes`.
+
+    Their names end with the node's: see `generatePodName` in the kubelet's pkg/kubelet/config.
+    """
+    ends = tuple(f"-{node.lower()}" for node in nodes)
+    return all(name.endswith(ends) for name in pods)
 
 
 class PodResourcesClient:

@@ -1,7 +1,5 @@
 """Notifies a scanner of devices that containers have given back."""
 
-import os
-import socket
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
@@ -11,7 +9,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twistdp.kubelet import Checkpoint, Holdings, holdings_of
+from twistdp.kubelet import Checkpoint, Holdings, holdings_of, node_names
 from twistdp.model import DeviceInfo, Holder, ReleasedDevices, natural_key
 from twistdp.resource.baseline import Baseline
 from twistdp.resource.hooks import Hooks
@@ -76,8 +74,7 @@ class Releases(Service):
         self._file_name = self._names.claim(self, f"{self._namespace}.{self._name}")
         self._baseline = Baseline(self._state_dir, self._file_name.text)
         held, released = self._baseline.read()
-        nodes = {os.environ.get("NODE_NAME", ""), socket.gethostname()}
-        self._tenancies = Tenancies(held, self._reactor.seconds(), nodes=nodes)
+        self._tenancies = Tenancies(held, self._reactor.seconds(), nodes=node_names())
         self._ends = [
             self._events.follow(self._happened),
             self._holdings.follow(self._answered),

@@ -6,6 +6,7 @@ No device is given back because of what the kubelet does not say: see `Tenancies
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
+from twistdp.kubelet import only_static
 from twistdp.model import Holder
 
 CONFIRMED: Final = 2.0
@@ -68,7 +69,7 @@ class Tenancies:
         """Since when a device is in no answer, and whether its pod has been in all of these."""
         self._not_kept: dict[Key, float] = {}
         self._knows_pods: float | None = None
-        self._static = tuple(f"-{node.lower()}" for node in nodes if node)
+        self._nodes = nodes
 
     def forget_kubelet(self) -> None:
         """There was no answer, or there is another kubelet: it may not know its pods."""
@@ -98,7 +99,7 @@ class Tenancies:
         now: float,
     ) -> list[Release]:
         """The kubelet lists these devices and `pods`, by namespace and name; `asked` is when."""
-        if all(name.endswith(self._static) for _, name in pods):
+        if only_static([name for _, name in pods], self._nodes):
             self.forget_kubelet()
             return []
         if self._knows_pods is None:
