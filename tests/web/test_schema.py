@@ -111,6 +111,7 @@ class SchemaTests(RoutesCase):
         await see_until(lambda state: state["resources"][0]["session"]["standing"] == "failing")
         self.kubelet.refusal = None
         await see_until(lambda state: state["resources"][0]["session"]["standing"] == "registered")
+        await until(lambda: "b" in self.kubelet.devices(YELLOW))
         await self.kubelet.allocate(YELLOW, ids=["b"], pod="painter")
         await see_until(lambda state: state["resources"][0]["devices"][1]["holder"])
         for kind in (Kind.CONFIGURATION_REFUSED, Kind.CONFIGURATION_READ):
