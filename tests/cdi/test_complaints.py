@@ -45,7 +45,7 @@ class ComplaintsTests(LogTestCase):
         self.assertEqual(len(self.logged()), 2)
 
     def test_over(self) -> None:
-        """So is the end of it."""
+        """The recovery of many resources is logged in few lines."""
         self.fail_all()
         self.clock.advance(GATHERING)
         self.logged()
@@ -69,7 +69,7 @@ class ComplaintsTests(LogTestCase):
         self.assertEqual(self.logged(), ["I CDI specs of a/x-1 are written again"])
 
     def test_not_logged(self) -> None:
-        """What recovers before it was logged is not logged at all."""
+        """A failure that is over before it was logged is not logged at all."""
         self.complaints.failed("a/x", "a/x is full", "full")
         self.complaints.failed("a/y", "a/y is full", "full")
         self.complaints.written("a/y")

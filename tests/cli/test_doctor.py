@@ -39,7 +39,7 @@ class DoctorTests(HostCase):
         self.assertLessEqual({line.split()[1] for line in lines[:-2]}, {*CHECKS})
 
     def test_notes(self) -> None:
-        """What is only worth knowing does not change the status."""
+        """A note does not change the status."""
         self.write("/etc/containerd/config.toml", "version = 3\n")
         status, out = self.doctor()
         self.assertEqual(status, 0)
@@ -68,7 +68,7 @@ class DoctorTests(HostCase):
         self.assertTrue(out.endswith("\n1 error and 2 warnings\n"), out)
 
     def test_json(self) -> None:
-        """Programs get the same."""
+        """The JSON output has the same findings."""
         self.leave(f"{PLUGINS}/a.sock")
         status, out = self.doctor("--json")
         found = json.loads(out)

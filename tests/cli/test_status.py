@@ -205,7 +205,7 @@ class NobodyTests(SynchronousTestCase):
         self.assertEqual(len(json.loads(self.run_status("--json")[1])["plugins"]), 2)
 
     def test_watch_shows_changes(self) -> None:
-        """News that changed nothing that is shown show nothing again."""
+        """An event that changes nothing visible does not print the state again."""
         answers = [self.answer(capacity=1), self.answer(capacity=1), self.answer(capacity=2)]
         self.patch(status, "_ask", lambda *_: [answers.pop(0)])
         self.patch(News, "look", lambda _: ["/x.sock"])
@@ -220,7 +220,7 @@ class NobodyTests(SynchronousTestCase):
         self.assertEqual((result, shown), (130, [1, 2]))
 
     def answer(self, capacity: int) -> Plugin:
-        """What a plugin answers now."""
+        """Return the answer of a plugin."""
         return Plugin("/x.sock", {"time": time.time(), "capacity": capacity})
 
     def test_slow(self) -> None:
@@ -237,7 +237,7 @@ class NobodyTests(SynchronousTestCase):
         )
 
     def test_together(self) -> None:
-        """One that hangs, or sends a byte now and then, holds no other one up."""
+        """A plugin that hangs, or sends a byte now and then, does not delay the others."""
         self.patch(status, "PATIENCE", 0.3)
         directory = temporary_directory(self)
         paths = [os.path.join(directory, f"{name}.sock") for name in range(20)]
@@ -250,7 +250,7 @@ class NobodyTests(SynchronousTestCase):
         self.assertLess(max(asked) - min(asked), 0.3)
 
     def test_silent(self) -> None:
-        """One that did not answer before holds the others up for less long."""
+        """A plugin that did not answer before delays the others for a shorter time."""
         self.patch(status, "IMPATIENCE", 0.05)
         directory = temporary_directory(self)
         paths = [os.path.join(directory, f"{name}.sock") for name in "ab"]
@@ -264,7 +264,7 @@ class NobodyTests(SynchronousTestCase):
         self.assertIn("not answer as a plugin", found[1].error)
 
     def test_rubbish(self) -> None:
-        """Whatever answers, it is a line of text."""
+        """Any answer, however odd, is a line of text."""
         path = os.path.join(temporary_directory(self), "x.sock")
         state: dict[str, Any] = {"resources": [], "configurations": [], "scanners": []}
         answers = (
@@ -322,7 +322,7 @@ class Trickling:
                 try:
                     peer.sendall(b"y")
                 except OSError:
-                    return  # it has had enough
+                    return  # the client has closed the connection
 
 
 class LinesTests(SynchronousTestCase):
@@ -354,7 +354,7 @@ class LinesTests(SynchronousTestCase):
         return found
 
     def test_well(self) -> None:
-        """There is none."""
+        """A plugin that is well has no problem."""
         self.assertEqual(list(overview.problems(self.state())), [])
 
     def test_problems(self) -> None:

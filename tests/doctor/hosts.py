@@ -189,7 +189,7 @@ class HostCase(SynchronousTestCase):
         )
 
     def findings(self, *names: str) -> list[Finding]:
-        """What some checks find, or all, that is more than a fact."""
+        """Return what some checks, or all, find beyond plain facts."""
         checks = {name: CHECKS[name] for name in names or CHECKS}
         found = [each for each in examine(self.host, checks) if each.severity != Severity.OK]
         self.drain()

@@ -7,7 +7,7 @@ from twistdp.doctor import Severity
 
 
 class SpecTests(HostCase):
-    """What is in the specs."""
+    """Faults in the content of specs."""
 
     def test_twice(self) -> None:
         """Two files in one directory describe a device."""
@@ -80,7 +80,7 @@ class SpecTests(HostCase):
         self.assert_well()
 
     def test_odd_edits(self) -> None:
-        """Edits of a wrong kind end nothing."""
+        """Edits of a wrong type do not make the check fail."""
         for edits in (3, {"deviceNodes": 3}, {"deviceNodes": [3], "hooks": [None]}):
             devices = [{"name": "0", "containerEdits": edits}]
             self.spec("/etc/cdi/vendor.json", {**SPEC, "devices": devices})
@@ -97,7 +97,7 @@ class PlaceTests(HostCase):
         self.assertIn("run programs as root", found.meaning)
 
     def test_on_disk(self) -> None:
-        """What is on a disk is there after a reboot."""
+        """Specs on a disk outlive a reboot."""
         self.write("/proc/1/mountinfo", "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n")
         self.assert_finds(Severity.WARNING, "/var/run/cdi is on ext4")
         os.rmdir(self.at("/run/cdi"))

@@ -23,7 +23,7 @@ class HealthyTests(HostCase):
             self.assertEqual((each.meaning, each.remedy, each.severity), ("", "", Severity.OK))
 
     def test_defaults(self) -> None:
-        """What containerd and the kubelet do without being told is worth a note at most."""
+        """The defaults of containerd and the kubelet are worth a note at most."""
         self.write("/etc/containerd/config.toml", "version = 3\n")
         self.write("/var/lib/kubelet/config.yaml", "kind: KubeletConfiguration\n")
         found = self.findings()
@@ -86,7 +86,7 @@ class HealthyTests(HostCase):
         self.assert_well()
 
     def test_k0s(self) -> None:
-        """K0s has another --root-dir; where that is no link, plugins have to be told."""
+        """K0s has another --root-dir; where that is no link, plugins need options."""
         place = "/var/lib/k0s/kubelet"
         words = "--config", "/run/k0s/kubelet.yaml", "--root-dir=" + place
         self.process(900, "/var/lib/k0s/bin/kubelet", *words)
@@ -124,7 +124,7 @@ class HealthyTests(HostCase):
         self.assert_well()
 
     def test_strange_kubelet(self) -> None:
-        """A process of another user's has no say, whatever its name is."""
+        """A process of another user does not count, whatever its name is."""
         self.process(100, "/home/eve/kubelet", "--config=/home/eve/x", uid=1000)
         self.assert_well()
 

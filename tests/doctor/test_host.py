@@ -79,7 +79,7 @@ class ReadTests(HostCase):
 
 
 class OddHostTests(HostCase):
-    """Whatever is odd is a finding, or nothing."""
+    """An odd file is a finding, or nothing."""
 
     def test_every_file(self) -> None:
         """Each file in turn is a pipe, a directory, too long, empty, or random bytes."""
@@ -127,7 +127,7 @@ class OddHostTests(HostCase):
         self.assertLessEqual(max(each.severity for each in examine(host)), Severity.WARNING)
 
     def test_closed(self) -> None:
-        """What may not be read is a finding with what to do."""
+        """A file that may not be read is a finding with a remedy."""
         if os.geteuid() != 0:
             self.skipTest("it becomes another user: run it as root")
         os.chmod(self.root, 0o755)
@@ -143,15 +143,15 @@ class OddHostTests(HostCase):
 
 
 class ViewTests(HostCase):
-    """How much is seen of a host."""
+    """How much of a host is visible."""
 
     def test_not_root(self) -> None:
-        """Another user than root is told so."""
+        """A warning names a user other than root."""
         self.uid = 1000
         self.assert_finds(Severity.WARNING, "this runs as user 1000")
 
     def test_not_mounted(self) -> None:
-        """Without /proc and /sys nothing is claimed of what they show."""
+        """Without /proc and /sys, no check claims to know what they show."""
         for path in ("/proc", "/sys"):
             shutil.rmtree(self.at(path))
         self.assert_finds(Severity.WARNING, "^/proc and /sys of this host cannot be seen$")
@@ -202,12 +202,12 @@ class ProgramTests(HostCase):
     """Programs are run without a shell and with a time limit."""
 
     def test_output(self) -> None:
-        """Its beginning is returned; the environment is not its own."""
+        """The beginning of the output is returned; the program does not get our environment."""
         self.assertEqual(run("/bin/echo", "$HOME", ";", "id"), "$HOME ; id\n")
         self.assertNotIn("COMP", run("/usr/bin/env"))
 
     def test_failing(self) -> None:
-        """It fails, is not there, or takes too long."""
+        """A program that fails, is missing, or takes too long raises OSError."""
         from twistdp.doctor import programs
 
         self.patch(programs, "PATIENCE", 0.05)

@@ -103,7 +103,7 @@ class SocketTests(HostCase):
         self.assert_finds(Severity.WARNING, f"nobody listens on {CAMERA}$")
 
     def test_stale_in_registry(self) -> None:
-        """One that the kubelet found by its watcher."""
+        """A plugin that the kubelet found by its watcher was killed."""
         self.leave(f"{REGISTRY}/a.sock")
         self.assert_finds(Severity.WARNING, f"nobody listens on {REGISTRY}/a.sock$")
 
@@ -133,7 +133,7 @@ class SocketTests(HostCase):
 
 
 class PluginTests(HostCase):
-    """Two plugins for one resource, and what plugins of twistdp say."""
+    """Two plugins for one resource, and the answers of twistdp's plugins."""
 
     def test_two_of_ours(self) -> None:
         """Two plugins of twistdp serve a resource."""
@@ -221,7 +221,7 @@ class ConfigurationTests(HostCase):
         self.assert_finds(Severity.ERROR, "there is no such file", "kubelet-config")
 
     def test_no_yaml(self) -> None:
-        """It is no YAML, or nothing that a kubelet reads."""
+        """A file that is not YAML, or not a kubelet's configuration, is an error."""
         for odd, text in (("a: [", "neither YAML nor JSON"), ("a: 1", "has no 'kind: Kube")):
             self.write("/var/lib/kubelet/config.yaml", odd)
             self.assert_finds(Severity.ERROR, text, "kubelet-config")

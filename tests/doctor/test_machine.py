@@ -22,7 +22,7 @@ class LimitTests(HostCase):
         self.assertIn("fs.inotify.max_user_instances=512", found.remedy)
 
     def test_watches(self) -> None:
-        """Or nearly all watches."""
+        """A user has nearly all watches."""
         self.process(20, "/usr/bin/node", uid=0, inotify=1, marks=60_000)
         self.assert_finds(Severity.WARNING, r"user 0 has 60000 of 65536 inotify watches \(node 60")
 
@@ -54,7 +54,7 @@ class SecurityTests(HostCase):
             self.skipTest(f"it sets labels: {error.strerror}; run it as root")
 
     def test_label(self) -> None:
-        """Somebody has labelled the directory again."""
+        """Somebody has changed the label of the directory."""
         self.write("/sys/fs/selinux/enforce", "1")
         self.labelled("system_u:object_r:container_var_lib_t:s0")
         found = self.assert_finds(Severity.WARNING, "has the SELinux type container_var_lib_t, and")
@@ -97,7 +97,7 @@ class CgroupTests(HostCase):
         self.assert_finds(Severity.ERROR, "cgroup v1 without the controller 'devices'")
 
     def test_not_mounted(self) -> None:
-        """They are not seen."""
+        """A host without visible cgroups is a note."""
         self.remove("/sys/fs/cgroup/cgroup.controllers")
         self.assert_finds(Severity.INFO, "/sys/fs/cgroup is empty or missing")
 
@@ -114,7 +114,7 @@ class ClockTests(HostCase):
         self.assert_well()
 
     def test_not_yet(self) -> None:
-        """A service runs, and has not done it."""
+        """A service runs, and has not synchronised the clock."""
         self.clock = Timex(False, 16.0)
         self.assert_finds(Severity.INFO, "chronyd runs, and the kernel does not count")
 

@@ -181,6 +181,6 @@ class DockerTests(HostCase):
     """Docker behind cri-dockerd."""
 
     def test_docker(self) -> None:
-        """Its settings are not looked at, and that is said."""
+        """Its settings are not looked at, and a note says so."""
         self.process(800, "/usr/bin/cri-dockerd", "--container-runtime-endpoint", "fd://")
         self.assert_finds(Severity.INFO, "the runtime is Docker with cri-dockerd")

@@ -36,7 +36,7 @@ class Loop:
         self.calls = 0
 
     def scan(self, notifier: INotifier) -> None:
-        """Find it, and fail."""
+        """Find a device, and fail."""
         self.calls += 1
         notifier.notify(tree_of(str(self.calls)))
         raise OSError("the bus is stuck")

@@ -132,7 +132,7 @@ class HoldingsTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(self.holdings.fresh()))
 
     def test_fresh_after_allocate(self) -> None:
-        """An answer from before Allocate, or from right after it, does not do for people."""
+        """An answer from before Allocate, or from right after it, does not count for people."""
         for stale in ([pod("p")], [], [pod("old", "1")]):
             self.answer = stale
             self.addCleanup(self.holdings.follow())

@@ -93,7 +93,7 @@ class RegisteredTests(NewsTestCase):
         self.assertEqual(self.logged(), ["registered a/new with the kubelet"], "at once again")
 
     def test_retired_before_it_is_registered(self) -> None:
-        """A refused resource that is served no longer delays no line."""
+        """A refused resource that is not served any more does not delay the line of others."""
         self.news.failed("a/x", "no", refused=True)
         self.news.forget("a/x")
         self.news.trying("a/y")

@@ -27,7 +27,7 @@ class UnseenTests(SynchronousTestCase):
         self.assertIsNone(self.unseen.latest())
 
     def test_asked_before(self) -> None:
-        """An answer to a question from before has whoever had the device before."""
+        """An answer to an earlier question may name the previous holder, so it does not count."""
         self.unseen.answered({R: {"1": P, "2": P, "3": P}}, 10.2, 20.0)
         self.assertEqual(self.unseen.latest(), 10.5)
 

@@ -163,7 +163,7 @@ class OptionTests(SynchronousTestCase):
 
 
 class ChildrenTests(TestCase):
-    """What a child that a scanner forks must not have."""
+    """Sockets that a child that a scanner forks must not have."""
 
     async def test_descriptors(self) -> None:
         """The port, and the connections."""

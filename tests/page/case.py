@@ -42,7 +42,7 @@ HURRY = """
   window.setInterval = (call, time) => every(call, time / 50);
   AbortSignal.timeout = (time) => timeout.call(AbortSignal, time / 50);
 """
-"""A script: whatever the page does now and then, it does fifty times as often."""
+"""A script: the page does fifty times as often what it repeats."""
 
 
 def a_tree(ids: list[str], ill: dict[str, str] | None = None, blue: int = 3) -> DeviceTree:

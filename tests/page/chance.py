@@ -1,4 +1,4 @@
-"""The page after whatever happens in any order."""
+"""The page after random events in any order."""
 
 import json
 import os

@@ -18,7 +18,7 @@ VERDICTS = """
   };
   look();
 """
-"""A script that keeps whatever the page thinks of the plugin."""
+"""A script that keeps all verdicts that the page has shown."""
 
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 """An expression: when the page has shown something first, in milliseconds."""

@@ -105,7 +105,7 @@ class SightTests(PageCase):
         await self.picture(page, "forced")
 
     async def test_heard(self) -> None:
-        """Who hears the page hears words, and no signs that repeat them."""
+        """A screen reader reads words, and no signs that repeat them."""
         await self.kubelet.start()
         page = await self.show(ToldScanner(a_tree(["a", "b"], {"b": "too hot"})))
         await page.until(f"{text_of('#problems')}.includes('too hot')")
@@ -122,7 +122,7 @@ class SightTests(PageCase):
         self.assertEqual([name for name in heard if set(name) & set("▾▸●○◌◐✓✕⊗")], [])
 
     async def test_motion(self) -> None:
-        """What changes shines for a moment, but not for those who want no motion."""
+        """A change is highlighted for a moment, but not for users who want no motion."""
         await self.kubelet.start()
         scanner = ToldScanner(a_tree(["a"]))
         page = await self.show(scanner)
@@ -151,7 +151,7 @@ class SightTests(PageCase):
         await self.picture(page, "paper")
 
     async def test_fault(self) -> None:
-        """A fault of the page itself is not hidden from who looks at it."""
+        """A fault of the page itself is shown to the user."""
         await self.kubelet.start()
         page = await self.show(ToldScanner(a_tree(["a"])))
         await page.until(f"{text_of('tbody')}.includes('blue-2')")

@@ -64,7 +64,7 @@ class PluginTests(PageCase):
         await page.until(f"{CHIPS} === 5")
 
     async def test_refused(self) -> None:
-        """Who cannot follow live sees all the same, and what changes a little later."""
+        """A user who cannot follow live still sees everything, and changes a little later."""
         await self.kubelet.start()
         self.patch(stream, "MOST_STREAMS", 0)
         scanner = ToldScanner(a_tree(["a"]))
@@ -87,7 +87,7 @@ class PluginTests(PageCase):
         await page.until(f"{CHIPS} === 5")
 
     async def test_resources_go(self) -> None:
-        """Resources that are served no longer leave the page, even the last one."""
+        """Resources that are not served any more disappear from the page, even the last one."""
         await self.kubelet.start()
         scanner = ToldScanner(a_tree(["a", "b"], {"b": "too hot"}))
         page = await self.show(scanner)
@@ -150,7 +150,7 @@ class TabTests(PageCase):
         await until(lambda: len(self.routes.streams) == 1)
 
     async def test_back(self) -> None:
-        """Those who come back from another page see what is there now."""
+        """A user who comes back from another page sees the current state."""
         await self.kubelet.start()
         scanner = ToldScanner(a_tree(["a"]))
         page = await self.show(scanner)

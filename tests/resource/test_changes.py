@@ -131,7 +131,7 @@ class GatheringTests(ChangesTestCase):
         self.assertEqual(self.logged(), ["W a/x: 2 devices; 6 changes in 2.3 s: b 6 times"])
 
     def test_why(self) -> None:
-        """Of a device that is healthy by now, the last reason is kept."""
+        """The line has the last reason of a device that is healthy again."""
         one = self.one(a=WELL, b=WELL)
         self.flap(one, FIRST, 0.1)
         one.become(a=WELL, b=HOT)

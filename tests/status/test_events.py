@@ -41,7 +41,7 @@ class EventsTests(SynchronousTestCase):
         self.assertEqual(len(self.got), 2 * (KEPT + 5))
 
     def test_many_devices(self) -> None:
-        """Those who follow get all ids; what is kept has some, and how many there were."""
+        """Followers get all ids; the kept event has some of them, and their number."""
         got: list[Event] = []
         self.events.follow(got.append)
         ids = [[f"{container}-{number}" for number in range(60)] for container in range(3)]

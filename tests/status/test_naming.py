@@ -8,7 +8,7 @@ from twistdp.status.naming import Names
 
 
 class NamesTests(SynchronousTestCase):
-    """No two scanners have the same."""
+    """No two scanners have the same name."""
 
     def test_numbers(self) -> None:
         """The first has that of its class, and a number becomes free with its scanner."""

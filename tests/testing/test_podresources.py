@@ -173,7 +173,7 @@ class PodResourcesTests(TestCase):
         self.assertEqual(list(container.devices), [])
 
     async def test_init_container(self) -> None:
-        """No answer has it; the checkpoint does, and Allocate gives its device again."""
+        """The checkpoint has an init container, no answer has; Allocate gives its device again."""
         await self.start()
         await self.kubelet.allocate(RESOURCE, pod="one", container="setup", init=True)
         (held,) = self.kubelet.pods

@@ -26,7 +26,7 @@ class ReadinessCase(RoutesCase):
     """A plugin, and what its probe says."""
 
     def text(self) -> bytes:
-        """All checks, as they are now."""
+        """Return the current checks."""
         state = self.observatory.state(devices=False)
         return probes.answer(probes.READYZ, state, "", {"verbose": [""]}).body
 

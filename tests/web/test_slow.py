@@ -185,7 +185,7 @@ class TimeTests(SlowCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_many_at_once(self) -> None:
-        """Of requests that come together, one is answered in a turn, whosever they are."""
+        """Of requests that come together, one is answered in a turn, from any peer."""
         many, other = self.peer(), self.peer()
         many.protocol.dataReceived(GET % b"/" * 50)
         other.protocol.dataReceived(GET % b"/")
@@ -453,7 +453,7 @@ class StreamTests(SlowCase):
             peer.read()
 
     def test_nobody(self) -> None:
-        """The last who goes ends what was begun for the first; the next begins anew."""
+        """The last to go ends what was begun for the first; the next one begins again."""
         for _ in range(2):
             peers = [self.peer(), self.peer()]
             for peer in peers:

@@ -1,4 +1,4 @@
-"""Logs that CDI specs cannot be written: once for all resources that fail for one reason."""
+"""Logs CDI specs that cannot be written: resources that fail for one reason share a line."""
 
 from typing import Any, Final
 
@@ -11,10 +11,10 @@ from twistdp.tools import Shared
 _log = Logger()
 
 GATHERING: Final = 1.0
-"""Seconds after which a line names further resources."""
+"""Seconds for which further resources are gathered for one line."""
 
 MOST_NAMED: Final = 100
-"""Resources in a line for programs."""
+"""Most resources named in a line for programs."""
 
 
 class SpecComplaints:
@@ -25,13 +25,13 @@ class SpecComplaints:
         self._failing: dict[str, str] = {}
         """The reason of each resource whose spec is not written."""
         self._more: dict[str, str] = {}
-        """Those of them that are not logged yet."""
+        """The resources among them that are not logged yet."""
         self._written: list[str] = []
         """Resources whose spec is written again, which is not logged yet."""
         self._timer: IDelayedCall | None = None
 
     def failed(self, resource: str, text: str, reason: str) -> None:
-        """The spec of `resource` cannot be written: `text` says so, `reason` names no file."""
+        """Log that the spec of `resource` cannot be written: `text` has the file, `reason` not."""
         if self._failing.get(resource) == reason:
             return
         is_known = reason in self._failing.values()
@@ -43,7 +43,7 @@ class SpecComplaints:
             _log.error("{text}", text=text, **_programs([resource], reason))
 
     def written(self, resource: str) -> None:
-        """The spec of `resource` is written."""
+        """Log, if its failure was logged, that the spec of `resource` is written."""
         if self._failing.pop(resource, None) is None:
             return
         if self._more.pop(resource, None) is None:
@@ -53,7 +53,7 @@ class SpecComplaints:
             self._log_all()
 
     def forget(self, resource: str) -> None:
-        """`resource` is served no longer."""
+        """Forget `resource`, which is not served any more."""
         self._failing.pop(resource, None)
         self._more.pop(resource, None)
         if not self._failing:

@@ -15,10 +15,10 @@ from twistdp.settings import RUN_DIRECTORY
 from twistdp.status import TRANSIENT
 
 PATIENCE: Final = 10.0
-"""Seconds that a plugin may take to answer, with all of it."""
+"""Seconds that a plugin may take for its whole answer."""
 
 IMPATIENCE: Final = 1.0
-"""The same for one that did not answer the last time."""
+"""Seconds for a plugin that did not answer the last time."""
 
 SILENCE: Final = 40.0
 """Seconds without a byte after which a stream of events counts as dead; a live one has a comment
@@ -50,7 +50,7 @@ class Denied(NoAnswer):
 
 
 class NotOurs(NoAnswer):
-    """What answers is no plugin."""
+    """The program that answers is no plugin."""
 
     def __init__(self) -> None:
         super().__init__(

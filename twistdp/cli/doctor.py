@@ -26,7 +26,7 @@ _STYLES: Final = {
     Severity.ERROR: "bold red",
 }
 _WIDTHS: Final = (9, 17)
-"""Of the first columns."""
+"""Widths of the first columns, in characters."""
 
 
 @click.command(

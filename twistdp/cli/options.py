@@ -77,7 +77,7 @@ class _Unchecked(Options):
 
 @attrs.frozen
 class Given:
-    """What options give."""
+    """The values that the options give."""
 
     settings: Settings
     configs: tuple[str, ...]

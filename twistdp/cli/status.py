@@ -52,7 +52,7 @@ class Plugin:
     denied: bool = False
     """Whether this user may not ask."""
     seconds: float = 0.0
-    """How long the plugin took to answer."""
+    """Seconds that the plugin took to answer."""
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -94,9 +94,9 @@ def command(paths: tuple[str, ...], watch: bool, as_json: bool, everything: bool
 
 
 def _ask(found: Sequence[str], named: bool, silent: Collection[str] = ()) -> list[Plugin]:
-    """Ask on these sockets, at one time; those that were `silent` before have less time.
+    """Ask on these sockets at the same time; plugins that were `silent` before have less time.
 
-    Of sockets that nobody named, one that is left over is no plugin.
+    A left-over socket counts as a plugin only if the user has `named` it.
     """
     plugins: dict[str, Plugin] = {}
 
@@ -186,7 +186,7 @@ def _watch(paths: Sequence[str], as_json: bool, everything: bool) -> NoReturn:
 
 
 def _timeless(plugins: Sequence[Plugin]) -> Any:
-    """What they answered, without what differs in each answer."""
+    """The answers without the times, which differ in each answer."""
     return [(each.socket, each.error, {**(each.state or {}), "time": None}) for each in plugins]
 
 

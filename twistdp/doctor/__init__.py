@@ -1,4 +1,4 @@
-"""Examines a host: what keeps device plugins, or pods that ask for devices, from working."""
+"""Finds out what keeps device plugins, or pods that ask for devices, from working on a host."""
 
 from twistdp.doctor.examining import CHECKS, examine
 from twistdp.doctor.findings import Finding, Severity

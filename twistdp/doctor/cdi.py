@@ -65,13 +65,13 @@ def check_places(host: Host) -> Findings:
         yield warning(
             f"a plugin of twistdp has written {named(written)}",
             f"{STATIC} is for specs that people write. One of a plugin stays there over a reboot, "
-            f"and when the plugin is gone, and counts less than one in {CDI_DIRECTORY}",
+            f"and when the plugin is gone, and one in {CDI_DIRECTORY} overrides it",
             f"give the plugin --cdi-dir={CDI_DIRECTORY}, the default, and remove the file",
         )
 
 
 def _fatal(specs: list[Spec]) -> Findings:
-    """Kinds that runtimes do not survive."""
+    """Kinds on which runtimes crash."""
     for spec in specs:
         if any(len(part) == 1 for part in spec.kind.split("/")):
             yield error(
@@ -83,7 +83,7 @@ def _fatal(specs: list[Spec]) -> Findings:
 
 
 def _twice(specs: list[Spec]) -> Findings:
-    """Devices that two specs describe: in one directory neither counts, else the last one does."""
+    """Devices that two specs describe: neither counts in one directory, else the last one does."""
     places: dict[str, list[str]] = defaultdict(list)
     for spec in specs:
         for device in spec.devices:

@@ -25,7 +25,7 @@ _SWITCH: Final = "set enable_cdi = true and restart containerd before you serve 
 def containerd_support(
     host: Host, name: str, seen: Version | None, settings: Settings, stated: int
 ) -> Finding:
-    """Whether containerd has CDI on; `seen` is its version, and `stated` that of its files."""
+    """Whether containerd has CDI on; `seen` is its version, `stated` the version of its files."""
     if settings.cdi is False:
         refuses = seen is not None and seen >= REFUSES
         cause = f"enable_cdi = false in {named(settings.files)}"
@@ -56,7 +56,7 @@ def crio_support(host: Host, name: str, seen: Version | None, settings: Settings
 
 
 def _off(host: Host, name: str, cause: str, effect: str, remedy: str) -> Finding:
-    """CDI is off, which matters if there are specs."""
+    """A finding that CDI is off: a warning if there are specs."""
     found = f"{name} has CDI off: {cause}"
     specs = [path for each in SPEC_DIRECTORIES for path in spec_paths(host, each)]
     if specs:

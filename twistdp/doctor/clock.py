@@ -35,7 +35,7 @@ def check_clock(host: Host) -> Findings:
     if state.is_synchronised:
         yield ok(f"the clock is synchronised{by}, within {state.largest_error:.3f} s")
     elif is_hidden(host, find_kubelet(host)):
-        return  # who keeps it is not seen either
+        return  # the service that keeps it is not seen either
     elif services:
         yield info(
             f"{' and '.join(services)} runs, and the kernel does not count the clock as "
@@ -46,8 +46,8 @@ def check_clock(host: Host) -> Findings:
     else:
         yield warning(
             "nothing keeps the clock right",
-            "twistdp and the kubelet do not go by it, but certificates and tokens become invalid "
-            "when it is wrong, and the times in logs are of no use",
+            "twistdp and the kubelet do not need it, but certificates and tokens become invalid "
+            "when it is wrong, and the times in logs are useless",
             "run chrony or systemd-timesyncd",
         )
 
@@ -78,8 +78,8 @@ def check_steps(host: Host, now: float | None = None) -> Findings:
             yield warning(
                 f"the clock has been set forward by {booted - made.st_mtime:.0f} s or more since "
                 "the kubelet started",
-                "what went by the clock, as leases, backups and certificates, may have run out at "
-                "once. twistdp and the kubelet's plugins do not go by it",
+                "leases, certificates and other things that depend on it may have run out at "
+                "once. twistdp and the kubelet's plugins do not depend on it",
                 "let the time service wait for the first synchronisation before the kubelet starts "
                 "(systemd: time-sync.target)",
             )

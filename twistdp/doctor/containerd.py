@@ -15,16 +15,16 @@ OLD: Final = "io.containerd.grpc.v1.cri"
 """The plugin that has the settings in configurations of version 2."""
 
 NEW: Final = "io.containerd.cri.v1.runtime"
-"""The one of version 3 and later."""
+"""The plugin that has them in version 3 and later."""
 
 DROP_INS: Final = "/etc/containerd/conf.d/*.toml"
-"""What containerd 2.2 and later imports if it has no file."""
+"""The files that containerd 2.2 and later imports if it has none of its own."""
 
 MERGES: Final = (2, 0)
 """The first containerd that joins the tables of a plugin."""
 
 _VERSION_4: Final = (2, 3)
-"""The first that has files of version 4."""
+"""The first containerd that reads files of version 4."""
 
 DISABLING: Final = ("cri", OLD, NEW)
 
@@ -79,7 +79,7 @@ def version(config: dict[str, Any]) -> int:
 
 
 def misplaced(host: Host, files: Sequence[str], seen: Version) -> list[tuple[str, str, str, str]]:
-    """Settings that containerd does not look at: file, key, table, and the table it looks in."""
+    """Settings that containerd does not read: file, key, table, and the table that it reads."""
     found: list[tuple[str, str, str, str]] = []
     for path in files:
         try:

@@ -1,4 +1,4 @@
-"""Reads CRI-O's configuration: a file, and a directory of files of which the last one counts."""
+"""Reads CRI-O's configuration: a file, and a directory of files; the last one counts most."""
 
 import os
 from typing import Any

@@ -133,7 +133,7 @@ def check_pod_resources(host: Host) -> Findings:
     """Whether the kubelet can be asked which pod has which device."""
     kubelet = find_kubelet(host)
     if not is_socket(host.stat(KUBELET_SOCKET)) or listener(host, KUBELET_SOCKET).is_dead:
-        return  # check_kubelet has said so
+        return  # check_kubelet reports that
     path = kubelet.pod_resources
     meaning = (
         "nobody knows which pod has which device: twistdp status and the page show no holders, "

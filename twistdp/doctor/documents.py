@@ -39,7 +39,7 @@ def read_toml(host: Host, path: str) -> dict[str, Any] | None:
 
 
 def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Both tables; where both have a value the second one's counts, and tables are joined."""
+    """Both tables joined; where both have a value, the second one's counts."""
     result = dict(first)
     for key, value in second.items():
         before = result.get(key)

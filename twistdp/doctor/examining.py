@@ -1,4 +1,4 @@
-"""Runs the checks one after another, each with a time limit; what fails is a finding too."""
+"""Runs the checks one after another, each with a time limit; a failure is a finding too."""
 
 from collections.abc import Callable, Iterator, Mapping
 from queue import Empty, SimpleQueue
@@ -23,7 +23,7 @@ from twistdp.doctor.view import check_view
 from twistdp.model import of_error
 
 PATIENCE: Final = 20.0
-"""Seconds for a check; a file on a network that is down takes for ever."""
+"""Seconds for a check: reading a file on a network that is down never ends."""
 
 Check = Callable[[Host], Findings]
 
@@ -64,7 +64,7 @@ def examine(
 
 def _outcome(host: Host, check: Check, patience: float) -> list[Finding]:
     done: SimpleQueue[list[Finding]] = SimpleQueue()
-    # A daemon, since nothing interrupts a read that hangs, and the process shall end nevertheless.
+    # A daemon, since nothing interrupts a read that hangs, and the process must end nevertheless.
     Thread(target=lambda: done.put(_findings(host, check)), daemon=True).start()
     try:
         return done.get(timeout=patience)
@@ -72,7 +72,7 @@ def _outcome(host: Host, check: Check, patience: float) -> list[Finding]:
         return [
             warning(
                 f"no answer within {patience:g} s",
-                "a file system or a process hangs, and with it what asks there",
+                "a file system or a process hangs, and so does every program that asks it",
                 "look for processes in state D (ps axo stat,pid,comm) and for network file systems",
             )
         ]
@@ -84,7 +84,7 @@ def _findings(host: Host, check: Check) -> list[Finding]:
         found.extend(check(host))
     except Unreadable as failure:
         found.append(_unknown(str(failure)))
-    except Exception as failure:  # whatever an odd host makes a check raise
+    except Exception as failure:  # an odd host may make a check raise anything
         found.append(_unknown(of_error(failure)))
     return found
 

@@ -1,4 +1,4 @@
-"""What a check finds: how bad it is, what was seen, what that means, and what to do."""
+"""The findings of checks: how bad each is, what was seen, what that means, and what to do."""
 
 from collections.abc import Iterator
 from enum import IntEnum
@@ -17,7 +17,7 @@ class Severity(IntEnum):
 
     @property
     def word(self) -> str:
-        """As people and programs read it."""
+        """The name that people and programs read."""
         return self.name.lower()
 
 
@@ -37,20 +37,20 @@ Findings: TypeAlias = Iterator[Finding]
 
 
 def ok(found: str) -> Finding:
-    """Something is as it should be."""
+    """A finding that something is as it should be."""
     return Finding(Severity.OK, found)
 
 
 def info(found: str, meaning: str, remedy: str = "") -> Finding:
-    """Nothing is wrong, but some plugins or pods need it otherwise."""
+    """A finding that nothing is wrong, but some plugins or pods need another setting."""
     return Finding(Severity.INFO, found, meaning, remedy)
 
 
 def warning(found: str, meaning: str, remedy: str) -> Finding:
-    """Something is wrong or risky, and devices still work."""
+    """A finding that something is wrong or risky, and devices still work."""
     return Finding(Severity.WARNING, found, meaning, remedy)
 
 
 def error(found: str, meaning: str, remedy: str) -> Finding:
-    """Device plugins, or pods that ask for devices, do not work."""
+    """A finding that device plugins, or pods that ask for devices, do not work."""
     return Finding(Severity.ERROR, found, meaning, remedy)

@@ -18,7 +18,7 @@ from twistdp.doctor.timex import Timex, kernel_clock
 from twistdp.host import ABSENT, Peer, peer_of
 
 MOST: Final = 4 * 1024 * 1024
-"""Bytes of a file, unless a check says otherwise."""
+"""Most bytes that are read of a file, unless a check allows more."""
 
 MOST_NAMES: Final = 100_000
 
@@ -59,7 +59,7 @@ class Host:
 
     @property
     def is_this(self) -> bool:
-        """Whether it is the host on which we run, and not a directory."""
+        """Whether it is the host on which this process runs, and not a directory."""
         return self.root == "/"
 
     def where(self, path: str) -> str:

@@ -40,7 +40,7 @@ class Kubelet:
     flags: Mapping[str, str]
     config: Mapping[str, Any]
     files: Sequence[str]
-    """The files that `config` was made of."""
+    """The files from which `config` was read."""
     problems: Sequence[str]
     """What is wrong with such files."""
     is_there: bool

@@ -14,7 +14,7 @@ from twistdp.doctor.view import is_hidden
 from twistdp.model import named
 
 FULL: Final = 0.8
-"""The share of a limit from which on it is worth a warning."""
+"""The share of a limit, 0 to 1, from which a warning is due."""
 
 _SYSCTL: Final = "/proc/sys/fs/inotify"
 _MOST: Final = 8 * 1024 * 1024
@@ -23,7 +23,7 @@ _LINKS: Final = ("anon_inode:inotify", "inotify")
 
 @attrs.frozen
 class Use:
-    """What a process uses of inotify."""
+    """The inotify instances and watches that a process uses."""
 
     uid: int
     program: str
@@ -36,7 +36,7 @@ def check_inotify(host: Host) -> Findings:
     instances = host.number(f"{_SYSCTL}/max_user_instances")
     watches = host.number(f"{_SYSCTL}/max_user_watches")
     if not host.names("/proc"):
-        return  # check_view says so
+        return  # check_view reports that
     if instances is None or watches is None:
         yield info(
             f"there is no {_SYSCTL}",
@@ -106,7 +106,7 @@ def _use(seen: Iterable[Use]) -> tuple[Counter[int], Counter[int]]:
 
 
 def _top(seen: Iterable[Use], what: str, uid: int) -> list[tuple[str, int]]:
-    """The programs of a user that have most."""
+    """The programs of a user that have the most."""
     counts: Counter[str] = Counter()
     for each in seen:
         if each.uid == uid:

@@ -1,6 +1,6 @@
 """Checks that no two plugins serve one resource, and that those of twistdp are well connected.
 
-No plugin is asked for its list: in many plugins a second stream takes the news from the kubelet's.
+No plugin is asked for its list: in many plugins a second stream takes updates from the kubelet's.
 So two plugins are found by what the kubelet has written, by the names of sockets, and by what
 plugins of twistdp report.
 """
@@ -50,7 +50,7 @@ def check_plugins(host: Host) -> Findings:
         if (its := state.get("version")) != (mine := __version__.public()):
             yield info(
                 f"the plugin on {path} is twistdp {its}, and this command is {mine}",
-                "what is said here about packages is about this command's",
+                "the check of packages is about this command's, not about the plugin's",
                 "restart the plugin after an update",
             )
     if dead:

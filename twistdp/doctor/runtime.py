@@ -1,4 +1,4 @@
-"""Finds the container runtime that the kubelet uses, and what its configuration says of devices."""
+"""Finds the kubelet's container runtime, and what its configuration says about devices."""
 
 import os
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from twistdp.doctor.kubelet import Kubelet
 from twistdp.doctor.processes import Process, named
 
 SPEC_DIRECTORIES: Final = ("/etc/cdi", "/var/run/cdi")
-"""Where runtimes look for CDI specs, unless they are told otherwise; the last one counts most."""
+"""Where runtimes look for CDI specs by default; the last one counts most."""
 
 CONTAINERD_FILES: Final = (
     "/etc/containerd/config.toml",
@@ -27,7 +27,7 @@ CRIO_DIRECTORY: Final = "/etc/crio/crio.conf.d"
 
 @attrs.frozen
 class Settings:
-    """What a runtime's configuration says of devices; None where it says nothing."""
+    """A runtime's settings for devices; None where its configuration does not set them."""
 
     cdi: bool | None = None
     spec_directories: Sequence[str] | None = None
@@ -58,7 +58,7 @@ def find_runtime(host: Host, kubelet: Kubelet) -> Runtime | None:
 
 
 def _rank(process: Process, wanted: str, endpoint: str) -> tuple[bool, bool, bool]:
-    """The best comes first: of the wanted name, at the kubelet's socket, not Docker's own."""
+    """Sorts the best first: it has the wanted name, the kubelet's socket, and is not Docker's."""
     flags = process.flags
     address = flags.get("address", flags.get("a"))
     file = flags.get("config", flags.get("c", ""))
@@ -70,7 +70,7 @@ def _rank(process: Process, wanted: str, endpoint: str) -> tuple[bool, bool, boo
 
 
 def default_socket(name: str) -> str:
-    """Where a runtime listens, unless it is told otherwise."""
+    """Where a runtime listens by default."""
     sockets = {
         "crio": "/var/run/crio/crio.sock",
         "cri-dockerd": "/var/run/cri-dockerd.sock",

@@ -1,4 +1,4 @@
-"""Checks what the container runtime makes of devices: CDI, and who owns a node in a container."""
+"""Checks how the container runtime handles devices: CDI, and who owns a node in a container."""
 
 import os
 
@@ -55,7 +55,7 @@ def spec_directories(host: Host) -> list[str]:
     try:
         settings = None if runtime is None else settings_of(host, runtime)
     except Unreadable:
-        settings = None  # check_runtime says so
+        settings = None  # check_runtime reports that
     found = None if settings is None else settings.spec_directories
     return [*(found if found is not None else SPEC_DIRECTORIES)]
 

@@ -15,7 +15,7 @@ _SELINUX: Final = "/sys/fs/selinux"
 def check_selinux(host: Host) -> Findings:
     """Whether SELinux lets plugins in containers meet the kubelet."""
     if not host.names("/sys"):
-        return  # check_view says so
+        return  # check_view reports that
     mode = host.line(f"{_SELINUX}/enforce")
     if mode is None:
         yield ok("SELinux is off")

@@ -1,4 +1,4 @@
-"""Who serves which devices: by what plugins of twistdp answer, and what the kubelet has written."""
+"""Finds who serves which devices, from the answers of twistdp's plugins and the checkpoint."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def served_by(path: str, state: dict[str, Any], directories: Collection[str]) ->
     resources = state.get("resources")
     for each in resources if isinstance(resources, list) else ():
         if os.path.dirname(str(each.get("endpoint"))) not in directories:
-            continue  # that of an emulated kubelet
+            continue  # the socket is for an emulated kubelet
         session = table(each, "session")
         devices = each.get("devices") or ()
         yield Served(

@@ -41,7 +41,7 @@ def listener(host: Host, path: str) -> Listener:
 
 
 def is_open(host: Host, path: str) -> bool:
-    """Whether other users can reach what is in a directory: each part of the way lets them."""
+    """Whether other users can reach what is in a directory: the ones above it let them, too."""
     here = path
     while True:
         found = host.stat(here)
@@ -53,7 +53,7 @@ def is_open(host: Host, path: str) -> bool:
 
 
 def guarded(host: Host, path: str, danger: str) -> Findings:
-    """Whether only root decides what is in a directory that exists; else what others could do."""
+    """Findings about a directory that exists, if others than root could change what is in it."""
     found = host.stat(path)
     if found is None:
         return
@@ -89,7 +89,7 @@ def process_of(host: Host, peer: Peer) -> str:
 
 
 def strangers(host: Host, path: str, peer: Peer) -> Finding | None:
-    """What to say if another user than root listens where the kubelet should."""
+    """A finding if another user than root listens where the kubelet should."""
     if peer.uid in host.owners:
         return None
     return warning(

@@ -1,4 +1,4 @@
-"""Checks the kubelet's configuration: what it makes of NUMA nodes, and which features are off."""
+"""Checks the kubelet's configuration: how it uses NUMA nodes, and which features are off."""
 
 import re
 from typing import Final
@@ -10,7 +10,7 @@ from twistdp.doctor.view import is_hidden
 from twistdp.model import named
 
 MOST_NODES: Final = 8
-"""NUMA nodes for which a kubelet aligns devices, unless it is told otherwise."""
+"""Most NUMA nodes for which a kubelet aligns devices by default."""
 
 GATES: Final = {
     "DevicePlugins": "no plugin can register",

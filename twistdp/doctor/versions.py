@@ -17,7 +17,7 @@ CDI: Final = (1, 29)
 """The first Kubernetes that passes CDI names of device plugins without a feature gate."""
 
 POD_RESOURCES: Final = (1, 20)
-"""The first with version 1 of the pod-resources API."""
+"""The first Kubernetes with version 1 of the pod-resources API."""
 
 CGROUPS: Final = (5, 8)
 """The first Linux whose cgroup v2 Kubernetes supports."""
@@ -103,7 +103,7 @@ def check_kernel(host: Host) -> Findings:
 
 
 def check_kubelet_version(host: Host) -> Findings:
-    """What the kubelet's version can do for plugins."""
+    """Whether the kubelet's version can do what plugins need."""
     version = kubelet_version(host)
     if version is None:
         return

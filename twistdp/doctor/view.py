@@ -7,7 +7,7 @@ from twistdp.doctor.sockets import listener
 
 
 def check_view(host: Host) -> Findings:
-    """Whether what the other checks look at is to be seen."""
+    """Whether we see what the other checks look at."""
     if host.uid != 0:
         yield warning(
             f"this runs as user {host.uid}",

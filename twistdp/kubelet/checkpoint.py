@@ -33,7 +33,7 @@ _UNKNOWN: Final = (
     DecodeError,
     RecursionError,
 )
-"""What reading a file of another format raises."""
+"""The exceptions that reading a file of another format raises."""
 
 
 class Checkpoint:

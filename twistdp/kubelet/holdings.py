@@ -95,7 +95,7 @@ class Holdings:
         """When to ask though nothing has happened."""
         self._timer: IDelayedCall | None = None
         self._begun = float("-inf")
-        """When the last question was asked, whether it was answered or not."""
+        """The time in seconds of the last question, whether it was answered or not."""
         self.asked_at = float("-inf")
         """When the question of the last answer was asked, in seconds of the clock."""
         self._asking: Deferred[None] | None = None
@@ -128,9 +128,9 @@ class Holdings:
         return self.held if self._followers or is_fresh else None
 
     def fresh(self) -> Deferred[Held | None]:
-        """As `ask`, for people: an answer of the last second will do if it is from after Allocate.
+        """As `ask`, for people: an answer of the last second counts if it is from after Allocate.
 
-        So will an older one, or none, if the kubelet takes more than half a second or did not
+        An older answer, or none, counts if the kubelet takes more than half a second or did not
         answer before.
         """
         age = self._clock.seconds() - self.asked_at
@@ -148,7 +148,7 @@ class Holdings:
                 return held
 
     def _settled(self) -> float:
-        """From when on the kubelet lists all devices that were allocated."""
+        """The time in seconds from which the kubelet lists all devices that were allocated."""
         latest = self._unseen.latest()
         return float("-inf") if latest is None else latest + AFTER
 
@@ -183,7 +183,7 @@ class Holdings:
         return end
 
     def serve(self, resources: Iterable[str]) -> None:
-        """This process serves these resources: events are about them too, from now on."""
+        """Emit events about these resources too: this process serves them."""
         self._ours.update(resources)
 
     def _happened(self, event: Event) -> None:

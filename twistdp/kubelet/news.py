@@ -36,7 +36,7 @@ _WHY: Final = {
     _AGAIN: " again",
     "": "",
 }
-"""How a line ends that gives a reason."""
+"""The ends of lines that give a reason."""
 
 
 class KubeletNews:
@@ -54,11 +54,11 @@ class KubeletNews:
         self._failing: set[str] = set()
         """Resources whose last attempt has failed."""
         self._registered: dict[str, None] = {}
-        """Those whose registration is not logged yet."""
+        """Resources whose registration is not logged yet."""
         self._known: set[str] = set()
-        """Those that a kubelet has accepted before."""
+        """Resources that a kubelet has accepted before."""
         self._lost: set[str] = set()
-        """Those of them whose stream has ended since."""
+        """Accepted resources whose stream has ended since."""
         self._restarted = False
         """Whether a kubelet has appeared since all of them were registered."""
         self._patience = LASTING
@@ -98,7 +98,7 @@ class KubeletNews:
             self._patience = LASTING
 
     def registered(self, resource: str) -> None:
-        """The attempt has succeeded; it is logged when the others have, too, or soon."""
+        """Log that the attempt has succeeded: soon, or together with the others."""
         self._events.emit(Kind.REGISTERED, resource=resource)
         self._warned.clear()
         self._gathering = LASTING
@@ -110,11 +110,11 @@ class KubeletNews:
             self._later(self._log_registered, self._patience)
 
     def lost(self, resource: str) -> None:
-        """A kubelet has ended the stream of `resource`."""
+        """Keep in mind that a kubelet has ended the stream of `resource`."""
         self._lost.add(resource)
 
     def forget(self, resource: str) -> None:
-        """`resource` is served no longer."""
+        """Forget `resource`, which is not served any more."""
         for names in (self._failing, self._known, self._lost):
             names.discard(resource)
         self.over(resource)

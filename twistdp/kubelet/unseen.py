@@ -20,7 +20,7 @@ class Unseen:
         self._since: dict[tuple[str, str], float] = {}
 
     def add(self, resource: str, ids: Iterable[str], now: float) -> None:
-        """Allocate gives these devices."""
+        """Add devices that Allocate gives."""
         self._since.update(((resource, id_), now) for id_ in ids)
 
     def answered(self, held: Held, asked: float, now: float) -> None:

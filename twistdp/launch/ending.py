@@ -12,7 +12,7 @@ def end_at_once() -> None:
     """Have SIGINT end the process at once until the reactor runs, as SIGTERM does.
 
     Python's own handler raises KeyboardInterrupt wherever the process is, and the code that formats
-    log lines catches that, so the signal would be lost.  Nothing is to be cleaned up yet.
+    log lines catches that, so the signal would be lost.  There is nothing to clean up yet.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -21,8 +21,8 @@ def end_at_once() -> None:
 class Ending(Service):
     """Has the reactor stop at the first of these signals; further ones change nothing.
 
-    The reactor's handlers are called in its turn: they log, and cannot stop it twice.  Handlers of
-    others, such as those of a debugger, stay.
+    The reactor's handlers are called in its turn: they log, and cannot stop it twice.  Handlers
+    that others installed, such as a debugger, stay.
     """
 
     def __init__(self, reactor: Any) -> None:

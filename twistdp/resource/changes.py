@@ -18,7 +18,7 @@ from twistdp.resource.users import Users, named_users, users_facts, users_of
 _log = Logger()
 
 MOST_IDS: Final = 100
-"""Ids of one kind of change in a line for programs."""
+"""Most ids of one kind of change in a line for programs."""
 
 FIRST: Final = 5
 """Lines of a resource within `WITHIN` that are logged at once; then changes are gathered."""
@@ -50,10 +50,10 @@ class State(NamedTuple):
 class ChangeLog:
     """Logs the changes of `inventory`, the devices of `resource`.
 
-    A device that comes and goes all the time, or is ill and well by turns, is a line now and then,
-    with the number of changes and what is left of them.  `crowd_of` bounds the lines of all
-    resources together.  A line about devices that are gone or ill names the containers that have
-    them, if `holdings` knows these; otherwise the kubelet is asked, and a second line names them.
+    A device that comes and goes all the time, or is ill now and then, has a line at times, with
+    the number of changes and their result.  `crowd_of` bounds the lines of all resources
+    together.  A line about devices that are gone or ill names the containers that have
+    them, if `holdings` knows them; otherwise the kubelet is asked, and a second line names them.
 
     `earlier` keeps the logs of resources that have ended with their last device: one that is there
     again goes on where it was.
@@ -107,7 +107,7 @@ class ChangeLog:
 
     @property
     def state(self) -> State:
-        """The numbers of now."""
+        """The current numbers."""
         inventory = self._inventory
         return State(len(inventory.devices), inventory.unhealthy, len(inventory.left_out))
 
@@ -268,7 +268,7 @@ class ChangeLog:
 
 
 def _facts(resource: str, state: State, what: Change) -> dict[str, object]:
-    """A change, for programs."""
+    """The fields of a change, for programs."""
     return {
         "resource": resource,
         "devices": state.devices,

@@ -19,10 +19,10 @@ PERIOD: Final = 1.0
 """Seconds: see `AT_ONCE`."""
 
 SINGLE: Final = 3
-"""Resources that are still a line each."""
+"""Most gathered resources that still have a line each."""
 
 MOST_NAMED: Final = 100
-"""Resources in a line for programs."""
+"""Most resources named in a line for programs."""
 
 
 class Member(Protocol):
@@ -55,7 +55,7 @@ class Crowd:
         self._timer: IDelayedCall | None = None
 
     def allows(self, member: Member) -> bool:
-        """Whether it may log a line now; it counts."""
+        """Whether a resource may log a line at once; that line counts."""
         now = self._clock.seconds()
         if now - self._since >= PERIOD:
             self._since = now
@@ -66,18 +66,18 @@ class Crowd:
         return True
 
     def join(self, member: Member) -> None:
-        """Log its changes soon, with those of others."""
+        """Log the changes of a resource soon, with those of others."""
         self._waiting[member] = None
         if self._timer is None:
             wait = max(0.0, self._since + PERIOD - self._clock.seconds())
             self._timer = self._clock.callLater(wait, self._log_all)
 
     def has(self, member: Member) -> bool:
-        """Whether it waits."""
+        """Whether the changes of a resource wait."""
         return member in self._waiting
 
     def leave(self, member: Member) -> None:
-        """It waits no longer."""
+        """Take back the changes of a resource that wait."""
         self._waiting.pop(member, None)
         if not self._waiting and self._timer is not None:
             self._timer.cancel()

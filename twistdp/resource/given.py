@@ -27,10 +27,10 @@ class Given(NamedTuple):
     cdi: list[str]
     """Names of CDI devices."""
     brief: str = ""
-    """All of it in a few words; empty if it is nothing."""
+    """The answer in a few words; empty if it gives nothing."""
 
     def facts(self, most: int) -> dict[str, object]:
-        """Return what there is of it by name, of each list `most` entries."""
+        """Return the parts that are not empty by name, with at most `most` entries of each list."""
         found: dict[str, object] = {
             "nodes": _all_shown(self.nodes[:most]),
             "mounts": self.mounts,
@@ -44,7 +44,7 @@ class Given(NamedTuple):
 def given_by(answer: bytes) -> Given:
     """Return what the answer to an Allocate gives.
 
-    Of short answers the last ones are kept: a node gives the same few devices again and again.
+    The results of the last short answers are kept: a node gives the same few devices repeatedly.
     """
     return _kept(answer) if len(answer) <= _SHORT else _read(answer)
 

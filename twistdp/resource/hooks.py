@@ -197,7 +197,7 @@ class Hooks:
         raise self.failed(hook, f"failed: {type(error).__name__}") from error
 
     def _log_failure(self, hook: str, resource: str, failure: Failure) -> None:
-        """Log what is new about it: pods that are refused are lines of their own."""
+        """Log what is new about a failure: pods that are refused have lines of their own."""
         news = self._outages[hook].failed(failure)
         about: dict[str, Any] = {
             "scanner": self.name,

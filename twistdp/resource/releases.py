@@ -206,7 +206,7 @@ class Releases(Service):
 
 
 def _not_read(failure: Failure) -> None:
-    """Nothing is known of the checkpoint; it is read again after the next answer."""
+    """Log why the checkpoint was not read; it is read again after the next answer."""
     if not failure.check(OSError):  # no thread can start now
         _log.failure("reading which devices the kubelet keeps for containers", failure)
 

@@ -65,11 +65,11 @@ class Report:
         self._log_left_out()
 
     def end(self) -> None:
-        """Log what is not logged yet; the resource ends."""
+        """Log what is not logged yet, at the end of the resource."""
         self._changes.stop()
 
     def called(self, call: EndedCall) -> None:
-        """A call of the kubelet has ended."""
+        """Emit the event of a call of the kubelet that has ended."""
         if call.method.streaming:
             return
         self._events.emit(

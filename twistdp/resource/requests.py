@@ -46,7 +46,7 @@ def check_size(request: Request) -> None:
 
 
 def ids_of(request: AllocateRequest) -> dict[str, object]:
-    """Return how many ids there are, and the first ones of each of the first containers."""
+    """Return the number of ids, and the first ids of each of the first containers."""
     parts = [part.devices_ids for part in request.container_requests]
     most = _MOST_TEXT // _LONGEST_ID // max(len(parts), 1) or 1
     first = [[printable(id_, _LONGEST_ID) for id_ in ids[:most]] for ids in parts[:_MOST_SHOWN]]

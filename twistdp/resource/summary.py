@@ -23,7 +23,7 @@ class Change(NamedTuple):
     ill: Sequence[str] = ()
     """The ids of `worse`."""
     altered: Sequence[str] = ()
-    """Devices that are as healthy as before and otherwise not the same."""
+    """Devices that are as healthy as before, but differ in other ways."""
 
     @property
     def ids(self) -> Sequence[str]:

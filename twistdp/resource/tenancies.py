@@ -66,7 +66,7 @@ class Tenancies:
     ) -> None:
         self.held = {key: Tenancy(holder, float("-inf")) for key, holder in held.items()}
         self._missing: dict[Key, tuple[float, bool]] = {}
-        """Since when a device is in no answer, and whether its pod has been in all of these."""
+        """Since when, in seconds, a device is in no answer, and whether those list its pod."""
         self._not_kept: dict[Key, float] = {}
         self._knows_pods: float | None = None
         self._nodes = nodes
@@ -129,7 +129,7 @@ class Tenancies:
                 continue
             is_known = _pod(holder) in pods
             since, was_known = self._missing.get(key, (now, is_known))
-            if is_known is not was_known:  # it is not the same doubt
+            if is_known is not was_known:  # its pod has come or gone
                 since = now
             self._missing[key] = since, is_known
             if now >= since + CONFIRMED and (is_known or now >= self._knows_pods + SETTLED):
@@ -137,7 +137,7 @@ class Tenancies:
                 yield Release(*key, holder)
 
     def unlisted(self, now: float) -> set[Key]:
-        """Devices that were given a while ago, and that no answer has had since."""
+        """Devices that were given a while ago, and that no answer has listed since."""
         if self._knows_pods is None or now < self._knows_pods + CONFIRMED:
             return set()
         return {

@@ -51,9 +51,9 @@ class EndedCall(NamedTuple):
 
     method: Method
     request: Any
-    """As the handler got it; None if it could not be parsed."""
+    """The request that the handler got; None if it could not be parsed."""
     answer: bytes | None
-    """What was sent; None after a failure, and for a stream."""
+    """The bytes that were sent; None after a failure, and for a stream."""
     seconds: float
     status: str
     """The name of gRPC's status: ``OK``, ``CANCELLED``, …"""

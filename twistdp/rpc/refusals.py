@@ -1,4 +1,4 @@
-"""Logs the calls that are not answered."""
+"""Logs calls that were refused, and handlers that failed."""
 
 from twisted.logger import Logger
 
@@ -8,7 +8,7 @@ _log = Logger()
 def log_refusal(call: str, method: str, reason: str, status: str, often: str) -> None:
     """Log that a call was refused on purpose; `often` is the end of the line.
 
-    Programs get the `method` and gRPC's `status`, too, which the text has in `call` already.
+    Programs also get the `method`, which the text has in `call`, and gRPC's `status`.
     """
     _log.warn(
         "{call} refused: {reason}{often}",
@@ -21,7 +21,7 @@ def log_refusal(call: str, method: str, reason: str, status: str, often: str) ->
 
 
 def log_fault(call: str, method: str, often: str) -> None:
-    """Log the exception that is being handled, and that ended a call."""
+    """Log the current exception, which ended a call."""
     _log.failure(
         "{call}: the handler failed{often}",
         call=call,

@@ -28,9 +28,9 @@ class Failures:
         self._lacking: str | None = None
         """The remedy that the last failure needed."""
         self._known = False
-        """Whether who follows the events knows the last failure."""
+        """Whether an event has reported the last failure."""
         self._seconds = 0.0
-        """How long the last call took."""
+        """Seconds that the last call took."""
 
     def __bool__(self) -> bool:
         """Whether it failed the last time."""

@@ -51,7 +51,7 @@ class Notifier:
         self._retry: IDelayedCall | None = None
         self._begun = 0.0
         self.taken: Callable[[float], object] = lambda _: None
-        """Called when a tree was taken, with the seconds that it took."""
+        """Called with the seconds that it took, after a tree was taken."""
 
     def start(self) -> None:
         """Take trees from now on; the first is compared with none."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _log = Logger()
 
 _ATTENTION: Final = "what matches needs attention"
-"""What the lines of complaints have in common, for programs."""
+"""The constant message of complaints, for programs."""
 
 _MOST_RESTS: Final = 10
 """How often a scan waits for more links to new devices."""

@@ -8,7 +8,7 @@ from twistdp.scanners.patterns import Pattern
 class IdlePatterns:
     """Calls `warn` once for each of `patterns` that matches nothing, and `inform` when it does.
 
-    They get the text, a constant one, and the values in it by name.
+    They get the text, a constant text for programs, and its values by name.
     """
 
     def __init__(

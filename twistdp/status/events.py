@@ -18,7 +18,7 @@ KEPT: Final = 500
 """Events that are kept for those who begin to follow later."""
 
 MOST_IDS: Final = 100
-"""Devices that an event names to those outside."""
+"""Most devices that an event names outside this process."""
 
 
 class Kind(Enum):
@@ -47,8 +47,8 @@ class Kind(Enum):
     ALLOCATED = "allocated"
     """Allocate has given `ids`, a list for each container.
 
-    What is kept, and shown outside, has 100 of them at most; if there were more, `devices` counts
-    all.
+    The event that is kept and shown outside has 100 of them at most; if there were more,
+    `devices` is the number of all.
     """
     DEVICES_CHANGED = "devicesChanged"
     """`came`, `went`, `better` are ids, and `worse` texts of ids with their reason; `touched` has
@@ -103,7 +103,7 @@ class Event(NamedTuple):
     """As `Kind` states them; keys are in snake_case."""
 
     def brief(self) -> "Event":
-        """The event as it is kept and shown outside: with no more than some ids."""
+        """The event as it is kept and shown outside: with at most `MOST_IDS` ids."""
         if self.kind is not Kind.ALLOCATED:
             return self
         count, ids = 0, []
@@ -126,7 +126,7 @@ class Events:
     def __init__(self, last: int = 0) -> None:
         self._followers: list[Callable[[Event], None]] = []
         self.number = last
-        """That of the newest event."""
+        """The number of the newest event."""
         self.scanners: Final = Names()
         """The scanners by the names that events have."""
         self.kept: deque[Event] = deque(maxlen=KEPT)

@@ -16,7 +16,7 @@ class ResourceProgress:
         self.reason = ""
         """Why the last attempt failed; empty after one that succeeded."""
         self.last_word: float | None = None
-        """When the kubelet last accepted the resource, called, or opened a stream."""
+        """The time when the kubelet last accepted the resource, called, or opened a stream."""
 
 
 class ScannerProgress:
@@ -30,7 +30,7 @@ class ScannerProgress:
         self.failing: str | None = None
         """Why the last scan failed; None if it did not."""
         self.hung = False
-        """Whether the scan that runs takes too long."""
+        """Whether the current scan takes too long."""
 
 
 class FileProgress:

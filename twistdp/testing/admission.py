@@ -126,4 +126,4 @@ class AdmittingNode(ObservedNode):
         return deferLater(self._reactor, self.pods.leaving(namespace, pod))
 
     def write_checkpoint(self) -> None:
-        """What containers hold has changed."""
+        """Called after a change in what containers hold."""

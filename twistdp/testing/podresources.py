@@ -110,7 +110,7 @@ class CallLimit:
 
 
 def _pods(pods: Pods, knows_pods: bool) -> list[PodResources]:
-    """All pods that are known, in random order: a kubelet's is a Go map's."""
+    """All pods that are known, in random order, as a kubelet keeps them in a Go map."""
     found = [
         PodResources(
             name=pod.name,

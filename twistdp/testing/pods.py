@@ -81,7 +81,7 @@ class Pods:
         init: bool = False,
         static: bool = False,
     ) -> None:
-        """A pod comes, or the next container of one.
+        """Add a pod, or the next container of one.
 
         Those that were ending are forgotten: no pod is sent to the node before it has the devices.
         """
@@ -94,7 +94,7 @@ class Pods:
             containers.append(container)
 
     def refuse(self, namespace: str, pod: str, container: str) -> None:
-        """A container that came gets no devices; without another one its pod has ended."""
+        """Remove a container that got no devices; without another one its pod has ended."""
         found = self._pods[namespace, pod]
         if container in found.containers and not found.held(container):
             found.containers.remove(container)
@@ -113,7 +113,7 @@ class Pods:
         *,
         init: bool = False,
     ) -> None:
-        """Record what a container that came has got."""
+        """Record the devices that a new container has got."""
         ids = tuple(ids)
         numa = {id_: node.numa[id_] for id_ in ids if id_ in node.numa}
         held = Holding(namespace, pod, container, resource, ids, numa, answer, init)

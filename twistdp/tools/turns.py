@@ -1,4 +1,4 @@
-"""Lets a few of many do something at the same time."""
+"""Limits how many do something at the same time."""
 
 from twisted.internet.defer import DeferredSemaphore
 
@@ -16,7 +16,7 @@ class Turns(DeferredSemaphore):
         self._releasing = False
 
     def release(self) -> None:
-        """Let the next one begin, after all others that are being let."""
+        """Let the next one begin, after those whose turn has come."""
         self._released += 1
         if self._releasing:
             return

@@ -60,7 +60,7 @@ class Turns:
         self._is_due = False
 
     def add(self, step: Callable[[], None]) -> None:
-        """Make a step, after the others that can be made."""
+        """Make a step, after the others that wait for their turn."""
         self._ready.append(step)
         self._go_on()
 

@@ -1,4 +1,4 @@
-"""One connection of HTTP: what it may send, and how long it may last."""
+"""One HTTP connection: what a peer may send, and how long the connection may last."""
 
 import select
 from typing import Any, Final
@@ -21,10 +21,10 @@ LONGEST_BODY: Final = 65_536
 
 
 class _Hushed(Logger):
-    """A logger whose information only developers want."""
+    """A logger whose information is only for developers."""
 
     def info(self, format: str | None = None, **facts: Any) -> None:
-        """Log it where debug events are."""
+        """Log it as a debug event."""
         self.debug(format, **facts)
 
 
@@ -49,7 +49,7 @@ class Channel(HTTPChannel):
         self._restart_limit()
 
     def requestDone(self, request: Any) -> None:
-        """A request was answered: the next has its own time."""
+        """Restart the time limit after an answer: the next request has its own."""
         self.is_busy = False
         if self in self.factory.connections:  # the newest is the last
             self.factory.connections[self] = self.factory.connections.pop(self)
@@ -59,12 +59,12 @@ class Channel(HTTPChannel):
             self.loseConnection()
 
     def endless(self) -> None:
-        """Wait as long as the peer does: it follows a stream."""
+        """Stop the time limit for a peer that follows a stream."""
         self._is_endless = True
         self._stop_limit()
 
     def readConnectionLost(self) -> None:
-        """The peer sends no more: it still gets the answer that it waits for, unless it is gone."""
+        """Answer a peer that sends no more, unless it is gone."""
         if self._is_endless or (self.is_busy and _is_gone(self.transport)):
             self.forceAbortClient()
         elif self.is_busy:

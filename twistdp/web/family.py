@@ -12,20 +12,20 @@ from twistdp.web.values import Resource, Scanner, State
 
 @attrs.frozen
 class View:
-    """Everything that numbers come from, at one moment."""
+    """The sources of all numbers, at one moment."""
 
     state: State
     tallies: Tallies
     held: Held | None = None
-    """Who has which device; None if that is not asked for, or not known."""
+    """The holders of devices; None if they are not asked for, or not known."""
 
     def resources(self) -> Iterator[tuple[Resource, ResourceTallies]]:
-        """The resources that there are, with their tallies."""
+        """The current resources, with their tallies."""
         for resource in self.state.resources:
             yield resource, self.tallies.resources.get(resource.name) or ResourceTallies()
 
     def scanners(self) -> Iterator[tuple[Scanner, ScannerTallies]]:
-        """The scanners that there are, each name once."""
+        """The current scanners, with their tallies, each name once."""
         for name, scanner in {each.name: each for each in self.state.scanners}.items():
             yield scanner, self.tallies.scanners.get(name) or ScannerTallies()
 

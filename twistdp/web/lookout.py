@@ -1,4 +1,4 @@
-"""Follows what happens from the start, for those who look later."""
+"""Follows events from the start, for users who look later."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Lookout:
-    """Follows what happens from now on, and makes the observatory for the first who looks.
+    """Follows events from now on, and makes the observatory at the first request.
 
     `served` returns the managers, each with what on the command line asks for it; `files` are the
     configuration files.
@@ -37,7 +37,7 @@ class Lookout:
         self._made: Observatory | None = None
 
     def names(self) -> Collection[str]:
-        """The resources that there are; what others have left behind is forgotten."""
+        """The current resources; the tallies of others are forgotten."""
         names = {
             each.full_name: None
             for manager, _ in self.served()

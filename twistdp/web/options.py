@@ -52,7 +52,7 @@ class WebOptions(usage.Options):
         self.http_pods = True
 
     def web_flags(self) -> dict[str, str]:
-        """Those of these options that were given."""
+        """The options among these that were given."""
         found = {
             "http": " ".join(self.http),
             "http-host": " ".join(self.http_hosts),

@@ -1,4 +1,4 @@
-"""Makes what JSON takes of values, with names as Kubernetes writes them."""
+"""Converts values to JSON's types, with names as Kubernetes writes them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

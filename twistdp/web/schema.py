@@ -107,7 +107,7 @@ _METRICS: Final = {
 }
 _UNKNOWN: Final = {"description": "There is no such thing.", "content": {"text/plain": {}}}
 _BAD: Final = {"description": "A parameter cannot be used.", "content": {"text/plain": {}}}
-_NEVER: Final = {"description": "It is not there in this format.", "content": {"text/plain": {}}}
+_NEVER: Final = {"description": "There is no such format here.", "content": {"text/plain": {}}}
 _MANY: Final = {"description": "Too many ask; come back later.", "content": {"text/plain": {}}}
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 AGAIN: Final = 0.1
-"""Seconds for which a short answer is given again while nothing has happened."""
+"""Seconds for which the same short answer is sent again while nothing has happened."""
 
 
 class Asked(NamedTuple):
@@ -26,17 +26,17 @@ class Asked(NamedTuple):
 
     accept: str
     time: float
-    """When, by the reactor's clock."""
+    """The time in seconds of the reactor's clock."""
     number: int
     """The newest event at that time."""
 
 
 class Scraper:
-    """Answers with what `observatory` sees, and `tallies` have counted.
+    """Answers with the state of the `observatory` and the numbers of the `tallies`.
 
-    With `pods` the containers that have devices are named.  What writes the formats is loaded in
-    a thread at the first scrape, as that takes some 30 ms.  An answer takes the reactor 2 ms, so
-    greedy clients get the same one again, see `AGAIN`.
+    With `pods` the containers that have devices are named.  The code that writes the formats is
+    loaded in a thread at the first scrape, as that takes some 30 ms.  An answer takes the reactor
+    2 ms, so greedy clients get the same one again, see `AGAIN`.
     """
 
     def __init__(

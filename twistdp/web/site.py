@@ -141,7 +141,7 @@ class Bounded(Site):
         self.protocol: Any = Channel
         self._most = most
         self.connections: dict[Channel, None] = {}
-        """Those that are open, with the one that has asked for nothing for the longest time first.
+        """Those that are open, with the one that has been idle for the longest time first.
         """
 
     def abort(self) -> None:

@@ -134,7 +134,7 @@ class Streams:
         self._reactor = reactor
         self._open: dict[_Stream, None] = {}
         self._ends: list[Callable[[], None]] = []
-        """What ends that somebody follows; empty while nobody does."""
+        """Functions that end the following of events; empty while nobody follows."""
         self._pulse: IDelayedCall | None = None
         self._gathered: list[bytes] = []
         self._size = 0

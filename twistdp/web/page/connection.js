@@ -55,13 +55,13 @@ export class Connection {
     this.source = null;
   }
 
-  /** Try another time, a little later. */
+  /** Try again a little later. */
   again() {
     this.close();
     this.timer = setTimeout(() => this.open(), AGAIN);
   }
 
-  /** The plugin did not answer: what looks open may lead nowhere. */
+  /** The plugin did not answer: an open connection may lead nowhere. */
   doubt() {
     if (!this.live) return;
     this.again();

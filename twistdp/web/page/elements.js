@@ -1,4 +1,4 @@
-// Makes and changes elements; texts are never taken for HTML, and what is in them is seen.
+// Makes and changes elements; texts are never taken for HTML, and show invisible characters.
 
 // Control characters, and those that turn the direction of other texts or have no width.
 const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;

@@ -4,7 +4,7 @@ import { by, h, mark, reconcile, seen, write } from "./elements.js";
 import { ago, clock, counted, holderText, now, some, span, stopped } from "./words.js";
 
 const FIRST_PROBLEMS = 8;
-const MOST_PROBLEMS = 200; // after a wish for all
+const MOST_PROBLEMS = 200; // after a click on the button for all
 const ILL_BY_REASON = 6;
 
 /** Where a resource stands with the kubelet: a tone, a word, and why. */
@@ -30,7 +30,7 @@ function illnesses(devices) {
   return [...reasons];
 }
 
-/** What to say of devices that are unhealthy for one reason: in each resource some, all of them listed here. */
+/** The problem of devices that are unhealthy for one reason: in each resource some, all of them listed here. */
 function illness(reason, parts) {
   const all = parts.flatMap(({ devices }) => devices);
   const held = all.filter((device) => device.holder !== null);

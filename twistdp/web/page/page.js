@@ -74,7 +74,7 @@ function lost() {
   }, PATIENCE);
 }
 
-/** It answers. */
+/** The plugin answers. */
 function answered(tone, text) {
   clearTimeout(doubted);
   doubted = model.lost = null;
