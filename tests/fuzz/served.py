@@ -8,6 +8,8 @@ from typing import Any
 
 import grpc
 from twisted.internet import reactor
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.threads import blockingCallFromThread
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
@@ -168,6 +170,9 @@ class ServedTestCase(TestCase):
                 with_answer = answer(channel.unary_unary(method)(data, timeout=BOUND, **options))
         except grpc.RpcError as error:
             return error.code(), error.details()
+        finally:
+            # What is logged of a call is logged in the turn after its answer.
+            blockingCallFromThread(IReactorFromThreads(reactor), lambda: None)
         return grpc.StatusCode.OK, with_answer
 
     def check_serves(self, **options: Any) -> None:
