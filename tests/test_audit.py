@@ -105,7 +105,7 @@ class RunTests(SynchronousTestCase):
         self.assertEqual((status, text), (0, f"audit: {self.count} pins audited; 0 problems\n"))
 
     def test_vulnerable(self) -> None:
-        """A known vulnerability is told with its id, and is an error."""
+        """A known vulnerability is reported with its id, and is an error."""
         found = "[{'id': 'PYSEC-1'}] if name == 'attrs' else []"
         status, text = self.audited(f"{{'name': name, 'vulns': {found}}}")
         self.assertEqual(status, 1)
@@ -121,7 +121,7 @@ class RunTests(SynchronousTestCase):
         self.assertTrue(text.endswith(last), text)
 
     def test_one_was_not_looked_up(self) -> None:
-        """One that is left over is told by its name."""
+        """One that is left over is reported by its name."""
         entry = "'skip_reason': '' } if name == 'attrs' else {'name': name, 'vulns': []}"
         status, text = self.audited(f"{{'name': name, {entry}")
         self.assertEqual(status, 0)

@@ -181,7 +181,7 @@ for collects in (True, False):
         self.assertEqual(output.splitlines(), ["True True True", "True False True"])
 
     def test_listing_plugins_is_cheap(self) -> None:
-        """Whoever lists twistd's commands imports neither gRPC nor any of this package."""
+        """Listing twistd's commands imports neither gRPC nor any of this package."""
         output = self.run_python(
             PRELUDE
             + """

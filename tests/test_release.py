@@ -86,7 +86,7 @@ class DistTests(SynchronousTestCase):
         self.assertEqual(dist.differences(self.wheel("a", x="1"), self.wheel("b", x="1")), [])
 
     def test_different(self) -> None:
-        """Content, mode and presence of members are told by name."""
+        """Differences in content, mode and presence of members are reported by name."""
         one = self.wheel("a", x="1", y="1")
         self.assertEqual(dist.differences(one, self.wheel("b", x="1", y="2", z="")), ["y", "z"])
         other = self.wheel("b", mode=0o600, x="1", y="1")

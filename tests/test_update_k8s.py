@@ -64,7 +64,7 @@ class UpdateTests(SynchronousTestCase):
             self.assertEqual((self.protos / name).read_text(), (ROOT / "protos" / name).read_text())
 
     def test_changes(self) -> None:
-        """What is added, removed and changed is told, and the file replaced without Go's part."""
+        """Additions, removals and changes are reported; the file is replaced without Go's part."""
         name = "pluginregistration_v1.proto"
         self.edit(name, "string error = 2;", "bytes error = 2;\n  string why = 3;")
         self.edit(name, "string endpoint = 3;", "")
@@ -115,7 +115,7 @@ class UpdateTests(SynchronousTestCase):
         self.assertIn("v1.98.0/staging/src/k8s.io/kubelet/pkg/apis/deviceplugin", str(error))
 
     def test_another_version(self) -> None:
-        """A version of an API that we do not have is told."""
+        """A version of an API that we do not have is reported."""
         (self.apis / "deviceplugin/v1").mkdir()
         (self.apis / "deviceplugin/v1/api.proto").write_text("")
         self.update()

@@ -35,7 +35,7 @@ async def resources(bench: Bench) -> None:
 
 
 async def restart(bench: Bench) -> None:
-    """A kubelet that starts anew, to the list of the last resource."""
+    """A kubelet that restarts, to the list of the last resource."""
     for count in bench.sizes(1, 200):
         with folders(count, 8) as devices:
             for contender in bench.following():

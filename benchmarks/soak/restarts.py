@@ -51,7 +51,7 @@ class Restarts:
     async def own_socket_removed(self) -> Callable[[], bool]:
         """Delete the plugin's sockets, which the kubelet does not notice.
 
-        They are made anew, and nothing need be registered for that.
+        They are made again, and nothing need be registered for that.
         """
         paths = [socket_path(self._bench.plugins, resource) for resource in (FILE, CDI)]
         for path in paths:

@@ -363,7 +363,7 @@ class LinesTests(SynchronousTestCase):
         for changes, line in (
             (
                 {"configurations__problems": ["/x.yaml:1:2: no"]},
-                "/x.yaml is refused, the file before it is in force: /x.yaml:1:2: no",
+                "/x.yaml is refused, and the previous one stays in force: /x.yaml:1:2: no",
             ),
             ({f"{scanners}failing": "OSError: no bus"}, "x:Y: its scans fail: OSError: no bus"),
             ({f"{scanners}hung": True}, "x:Y: its scan hangs"),

@@ -101,7 +101,7 @@ class Box:
                 raise
 
     def watched(self, name: bytes) -> set[str]:
-        """The paths that are told when something happens to a file here.
+        """The paths that are reported when something happens to a file here.
 
         A directory that is watched by several names reports by each of them.
         """

@@ -169,7 +169,7 @@ class NodeTestCase(TestCase):
     # The machine
 
     def device(self, name: str, content: str = "") -> None:
-        """Plug a device in, or change what is told of it; see `tests.node.scanner`."""
+        """Plug a device in, or change its properties; see `tests.node.scanner`."""
         with open(os.path.join(self.work, name), "w", encoding="ascii") as file:
             file.write(content)
 

@@ -538,7 +538,7 @@ class NameTests(GlobbingTestCase):
         (event,) = events
         self.assertIn(r"n\udcff1", event["text"])
         self.assertIn("UTF-8", event["text"])
-        event["text"].encode()  # whoever writes the log can do so
+        event["text"].encode()  # the log can be written
 
     def test_link_to_a_path_that_is_not_utf_8(self) -> None:
         """A link with a plain name helps."""

@@ -46,9 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 
     A `TwistdpError` is printed in one line.  Raises SystemExit for a wrong command line, for help,
-    and for output that cannot be written.  A reader that has read enough, as ``head``, is no error
-    to report: the status alone says so, as it does of a process that SIGPIPE ends.  So it does when
-    somebody has had enough and presses Ctrl-C.
+    and for output that cannot be written.  Nothing is printed for a reader
+    that closes the output early, as ``head`` does, or for Ctrl-C: the status is that of a process
+    that SIGPIPE or SIGINT ends.
     """
     try:
         try:

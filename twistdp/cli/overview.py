@@ -18,10 +18,10 @@ _DAY: Final = 86_400
 
 
 def problems(state: dict[str, Any]) -> Iterator[str]:
-    """What is not well with a plugin, a line for each thing."""
+    """The problems of a plugin, a line for each."""
     for file in state["configurations"]:
         for problem in file["problems"]:
-            yield f"{file['file']} is refused, the file before it is in force: {problem}"
+            yield f"{file['file']} is refused, and the previous one stays in force: {problem}"
     for scanner in state["scanners"]:
         if scanner["failing"] is not None:
             yield f"{scanner['name']}: its scans fail: {scanner['failing']}"

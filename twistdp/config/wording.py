@@ -1,4 +1,4 @@
-"""Words places in a document, and what was found there, for messages."""
+"""Describes places in a document, and what was found there, for messages."""
 
 import re
 from typing import Final
@@ -19,7 +19,7 @@ def place_below(at: str, key: str) -> str:
 
 
 def found_in_words(node: Node) -> str:
-    """A node as a message says what was found."""
+    """Describe a node, for messages that say what was found."""
     if isinstance(node, Scalar):
         if node.is_null:
             return f"nothing, as YAML takes {node.text}" if node.text else "nothing"

@@ -33,7 +33,7 @@ def check_selinux(host: Host) -> Findings:
             "SELinux run as container_device_plugin_t (twistdp manifests --selinux)",
         )
     elif mode == "1":
-        yield ok(f"SELinux enforces, and {PLUGIN_DIRECTORY} is labelled {label or 'in no way'}")
+        yield ok(f"SELinux enforces, and the label of {PLUGIN_DIRECTORY} is {label or 'missing'}")
     allowed = (host.line(f"{_SELINUX}/booleans/container_use_devices") or "").split()
     if mode == "1" and allowed[:1] == ["0"]:
         yield info(

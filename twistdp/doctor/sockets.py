@@ -16,10 +16,10 @@ DEAD: Final = (errno.ECONNREFUSED, errno.ENOENT)
 
 @attrs.frozen
 class Listener:
-    """What was found where a socket should be.
+    """The process that listens on a socket, or why none is seen.
 
-    `peer` is who listens.  Else `reason` says why nobody is seen, and `is_dead` that nobody is
-    there.  A socket whose queue is full has a listener that is not seen.
+    `peer` is the process that listens.  If it is None, `reason` says why, and `is_dead` is true if
+    nobody listens.  A socket whose queue is full has a listener that is not seen.
     """
 
     peer: Peer | None
@@ -28,7 +28,7 @@ class Listener:
 
 
 def listener(host: Host, path: str) -> Listener:
-    """Who listens on a socket; connects to it and disconnects without a byte."""
+    """Return who listens on a socket; connect to it and disconnect without a byte."""
     try:
         peer = host.peer(path)
     except BlockingIOError:

@@ -77,7 +77,7 @@ class Checkpoint:
         return None
 
     def _content(self) -> bytes | None:
-        """What is in the file; None if that is too much."""
+        """The content of the file; None if it is too long."""
         with open(self._path, "rb") as file:
             content = file.read(LARGEST + 1)
         return None if len(content) > LARGEST else content

@@ -24,7 +24,7 @@ MOST_GATHERED = 16.0
 """Most seconds of gathering; they double with each line, until a resource is registered, or all."""
 
 MOST_NAMED: Final = 100
-"""Resources that one line names for programs."""
+"""Most resources that one line names for programs."""
 
 
 _RESTARTED: Final = "the kubelet has restarted"
@@ -60,7 +60,7 @@ class KubeletNews:
         self._lost: set[str] = set()
         """Accepted resources whose stream has ended since."""
         self._restarted = False
-        """Whether a kubelet has appeared since all of them were registered."""
+        """Whether a kubelet has appeared since all resources were registered."""
         self._patience = LASTING
         self._sparing = Sparing(clock)
         self._complaints: dict[tuple[str, str], tuple[str, list[str]]] = {}
@@ -201,7 +201,7 @@ class KubeletNews:
             self._restarted = False
 
     def _why(self, names: Collection[str]) -> str:
-        """Why resources were registered that a kubelet had accepted before; empty for others."""
+        """Why resources that a kubelet had accepted before were registered; empty for others."""
         if self._known.isdisjoint(names):
             return ""
         if self._restarted:

@@ -209,11 +209,11 @@ def held_by(pods: Iterable[Pod]) -> Held:
 
 
 Pairs = Sequence[tuple[str, Holder]]
-"""Ids of devices with who has them, sorted."""
+"""Ids of devices and their holders, sorted."""
 
 
 def differences(before: Held, after: Held) -> Iterator[tuple[str, Pairs, Pairs]]:
-    """Resources by name whose devices others have than before: what they got, and gave back."""
+    """Resources whose devices have other holders than before: who got and who gave back what."""
     for resource in sorted({**before, **after}):
         old, new = before.get(resource, {}), after.get(resource, {})
         got, lost = new.items() - old.items(), old.items() - new.items()

@@ -6,8 +6,8 @@ from typing import Final
 from twistdp.kubelet.podresources import Held
 
 LATE: Final = 1.0
-"""Seconds after Allocate from which a device in no answer is not waited for: an init container's
-never is in one."""
+"""Seconds after Allocate for which answers are expected to list a device: they never list an init
+container's."""
 
 
 class Unseen:
@@ -24,7 +24,7 @@ class Unseen:
         self._since.update(((resource, id_), now) for id_ in ids)
 
     def answered(self, held: Held, asked: float, now: float) -> None:
-        """Forget what the answer to a question of the time `asked` has, or should have had."""
+        """Forget devices that the answer to a question asked at `asked` has, or should have."""
         late = now - LATE
         self._since = {
             (resource, id_): since
@@ -37,5 +37,5 @@ class Unseen:
         self._since.clear()
 
     def latest(self) -> float | None:
-        """When the last of these devices was given; None if there is none."""
+        """The time when the last of these devices was given; None if there is none."""
         return max(self._since.values(), default=None)

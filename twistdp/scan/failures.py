@@ -144,7 +144,7 @@ class Failures:
         )
 
     def _programs(self, constant: str, **facts: object) -> dict[str, Any]:
-        """What the line has for programs; facts that are None are left out."""
+        """The fields of the line for programs; facts that are None are left out."""
         found = {key: value for key, value in facts.items() if value is not None}
         return {"log_constant": constant, "log_facts": {"scanner": self._scanner, **found}}
 

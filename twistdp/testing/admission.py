@@ -122,7 +122,7 @@ class AdmittingNode(ObservedNode):
         self.say(f"released {namespace}/{pod}")
 
     def forgotten(self, pod: str, namespace: str = "default") -> Deferred[None]:
-        """Fires when nothing is listed any more as held by a pod that was released."""
+        """Fires when the released pod is not listed any more as the holder of a device."""
         return deferLater(self._reactor, self.pods.leaving(namespace, pod))
 
     def write_checkpoint(self) -> None:

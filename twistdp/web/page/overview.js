@@ -53,7 +53,7 @@ export function problems(model) {
     else if (!scanner.scanned) add("wait", `${scanner.name} has not scanned yet`, "");
   }
   for (const file of model.state.configurations) {
-    if (file.problems.length) add("bad", `${file.file} is refused`, `${stopped(file.problems.join("; "))} The file before stays in force.`);
+    if (file.problems.length) add("bad", `${file.file} is refused`, `${stopped(file.problems.join("; "))} The previous file stays in force.`);
   }
   const standings = new Map();
   for (const resource of model.state.resources) {
@@ -81,7 +81,7 @@ export function problems(model) {
       reasons.get(reason).push({ name, devices });
     }
     if (its.length > ILL_BY_REASON) add("bad", `${name}: more devices are unhealthy`, `For ${its.length - ILL_BY_REASON} other reasons.`, { resource: name });
-    if (!complete && !its.length && capacity > allocatable) add("bad", `${name}: ${counted(capacity - allocatable, "device")} unhealthy`, "The reasons are on their way.", { resource: name });
+    if (!complete && !its.length && capacity > allocatable) add("bad", `${name}: ${counted(capacity - allocatable, "device")} unhealthy`, "The reasons are being loaded.", { resource: name });
   }
   for (const [reason, parts] of reasons) add(...illness(reason, parts));
   return found.sort((a, b) => (a.tone === "bad" ? 0 : 1) - (b.tone === "bad" ? 0 : 1));
