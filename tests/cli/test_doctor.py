@@ -115,7 +115,7 @@ class ThisHostTests(HostCase):
     """The command on the machine that runs the tests."""
 
     def test_here(self) -> None:
-        """It ends with a status of its own, whatever this machine is like."""
+        """The command ends with one of its statuses on any machine."""
         out = StringIO()
         self.patch(sys, "stdout", out)
         self.assertIn(main(["doctor", "--json"]), doctor.STATUSES.values())

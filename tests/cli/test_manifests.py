@@ -187,7 +187,7 @@ class OptionTests(ManifestsTestCase):
         self.assertEqual(volume["hostPath"], {"path": path, "type": "DirectoryOrCreate"})
 
     def test_state(self) -> None:
-        """What must outlive the pod is on the node, if a directory for it is given."""
+        """State that must outlive the pod is on the node, if a directory for it is given."""
         given = "--state-dir=/run/twistdp-state"
         text = self.rendered(options=(*OPTIONS, given))
         self.assertIn({"name": "state", "mountPath": "/run/twistdp-state"}, mounts(text))

@@ -326,7 +326,7 @@ class Trickling:
 
 
 class LinesTests(SynchronousTestCase):
-    """What is shown of each problem."""
+    """The line of each problem."""
 
     def state(self, **changes: Any) -> dict[str, Any]:
         """A state of a plugin that is well, but for these members."""
@@ -358,7 +358,7 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual(list(overview.problems(self.state())), [])
 
     def test_problems(self) -> None:
-        """Each kind is a line that names what it is about."""
+        """Each kind of problem has a line that names its subject."""
         session, scanners = "resources__session__", "scanners__"
         for changes, line in (
             (
@@ -390,7 +390,7 @@ class LinesTests(SynchronousTestCase):
             self.assertIn(f"  problem: {line}", list(overview.lines(state)))
 
     def test_devices(self) -> None:
-        """Those that are well and that nobody has are named, at most twenty of a resource."""
+        """Healthy devices that nobody has are named, at most twenty of a resource."""
         device: dict[str, Any] = {"health": "Healthy", "reason": "", "holder": None, "listed": True}
         holder = {"namespace": "default", "pod": "p", "container": "c"}
         devices = [{**device, "id": f"d-{number}"} for number in range(22)]
@@ -411,7 +411,7 @@ class LinesTests(SynchronousTestCase):
         self.assertIn("  healthy: x.example/y d-0", overview.lines(state))
 
     def test_notes(self) -> None:
-        """What is no problem, but should be known."""
+        """Notes, which are no problems."""
         state = self.state(podResources__available=False, resources=[])
         self.assertEqual(
             list(overview.lines(state))[1:],

@@ -59,7 +59,7 @@ class HostCase(SynchronousTestCase):
         self.node()
 
     def node(self) -> None:
-        """What every node has, and containerd."""
+        """Write the files of every node, and of containerd."""
         self.write(
             "/proc/1/mountinfo",
             "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:20 / /run rw - tmpfs tmpfs rw\n",
@@ -160,7 +160,7 @@ class HostCase(SynchronousTestCase):
         self.leave(f"{PLUGINS}/kubelet.sock")
 
     def ask(self, path: str) -> Any:
-        """What the plugin of twistdp on a socket answers."""
+        """Return the answer of the plugin of twistdp on a socket."""
         state = self.states.get(os.path.basename(path))
         return unknown(path) if state is None else state
 
@@ -173,7 +173,7 @@ class HostCase(SynchronousTestCase):
         self.states[name] = {"version": __version__.public(), "resources": [served]}
 
     def version(self, pid: int) -> str:
-        """What a program prints for its version."""
+        """Return the output of a program for its version."""
         return self.versions.get(pid) or unknown(pid)
 
     @property

@@ -16,7 +16,7 @@ class HealthyTests(HostCase):
         self.assert_well()
 
     def test_every_check_looks(self) -> None:
-        """Each check but that of the user says what is well."""
+        """Each check, except for the one of the user, reports that all is well."""
         seen = {each.check for each in examine(self.host)}
         self.assertEqual(seen, {*CHECKS} - {"view"})
         for each in examine(self.host):

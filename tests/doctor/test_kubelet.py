@@ -172,7 +172,7 @@ class PluginTests(HostCase):
         self.assert_well()
 
     def test_not_registered(self) -> None:
-        """Such a plugin is for twistdp status to explain."""
+        """A plugin that is not registered is left to twistdp status."""
         self.serve("a.sock", "lab.example.com/camera", "x", streams=0, standing="failing")
         self.assert_well()
 
@@ -252,7 +252,7 @@ class ConfigurationTests(HostCase):
         self.assert_finds(Severity.INFO, "configuration is not seen", "kubelet-config")
 
     def test_kubeconfig(self) -> None:
-        """What kubeadm has where OpenShift has the configuration is no fault."""
+        """A file of kubeadm's in the place of OpenShift's configuration is no fault."""
         self.end()
         self.remove("/var/lib/kubelet/config.yaml")
         self.write("/etc/kubernetes/kubelet.conf", "kind: Config\n")

@@ -81,7 +81,7 @@ class CgroupTests(HostCase):
     """Versions of cgroups."""
 
     def test_version_1(self) -> None:
-        """What it means depends on the kubelet."""
+        """The meaning of cgroup v1 depends on the kubelet."""
         self.remove("/sys/fs/cgroup/cgroup.controllers")
         self.write("/sys/fs/cgroup/devices/devices.list", "")
         found = self.assert_finds(Severity.WARNING, "^cgroup v1$")

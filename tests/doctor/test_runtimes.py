@@ -148,7 +148,7 @@ class CrioTests(HostCase):
         self.listen(socket)
 
     def test_well(self) -> None:
-        """It is healthy."""
+        """A host with CRI-O is healthy."""
         self.assert_well()
 
     def test_broken(self) -> None:

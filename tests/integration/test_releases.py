@@ -74,7 +74,7 @@ class ReleasesTestCase(ProcessTestCase):
         return child
 
     def calls(self, name: str) -> list[Call]:
-        """What one scanner was called with."""
+        """Return the calls of one scanner."""
         try:
             with open(os.path.join(self.directory, name), encoding="utf-8") as file:
                 return [tuple(json.loads(line)) for line in file]
@@ -133,7 +133,7 @@ class ReleasesTests(ReleasesTestCase):
         self.assertEqual(sorted(filter(is_whole, os.listdir(self.state))), files)
 
     async def test_over_a_kill(self) -> None:
-        """What comes back while the plugin is down goes to the right one, as later ones do."""
+        """Devices that come back while the plugin is down go to the right scanner."""
         await self.kubelet.start()
         child = await self.serve()
         await self.admit(f"{LAB}/first", "one-a", "web")

@@ -202,7 +202,7 @@ class HoldingsTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_cancelled_by_another(self) -> None:
-        """One who gets the answer may cancel the question of the next, and asking goes on."""
+        """A caller that gets the answer may cancel the question of the next, and asking goes on."""
         first, second = self.holdings.ask(), self.holdings.ask()
         first.addCallback(lambda _: second.cancel())
         self.clock.advance(GAP)
@@ -264,7 +264,7 @@ class HoldingsTests(SynchronousTestCase):
         self.assertEqual(self.asked, [])
 
     def test_followers(self) -> None:
-        """Each is one of several: it ends alone, and one who waits for releases is enough."""
+        """Each follower ends alone, and one that waits for releases is enough."""
         calls: list[str] = []
         ends = [
             self.holdings.follow(lambda: calls.append("first"), releases=True),
@@ -416,7 +416,7 @@ class HoldingsTests(SynchronousTestCase):
         self.assertEqual([each["resource"] for each in self.facts(Kind.HELD)], [OTHER])
 
     def test_no_growth(self) -> None:
-        """What is allocated while the kubelet cannot be asked is forgotten."""
+        """Devices that are allocated while the kubelet cannot be asked are forgotten."""
         self.answer = PeerUnavailable("UNAVAILABLE", "/x.sock: No such file or directory")
         self.follow()
         for number in range(1000):

@@ -109,7 +109,7 @@ class StoppingKubeletTests(TestCase):
     """A kubelet that stops while it is being called."""
 
     async def test_absent(self) -> None:
-        """It is absent, and has refused nothing: gRPC's status for a call it dropped counts so."""
+        """A kubelet that dropped a call is absent, and has refused nothing."""
         for status in ("CANCELLED", "UNAVAILABLE"):
             with self.assertRaises(KubeletAbsent):
                 await self.registered(CallFailed(status, ""))

@@ -52,7 +52,7 @@ class FactsTests(LogTestCase):
     form = staticmethod(as_json)
 
     def test_facts(self) -> None:
-        """Each scanner is a text of its own."""
+        """The JSON line has a text for each scanner."""
         service = Opening(
             [Serving("a.example", "a:B", {}), Serving("b.example", "c:D")], "/plugins"
         )

@@ -25,7 +25,7 @@ axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best
   ))
 )
 """
-"""What axe-core finds wrong."""
+"""A script that returns the violations that axe-core finds."""
 
 LOOKS = {
     "desktop-light": Look(1280, 900, dark=False),

@@ -67,7 +67,7 @@ class ChanceTests(PageCase):
         )
 
     async def rows(self) -> list[list[str]]:
-        """What the page should show."""
+        """Return the rows that the page should show."""
         state = await self.state()
         return sorted(
             [

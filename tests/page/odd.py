@@ -85,7 +85,7 @@ class TextTests(PageCase):
 
 
 class SightTests(PageCase):
-    """Those who see it in another way."""
+    """The page for users who see it in another way."""
 
     async def test_forced_colours(self) -> None:
         """With the few colours of a user's own, nothing disappears."""

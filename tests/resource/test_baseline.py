@@ -77,7 +77,7 @@ class BaselineTests(LogTestCase):
         self.assertEqual(len([line for line in self.lines if "cannot read" in line]), 6)
 
     def test_nothing_half_made(self) -> None:
-        """What an earlier attempt has left over is replaced, and a failing one leaves nothing."""
+        """A file that an earlier attempt has left is replaced; a failing attempt leaves nothing."""
         os.mkdir(self.directory, 0o755)
         name = f".{os.getpid()}.{os.path.basename(self.baseline.path)}"
         temporary = os.path.join(self.directory, name)

@@ -60,7 +60,7 @@ class ChangesTestCase(LogTestCase):
         self.holdings = Holdings(self.list_pods, self.clock)
 
     def list_pods(self) -> Deferred[list[Pod]]:
-        """What the kubelet answers."""
+        """Return the kubelet's answer."""
         self.asked += 1
         return self.pods
 
@@ -106,7 +106,7 @@ class GatheringTests(ChangesTestCase):
         self.assertRegex(lines[-1], r"^W a/x: .*; 120 changes in .* s: b 120 times$")
 
     def test_the_last_state(self) -> None:
-        """What is left of gathered changes is logged, and nothing after that."""
+        """The result of gathered changes is logged, and nothing after that."""
         one = self.one(a=WELL, b=WELL)
         self.flap(one, FIRST, 0.1)
         one.become(a=WELL, b=HOT)
@@ -196,7 +196,7 @@ class EndingTests(ChangesTestCase):
             self.clock.advance(0.05)
 
     def test_bounded(self) -> None:
-        """It has as few lines as another one, and its end is logged."""
+        """Such a resource has as few lines as another one, and its end is logged."""
         self.flap(600)
         self.clock.pump([1.0] * int(3 * LONGEST))
         lines = self.logged()

@@ -23,7 +23,7 @@ DOMAIN = "x.example"
 
 
 def known(ids: object) -> dict[str, Any]:
-    """What a resource knows of devices that are gone."""
+    """The knowledge of a resource about devices that are gone."""
     return {}
 
 
@@ -50,7 +50,7 @@ class Thread:
         return self.outcomes.pop(0) if self.outcomes else succeed(function())
 
     def stop(self) -> None:
-        """One of those who use it has stopped."""
+        """Count the users of the worker that have stopped."""
         self.stopped += 1
 
 
@@ -108,7 +108,7 @@ class ReleasesTests(LogTestCase):
         self.clock.pump([0.25] * int(seconds * 4))
 
     def test_two_of_a_class(self) -> None:
-        """Each learns over a restart what was given back of its own resource, and once."""
+        """Each scanner learns once over a restart which devices of its own were given back."""
         held = {f"{DOMAIN}/{kind}": frozenset({kind}) for kind in "ab"}
         self.pods.append(Pod("default", "p", [Container("c", held)]))
         self.start("a", "b")

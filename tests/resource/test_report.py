@@ -186,7 +186,7 @@ class EventTests(ReportTestCase):
         self.assertEqual(self.said(), f"{RESOURCE}: 1 device")
 
     def test_history(self) -> None:
-        """What a device was at the start and became later is kept."""
+        """The history keeps the state of a device at the start and its later ones."""
         ill = {"a": DeviceInfo(UNHEALTHY, reason="hot"), "b": DeviceInfo(HEALTHY)}
         _, report = self.begun(ill)
         report.look(ill, Update({**ill, "a": DeviceInfo(HEALTHY)}, changed=["a"]), is_relisted=True)

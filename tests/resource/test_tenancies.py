@@ -106,7 +106,7 @@ class TenanciesTests(SynchronousTestCase):
         self.assertEqual(self.answer({}, after=0.1), [Release(R, "1", P)])
 
     def test_missing_before_a_restart(self) -> None:
-        """What was in no answer of the kubelet before counts from the answers of the next one."""
+        """A device in no answer of the old kubelet counts from the answers of the next one."""
         self.begin()
         self.settle({"1": P})
         self.assertEqual(self.answer({}, [P], after=1.0), [])
@@ -115,7 +115,7 @@ class TenanciesTests(SynchronousTestCase):
         self.assertEqual(self.answer({}, [P], after=CONFIRMED), [Release(R, "1", P)])
 
     def test_one_of_many(self) -> None:
-        """It is given back though many others are held that are in no answer."""
+        """A device is given back though many others are held that are in no answer."""
         self.begin()
         self.settle({"1": P})
         self.tenancies.allocated(R, [f"other-{number}" for number in range(30)], self.now)

@@ -44,7 +44,7 @@ def ask(channel: Channel, text: str = "you", **options: Any) -> Deferred[StringV
 
 
 class EndedTests(TestCase):
-    """What is said of a call that has ended."""
+    """The value for a call that has ended."""
 
     async def said(self, handler: Any, request: Message) -> EndedCall:
         """Call `handler`, and return it."""
@@ -57,7 +57,7 @@ class EndedTests(TestCase):
         return await soon(ended)
 
     async def test_answered(self) -> None:
-        """It has the request and the bytes of the answer, and comes after the handler's turn."""
+        """An answered call has its request and the answer's bytes, after the handler's turn."""
         turns: list[str] = []
 
         def handler(request: StringValue) -> StringValue:
@@ -72,7 +72,7 @@ class EndedTests(TestCase):
         self.assertGreater(call.seconds, 0)
 
     async def test_refused(self) -> None:
-        """It has the request and the status of the refusal, and no answer."""
+        """A refused call has its request and the status of the refusal, and no answer."""
 
         def refuse(_: StringValue) -> StringValue:
             raise UnknownDevice("no such device")

@@ -11,7 +11,7 @@ X = "x.example/a"
 
 
 class ProgressTests(SynchronousTestCase):
-    """What events leave behind."""
+    """The state that events leave behind."""
 
     def setUp(self) -> None:
         """Follow."""
@@ -27,7 +27,7 @@ class ProgressTests(SynchronousTestCase):
         return found[0].time
 
     def test_session(self) -> None:
-        """It is since the last success, or the first failure after it; the last reason counts."""
+        """A state dates from the last success, or the next failure; the last reason counts."""
         registered = self.emit(Kind.REGISTERED, resource=X)
         found = self.progress.resources[X]
         self.assertEqual((found.registered, found.failed, found.reason), (registered, None, ""))
@@ -81,7 +81,7 @@ class ProgressTests(SynchronousTestCase):
         self.assertEqual(self.progress.files["/f"].problems, ())
 
     def test_from_what_is_kept(self) -> None:
-        """One that begins later knows what is kept; one that has stopped learns nothing."""
+        """A late follower knows the kept events; one that has stopped learns nothing."""
         self.emit(Kind.REGISTERED, resource=X)
         self.emit(Kind.SCAN_FAILED, scanner="s", reason="r")
         late = Progress(self.events)

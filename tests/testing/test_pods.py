@@ -87,7 +87,7 @@ class PodsTests(SynchronousTestCase):
         self.assertEqual(self.listed(), {"web": {"main": {"c"}}, "job": {"main": {"b"}}})
 
     def test_init_container(self) -> None:
-        """It is not listed, and the next container gets its device; another pod does not."""
+        """An init container is not listed; only its pod's next container gets its device."""
         self.give("web", "a", "b", container="setup", init=True)
         self.assertEqual(self.listed(), {"web": {}})
         self.assertEqual(self.pods.taken(X), {"a", "b"})

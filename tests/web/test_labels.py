@@ -26,7 +26,7 @@ ODD = (
 
 
 def view(odd: str) -> View:
-    """What is seen of a plugin in which all names are this one, and each metric has a sample."""
+    """The view of a plugin in which all names are this one, and each metric has a sample."""
     events = Events()
     tallies = Tallies(events, list)
     found = tallies.resources[odd] = ResourceTallies()

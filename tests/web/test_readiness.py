@@ -32,7 +32,7 @@ class ReadinessCase(RoutesCase):
 
 
 class SessionTests(ReadinessCase):
-    """What the kubelet does shows in ``/readyz`` at once, and in nothing else."""
+    """The kubelet's actions show in ``/readyz`` at once, and in no other probe."""
 
     async def start(self) -> None:
         """A plugin that is ready."""
@@ -43,13 +43,13 @@ class SessionTests(ReadinessCase):
         await self.assert_ready()
 
     async def assert_ready(self) -> None:
-        """All probes say so."""
+        """All probes succeed."""
         for probe in ("readyz", "healthz", "livez", f"readyz/{YELLOW}"):
             reply = await self.ask(f"/{probe}")
             self.assertEqual((reply.status, reply.body), (200, b"ok"), probe)
 
     async def assert_not_ready(self, reason: str) -> None:
-        """It says why, names the resource, and lives."""
+        """The probe names the resource and the reason, and the plugin is alive."""
         reply = await self.ask("/readyz")
         self.assertEqual(reply.status, 500)
         line = f"[-]{YELLOW} failed: {reason}"
@@ -59,7 +59,7 @@ class SessionTests(ReadinessCase):
         self.assertEqual((await self.ask("/livez")).body, b"ok")
 
     async def recovers(self) -> None:
-        """It is ready again, with the session."""
+        """Wait until the plugin is ready again, with the session."""
         await self.kubelet.listed(YELLOW, ["a"])
         await until(self.is_registered)
         await self.assert_ready()
@@ -81,7 +81,7 @@ class SessionTests(ReadinessCase):
         await self.recovers()
 
     async def test_streams_killed_only(self) -> None:
-        """It registers again by itself."""
+        """The plugin registers again by itself."""
         await self.start()
         for _ in range(3):
             ends = sum(event.kind is Kind.STREAM_ENDED for event in events_of(reactor).kept)
@@ -181,7 +181,7 @@ class ScannerTests(ReadinessCase):
         self.assertEqual((await self.ask("/readyz")).body, b"ok")
 
     async def test_hung_later(self) -> None:
-        """One that hangs later takes nothing from its devices, so both probes are well."""
+        """A scanner that hangs later keeps its devices, so both probes are well."""
         place = os.path.join(self.directory, "bus")
         os.mkdir(place)
         scanner = Stuck(place)

@@ -131,7 +131,7 @@ class UnixTests(WebCase):
         self.assertEqual((await ask(self.unix(), "/c")).body, b"/c")
 
     async def test_in_the_way(self) -> None:
-        """What is no plugin's has its name, and the plugin the next one."""
+        """A file that is not a plugin's keeps its name, and the plugin takes the next one."""
         with open(f"{self.base}.sock", "w"):
             pass
         with socket.socket(socket.AF_UNIX) as other:
@@ -301,7 +301,7 @@ class HalfTests(WebCase):
         return wire
 
     async def test_answered(self) -> None:
-        """They get the answer to each whole request, and the connection ends."""
+        """Such peers get the answer to each whole request, and the connection ends."""
         for endpoint in (await self.tcp(socket=self.base), self.unix()):
             wire = await self.begin(endpoint, "loseWriteConnection")
             await until(lambda: any(each._is_last for each in self.connections()))

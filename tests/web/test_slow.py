@@ -421,7 +421,7 @@ class StreamTests(SlowCase):
         self.assertEqual(numbers, [b"id: 1", b"id: 2", b"id: 3", b"id: 4"])
 
     def test_read_in_part(self) -> None:
-        """What it has not read yet goes on to count."""
+        """Bytes that a peer has not read yet continue to count."""
         peer = self.peer()
         peer.ask("/events")
         peer.is_full = True

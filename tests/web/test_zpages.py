@@ -69,7 +69,7 @@ class FlagzTests(SynchronousTestCase):
     """The options."""
 
     def test_text(self) -> None:
-        """Each is a line, in order."""
+        """Each flag is a line, in order."""
         body = flagz({"b": "2", "a": "1=1"}, "").body.decode()
         self.assertTrue(body.startswith("\ntwistdp flagz\n"))
         self.assertTrue(body.endswith("\na=1=1\nb=2\n"))
