@@ -3,9 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Final
-
-import attrs
+from typing import Final, NamedTuple
 
 from twistdp.model import HEALTHY, DeviceInfo, Devices, Update
 
@@ -13,8 +11,7 @@ KEPT: Final = 10
 """Changes that are kept of each device."""
 
 
-@attrs.frozen
-class Turn:
+class Turn(NamedTuple):
     """One change of a device's health."""
 
     time: float
