@@ -6,6 +6,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 import twistdp
+import twistdp.cdi
+import twistdp.model
 
 PUBLIC = [
     "AUTO",
@@ -99,6 +101,13 @@ class PublicTests(SynchronousTestCase):
         """Every public name can be imported."""
         for name in twistdp.__all__:
             self.assertTrue(hasattr(twistdp, name), name)
+
+    def test_names_of_cdi(self) -> None:
+        """What CDI parts are made of is in `twistdp.cdi` as well, and no other name is."""
+        for name in (name for name in PUBLIC if name.startswith("CDI")):
+            self.assertIs(getattr(twistdp.cdi, name), getattr(twistdp, name), name)
+        for module in (twistdp, twistdp.cdi, twistdp.model):
+            self.assertRaises(AttributeError, getattr, module, "CDINothing")
 
     def test_documented(self) -> None:
         """Every public name has a docstring where it is defined."""
