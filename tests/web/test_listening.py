@@ -1,6 +1,7 @@
 """Tests of where HTTP is listened for, of what fails there, and of what the log has of it."""
 
 import os
+import select
 import socket
 import stat
 from typing import Any
@@ -173,6 +174,7 @@ class FailingTests(ListeningCase):
             ended: Deferred[None] = Deferred()
             waiting: Any = door.buildProtocol(None)
             waiting.makeConnection(Transport(ended))
+            waiting.dataReceived(b"GET ")
             await soon(ended)
             waiting.connectionLost()
         self.assertEqual(len(self.flushLoggedErrors(MemoryError)), 2)
@@ -180,13 +182,36 @@ class FailingTests(ListeningCase):
         await until(lambda: door._loaded is site)
 
     async def test_too_many_wait(self) -> None:
-        """While it is loaded, no more connections may wait than are let in afterwards."""
+        """No more connections wait than are let in: the oldest one is closed for the next.
+
+        Nothing is loaded for those that ask nothing.
+        """
         door = Door(lambda: self.fail("it is loaded"), self.worker())
-        self.patch(door, "load", lambda: None)
-        for _ in range(MOST_CONNECTIONS):
+        peers: list[Deferred[None]] = [Deferred() for _ in range(MOST_CONNECTIONS + 2)]
+        for peer in peers:
             waiting: Any = door.buildProtocol(None)
-            waiting.makeConnection(Transport(Deferred()))
-        self.assertIsNone(door.buildProtocol(None))
+            waiting.makeConnection(Transport(peer))
+        self.assertEqual([peer.called for peer in peers[:4]], [True, True, False, False])
+        self.assertEqual(len(door.waiting), MOST_CONNECTIONS)
+
+    async def test_asks_late(self) -> None:
+        """A look whether somebody listens loads nothing; a request in parts is answered whole."""
+        web = self.web(socket=self.base)
+        await until(lambda: web.path)
+        (door,) = web._doors
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.connect(f"{self.base}.sock")
+            await until(lambda: door.waiting)
+        await until(lambda: not door.waiting)
+        self.assertFalse(door._loading)
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.setblocking(False)
+            peer.connect(f"{self.base}.sock")
+            peer.send(b"GET /x HT")
+            await until(lambda: door._loaded is not None)
+            peer.send(b"TP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            await until(lambda: select.select([peer], [], [], 0)[0])
+            self.assertTrue(peer.recv(100).startswith(b"HTTP/1.1 200 "))
 
     async def test_making_fails(self) -> None:
         """Where the answers cannot be made, the peer learns so, and the next one tries again."""

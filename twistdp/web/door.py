@@ -1,4 +1,4 @@
-"""Lets connections in, and loads what answers them at the first one.
+"""Lets connections in, and loads what answers them when the first one asks something.
 
 A plugin that nobody looks at pays neither memory nor time of its start for it.
 """
@@ -25,18 +25,25 @@ MOST_CONNECTIONS: Final = 256
 class Waiting(Protocol):
     """A connection that waits until what answers it is loaded.
 
-    What its peer has sent meanwhile stays in the kernel.
+    Loading begins with the first bytes of a peer: another plugin only looks whether somebody
+    listens.  What a peer sends after them stays in the kernel meanwhile.
     """
 
     def __init__(self, door: "Door", address: IAddress | None) -> None:
         self._door = door
         self._address = address
+        self._received = b""
 
     def connectionMade(self) -> None:
         """Wait."""
+        self._door.waiting[self] = None
+
+    def dataReceived(self, data: bytes) -> None:
+        """Have what answers loaded."""
         assert self.transport is not None
         self.transport.pauseProducing()  # type: ignore[attr-defined]  # both kinds of sockets can
-        self._door.waiting[self] = None
+        self._received += data
+        self._door.load()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Stop waiting."""
@@ -52,6 +59,8 @@ class Waiting(Protocol):
             transport.protocol = real
             real.makeConnection(transport)
             transport.resumeProducing()
+            if self._received:
+                real.dataReceived(self._received)
 
     def abort(self) -> None:
         """Close it."""
@@ -60,7 +69,7 @@ class Waiting(Protocol):
 
 
 class Door(Factory):
-    """Lets connections in to what `load`, called in a thread at the first one, returns."""
+    """Lets connections in to what `load` returns, which is called in a thread, and once."""
 
     noisy = False
 
@@ -114,6 +123,7 @@ class Door(Factory):
             protocol: Protocol | None = self._loaded.buildProtocol(address)
             return protocol
         if len(self.waiting) >= MOST_CONNECTIONS:
-            return None
-        self.load()
+            longest = next(iter(self.waiting))  # perhaps it never says a word
+            del self.waiting[longest]
+            longest.abort()
         return Waiting(self, address)
