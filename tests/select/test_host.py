@@ -55,6 +55,14 @@ class HostTests(SynchronousTestCase):
         self.assertEqual(subject.nodes("/dev/ours/**"), every)
         self.assertEqual(subject.left_out, [])
 
+    def test_one_text(self) -> None:
+        """A node's path is one object wherever it is kept, also by the next scan."""
+        subject, later = host("twins"), host("twins")
+        listed = subject.nodes("/dev/ttyUSB*")[0]
+        (device,) = (each for each in subject.devices() if each.node == listed)
+        self.assertIs(device.node, listed)
+        self.assertIs(later.nodes("/dev/ttyUSB*")[0], listed)
+
     def test_one_object(self) -> None:
         """A device is the same object whatever way leads to it."""
         subject = host("twins")

@@ -135,7 +135,7 @@ class Device:
         if not name or ".." in name.split("/"):
             self._node = None
         else:
-            self._node = f"/dev/{name.removeprefix('/dev/').lstrip('/')}"
+            self._node = intern(f"/dev/{name.removeprefix('/dev/').lstrip('/')}")
 
     @property
     def number(self) -> tuple[int, int] | None:

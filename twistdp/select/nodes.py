@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from sys import intern
 from typing import Final
 
 from twistdp.host import HostPaths
@@ -79,7 +80,7 @@ class NodeListing:
         except OSError:
             return  # it went away, or nobody may look into it
         for entry in entries:
-            path = f"{directory}/{entry.name}"
+            path = intern(f"{directory}/{entry.name}")  # devices, and later scans, have it too
             try:
                 if entry.is_symlink():
                     target = read_link(self._root + path)
