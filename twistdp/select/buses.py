@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import wraps
+from sys import intern
 from typing import Final, TypeAlias, TypeVar
 
 from twistdp.select.device import Device
@@ -166,7 +167,7 @@ def ids_of(device: Device) -> tuple[str, str] | None:
     if device.subsystem == "usb":
         parts = device.uevent.get("PRODUCT", "").split("/")
         if len(parts) == 3:
-            return parts[0].lower().zfill(4), parts[1].lower().zfill(4)
+            return _four_digits(parts[0]), _four_digits(parts[1])
         vendor, product = device.attribute("idVendor"), device.attribute("idProduct")
     else:
         vendor, colon, product = device.uevent.get("PCI_ID", "").lower().partition(":")
@@ -174,4 +175,9 @@ def ids_of(device: Device) -> tuple[str, str] | None:
             vendor, product = device.attribute("vendor"), device.attribute("device")
     if not vendor or not product:
         return None
-    return vendor.lower().removeprefix("0x").zfill(4), product.lower().removeprefix("0x").zfill(4)
+    return _four_digits(vendor), _four_digits(product)
+
+
+def _four_digits(text: str) -> str:
+    """One object for all devices of a kind: there may be thousands."""
+    return intern(text.lower().removeprefix("0x").zfill(4))

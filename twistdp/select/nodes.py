@@ -247,4 +247,4 @@ class NodeListing:
 
 def _meant(path: str, target: str) -> str:
     """The path that a link at `path` says."""
-    return os.path.normpath(os.path.join(os.path.dirname(path), target))
+    return intern(os.path.normpath(os.path.join(os.path.dirname(path), target)))
