@@ -13,7 +13,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, formatEvent
 from twisted.trial.unittest import TestCase
 
-from tests.support.helpers import temporary_directory, until
+from tests.support.helpers import replace, temporary_directory, until
 from tests.support.kubelets import PatientKubelet
 from tests.support.logs import observe
 from tests.support.plugins import Recorder
@@ -59,10 +59,7 @@ class FollowingTests(TestCase):
 
     def write(self, text: str, name: str = "devices.yaml") -> None:
         """Replace a file, as editors do."""
-        path = os.path.join(self.directory, name)
-        with open(f"{path}.new", "w", encoding="ascii") as file:
-            file.write(text)
-        os.replace(f"{path}.new", path)
+        replace(os.path.join(self.directory, name), text)
 
     def serve(self, path: str | None = None) -> ConfigFile:
         """Serve the file."""

@@ -247,14 +247,18 @@ class RefusalTests(TestCase):
         error = await failure_of(call, CallFailed)
         self.assertEqual((error.status, error.details), ("NOT_FOUND", "no device 'a'"))
 
-    async def test_what_a_call_was_about(self) -> None:
-        """The log of a refusal describes the request, if there was one."""
+    async def refusing(self) -> Channel:
+        """Serve a method that refuses each call, and whose log describes the request."""
 
         def handler(_: StringValue) -> None:
             raise UnknownDevice("gone")
 
         method = Method(ASK, StringValue, handler, about=lambda request: f"<{request.value}>")
-        channel = await served(self, method)
+        return await served(self, method)
+
+    async def test_what_a_call_was_about(self) -> None:
+        """The log of a refusal describes the request, if there was one."""
+        channel = await self.refusing()
         with capturedLogs() as events:
             await failure_of(ask(channel, "it"), CallFailed)
             await failure_of(soon(channel.unary(ASK, b"\xff\xff\xff", StringValue)), CallFailed)
@@ -265,12 +269,7 @@ class RefusalTests(TestCase):
 
     async def test_line_of_a_refusal(self) -> None:
         """The line has the method once; programs get it as a field, with gRPC's status."""
-
-        def handler(_: StringValue) -> None:
-            raise UnknownDevice("gone")
-
-        method = Method(ASK, StringValue, handler, about=lambda request: f"<{request.value}>")
-        channel = await served(self, method)
+        channel = await self.refusing()
         with capturedLogs() as events:
             await failure_of(ask(channel, "it"), CallFailed)
         record = record_of(events[0], ("x.py", 1))

@@ -1,5 +1,6 @@
 """A directory for a test, and ways to wait for what must happen."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -23,6 +24,13 @@ def temporary_directory(case: SynchronousTestCase) -> str:
     path = tempfile.mkdtemp(prefix="tdp-")
     case.addCleanup(shutil.rmtree, path, ignore_errors=True)
     return path
+
+
+def replace(path: str, text: str) -> None:
+    """Replace a file, as editors do."""
+    with open(f"{path}.new", "w", encoding="ascii") as file:
+        file.write(text)
+    os.replace(f"{path}.new", path)
 
 
 def soon(deferred: Deferred[T]) -> Deferred[T]:

@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.integration.test_life import BLUE, YELLOW, ToldScanner, tree_of
 from tests.integration.test_process import ProcessTestCase
-from tests.support.helpers import until
+from tests.support.helpers import replace, until
 from tests.support.http import ask
 from tests.support.kubelets import PatientKubelet
 from tests.web.test_routes import RoutesCase
@@ -371,22 +371,17 @@ class MoveTests(MetricsCase):
         """A file that is refused, and then fixed."""
         path = os.path.join(self.directory, "devices.yaml")
 
-        def write(text: str) -> None:
-            with open(f"{path}.new", "w", encoding="ascii") as file:
-                file.write(text)
-            os.replace(f"{path}.new", path)
-
-        write("domain: x.example.com\nresources: {null: /dev/null}\n")
+        replace(path, "domain: x.example.com\nresources: {null: /dev/null}\n")
         file = ConfigFile(path, read_config(path), Settings(plugin_dir=self.directory), reactor)
         file.startService()
         self.addCleanup(file.stopService)
         await self.serve(ToldScanner(tree_of("a")), files=[path])
         self.assertEqual(self.value("twistdp_config_last_reload_successful"), 1)
         yield
-        write("resources: 7\n")
+        replace(path, "resources: 7\n")
         yield
         self.assertEqual(self.value("twistdp_config_last_reload_successful"), 0)
-        write("domain: x.example.com\nresources: {zero: /dev/zero}\n")
+        replace(path, "domain: x.example.com\nresources: {zero: /dev/zero}\n")
         await until(lambda: self.value("twistdp_config_last_reload_successful") == 1)
         for result in ("read", "refused"):
             self.assertEqual(self.value("twistdp_config_reloads_total", result=result), 1)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from twisted.internet import reactor
 
 from tests.integration.test_life import YELLOW, ToldScanner, tree_of
-from tests.support.helpers import until
+from tests.support.helpers import replace, until
 from tests.web.test_metrics import Stuck
 from tests.web.test_routes import RoutesCase
 from twistdp import HEALTHY, DeviceInfo, manager
@@ -65,8 +65,14 @@ class SessionTests(ReadinessCase):
         await self.assert_ready()
 
     def happened(self, kind: Kind) -> int:
-        """How often, among what is kept."""
+        """Return how many of the kept events are of this kind."""
         return sum(event.kind is kind for event in events_of(reactor).kept)
+
+    async def disconnect(self) -> None:
+        """Kill the stream, and wait until the plugin has noticed."""
+        ended = self.happened(Kind.STREAM_ENDED)
+        self.kubelet.disconnect(YELLOW)
+        await until(lambda: self.happened(Kind.STREAM_ENDED) > ended)
 
     async def test_streams_killed(self) -> None:
         """Without its stream a resource is not ready, also if it may not register again."""
@@ -84,16 +90,7 @@ class SessionTests(ReadinessCase):
         """The plugin registers again by itself."""
         await self.start()
         for _ in range(3):
-            ends = sum(event.kind is Kind.STREAM_ENDED for event in events_of(reactor).kept)
-            self.kubelet.disconnect(YELLOW)
-            await until(
-                lambda ends=ends: (
-                    sum(  # type: ignore[misc]
-                        event.kind is Kind.STREAM_ENDED for event in events_of(reactor).kept
-                    )
-                    > ends
-                )
-            )
+            await self.disconnect()
             await self.recovers()
 
     async def test_stopped_and_restarted(self) -> None:
@@ -111,13 +108,9 @@ class SessionTests(ReadinessCase):
     async def test_socket_replaced(self) -> None:
         """Another socket of the same kubelet."""
         await self.start()
-        registered = sum(event.kind is Kind.REGISTERED for event in events_of(reactor).kept)
+        registered = self.happened(Kind.REGISTERED)
         await self.kubelet.replace_socket()
-        await until(
-            lambda: (
-                sum(event.kind is Kind.REGISTERED for event in events_of(reactor).kept) > registered
-            )
-        )
+        await until(lambda: self.happened(Kind.REGISTERED) > registered)
         await self.recovers()
 
     async def test_the_name_is_gone(self) -> None:
@@ -200,12 +193,7 @@ class ScannerTests(ReadinessCase):
         """A configuration that is read again changes what is checked."""
         path = os.path.join(self.directory, "devices.yaml")
 
-        def write(text: str) -> None:
-            with open(f"{path}.new", "w", encoding="ascii") as file:
-                file.write(text)
-            os.replace(f"{path}.new", path)
-
-        write("domain: x.example.com\nresources: {null: /dev/null}\n")
+        replace(path, "domain: x.example.com\nresources: {null: /dev/null}\n")
         file = ConfigFile(path, read_config(path), Settings(plugin_dir=self.directory), reactor)
         file.startService()
         self.addCleanup(file.stopService)
@@ -216,7 +204,7 @@ class ScannerTests(ReadinessCase):
         await until(self.is_registered)
         self.assertEqual((await self.ask(f"/readyz/{NULL}")).body, b"ok")
         self.kubelet.refusal = "no thanks"
-        write("domain: x.example.com\nresources: {zero: /dev/zero}\n")
+        replace(path, "domain: x.example.com\nresources: {zero: /dev/zero}\n")
         await until(lambda: b"zero failed: failing" in self.text())
         self.assertEqual((await self.ask(f"/readyz/{ZERO}")).status, 500)
         await until(lambda: NULL.encode() not in self.text())
@@ -225,6 +213,6 @@ class ScannerTests(ReadinessCase):
         await self.kubelet.listed(ZERO, ["zero"])
         await until(self.is_registered)
         self.assertEqual((await self.ask("/readyz")).body, b"ok")
-        write("resources: 7\n")
+        replace(path, "resources: 7\n")
         await until(lambda: self.observatory.state().configurations[0].problems)
         self.assertEqual((await self.ask("/readyz")).body, b"ok")

@@ -337,6 +337,16 @@ class StreamTests(SlowCase):
         self.events.emit(Kind.OVERFLOWED, source="x" * size)
         self.clock.advance(GATHER)
 
+    def behind(self) -> Peer:
+        """Return a peer with a full connection, for which four fifths of the most wait."""
+        peer = self.peer()
+        peer.ask("/events")
+        peer.is_full = True
+        peer.stop_reading()
+        for _ in range(4):
+            self.emit(MOST_WAITING // 5)
+        return peer
+
     def test_order(self) -> None:
         """What happened meanwhile comes in its order when the peer reads again."""
         peer = self.peer()
@@ -407,12 +417,7 @@ class StreamTests(SlowCase):
 
     def test_read_one_by_one(self) -> None:
         """A peer that reads a little at a time gets all that waits, in order and once."""
-        peer = self.peer()
-        peer.ask("/events")
-        peer.is_full = True
-        peer.stop_reading()
-        for _ in range(4):
-            self.emit(MOST_WAITING // 5)
+        peer = self.behind()
         for count in range(1, 5):
             peer.read()
             self.assertEqual(peer.value().count(b"event: "), count)
@@ -422,12 +427,7 @@ class StreamTests(SlowCase):
 
     def test_read_in_part(self) -> None:
         """Bytes that a peer has not read yet continue to count."""
-        peer = self.peer()
-        peer.ask("/events")
-        peer.is_full = True
-        peer.stop_reading()
-        for _ in range(4):
-            self.emit(MOST_WAITING // 5)
+        peer = self.behind()
         peer.read()
         self.emit(MOST_WAITING // 5)
         self.assertTrue(peer.connected)
