@@ -195,9 +195,16 @@ class PluginTests(HostCase):
     def test_odd_state(self) -> None:
         """An answer that makes no sense."""
         self.serve("a.sock", "lab.example.com/camera", "cam-1")
-        for odd in ([3], [{"name": 1, "devices": [2], "session": []}], {"a": 1}, None):
-            self.states["a.sock"]["resources"] = odd
-            self.assertTrue(all(each.severity <= Severity.WARNING for each in self.findings()))
+        odd = {"name": 1, "endpoint": CAMERA}
+        for resources in (
+            [3],
+            [{**odd, "devices": [2, {"id": 3}], "session": []}],
+            [{**odd, "devices": 4, "session": {"streams": "many"}}],
+            {"a": 1},
+            None,
+        ):
+            self.states["a.sock"]["resources"] = resources
+            self.assert_well()
 
     def test_checkpoint(self) -> None:
         """A checkpoint that cannot be read."""

@@ -64,7 +64,8 @@ def check_plugins(host: Host) -> Findings:
     if kubelet.is_there:
         yield from _foreign(host, served, registered(host))
         yield from _silent(host, served)
-    yield ok(f"plugins of twistdp serve {named(each.name for each in served) or 'nothing here'}")
+    names = named(each.name for each in served)
+    yield ok(f"plugins of twistdp serve {names or 'nothing'} to the kubelet of this host")
 
 
 def _twice(served: list[Served]) -> Findings:

@@ -28,21 +28,27 @@ class Served:
 
 
 def served_by(path: str, state: dict[str, Any], directories: Collection[str]) -> Iterator[Served]:
-    """The resources in a plugin's answer whose sockets are in these directories."""
-    resources = state.get("resources")
-    for each in resources if isinstance(resources, list) else ():
+    """The resources in a plugin's answer whose sockets are in these directories.
+
+    What in the answer makes no sense is left out.
+    """
+    for each in _tables(state.get("resources")):
         if os.path.dirname(str(each.get("endpoint"))) not in directories:
             continue  # the socket is for an emulated kubelet
         session = table(each, "session")
-        devices = each.get("devices") or ()
+        streams = session.get("streams")
         yield Served(
             path,
             str(each.get("name")),
             str(each.get("endpoint")),
-            frozenset(str(device.get("id")) for device in devices),
+            frozenset(str(device.get("id")) for device in _tables(each.get("devices"))),
             str(session.get("standing")),
-            int(session.get("streams") or 0),
+            streams if isinstance(streams, int) else 0,
         )
+
+
+def _tables(content: Any) -> list[dict[str, Any]]:
+    return [each for each in content if isinstance(each, dict)] if isinstance(content, list) else []
 
 
 def registered(host: Host) -> dict[str, frozenset[str]]:
