@@ -2,6 +2,7 @@
 
 import gc
 import json
+from weakref import ref
 
 from twisted.internet.task import Clock
 
@@ -9,7 +10,7 @@ from tests.support.helpers import temporary_directory
 from tests.support.logs import HEADER, LogTestCase
 from twistdp.inotify.watches import Inotify
 from twistdp.kubelet.directory import PluginDirectory
-from twistdp.kubelet.news import _SHARED, LASTING, MOST_GATHERED, MOST_NAMED, KubeletNews, news_of
+from twistdp.kubelet.news import LASTING, MOST_GATHERED, MOST_NAMED, KubeletNews, news_of
 from twistdp.logs.format import as_json
 from twistdp.tools.sparing import WITHIN
 
@@ -304,7 +305,8 @@ class SharedTests(LogTestCase):
         """The news of a directory goes with its last user."""
         clock = Clock()
         news = news_of("/plugins", clock)
-        self.assertIn((id(clock), "/plugins"), _SHARED)
+        kept = ref(news)
+        self.assertIs(kept(), news)
         del news
         gc.collect()
-        self.assertNotIn((id(clock), "/plugins"), _SHARED)
+        self.assertIsNone(kept())

@@ -7,8 +7,9 @@ from twistdp.tools.shared import Shared
 
 
 class _Made:
-    def __init__(self, reactor: object) -> None:
+    def __init__(self, reactor: object, about: str = "") -> None:
         self.reactor = reactor
+        self.about = about
 
 
 class SharedTests(SynchronousTestCase):
@@ -21,6 +22,16 @@ class SharedTests(SynchronousTestCase):
         self.assertIs(first.reactor, one)
         self.assertIs(shared.of(one), first)
         self.assertIs(shared.of(other).reactor, other)
+
+    def test_about(self) -> None:
+        """A reactor has one object for each thing that they are about."""
+        shared, clock = Shared(_Made), Clock()
+        first, second = shared.of(clock, "/one"), shared.of(clock, "/two")
+        self.assertEqual((first.about, second.about), ("/one", "/two"))
+        self.assertIs(first.reactor, clock)
+        self.assertIs(shared.of(clock, "/one"), first)
+        other = Clock()
+        self.assertIs(shared.of(other, "/one").reactor, other)
 
     def test_unused(self) -> None:
         """What nobody refers to is made again."""

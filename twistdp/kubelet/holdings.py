@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -22,7 +21,7 @@ from twistdp.kubelet.podresources import (
 from twistdp.kubelet.unseen import LATE, Unseen
 from twistdp.model import printable
 from twistdp.status import Event, Kind, events_of
-from twistdp.tools import Backoff
+from twistdp.tools import Backoff, Shared
 
 _log = Logger()
 
@@ -307,15 +306,14 @@ def _resource(event: Event) -> str:
     return str(event.facts.get("resource", ""))
 
 
-_SHARED: "WeakValueDictionary[tuple[int, str], Holdings]" = WeakValueDictionary()
+def _holdings(reactor: Any, socket: str) -> Holdings:
+    client = PodResourcesClient(socket, reactor=reactor)
+    return Holdings(client.pods, reactor, nodes=node_names())
+
+
+_SHARED: Final = Shared(_holdings)
 
 
 def holdings_of(reactor: Any, socket: str) -> Holdings:
     """The one `Holdings` of a pod-resources socket; keep it as long as you need it."""
-    # An entry keeps its reactor alive, so no other reactor has its id.
-    key = id(reactor), socket
-    found = _SHARED.get(key)
-    if found is None:
-        client = PodResourcesClient(socket, reactor=reactor)
-        found = _SHARED[key] = Holdings(client.pods, reactor, nodes=node_names())
-    return found
+    return _SHARED.of(reactor, socket)

@@ -2,14 +2,13 @@
 
 from collections.abc import Collection
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from twistdp.model import named, one_line
 from twistdp.status import Kind, events_of
-from twistdp.tools import Sparing
+from twistdp.tools import Shared, Sparing
 
 _log = Logger()
 
@@ -234,14 +233,9 @@ def _facts(names: Collection[str]) -> dict[str, object]:
     return {"resources": list(names)[:MOST_NAMED], "count": len(names)}
 
 
-_SHARED: "WeakValueDictionary[tuple[int, str], KubeletNews]" = WeakValueDictionary()
+_SHARED: Final = Shared(lambda clock, directory: KubeletNews(clock))
 
 
 def news_of(directory: str, clock: IReactorTime) -> KubeletNews:
     """The one `KubeletNews` of a plugin directory, however many managers use it."""
-    # An entry keeps its clock alive, so no other clock has its id.
-    key = id(clock), directory
-    news = _SHARED.get(key)
-    if news is None:
-        news = _SHARED[key] = KubeletNews(clock)
-    return news
+    return _SHARED.of(clock, directory)

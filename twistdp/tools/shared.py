@@ -1,6 +1,6 @@
-"""One object for each reactor, which all that need it share."""
+"""One object for each reactor, and what it is about, which all that need it share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
@@ -8,15 +8,16 @@ T = TypeVar("T")
 
 
 class Shared(Generic[T]):
-    """The objects that `make` makes, one for each reactor; each lives while it is referred to."""
+    """The objects that `make` makes, one for its arguments; each lives while it is referred to."""
 
-    def __init__(self, make: Callable[[Any], T]) -> None:
+    def __init__(self, make: Callable[..., T]) -> None:
         self._make = make
         self._known: WeakValueDictionary[Any, Any] = WeakValueDictionary()
 
-    def of(self, reactor: Any) -> T:
-        """The one object of a reactor."""
-        found: T | None = self._known.get(reactor)
+    def of(self, reactor: Any, *about: Hashable) -> T:
+        """The one object of a reactor that is about this, as a directory or a socket."""
+        key = reactor, *about
+        found: T | None = self._known.get(key)
         if found is None:
-            found = self._known[reactor] = self._make(reactor)
+            found = self._known[key] = self._make(*key)
         return found
