@@ -1,0 +1,1 @@
+"""The operator: runs the plugins that objects of kind DevicePlugin ask for."""
