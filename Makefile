@@ -16,7 +16,10 @@ ROUNDS    ?= 1000
 SEED      ?= 0
 JOBS      ?=
 
-.PHONY: help demo test test-http test-matrix test-scaffold test-systemd test-image test-manifests test-monitoring test-node test-page test-memory test-lowest test-newest test-python \
+# The version in twistdp/_version.py.
+VERSION_HERE = $(shell $(BIN)/python -c "import twistdp; print(twistdp.__version__.public())")
+
+.PHONY: help demo test test-http test-matrix test-scaffold test-systemd test-image operator-image test-manifests test-monitoring test-node test-page test-memory test-lowest test-newest test-python \
   bench conformance verdicts faults fuzz kill mutants soak lint types format audit docs diagram protos update-k8s wheel lock dist \
   version config-reference changelog clean
 
@@ -45,6 +48,10 @@ test-systemd: $(VENV)/.test ## the unit under a real systemd in a container, as 
 
 test-image: $(VENV)/.test ## the container image, made and put to the test, as root with apt-get (SUITE=, ARCH=)
 	SUITE=$(SUITE) ARCH=$(ARCH) docker/test-image
+
+operator-image: $(VENV)/.run ## the operator's image, by docker or buildah (IMAGE=, ARGS=)
+	$(if $(shell command -v docker),docker build,buildah bud) --file docker/operator.Dockerfile \
+	  --tag $(or $(IMAGE),twistdp-operator:$(VERSION_HERE)) $(ARGS) .
 
 test-manifests: $(VENV)/.manifests ## the manifests against Kubernetes' schemas and kubectl
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.cli.test_manifests tests.deployment.test_manifests \

@@ -21,7 +21,7 @@ HEADER = "# Made by `make lock`; for pip install --require-hashes.\n"
 
 
 def requirements() -> dict[str, list[str]]:
-    """What each file is made of: for building, for running twistdp, for work on a project."""
+    """What each file is made of."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     lines = setup["options"]["install_requires"].strip().splitlines()
@@ -29,7 +29,13 @@ def requirements() -> dict[str, list[str]]:
     build = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["build-system"]["requires"]
     project = filled("twistdp.scaffold", "pyproject.toml", Project("lab").words)
     extras = tomllib.loads(project)["project"]["optional-dependencies"]
-    return {"build": build, "run": run, "dev": [*run, *extras["test"], *extras["lint"]]}
+    operator = setup["options.extras_require"]["operator"].strip().splitlines()
+    return {
+        "build": build,
+        "run": run,
+        "dev": [*run, *extras["test"], *extras["lint"]],
+        "operator": [*run, *(line for line in operator if not line.startswith("#"))],
+    }
 
 
 def main(uv: str) -> None:

@@ -15,7 +15,7 @@ from twistdp import __version__, cli
 from twistdp.catalog.page import page as catalog_page
 from twistdp.config.reference_page import reference
 from twistdp.deployment.documents import as_yaml
-from twistdp.deployment.image import dockerfile
+from twistdp.deployment.image import OPERATOR, PLUGIN, Service, dockerfile
 from twistdp.deployment.manifests import sample_pod
 from twistdp.deployment.openshift import constraints
 
@@ -41,27 +41,44 @@ def command_in(comment: str) -> list[str]:
 
 def with_version(text: str, version: str = VERSION) -> str:
     """A page, with `version` wherever it names a release of the image."""
-    return re.sub(r"(\btwistdp:|\bnewTag: )\d+(?:\.\w+)+", rf"\g<1>{version}", text)
+    return re.sub(r"(\btwistdp(?:-operator)?:|\bnewTag: )\d+(?:\.\w+)+", rf"\g<1>{version}", text)
+
+
+def image(name: str, file: str, description: str, service: Service) -> str:
+    """The Dockerfile of one of twistdp's own images."""
+    return dockerfile(
+        "twistdp",
+        build=f"docker build --file docker/{file} --tag {name}:{VERSION} .",
+        requirements="twistdp/deployment/requirements",
+        labels={
+            "title": name,
+            "description": description,
+            "licenses": "Apache-2.0",
+            "version": VERSION,
+        },
+        without=["setuptools", "pip"],
+        service=service,
+    )
 
 
 def files() -> dict[Path, str]:
     """The text of each file."""
-    image = ROOT / "docker" / "Dockerfile"
+    docker = ROOT / "docker"
     kustomize = ROOT / "deploy" / "kustomize"
     base = kustomize / "base"
     page = ROOT / "docs" / "kubernetes.md"
     return {
-        image: dockerfile(
+        docker / "Dockerfile": image(
             "twistdp",
-            build=f"docker build --file docker/Dockerfile --tag twistdp:{VERSION} .",
-            requirements="twistdp/deployment/requirements",
-            labels={
-                "title": "twistdp",
-                "description": "A Twisted server and framework for Kubernetes device plugins",
-                "licenses": "Apache-2.0",
-                "version": VERSION,
-            },
-            without=["setuptools", "pip"],
+            "Dockerfile",
+            "A Twisted server and framework for Kubernetes device plugins",
+            PLUGIN,
+        ),
+        docker / "operator.Dockerfile": image(
+            "twistdp-operator",
+            "operator.Dockerfile",
+            "Runs the device plugins that DevicePlugin resources describe",
+            OPERATOR,
         ),
         base / "twistdp.yaml": printed(*command_in((base / "kustomization.yaml").read_text())),
         kustomize / "overlays" / "openshift" / "constraints.yaml": as_yaml(

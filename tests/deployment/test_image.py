@@ -23,6 +23,7 @@ class ImageTests(SynchronousTestCase):
         """No Dockerfile deletes a part of a package; pip uninstalls what only builds."""
         for text, without in (
             (content("docker", "Dockerfile"), "setuptools pip"),
+            (content("docker", "operator.Dockerfile"), "setuptools pip"),
             (dockerfile("thermo", build="make image", requirements="pins", labels={}), "pip"),
         ):
             self.assertEqual(re.findall(r"\brm\b|-delete\b", text), [])
@@ -47,3 +48,19 @@ class ImageTests(SynchronousTestCase):
             text,
         )
         self.assertTrue(text.endswith('\nCMD ["--scanner=thermo:A", "--set=x=\\"y\\""]\n'), text)
+
+    def test_operator(self) -> None:
+        """The operator's image differs in what it installs and runs, and in its user."""
+        plugin, operator = (
+            set(content("docker", name).splitlines())
+            for name in ("Dockerfile", "operator.Dockerfile")
+        )
+        lines = {line for line in operator - plugin if re.match(r"USER|ENTRY| +\$pip", line)}
+        self.assertEqual(
+            lines,
+            {
+                "    $pip --require-hashes --requirement operator.txt && \\",
+                "USER 65532:65532",
+                'ENTRYPOINT ["twistd", "-n", "--pidfile=", "deviceplugin-operator"]',
+            },
+        )

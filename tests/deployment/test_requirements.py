@@ -72,9 +72,12 @@ class PinTests(SynchronousTestCase):
         setup.read_string(content("setup.cfg"))
         lines = setup["options"]["install_requires"].strip().splitlines()
         direct = {name_of(line) for line in lines if not line.startswith("#")}
+        of_operator = setup["options.extras_require"]["operator"].strip().splitlines()
+        operator = {name_of(line) for line in of_operator if not line.startswith("#")}
         self.assertLessEqual(direct, set(pins("run")))
         here = direct - {"pyasyncore"}  # of later Pythons
         self.assertLessEqual(needed(iter(here), set()), set(pins("run")))
+        self.assertLessEqual(needed(iter(here | operator), set()), set(pins("operator")))
         self.assertLessEqual(set(pins("run")), set(pins("dev")))
         made_of = script("lock").requirements()
         for name, lines in made_of.items():
@@ -97,8 +100,9 @@ class InstallTests(SynchronousTestCase):
             self.assertRegex(line, r"--require-hashes --requirement \S+\.txt|--no-index ")
 
     def test_image(self) -> None:
-        """The image."""
-        self.check(content("docker", "Dockerfile"), 3)
+        """The images."""
+        for name in ("Dockerfile", "operator.Dockerfile"):
+            self.check(content("docker", name), 3)
 
     def test_project(self) -> None:
         """A project's image, environment and page; twistdp comes from its directory of wheels."""
@@ -106,7 +110,7 @@ class InstallTests(SynchronousTestCase):
         for path in ("Dockerfile", "Makefile", "README.md"):
             self.check(texts[path], 3)
             self.assertRegex(texts[path], r"--no-index --find-links (/src/)?wheels ")
-        for name in requirements.NAMES:
+        for name in requirements.OF_A_PROJECT:
             self.assertEqual(texts[f"requirements/{name}.txt"], requirements.text(name))
         self.assertIn("!requirements\n", texts[".dockerignore"])
 

@@ -173,7 +173,7 @@ class Project:
         for path, template in {**FILES, **(HOOKS if self.hooks else {})}.items():
             text = filled("twistdp.scaffold", template, self.words) if template else ""
             yield path.format(**self.words), text
-        for name in requirements.NAMES:
+        for name in requirements.OF_A_PROJECT:
             yield f"requirements/{name}.txt", requirements.text(name)
         yield from self._deployment()
 

@@ -1,8 +1,9 @@
 """Files of exact versions with hashes, for ``pip install --require-hashes``.
 
 ``build.txt`` builds twistdp and dependencies without a wheel, ``run.txt`` has all that twistdp
-needs, and ``dev.txt`` adds the needs of a project's tests and linters.  None contains twistdp
-itself: it comes from a checkout or a wheel, and its name is not looked up on an index.
+needs, ``operator.txt`` adds the needs of the operator, and ``dev.txt`` those of a project's tests
+and linters.  None contains twistdp itself: it comes from a checkout or a wheel, and its name is not
+looked up on an index.
 """
 
 import os
@@ -10,8 +11,11 @@ import os
 DIRECTORY = os.path.dirname(__file__)
 """The directory of the files."""
 
-NAMES = ("build", "run", "dev")
-"""Their names without ``.txt``."""
+OF_A_PROJECT = ("build", "run", "dev")
+"""The names, without ``.txt``, of those that a project needs."""
+
+NAMES = (*OF_A_PROJECT, "operator")
+"""The names of all."""
 
 
 def text(name: str) -> str:
