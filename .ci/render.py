@@ -14,9 +14,10 @@ from pathlib import Path
 from twistdp import __version__, cli
 from twistdp.catalog.page import page as catalog_page
 from twistdp.config.reference_page import reference
-from twistdp.deployment.documents import as_yaml
+from twistdp.deployment.daemonset import DaemonSet
+from twistdp.deployment.documents import Document, as_yaml
 from twistdp.deployment.image import OPERATOR, PLUGIN, Service, dockerfile
-from twistdp.deployment.manifests import sample_pod
+from twistdp.deployment.manifests import WHY_ALLOWED, sample_pod
 from twistdp.deployment.openshift import constraints
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,6 +62,13 @@ def image(name: str, file: str, description: str, service: Service) -> str:
     )
 
 
+def constraints_text() -> str:
+    """What OpenShift needs besides the base."""
+    plugin = DaemonSet(options=[], image="twistdp", name="twistdp", namespace="twistdp")
+    allowed, *granted = constraints(plugin)
+    return as_yaml([Document(allowed, WHY_ALLOWED), *map(Document, granted)])
+
+
 def files() -> dict[Path, str]:
     """The text of each file."""
     docker = ROOT / "docker"
@@ -81,9 +89,7 @@ def files() -> dict[Path, str]:
             OPERATOR,
         ),
         base / "twistdp.yaml": printed(*command_in((base / "kustomization.yaml").read_text())),
-        kustomize / "overlays" / "openshift" / "constraints.yaml": as_yaml(
-            constraints("twistdp", "twistdp")
-        ),
+        kustomize / "overlays" / "openshift" / "constraints.yaml": constraints_text(),
         kustomize / "sample-pod.yaml": sample_pod(
             "serial", "busybox", "lab.example.com/serial", "/dev/tty[UA]*"
         ),

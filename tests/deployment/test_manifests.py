@@ -26,7 +26,8 @@ from tests.support.deployments import (
 )
 from tests.support.helpers import temporary_directory
 from twistdp import __version__
-from twistdp.deployment.manifests import VIRTUAL_NODES, sample_pod
+from twistdp.deployment.daemonset import VIRTUAL_NODES
+from twistdp.deployment.manifests import sample_pod
 
 KUSTOMIZE = os.path.join(ROOT, "deploy", "kustomize")
 OVERLAYS = sorted(os.listdir(os.path.join(KUSTOMIZE, "overlays")))

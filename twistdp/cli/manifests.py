@@ -98,7 +98,13 @@ def command(**given: Any) -> int:
 
 
 def _plugin(
-    *, options: Sequence[str], config: str | None, host_paths: Sequence[str], cdi: bool, **more: Any
+    *,
+    options: Sequence[str],
+    config: str | None,
+    host_paths: Sequence[str],
+    cdi: bool,
+    selinux: bool,
+    **more: Any,
 ) -> DaemonSet:
     """What is rendered; `more` are fields of it."""
     path, text, found = config, None, None
@@ -114,6 +120,7 @@ def _plugin(
         config=(path, text) if path is not None and text is not None else None,
         host_paths=host_paths,
         cdi=cdi or _uses_cdi(found),
+        selinux_type=SELINUX_TYPE if selinux else None,
         **more,
     )
 

@@ -3,50 +3,54 @@
 import os
 import re
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
+from twistdp.deployment.directories import (
+    CONFIG_DIRECTORY,
+    OF_THE_CONTAINER,
+    SCANNER_DIRECTORY,
+    HostPath,
+    of_the_host,
+)
 from twistdp.deployment.sandbox import holds, is_kubelets, made_secrets
-from twistdp.deployment.scanner_file import CONFIG_DIRECTORY, SCANNER_DIRECTORY
 from twistdp.errors import BadSetting
 from twistdp.settings import STATE_DIRECTORY, Settings
 
-UDEV = "/run/udev"
-"""Udev's data base, which not every node has."""
+VIRTUAL_NODES = {
+    "type": ["virtual-kubelet", "kwok"],
+    "eks.amazonaws.com/compute-type": ["fargate"],
+    "virtualization": ["virtualnode2"],
+    "node.kubernetes.io/instance-type": ["eklet"],
+    "liqo.io/type": ["virtual-node"],
+}
+"""Labels of nodes that are no machines: of virtual-kubelet (AKS, ACK, CCI and others), KWOK, EKS
+Fargate, AKS' virtual nodes of the second kind, TKE's super nodes, Liqo."""
 
-OF_THE_CONTAINER = {"/", "/bin", "/lib", "/lib64", "/opt", "/usr"}
-"""Directories of the container's own programs."""
+PRIORITY = "system-node-critical"
+"""The pods' priority class."""
+
+RESOURCES: Mapping[str, Mapping[str, str]] = {
+    "requests": {"cpu": "10m", "memory": "64Mi"},
+    "limits": {"memory": "512Mi"},
+}
+"""What the container asks for, and gets at most."""
 
 
-@attrs.frozen
-class HostPath:
-    """A path of the node that the container has under the same name.
+@attrs.frozen(kw_only=True)
+class InitContainer:
+    """A container that prepares the node before the plugin's starts.
 
-    `type` is Kubernetes': a ``Directory`` is waited for.
+    It has the directories that the plugin reads, read-only.  One that is `privileged` has the
+    node's devices and its sysfs anyway, writable.
     """
 
-    name: str
-    path: str
-    writable: bool = False
-    type: str = "Directory"
-
-    def mount(self) -> dict[str, Any]:
-        """The container's part of it."""
-        # Without recursiveReadOnly, mounts below it such as /dev/shm could be written to.
-        only = {} if self.writable else {"readOnly": True, "recursiveReadOnly": "Enabled"}
-        return {"name": self.name, "mountPath": self.path, **only}
-
-    def volume(self) -> dict[str, Any]:
-        """The pod's part of it."""
-        return {"name": self.name, "hostPath": {"path": self.path, "type": self.type}}
-
-
-def _of_the_host(number: int, path: str) -> HostPath:
-    # A node without udev gets an empty directory, so that its pod need not wait for it.
-    kind = "DirectoryOrCreate" if path == UDEV else "Directory"
-    return HostPath(f"host-{number}", path, type=kind)
+    image: str
+    command: Sequence[str] = ()
+    args: Sequence[str] = ()
+    privileged: bool = False
 
 
 def _label(_: object, attribute: "attrs.Attribute[str]", value: str) -> None:
@@ -73,11 +77,18 @@ class DaemonSet:
 
     `options` are those of ``twistd deviceplugin``, and `settings` their values.  `name` is the
     name of every object, `namespace` their namespace.  `scanner_file` is a module to put into a
-    ConfigMap; `config` is a configuration for another, its path and its text.  `host_paths` are
-    directories that the plugin reads.  A state directory other than the default one is the node's,
-    so that it outlives the pod.  With `cdi` it writes CDI specs, with `selinux` its SELinux type is
-    `SELINUX_TYPE`.  With `openshift` it has what OpenShift asks for, `selinux` included.
+    ConfigMap, and `scanner_config_map` the name of a ConfigMap with modules that exists already;
+    `config` is a configuration for another, its path and its text.  `host_paths` are directories
+    that the plugin reads.  A state directory other than the default one is the node's, so that it
+    outlives the pod.  With `cdi` it writes CDI specs.  `selinux_type` is the container's SELinux
+    type.  With `openshift` it has what OpenShift asks for, a SELinux type included.
     With `http_port` it answers HTTP there, at the pod's address.
+
+    The pods run on nodes with all labels of `node_selector` that `node_affinity` (as in a pod)
+    accepts; `VIRTUAL_NODES` are left out whatever it says.  `rolling_update` says how many pods
+    may be missing or surplus while they are replaced.  `labels` are on each object and pod, besides
+    the name.  `pod_annotations` are the pods' own: a change of one replaces them.  `owner` is the
+    object that all others belong to, as an owner reference; without it they belong to nobody.
     """
 
     options: Sequence[str]
@@ -90,10 +101,38 @@ class DaemonSet:
     host_paths: Sequence[str] = attrs.field(
         default=("/dev",), validator=attrs.validators.deep_iterable(_absolute)
     )
+    scanner_config_map: str | None = None
     cdi: bool = False
-    selinux: bool = False
+    selinux_type: str | None = None
     openshift: bool = False
     http_port: int | None = None
+    image_pull_policy: str | None = None
+    image_pull_secrets: Sequence[str] = ()
+    init_container: InitContainer | None = None
+    node_selector: Mapping[str, str] = attrs.field(factory=dict)
+    node_affinity: Mapping[str, Any] = attrs.field(factory=dict)
+    tolerations: Sequence[Mapping[str, Any]] = ({"operator": "Exists"},)
+    priority_class: str = PRIORITY
+    resources: Mapping[str, Mapping[str, Any]] = RESOURCES
+    rolling_update: Mapping[str, int | str] = attrs.field(factory=lambda: {"maxUnavailable": 1})
+    min_ready_seconds: int = 0
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+    pod_annotations: Mapping[str, str] = attrs.field(factory=dict)
+    owner: Mapping[str, Any] | None = None
+
+    @property
+    def selector(self) -> dict[str, str]:
+        """The labels that the pods are found by."""
+        return {"app.kubernetes.io/name": self.name}
+
+    def metadata(self, name: str | None = None) -> dict[str, Any]:
+        """The metadata of an object with this name; None for that of the plugin."""
+        return {
+            "name": name or self.name,
+            "namespace": self.namespace,
+            "labels": {**self.selector, **self.labels},
+            **({} if self.owner is None else {"ownerReferences": [dict(self.owner)]}),
+        }
 
     def of_the_node(self) -> Iterator[HostPath]:
         """The node's paths in the container.
@@ -111,7 +150,7 @@ class DaemonSet:
         if self.settings.state_dir != STATE_DIRECTORY:
             paths.append(HostPath("state", self.settings.state_dir, True, "DirectoryOrCreate"))
         paths += [
-            _of_the_host(number, "/" + os.path.normpath(path).lstrip("/"))
+            of_the_host(number, "/" + os.path.normpath(path).lstrip("/"))
             for number, path in enumerate(self.host_paths)
         ]
         # Kubernetes refuses two mounts of one path.
@@ -152,7 +191,7 @@ class DaemonSet:
                 f"{option}"
             )
         for file, directory, of in (
-            (self.scanner_file, SCANNER_DIRECTORY, "--scanner-file"),
+            (self.scanner_file or self.scanner_config_map, SCANNER_DIRECTORY, "--scanner-file"),
             (self.config, CONFIG_DIRECTORY, "--config"),
         ):
             if file and os.path.commonpath([path, directory]) in (path, directory):
