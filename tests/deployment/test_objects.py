@@ -91,6 +91,32 @@ class ContainerTests(SynchronousTestCase):
             # Kubernetes refuses a privileged container that may not gain privileges.
             self.assertIs("allowPrivilegeEscalation" in first["securityContext"], not privileged)
 
+    def test_init_container_volumes(self) -> None:
+        """It alone has variables, directories to write to, a ConfigMap and an empty directory."""
+        init = InitContainer(
+            image="j",
+            env={"A": "$(b)"},
+            host_paths=["/opt/x", "/opt/y", "/opt/y"],
+            config_map=("c", "/conf"),
+            scratch="/scratch",
+        )
+        made = pod_of(daemon_set(plugin(init_container=init, host_paths=["/dev", "/opt/x"])))
+        (first,) = made["initContainers"]
+        self.assertEqual(first["env"][1], {"name": "A", "value": "$$(b)"})
+        mounts = {one["mountPath"]: one for one in first["volumeMounts"]}
+        self.assertEqual(list(mounts), ["/dev", "/opt/x", "/opt/y", "/conf", "/scratch"])
+        self.assertEqual(mounts["/opt/x"], {"name": "init-0", "mountPath": "/opt/x"})
+        self.assertIs(mounts["/conf"]["readOnly"], True)
+        volumes = {one["name"]: one for one in made["volumes"]}
+        self.assertEqual(
+            volumes["init-1"]["hostPath"], {"path": "/opt/y", "type": "DirectoryOrCreate"}
+        )
+        self.assertEqual(volumes["init-config"]["configMap"], {"name": "c"})
+        self.assertEqual(volumes["init-scratch"]["emptyDir"], {})
+        (plain,) = made["containers"]
+        taken = {one["name"] for one in plain["volumeMounts"]}
+        self.assertFalse(taken & {"init-0", "init-1", "init-config", "init-scratch"})
+
     def test_scanner_map(self) -> None:
         """A ConfigMap that exists is on Python's path, and the pods change with it."""
         made = daemon_set(plugin(pod_annotations={"files": "1"}), "mine")

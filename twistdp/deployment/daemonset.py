@@ -43,14 +43,20 @@ RESOURCES: Mapping[str, Mapping[str, str]] = {
 class InitContainer:
     """A container that prepares the node before the plugin's starts.
 
-    It has the directories that the plugin reads, read-only.  One that is `privileged` has the
-    node's devices and its sysfs anyway, writable.
+    It has the directories that the plugin reads, read-only, and those of `host_paths`, writable;
+    they are made where a node has none.  One that is `privileged` has the node's devices and its
+    sysfs anyway, writable.  `env` are variables.  The ConfigMap of a name is mounted at
+    a directory with `config_map`, and `scratch` is an empty directory for files in between.
     """
 
     image: str
     command: Sequence[str] = ()
     args: Sequence[str] = ()
+    env: Mapping[str, str] = attrs.field(factory=dict)
     privileged: bool = False
+    host_paths: Sequence[str] = ()
+    config_map: tuple[str, str] | None = None
+    scratch: str | None = None
 
 
 def _label(_: object, attribute: "attrs.Attribute[str]", value: str) -> None:

@@ -53,7 +53,7 @@ def pod_spec(
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}, **_selinux(plugin)},
         **_named("initContainers", list(_init_containers(plugin, paths))),
         "containers": [_container(plugin, environment, mounts)],
-        "volumes": volumes,
+        "volumes": [*volumes, *(volume for volume, _ in _init_volumes(plugin))],
     }
 
 
@@ -93,20 +93,43 @@ def _init_containers(plugin: DaemonSet, paths: list[HostPath]) -> Iterator[dict[
     if init.privileged:
         # The runtime gives it the node's, and a mount would make sysfs read-only.
         read = [path for path in read if path.path not in ("/dev", "/sys")]
-    mounts = [path.mount() for path in read]
+    own = list(_init_volumes(plugin))
+    taken = {mount["mountPath"] for _, mount in own}
+    mounts = [path.mount() for path in read if path.path not in taken]
+    mounts += [mount for _, mount in own]
     yield {
         "name": "init",
         "image": init.image,
         **_named("imagePullPolicy", plugin.image_pull_policy),
         **_named("command", _verbatim(init.command)),
         **_named("args", _verbatim(init.args)),
-        "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+        "env": [
+            {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+            *({"name": name, "value": text.replace("$", "$$")} for name, text in init.env.items()),
+        ],
         "resources": {side: dict(values) for side, values in plugin.resources.items()},
         "securityContext": _PRIVILEGED if init.privileged else _ROOT,
         "terminationMessagePath": "/tmp/termination-log",  # noqa: S108  # the container's own
         "terminationMessagePolicy": "FallbackToLogsOnError",
         **_named("volumeMounts", mounts),
     }
+
+
+def _init_volumes(plugin: DaemonSet) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """The volumes that the init container alone has, each with its mount."""
+    init = plugin.init_container
+    if init is None:
+        return
+    for number, path in enumerate(dict.fromkeys(init.host_paths)):
+        where = HostPath(f"init-{number}", path, writable=True, type="DirectoryOrCreate")
+        yield where.volume(), where.mount()
+    if init.config_map is not None:
+        name, path = init.config_map
+        volume = {"name": "init-config", "configMap": {"name": name}}
+        yield volume, {"name": "init-config", "mountPath": path, "readOnly": True}
+    if init.scratch is not None:
+        volume = {"name": "init-scratch", "emptyDir": {}}
+        yield volume, {"name": "init-scratch", "mountPath": init.scratch}
 
 
 _PRIVILEGED = {"privileged": True, "runAsUser": 0, "readOnlyRootFilesystem": True}
