@@ -14,7 +14,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 # gRPC's core writes to stderr by itself, past every logger.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
-from twistdp.rpc.bridge import loop_of, require_asyncio_reactor
+from twistdp.rpc.bridge import Running, loop_of, require_asyncio_reactor
 from twistdp.rpc.caller import caller
 from twistdp.rpc.calls import EndedCall, Method
 from twistdp.rpc.channel import Channel
@@ -32,6 +32,7 @@ __all__ = [
     "EndedCall",
     "Method",
     "Reactors",
+    "Running",
     "Server",
     "SocketFile",
     "Stream",
