@@ -69,10 +69,21 @@ def constraints_text() -> str:
     return as_yaml([Document(allowed, WHY_ALLOWED), *map(Document, granted)])
 
 
+def operator_constraints() -> str:
+    """What OpenShift allows the plugins that the operator runs."""
+    name = "twistdp-deviceplugin"
+    allowed, *_ = constraints(
+        DaemonSet(options=[], image="twistdp", name=name, namespace="twistdp-system")
+    )
+    return as_yaml([Document(allowed, WHY_ALLOWED)])
+
+
 def files() -> dict[Path, str]:
     """The text of each file."""
     docker = ROOT / "docker"
     kustomize = ROOT / "deploy" / "kustomize"
+    operator = ROOT / "deploy" / "operator"
+    manager = operator / "manager" / "deployment.yaml"
     base = kustomize / "base"
     page = ROOT / "docs" / "kubernetes.md"
     return {
@@ -93,6 +104,8 @@ def files() -> dict[Path, str]:
         kustomize / "sample-pod.yaml": sample_pod(
             "serial", "busybox", "lab.example.com/serial", "/dev/tty[UA]*"
         ),
+        manager: with_version(manager.read_text("utf-8")),
+        operator / "openshift" / "constraints.yaml": operator_constraints(),
         ROOT / "docs" / "catalog.md": catalog_page(),
         ROOT / "docs" / "config-reference.md": reference(),
         page: with_version(page.read_text("utf-8")),

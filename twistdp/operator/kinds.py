@@ -48,10 +48,6 @@ EVENT = Kind("v1", "Event", "events")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 POD_MONITOR = Kind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors")
 SERVICE_MONITOR = Kind("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors")
-ROLE_BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
-CLUSTER_ROLE_BINDING = Kind(
-    "rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False
-)
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
@@ -67,8 +63,6 @@ KINDS: Mapping[str, Kind] = {
         LEASE,
         POD_MONITOR,
         SERVICE_MONITOR,
-        ROLE_BINDING,
-        CLUSTER_ROLE_BINDING,
     )
 }
 """By the name that objects have as their ``kind``; to add a kind, add a row."""
