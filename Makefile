@@ -19,7 +19,7 @@ JOBS      ?=
 # The version in twistdp/_version.py.
 VERSION_HERE = $(shell $(BIN)/python -c "import twistdp; print(twistdp.__version__.public())")
 
-.PHONY: help demo test test-http test-matrix test-scaffold test-systemd test-image operator-image test-manifests test-monitoring test-node test-page test-memory test-lowest test-newest test-python \
+.PHONY: help demo test test-http test-matrix envtest test-scaffold test-systemd test-image operator-image test-manifests test-monitoring test-node test-page test-memory test-lowest test-newest test-python \
   bench conformance verdicts faults fuzz kill mutants soak lint types format audit docs diagram protos update-k8s wheel lock dist \
   version config-reference changelog clean
 
@@ -56,6 +56,16 @@ operator-image: $(VENV)/.run ## the operator's image, by docker or buildah (IMAG
 test-manifests: $(VENV)/.manifests ## the manifests against Kubernetes' schemas and kubectl
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.cli.test_manifests tests.deployment.test_manifests \
 	  tests.scaffold.test_deployment
+
+# The tests that a real API server runs too; without one they skip.
+ENVTESTS = $(subst /,.,$(basename $(shell grep -rlE 'tests\.support\.(envtest|apicontract)' tests \
+  --include='test_*.py')))
+
+envtest: $(VENV)/.test ## the tests of controllers on the API server and etcd in KUBEBUILDER_ASSETS
+	@test -n "$$KUBEBUILDER_ASSETS" || { \
+	  echo "usage: make envtest KUBEBUILDER_ASSETS=DIRECTORY" >&2; exit 2; }
+	"$$KUBEBUILDER_ASSETS"/kube-apiserver --version
+	$(BIN)/python -m twisted.trial --reactor=asyncio $(ENVTESTS)
 
 test-monitoring: $(VENV)/.test ## metrics, alerts and dashboard with Prometheus itself, from Debian
 	tests/monitoring/prepare.sh .cache/prometheus

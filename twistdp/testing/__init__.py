@@ -1,6 +1,7 @@
-"""Helpers for tests of plugins: an emulated kubelet, child processes, loop devices."""
+"""Helpers for tests: an emulated kubelet, a fake API server, child processes, loop devices."""
 
 from twistdp.testing import loopdevices
+from twistdp.testing.apiserver import ApiCall, ApiError, ApiFault, ApiServer
 from twistdp.testing.commands import COMMANDS
 from twistdp.testing.control import Control, ask
 from twistdp.testing.endpoint import AdmissionRefused
@@ -16,6 +17,10 @@ __all__ = [
     "COMMANDS",
     "POLICIES",
     "AdmissionRefused",
+    "ApiCall",
+    "ApiError",
+    "ApiFault",
+    "ApiServer",
     "ChildProcess",
     "Control",
     "FakeKubelet",

@@ -1,0 +1,10 @@
+"""A fake Kubernetes API server, small and of our own, for tests of controllers."""
+
+from twistdp.testing.apiserver.calls import ApiCall
+from twistdp.testing.apiserver.faults import ApiFault
+from twistdp.testing.apiserver.kinds import Kind
+from twistdp.testing.apiserver.objects import Objects
+from twistdp.testing.apiserver.refusals import ApiError
+from twistdp.testing.apiserver.server import ApiServer
+
+__all__ = ["ApiCall", "ApiError", "ApiFault", "ApiServer", "Kind", "Objects"]
