@@ -1,0 +1,97 @@
+"""Tests for `twistdp.operator.rollout`."""
+
+from typing import Any
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.operator.test_status import DAEMON_SET
+from twistdp.operator.observed import DaemonSetSeen
+from twistdp.operator.rollout import Progress, follow, is_complete, rolling_update
+
+
+def seen(**counts: Any) -> DaemonSetSeen:
+    """A DaemonSet of three nodes that is complete, but for these counts."""
+    return attrs.evolve(DAEMON_SET, **counts)
+
+
+class StrategyTests(SynchronousTestCase):
+    """What the DaemonSet is told."""
+
+    def test_fields(self) -> None:
+        """Kubernetes accepts one of the two, and the other as 0."""
+        for arguments, wanted in (
+            (("InTurn",), {"maxUnavailable": 1}),
+            (("InTurn", "10%"), {"maxUnavailable": "10%"}),
+            (("Surge",), {"maxSurge": 1, "maxUnavailable": 0}),
+            (("Surge", None, "25%"), {"maxSurge": "25%", "maxUnavailable": 0}),
+        ):
+            self.assertEqual(rolling_update(*arguments), wanted)  # type: ignore[arg-type]
+
+
+class ProgressTests(SynchronousTestCase):
+    """Whether a roll-out gets on."""
+
+    def run_through(self, *steps: tuple[float, dict[str, int]]) -> Progress:
+        """The progress after some counts, each with its time."""
+        progress = None
+        for now, counts in steps:
+            progress = follow(progress, seen(**counts), now)
+        assert progress is not None
+        return progress
+
+    def test_complete(self) -> None:
+        """All pods are new and available, and the controller has seen the newest DaemonSet."""
+        self.assertTrue(is_complete(seen()))
+        for counts in ({"observed_generation": 1}, {"updated": 2}, {"available": 2}):
+            self.assertFalse(is_complete(seen(**counts)), counts)
+
+    def test_stalled(self) -> None:
+        """It has stalled when nothing was gained for so long, to the second."""
+        progress = self.run_through((10, {"updated": 1, "available": 2}))
+        self.assertFalse(progress.is_stalled(600, 609.9))
+        self.assertTrue(progress.is_stalled(600, 610))
+        self.assertEqual(progress.due(600), 610)
+
+    def test_steps(self) -> None:
+        """A new pod, an available one, another generation or number of nodes is a step."""
+        first = (0, {"updated": 1, "available": 1})
+        for counts in (
+            {"updated": 2, "available": 1},
+            {"updated": 1, "available": 2},
+            {"updated": 1, "available": 1, "generation": 3},
+            {"updated": 1, "available": 1, "desired": 4},
+        ):
+            self.assertEqual(self.run_through(first, (50, counts)).since, 50, counts)
+
+    def test_no_step(self) -> None:
+        """A pod that comes and goes gains nothing."""
+        progress = self.run_through(
+            (0, {"updated": 2, "available": 2}),
+            (50, {"updated": 2, "available": 1}),
+            (90, {"updated": 2, "available": 2}),
+        )
+        self.assertEqual(progress.since, 0)
+
+    def test_never(self) -> None:
+        """A complete one does not stall; a pod lost then starts the time."""
+        complete = self.run_through((0, {}))
+        self.assertFalse(complete.is_stalled(600, 1e9))
+        self.assertIsNone(complete.due(600))
+        self.assertEqual(self.run_through((0, {}), (5000, {"available": 2})).due(600), 5600)
+        again = self.run_through((0, {}), (10, {"available": 2}), (20, {}), (900, {"available": 2}))
+        self.assertEqual(again.since, 900)
+
+    def test_another_operator(self) -> None:
+        """A roll-out that had stalled is not given the time again by a restart, without a step."""
+        condition = {"type": "Progressing", "reason": "RolloutStalled"}
+        before = {"conditions": [condition], "desired": 3, "updated": 1, "ready": 2}
+        few = {"updated": 1, "available": 2, "ready": 2}
+        self.assertTrue(follow(None, seen(**few), 0, before).is_stalled(600, 0))
+        for counts, status in (
+            ({**few, "updated": 2}, before),
+            (few, {**before, "conditions": [{**condition, "reason": "RollingOut"}]}),
+            (few, {"conditions": 7}),
+            (few, {}),
+        ):
+            self.assertFalse(follow(None, seen(**counts), 0, status).is_stalled(600, 0))

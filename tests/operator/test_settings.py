@@ -1,0 +1,36 @@
+"""Tests for `twistdp.operator.settings`."""
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistdp.errors import BadSetting
+from twistdp.operator.settings import OperatorSettings
+
+
+class OperatorSettingsTests(SynchronousTestCase):
+    """The values."""
+
+    def test_refused(self) -> None:
+        """A value that cannot work is named by its option."""
+        for more, option in (
+            ({"namespace": ""}, "--namespace"),
+            ({"plugin_image": ""}, "--plugin-image"),
+            ({"status_interval": 0}, "--status-interval"),
+            ({"status_interval": float("nan")}, "--status-interval"),
+        ):
+            values: dict[str, Any] = {"namespace": "n", "plugin_image": "i", **more}
+            error = self.assertRaises(BadSetting, OperatorSettings, **values)
+            self.assertIn(option, str(error))
+
+    def test_taken(self) -> None:
+        """Names of the operator and of the namespace are no plugin's."""
+        settings = OperatorSettings(namespace="n", plugin_image="i")
+        for name, wanted in (
+            ("default", True),
+            ("twistdp-operator", True),
+            ("twistdp-operator-webhook", True),
+            ("twistdp-operators", False),
+            ("gpus", False),
+        ):
+            self.assertIs(settings.is_taken(name), wanted, name)

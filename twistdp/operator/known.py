@@ -1,0 +1,28 @@
+"""What the operator knows of a DevicePlugin and its pods at one moment."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import attrs
+
+from twistdp.operator.observed import DaemonSetSeen, NodeCounts, PodSeen
+
+
+@attrs.frozen(kw_only=True)
+class Known:
+    """All that a status is made of.
+
+    `generation` is that of the object that was looked at, and `problems` are those of its spec.
+    `refusal` is what the API server says about an object that it does not accept.  `resources` are
+    the names that the plugin offers as far as its spec says; `nodes` has the counts of its
+    resources, and of no other.  `stalled` says that the roll-out stands still.
+    """
+
+    generation: int
+    problems: Sequence[str] = ()
+    refusal: str = ""
+    paused: bool = False
+    stalled: bool = False
+    resources: Collection[str] = ()
+    daemon_set: DaemonSetSeen | None = None
+    pods: Sequence[PodSeen] = ()
+    nodes: Mapping[str, NodeCounts] = attrs.field(factory=dict)
