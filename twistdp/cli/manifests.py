@@ -12,9 +12,9 @@ from twistdp._version import __version__
 from twistdp.catalog import load
 from twistdp.cli.completing import directories, files
 from twistdp.cli.options import Given, read
-from twistdp.config import BadConfig, Config, Resource
+from twistdp.config import BadConfig, Config
 from twistdp.config import read as content_of
-from twistdp.deployment import CONFIG_DIRECTORY, SELINUX_TYPE, DaemonSet, render_manifests
+from twistdp.deployment import CONFIG_DIRECTORY, SELINUX_TYPE, DaemonSet, needs, render_manifests
 from twistdp.errors import BadSetting, BadSettings
 from twistdp.model import printable
 
@@ -112,14 +112,15 @@ def _plugin(
         text, found = _read(path)
         options = [f"--config={CONFIG_DIRECTORY}/{os.path.basename(path)}", *options]
     given = read(options)
-    host_paths = host_paths or _host_paths(given, found)
+    needed = needs(() if found is None else (found,), bool(given.configs or given.uses_catalog))
+    host_paths = host_paths or needed.host_paths
     _check(given, found, host_paths)
     return DaemonSet(
         options=options,
         settings=given.settings,
         config=(path, text) if path is not None and text is not None else None,
         host_paths=host_paths,
-        cdi=cdi or _uses_cdi(found),
+        cdi=cdi or needed.cdi,
         selinux_type=SELINUX_TYPE if selinux else None,
         **more,
     )
@@ -139,23 +140,6 @@ def _read(path: str) -> tuple[str, Config]:
         ) from error
 
 
-def _host_paths(given: Given, config: Config | None) -> list[str]:
-    """The directories of the node that a plugin needs, if nobody says which."""
-    found = ["/dev"]
-    if given.configs or given.uses_catalog:
-        found.append("/run/udev")  # udev's data base
-    if config is not None and any(map(_has_interfaces, config.resources.values())):
-        found.append("/sys")  # the container's own shows the container's interfaces only
-    return found
-
-
-def _has_interfaces(resource: Resource) -> bool:
-    """Whether a resource selects network interfaces, as a device or as a part of one."""
-    matches = (*resource.alternatives, *(member.where for member in resource.members))
-    kinds = (resource.as_, *(member.as_ for member in resource.members))
-    return "net" in kinds or any("net" in match.subsystem for match in matches)
-
-
 def _check(given: Given, config: Config | None, host_paths: Sequence[str]) -> None:
     """Raise `BadSetting` for a configuration file that the container would not have."""
     for path in given.configs[config is not None :]:
@@ -164,7 +148,3 @@ def _check(given: Given, config: Config | None, host_paths: Sequence[str]) -> No
                 f"--config {path}: the container has no such file; give it before the --, and it "
                 "goes into a ConfigMap"
             )
-
-
-def _uses_cdi(config: Config | None) -> bool:
-    return config is not None and any(each.cdi is not None for each in config.resources.values())

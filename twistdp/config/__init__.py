@@ -2,11 +2,11 @@
 
 from twistdp.config.checks import AnyCheck, AttributeCheck, FileCheck, PresentCheck
 from twistdp.config.document import LARGEST
-from twistdp.config.fields import fields_of, key
+from twistdp.config.fields import Rule, fields_of, key
 from twistdp.config.json_schema import schema
-from twistdp.config.loading import load, load_as, read
+from twistdp.config.loading import load, load_as, load_value, read
 from twistdp.config.model import Config, Member, Mount, Resource
-from twistdp.config.problems import BadConfig, Problem
+from twistdp.config.problems import BadConfig, BadKey, BadKeys, Problem
 from twistdp.config.rules import Domain, ResourceType, Word
 from twistdp.config.showing import show
 from twistdp.config.templates import fill, fill_path, names
@@ -17,6 +17,8 @@ __all__ = [
     "AnyCheck",
     "AttributeCheck",
     "BadConfig",
+    "BadKey",
+    "BadKeys",
     "Config",
     "Domain",
     "FileCheck",
@@ -26,6 +28,7 @@ __all__ = [
     "Problem",
     "Resource",
     "ResourceType",
+    "Rule",
     "Word",
     "convert",
     "fields_of",
@@ -34,6 +37,7 @@ __all__ = [
     "key",
     "load",
     "load_as",
+    "load_value",
     "names",
     "read",
     "schema",

@@ -64,8 +64,11 @@ class Field:
 
     @property
     def stands_alone(self) -> bool:
-        """Whether an instance of the class may have a value for this field alone."""
-        return _may_be_empty(self.owner)
+        """Whether an instance of the class may have a value for this field alone.
+
+        A class whose keys depend on one another says no, by an attribute ``together``.
+        """
+        return not getattr(self.owner, "together", False) and _may_be_empty(self.owner)
 
 
 def fields_of(cls: type[Any]) -> Mapping[str, Field]:

@@ -73,6 +73,7 @@ class AnyOf:
     """The first of several kinds of plain values that fits."""
 
     kinds: tuple["Kind", ...]
+    rules: tuple[Rule, ...] = ()
 
 
 Kind: TypeAlias = Text | Number | Flag | Choice | Items | Table | Record | OneOf | AnyOf
@@ -88,7 +89,7 @@ def kind_of(annotation: Any) -> Kind:
         inner, *rules = get_args(annotation)
         kind = kind_of(inner)
         own = tuple(rule for rule in rules if isinstance(rule, Rule))
-        if own and isinstance(kind, Text | Number | Items | Table):
+        if own and isinstance(kind, Text | Number | Items | Table | AnyOf):
             return _with_rules(kind, own)
         return kind
     if annotation is str:
@@ -118,7 +119,7 @@ def kind_of(annotation: Any) -> Kind:
     raise TypeError(f"the model has no values of type {annotation!r}")
 
 
-def _with_rules(kind: Text | Number | Items | Table, rules: tuple[Rule, ...]) -> Kind:
+def _with_rules(kind: Text | Number | Items | Table | AnyOf, rules: tuple[Rule, ...]) -> Kind:
     return type(kind)(**{**attrs.asdict(kind, recurse=False), "rules": (*kind.rules, *rules)})
 
 
@@ -151,6 +152,8 @@ def described(kind: Kind) -> str:
         case OneOf(classes):
             keys = ", ".join(discriminator(cls) for cls in classes)
             return f"a mapping with one of the keys {keys}"
+        case AnyOf(_, rules) if rules:
+            return rules[-1].what
         case AnyOf(kinds):
             return " or ".join(described(each) for each in kinds)
 

@@ -6,12 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar, cast
 
-from twistdp.config.document import LARGEST, compose
+from twistdp.config.document import LARGEST, Node, compose
 from twistdp.config.kinds import Record
 from twistdp.config.model import Config
 from twistdp.config.problems import BadConfig, Problem, Problems
 from twistdp.config.structure import Refused, Walk
 from twistdp.config.use import Catalog
+from twistdp.config.values import node_of
 from twistdp.errors import BadSetting
 from twistdp.model import printable
 
@@ -50,10 +51,26 @@ def load_as(
         name = name or str(source)
         source = read(source)
     problems = Problems(printable(name or "text"))
-    root = compose(source, problems)
+    return _made(cls, compose(source, problems), problems, Walk(problems, catalog), "")
+
+
+def load_value(
+    cls: type[_C], value: object, at: str, name: str = "object", catalog: Catalog | None = None
+) -> _C:
+    """As `load_as`, for a value as JSON has them, of dicts, lists, texts, numbers and so on.
+
+    `at` is its place in the object that `name` names in problems.  A number or flag stands for no
+    text: YAML has made it of something else already, as 259 of 0403.
+    """
+    problems = Problems(printable(name))
+    node = node_of(value, problems, at)
+    return _made(cls, node, problems, Walk(problems, catalog, quoted=True), at)
+
+
+def _made(cls: type[_C], root: Node, problems: Problems, walk: Walk, at: str) -> _C:
     value = None
     with suppress(Refused):
-        value = Walk(problems, catalog).convert(Record(cls), root, "")
+        value = walk.convert(Record(cls), root, at)
     if problems.found:
         raise BadConfig(problems.found)
     return cast(_C, value)

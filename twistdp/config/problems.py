@@ -51,6 +51,14 @@ class BadKey(BadSetting):
         self.keys = keys
 
 
+class BadKeys(BadSetting):
+    """A value is wrong for several reasons; `errors` has each."""
+
+    def __init__(self, errors: Sequence[BadSetting]) -> None:
+        super().__init__("; ".join(map(str, errors)))
+        self.errors = tuple(errors)
+
+
 class Problems:
     """The problems of one file, as they are found."""
 

@@ -30,7 +30,7 @@ from twistdp.config.kinds import (
     kind_of,
 )
 from twistdp.config.model import Resource
-from twistdp.config.problems import BadKey, Problems
+from twistdp.config.problems import BadKey, BadKeys, Problems
 from twistdp.config.use import Catalog
 from twistdp.config.wording import found_in_words, hint_for, place_below
 from twistdp.errors import TwistdpError
@@ -47,11 +47,17 @@ class Refused(Exception):
 
 
 class Walk:
-    """Converts nodes; each method raises `Refused` after all problems are noted."""
+    """Converts nodes; each method raises `Refused` after all problems are noted.
 
-    def __init__(self, problems: Problems, catalog: Catalog | None = None) -> None:
+    With `quoted`, a text must stand in quotes.
+    """
+
+    def __init__(
+        self, problems: Problems, catalog: Catalog | None = None, quoted: bool = False
+    ) -> None:
         self._problems = problems
         self._catalog = catalog
+        self._quoted = quoted
 
     def convert(self, kind: Kind, node: Node, at: str) -> Any:
         """The value of a kind that a node stands for; `at` is its place in the document."""
@@ -73,6 +79,8 @@ class Walk:
         match kind:
             case Text() if "\0" in node.text:
                 raise self._note(node.mark, at, "a text may not have the character NUL")
+            case Text() if self._quoted and node.plain:
+                raise self._expected(kind, node, at)
             case Text(rules):
                 return self._ruled(node.text, rules, node, at)
             case Number(whole, rules) if node.plain:
@@ -86,14 +94,15 @@ class Walk:
                 return node.text
             case Choice(words):
                 raise self._expected(kind, node, at, words)
-            case AnyOf(kinds):
-                return self._any_of(kinds, node, at, kind)
+            case AnyOf(kinds, rules):
+                return self._ruled(self._any_of(kinds, node, at, kind), rules, node, at)
         raise self._expected(kind, node, at)
 
     def _any_of(self, kinds: tuple[Kind, ...], node: Scalar, at: str, whole: Kind) -> Any:
         for kind in kinds:
             with suppress(Refused):
-                return Walk(Problems(self._problems.file))._plain(kind, node, at)
+                walk = Walk(Problems(self._problems.file), quoted=self._quoted)
+                return walk._plain(kind, node, at)
         words = [word for kind in kinds if isinstance(kind, Choice) for word in kind.words]
         raise self._expected(whole, node, at, words)
 
@@ -241,12 +250,21 @@ class Walk:
         try:
             return function()
         except (TwistdpError, ValueError) as error:
-            mark = node.mark
-            for name in error.keys if isinstance(error, BadKey) else ():
-                items = node.items if isinstance(node, document.Mapping) else ()
-                mark, node = next((key.mark, each) for key, each in items if key.text == name)
-                at = place_below(at, name)
-            raise self._note(mark, at, str(error)[:500]) from error
+            for each in error.errors if isinstance(error, BadKeys) else (error,):
+                self._blame(each, node, at)
+            raise Refused from error
+
+    def _blame(self, error: Exception, node: Node, at: str) -> None:
+        """Note an error at the key that it names, or else at the node."""
+        mark = node.mark
+        for name in error.keys if isinstance(error, BadKey) else ():
+            items = node.items if isinstance(node, document.Mapping) else ()
+            found = next(((key.mark, each) for key, each in items if key.text == name), None)
+            at = place_below(at, name)
+            if found is None:  # the key is missing
+                break
+            mark, node = found
+        self._note(mark, at, str(error)[:500])
 
     def _argument(self, name: Scalar, node: document.Mapping) -> str:
         """How a key is given that a resource does not have, but the scanner of what it uses."""

@@ -42,4 +42,6 @@ def hint_for(kind: Kind, node: Node) -> str:
         return f"; write {'true' if node.text.lower() in ('yes', 'on') else 'false'}"
     if isinstance(kind, Number) and not node.plain:
         return "; write it without quotes"
+    if isinstance(kind, Text) and node.plain:
+        return "; write it in quotes"
     return ""

@@ -1,1 +1,33 @@
 """The custom resource `DevicePlugin`: what users write, its schema and its rules, as values."""
+
+from twistdp.crds.meaning import (
+    CONFIG_FILE,
+    config_text,
+    needs,
+    open_domains,
+    options,
+    resource_names,
+    settings,
+)
+from twistdp.crds.plugin import GROUP, KIND, PAUSED, PLURAL, VERSION, DevicePlugin
+from twistdp.crds.reading import BadObject, read
+from twistdp.crds.spec import DevicePluginSpec
+
+__all__ = [
+    "CONFIG_FILE",
+    "GROUP",
+    "KIND",
+    "PAUSED",
+    "PLURAL",
+    "VERSION",
+    "BadObject",
+    "DevicePlugin",
+    "DevicePluginSpec",
+    "config_text",
+    "needs",
+    "open_domains",
+    "options",
+    "read",
+    "resource_names",
+    "settings",
+]

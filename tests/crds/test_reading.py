@@ -1,0 +1,128 @@
+"""Objects of the API become values, or problems with a place, a fact and a remedy."""
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.crds.objects import an_object
+from twistdp.crds import BadObject, read
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
+
+
+class ReadTests(SynchronousTestCase):
+    """`read` returns what an object says, with the defaults."""
+
+    def test_whole(self):
+        """What stands in metadata is kept, and what is left out has its default."""
+        plugin = read(
+            {
+                "metadata": {
+                    "name": "gpus",
+                    "uid": "1-2",
+                    "generation": 7,
+                    "annotations": {"twistdp.io/paused": "true"},
+                    "finalizers": ["twistdp.io/extended-resources"],
+                    "deletionTimestamp": "2026-11-27T12:00:00Z",
+                },
+                "spec": {"catalog": [{"name": "intel-gpu", "replicas": 4}]},
+                "status": {"anything": 1},
+            }
+        )
+        self.assertEqual(("gpus", "1-2", 7), (plugin.name, plugin.uid, plugin.generation))
+        self.assertTrue(plugin.paused and plugin.deleting)
+        self.assertEqual(("twistdp.io/extended-resources",), plugin.finalizers)
+        self.assertEqual(4, plugin.spec.catalog[0].replicas)
+        self.assertEqual("system-node-critical", plugin.spec.priority_class)
+        self.assertEqual(600, plugin.spec.update_strategy.progress_deadline)
+        self.assertIsNone(plugin.raw_config)
+
+    def test_config_is_that_of_files(self):
+        """A configuration is checked as a file is, entries of the catalogue included."""
+        config = {"domain": "lab.example.com", "resources": {"gpu": {"use": "intel-gpu"}}}
+        plugin = read(an_object(config=config))
+        assert plugin.spec.config is not None
+        self.assertEqual("drm", plugin.spec.config.resources["gpu"].as_)
+        self.assertEqual(config, plugin.raw_config)
+
+    def test_texts_need_quotes(self):
+        """A number in place of a text is refused: YAML reads 0403 as 259."""
+        config = {"domain": "a.example", "resources": {"tty": {"match": {"serial": 259}}}}
+        self.assertEqual(
+            ("spec.config.resources.tty.match.serial: expected a text, found '259'; "
+             "write it in quotes",),
+            self.problems(an_object(config=config)),
+        )  # fmt: skip
+
+    def test_all_problems(self):
+        """Every problem is reported, each at its place."""
+        found = self.problems(
+            {
+                "metadata": {"name": "GPUs"},
+                "spec": {
+                    "catalog": [{"name": "intel-gpus"}],
+                    "updateStrategy": {"maxSurge": 0},
+                    "logLevels": 3,
+                },
+            }
+        )
+        places = [each.partition(": ")[0] for each in found]
+        self.assertEqual(
+            [
+                "metadata.name",
+                "spec.catalog[0].name",
+                "spec.updateStrategy.maxSurge",
+                "spec.updateStrategy.maxSurge",
+                "spec.logLevels",
+            ],
+            places,
+        )
+        self.assertIn("did you mean intel-gpu?", found[1])
+        self.assertIn("did you mean 'logLevel'?", found[4])
+
+    def test_twice(self):
+        """Two entries with a resource of one name are refused, as the plugin would refuse them."""
+        items = [{"name": "intel-dsa"}, {"name": "intel-dsa-vfio"}, {"name": "intel-dsa"}]
+        self.assertIn("'intel-dsa' is there twice", self.problems(an_object(catalog=items))[0])
+
+    def test_no_object(self):
+        """What is no object at all is refused in the same form."""
+        for odd in ({}, {"metadata": None}, [], None, {"metadata": {"name": "a"}, "spec": []}):
+            self.assertRaises(BadObject, read, odd)
+
+    def test_too_large(self):
+        """A configuration that fits into no ConfigMap is refused."""
+        resources = {
+            f"kvm{n}": {"path": "/dev/kvm", "annotations": {"a": "x" * 9000}} for n in range(120)
+        }
+        found = self.problems(an_object(config={"domain": "a.example", "resources": resources}))
+        self.assertRegex(found[0], r"spec\.config: it has \d+ bytes, and a ConfigMap 1048576")
+
+    def problems(self, found: Any) -> tuple[str, ...]:
+        """The problems of an object."""
+        return self.assertRaises(BadObject, read, found).problems
+
+
+class FuzzTests(SynchronousTestCase):
+    """Whatever JSON an object is, it is read or refused."""
+
+    @given(JSON, JSON, JSON)
+    def test_any(self, whole, metadata, spec):
+        """Arbitrary JSON in place of the object, or of its parts."""
+        for found in (whole, {"metadata": metadata, "spec": spec}):
+            self.reads(found)
+
+    def reads(self, found: Any) -> None:
+        """The object is read or refused, with every problem in one line that can be written."""
+        try:
+            read(found)
+        except BadObject as error:
+            for problem in error.problems:
+                self.assertTrue(problem.isprintable(), problem)
+                json.dumps(problem).encode()

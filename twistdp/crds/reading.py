@@ -1,0 +1,92 @@
+"""Reads an object of the API, and reports every problem of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from twistdp.catalog import Shelf
+from twistdp.config import LARGEST, BadConfig, load_value
+from twistdp.crds.meaning import config_text
+from twistdp.crds.plugin import NAME, DevicePlugin
+from twistdp.crds.spec import DevicePluginSpec
+from twistdp.errors import BadSetting, BadSettings
+from twistdp.model import printable
+
+
+class BadObject(BadSettings):
+    """An object is no usable DevicePlugin; each of `problems` names the place, fact and remedy."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+
+def read(object: Mapping[str, Any]) -> DevicePlugin:
+    """The DevicePlugin that an object of the API is.
+
+    Raises `BadObject` with every problem, and nothing else, whatever JSON the object is.
+    """
+    problems: list[str] = []
+    metadata = object.get("metadata") if isinstance(object, Mapping) else None
+    if not isinstance(metadata, Mapping):
+        raise BadObject(("metadata: the object has none; give it a name",))
+    name = metadata.get("name")
+    if not isinstance(name, str) or not NAME.check(name):
+        problems.append(f"metadata.name: {NAME.message}")
+    raw = object.get("spec")
+    spec = None
+    if not isinstance(raw, Mapping):
+        problems.append("spec: it is missing; say in it which devices there are, as by catalog")
+    else:
+        spec = _spec(raw, problems)
+    if problems or spec is None or not isinstance(raw, Mapping):
+        raise BadObject(tuple(problems))
+    plugin = DevicePlugin(
+        name=str(name),
+        uid=_text(metadata.get("uid")),
+        generation=_number(metadata.get("generation")),
+        annotations=_annotations(metadata.get("annotations")),
+        spec=spec,
+        raw_config=raw["config"] if spec.config is not None else None,
+        deleting=metadata.get("deletionTimestamp") is not None,
+        finalizers=_texts(metadata.get("finalizers")),
+    )
+    _check(plugin)
+    return plugin
+
+
+def _spec(raw: Mapping[str, Any], problems: list[str]) -> DevicePluginSpec | None:
+    try:
+        return load_value(DevicePluginSpec, raw, "spec", catalog=Shelf())
+    except BadConfig as error:
+        problems += [f"{printable(each.path)}: {each.text}" for each in error.problems]
+        return None
+
+
+def _check(plugin: DevicePlugin) -> None:
+    """Raise `BadObject` for what the plugin would refuse although each part is right."""
+    try:
+        plugin.configs()
+    except BadSetting as error:
+        raise BadObject((f"spec.catalog: {error}",)) from error
+    if (text := config_text(plugin)) is not None and (size := len(text.encode())) > LARGEST:
+        raise BadObject(
+            (f"spec.config: it has {size} bytes, and a ConfigMap {LARGEST} at most; split it",)
+        )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(filter(None, map(_text, value))) if isinstance(value, list | tuple) else ()
+
+
+def _annotations(value: object) -> Mapping[str, str]:
+    if not isinstance(value, Mapping):
+        return {}
+    return {key: each for key, each in value.items() if isinstance(each, str)}
