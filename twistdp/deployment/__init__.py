@@ -4,8 +4,8 @@ The files in ``deploy`` and ``docker`` and those of a new project are made by th
 """
 
 from twistdp.deployment import requirements
-from twistdp.deployment.daemonset import OF_THE_CONTAINER, PRIORITY, RESOURCES, DaemonSet, InitContainer
-from twistdp.deployment.directories import CONFIG_DIRECTORY
+from twistdp.deployment.daemonset import PRIORITY, RESOURCES, DaemonSet, InitContainer
+from twistdp.deployment.directories import CONFIG_DIRECTORY, OF_THE_CONTAINER
 from twistdp.deployment.image import dockerfile
 from twistdp.deployment.manifests import render_manifests, sample_pod
 from twistdp.deployment.monitoring import pod_monitor, service, service_monitor
