@@ -104,7 +104,7 @@ def config_map(name: str, **data: str) -> Object:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": name},
-        "data": data,
+        **({"data": data} if data else {}),
     }
 
 

@@ -1,7 +1,7 @@
 """Helpers for tests: an emulated kubelet, a fake API server, child processes, loop devices."""
 
 from twistdp.testing import loopdevices
-from twistdp.testing.apiserver import ApiCall, ApiError, ApiFault, ApiServer
+from twistdp.testing.apiserver import ApiCall, ApiFault, ApiRefused, ApiServer
 from twistdp.testing.commands import COMMANDS
 from twistdp.testing.control import Control, ask
 from twistdp.testing.endpoint import AdmissionRefused
@@ -18,8 +18,8 @@ __all__ = [
     "POLICIES",
     "AdmissionRefused",
     "ApiCall",
-    "ApiError",
     "ApiFault",
+    "ApiRefused",
     "ApiServer",
     "ChildProcess",
     "Control",

@@ -12,7 +12,7 @@ from twistdp.testing.apiserver.discovery import discovered
 from twistdp.testing.apiserver.faults import Faults
 from twistdp.testing.apiserver.garbage import Garbage
 from twistdp.testing.apiserver.kinds import NAMESPACES, Kind
-from twistdp.testing.apiserver.refusals import ApiError
+from twistdp.testing.apiserver.refusals import ApiRefused
 from twistdp.testing.apiserver.registry import Registry
 from twistdp.testing.apiserver.store import Change, Store
 from twistdp.testing.apiserver.verbs import Verbs
@@ -47,7 +47,7 @@ class Api:
             self.writes.create(NAMESPACES, "", {"metadata": {"name": name}}, Way())
 
     def answer(self, asked: Asked) -> Answer | Watch:
-        """The answer to a request of an administrator, which is not recorded; raises `ApiError`."""
+        """The answer to an administrator's request, which is not recorded; raises `ApiRefused`."""
         target = target_of(asked.path)
         if target is None:
             return Answer.of(discovered(asked.path, self.registry))
@@ -65,7 +65,7 @@ class Api:
         self.changed()
 
     def user_of(self, asked: Asked) -> str:
-        """Who asks; raises `ApiError`."""
+        """Who asks; raises `ApiRefused`."""
         if self.tokens is None:
             return "system:admin"
         token = asked.headers.get("authorization", "").removeprefix("Bearer ")
@@ -90,7 +90,7 @@ class Visit:
         """Obey the request; None where the connection is cut instead of an answer."""
         try:
             result = self._obeyed()
-        except ApiError as error:
+        except ApiRefused as error:
             headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
             result = Answer.of(error.status, error.code, headers)
         lost = any(fault.lost for fault in self._faults)

@@ -35,7 +35,7 @@ class Asked:
         return self.headers.get("content-type", "application/json").partition(";")[0].strip()
 
     def parsed(self) -> Any:
-        """The body, which is JSON or YAML; raises `ApiError`."""
+        """The body, which is JSON or YAML; raises `ApiRefused`."""
         try:
             return json.loads(self.body)
         except ValueError as error:

@@ -24,7 +24,7 @@ VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update
 
 
 def discovered(path: str, registry: Registry) -> Any:
-    """What is at a path that is not about objects; raises `ApiError`."""
+    """What is at a path that is not about objects; raises `ApiRefused`."""
     parts = path.strip("/").split("/")
     if path == "/version":
         return VERSION

@@ -7,7 +7,7 @@ import attrs
 from twistdp.testing.apiserver import refusals
 from twistdp.testing.apiserver.calls import ApiCall
 from twistdp.testing.apiserver.kinds import Kind
-from twistdp.testing.apiserver.refusals import ApiError
+from twistdp.testing.apiserver.refusals import ApiRefused
 
 
 @attrs.define(eq=False)
@@ -45,7 +45,7 @@ class ApiFault:
         """Let it happen no more."""
         self.times = 0
 
-    def refusal(self, kind: Kind, call: ApiCall) -> ApiError | None:
+    def refusal(self, kind: Kind, call: ApiCall) -> ApiRefused | None:
         """The refusal, if it is one."""
         if not self.code:
             return None

@@ -16,7 +16,7 @@ from twistdp.testing.apiserver.fields import (
     shown,
     without,
 )
-from twistdp.testing.apiserver.refusals import ApiError
+from twistdp.testing.apiserver.refusals import ApiRefused
 from twistdp.testing.apiserver.shapes import Shape
 
 Object = dict[str, Any]
@@ -72,8 +72,8 @@ def owned(obj: Object, shape: Shape) -> dict[Path, Any]:
     return {
         path: value
         for path, value in found.items()
-        if path[0] not in _OURS
-        and not (path[0] == "f:metadata" and path[1:2] and path[1] in _SYSTEM)
+        if not _OURS.issuperset(path[:1])
+        and not (path[0] == "f:metadata" and _SYSTEM.issuperset(path[1:2]))
     }
 
 
@@ -107,7 +107,7 @@ def applied(
     me: Manager,
     force: bool,
 ) -> tuple[Object, tuple[Manager, ...]]:
-    """The object, and its owners, after `me` has applied `config`; raises `ApiError`."""
+    """The object, and its owners, after `me` has applied `config`; raises `ApiRefused`."""
     managers = tuple(managers)
     mine = frozenset(owned(config, shape))
     result: Object = merged(live, config, shape)
@@ -137,7 +137,7 @@ def _sorted(managers: Iterable[Manager]) -> tuple[Manager, ...]:
     return tuple(sorted(managers, key=lambda each: (each.operation, each.time, each.name)))
 
 
-def _conflict(conflicts: list[tuple[Manager, Path]]) -> ApiError:
+def _conflict(conflicts: list[tuple[Manager, Path]]) -> ApiRefused:
     causes = [
         {
             "reason": "FieldManagerConflict",
@@ -159,4 +159,4 @@ def _conflict(conflicts: list[tuple[Manager, Path]]) -> ApiError:
             "\n".join([f"conflicts with {name}:", *sorted(paths)])
             for name, paths in sorted(by_manager.items())
         )
-    return ApiError(409, "Conflict", message, {"causes": causes})
+    return ApiRefused(409, "Conflict", message, {"causes": causes})

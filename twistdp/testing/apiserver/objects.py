@@ -6,7 +6,7 @@ from typing import Any
 
 from twistdp.testing.apiserver.calls import Answer, Asked
 from twistdp.testing.apiserver.kinds import Kind
-from twistdp.testing.apiserver.refusals import ApiError
+from twistdp.testing.apiserver.refusals import ApiRefused
 from twistdp.testing.apiserver.registry import Registry
 from twistdp.testing.apiserver.watches import Watch
 
@@ -19,7 +19,7 @@ class Objects:
     """Access as an administrator, which is not recorded and meets no faults.
 
     A kind is named by its plural or kind, with its group where that is needed: ``daemonsets``,
-    ``Node``, ``events.events.k8s.io``.  Where a client gets an error, `ApiError` is raised.
+    ``Node``, ``events.events.k8s.io``.  Where a client gets an error, `ApiRefused` is raised.
     """
 
     def __init__(self, answer: Callable[[Asked], Answer | Watch], registry: Registry) -> None:
@@ -59,7 +59,7 @@ class Objects:
         """An object, None if there is none."""
         try:
             return self.get(kind, name, namespace)
-        except ApiError as error:
+        except ApiRefused as error:
             if error.reason != "NotFound":
                 raise
             return None

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from twistdp.testing.apiserver.kinds import Kind
-from twistdp.testing.apiserver.refusals import ApiError, bad_request, expired, too_large
+from twistdp.testing.apiserver.refusals import ApiRefused, bad_request, expired, too_large
 from twistdp.testing.apiserver.selectors import Selector, by_fields, by_labels
 from twistdp.testing.apiserver.store import Store, Stored
 
@@ -29,7 +29,7 @@ class Scope:
 
     @classmethod
     def of(cls, kind: Kind, namespace: str, query: Mapping[str, str]) -> "Scope":
-        """The scope that a request's query asks for; raises `ApiError`."""
+        """The scope that a request's query asks for; raises `ApiRefused`."""
         return cls(
             kind,
             namespace,
@@ -61,14 +61,14 @@ class Page:
 
 
 def version_of(text: str) -> int:
-    """A resource version of a request; raises `ApiError`."""
+    """A resource version of a request; raises `ApiRefused`."""
     if not text.isdecimal():
         raise bad_request(f'Invalid value: "{text}": strconv.ParseUint: invalid syntax')
     return int(text)
 
 
 def page(store: Store, scope: Scope, query: Mapping[str, str]) -> Page:
-    """The list that a request asks for; raises `ApiError`."""
+    """The list that a request asks for; raises `ApiRefused`."""
     shelf = store.shelf(scope.kind)
     revision, start = store.revision, ("", "")
     limit = int(query.get("limit") or 0)
@@ -78,7 +78,7 @@ def page(store: Store, scope: Scope, query: Mapping[str, str]) -> Page:
         revision, start = _continued(token)
         try:
             objects = shelf.at(revision)
-        except ApiError as error:
+        except ApiRefused as error:
             raise expired(OLD) from error
     elif asked:
         wanted = version_of(asked)

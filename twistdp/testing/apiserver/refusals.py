@@ -7,7 +7,7 @@ from twistdp.errors import TwistdpError
 from twistdp.testing.apiserver.kinds import Kind
 
 
-class ApiError(TwistdpError):
+class ApiRefused(TwistdpError):
     """The API server refuses a request; `status` is the Status object that it answers with."""
 
     def __init__(
@@ -46,33 +46,33 @@ def _about(kind: Kind, name: str) -> dict[str, str]:
     return {key: value for key, value in details.items() if value}
 
 
-def not_found(kind: Kind, name: str) -> ApiError:
+def not_found(kind: Kind, name: str) -> ApiRefused:
     """There is no such object."""
-    return ApiError(404, "NotFound", f'{kind.resource} "{name}" not found', _about(kind, name))
+    return ApiRefused(404, "NotFound", f'{kind.resource} "{name}" not found', _about(kind, name))
 
 
-def no_such_path() -> ApiError:
+def no_such_path() -> ApiRefused:
     """There is no such resource."""
-    return ApiError(404, "NotFound", "the server could not find the requested resource")
+    return ApiRefused(404, "NotFound", "the server could not find the requested resource")
 
 
-def already_exists(kind: Kind, name: str) -> ApiError:
+def already_exists(kind: Kind, name: str) -> ApiRefused:
     """There is such an object already."""
     message = f'{kind.resource} "{name}" already exists'
-    return ApiError(409, "AlreadyExists", message, _about(kind, name))
+    return ApiRefused(409, "AlreadyExists", message, _about(kind, name))
 
 
-def conflict(kind: Kind, name: str, why: str = "") -> ApiError:
+def conflict(kind: Kind, name: str, why: str = "") -> ApiRefused:
     """The object has changed since the client read it, or a precondition does not hold."""
     why = why or (
         "the object has been modified; please apply your changes to the latest version and try "
         "again"
     )
     message = f'Operation cannot be fulfilled on {kind.resource} "{name}": {why}'
-    return ApiError(409, "Conflict", message, _about(kind, name))
+    return ApiRefused(409, "Conflict", message, _about(kind, name))
 
 
-def invalid(kind: Kind, name: str, causes: Iterable[tuple[str, str, str]]) -> ApiError:
+def invalid(kind: Kind, name: str, causes: Iterable[tuple[str, str, str]]) -> ApiRefused:
     """The object breaks rules: for each its field, a reason, and a text.
 
     A reason is one such as ``FieldValueInvalid``.
@@ -87,47 +87,47 @@ def invalid(kind: Kind, name: str, causes: Iterable[tuple[str, str, str]]) -> Ap
             {"reason": reason, "message": text, "field": field} for field, reason, text in causes
         ],
     }
-    return ApiError(422, "Invalid", f'{kind.qualified} "{name}" is invalid: {said}', details)
+    return ApiRefused(422, "Invalid", f'{kind.qualified} "{name}" is invalid: {said}', details)
 
 
-def bad_request(message: str) -> ApiError:
+def bad_request(message: str) -> ApiRefused:
     """The request makes no sense."""
-    return ApiError(400, "BadRequest", message)
+    return ApiRefused(400, "BadRequest", message)
 
 
-def not_allowed() -> ApiError:
+def not_allowed() -> ApiRefused:
     """The resource has no such verb."""
     message = "the server does not allow this method on the requested resource"
-    return ApiError(405, "MethodNotAllowed", message)
+    return ApiRefused(405, "MethodNotAllowed", message)
 
 
-def expired(message: str) -> ApiError:
+def expired(message: str) -> ApiRefused:
     """A version that the client asks for has been compacted."""
-    return ApiError(410, "Expired", message)
+    return ApiRefused(410, "Expired", message)
 
 
-def too_large(asked: int, current: int) -> ApiError:
+def too_large(asked: int, current: int) -> ApiRefused:
     """A version that the client asks for lies in the future."""
     message = f"Too large resource version: {asked}, current: {current}"
     causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
-    return ApiError(504, "Timeout", f"Timeout: {message}", {"causes": causes}, retry_after=1)
+    return ApiRefused(504, "Timeout", f"Timeout: {message}", {"causes": causes}, retry_after=1)
 
 
-def unsupported_media(accepted: Iterable[str]) -> ApiError:
+def unsupported_media(accepted: Iterable[str]) -> ApiRefused:
     """The body is in a format that the resource does not take."""
     message = (
         "the body of the request was in an unknown format - accepted media types include: "
         + ", ".join(accepted)
     )
-    return ApiError(415, "UnsupportedMediaType", message)
+    return ApiRefused(415, "UnsupportedMediaType", message)
 
 
-def unauthorized() -> ApiError:
+def unauthorized() -> ApiRefused:
     """Nobody has this token, or it has expired."""
-    return ApiError(401, "Unauthorized", "Unauthorized")
+    return ApiRefused(401, "Unauthorized", "Unauthorized")
 
 
-def forbidden(kind: Kind, verb: str, namespace: str, name: str, user: str, sub: str) -> ApiError:
+def forbidden(kind: Kind, verb: str, namespace: str, name: str, user: str, sub: str) -> ApiRefused:
     """The user may not do this."""
     scope = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
     resource = f"{kind.plural}/{sub}" if sub else kind.plural
@@ -136,10 +136,10 @@ def forbidden(kind: Kind, verb: str, namespace: str, name: str, user: str, sub: 
         f'{about} is forbidden: User "{user}" cannot {verb} resource "{resource}" '
         f'in API group "{kind.group}" {scope}'
     )
-    return ApiError(403, "Forbidden", message, _about(kind, name))
+    return ApiRefused(403, "Forbidden", message, _about(kind, name))
 
 
-def failing(code: int, retry_after: int = 0) -> ApiError:
+def failing(code: int, retry_after: int = 0) -> ApiRefused:
     """An error of the server itself: 429, 500, 503, 504."""
     reason, message = {
         429: (
@@ -154,4 +154,4 @@ def failing(code: int, retry_after: int = 0) -> ApiError:
             "processing the request",
         ),
     }[code]
-    return ApiError(code, reason, message, retry_after=retry_after)
+    return ApiRefused(code, reason, message, retry_after=retry_after)

@@ -25,14 +25,14 @@ class Registry:
         return kind if kind and (not version or version in kind.versions) else None
 
     def named(self, name: str) -> Kind:
-        """A kind by its name or plural, with or without its group; raises `ApiError`."""
+        """A kind by its name or plural, with or without its group; raises `ApiRefused`."""
         for kind in self._kinds.values():
             if name in (kind.plural, kind.kind, kind.resource, kind.qualified):
                 return kind
         raise bad_request(f'the server doesn\'t have a resource type "{name}"')
 
     def of(self, obj: Object) -> Kind:
-        """The kind of an object; raises `ApiError`."""
+        """The kind of an object; raises `ApiRefused`."""
         group, _, version = str(obj.get("apiVersion", "")).rpartition("/")
         for kind in self._kinds.values():
             if (kind.group, kind.kind) == (group, obj.get("kind")) and version in kind.versions:

@@ -17,7 +17,7 @@ _COMMA = re.compile(r",(?![^(]*\))")
 
 
 def by_labels(text: str) -> Selector | None:
-    """What a label selector selects, None for everything; raises `ApiError`."""
+    """What a label selector selects, None for everything; raises `ApiRefused`."""
     tests = [_label_test(part.strip()) for part in _COMMA.split(text)] if text.strip() else []
     if not tests:
         return None
@@ -48,7 +48,7 @@ def _label_test(part: str) -> Callable[[Mapping[str, str]], bool]:
 
 
 def by_fields(kind: Kind, text: str) -> Selector | None:
-    """What a field selector selects, None for everything; raises `ApiError`."""
+    """What a field selector selects, None for everything; raises `ApiRefused`."""
     if not text.strip():
         return None
     known = {"metadata.name", "metadata.namespace", *kind.fields}
@@ -58,8 +58,11 @@ def by_fields(kind: Kind, text: str) -> Selector | None:
         if not found:
             raise bad_request(f"invalid selector: '{part}'; can't understand '{part}'")
         field, operator, wanted = found.groups()
-        if field not in known:
+        if field not in known and kind.fields:
             raise bad_request(f"field label not supported: {field}")
+        if field not in known:
+            named = '"metadata.name", "metadata.namespace"'
+            raise bad_request(f'"{field}" is not a known field selector: only {named}')
         tests.append((tuple(field.split(".")), operator != "!=", wanted))
     return lambda obj: all((_field(obj, path) == value) is same for path, same, value in tests)
 

@@ -88,7 +88,7 @@ class Shelf:
         self.compacted = max(self.compacted, revision)
 
     def since(self, revision: int) -> Iterator[Change]:
-        """The changes after a version, oldest first; raises `ApiError` if they are forgotten."""
+        """The changes after a version, oldest first; raises `ApiRefused` if they are forgotten."""
         if revision < self.compacted:
             raise expired(f"too old resource version: {revision} ({self.compacted})")
         behind = 0
@@ -100,7 +100,7 @@ class Shelf:
         return (self.history[index] for index in range(start, len(self.history)))
 
     def at(self, revision: int) -> dict[tuple[str, str], Stored]:
-        """The objects as they were at a version; raises `ApiError` if that is forgotten."""
+        """The objects as they were at a version; raises `ApiRefused` if that is forgotten."""
         changes = list(self.since(revision))
         if not changes:
             return self.objects

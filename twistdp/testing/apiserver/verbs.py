@@ -33,7 +33,7 @@ class Verbs:
         self._writes = writes
 
     def answer(self, asked: Asked, target: Target, call: ApiCall) -> Answer | Watch:
-        """Do what a request asks for; raises `ApiError`."""
+        """Do what a request asks for; raises `ApiRefused`."""
         kind = self._registry.get(target.group, target.plural, target.version)
         if kind is None or (target.subresource and not _has(kind, target.subresource)):
             raise refusals.no_such_path()
@@ -41,6 +41,8 @@ class Verbs:
             raise refusals.no_such_path()
         namespace = target.namespace
         if kind.namespaced and not namespace and (target.name or call.is_write):
+            raise refusals.not_allowed()
+        if not target.name and call.verb in ("update", "patch", "apply"):
             raise refusals.not_allowed()
         if call.verb in ("list", "watch"):
             query = dict(asked.query)
@@ -59,6 +61,7 @@ class Verbs:
             target.subresource,
             call.dry_run,
             asked.query.get("force", "") in ("1", "true"),
+            asked.method == "PATCH",
         )
         answer: Answer = act(kind, target, asked, way)
         return answer
@@ -112,7 +115,7 @@ class Verbs:
                 return json_patched(obj, patch)
             except BadPatch as error:
                 message = "the server rejected our request due to an error in our request"
-                raise refusals.ApiError(422, "Invalid", message) from error
+                raise refusals.ApiRefused(422, "Invalid", message) from error
 
         return by_operations
 
@@ -133,6 +136,13 @@ class Verbs:
         shape = shape_of(kind, target.version)
         me = self._writes.me(kind, way, APPLY)
         if self._store.get(kind, target.namespace, target.name) is None and not way.subresource:
+            if uid := metadata.get("uid"):
+                why = (
+                    f"uid mismatch: the provided object specified uid {uid}, and no existing "
+                    "object was found"
+                )
+                raise refusals.conflict(kind, target.name, why)
+            metadata.pop("resourceVersion", None)
             _, owners = managers.applied((), {}, config, shape, me, False)
             stored = self._writes.create(kind, target.namespace, config, way, owners)
             return _shown(kind, target, stored, 201)
@@ -183,7 +193,7 @@ def _shown(kind: Kind, target: Target, stored: Stored, code: int = 200) -> Answe
 
 
 def _object(kind: Kind, target: Target, value: Any) -> Object:
-    """What a client sends as an object of a kind; raises `ApiError`."""
+    """What a client sends as an object of a kind; raises `ApiRefused`."""
     if not isinstance(value, dict):
         raise refusals.bad_request(f"the body is no {kind.kind}")
     version = kind.api_version(target.version)

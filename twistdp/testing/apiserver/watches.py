@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from twistdp.testing.apiserver.reads import Scope, version_of
-from twistdp.testing.apiserver.refusals import ApiError
+from twistdp.testing.apiserver.refusals import ApiRefused
 from twistdp.testing.apiserver.store import Change, Store, Stored
 
 INITIAL_END = "k8s.io/initial-events-end"
@@ -39,7 +39,7 @@ class Watch:
         self._is_open = True
         try:
             lines = b"".join(self._initial())
-        except ApiError as error:
+        except ApiRefused as error:
             self.fail(error)
             return
         if lines:
@@ -57,7 +57,7 @@ class Watch:
         self._is_open = False
         self._shelf.watchers.discard(self._happened)
 
-    def fail(self, error: ApiError) -> None:
+    def fail(self, error: ApiRefused) -> None:
         """Send an error, and end."""
         self.write(_line("ERROR", json.dumps(error.status).encode()))
         self.end()

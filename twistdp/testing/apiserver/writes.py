@@ -19,7 +19,7 @@ Object = dict[str, Any]
 Admit = Callable[[str, Kind, Object, Object | None], Object | None]
 """Called with ``CREATE``, ``UPDATE`` or ``DELETE``, the kind, the new and the old object.
 
-It returns the object that is stored, None for the new one, or raises `ApiError`.
+It returns the object that is stored, None for the new one, or raises `ApiRefused`.
 """
 
 _CHARACTERS = "bcdfghjklmnpqrstvwxz2456789"
@@ -35,6 +35,7 @@ class Way:
     subresource: str = ""
     dry_run: bool = False
     force: bool = False
+    is_patch: bool = False
 
 
 Edit = Callable[[Stored], tuple[Object, tuple[Manager, ...] | None]]
@@ -60,7 +61,7 @@ class Writes:
         return Manager(way.manager, operation, way.subresource, version, self.time(), frozenset())
 
     def stored(self, kind: Kind, namespace: str, name: str) -> Stored:
-        """An object; raises `ApiError` if there is none."""
+        """An object; raises `ApiRefused` if there is none."""
         found = self._store.get(kind, namespace, name)
         if found is None:
             raise refusals.not_found(kind, name)
@@ -74,7 +75,7 @@ class Writes:
         way: Way,
         owners: tuple[Manager, ...] | None = None,
     ) -> Stored:
-        """Create an object; raises `ApiError`."""
+        """Create an object; raises `ApiRefused`."""
         metadata = dict(obj.get("metadata") or {})
         if metadata.get("namespace", namespace) != namespace:
             raise refusals.bad_request(
@@ -85,7 +86,7 @@ class Writes:
             metadata["namespace"] = namespace
             self._check_namespace(kind, namespace, str(metadata.get("name", "")))
         if metadata.pop("resourceVersion", "") not in ("", "0"):
-            raise refusals.ApiError(
+            raise refusals.ApiRefused(
                 500, "", "resourceVersion should not be set on objects to be created"
             )
         if not metadata.get("name") and metadata.get("generateName"):
@@ -108,7 +109,7 @@ class Writes:
         return self._save(kind, None, new, owners, way)
 
     def change(self, kind: Kind, namespace: str, name: str, edit: Edit, way: Way) -> Stored:
-        """Change an object by a function; raises `ApiError`."""
+        """Change an object by a function; raises `ApiRefused`."""
         stored = self.stored(kind, namespace, name)
         new, owners = edit(stored)
         metadata = dict(new.get("metadata") or {})
@@ -122,11 +123,6 @@ class Writes:
                 "the namespace of the provided object does not match the namespace sent on the "
                 "request"
             )
-        if metadata.get("uid") not in (None, "", stored.metadata["uid"]):
-            why = (
-                f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: "
-            )
-            raise refusals.conflict(kind, name, why + stored.metadata["uid"])
         version = metadata.get("resourceVersion") or ""
         if version == "" and kind.custom:
             text = "Invalid value: 0: must be specified for an update"
@@ -135,12 +131,13 @@ class Writes:
             )
         if version not in ("", str(stored.revision)):
             raise refusals.conflict(kind, name)
+        _check_uid(kind, stored, str(metadata.get("uid") or ""), way)
         new = self._kept(kind, stored, {**new, "metadata": metadata}, way)
         new = self._prepared("UPDATE", kind, name, new, stored.object, way)
         return self._save(kind, stored, new, owners, way)
 
     def delete(self, kind: Kind, stored: Stored, options: Object, way: Way) -> tuple[Stored, bool]:
-        """Delete an object, or mark it as deleted; true once it is gone.  Raises `ApiError`."""
+        """Delete an object, or mark it as deleted; true once it is gone.  Raises `ApiRefused`."""
         self._check_preconditions(kind, stored, options.get("preconditions") or {})
         for admit in self.admission:
             admit("DELETE", kind, stored.object, stored.object)
@@ -174,7 +171,9 @@ class Writes:
                 f'{kind.resource} "{name}" is forbidden: unable to create new content in '
                 f"namespace {namespace} because it is being terminated"
             )
-            raise refusals.ApiError(403, "Forbidden", message, {"name": name, "kind": kind.plural})
+            raise refusals.ApiRefused(
+                403, "Forbidden", message, {"name": name, "kind": kind.plural}
+            )
 
     def _check_preconditions(self, kind: Kind, stored: Stored, wanted: Object) -> None:
         about, name = attrs.evolve(kind, plural=kind.kind), stored.metadata["name"]
@@ -283,6 +282,24 @@ class Writes:
         if stored and _is_over(kind, new):
             return self._store.remove(kind, stored, new)
         return self._store.put(kind, new, owners)
+
+
+def _check_uid(kind: Kind, stored: Stored, uid: str, way: Way) -> None:
+    """An update is about the object with its uid, and no patch changes that."""
+    if uid in ("", stored.metadata["uid"]):
+        return
+    if way.is_patch:
+        cause = (
+            "metadata.uid",
+            "FieldValueInvalid",
+            f"Invalid value: {rules.quoted(uid)}: field is immutable",
+        )
+        raise refusals.invalid(kind, stored.metadata["name"], [cause])
+    why = (
+        f"Precondition failed: UID in precondition: {uid}, "
+        f"UID in object meta: {stored.metadata['uid']}"
+    )
+    raise refusals.conflict(kind, stored.metadata["name"], why)
 
 
 def _less(obj: Object, name: str) -> Object:
