@@ -26,7 +26,7 @@ class StrategyTests(SynchronousTestCase):
             (("Surge",), {"maxSurge": 1, "maxUnavailable": 0}),
             (("Surge", None, "25%"), {"maxSurge": "25%", "maxUnavailable": 0}),
         ):
-            self.assertEqual(rolling_update(*arguments), wanted)  # type: ignore[arg-type]
+            self.assertEqual(rolling_update(*arguments), wanted)
 
 
 class ProgressTests(SynchronousTestCase):

@@ -22,15 +22,3 @@ class OperatorSettingsTests(SynchronousTestCase):
             values: dict[str, Any] = {"namespace": "n", "plugin_image": "i", **more}
             error = self.assertRaises(BadSetting, OperatorSettings, **values)
             self.assertIn(option, str(error))
-
-    def test_taken(self) -> None:
-        """Names of the operator and of the namespace are no plugin's."""
-        settings = OperatorSettings(namespace="n", plugin_image="i")
-        for name, wanted in (
-            ("default", True),
-            ("twistdp-operator", True),
-            ("twistdp-operator-webhook", True),
-            ("twistdp-operators", False),
-            ("gpus", False),
-        ):
-            self.assertIs(settings.is_taken(name), wanted, name)

@@ -4,9 +4,6 @@ import attrs
 
 from twistdp.errors import BadSetting
 
-OF_THE_NAMESPACE = ("default", "builder", "deployer")
-"""ServiceAccounts that Kubernetes and OpenShift make in each namespace."""
-
 
 def _positive(_: object, __: object, value: float) -> None:
     if not 0 < value < float("inf"):
@@ -32,7 +29,3 @@ class OperatorSettings:
     plugin_image: str = attrs.field(validator=_given)
     status_interval: float = attrs.field(default=5.0, validator=_positive)
     name: str = "twistdp-operator"
-
-    def is_taken(self, name: str) -> bool:
-        """Whether objects of this name are the operator's or the namespace's own."""
-        return name in OF_THE_NAMESPACE or name == self.name or name.startswith(f"{self.name}-")
