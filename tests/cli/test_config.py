@@ -5,6 +5,7 @@ import sys
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
+import yaml
 from jsonschema import Draft202012Validator
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -129,6 +130,20 @@ class ConfigCommandTests(SynchronousTestCase):
         status, output, _ = self.run_command(*command, "--key=c")
         self.assertEqual(status, 1)
         self.assertIn("there is no configuration of smarter-device-manager under the key c", output)
+
+    def test_from_intel(self) -> None:
+        """Objects of Intel's operator are converted to objects, and are known for what they are."""
+        file = self.directory / "gpu.yaml"
+        file.write_text(
+            "apiVersion: deviceplugin.intel.com/v1\nkind: GpuDevicePlugin\n"
+            "metadata: {name: a}\nspec: {image: i}\n"
+        )
+        status, output, errors = self.run_command("from", "intel-crd", str(file))
+        self.assertEqual((status, yaml.safe_load(output)["kind"]), (0, "DevicePlugin"))
+        self.assertTrue(errors.endswith(": 1 object converted, 1 note\n"), errors)
+        status, _, errors = self.run_command("check", str(file))
+        self.assertEqual(status, 1)
+        self.assertIn(f"convert it with 'twistdp config from intel-crd {file}'\n", errors)
 
     def test_from_refused(self) -> None:
         """A file of a wrong shape is refused with each problem and its line."""

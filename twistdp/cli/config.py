@@ -20,8 +20,10 @@ from twistdp.config import (
     schema,
     show,
 )
+from twistdp.crds import intel
 from twistdp.model import printable
 
+_TOOLS: Final = (*convert.TOOLS, intel.TOOL)
 _FILE: Final = "A configuration file; '-' is standard input."
 
 
@@ -63,9 +65,7 @@ def printed() -> int:
 
 
 @command.command("from")
-@click.argument(
-    "tool", type=click.Choice(convert.TOOLS), metavar="TOOL", help=f"{', '.join(convert.TOOLS)}."
-)
+@click.argument("tool", type=click.Choice(_TOOLS), metavar="TOOL", help=f"{', '.join(_TOOLS)}.")
 @click.argument(
     "file",
     metavar="FILE",
@@ -82,17 +82,24 @@ def printed() -> int:
     "--domain", metavar="DOMAIN", help="The domain of the resources instead of the tool's."
 )
 def converted(tool: str, file: str, key: str | None, domain: str | None) -> int:
-    """Print another tool's configuration in our format, and report what is lost."""
+    """Print another tool's configuration in our format, and report what is lost.
+
+    What is printed for intel-crd are objects for the operator.
+    """
     source = _source(file)
+    is_intels = tool == intel.TOOL
     try:
-        found = convert.convert(tool, source, file, domain, key)
+        if is_intels:
+            found = intel.convert_intel(source, file, domain, key)
+        else:
+            found = convert.convert(tool, source, file, domain, key)
     except BadConfig as error:
         _print_problems(error, source, file)
         return 1
     print(found.text, end="")
     for note in found.notes:
         print(note, file=sys.stderr)
-    resources = _counted(found.resources, "resource")
+    resources = _counted(found.resources, "object" if is_intels else "resource")
     notes = _counted(len(found.notes), "note")
     print(f"{printable(file)}: {resources} converted, {notes}", file=sys.stderr)
     return 0
@@ -105,7 +112,8 @@ def _loaded(file: str) -> Config | None:
         return load(source, file)
     except BadConfig as error:
         _print_problems(error, source, file)
-        if (tool := convert.recognised(source)) is not None:
+        tool = intel.TOOL if intel.is_intels(source) else convert.recognised(source)
+        if tool is not None:
             print(
                 f"{printable(file)}: this looks like a configuration of {tool}; convert it with "
                 f"'twistdp config from {tool} {printable(file)}'",

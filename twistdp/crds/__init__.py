@@ -13,6 +13,7 @@ from twistdp.crds.plugin import GROUP, KIND, PAUSED, PLURAL, VERSION, DevicePlug
 from twistdp.crds.reading import BadObject, read
 from twistdp.crds.spec import DevicePluginSpec
 
+# The package `intel` is imported when it is asked for: the operator converts nothing.
 __all__ = [
     "CONFIG_FILE",
     "GROUP",
@@ -24,6 +25,7 @@ __all__ = [
     "DevicePlugin",
     "DevicePluginSpec",
     "config_text",
+    "intel",
     "needs",
     "open_domains",
     "options",

@@ -48,6 +48,12 @@ class InitContainer(Ruled):
     config_map_path: HostDirectory | None = key(
         "configMapPath", "The directory of the ConfigMap's files in it.", None, "/idxd-init/conf"
     )
+    scratch: HostDirectory | None = key(
+        "scratch",
+        "An empty directory that it may write in; its root file system is read-only.",
+        None,
+        "/idxd-init/scratch",
+    )
 
 
 @attrs.frozen(kw_only=True, slots=False)

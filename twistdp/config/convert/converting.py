@@ -49,7 +49,7 @@ def convert(
     try:
         places = Places(source, report.problems, converter.WORDS, key)
     except BadConfig as error:
-        raise _hinted(error, source) from None
+        raise hinted(error, source) from None
     if not any(map(converter.recognises, places)) and not report.problems.found:
         other = recognised(source)
         hint = f"; it looks like that of {other}" if other is not None else ""
@@ -60,7 +60,7 @@ def convert(
     return report.finish()
 
 
-def _hinted(error: BadConfig, source: str | bytes) -> BadConfig:
+def hinted(error: BadConfig, source: str | bytes) -> BadConfig:
     """The error of a file that is no YAML, with what to do for the template of a chart."""
     text = source if isinstance(source, str) else source.decode(errors="replace")
     if "{{" not in text:

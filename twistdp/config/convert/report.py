@@ -104,8 +104,12 @@ class Report:
             raise BadSetting(
                 f"{self.problems.file}: what it is converted to is no configuration: {error}"
             ) from error
-        notes = sorted(self._notes, key=lambda each: (each.line, each.column))
-        return Converted(text, len(self.drafts), tuple(notes))
+        return Converted(text, len(self.drafts), self.notes)
+
+    @property
+    def notes(self) -> tuple[Problem, ...]:
+        """What was noted, in the order of the file."""
+        return tuple(sorted(self._notes, key=lambda each: (each.line, each.column)))
 
     def _check(self, draft: Draft) -> None:
         try:
