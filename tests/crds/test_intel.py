@@ -12,6 +12,8 @@ from twistdp.config import BadConfig
 from twistdp.config.convert import Converted
 from twistdp.crds import read, resource_names
 from twistdp.crds.intel import COMMON, KINDS, convert_intel, is_intels
+from twistdp.operator.desired import desired
+from twistdp.operator.settings import OperatorSettings
 
 USUAL = {"nodeSelector": {"kubernetes.io/arch": "amd64"}, "tolerations": []}
 """What Intel's operator writes if the object does not have the fields."""
@@ -423,6 +425,18 @@ class FileTests(SynchronousTestCase):
                     self.assertNotEqual(
                         (objects(changed), notes(changed)), (objects(plain), notes(plain))
                     )
+
+    def test_rendered(self) -> None:
+        """The operator makes a DaemonSet of every kind, with and without an init container."""
+        settings = OperatorSettings(namespace="n", plugin_image="i")
+        for kind, known in KINDS.items():
+            for fields in ("{}", "{initImage: j, provisioningConfig: c}"):
+                with self.subTest(kind=kind, fields=fields):
+                    (made,) = objects(crd(kind, fields))
+                    last = desired(read(made), settings)[-1]["spec"]["template"]["spec"]
+                    wanted = fields != "{}" and known.initial is not None
+                    self.assertEqual("initContainers" in last, wanted)
+                    self.assertEqual(last["tolerations"], [])
 
     def test_page(self) -> None:
         """The table of the page has a row for each field of each kind, and no other fields."""

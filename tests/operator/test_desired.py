@@ -209,11 +209,14 @@ class PodTests(SynchronousTestCase):
                 "privileged": True,
                 "configMap": "queues",
                 "configMapPath": "/conf",
+                "hostPaths": ["/opt/tools"],
+                "scratch": "/scratch",
             },
         )["initContainers"]
         self.assertEqual((first["image"], first["args"]), ("init:1", ["--all"]))
         self.assertIn({"name": "A", "value": "b"}, first["env"])
-        self.assertIn("/conf", [one["mountPath"] for one in first["volumeMounts"]])
+        paths = [one["mountPath"] for one in first["volumeMounts"]]
+        self.assertLess({"/conf", "/opt/tools", "/scratch"}, set(paths))
         self.assertIs(first["securityContext"]["privileged"], True)
 
     def test_security(self) -> None:

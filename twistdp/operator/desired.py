@@ -144,6 +144,7 @@ def _init_container(spec: DevicePluginSpec) -> InitContainer | None:
         privileged=init.privileged,
         host_paths=init.host_paths,
         config_map=config_map,
+        scratch=init.scratch,
     )
 
 
