@@ -85,6 +85,21 @@ class ObjectTests(SynchronousTestCase):
         self.assertEqual(template["metadata"], {"labels": labels})
         self.assertEqual(made["ConfigMap"]["metadata"]["name"], "gpus-config")
 
+    def test_names(self) -> None:
+        """The operator's own account, and its namespace's, cannot become a DevicePlugin's."""
+        for name, refused in (
+            *(("default", True), ("twistdp-operator", True), ("twistdp-operator-webhook", True)),
+            *(("twistdp", False), ("default-gpus", False)),
+        ):
+            found = an_object(config=CONFIG)
+            found["metadata"] |= {"name": name, "uid": "7-7"}
+            if refused:
+                error = self.assertRaises(BadSettings, desired, read(found), SETTINGS)
+                (line,) = error.lines
+                self.assertIn(f"metadata.name: {name} is a name of the operator's", line)
+            else:
+                self.assertTrue(desired(read(found), SETTINGS))
+
     def test_hash(self) -> None:
         """It is that of the content, and the same for the same."""
         first, again = objects(config=CONFIG), objects(config=copy.deepcopy(CONFIG))

@@ -69,8 +69,17 @@ def desired(
     pods.  A change of the configuration alone changes its ConfigMap and no other object, unless the
     pods need other directories of the node for it.
 
-    Raises `BadSettings` for what fits the schema but cannot be mounted.
+    Raises `BadSettings` for what fits the schema but cannot be mounted, and for the name of an
+    object that the namespace has for somebody else.
     """
+    # Deleting this one would delete the operator's own account, or that of others in its namespace.
+    if plugin.name == "default" or plugin.name.startswith(operator.name):
+        raise BadSettings(
+            [
+                f"metadata.name: {plugin.name} is a name of the operator's own objects or of the "
+                "namespace's; choose another"
+            ]
+        )
     try:
         one = _daemon_set(plugin, operator, files_version)
         made = [service_account(one)]
