@@ -1,0 +1,217 @@
+"""The reconciler against the fake API server: what it asks, and what comes of it."""
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.operators import IMAGE, NAMESPACE, Stage
+from twistdp.testing.apiserver import Kind
+
+DOMAIN = "lab.example.com"
+CONFIG = {"domain": DOMAIN, "resources": {"kvm": "/dev/kvm"}}
+PAUSE = {"metadata": {"annotations": {"twistdp.io/paused": "true"}}}
+RESUME = {"metadata": {"annotations": {"twistdp.io/paused": None}}}
+STATUS = "apply deviceplugins/gpus/status"
+SET = "apply daemonsets/gpus"
+
+
+class CreateTests(SynchronousTestCase):
+    """An object appears."""
+
+    def test_all(self) -> None:
+        """Its objects are applied, the DaemonSet last, and the status is written."""
+        stage = Stage()
+        stage.start()
+        stage.forget()
+        stage.plugin(config=CONFIG)
+        stage.settle()
+        self.assertEqual(
+            stage.requests(),
+            ["apply serviceaccounts/gpus", "apply configmaps/gpus-config", SET, STATUS],
+        )
+        self.assertEqual(stage.condition("Available")[:2], ("Unknown", "NotReady"))
+
+    def test_rolled_out(self) -> None:
+        """The status follows the pods and the nodes; then there is no request any more."""
+        stage = Stage()
+        stage.start()
+        stage.plugin()
+        stage.settle()
+        stage.roll_out(nodes=["n1", "n2"])
+        stage.node("n1", kvm=10)
+        stage.node("n2", kvm=(10, 7))
+        stage.settle()
+        status = stage.status()
+        self.assertEqual(
+            status["resources"],
+            [
+                {
+                    "name": f"{DOMAIN}/kvm",
+                    "devices": 20,
+                    "healthy": 17,
+                    "unhealthy": 3,
+                    "nodes": 2,
+                }
+            ],
+        )
+        self.assertEqual((status["desired"], status["ready"]), (2, 2))
+        self.assertEqual(stage.condition("Available"), ("True", "AllReady", "2 pods are ready"))
+        self.assertEqual(status["image"], IMAGE)
+
+    def test_before_the_start(self) -> None:
+        """What was there before an operator starts is reconciled once all kinds are listed."""
+        stage = Stage()
+        stage.plugin()
+        stage.reconciler.start()
+        stage.settle()
+        self.assertEqual(stage.requests(), [])
+        stage.feed.begin()
+        stage.settle()
+        self.assertEqual(stage.requests(), ["apply serviceaccounts/gpus", SET, STATUS])
+
+    def test_not_started(self) -> None:
+        """An operator that has not been started, or was stopped, makes no request."""
+        stage = Stage()
+        stage.feed.begin()
+        stage.plugin()
+        stage.settle()
+        self.assertEqual(stage.requests(), [])
+        stage.reconciler.start()
+        stage.settle()
+        stage.reconciler.stop()
+        stage.forget()
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.settle()
+        self.assertEqual(stage.requests(), [])
+        stage.reconciler.start()
+        stage.settle()
+        self.assertIn(SET, stage.requests())
+
+
+class SteadyTests(SynchronousTestCase):
+    """Nothing happens."""
+
+    def test_no_request(self) -> None:
+        """In two hours with heartbeats of nodes and no change, nothing is asked."""
+        stage = _running()
+        stage.node("n1", kvm=3)
+        stage.settle()
+        stage.forget()
+        for _ in range(24):
+            stage.heartbeat("n1")
+            stage.settle(300)
+        self.assertEqual(stage.requests(), [])
+        self.assertEqual(stage.events(), ["RolledOut"])
+
+    def test_status_that_is_kept_in_another_form(self) -> None:
+        """A status of which the API server keeps less is not written again and again."""
+        stage = Stage()
+
+        def prune(_: str, kind: Kind, new: Any, __: Any) -> None:
+            if kind.kind == "DevicePlugin" and new.get("status"):
+                new["status"].pop("updated", None)
+
+        stage.server.admission.append(prune)
+        stage.start()
+        stage.plugin()
+        stage.settle()
+        stage.forget()
+        stage.settle(600)
+        self.assertEqual(stage.requests(), [])
+
+
+class EditTests(SynchronousTestCase):
+    """Somebody edits the object."""
+
+    def test_image(self) -> None:
+        """Another image is one request for the DaemonSet, and a status."""
+        stage = _running()
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.settle()
+        self.assertEqual(stage.requests(), [SET, STATUS])
+        self.assertEqual(stage.condition("Progressing")[:2], ("True", "RollingOut"))
+
+    def test_config(self) -> None:
+        """Another configuration changes the ConfigMap alone: the plugin reads it again."""
+        stage = _running(config=CONFIG)
+        generation = _set(stage)["metadata"]["generation"]
+        stage.edit({"spec": {"config": {"resources": {"kvm": "/dev/kv[m]"}}}})
+        stage.settle()
+        self.assertEqual(stage.requests(), ["apply configmaps/gpus-config", STATUS])
+        self.assertEqual(_set(stage)["metadata"]["generation"], generation)
+
+    def test_selector(self) -> None:
+        """A selector that is taken away again is gone from the DaemonSet."""
+        stage = _running()
+        stage.edit({"spec": {"nodeSelector": {"a": "b"}}})
+        stage.settle()
+        self.assertEqual(_pod(stage)["nodeSelector"]["a"], "b")
+        stage.edit({"spec": {"nodeSelector": None}})
+        stage.settle()
+        self.assertNotIn("a", _pod(stage).get("nodeSelector", {}))
+
+    def test_source(self) -> None:
+        """From config to catalog: the ConfigMap goes when no pod of before is left."""
+        stage = _running(config=CONFIG)
+        stage.edit({"spec": {"config": None, "catalog": [{"name": "kvm"}], "domain": DOMAIN}})
+        stage.settle()
+        self.assertEqual(stage.requests(), [SET, STATUS])
+        self.assertIsNotNone(stage.find("configmaps", "gpus-config"))
+        stage.forget()
+        stage.roll_out()
+        stage.settle()
+        self.assertIn("delete configmaps/gpus-config", stage.requests())
+        self.assertIsNone(stage.find("configmaps", "gpus-config"))
+
+    def test_burst(self) -> None:
+        """Many edits at once lead to the last one, in one or two requests."""
+        stage = _running()
+        for number in range(50):
+            stage.edit({"spec": {"image": f"x:{number}"}})
+        stage.settle()
+        self.assertEqual(_pod(stage)["containers"][0]["image"], "x:49")
+        self.assertLessEqual(stage.requests().count(SET), 2)
+
+
+class PauseTests(SynchronousTestCase):
+    """The annotation that pauses."""
+
+    def test_pause(self) -> None:
+        """A paused object's objects stay as they are, and its status goes on."""
+        stage = _running()
+        stage.edit(PAUSE)
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.objects.delete("serviceaccounts", "gpus", NAMESPACE)
+        stage.node("n1", kvm=3)
+        stage.settle()
+        self.assertEqual(set(stage.requests()), {STATUS})
+        self.assertEqual(stage.condition("Paused")[0], "True")
+        self.assertEqual(stage.status()["devices"], 3)
+        stage.forget()
+        stage.edit(RESUME)
+        stage.settle()
+        self.assertEqual(stage.requests(), ["apply serviceaccounts/gpus", SET, STATUS])
+        self.assertEqual(stage.condition("Paused")[0], "False")
+
+
+def _running(name: str = "gpus", **spec: Any) -> Stage:
+    """A stage with an object that is rolled out, and an empty record of requests."""
+    stage = Stage()
+    stage.start()
+    stage.plugin(name, **spec)
+    stage.settle()
+    stage.roll_out(name)
+    stage.settle()
+    stage.forget()
+    return stage
+
+
+def _set(stage: Stage, name: str = "gpus") -> dict[str, Any]:
+    found = stage.find("daemonsets", name)
+    assert found is not None
+    return found
+
+
+def _pod(stage: Stage) -> dict[str, Any]:
+    found: dict[str, Any] = _set(stage)["spec"]["template"]["spec"]
+    return found

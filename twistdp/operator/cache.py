@@ -1,0 +1,263 @@
+"""What is known of the cluster: small values, and which DevicePlugins a change is about."""
+
+from collections.abc import Hashable, Mapping, Set
+from typing import Any
+
+import attrs
+
+from twistdp.crds import BadObject, DevicePlugin, open_domains, read, resource_names
+from twistdp.operator.census import Census
+from twistdp.operator.children import Child, Place, child_of, digest
+from twistdp.operator.kinds import CONFIG_MAP, DEVICE_PLUGIN, NODE, POD, Kind
+from twistdp.operator.lists import Lists
+from twistdp.operator.observed import (
+    NAME_LABEL,
+    PodSeen,
+    counts_of,
+    mapping,
+    number,
+    pod_of,
+    text,
+)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class PluginSeen:
+    """A DevicePlugin as it was seen last; `plugin` is None if it has `problems`."""
+
+    name: str
+    uid: str
+    revision: int
+    generation: int
+    deleting: bool
+    finalizers: tuple[str, ...]
+    annotations: int
+    plugin: DevicePlugin | None
+    problems: tuple[str, ...]
+    status: Mapping[str, Any]
+
+
+@attrs.frozen
+class Touched:
+    """The DevicePlugins that a change is about: `now` to be reconciled, of `later` the status."""
+
+    now: Set[str] = frozenset()
+    later: Set[str] = frozenset()
+
+
+NOTHING = Touched()
+
+
+class Cache:
+    """What watches have brought.  No method raises, whatever a document has in it."""
+
+    def __init__(self) -> None:
+        self.plugins: dict[str, PluginSeen] = {}
+        self.children: dict[Place, Child] = {}
+        self.census = Census()
+        self.lists = Lists()
+        self._owned: dict[str, set[Place]] = {}
+        self._pods: dict[str, dict[str, PodSeen]] = {}
+        self._pod_owners: dict[str, str] = {}
+        self._files: dict[str, int] = {}
+        self._mounting: dict[str, set[str]] = {}
+        """The plugins that mount a ConfigMap of somebody else, by its name."""
+
+    def take(self, kind: Kind, change: str | None, document: Mapping[str, Any]) -> Touched:
+        """Take a change as `IObserver.observe` gets it."""
+        metadata = mapping(document, "metadata")
+        name, namespace = text(metadata.get("name")), text(metadata.get("namespace"))
+        key: Hashable = Place(kind.name, namespace, name)
+        if not name:
+            return NOTHING
+        if change == "DELETED":
+            if self._is_newer(kind, Place(kind.name, namespace, name), metadata):
+                return NOTHING
+            self.lists.drop(kind, key)
+            return self._drop(kind, Place(kind.name, namespace, name))
+        self.lists.put(kind, key, of_list=change is None)
+        if kind == DEVICE_PLUGIN:
+            return self._plugin(name, document, of_list=change is None)
+        if kind == NODE:
+            return Touched(later=self.census.take(name, counts_of(document)))
+        if kind == POD:
+            return self._pod(name, document)
+        return self._child(kind, document, of_list=change is None)
+
+    def listed(self, kind: Kind) -> Touched:
+        """Take note that a list is complete."""
+        now: set[str] = set()
+        later: set[str] = set()
+        for place in self.lists.listed(kind):
+            assert isinstance(place, Place)
+            touched = self._drop(kind, place)
+            now |= touched.now
+            later |= touched.later
+        return Touched(now, later)
+
+    def owned(self, plugin: str) -> list[Child]:
+        """Return the objects that a DevicePlugin owns, or that its label names."""
+        return [self.children[place] for place in self._owned.get(plugin, ())]
+
+    def pods(self, plugin: str) -> list[PodSeen]:
+        """Return a plugin's pods."""
+        return list(self._pods.get(plugin, {}).values())
+
+    def files_version(self, plugin: DevicePlugin) -> str | None:
+        """Return what stands for the files of a scanner's ConfigMap; None if it has none."""
+        scanner = plugin.spec.scanner
+        name = None if scanner is None else scanner.config_map
+        found = None if name is None else self._files.get(name)
+        return None if found is None else f"{found:016x}"
+
+    def missing_files(self, plugin: DevicePlugin) -> list[str]:
+        """Return the ConfigMaps that the plugin's pods mount and that do not exist."""
+        return sorted(mounted(plugin) - self._files.keys())
+
+    def _is_newer(self, kind: Kind, place: Place, metadata: Mapping[str, Any]) -> bool:
+        """Whether the object that is known has another uid than the one that is gone."""
+        uid = text(metadata.get("uid"))
+        known = self.children.get(place)
+        seen = self.plugins.get(place.name) if kind == DEVICE_PLUGIN else None
+        found = seen.uid if seen else known.version.uid if known else uid
+        return bool(uid) and found != uid
+
+    def _drop(self, kind: Kind, place: Place) -> Touched:
+        if kind == NODE:
+            return Touched(later=self.census.drop(place.name))
+        if kind == POD:
+            owner = self._pod_owners.pop(place.name, "")
+            pods = self._pods.get(owner, {})
+            pods.pop(place.name, None)
+            if not pods:
+                self._pods.pop(owner, None)
+            return Touched(later={owner} if owner else set())
+        if kind == DEVICE_PLUGIN:
+            seen = self.plugins.pop(place.name, None)
+            self._mount(place.name, seen.plugin if seen else None, None)
+            return Touched(now={place.name}, later=self.census.forget(place.name))
+        child = self.children.pop(place, None)
+        plugins = child.plugins if child else frozenset()
+        for plugin in plugins:
+            self._disown(plugin, place)
+        if kind == CONFIG_MAP and self._files.pop(place.name, None) is not None:
+            plugins |= self._mounting.get(place.name, set())
+        return Touched(now=plugins)
+
+    def _plugin(self, name: str, document: Mapping[str, Any], *, of_list: bool) -> Touched:
+        before = self.plugins.get(name)
+        seen = _plugin_seen(name, document, before)
+        is_known = before is not None and before.uid == seen.uid and not of_list
+        if before is not None and is_known and seen.revision < before.revision:
+            return NOTHING  # what a request answered with was newer
+        self.plugins[name] = seen
+        later: set[str] = set()
+        if seen.plugin is not None and (before is None or seen.plugin is not before.plugin):
+            self._mount(name, before.plugin if before else None, seen.plugin)
+            later = self.census.name(
+                name, resource_names(seen.plugin) or frozenset(), open_domains(seen.plugin)
+            )
+        if before is not None and _same_but_status(before, seen):
+            return Touched(later=later | ({name} if before.status != seen.status else set()))
+        return Touched(now={name}, later=later)
+
+    def _pod(self, name: str, document: Mapping[str, Any]) -> Touched:
+        labels = mapping(mapping(document, "metadata"), "labels")
+        owner = text(labels.get(NAME_LABEL))
+        if not owner:
+            return NOTHING
+        pod = pod_of(document)
+        pods = self._pods.setdefault(owner, {})
+        if pods.get(name) == pod:
+            return NOTHING
+        pods[name] = pod
+        self._pod_owners[name] = owner
+        return Touched(later={owner})
+
+    def _child(self, kind: Kind, document: Mapping[str, Any], *, of_list: bool) -> Touched:
+        child = child_of(kind, document)
+        before = self.children.get(child.place)
+        if before and not of_list and 0 < child.version.revision < before.version.revision:
+            return NOTHING  # what a request answered with was newer
+        now = self._take_files(child.place.name, document) if kind == CONFIG_MAP else set()
+        if before is not None:
+            for plugin in before.plugins - child.plugins:
+                self._disown(plugin, child.place)
+        self.children[child.place] = child
+        for plugin in child.plugins:
+            self._owned.setdefault(plugin, set()).add(child.place)
+        plugins = child.plugins | (before.plugins if before else frozenset())
+        if before is None or not before.version.same_as(child.version) or child.deleting:
+            return Touched(now=plugins | now)
+        changed = before.daemon_set != child.daemon_set
+        return Touched(now=now, later=plugins if changed else frozenset())
+
+    def _take_files(self, name: str, document: Mapping[str, Any]) -> set[str]:
+        found = digest([document.get("data"), document.get("binaryData")])
+        if self._files.get(name) == found:
+            return set()
+        self._files[name] = found
+        return set(self._mounting.get(name, ()))
+
+    def _mount(self, name: str, before: DevicePlugin | None, now: DevicePlugin | None) -> None:
+        for config_map in mounted(before):
+            self._mounting.get(config_map, set()).discard(name)
+        for config_map in mounted(now):
+            self._mounting.setdefault(config_map, set()).add(name)
+
+    def _disown(self, plugin: str, place: Place) -> None:
+        places = self._owned.get(plugin, set())
+        places.discard(place)
+        if not places:
+            self._owned.pop(plugin, None)
+
+
+def mounted(plugin: DevicePlugin | None) -> set[str]:
+    """Return the ConfigMaps of others that a plugin's pods mount."""
+    if plugin is None:
+        return set()
+    parts = (plugin.spec.scanner, plugin.spec.init_container)
+    return {part.config_map for part in parts if part is not None and part.config_map is not None}
+
+
+def _plugin_seen(name: str, document: Mapping[str, Any], before: PluginSeen | None) -> PluginSeen:
+    metadata = mapping(document, "metadata")
+    finalizers = metadata.get("finalizers")
+    annotations = digest(metadata.get("annotations"))
+    plugin: DevicePlugin | None = None
+    problems: tuple[str, ...] = ()
+    basis = (
+        text(metadata.get("uid")),
+        number(metadata.get("generation")),
+        annotations,
+        "deletionTimestamp" in metadata,
+        tuple(map(text, finalizers)) if isinstance(finalizers, list) else (),
+    )
+    if before is not None and basis == _basis(before):
+        plugin, problems = before.plugin, before.problems
+    else:
+        try:
+            plugin = read(document)
+        except BadObject as error:
+            problems = tuple(error.problems)
+    uid, generation, annotations, deleting, finalizers = basis
+    return PluginSeen(
+        name=name,
+        uid=uid,
+        revision=number(metadata.get("resourceVersion")),
+        generation=generation,
+        deleting=deleting,
+        finalizers=finalizers,
+        annotations=annotations,
+        plugin=plugin,
+        problems=problems,
+        status=mapping(document, "status"),
+    )
+
+
+def _basis(seen: PluginSeen) -> tuple[str, int, int, bool, tuple[str, ...]]:
+    return seen.uid, seen.generation, seen.annotations, seen.deleting, seen.finalizers
+
+
+def _same_but_status(before: PluginSeen, seen: PluginSeen) -> bool:
+    return _basis(before) == _basis(seen)

@@ -1,0 +1,182 @@
+"""What garbage collection does not do: entries of extended resources that linger on nodes.
+
+A kubelet sets a resource that nobody serves any more to 0, five minutes after its plugin has
+gone, and leaves it in the Node's status for ever.  On request such entries are removed when the
+DevicePlugin is deleted; a finalizer keeps the object until then.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from twisted.internet.interfaces import IReactorTime
+
+from twistdp import klog
+from twistdp.operator.api import ApiError, IApi
+from twistdp.operator.cache import Cache, PluginSeen
+from twistdp.operator.happenings import Happenings
+from twistdp.operator.kinds import DAEMON_SET, DEVICE_PLUGIN, NODE
+from twistdp.operator.observed import mapping
+from twistdp.operator.work import Work
+
+FINALIZER: Final = "twistdp.io/extended-resources"
+"""The finalizer of DevicePlugins that want it."""
+
+PATIENCE: Final = 900.0
+"""Seconds after which the clean-up gives up; kubelets need five minutes, and then some."""
+
+_LISTS = ("capacity", "allocatable")
+
+
+class CleanUp:
+    """Adds the finalizer, cleans up, and removes it.
+
+    All methods raise `ApiError` and `Unreachable`; the next call goes on where this one failed.
+    """
+
+    def __init__(
+        self, api: IApi, clock: IReactorTime, cache: Cache, happenings: Happenings
+    ) -> None:
+        self._api = api
+        self._clock = clock
+        self._cache = cache
+        self._happenings = happenings
+
+    async def prepare(self, seen: PluginSeen) -> None:
+        """Make the object have the finalizer if it wants a clean-up, and not have it if not."""
+        wanted = _is_wanted(seen)
+        if wanted and FINALIZER not in seen.finalizers:
+            place = "/metadata/finalizers/-" if seen.finalizers else "/metadata/finalizers"
+            value: Any = FINALIZER if seen.finalizers else [FINALIZER]
+            # Without a list there is no member to test, and somebody else may add one.
+            tests = (
+                [] if seen.finalizers else [_test("/metadata/resourceVersion", f"{seen.revision}")]
+            )
+            await self._change(seen, [*tests, {"op": "add", "path": place, "value": value}])
+        elif not wanted and FINALIZER in seen.finalizers:
+            await self.release(seen)
+
+    async def pursue(self, seen: PluginSeen, work: Work) -> float | None:
+        """Clean up after an object that is being deleted.
+
+        Returns the seconds after which to come again at the latest; None once nothing is left to
+        be done.
+        """
+        if FINALIZER not in seen.finalizers:
+            return None
+        if not _is_wanted(seen):
+            await self.release(seen)
+            return None
+        now = self._clock.seconds()
+        if work.cleaning_since is None:
+            work.cleaning_since = now
+        left = work.cleaning_since + PATIENCE - now
+        lingering = "its pods" if await self._serves(seen) else await self._linger(seen)
+        if lingering and left > 0:
+            return left
+        if lingering:
+            message = f"{lingering} are still there after {PATIENCE / 60:g} minutes; "
+            self._happenings.post(
+                seen.name, seen.uid, "CleanUpGivenUp", f"{message}clean up by hand", warning=True
+            )
+            klog.warning("gave up cleaning up", plugin=seen.name, left=lingering)
+        await self.release(seen)
+        return None
+
+    async def release(self, seen: PluginSeen) -> None:
+        """Remove the finalizer."""
+        path = f"/metadata/finalizers/{seen.finalizers.index(FINALIZER)}"
+        await self._change(seen, [_test(path, FINALIZER), {"op": "remove", "path": path}])
+
+    async def _change(self, seen: PluginSeen, operations: Sequence[dict[str, Any]]) -> None:
+        """Change the object that was seen; if it has been changed since, only read it again."""
+        try:
+            answer = await self._api.patch(
+                DEVICE_PLUGIN, "", seen.name, [_test("/metadata/uid", seen.uid), *operations]
+            )
+        except ApiError as error:
+            if error.status == 404:
+                return
+            if error.status not in (409, 422):
+                raise
+            answer = await self._api.get(DEVICE_PLUGIN, "", seen.name)
+        self._cache.take(DEVICE_PLUGIN, "MODIFIED", answer)
+
+    async def _serves(self, seen: PluginSeen) -> bool:
+        """Whether pods may still serve the devices; deletes the DaemonSet if need be."""
+        sets = [
+            child
+            for child in self._cache.owned(seen.name)
+            if child.place.kind == DAEMON_SET.name and child.owner_uid == seen.uid
+        ]
+        for child in sets:
+            if not child.deleting:
+                place = child.place
+                try:
+                    await self._api.delete(
+                        DAEMON_SET, place.namespace, place.name, child.version.uid
+                    )
+                except ApiError as error:
+                    if error.status not in (404, 409):
+                        raise
+        return bool(sets) or bool(self._cache.pods(seen.name))
+
+    async def _linger(self, seen: PluginSeen) -> str:
+        """Remove what has become 0; return what has not, as a message names it."""
+        waiting = []
+        census = self._cache.census
+        for node, counts in sorted(census.counts(census.only_of(seen.name)).items()):
+            gone = [name for name, count in counts.items() if not count.devices]
+            if gone:
+                await self._remove(node, gone)
+            if len(gone) < len(counts):
+                waiting.append(node)
+        more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
+        return f"devices on {', '.join(waiting[:3])}{more}" if waiting else ""
+
+    async def _remove(self, node: str, resources: Sequence[str]) -> None:
+        try:
+            answer = await self._api.patch(NODE, "", node, _removal(resources, _LISTS), "status")
+        except ApiError as error:
+            if error.status == 404:
+                return
+            if error.status not in (409, 422):
+                raise
+            # An entry has changed, or one of the lists does not have it.
+            found = await self._api.get(NODE, "", node)
+            operations = [
+                operation
+                for name in resources
+                for operation in _removal(
+                    [name], [one for one in _LISTS if _is_zero(found, one, name)]
+                )
+            ]
+            if not operations:
+                return
+            answer = await self._api.patch(NODE, "", node, operations, "status")
+        self._cache.take(NODE, "MODIFIED", answer)
+        klog.info("removed resources that lingered on a node", node=node, resources=resources)
+
+
+def _is_wanted(seen: PluginSeen) -> bool:
+    return seen.plugin is not None and seen.plugin.spec.clean_up.extended_resources
+
+
+def _test(path: str, value: Any) -> dict[str, Any]:
+    return {"op": "test", "path": path, "value": value}
+
+
+def _removal(resources: Sequence[str], lists: Sequence[str]) -> list[dict[str, Any]]:
+    paths = [
+        f"/status/{one}/{name.replace('~', '~0').replace('/', '~1')}"
+        for name in resources
+        for one in lists
+    ]
+    return [
+        operation
+        for path in paths
+        for operation in (_test(path, "0"), {"op": "remove", "path": path})
+    ]
+
+
+def _is_zero(node: dict[str, Any], which: str, resource: str) -> bool:
+    return mapping(mapping(node, "status"), which).get(resource) == "0"

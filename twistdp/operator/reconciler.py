@@ -1,0 +1,241 @@
+"""Makes what is on the cluster equal to what DevicePlugins ask for, again and again."""
+
+import time
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from twistdp import klog
+from twistdp.operator.api import ApiError, IApi, IObserver, Unreachable
+from twistdp.operator.cache import Cache, PluginSeen, Touched
+from twistdp.operator.cleanup import CleanUp
+from twistdp.operator.happenings import Happenings
+from twistdp.operator.kinds import (
+    CONFIG_MAP,
+    DAEMON_SET,
+    DEVICE_PLUGIN,
+    NODE,
+    POD,
+    SERVICE_ACCOUNT,
+    Kind,
+)
+from twistdp.operator.queue import Attempts, WorkQueue
+from twistdp.operator.reporting import Reporting
+from twistdp.operator.settings import OperatorSettings
+from twistdp.operator.upkeep import Upkeep
+from twistdp.operator.work import Work, new_work
+
+WATCHED: Final = (DEVICE_PLUGIN, DAEMON_SET, CONFIG_MAP, SERVICE_ACCOUNT, POD, NODE)
+"""The kinds of which there must have been a list before anything is done."""
+
+LONGEST_OUTAGE: Final = 30.0
+"""Seconds after which an API server that was away is tried again."""
+
+PASSING: Final = 3
+"""Failures of the API server itself in a row that the status does not show yet."""
+
+Done = Callable[[str, float], object]
+"""Takes the result of a reconcile, ``done``, ``failed`` or ``unreachable``, and its seconds."""
+
+
+@implementer(IObserver)
+class Reconciler:
+    """The operator without its shell: takes what watches bring, and makes requests of `api`.
+
+    `start` begins to reconcile, once each of `WATCHED` has been listed; what is observed before is
+    kept.  `stop` ends that, and `start` may follow again.  Nothing is raised by it or in it: what
+    fails is tried again, and is in the object's status, its events or the log.
+    """
+
+    def __init__(
+        self,
+        api: IApi,
+        settings: OperatorSettings,
+        clock: IReactorTime,
+        happenings: Happenings | None = None,
+        done: Done = lambda _result, _seconds: None,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
+        self._done = done
+        self._happenings = happenings or Happenings(api, clock, wall_clock)
+        self.cache = Cache()
+        self.queue = WorkQueue(clock, self._work)
+        self._outage = Attempts(clock, most=LONGEST_OUTAGE)
+        self._works: dict[str, Work] = {}
+        self._started = False
+        shared = api, settings, clock, self.cache, self._happenings
+        self._upkeep = Upkeep(*shared)
+        self._reporting = Reporting(*shared, wall_clock)
+        self._clean_up = CleanUp(api, clock, self.cache, self._happenings)
+
+    # What the shell calls
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether all kinds have been listed."""
+        return self.cache.lists.all_listed(WATCHED)
+
+    def start(self) -> None:
+        """Begin to reconcile; everything is applied once, since nothing is known of before."""
+        self._started = True
+        self._works.clear()
+        self._begin()
+
+    def stop(self) -> Deferred[Any]:
+        """End what is under way at once; fires when no request is left."""
+        self._started = False
+        return DeferredList([self.queue.stop(), self._happenings.stop()])
+
+    def offer(self, kinds: Collection[Kind]) -> None:
+        """Take note which of the kinds for monitoring the cluster has."""
+        offered = frozenset(kinds)
+        if offered != self._upkeep.offered:
+            self._upkeep.offered = offered
+            self._enqueue(Touched(now=self.cache.plugins.keys()))
+
+    def observe(self, kind: Kind, change: str | None, document: Mapping[str, Any]) -> None:
+        """See `IObserver`."""
+        self._enqueue(self.cache.take(kind, change, document))
+
+    def listed(self, kind: Kind) -> None:
+        """See `IObserver`."""
+        was_synced = self.is_synced
+        touched = self.cache.listed(kind)
+        if was_synced:
+            self._enqueue(touched)
+        else:
+            self._begin()
+
+    # The work
+
+    def _begin(self) -> None:
+        if self._started and self.is_synced:
+            self.queue.start()
+            for name in self.cache.plugins:
+                self.queue.add(name)
+
+    def _enqueue(self, touched: Touched) -> None:
+        if not self._started or not self.is_synced:
+            return
+        for name in touched.now:
+            self.queue.add(name)
+        for name in touched.later - touched.now:
+            work = self._works.get(name)
+            self.queue.add(name, self._reporting.due(work) if work else 0.0)
+
+    def _work(self, name: str) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._reconcile(name))
+
+    async def _reconcile(self, name: str) -> None:
+        seen = self.cache.plugins.get(name)
+        if seen is None:
+            work = self._works.pop(name, None)
+            if work is not None:
+                self._happenings.forget(work.uid)
+            return
+        work = self._works.get(name)
+        if work is None or work.uid != seen.uid:
+            work = self._works[name] = new_work(seen.uid, self._clock)
+        began = self._clock.seconds()
+        result = "failed"
+        try:
+            result = await self._steps(seen, work)
+        except Unreachable as error:
+            result = "unreachable"
+            self._away(name, error)
+        except CancelledError:
+            raise
+        except Exception:
+            klog.failure("a device plugin cannot be reconciled; it is tried again", plugin=name)
+            self.queue.add(name, work.attempts.failed())
+        else:
+            self._reached()
+        self._done(result, self._clock.seconds() - began)
+
+    async def _steps(self, seen: PluginSeen, work: Work) -> str:
+        """Do everything for one object that can be done now; raises `Unreachable`."""
+        if seen.deleting:
+            if work.attempts.wait:
+                return "failed"
+            return await self._try(seen, work, self._clean_up.pursue(seen, work))
+        result = "done"
+        if seen.plugin is not None and not seen.plugin.paused:
+            if (basis := self._upkeep.basis(seen.plugin)) != work.tried:
+                work.tried = basis
+                work.attempts.reset()
+            if not work.attempts.wait:
+                result = await self._try(seen, work, self._keep(seen, work))
+        elif seen.plugin is not None:
+            work.refusal = ""
+        return await self._report(seen.name, work) or result
+
+    async def _keep(self, seen: PluginSeen, work: Work) -> float | None:
+        # Before anything exists that would need it.
+        await self._clean_up.prepare(seen)
+        return await self._upkeep.keep(seen, work)
+
+    async def _try(
+        self, seen: PluginSeen, work: Work, step: Coroutine[Any, Any, float | None]
+    ) -> str:
+        """Do a step, and arrange for the next attempt if the API server refuses it."""
+        try:
+            again = await step
+        except ApiError as error:
+            delay = work.attempts.failed(error.retry_after or 0.0)
+            self._refused(seen.name, error, delay)
+            if not _is_passing(error) or work.attempts.failures >= PASSING:
+                work.refusal = str(error)
+            return "failed"
+        work.attempts.reset()
+        work.refusal = ""
+        if again is not None:
+            self.queue.add(seen.name, again)
+        return "done"
+
+    async def _report(self, name: str, work: Work) -> str:
+        """Write the status if that is due; returns ``failed`` if it cannot be written."""
+        due = self._reporting.due(work)
+        if due:
+            self.queue.add(name, due)
+            return ""
+        seen = self.cache.plugins.get(name)  # a request may have changed it
+        if seen is None or seen.uid != work.uid or seen.deleting:
+            return ""
+        try:
+            again = await self._reporting.report(seen, work)
+        except ApiError as error:
+            self._refused(name, error, work.reports.failed(error.retry_after or 0.0))
+            return "failed"
+        work.reports.reset()
+        if again is not None:
+            self.queue.add(name, again)
+        return ""
+
+    def _refused(self, name: str, error: ApiError, delay: float) -> None:
+        self.queue.add(name, delay)
+        if error.status == 429 or error.retry_after:
+            self.queue.hold(error.retry_after or 1.0)
+        what = f"{error.verb} {error.resource}".strip()
+        klog.V(1).info("the API server refuses a request", plugin=name, request=what, err=error)
+
+    def _away(self, name: str, error: Unreachable) -> None:
+        """Wait for the API server, with all objects alike."""
+        if not self._outage.wait:
+            if not self._outage.failures:
+                klog.warning("the API server cannot be reached; waiting for it", err=error)
+            self.queue.hold(self._outage.failed())
+        self.queue.add(name)
+
+    def _reached(self) -> None:
+        if self._outage.failures:
+            klog.info("the API server can be reached again")
+            self._outage.reset()
+
+
+def _is_passing(error: ApiError) -> bool:
+    """Whether a refusal is about the API server's state, and not about what we ask for."""
+    return error.status in (401, 408, 429) or error.status >= 500 or error.reason == "Conflict"
