@@ -21,7 +21,7 @@ VERSION_HERE = $(shell $(BIN)/python -c "import twistdp; print(twistdp.__version
 
 .PHONY: help demo test test-http test-matrix envtest test-scaffold test-systemd test-image operator-image test-manifests test-monitoring test-node test-page test-memory test-lowest test-newest test-python \
   bench conformance verdicts faults fuzz kill mutants soak lint types format audit docs diagram protos update-k8s wheel lock dist \
-  version config-reference changelog clean
+  version generate config-reference changelog clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -184,8 +184,10 @@ version: $(VENV)/.run ## the version of the next release, in every file that has
 	$(BIN)/incremental update twistdp --newversion="$$VERSION"
 	$(BIN)/python .ci/render.py
 
-config-reference: $(VENV)/.run ## docs/config-reference.md, from the classes of twistdp.config
+generate: $(VENV)/.run ## everything that is made from code: CRD, samples, reference pages, Dockerfile
 	$(BIN)/python .ci/render.py
+
+config-reference: generate ## the same, by its older name
 
 changelog: .venv-dist/.done ## move newsfragments/ into CHANGELOG.md, under _version.py's version
 	.venv-dist/bin/towncrier build --yes --version "$$(.venv-dist/bin/python -c \

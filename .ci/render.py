@@ -14,6 +14,9 @@ from pathlib import Path
 from twistdp import __version__, cli
 from twistdp.catalog.page import page as catalog_page
 from twistdp.config.reference_page import reference
+from twistdp.crds.definition import crd_yaml
+from twistdp.crds.page import reference as deviceplugin_reference
+from twistdp.crds.samples import samples_yaml
 from twistdp.deployment.daemonset import DaemonSet
 from twistdp.deployment.documents import Document, as_yaml
 from twistdp.deployment.image import OPERATOR, PLUGIN, Service, dockerfile
@@ -78,6 +81,26 @@ def operator_constraints() -> str:
     return as_yaml([Document(allowed, WHY_ALLOWED)])
 
 
+def operator_files() -> dict[Path, str]:
+    """The custom resource's definition and its samples."""
+    place = ROOT / "deploy" / "operator"
+    samples = samples_yaml()
+    listing = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [f"{name}.yaml" for name in samples],
+    }
+    comment = (
+        "`make generate` writes this file.\nOne file is a start; all of them serve each device."
+    )
+    return {
+        place / "crd" / "twistdp.io_deviceplugins.yaml": crd_yaml(),
+        **{place / "samples" / f"{name}.yaml": text for name, text in samples.items()},
+        place / "samples" / "kustomization.yaml": as_yaml([Document(listing, comment)]),
+        ROOT / "docs" / "deviceplugin-reference.md": deviceplugin_reference(),
+    }
+
+
 def files() -> dict[Path, str]:
     """The text of each file."""
     docker = ROOT / "docker"
@@ -109,13 +132,15 @@ def files() -> dict[Path, str]:
         ROOT / "docs" / "catalog.md": catalog_page(),
         ROOT / "docs" / "config-reference.md": reference(),
         page: with_version(page.read_text("utf-8")),
+        **operator_files(),
     }
 
 
 def main() -> None:
     """Write them."""
     for path, text in files().items():
-        if path.read_text("utf-8") != text:
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
             print(path.relative_to(ROOT))
 

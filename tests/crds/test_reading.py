@@ -67,7 +67,8 @@ class ReadTests(SynchronousTestCase):
                 "metadata": {"name": "GPUs"},
                 "spec": {
                     "catalog": [{"name": "intel-gpus"}],
-                    "updateStrategy": {"maxSurge": 0},
+                    "updateStrategy": {"maxSurge": 1, "maxUnavailable": 1, "type": "Surge"},
+                    "monitoring": {},
                     "logLevels": 3,
                 },
             }
@@ -77,14 +78,13 @@ class ReadTests(SynchronousTestCase):
             [
                 "metadata.name",
                 "spec.catalog[0].name",
-                "spec.updateStrategy.maxSurge",
-                "spec.updateStrategy.maxSurge",
+                "spec.updateStrategy.maxUnavailable",
                 "spec.logLevels",
             ],
             places,
         )
         self.assertIn("did you mean intel-gpu?", found[1])
-        self.assertIn("did you mean 'logLevel'?", found[4])
+        self.assertIn("did you mean 'logLevel'?", found[3])
 
     def test_twice(self):
         """Two entries with a resource of one name are refused, as the plugin would refuse them."""
@@ -93,6 +93,7 @@ class ReadTests(SynchronousTestCase):
 
     def test_no_object(self):
         """What is no object at all is refused in the same form."""
+        odd: Any
         for odd in ({}, {"metadata": None}, [], None, {"metadata": {"name": "a"}, "spec": []}):
             self.assertRaises(BadObject, read, odd)
 
@@ -106,7 +107,8 @@ class ReadTests(SynchronousTestCase):
 
     def problems(self, found: Any) -> tuple[str, ...]:
         """The problems of an object."""
-        return self.assertRaises(BadObject, read, found).problems
+        error: BadObject = self.assertRaises(BadObject, read, found)
+        return error.problems
 
 
 class FuzzTests(SynchronousTestCase):

@@ -21,6 +21,7 @@ COMMANDS = {
     "completion": "print the script by which a shell completes this command",
     "config": "check a configuration file, show its meaning, or print its JSON Schema",
     "conformance": "test a device plugin of any kind",
+    "crds": "print the custom resource of the operator, or samples of it",
     "demo": "show a plugin's whole life on this machine in a few seconds",
     "doctor": "find what keeps device plugins, or pods with devices, from working on a node",
     "explain": "report why a device is listed, or which test leaves it out",

@@ -1,9 +1,10 @@
 """The configuration file: what a user can say, and what is wrong with what was said."""
 
+from twistdp.config import kinds
 from twistdp.config.checks import AnyCheck, AttributeCheck, FileCheck, PresentCheck
 from twistdp.config.document import LARGEST
-from twistdp.config.fields import Rule, fields_of, key
-from twistdp.config.json_schema import schema
+from twistdp.config.fields import Field, Rule, fields_of, key
+from twistdp.config.json_schema import default_of, schema
 from twistdp.config.loading import load, load_as, load_value, read
 from twistdp.config.model import Config, Member, Mount, Resource
 from twistdp.config.problems import BadConfig, BadKey, BadKeys, Problem
@@ -21,6 +22,7 @@ __all__ = [
     "BadKeys",
     "Config",
     "Domain",
+    "Field",
     "FileCheck",
     "Member",
     "Mount",
@@ -31,15 +33,18 @@ __all__ = [
     "Rule",
     "Word",
     "convert",
+    "default_of",
     "fields_of",
     "fill",
     "fill_path",
     "key",
+    "kinds",
     "load",
     "load_as",
     "load_value",
     "names",
     "read",
+    "reference_page",
     "schema",
     "show",
 ]

@@ -1,7 +1,7 @@
 """The reference page of the file's format, made from the classes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any, Final
 
 import attrs
@@ -67,7 +67,7 @@ def reference() -> str:
     words = "\n".join(f"| {word} | {meaning} |" for word, meaning in _words())
     parts = [_HEAD.format(words=words)]
     for cls in classes():
-        parts.append("\n".join(_section(cls)))
+        parts.append("\n".join(section(cls)))
     return "\n".join(parts)
 
 
@@ -80,12 +80,16 @@ def _words() -> Iterator[tuple[str, str]]:
         yield f"`{{{name}}}`", meaning
 
 
-def classes() -> list[type[Any]]:
-    """All classes of the model, in the order of the page."""
-    found: list[type[Any]] = [Config]
+def classes(*roots: type[Any], but: Container[type[Any]] = ()) -> list[type[Any]]:
+    """All classes that are in the `roots`, in the order of the page, `but` those of other pages.
+
+    Without roots they are those of a configuration file.
+    """
+    found: list[type[Any]] = list(roots) or [Config]
     for cls in found:
         for field in fields_of(cls).values():
-            found += [each for each in _named(kind_of(field.annotation)) if each not in found]
+            named = _named(kind_of(field.annotation))
+            found += [each for each in named if each not in found and each not in but]
         found += [each for each in (*_lent(cls), *_bases(cls)) if each not in found]
     return found
 
@@ -97,7 +101,7 @@ def _lent(cls: type[Any]) -> Iterator[type[Any]]:
 
 
 def _bases(cls: type[Any]) -> Iterator[type[Any]]:
-    return (base for base in cls.__bases__ if attrs.has(base))
+    return (base for base in reversed(cls.__bases__) if attrs.has(base))
 
 
 def _named(kind: Kind) -> tuple[type[Any], ...]:
@@ -112,7 +116,8 @@ def _named(kind: Kind) -> tuple[type[Any], ...]:
             return ()
 
 
-def _section(cls: type[Any]) -> Iterator[str]:
+def section(cls: type[Any], worded: Callable[[Kind], str] | None = None) -> Iterator[str]:
+    """The lines about a class; `worded` names the kind of a value."""
     yield f"## {_title(cls)}"
     yield ""
     for paragraph in (cls.__doc__ or "").strip().split("\n\n"):
@@ -122,15 +127,22 @@ def _section(cls: type[Any]) -> Iterator[str]:
         yield f"A value that is no mapping stands for `{short.key}`."
         yield ""
     for other in (*_lent(cls), *_bases(cls)):
-        yield f"The keys of [{_title(other).lower()}](#{_anchor(other)}) may be given too."
+        yield f"The keys of {link(other)} may be given too."
         yield ""
-    yield "| key | value | meaning |"
-    yield "|---|---|---|"
     inherited = {key for base in _bases(cls) for key in fields_of(base)}
-    for field in fields_of(cls).values():
-        if field.through is None and field.key not in inherited:
-            yield f"| `{field.key}` | {_kind(kind_of(field.annotation))} | {_meaning(field)} |"
-    yield ""
+    own = [
+        field
+        for field in fields_of(cls).values()
+        if field.through is None and field.key not in inherited
+    ]
+    if own:
+        yield "| key | value | meaning |"
+        yield "|---|---|---|"
+    for field in own:
+        kind = (worded or _kind)(kind_of(field.annotation))
+        yield f"| `{field.key}` | {kind} | {_meaning(field)} |"
+    if own:
+        yield ""
 
 
 def _title(cls: type[Any]) -> str:
@@ -138,6 +150,11 @@ def _title(cls: type[Any]) -> str:
         return "The file"
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=CDI)(?=[A-Z])", " ", cls.__name__).split()
     return " ".join([words[0], *(word.lower() for word in words[1:])])
+
+
+def link(cls: type[Any]) -> str:
+    """A link to the section about a class."""
+    return f"[{_title(cls).lower()}](#{_anchor(cls)})"
 
 
 def _anchor(cls: type[Any]) -> str:
@@ -151,8 +168,7 @@ def _kind(kind: Kind) -> str:
         case Table(_, value):
             return f"mapping: {_kind(value)} for each key"
         case Record() | OneOf():
-            links = [f"[{_title(cls).lower()}](#{_anchor(cls)})" for cls in _named(kind)]
-            return " or ".join(links)
+            return " or ".join(map(link, _named(kind)))
         case AnyOf(kinds):
             return " or ".join(_kind(each) for each in kinds)
         case _:
@@ -162,7 +178,7 @@ def _kind(kind: Kind) -> str:
 def _meaning(field: Field) -> str:
     text = " ".join(field.doc.split()) + (" Required." if field.required else "")
     default = default_of(field)
-    if not field.required and not says_nothing(default):
+    if not (field.required or says_nothing(default) or attrs.has(type(default))):
         text += f" Default: `{_inline(default)}`."
     if field.example:
         text += f" Example: `{field.key}: {field.example}`"

@@ -1,5 +1,6 @@
 """The custom resource `DevicePlugin`: what users write, its schema and its rules, as values."""
 
+from twistdp.crds.definition import crd, crd_yaml, rules
 from twistdp.crds.meaning import (
     CONFIG_FILE,
     config_text,
@@ -11,6 +12,7 @@ from twistdp.crds.meaning import (
 )
 from twistdp.crds.plugin import GROUP, KIND, PAUSED, PLURAL, VERSION, DevicePlugin
 from twistdp.crds.reading import BadObject, read
+from twistdp.crds.samples import samples, samples_yaml
 from twistdp.crds.spec import DevicePluginSpec
 
 # The package `intel` is imported when it is asked for: the operator converts nothing.
@@ -25,11 +27,16 @@ __all__ = [
     "DevicePlugin",
     "DevicePluginSpec",
     "config_text",
+    "crd",
+    "crd_yaml",
     "intel",
     "needs",
     "open_domains",
     "options",
     "read",
     "resource_names",
+    "rules",
+    "samples",
+    "samples_yaml",
     "settings",
 ]

@@ -9,9 +9,9 @@ from twistdp.config import key
 from twistdp.crds.rule import CelRule, Ruled, count, unique
 from twistdp.crds.values import (
     ATOMIC,
+    Directory,
     Environment,
     HostDirectories,
-    HostDirectory,
     Image,
     ObjectName,
     Word,
@@ -45,10 +45,10 @@ class InitContainer(Ruled):
     config_map: ObjectName | None = key(
         "configMap", "A ConfigMap in the operator's namespace that it reads.", None, "dsa-queues"
     )
-    config_map_path: HostDirectory | None = key(
+    config_map_path: Directory | None = key(
         "configMapPath", "The directory of the ConfigMap's files in it.", None, "/idxd-init/conf"
     )
-    scratch: HostDirectory | None = key(
+    scratch: Directory | None = key(
         "scratch",
         "An empty directory that it may write in; its root file system is read-only.",
         None,

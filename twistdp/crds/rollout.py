@@ -8,8 +8,6 @@ from twistdp.config import key
 from twistdp.crds.rule import CelRule, Ruled
 from twistdp.crds.values import Nodes, Seconds
 
-_NOTHING = (0, "0%")
-
 
 @attrs.frozen(kw_only=True)
 class UpdateStrategy(Ruled):
@@ -27,18 +25,6 @@ class UpdateStrategy(Ruled):
             "maxUnavailable is for the type InTurn; write maxSurge, or type: InTurn",
             lambda each: each.max_unavailable is None or each.type == "InTurn",
             "maxUnavailable",
-        ),
-        CelRule(
-            "!has(self.maxUnavailable) || !(self.maxUnavailable in [0, '0%'])",
-            "no pod could be replaced with maxUnavailable 0; write 1 or more",
-            lambda each: each.max_unavailable not in _NOTHING,
-            "maxUnavailable",
-        ),
-        CelRule(
-            "!has(self.maxSurge) || !(self.maxSurge in [0, '0%'])",
-            "no pod could be replaced with maxSurge 0; write 1 or more",
-            lambda each: each.max_surge not in _NOTHING,
-            "maxSurge",
         ),
     )
 

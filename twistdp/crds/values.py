@@ -111,18 +111,19 @@ Labels: TypeAlias = Annotated[
 _IN_THE_WAY: Final = sorted(
     {*OF_THE_CONTAINER, *(f"/{name}" for name in ("etc", "tmp", "run", "proc"))}
 )
+_IS_PLACE: Final = CelRule(
+    r"self.matches(r'^(/[^/:]+)+$') && !self.matches(r'/\.\.?(/|$)')",
+    "a path begins with '/' and has no part that is empty, '.' or '..', no ':' and no '/' at its "
+    "end; write it as /dev/dri",
+    lambda value: _matches("(/[^/:]+)+", value) and not {".", ".."} & set(value.split("/")),
+)
+Directory: TypeAlias = Annotated[
+    str, length(512), kept(_IS_PLACE, "an absolute path in the container")
+]
 HostDirectory: TypeAlias = Annotated[
     str,
     length(512),
-    kept(
-        CelRule(
-            r"self.matches(r'^(/[^/:]+)+$') && !self.matches(r'/\.\.?(/|$)')",
-            "a path of the node begins with '/' and has no part that is empty, '.' or '..', no "
-            "':' and no '/' at its end; write it as /dev/dri",
-            lambda value: _matches("(/[^/:]+)+", value) and not {".", ".."} & set(value.split("/")),
-        ),
-        "an absolute path of the node",
-    ),
+    kept(_IS_PLACE, "an absolute path of the node"),
     kept(
         CelRule(
             f"!(self in {_IN_THE_WAY})",
@@ -198,6 +199,14 @@ Nodes: TypeAlias = Annotated[
             "a number of nodes is a whole number, or a part of them in percent; write it as 1 or "
             "10%",
             lambda value: isinstance(value, int) or _matches("(100|[1-9]?[0-9])%", value),
+        ),
+        "a number of nodes, as 1 or 10%",
+    ),
+    kept(
+        CelRule(
+            "type(self) == string ? self != '0%' : self != 0",
+            "no pod could be replaced on 0 nodes at once; write 1 or more",
+            lambda value: value not in (0, "0%"),
         ),
         "a number of nodes, as 1 or 10%",
     ),

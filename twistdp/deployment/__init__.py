@@ -6,6 +6,7 @@ The files in ``deploy`` and ``docker`` and those of a new project are made by th
 from twistdp.deployment import requirements
 from twistdp.deployment.daemonset import PRIORITY, RESOURCES, DaemonSet, InitContainer
 from twistdp.deployment.directories import CONFIG_DIRECTORY, OF_THE_CONTAINER
+from twistdp.deployment.documents import Document, as_yaml
 from twistdp.deployment.image import dockerfile
 from twistdp.deployment.manifests import render_manifests, sample_pod
 from twistdp.deployment.monitoring import pod_monitor, service, service_monitor
@@ -23,8 +24,10 @@ __all__ = [
     "RESOURCES",
     "SELINUX_TYPE",
     "DaemonSet",
+    "Document",
     "InitContainer",
     "Needs",
+    "as_yaml",
     "configuration_map",
     "constraints",
     "daemon_set",
