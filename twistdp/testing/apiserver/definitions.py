@@ -1,7 +1,8 @@
 """CustomResourceDefinitions: one that is created makes its kind known, until it is gone."""
 
+from twistdp.testing.apiserver.deletion import CLEANUP
 from twistdp.testing.apiserver.kinds import DEFINITIONS, Kind
-from twistdp.testing.apiserver.registry import CLEANUP, Registry, established
+from twistdp.testing.apiserver.registry import Registry, established
 from twistdp.testing.apiserver.store import Change, Store, Stored
 from twistdp.testing.apiserver.writes import Way, Writes
 
@@ -41,10 +42,9 @@ class Definitions:
 
     def _establish(self, new: Stored) -> None:
         added = established(new.object, self._writes.time())
-        finalizers = [*new.metadata.get("finalizers", ()), CLEANUP]
         obj = {
             **new.object,
-            "metadata": {**new.metadata, "finalizers": finalizers},
+            "metadata": dict(new.metadata),
             "spec": {**new.object["spec"], **added["spec"]},
             "status": added["status"],
         }

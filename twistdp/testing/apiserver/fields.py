@@ -1,7 +1,7 @@
 """Objects as sets of fields with owners, and how they are merged by field."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from twistdp.testing.apiserver.shapes import Shape, item_key, value_key
@@ -41,6 +41,20 @@ def _collect(value: Any, shape: Shape, path: Path, found: dict[Path, Any]) -> No
                 _collect(item, shape.item(), (*path, key), found)
     else:
         found[path] = value
+
+
+def repeated(value: Any, shape: Shape, path: Path = ()) -> Iterator[tuple[str, str]]:
+    """Where lists have a key twice, with the key, both as people read them."""
+    if isinstance(value, dict) and not shape.is_atomic:
+        for name, inner in value.items():
+            yield from repeated(inner, shape.field(name), (*path, f"f:{name}"))
+    elif _is_listed(value, shape):
+        found = _keyed(value, shape)
+        if len(found) < len(value):
+            keys = [item_key(shape.keys, item) for item in value]
+            yield shown(path), shown((next(key for key in keys if keys.count(key) > 1),))
+        for key, item in found.items():
+            yield from repeated(item, shape.item(), (*path, key))
 
 
 def changed(old: Mapping[Path, Any], new: Mapping[Path, Any]) -> set[Path]:

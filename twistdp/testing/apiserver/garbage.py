@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from twistdp.testing.apiserver.deletion import FOREGROUND, ORPHAN
 from twistdp.testing.apiserver.kinds import NAMESPACES, Kind
 from twistdp.testing.apiserver.registry import Registry
 from twistdp.testing.apiserver.store import Change, Store, Stored
@@ -10,7 +11,6 @@ from twistdp.testing.apiserver.writes import Way, Writes
 
 Object = dict[str, Any]
 
-FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 _WAY = Way(manager="kube-controller-manager")
 
 

@@ -49,6 +49,19 @@ class Kind:
         """The kind with its group, as messages have it: ``DaemonSet.apps``."""
         return f"{self.kind}.{self.group}" if self.group else self.kind
 
+    def as_plural(self) -> "Kind":
+        """The kind where the real server names its plural in place of the kind."""
+        return attrs.evolve(self, kind=self.plural)
+
+    def as_kind(self) -> "Kind":
+        """The kind where the real server names it in place of the plural."""
+        return attrs.evolve(self, plural=self.kind)
+
+    def schema(self, version: str = "") -> Mapping[str, Any]:
+        """A custom kind's schema, of the preferred version unless one is given."""
+        found: Mapping[str, Any] = self.schemas.get(version or self.versions[0]) or {}
+        return found
+
     def api_version(self, version: str = "") -> str:
         """Such as ``apps/v1``, of the preferred version unless one is given."""
         version = version or self.versions[0]

@@ -38,7 +38,7 @@ class Manager:
     operation: str
     subresource: str
     api_version: str
-    time: str
+    time: str = attrs.field(eq=False)
     paths: frozenset[Path]
 
     @property

@@ -7,7 +7,6 @@ from twistdp.testing.apiserver.kinds import BUILT_IN, Kind
 from twistdp.testing.apiserver.refusals import bad_request
 
 Object = Mapping[str, Any]
-CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 
 
 class Registry:

@@ -147,7 +147,7 @@ def shape_of(kind: Kind, version: str) -> Shape:
     """The shape of a kind's objects."""
     if not kind.custom:
         return _BUILT_IN
-    return _CustomTop(kind.schemas.get(version) or {})
+    return _CustomTop(kind.schema(version))
 
 
 def item_key(keys: Keys, item: Any) -> str:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twistdp.testing.apiserver import managers, refusals
+from twistdp.testing.apiserver import applying, managers, refusals
 from twistdp.testing.apiserver.calls import WRITES, Answer, ApiCall, Asked, Target, list_of
 from twistdp.testing.apiserver.kinds import Kind
 from twistdp.testing.apiserver.managers import APPLY, Manager
@@ -79,11 +79,11 @@ class Verbs:
     def _create(self, kind: Kind, target: Target, asked: Asked, way: Way) -> Answer:
         if target.name:
             raise refusals.not_allowed()
-        obj = _object(kind, target, asked.parsed())
+        obj = _object(kind, target, asked.parsed(), is_whole=True)
         return _shown(kind, target, self._writes.create(kind, target.namespace, obj, way), 201)
 
     def _update(self, kind: Kind, target: Target, asked: Asked, way: Way) -> Answer:
-        obj = _object(kind, target, asked.parsed())
+        obj = _object(kind, target, asked.parsed(), is_whole=True)
         stored = self._writes.change(
             kind, target.namespace, target.name, lambda old: (obj, None), way
         )
@@ -120,29 +120,15 @@ class Verbs:
         return by_operations
 
     def _apply(self, kind: Kind, target: Target, asked: Asked, way: Way) -> Answer:
-        config = _object(kind, target, asked.parsed())
-        metadata = config["metadata"]
-        if not asked.query.get("fieldManager"):
-            text = "Required value: is required for apply patch"
-            raise refusals.invalid(kind, "", [("fieldManager", "FieldValueRequired", text)])
-        if metadata.get("managedFields"):
-            raise refusals.bad_request("metadata.managedFields must be nil")
-        if metadata.setdefault("name", target.name) != target.name:
-            raise refusals.bad_request(
-                f"the name of the object ({metadata['name']}) does not match the name on the URL "
-                f"({target.name})"
-            )
-        config = _applicable(kind, config, target.subresource)
+        config = _object(kind, target, asked.parsed(), is_whole=True)
+        applying.check_request(kind, target.name, config, asked.query.get("fieldManager", ""))
+        applying.check_fields(kind, target.version, config)
+        config = applying.counted(kind, config, target.subresource)
         shape = shape_of(kind, target.version)
         me = self._writes.me(kind, way, APPLY)
-        if self._store.get(kind, target.namespace, target.name) is None and not way.subresource:
-            if uid := metadata.get("uid"):
-                why = (
-                    f"uid mismatch: the provided object specified uid {uid}, and no existing "
-                    "object was found"
-                )
-                raise refusals.conflict(kind, target.name, why)
-            metadata.pop("resourceVersion", None)
+        place = target.namespace, target.name
+        if self._store.get(kind, *place) is None and not way.subresource:
+            applying.check_new(kind, target.name, config)
             _, owners = managers.applied((), {}, config, shape, me, False)
             stored = self._writes.create(kind, target.namespace, config, way, owners)
             return _shown(kind, target, stored, 201)
@@ -150,9 +136,7 @@ class Verbs:
         def edit(stored: Stored) -> tuple[Object, tuple[Manager, ...]]:
             return managers.applied(stored.managers, stored.object, config, shape, me, way.force)
 
-        return _shown(
-            kind, target, self._writes.change(kind, target.namespace, target.name, edit, way)
-        )
+        return _shown(kind, target, self._writes.change(kind, *place, edit, way))
 
     def _delete(self, kind: Kind, target: Target, asked: Asked, way: Way) -> Answer:
         stored = self._writes.stored(kind, target.namespace, target.name)
@@ -192,11 +176,16 @@ def _shown(kind: Kind, target: Target, stored: Stored, code: int = 200) -> Answe
     return Answer(code, stored.json(kind.api_version(target.version)))
 
 
-def _object(kind: Kind, target: Target, value: Any) -> Object:
-    """What a client sends as an object of a kind; raises `ApiRefused`."""
+def _object(kind: Kind, target: Target, value: Any, is_whole: bool = False) -> Object:
+    """What a client sends as an object of a kind, a whole one of its own; raises `ApiRefused`."""
     if not isinstance(value, dict):
         raise refusals.bad_request(f"the body is no {kind.kind}")
     version = kind.api_version(target.version)
+    if is_whole and kind.custom and not value.get("kind"):
+        raise refusals.bad_request(
+            f"the object provided is unrecognized (must be of type {kind.kind}): Object 'Kind' is "
+            "missing"
+        )
     if value.get("apiVersion", version) != version:
         raise refusals.bad_request(
             f"the API version in the data ({value['apiVersion']}) does not match the expected API "
@@ -208,16 +197,6 @@ def _object(kind: Kind, target: Target, value: Any) -> Object:
         )
     metadata = value.get("metadata")
     return {**value, "metadata": dict(metadata) if isinstance(metadata, dict) else {}}
-
-
-def _applicable(kind: Kind, config: Object, subresource: str) -> Object:
-    """What of an applied configuration is about the resource, or about its status."""
-    if subresource:
-        top = ("apiVersion", "kind", subresource) if kind.custom else ()
-        kept = {name: value for name, value in config.items() if not top or name in top}
-        kept.pop("spec", None)
-        return {**kept, "metadata": config["metadata"]}
-    return {name: value for name, value in config.items() if name != "status" or not kind.status}
 
 
 def _options(asked: Asked) -> Object:

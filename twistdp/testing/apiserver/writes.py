@@ -1,17 +1,16 @@
 """How objects are created, changed and deleted."""
 
 import copy
-import secrets
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 
-from twistdp.testing.apiserver import managers, refusals, rules
+from twistdp.testing.apiserver import deletion, managers, metadata, refusals, rules, schemas
 from twistdp.testing.apiserver.kinds import NAMESPACES, Kind
 from twistdp.testing.apiserver.managers import UPDATE, Manager
+from twistdp.testing.apiserver.metadata import less
 from twistdp.testing.apiserver.shapes import shape_of
 from twistdp.testing.apiserver.store import Store, Stored
 
@@ -21,9 +20,6 @@ Admit = Callable[[str, Kind, Object, Object | None], Object | None]
 
 It returns the object that is stored, None for the new one, or raises `ApiRefused`.
 """
-
-_CHARACTERS = "bcdfghjklmnpqrstvwxz2456789"
-_KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
 @attrs.frozen
@@ -51,7 +47,7 @@ class Writes:
         self._now = now
 
     def time(self, later: float = 0.0) -> str:
-        """The time as objects have it."""
+        """The time in so many seconds, as objects have it."""
         moment = datetime.fromtimestamp(self._now() + later, UTC)
         return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -75,35 +71,16 @@ class Writes:
         way: Way,
         owners: tuple[Manager, ...] | None = None,
     ) -> Stored:
-        """Create an object; raises `ApiRefused`."""
-        metadata = dict(obj.get("metadata") or {})
-        if metadata.get("namespace", namespace) != namespace:
-            raise refusals.bad_request(
-                "the namespace of the provided object does not match the namespace sent on the "
-                "request"
-            )
+        """Create an object, with `owners` unless it is simply the writer's; raises `ApiRefused`."""
+        made = metadata.generated(kind, namespace, obj, self.time())
+        name = str(made.get("name", ""))
         if kind.namespaced:
-            metadata["namespace"] = namespace
-            self._check_namespace(kind, namespace, str(metadata.get("name", "")))
-        if metadata.pop("resourceVersion", "") not in ("", "0"):
-            raise refusals.ApiRefused(
-                500, "", "resourceVersion should not be set on objects to be created"
-            )
-        if not metadata.get("name") and metadata.get("generateName"):
-            end = "".join(secrets.choice(_CHARACTERS) for _ in range(5))
-            metadata["name"] = metadata["generateName"] + end
-        name = str(metadata.get("name") or "")
-        for generated in ("deletionTimestamp", "deletionGracePeriodSeconds", "managedFields"):
-            metadata.pop(generated, None)
-        metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": self.time()}
-        if kind.generation:
-            metadata["generation"] = 1
-        else:
-            metadata.pop("generation", None)
-        new = {**obj, "apiVersion": kind.api_version(), "kind": kind.kind, "metadata": metadata}
+            place = self._store.get(NAMESPACES, "", namespace)
+            metadata.check_place(kind, name, namespace, place)
+        new = {**obj, "apiVersion": kind.api_version(), "kind": kind.kind, "metadata": made}
         if kind.status and not kind.takes_status:
             new.pop("status", None)
-        new = self._prepared("CREATE", kind, name, new, None, way)
+        new = self._prepared("CREATE", kind, new, None, way)
         if self._store.get(kind, namespace, name):
             raise refusals.already_exists(kind, name)
         return self._save(kind, None, new, owners, way)
@@ -112,148 +89,38 @@ class Writes:
         """Change an object by a function; raises `ApiRefused`."""
         stored = self.stored(kind, namespace, name)
         new, owners = edit(stored)
-        metadata = dict(new.get("metadata") or {})
-        if metadata.get("name", name) != name:
-            raise refusals.bad_request(
-                f"the name of the object ({metadata['name']}) does not match the name on the URL "
-                f"({name})"
-            )
-        if metadata.get("namespace", namespace) != namespace:
-            raise refusals.bad_request(
-                "the namespace of the provided object does not match the namespace sent on the "
-                "request"
-            )
-        version = metadata.get("resourceVersion") or ""
-        if version == "" and kind.custom:
-            text = "Invalid value: 0: must be specified for an update"
-            raise refusals.invalid(
-                kind, name, [("metadata.resourceVersion", "FieldValueInvalid", text)]
-            )
-        if version not in ("", str(stored.revision)):
-            raise refusals.conflict(kind, name)
-        _check_uid(kind, stored, str(metadata.get("uid") or ""), way)
-        new = self._kept(kind, stored, {**new, "metadata": metadata}, way)
-        new = self._prepared("UPDATE", kind, name, new, stored.object, way)
+        kept = metadata.kept(kind, stored, new, way.is_patch)
+        new = {**new, "apiVersion": kind.api_version(), "kind": kind.kind, "metadata": kept}
+        new = self._prepared("UPDATE", kind, _separated(kind, stored, new, way), stored, way)
         return self._save(kind, stored, new, owners, way)
 
     def delete(self, kind: Kind, stored: Stored, options: Object, way: Way) -> tuple[Stored, bool]:
         """Delete an object, or mark it as deleted; true once it is gone.  Raises `ApiRefused`."""
-        self._check_preconditions(kind, stored, options.get("preconditions") or {})
+        deletion.check_preconditions(kind, stored, options.get("preconditions") or {})
         for admit in self.admission:
             admit("DELETE", kind, stored.object, stored.object)
-        old = stored.metadata
-        finalizers = _finalizers(old.get("finalizers") or [], options)
-        grace = _grace(kind, stored.object, options)
-        metadata = {**old, "finalizers": finalizers} if finalizers else _less(old, "finalizers")
-        new = {**stored.object, "metadata": metadata}
-        if not finalizers and not grace and kind != NAMESPACES:
-            return (stored if way.dry_run else self._store.remove(kind, stored, new)), True
-        if "deletionTimestamp" not in old:
-            metadata["deletionTimestamp"] = self.time(grace)
-            metadata["deletionGracePeriodSeconds"] = grace
-            if kind.generation:
-                metadata["generation"] = old["generation"] + 1
-            if kind == NAMESPACES:
-                new["status"] = {**new.get("status", {}), "phase": "Terminating"}
-        elif grace < old.get("deletionGracePeriodSeconds", 0):
-            metadata["deletionTimestamp"] = self.time(grace)
-            metadata["deletionGracePeriodSeconds"] = grace
-        if new == stored.object or way.dry_run:
-            return stored, False
+        new, is_gone = deletion.deleted(kind, stored, options, self.time)
+        if way.dry_run or (new == stored.object and not is_gone):
+            return stored, is_gone
+        if is_gone:
+            return self._store.remove(kind, stored, new), True
         return self._store.put(kind, new, stored.managers), False
 
-    def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
-        found = self._store.get(NAMESPACES, "", namespace)
-        if found is None:
-            raise refusals.not_found(NAMESPACES, namespace)
-        if "deletionTimestamp" in found.metadata:
-            message = (
-                f'{kind.resource} "{name}" is forbidden: unable to create new content in '
-                f"namespace {namespace} because it is being terminated"
-            )
-            raise refusals.ApiRefused(
-                403, "Forbidden", message, {"name": name, "kind": kind.plural}
-            )
-
-    def _check_preconditions(self, kind: Kind, stored: Stored, wanted: Object) -> None:
-        about, name = attrs.evolve(kind, plural=kind.kind), stored.metadata["name"]
-        uid, version = wanted.get("uid"), wanted.get("resourceVersion")
-        if uid not in (None, stored.metadata["uid"]):
-            why = (
-                f"the UID in the precondition ({uid}) does not match the UID in record "
-                f"({stored.metadata['uid']}). The object might have been deleted and then recreated"
-            )
-            raise refusals.conflict(about, name, why)
-        if version not in (None, str(stored.revision)):
-            why = (
-                f"the ResourceVersion in the precondition ({version}) does not match the "
-                f"ResourceVersion in record ({stored.revision}). "
-                "The object might have been modified"
-            )
-            raise refusals.conflict(about, name, why)
-
-    def _kept(self, kind: Kind, stored: Stored, new: Object, way: Way) -> Object:
-        """The new object with what such a write cannot change."""
-        old = stored.object
-        metadata = new["metadata"]
-        if way.subresource:
-            if kind.custom:
-                metadata = dict(old["metadata"])
-            new = {**old, "metadata": metadata, "status": new.get("status")}
-            if new["status"] is None:
-                del new["status"]
-        elif kind.status:
-            new = _less(new, "status")
-            if "status" in old:
-                new["status"] = old["status"]
-        for name in _KEPT:
-            metadata.pop(name, None)
-            if name in old["metadata"]:
-                metadata[name] = old["metadata"][name]
-        metadata |= {"name": old["metadata"]["name"]}
-        if kind.namespaced:
-            metadata["namespace"] = old["metadata"]["namespace"]
-        metadata.pop("managedFields", None)
-        metadata.pop("resourceVersion", None)
-        metadata.pop("generation", None)
-        if kind.generation:
-            metadata["generation"] = old["metadata"]["generation"]
-        return {
-            **new,
-            "apiVersion": kind.api_version(),
-            "kind": kind.kind,
-            "metadata": metadata,
-        }
-
     def _prepared(
-        self, operation: str, kind: Kind, name: str, new: Object, old: Object | None, way: Way
+        self, operation: str, kind: Kind, new: Object, stored: Stored | None, way: Way
     ) -> Object:
         """The object with defaults, admitted and found valid."""
-        new = _tidied(new)
-        if not kind.custom:
-            new = rules.with_defaults(kind, new, old)
+        old = stored.object if stored else None
+        schema = kind.schema(way.version)
+        new = schemas.completed(new, schema) if kind.custom else rules.with_defaults(kind, new, old)
         for admit in self.admission:
             new = admit(operation, kind, copy.deepcopy(new), old) or new
-        causes = []
-        if not name:
-            text = "Required value: name or generateName is required"
-            causes.append(("metadata.name", "FieldValueRequired", text))
-        elif old is None:
-            causes += rules.name_causes(kind, name)
-        elif "deletionTimestamp" in old["metadata"]:
-            known = old["metadata"].get("finalizers") or []
-            added = [each for each in new["metadata"].get("finalizers") or [] if each not in known]
-            if added:
-                listed = ", ".join(f'"{each}"' for each in added)
-                text = (
-                    "Forbidden: no new finalizers can be added if the object is being deleted, "
-                    f"found new finalizers []string{{{listed}}}"
-                )
-                causes.append(("metadata.finalizers", "FieldValueForbidden", text))
-        causes += rules.causes(kind, new, old)
+        causes = [*metadata.causes(kind, new, old), *rules.causes(kind, new, old)]
+        if kind.custom:
+            causes += schemas.causes(new, schema)
         if causes:
-            raise refusals.invalid(kind, name, causes)
-        if old is not None and kind.generation and _spec(kind, new) != _spec(kind, old):
+            raise refusals.invalid(kind, new["metadata"].get("name", ""), causes)
+        if old is not None and kind.generation and _counted(kind, new) != _counted(kind, old):
             new["metadata"]["generation"] = old["metadata"]["generation"] + 1
         return new
 
@@ -269,93 +136,40 @@ class Writes:
         known = stored.managers if stored else ()
         if owners is None:
             me = self.me(kind, way, UPDATE)
-            owners = managers.updated(known, old, new, shape_of(kind, kind.versions[0]), me)
+            owners = managers.updated(known, old, new, shape_of(kind, way.version), me)
         if stored and owners == known and _plain(new) == _plain(stored.object):
             return stored
         if owners:
             new["metadata"]["managedFields"] = [manager.shown() for manager in owners]
         if way.dry_run:
-            revision = stored.revision if stored else 0
             if stored:
-                new["metadata"]["resourceVersion"] = str(revision)
-            return Stored(new, revision, owners)
-        if stored and _is_over(kind, new):
+                new["metadata"]["resourceVersion"] = str(stored.revision)
+            return Stored(new, stored.revision if stored else 0, owners)
+        if stored and deletion.is_over(kind, new):
             return self._store.remove(kind, stored, new)
         return self._store.put(kind, new, owners)
 
 
-def _check_uid(kind: Kind, stored: Stored, uid: str, way: Way) -> None:
-    """An update is about the object with its uid, and no patch changes that."""
-    if uid in ("", stored.metadata["uid"]):
-        return
-    if way.is_patch:
-        cause = (
-            "metadata.uid",
-            "FieldValueInvalid",
-            f"Invalid value: {rules.quoted(uid)}: field is immutable",
-        )
-        raise refusals.invalid(kind, stored.metadata["name"], [cause])
-    why = (
-        f"Precondition failed: UID in precondition: {uid}, "
-        f"UID in object meta: {stored.metadata['uid']}"
-    )
-    raise refusals.conflict(kind, stored.metadata["name"], why)
-
-
-def _less(obj: Object, name: str) -> Object:
-    return {key: value for key, value in obj.items() if key != name}
+def _separated(kind: Kind, stored: Stored, new: Object, way: Way) -> Object:
+    """The new object where its status, or all but that, is as before."""
+    old = stored.object
+    if way.subresource:
+        # A built-in object's labels can be changed through its status, a custom one's cannot.
+        kept = less(old["metadata"], "managedFields", "resourceVersion")
+        result = {**old, "metadata": kept if kind.custom else new["metadata"]}
+        source = new
+    elif kind.status:
+        result, source = less(new, "status"), old
+    else:
+        return new
+    return {**less(result, "status"), **{k: v for k, v in source.items() if k == "status"}}
 
 
 def _plain(obj: Object) -> Object:
     """What makes an object differ from another."""
-    metadata = {
-        name: value
-        for name, value in obj["metadata"].items()
-        if name not in ("managedFields", "resourceVersion")
-    }
-    return {**obj, "metadata": metadata}
+    return {**obj, "metadata": less(obj["metadata"], "managedFields", "resourceVersion")}
 
 
-def _spec(kind: Kind, obj: Object) -> Object:
+def _counted(kind: Kind, obj: Object) -> Object:
     """What `generation` counts changes of."""
-    other = ("metadata", "status") if kind.status else ("metadata",)
-    return {name: value for name, value in obj.items() if name not in other}
-
-
-def _tidied(obj: Object) -> Object:
-    """Without metadata that are empty."""
-    metadata = {name: value for name, value in obj["metadata"].items() if value or value == 0}
-    return {**obj, "metadata": metadata}
-
-
-def _is_over(kind: Kind, obj: Object) -> bool:
-    """Whether nothing keeps a deleted object any more."""
-    metadata = obj["metadata"]
-    return (
-        "deletionTimestamp" in metadata
-        and not metadata.get("finalizers")
-        and not metadata.get("deletionGracePeriodSeconds")
-        and not (kind == NAMESPACES and obj["spec"].get("finalizers"))
-    )
-
-
-def _finalizers(known: list[str], options: Object) -> list[str]:
-    policy = options.get("propagationPolicy")
-    if policy is None:
-        return known
-    kept = [each for each in known if each not in ("foregroundDeletion", "orphan")]
-    more = {"Foreground": ["foregroundDeletion"], "Orphan": ["orphan"], "Background": []}
-    if policy not in more:
-        raise refusals.bad_request(f"invalid DeleteOptions: propagationPolicy {policy!r}")
-    return kept + more[policy]
-
-
-def _grace(kind: Kind, obj: Object, options: Object) -> int:
-    """How long an object's node has to end it."""
-    if not kind.graceful:
-        return 0
-    spec, phase = obj.get("spec") or {}, (obj.get("status") or {}).get("phase")
-    if not spec.get("nodeName") or phase in ("Succeeded", "Failed"):
-        return 0
-    asked = options.get("gracePeriodSeconds")
-    return int(spec.get("terminationGracePeriodSeconds", 30) if asked is None else asked)
+    return less(obj, "metadata", *(("status",) if kind.status else ()))
