@@ -71,7 +71,7 @@ class MatchesTests(SynchronousTestCase):
                 self.assertIs(subject.get(change.path), old)
                 if old is not None:
                     subject.remove(old)
-                if old is None or old.index != change.index:
+                if old is None or old.number != change.number:
                     subject.add(change)
                     there[change.path] = change
             subject.settle()

@@ -14,9 +14,7 @@ import os
 import stat
 from collections.abc import Collection
 from itertools import islice
-from typing import Final
-
-import attrs
+from typing import Final, NamedTuple
 
 from twistdp.errors import Untrusted
 from twistdp.host.listing import ABSENT
@@ -26,8 +24,7 @@ _MOST_PLACES: Final = 10_000
 """The most directories that are remembered."""
 
 
-@attrs.frozen
-class Place:
+class Place(NamedTuple):
     """The end of a path, without links.
 
     `problem` is what lets others change it.  `is_open` means that it is a directory in which others
@@ -37,11 +34,16 @@ class Place:
     """
 
     real: str
-    problem: Untrusted | None = attrs.field(default=None, eq=lambda one: one and one.reason)
+    problem: Untrusted | None = None
     is_open: bool = False
     device: int | None = None
     is_unknown: bool = False
     is_fleeting: bool = False
+
+    def is_like(self, other: "Place") -> bool:
+        """Whether nothing has changed; of problems, which are made for each look, in the reason."""
+        reasons = {place.problem and place.problem.reason for place in (self, other)}
+        return len(reasons) == 1 and self._replace(problem=other.problem) == other
 
 
 class HostPaths:
@@ -94,7 +96,7 @@ class HostPaths:
         now = HostPaths()
         for path in list(islice(self._places, most)):
             place = self._places[path] = self._places.pop(path)  # its next turn comes last
-            if now.place(path) != place:
+            if not now.place(path).is_like(place):
                 self._places.clear()
                 return True
         return False
@@ -152,7 +154,7 @@ class HostPaths:
             end = self._look(os.path.join(place.real, os.readlink(there)), links + 1)
         except OSError as error:
             return _missing(there, place, error)
-        return attrs.evolve(end, is_fleeting=True) if seen.is_fleeting else end
+        return end._replace(is_fleeting=True) if seen.is_fleeting else end
 
 
 def is_safe(place: Place, found: os.stat_result) -> bool:

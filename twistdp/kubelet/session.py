@@ -5,7 +5,6 @@ Every input has an answer in every state, however late it comes; one that is not
 
 from typing import Protocol
 
-import attrs
 from automat import TypeMachineBuilder
 
 
@@ -47,9 +46,9 @@ class Session(Protocol):
         """End for good."""
 
 
-@attrs.define(eq=False)
 class _Core:
-    effects: Effects
+    def __init__(self, effects: Effects) -> None:
+        self.effects = effects
 
 
 _builder = TypeMachineBuilder(Session, _Core)

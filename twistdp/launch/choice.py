@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
 from twistdp.errors import BadName, BadScanner, BadSetting
 from twistdp.launch.loading import make
 from twistdp.manager import Manager
@@ -14,15 +12,17 @@ from twistdp.settings import Settings
 from twistdp.tools import at
 
 
-@attrs.define
 class Choice:
-    """A --scanner and the options after it that belong to it."""
+    """A --scanner and the options after it that belong to it.
 
-    name: str
-    called: str
-    """The option that named it, for messages."""
-    arguments: dict[str, list[str]] = attrs.Factory(dict)
-    options: dict[str, Any] = attrs.Factory(dict)
+    `called` is the option that named it, for messages.
+    """
+
+    def __init__(self, name: str, called: str) -> None:
+        self.name = name
+        self.called = called
+        self.arguments: dict[str, list[str]] = {}
+        self.options: dict[str, Any] = {}
 
     def manager(self, defaults: Mapping[str, Any]) -> Manager:
         """The manager of the scanner; `defaults` are settings, and perhaps a namespace.

@@ -6,9 +6,8 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from getopt import GetoptError
-from typing import Any
+from typing import Any, NamedTuple
 
-import attrs
 from twisted.application.service import IServiceCollection, MultiService
 from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver
@@ -31,8 +30,7 @@ LESS = signal.SIGRTMIN + 2
 """The signal that lowers it by one, down to 0."""
 
 
-@attrs.define
-class LogSettings:
+class LogSettings(NamedTuple):
     """The options of the log, parsed."""
 
     level: int = 0
@@ -54,7 +52,7 @@ class LogOptions(usage.Options):
     def opt_v(self, level: str) -> None:
         """Show messages up to this level: 0 for operators (default), 4 for developers; also -v N"""
         try:
-            self.log.level = klog.parse_level(level.removeprefix("="))
+            self.log = self.log._replace(level=klog.parse_level(level.removeprefix("=")))
         except ValueError as error:
             raise usage.UsageError(f"-v {error}") from None
 
@@ -64,17 +62,17 @@ class LogOptions(usage.Options):
             klog.parse_vmodule(levels)
         except ValueError as error:
             raise usage.UsageError(f"--vmodule {error}") from None
-        self.log.vmodule = levels
+        self.log = self.log._replace(vmodule=levels)
 
     def opt_skip_headers(self) -> None:
         """Leave out time, thread, file and line"""
-        self.log.headers = False
+        self.log = self.log._replace(headers=False)
 
     def opt_log_format(self, form: str) -> None:
         """How lines look, text (default) or json"""
         if form not in ("text", "json"):
             raise usage.UsageError(f"--log-format {form}: choose text or json")
-        self.log.json = form == "json"
+        self.log = self.log._replace(json=form == "json")
 
     def parseOptions(self, options: Any = None) -> None:
         """Parse; ``--skip_headers`` is understood too."""

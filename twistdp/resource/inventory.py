@@ -5,8 +5,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
 
-import attrs
-
 from twistdp.kubelet import container_part, listed_part
 from twistdp.model import (
     HEALTHY,
@@ -23,14 +21,16 @@ from twistdp.resource.policies import Candidate
 from twistdp.resource.room import MOST_BYTES, that_fit
 
 
-@attrs.define(eq=False, repr=False)
 class _Entry:
-    info: DeviceInfo
-    key: str  # natural
-    numa: tuple[int, ...]
-    listed: bytes
-    container: bytes | None = None
-    """The bytes for a container, made when the device is first handed out: most never are."""
+    __slots__ = ("container", "info", "key", "listed", "numa")
+
+    def __init__(self, info: DeviceInfo, key: str, numa: tuple[int, ...], listed: bytes) -> None:
+        self.info = info
+        self.key = key  # natural
+        self.numa = numa
+        self.listed = listed
+        self.container: bytes | None = None
+        """The bytes for a container, made when the device is first handed out: most never are."""
 
 
 class Inventory:

@@ -186,13 +186,13 @@ class Examiner:
             self._complaints.add(path, f"left out {path!r}: {error}")
             return None
         if part is None:
-            self.unfit[pattern.index] += 1
+            self.unfit[pattern.number] += 1
             if self._left_out.is_wanted():
                 self._left_out.add(path, f"{path!r}: {_why(kind)}")
             return None
         if before is None:
             self._room -= 1
-        return Match(pattern.index, path, real, kind, part, made, known, pattern.whole)
+        return Match(pattern.number, path, real, kind, part, made, known, pattern.whole)
 
     def _complain_of_others(self, path: str, problem: Untrusted) -> None:
         self._complaints.add(

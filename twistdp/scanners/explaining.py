@@ -71,7 +71,7 @@ class Account:
     ) -> Step:
         match = self._matches.get(path)
         if match is not None:
-            return self._matched(match, resource, patterns[match.index].text)
+            return self._matched(match, resource, patterns[match.number].text)
         directory, name = os.path.split(path)
         wanted = [each for each in there if each.matches(name)]
         if not wanted:

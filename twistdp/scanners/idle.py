@@ -34,17 +34,17 @@ class IdlePatterns:
         that are no devices.  `covered` returns whether all its files count for an earlier pattern.
         """
         for pattern in self._patterns:
-            if found.get(pattern.index):
-                if pattern.index in self._idle:
-                    self._idle.remove(pattern.index)
+            if found.get(pattern.number):
+                if pattern.number in self._idle:
+                    self._idle.remove(pattern.number)
                     self._inform(
                         f"pattern {pattern.text!r} matches now",
                         "pattern matches now",
                         pattern=pattern.text,
                     )
-            elif pattern.index not in self._idle and not covered(pattern):
-                self._idle.add(pattern.index)
-                others = unfit.get(pattern.index, 0)
+            elif pattern.number not in self._idle and not covered(pattern):
+                self._idle.add(pattern.number)
+                others = unfit.get(pattern.number, 0)
                 self._warn(
                     f"pattern {pattern.text!r} matches {_what(others)}; "
                     "devices that appear there will be found",

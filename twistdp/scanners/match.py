@@ -3,24 +3,22 @@
 import stat
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
-
-import attrs
+from typing import NamedTuple
 
 from twistdp.model import DeviceSpec, Mount, natural_key
 from twistdp.scanners.patterns import Identity
 
 
-@attrs.frozen
-class Match:
+class Match(NamedTuple):
     """A file that a pattern matches.
 
-    `index` is the pattern's, `real` the file's path without links, and `kind` the `stat.S_IFMT` of
+    `number` is the pattern's, `real` the file's path without links, and `kind` the `stat.S_IFMT` of
     its mode.  For a link, `made` is the time of its creation in nanoseconds, and `identity` that of
     the file that it leads to; both are None otherwise.  `whole` is the directory whose files are
     one device together.  `part` is what a container gets.
     """
 
-    index: int
+    number: int
     path: str
     real: str
     kind: int
@@ -37,14 +35,14 @@ class Match:
 
 def order(match: Match) -> tuple[int, str]:
     """Sorts matches by pattern, and then by path in natural order."""
-    return match.index, natural_key(match.path)
+    return match.number, natural_key(match.path)
 
 
-@attrs.define
 class Groups:
     """Ordered matches by some text of theirs; a single one, the usual case, needs no list."""
 
-    _groups: dict[str, "Match | list[Match]"] = attrs.Factory(dict)
+    def __init__(self) -> None:
+        self._groups: dict[str, Match | list[Match]] = {}
 
     def __contains__(self, text: str) -> bool:
         return text in self._groups

@@ -107,16 +107,16 @@ class Matches:
     def add(self, match: Match) -> None:
         """Add a match at a new path."""
         self._by_path[match.path] = match
-        self.of_pattern[match.index] += 1
+        self.of_pattern[match.number] += 1
         self._by_real.add(match.real, match)
         self._changed.add(match.real)
 
     def remove(self, match: Match) -> None:
         """Remove a match."""
         del self._by_path[match.path]
-        self.of_pattern[match.index] -= 1
-        if not self.of_pattern[match.index]:
-            del self.of_pattern[match.index]
+        self.of_pattern[match.number] -= 1
+        if not self.of_pattern[match.number]:
+            del self.of_pattern[match.number]
         self._by_real.remove(match.real, match)
         self._changed.add(match.real)
 
@@ -186,7 +186,7 @@ class Matches:
             if len(matches) == 1:  # as usual: min() would make a key of it
                 return own[0]
             self.without_effect.update(
-                {match.index for match in matches} - {match.index for match in own}
+                {match.number for match in matches} - {match.number for match in own}
             )
             return min(own, key=lambda match: (match.path != real, *order(match)))
         if not self._is_known(real, matches):

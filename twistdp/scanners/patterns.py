@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from fnmatch import translate
 from itertools import islice
-from typing import Final, TypeAlias, TypeVar
-
-import attrs
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from twistdp.host import ABSENT, remedy_for
 
@@ -37,14 +35,16 @@ _MOST_REFUSED: Final = 100_000
 """Refused entries of one directory after which the rest is left out: others made them."""
 
 
-@attrs.frozen
 class Subdirectories:
     """Lists the subdirectories whose names match `part` of a pattern."""
 
-    part: str
-    most: int
-    unknown: Unknown
-    allowed: Callable[[str], bool]
+    def __init__(
+        self, part: str, most: int, unknown: Unknown, allowed: Callable[[str], bool]
+    ) -> None:
+        self.part = part
+        self.most = most
+        self.unknown = unknown
+        self.allowed = allowed
 
     def __call__(self, parent: str) -> list[str]:
         """At most `most` of the allowed ones."""
@@ -73,15 +73,14 @@ class Subdirectories:
                 return
 
 
-@attrs.frozen
-class Pattern:
-    """A glob pattern, its last part compiled; `index` is its place among the patterns.
+class Pattern(NamedTuple):
+    """A glob pattern, its last part compiled; `number` is its place among the patterns.
 
     `text` is the pattern in its shortest form, in which the kernel reports paths.  `whole` is the
     directory whose files are all one device, or None if each is a device of its own.
     """
 
-    index: int
+    number: int
     text: str
     directory: str
     name: re.Pattern[str]
@@ -89,7 +88,7 @@ class Pattern:
     whole: str | None = None
 
     @classmethod
-    def parse(cls, index: int, text: str) -> "Pattern":
+    def parse(cls, number: int, text: str) -> "Pattern":
         """Raise ValueError for a pattern that cannot be followed."""
         directory, name = os.path.split(text)
         if not text.startswith("/") or not name or name == ".":
@@ -104,7 +103,7 @@ class Pattern:
             raise ValueError(f"pattern {text!r}: '**' is not supported; name the directories")
         directory = os.path.normpath(f"/{directory.lstrip('/')}")
         text = os.path.join(directory, name)
-        return cls(index, text, directory, re.compile(translate(name)), name.startswith("."))
+        return cls(number, text, directory, re.compile(translate(name)), name.startswith("."))
 
     @property
     def top(self) -> str:
@@ -121,9 +120,7 @@ class Pattern:
 
     def inside(self) -> "Pattern":
         """The pattern that matches everything in the directory that this one names."""
-        return attrs.evolve(
-            self, directory=self.text, name=_ANYTHING, hidden=False, whole=self.text
-        )
+        return self._replace(directory=self.text, name=_ANYTHING, hidden=False, whole=self.text)
 
     def matches(self, name: str) -> bool:
         """Whether a file name matches; as in a shell, wildcards match no leading dot."""

@@ -55,7 +55,7 @@ class Search:
     def is_covered(self, pattern: Pattern) -> bool:
         """Whether the files that `pattern` matches count for patterns before it."""
         return any(
-            other.index == pattern.index and other.matches(os.path.basename(match.path))
+            other.number == pattern.number and other.matches(os.path.basename(match.path))
             for match in self._matches
             for other in self._directories.get(os.path.dirname(match.path), ())
         )
