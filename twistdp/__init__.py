@@ -28,15 +28,9 @@ from twistdp.model import (
     AUTO,
     HEALTHY,
     UNHEALTHY,
-    AllocateRequest,
-    AllocateResponse,
-    ContainerAllocateRequest,
-    ContainerAllocateResponse,
-    ContainerPreferredAllocationRequest,
     DeviceInfo,
     DeviceSpec,
     DeviceTree,
-    HealthGate,
     Holder,
     IAllocator,
     IContainerPreStarter,
@@ -46,10 +40,6 @@ from twistdp.model import (
     IReleaseObserver,
     IScanner,
     Mount,
-    PreferredAllocationRequest,
-    PreStartContainerRequest,
-    ReleasedDevices,
-    UseDefaultMethod,
     device_id,
 )
 from twistdp.scan import WatchingScanner
@@ -57,17 +47,27 @@ from twistdp.settings import Settings
 
 if TYPE_CHECKING:
     from twistdp.model import (
+        AllocateRequest,
+        AllocateResponse,
         CDIDevice,
         CDIHook,
         CDIIntelRdt,
         CDIMount,
         CDINetDevice,
         CDINode,
+        ContainerAllocateRequest,
+        ContainerAllocateResponse,
+        ContainerPreferredAllocationRequest,
+        HealthGate,
+        PreferredAllocationRequest,
+        PreStartContainerRequest,
+        ReleasedDevices,
+        UseDefaultMethod,
     )
 else:
 
     def __getattr__(name):
-        """Leave it to `twistdp.model` to import what CDI parts are made of."""
+        """Leave it to `twistdp.model` to import what not every plugin needs."""
         if name in __all__:
             from twistdp import model
 

@@ -1,7 +1,7 @@
 """Receives what scans change; starts, updates and stops the resources that serve it."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, DeferredList
@@ -14,8 +14,16 @@ from twistdp.errors import BadScanner
 from twistdp.host import SOON, begin_keeping, end_keeping, keep_from_children
 from twistdp.inotify import inotify_of
 from twistdp.kubelet import PluginDirectory
-from twistdp.model import NO_DEVICES, IScanner, Update, Updates, check_namespace, name_of
-from twistdp.resource import BlockedWatch, Hooks, Releases, Resource
+from twistdp.model import (
+    NO_DEVICES,
+    IScanner,
+    Update,
+    Updates,
+    check_namespace,
+    hooks_of,
+    name_of,
+)
+from twistdp.resource import Resource
 from twistdp.rpc import Reactors, keep_steady, remove_leftovers
 from twistdp.scan import (
     Attribute,
@@ -31,6 +39,9 @@ from twistdp.scan import (
 )
 from twistdp.settings import Settings
 from twistdp.status import Condition, ResourceCondition, Standing
+
+if TYPE_CHECKING:
+    from twistdp.resource.hooks import Hooks
 
 _log = Logger()
 
@@ -105,17 +116,13 @@ class Manager(MultiService):
             self._reactor = reactor
         keep_steady(self._reactor)
         self._sightings = sightings_of(self._reactor)
-        self._hooks = Hooks(
-            self.scanner,
-            name_of(self.scanner),
-            self._reactor,
-            timeout=self._settings.hook_timeout,
-            blocked=BlockedWatch(self._reactor),
-        )
+        self._hooks = self._find_hooks()
         inotify = inotify_of(self._reactor)
         self._directory = PluginDirectory(self._settings.socket_dir, inotify, self._reactor)
         self._directory.setServiceParent(self)
-        if self._hooks.observes_releases:
+        if self._hooks is not None and self._hooks.observes_releases:
+            from twistdp.resource.releases import Releases
+
             observed = self.namespace, self.resources, self._hooks, self._settings, self._reactor
             Releases(*observed).setServiceParent(self)
         self._remove_leftovers(report=True)
@@ -134,6 +141,21 @@ class Manager(MultiService):
                 scan_timeout=self._settings.scan_timeout,
             )
         self._scanning.setServiceParent(self)
+
+    def _find_hooks(self) -> "Hooks | None":
+        """The scanner's hooks; None if it has none, since to call them takes 4 ms of imports."""
+        if not hooks_of(self.scanner):
+            return None
+        from twistdp.resource.blocked import BlockedWatch
+        from twistdp.resource.hooks import Hooks
+
+        return Hooks(
+            self.scanner,
+            name_of(self.scanner),
+            self._reactor,
+            timeout=self._settings.hook_timeout,
+            blocked=BlockedWatch(self._reactor),
+        )
 
     def rescan(self) -> None:
         """Scan again soon; resources with other settings than before are made again."""

@@ -43,7 +43,7 @@ from twistdp.settings import (
     Settings,
     check_socket_directory,
 )
-from twistdp.status import Condition, events_of, reporter_from
+from twistdp.status import Condition, events_of
 from twistdp.web import Lookout, WebOptions, web_service
 
 if TYPE_CHECKING:
@@ -250,6 +250,8 @@ def makeService(options: Options) -> IService:
             service
         )
     if "NOTIFY_SOCKET" in os.environ:
+        from twistdp.status.systemd import reporter_from
+
         # The last service is stopped first, so it reports the end when that begins.
         reporter_from(os.environ, options.conditions, reactor).setServiceParent(service)
     # The objects that exist now, mostly modules, stay.  If the collector never looks at them again,

@@ -43,7 +43,6 @@ from twistdp.model.names import (
 )
 from twistdp.model.text import LONGEST, one_line, printable, shown
 from twistdp.resource.handlers import Answers
-from twistdp.resource.hooks import Hooks
 from twistdp.resource.inventory import Inventory
 from twistdp.resource.policies import Candidate, choose
 from twistdp.rpc.codec import parsed
@@ -95,7 +94,6 @@ def _answers(policy: str) -> Answers:
     return Answers(
         resource,
         Inventory(resource, first(devices)),
-        Hooks(None, "none", clock),
         CdiParts(*resource.split("/"), settings=Settings(), reactor=clock),
         policy,
     )

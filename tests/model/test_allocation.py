@@ -9,8 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.strategies import made
 from twistdp.errors import ConflictingDevices, UnhealthyDevice, UnknownDevice
-from twistdp.model.allocation import SharedClaims, claims, combine, select
-from twistdp.model.calls import ContainerAllocateResponse
+from twistdp.model.allocation import Combined, SharedClaims, claims, combine, select
 from twistdp.model.cdi import CDIDevice, CDIMount, CDINode
 from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, Mount
 
@@ -111,7 +110,7 @@ class CombineTests(SynchronousTestCase):
         )
         self.assertEqual(
             combine(RESOURCE, [("one", one), ("two", two)]),
-            ContainerAllocateResponse(
+            Combined(
                 {"A": "1", "B": "2"},
                 [*one.mounts, *two.mounts],
                 [*one.nodes, *two.nodes],
@@ -121,7 +120,7 @@ class CombineTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """No devices give nothing."""
-        self.assertEqual(combine(RESOURCE, []), ContainerAllocateResponse())
+        self.assertEqual(combine(RESOURCE, []), Combined({}, [], [], {}))
 
     def test_equal_things_once(self) -> None:
         """Parts that two devices have in common appear once."""
@@ -134,7 +133,7 @@ class CombineTests(SynchronousTestCase):
         )
         self.assertEqual(
             combine(RESOURCE, [("one", both), ("two", both), ("three", both)]),
-            ContainerAllocateResponse({"A": "1"}, list(both.mounts), list(both.nodes), {"a": "1"}),
+            Combined({"A": "1"}, list(both.mounts), list(both.nodes), {"a": "1"}),
         )
 
     def test_repeated_within_a_device(self) -> None:
@@ -143,7 +142,7 @@ class CombineTests(SynchronousTestCase):
         info = DeviceInfo(HEALTHY, nodes=[node, node], mounts=[mount, mount])
         self.assertEqual(
             combine(RESOURCE, [("a", info)]),
-            ContainerAllocateResponse(devices=[node], mounts=[mount]),
+            Combined({}, [mount], [node], {}),
         )
 
     def test_one_host_path_at_two_places(self) -> None:
@@ -153,7 +152,7 @@ class CombineTests(SynchronousTestCase):
             HEALTHY, nodes=[DeviceSpec("/dev/a", "/dev/y")], mounts=[Mount("/m", "/dev/x")]
         )
         combined = combine(RESOURCE, [("1", one), ("2", two)])
-        self.assertEqual(len(combined.devices), 2)
+        self.assertEqual(len(combined.nodes), 2)
         self.assertEqual(len(combined.mounts), 1)
 
     def test_conflicts(self) -> None:

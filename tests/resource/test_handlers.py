@@ -34,6 +34,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
 from twistdp.model.calls import ContainerAllocateResponse
 from twistdp.model.devices import Devices
 from twistdp.resource.handlers import Answers
+from twistdp.resource.hooked import HookedAnswers
 from twistdp.resource.hooks import Hooks
 from twistdp.resource.inventory import Inventory
 from twistdp.resource.requests import MOST_CONTAINERS, MOST_IDS
@@ -79,14 +80,12 @@ def answers(
 ) -> Answers:
     """Answers of a resource with these devices; one, ``a``, if they are not given."""
     clock = Clock()
-    return Answers(
-        RESOURCE,
-        Inventory(RESOURCE, first(devices or {"a": info or DeviceInfo(HEALTHY)})),
-        Hooks(scanner, "scanner", clock),
-        cdi or CdiParts(*RESOURCE.split("/"), settings=Settings(), reactor=clock),
-        "none",
-        check_nodes,
-    )
+    inventory = Inventory(RESOURCE, first(devices or {"a": info or DeviceInfo(HEALTHY)}))
+    cdi = cdi or CdiParts(*RESOURCE.split("/"), settings=Settings(), reactor=clock)
+    common = RESOURCE, inventory, cdi, "none", check_nodes
+    if scanner is None:
+        return Answers(*common)
+    return HookedAnswers(*common, hooks=Hooks(scanner, "scanner", clock))
 
 
 def request(*ids: str) -> AllocateRequest:

@@ -21,13 +21,13 @@ from twistdp.model.calls import (
     AllocateResponse,
     ContainerAllocateResponse,
     ContainerPreferredAllocationRequest,
-    Holder,
     PreferredAllocationRequest,
     PreStartContainerRequest,
     ReleasedDevices,
     UseDefaultMethod,
 )
 from twistdp.model.contract import HOOKS
+from twistdp.model.devices import Holder
 from twistdp.model.interfaces import (
     IAllocator,
     IContainerPreStarter,

@@ -28,7 +28,6 @@ from twistdp.kubelet.registrar import Registrar
 from twistdp.kubelet.streams import ListStreams
 from twistdp.resource import inventory
 from twistdp.resource.alignment import Alignment
-from twistdp.resource.hooks import Hooks
 from twistdp.resource.resource import Resource
 from twistdp.resource.room import that_fit
 from twistdp.rpc.clock import keep_steady
@@ -59,7 +58,7 @@ class ResourceTests(TestCase, LogTestCase):
             NAME,
             self.scans.update(devices),
             settings=self.settings,
-            hooks=Hooks(None, "scanner", reactor),
+            hooks=None,
             join={},
             directory=directory,
             emptied=lambda: None,

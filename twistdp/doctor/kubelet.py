@@ -11,11 +11,12 @@ from twistdp.doctor.documents import merged, read_yaml
 from twistdp.doctor.host import Host, Unreadable
 from twistdp.doctor.kubelet_files import files_of, options
 from twistdp.doctor.processes import Process, named
+from twistdp.kubelet import checkpoint
 from twistdp.settings import PLUGIN_DIRECTORY
 
 ROOT_DIRECTORY: Final = "/var/lib/kubelet"
 KUBELET_SOCKET: Final = os.path.join(PLUGIN_DIRECTORY, api.KUBELET_SOCKET)
-CHECKPOINT: Final = os.path.join(PLUGIN_DIRECTORY, api.CHECKPOINT)
+CHECKPOINT: Final = os.path.join(PLUGIN_DIRECTORY, checkpoint.CHECKPOINT)
 """The file in which the kubelet keeps what plugins have registered, and what pods were given."""
 
 KIND: Final = "KubeletConfiguration"

@@ -17,7 +17,6 @@ from twistdp.kubelet.api import (
     REGISTER,
     VERSION,
 )
-from twistdp.kubelet.checkpoint import CHECKPOINT, Checkpoint
 from twistdp.kubelet.directory import PluginDirectory
 from twistdp.kubelet.holdings import Holdings, holdings_of
 from twistdp.kubelet.messages import (
@@ -32,14 +31,12 @@ from twistdp.kubelet.messages import (
 )
 from twistdp.kubelet.podresources import Held, PodResourcesClient, node_names, only_static
 from twistdp.kubelet.register_by_socket import SocketRegistration
-from twistdp.kubelet.register_by_watcher import WatcherRegistration
 from twistdp.kubelet.registrar import Registrar
 from twistdp.kubelet.strategy import RegistrationStrategy
 from twistdp.kubelet.streams import ListStreams
 
 __all__ = [
     "ALLOCATE",
-    "CHECKPOINT",
     "GET_INFO",
     "GET_OPTIONS",
     "GET_PREFERRED_ALLOCATION",
@@ -55,7 +52,6 @@ __all__ = [
     "VERSION",
     "AllocateRequest",
     "AllocateResponse",
-    "Checkpoint",
     "DevicePluginOptions",
     "Empty",
     "Held",
@@ -68,11 +64,12 @@ __all__ = [
     "Registrar",
     "RegistrationStrategy",
     "SocketRegistration",
-    "WatcherRegistration",
+    "checkpoint",
     "container_part",
     "holdings_of",
     "listed_part",
     "messages",
     "node_names",
     "only_static",
+    "register_by_watcher",
 ]

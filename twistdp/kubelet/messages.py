@@ -5,7 +5,7 @@ whole message.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from twistdp.kubelet import deviceplugin_v1beta1_pb2 as pb
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
@@ -17,7 +17,10 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     PreStartContainerRequest,
     RegisterRequest,
 )
-from twistdp.model import ContainerAllocateResponse, DeviceInfo, DeviceSpec
+from twistdp.model import Combined, DeviceInfo, DeviceSpec
+
+if TYPE_CHECKING:
+    from twistdp.model import ContainerAllocateResponse
 
 __all__ = [
     "AllocateRequest",
@@ -28,6 +31,7 @@ __all__ = [
     "PreferredAllocationRequest",
     "RegisterRequest",
     "allocate_response",
+    "cdi_part",
     "container_part",
     "listed_part",
     "pre_start_response",
@@ -47,12 +51,12 @@ def listed_part(device_id: str, info: DeviceInfo, numa: Sequence[int] = ()) -> b
     return answer.SerializeToString()
 
 
-def container_part(given: ContainerAllocateResponse | DeviceInfo) -> bytes:
-    """A ContainerAllocateResponse, or a single device's part of one."""
+def container_part(given: "ContainerAllocateResponse | Combined | DeviceInfo") -> bytes:
+    """A ContainerAllocateResponse of what a hook, or devices together, or a device, give."""
     nodes: Sequence[DeviceSpec]
     cdi_devices: Sequence[str] = ()
-    if isinstance(given, DeviceInfo):
-        nodes = given.nodes  # its CDI name is known only when it is allocated
+    if isinstance(given, DeviceInfo | Combined):
+        nodes = given.nodes  # the CDI names are known only when they are allocated
     else:
         nodes, cdi_devices = given.devices, given.cdi_devices
     # Thousands of devices are encoded at once: what a device lacks must cost nothing.
@@ -73,7 +77,14 @@ def container_part(given: ContainerAllocateResponse | DeviceInfo) -> bytes:
             container_path=node.container_path,
             permissions=node.permissions,
         )
-    for name in cdi_devices:
+    part = answer.SerializeToString()
+    return part + cdi_part(cdi_devices) if cdi_devices else part
+
+
+def cdi_part(names: Iterable[str]) -> bytes:
+    """A ContainerAllocateResponse's part with the CDI devices of these names."""
+    answer = pb.ContainerAllocateResponse()
+    for name in names:
         answer.cdi_devices.add(name=name)
     return answer.SerializeToString()
 

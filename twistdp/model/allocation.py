@@ -3,11 +3,10 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from twistdp.errors import ConflictingDevices, UnhealthyDevice, UnknownDevice
-from twistdp.model.calls import ContainerAllocateResponse
-from twistdp.model.devices import HEALTHY, DeviceInfo, Devices
+from twistdp.model.devices import HEALTHY, DeviceInfo, Devices, DeviceSpec, Mount
 from twistdp.model.names import MAX_DEVICE_ID, natural_key
 from twistdp.model.text import printable
 
@@ -92,11 +91,20 @@ class SharedClaims:
         return self._shared > 0
 
 
+class Combined(NamedTuple):
+    """What one container gets for all its devices; CDI parts are named, not combined."""
+
+    envs: dict[str, str]
+    mounts: list[Mount]
+    nodes: list[DeviceSpec]
+    annotations: dict[str, str]
+
+
 def combine(
     resource: str,
     devices: Iterable[tuple[str, DeviceInfo]],
     join: Mapping[str, str] = MappingProxyType({}),
-) -> ContainerAllocateResponse:
+) -> Combined:
     """Put devices together; equal parts appear once.
 
     `join` has the environment variables and annotations whose values are joined, and the separator
@@ -128,14 +136,18 @@ def combine(
                 texts[key] = value
 
     joined: dict[Claim, dict[str, None]] = {}
-    answer = ContainerAllocateResponse()
+    answer = Combined({}, [], [], {})
     for id_, info in devices:
         add(answer.envs, id_, "env", info.envs)
         add(answer.annotations, id_, "annotation", info.annotations)
-        answer.devices += (n for n in info.nodes if unique(id_, "device path", n.container_path, n))
+        answer.nodes.extend(
+            n for n in info.nodes if unique(id_, "device path", n.container_path, n)
+        )
         for kind, key, value in _cdi_claims(info.cdi) if info.cdi is not None else ():
             unique(id_, kind, key, value)
-        answer.mounts += (m for m in info.mounts if unique(id_, "mount path", m.container_path, m))
+        answer.mounts.extend(
+            m for m in info.mounts if unique(id_, "mount path", m.container_path, m)
+        )
     return answer
 
 

@@ -111,12 +111,3 @@ class ReleasedDevices:
     resource: str
     devices_ids: Sequence[str]
     devices: Mapping[str, DeviceInfo]
-
-
-@attrs.frozen(order=True)
-class Holder:
-    """The container that has a device."""
-
-    namespace: str
-    pod: str
-    container: str

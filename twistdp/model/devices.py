@@ -159,6 +159,15 @@ class DeviceInfo:
             _set(self, "annotations", texts or NO_TEXTS)
 
 
+@attrs.frozen(order=True)
+class Holder:
+    """The container that has a device."""
+
+    namespace: str
+    pod: str
+    container: str
+
+
 class DeviceTree:
     """The devices that one scan found: resource type to device id to `DeviceInfo`.
 

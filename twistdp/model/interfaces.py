@@ -5,17 +5,20 @@ the reactor's thread, also while the scanner's own thread is in ``discover()``. 
 value or anything that can be awaited: a Deferred, a coroutine, a Task or Future of asyncio.
 """
 
+from typing import TYPE_CHECKING
+
 from zope.interface import Interface
 
-from twistdp.model.calls import (
-    AllocateRequest,
-    AllocateResponse,
-    Holder,
-    PreferredAllocationRequest,
-    PreStartContainerRequest,
-    ReleasedDevices,
-)
-from twistdp.model.devices import DeviceTree
+from twistdp.model.devices import DeviceTree, Holder
+
+if TYPE_CHECKING:
+    from twistdp.model.calls import (
+        AllocateRequest,
+        AllocateResponse,
+        PreferredAllocationRequest,
+        PreStartContainerRequest,
+        ReleasedDevices,
+    )
 
 
 class INotifier(Interface):
@@ -49,7 +52,7 @@ class IScanner(Interface):
 class IAllocator(Interface):
     """Optional ability of a scanner: decide what containers get."""
 
-    def allocate(request: AllocateRequest) -> object:
+    def allocate(request: "AllocateRequest") -> object:
         """Answer with an `AllocateResponse`.
 
         Raise or return `UseDefaultMethod` to give the devices' own parts instead.
@@ -62,7 +65,7 @@ class IAllocator(Interface):
 class IPostAllocator(Interface):
     """Optional ability of a scanner: change the answer of the default allocation."""
 
-    def post_allocate(response: AllocateResponse) -> object:
+    def post_allocate(response: "AllocateResponse") -> object:
         """Change `response` in place or return another one, just before it is sent.
 
         Not called when an `IAllocator` has answered.
@@ -72,7 +75,7 @@ class IPostAllocator(Interface):
 class IPreferredAllocator(Interface):
     """Optional ability of a scanner: choose the devices that suit a container best."""
 
-    def get_preferred_allocation(request: PreferredAllocationRequest) -> object:
+    def get_preferred_allocation(request: "PreferredAllocationRequest") -> object:
         """Answer with a list of ids for each container request.
 
         For a single container request a plain list of ids is enough.  `UseDefaultMethod` leaves
@@ -84,7 +87,7 @@ class IPreferredAllocator(Interface):
 class IContainerPreStarter(Interface):
     """Optional ability of a scanner: prepare devices before each start of a container."""
 
-    def pre_start_container(request: PreStartContainerRequest) -> object:
+    def pre_start_container(request: "PreStartContainerRequest") -> object:
         """Reset or check the devices; the container starts after this has succeeded.
 
         The kubelet waits 30 seconds, and tries again when it fails.
@@ -94,7 +97,7 @@ class IContainerPreStarter(Interface):
 class IReleaseObserver(Interface):
     """Optional ability of a scanner: clean up after a container that had devices."""
 
-    def post_release(devices: ReleasedDevices, pod: Holder | None) -> object:
+    def post_release(devices: "ReleasedDevices", pod: Holder | None) -> object:
         """A container has given devices back; `pod` is the container with its pod.
 
         Called once each time, for the devices of one container, also for those given back while

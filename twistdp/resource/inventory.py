@@ -8,7 +8,7 @@ from typing import Literal
 from twistdp.kubelet import container_part, listed_part
 from twistdp.model import (
     HEALTHY,
-    ContainerAllocateResponse,
+    Combined,
     DeviceInfo,
     Devices,
     SharedClaims,
@@ -123,7 +123,7 @@ class Inventory:
         """Return the ContainerAllocateResponse for these ids.  Raises as `select` and `combine`."""
         chosen = self._select(ids)
         if self._shared and len(chosen) > 1:
-            return container_part(self._combined(chosen))
+            return container_part(self._combine(chosen))
         parts = []
         for entry in [self._entries[device_id] for device_id in chosen]:
             if entry.container is None:
@@ -131,9 +131,9 @@ class Inventory:
             parts.append(entry.container)
         return b"".join(parts)
 
-    def response(self, ids: Iterable[str]) -> ContainerAllocateResponse:
+    def combined(self, ids: Iterable[str]) -> Combined:
         """Return the same as a value, for hooks."""
-        return self._combined(self._select(ids))
+        return self._combine(self._select(ids))
 
     @property
     def order(self) -> Sequence[str]:
@@ -173,7 +173,7 @@ class Inventory:
     def _key(self, device_id: str) -> str:
         return self._entries[device_id].key
 
-    def _combined(self, chosen: Sequence[str]) -> ContainerAllocateResponse:
+    def _combine(self, chosen: Sequence[str]) -> Combined:
         return combine(self._resource, [(id_, self.devices[id_]) for id_ in chosen], self._join)
 
 

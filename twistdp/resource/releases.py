@@ -9,7 +9,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twistdp.kubelet import Checkpoint, Holdings, holdings_of, node_names
+from twistdp.kubelet import Holdings, holdings_of, node_names
+from twistdp.kubelet.checkpoint import Checkpoint
 from twistdp.model import DeviceInfo, Holder, ReleasedDevices, natural_key
 from twistdp.resource.baseline import Baseline
 from twistdp.resource.hooks import Hooks

@@ -1,7 +1,7 @@
 """Puts the parts of one resource together: its devices, its socket, its session."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -17,13 +17,11 @@ from twistdp.kubelet import (
     Registrar,
     RegistrationStrategy,
     SocketRegistration,
-    WatcherRegistration,
     holdings_of,
 )
 from twistdp.model import Update, socket_path
 from twistdp.resource.alignment import Alignment
 from twistdp.resource.handlers import Answers
-from twistdp.resource.hooks import Hooks
 from twistdp.resource.inventory import Inventory
 from twistdp.resource.report import Report
 from twistdp.resource.vanished import Departures
@@ -32,6 +30,9 @@ from twistdp.settings import Settings
 from twistdp.status import ResourceCondition
 from twistdp.tools import stop_all
 
+if TYPE_CHECKING:
+    from twistdp.resource.hooks import Hooks
+
 FAREWELL = 1.0
 """Seconds that a retired resource's streams get to deliver the empty list."""
 
@@ -39,9 +40,10 @@ FAREWELL = 1.0
 class Resource(Service):
     """Serves the devices of `name`, ``domain/type``, to the kubelet of `directory`.
 
-    `settings` are those of the scanner that finds them, `hooks` its optional abilities; `join`
-    is its declaration of what may be joined, see `twistdp.model.allocation.combine`.  `emptied` is
-    called when the last device is gone, a removal grace included.
+    `settings` are those of the scanner that finds them, `hooks` its optional abilities, None if it
+    has none; `join` is its declaration of what may be joined, see
+    `twistdp.model.allocation.combine`.  `emptied` is called when the last device is gone, a removal
+    grace included.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class Resource(Service):
         update: Update,
         *,
         settings: Settings,
-        hooks: Hooks,
+        hooks: "Hooks | None",
         join: Mapping[str, str],
         directory: PluginDirectory,
         emptied: Callable[[], None],
@@ -65,18 +67,19 @@ class Resource(Service):
         self.report = Report(name, self.inventory, holdings, reactor, directory.earlier)
         self._alignment = Alignment(name, self.inventory)
         self._cdi = CdiParts(*name.split("/"), settings=settings, reactor=reactor)
-        self._answers = answers = Answers(
-            name,
-            self.inventory,
-            hooks,
-            self._cdi,
-            settings.preferred,
-            settings.check_nodes,
-            settings.pre_start,
-        )
+        common = name, self.inventory, self._cdi, settings.preferred, settings.check_nodes
+        if hooks is None:
+            self._answers = Answers(*common)
+        else:
+            # Few plugins need it, and what it imports: 4 ms of a start.
+            from twistdp.resource.hooked import HookedAnswers
+
+            self._answers = HookedAnswers(*common, hooks=hooks, pre_start=settings.pre_start)
         self.streams = ListStreams(self.inventory.listed, reactor, self._stream_lost, name)
         registration: RegistrationStrategy
         if settings.registration == "watcher":
+            from twistdp.kubelet.register_by_watcher import WatcherRegistration
+
             registration = WatcherRegistration(name, reactor)
         else:
             registration = SocketRegistration(
@@ -88,7 +91,7 @@ class Resource(Service):
             [
                 Method(GET_OPTIONS, Empty, self._get_options),
                 Method(LIST_AND_WATCH, Empty, self._list_and_watch, streaming=True),
-                *answers.methods,
+                *self._answers.methods,
                 *registration.methods,
             ],
             reactor=reactor,

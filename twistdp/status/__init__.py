@@ -4,7 +4,6 @@ from twistdp.status.condition import Condition, ResourceCondition, Standing
 from twistdp.status.events import TRANSIENT, Event, Events, Kind, events_of
 from twistdp.status.naming import Name, Names
 from twistdp.status.progress import FileProgress, Progress, ResourceProgress, ScannerProgress
-from twistdp.status.systemd import reporter_from
 from twistdp.status.tallies import BOUNDS, Durations, ResourceTallies, ScannerTallies, Tallies
 
 __all__ = [
@@ -27,5 +26,5 @@ __all__ = [
     "Standing",
     "Tallies",
     "events_of",
-    "reporter_from",
+    "systemd",
 ]

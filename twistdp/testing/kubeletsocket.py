@@ -11,7 +11,8 @@ from contextlib import suppress
 from twisted.internet.defer import Deferred
 
 from twistdp.errors import BadName, BadSetting, CallFailed
-from twistdp.kubelet import CHECKPOINT, VERSION
+from twistdp.kubelet import VERSION
+from twistdp.kubelet.checkpoint import CHECKPOINT
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import RegisterRequest
 from twistdp.model import check_namespace, check_resource_type
 from twistdp.rpc import Server, SocketFile, listener

@@ -45,7 +45,7 @@ def answer_of(
     request = AllocateRequest(
         f"x.example.com/{kind}", [ContainerAllocateRequest(tuple(chosen), chosen)]
     )
-    first = combine(kind, chosen.items(), made.join)
+    first = ContainerAllocateResponse(*combine(kind, chosen.items(), made.join))
     return made.post_allocate(AllocateResponse([first], request))
 
 

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.threads import deferToThread
 
 from twistdp.errors import AllocationRefused
-from twistdp.kubelet import Checkpoint
+from twistdp.kubelet.checkpoint import Checkpoint
 from twistdp.model import AllocateResponse, DeviceInfo, PreStartContainerRequest
 from twistdp.scanners.declared.raw import is_counted
 from twistdp.scanners.declared.rule import Rule
