@@ -28,9 +28,6 @@ CONNECT: Final = 10.0
 PAGE: Final = 500
 """Objects in one answer to a list."""
 
-TASK: Final = "twistdp: "
-"""How the names of our tasks begin; all others on the loop are kopf's."""
-
 _JSON: Final = "application/json"
 _APPLY: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
@@ -38,8 +35,8 @@ _LONGEST_TEXT: Final = 500
 
 Documents = list[Document]
 T = TypeVar("T")
-Seen = Callable[[Asked, int], object]
-"""Takes note of a request and the status of its answer; 0 if there was none."""
+Seen = Callable[[Asked, int, Exception | None], object]
+"""Takes note of a request and the status of its answer, or 0 and the error if there was none."""
 
 
 @implementer(IApi)
@@ -50,7 +47,7 @@ class Client:
         self,
         cluster: Cluster,
         loop: asyncio.AbstractEventLoop,
-        seen: Seen = lambda _asked, _status: None,
+        seen: Seen = lambda _asked, _status, _error: None,
         timeout: float = TIMEOUT,
     ) -> None:
         self.cluster = cluster
@@ -119,14 +116,20 @@ class Client:
             options["preconditions"] = {"uid": uid}
         return self._run(self._delete(kind.path(namespace, name), options))
 
-    def read(self, path: str) -> Deferred[Document]:
-        """Return the document that a path has, such as ``/apis``."""
-        return self._run(self._request("GET", path))
+    async def document(self, path: str) -> Document:
+        """Return what a path has, such as ``/apis``; to be awaited on the loop.
 
-    def borrowed(self) -> aiohttp.ClientSession:
+        Raises `ApiError` and `Unreachable`.
+        """
+        return await self._request("GET", path)
+
+    def borrowed(
+        self, response: type[aiohttp.ClientResponse] = aiohttp.ClientResponse
+    ) -> aiohttp.ClientSession:
         """Return a new session for somebody else, who closes it; it shares our connections.
 
-        Its requests show who we are, and are noted, as ours are.  To be called on the loop.
+        Its requests show who we are, and are noted, as ours are.  Answers are of the class
+        `response`.  To be called on the loop.
         """
         if self._connector is None or self._connector.closed:
             tls = self.cluster.tls
@@ -134,6 +137,7 @@ class Client:
         return aiohttp.ClientSession(
             connector=self._connector,
             connector_owner=False,
+            response_class=response,
             headers={"User-Agent": f"twistdp-operator/{__version__.public()}"},
             middlewares=(self._note, self._authorize),
         )
@@ -152,7 +156,7 @@ class Client:
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> Deferred[T]:
         running = Running()
-        task = self._loop.create_task(coroutine, name=f"{TASK}request")
+        task = self._loop.create_task(coroutine)
 
         def failed(failure: Failure) -> Failure:
             if failure.check(CancelledError) and not running.cancelled:
@@ -211,6 +215,8 @@ class Client:
             ) as response:
                 content = await response.read()
         except TimeoutError as error:
+            # It passes `_note` as a cancellation.
+            self._seen(asked(method, path, query or {}), 0, error)
             raise Unreachable(f"no answer within {self._timeout.total:g} s") from error
         except (aiohttp.ClientError, OSError, RuntimeError) as error:
             raise Unreachable(str(error) or type(error).__name__) from error
@@ -232,10 +238,10 @@ class Client:
         what = asked(request.method, request.url.raw_path, request.url.query)
         try:
             response = await handler(request)
-        except Exception:
-            self._seen(what, 0)
+        except Exception as error:
+            self._seen(what, 0, error)
             raise
-        self._seen(what, response.status)
+        self._seen(what, response.status, None)
         return response
 
     async def _authorize(

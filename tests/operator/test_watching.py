@@ -1,0 +1,177 @@
+"""The watches, by kopf, against the fake API server."""
+
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.trial.unittest import TestCase
+
+from tests.operator.served import (
+    DEVICE_PLUGINS,
+    NAMESPACE,
+    POD_MONITORS,
+    Recorder,
+    api_server,
+    client_of,
+    config_map,
+    plugin,
+)
+from tests.support.helpers import until
+from tests.support.logs import observe
+from twistdp.operator.kinds import (
+    CONFIG_MAP,
+    DAEMON_SET,
+    DEVICE_PLUGIN,
+    NODE,
+    POD,
+    SERVICE_ACCOUNT,
+    Kind,
+)
+from twistdp.operator.watching import Watching
+
+KINDS = (DEVICE_PLUGIN, DAEMON_SET, CONFIG_MAP, SERVICE_ACCOUNT, POD, NODE)
+PLURALS = {kind.plural for kind in KINDS}
+
+
+class WatchingTests(TestCase):
+    """What an observer sees, and what kopf asks for."""
+
+    timeout = 60
+
+    async def setUp(self) -> None:  # type: ignore[override]  # trial takes coroutines
+        """Start a server."""
+        self.server = await api_server(DEVICE_PLUGINS)
+        self.addCleanup(self.server.stop)
+        self.offers: list[list[Kind]] = []
+        self.recorder = Recorder()
+
+    async def watch(self) -> Watching:
+        """Watch until the end of the test."""
+        client = client_of(self.server)
+        self.addCleanup(client.close)
+        watching = Watching(
+            client,
+            self.recorder,
+            NAMESPACE,
+            KINDS,
+            lambda kinds: self.offers.append(list(kinds)),
+            reactor,
+        )
+        watching.startService()
+        self.addCleanup(watching.stopService)
+        return watching
+
+    async def test_lists(self) -> None:
+        """It sees what there is, and is told when each list is complete."""
+        self.server.objects.create(plugin("gpus"))
+        self.server.objects.create(config_map("files"))
+        self.server.objects.create(config_map("elsewhere", "default"))
+        await self.watch()
+        await self.recorder.until(lambda: set(self.recorder.lists) == PLURALS)
+        self.assertIn(("deviceplugins", None, "gpus"), self.recorder.seen)
+        self.assertIn(("configmaps", None, "files"), self.recorder.seen)
+        self.assertNotIn(("configmaps", None, "elsewhere"), self.recorder.seen)
+        self.assertEqual(self.offers, [[]])
+
+    async def test_changes(self) -> None:
+        """It sees changes, each once."""
+        await self.watch()
+        await self.server.until(lambda: len(self.server.watching) == len(KINDS))
+        self.server.objects.create(plugin("gpus"))
+        await self.recorder.until(lambda: self.recorder.seen)
+        self.server.objects.patch("deviceplugins", "gpus", {"spec": {"logLevel": 4}})
+        await self.recorder.until(lambda: len(self.recorder.seen) == 2)
+        self.server.objects.delete("deviceplugins", "gpus")
+        await self.recorder.until(lambda: len(self.recorder.seen) == 3)
+        self.assertEqual(
+            self.recorder.seen,
+            [("deviceplugins", change, "gpus") for change in ("ADDED", "MODIFIED", "DELETED")],
+        )
+
+    async def test_requests(self) -> None:
+        """Kopf lists and watches the kinds that it is given, and writes nothing.
+
+        An object that another operator on kopf holds back by kopf's usual finalizer keeps it.
+        """
+        held = config_map("held")
+        held["metadata"]["finalizers"] = ["kopf.zalando.org/KopfFinalizerMarker"]
+        self.server.objects.create(held)
+        await self.watch()
+        await self.server.until(lambda: len(self.server.watching) == len(KINDS))
+        self.server.objects.patch("configmaps", "held", {"data": {"a": "b"}}, namespace=NAMESPACE)
+        await self.recorder.until(lambda: ("configmaps", "MODIFIED", "held") in self.recorder.seen)
+        self.assertEqual(
+            {(call.verb, call.kind) for call in self.server.calls if call.agent},
+            {(verb, plural) for verb in ("list", "watch") for plural in PLURALS},
+        )
+        found = self.server.objects.get("configmaps", "held", NAMESPACE)
+        self.assertEqual(found["metadata"]["finalizers"], held["metadata"]["finalizers"])
+
+    async def test_cut(self) -> None:
+        """After a cut the watches go on where they were, without a list."""
+        await self.watch()
+        await self.server.until(lambda: len(self.server.watching) == len(KINDS))
+        self.server.cut_watches()
+        self.server.objects.create(plugin("gpus"))
+        await self.recorder.until(lambda: ("deviceplugins", "ADDED", "gpus") in self.recorder.seen)
+        self.assertEqual(len(self.recorder.lists), len(KINDS))
+
+    async def test_too_old(self) -> None:
+        """After 410 Gone there is a list, which lacks what is gone."""
+        self.server.objects.create(plugin("gone"))
+        await self.watch()
+        await self.server.until(lambda: len(self.server.watching) == len(KINDS))
+        self.recorder.seen.clear()
+        self.recorder.lists.clear()
+        await self.server.stop()
+        self.server.objects.delete("deviceplugins", "gone")
+        self.server.objects.create(plugin("new"))
+        self.server.compact()
+        await self.server.start()
+        await self.recorder.until(lambda: "deviceplugins" in self.recorder.lists, 30)
+        self.assertEqual(
+            [each for each in self.recorder.seen if each[0] == "deviceplugins"],
+            [("deviceplugins", None, "new")],
+        )
+
+    async def test_no_definition(self) -> None:
+        """Before the kind is defined nothing is watched, and the log has the remedy once."""
+        log: list[str] = []
+        observe(self, lambda event: log.append(str(event.get("err"))))
+        self.server.objects.delete("customresourcedefinitions", "deviceplugins.twistdp.io")
+        await self.watch()
+        await until(lambda: any("twistdp crds" in line for line in log))
+        self.server.objects.create(DEVICE_PLUGINS)
+        await self.recorder.until(lambda: set(self.recorder.lists) == PLURALS, 30)
+        self.assertEqual(len([line for line in log if "twistdp crds" in line]), 1)
+
+    async def test_monitors(self) -> None:
+        """Kinds for monitoring are offered and watched where the API server has them."""
+        self.server.objects.create(POD_MONITORS)
+        await self.watch()
+        await self.recorder.until(lambda: "podmonitors" in self.recorder.lists)
+        self.assertEqual([kind.plural for kind in self.offers[0]], ["podmonitors"])
+
+    async def test_kopf_ends(self) -> None:
+        """When kopf gives up, as for a failure within a watch, it is begun again."""
+        await self.watch()
+        await self.server.until(lambda: len(self.server.watching) == len(KINDS))
+        self.recorder.lists.clear()
+        self.server.fail(404, "watch", "pods")
+        self.server.end_watches("pods")
+        await self.recorder.until(lambda: set(self.recorder.lists) == PLURALS, 30)
+
+    async def test_end(self) -> None:
+        """After the stop nothing is asked, and no task of kopf's is left."""
+        import asyncio
+
+        watching = await self.watch()
+        await self.server.until(lambda: len(self.server.watching) == len(KINDS))
+        await watching.stopService()
+        loop: Any = reactor
+        left = [
+            task.get_name()
+            for task in asyncio.all_tasks(loop._asyncioEventloop)
+            if "kopf" in repr(task)
+        ]
+        self.assertEqual(left, [])
+        await self.server.until(lambda: not self.server.watching)
