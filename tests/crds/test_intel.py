@@ -372,7 +372,11 @@ class FileTests(SynchronousTestCase):
         (note,) = notes(text)
         self.assertIn("sample is the name of the DlbDevicePlugin from line 1 too", note)
         again = "---\n".join([crd("NpuDevicePlugin", "{}")] * 2)
-        self.assertIn("sample is there already, from line 1", *problems(again))
+        self.assertIn(
+            "there is a NpuDevicePlugin called sample already, from line 1", *problems(again)
+        )
+        taken = f"{crd('DlbDevicePlugin', '{}', 'sample-npu')}---\n{text}"
+        self.assertIn("there is a DlbDevicePlugin called sample-npu already", *problems(taken))
 
     def test_list(self) -> None:
         """A list is what `kubectl get -o yaml` prints, and JSON is YAML."""

@@ -47,6 +47,10 @@ NOT_HERE = (
     Elsewhere("make -C .* wheel .*", "make test-image", "pip, as above"),
     Elsewhere("KUBECONFIG=.* make test-node", "make test-node", "needs a node of a cluster"),
     Elsewhere("docker build .*", "make test-image", "needs root and buildah"),
+    Elsewhere("make operator-image", "make operator-image", "as above", page="docs/operator.md"),
+    Elsewhere(
+        "kubectl .*", "make envtest", "needs an API server, or nodes", page="docs/operator.md"
+    ),
     Elsewhere('(pip="/opt/twistdp/bin/pip|\\$pip) .*', "make test-systemd", "as below"),
     Elsewhere("kubectl kustomize .*", "make test-manifests", "needs kubectl", unless="kubectl"),
     Elsewhere(

@@ -1,12 +1,12 @@
 """Converts the objects of a file, each to a `DevicePlugin` that says the same."""
 
-from collections.abc import Iterator
 from typing import Final
 
 import attrs
 import yaml
 
 from twistdp.config import BadConfig, convert
+from twistdp.crds.intel.common import common, metadata_of
 from twistdp.crds.intel.kinds import COMMON, KINDS
 from twistdp.crds.intel.spec import Body, Spec
 from twistdp.crds.plugin import GROUP, KIND, VERSION
@@ -21,26 +21,6 @@ _INTELS: Final = "deviceplugin.intel.com/"
 _VERSION: Final = f"{_INTELS}v1"
 _FPGA: Final = "fpga.intel.com/"
 _WORDS: Final = (_INTELS, _FPGA)
-
-_HIGHEST_LEVEL: Final = 10
-
-_ARCHITECTURE: Final = {"kubernetes.io/arch": "amd64"}
-_TOLERATION: Final = ("key", "operator", "value", "effect")
-
-_OF_THE_SERVER: Final = frozenset(
-    {
-        "creationTimestamp",
-        "generation",
-        "managedFields",
-        "resourceVersion",
-        "selfLink",
-        "uid",
-    }
-)
-"""Metadata that the API server writes itself."""
-
-_REPEATED: Final = "kubectl.kubernetes.io/last-applied-configuration"
-"""The annotation in which kubectl keeps the whole object once more."""
 
 
 @attrs.frozen
@@ -129,7 +109,7 @@ class _Conversion:
             self.report.problem(fields.mark, fields.at, text)
             return
         self._shapes.unknown(fields, ("apiVersion", "kind", "metadata", "spec", "status"))
-        metadata = self._metadata(fields)
+        metadata = metadata_of(fields, self._shapes, self.report)
         spec = Spec(
             self._shapes.inner(fields.get("spec")) or _none(fields),
             self.report,
@@ -140,80 +120,18 @@ class _Conversion:
         body = known.devices(spec)
         if self._domain is not None and "catalog" in body:
             body = {**body, "domain": self._domain}
-        body |= self._common(spec)
+        body |= common(spec)
         if known.initial is not None:
             body |= known.initial.field(spec)
         if metadata is not None:
             made = {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND}
             self._add(_Draft(kind, {**made, "metadata": metadata, "spec": body}, fields))
 
-    def _metadata(self, fields: convert.Fields) -> Body | None:
-        """The metadata of the object that is made; None after a problem."""
-        metadata = self._shapes.inner(fields.get("metadata"))
-        name = self._shapes.text(metadata.get("name")) if metadata is not None else None
-        if metadata is None or not name:
-            text = "metadata.name is missing: the object's name"
-            self.report.problem(fields.mark, fields.at, text)
-            return None
-        found: Body = {"name": name}
-        for field in metadata:
-            if field.key in ("labels", "annotations"):
-                values = self._texts(field)
-                values.pop(_REPEATED, None)
-                if values:
-                    found[field.key] = values
-            elif field.key not in _OF_THE_SERVER and field.key != "name":
-                self.report.note(field.mark, field.at, f"{field.key} is not carried over")
-        return found
-
-    def _texts(self, field: convert.Field) -> dict[str, str]:
-        """A mapping of texts."""
-        inner = self._shapes.inner(field) or ()
-        return {each.key: self._shapes.text(each) or "" for each in inner}
-
-    def _common(self, spec: Spec) -> Body:
-        """The fields that all kinds have."""
-        spec.note(
-            "image",
-            f"{spec.text('image')} is Intel's plugin; it is left out, so that the operator's image "
-            "is used",
-        )
-        level = spec.count("logLevel", 0)
-        if level > _HIGHEST_LEVEL:
-            spec.note("logLevel", f"it is {_HIGHEST_LEVEL} here, the highest level")
-        selector = spec.fields.get("nodeSelector")
-        found = {
-            "logLevel": min(level, _HIGHEST_LEVEL),
-            # What Intel's operator writes when the fields are left out.
-            "nodeSelector": (self._texts(selector) if selector else None) or _ARCHITECTURE,
-            "tolerations": list(self._tolerations(spec)),
-        }
-        if not level:
-            del found["logLevel"]
-        return found
-
-    def _tolerations(self, spec: Spec) -> Iterator[Body]:
-        for node, at in self._shapes.items(spec.fields.get("tolerations")):
-            fields = self._shapes.fields(node, at, (*_TOLERATION, "tolerationSeconds"))
-            if fields is None:
-                continue
-            found: Body = {
-                field.key: self._shapes.text(field) for field in fields if field.key in _TOLERATION
-            }
-            seconds = self._shapes.whole(fields.get("tolerationSeconds"))
-            if seconds is not None:
-                found["tolerationSeconds"] = seconds
-            yield found
-
     def _add(self, draft: _Draft) -> None:
         """Add an object, under a name of its own: here all have the same kind."""
         name = draft.body["metadata"]["name"]
         first = self._drafts.get(name)
-        if first is not None and first.kind == draft.kind:
-            text = f"{draft.kind} {name} is there already, from line {first.fields.mark.line}"
-            self.report.problem(draft.fields.mark, draft.fields.at, text)
-            return
-        if first is not None:
+        if first is not None and first.kind != draft.kind:
             new = f"{name}-{draft.kind.removesuffix('DevicePlugin').lower()}"
             text = (
                 f"{name} is the name of the {first.kind} from line {first.fields.mark.line} too; "
@@ -221,7 +139,14 @@ class _Conversion:
             )
             self.report.note(draft.fields.mark, draft.fields.at, text)
             draft.body["metadata"]["name"] = name = new
-        self._drafts[name] = draft
+            first = self._drafts.get(name)
+        if first is not None:
+            text = (
+                f"there is a {first.kind} called {name} already, from line "
+                f"{first.fields.mark.line}; give one of them another name"
+            )
+            self.report.problem(draft.fields.mark, draft.fields.at, text)
+        self._drafts.setdefault(name, draft)
 
     def finish(self) -> convert.Converted:
         """All objects; raises `BadConfig` with all problems, among them what ours refuse."""
