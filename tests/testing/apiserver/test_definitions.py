@@ -120,10 +120,11 @@ class DefinitionContract(ApiContract):
         """Wait until an object has changed in some way, or is gone."""
         name = obj["metadata"]["name"]
         watch = await self.watch(path, fieldSelector=f"metadata.name={name}")
-        found = lambda calls: [  # noqa: E731
-            each for each in calls if each["type"] == "DELETED" or is_it(each["object"])
-        ]
-        await watch.events.until(found)
+
+        def found(calls: list[Any]) -> list[Any]:
+            return [each for each in calls if each["type"] == "DELETED" or is_it(each["object"])]
+
+        await watch.events.until(lambda calls: bool(found(calls)))
         event = found(watch.events.calls)[0]
         return event["type"], event["object"]
 

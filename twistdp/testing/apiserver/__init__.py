@@ -4,7 +4,8 @@ from twistdp.testing.apiserver.calls import ApiCall
 from twistdp.testing.apiserver.faults import ApiFault
 from twistdp.testing.apiserver.kinds import Kind
 from twistdp.testing.apiserver.objects import Objects
+from twistdp.testing.apiserver.playing import Cluster
 from twistdp.testing.apiserver.refusals import ApiRefused
 from twistdp.testing.apiserver.server import ApiServer
 
-__all__ = ["ApiCall", "ApiFault", "ApiRefused", "ApiServer", "Kind", "Objects"]
+__all__ = ["ApiCall", "ApiFault", "ApiRefused", "ApiServer", "Cluster", "Kind", "Objects"]

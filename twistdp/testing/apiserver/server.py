@@ -13,6 +13,7 @@ from twistdp.testing.apiserver.api import Api, Authorize
 from twistdp.testing.apiserver.calls import ApiCall
 from twistdp.testing.apiserver.faults import ApiFault
 from twistdp.testing.apiserver.objects import Objects
+from twistdp.testing.apiserver.playing import Cluster
 from twistdp.testing.apiserver.refusals import expired
 from twistdp.testing.apiserver.site import ApiResource, ApiSite
 from twistdp.testing.apiserver.watches import Watch
@@ -42,6 +43,8 @@ class ApiServer:
         self._number = 0
         self.objects = Objects(self._api.answer, self._api.registry)
         """The objects, to read and to change."""
+        self.cluster = Cluster(self.objects)
+        """The rest of the cluster, to be played."""
 
     # Life
 
