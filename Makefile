@@ -19,7 +19,8 @@ JOBS      ?=
 # The version in twistdp/_version.py.
 VERSION_HERE = $(shell $(BIN)/python -c "import twistdp; print(twistdp.__version__.public())")
 
-.PHONY: help demo test test-http test-matrix envtest test-scaffold test-systemd test-image operator-image test-manifests test-monitoring test-node test-page test-memory test-lowest test-newest test-python \
+.PHONY: help demo test test-http test-matrix envtest test-scaffold test-systemd test-image operator-image bundle \
+  packagemanifests test-manifests test-monitoring test-node test-page test-memory test-lowest test-newest test-python \
   bench conformance verdicts faults fuzz kill mutants soak lint types format audit docs diagram protos update-k8s wheel lock dist \
   version generate config-reference changelog clean
 
@@ -52,6 +53,16 @@ test-image: $(VENV)/.test ## the container image, made and put to the test, as r
 operator-image: $(VENV)/.run ## the operator's image, by docker or buildah (IMAGE=, ARGS=)
 	$(if $(shell command -v docker),docker build,buildah bud) --file docker/operator.Dockerfile \
 	  --tag $(or $(IMAGE),twistdp-operator:$(VERSION_HERE)) $(ARGS) .
+
+bundle: $(VENV)/.test ## the operator's bundle for OLM in bundle/, checked (VERSION=, CHANNELS=, IMAGE=, PLUGIN_IMAGE=, RELEASE=yes)
+	$(BIN)/python .ci/bundle.py bundle $(if $(VERSION),--version=$(VERSION)) \
+	  $(if $(CHANNELS),--channels=$(CHANNELS)) $(if $(DEFAULT_CHANNEL),--default-channel=$(DEFAULT_CHANNEL)) \
+	  $(if $(IMAGE),--image=$(IMAGE)) $(if $(PLUGIN_IMAGE),--plugin-image=$(PLUGIN_IMAGE))
+	$(BIN)/python .ci/check_bundle.py bundle $(if $(RELEASE),--release)
+
+packagemanifests: ## the former name of `make bundle`: OLM takes no package manifests any more
+	@echo "OLM and OperatorHub take bundles, which have replaced the format of package manifests: make bundle"
+	$(MAKE) bundle
 
 test-manifests: $(VENV)/.manifests ## the manifests against Kubernetes' schemas and kubectl
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.cli.test_manifests tests.deployment.test_manifests \

@@ -9,6 +9,7 @@ import contextlib
 import io
 import re
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 
 from twistdp import __version__, cli
@@ -72,6 +73,15 @@ def constraints_text() -> str:
     return as_yaml([Document(allowed, WHY_ALLOWED), *map(Document, granted)])
 
 
+def service_version(text: str, version: str = VERSION) -> str:
+    """The base of the ClusterServiceVersion; another version's image is created now."""
+    changed = with_version(text, version)
+    if changed == text:
+        return text
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return re.sub(r'(createdAt: )"[^"]*"', rf'\g<1>"{now}"', changed)
+
+
 def operator_constraints() -> str:
     """What OpenShift allows the plugins that the operator runs."""
     name = "twistdp-deviceplugin"
@@ -106,6 +116,7 @@ def files() -> dict[Path, str]:
     docker = ROOT / "docker"
     kustomize = ROOT / "deploy" / "kustomize"
     operator = ROOT / "deploy" / "operator"
+    base_version = operator / "manifests" / "bases" / "twistdp-operator.clusterserviceversion.yaml"
     manager = operator / "manager" / "deployment.yaml"
     base = kustomize / "base"
     page = ROOT / "docs" / "kubernetes.md"
@@ -128,6 +139,7 @@ def files() -> dict[Path, str]:
             "serial", "busybox", "lab.example.com/serial", "/dev/tty[UA]*"
         ),
         manager: with_version(manager.read_text("utf-8")),
+        base_version: service_version(base_version.read_text("utf-8")),
         operator / "openshift" / "constraints.yaml": operator_constraints(),
         ROOT / "docs" / "catalog.md": catalog_page(),
         ROOT / "docs" / "config-reference.md": reference(),

@@ -52,6 +52,15 @@ class RenderTests(SynchronousTestCase):
             "`twistdp:3.4`. `a:1.2` newTag: 3.4\n",
         )
 
+    def test_service_version(self) -> None:
+        """Its image is that of the version, and has been created when that was written."""
+        text = 'containerImage: twistdp-operator:0.1.0\ncreatedAt: "2026-11-27T12:00:00Z"\n'
+        self.assertEqual(render.service_version(text, "0.1.0"), text)
+        image, created = render.service_version(text, "0.2.0").splitlines()
+        self.assertEqual(image, "containerImage: twistdp-operator:0.2.0")
+        self.assertRegex(created, r'^createdAt: "20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"$')
+        self.assertNotIn("2026-11-27T12:00:00Z", created)
+
 
 class DistTests(SynchronousTestCase):
     """The checks of ``make dist``."""
