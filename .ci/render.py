@@ -119,7 +119,9 @@ def files() -> dict[Path, str]:
     base_version = operator / "manifests" / "bases" / "twistdp-operator.clusterserviceversion.yaml"
     manager = operator / "manager" / "deployment.yaml"
     base = kustomize / "base"
-    page = ROOT / "docs" / "kubernetes.md"
+    pages = [
+        ROOT / "docs" / name for name in ("kubernetes.md", "operator.md", "operator-operations.md")
+    ]
     return {
         docker / "Dockerfile": image(
             "twistdp",
@@ -143,7 +145,7 @@ def files() -> dict[Path, str]:
         operator / "openshift" / "constraints.yaml": operator_constraints(),
         ROOT / "docs" / "catalog.md": catalog_page(),
         ROOT / "docs" / "config-reference.md": reference(),
-        page: with_version(page.read_text("utf-8")),
+        **{page: with_version(page.read_text("utf-8")) for page in pages},
         **operator_files(),
     }
 

@@ -4,12 +4,14 @@ Without kubectl, or without what ``make test-manifests`` installs, these say so 
 """
 
 import os
+import re
+import shutil
 from typing import Any
 
 import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.deployments import MISSING, ROOT, built, validate
+from tests.support.deployments import MISSING, ROOT, built, content, validate
 from tests.support.helpers import temporary_directory
 from twistdp import __version__
 from twistdp.deployment.daemonset import PRIORITY
@@ -41,12 +43,12 @@ class OperatorTests(SynchronousTestCase):
         """The default with some components, as a kustomization of somebody's own has them."""
         mine = temporary_directory(self)
         relative = os.path.relpath(OPERATOR, os.path.realpath(mine))
-        content = {
+        kustomization = {
             "resources": [f"{relative}/default"],
             "components": [f"{relative}/{name}" for name in components],
         }
         with open(os.path.join(mine, "kustomization.yaml"), "w", encoding="utf-8") as file:
-            yaml.safe_dump(content, file)
+            yaml.safe_dump(kustomization, file)
         return built(mine)
 
     def objects(self, *components: str) -> Objects:
@@ -138,6 +140,23 @@ class OperatorTests(SynchronousTestCase):
         text = self.text(*COMPONENTS).replace(NAMESPACE, "devices")
         self.assertNotIn("twistdp-sys", text)
         validate(text)
+
+    def test_page(self) -> None:
+        """The kustomization in docs/operator-operations.md names both images and two components."""
+        snippet, *_ = re.findall(
+            r"(?s)```yaml\n(.*?)```", content("docs", "operator-operations.md")
+        )
+        directory = temporary_directory(self)
+        shutil.copytree(OPERATOR, os.path.join(directory, "deploy", "operator"))
+        mine = os.path.join(directory, "mine")
+        os.mkdir(mine)
+        with open(os.path.join(mine, "kustomization.yaml"), "w", encoding="utf-8") as file:
+            file.write(snippet)
+        text = built(mine)
+        validate(text)
+        for name in ("twistdp-operator", "twistdp"):
+            self.assertIn(f": registry.example.com/{name}:{__version__.public()}\n", text)
+        self.assertIn("kind: PodMonitor\n", text)
 
     def test_webhook(self) -> None:
         """The API server gets to the operator's port, with a certificate of the service's name."""

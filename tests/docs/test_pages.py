@@ -47,9 +47,22 @@ NOT_HERE = (
     Elsewhere("make -C .* wheel .*", "make test-image", "pip, as above"),
     Elsewhere("KUBECONFIG=.* make test-node", "make test-node", "needs a node of a cluster"),
     Elsewhere("docker build .*", "make test-image", "needs root and buildah"),
-    Elsewhere("make operator-image", "make operator-image", "as above", page="docs/operator.md"),
+    Elsewhere("make operator-image( .*)?", "make test-image", "as above"),
     Elsewhere(
         "kubectl .*", "make envtest", "needs an API server, or nodes", page="docs/operator.md"
+    ),
+    Elsewhere("make bundle .*", "tests.deployment.test_bundle", "writes into the checkout"),
+    Elsewhere(
+        "(docker|kubectl|oc|opm|operator-sdk|mkdir|cp) .*",
+        "tests.deployment.test_bundle",
+        "needs a registry, and a cluster with OLM",
+        page="docs/olm.md",
+    ),
+    Elsewhere(
+        "(kubectl|openssl|host=).*",
+        "tests.deployment.test_operator",
+        "needs a cluster",
+        page="docs/operator-operations.md",
     ),
     Elsewhere('(pip="/opt/twistdp/bin/pip|\\$pip) .*', "make test-systemd", "as below"),
     Elsewhere("kubectl kustomize .*", "make test-manifests", "needs kubectl", unless="kubectl"),

@@ -14,7 +14,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
-from tests.support.helpers import soon, temporary_directory
+from tests.support.helpers import soon, temporary_directory, until
 from tests.support.kubelets import PatientKubelet
 from twistdp.cli import COMMANDS
 from twistdp.testing.process import ChildProcess
@@ -32,6 +32,16 @@ OPTIONS = (
     "--set=pattern=/dev/null,/dev/zero",
     "--namespace=lab.example.com",
 )
+
+KUBECONFIG = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "nowhere",
+    "clusters": [{"name": "nowhere", "cluster": {"server": "http://127.0.0.1:1"}}],
+    "users": [{"name": "nobody", "user": {}}],
+    "contexts": [{"name": "nowhere", "context": {"cluster": "nowhere", "user": "nobody"}}],
+}
+"""Of an API server that is not there; YAML is more than JSON."""
 
 RUN = f"""set -e
 root=$1 kubelet=$2 directory=$3 user=$4
@@ -174,6 +184,39 @@ class ImageTests(ContainerTestCase):
             *(*self.config["Entrypoint"], *OPTIONS, "--plugin-dir={plugin_dir}"),
         )
         self.assertIn("passed", said)
+
+    def test_nothing_that_only_builds(self) -> None:
+        """The image has neither pip nor setuptools."""
+        self.lacks("/opt/twistdp", "pip", "setuptools")
+
+
+class OperatorTests(ContainerTestCase):
+    """The operator's image, as a user that is not root."""
+
+    image = f"{IMAGE}-operator"
+
+    def begin(self, *options: str) -> ChildProcess:
+        """The entry point, as the image's own user."""
+        user, _, _ = self.config["User"].partition(":")
+        self.assertGreater(int(user), 0)
+        return self.start(*options, user=int(user))
+
+    async def test_help(self) -> None:
+        """It has what the operator needs, and lists its options."""
+        child = self.begin("--help")
+        self.assertEqual(await child.ended, 0, child.output)
+        self.assertIn("--plugin-image=", child.output)
+        self.assertNotIn("cache", child.output)
+
+    async def test_ends(self) -> None:
+        """SIGTERM ends it, also where there is no API server."""
+        config = os.path.join(self.directory, "config")
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump(KUBECONFIG, file)
+        options = ("--namespace=lab", "--plugin-image=lab", f"--kubeconfig={KUBELET}/config")
+        child = self.begin(*options)
+        await until(lambda: "127.0.0.1:1" in child.output, PATIENCE)
+        await self.end(child)
 
     def test_nothing_that_only_builds(self) -> None:
         """The image has neither pip nor setuptools."""
