@@ -119,9 +119,7 @@ def files() -> dict[Path, str]:
     base_version = operator / "manifests" / "bases" / "twistdp-operator.clusterserviceversion.yaml"
     manager = operator / "manager" / "deployment.yaml"
     base = kustomize / "base"
-    pages = [
-        ROOT / "docs" / name for name in ("kubernetes.md", "operator.md", "operator-operations.md")
-    ]
+    pages = [ROOT / "docs" / name for name in ("kubernetes.md", "operator-operations.md")]
     return {
         docker / "Dockerfile": image(
             "twistdp",
