@@ -4,15 +4,22 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.operators import IMAGE, NAMESPACE, Stage
+from tests.support.operators import (
+    CONFIG,
+    DOMAIN,
+    IMAGE,
+    NAMESPACE,
+    SET,
+    STATUS,
+    Stage,
+    daemon_set,
+    pod_spec,
+    running,
+)
 from twistdp.testing.apiserver import Kind
 
-DOMAIN = "lab.example.com"
-CONFIG = {"domain": DOMAIN, "resources": {"kvm": "/dev/kvm"}}
 PAUSE = {"metadata": {"annotations": {"twistdp.io/paused": "true"}}}
 RESUME = {"metadata": {"annotations": {"twistdp.io/paused": None}}}
-STATUS = "apply deviceplugins/gpus/status"
-SET = "apply daemonsets/gpus"
 
 
 class CreateTests(SynchronousTestCase):
@@ -93,7 +100,7 @@ class SteadyTests(SynchronousTestCase):
 
     def test_no_request(self) -> None:
         """In two hours with heartbeats of nodes and no change, nothing is asked."""
-        stage = _running()
+        stage = running()
         stage.node("n1", kvm=3)
         stage.settle()
         stage.forget()
@@ -125,7 +132,7 @@ class EditTests(SynchronousTestCase):
 
     def test_image(self) -> None:
         """Another image is one request for the DaemonSet, and a status."""
-        stage = _running()
+        stage = running()
         stage.edit({"spec": {"image": "x:2"}})
         stage.settle()
         self.assertEqual(stage.requests(), [SET, STATUS])
@@ -133,26 +140,26 @@ class EditTests(SynchronousTestCase):
 
     def test_config(self) -> None:
         """Another configuration changes the ConfigMap alone: the plugin reads it again."""
-        stage = _running(config=CONFIG)
-        generation = _set(stage)["metadata"]["generation"]
+        stage = running(config=CONFIG)
+        generation = daemon_set(stage)["metadata"]["generation"]
         stage.edit({"spec": {"config": {"resources": {"kvm": "/dev/kv[m]"}}}})
         stage.settle()
         self.assertEqual(stage.requests(), ["apply configmaps/gpus-config", STATUS])
-        self.assertEqual(_set(stage)["metadata"]["generation"], generation)
+        self.assertEqual(daemon_set(stage)["metadata"]["generation"], generation)
 
     def test_selector(self) -> None:
         """A selector that is taken away again is gone from the DaemonSet."""
-        stage = _running()
+        stage = running()
         stage.edit({"spec": {"nodeSelector": {"a": "b"}}})
         stage.settle()
-        self.assertEqual(_pod(stage)["nodeSelector"]["a"], "b")
+        self.assertEqual(pod_spec(stage)["nodeSelector"]["a"], "b")
         stage.edit({"spec": {"nodeSelector": None}})
         stage.settle()
-        self.assertNotIn("a", _pod(stage).get("nodeSelector", {}))
+        self.assertNotIn("a", pod_spec(stage).get("nodeSelector", {}))
 
     def test_source(self) -> None:
         """From config to catalog: the ConfigMap goes when no pod of before is left."""
-        stage = _running(config=CONFIG)
+        stage = running(config=CONFIG)
         stage.edit({"spec": {"config": None, "catalog": [{"name": "kvm"}], "domain": DOMAIN}})
         stage.settle()
         self.assertEqual(stage.requests(), [SET, STATUS])
@@ -165,11 +172,11 @@ class EditTests(SynchronousTestCase):
 
     def test_burst(self) -> None:
         """Many edits at once lead to the last one, in one or two requests."""
-        stage = _running()
+        stage = running()
         for number in range(50):
             stage.edit({"spec": {"image": f"x:{number}"}})
         stage.settle()
-        self.assertEqual(_pod(stage)["containers"][0]["image"], "x:49")
+        self.assertEqual(pod_spec(stage)["containers"][0]["image"], "x:49")
         self.assertLessEqual(stage.requests().count(SET), 2)
 
 
@@ -178,7 +185,7 @@ class PauseTests(SynchronousTestCase):
 
     def test_pause(self) -> None:
         """A paused object's objects stay as they are, and its status goes on."""
-        stage = _running()
+        stage = running()
         stage.edit(PAUSE)
         stage.edit({"spec": {"image": "x:2"}})
         stage.objects.delete("serviceaccounts", "gpus", NAMESPACE)
@@ -192,26 +199,3 @@ class PauseTests(SynchronousTestCase):
         stage.settle()
         self.assertEqual(stage.requests(), ["apply serviceaccounts/gpus", SET, STATUS])
         self.assertEqual(stage.condition("Paused")[0], "False")
-
-
-def _running(name: str = "gpus", **spec: Any) -> Stage:
-    """A stage with an object that is rolled out, and an empty record of requests."""
-    stage = Stage()
-    stage.start()
-    stage.plugin(name, **spec)
-    stage.settle()
-    stage.roll_out(name)
-    stage.settle()
-    stage.forget()
-    return stage
-
-
-def _set(stage: Stage, name: str = "gpus") -> dict[str, Any]:
-    found = stage.find("daemonsets", name)
-    assert found is not None
-    return found
-
-
-def _pod(stage: Stage) -> dict[str, Any]:
-    found: dict[str, Any] = _set(stage)["spec"]["template"]["spec"]
-    return found

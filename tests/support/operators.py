@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from twistdp.crds import crd
 from twistdp.operator.api import FIELD_MANAGER, ApiError, Document, IApi, IObserver, Unreachable
 from twistdp.operator.kinds import Kind, kind_of
 from twistdp.operator.reconciler import WATCHED, Reconciler
@@ -19,30 +21,11 @@ from twistdp.testing.apiserver.watches import Watch
 
 NAMESPACE = "twistdp-system"
 IMAGE = "registry.example.com/twistdp:1"
-DEFINITION = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "deviceplugins.twistdp.io"},
-    "spec": {
-        "group": "twistdp.io",
-        "scope": "Cluster",
-        "names": {"plural": "deviceplugins", "singular": "deviceplugin", "kind": "DevicePlugin"},
-        "versions": [
-            {
-                "name": "v1alpha1",
-                "served": True,
-                "storage": True,
-                "subresources": {"status": {}},
-                "schema": {
-                    "openAPIV3Schema": {
-                        "type": "object",
-                        "x-kubernetes-preserve-unknown-fields": True,
-                    }
-                },
-            }
-        ],
-    },
-}
+DOMAIN = "lab.example.com"
+CONFIG = {"domain": DOMAIN, "resources": {"kvm": "/dev/kvm"}}
+STATUS = "apply deviceplugins/gpus/status"
+SET = "apply daemonsets/gpus"
+ACCOUNT = "apply serviceaccounts/gpus"
 SLICE = 0.05
 """Seconds that the clock takes at once."""
 
@@ -132,7 +115,8 @@ class MemoryApi:
             self.killed = True
             return answered
         data = b"" if body is None else json.dumps(body).encode()
-        asked = Asked(method, path, dict(query or {}), {"content-type": form}, data)
+        query = {"fieldManager": FIELD_MANAGER, **(query or {})}
+        asked = Asked(method, path, query, {"content-type": form}, data)
 
         def answer(outcome: Any) -> None:
             if is_fatal:
@@ -180,7 +164,8 @@ class Feed:
 
     def __init__(self, server: ApiServer, observer: IObserver, namespace: str = NAMESPACE) -> None:
         self._server = server
-        self._observer = observer
+        self.observe = observer.observe
+        self._listed = observer.listed
         self._namespace = namespace
         self._watches: dict[Kind, Watch] = {}
 
@@ -194,8 +179,8 @@ class Feed:
             found = json.loads(answer.body)
             for item in found["items"]:
                 item.update(kind=kind.name, apiVersion=kind.api_version)
-                self._observer.observe(kind, None, item)
-            self._observer.listed(kind)
+                self.observe(kind, None, item)
+            self._listed(kind)
             self._follow(kind, found["metadata"]["resourceVersion"])
 
     def cut(self, kinds: Iterable[Kind] = WATCHED) -> None:
@@ -213,7 +198,7 @@ class Feed:
         def take(lines: bytes) -> None:
             for line in lines.splitlines():
                 found = json.loads(line)
-                self._observer.observe(kind, found["type"], found["object"])
+                self.observe(kind, found["type"], found["object"])
 
         watch.write = take
         self._watches[kind] = watch
@@ -236,9 +221,36 @@ class Stage:
         self.objects.create(
             {"kind": "Namespace", "metadata": {"name": NAMESPACE}, "apiVersion": "v1"}
         )
-        self.objects.create(DEFINITION)
+        self.objects.create(crd())
         self.results: list[str] = []
         self.operate()
+
+    def define(
+        self, group: str, version: str, kind: str, plural: str, scope: str = "Namespaced"
+    ) -> None:
+        """Add a kind whose objects may be anything."""
+        schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+        self.objects.create(
+            {
+                "apiVersion": "apiextensions.k8s.io/v1",
+                "kind": "CustomResourceDefinition",
+                "metadata": {"name": f"{plural}.{group}"},
+                "spec": {
+                    "group": group,
+                    "scope": scope,
+                    "names": {"plural": plural, "singular": kind.lower(), "kind": kind},
+                    "versions": [
+                        {
+                            "name": version,
+                            "served": True,
+                            "storage": True,
+                            "subresources": {"status": {}},
+                            "schema": {"openAPIV3Schema": schema},
+                        }
+                    ],
+                },
+            }
+        )
 
     def operate(self) -> None:
         """Start an operator; the one before is not stopped, as if it had been killed."""
@@ -263,9 +275,10 @@ class Stage:
         self.api.killed = True
         self.feed.cut()
 
-    def restart(self) -> None:
+    def restart(self, image: str = IMAGE) -> None:
         """Kill the operator, and start another one."""
         self.kill()
+        self.settings = attrs.evolve(self.settings, plugin_image=image)
         self.operate()
         self.start()
 
@@ -398,3 +411,28 @@ def _namespace(document: Mapping[str, Any]) -> str:
 def _path(document: Mapping[str, Any], subresource: str = "") -> str:
     kind = kind_of(document)
     return kind.path(_namespace(document), document["metadata"]["name"], subresource)
+
+
+def running(name: str = "gpus", **spec: Any) -> Stage:
+    """A stage with an object that is rolled out, and an empty record of requests."""
+    stage = Stage()
+    stage.start()
+    stage.plugin(name, **spec)
+    stage.settle()
+    stage.roll_out(name)
+    stage.settle()
+    stage.forget()
+    return stage
+
+
+def daemon_set(stage: Stage, name: str = "gpus") -> Document:
+    """A plugin's DaemonSet, which must exist."""
+    found = stage.find("daemonsets", name)
+    assert found is not None
+    return found
+
+
+def pod_spec(stage: Stage) -> Document:
+    """The spec of the pods of a plugin's DaemonSet."""
+    found: Document = daemon_set(stage)["spec"]["template"]["spec"]
+    return found

@@ -14,6 +14,7 @@ from twistdp.operator.observed import (
     NAME_LABEL,
     PodSeen,
     counts_of,
+    items,
     mapping,
     number,
     pod_of,
@@ -57,6 +58,8 @@ class Cache:
         self.census = Census()
         self.lists = Lists()
         self._owned: dict[str, set[Place]] = {}
+        self._wanted: dict[Place, str] = {}
+        self._wants: dict[str, frozenset[Place]] = {}
         self._pods: dict[str, dict[str, PodSeen]] = {}
         self._pod_owners: dict[str, str] = {}
         self._files: dict[str, int] = {}
@@ -99,6 +102,14 @@ class Cache:
         """Return the objects that a DevicePlugin owns, or that its label names."""
         return [self.children[place] for place in self._owned.get(plugin, ())]
 
+    def want(self, plugin: str, places: frozenset[Place]) -> None:
+        """Take note where a plugin's objects have to be, whoever is there now."""
+        for place in self._wants.pop(plugin, frozenset()):
+            self._wanted.pop(place, None)
+        if places:
+            self._wants[plugin] = places
+            self._wanted.update(dict.fromkeys(places, plugin))
+
     def pods(self, plugin: str) -> list[PodSeen]:
         """Return a plugin's pods."""
         return list(self._pods.get(plugin, {}).values())
@@ -135,11 +146,12 @@ class Cache:
         if kind == DEVICE_PLUGIN:
             seen = self.plugins.pop(place.name, None)
             self._mount(place.name, seen.plugin if seen else None, None)
+            self.want(place.name, frozenset())
             return Touched(now={place.name}, later=self.census.forget(place.name))
         child = self.children.pop(place, None)
-        plugins = child.plugins if child else frozenset()
-        for plugin in plugins:
+        for plugin in child.plugins if child else ():
             self._disown(plugin, place)
+        plugins = self._about(place, child)
         if kind == CONFIG_MAP and self._files.pop(place.name, None) is not None:
             plugins |= self._mounting.get(place.name, set())
         return Touched(now=plugins)
@@ -157,6 +169,9 @@ class Cache:
             later = self.census.name(
                 name, resource_names(seen.plugin) or frozenset(), open_domains(seen.plugin)
             )
+        elif seen.plugin is None and before is None:
+            # What the last good spec named is still on the nodes.
+            later = self.census.name(name, _named(seen.status))
         if before is not None and _same_but_status(before, seen):
             return Touched(later=later | ({name} if before.status != seen.status else set()))
         return Touched(now={name}, later=later)
@@ -186,11 +201,17 @@ class Cache:
         self.children[child.place] = child
         for plugin in child.plugins:
             self._owned.setdefault(plugin, set()).add(child.place)
-        plugins = child.plugins | (before.plugins if before else frozenset())
+        plugins = self._about(child.place, before, child)
         if before is None or not before.version.same_as(child.version) or child.deleting:
             return Touched(now=plugins | now)
         changed = before.daemon_set != child.daemon_set
         return Touched(now=now, later=plugins if changed else frozenset())
+
+    def _about(self, place: Place, *children: Child | None) -> frozenset[str]:
+        """Return the plugins that an object has to do with, before and after a change."""
+        found = (child.plugins for child in children if child is not None)
+        wanting = self._wanted.get(place)
+        return frozenset({wanting} if wanting is not None else ()).union(*found)
 
     def _take_files(self, name: str, document: Mapping[str, Any]) -> set[str]:
         found = digest([document.get("data"), document.get("binaryData")])
@@ -253,6 +274,11 @@ def _plugin_seen(name: str, document: Mapping[str, Any], before: PluginSeen | No
         problems=problems,
         status=mapping(document, "status"),
     )
+
+
+def _named(status: Mapping[str, Any]) -> frozenset[str]:
+    """The resources that a status has counts of."""
+    return frozenset(filter(None, (text(one.get("name")) for one in items(status, "resources"))))
 
 
 def _basis(seen: PluginSeen) -> tuple[str, int, int, bool, tuple[str, ...]]:

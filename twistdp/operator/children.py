@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from sys import intern
 from typing import Any
 
@@ -15,6 +15,7 @@ from twistdp.operator.observed import (
     NAME_LABEL,
     DaemonSetSeen,
     daemon_set_of,
+    items,
     mapping,
     number,
     text,
@@ -105,7 +106,9 @@ def child_of(kind: Kind, document: Mapping[str, Any]) -> Child:
     """Return what is kept of an object; its kind may be absent in it, as it is in lists."""
     metadata = mapping(document, "metadata")
     labels = mapping(metadata, "labels")
-    owner = next((o for o in _owners(metadata) if o.get("kind") == DEVICE_PLUGIN.name), {})
+    owner = next(
+        (o for o in items(metadata, "ownerReferences") if o.get("kind") == DEVICE_PLUGIN.name), {}
+    )
     return Child(
         place=attrs.evolve(place_of(document), kind=kind.name),
         version=version_of(document),
@@ -113,7 +116,10 @@ def child_of(kind: Kind, document: Mapping[str, Any]) -> Child:
         owner_uid=intern(text(owner.get("uid"))),
         label=intern(text(labels.get(NAME_LABEL))),
         managed=labels.get(MANAGED_LABEL) == FIELD_MANAGER,
-        controlled=any(o is not owner and o.get("controller") is True for o in _owners(metadata)),
+        controlled=any(
+            o is not owner and o.get("controller") is True
+            for o in items(metadata, "ownerReferences")
+        ),
         deleting="deletionTimestamp" in metadata,
         daemon_set=daemon_set_of(document) if kind == DAEMON_SET else None,
     )
@@ -124,8 +130,3 @@ def digest(value: Any) -> int:
     written = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     hashed = hashlib.blake2b(written.encode("utf-8", "surrogatepass"), digest_size=8)
     return int.from_bytes(hashed.digest(), "big")
-
-
-def _owners(metadata: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    owners = metadata.get("ownerReferences")
-    return (o for o in owners if isinstance(o, Mapping)) if isinstance(owners, list) else iter(())

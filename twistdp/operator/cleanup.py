@@ -70,17 +70,24 @@ class CleanUp:
         if work.cleaning_since is None:
             work.cleaning_since = now
         left = work.cleaning_since + PATIENCE - now
-        lingering = "its pods" if await self._serves(seen) else await self._linger(seen)
+        try:
+            lingering = "pods" if await self._serves(seen) else await self._linger(seen)
+        except ApiError as error:
+            if left > 0:
+                self._post(seen, "CleanUpRefused", str(error))
+                raise
+            lingering = f"resources ({error})"
         if lingering and left > 0:
             return left
         if lingering:
-            message = f"{lingering} are still there after {PATIENCE / 60:g} minutes; "
-            self._happenings.post(
-                seen.name, seen.uid, "CleanUpGivenUp", f"{message}clean up by hand", warning=True
-            )
             klog.warning("gave up cleaning up", plugin=seen.name, left=lingering)
+            message = f"still there after {PATIENCE / 60:g} minutes: {lingering}; clean up by hand"
+            self._post(seen, "CleanUpGivenUp", message)
         await self.release(seen)
         return None
+
+    def _post(self, seen: PluginSeen, reason: str, message: str) -> None:
+        self._happenings.post(seen.name, seen.uid, reason, message, warning=True)
 
     async def release(self, seen: PluginSeen) -> None:
         """Remove the finalizer."""

@@ -116,7 +116,7 @@ def daemon_set_of(document: Mapping[str, Any]) -> DaemonSetSeen:
     """Return what is kept of a DaemonSet."""
     metadata, status = mapping(document, "metadata"), mapping(document, "status")
     template = mapping(mapping(mapping(document, "spec"), "template"), "spec")
-    images = [text(container.get("image")) for container in _items(template, "containers")]
+    images = [text(container.get("image")) for container in items(template, "containers")]
     return DaemonSetSeen(
         namespace=text(metadata.get("namespace")),
         name=text(metadata.get("name")),
@@ -136,6 +136,16 @@ def mapping(document: Any, key: str) -> Mapping[str, Any]:
     """Return a member that is an object; an empty one if it is not."""
     found = document.get(key) if isinstance(document, Mapping) else None
     return found if isinstance(found, Mapping) else {}
+
+
+def items(document: Any, key: str) -> Iterator[Mapping[str, Any]]:
+    """Return the objects of a member that is a list; none if it is not."""
+    found = document.get(key) if isinstance(document, Mapping) else None
+    return (
+        (item for item in found if isinstance(item, Mapping))
+        if isinstance(found, list)
+        else iter(())
+    )
 
 
 def text(value: Any) -> str:
@@ -158,22 +168,13 @@ def number(value: Any) -> int:
 _POWERS = {"k": 1, "M": 2, "G": 3}
 
 
-def _items(document: Any, key: str) -> Iterator[Mapping[str, Any]]:
-    found = document.get(key) if isinstance(document, Mapping) else None
-    return (
-        (item for item in found if isinstance(item, Mapping))
-        if isinstance(found, list)
-        else iter(())
-    )
-
-
 def _containers(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield from _items(status, "initContainerStatuses")
-    yield from _items(status, "containerStatuses")
+    yield from items(status, "initContainerStatuses")
+    yield from items(status, "containerStatuses")
 
 
 def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    return next((c for c in _items(status, "conditions") if c.get("type") == kind), {})
+    return next((c for c in items(status, "conditions") if c.get("type") == kind), {})
 
 
 def _ended(container: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -40,6 +40,9 @@ PASSING: Final = 3
 Done = Callable[[str, float], object]
 """Takes the result of a reconcile, ``done``, ``failed`` or ``unreachable``, and its seconds."""
 
+Step = Callable[[PluginSeen, Work], Coroutine[Any, Any, float | None]]
+"""Returns the seconds after which there is more to do; None if there is not."""
+
 
 @implementer(IObserver)
 class Reconciler:
@@ -157,18 +160,20 @@ class Reconciler:
         self._done(result, self._clock.seconds() - began)
 
     async def _steps(self, seen: PluginSeen, work: Work) -> str:
-        """Do everything for one object that can be done now; raises `Unreachable`."""
+        """Do everything for one object that can be done now; raises `Unreachable`.
+
+        A key has one timer, the earliest, so each pass asks for another one for all that waits.
+        """
         if seen.deleting:
-            if work.attempts.wait:
-                return "failed"
-            return await self._try(seen, work, self._clean_up.pursue(seen, work))
+            return await self._try(seen, work, self._clean_up.pursue)
         result = "done"
         if seen.plugin is not None and not seen.plugin.paused:
             if (basis := self._upkeep.basis(seen.plugin)) != work.tried:
                 work.tried = basis
                 work.attempts.reset()
-            if not work.attempts.wait:
-                result = await self._try(seen, work, self._keep(seen, work))
+            result = await self._try(seen, work, self._keep)
+            if result == "failed" and not work.refusal:
+                return result  # it may well pass, and the status would come and go
         elif seen.plugin is not None:
             work.refusal = ""
         return await self._report(seen.name, work) or result
@@ -178,16 +183,18 @@ class Reconciler:
         await self._clean_up.prepare(seen)
         return await self._upkeep.keep(seen, work)
 
-    async def _try(
-        self, seen: PluginSeen, work: Work, step: Coroutine[Any, Any, float | None]
-    ) -> str:
-        """Do a step, and arrange for the next attempt if the API server refuses it."""
+    async def _try(self, seen: PluginSeen, work: Work, step: Step) -> str:
+        """Do a step unless it has to wait, and arrange for the next attempt if it is refused."""
+        if work.attempts.wait:
+            self.queue.add(seen.name, work.attempts.wait)
+            return "failed"
         try:
-            again = await step
+            again = await step(seen, work)
         except ApiError as error:
             delay = work.attempts.failed(error.retry_after or 0.0)
             self._refused(seen.name, error, delay)
-            if not _is_passing(error) or work.attempts.failures >= PASSING:
+            lasts = work.attempts.failures >= PASSING and error.status != 429
+            if lasts or not _is_passing(error):
                 work.refusal = str(error)
             return "failed"
         work.attempts.reset()

@@ -80,6 +80,7 @@ class Upkeep:
             work.problems = ()
             try:
                 wanted = self._wanted(plugin)
+                self._check_places(seen, wanted)
             except BadSettings as error:
                 work.problems = error.lines  # what was applied before stays
                 return None
@@ -100,6 +101,20 @@ class Upkeep:
         absent = {kind.name for kind in MONITORS - self.offered}
         return [document for document in documents if document["kind"] not in absent]
 
+    def _check_places(self, seen: PluginSeen, documents: Collection[Mapping[str, Any]]) -> None:
+        """Refuse to take over what somebody else has made; raises `BadSettings`."""
+        places = frozenset(map(place_of, documents))
+        self._cache.want(seen.name, places)
+        children = [self._cache.children.get(place) for place in sorted(places, key=str)]
+        if taken := [str(c.place) for c in children if c is not None and not _is_ours(c, seen)]:
+            raise BadSettings(
+                [
+                    f"metadata.name: there is {place} already, and the operator has not made it; "
+                    "delete it, or choose another name"
+                    for place in taken
+                ]
+            )
+
     async def _apply_all(
         self,
         seen: PluginSeen,
@@ -119,8 +134,6 @@ class Upkeep:
             child = self._cache.children.get(place)
             if child is not None and child.deleting:
                 return False
-            if child is not None:
-                _check_ours(child, seen)
             try:
                 answer = await self._api.apply(document)
             except ApiError as error:
@@ -203,14 +216,6 @@ class Upkeep:
         self._happenings.post(seen.name, seen.uid, "DriftRepaired", message, warning=True)
 
 
-def _check_ours(child: Child, seen: PluginSeen) -> None:
-    """Refuse to take over an object that somebody else has made; raises `ApiError`."""
+def _is_ours(child: Child, seen: PluginSeen) -> bool:
     is_known = child.owner == seen.name or (child.managed and child.label == seen.name)
-    if is_known and not child.controlled:
-        return
-    raise ApiError(
-        409,
-        "AlreadyExists",
-        f"{child.place} is there already, and the operator has not made it; delete it, or give "
-        "the DevicePlugin another name",
-    )
+    return is_known and not child.controlled

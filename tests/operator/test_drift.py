@@ -1,0 +1,257 @@
+"""Somebody changes or deletes what the operator has made."""
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.operators import (
+    CONFIG,
+    NAMESPACE,
+    SET,
+    STATUS,
+    Stage,
+    daemon_set,
+    pod_spec,
+    running,
+)
+from twistdp.operator.kinds import CONFIG_MAP, DAEMON_SET, POD_MONITOR
+
+CHILDREN = {
+    "daemonsets": ("gpus", {"spec": {"minReadySeconds": 77}}),
+    "configmaps": ("gpus-config", {"data": {"config.yaml": "mine"}}),
+    "serviceaccounts": ("gpus", {"metadata": {"labels": {"twistdp.io/deviceplugin": "other"}}}),
+}
+"""A change of each child in a field that is the operator's."""
+
+
+class RepairTests(SynchronousTestCase):
+    """What is ours is made as it was."""
+
+    def test_changed(self) -> None:
+        """A changed object is applied once, which is an event, and then nothing is asked."""
+        for kind, (name, patch) in CHILDREN.items():
+            stage = running(config=CONFIG)
+            before = _content(stage, kind, name)
+            stage.objects.patch(kind, name, patch, NAMESPACE)
+            self.assertNotEqual(_content(stage, kind, name), before)
+            stage.settle(300)
+            self.assertEqual(_content(stage, kind, name), before, kind)
+            self.assertEqual(stage.requests().count(f"apply {kind}/{name}"), 1, kind)
+            self.assertEqual(set(stage.requests()) - {STATUS}, {f"apply {kind}/{name}"})
+            self.assertEqual(stage.events(), ["RolledOut", "DriftRepaired"], kind)
+
+    def test_deleted(self) -> None:
+        """A deleted object is made again, once."""
+        for kind, (name, _) in CHILDREN.items():
+            stage = running(config=CONFIG)
+            before = _content(stage, kind, name)
+            stage.objects.delete(kind, name, NAMESPACE)
+            stage.settle(300)
+            self.assertEqual(_content(stage, kind, name), before, kind)
+            self.assertEqual(stage.requests().count(f"apply {kind}/{name}"), 1, kind)
+            self.assertIn("DriftRepaired", stage.events(), kind)
+
+    def test_marks(self) -> None:
+        """Labels and owners that were taken off a DaemonSet are put on again."""
+        for key in ("labels", "ownerReferences", "annotations"):
+            stage = running()
+            before = daemon_set(stage)["metadata"][key]
+            stage.objects.patch("daemonsets", "gpus", {"metadata": {key: None}}, NAMESPACE)
+            stage.settle(60)
+            self.assertEqual(daemon_set(stage)["metadata"][key], before)
+            self.assertEqual(stage.requests().count(SET), 1, key)
+
+    def test_message(self) -> None:
+        """The event names the object and what was done to it."""
+        stage = running()
+        stage.objects.delete("daemonsets", "gpus", NAMESPACE)
+        stage.settle()
+        event = next(e for e in stage.objects.list("events") if e["reason"] == "DriftRepaired")
+        self.assertEqual(
+            event["message"],
+            f"somebody has deleted DaemonSet {NAMESPACE}/gpus; it is as the object asks for again",
+        )
+        self.assertEqual(event["involvedObject"]["name"], "gpus")
+        self.assertEqual(event["type"], "Warning")
+
+    def test_while_it_is_applied(self) -> None:
+        """A change that comes in between request and answer is repaired as well."""
+        stage = running()
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.settle(0.1)
+        stage.objects.patch("daemonsets", "gpus", {"spec": {"minReadySeconds": 77}}, NAMESPACE)
+        stage.settle(60)
+        self.assertNotEqual(daemon_set(stage)["spec"]["minReadySeconds"], 77)
+        self.assertEqual(pod_spec(stage)["containers"][0]["image"], "x:2")
+
+
+class LeftAloneTests(SynchronousTestCase):
+    """What is not ours is left as it is."""
+
+    def test_other_fields(self) -> None:
+        """Fields that others add stay; it takes one request to see that nothing of ours is hit."""
+        stage = running()
+        restarted = {"template": {"metadata": {"annotations": {"restartedAt": "now"}}}}
+        stage.objects.patch(
+            "daemonsets",
+            "gpus",
+            {"metadata": {"labels": {"team": "a"}, "annotations": {"b": "c"}}, "spec": restarted},
+            NAMESPACE,
+        )
+        stage.settle(300)
+        self.assertEqual(stage.requests().count(SET), 1)
+        found = daemon_set(stage)
+        self.assertEqual(found["metadata"]["labels"]["team"], "a")
+        template = found["spec"]["template"]["metadata"]["annotations"]
+        self.assertEqual(template["restartedAt"], "now")
+        self.assertNotIn("DriftRepaired", stage.events())
+
+    def test_status(self) -> None:
+        """A DaemonSet's new status is no reason to apply it."""
+        stage = running()
+        stage.count("gpus", 7, generation=1)
+        stage.settle(60)
+        self.assertEqual(set(stage.requests()), {STATUS})
+
+    def test_objects_of_others(self) -> None:
+        """An object of the same name that somebody else has made is not taken over."""
+        stage = Stage()
+        account = {"apiVersion": "v1", "kind": "ServiceAccount"}
+        mine = {"name": "gpus", "namespace": NAMESPACE, "labels": {"mine": "yes"}}
+        stage.objects.create({**account, "metadata": mine})
+        stage.start()
+        stage.plugin()
+        stage.settle(60)
+        self.assertEqual(stage.requests(), [STATUS])
+        status, reason, message = stage.condition("Degraded")
+        self.assertEqual((status, reason), ("True", "InvalidSpec"))
+        self.assertIn("there is ServiceAccount twistdp-system/gpus already", message)
+        stage.objects.delete("serviceaccounts", "gpus", NAMESPACE)
+        stage.settle(60)
+        self.assertEqual(stage.condition("Degraded")[0], "False")
+
+    def test_orphans(self) -> None:
+        """What an object of the same name has left behind is adopted."""
+        stage = running()
+        stage.kill()
+        for kind in ("daemonsets", "serviceaccounts"):
+            stage.objects.patch(kind, "gpus", {"metadata": {"ownerReferences": None}}, NAMESPACE)
+        stage.objects.delete("deviceplugins", "gpus")
+        uid = stage.plugin()["metadata"]["uid"]
+        stage.restart()
+        owners = daemon_set(stage)["metadata"]["ownerReferences"]
+        self.assertEqual([owner["uid"] for owner in owners], [uid])
+
+
+class FightTests(SynchronousTestCase):
+    """Another controller does not want what we want."""
+
+    def test_less_and_less(self) -> None:
+        """It is repaired less and less often, and is not an event each time."""
+        stage = running()
+        changes: list[float] = []
+
+        def other(kind: Any, change: str | None, document: Any) -> None:
+            observe(kind, change, document)
+            if kind == DAEMON_SET and document["spec"]["minReadySeconds"] != 77:
+                changes.append(stage.clock.seconds())
+                stage.clock.callLater(0.1, change_it)
+
+        def change_it() -> None:
+            stage.objects.patch("daemonsets", "gpus", {"spec": {"minReadySeconds": 77}}, NAMESPACE)
+
+        observe = stage.reconciler.observe
+        stage.feed.observe = other
+        change_it()
+        stage.settle(1800)
+        self.assertLess(len(changes), 20)
+        self.assertGreater(len(changes), 5)
+        self.assertGreater(changes[-1] - changes[-2], 200)
+        self.assertLess(stage.events().count("DriftRepaired"), 5)
+
+
+class LateTests(SynchronousTestCase):
+    """Watches that lag behind."""
+
+    def test_old_news(self) -> None:
+        """What a watch shows of the time before our own request is no drift."""
+        stage = running()
+        old = daemon_set(stage)
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.settle()
+        stage.forget()
+        stage.reconciler.observe(DAEMON_SET, "MODIFIED", old)
+        stage.settle(60)
+        self.assertEqual(stage.requests(), [])
+
+    def test_deletion_of_another(self) -> None:
+        """The late end of an object that was there before is not the end of the one now."""
+        stage = running()
+        old = daemon_set(stage)
+        stage.objects.delete("daemonsets", "gpus", NAMESPACE)
+        stage.settle()
+        stage.forget()
+        stage.reconciler.observe(DAEMON_SET, "DELETED", old)
+        stage.settle(60)
+        self.assertEqual(stage.requests(), [])
+
+    def test_vanished_between(self) -> None:
+        """What was deleted while nobody watched is missing in the next list, and made again."""
+        stage = running(config=CONFIG)
+        stage.feed.cut()
+        stage.objects.delete("configmaps", "gpus-config", NAMESPACE)
+        stage.settle(60)
+        self.assertEqual(stage.requests(), [])
+        stage.feed.begin([CONFIG_MAP])
+        stage.settle(60)
+        self.assertEqual(stage.requests(), ["apply configmaps/gpus-config"])
+
+    def test_changed_between(self) -> None:
+        """What was changed while nobody watched is repaired after the next list."""
+        stage = running()
+        stage.feed.cut()
+        stage.objects.patch("daemonsets", "gpus", {"spec": {"minReadySeconds": 77}}, NAMESPACE)
+        stage.feed.begin()
+        stage.settle(60)
+        self.assertEqual(stage.requests().count(SET), 1)
+        self.assertNotEqual(daemon_set(stage)["spec"]["minReadySeconds"], 77)
+
+    def test_list_without_change(self) -> None:
+        """A list that shows what is known leads to no request."""
+        stage = running(config=CONFIG)
+        for _ in range(5):
+            stage.feed.begin()
+            stage.settle(60)
+        self.assertEqual(stage.requests(), [])
+
+
+class MonitorTests(SynchronousTestCase):
+    """Kinds that the cluster may not have."""
+
+    def test_offered_later(self) -> None:
+        """A monitor is left out until its kind is there."""
+        stage = running(
+            catalog=[{"name": "kvm"}],
+            domain="lab.example.com",
+            http={"port": 9100},
+            monitoring={"kind": "PodMonitor"},
+        )
+        self.assertEqual(stage.condition("Degraded")[0], "False")
+        stage.forget()
+        stage.define("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")
+        stage.reconciler.offer([POD_MONITOR])
+        stage.settle()
+        self.assertIn("apply podmonitors/gpus", stage.requests())
+        self.assertNotIn(SET, stage.requests())
+        stage.forget()
+        stage.edit({"spec": {"monitoring": None}})
+        stage.settle()
+        self.assertIn("delete podmonitors/gpus", stage.requests())
+
+
+def _content(stage: Stage, kind: str, name: str) -> Any:
+    """What an object has that is not its version."""
+    found = stage.find(kind, name)
+    assert found is not None
+    labels = found["metadata"]["labels"]
+    return labels, found.get("data"), found.get("spec")
