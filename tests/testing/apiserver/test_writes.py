@@ -184,6 +184,51 @@ class WriteContract(ApiContract):
         replace = [{"op": "replace", "path": "/data/none", "value": "1"}]
         self.good(await self.client.patch(f"{self.maps}/a", replace, "json"))
 
+    async def test_strategic_patch(self) -> None:
+        """A strategic merge patch merges lists by key, and knows how to delete."""
+        await self.ready()
+        obj = daemon_set("a", finalizers=["example.com/one"])
+        containers = obj["spec"]["template"]["spec"]["containers"]
+        containers[0]["env"] = [{"name": name, "value": "1"} for name in ("A", "B")]
+        containers.append({"name": "other", "image": "x"})
+        await self.made(self.daemons, obj)
+
+        async def patched(spec: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+            patch = {"metadata": metadata, "spec": {"template": {"spec": spec}}}
+            return self.good(await self.client.patch(f"{self.daemons}/a", patch, "strategic"))
+
+        new = await patched(
+            {
+                "$setElementOrder/containers": [{"name": "plugin"}, {"name": "other"}],
+                "containers": [
+                    {"name": "plugin", "env": [{"name": "A", "value": "2"}]},
+                    {"name": "other", "$patch": "delete"},
+                ],
+                "nodeSelector": {"a": "b"},
+            },
+            labels={"x": "y"},
+            finalizers=["example.com/two"],
+        )
+        spec = new["spec"]["template"]["spec"]
+        self.assertEqual([each["name"] for each in spec["containers"]], ["plugin"])
+        self.assertEqual(
+            spec["containers"][0]["env"],
+            [{"name": "A", "value": "2"}, {"name": "B", "value": "1"}],
+        )
+        self.assertEqual(of(new, "labels"), [{"x": "y"}])
+        self.assertEqual(set(new["metadata"]["finalizers"]), {"example.com/one", "example.com/two"})
+        new = await patched(
+            {
+                "containers": [{"name": "new", "image": "x"}],
+                "nodeSelector": {"$patch": "replace", "c": "d"},
+            },
+            **{"$deleteFromPrimitiveList/finalizers": ["example.com/one"]},
+        )
+        spec = new["spec"]["template"]["spec"]
+        self.assertEqual([each["name"] for each in spec["containers"]], ["new", "plugin"])
+        self.assertEqual(spec["nodeSelector"], {"c": "d"})
+        self.assertEqual(new["metadata"]["finalizers"], ["example.com/two"])
+
     async def test_unknown_patch(self) -> None:
         """A patch in an unknown format is refused."""
         await self.ready()

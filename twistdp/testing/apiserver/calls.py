@@ -9,7 +9,7 @@ import attrs
 import yaml
 
 from twistdp.testing.apiserver.kinds import Kind
-from twistdp.testing.apiserver.refusals import bad_request
+from twistdp.testing.apiserver.refusals import bad_request, unsupported_media
 
 WRITES = ("create", "update", "patch", "delete", "deletecollection")
 
@@ -36,6 +36,8 @@ class Asked:
 
     def parsed(self) -> Any:
         """The body, which is JSON or YAML; raises `ApiRefused`."""
+        if not self.content_type.endswith(("json", "yaml")):
+            raise unsupported_media(["application/json", "application/yaml"])
         try:
             return json.loads(self.body)
         except ValueError as error:

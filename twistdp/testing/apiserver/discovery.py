@@ -4,6 +4,7 @@ from collections import defaultdict
 from typing import Any
 
 from twistdp.testing.apiserver.kinds import Kind
+from twistdp.testing.apiserver.openapi import ROOT, described
 from twistdp.testing.apiserver.refusals import no_such_path
 from twistdp.testing.apiserver.registry import Registry
 
@@ -26,6 +27,8 @@ VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update
 def discovered(path: str, registry: Registry) -> Any:
     """What is at a path that is not about objects; raises `ApiRefused`."""
     parts = path.strip("/").split("/")
+    if path.startswith(ROOT):
+        return described(path, registry)
     if path == "/version":
         return VERSION
     if path.rstrip("/") in ("/healthz", "/livez", "/readyz"):

@@ -99,6 +99,7 @@ DAEMONSETS = Kind(
     "apps", "DaemonSet", "daemonsets", short=("ds",), generation=True, status=True,
     categories=("all",),
 )  # fmt: skip
+CLAIMS = Kind(DRA, "ResourceClaim", "resourceclaims", status=True)
 DEFINITIONS = _cluster(
     "apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions",
     short=("crd", "crds"), generation=True, status=True, categories=("api-extensions",),
@@ -125,7 +126,7 @@ BUILT_IN = (
     _cluster(RBAC, "ClusterRoleBinding", "clusterrolebindings"),
     _cluster(DRA, "ResourceSlice", "resourceslices", generation=True,
              fields=("spec.nodeName", "spec.driver")),
-    Kind(DRA, "ResourceClaim", "resourceclaims", status=True),
+    CLAIMS,
     _cluster(DRA, "DeviceClass", "deviceclasses", generation=True),
     _cluster(ADMISSION, "ValidatingWebhookConfiguration", "validatingwebhookconfigurations",
              generation=True, categories=("api-extensions",)),

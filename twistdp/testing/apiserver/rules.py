@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from twistdp.testing.apiserver.kinds import DAEMONSETS, NAMESPACES, PODS, RBAC, Kind
+from twistdp.testing.apiserver.kinds import CLAIMS, DAEMONSETS, NAMESPACES, PODS, RBAC, Kind
 
 Object = dict[str, Any]
 Cause = tuple[str, str, str]
@@ -87,7 +87,23 @@ def with_defaults(kind: Kind, new: Object, old: Object | None) -> Object:
         return {**new, "spec": _pod_spec(new.get("spec") or {}), **status}
     if kind == DAEMONSETS:
         return _daemon_set(new, old)
+    if kind == CLAIMS:
+        return _claim(new)
     return new
+
+
+def _claim(new: Object) -> Object:
+    spec = new.get("spec") or {}
+    devices = spec.get("devices") or {}
+    requests = [
+        {**each, "exactly": {"allocationMode": "ExactCount", "count": 1, **each["exactly"]}}
+        if "exactly" in each
+        else each
+        for each in devices.get("requests") or ()
+    ]
+    if not requests:
+        return new
+    return {**new, "spec": {**spec, "devices": {**devices, "requests": requests}}}
 
 
 def _daemon_set(new: Object, old: Object | None) -> Object:

@@ -47,6 +47,7 @@ _LISTS: Mapping[str, Keys] = {
     "matchConditions": _NAME,
     "containers.ports": (("containerPort", None), ("protocol", "TCP")),
     "initContainers.ports": (("containerPort", None), ("protocol", "TCP")),
+    "ephemeralContainers.ports": (("containerPort", None), ("protocol", "TCP")),
     "spec.ports": (("port", None), ("protocol", "TCP")),
     "volumeMounts": (("mountPath", None),),
     "volumeDevices": (("devicePath", None),),

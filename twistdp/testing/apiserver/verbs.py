@@ -13,6 +13,7 @@ from twistdp.testing.apiserver.reads import Scope, page
 from twistdp.testing.apiserver.registry import Registry
 from twistdp.testing.apiserver.shapes import shape_of
 from twistdp.testing.apiserver.store import Store, Stored
+from twistdp.testing.apiserver.strategic import strategic_patched
 from twistdp.testing.apiserver.watches import Watch
 from twistdp.testing.apiserver.writes import Way, Writes
 
@@ -108,7 +109,7 @@ class Verbs:
         if asked.content_type == MERGE_PATCH:
             return lambda obj: merge_patched(obj, patch)
         if asked.content_type == STRATEGIC:
-            raise refusals.unsupported_media([JSON_PATCH, MERGE_PATCH, APPLY_PATCH])
+            return lambda obj: strategic_patched(obj, patch, shape_of(kind, ""))
 
         def by_operations(obj: Object) -> Any:
             try:
