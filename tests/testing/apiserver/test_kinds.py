@@ -29,7 +29,8 @@ WORKLOAD = {
     "selector": {"matchLabels": {"a": "b"}},
     "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": CONTAINERS}},
 }
-REQUEST = {"requests": [{"name": "r", "exactly": {"deviceClassName": "c"}}]}
+EXACTLY = {"deviceClassName": "c", "allocationMode": "ExactCount", "count": 1}
+REQUEST = {"requests": [{"name": "r", "exactly": EXACTLY}]}
 LEAST: dict[str, Object] = {
     "Namespace": {},
     "Pod": {"spec": {"containers": CONTAINERS}},
@@ -96,9 +97,9 @@ class KindContract(ApiContract):
             self.assertEqual(new["metadata"].get("generation"), kind.generation or None, kind)
             again = self.good(await self.client.patch(f"{path}/{self.name}-x", labels))
             self.assertEqual(again, new)
+            # Defaults do not stand in the way of who applies the same again.
             applied = await self.client.apply(f"{path}/{self.name}-x", sent)
             self.assertEqual(applied.code, 200, applied.body)
-            # What the server adds belongs to who made the object, not to who applies the rest.
             gone = await self.client.delete(f"{path}/{self.name}-x")
             self.assertEqual(gone.code, 200, gone.body)
 

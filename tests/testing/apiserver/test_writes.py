@@ -304,6 +304,18 @@ class WriteContract(ApiContract):
         reply = await self.client.update(f"{self.daemons}/a", daemon_set("a"))
         self.assertEqual(self.good(reply), made)
 
+    async def test_defaults_of_claims(self) -> None:
+        """A claim's request is for one device unless it says otherwise."""
+        await self.ready()
+        path = f"/apis/resource.k8s.io/v1/namespaces/{self.name}/resourceclaims"
+        request = {"name": "r", "exactly": {"deviceClassName": "c"}}
+        claim = {"metadata": {"name": "a"}, "spec": {"devices": {"requests": [request]}}}
+        made = await self.made(path, claim)
+        self.assertEqual(
+            made["spec"]["devices"]["requests"][0]["exactly"],
+            {"deviceClassName": "c", "allocationMode": "ExactCount", "count": 1},
+        )
+
     async def test_rules(self) -> None:
         """A DaemonSet's selector cannot change, and must select its own pods."""
         await self.ready()
