@@ -76,7 +76,7 @@ class ReadTests(SynchronousTestCase):
         places = [each.partition(": ")[0] for each in found]
         self.assertEqual(
             [
-                "metadata.name",
+                "metadata",
                 "spec.catalog[0].name",
                 "spec.updateStrategy.maxUnavailable",
                 "spec.logLevels",

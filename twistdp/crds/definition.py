@@ -33,7 +33,7 @@ _COLUMNS: Final = (
     ),
 )
 
-_WHOLE: Final = {
+WHOLE: Final = {
     "type": "object",
     "description": "A device plugin that runs on the nodes of a cluster.",
     "required": ["spec"],
@@ -46,6 +46,7 @@ _WHOLE: Final = {
     },
     VALIDATIONS: [NAME],
 }
+"""The schema of an object; its validations are `CelRule`s."""
 
 
 def crd() -> dict[str, Any]:
@@ -71,7 +72,7 @@ def crd() -> dict[str, Any]:
                     "served": True,
                     "storage": True,
                     "additionalPrinterColumns": [*map(_column, _COLUMNS)],
-                    "schema": {"openAPIV3Schema": written(_WHOLE)},
+                    "schema": {"openAPIV3Schema": written(WHOLE)},
                     "subresources": {"status": {}},
                 }
             ],
@@ -87,7 +88,7 @@ def crd_yaml() -> str:
 def rules() -> Mapping[str, tuple[CelRule, ...]]:
     """The rules, by the place in an object of what they are about: ``spec.catalog[]``."""
     found: dict[str, tuple[CelRule, ...]] = {}
-    for place, rule in _rules(_WHOLE, ""):
+    for place, rule in _rules(WHOLE, ""):
         found[place] = (*found.get(place, ()), rule)
     return found
 

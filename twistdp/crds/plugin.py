@@ -26,6 +26,7 @@ NAME: Final = CelRule(
     "the name is that of other objects too: it has at most 40 lower-case letters, digits and '-', "
     "begins with a letter and ends with a letter or digit; choose such a name",
     lambda name: re.fullmatch(_NAME, name) is not None,
+    "metadata",
 )
 
 

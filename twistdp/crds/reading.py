@@ -31,7 +31,7 @@ def read(object: Mapping[str, Any]) -> DevicePlugin:
         raise BadObject(("metadata: the object has none; give it a name",))
     name = metadata.get("name")
     if not isinstance(name, str) or not NAME.check(name):
-        problems.append(f"metadata.name: {NAME.message}")
+        problems.append(f"metadata: {NAME.message}")
     raw = object.get("spec")
     spec = None
     if not isinstance(raw, Mapping):
