@@ -19,6 +19,13 @@ def alerts() -> list[dict[str, Any]]:
     return found
 
 
+def operator_groups() -> list[dict[str, Any]]:
+    """The groups of alerts about the operator."""
+    path = ROOT / "deploy" / "operator" / "monitoring" / "rules.yaml"
+    groups: list[dict[str, Any]] = yaml.safe_load(path.read_text("utf-8"))["spec"]["groups"]
+    return groups
+
+
 def dashboard() -> dict[str, Any]:
     """Grafana's dashboard."""
     found: dict[str, Any] = json.loads((DIRECTORY / "dashboard.json").read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.docs.pages import page
-from tests.monitoring.files import DIRECTORY, alerts, dashboard, queries
+from tests.monitoring.files import DIRECTORY, ROOT, alerts, dashboard, operator_groups, queries
 from twistdp.web.families import FAMILIES, PODS
 
 PROCESS = {
@@ -48,6 +48,20 @@ class FilesTests(SynchronousTestCase):
         """The page names each alert and how bad it is."""
         rows = re.findall(r"^\| `(Twistdp\w+)` \| (\w+) \|", page("docs/metrics.md"), re.M)
         self.assertEqual(rows, [(each["alert"], each["labels"]["severity"]) for each in alerts()])
+
+    def test_operator(self) -> None:
+        """Its alerts are tested too, and the page names each."""
+        (group,) = operator_groups()
+        names = [each["alert"] for each in group["rules"]]
+        cases = yaml.safe_load((ROOT / "tests/monitoring/operator_alerts.yaml").read_text())
+        tried = [case for test in cases["tests"] for case in test["alert_rule_test"]]
+        for fires in (True, False):
+            found = {case["alertname"] for case in tried if ("exp_alerts" in case) is fires}
+            self.assertEqual(found, set(names))
+        rows = re.findall(
+            r"^\| `(TwistdpOperator\w+)` \|", page("docs/operator-operations.md"), re.M
+        )
+        self.assertEqual(rows, names)
 
     def test_queries(self) -> None:
         """The dashboard shows each metric, and none that does not exist."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 from typing import Any
@@ -17,7 +18,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.integration.test_life import YELLOW
-from tests.monitoring.files import RULES, queries
+from tests.monitoring.files import RULES, operator_groups, queries
 from tests.support.helpers import soon, temporary_directory, until
 from tests.support.http import ask
 from tests.web.test_metrics import MetricsCase, Probed
@@ -85,6 +86,17 @@ class WholeTests(MetricsCase):
         """They can be read, and fire when they must."""
         self.assertIn("SUCCESS", await self.promtool("check", "rules", str(RULES)))
         tests = os.path.join(os.path.dirname(__file__), "alerts.yaml")
+        self.assertIn("SUCCESS", await self.promtool("test", "rules", tests))
+
+    async def test_operator_rules(self) -> None:
+        """The same of those about the operator, which are in a PrometheusRule."""
+        directory = temporary_directory(self)
+        rules = os.path.join(directory, "rules.yaml")
+        with open(rules, "w", encoding="utf-8") as file:
+            yaml.safe_dump({"groups": operator_groups()}, file)
+        self.assertIn("SUCCESS", await self.promtool("check", "rules", rules))
+        name = "operator_alerts.yaml"
+        tests = shutil.copy(os.path.join(os.path.dirname(__file__), name), directory)
         self.assertIn("SUCCESS", await self.promtool("test", "rules", tests))
 
     async def test_scrape(self) -> None:
