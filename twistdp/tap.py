@@ -17,22 +17,18 @@ from twisted.python import usage
 if "twisted.internet.reactor" not in sys.modules:
     asyncioreactor.install()
 
-from twistdp._version import __version__
-from twistdp.errors import BadSettings, TwistdpError
 from twistdp.klog import level
 from twistdp.launch import (
     ChoiceOptions,
+    CommandOptions,
     Ending,
     Manhole,
     ManholeOptions,
     Opening,
     Serving,
-    end_at_once,
-    stand_in,
 )
 from twistdp.logs import LoggedService, LogOptions
 from twistdp.manager import Manager
-from twistdp.model import printable
 from twistdp.rpc import require_asyncio_reactor
 from twistdp.settings import (
     CDI_DIRECTORY,
@@ -50,9 +46,10 @@ if TYPE_CHECKING:
     from twistdp.launch.following import ConfigFile
 
 
-class Options(LogOptions, WebOptions, ManholeOptions, ChoiceOptions):
-    """The command line; whatever is wrong with it ends the process with one line and status 1."""
+class Options(CommandOptions, LogOptions, WebOptions, ManholeOptions, ChoiceOptions):
+    """The command line; see `CommandOptions`."""
 
+    command = "deviceplugin"
     synopsis = (
         "[options] [--config=FILE] [--catalog=NAME,...] "
         "[--scanner=module:Class [--set key=value ...]]"
@@ -105,34 +102,6 @@ class Options(LogOptions, WebOptions, ManholeOptions, ChoiceOptions):
         """File that says which devices are given, in YAML; may be repeated."""
         self._configs.append(path)
 
-    def opt_version(self) -> None:
-        """Show the version and exit."""
-        sys.stdout.write(f"twistdp {__version__.public()}\n")
-        raise SystemExit(0)
-
-    opt_h = usage.Options.opt_help
-
-    def parseOptions(self, options: Any = None) -> None:
-        """Parse; an error ends the process with one line (twistd would print its whole usage).
-
-        Process 1 of a container goes on in a child: see `twistdp.launch.first_process`.  That
-        happens before foreign code is imported, since this may start threads.
-        """
-        twistd: Mapping[str, Any] = self.parent or {}
-        if twistd.get("nodaemon"):
-            status = stand_in()
-            if status is not None:
-                os._exit(status)
-            end_at_once()
-        try:
-            super().parseOptions(options)
-        except BadSettings as error:
-            lines = [f"deviceplugin: {printable(line)}" for line in error.lines]
-            raise SystemExit("\n".join(lines)) from error
-        except (usage.UsageError, TwistdpError) as error:
-            line = printable(" ".join(str(error).split()))
-            raise SystemExit(f"deviceplugin: {line}") from error
-
     def postOptions(self) -> None:
         """Check everything and make the managers; starts and touches nothing."""
         from twisted.internet import reactor
@@ -171,11 +140,6 @@ class Options(LogOptions, WebOptions, ManholeOptions, ChoiceOptions):
             file.beside(self.files, fixed)
         for config in of_catalog:
             self._of_catalog += managers_of(config, settings)
-
-    def parseArgs(self, *arguments: str) -> None:
-        """There are no arguments."""
-        if arguments:
-            raise usage.UsageError(f"{arguments[0]}: unexpected; options start with '--'")
 
     def opening(self) -> Opening:
         """Return the service that logs what these options ask for."""

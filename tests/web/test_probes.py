@@ -5,7 +5,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.web import values
-from twistdp.web.probes import HEALTHZ, LIVEZ, READYZ, answer
+from twistdp.web.probes import HEALTHZ, LIVEZ, READYZ, answer, checks_of
 
 LAMP, CAMERA = "lab.example.com/lamp", "lab.example.com/camera"
 
@@ -31,7 +31,7 @@ class ProbeTests(SynchronousTestCase):
         given = {
             name: value if isinstance(value, list) else [value] for name, value in query.items()
         }
-        reply = answer(probe, state, rest, given)
+        reply = answer(probe, checks_of(probe, state), rest, given)
         return reply.status, reply.body.decode()
 
     def test_well(self) -> None:

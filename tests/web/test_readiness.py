@@ -28,7 +28,8 @@ class ReadinessCase(RoutesCase):
     def text(self) -> bytes:
         """Return the current checks."""
         state = self.observatory.state(devices=False)
-        return probes.answer(probes.READYZ, state, "", {"verbose": [""]}).body
+        checks = probes.checks_of(probes.READYZ, state)
+        return probes.answer(probes.READYZ, checks, "", {"verbose": [""]}).body
 
 
 class SessionTests(ReadinessCase):

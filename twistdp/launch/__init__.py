@@ -1,6 +1,7 @@
 """The start: arguments, loading a scanner, process 1 of a container, the first log line."""
 
 from twistdp.launch.choosing import ChoiceOptions
+from twistdp.launch.command import CommandOptions
 from twistdp.launch.ending import Ending, end_at_once
 from twistdp.launch.first_process import stand_in
 from twistdp.launch.loading import load_scanner, make
@@ -9,6 +10,7 @@ from twistdp.launch.opening import Opening, Serving
 
 __all__ = [
     "ChoiceOptions",
+    "CommandOptions",
     "Ending",
     "Manhole",
     "ManholeOptions",

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from twisted.application.service import Service
 
+from twistdp import klog
+
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -22,11 +24,13 @@ class Ending(Service):
     """Has the reactor stop at the first of these signals; further ones change nothing.
 
     The reactor's handlers are called in its turn: they log, and cannot stop it twice.  Handlers
-    that others installed, such as a debugger, stay.
+    that others installed, such as a debugger, stay.  twistd then ends by the signal; with `clean`
+    it ends with status 0.
     """
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, *, clean: bool = False) -> None:
         self._reactor = reactor
+        self._clean = clean
         self._ends = False
 
     def startService(self) -> None:
@@ -46,5 +50,9 @@ class Ending(Service):
     def _end(self, number: int) -> None:
         if not self._ends:
             self._ends = True
+            if self._clean:
+                klog.info("a signal ends the process", signal=signal.Signals(number).name)
+                self._reactor.stop()
+                return
             stop = self._reactor.sigInt if number == signal.SIGINT else self._reactor.sigTerm
             stop(number)

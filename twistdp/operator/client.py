@@ -35,8 +35,8 @@ _LONGEST_TEXT: Final = 500
 
 Documents = list[Document]
 T = TypeVar("T")
-Seen = Callable[[Asked, int, Exception | None], object]
-"""Takes note of a request and the status of its answer, or 0 and the error if there was none."""
+Seen = Callable[[Asked, int], object]
+"""Takes note of a request and the status of its answer, 0 if there was none."""
 
 
 @implementer(IApi)
@@ -47,7 +47,7 @@ class Client:
         self,
         cluster: Cluster,
         loop: asyncio.AbstractEventLoop,
-        seen: Seen = lambda _asked, _status, _error: None,
+        seen: Seen = lambda _asked, _status: None,
         timeout: float = TIMEOUT,
     ) -> None:
         self.cluster = cluster
@@ -216,7 +216,7 @@ class Client:
                 content = await response.read()
         except TimeoutError as error:
             # It passes `_note` as a cancellation.
-            self._seen(asked(method, path, query or {}), 0, error)
+            self._seen(asked(method, path, query or {}), 0)
             raise Unreachable(f"no answer within {self._timeout.total:g} s") from error
         except (aiohttp.ClientError, OSError, RuntimeError) as error:
             raise Unreachable(str(error) or type(error).__name__) from error
@@ -238,10 +238,10 @@ class Client:
         what = asked(request.method, request.url.raw_path, request.url.query)
         try:
             response = await handler(request)
-        except Exception as error:
-            self._seen(what, 0, error)
+        except Exception:
+            self._seen(what, 0)
             raise
-        self._seen(what, response.status, None)
+        self._seen(what, response.status)
         return response
 
     async def _authorize(

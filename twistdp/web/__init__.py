@@ -1,6 +1,7 @@
 """Shows what goes on over HTTP: state, events, metrics, probes, and a page."""
 
 from twistdp.web.lookout import Lookout
-from twistdp.web.options import WebOptions, web_service
+from twistdp.web.options import HttpOptions, WebOptions, web_service
 
-__all__ = ["Lookout", "WebOptions", "web_service"]
+# The module `process` is imported when it is asked for: plugins do without it.
+__all__ = ["HttpOptions", "Lookout", "WebOptions", "process", "web_service"]

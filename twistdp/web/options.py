@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from twistdp.web.site import Answerer
 
 
-class WebOptions(usage.Options):
-    """Options of HTTP."""
+class HttpOptions(usage.Options):
+    """Where a process answers HTTP."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,10 +25,6 @@ class WebOptions(usage.Options):
         """Endpoints to listen on, as Twisted describes them."""
         self.http_hosts: list[str] = []
         """Names by which this host may be asked over TCP."""
-        self.http_pods = False
-        """Whether metrics name pods."""
-        self.status_socket: str | None = None
-        """The path of the unix socket; empty for none, None for the usual one."""
 
     def opt_http(self, endpoint: str) -> None:
         """Also answer HTTP there, as tcp:9102:interface=127.0.0.1 or unix:PATH; may be repeated."""
@@ -46,6 +42,17 @@ class WebOptions(usage.Options):
     def opt_http_host(self, name: str) -> None:
         """A name of this host that requests over TCP may use; may be repeated."""
         self.http_hosts.append(name.lower().rstrip("."))
+
+
+class WebOptions(HttpOptions):
+    """Options of a plugin's HTTP."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.http_pods = False
+        """Whether metrics name pods."""
+        self.status_socket: str | None = None
+        """The path of the unix socket; empty for none, None for the usual one."""
 
     def opt_http_pods(self) -> None:
         """Let /metrics name the pods that have devices: each has a time series of its own."""

@@ -3,7 +3,7 @@
 See https://kubernetes.io/docs/reference/using-api/health-checks/.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import attrs
@@ -56,9 +56,12 @@ def _apart(resource: Resource) -> str:
     return "" if session.streams else "registered, but the kubelet has no stream open"
 
 
-def answer(probe: str, state: State, rest: str, query: "dict[str, list[str]]") -> Answer:
-    """The answer to ``/readyz?verbose&exclude=NAME``, or with `rest` to ``/readyz/NAME``."""
-    checks = list(checks_of(probe, state))
+def answer(probe: str, found: Iterable[Check], rest: str, query: "dict[str, list[str]]") -> Answer:
+    """The answer to ``/readyz?verbose&exclude=NAME``, or with `rest` to ``/readyz/NAME``.
+
+    `found` are the checks of the probe.
+    """
+    checks = list(found)
     if rest:
         chosen = [check for check in checks if check.name == rest]
         if not chosen:

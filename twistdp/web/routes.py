@@ -84,7 +84,8 @@ class Routes:
         probe, _, rest = path.removeprefix("/").partition("/")
         if path.startswith("/") and probe in probes.PROBES:
             state = self._observatory.state(devices=False)
-            return probes.answer(probe, state, unquote(rest), query_of(request))
+            checks = probes.checks_of(probe, state)
+            return probes.answer(probe, checks, unquote(rest), query_of(request))
         if path in FILES:
             name, kind = FILES[path]
             with open(os.path.join(PAGE, name), "rb") as file:

@@ -1,4 +1,4 @@
-"""Makes ``twistd deviceplugin`` known; the tap module is imported only when it is asked for."""
+"""Makes our services known to twistd; their modules are imported only when they are asked for."""
 
 import gc
 from typing import Any
@@ -31,4 +31,11 @@ deviceplugin = _Maker(
     "twistdp.tap",
     "Serve this node's devices to the kubelet as Kubernetes resources.",
     "deviceplugin",
+)
+
+deviceplugin_operator = _Maker(
+    "twistdp operator",
+    "twistdp.operator.tap",
+    "Run the device plugins that DevicePlugin objects of a cluster ask for.",
+    "deviceplugin-operator",
 )
