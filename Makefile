@@ -50,8 +50,8 @@ test-systemd: $(VENV)/.test ## the unit under a real systemd in a container, as 
 test-image: $(VENV)/.test ## the container image, made and put to the test, as root with apt-get (SUITE=, ARCH=)
 	SUITE=$(SUITE) ARCH=$(ARCH) docker/test-image
 
-operator-image: $(VENV)/.run ## the operator's image, by docker or buildah (IMAGE=, ARGS=)
-	$(if $(shell command -v docker),docker build,buildah bud) --file docker/operator.Dockerfile \
+operator-image: $(VENV)/.run ## the operator's image, by docker or buildah (IMAGE=, BUILD='buildah bud', ARGS=)
+	$(or $(BUILD),$(if $(shell command -v docker),docker build,buildah bud)) --file docker/operator.Dockerfile \
 	  --tag $(or $(IMAGE),twistdp-operator:$(VERSION_HERE)) $(ARGS) .
 
 bundle: $(VENV)/.test ## the operator's bundle for OLM in bundle/, checked (VERSION=, CHANNELS=, IMAGE=, PLUGIN_IMAGE=, RELEASE=yes)
