@@ -60,6 +60,10 @@ class SocketTaken(AdministratorError):
         self.reason = reason
 
 
+class StillServed(SocketTaken):
+    """Another server is there, and ours stands by until it ends."""
+
+
 class Untrusted(AdministratorError):
     """Others could change what a path leads to, or listen there, so the path is not used.
 

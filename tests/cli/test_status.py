@@ -389,6 +389,18 @@ class LinesTests(SynchronousTestCase):
             self.assertEqual(list(overview.problems(state)), [line])
             self.assertIn(f"  problem: {line}", list(overview.lines(state)))
 
+    def test_standing_by(self) -> None:
+        """Waiting until another plugin ends is worth a note, and no problem."""
+        session = {
+            "resources__session__standing": "standing by",
+            "resources__session__reason": "process 7 serves it",
+        }
+        state = self.state(**session)
+        self.assertEqual(list(overview.problems(state)), [])
+        self.assertIn(
+            "  note: x.example/y: standing by: process 7 serves it", list(overview.lines(state))
+        )
+
     def test_devices(self) -> None:
         """Healthy devices that nobody has are named, at most twenty of a resource."""
         device: dict[str, Any] = {"health": "Healthy", "reason": "", "holder": None, "listed": True}

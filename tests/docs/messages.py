@@ -40,6 +40,7 @@ ERRORS = {
     "RegistrationRefused": "W",
     "SocketTaken": "W",
     "SpecNotWritten": "E",
+    "StillServed": "W",
     "Untrusted": "W",
 }
 """Errors whose texts are logged as they are."""

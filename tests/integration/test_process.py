@@ -50,9 +50,14 @@ class ProcessTestCase(TestCase):
         *options: str,
         twistd: tuple[str, ...] = ("-n", "--pidfile="),
         env: Mapping[str, str] | None = None,
+        within: tuple[str, ...] = (),
     ) -> ChildProcess:
-        """Start a plugin, which is ended with the test; it has no socket for its status."""
-        command = [*twistd_command(), *twistd, "deviceplugin", "--status-socket=", *options]
+        """Start a plugin, which is ended with the test; it has no socket for its status.
+
+        `within` is a command that runs the one that follows it.
+        """
+        command = [*within, *twistd_command(), *twistd, "deviceplugin", "--status-socket="]
+        command += options
         child = ChildProcess(
             [*command, f"--plugin-dir={self.plugins}"], reactor=reactor, path=ROOT, env=env
         )
@@ -66,12 +71,13 @@ class ProcessTestCase(TestCase):
         self.addCleanup(end)
         return child
 
-    def folder_plugin(self, **options: Any) -> ChildProcess:
-        """A plugin for the plain files of a folder."""
+    def folder_plugin(self, *more: str, **options: Any) -> ChildProcess:
+        """A plugin for the plain files of a folder, with more options."""
         return self.plugin(
             GLOB,
             *("--set", "resource=file", "--set", f"pattern={self.devices}/*"),
             *("--set", "nodes_only=false", "--namespace=folder.example.com"),
+            *more,
             **options,
         )
 
@@ -79,6 +85,21 @@ class ProcessTestCase(TestCase):
         """A device in the folder."""
         with open(os.path.join(self.devices, name), "w", encoding="ascii"):
             pass
+
+    def printed(self, child: ChildProcess, text: str) -> Deferred[None]:
+        """Fires when a child has written a text."""
+        done: Deferred[None] = Deferred()
+        received = child.childDataReceived
+
+        def look(descriptor: int, data: bytes) -> None:
+            received(descriptor, data)
+            if text in child.output and not done.called:
+                done.callback(None)
+
+        child.childDataReceived = look  # type: ignore[assignment]
+        if text in child.output:
+            done.callback(None)
+        return soon(done)
 
     def sockets(self) -> list[str]:
         """The names that plugins have left in the directory, hidden ones too."""
@@ -170,21 +191,6 @@ class EndingTests(ProcessTestCase):
         await self.kubelet.until(lambda: len(self.kubelet.registrations) == 2)
         await self.kubelet.listed(FOLDER, ["a"])
         self.assertEqual(second.output.count("serves this resource already"), 1)
-
-    def printed(self, child: ChildProcess, text: str) -> Deferred[None]:
-        """Fires when a child has written a text."""
-        done: Deferred[None] = Deferred()
-        received = child.childDataReceived
-
-        def look(descriptor: int, data: bytes) -> None:
-            received(descriptor, data)
-            if text in child.output and not done.called:
-                done.callback(None)
-
-        child.childDataReceived = look  # type: ignore[assignment]
-        if text in child.output:
-            done.callback(None)
-        return soon(done)
 
 
 class HotPlugTests(ProcessTestCase):

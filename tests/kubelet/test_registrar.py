@@ -13,6 +13,7 @@ from twistdp.errors import (
     KubeletAbsent,
     RegistrationRefused,
     SocketTaken,
+    StillServed,
     Untrusted,
 )
 from twistdp.host.limits import SOON
@@ -227,6 +228,17 @@ class RegistrarTests(RegistrarCase):
         self.assertIs(self.registrar.standing, Standing.REGISTERED)
         self.registrar.stream_lost()
         self.assertIs(self.registrar.standing, Standing.REGISTERING)
+
+    def test_standing_by(self) -> None:
+        """It stands by while another server lives, also during attempts; no file is a server."""
+        self.begun()
+        lives = StillServed("/p/x.sock", 7, "process 7 serves this resource already")
+        self.registration.attempts[0].errback(lives)
+        self.assertIs(self.registrar.standing, Standing.STANDING_BY)
+        self.pass_back_off()
+        self.assertIs(self.registrar.standing, Standing.STANDING_BY)
+        self.registration.attempts[1].errback(SocketTaken("/p/x.sock", 0, "is no socket"))
+        self.assertIs(self.registrar.standing, Standing.FAILING)
 
     def test_stuck(self) -> None:
         """It is stuck if an attempt was lost and none follows."""

@@ -66,6 +66,16 @@ class ProbeTests(SynchronousTestCase):
             self.assertTrue(text.endswith("readyz check failed\n"))
             self.assertEqual(self.ask(state(broken), LIVEZ), (200, "ok"))
 
+    def test_standing_by(self) -> None:
+        """A plugin that waits for another to end is ready, and says so."""
+        found = state(resource(LAMP, "standing by", 0, "process 7 serves it"))
+        for probe in (LIVEZ, READYZ, HEALTHZ):
+            self.assertEqual(self.ask(found, probe), (200, "ok"))
+        line = f"[+]{LAMP} ok: standing by: process 7 serves it\n"
+        self.assertIn(line, self.ask(found, verbose="")[1])
+        unscanned = state(resource(LAMP, "standing by", 0), scanned=False)
+        self.assertEqual(self.ask(unscanned)[0], 500)
+
     def test_not_scanned(self) -> None:
         """A plugin whose scanner has never succeeded is not ready, but lives."""
         found = state(scanned=False)

@@ -131,7 +131,9 @@ class SchemaTests(RoutesCase):
         await see()
         self.patch(Resource, "condition", ResourceCondition(2, Standing.REGISTERING))
         await see()
-        self.assertEqual(seen, {each.name.lower() for each in Standing})
+        self.patch(Resource, "condition", ResourceCondition(2, Standing.STANDING_BY))
+        await see()
+        self.assertEqual(seen, {each.name.lower().replace("_", " ") for each in Standing})
 
     async def test_openapi(self) -> None:
         """Every path is described, and answers as it says; references lead somewhere."""

@@ -15,6 +15,7 @@ SOME: Final = 20
 
 _COLUMNS: Final = ("resource", "session", "since", "capacity", "allocatable", "held")
 _DAY: Final = 86_400
+_STANDING_BY: Final = "standing by"
 
 
 def problems(state: dict[str, Any]) -> Iterator[str]:
@@ -110,7 +111,9 @@ def _row(state: dict[str, Any], resource: dict[str, Any]) -> Sequence[str]:
 
 
 def _trouble(session: dict[str, Any]) -> str:
-    """Why the kubelet does not know the resource; empty if it does."""
+    """Why the kubelet does not know the resource; empty if it does, or knows another plugin's."""
+    if session["standing"] == _STANDING_BY:
+        return ""
     if session["standing"] != "registered":
         if session["standing"] == "waiting":
             return session["reason"] or "waiting for a kubelet"
@@ -151,6 +154,10 @@ def _holder(holder: dict[str, str]) -> str:
 
 
 def _notes(state: dict[str, Any]) -> Iterator[str]:
+    for resource in state["resources"]:
+        session = resource["session"]
+        if session["standing"] == _STANDING_BY:
+            yield f"{resource['name']}: {_STANDING_BY}: {session['reason']}"
     if not state["podResources"]["available"]:
         reason = state["podResources"]["reason"] or "it has not answered yet"
         yield f"the kubelet does not say who holds devices: {reason}"

@@ -11,6 +11,7 @@ from twistdp.inotify import ENTRIES, Changes, Inotify, Watch
 from twistdp.kubelet.api import KUBELET_SOCKET
 from twistdp.kubelet.news import news_of
 from twistdp.kubelet.register_by_socket import AT_ONCE
+from twistdp.model import private_directory
 from twistdp.tools import Turns
 
 
@@ -33,7 +34,7 @@ class PluginDirectory(Service):
         """What resources that have ended leave to those of the same name; `close` ends each."""
         self._inotify = inotify
         self._watch: Watch | None = None
-        self._subscribers: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {}
+        self._subscribers: dict[str, tuple[str, Callable[[], None], Callable[[], None]]] = {}
         self._identity: tuple[int, int, int] | None = None
 
     def startService(self) -> None:
@@ -57,8 +58,10 @@ class PluginDirectory(Service):
         self, path: str, kubelet_changed: Callable[[], None], socket_changed: Callable[[], None]
     ) -> None:
         """Call `kubelet_changed` when a kubelet's socket has appeared, and `socket_changed` when
-        something may have happened to the socket `path`, a file in this directory."""
-        self._subscribers[path] = kubelet_changed, socket_changed
+        something may have happened to the socket `path`, a file in this directory, or another
+        server's place for it is free."""
+        # A server that ends removes its name first, and last the directory that it has locked.
+        self._subscribers[path] = private_directory(path), kubelet_changed, socket_changed
 
     def unsubscribe(self, path: str) -> None:
         """No more calls for the socket `path`."""
@@ -76,8 +79,8 @@ class PluginDirectory(Service):
         kubelet = kubelet and identity is not None
         if kubelet:
             self.news.kubelet_appeared(self.path)
-        for path, (kubelet_changed, socket_changed) in list(self._subscribers.items()):
-            if changes is None or path in changes:
+        for path, (private, kubelet_changed, socket_changed) in list(self._subscribers.items()):
+            if changes is None or path in changes or (private in changes and _is_gone(private)):
                 socket_changed()
             if kubelet:
                 kubelet_changed()
@@ -88,3 +91,7 @@ class PluginDirectory(Service):
         except OSError:
             return None
         return found.st_dev, found.st_ino, found.st_ctime_ns
+
+
+def _is_gone(path: str) -> bool:
+    return not os.path.lexists(path)

@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from twistdp.errors import KubeletAbsent, RegistrationRefused, TwistdpError
+from twistdp.errors import KubeletAbsent, RegistrationRefused, StillServed, TwistdpError
 from twistdp.host import SOON
 from twistdp.klog import V
 from twistdp.kubelet.complaints import Complaints
@@ -29,6 +29,8 @@ opens none it gets twice as long, for it may be slow."""
 
 STREAM_PATIENCE = 0.05
 """Seconds that older streams get to end before the resource is registered again."""
+
+_STANDINGS = {KubeletAbsent: Standing.WAITING, StillServed: Standing.STANDING_BY}
 
 
 class Registrar:
@@ -151,8 +153,8 @@ class Registrar:
             return
         self._attempt = None
         self._local = failure.check(OSError) is not None and not failure.check(TwistdpError)
-        absent = failure.check(KubeletAbsent) is not None
-        self._standing = Standing.WAITING if absent else Standing.FAILING
+        why = failure.check(*_STANDINGS)
+        self._standing = _STANDINGS[why] if why else Standing.FAILING
         self._complaints.failed(failure)
         if failure.check(RegistrationRefused):
             self._streams.settled()  # it opens no stream, though it may have asked

@@ -15,7 +15,7 @@ import os
 import stat
 from contextlib import suppress
 
-from twistdp.errors import SocketTaken
+from twistdp.errors import SocketTaken, StillServed
 from twistdp.host import check_ownership, keep_from_children, peer_of
 from twistdp.model import private_directory, shown
 
@@ -191,7 +191,7 @@ class SocketFile:
             whose = "a server that has not ended yet"
         elif pid == os.getpid():
             whose = f"this process ({pid})"
-        return SocketTaken(
+        return StillServed(
             self.path, pid or 0, f"{whose} serves this resource already; waiting until it ends"
         )
 

@@ -15,6 +15,8 @@ class Standing(Enum):
     """The kubelet has accepted it."""
     WAITING = "waiting for a kubelet"
     """No kubelet was there at the last attempt; more attempts follow."""
+    STANDING_BY = "standing by until another plugin ends"
+    """Another process serves it; this one takes over when that ends."""
     FAILING = "not registered, see the log"
     """The last attempt failed though there may be a kubelet; more attempts follow."""
     STUCK = "neither registered nor trying to be"

@@ -13,6 +13,9 @@ from twistdp.web.values import Resource, State
 
 LIVEZ, READYZ, HEALTHZ = "livez", "readyz", "healthz"
 
+STANDING_BY: Final = "standing by"
+"""How a resource stands that another plugin serves."""
+
 PROBES: Final = (LIVEZ, READYZ, HEALTHZ)
 
 
@@ -23,20 +26,24 @@ class Check:
     name: str
     problem: str = ""
     """What is wrong, and empty if nothing is."""
+    remark: str = ""
+    """What else there is to know if nothing is wrong."""
 
 
 def checks_of(probe: str, state: State) -> Iterator[Check]:
     """The checks of a probe.
 
     The process lives if it answers, and no session is stuck.  It is ready if every scanner has
-    scanned, and every resource is registered with its stream open.
+    scanned, and every resource is registered with its stream open.  It is also ready if it stands
+    by where another plugin serves a resource: an update that surges waits for that, and only then
+    ends the other.
     """
     yield Check("ping")
     for resource in state.resources:
         if probe == LIVEZ:
             yield Check(resource.name, _stuck(resource))
         else:
-            yield Check(resource.name, _apart(resource))
+            yield Check(resource.name, _apart(resource), _remark(resource))
     if probe != LIVEZ:
         for scanner in state.scanners:
             unscanned = "" if scanner.scanned else "no scan has ended well yet"
@@ -47,8 +54,15 @@ def _stuck(resource: Resource) -> str:
     return "neither registered nor trying to be" if resource.session.standing == "stuck" else ""
 
 
+def _remark(resource: Resource) -> str:
+    session = resource.session
+    return f"{STANDING_BY}: {session.reason}" if session.standing == STANDING_BY else ""
+
+
 def _apart(resource: Resource) -> str:
     session = resource.session
+    if session.standing == STANDING_BY:
+        return ""
     if session.standing != "registered":
         if session.standing == "waiting":
             return session.reason or "waiting for a kubelet"
@@ -78,7 +92,9 @@ def _report(probe: str, checks: Sequence[Check], unknown: Sequence[str], verbose
     if not failed and not verbose:
         return text("ok")
     lines = [
-        f"[-]{check.name} failed: {check.problem}" if check.problem else f"[+]{check.name} ok"
+        f"[-]{check.name} failed: {check.problem}"
+        if check.problem
+        else ": ".join(filter(None, (f"[+]{check.name} ok", check.remark)))
         for check in checks
     ]
     if unknown:

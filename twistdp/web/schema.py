@@ -17,7 +17,14 @@ from twistdp.web.probes import PROBES
 _PLAIN: Final = {str: "string", bool: "boolean", int: "integer", float: "number", NoneType: "null"}
 
 _CHOICES: Final = {
-    (values.Session, "standing"): ["registering", "registered", "waiting", "failing", "stuck"],
+    (values.Session, "standing"): [
+        "registering",
+        "registered",
+        "waiting",
+        "standing by",
+        "failing",
+        "stuck",
+    ],
     (values.Device, "health"): ["Healthy", "Unhealthy"],
     (values.Turn, "health"): ["Healthy", "Unhealthy"],
     (values.State, "registration"): ["socket", "watcher"],

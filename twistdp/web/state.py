@@ -147,7 +147,7 @@ class Observatory:
             scanner=self._name(manager),
             endpoint=resource.server.path,
             session=values.Session(
-                standing.name.lower(),
+                standing.name.lower().replace("_", " "),
                 found.failed or found.registered,
                 resource.streams.kubelets,
                 found.last_word,

@@ -69,7 +69,7 @@ class Session:
     """How a resource stands with the kubelet."""
 
     standing: str
-    """registering, registered, waiting, failing or stuck."""
+    """registering, registered, waiting, standing by, failing or stuck."""
     since: float | None
     """When the last registration succeeded, or failed first since then."""
     streams: int

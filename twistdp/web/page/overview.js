@@ -14,6 +14,7 @@ export function standing({ session }) {
     return session.streams ? ["good", "registered", ""] : ["bad", "no stream", "It is registered, but the kubelet has no stream open."];
   }
   if (session.standing === "waiting") return ["wait", "waiting for a kubelet", session.reason];
+  if (session.standing === "standing by") return ["wait", "standing by", session.reason];
   if (session.standing === "registering") return ["wait", "registering", session.reason];
   return ["bad", session.standing, `${session.reason || "It is not registered"}${since}`];
 }
