@@ -7,6 +7,7 @@ import attrs
 
 from twistdp.config import Rule, key
 from twistdp.crds.rule import count, length, unique
+from twistdp.crds.values import ATOMIC
 
 Count = Annotated[int, Rule(lambda value: None, "a number", {"minimum": 0})]
 _Short = Annotated[str, length(317)]
@@ -68,7 +69,7 @@ class NodeResources:
     """The resources of a node."""
 
     name: _Short = key("name", "The node.", example="node-7")
-    resources: Annotated[Sequence[NodeResource], count(64), unique("name")] = key(
+    resources: Annotated[Sequence[NodeResource], count(64, 0, ATOMIC)] = key(
         "resources",
         "Resources of which it has devices, first those with unhealthy ones.",
         (),
@@ -108,7 +109,8 @@ class DevicePluginStatus:
         "[{name: gpu.intel.com/i915, devices: 8, healthy: 7, unhealthy: 1, nodes: 4}]",
     )
     resources_omitted: Count = key("resourcesOmitted", "Resources that are left out.", 0, "0")
-    nodes: Annotated[Sequence[NodeResources], count(64), unique("name")] = key(
+    # As a whole: otherwise managedFields would name each entry once more.
+    nodes: Annotated[Sequence[NodeResources], count(64, 0, ATOMIC)] = key(
         "nodes",
         "Nodes with devices, first those with unhealthy ones.",
         (),
