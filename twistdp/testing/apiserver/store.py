@@ -12,7 +12,7 @@ from twistdp.testing.apiserver.refusals import expired
 
 Object = dict[str, Any]
 
-KEPT = 100_000
+KEPT = 20_000
 """Changes of a kind that are kept; older ones are compacted."""
 
 
@@ -35,6 +35,10 @@ class Stored:
     def place(self) -> tuple[str, str]:
         """Namespace and name."""
         return self.metadata.get("namespace", ""), self.metadata["name"]
+
+    def forget_json(self) -> None:
+        """Free what `json` keeps, for an object that is replaced."""
+        self._json.clear()
 
     def json(self, api_version: str) -> bytes:
         """The object as JSON at a version of its API; without version and kind if that is ""."""
@@ -137,6 +141,8 @@ class Store:
         shelf = self.shelf(kind)
         new = Stored(obj, self.revision, managers)
         old = shelf.objects.get(new.place)
+        if old is not None:
+            old.forget_json()
         shelf.objects[new.place] = new
         self._record(kind, shelf, Change(self.revision, old, new))
         return new
