@@ -6,6 +6,7 @@ from typing import Any
 
 import cel
 
+from twistdp.config.wording import place_below
 from twistdp.crds.definition import WHOLE
 from twistdp.crds.rule import VALIDATIONS, CelRule
 
@@ -34,7 +35,7 @@ def broken(
             inner = schema.get("properties", {}).get(name, schema.get("additionalProperties"))
             before = old.get(name) if isinstance(old, Mapping) else None
             if inner is not None:
-                yield from broken(each, before, inner, f"{place}.{name}".lstrip("."))
+                yield from broken(each, before, inner, place_below(place, name))
     if isinstance(value, list):
         for index, each in enumerate(value):
             yield from broken(each, None, schema.get("items", {}), f"{place}[{index}]")

@@ -4,17 +4,19 @@ It does so where ``KUBEBUILDER_ASSETS`` names one.
 """
 
 import re
+from random import Random
 from typing import Any
 
 from twisted.trial.unittest import TestCase
 
 from tests.crds.cases import CASES, CONFIG, KVM
 from tests.crds.celling import broken
+from tests.crds.making import Maker
 from tests.crds.objects import an_object
 from tests.support.apiclient import ApiClient, ApiReply
 from tests.support.definition import DEVICE_PLUGINS, define
 from tests.support.envtest import ADMIN, real_api_server
-from twistdp.crds import read, samples
+from twistdp.crds import BadObject, read, samples
 
 
 class ServerTests(TestCase):
@@ -60,6 +62,23 @@ class ServerTests(TestCase):
             ((place, message),) = causes(reply)
             self.assertEqual(case.place, place)
             self.assertTrue(message.endswith(f": {rule.message}"), message)
+
+    async def test_random(self) -> None:
+        """What the model accepts, it accepts; what it accepts breaks no rule."""
+        accepted = 0
+        for seed in range(100):
+            maker = Maker(Random(seed))
+            spec = maker.spec() if seed % 3 else maker.spoilt(maker.spec())
+            found = an_object(**spec) if isinstance(spec, dict) else {**an_object(), "spec": spec}
+            reply = await self.tried(found)
+            if reply.code == 201:
+                accepted += 1
+                self.assertEqual([], list(broken(found)), seed)
+            elif reply.code in (400, 422):
+                self.assertRaises(BadObject, read, found)
+            else:
+                self.fail(f"seed {seed}: {reply.body}")
+        self.assertGreater(accepted, 10)
 
     async def test_defaults(self) -> None:
         """What is left out has the model's defaults, as the model says."""

@@ -33,12 +33,14 @@ class Rule:
     """What an annotation (``Annotated[str, Rule(…)]``) demands of a value.
 
     `check` raises a `TwistdpError` or ValueError for a value that breaks the rule; `what` names
-    the values that keep it, as "an absolute path"; `schema` says the same in JSON Schema.
+    the values that keep it, as "an absolute path"; `schema` says the same in JSON Schema.  With
+    `lists`, no single value stands for a list of one.
     """
 
     check: Callable[[Any], object]
     what: str
     schema: Mapping[str, Any] = attrs.field(factory=dict)
+    lists: bool = False
 
 
 @attrs.frozen

@@ -39,10 +39,15 @@ class Choice:
 
 @attrs.frozen
 class Items:
-    """A list; a single value stands for a list of one."""
+    """A list; a single value stands for a list of one, unless a rule says otherwise."""
 
     item: "Kind"
     rules: tuple[Rule, ...] = ()
+
+    @property
+    def needs_list(self) -> bool:
+        """Whether no single value stands for a list of one."""
+        return any(rule.lists for rule in self.rules)
 
 
 @attrs.frozen
@@ -141,6 +146,8 @@ def described(kind: Kind) -> str:
             return "true or false"
         case Choice(words):
             return f"one of {', '.join(words)}"
+        case Items() if kind.needs_list:
+            return "a list"
         case Items(item):
             return f"a list, or {described(item)}"
         case Table():

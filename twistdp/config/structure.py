@@ -62,6 +62,8 @@ class Walk:
     def convert(self, kind: Kind, node: Node, at: str) -> Any:
         """The value of a kind that a node stands for; `at` is its place in the document."""
         match kind:
+            case Items() if kind.needs_list and not isinstance(node, document.Sequence):
+                raise self._expected(kind, node, at)
             case Items(item, rules):
                 return self._ruled(self._items(item, node, at), rules, node, at)
             case Table(key, value, rules):

@@ -97,6 +97,7 @@ def count(most: int, least: int = 0, schema: Mapping[str, Any] | None = None) ->
         _counted("items", most, least),
         "a list",
         {"maxItems": most, **({"minItems": least} if least else {}), **(schema or {})},
+        lists=True,
     )
 
 
