@@ -66,7 +66,7 @@ packagemanifests: ## the former name of `make bundle`: OLM takes no package mani
 
 test-manifests: $(VENV)/.manifests ## the manifests against Kubernetes' schemas and kubectl
 	$(BIN)/python -m twisted.trial --reactor=asyncio tests.cli.test_manifests tests.deployment.test_manifests \
-	  tests.scaffold.test_deployment
+	  tests.scaffold.test_deployment tests.operator.test_rendered
 
 # The tests that a real API server runs too; without one they skip.
 ENVTESTS = $(subst /,.,$(basename $(shell grep -rlE 'tests\.support\.(envtest|apicontract)' tests \
