@@ -215,8 +215,10 @@ class OperatorTests(ContainerTestCase):
             json.dump(KUBECONFIG, file)
         options = ("--namespace=lab", "--plugin-image=lab", f"--kubeconfig={KUBELET}/config")
         child = self.begin(*options)
-        await until(lambda: "127.0.0.1:1" in child.output, PATIENCE)
-        await self.end(child)
+        await until(lambda: "cannot watch" in child.output, PATIENCE)
+        child.signal("TERM")
+        self.assertEqual(await soon(child.ended), 0, child.output)
+        self.assertIn("Server Shut Down.", child.output)
 
     def test_nothing_that_only_builds(self) -> None:
         """The image has neither pip nor setuptools."""

@@ -1,12 +1,15 @@
 """Dashboard and alerts agree with the metrics that there are, and with the page about them."""
 
 import re
+from types import SimpleNamespace
+from typing import Any
 
 import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.docs.pages import page
 from tests.monitoring.files import DIRECTORY, ROOT, alerts, dashboard, operator_groups, queries
+from twistdp.operator.tallies import Tallies, families
 from twistdp.web.families import FAMILIES, PODS
 
 PROCESS = {
@@ -50,8 +53,15 @@ class FilesTests(SynchronousTestCase):
         self.assertEqual(rows, [(each["alert"], each["labels"]["severity"]) for each in alerts()])
 
     def test_operator(self) -> None:
-        """Its alerts are tested too, and the page names each."""
+        """Its alerts are about metrics that exist, and tested too; the page names each."""
         (group,) = operator_groups()
+        operator: Any = SimpleNamespace(tallies=Tallies(), reconciler=None)
+        labels = {each.name: set(each.labels) for each in families(operator)}
+        for alert in group["rules"]:
+            (metric,) = used(alert["expr"])
+            self.assertLessEqual(
+                set(re.findall(r"(\w+)!?=", alert["expr"])), labels[metric], alert["alert"]
+            )
         names = [each["alert"] for each in group["rules"]]
         cases = yaml.safe_load((ROOT / "tests/monitoring/operator_alerts.yaml").read_text())
         tried = [case for test in cases["tests"] for case in test["alert_rule_test"]]
