@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.crds.cases import KVM
 from tests.crds.objects import an_object
 from twistdp.crds import BadObject, read
 
@@ -104,6 +105,35 @@ class ReadTests(SynchronousTestCase):
         }
         found = self.problems(an_object(config={"domain": "a.example", "resources": resources}))
         self.assertRegex(found[0], r"spec\.config: it has \d+ bytes, and a ConfigMap 1048576")
+
+    def test_lists(self) -> None:
+        """A single value stands for a list in a configuration, as in files, but nowhere else."""
+        self.assertEqual(
+            ("spec.tolerations: expected a list, found a mapping",),
+            self.problems(an_object(**KVM, tolerations={"operator": "Exists"})),
+        )
+        read(an_object(config={"domain": "a.b", "resources": {"a": {"subsystem": "tty"}}}))
+
+    def test_no_text(self) -> None:
+        """What no file could say is refused at its place."""
+        deep: Any = "/dev/kvm"
+        for _ in range(40):
+            deep = {"any": [deep]}
+        for odd, words in (
+            (deep, "more than 32 lists and mappings"),
+            ({"path": "\ud800"}, "half of a character"),
+            ({"\ud800": ""}, "half of a character"),
+            ({"replicas": 1 << 70, "path": "/dev/kvm"}, "a number of more than 64 bits"),
+            ({"path": ["/dev/kvm"] * 100_001}, "more than 100000 values"),
+            ({"path": {1, 2}}, "found 'a set'"),
+            ({"path": None}, "found nothing"),
+        ):
+            with self.subTest(words=words):
+                (problem,) = self.problems(
+                    an_object(config={"domain": "a.example", "resources": {"a": odd}})
+                )
+                self.assertTrue(problem.startswith("spec.config.resources.a"), problem)
+                self.assertIn(words, problem)
 
     def problems(self, found: Any) -> tuple[str, ...]:
         """The problems of an object."""
