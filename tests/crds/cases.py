@@ -304,6 +304,12 @@ OF_ROLLOUTS = [
         "a number of nodes is a whole number",
     ),
     Case(
+        _update(maxUnavailable="5%"),
+        _update(maxUnavailable="05%"),
+        "spec.updateStrategy.maxUnavailable",
+        "a number of nodes is a whole number",
+    ),
+    Case(
         _update(maxUnavailable=1),
         _update(maxUnavailable=0),
         "spec.updateStrategy.maxUnavailable",
