@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.kubelet.test_registrar import RESOURCE, FakeServer
 from tests.support.helpers import temporary_directory
-from twistdp.errors import CallFailed, KubeletAbsent, RegistrationRefused
+from twistdp.errors import CallFailed, KubeletAbsent, RegistrationRefused, StillServed
 from twistdp.kubelet.api import REGISTER
 from twistdp.kubelet.messages import DevicePluginOptions, Empty, RegisterRequest
 from twistdp.kubelet.register_by_socket import SocketRegistration, register
@@ -43,6 +43,19 @@ class SocketRegistrationTests(SynchronousTestCase):
         server.listens[0].errback(FileNotFoundError(2, "No such file or directory"))
         failure = self.failureResultOf(attempt, KubeletAbsent)
         self.assertIn("waiting for /nonexistent to appear", failure.getErrorMessage())
+
+    def test_still_served(self) -> None:
+        """A plugin stands by for another server only where it can call the kubelet."""
+        path = f"{temporary_directory(self)}/kubelet.sock"
+        for wanted in (KubeletAbsent, StillServed):
+            attempt, server = self.begin(path, lambda: succeed(None))
+            server.listens[0].errback(StillServed("/p/x.sock", 7, "process 7 serves it"))
+            self.failureResultOf(attempt, wanted)
+            if wanted is KubeletAbsent:
+                kubelet = socket.socket(socket.AF_UNIX)
+                self.addCleanup(kubelet.close)
+                kubelet.bind(path)
+                kubelet.listen()
 
     def begin(
         self,

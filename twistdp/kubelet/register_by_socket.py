@@ -12,6 +12,7 @@ from twistdp.errors import (
     KubeletAbsent,
     PeerUnavailable,
     RegistrationRefused,
+    StillServed,
 )
 from twistdp.host import check_descriptors, check_server, remedy_for
 from twistdp.kubelet.api import REGISTER, VERSION
@@ -60,6 +61,9 @@ class SocketRegistration:
         """See `RegistrationStrategy`."""
         try:
             await self._registrant.server.listen()
+        except StillServed:
+            check_kubelet(self._kubelet)  # standing by makes sense only where this will succeed
+            raise
         except FileNotFoundError as error:
             directory = os.path.dirname(self._registrant.server.path)
             if os.path.isdir(directory):
