@@ -27,10 +27,12 @@ START = 60.0
 
 ADMIN = "envtest-admin"
 """The token of an administrator."""
+ACCOUNT = "system:serviceaccount:twistdp-system:twistdp-operator"
+"""The operator's service account."""
 TOKENS = (
     f'{ADMIN},admin,admin,"system:masters"',
     'envtest-nobody,nobody,nobody,"nobodies"',
-    "envtest-operator,system:serviceaccount:twistdp-system:twistdp-operator,operator,"
+    f"envtest-operator,{ACCOUNT},operator,"
     '"system:serviceaccounts,system:serviceaccounts:twistdp-system"',
 )
 OPERATOR = "envtest-operator"

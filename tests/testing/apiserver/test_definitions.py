@@ -50,6 +50,17 @@ SPEC: Object = {
         "percent": {"x-kubernetes-int-or-string": True},
         "labels": {"type": "object", "additionalProperties": STRING},
         "nothing": {"type": "string", "nullable": True},
+        "more": {"type": "object", "additionalProperties": True, "minProperties": 1},
+        "few": {"type": "array", "items": INTEGER, "minItems": 2},
+        "ratio": {"type": "number"},
+        "choice": {
+            "type": "object",
+            "properties": {"one": INTEGER, "two": INTEGER, "both": INTEGER},
+            "oneOf": [{"required": ["one"]}, {"required": ["two"]}],
+            "anyOf": [{"required": ["one"]}, {"required": ["two"]}, {"required": ["both"]}],
+            "allOf": [{"properties": {"one": {"minimum": 3}}}],
+            "not": {"required": ["both"]},
+        },
     },
 }
 SCHEMA: Object = {
@@ -65,6 +76,11 @@ SCHEMA: Object = {
 def mistyped(field: str, wanted: str, found: str) -> str:
     """The cause of a refusal for a value of another type."""
     return f'{field}: Invalid value: "{found}": {field} in body must be of type {wanted}: "{found}"'
+
+
+def junctor(text: str) -> str:
+    """The cause of a refusal by schemas that are joined."""
+    return f'<nil>: Invalid value: "": "spec.choice" must {text}'
 
 
 class DefinitionContract(ApiContract):
@@ -170,7 +186,7 @@ class DefinitionContract(ApiContract):
         path = await self.define()
         sent = self.widget(
             unknown=1, free={"x": {"y": 1}}, parts=[{"name": "q", "junk": 1}], color=None,
-            nothing=None,
+            nothing=None, more={"any": {"thing": 1}}, ratio=1, choice={"two": 1},
         )  # fmt: skip
         made = await self.made(path, {**sent, "more": 1, "status": {"count": 1}})
         self.assertEqual(
@@ -182,6 +198,9 @@ class DefinitionContract(ApiContract):
                 "free": {"x": {"y": 1}},
                 "parts": [{"name": "q", "count": 7}],
                 "nothing": None,
+                "more": {"any": {}},
+                "ratio": 1,
+                "choice": {"two": 1},
             },
         )
         self.assertEqual(set(made), {"apiVersion", "kind", "metadata", "spec"})
@@ -233,6 +252,44 @@ class DefinitionContract(ApiContract):
                 },
             ),
             ({"parts": [{}]}, {"spec.parts[0].name: Required value"}),
+            (
+                {"choice": {"one": 3, "two": 1}},
+                {junctor("validate one and only one schema (oneOf). Found 2 valid alternatives")},
+            ),
+            (
+                {"choice": {"one": 1, "both": 1}, "ratio": "x"},
+                {
+                    junctor("validate all the schemas (allOf). None validated"),
+                    junctor("not validate the schema (not)"),
+                    "spec.choice.one: Invalid value: 1: spec.choice.one in body should be greater "
+                    "than or equal to 3",
+                    mistyped("spec.ratio", "number", "string"),
+                },
+            ),
+            (
+                {"choice": {}},
+                {
+                    junctor("validate at least one schema (anyOf)"),
+                    junctor("validate one and only one schema (oneOf). Found none valid"),
+                    "spec.choice.one: Required value",
+                },
+            ),
+            (
+                {"more": {}, "few": [1]},
+                {
+                    "spec.more: Invalid value: 0: spec.more in body should have at least 1 "
+                    "properties",
+                    "spec.few: Invalid value: 1: spec.few in body should have at least 2 items",
+                },
+            ),
+            (
+                {"nothing": 1, "color": 5},
+                {
+                    mistyped("spec.nothing", "string", "integer"),
+                    mistyped("spec.color", "string", "integer"),
+                    'spec.color: Unsupported value: 5: supported values: "red", "blue"',
+                },
+            ),
         ):
             reply = await self.client.create(path, self.widget(**spec))
             status = self.refused(reply, 422, "Invalid", f'Widget.{self.group} "a" is invalid: ')

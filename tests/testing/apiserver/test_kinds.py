@@ -75,6 +75,21 @@ class KindContract(ApiContract):
             self.assertEqual(f"{kind.plural}/status" in found, kind.status, kind)
             self.assertLessEqual({"get", "list", "watch", "patch"}, set(ours["verbs"]))
 
+    async def test_openapi(self) -> None:
+        """kubectl finds that the server validates fields, and so does not do it itself."""
+        await self.ready()
+        root = self.good(await self.client.get("/openapi/v3"))["paths"]
+        for path, inside, plural in (
+            ("api/v1", "/namespaces/{namespace}", "pods"),
+            ("api/v1", "", "nodes"),
+            ("apis/apps/v1", "/namespaces/{namespace}", "daemonsets"),
+        ):
+            found = self.good(await self.client.get(root[path]["serverRelativeURL"]))
+            patch = found["paths"][f"/{path}{inside}/{plural}/{{name}}"]["patch"]
+            names = {parameter["name"] for parameter in patch["parameters"]}
+            self.assertLessEqual({"fieldValidation", "dryRun", "fieldManager"}, names)
+            self.assertEqual(patch["x-kubernetes-group-version-kind"]["version"], "v1")
+
     async def test_generations(self) -> None:
         """The same kinds have generations on both, and the same get a status."""
         await self.ready()

@@ -174,8 +174,20 @@ class WriteContract(ApiContract):
         reply = await self.client.patch(f"{self.maps}/a", operations, "json")
         self.assertEqual(self.good(reply)["data"], {"one": "5", "four": "2"})
         self.assertEqual(of(reply.body, "labels"), [{"a/b": "4"}])
+        tail = [
+            {"op": "add", "path": "/metadata/finalizers", "value": ["a.example.com/1"]},
+            {"op": "add", "path": "/metadata/finalizers/-", "value": "a.example.com/3"},
+            {"op": "add", "path": "/metadata/finalizers/1", "value": "a.example.com/2"},
+            {"op": "replace", "path": "/metadata/finalizers/0", "value": "a.example.com/0"},
+            {"op": "remove", "path": "/metadata/finalizers/2"},
+        ]
+        reply = await self.client.patch(f"{self.maps}/a", tail, "json")
+        expected = ["a.example.com/0", "a.example.com/2"]
+        self.assertEqual(of(self.good(reply), "finalizers"), [expected])
         for operation in (
             {"op": "test", "path": "/data/one", "value": "1"},
+            {"op": "add", "path": "/nothing/there", "value": "1"},
+            {"op": "remove", "path": "/metadata/finalizers/7"},
             {"op": "remove", "path": "/data/none"},
         ):
             reply = await self.client.patch(f"{self.maps}/a", [operation], "json")

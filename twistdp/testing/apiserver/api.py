@@ -6,14 +6,16 @@ from collections.abc import Callable
 import attrs
 
 from twistdp.testing.apiserver import refusals
-from twistdp.testing.apiserver.calls import Answer, ApiCall, Asked, Target, call_of, target_of
+from twistdp.testing.apiserver.calls import Answer, Asked, Target, call_of, target_of
 from twistdp.testing.apiserver.definitions import Definitions
 from twistdp.testing.apiserver.discovery import discovered
 from twistdp.testing.apiserver.faults import Faults
 from twistdp.testing.apiserver.garbage import Garbage
 from twistdp.testing.apiserver.kinds import NAMESPACES, Kind
+from twistdp.testing.apiserver.record import ApiCall
 from twistdp.testing.apiserver.refusals import ApiRefused
 from twistdp.testing.apiserver.registry import Registry
+from twistdp.testing.apiserver.rights import Rights
 from twistdp.testing.apiserver.store import Change, Store
 from twistdp.testing.apiserver.verbs import Verbs
 from twistdp.testing.apiserver.watches import Watch
@@ -40,6 +42,7 @@ class Api:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.tokens: dict[str, str] | None = None
         self.authorize: Authorize | None = None
+        self.rights = Rights(self.store, self.registry)
         self.has_garbage = False
         self._definitions = Definitions(self.store, self.registry, self.writes)
         self.verbs = Verbs(self.store, self.registry, self.writes)
@@ -114,8 +117,12 @@ class Visit:
         for fault in self._faults:
             if error := fault.refusal(kind, call):
                 raise error
+        self._authorize(kind, call)
+        place = target.namespace, target.name
+        if call.verb == "apply" and self._api.store.get(kind, *place) is None:
+            # What is applied and not there is created.
+            self._authorize(kind, attrs.evolve(call, verb="create"))
+
+    def _authorize(self, kind: Kind, call: ApiCall) -> None:
         if self._api.authorize is not None and not self._api.authorize(call):
-            verb = "patch" if call.verb == "apply" else call.verb
-            raise refusals.forbidden(
-                kind, verb, call.namespace, call.name, call.user, call.subresource
-            )
+            raise refusals.forbidden(kind, call)

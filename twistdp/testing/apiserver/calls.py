@@ -9,9 +9,8 @@ import attrs
 import yaml
 
 from twistdp.testing.apiserver.kinds import Kind
+from twistdp.testing.apiserver.record import ApiCall
 from twistdp.testing.apiserver.refusals import bad_request, unsupported_media
-
-WRITES = ("create", "update", "patch", "delete", "deletecollection")
 
 
 @attrs.frozen
@@ -89,32 +88,6 @@ def target_of(path: str) -> Target | None:
     return None if more else Target(group, version, plural, namespace, name, subresource)
 
 
-@attrs.frozen
-class ApiCall:
-    """A request that was made; `code` is its HTTP status, 0 if the connection was cut instead.
-
-    `verb` is get, list, watch, create, update, patch, apply, delete or deletecollection, `kind` a
-    plural such as ``daemonsets``.
-    """
-
-    verb: str
-    group: str
-    kind: str
-    namespace: str
-    name: str
-    subresource: str
-    user: str
-    agent: str
-    manager: str
-    dry_run: bool
-    code: int = 0
-
-    @property
-    def is_write(self) -> bool:
-        """Whether it would change something."""
-        return self.verb in (*WRITES, "apply")
-
-
 def verb_of(asked: Asked, target: Target) -> str:
     """What a request does."""
     if asked.method == "GET":
@@ -129,18 +102,28 @@ def verb_of(asked: Asked, target: Target) -> str:
 def call_of(asked: Asked, target: Target, user: str) -> ApiCall:
     """A request for the record."""
     agent = asked.headers.get("user-agent", "")
+    name = target.name or _selected(asked.query.get("fieldSelector", ""))
     return ApiCall(
         verb_of(asked, target),
         target.group,
         target.plural,
         target.namespace,
-        target.name,
+        name,
         target.subresource,
         user,
         agent,
         asked.query.get("fieldManager") or agent.partition("/")[0] or "unknown",
         asked.query.get("dryRun") == "All",
     )
+
+
+def _selected(fields: str) -> str:
+    """The name that a field selector selects, if it does so."""
+    for part in fields.split(","):
+        field, _, name = part.strip().partition("=")
+        if field == "metadata.name":
+            return name.removeprefix("=")
+    return ""
 
 
 @attrs.frozen

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import attrs
 
 from twistdp.testing.apiserver import refusals
-from twistdp.testing.apiserver.calls import ApiCall
 from twistdp.testing.apiserver.kinds import Kind
+from twistdp.testing.apiserver.record import ApiCall
 from twistdp.testing.apiserver.refusals import ApiRefused
 
 
@@ -52,10 +52,7 @@ class ApiFault:
         if self.code == 409:
             return refusals.conflict(kind, call.name)
         if self.code == 403:
-            verb = "patch" if call.verb == "apply" else call.verb
-            return refusals.forbidden(
-                kind, verb, call.namespace, call.name, call.user, call.subresource
-            )
+            return refusals.forbidden(kind, call)
         if self.code == 401:
             return refusals.unauthorized()
         if self.code == 404:

@@ -5,6 +5,7 @@ from typing import Any
 
 from twistdp.errors import TwistdpError
 from twistdp.testing.apiserver.kinds import Kind
+from twistdp.testing.apiserver.record import ApiCall
 
 
 class ApiRefused(TwistdpError):
@@ -127,16 +128,17 @@ def unauthorized() -> ApiRefused:
     return ApiRefused(401, "Unauthorized", "Unauthorized")
 
 
-def forbidden(kind: Kind, verb: str, namespace: str, name: str, user: str, sub: str) -> ApiRefused:
+def forbidden(kind: Kind, call: ApiCall) -> ApiRefused:
     """The user may not do this."""
-    scope = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
-    resource = f"{kind.plural}/{sub}" if sub else kind.plural
-    about = f'{kind.resource} "{name}"' if name else kind.resource
+    scope = f'in the namespace "{call.namespace}"' if call.namespace else "at the cluster scope"
+    resource = f"{kind.plural}/{call.subresource}" if call.subresource else kind.plural
+    verb = "patch" if call.verb == "apply" else call.verb
+    about = f'{kind.resource} "{call.name}"' if call.name else kind.resource
     message = (
-        f'{about} is forbidden: User "{user}" cannot {verb} resource "{resource}" '
+        f'{about} is forbidden: User "{call.user}" cannot {verb} resource "{resource}" '
         f'in API group "{kind.group}" {scope}'
     )
-    return ApiRefused(403, "Forbidden", message, _about(kind, name))
+    return ApiRefused(403, "Forbidden", message, _about(kind, call.name))
 
 
 def failing(code: int, retry_after: int = 0) -> ApiRefused:

@@ -38,9 +38,8 @@ def _field(schema: Schema, name: str) -> Schema | None:
     """The schema of a field, an empty one where anything goes, None for an unknown field."""
     found: Schema | None = (schema.get("properties") or {}).get(name)
     if found is None and (more := schema.get("additionalProperties")):
-        found = (
-            more if isinstance(more, Mapping) else {"x-kubernetes-preserve-unknown-fields": True}
-        )
+        # If it is just true, the real server prunes what is in the field.
+        found = more if isinstance(more, Mapping) else {}
     if found is None and schema.get("x-kubernetes-preserve-unknown-fields"):
         found = {"x-kubernetes-preserve-unknown-fields": True}
     return found
@@ -80,7 +79,7 @@ def undeclared(value: Any, schema: Schema, path: str = "") -> Iterator[str]:
             field = _field(schema, name)
             if field is None:
                 yield f"{path}.{name}"
-            else:
+            elif field:
                 yield from undeclared(inner, field, f"{path}.{name}")
     elif isinstance(value, list):
         for item in value:
@@ -91,15 +90,15 @@ def causes(value: Any, schema: Schema, path: str = "") -> Iterator[Cause]:
     """What is wrong with a custom object, or with a value in it."""
     if value is None and schema.get("nullable"):
         return
+    if "enum" in schema and value not in schema["enum"]:
+        supported = ", ".join(map(quoted, schema["enum"]))
+        text = f"Unsupported value: {quoted(value)}: supported values: {supported}"
+        yield path, "FieldValueNotSupported", text
     if wrong := _wrong_type(value, schema):
         kinds, found = wrong
         text = f'Invalid value: "{found}": {path} in body must be of type {kinds}: "{found}"'
         yield path, "FieldValueTypeInvalid", text
         return
-    if "enum" in schema and value not in schema["enum"]:
-        supported = ", ".join(map(quoted, schema["enum"]))
-        text = f"Unsupported value: {quoted(value)}: supported values: {supported}"
-        yield path, "FieldValueNotSupported", text
     if isinstance(value, str):
         yield from _text_causes(value, schema, path)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -187,17 +186,27 @@ def _object_causes(value: dict[str, Any], schema: Schema, path: str) -> Iterator
 
 
 def _junctor_causes(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
-    for part in schema.get("allOf") or ():
-        yield from causes(value, part, path)
-    for name, fits in (("anyOf", lambda count: count > 0), ("oneOf", lambda count: count == 1)):
-        parts = schema.get(name) or ()
-        if parts and not fits(sum(1 for part in parts if not any(causes(value, part, path)))):
-            how = "at least one" if name == "anyOf" else "one and only one"
-            text = f'Invalid value: "": "{path}" must validate {how} schema ({name})'
-            yield path, "FieldValueInvalid", text
+    def found(name: str) -> list[list[Cause]]:
+        return [list(causes(value, part, path)) for part in schema.get(name) or ()]
+
+    def cause(text: str) -> Cause:
+        return "<nil>", "FieldValueInvalid", f'Invalid value: "": "{path}" must {text}'
+
+    every, some, one = found("allOf"), found("anyOf"), found("oneOf")
+    for part in every:
+        yield from part
+    if any(every):
+        yield cause(f"validate all the schemas (allOf){'. None validated' * all(every)}")
+    if some and all(some):
+        yield cause("validate at least one schema (anyOf)")
+        yield from some[0]
+    count = sum(1 for part in one if not part)
+    if one and count != 1:
+        how = f"Found {count} valid alternatives" if count else "Found none valid"
+        yield cause(f"validate one and only one schema (oneOf). {how}")
+        yield from () if count else one[0]
     if "not" in schema and not any(causes(value, schema["not"], path)):
-        text = f'Invalid value: "": "{path}" must not validate the schema (not)'
-        yield path, "FieldValueInvalid", text
+        yield cause("not validate the schema (not)")
 
 
 def _joined(path: str, name: str) -> str:

@@ -10,10 +10,10 @@ from twisted.internet.endpoints import serverFromString
 from twisted.protocols.policies import WrappingFactory
 
 from twistdp.testing.apiserver.api import Api, Authorize
-from twistdp.testing.apiserver.calls import ApiCall
 from twistdp.testing.apiserver.faults import ApiFault
 from twistdp.testing.apiserver.objects import Objects
 from twistdp.testing.apiserver.playing import Cluster
+from twistdp.testing.apiserver.record import ApiCall
 from twistdp.testing.apiserver.refusals import expired
 from twistdp.testing.apiserver.site import ApiResource, ApiSite
 from twistdp.testing.apiserver.watches import Watch
@@ -144,6 +144,11 @@ class ApiServer:
     @authorize.setter
     def authorize(self, authorize: Authorize | None) -> None:
         self._api.authorize = authorize
+
+    @property
+    def rbac(self) -> Authorize:
+        """Allows what the stored roles and bindings allow; it is a value for `authorize`."""
+        return self._api.rights.allows
 
     @property
     def admission(self) -> list[Admit]:

@@ -123,12 +123,17 @@ class Store:
 
     def __init__(self, changed: Callable[[Kind, Change], None]) -> None:
         self.revision = 1
+        self._compacted = 0
         self._shelves: dict[tuple[str, str], Shelf] = {}
         self._changed = changed
 
     def shelf(self, kind: Kind) -> Shelf:
         """The objects of a kind."""
-        return self._shelves.setdefault(kind.key, Shelf())
+        found = self._shelves.get(kind.key)
+        if found is None:
+            found = self._shelves[kind.key] = Shelf()
+            found.compact(self._compacted)
+        return found
 
     def get(self, kind: Kind, namespace: str, name: str) -> Stored | None:
         """An object, if there is one."""
@@ -159,6 +164,7 @@ class Store:
 
     def compact(self) -> None:
         """Forget all history: who asks for an older version is refused with 410."""
+        self._compacted = self.revision
         for shelf in self._shelves.values():
             shelf.compact(self.revision)
 

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twistdp.testing.apiserver import applying, managers, refusals
-from twistdp.testing.apiserver.calls import WRITES, Answer, ApiCall, Asked, Target, list_of
+from twistdp.testing.apiserver.calls import Answer, Asked, Target, list_of
 from twistdp.testing.apiserver.kinds import Kind
 from twistdp.testing.apiserver.managers import APPLY, Manager
 from twistdp.testing.apiserver.patches import BadPatch, json_patched, merge_patched
 from twistdp.testing.apiserver.reads import Scope, page
+from twistdp.testing.apiserver.record import WRITES, ApiCall
 from twistdp.testing.apiserver.registry import Registry
 from twistdp.testing.apiserver.shapes import shape_of
 from twistdp.testing.apiserver.store import Store, Stored

@@ -117,7 +117,7 @@ class Writes:
             new = admit(operation, kind, copy.deepcopy(new), old) or new
         causes = [*metadata.causes(kind, new, old), *rules.causes(kind, new, old)]
         if kind.custom:
-            causes += schemas.causes(new, schema)
+            causes += dict.fromkeys(schemas.causes(new, schema))
         if causes:
             raise refusals.invalid(kind, new["metadata"].get("name", ""), causes)
         if old is not None and kind.generation and _counted(kind, new) != _counted(kind, old):
