@@ -39,13 +39,14 @@ class Certificate:
         self._files = [os.path.join(directory, name) for name in ("tls.crt", "tls.key")]
         self._seen: list[tuple[int, int]] = []
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def look(self) -> bool:
         """Load the files if they have changed; whether they had.  Raises OSError."""
         found = [(state.st_ino, state.st_mtime_ns) for state in map(os.stat, self._files)]
         if found == self._seen:
             return False
+        # A certificate without its key would replace the one that is used, and then be refused.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*self._files)
         self.context.load_cert_chain(*self._files)
         self._seen = found
         return True
@@ -63,11 +64,13 @@ class Webhook(Service):
         self._runner: web.AppRunner | None = None
         self._next: IDelayedCall | None = None
         self._logged = ""
+        self.listens = False
+        """Whether reviews are answered."""
 
     def startService(self) -> None:
         """Begin as soon as the reactor runs."""
         super().startService()
-        self._reactor.callWhenRunning(self._look)
+        self._reactor.callWhenRunning(self._go_on)
 
     def stopService(self) -> Deferred[None]:
         """Stop listening; fires when nothing listens any more."""
@@ -76,10 +79,13 @@ class Webhook(Service):
             self._next.cancel()
         return Deferred.fromFuture(self._loop.create_task(self._stop()))
 
-    def _look(self) -> None:
-        if not self.running:
-            return
-        self._next = self._reactor.callLater(LOOK, self._look)
+    def _go_on(self) -> None:
+        if self.running:
+            self._next = self._reactor.callLater(LOOK, self._go_on)
+            self.look()
+
+    def look(self) -> None:
+        """Take a new certificate, and listen unless it does already."""
         try:
             self._certificate.look()
         except OSError as error:
@@ -111,6 +117,7 @@ class Webhook(Service):
             return
         error = task.exception()
         if error is None:
+            self.listens = True
             klog.info("answering reviews of device plugins", port=self._port)
             self._logged = ""
         else:
@@ -124,6 +131,7 @@ class Webhook(Service):
             klog.error("cannot answer reviews of device plugins; trying again", err=reason)
 
     async def _stop(self) -> None:
+        self.listens = False
         runner, self._runner = self._runner, None
         if runner is not None:
             with suppress(OSError):
