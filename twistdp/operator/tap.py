@@ -5,6 +5,7 @@ they are missing.
 """
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 IMAGE = "RELATED_IMAGE_DEVICEPLUGIN"
 """The variable that has the image of plugins, as OLM has it."""
 
+_NAMESPACE = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
 EXTRA = "kopf and aiohttp are missing; install them with: pip install 'twistdp[operator]'"
 
 
@@ -42,26 +45,26 @@ class Options(CommandOptions, LogOptions, HttpOptions):
         [
             "namespace",
             None,
-            "",
+            None,
             "Where everything is that the operator makes; default: that of its pod, or of the "
             "kubeconfig's context.",
         ],
         [
             "plugin-image",
             None,
-            "",
+            None,
             f"Image of plugins whose object names none; default: the variable {IMAGE}.",
         ],
-        ["kubeconfig", None, "", "File that says how to reach the cluster; default: as a pod."],
-        ["context", None, "", "Context of the kubeconfig; default: its current one."],
+        ["kubeconfig", None, None, "File that says how to reach the cluster; default: as a pod."],
+        ["context", None, None, "Context of the kubeconfig; default: its current one."],
         [
             "status-interval",
             None,
             "5",
             "Seconds between two changes of an object's status, at least.",
         ],
-        ["webhook", None, "", "TCP port where the API server asks whether an object is good."],
-        ["webhook-certs", None, "", "Directory with the webhook's tls.crt and tls.key."],
+        ["webhook", None, None, "TCP port where the API server asks whether an object is good."],
+        ["webhook-certs", None, None, "Directory with the webhook's tls.crt and tls.key."],
     ]
     optFlags = [  # noqa: RUF012
         ["leader-election", None, "Work only while no other operator of the namespace does."],
@@ -84,7 +87,7 @@ class Options(CommandOptions, LogOptions, HttpOptions):
 
     def _cluster(self) -> Cluster:
         if self["kubeconfig"]:
-            return from_kubeconfig(self["kubeconfig"], self["context"])
+            return from_kubeconfig(self["kubeconfig"], self["context"] or "")
         if self["context"]:
             raise usage.UsageError("--context without --kubeconfig; name the file as well")
         return in_cluster(os.environ)
@@ -93,6 +96,8 @@ class Options(CommandOptions, LogOptions, HttpOptions):
         namespace = self["namespace"] or self.cluster.namespace
         if not namespace:
             raise usage.UsageError("--namespace is missing, and the kubeconfig's context has none")
+        if not _NAMESPACE.fullmatch(namespace):
+            raise BadSetting(f"--namespace {namespace}: no namespace can have this name")
         image = self["plugin-image"] or os.environ.get(IMAGE, "")
         if not image:
             raise usage.UsageError(f"--plugin-image is missing; give it, or set {IMAGE}")
@@ -106,7 +111,7 @@ class Options(CommandOptions, LogOptions, HttpOptions):
 
     def _webhook(self) -> tuple[int, str] | None:
         """The port and the directory; None without a webhook."""
-        port, directory = self["webhook"], self["webhook-certs"]
+        port, directory = self["webhook"] or "", self["webhook-certs"] or ""
         if not port and not directory:
             return None
         if not port or not directory:
