@@ -141,6 +141,26 @@ class OwnTests(HostPathsCase):
         self.assertTrue(paths.renew(100))
         paths.check(f"{where[5]}/x")
 
+    def test_renewed_though_refused(self) -> None:
+        """A refused directory has changed only if it is refused for another reason."""
+        bad = self.directory("bad", 0o777)
+        paths = HostPaths()
+        self.assertRaises(Untrusted, paths.check, f"{bad}/f")
+        self.assertFalse(paths.renew(100))
+        os.chmod(bad, 0o757)
+        self.assertTrue(paths.renew(100))
+
+    def test_renewed_link(self) -> None:
+        """A link that leads to another directory has changed, though both are safe."""
+        one, two = self.directory("one"), self.directory("two")
+        link = self.link("link", one)
+        paths = HostPaths()
+        paths.check(f"{link}/f")
+        self.assertFalse(paths.renew(100))
+        os.unlink(link)
+        os.symlink(two, link)
+        self.assertTrue(paths.renew(100))
+
     def test_many_directories(self) -> None:
         """Of any number of directories a bounded number is remembered."""
         paths = HostPaths()
