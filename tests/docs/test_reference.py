@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import twistdp
 from tests.docs.pages import page
 from twistdp.cli import COMMANDS
+from twistdp.operator.tap import Options as OperatorOptions
 from twistdp.tap import Options
 
 
@@ -28,13 +29,21 @@ def section(title: str) -> str:
 
 
 class OptionTests(SynchronousTestCase):
-    """The options of both commands."""
+    """The options of the commands."""
 
     def test_twistd(self) -> None:
         """Every option of `twistd deviceplugin` has a row, and no other; so has each default."""
-        table = re.findall(r"^\| (.*?) \|(.*)\|$", section("`twistd deviceplugin`"), re.MULTILINE)
+        self.check_twistd("deviceplugin", Options())
+
+    def test_operator(self) -> None:
+        """So it is with the operator's."""
+        self.check_twistd("deviceplugin-operator", OperatorOptions())
+
+    def check_twistd(self, command: str, options: Options | OperatorOptions) -> None:
+        """Compare a command's table with its options."""
+        text = section(f"`twistd {command}`").replace("\\|", "/")
+        table = re.findall(r"^\| (.*?) \|(.*)\|$", text, re.MULTILINE)
         told = {option for cell, _ in table for option in re.findall(r"(--?[a-z][a-z-]*)", cell)}
-        options = Options()
         self.assertEqual(
             told,
             {"--" + name.rstrip("=") for name in options.longOpt} | {"-v", "-h"},
@@ -91,7 +100,13 @@ def variables() -> set[str]:
     """The names that are looked up in, or put into, an environment anywhere in the code."""
     found = set()
     for path in Path(twistdp.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        constants = {
+            ast.unparse(each.targets[0]): each.value
+            for each in tree.body
+            if isinstance(each, ast.Assign)
+        }
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
                 of, name = node.func.value, node.args[0]
             elif isinstance(node, ast.Subscript):
@@ -100,6 +115,8 @@ def variables() -> set[str]:
                 of, name = node.comparators[0], node.left
             else:
                 continue
+            if isinstance(name, ast.Name):
+                name = constants.get(name.id, name)
             if ast.unparse(of) in ("os.environ", "environ") and isinstance(name, ast.Constant):
                 found.add(str(name.value))
     return found
