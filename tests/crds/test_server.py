@@ -13,6 +13,8 @@ from tests.crds.cases import CASES, CONFIG, KVM
 from tests.crds.celling import broken
 from tests.crds.making import Maker
 from tests.crds.objects import an_object
+from tests.crds.test_intel import crd, objects
+from tests.crds.test_intel import samples as intels
 from tests.support.apiclient import ApiClient, ApiReply
 from tests.support.definition import DEVICE_PLUGINS, define
 from tests.support.envtest import ADMIN, real_api_server
@@ -46,6 +48,13 @@ class ServerTests(TestCase):
         for name, sample in samples().items():
             reply = await self.tried(sample)
             self.assertEqual(201, reply.code, f"{name}: {reply.body}")
+
+    async def test_intels(self) -> None:
+        """So is what Intel's objects are converted to."""
+        for kind, fields in intels():
+            (made,) = objects(crd(kind, fields))
+            reply = await self.tried(made)
+            self.assertEqual(201, reply.code, f"{kind} {fields}: {reply.body}")
 
     async def test_kept(self) -> None:
         """What keeps a rule is accepted."""
