@@ -114,6 +114,23 @@ class ReadTests(SynchronousTestCase):
         )
         read(an_object(config={"domain": "a.b", "resources": {"a": {"subsystem": "tty"}}}))
 
+    def test_kubelet_directory(self) -> None:
+        """The kubelet's directory leaves room for sockets in it."""
+        read(an_object(**KVM, kubeletDirectory=f"/{'k' * 74}"))
+        for odd in ("k" * 75, "\u00e9" * 50):
+            (problem,) = self.problems(an_object(**KVM, kubeletDirectory=f"/{odd}"))
+            self.assertTrue(problem.startswith("spec.kubeletDirectory: "), problem)
+
+    def test_quantity(self) -> None:
+        """A fraction needs quotes, since the API has whole numbers and texts only."""
+        self.assertEqual(
+            (
+                "spec.resources.requests.cpu: expected a quantity, as 100m or 64Mi, found '0.5'; "
+                "write it in quotes",
+            ),
+            self.problems(an_object(**KVM, resources={"requests": {"cpu": 0.5}})),
+        )
+
     def test_no_text(self) -> None:
         """What no file could say is refused at its place."""
         deep: Any = "/dev/kvm"

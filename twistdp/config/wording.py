@@ -5,7 +5,7 @@ from typing import Final
 
 from twistdp.config import document
 from twistdp.config.document import Node, Scalar
-from twistdp.config.kinds import Flag, Kind, Number, Text
+from twistdp.config.kinds import AnyOf, Flag, Kind, Number, Text
 from twistdp.model import printable, shown
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][-\w]*")
@@ -42,6 +42,9 @@ def hint_for(kind: Kind, node: Node) -> str:
         return f"; write {'true' if node.text.lower() in ('yes', 'on') else 'false'}"
     if isinstance(kind, Number) and not node.plain:
         return "; write it without quotes"
-    if isinstance(kind, Text) and node.plain:
+    is_text = isinstance(kind, Text) or (
+        isinstance(kind, AnyOf) and any(isinstance(each, Text) for each in kind.kinds)
+    )
+    if is_text and node.plain:
         return "; write it in quotes"
     return ""

@@ -1,11 +1,12 @@
 """Reads an object of the API, and reports every problem of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from twistdp.catalog import Shelf
 from twistdp.config import LARGEST, BadConfig, load_value
-from twistdp.crds.meaning import config_text
+from twistdp.crds.meaning import config_text, settings
 from twistdp.crds.plugin import NAME, DevicePlugin
 from twistdp.crds.spec import DevicePluginSpec
 from twistdp.errors import BadSetting, BadSettings
@@ -64,10 +65,15 @@ def _spec(raw: Mapping[str, Any], problems: list[str]) -> DevicePluginSpec | Non
 
 def _check(plugin: DevicePlugin) -> None:
     """Raise `BadObject` for what the plugin would refuse although each part is right."""
-    try:
-        plugin.configs()
-    except BadSetting as error:
-        raise BadObject((f"spec.catalog: {error}",)) from error
+    checks: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("spec.catalog", plugin.configs),
+        ("spec.kubeletDirectory", partial(settings, plugin)),
+    )
+    for place, check in checks:
+        try:
+            check()
+        except BadSetting as error:
+            raise BadObject((f"{place}: {error}",)) from error
     if (text := config_text(plugin)) is not None and (size := len(text.encode())) > LARGEST:
         raise BadObject(
             (f"spec.config: it has {size} bytes, and a ConfigMap {LARGEST} at most; split it",)

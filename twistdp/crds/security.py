@@ -34,7 +34,7 @@ class Security(Ruled):
     )
     openshift: bool = key(
         "openshift",
-        "Whether it gets the SecurityContextConstraints that OpenShift needs.",
+        "Whether the pods ask for what OpenShift's constraints for the plugins allow, and no more.",
         False,
         "true",
     )

@@ -7,7 +7,7 @@ import attrs
 from twistdp.config import key
 from twistdp.crds.rule import CelRule, between
 from twistdp.crds.source import Policy
-from twistdp.crds.values import HostDirectory, Interval, Labels, LogLevel, Port
+from twistdp.crds.values import HostDirectory, Interval, KubeletDirectory, Labels, LogLevel, Port
 from twistdp.settings import CDI_DIRECTORY
 
 KUBELET = "/var/lib/kubelet"
@@ -78,7 +78,7 @@ class Serving:
         "socket",
         "watcher",
     )
-    kubelet_directory: HostDirectory = key(
+    kubelet_directory: KubeletDirectory = key(
         "kubeletDirectory",
         "The kubelet's directory, where it differs.",
         KUBELET,

@@ -134,6 +134,8 @@ HostDirectory: TypeAlias = Annotated[
         "an absolute path of the node",
     ),
 ]
+KubeletDirectory: TypeAlias = Annotated[HostDirectory, length(75)]
+"""As long as it can be for sockets in it; a socket's path has at most 107 bytes."""
 HostDirectories: TypeAlias = Annotated[Sequence[HostDirectory], count(32), unique()]
 
 ClassName: TypeAlias = Annotated[
