@@ -1,5 +1,6 @@
 """The watches, by kopf, against the fake API server."""
 
+from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
@@ -17,6 +18,7 @@ from tests.operator.served import (
 )
 from tests.support.helpers import until
 from tests.support.logs import observe
+from twistdp.operator.credentials import Token
 from twistdp.operator.kinds import (
     CONFIG_MAP,
     DAEMON_SET,
@@ -44,9 +46,9 @@ class WatchingTests(TestCase):
         self.offers: list[list[Kind]] = []
         self.recorder = Recorder()
 
-    async def watch(self) -> Watching:
+    async def watch(self, token: Token | None = None) -> Watching:
         """Watch until the end of the test."""
-        client = client_of(self.server)
+        client = client_of(self.server, token)
         self.addCleanup(client.close)
         watching = Watching(
             client,
@@ -150,6 +152,42 @@ class WatchingTests(TestCase):
         await self.watch()
         await self.recorder.until(lambda: "podmonitors" in self.recorder.lists)
         self.assertEqual([kind.plural for kind in self.offers[0]], ["podmonitors"])
+
+    async def test_token_rotates(self) -> None:
+        """A new token is shown when a watch begins again."""
+        path = Path(self.mktemp())
+        path.write_text("old")
+        self.server.tokens = {"old": "operator"}
+        await self.watch(Token(str(path)))
+        await self.server.until(lambda: len(self.server.watching) == len(KINDS))
+        path.write_text("new")
+        self.server.tokens = {"new": "operator"}
+        self.server.cut_watches()
+        self.server.objects.create(plugin("gpus"))
+        await self.recorder.until(lambda: ("deviceplugins", "ADDED", "gpus") in self.recorder.seen)
+        self.assertNotIn(401, [call.code for call in self.server.calls])
+
+    async def test_token_expires(self) -> None:
+        """While the token is refused the operator asks ever less often, and goes on later."""
+        path = Path(self.mktemp())
+        path.write_text("old")
+        self.server.tokens = {"old": "operator"}
+        await self.watch(Token(str(path)))
+        await self.server.until(lambda: len(self.server.watching) == len(KINDS))
+        self.server.tokens = {}
+        self.server.cut_watches()
+        await until(lambda: [call.code for call in self.server.calls].count(401) >= len(KINDS), 30)
+        refused = [call.code for call in self.server.calls].count(401)
+        self.assertLess(refused, 5 * len(KINDS))
+        self.server.tokens = {"new": "operator"}
+        path.write_text("new")
+        self.server.objects.create(plugin("gpus"))
+        await self.recorder.until(
+            lambda: (
+                ("deviceplugins", "gpus") in {(kind, name) for kind, _, name in self.recorder.seen}
+            ),
+            30,
+        )
 
     async def test_kopf_ends(self) -> None:
         """When kopf gives up, as for a failure within a watch, it is begun again."""
