@@ -125,8 +125,8 @@ class ApiClient:
                 response = connection.getresponse()
                 named = {name.lower(): value for name, value in response.getheaders()}
                 text = response.read()
-                is_json = named.get("content-type", "").startswith("application/json")
-                found = json.loads(text) if is_json else text.decode()
+                # Not every answer in JSON is marked as such.
+                found = json.loads(text) if text.startswith(b"{") else text.decode()
                 return ApiReply(response.status, named, found)
             finally:
                 connection.close()

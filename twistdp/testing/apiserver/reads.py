@@ -12,10 +12,16 @@ from twistdp.testing.apiserver.refusals import ApiRefused, bad_request, expired,
 from twistdp.testing.apiserver.selectors import Selector, by_fields, by_labels
 from twistdp.testing.apiserver.store import Store, Stored
 
-OLD = (
+OLD_PAGE = (
     "The provided continue parameter is too old to display a consistent list result. You can start "
-    "a new list without the continue parameter."
+    "a new list without the continue parameter, or use the continue token in this response to "
+    "retrieve the remainder of the results. Continuing with the provided token results in an "
+    "inconsistent list - objects that were created, modified, or deleted between the time the "
+    "first chunk was returned and now may show up in the list."
 )
+OLD_VERSION = "The resourceVersion for the provided list is too old."
+NOW = -1
+"""The version of a token that goes on with whatever is there."""
 
 
 @attrs.frozen
@@ -76,16 +82,23 @@ def page(store: Store, scope: Scope, query: Mapping[str, str]) -> Page:
     objects = shelf.objects
     if token := query.get("continue", ""):
         revision, start = _continued(token)
+        if revision == NOW:
+            revision = store.revision
         try:
             objects = shelf.at(revision)
         except ApiRefused as error:
-            raise expired(OLD) from error
+            refusal = expired(OLD_PAGE)
+            refusal.status["metadata"] = {"continue": _token(NOW, start)}
+            raise refusal from error
     elif asked:
         wanted = version_of(asked)
         if wanted > store.revision:
             raise too_large(wanted, store.revision)
         if match == "Exact":
-            revision, objects = wanted, shelf.at(wanted)
+            try:
+                revision, objects = wanted, shelf.at(wanted)
+            except ApiRefused as error:
+                raise expired(OLD_VERSION) from error
     places = sorted(place for place in objects if place > start)
     found = [objects[place] for place in places if scope.has(objects[place])]
     metadata: dict[str, Any] = {"resourceVersion": str(revision)}
