@@ -145,6 +145,24 @@ class ConfigCommandTests(SynchronousTestCase):
         self.assertEqual(status, 1)
         self.assertIn(f"convert it with 'twistdp config from intel-crd {file}'\n", errors)
 
+    def test_objects(self) -> None:
+        """Objects for the operator are checked as it does."""
+        file = self.directory / "plugin.yaml"
+        good = {
+            "apiVersion": "twistdp.io/v1alpha1",
+            "kind": "DevicePlugin",
+            "metadata": {"name": "a"},
+            "spec": {"catalog": [{"name": "intel-npu"}]},
+        }
+        file.write_text(yaml.safe_dump_all([good, {"kind": "List", "items": [good]}]))
+        found = self.run_command("check", str(file))
+        self.assertEqual(found, (0, f"{file}: no problem, 2 objects\n", ""))
+        file.write_text(yaml.safe_dump(good).replace("intel-npu", "intel-nqu"))
+        status, output, errors = self.run_command("check", str(file))
+        self.assertEqual((status, errors), (1, f"{file}: 1 problem\n"))
+        self.assertTrue(output.startswith(f"{file}: a: spec.catalog[0].name: "), output)
+        self.assertIn("intel-npu", output)
+
     def test_from_refused(self) -> None:
         """A file of a wrong shape is refused with each problem and its line."""
         text = b"devices:\n- name: kvm\n  groups:\n    paths: /dev/kvm\n"

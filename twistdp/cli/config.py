@@ -20,6 +20,7 @@ from twistdp.config import (
     schema,
     show,
 )
+from twistdp.crds import check as check_objects
 from twistdp.crds import intel
 from twistdp.model import printable
 
@@ -37,20 +38,36 @@ def command() -> None:
     "names", nargs=-1, required=True, metavar="FILE...", help=_FILE, shell_complete=files
 )
 def check(names: tuple[str, ...]) -> int:
-    """Report every problem of configuration files."""
-    loaded = [_loaded(file) for file in names]
-    for file, config in zip(names, loaded, strict=True):
-        if config is not None:
-            count = _counted(len(config.resources), "resource")
-            print(f"{printable(file)}: no problem, {count}")
-    return 0 if all(loaded) else 1
+    """Report every problem of configuration files, and of objects for the operator."""
+    # Each file is checked, whatever is wrong with one.
+    checked = [_checked(file) for file in names]
+    return 0 if all(checked) else 1
+
+
+def _checked(file: str) -> bool:
+    """Whether a file has no problem; prints what it has."""
+    source = _source(file)
+    objects = check_objects(source)
+    for each in objects:
+        for problem in each.problems:
+            print(f"{printable(file)}: {printable(each.name)}: {problem}")
+    found = sum(len(each.problems) for each in objects)
+    if found:
+        print(f"{printable(file)}: {_counted(found, 'problem')}", file=sys.stderr)
+        return False
+    config = None if objects else _loaded(file, source)
+    if not objects and config is None:
+        return False
+    count = _counted(len(config.resources), "resource") if config else ""
+    print(f"{printable(file)}: no problem, {count or _counted(len(objects), 'object')}")
+    return True
 
 
 @command.command("show")
 @click.argument("file", metavar="FILE", help=_FILE, shell_complete=files)
 def shown(file: str) -> int:
     """Print what a file amounts to, with the defaults filled in."""
-    config = _loaded(file)
+    config = _loaded(file, _source(file))
     if config is None:
         return 1
     print(show(config), end="")
@@ -105,9 +122,8 @@ def converted(tool: str, file: str, key: str | None, domain: str | None) -> int:
     return 0
 
 
-def _loaded(file: str) -> Config | None:
+def _loaded(file: str, source: bytes) -> Config | None:
     """The configuration; None after its problems are printed."""
-    source = _source(file)
     try:
         return load(source, file)
     except BadConfig as error:

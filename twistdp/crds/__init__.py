@@ -1,5 +1,6 @@
 """The custom resource `DevicePlugin`: what users write, its schema and its rules, as values."""
 
+from twistdp.crds.checking import Checked, check
 from twistdp.crds.definition import crd, crd_yaml, rules
 from twistdp.crds.meaning import (
     CONFIG_FILE,
@@ -24,8 +25,10 @@ __all__ = [
     "PLURAL",
     "VERSION",
     "BadObject",
+    "Checked",
     "DevicePlugin",
     "DevicePluginSpec",
+    "check",
     "config_text",
     "crd",
     "crd_yaml",
