@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.scripts import script
 from twistdp.catalog import Shelf
-from twistdp.crds import crd, read, samples
+from twistdp.crds import crd, read, resource_names, samples
 
 OPEN = "x-kubernetes-preserve-unknown-fields"
 render = script("render")
@@ -103,6 +103,12 @@ class SampleTests(SynchronousTestCase):
         for name, sample in found.items():
             with self.subTest(name=name):
                 self.assertEqual(name, read(sample).name)
+
+    def test_apart(self) -> None:
+        """No two samples serve the same resource, so that all of them can be tried at once."""
+        found = [read(sample) for sample in samples().values()]
+        names = [name for each in found for name in resource_names(each) or ()]
+        self.assertEqual(sorted(set(names)), sorted(names))
 
     def test_files(self) -> None:
         """The definition, the samples and the page are up to date, and no file is left over."""

@@ -12,14 +12,14 @@ DOMAIN: Final = "lab.example.com"
 _CONFIG: Final = {
     "domain": DOMAIN,
     "resources": {
-        "camera": {"match": {"subsystem": "video4linux"}, "parent": {"usb": "046d:*"}},
-        "kvm": {"path": "/dev/kvm", "replicas": 100},
+        "microscope": {"match": {"subsystem": "video4linux"}, "parent": {"usb": "046d:*"}},
+        "shared-kvm": {"path": "/dev/kvm", "replicas": 100},
         "serial": "/dev/serial/by-id/*",
     },
 }
 _SCANNER: Final = {
     "class": "twistdp.scanners:GlobScanner",
-    "arguments": {"resource": ["serial"], "pattern": ["/dev/ttyUSB*"]},
+    "arguments": {"resource": ["adapter"], "pattern": ["/dev/ttyUSB*"]},
 }
 _SELECTION: Final = {"modelName": "SAMSUNG MZQL2*"}
 """What a sample selects by an entry that needs a selection."""
