@@ -147,15 +147,19 @@ class OperatorPageTests(TestCase):
         lines = block.text.splitlines()
         typed = lines[0].startswith("$ ")
         command = lines.pop(0).removeprefix("$ ") if typed else "kubectl get dplug"
-        done = subprocess.run(
-            command, shell=True, capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
-        said = (done.stdout + done.stderr).splitlines()
-        if typed:
-            self.assertEqual(said, lines)
-            return
-        # The last column is the age.
-        found, wanted = ([line.split()[:-1] for line in each] for each in (said, lines))
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            done = subprocess.run(
+                command, shell=True, capture_output=True, text=True, timeout=PATIENCE, check=False
+            )
+            said = (done.stdout + done.stderr).splitlines()
+            # The last column is the age.
+            found, wanted = (
+                [line if typed else line.split()[:-1] for line in each] for each in (said, lines)
+            )
+            if found == wanted or time.monotonic() > deadline:
+                break
+            time.sleep(0.2)  # a status follows what it is about
         self.assertEqual(found, wanted)
 
     def run_command(self, session: Session, acted: Cluster, command: str) -> None:
