@@ -9,6 +9,7 @@ from twisted.internet import reactor
 from tests.integration.test_children import descendants
 from tests.integration.test_process import FOLDER, ProcessTestCase
 from tests.support.http import Reply, ask
+from tests.support.kubelets import PatientKubelet
 from twistdp.testing.process import ChildProcess
 
 GAP = 0.25
@@ -22,7 +23,13 @@ class SurgeTests(ProcessTestCase):
     """Real processes and the emulated kubelet."""
 
     within: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
     serving = "process {} serves this resource already"
+
+    def setUp(self) -> None:
+        """See `ProcessTestCase`."""
+        super().setUp()
+        self.sockets_in = self.plugins
 
     def end(self, child: ChildProcess) -> None:
         """Have a plugin end, as a kubelet does."""
@@ -34,10 +41,10 @@ class SurgeTests(ProcessTestCase):
 
     async def pair(self) -> tuple[ChildProcess, ChildProcess]:
         """A plugin that is registered, and one that stands by."""
-        first = self.folder_plugin(within=self.within)
+        first = self.folder_plugin(*self.options, within=self.within)
         await self.kubelet.listed(FOLDER, ["a"])
         http = f"--http=unix:{self.directory}/http:mode=600"
-        second = self.folder_plugin(http, within=self.within)
+        second = self.folder_plugin(http, *self.options, within=self.within)
         await self.printed(second, "waiting until it ends")
         return first, second
 
@@ -49,7 +56,7 @@ class SurgeTests(ProcessTestCase):
         reply = await self.readiness()
         self.assertEqual(reply.status, 200, reply.body)
         text = reply.body.decode()
-        self.assertIn(f"[+]{FOLDER} ok: standing by: {self.plugins}/", text)
+        self.assertIn(f"[+]{FOLDER} ok: standing by: {self.sockets_in}/", text)
         self.assertIn(self.serving.format(first.pid), text)
         self.assertEqual(len(self.kubelet.registrations), 1)
         self.end(first)
@@ -88,3 +95,15 @@ class PodSurgeTests(SurgeTests):
     def end(self, child: ChildProcess) -> None:
         """See `SurgeTests.end`; unshare(1) passes no signal on."""
         os.kill(descendants(child.pid)[0], signal.SIGTERM)
+
+
+class WatcherSurgeTests(SurgeTests):
+    """The same with plugins that the kubelet finds."""
+
+    def setUp(self) -> None:
+        """A kubelet with a plugins registry."""
+        super().setUp()
+        self.sockets_in = os.path.join(self.directory, "plugins_registry")
+        os.mkdir(self.sockets_in)
+        self.kubelet = PatientKubelet(self.plugins, registry_dir=self.sockets_in, force=True)
+        self.options = ("--registration=watcher", f"--registry-dir={self.sockets_in}")
