@@ -23,7 +23,7 @@ from tests.support.envtest import ADMIN, RealApiServer, real_api_server
 
 PAGE: Final = "docs/operator.md"
 NAMESPACE: Final = "twistdp-system"
-PATIENCE: Final = 60.0
+PATIENCE: Final = 60
 
 ON_A_NODE: Final = re.compile("make operator-image|docker build .*|kubectl (.* )?(exec|logs) .*")
 """Commands for images, and for pods that run."""
@@ -51,9 +51,10 @@ class Cluster:
 
     def __init__(self) -> None:
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "worker"}}
-        self._run("apply", "-f", "-", given=json.dumps(node))
+        self.run("apply", "-f", "-", given=json.dumps(node))
 
-    def _run(self, *words: str, given: str = "") -> str:
+    def run(self, *words: str, given: str = "") -> str:
+        """Run kubectl, and return what it prints."""
         done = subprocess.run(
             ["kubectl", *words], input=given, capture_output=True, text=True, timeout=PATIENCE
         )
@@ -62,11 +63,11 @@ class Cluster:
 
     def get(self, *words: str) -> Any:
         """What kubectl gets."""
-        return json.loads(self._run("get", *words, "--output=json"))
+        return json.loads(self.run("get", *words, "--output=json"))
 
     def _set(self, status: dict[str, Any], *words: str) -> None:
         body = json.dumps({"status": status})
-        self._run("patch", *words, "--subresource=status", "--type=merge", f"--patch={body}")
+        self.run("patch", *words, "--subresource=status", "--type=merge", f"--patch={body}")
 
     def play(self) -> None:
         """Have each pod run, and the node have the devices that the configuration says."""
@@ -133,7 +134,7 @@ class OperatorPageTests(TestCase):
             if block.language in ("yaml", "python") and block.file is not None:
                 session.write(block)
             if block.language == "text" and block.text.startswith(("$ ", "NAME")):
-                self.compare(block)
+                self.compare(block, acted)
             for command in commands(block.text) if block.language == "sh" else ():
                 if ON_A_NODE.fullmatch(command):
                     continue
@@ -142,24 +143,23 @@ class OperatorPageTests(TestCase):
                 self.run_command(session, acted, command)
         self.assertEqual(acted.get("deviceplugins")["items"], [])
 
-    def compare(self, block: Block) -> None:
+    def compare(self, block: Block, acted: Cluster) -> None:
         """Compare what kubectl says with what the page says, but for times."""
         lines = block.text.splitlines()
         typed = lines[0].startswith("$ ")
         command = lines.pop(0).removeprefix("$ ") if typed else "kubectl get dplug"
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            done = subprocess.run(
-                command, shell=True, capture_output=True, text=True, timeout=PATIENCE, check=False
-            )
-            said = (done.stdout + done.stderr).splitlines()
-            # The last column is the age.
-            found, wanted = (
-                [line if typed else line.split()[:-1] for line in each] for each in (said, lines)
-            )
-            if found == wanted or time.monotonic() > deadline:
-                break
-            time.sleep(0.2)  # a status follows what it is about
+        if not typed:  # a status follows what it is about
+            name, _, _, devices, *_ = lines[1].split()
+            counted = f"--for=jsonpath={{.status.devices}}={devices}"
+            acted.run("wait", counted, f"--timeout={PATIENCE}s", f"deviceplugin/{name}")
+        done = subprocess.run(
+            command, shell=True, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+        said = (done.stdout + done.stderr).splitlines()
+        # The last column is the age.
+        found, wanted = (
+            [line if typed else line.split()[:-1] for line in each] for each in (said, lines)
+        )
         self.assertEqual(found, wanted)
 
     def run_command(self, session: Session, acted: Cluster, command: str) -> None:
