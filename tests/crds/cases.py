@@ -198,6 +198,24 @@ OF_IMAGES = [
         "configMap and configMapPath belong together",
     ),
     Case(
+        _init(configMap="queues", configMapPath="/a", scratch="/b"),
+        _init(configMap="queues", configMapPath="/a", scratch="/a"),
+        "spec.initContainer.scratch",
+        "scratch and configMapPath are one directory",
+    ),
+    Case(
+        _init(hostPaths=["/a"], scratch="/b"),
+        _init(hostPaths=["/a"], scratch="/a"),
+        "spec.initContainer.hostPaths",
+        "a directory of the node is also scratch",
+    ),
+    Case(
+        _init(hostPaths=["/b"], configMap="queues", configMapPath="/a"),
+        _init(hostPaths=["/b", "/a"], configMap="queues", configMapPath="/a"),
+        "spec.initContainer.hostPaths",
+        "a directory of the node is also scratch",
+    ),
+    Case(
         _init(env={"A_1": ""}),
         _init(env={"1A": ""}),
         "spec.initContainer.env",
@@ -215,6 +233,12 @@ OF_NODES = [
     Case(
         _spec(nodeSelector={"example.com/gpu": "true"}),
         _spec(nodeSelector={"example.com/": "true"}),
+        "spec.nodeSelector",
+        "a label's key has letters",
+    ),
+    Case(
+        _spec(nodeSelector={f"example.com/{'a' * 63}": ""}),
+        _spec(nodeSelector={f"example.com/{'a' * 64}": ""}),
         "spec.nodeSelector",
         "a label's key has letters",
     ),

@@ -206,6 +206,12 @@ class NeedTests(SynchronousTestCase):
             (SCANNER, ["/dev"], False),
             ({**SCANNER, "cdi": {"enabled": True}}, ["/dev"], True),
             (KVM, ["/dev", "/run/udev"], False),
+            ({"catalog": [{"name": "intel-fpga", "arguments": {"mode": ["af"]}}]}, ["/dev"], False),
+            (
+                {"catalog": [{"name": "intel-fpga", "arguments": {"mode": ["region"]}}]},
+                ["/dev"],
+                True,
+            ),
             ({"config": net}, ["/dev", "/run/udev", "/sys"], False),
             ({"config": cdi}, ["/dev", "/run/udev"], True),
             (

@@ -28,6 +28,20 @@ class InitContainer(Ruled):
             "configMap and configMapPath belong together; give both or neither",
             lambda init: (init.config_map is None) == (init.config_map_path is None),
         ),
+        CelRule(
+            "!has(self.scratch) || !has(self.configMapPath) || self.scratch != self.configMapPath",
+            "scratch and configMapPath are one directory; give each its own",
+            lambda init: init.scratch is None or init.scratch != init.config_map_path,
+            "scratch",
+        ),
+        CelRule(
+            "!has(self.hostPaths) || !self.hostPaths.exists(path, "
+            "(has(self.scratch) && self.scratch == path) || "
+            "(has(self.configMapPath) && self.configMapPath == path))",
+            "a directory of the node is also scratch or configMapPath; give each its own",
+            lambda init: not {init.scratch, init.config_map_path} & set(init.host_paths),
+            "hostPaths",
+        ),
     )
 
     image: Image = key("image", "The image.", example="intel/intel-idxd-config-initcontainer:0.36")

@@ -76,7 +76,15 @@ def needs(plugin: DevicePlugin) -> Needs:
     configs = plugin.configs()
     found = needs_of(configs, bool(configs))
     paths = dict.fromkeys((*found.host_paths, *plugin.spec.security.host_paths))
-    return Needs(list(paths), found.cdi or plugin.spec.cdi.enabled)
+    return Needs(list(paths), found.cdi or plugin.spec.cdi.enabled or _programs(plugin))
+
+
+def _programs(plugin: DevicePlugin) -> bool:
+    """Whether cards are programmed when a container starts, which is done by CDI."""
+    return any(
+        item.name == "intel-fpga" and "region" in item.arguments.get("mode", ())
+        for item in plugin.spec.catalog
+    )
 
 
 def _of_the_process(plugin: DevicePlugin) -> Iterator[str]:

@@ -12,7 +12,7 @@ from twistdp.model import check_namespace
 
 _PART: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN: Final = rf"{_PART}(\.{_PART})*"
-_QUALIFIED: Final = rf"({_SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+_QUALIFIED: Final = rf"({_SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"
 _LONGEST_DOMAIN: Final = 244
 ATOMIC: Final = {"x-kubernetes-list-type": "atomic"}
 """Of a list that one writer has as a whole."""
