@@ -73,6 +73,23 @@ class ProgressTests(SynchronousTestCase):
         )
         self.assertEqual(progress.since, 0)
 
+    def test_new(self) -> None:
+        """A DaemonSet is new until each node has had a pod of it; a pod that fails is not."""
+        complete = (0, {"generation": 2, "observed_generation": 2})
+        written = (1, {"generation": 3, "observed_generation": 2})
+        begun = (2, {"generation": 3, "observed_generation": 3, "updated": 3, "available": 2})
+        ended = (3, {"generation": 3, "observed_generation": 3})
+        for steps, wanted in (
+            ((begun,), False),
+            ((complete,), False),
+            ((complete, written), True),
+            ((complete, written, begun), True),
+            ((complete, written, begun, ended), False),
+            ((complete, written, ended), False),
+            ((complete, written, begun, ended, begun), False),
+        ):
+            self.assertIs(self.run_through(*steps).is_new, wanted, steps)
+
     def test_never(self) -> None:
         """A complete one does not stall; a pod lost then starts the time."""
         complete = self.run_through((0, {}))

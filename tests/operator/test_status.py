@@ -159,6 +159,7 @@ class ConditionTests(SynchronousTestCase):
         more = {"desired": 4, "updated": 4}
         self.check(known(STARTING, ds=more), starting, good)
         self.check(known(STARTING, ds=few, generation=6), starting, good)
+        self.check(known(STARTING, ds=few, replacing=True), starting, good)
 
     def test_stalled(self) -> None:
         """A roll-out that stands still names the pods that hold it up."""

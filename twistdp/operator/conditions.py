@@ -136,7 +136,7 @@ def _progressing(known: Known, previous: Mapping[str, Any]) -> Condition:
 
 
 def _was_complete(known: Known, previous: Mapping[str, Any]) -> bool:
-    """Whether a roll-out was complete, and no pod or node has come since.
+    """Whether a roll-out was complete, and no other DaemonSet, pod or node has come since.
 
     A pod that fails then is no roll-out.
     """
@@ -144,6 +144,7 @@ def _was_complete(known: Known, previous: Mapping[str, Any]) -> bool:
     before = previous.get("conditions")
     return (
         seen is not None
+        and not known.replacing
         and seen.observed_generation >= seen.generation
         and seen.updated >= seen.desired
         and previous.get("desired") == seen.desired

@@ -88,6 +88,7 @@ class Reporting:
             refusal=work.refusal,
             paused=plugin is not None and plugin.paused,
             stalled=stalled,
+            replacing=work.progress is not None and work.progress.is_new,
             resources=resources,
             daemon_set=daemon_set,
             pods=self._cache.pods(seen.name),

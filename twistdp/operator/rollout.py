@@ -43,13 +43,22 @@ def is_complete(seen: DaemonSetSeen) -> bool:
 
 @attrs.frozen
 class Progress:
-    """How far a roll-out has got, and since when it has been there."""
+    """How far a roll-out has got, and since when it has been there.
+
+    `completed` is the last generation of the DaemonSet that was seen to be complete.
+    """
 
     generation: int
     desired: int
     updated: int
     available: int
     since: float
+    completed: int | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the DaemonSet has changed, and each node had a pod of the one before."""
+        return self.completed not in (None, self.generation)
 
     def is_stalled(self, deadline: float, now: float) -> bool:
         """Whether it has been there for `deadline` seconds, and is not complete.
@@ -80,7 +89,10 @@ def follow(
     `previous` is the status that an operator before this one wrote: a roll-out that had stalled has
     still stalled, unless there is another count.
     """
-    made = Progress(seen.generation, seen.desired, seen.updated, seen.available, now)
+    completed = None if before is None else before.completed
+    if is_complete(seen):
+        completed = seen.generation
+    made = Progress(seen.generation, seen.desired, seen.updated, seen.available, now, completed)
     if before is None:
         stood = previous is not None and _stood(previous, seen)
         return attrs.evolve(made, since=float("-inf")) if stood else made
@@ -88,7 +100,9 @@ def follow(
         return made
     if made.updated > before.updated or made.available > before.available:
         return made
-    return before if before._is_complete == made._is_complete else made
+    if before._is_complete != made._is_complete:
+        return made
+    return attrs.evolve(before, completed=completed)
 
 
 def _stood(previous: Mapping[str, Any], seen: DaemonSetSeen) -> bool:
