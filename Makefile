@@ -65,7 +65,7 @@ packagemanifests: ## the former name of `make bundle`: OLM takes no package mani
 	$(MAKE) bundle
 
 test-manifests: $(VENV)/.manifests ## the manifests against Kubernetes' schemas and kubectl
-	$(BIN)/python -m twisted.trial --reactor=asyncio tests.cli.test_manifests tests.deployment.test_manifests \
+	$(BIN)/python -m twisted.trial --reactor=asyncio tests.cli.test_manifests tests.deployment \
 	  tests.scaffold.test_deployment tests.operator.test_rendered
 
 # The tests that a real API server runs too; without one they skip.
