@@ -174,6 +174,18 @@ class ConditionTests(SynchronousTestCase):
             )
         self.check(known(stalled=True), {"Progressing": "False Done"})
 
+    def test_no_pods(self) -> None:
+        """Pods that nobody could make are counted, with the place where the reason stands."""
+        few = {"updated": 1, "available": 1, "ready": 1}
+        for pods, text in (
+            ([], "3 nodes have no pod: see kubectl -n twistdp-system describe daemonset gpus"),
+            ([STARTING, attrs.evolve(STARTING, node="n5")], "; 1 node has no pod: see kubectl"),
+        ):
+            found = self.check(
+                known(*pods, ds=few, stalled=True), {"Degraded": "True RolloutStalled"}
+            )
+            self.assertIn(text, found["Degraded"]["message"])
+
     def test_bad_spec(self) -> None:
         """Problems of the spec come before those of pods; the last good plugin goes on."""
         found = self.check(

@@ -193,8 +193,16 @@ def _worst(known: Known, progressing: Condition) -> tuple[str, str]:
 
 def _stalled(known: Known) -> str:
     waiting = [pod for pod in known.pods if not pod.ready and not pod.deleting]
-    why = f"not ready: {_named(waiting)}; " if waiting else ""
-    return f"{why}nothing has got on for spec.updateStrategy.progressDeadlineSeconds"
+    why = [f"not ready: {_named(waiting)}"] if waiting else []
+    seen = known.daemon_set
+    missing = 0 if seen is None else seen.desired - len({pod.node for pod in known.pods})
+    if seen is not None and missing > 0:
+        # The DaemonSet's controller says why in an event, as when a quota forbids the pod.
+        nodes = "1 node has" if missing == 1 else f"{missing} nodes have"
+        where = f"kubectl -n {seen.namespace} describe daemonset {seen.name}"
+        why.append(f"{nodes} no pod: see {where}")
+    why.append("nothing has got on for spec.updateStrategy.progressDeadlineSeconds")
+    return "; ".join(why)
 
 
 def _paused(known: Known) -> Condition:
@@ -225,7 +233,7 @@ def _count(pods: Sequence[PodSeen]) -> str:
 
 def _named(pods: Sequence[PodSeen]) -> str:
     """At most three pods, each with its node and what keeps it from serving."""
-    first = sorted(pods, key=lambda pod: (pod.node, pod.name))
+    first = sorted(pods, key=lambda pod: (pod.node, pod.name, _why(pod)))
     texts = [f"{pod.name} on {pod.node or 'no node'}{_why(pod)}" for pod in first[:_NAMED]]
     more = len(first) - _NAMED
     return ", ".join(texts) + (f" and {more} more" if more > 0 else "")
