@@ -295,10 +295,35 @@ OF_NODES = [
         "'kubectl get priorityclasses' lists them",
     ),
     Case(
-        _spec(resources={"requests": {"cpu": 1, "memory": "1e3"}}),
+        _spec(resources={"requests": {"cpu": 1, "memory": "1e-9"}, "limits": {"memory": "1E99"}}),
         _spec(resources={"requests": {"cpu": "1m0"}}),
         "spec.resources.requests.cpu",
         "a quantity is a number",
+    ),
+    *(
+        Case(
+            _spec(resources={"requests": {"memory": less}, "limits": {"memory": more}}),
+            _spec(resources={"requests": {"memory": more}, "limits": {"memory": less}}),
+            "spec.resources.requests",
+            "a request is more than the limit",
+        )
+        for less, more in (
+            ("64Mi", "1Gi"),
+            (1, "1001m"),
+            ("1023", "1Ki"),
+            ("1k", "1Ki"),
+            ("1E", "1Ei"),
+            ("0.9", 1),
+            ("1e2", "1e3"),
+            ("999n", "1u"),
+            (".5P", "1e15"),
+        )
+    ),
+    Case(
+        _spec(resources={"requests": {"cpu": "1000m"}, "limits": {"cpu": 1, "memory": 0}}),
+        _spec(resources={"requests": {"cpu": "1.001"}, "limits": {"cpu": 1}}),
+        "spec.resources.requests",
+        "a request is more than the limit",
     ),
     Case(
         _spec(resources={"limits": {"a.example/b": ".5Gi"}}),

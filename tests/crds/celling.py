@@ -1,6 +1,7 @@
 """Evaluates the rules of the custom resource as an API server does, by another implementation."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -9,6 +10,24 @@ import cel
 from twistdp.config.wording import place_below
 from twistdp.crds.definition import WHOLE
 from twistdp.crds.rule import VALIDATIONS, CelRule
+from twistdp.crds.values import amount
+
+
+def _is_quantity(text: str) -> bool:
+    return (
+        re.fullmatch(
+            r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(|[KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)", text
+        )
+        is not None
+    )
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "isQuantity": _is_quantity,
+    "quantity": lambda text: text,
+    "compareTo": lambda one, other: (amount(one) > amount(other)) - (amount(one) < amount(other)),
+}
+"""Those of Kubernetes' own that rules use; a real API server tests that they are the same."""
 
 
 @cache
@@ -18,7 +37,8 @@ def _compiled(expression: str) -> Any:
 
 def holds(rule: CelRule, value: Any, old: Any = None) -> bool:
     """Whether a value, as JSON has it, keeps a rule."""
-    found = _compiled(rule.expression).execute({"self": value, "oldSelf": old})
+    context = cel.Context({"self": value, "oldSelf": old}, _FUNCTIONS)
+    found = _compiled(rule.expression).execute(context)
     assert isinstance(found, bool), rule
     return found
 

@@ -32,7 +32,7 @@ The annotation `twistdp.io/paused: "true"` pauses an object: nothing is changed 
 status goes on.
 
 The API server checks every rule on this page itself, by CEL in the definition (since Kubernetes
-1.29), and answers with the rule's message. A configuration has [a format of its
+1.30), and answers with the rule's message. A configuration has [a format of its
 own](config-reference.md), which the operator checks: an object with a wrong one is `Degraded`,
 with every problem, and the plugin goes on as before. In an object, texts need quotes where YAML
 takes them for numbers or flags: `"0403"` is a text, and `0403` is the number 259, which is

@@ -16,6 +16,7 @@ from twistdp.crds.values import (
     Priority,
     PriorityClass,
     Quantities,
+    amount,
 )
 
 
@@ -197,8 +198,25 @@ class Affinity:
 
 
 @attrs.frozen(kw_only=True)
-class Resources:
+class Resources(Ruled):
     """What the plugin's container uses of a node."""
+
+    rules = (
+        CelRule(
+            "!has(self.requests) || !has(self.limits) || self.requests.all(key, "
+            "!(key in self.limits) || !isQuantity(string(self.requests[key])) || "
+            "!isQuantity(string(self.limits[key])) || quantity(string(self.requests[key]))"
+            ".compareTo(quantity(string(self.limits[key]))) <= 0)",
+            "a request is more than the limit of the same resource; raise the limit, or lower the "
+            "request",
+            lambda each: all(
+                amount(value) <= amount(each.limits[name])
+                for name, value in each.requests.items()
+                if name in each.limits
+            ),
+            "requests",
+        ),
+    )
 
     requests: Quantities = key(
         "requests", "What is set aside for it.", {}, "{cpu: 10m, memory: 64Mi}"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Annotated, Final, TypeAlias
 
 from twistdp.config import Rule
@@ -169,7 +170,23 @@ Environment: TypeAlias = Annotated[
     ),
 ]
 
-_QUANTITY: Final = "([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?"
+_QUANTITY: Final = "([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]{1,2})?"
+_UNITS: Final = {
+    **{unit: Decimal(1000) ** power for power, unit in zip(range(-3, 0), "num", strict=True)},
+    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)},
+    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)},
+}
+
+
+def amount(quantity: int | str) -> Decimal:
+    """How much a quantity is."""
+    text = str(quantity)
+    for unit, factor in _UNITS.items():
+        if text.endswith(unit):
+            return Decimal(text.removesuffix(unit)) * factor
+    return Decimal(text)
+
+
 Quantity: TypeAlias = Annotated[
     Annotated[int, between(0, 1 << 53)] | Annotated[str, length(32, 1)],
     kept(
