@@ -8,6 +8,7 @@ from twisted.trial.unittest import TestCase
 from tests.operator.running import OperatorProcess
 from tests.operator.served import DEVICE_PLUGINS, api_server, plugin
 from tests.support.helpers import until
+from twistdp.operator.kinds import SERVICE
 from twistdp.operator.reconciler import WATCHED
 from twistdp.testing.apiserver import ApiFault
 
@@ -29,7 +30,7 @@ class EndingTests(TestCase):
 
     def watched(self) -> bool:
         """Whether the operator watches everything."""
-        return set(self.server.watching) == {kind.plural for kind in WATCHED}
+        return set(self.server.watching) == {kind.plural for kind in (*WATCHED, SERVICE)}
 
     async def started(self) -> OperatorProcess:
         """An operator that has done its work."""

@@ -15,6 +15,7 @@ from twistdp.operator.client import Client
 from twistdp.operator.complaints import Complaints
 from twistdp.operator.credentials import Cluster
 from twistdp.operator.fence import Fenced
+from twistdp.operator.kinds import SERVICE
 from twistdp.operator.leader import Elector
 from twistdp.operator.reconciler import WATCHED, Reconciler
 from twistdp.operator.settings import OperatorSettings
@@ -55,7 +56,12 @@ class Operator(Service):
         api = Fenced(client, lambda: self.leads) if elects else client
         self.reconciler = Reconciler(api, settings, reactor, done=self.tallies.done)
         self._watching = Watching(
-            client, self.reconciler, settings.namespace, WATCHED, self.reconciler.offer, reactor
+            client,
+            self.reconciler,
+            settings.namespace,
+            (*WATCHED, SERVICE),
+            self.reconciler.offer,
+            reactor,
         )
 
     @property
