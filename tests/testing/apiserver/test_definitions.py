@@ -5,7 +5,7 @@ from typing import Any
 from twisted.trial.unittest import TestCase
 
 from tests.support.apicontract import ApiContract, OnFake, OnReal
-from tests.support.helpers import PATIENCE
+from tests.support.helpers import PATIENCE, soon
 
 Object = dict[str, Any]
 
@@ -180,6 +180,36 @@ class DefinitionContract(ApiContract):
                 "shortNames": ["wd"],
             },
         )
+
+    async def test_bad_definition(self) -> None:
+        """A definition without names and versions is refused."""
+        await self.ready()
+        definition: Object = {"apiVersion": "apiextensions.k8s.io/v1", "metadata": {"name": "a.b"}}
+        definition |= {"kind": "CustomResourceDefinition", "spec": {}}
+        status = self.refused(await self.client.create(DEFINITIONS, definition), 422, "Invalid")
+        self.assertLessEqual(
+            {"metadata.name", "spec.group", "spec.scope", "spec.versions", "spec.names.plural"},
+            {each["field"] for each in status["details"]["causes"]},
+        )
+
+    async def test_changed(self) -> None:
+        """A definition that changes makes fields known; watches end with it."""
+        path = await self.define()
+        name = f"{DEFINITIONS}/widgets.{self.group}"
+        field = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/extra"
+        patch = [{"op": "add", "path": field, "value": INTEGER}]
+        self.good(await self.client.patch(name, patch, "json"))
+
+        async def is_known(number: int) -> bool:
+            made = await self.made(path, self.widget(f"w{number}", extra=1))
+            return "extra" in made["spec"]
+
+        number = 0
+        while not await is_known(number):
+            number += 1
+        watch = await self.watch(path)
+        self.good(await self.client.delete(name))
+        await soon(watch.ended)
 
     async def test_completed(self) -> None:
         """Unknown fields are dropped, and defaults filled in."""

@@ -89,6 +89,85 @@ class WriteContract(ApiContract):
         )
         self.refused(reply, 500, "", "resourceVersion should not be set on objects to be created")
 
+    async def test_types(self) -> None:
+        """Values of another type cannot be read."""
+        await self.ready()
+        workload: dict[str, Any] = daemon_set("a")["spec"]
+        for path, obj, text in (
+            (self.maps, {"metadata": {"name": "a", "labels": {"a": 1}}}, "number"),
+            (self.maps, {"metadata": {"name": "a", "annotations": {"a": True}}}, "bool"),
+            (self.maps, {"metadata": {"name": "a"}, "data": {"a": 1}}, "number"),
+            (self.maps, {"metadata": {"name": "a"}, "data": []}, "array"),
+            (self.maps, {"metadata": "a"}, "string"),
+            (self.daemons, {"metadata": {"name": "a"}, "spec": "x"}, "string"),
+            (
+                self.daemons,
+                {"metadata": {"name": "a"}, "spec": {"template": {"spec": {"containers": {}}}}},
+                "object",
+            ),
+        ):
+            kind = "ConfigMap" if path == self.maps else "DaemonSet"
+            reply = await self.client.create(path, obj)
+            about = f'{kind} in version "v1" cannot be handled as a {kind}: json: cannot unmarshal '
+            self.refused(reply, 400, "BadRequest", f"{about}{text} into Go struct field ")
+        workload["template"]["spec"]["containers"][0]["env"] = [{"name": "A", "value": 1}]
+        reply = await self.client.apply(f"{self.daemons}/a", {**daemon_set("a"), "spec": workload})
+        self.refused(
+            reply,
+            500,
+            "",
+            "failed to create typed patch object (/a; apps/v1, Kind=DaemonSet): "
+            '.spec.template.spec.containers[name="plugin"].env[name="A"].value: expected string',
+        )
+        obj = {**config_map("a"), "data": {"a": 1}}
+        reply = await self.client.apply(f"{self.maps}/a", obj)
+        self.refused(reply, 500, "", "(/a; /v1, Kind=ConfigMap): .data.a: expected string, got ")
+        self.refused(await self.client.ask("POST", self.maps, "[]"), 400, "BadRequest")
+        for query in (
+            {"limit": "x"},
+            {"resourceVersion": "x"},
+            {"watch": "1", "timeoutSeconds": "x"},
+        ):
+            reply = await self.client.get(self.maps, **query)
+            self.refused(reply, 400, "BadRequest", 'parsing "x": invalid syntax')
+
+    async def test_labels(self) -> None:
+        """Labels, finalizers and owners have rules."""
+        await self.ready()
+        owner = {"apiVersion": "v1", "kind": "Node", "name": "x", "uid": "1", "controller": True}
+        for metadata, field, text in (
+            ({"labels": {"a b": "1"}}, "labels", 'Invalid value: "a b": name part must consist of'),
+            ({"labels": {"a": "x y"}}, "labels", 'Invalid value: "x y": a valid label must be an'),
+            ({"labels": {"a": "x" * 64}}, "labels", "must be no more than 63 bytes"),
+            ({"annotations": {"a/b c": "1"}}, "annotations", "name part must consist of"),
+            ({"finalizers": ["none"]}, "finalizers[0]", "neither a standard finalizer name nor is"),
+            (
+                {"ownerReferences": [{**owner, "uid": ""}]},
+                "ownerReferences.uid",
+                "must not be empty",
+            ),
+            (
+                {"ownerReferences": [owner, {**owner, "name": "y", "uid": "2"}]},
+                "ownerReferences",
+                'Found "true" in references for Node/x and Node/y',
+            ),
+        ):
+            obj = {"metadata": {"name": "a", **metadata}}
+            status = self.refused(await self.client.create(self.maps, obj), 422, "Invalid", text)
+            [cause] = status["details"]["causes"]
+            self.assertEqual(cause["field"], f"metadata.{field}")
+        status = self.refused(
+            await self.client.create(self.daemons, {"metadata": {"name": "a"}}), 422, "Invalid"
+        )
+        self.assertEqual(
+            {f"{each['field']}: {each['message']}" for each in status["details"]["causes"]},
+            {
+                "spec.template.metadata.labels: Invalid value: null: `selector` does not match "
+                "template `labels`",
+                "spec.template.spec.containers: Required value",
+            },
+        )
+
     async def test_update(self) -> None:
         """An update replaces the object, and is refused if the object has changed since."""
         await self.ready()

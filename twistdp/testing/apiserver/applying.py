@@ -1,8 +1,9 @@
 """What is applied: whether it fits its kind, and which part of it counts."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from twistdp.testing.apiserver import refusals, schemas
+from twistdp.testing.apiserver import refusals, schemas, types
 from twistdp.testing.apiserver.fields import repeated
 from twistdp.testing.apiserver.kinds import Kind
 from twistdp.testing.apiserver.shapes import shape_of
@@ -30,23 +31,24 @@ def check_fields(kind: Kind, version: str, config: Object) -> None:
 
     Raises `ApiRefused`, with status 500, as the real server has it.
     """
-    wrong = [f"{path}: duplicate entries for key {key}" for path, key in _repeated(kind, config)]
-    if kind.custom:
-        schema = kind.schema(version)
-        unknown = schemas.undeclared(config, schema)
-        wrong = [*(f"{path}: field not declared in schema" for path in unknown), *wrong]
-    if wrong:
+    if wrong := next(_wrong(kind, version, config), ""):
         metadata = config["metadata"]
         about = (
-            f"({metadata.get('namespace', '')}/{metadata['name']}; {kind.api_version(version)}, "
+            f"({metadata.get('namespace', '')}/{metadata['name']}; {kind.group}/{version}, "
             f"Kind={kind.kind})"
         )
-        message = f"failed to create typed patch object {about}: {wrong[0]}"
+        message = f"failed to create typed patch object {about}: {wrong}"
         raise refusals.ApiRefused(500, "", message)
 
 
-def _repeated(kind: Kind, config: Object) -> list[tuple[str, str]]:
-    return list(repeated(config, shape_of(kind, "")))
+def _wrong(kind: Kind, version: str, config: Object) -> Iterator[str]:
+    if text := types.mistyped(kind, config):
+        yield text
+    if kind.custom:
+        for path in schemas.undeclared(config, kind.schema(version)):
+            yield f"{path}: field not declared in schema"
+    for path, key in repeated(config, shape_of(kind, version)):
+        yield f"{path}: duplicate entries for key {key}"
 
 
 def check_new(kind: Kind, name: str, config: Object) -> None:

@@ -30,6 +30,7 @@ class Definitions:
             kind = self._registry.get(names["group"], names["names"]["plural"])
             if kind is not None:
                 self._registry.forget(kind)
+                self._store.drop(kind)
         elif "deletionTimestamp" in new.metadata:
             kind = self._registry.define(new.object)
             for stored in list(self._store.shelf(kind).objects.values()):

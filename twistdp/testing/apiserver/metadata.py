@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from twistdp.testing.apiserver import refusals, rules
+from twistdp.testing.apiserver import labels, refusals, rules
 from twistdp.testing.apiserver.kinds import NAMESPACES, Kind
 from twistdp.testing.apiserver.rules import Cause
 from twistdp.testing.apiserver.store import Stored
@@ -104,7 +104,8 @@ def causes(kind: Kind, new: Object, old: Object | None) -> Iterator[Cause]:
         yield "metadata.name", "FieldValueRequired", text
     elif old is None:
         yield from rules.name_causes(kind, name)
-    elif "deletionTimestamp" in old["metadata"]:
+    yield from labels.causes(new["metadata"])
+    if old is not None and "deletionTimestamp" in old["metadata"]:
         known = old["metadata"].get("finalizers") or []
         added = [each for each in new["metadata"].get("finalizers") or [] if each not in known]
         if added:

@@ -66,10 +66,22 @@ class Page:
     metadata: dict[str, Any]
 
 
+def number(text: str) -> int:
+    """A number of a request; raises `ApiRefused`."""
+    try:
+        return int(text)
+    except ValueError as error:
+        message = f'strconv.ParseInt: parsing "{text}": invalid syntax'
+        raise bad_request(message) from error
+
+
 def version_of(text: str) -> int:
     """A resource version of a request; raises `ApiRefused`."""
     if not text.isdecimal():
-        raise bad_request(f'Invalid value: "{text}": strconv.ParseUint: invalid syntax')
+        raise bad_request(
+            f'invalid resource version: resourceVersion: Invalid value: "{text}": '
+            f'strconv.ParseUint: parsing "{text}": invalid syntax'
+        )
     return int(text)
 
 
@@ -77,7 +89,7 @@ def page(store: Store, scope: Scope, query: Mapping[str, str]) -> Page:
     """The list that a request asks for; raises `ApiRefused`."""
     shelf = store.shelf(scope.kind)
     revision, start = store.revision, ("", "")
-    limit = int(query.get("limit") or 0)
+    limit = number(query.get("limit") or "0")
     asked, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
     objects = shelf.objects
     if token := query.get("continue", ""):

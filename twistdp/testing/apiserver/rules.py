@@ -5,7 +5,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from twistdp.testing.apiserver.kinds import CLAIMS, DAEMONSETS, NAMESPACES, PODS, RBAC, Kind
+from twistdp.testing.apiserver.kinds import (
+    CLAIMS,
+    DAEMONSETS,
+    DEFINITIONS,
+    NAMESPACES,
+    PODS,
+    RBAC,
+    Kind,
+)
 
 Object = dict[str, Any]
 Cause = tuple[str, str, str]
@@ -163,6 +171,8 @@ def causes(kind: Kind, new: Object, old: Object | None) -> Iterator[Cause]:
                     "FieldValueInvalid",
                     f"Invalid value: {quoted(key)}: {_NO_KEY}",
                 )
+    if kind == DEFINITIONS:
+        yield from _definition_causes(new)
     if kind != DAEMONSETS:
         return
     spec = new["spec"]
@@ -172,10 +182,29 @@ def causes(kind: Kind, new: Object, old: Object | None) -> Iterator[Cause]:
         text = f"Invalid value: {quoted(selector)}: field is immutable"
         yield "spec.selector", "FieldValueInvalid", text
     wanted: Mapping[str, str] = selector.get("matchLabels") or {}
-    if any(labels.get(key) != value for key, value in wanted.items()):
-        text = f"Invalid value: {quoted(labels)}: `selector` does not match template `labels`"
+    if not selector or any(labels.get(key) != value for key, value in wanted.items()):
+        text = (
+            f"Invalid value: {quoted(labels or None)}: `selector` does not match template `labels`"
+        )
         yield "spec.template.metadata.labels", "FieldValueInvalid", text
-    if not selector:
-        yield "spec.selector", "FieldValueRequired", "Required value"
     if not spec["template"]["spec"].get("containers"):
         yield "spec.template.spec.containers", "FieldValueRequired", "Required value"
+
+
+def _definition_causes(new: Object) -> Iterator[Cause]:
+    spec = new.get("spec") or {}
+    names = spec.get("names") or {}
+    if new["metadata"].get("name") != f"{names.get('plural')}.{spec.get('group')}":
+        text = f"Invalid value: {quoted(new['metadata'].get('name'))}: must be "
+        yield "metadata.name", "FieldValueInvalid", f'{text}spec.names.plural+"."+spec.group'
+    for field, value in (
+        ("spec.group", spec.get("group")),
+        ("spec.scope", spec.get("scope")),
+        ("spec.names.plural", names.get("plural")),
+        ("spec.names.kind", names.get("kind")),
+    ):
+        if not value:
+            yield field, "FieldValueRequired", "Required value"
+    if sum(bool(version.get("storage")) for version in spec.get("versions") or ()) != 1:
+        text = "Invalid value: null: must have exactly one version marked as storage version"
+        yield "spec.versions", "FieldValueInvalid", text

@@ -3,7 +3,7 @@
 import json
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
@@ -75,6 +75,16 @@ class Change:
         return Stored({**self.old.object, "metadata": metadata}, self.revision)
 
 
+class Watcher(Protocol):
+    """Follows the changes of a kind."""
+
+    def happened(self, change: Change) -> None:
+        """Take a change."""
+
+    def end(self) -> None:
+        """Be told that the kind is gone."""
+
+
 class Shelf:
     """The objects of one kind."""
 
@@ -83,7 +93,7 @@ class Shelf:
         self.history: deque[Change] = deque()
         self.compacted = 0
         """The version up to which the history is gone."""
-        self.watchers: set[Callable[[Change], None]] = set()
+        self.watchers: set[Watcher] = set()
 
     def compact(self, revision: int) -> None:
         """Forget the changes up to a version."""
@@ -162,6 +172,11 @@ class Store:
         self._record(kind, shelf, Change(self.revision, stored, None, last))
         return last
 
+    def drop(self, kind: Kind) -> None:
+        """End the watches of a kind that is gone."""
+        for watcher in list(self.shelf(kind).watchers):
+            watcher.end()
+
     def compact(self) -> None:
         """Forget all history: who asks for an older version is refused with 410."""
         self._compacted = self.revision
@@ -173,5 +188,5 @@ class Store:
         if len(shelf.history) > KEPT:
             shelf.compact(shelf.history[KEPT // 10].revision)
         for watcher in list(shelf.watchers):
-            watcher(change)
+            watcher.happened(change)
         self._changed(kind, change)

@@ -15,6 +15,7 @@ from twistdp.testing.apiserver.registry import Registry
 from twistdp.testing.apiserver.shapes import shape_of
 from twistdp.testing.apiserver.store import Store, Stored
 from twistdp.testing.apiserver.strategic import strategic_patched
+from twistdp.testing.apiserver.types import check_types
 from twistdp.testing.apiserver.watches import Watch
 from twistdp.testing.apiserver.writes import Way, Writes
 
@@ -122,7 +123,7 @@ class Verbs:
         return by_operations
 
     def _apply(self, kind: Kind, target: Target, asked: Asked, way: Way) -> Answer:
-        config = _object(kind, target, asked.parsed(), is_whole=True)
+        config = _object(kind, target, asked.parsed(), is_whole=True, is_applied=True)
         applying.check_request(kind, target.name, config, asked.query.get("fieldManager", ""))
         applying.check_fields(kind, target.version, config)
         config = applying.counted(kind, config, target.subresource)
@@ -178,10 +179,15 @@ def _shown(kind: Kind, target: Target, stored: Stored, code: int = 200) -> Answe
     return Answer(code, stored.json(kind.api_version(target.version)))
 
 
-def _object(kind: Kind, target: Target, value: Any, is_whole: bool = False) -> Object:
+def _object(
+    kind: Kind, target: Target, value: Any, is_whole: bool = False, is_applied: bool = False
+) -> Object:
     """What a client sends as an object of a kind, a whole one of its own; raises `ApiRefused`."""
     if not isinstance(value, dict):
-        raise refusals.bad_request(f"the body is no {kind.kind}")
+        raise refusals.bad_request(
+            f"the object provided is unrecognized (must be of type {kind.kind}): couldn't get "
+            "version/kind; json parse error: it is no object"
+        )
     version = kind.api_version(target.version)
     if is_whole and kind.custom and not value.get("kind"):
         raise refusals.bad_request(
@@ -197,6 +203,8 @@ def _object(kind: Kind, target: Target, value: Any, is_whole: bool = False) -> O
         raise refusals.bad_request(
             f'{value["kind"]} in version "{target.version}" cannot be handled as a {kind.kind}'
         )
+    if not is_applied:
+        check_types(kind, target.version, value)
     metadata = value.get("metadata")
     return {**value, "metadata": dict(metadata) if isinstance(metadata, dict) else {}}
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from twistdp.testing.apiserver.reads import Scope, version_of
+from twistdp.testing.apiserver.reads import Scope, number, version_of
 from twistdp.testing.apiserver.refusals import ApiRefused
 from twistdp.testing.apiserver.store import Change, Store, Stored
 
@@ -21,7 +21,7 @@ class Watch:
         self.write: Callable[[bytes], object] = lambda line: None
         self.finish: Callable[[], object] = lambda: None
         self.cut: Callable[[], object] = lambda: None
-        self.timeout = float(query.get("timeoutSeconds") or 0)
+        self.timeout = number(query.get("timeoutSeconds") or "0")
         """Seconds that the client wants it to last, 0 for any time."""
         self._store = store
         self._shelf = store.shelf(scope.kind)
@@ -44,7 +44,7 @@ class Watch:
             return
         if lines:
             self.write(lines)
-        self._shelf.watchers.add(self._happened)
+        self._shelf.watchers.add(self)
 
     def end(self) -> None:
         """End it as the server does when the time is over."""
@@ -55,7 +55,7 @@ class Watch:
     def lost(self) -> None:
         """The client has gone."""
         self._is_open = False
-        self._shelf.watchers.discard(self._happened)
+        self._shelf.watchers.discard(self)
 
     def fail(self, error: ApiRefused) -> None:
         """Send an error, and end."""
@@ -93,7 +93,8 @@ class Watch:
         if wants_all and self.takes_bookmarks:
             yield self._bookmark({INITIAL_END: "true"})
 
-    def _happened(self, change: Change) -> None:
+    def happened(self, change: Change) -> None:
+        """Send a change of an object that is in the scope, or was."""
         if line := self._event(change):
             self.write(line)
 
