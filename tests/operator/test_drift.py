@@ -225,6 +225,38 @@ class LateTests(SynchronousTestCase):
         self.assertEqual(stage.requests(), [])
 
 
+class LagTests(SynchronousTestCase):
+    """Answers come before the watches show what they did."""
+
+    def test_finalizer(self) -> None:
+        """The object's own change by the operator does not end the work on it."""
+        stage = Stage(lag=1.0)
+        stage.start()
+        stage.plugin(config=CONFIG, cleanUp={"extendedResources": True})
+        stage.settle()
+        self.assertIsNotNone(stage.find("daemonsets"))
+        self.assertEqual(stage.requests().count(SET), 1)
+
+    def test_edit_in_an_answer(self) -> None:
+        """An edit that the answer to a status shows first is obeyed."""
+        stage = running(lag=1.0)
+        stage.api.latency = 0.2
+        stage.node("n1", kvm=3)
+        stage.settle(1.1)
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.settle()
+        self.assertEqual(stage.requests()[0], STATUS)
+        self.assertEqual(pod_spec(stage)["containers"][0]["image"], "x:2")
+
+    def test_own_changes(self) -> None:
+        """What the operator has done itself is no drift when a watch shows it later."""
+        for lag in (0.0, 0.05, 3.0):
+            stage = running(lag=lag)
+            stage.edit({"spec": {"image": "x:2"}})
+            stage.settle(60)
+            self.assertEqual(stage.requests(), [SET, STATUS])
+
+
 class MonitorTests(SynchronousTestCase):
     """Kinds that the cluster may not have."""
 

@@ -1,5 +1,6 @@
 """The operator is killed at any of its requests: the next one gets to the same end."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -69,8 +70,8 @@ class KillTests(SynchronousTestCase):
 
     def test_all(self) -> None:
         """The end is the same as without, and nothing is there twice."""
-        for story, runs in STORIES.items():
-            whole = _stage(runs)
+        for (story, runs), lag in itertools.product(STORIES.items(), (0.0, 0.5)):
+            whole = _stage(runs, lag)
             before = whole.api.made
             story(whole)
             whole.settle(60)
@@ -79,12 +80,12 @@ class KillTests(SynchronousTestCase):
             self.assertGreater(made, 0, story.__name__)
             for request in range(1, made + 1):
                 for obeyed in (False, True):
-                    stage = _stage(runs)
+                    stage = _stage(runs, lag)
                     stage.api.fatal, stage.api.obeyed = stage.api.made + request, obeyed
                     story(stage)
                     stage.settle(60)
                     _play(stage)
-                    where = f"{story.__name__}, request {request}, obeyed: {obeyed}"
+                    where = f"{story.__name__}, request {request}, obeyed: {obeyed}, lag: {lag}"
                     self.assertTrue(stage.api.killed, where)
                     stage.restart()
                     _play(stage)
@@ -111,8 +112,8 @@ class KillTests(SynchronousTestCase):
         self.assertEqual(_end(stage), _end(whole))
 
 
-def _stage(runs: bool) -> Stage:
-    stage = Stage()
+def _stage(runs: bool, lag: float = 0.0) -> Stage:
+    stage = Stage(lag=lag)
     stage.server.garbage = True
     stage.node("n1", kvm=3)
     stage.start()

@@ -37,9 +37,8 @@ class NodeTests(SynchronousTestCase):
 
     def test_numbers(self) -> None:
         """Quantities as the API server shortens them; anything else is 0."""
-        found = [
-            number(value) for value in ("3", 3, "2k", "1M", "1G", True, -1, "x", "", "1.5", [])
-        ]
+        values: list[Any] = ["3", 3, "2k", "1M", "1G", True, -1, "x", "", "1.5", []]
+        found = [number(value) for value in values]
         self.assertEqual(found, [3, 3, 2000, 10**6, 10**9, 0, 0, 0, 0, 0, 0])
 
 
@@ -111,12 +110,13 @@ class ChildTests(SynchronousTestCase):
         version = version_of({"metadata": base})
         same = {**base, "resourceVersion": "9"}
         self.assertTrue(version.same_as(version_of({"metadata": same})))
-        for change in (
+        changes: list[dict[str, Any]] = [
             {"generation": 3},
             {"uid": "v"},
             {"labels": {}},
             {"annotations": {"x": "y"}},
-        ):
+        ]
+        for change in changes:
             self.assertFalse(version.same_as(version_of({"metadata": {**same, **change}})))
 
     def test_without_generation(self) -> None:

@@ -19,7 +19,7 @@ from tests.support.operators import (
 )
 from twistdp.operator.kinds import DAEMON_SET, DEVICE_PLUGIN
 from twistdp.testing.apiserver import ApiFault
-from twistdp.testing.apiserver.refusals import forbidden, invalid
+from twistdp.testing.apiserver.refusals import invalid
 
 FOREVER = float("inf")
 SCANNER: dict[str, Any] = {"scanner": {"class": "cams:Cams", "configMap": "cams"}, "domain": DOMAIN}
@@ -150,15 +150,11 @@ class RefusedTests(SynchronousTestCase):
         """A namespace that is being deleted is named, and nothing is asked in a loop."""
         stage = Stage()
         stage.start()
-
-        def refuse(_: str, kind: Any, new: Any, __: Any) -> None:
-            if kind.namespaced and kind.kind != "Event":
-                raise forbidden(kind, "create", NAMESPACE, new["metadata"]["name"], "x", "")
-
-        stage.server.admission.append(refuse)
+        stage.objects.delete("namespaces", NAMESPACE)
         stage.plugin()
         stage.settle(600)
         self.assertEqual(stage.condition("Degraded")[1], "Refused")
+        self.assertIn("is being terminated", stage.condition("Degraded")[2])
         self.assertLess(len(stage.requests()), 20)
 
     def test_gone_before_its_status(self) -> None:
@@ -335,6 +331,9 @@ class UpgradeTests(SynchronousTestCase):
     def test_no_change(self) -> None:
         """An operator that starts again applies all once, which changes nothing."""
         stage = running(config=CONFIG)
+        stage.node("n1", kvm=3)
+        stage.settle()
+        stage.forget()
         revision = stage.server.revision
         stage.restart()
         self.assertEqual(stage.requests(), [ACCOUNT, "apply configmaps/gpus-config", SET])

@@ -160,13 +160,20 @@ class MemoryApi:
 
 
 class Feed:
-    """Watches the kinds of an operator, as its shell does; changes come in at once."""
+    """Watches the kinds of an operator, as its shell does.
 
-    def __init__(self, server: ApiServer, observer: IObserver, namespace: str = NAMESPACE) -> None:
+    Changes come in after `lag` seconds: at once, they are there before the answer to the request.
+    """
+
+    def __init__(
+        self, server: ApiServer, observer: IObserver, clock: Clock, lag: float = 0.0
+    ) -> None:
         self._server = server
+        self._clock = clock
+        self._lag = lag
         self.observe = observer.observe
         self._listed = observer.listed
-        self._namespace = namespace
+        self._namespace = NAMESPACE
         self._watches: dict[Kind, Watch] = {}
 
     def begin(self, kinds: Iterable[Kind] = WATCHED) -> None:
@@ -198,6 +205,13 @@ class Feed:
         def take(lines: bytes) -> None:
             for line in lines.splitlines():
                 found = json.loads(line)
+                if self._lag:
+                    self._clock.callLater(self._lag, late, found)
+                else:
+                    self.observe(kind, found["type"], found["object"])
+
+        def late(found: Any) -> None:
+            if self._watches.get(kind) is watch:
                 self.observe(kind, found["type"], found["object"])
 
         watch.write = take
@@ -210,7 +224,8 @@ class Stage:
     controllers and kubelets.
     """
 
-    def __init__(self, interval: float = 5.0) -> None:
+    def __init__(self, interval: float = 5.0, lag: float = 0.0) -> None:
+        self._lag = lag
         self.clock = Clock()
         self.clock.advance(1000)
         self.server = ApiServer(reactor=self.clock)
@@ -262,7 +277,7 @@ class Stage:
             done=lambda result, _: self.results.append(result),
             wall_clock=lambda: 1.8e9 + self.clock.seconds(),
         )
-        self.feed = Feed(self.server, self.reconciler)
+        self.feed = Feed(self.server, self.reconciler, self.clock, self._lag)
 
     def start(self) -> None:
         """Let the operator list and watch, and work until nothing is left to be done."""
@@ -413,9 +428,9 @@ def _path(document: Mapping[str, Any], subresource: str = "") -> str:
     return kind.path(_namespace(document), document["metadata"]["name"], subresource)
 
 
-def running(name: str = "gpus", **spec: Any) -> Stage:
+def running(name: str = "gpus", *, lag: float = 0.0, **spec: Any) -> Stage:
     """A stage with an object that is rolled out, and an empty record of requests."""
-    stage = Stage()
+    stage = Stage(lag=lag)
     stage.start()
     stage.plugin(name, **spec)
     stage.settle()

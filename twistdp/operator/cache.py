@@ -1,6 +1,6 @@
 """What is known of the cluster: small values, and which DevicePlugins a change is about."""
 
-from collections.abc import Hashable, Mapping, Set
+from collections.abc import Callable, Hashable, Mapping, Set
 from typing import Any
 
 import attrs
@@ -47,6 +47,12 @@ class Touched:
 
 
 NOTHING = Touched()
+
+Took = Callable[[Kind, Mapping[str, Any]], object]
+"""Takes an object that a request was answered with, which a watch will show as well, or later.
+
+Somebody else's change may be in it, so what it touches is reconciled as after a watch's news.
+"""
 
 
 class Cache:

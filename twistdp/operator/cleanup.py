@@ -12,10 +12,9 @@ from twisted.internet.interfaces import IReactorTime
 
 from twistdp import klog
 from twistdp.operator.api import ApiError, IApi
-from twistdp.operator.cache import Cache, PluginSeen
+from twistdp.operator.cache import Cache, PluginSeen, Took
 from twistdp.operator.happenings import Happenings
 from twistdp.operator.kinds import DAEMON_SET, DEVICE_PLUGIN, NODE
-from twistdp.operator.observed import mapping
 from twistdp.operator.work import Work
 
 FINALIZER: Final = "twistdp.io/extended-resources"
@@ -34,12 +33,18 @@ class CleanUp:
     """
 
     def __init__(
-        self, api: IApi, clock: IReactorTime, cache: Cache, happenings: Happenings
+        self,
+        api: IApi,
+        clock: IReactorTime,
+        cache: Cache,
+        happenings: Happenings,
+        took: Took,
     ) -> None:
         self._api = api
         self._clock = clock
         self._cache = cache
         self._happenings = happenings
+        self._took = took
 
     async def prepare(self, seen: PluginSeen) -> None:
         """Make the object have the finalizer if it wants a clean-up, and not have it if not."""
@@ -106,7 +111,7 @@ class CleanUp:
             if error.status not in (409, 422):
                 raise
             answer = await self._api.get(DEVICE_PLUGIN, "", seen.name)
-        self._cache.take(DEVICE_PLUGIN, "MODIFIED", answer)
+        self._took(DEVICE_PLUGIN, answer)
 
     async def _serves(self, seen: PluginSeen) -> bool:
         """Whether pods may still serve the devices; deletes the DaemonSet if need be."""
@@ -141,27 +146,27 @@ class CleanUp:
         return f"devices on {', '.join(waiting[:3])}{more}" if waiting else ""
 
     async def _remove(self, node: str, resources: Sequence[str]) -> None:
+        """Remove the entries of resources that are 0, by one request if they all are."""
+        if await self._patched(node, _removal(resources, _LISTS)):
+            return
+        # One has changed, or is in one of the lists only.
+        for name in resources:
+            for one in _LISTS:
+                await self._patched(node, _removal([name], [one]))
+
+    async def _patched(self, node: str, operations: Sequence[dict[str, Any]]) -> bool:
+        """Change a node's status; returns whether all the tests in the patch were met."""
         try:
-            answer = await self._api.patch(NODE, "", node, _removal(resources, _LISTS), "status")
-        except ApiError as error:
-            if error.status == 404:
-                return
-            if error.status not in (409, 422):
-                raise
-            # An entry has changed, or one of the lists does not have it.
-            found = await self._api.get(NODE, "", node)
-            operations = [
-                operation
-                for name in resources
-                for operation in _removal(
-                    [name], [one for one in _LISTS if _is_zero(found, one, name)]
-                )
-            ]
-            if not operations:
-                return
             answer = await self._api.patch(NODE, "", node, operations, "status")
-        self._cache.take(NODE, "MODIFIED", answer)
-        klog.info("removed resources that lingered on a node", node=node, resources=resources)
+        except ApiError as error:
+            if error.status in (409, 422):
+                return False
+            if error.status == 404:
+                return True
+            raise
+        self._took(NODE, answer)
+        klog.info("removed resources that lingered on a node", node=node)
+        return True
 
 
 def _is_wanted(seen: PluginSeen) -> bool:
@@ -183,7 +188,3 @@ def _removal(resources: Sequence[str], lists: Sequence[str]) -> list[dict[str, A
         for path in paths
         for operation in (_test(path, "0"), {"op": "remove", "path": path})
     ]
-
-
-def _is_zero(node: dict[str, Any], which: str, resource: str) -> bool:
-    return mapping(mapping(node, "status"), which).get(resource) == "0"

@@ -70,10 +70,10 @@ class Reconciler:
         self._outage = Attempts(clock, most=LONGEST_OUTAGE)
         self._works: dict[str, Work] = {}
         self._started = False
-        shared = api, settings, clock, self.cache, self._happenings
-        self._upkeep = Upkeep(*shared)
-        self._reporting = Reporting(*shared, wall_clock)
-        self._clean_up = CleanUp(api, clock, self.cache, self._happenings)
+        shared = clock, self.cache, self._happenings, self._took
+        self._upkeep = Upkeep(api, settings, *shared)
+        self._reporting = Reporting(api, settings, *shared, wall_clock)
+        self._clean_up = CleanUp(api, *shared)
 
     # What the shell calls
 
@@ -177,6 +177,9 @@ class Reconciler:
         elif seen.plugin is not None:
             work.refusal = ""
         return await self._report(seen.name, work) or result
+
+    def _took(self, kind: Kind, document: Mapping[str, Any]) -> None:
+        self.observe(kind, "MODIFIED", document)
 
     async def _keep(self, seen: PluginSeen, work: Work) -> float | None:
         # Before anything exists that would need it.

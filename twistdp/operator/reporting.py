@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from twistdp.operator.api import IApi
-from twistdp.operator.cache import Cache, PluginSeen
+from twistdp.operator.cache import Cache, PluginSeen, Took
 from twistdp.operator.happenings import Happenings
 from twistdp.operator.kinds import DAEMON_SET, DEVICE_PLUGIN
 from twistdp.operator.known import Known
@@ -28,6 +28,7 @@ class Reporting:
         clock: IReactorTime,
         cache: Cache,
         happenings: Happenings,
+        took: Took,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._api = api
@@ -35,6 +36,7 @@ class Reporting:
         self._clock = clock
         self._cache = cache
         self._happenings = happenings
+        self._took = took
         self._wall_clock = wall_clock
 
     def due(self, work: Work) -> float:
@@ -64,7 +66,7 @@ class Reporting:
                 "status": made,
             }
         )
-        self._cache.take(DEVICE_PLUGIN, "MODIFIED", answer)
+        self._took(DEVICE_PLUGIN, answer)
         work.sent, work.got = made, answer.get("status")
         self._announce(seen, made)
         return again

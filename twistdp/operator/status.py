@@ -95,7 +95,6 @@ def _nodes(nodes: Mapping[str, NodeCounts]) -> tuple[list[dict[str, Any]], int]:
 def _node(name: str, counts: NodeCounts) -> dict[str, Any]:
     present = [(not count.unhealthy, one) for one, count in counts.items() if count.devices]
     shown = [one for _, one in heapq.nsmallest(MOST_OF_A_NODE, present)]
-    omitted = len(present) - len(shown)
     return {
         "name": name,
         "resources": [
@@ -106,5 +105,5 @@ def _node(name: str, counts: NodeCounts) -> dict[str, Any]:
             }
             for one in shown
         ],
-        **({"resourcesOmitted": omitted} if omitted else {}),
+        "resourcesOmitted": len(present) - len(shown),
     }

@@ -9,7 +9,7 @@ from twistdp import klog
 from twistdp.crds import DevicePlugin
 from twistdp.errors import BadSettings
 from twistdp.operator.api import ApiError, Document, IApi
-from twistdp.operator.cache import Cache, PluginSeen
+from twistdp.operator.cache import Cache, PluginSeen, Took
 from twistdp.operator.children import Child, Place, digest, place_of, version_of
 from twistdp.operator.desired import desired
 from twistdp.operator.happenings import Happenings
@@ -47,12 +47,14 @@ class Upkeep:
         clock: IReactorTime,
         cache: Cache,
         happenings: Happenings,
+        took: Took,
     ) -> None:
         self._api = api
         self._settings = settings
         self._clock = clock
         self._cache = cache
         self._happenings = happenings
+        self._took = took
         self.offered: frozenset[Kind] = frozenset()
         """Those of `MONITORS` that the cluster has."""
 
@@ -143,7 +145,7 @@ class Upkeep:
                 continue
             version = version_of(answer)
             work.applied[place] = Applied(content, version)
-            self._cache.take(KINDS[place.kind], "MODIFIED", answer)
+            self._took(KINDS[place.kind], answer)
             if before is not None and before.digest == content:
                 self._repaired(seen, work, child, before, place, version)
             if not self._is_current(seen):
@@ -189,7 +191,10 @@ class Upkeep:
     def _is_current(self, seen: PluginSeen) -> bool:
         """Whether the DevicePlugin still is what we work for; if not, there is another turn."""
         now = self._cache.plugins.get(seen.name)
-        return now is not None and now.plugin is seen.plugin and not now.deleting
+        if now is None or now.deleting or now.plugin is None or seen.plugin is None:
+            return False
+        same = (now.uid, now.generation) == (seen.uid, seen.generation)
+        return same and not now.plugin.paused
 
     def _repaired(
         self,
