@@ -57,6 +57,7 @@ _FORMS: Mapping[str, Form] = {
         }
     },
 }
+_READ: Mapping[str, Any] = {"list": list, "map": dict, TEXT: str}
 _NAMES = {
     bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object",
 }  # fmt: skip
@@ -66,9 +67,9 @@ def _wrong(value: Any, form: Form, path: str) -> Iterator[tuple[str, str, Any]]:
     """Where values are of other types: for each the path, the type that fits, and the value."""
     if value is None:
         return
-    fits = {str: (str, "string"), list: (list, "list"), dict: (dict, "map")}[type(form)]
-    if not isinstance(value, fits[0]):
-        yield path, fits[1], value
+    fits = "list" if isinstance(form, list) else "map" if isinstance(form, dict) else form
+    if not isinstance(value, _READ[fits]):
+        yield path, fits, value
     elif isinstance(form, list):
         for index, item in enumerate(value):
             name = item.get("name") if isinstance(item, dict) else None
