@@ -397,6 +397,20 @@ OF_SERVING = [
         "spec.cdi.directory",
         "would hide the container's own files",
     ),
+    *(
+        Case(
+            _spec(security={"hostPaths": [good]}),
+            _spec(security={"hostPaths": [bad]}),
+            "spec.security.hostPaths[0]",
+            "would hide the container's own files",
+        )
+        for good, bad in (
+            ("/opt/firmware", "/opt"),
+            ("/etc/twistdp-cards", "/etc/twistdp-config"),
+            ("/etc/twistdpx", "/etc/twistdp/x"),
+            ("/run/modem", "/run/twistdp"),
+        )
+    ),
     Case(
         _spec(security={"hostPaths": ["/run/modem"]}),
         _spec(security={"hostPaths": ["/run/modem/../x"]}),

@@ -80,9 +80,10 @@ class ObjectTests(SynchronousTestCase):
         """An object with anything anywhere is read or refused, and nothing else happens."""
         maker = Maker(random)
         spec = maker.spoilt(maker.spoilt(maker.spec()))
-        for problem in problems({"metadata": {"name": "gpus"}, "spec": spec}):
-            self.assertRegex(problem, "^[^ ]+: .")
-            self.assertTrue(problem.isprintable())
+        for more in ({}, {"uid": "1-2"}):
+            for problem in problems({"metadata": {"name": "gpus", **more}, "spec": spec}):
+                self.assertRegex(problem, "^[^ ]+: .")
+                self.assertTrue(problem.isprintable())
 
 
 def values(cls: type[Any]) -> Iterator[tuple[Field, kinds.Kind]]:

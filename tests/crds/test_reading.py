@@ -114,6 +114,28 @@ class ReadTests(SynchronousTestCase):
         )
         read(an_object(config={"domain": "a.b", "resources": {"a": {"subsystem": "tty"}}}))
 
+    def test_newer(self) -> None:
+        """Keys of a newer definition are left alone; those of a configuration are misspelt."""
+        newer = an_object(
+            **KVM,
+            level=1,
+            http={"pods": True, "tls": {"on": True}},
+            tolerations=[{"key": "a", "b": 1}],
+        )
+        self.assertEqual(3, len(self.problems(newer)))
+        newer["metadata"]["uid"] = "1-2"
+        spec = read(newer).spec
+        assert spec.http is not None and spec.tolerations is not None
+        self.assertEqual((True, "a"), (spec.http.pods, spec.tolerations[0].label))
+        odd = an_object(
+            config={"domain": "a.b", "resources": {"a": {"paths": "/dev/a"}}, "exclude": 1}
+        )
+        odd["metadata"]["uid"] = "1-2"
+        self.assertEqual(
+            ["spec.config.resources.a.paths", "spec.config.exclude"],
+            [each.partition(": ")[0] for each in self.problems(odd)],
+        )
+
     def test_kubelet_directory(self) -> None:
         """The kubelet's directory leaves room for sockets in it."""
         read(an_object(**KVM, kubeletDirectory=f"/{'k' * 74}"))
@@ -164,7 +186,12 @@ class FuzzTests(SynchronousTestCase):
     @given(JSON, JSON, JSON)
     def test_any(self, whole, metadata, spec):
         """Arbitrary JSON in place of the object, or of its parts."""
-        for found in (whole, {"metadata": metadata, "spec": spec}):
+        named = {"name": "gpus", "uid": "1-2"}
+        for found in (
+            whole,
+            {"metadata": metadata, "spec": spec},
+            {"metadata": named, "spec": spec},
+        ):
             self.reads(found)
 
     def reads(self, found: Any) -> None:

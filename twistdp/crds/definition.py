@@ -33,7 +33,7 @@ _COLUMNS: Final = (
     ),
 )
 
-WHOLE: Final = {
+WHOLE: Final[dict[str, Any]] = {
     "type": "object",
     "description": "A device plugin that runs on the nodes of a cluster.",
     "required": ["spec"],

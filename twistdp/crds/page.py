@@ -39,6 +39,8 @@ takes them for numbers or flags: `"0403"` is a text, and `0403` is the number 25
 refused. The API server keeps no order of `resources`, so the plugin gets them in alphabetical
 order; that matters with `exclusive`.
 
+An operator that is older than the definition leaves alone the keys that it does not know.
+
 An object's name is that of its DaemonSet and ServiceAccount too. Another one is refused:
 
 - {name}

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from twistdp.catalog import Shelf
 from twistdp.config import LARGEST, BadConfig, load_value
+from twistdp.crds.definition import WHOLE
 from twistdp.crds.meaning import config_text, settings
 from twistdp.crds.plugin import NAME, DevicePlugin
+from twistdp.crds.schema import pruned
 from twistdp.crds.spec import DevicePluginSpec
 from twistdp.errors import BadSetting, BadSettings
 from twistdp.model import printable
+
+_SPEC: Final[Mapping[str, Any]] = WHOLE["properties"]["spec"]
 
 
 class BadObject(BadSettings):
@@ -23,6 +27,9 @@ class BadObject(BadSettings):
 
 def read(object: Mapping[str, Any]) -> DevicePlugin:
     """The DevicePlugin that an object of the API is.
+
+    An object with a uid has been through an API server, which knows all of its keys.  Those that
+    are unknown here are of a newer definition, and are left alone, but for a configuration's.
 
     Raises `BadObject` with every problem, and nothing else, whatever JSON the object is.
     """
@@ -38,7 +45,7 @@ def read(object: Mapping[str, Any]) -> DevicePlugin:
     if not isinstance(raw, Mapping):
         problems.append("spec: it is missing; say in it which devices there are, as by catalog")
     else:
-        spec = _spec(raw, problems)
+        spec = _spec(pruned(raw, _SPEC) if metadata.get("uid") else raw, problems)
     if problems or spec is None or not isinstance(raw, Mapping):
         raise BadObject(tuple(problems))
     plugin = DevicePlugin(

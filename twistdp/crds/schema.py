@@ -97,6 +97,21 @@ def _sentence(text: str) -> str:
     return " ".join(text.split())
 
 
+def pruned(value: Any, part: Mapping[str, Any]) -> Any:
+    """A value without the keys that a part of a schema does not know, as API servers prune it."""
+    if isinstance(value, Mapping) and not _OPEN.keys() & part.keys():
+        known = part.get("properties", {})
+        inner = {name: known.get(name, part.get("additionalProperties")) for name in value}
+        return {
+            name: pruned(each, found)
+            for name, each in value.items()
+            if (found := inner[name]) is not None
+        }
+    if isinstance(value, list) and "items" in part:
+        return [pruned(each, part["items"]) for each in value]
+    return value
+
+
 def written(value: Any) -> Any:
     """A schema as Kubernetes has it, with rules in its form."""
     if isinstance(value, Mapping):

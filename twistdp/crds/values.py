@@ -7,9 +7,15 @@ from typing import Annotated, Final, TypeAlias
 
 from twistdp.config import Rule
 from twistdp.crds.rule import CelRule, between, count, kept, length, pairs, text, unique
-from twistdp.deployment import OF_THE_CONTAINER, SELINUX_TYPE
+from twistdp.deployment import (
+    CONFIG_DIRECTORY,
+    OF_THE_CONTAINER,
+    SCANNER_DIRECTORY,
+    SELINUX_TYPE,
+)
 from twistdp.errors import BadName
 from twistdp.model import check_namespace
+from twistdp.settings import RUN_DIRECTORY
 
 _PART: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN: Final = rf"{_PART}(\.{_PART})*"
@@ -112,6 +118,9 @@ Labels: TypeAlias = Annotated[
 _IN_THE_WAY: Final = sorted(
     {*OF_THE_CONTAINER, *(f"/{name}" for name in ("etc", "tmp", "run", "proc"))}
 )
+_OWN: Final = [SCANNER_DIRECTORY, CONFIG_DIRECTORY, RUN_DIRECTORY]
+"""What the container has in directories of its own."""
+
 _IS_PLACE: Final = CelRule(
     r"self.matches(r'^(/[^/:]+)+$') && !self.matches(r'/\.\.?(/|$)')",
     "a path begins with '/' and has no part that is empty, '.' or '..', no ':' and no '/' at its "
@@ -127,10 +136,14 @@ HostDirectory: TypeAlias = Annotated[
     kept(_IS_PLACE, "an absolute path of the node"),
     kept(
         CelRule(
-            f"!(self in {_IN_THE_WAY})",
+            f"!(self in {_IN_THE_WAY}) && "
+            f"!{_OWN}.exists(own, self == own || self.startsWith(own + '/'))",
             "mounting this directory of the node would hide the container's own files; name what "
             "is needed in it",
-            lambda value: value not in _IN_THE_WAY,
+            lambda value: (
+                value not in _IN_THE_WAY
+                and not any(value == own or value.startswith(f"{own}/") for own in _OWN)
+            ),
         ),
         "an absolute path of the node",
     ),

@@ -5,7 +5,7 @@ The files in ``deploy`` and ``docker`` and those of a new project are made by th
 
 from twistdp.deployment import requirements
 from twistdp.deployment.daemonset import PRIORITY, RESOURCES, DaemonSet, InitContainer
-from twistdp.deployment.directories import CONFIG_DIRECTORY, OF_THE_CONTAINER
+from twistdp.deployment.directories import CONFIG_DIRECTORY, OF_THE_CONTAINER, SCANNER_DIRECTORY
 from twistdp.deployment.documents import Document, as_yaml
 from twistdp.deployment.image import dockerfile
 from twistdp.deployment.manifests import render_manifests, sample_pod
@@ -22,6 +22,7 @@ __all__ = [
     "OF_THE_CONTAINER",
     "PRIORITY",
     "RESOURCES",
+    "SCANNER_DIRECTORY",
     "SELINUX_TYPE",
     "DaemonSet",
     "Document",
