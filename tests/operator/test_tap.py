@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from unittest import SkipTest
 
 import yaml
@@ -11,10 +12,13 @@ from twisted.application.service import IServiceMaker, MultiService
 from twisted.internet import reactor
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.plugin import getPlugins
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from twistdp.operator import service as service_module
 from twistdp.operator import tap
+from twistdp.operator.credentials import Cluster
 from twistdp.operator.service import Operator
+from twistdp.operator.settings import OperatorSettings
 from twistdp.operator.webhook import Webhook
 from twistdp.web.service import Web
 
@@ -128,6 +132,20 @@ class ServiceTests(CommandLine):
         self.assertFalse({Web, Webhook} & self.parts())
         asked = ["--http=tcp:1", "--webhook=9443", "--webhook-certs=/x"]
         self.assertLessEqual({Web, Webhook}, self.parts(*asked))
+
+
+class ClockTests(TestCase):
+    """The clock of the service."""
+
+    async def test_steady(self) -> None:
+        """It is steady from the start, or the leader would not notice the end of its lease."""
+        done: list[object] = []
+        self.patch(service_module, "keep_steady", done.append)
+        settings = OperatorSettings(namespace="n", plugin_image="x")
+        operator: Any = Operator(Cluster("http://127.0.0.1:1"), settings, reactor)
+        operator.startService()
+        self.assertEqual(done, [reactor])
+        await operator.stopService()
 
 
 class PluginTests(SynchronousTestCase):

@@ -21,7 +21,7 @@ from twistdp.operator.reconciler import WATCHED, Reconciler
 from twistdp.operator.settings import OperatorSettings
 from twistdp.operator.tallies import Tallies
 from twistdp.operator.watching import Watching
-from twistdp.rpc import loop_of
+from twistdp.rpc import keep_steady, loop_of
 from twistdp.web.process import LIVEZ, Check
 
 PATIENCE: Final = 3.0
@@ -79,6 +79,8 @@ class Operator(Service):
     def startService(self) -> None:
         """Begin."""
         super().startService()
+        # A wall clock that is set back would leave the leader in office after its lease.
+        keep_steady(self._reactor)
         klog.info("the operator starts", server=self._cluster.server)
         self._watching.startService()
         if self._elector is None:
