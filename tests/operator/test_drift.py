@@ -23,6 +23,13 @@ CHILDREN = {
 }
 """A change of each child in a field that is the operator's."""
 
+MONITORED: dict[str, Any] = {
+    "catalog": [{"name": "kvm"}],
+    "domain": "lab.example.com",
+    "http": {"port": 9100},
+}
+MONITOR = "podmonitors", "gpus", NAMESPACE
+
 
 class RepairTests(SynchronousTestCase):
     """What is ours is made as it was."""
@@ -129,6 +136,34 @@ class LeftAloneTests(SynchronousTestCase):
         stage.objects.delete("serviceaccounts", "gpus", NAMESPACE)
         stage.settle(60)
         self.assertEqual(stage.condition("Degraded")[0], "False")
+
+    def test_owned_by_a_plugin(self) -> None:
+        """What a user has made for a plugin, and that goes with it, is no leftover of the plugin's.
+
+        A DaemonSet among that is not taken for the plugin's own.
+        """
+        stage = running()
+        owner = {"apiVersion": "twistdp.io/v1alpha1", "kind": "DevicePlugin", "name": "gpus"}
+        uid = stage.objects.get("deviceplugins", "gpus")["metadata"]["uid"]
+        for kind, version in (("ConfigMap", "v1"), ("DaemonSet", "apps/v1")):
+            stage.objects.create(
+                {
+                    "apiVersion": version,
+                    "kind": kind,
+                    "metadata": {
+                        "name": "files",
+                        "namespace": NAMESPACE,
+                        "ownerReferences": [{**owner, "uid": uid}],
+                    },
+                    **({"spec": daemon_set(stage)["spec"]} if kind == "DaemonSet" else {}),
+                }
+            )
+        before = stage.status()
+        stage.settle(60)
+        stage.edit({"metadata": {"annotations": {"a": "b"}}})
+        stage.settle(60)
+        self.assertEqual(stage.requests(), [])
+        self.assertEqual(stage.status(), before)
 
     def test_orphans(self) -> None:
         """What an object of the same name has left behind is adopted."""
@@ -271,7 +306,7 @@ class MonitorTests(SynchronousTestCase):
         self.assertEqual(stage.condition("Degraded")[0], "False")
         stage.forget()
         stage.define("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")
-        stage.reconciler.offer([POD_MONITOR])
+        stage.feed.begin([POD_MONITOR])
         stage.settle()
         self.assertIn("apply podmonitors/gpus", stage.requests())
         self.assertNotIn(SET, stage.requests())
@@ -279,6 +314,53 @@ class MonitorTests(SynchronousTestCase):
         stage.edit({"spec": {"monitoring": None}})
         stage.settle()
         self.assertIn("delete podmonitors/gpus", stage.requests())
+
+    def test_restart(self) -> None:
+        """A new operator leaves a monitor alone until it has listed them."""
+        stage = Stage()
+        stage.define("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")
+        stage.start()
+        stage.feed.begin([POD_MONITOR])
+        stage.plugin(**MONITORED, monitoring={"kind": "PodMonitor"})
+        stage.settle()
+        stage.roll_out()
+        stage.settle()
+        stage.restart()
+        stage.forget()
+        stage.reconciler.observe(POD_MONITOR, None, stage.objects.get(*MONITOR))
+        stage.settle()
+        self.assertEqual(stage.requests(), [])
+        stage.reconciler.listed(POD_MONITOR)
+        stage.settle()
+        self.assertEqual(stage.requests(), ["apply podmonitors/gpus"])
+        stage.reconciler.offer([])
+        stage.settle()
+        self.assertEqual(stage.requests(), ["apply podmonitors/gpus"])
+
+    def test_objects_of_others(self) -> None:
+        """A Service or a monitor of the same name that is somebody else's is not taken over."""
+        stage = Stage()
+        stage.define("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")
+        mine = {"name": "gpus", "namespace": NAMESPACE}
+        service = {"ports": [{"port": 80}], "selector": {"app": "mine"}}
+        stage.objects.create(
+            {"apiVersion": "v1", "kind": "Service", "metadata": mine, "spec": service}
+        )
+        stage.objects.create(
+            {"apiVersion": "monitoring.coreos.com/v1", "kind": "PodMonitor", "metadata": mine}
+        )
+        stage.start()
+        stage.plugin(**MONITORED, monitoring={"kind": "PodMonitor"})
+        stage.settle()
+        stage.feed.begin([POD_MONITOR])
+        stage.settle()
+        self.assertIn(f"there is PodMonitor {NAMESPACE}/gpus", stage.condition("Degraded")[2])
+        stage.edit({"spec": {"monitoring": {"kind": "ServiceMonitor"}}})
+        stage.settle()
+        self.assertIn(f"there is Service {NAMESPACE}/gpus", stage.condition("Degraded")[2])
+        found = stage.objects.get("services", "gpus", NAMESPACE)
+        self.assertEqual(found["spec"]["selector"], {"app": "mine"})
+        self.assertNotIn("spec", stage.objects.get(*MONITOR))
 
 
 def _content(stage: Stage, kind: str, name: str) -> Any:

@@ -19,16 +19,17 @@ from twistdp.operator.kinds import (
     DEVICE_PLUGIN,
     NODE,
     POD,
+    SERVICE,
     SERVICE_ACCOUNT,
     Kind,
 )
 from twistdp.operator.queue import Attempts, WorkQueue
 from twistdp.operator.reporting import Reporting
 from twistdp.operator.settings import OperatorSettings
-from twistdp.operator.upkeep import Upkeep
+from twistdp.operator.upkeep import MONITORS, Upkeep
 from twistdp.operator.work import Work, new_work
 
-WATCHED: Final = (DEVICE_PLUGIN, DAEMON_SET, CONFIG_MAP, SERVICE_ACCOUNT, POD, NODE)
+WATCHED: Final = (DEVICE_PLUGIN, DAEMON_SET, CONFIG_MAP, SERVICE_ACCOUNT, SERVICE, POD, NODE)
 """The kinds of which there must have been a list before anything is done."""
 
 LONGEST_OUTAGE: Final = 30.0
@@ -94,10 +95,16 @@ class Reconciler:
         return DeferredList([self.queue.stop(), self._happenings.stop()])
 
     def offer(self, kinds: Collection[Kind]) -> None:
-        """Take note which of the kinds for monitoring the cluster has."""
-        offered = frozenset(kinds)
-        if offered != self._upkeep.offered:
-            self._upkeep.offered = offered
+        """Take note which of the kinds for monitoring the cluster has.
+
+        Each counts once it has been listed: before that, an object of a plugin's name could be
+        somebody else's.
+        """
+        self._offered(self._upkeep.offered.intersection(kinds))
+
+    def _offered(self, kinds: frozenset[Kind]) -> None:
+        if kinds != self._upkeep.offered:
+            self._upkeep.offered = kinds
             self._enqueue(Touched(now=self.cache.plugins.keys()))
 
     def observe(self, kind: Kind, change: str | None, document: Mapping[str, Any]) -> None:
@@ -108,6 +115,8 @@ class Reconciler:
         """See `IObserver`."""
         was_synced = self.is_synced
         touched = self.cache.listed(kind)
+        if kind in MONITORS:
+            self._offered(self._upkeep.offered | {kind})
         if was_synced:
             self._enqueue(touched)
         else:

@@ -102,7 +102,8 @@ class Reporting:
         found = (
             child.daemon_set
             for child in self._cache.owned(seen.name)
-            if child.place.kind == DAEMON_SET.name and child.owner_uid == seen.uid
+            if (child.place.kind, child.place.name) == (DAEMON_SET.name, seen.name)
+            and child.owner_uid == seen.uid
         )
         return next(found, None)
 

@@ -56,7 +56,7 @@ class Upkeep:
         self._happenings = happenings
         self._took = took
         self.offered: frozenset[Kind] = frozenset()
-        """Those of `MONITORS` that the cluster has."""
+        """Those of `MONITORS` that the cluster has, and that have been listed."""
 
     def basis(self, plugin: DevicePlugin) -> object:
         """Return what the desired objects depend on, to be compared."""
@@ -100,8 +100,12 @@ class Upkeep:
                 [f"spec: there is no ConfigMap {namespace}/{name}; create it" for name in missing]
             )
         documents = desired(plugin, self._settings, self._cache.files_version(plugin))
-        absent = {kind.name for kind in MONITORS - self.offered}
-        return [document for document in documents if document["kind"] not in absent]
+        return [document for document in documents if document["kind"] not in self._absent]
+
+    @property
+    def _absent(self) -> set[str]:
+        """The names of kinds whose objects are neither made nor known."""
+        return {kind.name for kind in MONITORS - self.offered}
 
     def _check_places(self, seen: PluginSeen, documents: Collection[Mapping[str, Any]]) -> None:
         """Refuse to take over what somebody else has made; raises `BadSettings`."""
@@ -155,12 +159,17 @@ class Upkeep:
         return True
 
     async def _delete_leftovers(self, seen: PluginSeen, work: Work) -> None:
-        """Delete what the plugin needed before, once no pod of that time is left."""
+        """Delete what the plugin needed before, once no pod of that time is left.
+
+        Users may make the plugin the owner of what is theirs, such as a scanner's files.
+        """
         left = [
             child
             for child in self._cache.owned(seen.name)
-            if child.owner_uid == seen.uid
+            if child.managed
+            and child.owner_uid == seen.uid
             and child.place not in work.applied
+            and child.place.kind not in self._absent
             and not child.deleting
         ]
         if not left or not self._is_rolled_out(work):

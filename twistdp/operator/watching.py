@@ -11,14 +11,12 @@ from twistdp import klog
 from twistdp.operator.api import ApiError, Unreachable
 from twistdp.operator.client import Client
 from twistdp.operator.discovery import offered
-from twistdp.operator.kinds import DEVICE_PLUGIN, POD_MONITOR, SERVICE_MONITOR, Kind
+from twistdp.operator.kinds import DEVICE_PLUGIN, Kind
 from twistdp.operator.shell import PAUSES, Shell, quiet_kopf
 from twistdp.operator.signals import Kept
+from twistdp.operator.upkeep import MONITORS
 from twistdp.rpc import loop_of
 from twistdp.tools import Backoff
-
-MONITORS: Final = (POD_MONITOR, SERVICE_MONITOR)
-"""Kinds that a cluster may lack."""
 
 STABLE: Final = 120.0
 """Seconds after which watches that end are begun again soon."""
