@@ -27,7 +27,7 @@ PAGE: Final = 500
 QUIET: Final = 70.0
 """Seconds after which a watch without any event, not even a bookmark, is begun again."""
 
-PAUSES: Final = (1.0, 30.0)
+PAUSES: Final = (1.0, 10.0)
 """The first and the longest pause, in seconds, before a request of kopf is made again."""
 
 
