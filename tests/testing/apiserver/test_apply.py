@@ -66,6 +66,21 @@ class ApplyContract(ApiContract):
         self.assertEqual(left["data"], {"one": "1"})
         self.assertEqual(owners(left), [("one", "Apply", "")])
 
+    async def test_empty(self) -> None:
+        """Empty lists and maps are left out; to apply them again changes nothing."""
+        await self.ready()
+        obj = daemon_set("a", labels={}, annotations={})
+        spec = obj["spec"]["template"]["spec"]
+        spec |= {"nodeSelector": {}, "tolerations": [], "volumes": [{"name": "v", "emptyDir": {}}]}
+        spec["containers"][0] |= {"args": [], "env": []}
+        made = self.good(await self.client.apply(f"{self.daemons}/a", obj), 201)
+        self.assertEqual(self.good(await self.client.apply(f"{self.daemons}/a", obj)), made)
+        spec = made["spec"]["template"]["spec"]
+        self.assertFalse({"nodeSelector", "tolerations"} & set(spec))
+        self.assertFalse({"args", "env"} & set(spec["containers"][0]))
+        self.assertEqual(spec["volumes"], [{"name": "v", "emptyDir": {}}])
+        self.assertNotIn("labels", made["metadata"])
+
     async def test_conflict(self) -> None:
         """Another manager's value is not changed, unless by force."""
         await self.ready()

@@ -1,5 +1,6 @@
 """The fake API server itself: its life, faults on command, its record, and what is played."""
 
+import json
 from typing import Any
 
 from twisted.internet.defer import TimeoutError, ensureDeferred
@@ -10,7 +11,7 @@ from tests.support.apiclient import ApiClient, ApiReply
 from tests.support.apicontract import ApiContract, OnFake, config_map, daemon_set
 from tests.support.helpers import failure_of, soon
 from twistdp.testing import ApiFault, ApiRefused, ApiServer
-from twistdp.testing.apiserver import store
+from twistdp.testing.apiserver import Answer, Asked, Watch, store
 
 Object = dict[str, Any]
 
@@ -224,6 +225,30 @@ class ObjectTests(SynchronousTestCase):
         new = self.objects.apply(config_map("a", key="2"))
         times = [each["metadata"]["managedFields"][0]["time"] for each in (made, new)]
         self.assertEqual(times, ["1970-01-01T00:00:00Z", "1970-01-01T00:00:10Z"])
+
+    def test_in_process(self) -> None:
+        """A client of this process is answered, recorded and troubled without a network."""
+        body = json.dumps(config_map("a", key="1")).encode()
+        path = "/api/v1/namespaces/default/configmaps"
+        made = self.server.answer(Asked("POST", path, body=body))
+        assert isinstance(made, Answer)
+        self.assertEqual((made.code, json.loads(made.body)["data"]), (201, {"key": "1"}))
+        watch = self.server.answer(Asked("GET", path, {"watch": "1"}))
+        assert isinstance(watch, Watch)
+        lines: list[bytes] = []
+        watch.write = lines.append
+        watch.begin()
+        self.objects.delete("configmaps", "a")
+        self.assertEqual([json.loads(each)["type"] for each in lines], ["ADDED", "DELETED"])
+        watch.end()
+        self.server.fail(503, "list")
+        self.server.fault(ApiFault("list", lost=True))
+        refused = self.server.answer(Asked("GET", path))
+        assert refused is None
+        self.assertEqual(
+            [(call.verb, call.code) for call in self.server.calls],
+            [("create", 201), ("watch", 200), ("list", 0)],
+        )
 
     def test_kinds(self) -> None:
         """Kinds are found by any of their names; unknown ones are refused."""

@@ -319,6 +319,15 @@ class WriteContract(ApiContract):
         self.assertEqual([each["name"] for each in spec["containers"]], ["new", "plugin"])
         self.assertEqual(spec["nodeSelector"], {"c": "d"})
         self.assertEqual(new["metadata"]["finalizers"], ["example.com/two"])
+        new = await patched(
+            {
+                "containers": [{"$patch": "replace"}, {"name": "only", "image": "y"}],
+                "nodeSelector": {"$patch": "delete"},
+            }
+        )
+        spec = new["spec"]["template"]["spec"]
+        self.assertEqual([each["name"] for each in spec["containers"]], ["only"])
+        self.assertNotIn("nodeSelector", spec)
 
     async def test_unknown_patch(self) -> None:
         """A patch in an unknown format is refused."""

@@ -9,7 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.protocols.policies import WrappingFactory
 
-from twistdp.testing.apiserver.api import Api, Authorize
+from twistdp.testing.apiserver.api import Api, Authorize, Visit
+from twistdp.testing.apiserver.calls import Answer, Asked
 from twistdp.testing.apiserver.faults import ApiFault
 from twistdp.testing.apiserver.objects import Objects
 from twistdp.testing.apiserver.playing import Cluster
@@ -91,6 +92,13 @@ class ApiServer:
                 "current-context": "fake",
             }
         )
+
+    def answer(self, asked: Asked) -> Answer | Watch | None:
+        """Obey a client's request in this process: it is recorded, and meets faults but delays.
+
+        None stands for a connection that is cut.  A watch waits for its `begin`.
+        """
+        return Visit(self._api, asked).outcome()
 
     # What tests see
 

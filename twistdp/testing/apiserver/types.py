@@ -87,6 +87,28 @@ def _first(kind: Kind, obj: Mapping[str, Any]) -> tuple[str, str, Any] | None:
     return next(_wrong(obj, {"metadata": _METADATA, **forms}, ""), None)
 
 
+def without_empty(kind: Kind, obj: Mapping[str, Any]) -> dict[str, Any]:
+    """A built-in object without its empty lists, and without its empty maps of texts."""
+    found: dict[str, Any] = _filled(obj, {"metadata": _METADATA, **_FORMS.get(kind.kind, {})})
+    return found
+
+
+def _filled(value: Any, form: Form) -> Any:
+    if isinstance(form, list) and isinstance(value, list):
+        return [_filled(item, form[0]) for item in value]
+    if not (isinstance(form, dict) and isinstance(value, dict)):
+        return value
+    return {
+        name: _filled(inner, known)
+        for name, inner in value.items()
+        if (known := form.get(name)) is None or not _is_omitted(inner, known)
+    }
+
+
+def _is_omitted(value: Any, form: Form) -> bool:
+    return not value and (isinstance(form, list) or form == _TEXTS)
+
+
 def check_types(kind: Kind, version: str, obj: Mapping[str, Any]) -> None:
     """Refuse an object that cannot be read; raises `ApiRefused`."""
     if wrong := _first(kind, obj):

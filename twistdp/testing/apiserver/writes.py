@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from twistdp.testing.apiserver import deletion, managers, metadata, refusals, rules, schemas
+from twistdp.testing.apiserver import deletion, managers, metadata, refusals, rules, schemas, types
 from twistdp.testing.apiserver.kinds import NAMESPACES, Kind
 from twistdp.testing.apiserver.managers import UPDATE, Manager
 from twistdp.testing.apiserver.metadata import less
@@ -112,7 +112,10 @@ class Writes:
         """The object with defaults, admitted and found valid."""
         old = stored.object if stored else None
         schema = kind.schema(way.version)
-        new = schemas.completed(new, schema) if kind.custom else rules.with_defaults(kind, new, old)
+        if kind.custom:
+            new = schemas.completed(new, schema)
+        else:
+            new = rules.with_defaults(kind, types.without_empty(kind, new), old)
         for admit in self.admission:
             new = admit(operation, kind, copy.deepcopy(new), old) or new
         causes = [*metadata.causes(kind, new, old), *rules.causes(kind, new, old)]
