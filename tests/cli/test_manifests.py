@@ -283,6 +283,11 @@ class OptionTests(ManifestsTestCase):
                 *arguments,
             )
 
+    def test_own_directory(self) -> None:
+        """So is one that the container has an empty directory at."""
+        found = "mounting the node's /run/twistdp is in the way of the container's own directory"
+        self.refused(found, "--host-path=/run/twistdp", "--", *OPTIONS)
+
     def test_colons(self) -> None:
         """A path that Kubernetes does not mount is refused, with the option."""
         for arguments, option in (

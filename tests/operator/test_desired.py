@@ -85,6 +85,12 @@ class ObjectTests(SynchronousTestCase):
         self.assertEqual(template["metadata"], {"labels": labels})
         self.assertEqual(made["ConfigMap"]["metadata"]["name"], "gpus-config")
 
+    def test_long_namespace(self) -> None:
+        """The operator may be in any namespace that Kubernetes accepts."""
+        plugin = read(an_object(catalog=[{"name": "intel-npu"}]))
+        made = desired(plugin, OperatorSettings(namespace="n" * 63, plugin_image="x"))
+        self.assertEqual({one["metadata"]["namespace"] for one in made}, {"n" * 63})
+
     def test_names(self) -> None:
         """The operator's own account, and its namespace's, cannot become a DevicePlugin's."""
         for name, refused in (
@@ -233,6 +239,12 @@ class PodTests(SynchronousTestCase):
         paths = [one["mountPath"] for one in first["volumeMounts"]]
         self.assertLess({"/conf", "/opt/tools", "/scratch"}, set(paths))
         self.assertIs(first["securityContext"]["privileged"], True)
+
+    def test_node_name(self) -> None:
+        """Its own NODE_NAME replaces ours: Kubernetes takes no variable twice."""
+        init = {"image": "init:1", "env": {"NODE_NAME": "mine"}}
+        (first,) = pod(catalog=[{"name": "intel-npu"}], initContainer=init)["initContainers"]
+        self.assertEqual(first["env"], [{"name": "NODE_NAME", "value": "mine"}])
 
     def test_security(self) -> None:
         """SELinux, and directories for checks of health."""

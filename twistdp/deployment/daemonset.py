@@ -17,7 +17,7 @@ from twistdp.deployment.directories import (
 )
 from twistdp.deployment.sandbox import holds, is_kubelets, made_secrets
 from twistdp.errors import BadSetting
-from twistdp.settings import STATE_DIRECTORY, Settings
+from twistdp.settings import RUN_DIRECTORY, STATE_DIRECTORY, Settings
 
 VIRTUAL_NODES = {
     "type": ["virtual-kubelet", "kwok"],
@@ -59,11 +59,17 @@ class InitContainer:
     scratch: str | None = None
 
 
-def _label(_: object, attribute: "attrs.Attribute[str]", value: str) -> None:
+def _name(_: object, __: object, value: str) -> None:
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?", value):
         raise BadSetting(
-            f"--{attribute.name} {value}: use at most 40 lower-case letters, digits and '-' in "
-            "between"
+            f"--name {value}: use at most 40 lower-case letters, digits and '-' in between"
+        )
+
+
+def _namespace(_: object, __: object, value: str) -> None:
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", value):
+        raise BadSetting(
+            f"--namespace {value}: use at most 63 lower-case letters, digits and '-' in between"
         )
 
 
@@ -100,8 +106,8 @@ class DaemonSet:
     options: Sequence[str]
     settings: Settings = attrs.field(factory=Settings)
     image: str = attrs.field(validator=_image)
-    name: str = attrs.field(validator=_label)
-    namespace: str = attrs.field(validator=_label)
+    name: str = attrs.field(validator=_name)
+    namespace: str = attrs.field(validator=_namespace)
     scanner_file: str | None = None
     config: tuple[str, str] | None = None
     host_paths: Sequence[str] = attrs.field(
@@ -195,6 +201,11 @@ class DaemonSet:
             raise BadSetting(
                 f"mounting the node's {path} would hide the container's own programs: give another "
                 f"{option}"
+            )
+        if path == RUN_DIRECTORY:
+            raise BadSetting(
+                f"mounting the node's {path} is in the way of the container's own directory of "
+                f"this name: give another {option}"
             )
         for file, directory, of in (
             (self.scanner_file or self.scanner_config_map, SCANNER_DIRECTORY, "--scanner-file"),

@@ -23,9 +23,7 @@ def pod_spec(
     mounts = [path.mount() for path in paths]
     volumes = [path.volume() for path in paths]
     # What the state calls the node: the pod's host name is its own.
-    environment: list[dict[str, Any]] = [
-        {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
-    ]
+    environment: list[dict[str, Any]] = [_NODE_NAME]
     mounts.append({"name": "run", "mountPath": RUN_DIRECTORY})
     volumes.append({"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}})
     if hidden := plugin.hidden():
@@ -104,7 +102,7 @@ def _init_containers(plugin: DaemonSet, paths: list[HostPath]) -> Iterator[dict[
         **_named("command", _verbatim(init.command)),
         **_named("args", _verbatim(init.args)),
         "env": [
-            {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+            *([] if _NODE_NAME["name"] in init.env else [_NODE_NAME]),
             *({"name": name, "value": text.replace("$", "$$")} for name, text in init.env.items()),
         ],
         "resources": {side: dict(values) for side, values in plugin.resources.items()},
@@ -131,6 +129,11 @@ def _init_volumes(plugin: DaemonSet) -> Iterator[tuple[dict[str, Any], dict[str,
         volume = {"name": "init-scratch", "emptyDir": {}}
         yield volume, {"name": "init-scratch", "mountPath": init.scratch}
 
+
+_NODE_NAME: dict[str, Any] = {
+    "name": "NODE_NAME",
+    "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}},
+}
 
 _PRIVILEGED = {"privileged": True, "runAsUser": 0, "readOnlyRootFilesystem": True}
 
