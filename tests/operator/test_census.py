@@ -1,11 +1,14 @@
-"""Whose resources a node's are, and which objects a change of it is about."""
+"""Which objects there are, and which DevicePlugins a change of one is about."""
+
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.operator.census import Census
 from twistdp.operator.kinds import NODE, POD
 from twistdp.operator.lists import Lists
-from twistdp.operator.observed import Count
+from twistdp.operator.observed import NAME_LABEL, Count
+from twistdp.operator.pods import Pods
 
 GPU, NIC, OTHER = "lab.example/gpu", "lab.example/nic", "other.example/gpu"
 THREE = Count(3, 3)
@@ -101,3 +104,31 @@ class ListsTests(SynchronousTestCase):
         self.assertFalse(lists.all_listed([POD, NODE]))
         lists.listed(NODE)
         self.assertTrue(lists.all_listed([POD, NODE]))
+
+
+class PodsTests(SynchronousTestCase):
+    """Which pods a plugin has."""
+
+    def test_label(self) -> None:
+        """A pod whose label changes leaves the plugin that it had."""
+        pods = Pods()
+        self.assertEqual(pods.take("p", labelled("a")), {"a"})
+        self.assertEqual(pods.take("p", labelled("a")), set())
+        self.assertEqual(pods.take("p", labelled("b")), {"a", "b"})
+        self.assertEqual(pods.of("a"), [])
+        self.assertEqual(pods.take("p", labelled("")), {"b"})
+        self.assertEqual(pods.of("b"), [])
+        self.assertEqual(pods.drop("p"), set())
+
+    def test_gone(self) -> None:
+        """One that is gone leaves the others."""
+        pods = Pods()
+        pods.take("p", labelled("a"))
+        pods.take("q", labelled("a"))
+        self.assertEqual(pods.drop("p"), {"a"})
+        self.assertEqual(len(pods.of("a")), 1)
+
+
+def labelled(plugin: str) -> dict[str, Any]:
+    """A pod of a plugin."""
+    return {"metadata": {"name": "q", "labels": {NAME_LABEL: plugin}}}

@@ -10,16 +10,8 @@ from twistdp.operator.census import Census
 from twistdp.operator.children import Child, Place, child_of, digest
 from twistdp.operator.kinds import CONFIG_MAP, DEVICE_PLUGIN, NODE, POD, Kind
 from twistdp.operator.lists import Lists
-from twistdp.operator.observed import (
-    NAME_LABEL,
-    PodSeen,
-    counts_of,
-    items,
-    mapping,
-    number,
-    pod_of,
-    text,
-)
+from twistdp.operator.observed import PodSeen, counts_of, items, mapping, number, text
+from twistdp.operator.pods import Pods
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -66,8 +58,7 @@ class Cache:
         self._owned: dict[str, set[Place]] = {}
         self._wanted: dict[Place, str] = {}
         self._wants: dict[str, frozenset[Place]] = {}
-        self._pods: dict[str, dict[str, PodSeen]] = {}
-        self._pod_owners: dict[str, str] = {}
+        self._pods = Pods()
         self._files: dict[str, int] = {}
         self._mounting: dict[str, set[str]] = {}
         """The plugins that mount a ConfigMap of somebody else, by its name."""
@@ -90,7 +81,7 @@ class Cache:
         if kind == NODE:
             return Touched(later=self.census.take(name, counts_of(document)))
         if kind == POD:
-            return self._pod(name, document)
+            return Touched(later=self._pods.take(name, document))
         return self._child(kind, document, of_list=change is None)
 
     def listed(self, kind: Kind) -> Touched:
@@ -118,7 +109,7 @@ class Cache:
 
     def pods(self, plugin: str) -> list[PodSeen]:
         """Return a plugin's pods."""
-        return list(self._pods.get(plugin, {}).values())
+        return self._pods.of(plugin)
 
     def files_version(self, plugin: DevicePlugin) -> str | None:
         """Return what stands for the files of a scanner's ConfigMap; None if it has none."""
@@ -143,12 +134,7 @@ class Cache:
         if kind == NODE:
             return Touched(later=self.census.drop(place.name))
         if kind == POD:
-            owner = self._pod_owners.pop(place.name, "")
-            pods = self._pods.get(owner, {})
-            pods.pop(place.name, None)
-            if not pods:
-                self._pods.pop(owner, None)
-            return Touched(later={owner} if owner else set())
+            return Touched(later=self._pods.drop(place.name))
         if kind == DEVICE_PLUGIN:
             seen = self.plugins.pop(place.name, None)
             self._mount(place.name, seen.plugin if seen else None, None)
@@ -181,19 +167,6 @@ class Cache:
         if before is not None and _same_but_status(before, seen):
             return Touched(later=later | ({name} if before.status != seen.status else set()))
         return Touched(now={name}, later=later)
-
-    def _pod(self, name: str, document: Mapping[str, Any]) -> Touched:
-        labels = mapping(mapping(document, "metadata"), "labels")
-        owner = text(labels.get(NAME_LABEL))
-        if not owner:
-            return NOTHING
-        pod = pod_of(document)
-        pods = self._pods.setdefault(owner, {})
-        if pods.get(name) == pod:
-            return NOTHING
-        pods[name] = pod
-        self._pod_owners[name] = owner
-        return Touched(later={owner})
 
     def _child(self, kind: Kind, document: Mapping[str, Any], *, of_list: bool) -> Touched:
         child = child_of(kind, document)
