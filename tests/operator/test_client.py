@@ -23,9 +23,10 @@ from tests.operator.served import (
 from tests.support.helpers import failure_of
 from twistdp.operator.api import FIELD_MANAGER, ApiError, IApi, Unreachable
 from twistdp.operator.asked import Asked, asked
-from twistdp.operator.client import PAGE, Client, refusal
+from twistdp.operator.client import PAGE, Client
 from twistdp.operator.credentials import Cluster, Token
 from twistdp.operator.kinds import CONFIG_MAP, DEVICE_PLUGIN, POD
+from twistdp.operator.refusal import LONGEST_PAUSE, refusal
 from twistdp.rpc import loop_of
 from twistdp.testing.apiserver import ApiFault
 
@@ -139,6 +140,12 @@ class RequestTests(TestCase):
         self.server.fail(429, retry_after=7)
         error = await failure_of(self.client.get(POD, NAMESPACE, "a"), ApiError)
         self.assertEqual((error.status, error.retry_after), (429, 7.0))
+
+    async def test_no_token(self) -> None:
+        """A token that no header can have is no fault of the operator's."""
+        client = client_of(self.server, Token(fixed="two\nlines"))
+        self.addCleanup(client.close)
+        await failure_of(client.get(POD, NAMESPACE, "a"), Unreachable)
 
     async def test_away(self) -> None:
         """Nobody listens."""
@@ -296,6 +303,10 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(self.of(details, "5").retry_after, 5)
         self.assertEqual(self.of(details).retry_after, 3)
         self.assertEqual(self.of(details, "soon").retry_after, 3)
+        for long in ("86400", "9" * 5000):
+            self.assertEqual(self.of(details, long).retry_after, LONGEST_PAUSE)
+        many = {"details": {"retryAfterSeconds": 10**400}}
+        self.assertEqual(self.of(many).retry_after, LONGEST_PAUSE)
         odd: Any
         for odd in ("x", -1, None, [], 1.5):
             self.assertIsNone(self.of({"details": {"retryAfterSeconds": odd}}).retry_after)

@@ -87,7 +87,9 @@ class KubeconfigTests(SynchronousTestCase):
             (kubeconfig({}, {}), "FILE: server is missing or no text"),
             (kubeconfig({"server": "h:1"}, {}), "FILE: server h:1 is no URL"),
             (kubeconfig(server, {"exec": {}}), "FILE: a user with exec cannot be used"),
+            (kubeconfig(server, {"as": "somebody"}), "FILE: a user with as cannot be used"),
             (kubeconfig({**server, "proxy-url": "http://p"}, {}), "FILE: proxy-url"),
+            (kubeconfig({**server, "tls-server-name": "n"}, {}), "FILE: tls-server-name"),
             (
                 kubeconfig({**server, "certificate-authority-data": "%"}, {}),
                 "FILE: certificate-authority-data is no base64",
@@ -193,7 +195,7 @@ class TlsTests(TestCase):
         """Certificates within the kubeconfig."""
 
         def data(path: Path) -> str:
-            return base64.b64encode(path.read_bytes()).decode()
+            return base64.encodebytes(path.read_bytes()).decode()  # in lines
 
         client = self.client(
             {"certificate-authority-data": data(self.files[0])},

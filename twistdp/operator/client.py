@@ -12,11 +12,11 @@ from yarl import URL
 from zope.interface import implementer
 
 from twistdp._version import __version__
-from twistdp.model import printable
 from twistdp.operator.api import FIELD_MANAGER, ApiError, Document, IApi, Unreachable
 from twistdp.operator.asked import Asked, asked
 from twistdp.operator.credentials import Cluster
 from twistdp.operator.kinds import Kind, kind_of
+from twistdp.operator.refusal import refusal
 from twistdp.rpc import Running
 
 TIMEOUT: Final = 30.0
@@ -31,7 +31,6 @@ PAGE: Final = 500
 _JSON: Final = "application/json"
 _APPLY: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
-_LONGEST_TEXT: Final = 500
 
 Documents = list[Document]
 T = TypeVar("T")
@@ -218,7 +217,7 @@ class Client:
             # It passes `_note` as a cancellation.
             self._seen(asked(method, path, query or {}), 0)
             raise Unreachable(f"no answer within {self._timeout.total:g} s") from error
-        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+        except (aiohttp.ClientError, OSError, RuntimeError, ValueError) as error:
             raise Unreachable(str(error) or type(error).__name__) from error
         if response.status < 300:
             try:
@@ -259,29 +258,6 @@ class Client:
             request.headers["Authorization"] = f"Bearer {newest}"
             response = await handler(request)
         return response
-
-
-def refusal(status: int, content: bytes, retry_after: str | None, what: Asked) -> ApiError:
-    """Return the error that an answer means; `retry_after` is the header's text."""
-    try:
-        found = json.loads(content)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        text = " ".join(content[: 4 * _LONGEST_TEXT].decode(errors="replace").split())
-        found = {"message": printable(text)[:_LONGEST_TEXT]}
-    details = found.get("details")
-    seconds: Any = details.get("retryAfterSeconds") if isinstance(details, dict) else None
-    if retry_after is not None and retry_after.isascii() and retry_after.isdigit():
-        seconds = int(retry_after)
-    return ApiError(
-        status,
-        str(found.get("reason") or ""),
-        str(found.get("message") or ""),
-        float(seconds) if isinstance(seconds, int) and seconds >= 0 else None,
-        verb=what.verb,
-        resource=what.resource,
-    )
 
 
 def _namespace(document: Mapping[str, Any]) -> str:

@@ -1,7 +1,6 @@
 """Where the API server is, and how the operator shows who it is."""
 
 import base64
-import binascii
 import os
 import ssl
 from collections.abc import Mapping
@@ -107,14 +106,18 @@ def from_kubeconfig(path: str, context: str = "") -> Cluster:
     server = entries.text(cluster, "server").rstrip("/")
     if not server.startswith(("https://", "http://")):
         raise BadSetting(f"{path}: server {server} is no URL; write it as https://HOST:PORT")
-    for key in ("exec", "auth-provider", "username"):
+    for key in ("exec", "auth-provider", "username", "as"):
         if key in user:
             raise BadSetting(
                 f"{path}: a user with {key} cannot be used; make a kubeconfig with the token of a "
                 "service account, or with a certificate"
             )
-    if cluster.get("proxy-url"):
-        raise BadSetting(f"{path}: proxy-url cannot be used; give the API server's own address")
+    for key, instead in (
+        ("proxy-url", "the API server's own address"),
+        ("tls-server-name", "a server of the name that its certificate has"),
+    ):
+        if cluster.get(key):
+            raise BadSetting(f"{path}: {key} cannot be used; give {instead}")
     token = None
     if "tokenFile" in user:
         token = Token(entries.path(entries.text(user, "tokenFile")))
@@ -157,8 +160,10 @@ class _Entries:
         """Return what a key has, as ``-data`` or in a file; None if neither is there."""
         if part.get(f"{key}-data"):
             try:
-                return base64.b64decode(self.text(part, f"{key}-data"), validate=True)
-            except binascii.Error as error:
+                # Editors break long lines.
+                text = "".join(self.text(part, f"{key}-data").split())
+                return base64.b64decode(text, validate=True)
+            except ValueError as error:
                 raise BadSetting(f"{self._file}: {key}-data is no base64") from error
         if part.get(key):
             path = self.path(self.text(part, key))
