@@ -96,12 +96,19 @@ class Recorder:
         """The kind, change and name of each object."""
         self.lists: list[str] = []
         """The kinds of complete lists."""
+        self.begun: list[str] = []
+        """The kinds of lists that have begun."""
         self._waiting: list[tuple[Any, Deferred[None]]] = []
 
     def observe(self, kind: Kind, change: str | None, document: Mapping[str, Any]) -> None:
         """See `IObserver`."""
         assert document["kind"] == kind.name
         self.seen.append((kind.plural, change, document["metadata"]["name"]))
+        self._look()
+
+    def listing(self, kind: Kind) -> None:
+        """See `IObserver`."""
+        self.begun.append(kind.plural)
         self._look()
 
     def listed(self, kind: Kind) -> None:

@@ -97,6 +97,15 @@ class ListsTests(SynchronousTestCase):
         self.assertEqual(lists.listed(POD), set())
         self.assertEqual(lists.listed(POD), set())
 
+    def test_broken_off(self) -> None:
+        """What only a list had that broke off is gone."""
+        lists = Lists()
+        lists.begin(POD)
+        lists.put(POD, "a", of_list=True)
+        lists.begin(POD)
+        lists.put(POD, "b", of_list=True)
+        self.assertEqual(lists.listed(POD), {"a"})
+
     def test_all(self) -> None:
         """All kinds have been listed once each has."""
         lists = Lists()

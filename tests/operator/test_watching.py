@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from tests.operator.served import (
@@ -28,6 +29,7 @@ from twistdp.operator.kinds import (
     SERVICE_ACCOUNT,
     Kind,
 )
+from twistdp.operator.shell import PAGE
 from twistdp.operator.watching import Watching
 
 KINDS = (DEVICE_PLUGIN, DAEMON_SET, CONFIG_MAP, SERVICE_ACCOUNT, POD, NODE)
@@ -148,6 +150,17 @@ class WatchingTests(TestCase):
         self.server.objects.create(DEVICE_PLUGINS)
         await self.recorder.until(lambda: set(self.recorder.lists) == PLURALS, 30)
         self.assertEqual(len([line for line in log if "twistdp crds" in line]), 1)
+
+    async def test_broken_list(self) -> None:
+        """A list that breaks off after its first page begins again."""
+        for number in range(PAGE + 1):
+            self.server.objects.create(config_map(f"m{number}"))
+        begun: Deferred[Any] = self.recorder.until(lambda: "configmaps" in self.recorder.begun)
+        begun.addCallback(lambda _: self.server.fail(410, "list", "configmaps"))
+        await self.watch()
+        await self.recorder.until(lambda: "configmaps" in self.recorder.lists, 30)
+        self.assertEqual(self.recorder.begun.count("configmaps"), 2)
+        self.assertEqual(self.recorder.lists.count("configmaps"), 1)
 
     async def test_monitors(self) -> None:
         """Kinds for monitoring are offered and watched where the API server has them."""

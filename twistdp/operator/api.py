@@ -120,6 +120,9 @@ class IObserver(Interface):
         object of a list.  The document may be changed or dropped afterwards.
         """
 
+    def listing(kind: Kind) -> None:
+        """Take note that a list begins: one that broke off before does not count."""
+
     def listed(kind: Kind) -> None:
         """Take note that a list is complete: objects that were not in it are gone.
 

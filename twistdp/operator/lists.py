@@ -13,6 +13,10 @@ class Lists:
         self._coming: dict[Kind, set[Hashable]] = {}
         self._listed: set[Kind] = set()
 
+    def begin(self, kind: Kind) -> None:
+        """Note that a list begins, and forget what one had that broke off."""
+        self._coming[kind] = set()
+
     def put(self, kind: Kind, key: Hashable, *, of_list: bool) -> None:
         """Note that an object exists; `of_list` if a list says so, and not a watch."""
         if of_list:

@@ -111,6 +111,10 @@ class Reconciler:
         """See `IObserver`."""
         self._enqueue(self.cache.take(kind, change, document))
 
+    def listing(self, kind: Kind) -> None:
+        """See `IObserver`."""
+        self.cache.lists.begin(kind)
+
     def listed(self, kind: Kind) -> None:
         """See `IObserver`."""
         was_synced = self.is_synced

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 import aiohttp
 import kopf
+from yarl import URL
 
 from twistdp import klog
 from twistdp.operator.api import Document, IObserver
@@ -165,12 +166,14 @@ class Shell:
         """
         paths = {kind.path(self._namespace): kind for kind in self._kinds}
 
-        def take(path: str, page: Document) -> None:
-            kind = paths.get(path)
+        def take(url: URL, page: Document) -> None:
+            kind = paths.get(url.path)
             items = page.get("items")
             if kind is None or not isinstance(items, list):
                 return
             self._logins.reset()
+            if "continue" not in url.query:
+                self._observer.listing(kind)
             for item in items:
                 item.setdefault("kind", kind.name)
                 item.setdefault("apiVersion", kind.api_version)
@@ -184,7 +187,7 @@ class Shell:
             async def json(self, **arguments: Any) -> Any:
                 page = await super().json(**arguments)
                 if isinstance(page, dict):
-                    take(self.url.path, page)
+                    take(self.url, page)
                 return page
 
         return Listing
