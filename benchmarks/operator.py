@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
@@ -70,8 +70,17 @@ class _Output(ProcessProtocol):
 class Benchmark:
     """A cluster of one size, and the operator in it."""
 
-    def __init__(self, reactor: Any, plugins: int, nodes: int) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        plugins: int,
+        nodes: int,
+        rest: float = 60.0,
+        interval: float = 5.0,
+        write: Callable[[str], object] = print,
+    ) -> None:
         self.reactor = reactor
+        self._rest, self._interval, self._write = rest, interval, write
         self.plugins, self.nodes = plugins, nodes
         self.server = ApiServer(garbage=False, reactor=reactor)
         self.objects = self.server.objects
@@ -102,13 +111,13 @@ class Benchmark:
                 "devices of a tenth of the nodes fail",
                 self._fail(range(self.nodes // 10, self.nodes // 5)),
             )
-            await self._phase("a minute without changes", iter(()), 60.0)
+            await self._phase("a minute without changes", iter(()), self._rest)
         finally:
             await self._kill()
             await self.server.stop()
         return self.costs
 
-    async def _phase(self, name: str, steps: Iterator[object], quiet_for: float = QUIET) -> None:
+    async def _phase(self, name: str, steps: Iterator[object], quiet_for: float | None = None) -> None:
         self.server.counts.clear()
         before = cpu(self._process.pid) if self._process else 0.0
         began = last = time.monotonic()
@@ -117,7 +126,7 @@ class Benchmark:
                 await deferLater(self.reactor, 0, lambda: None)
         known = self._requests()
         busy, quiet = 0.0, time.monotonic()
-        while time.monotonic() - quiet < quiet_for or not self._is_watching():
+        while time.monotonic() - quiet < (quiet_for or QUIET) or not self._is_watching():
             await deferLater(self.reactor, 0.25, lambda: None)
             requests, used = self._requests(), cpu(self._process.pid)
             if requests != known:
@@ -135,7 +144,7 @@ class Benchmark:
             name, last - began, cpu(pid) - before, known, footprint(pid).rss, ", ".join(verbs)
         )
         self.costs.append(cost)
-        print(_row(cost), cost.verbs, flush=True)
+        self._write(_row(cost))
 
     def _requests(self) -> int:
         """All that was asked, but for watches, which end and begin by the clock."""
@@ -154,6 +163,7 @@ class Benchmark:
         arguments = [
             *(sys.executable, twistd, "-n", "--pidfile=", "deviceplugin-operator"),
             *(f"--kubeconfig={file}", f"--namespace={NAMESPACE}", "--plugin-image=x:1"),
+            f"--status-interval={self._interval:g}",
         ]
         self._output = _Output()
         environment = {"PATH": os.environ["PATH"]}
@@ -252,7 +262,7 @@ def _object(version: str, kind: str, name: str) -> dict[str, Any]:
 def _row(cost: Cost) -> str:
     return (
         f"| {cost.name} | {cost.requests} | {cost.cpu:.2f} s | {cost.seconds:.1f} s | "
-        f"{cost.rss:.0f} MB |"
+        f"{cost.rss:.0f} MB | {cost.verbs} |"
     )
 
 
@@ -267,7 +277,8 @@ def main() -> int:
     async def run(reactor: Any) -> int:
         for plugins, nodes in sizes:
             print(f"{plugins} DevicePlugins, {nodes} nodes")
-            print("| what happens | requests | CPU | last request after | memory |")
+            print("| what happens | requests | CPU | last request after | memory | which |")
+            print("|---|---:|---:|---:|---:|---|")
             await Benchmark(reactor, plugins, nodes).run()
         return 0
 

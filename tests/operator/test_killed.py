@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.operators import CONFIG, DOMAIN, NAMESPACE, Stage
+from tests.support.operators import CONFIG, NAMESPACE, Stage
 
 CLEAN: dict[str, Any] = {"cleanUp": {"extendedResources": True}}
 KINDS = ("daemonsets", "configmaps", "serviceaccounts", "deviceplugins", "nodes")
@@ -31,7 +31,7 @@ def edit(stage: Stage) -> None:
 
 def change_source(stage: Stage) -> None:
     """It uses the catalogue instead of a configuration."""
-    stage.edit({"spec": {"config": None, "catalog": [{"name": "kvm"}], "domain": DOMAIN}})
+    stage.edit({"spec": {"config": None, "catalog": [{"name": "intel-gpu"}]}})
 
 
 def drift(stage: Stage) -> None:

@@ -228,9 +228,7 @@ class PathContract(Mixed):
         await self.settled(path, lambda reply: "[0-9]" in str(reply.body["data"]))
         found = (await self.admin.get(f"{DAEMON_SETS}/{self.name}")).body
         self.assertEqual(found["metadata"]["generation"], 1)
-        await self.edited(
-            {"spec": {"config": None, "catalog": [{"name": "kvm"}], "domain": self.domain}}
-        )
+        await self.edited({"spec": {"config": None, "catalog": [{"name": "intel-gpu"}]}})
         await self.settled(
             f"{DAEMON_SETS}/{self.name}", lambda reply: reply.body["metadata"]["generation"] == 2
         )

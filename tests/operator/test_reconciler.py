@@ -160,7 +160,7 @@ class EditTests(SynchronousTestCase):
     def test_source(self) -> None:
         """From config to catalog: the ConfigMap goes when no pod of before is left."""
         stage = running(config=CONFIG)
-        stage.edit({"spec": {"config": None, "catalog": [{"name": "kvm"}], "domain": DOMAIN}})
+        stage.edit({"spec": {"config": None, "catalog": [{"name": "intel-gpu"}]}})
         stage.settle()
         self.assertEqual(stage.requests(), [SET, STATUS])
         self.assertIsNotNone(stage.find("configmaps", "gpus-config"))

@@ -53,6 +53,8 @@ class Cache:
     def __init__(self) -> None:
         self.plugins: dict[str, PluginSeen] = {}
         self.children: dict[Place, Child] = {}
+        self.sent: dict[str, Mapping[str, Any]] = {}
+        """The statuses that were last sent: to see one of them is no news."""
         self.census = Census()
         self.lists = Lists()
         self._owned: dict[str, set[Place]] = {}
@@ -136,6 +138,7 @@ class Cache:
         if kind == POD:
             return Touched(later=self._pods.drop(place.name))
         if kind == DEVICE_PLUGIN:
+            self.sent.pop(place.name, None)
             seen = self.plugins.pop(place.name, None)
             self._mount(place.name, seen.plugin if seen else None, None)
             self.want(place.name, frozenset())
@@ -151,6 +154,8 @@ class Cache:
     def _plugin(self, name: str, document: Mapping[str, Any], *, of_list: bool) -> Touched:
         before = self.plugins.get(name)
         seen = _plugin_seen(name, document, before)
+        if seen.status == (sent := self.sent.get(name)):
+            seen = attrs.evolve(seen, status=sent)  # no second copy of it in memory
         is_known = before is not None and before.uid == seen.uid and not of_list
         if before is not None and is_known and seen.revision < before.revision:
             return NOTHING  # what a request answered with was newer
@@ -165,7 +170,8 @@ class Cache:
             # What the last good spec named is still on the nodes.
             later = self.census.name(name, _named(seen.status))
         if before is not None and _same_but_status(before, seen):
-            return Touched(later=later | ({name} if before.status != seen.status else set()))
+            is_news = seen.status != before.status and seen.status is not sent
+            return Touched(later=later | ({name} if is_news else set()))
         return Touched(now={name}, later=later)
 
     def _child(self, kind: Kind, document: Mapping[str, Any], *, of_list: bool) -> Touched:

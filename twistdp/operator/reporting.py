@@ -56,8 +56,11 @@ class Reporting:
         known, again = self._known(seen, work, now)
         made = status(known, seen.status, self._wall_clock())
         # The API server may keep less of it than was sent, or add defaults.
-        if made == seen.status or (made == work.sent and seen.status == work.got):
+        if made == seen.status or (
+            made == self._cache.sent.get(seen.name) and seen.status == work.got
+        ):
             return again
+        self._cache.sent[seen.name] = made
         answer = await self._api.apply_status(
             {
                 "apiVersion": DEVICE_PLUGIN.api_version,
@@ -67,7 +70,8 @@ class Reporting:
             }
         )
         self._took(DEVICE_PLUGIN, answer)
-        work.sent, work.got = made, answer.get("status")
+        got = answer.get("status")
+        work.got = made if got == made else got
         self._announce(seen, made)
         return again
 

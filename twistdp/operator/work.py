@@ -41,10 +41,8 @@ class Work:
     """The API server's words about what it does not accept."""
     repaired_at: float = float("-inf")
     reported_at: float = float("-inf")
-    sent: Mapping[str, Any] | None = None
-    """The status that was last written."""
     got: Mapping[str, Any] | None = None
-    """What the API server made of it."""
+    """What the API server made of the status that was last sent."""
     progress: Progress | None = None
     cleaning_since: float | None = None
 
