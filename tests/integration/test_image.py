@@ -167,7 +167,7 @@ class ImageTests(ContainerTestCase):
     async def test_tools(self) -> None:
         """All of twistdp's commands are there, and a plugin's whole life can be shown."""
         for name in COMMANDS:
-            self.assertIn(f"usage: twistdp {name} ", await self.says("twistdp", name, "--help"))
+            self.assertIn(f"Usage: twistdp {name} ", await self.says("twistdp", name, "--help"))
         self.assertIn("All steps succeeded.", await self.says("twistdp", "demo"))
 
     async def test_conformance(self) -> None:
