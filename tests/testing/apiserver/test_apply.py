@@ -200,6 +200,30 @@ class ApplyContract(ApiContract):
         self.assertEqual([each["name"] for each in spec["containers"]], ["plugin"])
         self.assertEqual([each["name"] for each in spec["containers"][0]["env"]], ["TWO"])
 
+    async def test_order(self) -> None:
+        """Items have the order of who applied last, and the others stay in between."""
+        await self.ready()
+        for number, (first, second, expected) in enumerate(
+            (
+                ("ab", "ba", "ba"),
+                ("ab", "xy", "abxy"),
+                ("ab", "ca", "cab"),
+                ("ab", "cb", "acb"),
+                ("abc", "cxa", "bcxa"),
+                ("abc", "xbya", "xbcya"),
+                ("abcd", "dxc", "abdxc"),
+                ("abcd", "bxd", "abcxd"),
+                ("abcde", "ec", "abdec"),
+            )
+        ):
+            obj = daemon_set(f"a{number}")
+            for manager, names in (("one", first), ("two", second)):
+                containers = [{"name": name, "image": "x"} for name in names]
+                obj["spec"]["template"]["spec"]["containers"] = containers
+                reply = await self.client.apply(f"{self.daemons}/a{number}", obj, manager)
+            found = reply.body["spec"]["template"]["spec"]["containers"]
+            self.assertEqual("".join(each["name"] for each in found), expected, (first, second))
+
     async def test_atomic(self) -> None:
         """Arguments and tolerations have one owner, and are replaced as a whole."""
         await self.ready()

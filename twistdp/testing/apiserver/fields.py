@@ -81,17 +81,28 @@ def merged(live: Any, applied: Any, shape: Shape) -> Any:
 
 
 def _ordered(live: Mapping[str, Any], applied: Mapping[str, Any]) -> dict[str, Any]:
-    """Items in the order of what is applied; the others stay after what they came after."""
+    """Items in the order of what is applied, with the others in between, as in the real server.
+
+    An item that only one of both has comes as soon as its turn is there, a live one first.
+    """
     result: dict[str, Any] = {}
-    waiting = list(applied)
-    for key, item in live.items():
-        if key not in applied:
-            result[key] = item
-        elif key in waiting:
-            upto = waiting.index(key) + 1
-            result.update({each: applied[each] for each in waiting[:upto]})
-            del waiting[:upto]
-    result.update({each: applied[each] for each in waiting})
+    left, right = list(live), list(applied)
+
+    def take(names: list[str], source: Mapping[str, Any]) -> None:
+        name = names.pop(0)
+        result[name] = source[name]
+
+    while left or right:
+        if left and left[0] not in applied:
+            take(left, live)
+        elif right and (not left or right[0] not in live):
+            take(right, applied)
+        elif right and left[0] == right[0]:
+            take(right, applied)
+            left.pop(0)
+        else:
+            # It comes where what is applied has it.
+            left.pop(0)
     return result
 
 
