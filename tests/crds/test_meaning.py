@@ -159,6 +159,13 @@ class ConfigTests(SynchronousTestCase):
         found = plugin(config={"domain": "a.example", "resources": resources})
         self.assertEqual(found.spec.config, load(config_text(found) or ""))
 
+    def test_no_anchors(self) -> None:
+        """What is there twice is written twice, for people to read."""
+        node = {"containerPath": "/dev/x"}
+        resources = {name: {"path": f"/dev/{name}", "node": node} for name in "ab"}
+        text = config_text(plugin(config={"domain": "a.example", "resources": resources}))
+        self.assertEqual(2, str(text).count("containerPath: /dev/x"))
+
     def test_none(self) -> None:
         """Entries as they are, and scanners, need no file."""
         self.assertIsNone(config_text(plugin(**KVM)))
