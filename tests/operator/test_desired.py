@@ -10,7 +10,8 @@ from tests.crds.objects import an_object
 from twistdp.crds import read
 from twistdp.deployment.pod import REQUIRED
 from twistdp.errors import BadSettings
-from twistdp.operator.desired import FILES, HASH, desired
+from twistdp.operator.desired import FILES, desired
+from twistdp.operator.observed import HASH
 from twistdp.operator.settings import OperatorSettings
 
 SETTINGS = OperatorSettings(namespace="twistdp-system", plugin_image="twistdp:1")
@@ -82,7 +83,9 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual(metadata["ownerReferences"], [owner], kind)
             self.assertRegex(metadata["annotations"][HASH], "^[0-9a-f]{16}$", kind)
         template = made["DaemonSet"]["spec"]["template"]
-        self.assertEqual(template["metadata"], {"labels": labels})
+        self.assertEqual(template["metadata"]["labels"], labels)
+        self.assertRegex(template["metadata"]["annotations"].pop(HASH), "^[0-9a-f]{16}$")
+        self.assertEqual(template["metadata"]["annotations"], {})
         self.assertEqual(made["ConfigMap"]["metadata"]["name"], "gpus-config")
 
     def test_long_namespace(self) -> None:
@@ -150,7 +153,7 @@ class ChangeTests(SynchronousTestCase):
         first, other = objects("1", **spec), objects("2", **spec)
         self.assertEqual(changed(first, other), {"DaemonSet"})
         template = other["DaemonSet"]["spec"]["template"]
-        self.assertEqual(template["metadata"]["annotations"], {FILES: "2"})
+        self.assertEqual(template["metadata"]["annotations"][FILES], "2")
         self.assertEqual(changed(objects(None, **spec), first), {"DaemonSet"})
 
     def test_selector(self) -> None:
@@ -269,6 +272,18 @@ class PodTests(SynchronousTestCase):
             spec = objects(catalog=item, updateStrategy=strategy)["DaemonSet"]["spec"]
             self.assertEqual(spec["updateStrategy"]["rollingUpdate"], wanted)
             self.assertGreater(spec["minReadySeconds"], 0)
+
+
+class HaltTests(SynchronousTestCase):
+    """A roll-out that must not go on."""
+
+    def test_template(self) -> None:
+        """Nothing replaces pods, and their template is the same."""
+        found = an_object(catalog=[{"name": "intel-npu"}], updateStrategy={"type": "Surge"})
+        plugin = read(found)
+        going, halted = (desired(plugin, SETTINGS, None, way)[-1] for way in (False, True))
+        self.assertEqual(halted["spec"]["updateStrategy"], {"type": "OnDelete"})
+        self.assertEqual(halted["spec"]["template"], going["spec"]["template"])
 
 
 class RefusalTests(SynchronousTestCase):

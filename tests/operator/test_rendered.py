@@ -84,7 +84,8 @@ class RenderedTests(SynchronousTestCase):
         """They are what the schemas describe."""
         for one in (*(an_object(**spec) for spec in SPECS), *samples().values()):
             one["metadata"]["uid"] = "7"
-            validate(yaml.safe_dump_all(desired(read(one), SETTINGS, "1")))
+            for halted in (False, True):
+                validate(yaml.safe_dump_all(desired(read(one), SETTINGS, "1", halted)))
 
     def test_privileged(self) -> None:
         """What the schemas do not say: a privileged container may gain privileges."""

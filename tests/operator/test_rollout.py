@@ -6,8 +6,8 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.operator.test_status import DAEMON_SET
-from twistdp.operator.observed import DaemonSetSeen
-from twistdp.operator.rollout import Progress, follow, is_complete, rolling_update
+from twistdp.operator.observed import DaemonSetSeen, PodSeen
+from twistdp.operator.rollout import Progress, follow, is_complete, is_halted, rolling_update
 
 
 def seen(**counts: Any) -> DaemonSetSeen:
@@ -27,6 +27,60 @@ class StrategyTests(SynchronousTestCase):
             (("Surge", None, "25%"), {"maxSurge": "25%", "maxUnavailable": 0}),
         ):
             self.assertEqual(rolling_update(*arguments), wanted)
+
+
+NEW, OLD = "new", "old"
+
+
+def pod(node: str, template: str, ready: bool, **more: Any) -> PodSeen:
+    """A pod on a node."""
+    name = f"{node}-{template}"
+    return PodSeen(name, node, "Running", ready, template=template, **more)
+
+
+class HaltTests(SynchronousTestCase):
+    """Whether a surge has to stop."""
+
+    def is_halted(self, *pods: PodSeen, surge: int | str | None = None, **counts: Any) -> bool:
+        """Whether it is, with three nodes of which one has its new pod."""
+        found = seen(**{"updated": 1, "available": 2, "template": NEW, **counts})
+        return is_halted("Surge", surge, found, pods)
+
+    def test_failed(self) -> None:
+        """A new pod that is not ready halts it once the old one is gone, and not before."""
+        rest = pod("n2", OLD, True)
+        self.assertTrue(self.is_halted(pod("n1", NEW, False), rest))
+        ending = pod("n1", OLD, True, deleting=True)
+        self.assertTrue(self.is_halted(pod("n1", NEW, False), ending, rest))
+        self.assertFalse(self.is_halted(pod("n1", NEW, False), pod("n1", OLD, True), rest))
+        self.assertFalse(self.is_halted(pod("n1", NEW, True), rest))
+
+    def test_others(self) -> None:
+        """Old pods that fail, and lost nodes, keep nobody from an update."""
+        for pods in (
+            [pod("n1", OLD, False), pod("n2", OLD, False)],
+            [pod("n1", NEW, False, reason="NodeLost"), pod("n2", OLD, True)],
+            [pod("n1", NEW, False), pod("n2", NEW, True)],  # there is nothing left to update
+            [],
+        ):
+            self.assertFalse(self.is_halted(*pods), pods)
+        pods = [pod("n1", NEW, False), pod("n2", OLD, True)]
+        self.assertFalse(self.is_halted(*pods, template=""))
+        self.assertFalse(is_halted("InTurn", None, seen(updated=1, template=NEW), pods))
+
+    def test_many(self) -> None:
+        """As many may fail as are updated at once."""
+        for surge, desired, failed, wanted in (
+            (2, 10, 1, False),
+            (2, 10, 2, True),
+            ("10%", 30, 2, False),
+            ("10%", 30, 3, True),
+            ("10%", 3, 1, True),
+            ("0%", 3, 1, True),
+        ):
+            pods = [pod(f"n{number}", NEW, False) for number in range(failed)]
+            halted = self.is_halted(*pods, pod("z", OLD, True), surge=surge, desired=desired)
+            self.assertIs(halted, wanted, (surge, desired, failed))
 
 
 class ProgressTests(SynchronousTestCase):

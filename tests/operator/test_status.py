@@ -174,6 +174,17 @@ class ConditionTests(SynchronousTestCase):
             )
         self.check(known(stalled=True), {"Progressing": "False Done"})
 
+    def test_halted(self) -> None:
+        """A surge that the operator has halted is stalled at once, and says what ends that."""
+        few = {"updated": 1, "available": 2, "ready": 2}
+        found = self.check(
+            known(STARTING, ds=few, halted=True), {"Degraded": "True RolloutStalled"}
+        )
+        message = found["Degraded"]["message"]
+        self.assertIn("gpus-d on n4", message)
+        self.assertIn("no other node is updated until they are ready", message)
+        self.assertNotIn("progressDeadlineSeconds", message)
+
     def test_no_pods(self) -> None:
         """Pods that nobody could make are counted, with the place where the reason stands."""
         few = {"updated": 1, "available": 1, "ready": 1}

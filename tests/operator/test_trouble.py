@@ -314,6 +314,53 @@ class StatusTests(SynchronousTestCase):
         self.assertIn("RolloutStalled", stage.events())
 
 
+class SurgeTests(SynchronousTestCase):
+    """An update that surges, and fails after an old pod has ended."""
+
+    def test_halt(self) -> None:
+        """No other pod is replaced, until the new one is ready or the object changes."""
+        stage = running(catalog=[{"name": "kvm"}], domain=DOMAIN, updateStrategy={"type": "Surge"})
+        self.pod(stage, "old", "n2", "True")
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.settle()
+        template = daemon_set(stage)["spec"]["template"]
+        stage.count("gpus", 2, generation=2, updated=1)
+        self.pod(stage, "new", "n1", "False")
+        stage.settle(10)
+        self.assertEqual(daemon_set(stage)["spec"]["updateStrategy"]["type"], "RollingUpdate")
+        stage.objects.delete("pods", "gpus-n1", NAMESPACE, gracePeriodSeconds=0)  # the old one
+        stage.settle(10)
+        halted = daemon_set(stage)["spec"]
+        self.assertEqual(halted["updateStrategy"], {"type": "OnDelete"})
+        self.assertEqual(halted["template"], template)
+        self.assertEqual(stage.condition("Degraded")[1], "RolloutStalled")
+        self.assertIn("new on n1", stage.condition("Degraded")[2])
+        stage.forget()
+        stage.settle(60)
+        self.assertEqual(stage.requests(), [])
+        self.ready(stage, "new", "True")
+        stage.settle(10)
+        going = daemon_set(stage)["spec"]["updateStrategy"]
+        self.assertEqual(going["type"], "RollingUpdate")
+        self.assertEqual(stage.condition("Progressing")[1], "RollingOut")
+
+    def pod(self, stage: Stage, name: str, node: str, ready: str) -> None:
+        """A pod of the newest template."""
+        found = daemon_set(stage)["spec"]["template"]["metadata"]
+        metadata = {"name": name, "namespace": NAMESPACE, **found}
+        container = {"name": "p", "image": "i"}
+        spec = {"nodeName": node, "containers": [container]}
+        stage.objects.create(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+        )
+        self.ready(stage, name, ready)
+
+    def ready(self, stage: Stage, name: str, ready: str) -> None:
+        """Whether it serves."""
+        status = {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]}
+        stage.objects.patch("pods", name, {"status": status}, NAMESPACE, subresource="status")
+
+
 class UpgradeTests(SynchronousTestCase):
     """A new operator, with another default image."""
 

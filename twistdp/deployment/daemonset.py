@@ -98,9 +98,10 @@ class DaemonSet:
 
     The pods run on nodes with all labels of `node_selector` that `node_affinity` (as in a pod)
     accepts; `VIRTUAL_NODES` are left out whatever it says.  `rolling_update` says how many pods
-    may be missing or surplus while they are replaced.  `labels` are on each object and pod, besides
-    the name.  `pod_annotations` are the pods' own: a change of one replaces them.  `owner` is the
-    object that all others belong to, as an owner reference; without it they belong to nobody.
+    may be missing or surplus while they are replaced; with None nothing replaces them.  `labels`
+    are on each object and pod, besides the name.  `pod_annotations` are the pods' own: a change of
+    one replaces them.  `owner` is the object that all others belong to, as an owner reference;
+    without it they belong to nobody.
     """
 
     options: Sequence[str]
@@ -126,7 +127,9 @@ class DaemonSet:
     tolerations: Sequence[Mapping[str, Any]] = ({"operator": "Exists"},)
     priority_class: str = PRIORITY
     resources: Mapping[str, Mapping[str, Any]] = RESOURCES
-    rolling_update: Mapping[str, int | str] = attrs.field(factory=lambda: {"maxUnavailable": 1})
+    rolling_update: Mapping[str, int | str] | None = attrs.field(
+        factory=lambda: {"maxUnavailable": 1}
+    )
     min_ready_seconds: int = 0
     labels: Mapping[str, str] = attrs.field(factory=dict)
     pod_annotations: Mapping[str, str] = attrs.field(factory=dict)

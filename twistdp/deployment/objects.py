@@ -53,10 +53,9 @@ def daemon_set(
         "spec": {
             "selector": {"matchLabels": plugin.selector},
             **({"minReadySeconds": plugin.min_ready_seconds} if plugin.min_ready_seconds else {}),
-            "updateStrategy": {
-                "type": "RollingUpdate",
-                "rollingUpdate": dict(plugin.rolling_update),
-            },
+            "updateStrategy": {"type": "OnDelete"}
+            if plugin.rolling_update is None
+            else {"type": "RollingUpdate", "rollingUpdate": dict(plugin.rolling_update)},
             "template": {
                 "metadata": {"labels": {**plugin.selector, **plugin.labels}, **annotations},
                 "spec": pod_spec(plugin, scanner_map, config_map),

@@ -130,7 +130,7 @@ def _progressing(known: Known, previous: Mapping[str, Any]) -> Condition:
     counts = (
         f"{seen.updated} of {_pods(seen.desired)} of the newest kind, {seen.available} available"
     )
-    if not known.stalled:
+    if not (known.stalled or known.halted):
         return Condition("Progressing", True, "RollingOut", counts)
     return Condition("Progressing", False, STALLED, f"{counts}; {_stalled(known)}")
 
@@ -201,7 +201,10 @@ def _stalled(known: Known) -> str:
         nodes = "1 node has" if missing == 1 else f"{missing} nodes have"
         where = f"kubectl -n {seen.namespace} describe daemonset {seen.name}"
         why.append(f"{nodes} no pod: see {where}")
-    why.append("nothing has got on for spec.updateStrategy.progressDeadlineSeconds")
+    if known.halted:
+        why.append("no other node is updated until they are ready, or the object changes")
+    else:
+        why.append("nothing has got on for spec.updateStrategy.progressDeadlineSeconds")
     return "; ".join(why)
 
 

@@ -33,15 +33,12 @@ from twistdp.deployment import (
 )
 from twistdp.errors import BadSetting, BadSettings
 from twistdp.operator.api import FIELD_MANAGER
-from twistdp.operator.observed import NAME_LABEL
+from twistdp.operator.observed import HASH, NAME_LABEL
 from twistdp.operator.rollout import MIN_READY_SECONDS, rolling_update
 from twistdp.operator.settings import OperatorSettings
 
 MANAGED_LABEL: Final = "app.kubernetes.io/managed-by"
 """The label that says which program makes an object."""
-
-HASH: Final = f"{GROUP}/hash"
-"""The annotation of each object with a hash of what was applied."""
 
 FILES: Final = f"{GROUP}/files"
 """The annotation of pods with the version of the scanner's files, which are read at the start."""
@@ -61,13 +58,18 @@ _FIELDS: Final = {
 
 
 def desired(
-    plugin: DevicePlugin, operator: OperatorSettings, files_version: str | None = None
+    plugin: DevicePlugin,
+    operator: OperatorSettings,
+    files_version: str | None = None,
+    halted: bool = False,
 ) -> list[dict[str, Any]]:
     """The objects to apply, in this order; the DaemonSet is the last.
 
     `files_version` stands for the content of the scanner's ConfigMap: another one replaces the
     pods.  A change of the configuration alone changes its ConfigMap and no other object, unless the
     pods need other directories of the node for it.
+
+    With `halted`, nothing replaces pods: see `twistdp.operator.rollout.is_halted`.
 
     Raises `BadSettings` for what fits the schema but cannot be mounted, and for the name of an
     object that the namespace has for somebody else.
@@ -82,13 +84,17 @@ def desired(
         )
     try:
         one = _daemon_set(plugin, operator, files_version)
+        if halted:
+            one = attrs.evolve(one, rolling_update=None)
         made = [service_account(one)]
         config_map = None
         if one.config is not None:
             config_map, content = configuration_map(one, *one.config)
             made.append(content)
         made += _monitors(one, plugin.spec)
-        made.append(daemon_set(one, one.scanner_config_map, config_map))
+        found = daemon_set(one, one.scanner_config_map, config_map)
+        found["spec"]["template"] = _hashed(found["spec"]["template"])
+        made.append(found)
     except BadSetting as error:
         raise BadSettings([_in_fields(str(error))]) from error
     return [_hashed(each) for each in made]
@@ -183,7 +189,7 @@ def as_json(value: Any) -> Any:
 
 
 def _hashed(document: dict[str, Any]) -> dict[str, Any]:
-    """An object with the annotation `HASH`."""
+    """An object, or a template of pods, with the annotation `HASH`."""
     content = json.dumps(document, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(content.encode(errors="surrogatepass")).hexdigest()[:16]
     metadata = document["metadata"]

@@ -14,8 +14,9 @@ class Known:
     `generation` is that of the object that was looked at, and `problems` are those of its spec.
     `refusal` is what the API server says about an object that it does not accept.  `resources` are
     the names that the plugin offers as far as its spec says; `nodes` has the counts of its
-    resources, and of no other.  `stalled` says that the roll-out stands still, and
-    `replacing` that the DaemonSet has changed since each node had a pod of it.
+    resources, and of no other.  `stalled` says that the roll-out stands still,
+    `halted` that the operator keeps it from going on, and `replacing` that the DaemonSet has
+    changed since each node had a pod of it.
     """
 
     generation: int
@@ -23,6 +24,7 @@ class Known:
     refusal: str = ""
     paused: bool = False
     stalled: bool = False
+    halted: bool = False
     replacing: bool = False
     resources: Collection[str] = ()
     daemon_set: DaemonSetSeen | None = None

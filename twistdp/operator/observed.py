@@ -13,6 +13,9 @@ import attrs
 NAME_LABEL = "twistdp.io/deviceplugin"
 """The label, on everything that the operator makes and on pods, with the DevicePlugin's name."""
 
+HASH = "twistdp.io/hash"
+"""The annotation of each object, and of pods, with a hash of what was applied."""
+
 TEXT_LIMIT = 300
 """Characters of a kubelet's text that are kept."""
 
@@ -43,7 +46,8 @@ class PodSeen:
 
     `reason` and `message` are those of a container that waits, or else of the pod or of its
     scheduling; `exit_reason` is why its container ended last, such as ``OOMKilled``.  `revision`
-    is the DaemonSet's revision that the pod was made from.
+    is the DaemonSet's revision that the pod was made from, and `template` the `HASH` of its
+    template.
     """
 
     name: str
@@ -57,6 +61,7 @@ class PodSeen:
     exit_code: int | None = None
     exit_reason: str = ""
     revision: str = ""
+    template: str = ""
 
 
 @attrs.frozen
@@ -74,6 +79,7 @@ class DaemonSetSeen:
     available: int
     image: str
     deleting: bool = False
+    template: str = ""
 
 
 def counts_of(node: Mapping[str, Any]) -> NodeCounts:
@@ -109,14 +115,16 @@ def pod_of(pod: Mapping[str, Any]) -> PodSeen:
         exit_code=code if isinstance(code, int) else None,
         exit_reason=intern(text(ended.get("reason"))),
         revision=intern(text(mapping(metadata, "labels").get("controller-revision-hash"))),
+        template=intern(text(mapping(metadata, "annotations").get(HASH))),
     )
 
 
 def daemon_set_of(document: Mapping[str, Any]) -> DaemonSetSeen:
     """Return what is kept of a DaemonSet."""
     metadata, status = mapping(document, "metadata"), mapping(document, "status")
-    template = mapping(mapping(mapping(document, "spec"), "template"), "spec")
-    images = [text(container.get("image")) for container in items(template, "containers")]
+    template = mapping(mapping(document, "spec"), "template")
+    containers = items(mapping(template, "spec"), "containers")
+    images = [text(container.get("image")) for container in containers]
     return DaemonSetSeen(
         namespace=text(metadata.get("namespace")),
         name=text(metadata.get("name")),
@@ -129,6 +137,7 @@ def daemon_set_of(document: Mapping[str, Any]) -> DaemonSetSeen:
         available=number(status.get("numberAvailable")),
         image=intern(images[0] if images else ""),
         deleting="deletionTimestamp" in metadata,
+        template=intern(text(mapping(mapping(template, "metadata"), "annotations").get(HASH))),
     )
 
 

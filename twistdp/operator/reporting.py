@@ -12,7 +12,7 @@ from twistdp.operator.happenings import Happenings
 from twistdp.operator.kinds import DAEMON_SET, DEVICE_PLUGIN
 from twistdp.operator.known import Known
 from twistdp.operator.observed import DaemonSetSeen, text
-from twistdp.operator.rollout import follow
+from twistdp.operator.rollout import follow, is_halted
 from twistdp.operator.settings import OperatorSettings
 from twistdp.operator.status import status
 from twistdp.operator.work import Work
@@ -78,7 +78,8 @@ class Reporting:
     def _known(self, seen: PluginSeen, work: Work, now: float) -> tuple[Known, float | None]:
         plugin = seen.plugin
         daemon_set = self._daemon_set(seen)
-        stalled, again = False, None
+        stalled, halted, again = False, False, None
+        pods = self._cache.pods(seen.name)
         if daemon_set is None:
             work.progress = None
         elif plugin is not None:
@@ -87,6 +88,8 @@ class Reporting:
             stalled = work.progress.is_stalled(deadline, now)
             due = work.progress.due(deadline)
             again = due - now if due is not None and not stalled else None
+            strategy = plugin.spec.update_strategy
+            halted = is_halted(strategy.type, strategy.max_surge, daemon_set, pods)
         resources = self._cache.census.resources_of(seen.name)
         known = Known(
             generation=seen.generation,
@@ -94,10 +97,11 @@ class Reporting:
             refusal=work.refusal,
             paused=plugin is not None and plugin.paused,
             stalled=stalled,
+            halted=halted,
             replacing=work.progress is not None and work.progress.is_new,
             resources=resources,
             daemon_set=daemon_set,
-            pods=self._cache.pods(seen.name),
+            pods=pods,
             nodes=self._cache.census.counts(resources),
         )
         return known, again

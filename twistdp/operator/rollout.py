@@ -1,11 +1,11 @@
 """How the pods of a plugin are replaced, and whether that gets on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import attrs
 
-from twistdp.operator.observed import DaemonSetSeen, number, text
+from twistdp.operator.observed import DaemonSetSeen, PodSeen, number, text
 
 IN_TURN, SURGE = "InTurn", "Surge"
 
@@ -39,6 +39,34 @@ def is_complete(seen: DaemonSetSeen) -> bool:
         and seen.updated >= seen.desired
         and seen.available >= seen.desired
     )
+
+
+def is_halted(
+    kind: str, max_surge: int | str | None, seen: DaemonSetSeen, pods: Iterable[PodSeen]
+) -> bool:
+    """Whether a roll-out must not go on to other nodes, since it has failed on some.
+
+    Kubernetes halts one in turn by itself, when too many nodes are without a pod that is ready.
+    With a surge it goes on, if a pod fails only after the old one has ended.
+    """
+    if kind != SURGE or is_complete(seen) or not seen.template:
+        return False
+    standing = [pod for pod in pods if not pod.deleting]
+    old = {pod.node for pod in standing if pod.template != seen.template}
+    failed = {
+        pod.node
+        for pod in standing
+        if pod.template == seen.template and not pod.ready and pod.reason != "NodeLost"
+    }
+    # While the old pod is there, its node is served.
+    return bool(old) and len(failed - old) >= _most(max_surge, seen.desired)
+
+
+def _most(max_surge: int | str | None, nodes: int) -> int:
+    """How many nodes a surge concerns at once, as Kubernetes counts."""
+    if isinstance(max_surge, str):
+        return max(1, -(-number(max_surge.removesuffix("%")) * nodes // 100))
+    return max_surge or 1
 
 
 @attrs.frozen

@@ -21,7 +21,7 @@ from twistdp.operator.kinds import (
     SERVICE_MONITOR,
     Kind,
 )
-from twistdp.operator.rollout import is_complete
+from twistdp.operator.rollout import SURGE, is_complete, is_halted
 from twistdp.operator.settings import OperatorSettings
 from twistdp.operator.work import Applied, Work
 
@@ -61,7 +61,7 @@ class Upkeep:
     def basis(self, plugin: DevicePlugin) -> object:
         """Return what the desired objects depend on, to be compared."""
         files = self._cache.files_version(plugin), tuple(self._cache.missing_files(plugin))
-        return plugin.uid, plugin.generation, files, self.offered
+        return plugin.uid, plugin.generation, files, self.offered, self._is_halted(plugin)
 
     async def keep(self, seen: PluginSeen, work: Work) -> float | None:
         """Apply what is missing or has been changed, and delete what is not needed any more.
@@ -99,13 +99,23 @@ class Upkeep:
             raise BadSettings(
                 [f"spec: there is no ConfigMap {namespace}/{name}; create it" for name in missing]
             )
-        documents = desired(plugin, self._settings, self._cache.files_version(plugin))
+        files, halted = self._cache.files_version(plugin), self._is_halted(plugin)
+        documents = desired(plugin, self._settings, files, halted)
         return [document for document in documents if document["kind"] not in self._absent]
 
     @property
     def _absent(self) -> set[str]:
         """The names of kinds whose objects are neither made nor known."""
         return {kind.name for kind in MONITORS - self.offered}
+
+    def _is_halted(self, plugin: DevicePlugin) -> bool:
+        """Whether the plugin's roll-out must not go on; it does when the pods are ready."""
+        strategy, name = plugin.spec.update_strategy, plugin.name
+        if strategy.type != SURGE:
+            return False
+        sets = [child.daemon_set for child in self._cache.owned(name) if child.daemon_set]
+        pods = self._cache.pods(name)
+        return any(is_halted(strategy.type, strategy.max_surge, seen, pods) for seen in sets)
 
     def _check_places(self, seen: PluginSeen, documents: Collection[Mapping[str, Any]]) -> None:
         """Refuse to take over what somebody else has made; raises `BadSettings`."""
