@@ -49,6 +49,12 @@ def with_version(text: str, version: str = VERSION) -> str:
     return re.sub(r"(\btwistdp(?:-operator)?:|\bnewTag: )\d+(?:\.\w+)+", rf"\g<1>{version}", text)
 
 
+def in_page(text: str, version: str = VERSION) -> str:
+    """A page with the version, up to its section about upgrades, which names a later one too."""
+    before, heading, after = text.partition("\n## Upgrade\n")
+    return with_version(before, version) + heading + after
+
+
 def image(name: str, file: str, description: str, service: Service) -> str:
     """The Dockerfile of one of twistdp's own images."""
     return dockerfile(
@@ -143,7 +149,7 @@ def files() -> dict[Path, str]:
         operator / "openshift" / "constraints.yaml": operator_constraints(),
         ROOT / "docs" / "catalog.md": catalog_page(),
         ROOT / "docs" / "config-reference.md": reference(),
-        **{page: with_version(page.read_text("utf-8")) for page in pages},
+        **{page: in_page(page.read_text("utf-8")) for page in pages},
         **operator_files(),
     }
 

@@ -117,7 +117,9 @@ class Benchmark:
             await self.server.stop()
         return self.costs
 
-    async def _phase(self, name: str, steps: Iterator[object], quiet_for: float | None = None) -> None:
+    async def _phase(
+        self, name: str, steps: Iterator[object], quiet_for: float | None = None
+    ) -> None:
         self.server.counts.clear()
         before = cpu(self._process.pid) if self._process else 0.0
         began = last = time.monotonic()

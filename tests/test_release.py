@@ -52,6 +52,13 @@ class RenderTests(SynchronousTestCase):
             "`twistdp:3.4`. `a:1.2` newTag: 3.4\n",
         )
 
+    def test_page(self) -> None:
+        """The section about upgrades keeps its versions."""
+        text = "a:0 twistdp:0.1.0\n## Upgrade\nto twistdp:0.9.0\n"
+        self.assertEqual(
+            render.in_page(text, "0.2.0"), "a:0 twistdp:0.2.0\n## Upgrade\nto twistdp:0.9.0\n"
+        )
+
     def test_service_version(self) -> None:
         """Its image is that of the version, and has been created when that was written."""
         text = 'containerImage: twistdp-operator:0.1.0\ncreatedAt: "2026-11-27T12:00:00Z"\n'
