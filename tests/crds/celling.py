@@ -8,9 +8,9 @@ from typing import Any
 import cel
 
 from twistdp.config.wording import place_below
+from twistdp.crds.amounts import amount
 from twistdp.crds.definition import WHOLE
 from twistdp.crds.rule import VALIDATIONS, CelRule
-from twistdp.crds.values import amount
 
 
 def _is_quantity(text: str) -> bool:

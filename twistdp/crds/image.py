@@ -6,16 +6,9 @@ from typing import Annotated, Literal
 import attrs
 
 from twistdp.config import key
-from twistdp.crds.rule import CelRule, Ruled, count, unique
-from twistdp.crds.values import (
-    ATOMIC,
-    Directory,
-    Environment,
-    HostDirectories,
-    Image,
-    ObjectName,
-    Word,
-)
+from twistdp.crds.places import Directory, HostDirectories
+from twistdp.crds.rule import ATOMIC, CelRule, Ruled, count, unique
+from twistdp.crds.values import Environment, Image, ObjectName, Word
 
 
 @attrs.frozen(kw_only=True)

@@ -5,8 +5,8 @@ from typing import Literal
 import attrs
 
 from twistdp.config import key
+from twistdp.crds.amounts import Nodes, Seconds
 from twistdp.crds.rule import CelRule, Ruled
-from twistdp.crds.values import Nodes, Seconds
 
 
 @attrs.frozen(kw_only=True)

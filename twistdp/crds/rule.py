@@ -39,6 +39,8 @@ class CelRule:
 
 
 VALIDATIONS: Final = "x-kubernetes-validations"
+ATOMIC: Final = {"x-kubernetes-list-type": "atomic"}
+"""Of a list that one writer has as a whole."""
 
 
 class Ruled:
@@ -73,7 +75,7 @@ def text(pattern: str, message: str, what: str, most: int, least: int = 1) -> tu
     rule = CelRule(
         f"self.matches(r'^({pattern})$')",
         message,
-        lambda value: re.fullmatch(pattern, value) is not None,
+        lambda value: matches(pattern, value),
     )
     return length(most, least), kept(rule, what)
 
@@ -145,3 +147,18 @@ def _counted(what: str, most: int, least: int) -> Callable[[Any], None]:
             raise BadSetting("there is nothing in it; leave the key out")
 
     return check
+
+
+def matches(pattern: str, value: str) -> bool:
+    """Whether a whole text matches a regular expression."""
+    return re.fullmatch(pattern, value) is not None
+
+
+def keys(pattern: str, most: int, message: str, what: str) -> tuple[Rule, ...]:
+    """Rules for the keys of a mapping; CustomResourceDefinitions have no schema for them."""
+    rule = CelRule(
+        f"self.all(key, key.size() <= {most} && key.matches(r'^({pattern})$'))",
+        message,
+        lambda value: all(len(key) <= most and matches(pattern, key) for key in value),
+    )
+    return (kept(rule, what),)

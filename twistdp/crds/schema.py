@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from twistdp.config import Config, Field, Rule, default_of, fields_of, kinds
-from twistdp.crds.rule import VALIDATIONS
-from twistdp.crds.values import ATOMIC
+from twistdp.crds.rule import ATOMIC, VALIDATIONS
 
 _OPEN: Final = {"x-kubernetes-preserve-unknown-fields": True}
 

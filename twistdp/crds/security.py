@@ -3,8 +3,9 @@
 import attrs
 
 from twistdp.config import key
+from twistdp.crds.places import HostDirectories
 from twistdp.crds.rule import CelRule, Ruled
-from twistdp.crds.values import HostDirectories, SELinuxType
+from twistdp.crds.values import SELinuxType
 
 
 @attrs.frozen(kw_only=True)

@@ -5,9 +5,11 @@ from typing import Annotated, Final, Literal
 import attrs
 
 from twistdp.config import key
+from twistdp.crds.amounts import Interval, LogLevel, Port
+from twistdp.crds.places import HostDirectory, KubeletDirectory
 from twistdp.crds.rule import CelRule, between
 from twistdp.crds.source import Policy
-from twistdp.crds.values import HostDirectory, Interval, KubeletDirectory, Labels, LogLevel, Port
+from twistdp.crds.values import Labels
 from twistdp.settings import CDI_DIRECTORY
 
 KUBELET = "/var/lib/kubelet"

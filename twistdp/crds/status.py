@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 import attrs
 
 from twistdp.config import Rule, key
-from twistdp.crds.rule import count, length, unique
-from twistdp.crds.values import ATOMIC
+from twistdp.crds.rule import ATOMIC, count, length, unique
 
 Count = Annotated[int, Rule(lambda value: None, "a number", {"minimum": 0})]
 _Short = Annotated[str, length(317)]
