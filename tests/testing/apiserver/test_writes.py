@@ -131,6 +131,63 @@ class WriteContract(ApiContract):
             reply = await self.client.get(self.maps, **query)
             self.refused(reply, 400, "BadRequest", 'parsing "x": invalid syntax')
 
+    async def test_nodes(self) -> None:
+        """A node's quantities are texts; one that is 0 can be taken away."""
+        await self.ready()
+        status = {"capacity": {"e.com/x": 3, "e.com/y": "0"}, "allocatable": {"e.com/y": "0"}}
+        made = await self.made("/api/v1/nodes", {"metadata": {"name": self.name}, "status": status})
+        path = f"/api/v1/nodes/{self.name}"
+        self.assertEqual(made["status"]["capacity"], {"e.com/x": "3", "e.com/y": "0"})
+        self.assertEqual(made["status"]["allocatable"], {"e.com/y": "0"})
+        operations = [
+            {"op": "test", "path": "/status/capacity/e.com~1y", "value": "0"},
+            {"op": "remove", "path": "/status/capacity/e.com~1y"},
+            {"op": "remove", "path": "/status/allocatable/e.com~1y"},
+        ]
+        new = self.good(await self.client.patch(f"{path}/status", operations, "json"))
+        self.assertEqual(new["status"]["capacity"], {"e.com/x": "3"})
+        self.assertEqual(new["status"]["allocatable"], {"e.com/x": "3"})
+        reply = await self.client.patch(f"{path}/status", operations, "json")
+        self.refused(reply, 422, "Invalid")
+        new = self.good(await self.client.patch(path, {"status": {"capacity": {"e.com/z": "1"}}}))
+        self.assertEqual(new["status"]["capacity"], {"e.com/x": "3"})
+        self.good(await self.client.delete(path))
+
+    async def test_events(self) -> None:
+        """Events are in the namespace of their object, or in the default one."""
+        await self.ready()
+        for namespace, about, code in (
+            (self.name, self.name, 201),
+            (self.name, "", 422),
+            (self.name, "other", 422),
+            ("default", "", 201),
+        ):
+            event = {
+                "metadata": {"generateName": "e-", "namespace": namespace},
+                "involvedObject": {"kind": "Odd", "name": "x", "namespace": about},
+                "reason": "Reason",
+                "type": "Normal",
+            }
+            reply = await self.client.create(f"/api/v1/namespaces/{namespace}/events", event)
+            self.assertEqual(reply.code, code, reply.body)
+            if code == 422:
+                text = f'Invalid value: "{about}": does not match event.namespace'
+                self.refused(reply, code, "Invalid", f"involvedObject.namespace: {text}")
+
+    async def test_created_by_update(self) -> None:
+        """An update creates a lease or a role that is not there, and no other object."""
+        await self.ready()
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{self.name}/leases/a"
+        lease = {"metadata": {"name": "a", "resourceVersion": "7"}, "spec": {"holderIdentity": "x"}}
+        made = self.good(await self.client.update(path, lease), 201)
+        self.refused(await self.client.update(path, lease), 409, "Conflict")
+        self.good(await self.client.update(path, made))
+        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.name}/roles/a"
+        self.good(await self.client.update(path, {"metadata": {"name": "a"}, "rules": []}), 201)
+        for path in (f"{self.maps}/a", f"/api/v1/nodes/{self.name}"):
+            reply = await self.client.update(path, {"metadata": {"name": path.rpartition("/")[2]}})
+            self.refused(reply, 404, "NotFound")
+
     async def test_labels(self) -> None:
         """Labels, finalizers and owners have rules."""
         await self.ready()

@@ -14,8 +14,9 @@ class Kind:
     ``metadata.generation`` counts changes of the spec, `status` where the status is a subresource;
     `takes_status` where create keeps the status that it is sent.  `fields` are the field selectors
     beside ``metadata.name`` and ``metadata.namespace``.  `graceful` objects wait for their node
-    when they are deleted.  `custom` is true for kinds of a CustomResourceDefinition, and `schemas`
-    are then the OpenAPI schemas by version.
+    when they are deleted, and an update creates `by_update` ones that are not there.  `custom` is
+    true for kinds of a CustomResourceDefinition, and `schemas` are then the OpenAPI schemas by
+    version.
     """
 
     group: str
@@ -29,6 +30,7 @@ class Kind:
     takes_status: bool = False
     fields: tuple[str, ...] = ()
     graceful: bool = False
+    by_update: bool = False
     custom: bool = False
     categories: tuple[str, ...] = ()
     schemas: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
@@ -90,7 +92,7 @@ NODES = _cluster(
     fields=("spec.unschedulable",),
 )  # fmt: skip
 EVENTS = Kind(
-    "", "Event", "events", short=("ev",),
+    "", "Event", "events", short=("ev",), by_update=True,
     fields=("involvedObject.kind", "involvedObject.namespace", "involvedObject.name",
             "involvedObject.uid", "involvedObject.apiVersion", "involvedObject.resourceVersion",
             "involvedObject.fieldPath", "reason", "reportingComponent", "source", "type"),
@@ -110,7 +112,7 @@ BUILT_IN = (
     PODS,
     NODES,
     EVENTS,
-    Kind("events.k8s.io", "Event", "events", short=("ev",)),
+    Kind("events.k8s.io", "Event", "events", short=("ev",), by_update=True),
     Kind("", "ConfigMap", "configmaps", short=("cm",)),
     Kind("", "Secret", "secrets", fields=("type",)),
     Kind("", "ServiceAccount", "serviceaccounts", short=("sa",)),
@@ -118,12 +120,12 @@ BUILT_IN = (
     DAEMONSETS,
     Kind("apps", "Deployment", "deployments", short=("deploy",), generation=True, status=True,
          categories=("all",)),
-    Kind("coordination.k8s.io", "Lease", "leases"),
+    Kind("coordination.k8s.io", "Lease", "leases", by_update=True),
     DEFINITIONS,
-    Kind(RBAC, "Role", "roles"),
-    Kind(RBAC, "RoleBinding", "rolebindings"),
-    _cluster(RBAC, "ClusterRole", "clusterroles"),
-    _cluster(RBAC, "ClusterRoleBinding", "clusterrolebindings"),
+    Kind(RBAC, "Role", "roles", by_update=True),
+    Kind(RBAC, "RoleBinding", "rolebindings", by_update=True),
+    _cluster(RBAC, "ClusterRole", "clusterroles", by_update=True),
+    _cluster(RBAC, "ClusterRoleBinding", "clusterrolebindings", by_update=True),
     _cluster(DRA, "ResourceSlice", "resourceslices", generation=True,
              fields=("spec.nodeName", "spec.driver")),
     CLAIMS,

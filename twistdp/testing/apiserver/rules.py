@@ -9,7 +9,9 @@ from twistdp.testing.apiserver.kinds import (
     CLAIMS,
     DAEMONSETS,
     DEFINITIONS,
+    EVENTS,
     NAMESPACES,
+    NODES,
     PODS,
     RBAC,
     Kind,
@@ -97,7 +99,20 @@ def with_defaults(kind: Kind, new: Object, old: Object | None) -> Object:
         return _daemon_set(new, old)
     if kind == CLAIMS:
         return _claim(new)
+    if kind == NODES and new.get("status"):
+        return {**new, "status": _node_status(new["status"])}
     return new
+
+
+def _node_status(status: Object) -> Object:
+    """Quantities are texts, and all is allocatable where nothing is said about it."""
+    capacity, allocatable = (
+        {name: str(count) for name, count in (status.get(field) or {}).items()}
+        for field in ("capacity", "allocatable")
+    )
+    if not capacity and not allocatable:
+        return status
+    return {**status, "capacity": capacity, "allocatable": allocatable or capacity}
 
 
 def _claim(new: Object) -> Object:
@@ -171,6 +186,8 @@ def causes(kind: Kind, new: Object, old: Object | None) -> Iterator[Cause]:
                     "FieldValueInvalid",
                     f"Invalid value: {quoted(key)}: {_NO_KEY}",
                 )
+    if kind == EVENTS:
+        yield from _event_causes(new)
     if kind == DEFINITIONS:
         yield from _definition_causes(new)
     if kind != DAEMONSETS:
@@ -189,6 +206,14 @@ def causes(kind: Kind, new: Object, old: Object | None) -> Iterator[Cause]:
         yield "spec.template.metadata.labels", "FieldValueInvalid", text
     if not spec["template"]["spec"].get("containers"):
         yield "spec.template.spec.containers", "FieldValueRequired", "Required value"
+
+
+def _event_causes(new: Object) -> Iterator[Cause]:
+    """An event is in the namespace of its object, or in ``default`` if that is in none."""
+    about = (new.get("involvedObject") or {}).get("namespace") or ""
+    if new["metadata"].get("namespace") != (about or "default"):
+        text = f"Invalid value: {quoted(about)}: does not match event.namespace"
+        yield "involvedObject.namespace", "FieldValueInvalid", text
 
 
 def _definition_causes(new: Object) -> Iterator[Cause]:

@@ -87,6 +87,9 @@ class Verbs:
 
     def _update(self, kind: Kind, target: Target, asked: Asked, way: Way) -> Answer:
         obj = _object(kind, target, asked.parsed(), is_whole=True)
+        if kind.by_update and self._store.get(kind, target.namespace, target.name) is None:
+            obj["metadata"].pop("resourceVersion", None)
+            return _shown(kind, target, self._writes.create(kind, target.namespace, obj, way), 201)
         stored = self._writes.change(
             kind, target.namespace, target.name, lambda old: (obj, None), way
         )
