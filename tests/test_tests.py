@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests import __main__ as runner
@@ -66,3 +67,13 @@ class RunTests(SynchronousTestCase):
         run = runner.trial(["tests.there_is_no_such_module"])
         self.assertGreater(run.counts["errors"], 0, run.output)
         self.assertFalse(run.passed)
+
+
+class PropertyTests(SynchronousTestCase):
+    """Tests of properties."""
+
+    def test_slow_machine(self) -> None:
+        """None fails because the machine is slow."""
+        common = settings()
+        self.assertIsNone(common.deadline)
+        self.assertIn(HealthCheck.too_slow, common.suppress_health_check)

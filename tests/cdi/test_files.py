@@ -268,7 +268,7 @@ class WriteTests(SpecTestCase):
             max_size=4,
         )
     )
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     def test_any_history(
         self, history: list[tuple[Mapping[str, CDIDevice], set[str] | None]]
     ) -> None:

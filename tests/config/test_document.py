@@ -126,13 +126,13 @@ class FuzzTests(SynchronousTestCase):
             self.assertGreaterEqual(problem.line, 1)
             self.assertGreaterEqual(problem.column, 1)
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(st.text() | st.binary())
     def test_anything(self, source: str | bytes) -> None:
         """Any text and any bytes."""
         self.assert_bounded(source)
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(damaged())
     def test_damaged(self, source: str) -> None:
         """Documents of the model with a piece changed."""

@@ -70,7 +70,7 @@ OTHER: Sequence[Any] = (
 class ModelTests(SynchronousTestCase):
     """Properties of every document."""
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(documents())
     def test_allowed(self, document: dict[str, Any]) -> None:
         """A document of the model loads, and its schema allows it."""
@@ -79,7 +79,7 @@ class ModelTests(SynchronousTestCase):
         self.assertEqual(load(json.dumps(document)), load(text), "JSON is the same")
         VALIDATOR.validate(document)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(documents())
     def test_shown(self, document: dict[str, Any]) -> None:
         """What is shown loads as the same configuration, and the schema allows it."""
@@ -88,7 +88,7 @@ class ModelTests(SynchronousTestCase):
         self.assertEqual(load(text), config)
         VALIDATOR.validate(yaml.safe_load(text))
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(documents(), st.data())
     def test_misspelt_key(self, document: dict[str, Any], data: st.DataObject) -> None:
         """A misspelt key anywhere is the only problem, with its place and the right suggestion."""
@@ -151,7 +151,7 @@ class ModelTests(SynchronousTestCase):
                 seen.add((cls, key))
         self.assertGreater(len(seen), 200)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(documents(), st.data())
     def test_other_value(self, document: dict[str, Any], data: st.DataObject) -> None:
         """With any other value in a place, the schema allows what loads, and refuses other kinds.

@@ -50,7 +50,7 @@ class ObjectTests(SynchronousTestCase):
     """Objects of which each value is right by itself, and spoilt ones."""
 
     @given(RANDOM)
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     def test_rules(self, random: Random) -> None:
         """What breaks a rule in Python breaks it in CEL; what breaks none in either is accepted."""
         found = an_object(**Maker(random).spec())
@@ -64,7 +64,7 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual(set(), said)
 
     @given(RANDOM, st.booleans())
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     def test_schema(self, random: Random, is_spoilt: bool) -> None:
         """What the model accepts, the schema accepts."""
         maker = Maker(random)
@@ -75,7 +75,7 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual([], [each.message for each in VALIDATOR.iter_errors(spec)])
 
     @given(RANDOM)
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     def test_spoilt(self, random: Random) -> None:
         """An object with anything anywhere is read or refused, and nothing else happens."""
         maker = Maker(random)
@@ -124,7 +124,7 @@ class ValueTests(SynchronousTestCase):
     """Texts that are nearly right."""
 
     @given(st.sampled_from([*_rules()]), RANDOM)
-    @settings(max_examples=600, deadline=None)
+    @settings(max_examples=600)
     def test_texts(self, ruled: tuple[str, kinds.Kind, CelRule], random: Random) -> None:
         """A rule about a text or keys says the same in Python and in CEL."""
         good, kind, rule = ruled

@@ -37,7 +37,7 @@ class CheckTests(SynchronousTestCase):
         (found,) = check(made.encode())
         self.assertEqual(found.problems, ())
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(
         st.one_of(
             st.binary(max_size=100),

@@ -69,13 +69,13 @@ class AnyInputTests(SynchronousTestCase):
         for each in made:
             read(each)
 
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=400)
     @given(st.lists(OBJECTS, min_size=1, max_size=3))
     def test_objects(self, objects: list[Any]) -> None:
         """Objects of any shape."""
         self.convert(yaml.safe_dump_all(objects))
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(st.one_of(st.binary(max_size=200), VALUES.map(yaml.safe_dump)))
     def test_anything(self, source: str | bytes) -> None:
         """Bytes, and documents of any shape."""

@@ -130,7 +130,7 @@ class OptionTests(SynchronousTestCase):
                 options_of(options(read(sample)))
 
     @given(st.randoms(use_true_random=False))
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     def test_any(self, random: Random) -> None:
         """The command line takes the options of whatever is accepted, and means the same."""
         try:

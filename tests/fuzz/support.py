@@ -44,7 +44,6 @@ def fuzzed(examples: int, *strategies: Any, name: str = "", **named: Any) -> Cal
 
         @settings(
             max_examples=examples * TIMES,
-            deadline=None,
             # What is waited for here is the machine, and tests make what they need themselves.
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
         )

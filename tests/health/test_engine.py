@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -203,7 +203,6 @@ class StateTests(EngineTestCase):
         self.assertNotEqual(self.lane.jobs, [job])
 
     @given(st.lists(st.sampled_from(["", "x"]), min_size=1, max_size=12), st.integers(1, 3))
-    @settings(deadline=None)
     def test_model(self, problems: list[str], count: int) -> None:
         """The state is that of the last run of results that is long enough, else of the first."""
         self.setUp()

@@ -758,7 +758,7 @@ class RandomTests(SynchronousTestCase):
     """Whatever is in the tree."""
 
     @given(st.lists(entries, max_size=40))
-    @settings(deadline=None, max_examples=100)
+    @settings(max_examples=100)
     def test_any_tree(self, made: list[tuple[str, str, Any]]) -> None:
         """Nothing raises, and each node is one that a `numa_node` of the tree says."""
         with tempfile.TemporaryDirectory() as above:
@@ -796,7 +796,7 @@ class RandomTests(SynchronousTestCase):
                     self.assertLessEqual(found, {int(text) for text in said if text.isdigit()})
 
     @given(st.lists(st.tuples(nodes, nodes), min_size=1, max_size=6), volumes)
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=50)
     def test_any_stack(self, disks: list[tuple[Any, Any]], stacks: list[set[int]]) -> None:
         """Volumes on whatever disks and volumes have the nodes of all disks that are reached."""
         with tempfile.TemporaryDirectory() as above:

@@ -422,7 +422,7 @@ class AttackTests(SynchronousTestCase):
 
     skip = NEEDS_ROOT
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(st.lists(PARTS, min_size=1, max_size=4))
     def test_what_is_trusted_cannot_be_changed(
         self, parts: list[tuple[int, int, int, bool]]

@@ -1,7 +1,7 @@
 """Tests for `twistdp.kubelet.messages`."""
 
 import attrs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -101,7 +101,6 @@ class AllocateResponseTests(SynchronousTestCase):
         )
 
     @given(st.lists(st.integers(0, 40_000).map(sized), max_size=5))
-    @settings(deadline=None)
     def test_equals_the_library_s(self, parts: list[bytes]) -> None:
         """The bytes are those that the protobuf library makes of the same message."""
         message = pb2.AllocateResponse(

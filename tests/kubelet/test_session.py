@@ -1,6 +1,6 @@
 """Tests for `twistdp.kubelet.session`."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -138,7 +138,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual({name for name in vars(Session) if not name.startswith("_")}, set(INPUTS))
 
     @given(st.lists(st.sampled_from(INPUTS), max_size=30))
-    @settings(deadline=None)
     def test_any_inputs(self, inputs: list[str]) -> None:
         """Any sequence of inputs does what the table says, step by step."""
         state, expected = "idle", []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, List, Literal, NewType, Optional, Tuple, Union  # noqa: UP035
 
 import attrs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -146,14 +146,12 @@ class ConversionTests(SynchronousTestCase):
             self.assertIn("cannot be given on the command line", str(error))
 
     @given(st.lists(st.integers(), min_size=1))
-    @settings(deadline=None)
     def test_any_whole_numbers(self, numbers: list[int]) -> None:
         """Whole numbers of any size and sign survive, in their order."""
         texts = [str(number) for number in numbers]
         self.assertEqual(bind(taking(list[int]), {"value": texts}), {"value": numbers})
 
     @given(st.floats())
-    @settings(deadline=None)
     def test_any_number(self, number: float) -> None:
         """Every float survives."""
         value = bind(taking(float), {"value": [str(number)]})["value"]
@@ -163,7 +161,6 @@ class ConversionTests(SynchronousTestCase):
         st.sampled_from([str, int, float, bool, Path, Colour, Literal[1, "a"], list[int]]),
         st.lists(st.text(), min_size=1, max_size=3),
     )
-    @settings(deadline=None)
     def test_never_another_error(self, annotation: Any, texts: list[str]) -> None:
         """Whatever the text, it converts or is refused in words."""
         try:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -175,7 +175,6 @@ class UpdateTests(SynchronousTestCase):
     )
 
     @given(states)
-    @settings(deadline=None)
     def test_applied(self, states: list[Devices]) -> None:
         """The updates lead a receiver from state to state, also one that has missed some."""
         accepted = NOTHING

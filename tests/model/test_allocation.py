@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -307,7 +307,6 @@ class SharedClaimsTests(SynchronousTestCase):
             self.assertEqual([len(uses) for uses in shared._uses.values()], [0])
 
     @given(st.lists(st.tuples(st.booleans(), infos, st.integers(0, 9)), max_size=20))
-    @settings(deadline=None)
     def test_equals_brute_force(self, steps: list[tuple[bool, DeviceInfo, int]]) -> None:
         """After any additions and removals the result is that of counting again."""
         shared = SharedClaims()

@@ -194,7 +194,7 @@ class CheckTests(SynchronousTestCase):
             version_of(device)
 
     @given(devices)
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     def test_what_is_accepted_keeps_the_rules(self, device: CDIDevice) -> None:
         """Whatever is accepted makes a spec that loaders take, with the same content."""
         spec = check_spec(spec_text(KIND, [entry_of("a", device)]))
@@ -357,7 +357,7 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(device_name("a/b"), "a-b-c14cddc033f64b9d")
 
     @given(st.lists(device_ids, min_size=2, max_size=2, unique=True))
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     def test_names_are_valid_and_distinct(self, ids: list[str]) -> None:
         """Every id has a name that CDI allows, and no other one has it."""
         names = list(map(device_name, ids))
@@ -369,7 +369,7 @@ class ParseTests(SynchronousTestCase):
     """Specs are read back."""
 
     @given(st.dictionaries(device_ids, devices, min_size=1, max_size=3))
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     def test_round_trip(self, given_devices: dict[str, CDIDevice]) -> None:
         """A spec that is read and written again is the same, byte for byte."""
         entries = {e.name: e for e in (entry_of(i, d) for i, d in given_devices.items())}

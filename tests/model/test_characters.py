@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -50,7 +50,6 @@ class TextTests(SynchronousTestCase):
         self.assertIsNone(fault("/dev/\xfc/\u5b57 \U0001f600"))
 
     @given(st.text(st.characters()))
-    @settings(deadline=None)
     def test_utf8(self, text: str) -> None:
         """A text is UTF-8 if it can be encoded; plain text always is."""
         try:

@@ -1,6 +1,6 @@
 """Tests for twistdp.model.gate."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -48,7 +48,6 @@ class HealthGateTests(SynchronousTestCase):
         st.integers(1, 4),
         st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("+-")), max_size=40),
     )
-    @settings(deadline=None)
     def test_model(self, bad: int, good: int, checks: list[tuple[str, str]]) -> None:
         """Each device's state follows from all its checks, whatever others' checks are."""
         gate, seen = HealthGate(bad, good), {"a": "", "b": ""}
@@ -59,7 +58,6 @@ class HealthGateTests(SynchronousTestCase):
             )
 
     @given(st.integers(1, 4), st.integers(1, 4), st.text("+-", max_size=20))
-    @settings(deadline=None)
     def test_never_for_good(self, bad: int, good: int, checks: str) -> None:
         """From any state, enough checks in a row lead to either state."""
         for last, count in (("-", bad), ("+", good)):

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -93,7 +93,6 @@ class CheckNamespaceTests(SynchronousTestCase):
             self.assertNotIn("\n", str(error))
 
     @given(domains)
-    @settings(deadline=None)
     def test_any_domain(self, namespace: str) -> None:
         """Dot-separated labels are a namespace, up to the kubelet's limit."""
         self.assertEqual(check_namespace(namespace), namespace)
@@ -132,7 +131,6 @@ class CheckResourceTypeTests(SynchronousTestCase):
             self.assertNotIn("\n", str(error))
 
     @given(resource_types)
-    @settings(deadline=None)
     def test_any_name(self, name: str) -> None:
         """Any name of the allowed characters that starts and ends well is accepted."""
         self.assertEqual(check_resource_type(name), name)
@@ -188,7 +186,6 @@ class DeviceIdTests(SynchronousTestCase):
     """`device_id` makes a device id of any path or text."""
 
     @given(st.one_of(file_names, file_names.map("/dev/x/{}".format), st.text(min_size=1)))
-    @settings(deadline=None)
     def test_is_always_a_device_id(self, text: str) -> None:
         """Whatever a text consists of, the API takes the id, and it is the same each time."""
         try:
@@ -199,14 +196,12 @@ class DeviceIdTests(SynchronousTestCase):
         self.assertEqual(check_device_id(device_id(text)), device_id(text))
 
     @given(st.text(PLAIN, min_size=1, max_size=MAX_DEVICE_ID))
-    @settings(deadline=None)
     def test_keeps_plain_texts(self, text: str) -> None:
         """A short text without odd characters is the id itself."""
         assume(text.strip("."))
         self.assertEqual(device_id(text), text)
 
     @given(file_names, file_names)
-    @settings(deadline=None)
     def test_tells_names_apart(self, one: str, other: str) -> None:
         """Two names have two ids."""
         assume(one != other)
@@ -298,7 +293,6 @@ class SocketPathTests(SynchronousTestCase):
         self.assertRaises(BadSetting, socket_path, directory, "a.example/x")
 
     @given(directories, domains, resource_types)
-    @settings(deadline=None)
     def test_always_fits(self, directory: str, domain: str, name: str) -> None:
         """The path and the one it is bound at fit, and cut names end in the resource's digest."""
         resource = f"{domain}/{name}"
@@ -312,7 +306,6 @@ class SocketPathTests(SynchronousTestCase):
             self.assertTrue(path.endswith(f"{sha}.sock"), path)
 
     @given(directories, st.lists(st.tuples(domains, resource_types), unique=True, max_size=8))
-    @settings(deadline=None)
     def test_resources_do_not_share(self, directory: str, resources: list[tuple[str, str]]) -> None:
         """Distinct resources have distinct sockets and private directories."""
         paths = {socket_path(directory, f"{domain}/{name}") for domain, name in resources}
@@ -344,7 +337,6 @@ class NaturalKeyTests(SynchronousTestCase):
         self.assertEqual(sorted(backwards, key=natural_key), names)
 
     @given(st.lists(st.text("ab019-", max_size=6), unique=True))
-    @settings(deadline=None)
     def test_is_total(self, names: list[str]) -> None:
         """Distinct names never compare equal, so that the order never depends on the input's."""
         backwards = names[::-1]

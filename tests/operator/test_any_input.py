@@ -66,7 +66,7 @@ SPECS = st.fixed_dictionaries(
 class ObservedTests(SynchronousTestCase):
     """Objects of any form."""
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(
         st.lists(st.tuples(st.sampled_from(sorted(KINDS)), CHANGES, OBJECTS | PLACED), max_size=12)
     )
@@ -92,7 +92,7 @@ class ObservedTests(SynchronousTestCase):
 class SpecTests(SynchronousTestCase):
     """Specs of any form, which an API server without our schema would let in."""
 
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=80)
     @given(SPECS)
     def test_any(self, spec: dict[str, Any]) -> None:
         """The object gets its DaemonSet, or a status that says why not."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -384,7 +384,6 @@ statuses = st.fixed_dictionaries(
 class PropertyTests(SynchronousTestCase):
     """What holds for all."""
 
-    @settings(deadline=None)
     @given(situations, statuses)
     def test_any(self, situation: Known, previous: Mapping[str, Any]) -> None:
         """Nothing raises, whatever the last status was; the sums agree; the next is the same."""

@@ -72,7 +72,7 @@ class ReviewTests(SynchronousTestCase):
         for odd in ({}, {"request": None}, {"request": {}}, {"request": {"uid": 3}}):
             self.assertRaises(ValueError, reviewed, odd)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -76,7 +76,7 @@ class TextTests(SynchronousTestCase):
             devices = recorded(name)
             self.assertEqual(parse(write(devices)), devices)
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(st.lists(_DEVICES, max_size=4, unique_by=lambda device: device.path))
     def test_round_trip(self, devices: list[Recorded]) -> None:
         """Whatever can be recorded is read as it was written."""

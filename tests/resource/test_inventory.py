@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import attrs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -116,7 +116,6 @@ class ListedTests(SynchronousTestCase):
         self.assertEqual(Scanned({}).listed, b"")
 
     @given(st.lists(device_sets, min_size=1, max_size=4))
-    @settings(deadline=None)
     def test_equals_one_built_anew(self, states: list[Devices]) -> None:
         """However the devices changed, the joined bytes are the message of the last state."""
         subject = Scanned(states[0])
@@ -312,7 +311,6 @@ class ContainerTests(SynchronousTestCase):
     """Answers for containers."""
 
     @given(st.lists(device_sets, min_size=1, max_size=3), st.randoms(use_true_random=False))
-    @settings(deadline=None)
     def test_equals_one_built_anew(self, states: list[Devices], random: Random) -> None:
         """However the devices changed, the bytes are the message of the chosen devices.
 
@@ -334,7 +332,6 @@ class ContainerTests(SynchronousTestCase):
             )
 
     @given(st.lists(apart_infos, max_size=8).map(dict))
-    @settings(deadline=None)
     def test_joined_blindly(self, devices: Devices) -> None:
         """Devices that share nothing are joined without being combined."""
         self.patch(inventory_module, "combine", None)

@@ -56,7 +56,6 @@ class AnyPolicyTests(SynchronousTestCase):
     """Rules of `choose` with every policy."""
 
     @given(questions(some_nodes), st.sampled_from(POLICIES), st.randoms())
-    @settings(deadline=None)
     def test_valid(self, question: Question, policy: str, shuffler: random.Random) -> None:
         """It returns so many of the available ids, each once, in order, with all that must be."""
         candidates, must, size = question
@@ -120,7 +119,7 @@ class PackedTests(SynchronousTestCase):
     """`choose` with the policy ``packed``."""
 
     @given(questions(no_node))
-    @settings(deadline=None, max_examples=300)
+    @settings(max_examples=300)
     def test_fewest_groups(self, question: Question) -> None:
         """No other choice is from fewer groups."""
         candidates, must, size = question
@@ -158,7 +157,7 @@ class SpreadTests(SynchronousTestCase):
     """`choose` with the policy ``spread``."""
 
     @given(questions(no_node))
-    @settings(deadline=None, max_examples=300)
+    @settings(max_examples=300)
     def test_even(self, question: Question) -> None:
         """No group gives a second more than another that has more."""
         candidates, must, _ = question
@@ -198,7 +197,7 @@ class NumaTests(SynchronousTestCase):
     """`choose` with the policy ``numa``."""
 
     @given(questions(one_node))
-    @settings(deadline=None, max_examples=300)
+    @settings(max_examples=300)
     def test_fewest_nodes(self, question: Question) -> None:
         """With devices on one node or none, no other choice is from fewer nodes."""
         candidates, must, size = question
@@ -213,7 +212,6 @@ class NumaTests(SynchronousTestCase):
 
     @given(questions(some_nodes))
     @example(([Candidate("d0", "a", (0, 1)), Candidate("d1", "b", (1,))], [], 2))
-    @settings(deadline=None)
     def test_devices_on_several_nodes(self, question: Question) -> None:
         """If one node is enough for all, one is used."""
         candidates, must, size = question

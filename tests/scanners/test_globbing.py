@@ -1292,7 +1292,7 @@ class World:
 class EquivalenceTests(SynchronousTestCase):
     """Following changes gives the same result as looking at everything."""
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(operations)
     def test_follow_equals_discover(self, batches: list[list[Operation]]) -> None:
         """After any changes, follow() returns what a new scanner discovers that knows the

@@ -205,7 +205,7 @@ class Machine:
 class IdentityTests(SynchronousTestCase):
     """A kubelet that keeps allocations over all changes."""
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(st.sampled_from(PATTERNS), operations)
     def test_no_device_in_two_pods(self, patterns: tuple[str, ...], batch: list[Operation]) -> None:
         """Ids that are listed together are different devices, and so are those of pods."""
@@ -222,7 +222,7 @@ class IdentityTests(SynchronousTestCase):
         finally:
             machine.box.remove()
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     @given(st.sampled_from(PATTERNS[:6]), st.lists(st.tuples(*[st.sampled_from(DELAYS)] * 3)))
     def test_serial_numbers(self, patterns: tuple[str, ...], delays: list[tuple[int, ...]]) -> None:
         """A device is listed under the same id whenever it is plugged in, if the name can stay."""

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -59,7 +59,6 @@ class MatchesTests(SynchronousTestCase):
     """`Matches`"""
 
     @given(st.lists(st.lists(matches, max_size=4), max_size=15), st.booleans())
-    @settings(deadline=None)
     def test_equals_one_made_anew(self, batches: list[list[Match]], is_still: bool) -> None:
         """After any changes the devices are those of the current matches."""
         subject = made_by(is_still)

@@ -143,7 +143,7 @@ class IdTests(SynchronousTestCase):
         self.assertEqual(default_id(named(host("twins"), "ttyUSB0")),
                          default_id(named(host("twins-replugged"), "ttyUSB1")))  # fmt: skip
 
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=8)
     @given(st.integers(1, 90), st.integers(1, 9), st.sampled_from(TREES))
     def test_renumbered(self, number: int, bus: int, tree: str) -> None:
         """Numbers that the kernel counts are in no id."""
@@ -163,7 +163,7 @@ class IdTests(SynchronousTestCase):
         after = {each for each in ids(parse(text)).values() if not each.startswith(kept)}
         self.assertEqual(before, after)
 
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=8)
     @given(
         st.lists(st.tuples(_SERIALS, st.integers(1, 3)), min_size=1, max_size=4),
         st.booleans(),

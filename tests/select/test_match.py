@@ -268,7 +268,7 @@ class MatchTests(SynchronousTestCase):
         likely = list(Match(usb="1a86:7523", serial="x").likely(host("twins")))
         self.assertEqual([each.name for each in likely], ["1-3.1", "1-3.4"])
 
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     @given(st.data())
     def test_laws(self, data: st.DataObject) -> None:
         """Not turns an answer around, `any` and keys together are "or" and "and"."""

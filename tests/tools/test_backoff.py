@@ -1,6 +1,6 @@
 """Tests for `twistdp.tools.backoff`."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -68,7 +68,6 @@ class VariationTests(SynchronousTestCase):
     """`Backoff`, with its variation."""
 
     @given(st.integers(0, 60))
-    @settings(deadline=None)
     def test_varied_by_a_fifth(self, attempts: int) -> None:
         """It varies each delay by at most a fifth."""
         backoff = Backoff(0.01, 5.0)

@@ -1,6 +1,6 @@
 """Tests for `twistdp.tools.coalescing`."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -202,7 +202,6 @@ class CoalescerTests(SynchronousTestCase):
             max_size=100,
         )
     )
-    @settings(deadline=None)
     def test_any_events(self, pauses: list[float]) -> None:
         """Every event is followed by an act soon, and acts keep their distance."""
         recorder = Recorder()

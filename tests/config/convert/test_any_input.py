@@ -95,7 +95,7 @@ class AnyInputTests(SynchronousTestCase):
         self.assertEqual(load(show(config)), config)
         self.assertEqual(len(config.resources), found.resources)
 
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=400)
     @given(files())
     @example(("generic-device-plugin", "a: |\n  groups: [\n"))
     @example(("akri", "udevRules: ['\udcff']"))
@@ -104,7 +104,7 @@ class AnyInputTests(SynchronousTestCase):
         """Every file is converted to one that loads, or refused with places within it."""
         self.convert(*file)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(st.sampled_from(sorted(TOOLS)), st.binary(max_size=200))
     def test_any_bytes(self, tool: str, source: bytes) -> None:
         """Nor do bytes do anything else."""

@@ -297,7 +297,7 @@ class EventsTests(SynchronousTestCase):
 class RandomEventsTests(SynchronousTestCase):
     """Devices come and go in any order, with the kernel's events"""
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(st.data())
     def test_events(self, data: st.DataObject) -> None:
         """After each batch of events the scanner lists what a whole look finds."""

@@ -101,7 +101,7 @@ class HostileTests(SynchronousTestCase):
             shutil.rmtree(f"{made._root}/{part}")
             made.follow([f"{made._root}/dev/ttyUSB0", f"{made._root}/run/udev/data/c188:0"])
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(st.sampled_from(NAMES), st.data())
     def test_recordings(self, name: str, data: st.DataObject) -> None:
         """A recording with any lines is refused, or makes a tree that can be looked at."""
