@@ -165,6 +165,23 @@ class LeftAloneTests(SynchronousTestCase):
         self.assertEqual(stage.requests(), [])
         self.assertEqual(stage.status(), before)
 
+    def test_controlled_by_another(self) -> None:
+        """So is one that has our labels, and that another kind of object controls."""
+        stage = Stage()
+        other = {"apiVersion": "a.b/v1", "kind": "C", "name": "c", "uid": "u", "controller": True}
+        labels = {
+            "twistdp.io/deviceplugin": "gpus",
+            "app.kubernetes.io/managed-by": "twistdp-operator",
+        }
+        mine = {"name": "gpus", "namespace": NAMESPACE, "labels": labels}
+        account = {"apiVersion": "v1", "kind": "ServiceAccount"}
+        stage.objects.create({**account, "metadata": {**mine, "ownerReferences": [other]}})
+        stage.start()
+        stage.plugin()
+        stage.settle(60)
+        self.assertEqual(stage.requests(), [STATUS])
+        self.assertEqual(stage.condition("Degraded")[1], "InvalidSpec")
+
     def test_orphans(self) -> None:
         """What an object of the same name has left behind is adopted."""
         stage = running()
@@ -369,3 +386,37 @@ def _content(stage: Stage, kind: str, name: str) -> Any:
     assert found is not None
     labels = found["metadata"]["labels"]
     return labels, found.get("data"), found.get("spec")
+
+
+class RefusedMonitorTests(SynchronousTestCase):
+    """Monitoring is not what the plugin needs."""
+
+    def test_forbidden(self) -> None:
+        """A monitor that is refused is in the status, and the DaemonSet is made all the same."""
+        stage = Stage()
+        stage.define("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")
+        stage.server.fail(403, kind="podmonitors", times=float("inf"))
+        stage.start()
+        stage.feed.begin([POD_MONITOR])
+        stage.plugin(**MONITORED, monitoring={"kind": "PodMonitor"})
+        stage.settle()
+        self.assertIsNotNone(stage.find("daemonsets"))
+        self.assertIn('cannot patch resource "podmonitors"', stage.condition("Degraded")[2])
+
+
+class EndingTests(SynchronousTestCase):
+    """Objects that are being deleted."""
+
+    def test_waits(self) -> None:
+        """Nothing is applied to an object that is about to go; it is made again after that."""
+        stage = running()
+        stage.objects.patch("daemonsets", "gpus", {"metadata": {"finalizers": ["a/b"]}}, NAMESPACE)
+        stage.settle()
+        stage.forget()
+        stage.objects.delete("daemonsets", "gpus", NAMESPACE)
+        stage.settle(60)
+        self.assertNotIn(SET, stage.requests())
+        stage.objects.patch("daemonsets", "gpus", {"metadata": {"finalizers": None}}, NAMESPACE)
+        stage.settle()
+        self.assertEqual(stage.requests().count(SET), 1)
+        self.assertNotIn("deletionTimestamp", daemon_set(stage)["metadata"])
