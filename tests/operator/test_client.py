@@ -43,7 +43,7 @@ class RequestTests(TestCase):
         self.noted: list[tuple[str, str, int]] = []
         self.client = client_of(
             self.server,
-            seen=lambda what, status: self.noted.append((what.verb, what.resource, status)),
+            seen=lambda what, status, _: self.noted.append((what.verb, what.resource, status)),
         )
         self.addCleanup(self.client.close)
         verifyObject(IApi, self.client)

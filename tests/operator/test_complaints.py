@@ -28,7 +28,7 @@ class ComplaintTests(SynchronousTestCase):
         """The lines after these answers."""
         self.lines.clear()
         for asked, status in answers:
-            self.complaints.seen(asked, status)
+            self.complaints.seen(asked, status, "" if status else "away")
         return list(self.lines)
 
     def test_forbidden(self) -> None:

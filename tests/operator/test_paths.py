@@ -75,8 +75,8 @@ class PathContract(Mixed):
         operator = Operator(self.cluster, settings, reactor)
         seen = operator._client._seen
 
-        def note(asked: Asked, code: int) -> None:
-            seen(asked, code)
+        def note(asked: Asked, code: int, reason: str) -> None:
+            seen(asked, code, reason)
             if asked.verb not in ("list", "watch", "create") and asked.resource:
                 self.asked.append(f"{asked.verb} {asked.resource} {code}")
 

@@ -34,8 +34,8 @@ _JSON_PATCH: Final = "application/json-patch+json"
 
 Documents = list[Document]
 T = TypeVar("T")
-Seen = Callable[[Asked, int], object]
-"""Takes note of a request and the status of its answer, 0 if there was none."""
+Seen = Callable[[Asked, int, str], object]
+"""Takes note of a request and its answer's status; if there was none, of 0 and the reason."""
 
 
 @implementer(IApi)
@@ -46,7 +46,7 @@ class Client:
         self,
         cluster: Cluster,
         loop: asyncio.AbstractEventLoop,
-        seen: Seen = lambda _asked, _status: None,
+        seen: Seen = lambda _asked, _status, _reason: None,
         timeout: float = TIMEOUT,
     ) -> None:
         self.cluster = cluster
@@ -214,11 +214,12 @@ class Client:
             ) as response:
                 content = await response.read()
         except TimeoutError as error:
+            late = f"no answer within {self._timeout.total:g} s"
             # It passes `_note` as a cancellation.
-            self._seen(asked(method, path, query or {}), 0)
-            raise Unreachable(f"no answer within {self._timeout.total:g} s") from error
+            self._seen(asked(method, path, query or {}), 0, late)
+            raise Unreachable(late) from error
         except (aiohttp.ClientError, OSError, RuntimeError, ValueError) as error:
-            raise Unreachable(str(error) or type(error).__name__) from error
+            raise Unreachable(_reason(error)) from error
         if response.status < 300:
             try:
                 found = json.loads(content)
@@ -237,10 +238,10 @@ class Client:
         what = asked(request.method, request.url.raw_path, request.url.query)
         try:
             response = await handler(request)
-        except Exception:
-            self._seen(what, 0)
+        except Exception as error:
+            self._seen(what, 0, _reason(error))
             raise
-        self._seen(what, response.status)
+        self._seen(what, response.status, "")
         return response
 
     async def _authorize(
@@ -258,6 +259,10 @@ class Client:
             request.headers["Authorization"] = f"Bearer {newest}"
             response = await handler(request)
         return response
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _namespace(document: Mapping[str, Any]) -> str:

@@ -16,8 +16,8 @@ class Complaints:
         self._not_allowed: set[Asked] = set()
         self._in_trouble = False
 
-    def seen(self, asked: Asked, status: int) -> None:
-        """Take note of a request and the status of its answer, 0 if there was none."""
+    def seen(self, asked: Asked, status: int, reason: str) -> None:
+        """Take note of a request and the status of its answer, or of 0 and why there was none."""
         if status == 0 or status >= 500:
             if not self._in_trouble:
                 self._in_trouble = True
@@ -25,7 +25,7 @@ class Complaints:
                     "the API server does not answer as it should; trying again",
                     verb=asked.verb,
                     resource=asked.resource or "/",
-                    status=status or "no answer",
+                    err=reason or f"status {status}",
                 )
             return
         if self._in_trouble:

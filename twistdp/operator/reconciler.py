@@ -162,14 +162,15 @@ class Reconciler:
             result = await self._steps(seen, work)
         except Unreachable as error:
             result = "unreachable"
-            self._away(name, error)
+            klog.V(1).info("a device plugin waits for the API server", plugin=name, err=error)
+            self._away(name)
         except CancelledError:
             raise
         except Exception:
             klog.failure("a device plugin cannot be reconciled; it is tried again", plugin=name)
             self.queue.add(name, work.attempts.failed())
         else:
-            self._reached()
+            self._outage.reset()
         self._done(result, self._clock.seconds() - began)
 
     async def _steps(self, seen: PluginSeen, work: Work) -> str:
@@ -245,18 +246,11 @@ class Reconciler:
         what = f"{error.verb} {error.resource}".strip()
         klog.V(1).info("the API server refuses a request", plugin=name, request=what, err=error)
 
-    def _away(self, name: str, error: Unreachable) -> None:
-        """Wait for the API server, with all objects alike."""
+    def _away(self, name: str) -> None:
+        """Wait for the API server, with all objects alike; the client's service logs that."""
         if not self._outage.wait:
-            if not self._outage.failures:
-                klog.warning("the API server cannot be reached; waiting for it", err=error)
             self.queue.hold(self._outage.failed())
         self.queue.add(name)
-
-    def _reached(self) -> None:
-        if self._outage.failures:
-            klog.info("the API server can be reached again")
-            self._outage.reset()
 
 
 def _is_passing(error: ApiError) -> bool:

@@ -111,6 +111,6 @@ class Operator(Service):
     def _lost(self) -> None:
         self.reconciler.stop()
 
-    def _seen(self, asked: Asked, status: int) -> None:
+    def _seen(self, asked: Asked, status: int, reason: str) -> None:
         self.tallies.seen(asked, status)
-        self._complaints.seen(asked, status)
+        self._complaints.seen(asked, status, reason)
