@@ -36,10 +36,13 @@ class NodeTests(SynchronousTestCase):
         self.assertEqual(counts_of(node), {"a.example/x": Count(0, 0)})
 
     def test_numbers(self) -> None:
-        """Quantities as the API server shortens them; anything else is 0."""
+        """Quantities in each form that the API server has; anything else is 0."""
         values: list[Any] = ["3", 3, "2k", "1M", "1G", True, -1, "x", "", "1.5", []]
         found = [number(value) for value in values]
         self.assertEqual(found, [3, 3, 2000, 10**6, 10**9, 0, 0, 0, 0, 0, 0])
+        written = ["1Ki", "2Mi", "1e3", "2E2", "1Gi", "1K", "1ki", "e3", "9" * 5000]
+        found = [number(value) for value in written]
+        self.assertEqual(found, [1024, 2 << 20, 1000, 200, 1 << 30, 0, 0, 0, 0])
 
 
 class PodTests(SynchronousTestCase):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.operators import (
@@ -145,6 +146,17 @@ class RefusedTests(SynchronousTestCase):
         self.assertIsNotNone(stage.find("daemonsets"))
         self.assertEqual(stage.requests().count(SET), 1)
         self.assertLess(stage.requests().count(STATUS), 20)
+
+    def test_refused_status(self) -> None:
+        """A status that stays refused is logged, once: it cannot say so itself."""
+        stage = Stage()
+        stage.server.fail(500, kind="deviceplugins", times=FOREVER)
+        with capturedLogs() as events:
+            stage.start()
+            stage.plugin()
+            stage.settle(1800)
+        found = [event for event in events if "a status cannot be" in formatEvent(event)]
+        self.assertEqual(len(found), 1)
 
     def test_terminating(self) -> None:
         """A namespace that is being deleted is named, and nothing is asked in a loop."""

@@ -4,6 +4,7 @@ A watched object comes from the API server, but a field that an API server of an
 writes in another form must not end the operator: what is not understood counts as absent.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from sys import intern
 from typing import Any
@@ -166,15 +167,19 @@ def number(value: Any) -> int:
     """Return a whole number from 0, also of a quantity such as ``2k``; 0 for anything else."""
     if isinstance(value, int) and not isinstance(value, bool):
         return max(0, value)
-    if not isinstance(value, str) or len(value) > 20 or not value.isascii():
+    found = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
         return 0
-    digits, power = value, 0
-    if value[-1:] in _POWERS:
-        digits, power = value[:-1], _POWERS[value[-1]]
-    return int(digits) * 1000**power if digits.isdigit() else 0
+    digits, unit = found.groups(default="")
+    return int(digits) * _UNITS[unit.replace("E", "e")]
 
 
-_POWERS = {"k": 1, "M": 2, "G": 3}
+# Kubelets write 1000 as 1k; what somebody else writes into a Node's status keeps its form.
+_QUANTITY = re.compile("([0-9]{1,20})([kMG]|[KMG]i|[eE][0-9])?")
+_UNITS = {
+    **{"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30},
+    **{f"e{power}": 10**power for power in range(10)},
+}
 
 
 def _containers(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -233,6 +233,11 @@ class Reconciler:
             again = await self._reporting.report(seen, work)
         except ApiError as error:
             self._refused(name, error, work.reports.failed(error.retry_after or 0.0))
+            if work.reports.failures == PASSING and error.status not in (401, 403, 404):
+                # The status cannot show it; requests without permission are logged anyway.
+                klog.warning(
+                    "a status cannot be written; it is tried again", plugin=name, err=error
+                )
             return "failed"
         work.reports.reset()
         if again is not None:
