@@ -176,8 +176,14 @@ def number(value: Any) -> int:
 
 # Kubelets write 1000 as 1k; what somebody else writes into a Node's status keeps its form.
 _QUANTITY = re.compile("([0-9]{1,20})([kMG]|[KMG]i|[eE][0-9])?")
-_UNITS = {
-    **{"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30},
+_UNITS: Mapping[str, int] = {
+    "": 1,
+    "k": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "Ki": 1 << 10,
+    "Mi": 1 << 20,
+    "Gi": 1 << 30,
     **{f"e{power}": 10**power for power in range(10)},
 }
 
