@@ -3,7 +3,7 @@
 import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.deployment.documents import Document, as_yaml
+from twistdp.deployment.documents import Document, ObjectLoader, as_yaml
 from twistdp.errors import BadSetting
 
 ODD = (
@@ -28,6 +28,14 @@ class DocumentTests(SynchronousTestCase):
         """Texts that parsers of Go or YAML 1.2 read as numbers or words are quoted."""
         for text in ("y", "N", "yes", "null", "1e3", "0o17", "12e03", "1_000"):
             self.assertRegex(as_yaml([Document({"a": text})]), f"^a: ([\"']){text}\\1\n$")
+
+    def test_times(self) -> None:
+        """A time is read as a text, as JSON has it."""
+        text = "a: 2026-11-26T12:00:00Z\nb: 2026-11-26\n"
+        self.assertEqual(
+            yaml.load(text, ObjectLoader),
+            {"a": "2026-11-26T12:00:00Z", "b": "2026-11-26"},
+        )
 
     def test_readable(self) -> None:
         """Documents follow each other with their comments, keys in their order, lists indented."""

@@ -68,7 +68,7 @@ class Field:
     def stands_alone(self) -> bool:
         """Whether an instance of the class may have a value for this field alone.
 
-        A class whose keys depend on one another says no, by an attribute ``together``.
+        Not in a class whose keys depend on one another, which has an attribute ``together``.
         """
         return not getattr(self.owner, "together", False) and _may_be_empty(self.owner)
 

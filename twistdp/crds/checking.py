@@ -9,6 +9,7 @@ import yaml
 from twistdp.config import LARGEST
 from twistdp.crds.plugin import GROUP, KIND, VERSION
 from twistdp.crds.reading import BadObject, read
+from twistdp.deployment import ObjectLoader
 
 
 @attrs.frozen
@@ -19,21 +20,12 @@ class Checked:
     problems: tuple[str, ...]
 
 
-class _Loader(yaml.SafeLoader):
-    """Leaves dates as texts, as JSON has them."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012  # PyYAML's way
-        first: [each for each in resolvers if each[0] != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
 def check(source: bytes) -> list[Checked]:
     """The DevicePlugins of a file, alone or in lists; none in a file that is no YAML."""
     if len(source) > LARGEST:
         return []
     try:
-        documents = list(yaml.load_all(source, _Loader))  # it is a safe one
+        documents = list(yaml.load_all(source, ObjectLoader))  # it is a safe one
     except (yaml.YAMLError, ValueError, RecursionError):
         return []
     return [_checked(each) for each in _ours(documents)]

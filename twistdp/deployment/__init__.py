@@ -6,7 +6,7 @@ The files in ``deploy`` and ``docker`` and those of a new project are made by th
 from twistdp.deployment import requirements
 from twistdp.deployment.daemonset import PRIORITY, RESOURCES, DaemonSet, InitContainer
 from twistdp.deployment.directories import CONFIG_DIRECTORY, OF_THE_CONTAINER, SCANNER_DIRECTORY
-from twistdp.deployment.documents import Document, as_yaml
+from twistdp.deployment.documents import Document, ObjectLoader, as_yaml
 from twistdp.deployment.image import dockerfile
 from twistdp.deployment.manifests import render_manifests, sample_pod
 from twistdp.deployment.monitoring import pod_monitor, service, service_monitor
@@ -28,6 +28,7 @@ __all__ = [
     "Document",
     "InitContainer",
     "Needs",
+    "ObjectLoader",
     "as_yaml",
     "configuration_map",
     "constraints",

@@ -1,4 +1,4 @@
-"""Writes YAML documents."""
+"""Writes and reads YAML documents as Kubernetes does."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,6 +16,15 @@ class Document:
 
     content: dict[str, Any]
     comment: str = ""
+
+
+class ObjectLoader(yaml.SafeLoader):
+    """Leaves times as the texts that they are in JSON."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  # PyYAML's way
+        first: [each for each in resolvers if each[0] != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 class _Dumper(yaml.SafeDumper):

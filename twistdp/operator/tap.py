@@ -7,7 +7,6 @@ they are missing.
 import os
 import re
 import sys
-from typing import TYPE_CHECKING
 
 from twisted.application.service import IService
 from twisted.internet import asyncioreactor
@@ -23,9 +22,6 @@ from twistdp.operator.credentials import Cluster, from_kubeconfig, in_cluster
 from twistdp.operator.settings import OperatorSettings
 from twistdp.rpc import require_asyncio_reactor
 from twistdp.web import HttpOptions, process
-
-if TYPE_CHECKING:
-    pass
 
 IMAGE = "RELATED_IMAGE_DEVICEPLUGIN"
 """The variable that has the image of plugins, as OLM has it."""

@@ -90,6 +90,19 @@ class FaultTests(OnFake, ApiContract, TestCase):
         reply = await got
         self.assertEqual(self.good(reply)["data"], {"key": "2"})
 
+    async def test_slow_and_broken(self) -> None:
+        """A test's own function that fails after a delay is logged, and answered with 500."""
+        await self.begin()
+
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError
+
+        self.server.admission.append(broken)
+        self.server.fault(ApiFault("patch", delay=0.01))
+        reply = await soon(ensureDeferred(self.change("2")))
+        self.assertEqual(reply.code, 500)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     async def test_restart(self) -> None:
         """A server that is away refuses connections, cuts watches, and comes back as it was."""
         await self.begin()

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import attrs
 import yaml
 
+from twistdp.deployment import ObjectLoader
 from twistdp.testing.apiserver.kinds import Kind
 from twistdp.testing.apiserver.record import ApiCall
 from twistdp.testing.apiserver.refusals import bad_request, unsupported_media
@@ -45,19 +46,9 @@ class Asked:
                     f"couldn't get version/kind; json parse error: {error}"
                 ) from error
         try:
-            return yaml.load(self.body, _Loader)  # noqa: S506 - it is a SafeLoader
+            return yaml.load(self.body, ObjectLoader)  # noqa: S506 - it is a SafeLoader
         except yaml.YAMLError as error:
             raise bad_request(f"error decoding YAML: {error}") from error
-
-
-class _Loader(yaml.SafeLoader):
-    """Leaves times as the texts that they are."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [each for each in resolvers if each[0] != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 @attrs.frozen

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
 from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
@@ -31,7 +33,7 @@ class ApiResource(Resource):
             return NOT_DONE_YET
         waiting = deferLater(self._reactor, visit.delay, self._finish, request, visit)
         request.notifyFinish().addErrback(lambda _: waiting.cancel())
-        waiting.addErrback(lambda _: None)
+        waiting.addErrback(_fail, request)
         return NOT_DONE_YET
 
     def _finish(self, request: Any, visit: Visit) -> None:
@@ -71,6 +73,12 @@ class ApiResource(Resource):
         # Send the headers, so that the client knows that the watch has begun.
         request.write(b"")
         watch.begin()
+
+
+def _fail(failure: Failure, request: Any) -> None:
+    """Answer as to a request without delay, unless the client has gone."""
+    if not failure.check(CancelledError):
+        request.processingFailed(failure)
 
 
 def _time_out(watch: Watch) -> None:
