@@ -35,7 +35,9 @@ NOT_HERE = (
     Elsewhere("make lint types", "make lint", "needs ruff and mypy; .ci/run runs it"),
     Elsewhere("make audit", "tests.test_audit", "asks data bases in the network"),
     Elsewhere(
-        "make (soak|kill|bench)( .*)?", "tests.benchmarks", "minutes; it is run in short there"
+        "(make (soak|kill|bench)|python -m benchmarks.operator)( .*)?",
+        "tests.benchmarks",
+        "minutes; it is run in short there",
     ),
     Elsewhere("make update-k8s .*", "tests.test_update_k8s", "changes the checkout"),
     Elsewhere(

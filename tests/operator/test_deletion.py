@@ -161,10 +161,28 @@ class CleanUpTests(SynchronousTestCase):
     def test_others_resource(self) -> None:
         """A resource that another DevicePlugin names stays."""
         stage = self._deleted(other=True)
+        stage.node("n1", kvm=0)
+        self._end_pods(stage)
+        self.assertIsNone(stage.objects.find("deviceplugins", "gpus"))
+        self.assertIn(f"{DOMAIN}/kvm", _lists(stage, "n1")[0])
+
+    def test_pods_first(self) -> None:
+        """Nothing is removed while a pod of the plugin may still serve."""
+        stage = self._deleted()
+        self.assertIsNone(stage.find("daemonsets"))
+        stage.node("n1", kvm=0)
+        stage.settle(60)
+        self.assertIn(f"{DOMAIN}/kvm", _lists(stage, "n1")[0])
+
+    def test_daemon_set_first(self) -> None:
+        """Nor while its DaemonSet is there, which may make another pod."""
+        stage = running(**CLEAN)
+        stage.objects.patch("daemonsets", "gpus", {"metadata": {"finalizers": ["a/b"]}}, NAMESPACE)
+        stage.settle()
+        stage.objects.delete("deviceplugins", "gpus")
         self._end_pods(stage)
         stage.node("n1", kvm=0)
-        stage.settle()
-        self.assertIsNone(stage.objects.find("deviceplugins", "gpus"))
+        stage.settle(60)
         self.assertIn(f"{DOMAIN}/kvm", _lists(stage, "n1")[0])
 
     def test_not_zero_any_more(self) -> None:
@@ -270,9 +288,8 @@ class CleanUpTests(SynchronousTestCase):
         stage = running(**CLEAN)
         if other:
             stage.plugin("others", **KVM)
-        else:
-            stage.node("n1", kvm=3)
-            stage.node("n2", kvm=3)
+        stage.node("n1", kvm=3)
+        stage.node("n2", kvm=3)
         stage.settle()
         stage.forget()
         stage.objects.delete("deviceplugins", "gpus")
