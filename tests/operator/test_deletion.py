@@ -177,6 +177,7 @@ class CleanUpTests(SynchronousTestCase):
     def test_daemon_set_first(self) -> None:
         """Nor while its DaemonSet is there, which may make another pod."""
         stage = running(**CLEAN)
+        stage.node("n1", kvm=3)
         stage.objects.patch("daemonsets", "gpus", {"metadata": {"finalizers": ["a/b"]}}, NAMESPACE)
         stage.settle()
         stage.objects.delete("deviceplugins", "gpus")

@@ -14,7 +14,7 @@ from tests.support.operators import (
     pod_spec,
     running,
 )
-from twistdp.operator.kinds import CONFIG_MAP, DAEMON_SET, POD_MONITOR
+from twistdp.operator.kinds import CONFIG_MAP, DAEMON_SET, DEVICE_PLUGIN, NODE, POD_MONITOR
 
 CHILDREN = {
     "daemonsets": ("gpus", {"spec": {"minReadySeconds": 77}}),
@@ -235,6 +235,28 @@ class LateTests(SynchronousTestCase):
         stage.reconciler.observe(DAEMON_SET, "MODIFIED", old)
         stage.settle(60)
         self.assertEqual(stage.requests(), [])
+
+    def test_old_object(self) -> None:
+        """Nor is the DevicePlugin as it was before its newest change."""
+        stage = running()
+        old = stage.objects.get("deviceplugins", "gpus")
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.settle()
+        stage.forget()
+        stage.reconciler.observe(DEVICE_PLUGIN, "MODIFIED", old)
+        stage.settle(60)
+        self.assertEqual(stage.requests(), [])
+
+    def test_node_between(self) -> None:
+        """A node that has gone while nobody watched counts no more."""
+        stage = running()
+        stage.node("n1", kvm=3)
+        stage.settle()
+        stage.feed.cut()
+        stage.objects.delete("nodes", "n1")
+        stage.feed.begin([NODE])
+        stage.settle()
+        self.assertEqual(stage.status()["devices"], 0)
 
     def test_deletion_of_another(self) -> None:
         """The late end of an object that was there before is not the end of the one now."""
