@@ -8,6 +8,7 @@ the settings leave the rest out.
 import asyncio
 import logging
 import os
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final, cast
 
@@ -37,6 +38,12 @@ ENDINGS: Final = 10
 
 LONGEST_END: Final = 0.5
 """Seconds that they have each time; see `exit_timeout` below."""
+
+DEEPEST: Final = 25_000
+"""Python's limit for calls within calls.
+
+The API server accepts 10 000 lists and mappings in one another, and kopf copies each by two calls.
+"""
 
 _KOPF: Final = os.path.dirname(kopf.__file__) + os.sep
 
@@ -209,6 +216,11 @@ def _settings() -> kopf.OperatorSettings:
     settings.persistence.finalizer = "twistdp.io/none"
     settings.persistence.diffbase_storage = _NoMemory()
     return settings
+
+
+def accept_deep_objects() -> None:
+    """Have objects read however deep they are, so that a bad one does not hide the others."""
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEPEST))
 
 
 def quiet_kopf() -> None:

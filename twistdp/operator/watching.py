@@ -12,7 +12,7 @@ from twistdp.operator.api import ApiError, Unreachable
 from twistdp.operator.client import Client
 from twistdp.operator.discovery import offered
 from twistdp.operator.kinds import DEVICE_PLUGIN, Kind
-from twistdp.operator.shell import PAUSES, Shell, quiet_kopf
+from twistdp.operator.shell import PAUSES, Shell, accept_deep_objects, quiet_kopf
 from twistdp.operator.signals import Kept
 from twistdp.operator.upkeep import MONITORS
 from twistdp.rpc import loop_of
@@ -106,6 +106,7 @@ class Watching(Service):
         kinds = await self._found()
         self._logged = ""
         quiet_kopf()
+        accept_deep_objects()
         await Shell(self._client, self._observer, self._namespace, kinds, self._kept).run()
         self._log("they ended")
 
