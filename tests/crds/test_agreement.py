@@ -47,7 +47,7 @@ VALIDATOR = Draft202012Validator(closed({**SPEC, "properties": dict(SPEC["proper
 
 
 class ObjectTests(SynchronousTestCase):
-    """Objects of which each value is right by itself, and spoilt ones."""
+    """Objects whose values are each right by themselves, and spoilt ones."""
 
     @given(RANDOM)
     @settings(max_examples=200)

@@ -45,7 +45,7 @@ class CaseTests(SynchronousTestCase):
 
 
 class TransitionTests(SynchronousTestCase):
-    """What cannot change is told by the object before."""
+    """The object before shows what cannot change."""
 
     def test_domain(self) -> None:
         """A domain neither changes nor comes nor goes."""

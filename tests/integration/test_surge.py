@@ -85,7 +85,7 @@ class SurgeTests(ProcessTestCase):
 
 
 class PodSurgeTests(SurgeTests):
-    """The same in pods, of which none sees the other's processes."""
+    """The same in pods, which do not see each other's processes."""
 
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         skip = "needs root and unshare(1) for a pid namespace"

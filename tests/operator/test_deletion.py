@@ -215,7 +215,7 @@ class CleanUpTests(SynchronousTestCase):
         self.assertIsNone(stage.objects.find("deviceplugins", "gpus"))
 
     def test_gives_up(self) -> None:
-        """A node that keeps its devices does not keep the object for ever."""
+        """A node that keeps its devices does not keep the object forever."""
         stage = self._deleted()
         self._end_pods(stage)
         stage.settle(PATIENCE - 60)

@@ -214,7 +214,7 @@ class PodTests(SynchronousTestCase):
         self.assertEqual(pod(catalog=item, tolerations=[])["tolerations"], [])
 
     def test_kubelet(self) -> None:
-        """Another directory of the kubelet is mounted, and the plugin told."""
+        """Another directory of the kubelet is mounted, and an option of the plugin names it."""
         made = pod(catalog=[{"name": "intel-npu"}], kubeletDirectory="/data/kubelet")
         (container,) = made["containers"]
         self.assertIn("--plugin-dir=/data/kubelet/device-plugins", container["args"])

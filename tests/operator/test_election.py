@@ -67,14 +67,14 @@ class ElectionTests(TestCase):
         await self.takes_over()
 
     async def test_stopped(self) -> None:
-        """One that stands still, and goes on later: it writes no more."""
+        """One that stands still, and goes on later: it no longer writes."""
         os.kill(self.first.pid, signal.SIGSTOP)
         before = len(self.writes("one"))
         await self.takes_over()
         os.kill(self.first.pid, signal.SIGCONT)
         self.server.objects.delete("daemonsets", "gpus", NAMESPACE)
         await self.server.until(lambda: self.server.objects.find("daemonsets", "gpus", NAMESPACE))
-        await until(lambda: "is the leader no more" in self.first.output, 30)
+        await until(lambda: "is no longer the leader" in self.first.output, 30)
         await until(lambda: "another operator is the leader" in self.first.output, 30)
         self.assertEqual(len(self.writes("one")), before)
         self.assertEqual(await self.first.end(), 0, self.first.output)

@@ -89,7 +89,7 @@ class EndingTests(TestCase):
         await self.ends(operator)
 
     async def test_silent_at_the_end(self) -> None:
-        """It answers no more, while the operator has something to apply."""
+        """It no longer answers, while the operator has something to apply."""
         operator = await self.started()
         fault = self.server.fault(ApiFault(delay=1000, times=FOR_EVER))
         self.server.objects.delete("daemonsets", "gpus", "twistdp-system")

@@ -49,7 +49,7 @@ class HappeningsTests(SynchronousTestCase):
         self.assertEqual(event["lastTimestamp"], "2027-01-15T08:00:00Z")
 
     def test_long(self) -> None:
-        """A message has no more than the API takes."""
+        """A message is not longer than the API accepts."""
         self.post("x" * 5000)
         self.assertLessEqual(len(self.posted()[0]["message"]), 1024)
 

@@ -124,7 +124,7 @@ class ElectionTests(SynchronousTestCase):
         self.assertEqual(self.leases.lease["spec"]["leaseTransitions"], 1)  # type: ignore[index]
 
     def test_stopped_process(self) -> None:
-        """A leader whose process stood still leads no more when it goes on, before any timer."""
+        """A leader whose process stood still no longer leads when it goes on, before any timer."""
         first, clock = self.elector("a")
         second, other = self.elector("b")
         self.advance(10)

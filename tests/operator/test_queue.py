@@ -56,7 +56,7 @@ class WorkQueueTests(SynchronousTestCase):
         self.assertEqual(bench.begun, ["a", "a"])
 
     def test_bound(self) -> None:
-        """No more than so many are under way; the others follow in order."""
+        """At most so many are under way; the others follow in order."""
         bench = Bench(concurrency=2)
         for key in "abcd":
             bench.queue.add(key)

@@ -111,7 +111,7 @@ class SteadyTests(SynchronousTestCase):
         self.assertEqual(stage.events(), ["RolledOut"])
 
     def test_status_that_is_kept_in_another_form(self) -> None:
-        """A status of which the API server keeps less is not written again and again."""
+        """A status that the API server keeps only in part is not written again and again."""
         stage = Stage()
 
         def prune(_: str, kind: Kind, new: Any, __: Any) -> None:

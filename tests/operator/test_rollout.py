@@ -16,7 +16,7 @@ def seen(**counts: Any) -> DaemonSetSeen:
 
 
 class StrategyTests(SynchronousTestCase):
-    """What the DaemonSet is told."""
+    """The strategy of the DaemonSet."""
 
     def test_fields(self) -> None:
         """Kubernetes accepts one of the two, and the other as 0."""
@@ -42,7 +42,7 @@ class HaltTests(SynchronousTestCase):
     """Whether a surge has to stop."""
 
     def is_halted(self, *pods: PodSeen, surge: int | str | None = None, **counts: Any) -> bool:
-        """Whether it is, with three nodes of which one has its new pod."""
+        """Whether it is, with three nodes, one with its new pod."""
         found = seen(**{"updated": 1, "available": 2, "template": NEW, **counts})
         return is_halted("Surge", surge, found, pods)
 

@@ -65,7 +65,7 @@ class WatchingTests(TestCase):
         return watching
 
     async def test_lists(self) -> None:
-        """It sees what there is, and is told when each list is complete."""
+        """It sees what there is, and when each list is complete."""
         self.server.objects.create(plugin("gpus"))
         self.server.objects.create(config_map("files"))
         self.server.objects.create(config_map("elsewhere", "default"))

@@ -47,7 +47,7 @@ class CleanUp:
 
     extended_resources: bool = key(
         "extendedResources",
-        "Whether resources of which nodes have 0 are removed from the nodes' status.",
+        "Whether resources with 0 devices are removed from the nodes' status.",
         False,
         "true",
     )

@@ -70,7 +70,7 @@ class NodeResources:
     name: _Short = key("name", "The node.", example="node-7")
     resources: Annotated[Sequence[NodeResource], count(64, 0, ATOMIC)] = key(
         "resources",
-        "Resources of which it has devices, first those with unhealthy ones.",
+        "Resources with devices on it, first those with unhealthy ones.",
         (),
         "[{name: gpu.intel.com/i915, healthy: 1, unhealthy: 1}]",
     )

@@ -1,7 +1,7 @@
 """What garbage collection does not do: entries of extended resources that linger on nodes.
 
 A kubelet sets a resource that nobody serves any more to 0, five minutes after its plugin has
-gone, and leaves it in the Node's status for ever.  On request such entries are removed when the
+gone, and leaves it in the Node's status forever.  On request such entries are removed when the
 DevicePlugin is deleted; a finalizer keeps the object until then.
 """
 

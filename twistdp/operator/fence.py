@@ -1,4 +1,4 @@
-"""Keeps an operator that is the leader no more from writing."""
+"""Keeps an operator that is no longer the leader from writing."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

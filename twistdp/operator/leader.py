@@ -73,7 +73,7 @@ def claimed(
 class Elector:
     """Takes the lease `name` in `namespace` as `me`, keeps it, and takes it again if it is lost.
 
-    `led` is called when we become the leader, and `lost` when we are it no more.  What only the
+    `led` is called when we become the leader, and `lost` when we no longer are.  What only the
     leader may do is done while `leads` is true: it looks at the clock, since a process that was
     stopped for a while goes on where it was.
     """
@@ -193,7 +193,7 @@ class Elector:
     def _lose(self) -> None:
         if self._held_until is not None:
             self._held_until = None
-            klog.warning("this operator is the leader no more", identity=self._me)
+            klog.warning("this operator is no longer the leader", identity=self._me)
             self._lost()
 
     async def _give_up(self) -> None:

@@ -30,7 +30,7 @@ from twistdp.operator.upkeep import MONITORS, Upkeep
 from twistdp.operator.work import Work, new_work
 
 WATCHED: Final = (DEVICE_PLUGIN, DAEMON_SET, CONFIG_MAP, SERVICE_ACCOUNT, SERVICE, POD, NODE)
-"""The kinds of which there must have been a list before anything is done."""
+"""The kinds that must have been listed before anything is done."""
 
 LONGEST_OUTAGE: Final = 30.0
 """Seconds after which an API server that was away is tried again."""

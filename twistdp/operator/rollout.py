@@ -25,7 +25,7 @@ def rolling_update(
     """The DaemonSet's ``rollingUpdate``, for a strategy `IN_TURN` or `SURGE`.
 
     In turn, an old pod ends before its node gets a new one; with a surge the new one is ready
-    before the old one ends.  Both replace one pod at a time unless they are told otherwise.
+    before the old one ends.  Both replace one pod at a time unless the object says otherwise.
     """
     if kind == SURGE:
         return {"maxSurge": 1 if max_surge is None else max_surge, "maxUnavailable": 0}

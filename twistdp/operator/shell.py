@@ -85,7 +85,7 @@ def _is_kopfs(task: asyncio.Task[Any]) -> bool:
 class Shell:
     """Has `observer` see all objects of `kinds`: those in `namespace`, and those without one.
 
-    `listed` is called with each kind of which there is a complete list.
+    `listed` is called with each kind that has been listed completely.
     """
 
     def __init__(

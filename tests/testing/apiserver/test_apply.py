@@ -53,7 +53,7 @@ class ApplyContract(ApiContract):
         self.assertEqual(self.good(reply, 201)["data"], {"key": "2001-01-01"})
 
     async def test_removes(self) -> None:
-        """What a manager applies no more disappears, unless another one owns it."""
+        """What a manager no longer applies disappears, unless another one owns it."""
         await self.ready()
         path = f"{self.maps}/a"
         await self.client.apply(path, config_map("a", one="1", both="1", old="1"))
@@ -115,7 +115,7 @@ class ApplyContract(ApiContract):
         )
         self.assertEqual(new["data"], {"key": "2", "k2": "1"})
         self.assertEqual(owned(new, "one"), {"f:data": {"f:k2": {}}})
-        # It lost the field: what it applies no more is not removed.
+        # It lost the field: what it no longer applies is not removed.
         await self.client.apply(path, config_map("a", k2="1"))
         new = self.good(await self.client.get(path))
         self.assertEqual(new["data"], {"key": "2", "k2": "1"})

@@ -69,7 +69,7 @@ class DeleteContract(ApiContract):
         self.assertEqual((metadata["deletionGracePeriodSeconds"], metadata["generation"]), (0, 2))
         again = self.good(await self.client.delete(path))
         self.assertEqual(again["metadata"], metadata)
-        # It still can be changed, but get no more finalizers.
+        # It can still be changed, but gets no further finalizers.
         self.good(await self.client.patch(path, {"metadata": {"labels": {"a": "b"}}}))
         more = {"metadata": {"finalizers": [*finalizers, "example.com/three"]}}
         self.refused(

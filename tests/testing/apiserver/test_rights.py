@@ -61,7 +61,7 @@ class RightContract(ApiContract):
         self.assertEqual(status["message"], "Unauthorized")
 
     async def test_role(self) -> None:
-        """A role allows verbs of resources in its namespace; to apply anew is to create, too."""
+        """A role allows verbs of resources in its namespace; applying a new object creates it."""
         await self.ready()
         client = await self.client_of(OPERATOR)
         rule: Object = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "patch"]}

@@ -137,7 +137,7 @@ class FakeWatchTests(OnFake, WatchContract, TestCase):
         self.refused(reply, 410, "Expired")
 
     async def test_expire(self) -> None:
-        """An open watch gets the error when it is told to."""
+        """An open watch gets the error on command."""
         await self.ready()
         watch = await self.watch(self.maps, resourceVersion="1")
         other = await self.watch("/api/v1/nodes", resourceVersion="1")

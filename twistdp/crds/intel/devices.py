@@ -108,7 +108,7 @@ def dsa(spec: Spec) -> Body:
 
 
 def queues(spec: Spec, family: str) -> Body:
-    """Work queues, of which the shared ones are given to several containers."""
+    """Work queues; several containers share one where it is a shared queue."""
     count = spec.count("sharedDevNum", 1)
     entry = f"intel-{family}"
     if count == 1:

@@ -11,7 +11,7 @@ Body: TypeAlias = dict[str, Any]
 
 @attrs.frozen
 class Spec:
-    """The fields of an object's ``spec``, of which there may be none."""
+    """The fields of an object's ``spec``, which may be empty."""
 
     fields: convert.Fields
     report: convert.Report

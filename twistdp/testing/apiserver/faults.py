@@ -42,7 +42,7 @@ class ApiFault:
         )
 
     def end(self) -> None:
-        """Let it happen no more."""
+        """Turn it off."""
         self.times = 0
 
     def refusal(self, kind: Kind, call: ApiCall) -> ApiRefused | None:

@@ -43,7 +43,7 @@ class Manager:
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """What tells owners apart."""
+        """What distinguishes owners."""
         return self.name, self.operation, self.subresource
 
     def shown(self) -> Object:

@@ -69,7 +69,7 @@ class Registry:
         return kind
 
     def forget(self, kind: Kind) -> None:
-        """Serve a kind no more."""
+        """Stop serving a kind."""
         self._kinds.pop(kind.key, None)
 
 
