@@ -27,6 +27,7 @@ LONG = (
     "tests.matrix.test_contrast",
     "tests.faults.test_schedules",
     "tests.docs.test_pages",
+    "tests.operator.test_election",
     "tests.cli.test_conformance",
     "tests.integration.test_exhaustion",
     "tests.integration.test_life",

@@ -12,8 +12,8 @@ from tests.operator.served import NAMESPACE
 from twistdp.testing.apiserver import ApiServer
 from twistdp.testing.process import ChildProcess, twistd_command
 
-LONGEST_END = 5.0
-"""Seconds within which an operator ends, whatever the API server does."""
+LONGEST_END = 10.0
+"""Seconds within which an operator ends, whatever the API server does: its pod has no more."""
 
 
 class OperatorProcess(ChildProcess):

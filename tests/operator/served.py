@@ -1,11 +1,12 @@
 """What tests of the operator's shell share: a fake API server with its kinds, and a client."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from tests.support.helpers import PATIENCE
 from twistdp.operator.api import IObserver
 from twistdp.operator.client import Client
 from twistdp.operator.credentials import Cluster, Token
@@ -48,9 +49,17 @@ DEVICE_PLUGINS = definition("DevicePlugin", "deviceplugins", "twistdp.io", "v1al
 POD_MONITORS = definition("PodMonitor", "podmonitors", "monitoring.coreos.com", "v1", "Namespaced")
 
 
+class PatientApiServer(ApiServer):
+    """Waits longer for what must come."""
+
+    def until(self, condition: Callable[[], object], timeout: float = PATIENCE) -> Deferred[None]:
+        """See `ApiServer`."""
+        return super().until(condition, timeout)
+
+
 async def api_server(*definitions: Mapping[str, Any], garbage: bool = False) -> ApiServer:
     """A fake API server that listens, and has the operator's namespace."""
-    server = ApiServer(garbage=garbage)
+    server = PatientApiServer(garbage=garbage)
     await server.start()
     server.objects.create(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
@@ -116,7 +125,7 @@ class Recorder:
         self.lists.append(kind.plural)
         self._look()
 
-    def until(self, condition: Any, timeout: float = 10.0) -> Deferred[None]:
+    def until(self, condition: Any, timeout: float = PATIENCE) -> Deferred[None]:
         """Fires when the condition holds; it is looked at after each call."""
         from twisted.internet import reactor
 

@@ -20,7 +20,7 @@ BAD = ("Traceback", "never awaited", "Unclosed", "was destroyed", "never retriev
 class EndingTests(TestCase):
     """A signal, at various moments."""
 
-    timeout = 60
+    timeout = 120
 
     async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
         """Start an API server."""

@@ -39,7 +39,7 @@ PLURALS = {kind.plural for kind in KINDS}
 class WatchingTests(TestCase):
     """What an observer sees, and what kopf asks for."""
 
-    timeout = 60
+    timeout = 120
 
     async def setUp(self) -> None:  # type: ignore[override]  # trial takes coroutines
         """Start a server."""
