@@ -151,6 +151,21 @@ class WatchingTests(TestCase):
         await self.recorder.until(lambda: set(self.recorder.lists) == PLURALS, 30)
         self.assertEqual(len([line for line in log if "twistdp crds" in line]), 1)
 
+    async def test_definition_that_comes_back(self) -> None:
+        """The kind is removed while it is watched, and is watched again once it is back."""
+        self.server.objects.create(plugin("gpus"))
+        await self.watch()
+        await self.recorder.until(lambda: set(self.recorder.lists) == PLURALS)
+        self.server.objects.delete("customresourcedefinitions", "deviceplugins.twistdp.io")
+        await self.recorder.until(
+            lambda: ("deviceplugins", "DELETED", "gpus") in self.recorder.seen
+        )
+        self.server.objects.create(DEVICE_PLUGINS)
+        self.server.objects.create(plugin("new"))
+        await self.recorder.until(
+            lambda: any(name == "new" for _, _, name in self.recorder.seen), 30
+        )
+
     async def test_broken_list(self) -> None:
         """A list that breaks off after its first page begins again."""
         for number in range(PAGE + 1):
