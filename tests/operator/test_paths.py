@@ -176,8 +176,11 @@ class PathContract(Mixed):
         await self.edited({"status": status}, f"{path}/status")
 
     async def quiet(self) -> None:
-        """Wait until nothing is under way and no status is due."""
-        await deferLater(reactor, 1.0)
+        """Wait until a second passes without a request: no status is due then."""
+        before = -1
+        while before != len(self.asked):
+            before = len(self.asked)
+            await deferLater(reactor, 1.0)
 
     async def test_life(self) -> None:
         """Created, rolled out, edited and rolled out again; then nothing is asked."""

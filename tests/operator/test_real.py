@@ -130,7 +130,7 @@ class RealTests(TestCase):
         self.assertNotIn("Traceback", operator.output)
         # Another one finds all as it should be.
         operator = await self.operator("--leader-election")
-        await until(lambda: "is the leader" in operator.output, 30)
+        await until(lambda: "this operator is the leader" in operator.output, 30)
         await deferLater(reactor, 2)
         after = (await self.admin.get(f"{DAEMON_SETS}/run-gpus")).body
         self.assertEqual(after["metadata"]["resourceVersion"], again["metadata"]["resourceVersion"])
