@@ -14,7 +14,7 @@ import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.deployment.test_operator_rbac import granted
-from tests.support.deployments import MISSING, ROOT, validate
+from tests.support.deployments import NO_KUBECTL, ROOT, validate
 from tests.support.helpers import temporary_directory
 from tests.support.scripts import script
 
@@ -107,7 +107,7 @@ class PartsTests(SynchronousTestCase):
 class BundleTests(SynchronousTestCase):
     """The whole bundle."""
 
-    skip = MISSING
+    skip = NO_KUBECTL
 
     def setUp(self) -> None:
         """A copy of the bundle."""

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.deployments import MISSING, ROOT, built, content, validate
+from tests.support.deployments import NO_KUBECTL, ROOT, built, content, validate
 from tests.support.helpers import temporary_directory
 from twistdp import __version__
 from twistdp.deployment.daemonset import PRIORITY
@@ -37,7 +37,7 @@ def container_of(objects: Objects) -> dict[str, Any]:
 class OperatorTests(SynchronousTestCase):
     """What kubectl builds."""
 
-    skip = MISSING
+    skip = NO_KUBECTL
 
     def text(self, *components: str) -> str:
         """The default with some components, as a kustomization of somebody's own has them."""

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from subprocess import run
+from unittest import SkipTest
 
 import yaml
 
@@ -26,12 +27,14 @@ OTHERS = {
 MOST_EXPOSED = 1.0
 """The highest exposure that ``systemd-analyze security`` may report for a unit."""
 
-if shutil.which("kubectl") is None:
-    MISSING: str | None = "kubectl is not installed"
-elif importlib.util.find_spec("kubernetes_validate") is None:
-    MISSING = "kubernetes-validate is not installed: run `make test-manifests`"
-else:
-    MISSING = None
+NO_KUBECTL = None if shutil.which("kubectl") else "kubectl is not installed"
+NO_SCHEMAS = (
+    None
+    if importlib.util.find_spec("kubernetes_validate")
+    else "kubernetes-validate is not installed: run `make test-manifests`"
+)
+MISSING = NO_KUBECTL or NO_SCHEMAS
+"""Why tests of what kubectl builds are skipped, None if they are not."""
 
 render = script("render")
 printed, command_in = render.printed, render.command_in
@@ -53,8 +56,10 @@ def built(directory: str) -> str:
 def validate(text: str, versions: Iterable[str] = VERSIONS) -> None:
     """Raise ValidationError unless all documents are what Kubernetes' schemas describe.
 
-    Kinds of `OTHERS` are not among them.
+    Kinds of `OTHERS` are not among them.  Skips the test where there are no schemas.
     """
+    if NO_SCHEMAS is not None:
+        raise SkipTest(NO_SCHEMAS)
     import kubernetes_validate
 
     for document in yaml.safe_load_all(text):
