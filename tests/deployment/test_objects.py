@@ -138,7 +138,7 @@ class ObjectTests(SynchronousTestCase):
     """The objects around the pods."""
 
     def test_owner(self) -> None:
-        """Each belongs to the owner, and has the labels, which select nothing."""
+        """Each belongs to the owner, and has the labels, by which the pods are found."""
         one = plugin(owner=OWNER, labels={"more": "1"}, http_port=9100)
         for made in (
             daemon_set(one),
@@ -153,7 +153,7 @@ class ObjectTests(SynchronousTestCase):
                 made["metadata"]["labels"], {"app.kubernetes.io/name": "gpus", "more": "1"}
             )
         spec = daemon_set(one)["spec"]
-        self.assertEqual(spec["selector"]["matchLabels"], {"app.kubernetes.io/name": "gpus"})
+        self.assertEqual(spec["selector"]["matchLabels"], spec["template"]["metadata"]["labels"])
         self.assertEqual(spec["template"]["metadata"]["labels"]["more"], "1")
 
     def test_update(self) -> None:

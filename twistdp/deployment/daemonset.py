@@ -99,9 +99,9 @@ class DaemonSet:
     The pods run on nodes with all labels of `node_selector` that `node_affinity` (as in a pod)
     accepts; `VIRTUAL_NODES` are left out whatever it says.  `rolling_update` says how many pods
     may be missing or surplus while they are replaced; with None nothing replaces them.  `labels`
-    are on each object and pod, besides the name.  `pod_annotations` are the pods' own: a change of
-    one replaces them.  `owner` is the object that all others belong to, as an owner reference;
-    without it they belong to nobody.
+    are on each object and pod, besides the name, and the pods are found by them.
+    `pod_annotations` are the pods' own: a change of one replaces them.  `owner` is the object that
+    all others belong to, as an owner reference; without it they belong to nobody.
     """
 
     options: Sequence[str]
@@ -137,15 +137,15 @@ class DaemonSet:
 
     @property
     def selector(self) -> dict[str, str]:
-        """The labels that the pods are found by."""
-        return {"app.kubernetes.io/name": self.name}
+        """The labels that all objects have, and that the pods are found by."""
+        return {"app.kubernetes.io/name": self.name, **self.labels}
 
     def metadata(self, name: str | None = None) -> dict[str, Any]:
         """The metadata of an object with this name; None for that of the plugin."""
         return {
             "name": name or self.name,
             "namespace": self.namespace,
-            "labels": {**self.selector, **self.labels},
+            "labels": self.selector,
             **({} if self.owner is None else {"ownerReferences": [dict(self.owner)]}),
         }
 

@@ -57,7 +57,7 @@ def daemon_set(
             if plugin.rolling_update is None
             else {"type": "RollingUpdate", "rollingUpdate": dict(plugin.rolling_update)},
             "template": {
-                "metadata": {"labels": {**plugin.selector, **plugin.labels}, **annotations},
+                "metadata": {"labels": plugin.selector, **annotations},
                 "spec": pod_spec(plugin, scanner_map, config_map),
             },
         },
