@@ -386,6 +386,12 @@ OF_SERVING = [
         "an interval is a time in hours",
     ),
     Case(
+        _init(scratch="/a b"),
+        _init(scratch="/a\nb"),
+        "spec.initContainer.scratch",
+        "a path begins with '/'",
+    ),
+    Case(
         _spec(kubeletDirectory="/var/lib/k0s/kubelet"),
         _spec(kubeletDirectory="var/lib/kubelet"),
         "spec.kubeletDirectory",

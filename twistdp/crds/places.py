@@ -13,11 +13,12 @@ _IN_THE_WAY: Final = sorted(
 _OWN: Final = [SCANNER_DIRECTORY, CONFIG_DIRECTORY, RUN_DIRECTORY]
 """What the container has in directories of its own."""
 
+_PARTS: Final = r"(/[^/:\x00-\x1f\x7f]+)+"
 _IS_PLACE: Final = CelRule(
-    r"self.matches(r'^(/[^/:]+)+$') && !self.matches(r'/\.\.?(/|$)')",
-    "a path begins with '/' and has no part that is empty, '.' or '..', no ':' and no '/' at its "
-    "end; write it as /dev/dri",
-    lambda value: matches("(/[^/:]+)+", value) and not {".", ".."} & set(value.split("/")),
+    rf"self.matches(r'^{_PARTS}$') && !self.matches(r'/\.\.?(/|$)')",
+    "a path begins with '/' and has no part that is empty, '.' or '..', no ':', no control "
+    "character and no '/' at its end; write it as /dev/dri",
+    lambda value: matches(_PARTS, value) and not {".", ".."} & set(value.split("/")),
 )
 Directory: TypeAlias = Annotated[
     str, length(512), kept(_IS_PLACE, "an absolute path in the container")
