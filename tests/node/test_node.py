@@ -115,8 +115,7 @@ class HoldersTests(NodeTestCase):
 
     async def observe(self) -> ChildProcess:
         """Start a plugin with post_release; what it must remember outlives it."""
-        state = os.path.join(self.place, "state")
-        options = f"--status-socket={self.socket}", f"--state-dir={state}"
+        options = f"--status-socket={self.socket}", f"--state-dir={self.state}"
         return await self.plugin("Observing", *options, "--set", f"log={self.log}")
 
     async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
@@ -124,6 +123,7 @@ class HoldersTests(NodeTestCase):
         await super().setUp()
         self.place = temporary_directory(self)
         self.socket = os.path.join(self.place, "status.sock")
+        self.state = os.path.join(self.place, "state")
         self.log = os.path.join(self.place, "log")
         with open(self.log, "w", encoding="ascii"):
             pass
@@ -155,6 +155,15 @@ class HoldersTests(NodeTestCase):
         await until(lambda: len(self.content().splitlines()) >= len(lines), WAIT)
         self.assertEqual(self.content().splitlines(), lines)
 
+    async def noted(self, pod: str) -> None:
+        """Wait until the plugin knows that the hook has ended for a pod.
+
+        A plugin that is killed before that calls the hook again.
+        """
+        paths = list(Path(self.state).glob("*.held.json"))
+        self.assertTrue(paths, os.listdir(self.state))
+        await until(lambda: all(f'"{pod}"' not in path.read_text("utf-8") for path in paths), WAIT)
+
     async def test_holders(self) -> None:
         """Each pod's device comes back once, over restarts of the plugin and of the kubelet."""
         plugin = await self.observe()
@@ -166,6 +175,7 @@ class HoldersTests(NodeTestCase):
         await self.delete_pods("one")
         lines = [f"{held['one']} of default/one/main"]
         await self.released(lines)
+        await self.noted("one")
         plugin.signal("KILL")
         await plugin.ended
         await self.delete_pods("two")
