@@ -102,7 +102,7 @@ class Cache:
         return [self.children[place] for place in self._owned.get(plugin, ())]
 
     def want(self, plugin: str, places: frozenset[Place]) -> None:
-        """Take note where a plugin's objects have to be, whoever is there now."""
+        """Take note where a plugin's objects have to be, whether or not others are there now."""
         for place in self._wants.pop(plugin, frozenset()):
             self._wanted.pop(place, None)
         if places:
