@@ -6,6 +6,7 @@ from typing import Any
 import attrs
 from twisted.internet.defer import Deferred
 
+from twistdp.testing.conditions import Conditions
 from twistdp.testing.node import NodeResource
 
 
@@ -36,7 +37,7 @@ class ObservedNode:
         """Every Register call and every plugin found, oldest first; kept over restarts."""
         self._observe = observe
         self._reactor = reactor
-        self._waiting: list[tuple[Callable[[], object], Deferred[None]]] = []
+        self._conditions = Conditions(reactor)
 
     def capacity(self, resource: str) -> int:
         """Devices of a resource, healthy or not."""
@@ -55,9 +56,7 @@ class ObservedNode:
 
         Fails with Twisted's TimeoutError after `timeout` seconds.
         """
-        waiting: Deferred[None] = Deferred()
-        self._waiting.append((condition, waiting))
-        waiting.addTimeout(timeout, self._reactor)
+        waiting = self._conditions.add(condition, timeout)
         self._changed()
         return waiting
 
@@ -84,10 +83,4 @@ class ObservedNode:
         self._changed()
 
     def _changed(self) -> None:
-        for entry in list(self._waiting):
-            condition, waiting = entry
-            if waiting.called:
-                self._waiting.remove(entry)
-            elif condition():
-                self._waiting.remove(entry)
-                waiting.callback(None)
+        self._conditions.look()

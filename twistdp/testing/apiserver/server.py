@@ -19,6 +19,7 @@ from twistdp.testing.apiserver.refusals import expired
 from twistdp.testing.apiserver.site import ApiResource, ApiSite
 from twistdp.testing.apiserver.watches import Watch
 from twistdp.testing.apiserver.writes import Admit
+from twistdp.testing.conditions import Conditions
 
 
 class ApiServer:
@@ -32,7 +33,7 @@ class ApiServer:
         if reactor is None:
             from twisted.internet import reactor
         self._reactor = reactor
-        self._waiting: list[tuple[Callable[[], object], Deferred[None]]] = []
+        self._conditions = Conditions(reactor)
         self.garbage = garbage
         """Whether the garbage collector runs."""
         self._soon: Any = None
@@ -127,9 +128,7 @@ class ApiServer:
 
         Fails with Twisted's TimeoutError after `timeout` seconds.
         """
-        waiting: Deferred[None] = Deferred()
-        self._waiting.append((condition, waiting))
-        waiting.addTimeout(timeout, self._reactor)
+        waiting = self._conditions.add(condition, timeout)
         self._look()
         return waiting
 
@@ -208,17 +207,11 @@ class ApiServer:
 
     def _changed(self) -> None:
         """Look at what is waited for, and collect garbage, once the request is done."""
-        is_due = self._waiting or (self.garbage and self._api.has_garbage)
+        is_due = bool(self._conditions) or (self.garbage and self._api.has_garbage)
         if is_due and not (self._soon and self._soon.active()):
             self._soon = self._reactor.callLater(0, self._look)
 
     def _look(self) -> None:
         if self.garbage and self._api.has_garbage:
             self.collect_garbage()
-        for entry in list(self._waiting):
-            condition, waiting = entry
-            if waiting.called:
-                self._waiting.remove(entry)
-            elif condition():
-                self._waiting.remove(entry)
-                waiting.callback(None)
+        self._conditions.look()
