@@ -2,110 +2,21 @@
 
 import contextlib
 import threading
-from collections.abc import Callable
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.checks import GOOD, A, B, ChecksTestCase, bad
 from tests.support.helpers import temporary_directory
 from twistdp.health import engine
 from twistdp.health.engine import HealthChecks
-from twistdp.health.lanes import Job
-from twistdp.health.program import Run
 from twistdp.health.tasks import Health
-from twistdp.health.values import Check, Command, Present
+from twistdp.health.values import Command, Present
 from twistdp.model.devices import HEALTHY, UNHEALTHY
 
-GOOD = Health(HEALTHY, "")
-A = Present("/a", every=10.0, unhealthy_after=2, healthy_after=2)
-B = Present("/b", every=10.0, reason="b is odd")
 
-
-def bad(reason: str) -> Health:
-    """An unhealthy device."""
-    return Health(UNHEALTHY, reason)
-
-
-class FakeReactor(Clock):
-    """A clock that makes calls of threads in its next turn."""
-
-    def callFromThread(self, function: Callable[..., object], *args: Any) -> None:
-        """Call it soon."""
-        self.callLater(0.0, function, *args)
-
-
-class FakeLane:
-    """Keeps checks until the test says what they have found."""
-
-    def __init__(self, done: Callable[[Job, str | None], None]) -> None:
-        self.jobs: list[Job] = []
-        self.late_jobs: list[tuple[Job, str]] = []
-        self.done = done
-        self.refuses = False
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a check is being made."""
-        return bool(self.jobs)
-
-    def put(self, job: Job) -> None:
-        """Keep it."""
-        if self.refuses:
-            raise RuntimeError("can't start new thread")
-        self.jobs.append(job)
-
-    def late(self) -> list[tuple[Job, str]]:
-        """Those that the test calls late."""
-        late, self.late_jobs = self.late_jobs, []
-        return late
-
-    def stop(self) -> list[Run]:
-        """All runs."""
-        return [job.run for job in self.jobs]
-
-
-class EngineTestCase(SynchronousTestCase):
-    """An engine with a clock."""
-
-    def setUp(self) -> None:
-        """Start it."""
-        self.clock = FakeReactor()
-        self.patch(engine, "new_lanes", self.new_lanes)
-        self.woken = 0
-        self.checks = HealthChecks()
-        self.checks.start(self.clock, self.wake)
-
-    def new_lanes(self, seconds: Any, done: Any) -> dict[str, FakeLane]:
-        """One lane for all."""
-        self.lane = FakeLane(done)
-        return dict.fromkeys(("file", "program", "network"), self.lane)
-
-    def wake(self) -> None:
-        """Count it."""
-        self.woken += 1
-
-    def answer(self, *problems: str | None) -> None:
-        """End the checks that have begun, in their order, and let the reactor turn."""
-        jobs, self.lane.jobs = self.lane.jobs, []
-        assert len(jobs) == len(problems), f"{len(jobs)} checks have begun"
-        for job, problem in zip(jobs, problems, strict=True):
-            self.lane.done(job, problem)
-        self.clock.pump([0.0, 0.0])
-
-    def round(self, *problems: str | None) -> None:
-        """Let one interval pass, and end the checks that begin in it."""
-        self.clock.pump([0.5] * 21)
-        self.answer(*problems)
-
-    def state(self, *checks: Check) -> Health:
-        """The state of the device."""
-        return self.checks.state("device", checks)
-
-
-class StateTests(EngineTestCase):
+class StateTests(ChecksTestCase):
     """What a device's state is."""
 
     def test_first(self) -> None:
@@ -154,54 +65,6 @@ class StateTests(EngineTestCase):
         self.answer("")
         self.assertEqual(self.state(check), GOOD)
 
-    def test_unknown(self) -> None:
-        """A check that this process could not make decides nothing, and is made again."""
-        self.state(A)
-        self.answer(None)
-        self.assertEqual(self.state(A)[0], UNHEALTHY)
-        self.round("")
-        self.assertEqual(self.state(A), GOOD)
-
-    def test_no_thread(self) -> None:
-        """Neither does one for which no thread could start."""
-        self.lane.refuses = True
-        self.state(A)
-        self.assertEqual(self.lane.jobs, [])
-        self.lane.refuses = False
-        self.round("")
-        self.assertEqual(self.state(A), GOOD)
-
-    def test_late(self) -> None:
-        """A check that hangs fails at each of its intervals, and is made again when it ends."""
-        self.state(A)
-        self.answer("")
-        self.clock.pump([0.5] * 21)
-        (job,) = self.lane.jobs
-        job.is_lost = True
-        self.lane.late_jobs.append((job, "too late"))
-        self.clock.advance(0.25)
-        self.assertTrue(job.run.is_cancelled)
-        self.assertEqual(self.state(A), GOOD)
-        self.clock.pump([0.5] * 21)
-        self.assertEqual(self.lane.jobs, [job])
-        self.assertEqual(self.state(A), bad("the check of /a is still waited for"))
-        self.answer("whatever")
-        for _ in range(2):
-            self.round("")
-        self.assertEqual(self.state(A), GOOD)
-
-    def test_never_begun(self) -> None:
-        """One that no thread was left for fails, and is made again."""
-        self.state(A)
-        job = self.lane.jobs.pop()
-        self.lane.late_jobs.append((job, "64 others hang"))
-        self.lane.jobs.append(job)
-        self.clock.advance(0.25)
-        self.lane.jobs.clear()
-        self.assertEqual(self.state(A), bad("64 others hang"))
-        self.round("")
-        self.assertNotEqual(self.lane.jobs, [job])
-
     @given(st.lists(st.sampled_from(["", "x"]), min_size=1, max_size=12), st.integers(1, 3))
     def test_model(self, problems: list[str], count: int) -> None:
         """The state is that of the last run of results that is long enough, else of the first."""
@@ -218,7 +81,7 @@ class StateTests(EngineTestCase):
         self.assertEqual(self.state(check)[0], UNHEALTHY if decisive else HEALTHY)
 
 
-class DeviceTests(EngineTestCase):
+class DeviceTests(ChecksTestCase):
     """Devices come and go, and so do their checks."""
 
     def test_change_of_checks(self) -> None:
@@ -284,36 +147,8 @@ class DeviceTests(EngineTestCase):
         self.assertEqual(calls, [GOOD])
 
 
-class TimeTests(EngineTestCase):
-    """When checks are made."""
-
-    def test_interval(self) -> None:
-        """Checks are made at their intervals, also short ones, and never twice at once."""
-        short = Present("/a", every=0.2)
-        self.state(short)
-        made = 0
-        for _ in range(2000):
-            if self.lane.jobs:
-                made += 1
-                self.answer("")
-            self.clock.advance(0.01)
-        self.assertTrue(75 <= made <= 110, made)
-        self.clock.pump([1.0] * 5)
-        self.assertEqual(len(self.lane.jobs), 1)
-
-    def test_spread(self) -> None:
-        """Thousands of checks that begin together are soon spread, and begin in small parts."""
-        count = 2000
-        self.checks.states({number: [Present(f"/{number}")] for number in range(count)})
-        self.assertLessEqual(len(self.lane.jobs), 200)
-        begun = []
-        for _ in range(1000):
-            jobs = len(self.lane.jobs)
-            begun.append(jobs)
-            self.answer(*[""] * jobs)
-            self.clock.advance(0.05)
-        self.assertLessEqual(max(begun[-100:]), 60)  # 20 if they were spread evenly
-        self.assertTrue(count * 9 <= sum(begun) <= count * 12, sum(begun))
+class RunTests(ChecksTestCase):
+    """Starts, stops, and how long a scan waits."""
 
     def test_stop(self) -> None:
         """After a stop nothing is made or taken; after a start it goes on with what it knew."""
