@@ -1,19 +1,17 @@
-"""Tests for `twistdp.kubelet.holdings`: when the kubelet is asked, and what counts as an answer."""
+"""Tests for `twistdp.kubelet.holdings`: what causes a question, and what counts as an answer."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.errors import CallFailed, PeerUnavailable, Untrusted
 from twistdp.kubelet.holdings import (
-    AFTER,
     AGAIN,
     FRESH,
-    GAP,
     NO_PODS,
     PATIENCE,
     PERIOD,
@@ -22,6 +20,7 @@ from twistdp.kubelet.holdings import (
     holdings_of,
 )
 from twistdp.kubelet.podresources import Container, Pod
+from twistdp.kubelet.questions import AFTER, GAP
 from twistdp.kubelet.unseen import LATE
 from twistdp.model import Holder
 from twistdp.status import Event, Kind, events_of
@@ -94,21 +93,6 @@ class HoldingsTests(SynchronousTestCase):
         self.assertEqual(self.holdings.reason, "")
         self.clock.advance(100.0)
         self.assertEqual(len(self.asked), 1)
-
-    def test_questions_share_an_answer(self) -> None:
-        """Many questions cause one call; one that comes while it runs causes another."""
-        self.answer = Deferred()
-        first = [self.holdings.ask() for _ in range(200)]
-        self.clock.advance(0.0)
-        late = self.holdings.ask()
-        answering, self.answer = self.answer, [pod("q", "2")]
-        answering.callback([pod("p", "1")])
-        for asking in first:
-            self.assertEqual(self.successResultOf(asking), {RESOURCE: {"1": holder("p")}})
-        self.assertNoResult(late)
-        self.clock.advance(GAP)
-        self.assertEqual(self.successResultOf(late), {RESOURCE: {"2": holder("q")}})
-        self.assertEqual(self.asked, [0.0, GAP])
 
     def test_fresh(self) -> None:
         """People get an answer of the last second at once, and wait half a second for a new one."""
@@ -200,16 +184,6 @@ class HoldingsTests(SynchronousTestCase):
         self.failureResultOf(asking)
         self.assertTrue(answering.called)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def test_cancelled_by_another(self) -> None:
-        """A caller that gets the answer may cancel the question of the next, and asking goes on."""
-        first, second = self.holdings.ask(), self.holdings.ask()
-        first.addCallback(lambda _: second.cancel())
-        self.clock.advance(GAP)
-        self.failureResultOf(second, CancelledError)
-        again = self.holdings.ask()
-        self.clock.advance(GAP)
-        self.assertEqual(self.successResultOf(again), {RESOURCE: {"1": holder("p")}})
 
     def test_after_events(self) -> None:
         """A follower gets answers after a registration, a stream, a kubelet and Allocate."""

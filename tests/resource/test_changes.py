@@ -10,8 +10,9 @@ from tests.support.logs import HEADER, LogTestCase
 from tests.support.updates import first
 from twistdp import HEALTHY, UNHEALTHY, DeviceInfo
 from twistdp.errors import PeerUnavailable
-from twistdp.kubelet.holdings import AFTER, Holdings
+from twistdp.kubelet.holdings import Holdings
 from twistdp.kubelet.podresources import Container, Pod
+from twistdp.kubelet.questions import AFTER
 from twistdp.logs.format import as_json
 from twistdp.model import Devices, Update
 from twistdp.resource.changes import FIRST, LONGEST, SHORTEST, SOON, WITHIN, ChangeLog

@@ -6,8 +6,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.model.test_acceptance import apply
 from tests.support.updates import Scans
-from twistdp.kubelet.holdings import AFTER, GAP, Holdings
+from twistdp.kubelet.holdings import Holdings
 from twistdp.kubelet.podresources import Container, Pod
+from twistdp.kubelet.questions import AFTER, GAP
 from twistdp.model.acceptance import Update
 from twistdp.model.devices import HEALTHY, UNHEALTHY, DeviceInfo, Devices, DeviceSpec
 from twistdp.resource.vanished import REASON, REASON_BEFORE, Departures

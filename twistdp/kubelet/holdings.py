@@ -1,12 +1,11 @@
-"""Knows which pods have which devices: asks the kubelet when something has happened."""
+"""Knows which pods have which devices, from the kubelet's answers."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from twistdp.errors import CallFailed, MalformedMessage, Untrusted
 from twistdp.kubelet.podresources import (
@@ -18,6 +17,7 @@ from twistdp.kubelet.podresources import (
     node_names,
     only_static,
 )
+from twistdp.kubelet.questions import AFTER, Questions
 from twistdp.kubelet.unseen import LATE, Unseen
 from twistdp.model import printable
 from twistdp.status import Event, Kind, events_of
@@ -25,14 +25,8 @@ from twistdp.tools import Backoff, Shared
 
 _log = Logger()
 
-AFTER: Final = 0.05
-"""Seconds from an event to the question: a kubelet lists a device within 20 ms of Allocate."""
-
 AGAIN: Final = 1.0
 """Seconds until the kubelet is asked again after the first question that it does not answer."""
-
-GAP: Final = 0.1
-"""Seconds between two questions: a kubelet answers 100 a second, of all who ask."""
 
 PERIOD: Final = 10.0
 """Seconds between questions while pods have devices and somebody waits for their release, of which
@@ -88,37 +82,16 @@ class Holdings:
         self._unfollow: Callable[[], None] | None = None
         self._ours: set[str] = set()
         """The resources that this process serves, or has served."""
-        self._due: list[float] = []
-        """When to ask, after events."""
-        self._later: float | None = None
-        """When to ask though nothing has happened."""
-        self._timer: IDelayedCall | None = None
-        self._begun = float("-inf")
-        """The time in seconds of the last question, whether it was answered or not."""
         self.asked_at = float("-inf")
         """When the question of the last answer was asked, in seconds of the clock."""
-        self._asking: Deferred[None] | None = None
-        self._asked: list[Deferred[Held | None]] = []
-        """Those who wait for the answer that is under way."""
-        self._waiting: list[Deferred[Held | None]] = []
-        """Those whose question came too late for it."""
         self._unseen = Unseen()
         self._backoff = Backoff(AGAIN, 30.0)
         self._complaint = ""
+        self._questions = Questions(clock, self._ask, self._answered, self._rest)
 
     def ask(self) -> Deferred[Held | None]:
         """Ask, soon; fires with the answer, or None if there is none."""
-
-        def cancel(waiting: Deferred[Held | None]) -> None:
-            for some in (self._asked, self._waiting):
-                if waiting in some:
-                    some.remove(waiting)
-            self._rest()
-
-        waiting: Deferred[Held | None] = Deferred(cancel)
-        self._waiting.append(waiting)
-        self.ask_soon(0.0)
-        return waiting
+        return self._questions.ask()
 
     @property
     def current(self) -> Held | None:
@@ -153,10 +126,7 @@ class Holdings:
 
     def ask_soon(self, delay: float = AFTER) -> None:
         """Ask after `delay` seconds; those who follow get the answer."""
-        due = self._clock.seconds() + delay
-        if not any(due <= other <= due + AFTER for other in self._due):
-            self._due = sorted([*self._due, due])
-        self._plan()
+        self._questions.ask_soon(delay)
 
     def follow(
         self, follower: Callable[[], None] = lambda: None, *, releases: bool = False
@@ -195,33 +165,23 @@ class Holdings:
             self._backoff.reset()
             self.ask_soon()
 
-    def _plan(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        due = [*self._due, *([] if self._later is None else [self._later])]
-        if due and self._asking is None:
-            wait = max(min(due), self._begun + GAP) - self._clock.seconds()
-            self._timer = self._clock.callLater(max(wait, 0.0), self._begin)
-
     def _rest(self) -> None:
         """Stop asking if nobody wants to know."""
-        if not (self._followers or self._asked or self._waiting):
-            self._due, self._later = [], None
+        if not self._followers and not self._questions.is_awaited:
             self._unseen.clear()
-            self._plan()
-            if self._asking is not None:
-                self._asking.cancel()
+            self._questions.stop()
 
-    def _begin(self) -> None:
-        self._timer = None
-        self._begun = now = self._clock.seconds()
-        self._due, self._later = [due for due in self._due if due > now], None
-        self._asked, self._waiting = self._waiting, []
-        self._asking = asking = Deferred.fromCoroutine(self._ask())
-        asking.addBoth(self._ended)
+    async def _ask(self) -> Held | None:
+        try:
+            await self._ask_kubelet()
+        except CancelledError:  # nobody wants to know any more
+            pass
+        except Exception:
+            _log.failure("asking the kubelet which pods hold devices")
+            self._unknown("it failed; the log has the reason")
+        return self.held
 
-    async def _ask(self) -> None:
+    async def _ask_kubelet(self) -> None:
         try:
             pods = await self._list_pods()
         except (CallFailed, MalformedMessage, Untrusted) as error:
@@ -237,26 +197,16 @@ class Holdings:
                 self._has_others = not is_static
                 self._take(pods)
 
-    def _ended(self, outcome: object) -> None:
-        if isinstance(outcome, Failure) and not outcome.check(CancelledError):
-            _log.failure("asking the kubelet which pods hold devices", outcome)
-            self._unknown("it failed; the log has the reason")
-        self._asking = None
-        answered, self._asked = self._asked, []
-        for waiting in answered:
-            if not waiting.called:  # another callback may have cancelled it
-                waiting.callback(self.held)
+    def _answered(self) -> float | None:
+        """Call those who follow; returns when to ask again if nothing happens until then."""
         for follower, _ in tuple(self._followers.values()):
             try:
                 follower()
             except Exception:
                 _log.failure("following which pods hold devices")
-        if self._followers:
-            self._later = self._next()
-        self._plan()
+        return self._next() if self._followers else None
 
     def _next(self) -> float | None:
-        """When to ask again if nothing happens until then."""
         now = self._clock.seconds()
         if self.held is None:
             return now + self._backoff.next()
@@ -271,7 +221,7 @@ class Holdings:
         if is_fault and reason != self._complaint:
             self._complaint = reason
             _log.warn("cannot ask the kubelet which pods hold devices: {reason}", reason=reason)
-        self.asked_at = self._begun
+        self.asked_at = self._questions.begun
         changed = self.held is not None or reason != self.reason
         self.held, self.pods, self.reason = None, frozenset(), reason
         self._unseen.answered({}, self.asked_at, self._clock.seconds())
@@ -279,7 +229,7 @@ class Holdings:
             self._events.emit(Kind.POD_RESOURCES, available=False, reason=reason)
 
     def _take(self, pods: Sequence[Pod]) -> None:
-        self.asked_at = self._begun
+        self.asked_at = self._questions.begun
         before, held = self._known, held_by(pods)
         appeared = self.held is None
         self.held = self._known = held
