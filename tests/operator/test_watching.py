@@ -155,7 +155,7 @@ class WatchingTests(TestCase):
         """The kind is removed while it is watched, and is watched again once it is back."""
         self.server.objects.create(plugin("gpus"))
         await self.watch()
-        await self.recorder.until(lambda: set(self.recorder.lists) == PLURALS)
+        await self.server.until(lambda: len(self.server.watching) == len(KINDS))
         self.server.objects.delete("customresourcedefinitions", "deviceplugins.twistdp.io")
         await self.recorder.until(
             lambda: ("deviceplugins", "DELETED", "gpus") in self.recorder.seen
@@ -164,6 +164,32 @@ class WatchingTests(TestCase):
         self.server.objects.create(plugin("new"))
         await self.recorder.until(
             lambda: any(name == "new" for _, _, name in self.recorder.seen), 30
+        )
+
+    async def test_definition_that_goes_before_the_watch(self) -> None:
+        """The kind is removed between its list and its watch, and is watched once it is back."""
+        self.server.objects.create(plugin("gpus"))
+        listed: Deferred[Any] = self.recorder.until(lambda: "deviceplugins" in self.recorder.lists)
+        listed.addCallback(
+            lambda _: self.server.objects.delete(
+                "customresourcedefinitions", "deviceplugins.twistdp.io"
+            )
+        )
+        await self.watch()
+        await self.server.until(
+            lambda: (
+                ("watch", "deviceplugins", 404)
+                in [(call.verb, call.kind, call.code) for call in self.server.calls]
+            )
+        )
+        self.recorder.seen.clear()
+        self.server.objects.create(DEVICE_PLUGINS)
+        self.server.objects.create(plugin("new"))
+        await self.recorder.until(lambda: self.recorder.lists.count("deviceplugins") == 2)
+        await self.server.until(lambda: len(self.server.watching) == len(KINDS))
+        self.assertEqual(
+            [each for each in self.recorder.seen if each[0] == "deviceplugins"],
+            [("deviceplugins", None, "new")],
         )
 
     async def test_broken_list(self) -> None:
