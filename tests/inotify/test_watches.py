@@ -1,4 +1,4 @@
-"""Tests for twistdp.inotify, on real directories."""
+"""Tests for twistdp.inotify.watches and the modules that it uses, on real directories."""
 
 import errno
 import gc
@@ -501,7 +501,7 @@ class LeftoverTests(InotifyCase):
         self.assertEqual(kernel_watches(self.inotify), 1)
         assert self.inotify._kernel._manager is not None
         self.assertEqual(len(self.inotify._kernel._manager.watches), 1)
-        self.assertEqual(len(self.inotify._users), 1)
+        self.assertEqual(len(self.inotify._places._users), 1)
 
     async def test_deleted(self) -> None:
         """A directory that was deleted, and the one above in which it was waited for."""

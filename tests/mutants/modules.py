@@ -28,6 +28,7 @@ CORE = (
     "resource.hooks",
     "manager",
     "resource.resource",
+    "inotify.places",
     "inotify.watch",
     "inotify.watches",
     "rpc.bridge",
@@ -40,6 +41,7 @@ CORE = (
 """The way from a scanner to the kubelet, without ``twistdp.``."""
 
 MORE_TESTS = {
+    "inotify.places": ["tests.inotify.test_watches"],
     "inotify.watch": ["tests.inotify.test_watches"],
     "kubelet.complaints": ["tests.kubelet.test_registrar"],
     "resource.handlers": ["tests.integration.test_hooks"],

@@ -14,7 +14,6 @@ When events are lost, or thousands of directories vanish at once, all callbacks 
 once, and the watches are checked in turns of the reactor, `SLICE` in each.
 """
 
-import errno
 import os
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
@@ -28,15 +27,14 @@ from zope.interface import implementer
 
 from twistdp.inotify.descriptor import (
     ATTRIBUTES,
-    CONTENTS,
     ENTRIES,
     GONE,
-    MOVED,
     OVERFLOW,
     InotifyDescriptor,
     limit,
 )
-from twistdp.inotify.watch import Changes, Watch, identity_of
+from twistdp.inotify.places import Places
+from twistdp.inotify.watch import Changes, Watch
 from twistdp.status import Kind, events_of
 from twistdp.tools import Shared, stop_all
 
@@ -56,9 +54,6 @@ checked every 500 s; until then the rescans of the scanners find the changes.
 SLICE: Final = 100
 """Watches that are armed again in one turn of the reactor; each takes some 30 µs."""
 
-# A directory may appear at a path with such an error.
-_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
-
 
 @implementer(IReadDescriptor)
 class Inotify:
@@ -68,9 +63,9 @@ class Inotify:
         self._reactor = reactor
         self._events = events_of(reactor)
         self._kernel = InotifyDescriptor()
+        self._places = Places(self._kernel)
         self._watches: OrderedDict[Watch, None] = OrderedDict()
         """In the order in which they are checked."""
-        self._users: dict[int, dict[Watch, None]] = {}
         self._refused: dict[Callable[[Changes], None], OrderedDict[Watch, None]] = {}
         """The watches that the kernel refuses, by callback."""
         self._doubted: deque[Watch] = deque()
@@ -139,9 +134,9 @@ class Inotify:
                 lost = dict.fromkeys(self._watches)
                 self._doubted.clear()
             elif mask & GONE:
-                lost.update(dict.fromkeys(self._drop(number, mask)))
+                lost.update(dict.fromkeys(self._places.drop(number, mask)))
             else:
-                for watch in self._users.get(number, ()):
+                for watch in self._places.users(number):
                     if watch.awaited is not None:
                         if watch.awaited == name:
                             lost[watch] = None
@@ -158,74 +153,21 @@ class Inotify:
     # arming
 
     def _arm(self, watch: Watch) -> None:
-        """Watch the path, or the nearest ancestor in which the next part of it can appear."""
-        watch.place, watch.awaited, watch.armed = watch.path, None, watch.mask
         try:
             if self._kernel.open():
                 self._reactor.addReader(self)
-            while True:
-                watch.identity = identity_of(watch.place)
-                number = self._add(watch.place, watch.armed)
-                if number is None:
-                    # It may be a file, and its contents may matter; those of a file above do not.
-                    contents = watch.mask & CONTENTS if watch.place == watch.path else 0
-                    watch.place, watch.awaited = os.path.split(watch.place)
-                    watch.armed = ENTRIES | ATTRIBUTES | contents
-                elif watch.has_appeared():  # between the two attempts
-                    if number not in self._users:
-                        self._kernel.remove(number)
-                    watch.place, watch.awaited, watch.armed = watch.path, None, watch.mask
-                else:
-                    break
+            self._places.arm(watch)
         except OSError as error:
             self._complain(watch.path, error)
             self._refused.setdefault(watch.callback, OrderedDict())[watch] = None
-        else:
-            watch.number = number
-            self._users.setdefault(number, {})[watch] = None
-
-    def _add(self, path: str, mask: int) -> int | None:
-        """Make the kernel watch a directory; None if there is none.  Raises OSError."""
-        try:
-            return self._kernel.add(path, mask)
-        except ValueError:
-            return None  # not a path, but a directory above it is one
-        except OSError as error:
-            if error.errno in _ABSENT and path != "/":
-                return None
-            raise
 
     def _disarm(self, watch: Watch) -> None:
-        number, watch.number = watch.number, None
-        if number is None:
-            if refused := self._refused.get(watch.callback):
-                refused.pop(watch, None)
-                if not refused:
-                    del self._refused[watch.callback]
-            return
-        users = self._users[number]
-        del users[watch]
-        if not users:
-            del self._users[number]
-            self._kernel.remove(number)
-        elif (
-            watch.armed & CONTENTS
-            and not any(user.armed & CONTENTS for user in users)
-            and watch.identity == identity_of(watch.place)
-        ):
-            self._kernel.drop_contents(watch.place)
-
-    def _drop(self, number: int, mask: int) -> list[Watch]:
-        """Forget a number whose directory is gone; return its watches."""
-        users = list(self._users.pop(number, ()))
-        for watch in users:
-            watch.number = None
-        if users:
-            if mask & MOVED:
-                self._kernel.remove(number)
-            else:
-                self._kernel.forget(number)
-        return users
+        if not watch.polled:
+            self._places.disarm(watch)
+        elif refused := self._refused.get(watch.callback):
+            refused.pop(watch, None)
+            if not refused:
+                del self._refused[watch.callback]
 
     def _arm_doubted(self) -> list[Watch]:
         """Arm some of the doubted watches again, and the others soon; return the wrong ones."""
@@ -245,21 +187,9 @@ class Inotify:
         self._report_anything(self._arm_doubted())
 
     def _is_armed(self, watch: Watch) -> bool:
-        """Whether the kernel still watches the right directory, as far as possible.
-
-        If it is asked to watch the same directory again, the kernel returns the same number, or
-        another one if the directory was gone in between.  The file's identity does not show that,
-        because the kernel uses it again.
-        """
         if watch.polled:
             return watch in self._refused.get(watch.callback, ())
-        try:
-            number = self._add(watch.place, watch.armed)
-        except OSError:
-            return False
-        if number is not None and number not in self._users:
-            self._kernel.remove(number)
-        return number == watch.number and not watch.has_appeared()
+        return self._places.holds(watch)
 
     def _report_anything(self, watches: Iterable[Watch]) -> None:
         """Report once to each callback of these watches that anything may have changed."""
@@ -302,8 +232,6 @@ class Inotify:
         watch.report(None)
 
     def _close(self) -> None:
-        self._users.clear()
-        self._refused.clear()
         self._doubted.clear()
         self._logged.clear()
         for timer in (self._timer, self._turn):
