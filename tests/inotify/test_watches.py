@@ -1,4 +1,4 @@
-"""Tests for twistdp.inotify.watches and the modules that it uses, on real directories."""
+"""Tests for twistdp.inotify, on real directories."""
 
 import errno
 import gc

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 
-from twistdp.select import conditions, naming, relations
 from twistdp.select.conditions import Condition
 from twistdp.select.device import Device
 from twistdp.select.host import Host
-from twistdp.select.kinds import belonging
-from twistdp.select.meant import ABOUT_KIND, Meant, meant_by
+from twistdp.select.making import conditions_of
+from twistdp.select.meant import Meant, meant_by
 from twistdp.select.outcome import Outcome, all_of
 from twistdp.select.patterns import text_pattern
 from twistdp.select.relations import Tested
@@ -114,13 +113,14 @@ class Match:
     _conditions: Sequence[Tested] = attrs.field(init=False, eq=False, repr=False, default=())
     _line: UdevLine | None = attrs.field(init=False, eq=False, repr=False, default=None)
     _meant: Meant | None = attrs.field(init=False, eq=False, repr=False, default=None)
-    _is_of_parts: bool = attrs.field(init=False, eq=False, repr=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         if self.udev is not None:
             object.__setattr__(self, "_line", parse_udev(self.udev))
         object.__setattr__(self, "_meant", meant_by(tuple(self.given()), self.attribute))
-        object.__setattr__(self, "_conditions", tuple(self._make_conditions()))
+        object.__setattr__(
+            self, "_conditions", tuple(conditions_of(self, self._line, self._meant, False))
+        )
 
     @cached_property
     def of_parts(self) -> "Match":
@@ -129,9 +129,8 @@ class Match:
         Keys about the bus's device hold for all that belongs to it, and for these alone too.
         """
         made = attrs.evolve(self)
-        object.__setattr__(made, "_is_of_parts", True)
         object.__setattr__(made, "_meant", None)
-        object.__setattr__(made, "_conditions", tuple(made._make_conditions()))
+        object.__setattr__(made, "_conditions", tuple(conditions_of(made, made._line, None, True)))
         return made
 
     @classmethod
@@ -229,76 +228,3 @@ class Match:
         for each in self._conditions[are_met:]:
             return each.values if isinstance(each, Condition) else None
         return None
-
-    def _make_conditions(self) -> Iterator[Tested]:
-        for name, words in _ORDER:
-            texts = getattr(self, name)
-            if texts:
-                yield conditions.of_word(words, texts)
-        if self._meant is not None:
-            yield self._meant.condition
-        if self.usb:
-            yield conditions.of_ids("USB", self.usb)
-        if self.pci:
-            yield conditions.of_ids("PCI", self.pci)
-        if self.path:
-            yield naming.of_path(self.path)
-        if self.path_regex:
-            yield naming.of_path_regex(self.path_regex)
-        if self.driver:
-            yield conditions.of_driver(self.driver)
-        for name, words in _WORDS:
-            texts = getattr(self, name)
-            if texts:
-                yield conditions.of_word(words, texts)
-        for name, texts in self.uevent.items():
-            yield conditions.of_uevent(name, texts)
-        for name, texts in self.attribute.items():
-            yield conditions.of_attribute(name, texts)
-        for name, texts in self.property.items():
-            yield conditions.of_property(name, texts)
-        if self._line is not None:
-            yield self._line
-        if self.allow:
-            yield naming.of_list(self.allow, "the allow list")
-        if self.deny:
-            yield relations.Not(naming.of_list(self.deny, "the deny list"))
-        if self.any:
-            is_said = self._is_of_parts or self._meant is not None or ABOUT_KIND & set(self.given())
-            yield relations.Any([each.of_parts for each in self.any] if is_said else self.any)
-        if self.not_ is not None:
-            yield relations.Not(self.not_.of_parts)
-        if self.parent is not None:
-            yield relations.Relative(self.parent, lambda device: device.ancestors, "ancestor")
-        if self.child is not None:
-            yield relations.Relative(self.child, belonging, "descendant")
-        if self.physfn is not None:
-            yield relations.Physfn(self.physfn)
-
-
-_ORDER: Final = (("subsystem", "subsystem"), ("devtype", "devtype"), ("kernel_name", "kernelName"))
-_WORDS: Final = (
-    ("vendor_id", "vendorID"),
-    ("product_id", "productID"),
-    ("interface", "interfaceNumber"),
-    ("interface_number", "interfaceNumber"),
-    ("interface_class", "interfaceClass"),
-    ("port_number", "portNumber"),
-    ("serial", "serial"),
-    ("manufacturer", "manufacturer"),
-    ("product", "product"),
-    ("model_name", "modelName"),
-    ("usb_version", "usbVersion"),
-    ("usb_path", "usbPath"),
-    ("pci_bus_id", "pciBusID"),
-    ("pci_class", "pciClass"),
-    ("subsystem_vendor_id", "subsystemVendorID"),
-    ("subsystem_device_id", "subsystemDeviceID"),
-    ("vf_number", "vfNumber"),
-    ("qat_services", "qatServices"),
-    ("numa_node", "numaNode"),
-    ("iommu_group", "iommuGroup"),
-    ("mac_address", "macAddress"),
-    ("major", "major"),
-    ("minor", "minor"),
-)
