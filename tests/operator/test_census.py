@@ -5,6 +5,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.operator.census import Census
+from twistdp.operator.claims import Claims
 from twistdp.operator.kinds import NODE, POD
 from twistdp.operator.lists import Lists
 from twistdp.operator.observed import NAME_LABEL, Count
@@ -120,7 +121,7 @@ class PodsTests(SynchronousTestCase):
 
     def test_label(self) -> None:
         """A pod whose label changes leaves the plugin that it had."""
-        pods = Pods()
+        pods = Pods(Claims())
         self.assertEqual(pods.take("p", labelled("a")), {"a"})
         self.assertEqual(pods.take("p", labelled("a")), set())
         self.assertEqual(pods.take("p", labelled("b")), {"a", "b"})
@@ -131,7 +132,7 @@ class PodsTests(SynchronousTestCase):
 
     def test_gone(self) -> None:
         """One that is gone leaves the others."""
-        pods = Pods()
+        pods = Pods(Claims())
         pods.take("p", labelled("a"))
         pods.take("q", labelled("a"))
         self.assertEqual(pods.drop("p"), {"a"})

@@ -4,6 +4,7 @@ from twistdp.crds.checking import Checked, check
 from twistdp.crds.definition import crd, crd_yaml, rules
 from twistdp.crds.meaning import (
     CONFIG_FILE,
+    claims,
     config_text,
     needs,
     open_domains,
@@ -29,6 +30,7 @@ __all__ = [
     "DevicePlugin",
     "DevicePluginSpec",
     "check",
+    "claims",
     "config_text",
     "crd",
     "crd_yaml",

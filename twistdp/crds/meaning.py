@@ -71,6 +71,36 @@ def open_domains(plugin: DevicePlugin) -> frozenset[str]:
     return frozenset(domain for each in own if (domain := spec.domain or each) is not None)
 
 
+def claims(plugin: DevicePlugin) -> frozenset[str]:
+    """What no other plugin on the same nodes can serve as well.
+
+    These are the names of resources.  Those of a scanner are not known before, but two plugins
+    with the same scanner, the same arguments and the same domain list the same.
+    """
+    spec = plugin.spec
+    found = {
+        _claim(spec.domain or Shelf().entry(item.name).domain, item.name, item.arguments)
+        for item in spec.catalog
+        if item.name in WITH_SCANNER
+    }
+    if (scanner := spec.scanner) is not None:
+        files = scanner.config_map or _repository(spec.image or "")
+        name = f"{scanner.name} in {files}" if files else scanner.name
+        found.add(_claim(spec.domain, name, scanner.arguments))
+    return (resource_names(plugin) or frozenset()) | found
+
+
+def _claim(domain: str | None, scanner: str, arguments: Mapping[str, Any]) -> str:
+    words = ", ".join(f"{name}={value}" for name in sorted(arguments) for value in arguments[name])
+    return f"{domain}/* of {scanner}" + (f" with {words}" if words else "")
+
+
+def _repository(image: str) -> str:
+    """An image without its tag and digest: a scanner of another version lists the same."""
+    path, slash, name = image.partition("@")[0].rpartition("/")
+    return f"{path}{slash}{name.partition(':')[0]}"
+
+
 def needs(plugin: DevicePlugin) -> Needs:
     """The directories of the node that the plugin reads, and whether it writes CDI specs."""
     configs = plugin.configs()

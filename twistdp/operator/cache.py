@@ -5,9 +5,10 @@ from typing import Any
 
 import attrs
 
-from twistdp.crds import BadObject, DevicePlugin, open_domains, read, resource_names
+from twistdp.crds import BadObject, DevicePlugin, claims, open_domains, read, resource_names
 from twistdp.operator.census import Census
 from twistdp.operator.children import Child, Place, child_of, digest
+from twistdp.operator.claims import Claims, Rival
 from twistdp.operator.kinds import CONFIG_MAP, DEVICE_PLUGIN, NODE, POD, Kind
 from twistdp.operator.lists import Lists
 from twistdp.operator.observed import PodSeen, counts_of, items, mapping, number, text
@@ -60,7 +61,8 @@ class Cache:
         self._owned: dict[str, set[Place]] = {}
         self._wanted: dict[Place, str] = {}
         self._wants: dict[str, frozenset[Place]] = {}
-        self._pods = Pods()
+        self._claims = Claims()
+        self._pods = Pods(self._claims)
         self._files: dict[str, int] = {}
         self._mounting: dict[str, set[str]] = {}
         """The plugins that mount a ConfigMap of somebody else, by its name."""
@@ -113,6 +115,14 @@ class Cache:
         """Return a plugin's pods."""
         return self._pods.of(plugin)
 
+    def rivals(self, plugin: str, most: int) -> tuple[list[Rival], int]:
+        """Return the first `most` plugins that serve the same on the same nodes, and how many
+        others do.
+        """
+        meetings = self._pods.meetings(plugin)
+        rivals = self._claims.rivals(plugin, meetings, most)
+        return rivals, len(meetings) - len(rivals)
+
     def files_version(self, plugin: DevicePlugin) -> str | None:
         """Return what stands for the files of a scanner's ConfigMap; None if it has none."""
         scanner = plugin.spec.scanner
@@ -142,7 +152,8 @@ class Cache:
             seen = self.plugins.pop(place.name, None)
             self._mount(place.name, seen.plugin if seen else None, None)
             self.want(place.name, frozenset())
-            return Touched(now={place.name}, later=self.census.forget(place.name))
+            met = self._claim(place.name, frozenset())
+            return Touched(now={place.name}, later=self.census.forget(place.name) | met)
         child = self.children.pop(place, None)
         for plugin in child.plugins if child else ():
             self._disown(plugin, place)
@@ -165,14 +176,21 @@ class Cache:
             self._mount(name, before.plugin if before else None, seen.plugin)
             later = self.census.name(
                 name, resource_names(seen.plugin) or frozenset(), open_domains(seen.plugin)
-            )
+            ) | self._claim(name, claims(seen.plugin))
         elif seen.plugin is None and before is None:
             # What the last good spec named is still on the nodes.
-            later = self.census.name(name, _named(seen.status))
+            named = _named(seen.status)
+            later = self.census.name(name, named) | self._claim(name, named)
         if before is not None and _same_but_status(before, seen):
             is_news = seen.status != before.status and seen.status is not sent
             return Touched(later=later | ({name} if is_news else set()))
         return Touched(now={name}, later=later)
+
+    def _claim(self, plugin: str, found: frozenset[str]) -> set[str]:
+        """Note what a plugin claims; return the others that this is about."""
+        met = set(self._pods.meetings(plugin))
+        self._claims.put(plugin, found)
+        return met.union(self._pods.meetings(plugin))
 
     def _child(self, kind: Kind, document: Mapping[str, Any], *, of_list: bool) -> Touched:
         child = child_of(kind, document)

@@ -13,8 +13,11 @@ from twistdp.operator.rollout import STALLED, is_complete
 LONGEST: Final = 1000
 """Bytes of a condition's message."""
 
-_NAMED: Final = 3
-"""Pods that a message names."""
+NAMED: Final = 3
+"""Pods, or other DevicePlugins, that a message names."""
+
+_OF_A_RIVAL: Final = 250
+"""Bytes that a message has for one of them."""
 
 _OF_A_POD: Final = 160
 """Bytes that a message quotes of what the kubelet says of one."""
@@ -188,7 +191,25 @@ def _worst(known: Known, progressing: Condition) -> tuple[str, str]:
         troubled = waiting
     if troubled:
         return "PodsNotReady", f"{_count(troubled)} not ready: {_named(troubled)}"
+    if known.rivals:
+        return "ResourceConflict", _conflict(known)
     return "AsExpected", ""
+
+
+def _conflict(known: Known) -> str:
+    """Which other plugins serve the same, what, and on how many nodes."""
+    texts = []
+    for rival in known.rivals:
+        where = "1 node" if rival.nodes == 1 else f"{rival.nodes} nodes"
+        what = ", ".join(rival.resources[:NAMED])
+        more = len(rival.resources) - NAMED
+        what += f" and {more} more" if more > 0 else ""
+        texts.append(shortened(f"DevicePlugin {rival.name} on {where} ({what})", _OF_A_RIVAL))
+    others = f", and {known.rivals_omitted} more" if known.rivals_omitted else ""
+    return (
+        f"the same resources are served by {', '.join(texts)}{others}; a kubelet takes them from "
+        "one: delete one, or give them different resources, or different nodes by spec.nodeSelector"
+    )
 
 
 def _stalled(known: Known) -> str:
@@ -237,8 +258,8 @@ def _count(pods: Sequence[PodSeen]) -> str:
 def _named(pods: Sequence[PodSeen]) -> str:
     """At most three pods, each with its node and what keeps it from serving."""
     first = sorted(pods, key=lambda pod: (pod.node, pod.name, _why(pod)))
-    texts = [f"{pod.name} on {pod.node or 'no node'}{_why(pod)}" for pod in first[:_NAMED]]
-    more = len(first) - _NAMED
+    texts = [f"{pod.name} on {pod.node or 'no node'}{_why(pod)}" for pod in first[:NAMED]]
+    more = len(first) - NAMED
     return ", ".join(texts) + (f" and {more} more" if more > 0 else "")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 
+from twistdp.operator.claims import Rival
 from twistdp.operator.observed import DaemonSetSeen, NodeCounts, PodSeen
 
 
@@ -16,7 +17,8 @@ class Known:
     the names that the plugin offers as far as its spec says; `nodes` has the counts of its
     resources, and of no other.  `stalled` says that the roll-out stands still,
     `halted` that the operator keeps it from going on, and `replacing` that the DaemonSet has
-    changed since each node had a pod of it.
+    changed since each node had a pod of it.  `rivals` are other plugins that serve the same on the
+    same nodes, the first ones by name, and `rivals_omitted` counts the others.
     """
 
     generation: int
@@ -27,6 +29,8 @@ class Known:
     halted: bool = False
     replacing: bool = False
     resources: Collection[str] = ()
+    rivals: Sequence[Rival] = ()
+    rivals_omitted: int = 0
     daemon_set: DaemonSetSeen | None = None
     pods: Sequence[PodSeen] = ()
     nodes: Mapping[str, NodeCounts] = attrs.field(factory=dict)

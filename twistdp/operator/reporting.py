@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from twistdp.operator.api import IApi
 from twistdp.operator.cache import Cache, PluginSeen, Took
+from twistdp.operator.conditions import NAMED
 from twistdp.operator.happenings import Happenings
 from twistdp.operator.kinds import DAEMON_SET, DEVICE_PLUGIN
 from twistdp.operator.known import Known
@@ -90,6 +91,7 @@ class Reporting:
             again = due - now if due is not None and not stalled else None
             strategy = plugin.spec.update_strategy
             halted = is_halted(strategy.type, strategy.max_surge, daemon_set, pods)
+        rivals, others = self._cache.rivals(seen.name, NAMED)
         resources = self._cache.census.resources_of(seen.name)
         known = Known(
             generation=seen.generation,
@@ -100,6 +102,8 @@ class Reporting:
             halted=halted,
             replacing=work.progress is not None and work.progress.is_new,
             resources=resources,
+            rivals=rivals,
+            rivals_omitted=others,
             daemon_set=daemon_set,
             pods=pods,
             nodes=self._cache.census.counts(resources),
