@@ -25,6 +25,7 @@ CORE = (
     "kubelet/session.py",
     "kubelet/registrar.py",
     "kubelet/register_by_socket.py",
+    "kubelet/connection.py",
     "rpc/server.py",
     "rpc/calls.py",
     "rpc/socketfile.py",

@@ -20,7 +20,7 @@ from tests.faults.world import World
 from tests.support.system import failing
 from twistdp.errors import BadTree
 from twistdp.inotify.watches import Inotify
-from twistdp.kubelet import holdings, register_by_socket
+from twistdp.kubelet import connection, holdings
 from twistdp.scan import discovery
 
 LONGEST = 400.0
@@ -111,7 +111,7 @@ class Schedule:
         with ExitStack() as stack:
             stack.callback(self._world.clean_up)
             channel, server = self._world.channel, self._world.server
-            stack.enter_context(mock.patch.object(register_by_socket, "Channel", channel))
+            stack.enter_context(mock.patch.object(connection, "Channel", channel))
             stack.enter_context(mock.patch.object(grpc.aio, "server", server))
             stack.enter_context(mock.patch.object(discovery, "Worker", self._world.thread))
             pods = self._world.pod_resources

@@ -16,7 +16,7 @@ from tests.support.users import ALICE, NEEDS_ROOT, acting_as, given_to
 from twistdp import HEALTHY, CDIDevice, CDINode, DeviceInfo, Settings, klog
 from twistdp.cdi.service import TIDY_AFTER, CdiParts, clean_leftovers
 from twistdp.errors import KubeletAbsent, Untrusted
-from twistdp.kubelet.register_by_socket import check_kubelet
+from twistdp.kubelet.presence import check_kubelet
 
 
 def two_resources() -> ToldScanner:

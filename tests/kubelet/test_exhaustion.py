@@ -4,7 +4,7 @@ import errno
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,9 +14,11 @@ from twistdp.errors import KubeletAbsent, PeerUnavailable
 from twistdp.host.limits import REMEDIES, remedy_for
 from twistdp.inotify.watches import Inotify
 from twistdp.kubelet import register_by_socket
+from twistdp.kubelet.connection import Connections
 from twistdp.kubelet.directory import PluginDirectory
 from twistdp.kubelet.messages import DevicePluginOptions
 from twistdp.kubelet.registrar import Registrar
+from twistdp.kubelet.strategy import Registrant
 from twistdp.kubelet.streams import ListStreams
 
 
@@ -96,25 +98,22 @@ class RegistrarTests(SynchronousTestCase):
 
 
 class RegisterTests(SynchronousTestCase):
-    """`twistdp.kubelet.register_by_socket.register`, without a descriptor."""
+    """`SocketRegistration.call`, without a descriptor."""
 
     def register(self, call: Callable[[], Deferred[Any]]) -> Exception:
         """The error of registering through a channel that answers with `call`."""
 
         class FakeChannel:
-            def __init__(self, *_: object, **options: object) -> None:
-                pass
-
             def unary(self, *_: object) -> Deferred[Any]:
                 return call()
 
-            async def close(self) -> None:
-                pass
-
-        self.patch(register_by_socket, "Channel", FakeChannel)
-        coroutine = register_by_socket.register(
-            "/plugins/kubelet.sock", "lab/x", "lab_x.sock", DevicePluginOptions(), reactor=None
+        registration = register_by_socket.SocketRegistration(
+            Connections("/plugins/kubelet.sock"), "lab/x", DevicePluginOptions, Clock()
         )
+        server: Any = FakeServer()
+        registration.attach(Registrant(server, lambda: succeed(None), lambda: None, lambda: False))
+        channel: Any = FakeChannel()
+        coroutine = registration.call(channel)
         error = self.failureResultOf(Deferred.fromCoroutine(coroutine)).value
         assert isinstance(error, Exception)
         return error

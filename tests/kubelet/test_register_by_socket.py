@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable
 
 from twisted.internet import reactor
-from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
@@ -12,12 +12,18 @@ from tests.kubelet.test_registrar import RESOURCE, FakeServer
 from tests.support.helpers import temporary_directory
 from twistdp.errors import CallFailed, KubeletAbsent, RegistrationRefused, StillServed
 from twistdp.kubelet.api import REGISTER
+from twistdp.kubelet.connection import Connections
 from twistdp.kubelet.messages import DevicePluginOptions, Empty, RegisterRequest
-from twistdp.kubelet.register_by_socket import SocketRegistration, register
+from twistdp.kubelet.register_by_socket import SocketRegistration
 from twistdp.kubelet.strategy import Registrant
+from twistdp.rpc import Channel
 from twistdp.rpc.calls import Method
 from twistdp.rpc.server import Server
-from twistdp.tools.turns import Turns
+
+
+def registrant_of(server: FakeServer, end_streams: Callable[[], Deferred[None]]) -> Registrant:
+    """A resource with that server."""
+    return Registrant(server, end_streams, lambda: None, lambda: False)  # type: ignore[arg-type]
 
 
 class SocketRegistrationTests(SynchronousTestCase):
@@ -58,64 +64,15 @@ class SocketRegistrationTests(SynchronousTestCase):
                 kubelet.listen()
 
     def begin(
-        self,
-        kubelet: str,
-        end_streams: Callable[[], Deferred[None]],
-        turns: DeferredSemaphore | None = None,
+        self, kubelet: str, end_streams: Callable[[], Deferred[None]]
     ) -> tuple[Deferred[None], FakeServer]:
         """Begin an attempt, whose server does not listen yet."""
-        turns = turns or DeferredSemaphore(1)
-        registration = SocketRegistration(kubelet, RESOURCE, DevicePluginOptions, turns, Clock())
+        registration = SocketRegistration(
+            Connections(kubelet), RESOURCE, DevicePluginOptions, Clock()
+        )
         server = FakeServer()
-        registrant = Registrant(server, end_streams, lambda: None, lambda: False)  # type: ignore[arg-type]
-        registration.attach(registrant)
+        registration.attach(registrant_of(server, end_streams))
         return Deferred.fromCoroutine(registration.register()), server
-
-    def test_turns(self) -> None:
-        """A limited number end their streams and call at once; a dropped turn is free."""
-        path = f"{temporary_directory(self)}/kubelet.sock"
-        with socket.socket(socket.AF_UNIX) as kubelet:
-            kubelet.bind(path)
-            kubelet.listen()
-            called: list[Deferred[None]] = []
-
-            def end_streams() -> Deferred[None]:
-                called.append(Deferred())
-                return called[-1]
-
-            turns = DeferredSemaphore(2)
-            attempts = []
-            for _ in range(4):
-                attempt, server = self.begin(path, end_streams, turns)
-                server.listens[0].callback(None)
-                attempts.append(attempt)
-            self.assertEqual(len(called), 2)
-            attempts[2].cancel()  # one that waits
-            self.failureResultOf(attempts[2], CancelledError)
-            self.assertEqual(len(called), 2)
-            attempts[0].cancel()  # one that has its turn
-            self.failureResultOf(attempts[0], CancelledError)
-            self.assertEqual(len(called), 3)
-            for attempt in (attempts[1], attempts[3]):
-                attempt.cancel()
-                self.failureResultOf(attempt, CancelledError)
-            self.assertEqual(turns.tokens, 2)
-
-    def test_hundreds_at_once(self) -> None:
-        """Hundreds that wait for their turn may all fail at once: the stack has room for them."""
-        turns = Turns(1)
-        attempts, servers = [], []
-        for _ in range(1000):
-            attempt, server = self.begin("/nonexistent/kubelet.sock", lambda: succeed(None), turns)
-            attempts.append(attempt)
-            servers.append(server)
-        self.successResultOf(turns.acquire())
-        for server in servers:
-            server.listens[0].callback(None)
-        turns.release()
-        for attempt in attempts:
-            self.failureResultOf(attempt, KubeletAbsent)
-        self.assertEqual(turns.tokens, 1)
 
 
 class StoppingKubeletTests(TestCase):
@@ -138,7 +95,11 @@ class StoppingKubeletTests(TestCase):
 
         server = Server(path, [Method(REGISTER, RegisterRequest, answer)], reactor=reactor)
         await server.listen()
+        channel = Channel(path, reactor=reactor)
+        registration = SocketRegistration(Connections(path), RESOURCE, DevicePluginOptions, reactor)
+        registration.attach(registrant_of(FakeServer(), lambda: succeed(None)))
         try:
-            await register(path, RESOURCE, "x.sock", DevicePluginOptions(), reactor=reactor)
+            await registration.call(channel)
         finally:
+            await channel.close()
             await server.stopService()

@@ -9,10 +9,10 @@ from twisted.internet.interfaces import IReactorTime
 
 from twistdp.inotify import ENTRIES, Changes, Inotify, Watch
 from twistdp.kubelet.api import KUBELET_SOCKET
+from twistdp.kubelet.connection import Connections
 from twistdp.kubelet.news import news_of
-from twistdp.kubelet.register_by_socket import AT_ONCE
+from twistdp.kubelet.presence import socket_identity
 from twistdp.model import private_directory
-from twistdp.tools import Turns
 
 
 class PluginDirectory(Service):
@@ -26,8 +26,8 @@ class PluginDirectory(Service):
     def __init__(self, path: str, inotify: Inotify, clock: IReactorTime) -> None:
         self.path = path
         self.kubelet_socket = os.path.join(path, KUBELET_SOCKET)
-        self.turns = Turns(AT_ONCE)
-        """Taken by resources while they register."""
+        self.kubelet = Connections(self.kubelet_socket)
+        """Borrowed by resources while they register."""
         self.news = news_of(path, clock)
         """What the log says of all of them."""
         self.earlier: dict[str, Any] = {}
@@ -41,7 +41,7 @@ class PluginDirectory(Service):
         """Begin to watch; a missing directory is waited for."""
         super().startService()
         self.news.begin()
-        self._identity = self._kubelet_identity()
+        self._identity = socket_identity(self.kubelet_socket)
         self._watch = self._inotify.watch(self.path, self._changed, ENTRIES)
 
     def stopService(self) -> None:
@@ -68,7 +68,7 @@ class PluginDirectory(Service):
         self._subscribers.pop(path, None)
 
     def _changed(self, changes: Changes) -> None:
-        identity = self._kubelet_identity()
+        identity = socket_identity(self.kubelet_socket)
         if changes is None:
             kubelet = identity != self._identity
         else:
@@ -84,13 +84,6 @@ class PluginDirectory(Service):
                 socket_changed()
             if kubelet:
                 kubelet_changed()
-
-    def _kubelet_identity(self) -> tuple[int, int, int] | None:
-        try:
-            found = os.stat(self.kubelet_socket)
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino, found.st_ctime_ns
 
 
 def _is_gone(path: str) -> bool:

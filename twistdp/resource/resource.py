@@ -83,7 +83,7 @@ class Resource(Service):
             registration = WatcherRegistration(name, reactor)
         else:
             registration = SocketRegistration(
-                directory.kubelet_socket, name, self._answers.options, directory.turns, reactor
+                directory.kubelet, name, self._answers.options, reactor
             )
         path = socket_path(directory.path, name, settings.private_place)
         self.server = Server(
