@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.operators import (
     CONFIG,
+    FOUND,
     NAMESPACE,
     SET,
     STATUS,
@@ -278,7 +279,36 @@ class LateTests(SynchronousTestCase):
         self.assertEqual(stage.requests(), [])
         stage.feed.begin([CONFIG_MAP])
         stage.settle(60)
-        self.assertEqual(stage.requests(), ["apply configmaps/gpus-config"])
+        self.assertEqual(stage.requests(), [FOUND, "apply configmaps/gpus-config"])
+
+    def test_owner_gone(self) -> None:
+        """What went with the DevicePlugin is not made again before a list shows that it went."""
+        stage = running()
+        stage.feed.cut([DEVICE_PLUGIN])
+        stage.objects.delete("deviceplugins", "gpus")
+        stage.forget()
+        stage.objects.delete("daemonsets", "gpus", NAMESPACE)
+        stage.settle()
+        self.assertEqual(set(stage.requests()), {FOUND, STATUS})
+        stage.forget()
+        stage.feed.begin([DEVICE_PLUGIN])
+        stage.settle(60)
+        self.assertEqual(stage.requests(), [])
+
+    def test_owner_replaced(self) -> None:
+        """Nor is it while there is another DevicePlugin of that name, which nobody has seen."""
+        stage = running()
+        stage.feed.cut([DEVICE_PLUGIN])
+        stage.objects.delete("deviceplugins", "gpus")
+        stage.objects.delete("daemonsets", "gpus", NAMESPACE)
+        made = stage.plugin()
+        stage.forget()
+        stage.settle(60)
+        self.assertEqual(set(stage.requests()), {FOUND, STATUS})
+        stage.feed.begin([DEVICE_PLUGIN])
+        stage.settle()
+        owner = daemon_set(stage)["metadata"]["ownerReferences"][0]
+        self.assertEqual(owner["uid"], made["metadata"]["uid"])
 
     def test_changed_between(self) -> None:
         """What was changed while nobody watched is repaired after the next list."""

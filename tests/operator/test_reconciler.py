@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.operators import (
     CONFIG,
     DOMAIN,
+    FOUND,
     IMAGE,
     NAMESPACE,
     SET,
@@ -197,5 +198,5 @@ class PauseTests(SynchronousTestCase):
         stage.forget()
         stage.edit(RESUME)
         stage.settle()
-        self.assertEqual(stage.requests(), ["apply serviceaccounts/gpus", SET, STATUS])
+        self.assertEqual(stage.requests(), [FOUND, "apply serviceaccounts/gpus", SET, STATUS])
         self.assertEqual(stage.condition("Paused")[0], "False")

@@ -46,7 +46,7 @@ def drift(stage: Stage, _: int) -> None:
     stage.objects.delete("configmaps", "p2-config", NAMESPACE)
 
 
-CHANGES = {heartbeats: 0, failure: ON_A_NODE, lost_node: ON_A_NODE, edit: 2, drift: 1}
+CHANGES = {heartbeats: 0, failure: ON_A_NODE, lost_node: ON_A_NODE, edit: 2, drift: 2}
 """Changes, and the requests that they are."""
 
 

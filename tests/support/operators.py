@@ -24,6 +24,7 @@ IMAGE = "registry.example.com/twistdp:1"
 DOMAIN = "lab.example.com"
 CONFIG = {"domain": DOMAIN, "resources": {"kvm": "/dev/kvm"}}
 STATUS = "apply deviceplugins/gpus/status"
+FOUND = "get deviceplugins/gpus"
 SET = "apply daemonsets/gpus"
 ACCOUNT = "apply serviceaccounts/gpus"
 SLICE = 0.05

@@ -15,12 +15,14 @@ from twistdp.operator.desired import desired
 from twistdp.operator.happenings import Happenings
 from twistdp.operator.kinds import (
     DAEMON_SET,
+    DEVICE_PLUGIN,
     KINDS,
     POD_MONITOR,
     SERVICE,
     SERVICE_MONITOR,
     Kind,
 )
+from twistdp.operator.observed import mapping
 from twistdp.operator.rollout import SURGE, is_complete, is_halted
 from twistdp.operator.settings import OperatorSettings
 from twistdp.operator.work import Applied, Work
@@ -77,6 +79,10 @@ class Upkeep:
         }
         if strayed and work.basis == basis and work.repairs.wait:
             return work.repairs.wait
+        # What vanished may have gone with the DevicePlugin, whose end no watch has shown yet.
+        is_gone = any(place not in self._cache.children for place in strayed)
+        if is_gone and not await self._exists(seen):
+            return None
         if strayed or work.basis != basis:
             work.basis = None
             work.problems = ()
@@ -91,6 +97,14 @@ class Upkeep:
             work.basis = basis
         await self._delete_leftovers(seen, work)
         return None
+
+    async def _exists(self, seen: PluginSeen) -> bool:
+        """Whether the API server has the DevicePlugin, and not another one of its name.
+
+        Raises `ApiError`, also where it has none.
+        """
+        found = await self._api.get(DEVICE_PLUGIN, "", seen.name)
+        return mapping(found, "metadata").get("uid") == seen.uid
 
     def _wanted(self, plugin: DevicePlugin) -> list[Document]:
         """Return the objects to apply; raises `BadSettings`."""
