@@ -10,7 +10,8 @@ from twistdp.config.document import LARGEST, Node, compose
 from twistdp.config.kinds import Record
 from twistdp.config.model import Config
 from twistdp.config.problems import BadConfig, Problem, Problems
-from twistdp.config.structure import Refused, Walk
+from twistdp.config.refusals import Refused
+from twistdp.config.structure import Walk
 from twistdp.config.use import Catalog
 from twistdp.config.values import node_of
 from twistdp.errors import BadSetting

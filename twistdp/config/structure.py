@@ -4,7 +4,6 @@ The walk follows the classes of the model, so that what they do not describe can
 """
 
 import re
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -12,7 +11,7 @@ from typing import Any, Final
 import attrs
 
 from twistdp.config import document
-from twistdp.config.document import Mark, Node, Scalar
+from twistdp.config.document import Node, Scalar
 from twistdp.config.fields import Field, Rule, fields_of, short_of
 from twistdp.config.kinds import (
     AnyOf,
@@ -25,25 +24,20 @@ from twistdp.config.kinds import (
     Record,
     Table,
     Text,
-    described,
     discriminator,
     kind_of,
 )
 from twistdp.config.model import Resource
-from twistdp.config.problems import BadKey, BadKeys, Problems
+from twistdp.config.problems import Problems
+from twistdp.config.refusals import Refusals, Refused
 from twistdp.config.use import Catalog
-from twistdp.config.wording import found_in_words, hint_for, place_below
-from twistdp.errors import TwistdpError
+from twistdp.config.wording import place_below
 from twistdp.model import printable
 from twistdp.select import Match
 from twistdp.tools import nearest
 
 _WHOLE: Final = re.compile(r"[-+]?[0-9]{1,18}")
 _ANY_NUMBER: Final = re.compile(r"[-+]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
-
-
-class Refused(Exception):
-    """A value is wrong; its problems are noted."""
 
 
 class Walk:
@@ -55,7 +49,7 @@ class Walk:
     def __init__(
         self, problems: Problems, catalog: Catalog | None = None, quoted: bool = False
     ) -> None:
-        self._problems = problems
+        self._refusals = Refusals(problems)
         self._catalog = catalog
         self._quoted = quoted
 
@@ -63,7 +57,7 @@ class Walk:
         """The value of a kind that a node stands for; `at` is its place in the document."""
         match kind:
             case Items() if kind.needs_list and not isinstance(node, document.Sequence):
-                raise self._expected(kind, node, at)
+                raise self._refusals.expected(kind, node, at)
             case Items(item, rules):
                 return self._ruled(self._items(item, node, at), rules, node, at)
             case Table(key, value, rules):
@@ -77,12 +71,12 @@ class Walk:
 
     def _plain(self, kind: Kind, node: Node, at: str) -> Any:
         if not isinstance(node, Scalar) or node.is_null:
-            raise self._expected(kind, node, at)
+            raise self._refusals.expected(kind, node, at)
         match kind:
             case Text() if "\0" in node.text:
-                raise self._note(node.mark, at, "a text may not have the character NUL")
+                raise self._refusals.note(node.mark, at, "a text may not have the character NUL")
             case Text() if self._quoted and node.plain:
-                raise self._expected(kind, node, at)
+                raise self._refusals.expected(kind, node, at)
             case Text(rules):
                 return self._ruled(node.text, rules, node, at)
             case Number(whole, rules) if node.plain:
@@ -95,18 +89,18 @@ class Walk:
             case Choice(words) if node.text in words:
                 return node.text
             case Choice(words):
-                raise self._expected(kind, node, at, words)
+                raise self._refusals.expected(kind, node, at, words)
             case AnyOf(kinds, rules):
                 return self._ruled(self._any_of(kinds, node, at, kind), rules, node, at)
-        raise self._expected(kind, node, at)
+        raise self._refusals.expected(kind, node, at)
 
     def _any_of(self, kinds: tuple[Kind, ...], node: Scalar, at: str, whole: Kind) -> Any:
         for kind in kinds:
             with suppress(Refused):
-                walk = Walk(Problems(self._problems.file), quoted=self._quoted)
+                walk = Walk(Problems(self._refusals.file), quoted=self._quoted)
                 return walk._plain(kind, node, at)
         words = [word for kind in kinds if isinstance(kind, Choice) for word in kind.words]
-        raise self._expected(whole, node, at, words)
+        raise self._refusals.expected(whole, node, at, words)
 
     def _items(self, item: Kind, node: Node, at: str) -> tuple[Any, ...]:
         if not isinstance(node, document.Sequence):
@@ -123,7 +117,7 @@ class Walk:
 
     def _table(self, key: Kind, value: Kind, node: Node, at: str, whole: Kind) -> dict[str, Any]:
         if not isinstance(node, document.Mapping):
-            raise self._expected(whole, node, at)
+            raise self._refusals.expected(whole, node, at)
         found, bad = {}, False
         for name, each in node.items:
             inner = place_below(at, name.text)
@@ -146,7 +140,7 @@ class Walk:
         if isinstance(node, document.Mapping):
             return self._made(cls, fields, node, at)
         if short is None or (isinstance(node, Scalar) and node.is_null):
-            raise self._expected(Record(cls), node, at)
+            raise self._refusals.expected(Record(cls), node, at)
         value = self._field(short, node, at)
         return self._built(cls, {short.key: value}, node, at)
 
@@ -157,7 +151,7 @@ class Walk:
             field = fields.get(name.text)
             try:
                 if field is None:
-                    raise self._unknown(name, fields, at, self._argument(name, node))
+                    raise self._refusals.unknown(name, fields, at, self._argument(name, node))
                 values[name.text] = self._field(field, each, place_below(at, name.text))
             except Refused:
                 bad = True
@@ -165,7 +159,7 @@ class Walk:
         for field in fields.values():
             # One that is misspelt is reported as such alone.
             if field.required and field.key not in given and not given - fields.keys():
-                self._note(node.mark, at, f"the key {field.key!r} is missing: {field.doc}")
+                self._refusals.note(node.mark, at, f"the key {field.key!r} is missing: {field.doc}")
                 bad = True
         if bad:
             raise Refused
@@ -177,7 +171,7 @@ class Walk:
             self._check_condition(value, node, at)
         if field.stands_alone:
             # What is wrong with this value alone is reported at its place, not at the mapping's.
-            self._try(node, at, partial(field.owner, **{field.name: value}))
+            self._refusals.attempt(node, at, partial(field.owner, **{field.name: value}))
         return value
 
     def _check_condition(self, value: Any, node: Node, at: str) -> None:
@@ -186,7 +180,7 @@ class Walk:
         They would be no condition at all, where somebody meant one that nothing meets.
         """
         if not value:
-            raise self._note(node.mark, at, "there is nothing in it; leave the key out")
+            raise self._refusals.note(node.mark, at, "there is nothing in it; leave the key out")
         if isinstance(value, dict) and isinstance(node, document.Mapping):
             for name, each in node.items:
                 self._check_condition(value[name.text], each, place_below(at, name.text))
@@ -202,10 +196,10 @@ class Walk:
             else:
                 lent.setdefault((field.through, field.owner), {})[field.name] = value
         for (name, owner), inner in lent.items():
-            arguments[name] = self._try(node, at, partial(owner, **inner))
+            arguments[name] = self._refusals.attempt(node, at, partial(owner, **inner))
         if issubclass(cls, Resource):
             arguments["given"] = frozenset(values)
-        made = self._try(node, at, lambda: cls(**arguments))
+        made = self._refusals.attempt(node, at, lambda: cls(**arguments))
         if isinstance(made, Resource) and made.use is not None and self._catalog is not None:
             return self._used(made, self._catalog, node, at)
         return made
@@ -219,54 +213,38 @@ class Walk:
             close = nearest(place.text, catalog.names)
             hint = f"did you mean {close!r}?" if close is not None else "see 'twistdp catalog'"
             text = f"the catalogue has no entry {printable(place.text, 60)!r}; {hint}"
-            raise self._note(place.mark, place_below(at, "use"), text, close)
-        applied: Resource = self._try(
+            raise self._refusals.note(place.mark, place_below(at, "use"), text, close)
+        applied: Resource = self._refusals.attempt(
             place, place_below(at, "use"), lambda: catalog.applied(resource)
         )
         return applied
 
     def _one_of(self, classes: tuple[type[Any], ...], node: Node, at: str, whole: Kind) -> Any:
         if not isinstance(node, document.Mapping):
-            raise self._expected(whole, node, at)
+            raise self._refusals.expected(whole, node, at)
         given = {name.text for name, _ in node.items}
         fitting = [cls for cls in classes if discriminator(cls) in given]
         if len(fitting) == 1:
             return self._record(fitting[0], node, at)
         if fitting:
             keys = " and ".join(repr(discriminator(cls)) for cls in fitting)
-            raise self._note(node.mark, at, f"{keys} are in one mapping; give each one of its own")
+            raise self._refusals.note(
+                node.mark, at, f"{keys} are in one mapping; give each one of its own"
+            )
         known = {key for cls in classes for key in fields_of(cls)}
         if unknown := [name for name, _ in node.items if name.text not in known]:
             for name in unknown:
-                self._unknown(name, known, at)
+                self._refusals.unknown(name, known, at)
             raise Refused
         keys = ", ".join(discriminator(cls) for cls in classes)
-        raise self._note(node.mark, at, f"a key is missing that says what it is: one of {keys}")
+        raise self._refusals.note(
+            node.mark, at, f"a key is missing that says what it is: one of {keys}"
+        )
 
     def _ruled(self, value: Any, rules: tuple[Rule, ...], node: Node, at: str) -> Any:
         for rule in rules:
-            self._try(node, at, partial(rule.check, value))
+            self._refusals.attempt(node, at, partial(rule.check, value))
         return value
-
-    def _try(self, node: Node, at: str, function: Callable[[], Any]) -> Any:
-        try:
-            return function()
-        except (TwistdpError, ValueError) as error:
-            for each in error.errors if isinstance(error, BadKeys) else (error,):
-                self._blame(each, node, at)
-            raise Refused from error
-
-    def _blame(self, error: Exception, node: Node, at: str) -> None:
-        """Note an error at the key that it names, or else at the node."""
-        mark = node.mark
-        for name in error.keys if isinstance(error, BadKey) else ():
-            items = node.items if isinstance(node, document.Mapping) else ()
-            found = next(((key.mark, each) for key, each in items if key.text == name), None)
-            at = place_below(at, name)
-            if found is None:  # the key is missing
-                break
-            mark, node = found
-        self._note(mark, at, str(error)[:500])
 
     def _argument(self, name: Scalar, node: document.Mapping) -> str:
         """How a key is given that a resource does not have, but the scanner of what it uses."""
@@ -277,26 +255,3 @@ class Walk:
         if name.text not in self._catalog.arguments(entry):
             return ""
         return f"; it is an argument for --catalog={entry}, as --set {name.text}=..."
-
-    def _unknown(self, name: Scalar, known: Iterable[str], at: str, elsewhere: str = "") -> Refused:
-        close = nearest(name.text, known) if not elsewhere else None
-        if elsewhere:
-            hint = elsewhere
-        elif name.text == "<<":
-            hint = "; merge keys are not supported: write the keys out"
-        elif close is not None:
-            hint = f"; did you mean {close!r}?"
-        else:
-            hint = f"; the keys are {', '.join(known)}"
-        text = f"the key {printable(name.text, 60)!r} is unknown{hint}"
-        return self._note(name.mark, place_below(at, name.text), text, close)
-
-    def _expected(self, kind: Kind, node: Node, at: str, words: Iterable[str] = ()) -> Refused:
-        close = nearest(node.text, words) if isinstance(node, Scalar) else None
-        hint = f"; did you mean {close!r}?" if close is not None else hint_for(kind, node)
-        text = f"expected {described(kind)}, found {found_in_words(node)}{hint}"
-        return self._note(node.mark, at, text, close)
-
-    def _note(self, mark: Mark, at: str, text: str, suggestion: str | None = None) -> Refused:
-        self._problems.note(mark.line, mark.column, at, text, suggestion)
-        return Refused()
