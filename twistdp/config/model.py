@@ -4,13 +4,14 @@ A value that was made in Python is checked by ``load(show(value))``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
 import attrs
 
 from twistdp.config.cdi import CDI
 from twistdp.config.checks import AnyCheck
-from twistdp.config.fields import fields_of, flattened, key
+from twistdp.config.fields import flattened, key
+from twistdp.config.merging import both, over
 from twistdp.config.problems import BadKey
 from twistdp.config.rules import (
     Copies,
@@ -33,8 +34,6 @@ from twistdp.config.rules import (
 )
 from twistdp.errors import BadSetting
 from twistdp.select import Match
-
-_T = TypeVar("_T")
 
 As = Literal[
     "usb", "tty", "video", "hid", "input", "sound", "block", "net", "pci", "drm", "accel",
@@ -219,7 +218,7 @@ class Resource:
     @property
     def alternatives(self) -> tuple[Match, ...]:
         """The conditions of the resource: a device meets all of one of these."""
-        return tuple(_both(self.where, each) for each in self.match) or (self.where,)
+        return tuple(both(self.where, each) for each in self.match) or (self.where,)
 
     def types(self, own: str) -> tuple[str, ...]:
         """The types under which its devices may be listed; `own` is that of the resource."""
@@ -230,38 +229,7 @@ class Resource:
 
     def over(self, entry: "Resource") -> "Resource":
         """`entry`, which `use` names, with what the file says instead."""
-        return attrs.evolve(_over(entry, self, self.given), given=self.given)
-
-
-def _both(one: Match, other: Match) -> Match:
-    """The conditions of both; a key that both have is tested in both."""
-    names = set(one.given())
-    if names & set(other.given()):
-        return attrs.evolve(one, any=(other,))
-    return attrs.evolve(other, **{name: getattr(one, name) for name in names})
-
-
-def _added(entry: Match | None, said: Match | None) -> Match | None:
-    """What a device must not meet: what the entry leaves out stays left out."""
-    if entry is None or said is None:
-        return said or entry
-    return Match(any=(entry, said))
-
-
-def _over(entry: _T, said: _T, given: frozenset[str]) -> _T:
-    changes: dict[str, Any] = {}
-    for field in fields_of(type(entry)).values():
-        if field.key not in given or field.key == "use":
-            continue
-        if field.through is None:
-            changes[field.name] = getattr(said, field.name)
-        else:
-            inner = changes.get(field.through, getattr(entry, field.through))
-            value = getattr(getattr(said, field.through), field.name)
-            if field.key == "not":
-                value = _added(getattr(inner, field.name), value)
-            changes[field.through] = attrs.evolve(inner, **{field.name: value})
-    return attrs.evolve(entry, **changes)  # type: ignore[misc]
+        return attrs.evolve(over(entry, self, self.given), given=self.given)
 
 
 @attrs.frozen(kw_only=True)
