@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.operators import DOMAIN, NAMESPACE, SET, Stage, daemon_set, running
 from twistdp.operator.cleanup import FINALIZER, PATIENCE
-from twistdp.operator.kinds import DEVICE_PLUGIN, NODE
+from twistdp.operator.kinds import DAEMON_SET, DEVICE_PLUGIN, NODE
 
 KVM: dict[str, Any] = {"catalog": [{"name": "kvm"}], "domain": DOMAIN}
 CLEAN: dict[str, Any] = {**KVM, "cleanUp": {"extendedResources": True}}
@@ -121,6 +122,26 @@ class FinalizerTests(SynchronousTestCase):
         stage.settle()
         self.assertEqual(_finalizers(stage), ["a/b", FINALIZER])
 
+    def test_changed_unseen(self) -> None:
+        """A change that no watch has shown yet is read, and the finalizer comes or goes then."""
+        for wanted in (True, None):
+            stage = running(**(KVM if wanted else CLEAN))
+            stage.edit({"spec": {"cleanUp": wanted and {"extendedResources": True}}})
+            stage.feed.cut([DEVICE_PLUGIN])
+            stage.edit({"metadata": {"finalizers": ["a/b", *_finalizers(stage)]}})
+            stage.settle()
+            self.assertEqual(_finalizers(stage), ["a/b", FINALIZER] if wanted else ["a/b"])
+
+    def test_refused(self) -> None:
+        """A change of the finalizers that the API server refuses for a while is made after that."""
+        for code in (409, 500):
+            for wanted in (True, None):
+                stage = running(**(KVM if wanted else CLEAN))
+                stage.server.fail(code, "patch", "deviceplugins")
+                stage.edit({"spec": {"cleanUp": wanted and {"extendedResources": True}}})
+                stage.settle()
+                self.assertEqual(_finalizers(stage), [FINALIZER] if wanted else [], code)
+
 
 class CleanUpTests(SynchronousTestCase):
     """Resources with 0 are removed from nodes before the object goes."""
@@ -132,7 +153,10 @@ class CleanUpTests(SynchronousTestCase):
         self._end_pods(stage)
         self.assertEqual(stage.requests(), ["delete daemonsets/gpus"])
         stage.node("n1", kvm=0)
-        stage.settle(300)
+        with capturedLogs() as events:
+            stage.settle(300)
+        removed = "removed resources that lingered on a node"
+        self.assertEqual([e["node"] for e in events if e.get("log_text") == removed], ["n1"])
         self.assertEqual(_lists(stage, "n1"), [["cpu"], ["cpu"]])
         self.assertIsNotNone(stage.objects.find("deviceplugins", "gpus"))
         stage.node("n2", kvm=0)
@@ -156,6 +180,81 @@ class CleanUpTests(SynchronousTestCase):
         stage.node("n1", kvm=0)
         stage.objects.delete("nodes", "n2")
         stage.settle()
+        self.assertIsNone(stage.objects.find("deviceplugins", "gpus"))
+
+    def test_node_gone_unseen(self) -> None:
+        """Nor is one that no watch has shown to be gone."""
+        stage = self._deleted()
+        self._end_pods(stage)
+        stage.node("n1", kvm=0)
+        stage.settle()
+        stage.forget()
+        stage.api.latency = 0.5
+        stage.node("n2", kvm=0)
+        stage.settle(0.3)
+        stage.feed.cut([NODE])
+        stage.objects.delete("nodes", "n2")
+        stage.settle()
+        self.assertIsNone(stage.objects.find("deviceplugins", "gpus"))
+        self.assertEqual(stage.requests(), [PATCH_NODE.format("n2"), RELEASE])
+        self.assertEqual(stage.events(), ["RolledOut"])
+
+    def test_late_news(self) -> None:
+        """Watches that show what was done only later do not have it done again."""
+        stage = self._deleted(lag=1.0)
+        self._end_pods(stage)
+        stage.forget()
+        stage.node("n1", kvm=0)
+        stage.settle(0.5)
+        stage.node("n2", kvm=0)
+        stage.settle()
+        self.assertEqual(
+            stage.requests(), [PATCH_NODE.format("n1"), PATCH_NODE.format("n2"), RELEASE]
+        )
+
+    def test_daemon_set_gone_unseen(self) -> None:
+        """A DaemonSet that is gone, or another one by now, does not count as refused."""
+        for again in (False, True):
+            stage = running(**CLEAN)
+            stage.feed.cut([DAEMON_SET])
+            before = daemon_set(stage)
+            stage.objects.delete("daemonsets", "gpus", NAMESPACE)
+            if again:
+                for key in ("uid", "resourceVersion", "generation", "creationTimestamp"):
+                    del before["metadata"][key]
+                stage.objects.create(before)
+            stage.objects.delete("deviceplugins", "gpus")
+            self._end_pods(stage)
+            stage.settle(60)
+            self.assertEqual(stage.requests(), ["delete daemonsets/gpus"], again)
+            self.assertEqual(stage.events(), ["RolledOut"])
+            stage.feed.begin([DAEMON_SET])
+            stage.settle()
+            self.assertIsNone(stage.find("daemonsets"))
+            self.assertIsNone(stage.objects.find("deviceplugins", "gpus"))
+
+    def test_daemon_set_refused(self) -> None:
+        """A DaemonSet that may not be deleted is an event, and is deleted once it may be."""
+        stage = running(**CLEAN)
+        fault = stage.server.fail(403, "delete", "daemonsets", times=float("inf"))
+        stage.objects.delete("deviceplugins", "gpus")
+        stage.settle(60)
+        self.assertEqual(stage.events(), ["RolledOut", "CleanUpRefused"])
+        self.assertEqual(_warnings(stage), ["CleanUpRefused"])
+        fault.end()
+        stage.settle(60)
+        self.assertIsNone(stage.find("daemonsets"))
+
+    def test_daemon_set_of_a_user(self) -> None:
+        """A DaemonSet of somebody else, which only has the plugin's label, stays."""
+        stage = running(**CLEAN)
+        mine = daemon_set(stage)
+        labels = {"twistdp.io/deviceplugin": "gpus"}
+        metadata = {"name": "mine", "namespace": NAMESPACE, "labels": labels}
+        stage.objects.create({**mine, "metadata": metadata})
+        stage.objects.delete("deviceplugins", "gpus")
+        self._end_pods(stage)
+        self.assertIsNotNone(stage.find("daemonsets", "mine"))
         self.assertIsNone(stage.objects.find("deviceplugins", "gpus"))
 
     def test_others_resource(self) -> None:
@@ -216,14 +315,20 @@ class CleanUpTests(SynchronousTestCase):
 
     def test_gives_up(self) -> None:
         """A node that keeps its devices does not keep the object forever."""
-        stage = self._deleted()
-        self._end_pods(stage)
-        stage.settle(PATIENCE - 60)
-        self.assertIsNotNone(stage.objects.find("deviceplugins", "gpus"))
-        stage.settle(120)
-        self.assertIsNone(stage.objects.find("deviceplugins", "gpus"))
-        messages = [e["message"] for e in stage.objects.list("events")]
-        self.assertIn("still there after 15 minutes: devices on n1, n2; clean up by hand", messages)
+        for nodes, named in ((3, "n1, n2, n3"), (5, "n1, n2, n3 and 2 more")):
+            stage = self._deleted(nodes=nodes)
+            self._end_pods(stage)
+            with capturedLogs() as events:
+                stage.settle(PATIENCE - 60)
+                self.assertIsNotNone(stage.objects.find("deviceplugins", "gpus"))
+                stage.settle(120)
+            self.assertIsNone(stage.objects.find("deviceplugins", "gpus"))
+            self.assertEqual(_warnings(stage), ["CleanUpGivenUp"])
+            left = f"devices on {named}"
+            messages = [event["message"] for event in stage.objects.list("events")]
+            self.assertIn(f"still there after 15 minutes: {left}; clean up by hand", messages)
+            given_up = [e["left"] for e in events if e.get("log_text") == "gave up cleaning up"]
+            self.assertEqual(given_up, [left])
 
     def test_forbidden(self) -> None:
         """If nodes may not be changed, an event says so, and the object goes in the end."""
@@ -242,12 +347,50 @@ class CleanUpTests(SynchronousTestCase):
         self.assertEqual(set(said), {"CleanUpRefused", "CleanUpGivenUp"})
         self.assertLess(len(said), 5)
 
+    def test_passing_trouble(self) -> None:
+        """A change of a node that is refused for a while is made soon after that."""
+        for code in (409, 500):
+            stage = self._deleted()
+            self._end_pods(stage)
+            stage.forget()
+            stage.server.fail(code, kind="nodes", times=2)
+            stage.node("n2", kvm=0)
+            stage.node("n1", kvm=0)
+            stage.settle(30)
+            self.assertEqual(_lists(stage, "n1"), [["cpu"], ["cpu"]], code)
+            self.assertIsNone(stage.objects.find("deviceplugins", "gpus"), code)
+
+    def test_gone_unseen(self) -> None:
+        """Somebody who takes the finalizer off at the end leaves nothing to be done."""
+        stage = self._deleted()
+        self._end_pods(stage)
+        stage.forget()
+        stage.feed.cut([DEVICE_PLUGIN])
+        stage.edit({"metadata": {"finalizers": None}})
+        stage.node("n1", kvm=0)
+        stage.node("n2", kvm=0)
+        stage.settle()
+        self.assertIn(RELEASE, stage.requests())
+        stage.forget()
+        stage.settle(60)
+        self.assertEqual(stage.requests(), [])
+
     def test_no_longer_wanted(self) -> None:
         """A deleted object that wants no clean-up any more goes at once."""
-        stage = self._deleted()
-        stage.edit({"spec": {"cleanUp": None}})
-        stage.settle()
-        self.assertIsNone(stage.objects.find("deviceplugins", "gpus"))
+        for before in (True, False):
+            stage = running(**CLEAN)
+            if before:
+                stage.objects.delete("deviceplugins", "gpus")
+                stage.settle()
+            stage.forget()
+            stage.feed.cut([DEVICE_PLUGIN])
+            stage.edit({"spec": {"cleanUp": None}})
+            if not before:
+                stage.objects.delete("deviceplugins", "gpus")
+            stage.feed.begin([DEVICE_PLUGIN])
+            stage.settle()
+            self.assertIsNone(stage.objects.find("deviceplugins", "gpus"))
+            self.assertEqual(stage.requests(), [RELEASE])
 
     def test_bad_spec(self) -> None:
         """So does one whose spec cannot be read."""
@@ -285,12 +428,12 @@ class CleanUpTests(SynchronousTestCase):
         self._end_pods(stage)
         self.assertIsNone(stage.objects.find("deviceplugins", "gpus"))
 
-    def _deleted(self, other: bool = False) -> Stage:
-        stage = running(**CLEAN)
+    def _deleted(self, other: bool = False, nodes: int = 2, lag: float = 0.0) -> Stage:
+        stage = running(lag=lag, **CLEAN)
         if other:
             stage.plugin("others", **KVM)
-        stage.node("n1", kvm=3)
-        stage.node("n2", kvm=3)
+        for number in range(1, nodes + 1):
+            stage.node(f"n{number}", kvm=3)
         stage.settle()
         stage.forget()
         stage.objects.delete("deviceplugins", "gpus")
@@ -305,6 +448,11 @@ class CleanUpTests(SynchronousTestCase):
 def _finalizers(stage: Stage) -> list[str]:
     found: list[str] = stage.objects.get("deviceplugins", "gpus")["metadata"].get("finalizers", [])
     return found
+
+
+def _warnings(stage: Stage) -> list[str]:
+    """The reasons of the events that warn."""
+    return [one["reason"] for one in stage.objects.list("events") if one["type"] == "Warning"]
 
 
 def _lists(stage: Stage, node: str) -> list[list[str]]:

@@ -100,7 +100,10 @@ class CleanUp:
         await self._change(seen, [_test(path, FINALIZER), {"op": "remove", "path": path}])
 
     async def _change(self, seen: PluginSeen, operations: Sequence[dict[str, Any]]) -> None:
-        """Change the object that was seen; if it has been changed since, only read it again."""
+        """Change the object that was seen, unless it is gone.
+
+        If it has been changed since, it is read again, and Conflict is raised.
+        """
         try:
             answer = await self._api.patch(
                 DEVICE_PLUGIN, "", seen.name, [_test("/metadata/uid", seen.uid), *operations]
@@ -108,9 +111,13 @@ class CleanUp:
         except ApiError as error:
             if error.status == 404:
                 return
-            if error.status not in (409, 422):
+            if error.status != 422:
                 raise
-            answer = await self._api.get(DEVICE_PLUGIN, "", seen.name)
+            # A watch may bring it later than the next attempt.
+            self._took(DEVICE_PLUGIN, await self._api.get(DEVICE_PLUGIN, "", seen.name))
+            raise ApiError(
+                409, "Conflict", error.message, verb=error.verb, resource=error.resource
+            ) from error
         self._took(DEVICE_PLUGIN, answer)
 
     async def _serves(self, seen: PluginSeen) -> bool:
@@ -159,7 +166,7 @@ class CleanUp:
         try:
             answer = await self._api.patch(NODE, "", node, operations, "status")
         except ApiError as error:
-            if error.status in (409, 422):
+            if error.status == 422:
                 return False
             if error.status == 404:
                 return True
