@@ -11,7 +11,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from tests.support.certificates import OPENSSL, WHY, certificate
+from tests.support.certificates import OPENSSL, WHY, certificate, encrypted
 from tests.support.helpers import failure_of
 from twistdp.errors import BadSetting
 from twistdp.operator.api import Unreachable
@@ -205,6 +205,20 @@ class TlsTests(TestCase):
             },
         )
         self.assertEqual(await client.get(POD, "n", "a"), {"kind": "Pod"})
+
+    async def test_encrypted_key(self) -> None:
+        """An encrypted key is refused, with a remedy; nobody is asked for its passphrase."""
+        encrypted(self.clients[1])
+        error = self.assertRaises(
+            BadSetting,
+            self.client,
+            {},
+            {
+                "client-certificate": str(self.clients[0].absolute()),
+                "client-key": str(self.clients[1].absolute()),
+            },
+        )
+        self.assertIn("client-key: the private key is encrypted; write it without", str(error))
 
     async def test_unknown_authority(self) -> None:
         """A server that nobody vouches for gets nothing."""

@@ -14,8 +14,9 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.operator.served import plugin
-from tests.support.certificates import OPENSSL, WHY, certificate
+from tests.support.certificates import OPENSSL, WHY, certificate, encrypted
 from tests.support.helpers import until
+from tests.support.logs import observe
 from twistdp.operator.review import reviewed
 from twistdp.operator.webhook import Webhook
 from twistdp.rpc import loop_of
@@ -172,6 +173,21 @@ class ServerTests(TestCase):
         webhook.look()
         await until(lambda: webhook.listens)
         self.assertEqual((await self.post(b"{}", authority))[0], 400)
+
+    async def test_encrypted_key(self) -> None:
+        """An encrypted key is in the log with a remedy, and one without a passphrase is taken."""
+        _, key = certificate(self.place)
+        plain = key.read_bytes()
+        encrypted(key)
+        reasons: list[str] = []
+        observe(self, lambda event: reasons.append(str(event.get("err", ""))))
+        webhook = await self.serve()
+        webhook.look()
+        self.assertIn("the private key is encrypted; write it without", "".join(reasons))
+        self.assertFalse(webhook.listens)
+        key.write_bytes(plain)
+        webhook.look()
+        await until(lambda: webhook.listens)
 
     async def test_end(self) -> None:
         """After the end nothing listens."""

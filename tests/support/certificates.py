@@ -29,3 +29,12 @@ def certificate(directory: Path, name: str = "localhost") -> tuple[Path, Path]:
     made[1].replace(key)
     made[0].replace(certificate)
     return certificate, key
+
+
+def encrypted(key: Path) -> Path:
+    """Encrypt a private key in its place."""
+    assert OPENSSL is not None
+    made = key.with_suffix(".encrypted")
+    command = [OPENSSL, "pkey", "-in", str(key), "-aes256", "-passout", "pass:secret"]
+    subprocess.run([*command, "-out", str(made)], check=True, capture_output=True)
+    return made.replace(key)

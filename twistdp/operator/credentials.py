@@ -11,6 +11,7 @@ import attrs
 import yaml
 
 from twistdp.errors import BadSetting
+from twistdp.operator.keys import load_chain
 
 SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 """Where a pod finds its own token, namespace and the certificate of the API server's authority."""
@@ -156,6 +157,10 @@ class _Entries:
         """Return the path of a file, which may be relative to the kubeconfig."""
         return os.path.join(os.path.dirname(os.path.abspath(self._file)), name)
 
+    def bad(self, key: str, why: str) -> BadSetting:
+        """Return the error for a key that cannot be used."""
+        return BadSetting(f"{self._file}: {key}: {why}")
+
     def pem(self, part: Mapping[str, Any], key: str) -> bytes | None:
         """Return what a key has, as ``-data`` or in a file; None if neither is there."""
         if part.get(f"{key}-data"):
@@ -186,7 +191,9 @@ def _tls(entries: _Entries, cluster: Mapping[str, Any], user: Mapping[str, Any])
             tls.verify_mode = ssl.CERT_NONE
         if certificate and key:
             with ExitStack() as stack:
-                tls.load_cert_chain(_file(stack, certificate), _file(stack, key))
+                load_chain(tls, _file(stack, certificate), _file(stack, key))
+    except BadSetting as error:
+        raise entries.bad("client-key", str(error)) from error
     except (ssl.SSLError, UnicodeDecodeError) as error:
         raise BadSetting(f"the kubeconfig's certificates cannot be used: {error}") from error
     return tls

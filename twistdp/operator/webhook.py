@@ -17,6 +17,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from twistdp import klog
+from twistdp.errors import BadSetting
+from twistdp.operator.keys import load_chain
 from twistdp.operator.review import reviewed
 from twistdp.rpc import loop_of
 
@@ -41,13 +43,16 @@ class Certificate:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
     def look(self) -> bool:
-        """Load the files if they have changed; whether they had.  Raises OSError."""
+        """Load the files if they have changed; whether they had.
+
+        Raises OSError, and `BadSetting` for an encrypted key.
+        """
         found = [(state.st_ino, state.st_mtime_ns) for state in map(os.stat, self._files)]
         if found == self._seen:
             return False
         # A certificate without its key would replace the one that is used, and then be refused.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*self._files)
-        self.context.load_cert_chain(*self._files)
+        load_chain(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), *self._files)
+        load_chain(self.context, *self._files)
         self._seen = found
         return True
 
@@ -90,6 +95,9 @@ class Webhook(Service):
             self._certificate.look()
         except OSError as error:
             self._log(f"{self._directory}: {error.strerror or error}")
+            return
+        except BadSetting as error:
+            self._log(f"{self._directory}: {error}")
             return
         if self._runner is None:
             self._runner = self._made()
