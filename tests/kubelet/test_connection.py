@@ -46,6 +46,7 @@ class ConnectionsTests(SynchronousTestCase):
         """A kubelet."""
         self.patch(connection, "Channel", FakeChannel)
         self.checks: list[str] = []
+
         def check(path: str) -> None:
             self.checks.append(path)
             check_kubelet(path)

@@ -37,7 +37,12 @@ class DefinitionGoneTests(TestCase):
         operator.startService()
         self.addCleanup(operator.stopService)
         await self.server.until(lambda: self.server.watching == KINDS)
-        await until(lambda: self.reconciler.cache.owned("gone"))
+        await until(lambda: len(self.reconciler.cache.owned("gone")) == 2)
+        self.assertEqual(self.daemon_sets(), ["gone"])
+
+    def daemon_sets(self) -> list[str]:
+        """The names of those that there are."""
+        return [each["metadata"]["name"] for each in self.server.objects.list("daemonsets")]
 
     def remove(self) -> None:
         """Remove the definition, and with it the plugin, and with that its objects."""
@@ -49,7 +54,7 @@ class DefinitionGoneTests(TestCase):
         self.server.objects.create(DEVICE_PLUGINS)
         self.server.objects.create(plugin("new", catalog=[{"name": "intel-gpu"}]))
         cache = self.reconciler.cache
-        await until(lambda: "new" in cache.plugins and cache.owned("new"))
+        await self.server.until(lambda: self.daemon_sets() == ["new"])
         await self.server.until(lambda: self.server.watching == KINDS)
         await until(lambda: set(cache.plugins) == {"new"} and not cache.owned("gone"))
         await until(lambda: set(self.reconciler._works) == {"new"})
@@ -79,6 +84,6 @@ class DefinitionGoneTests(TestCase):
                 in [(call.verb, call.kind, call.code) for call in self.server.calls]
             )
         )
-        await self.server.until(lambda: not self.server.objects.list("daemonsets"))
+        await self.server.until(lambda: not self.daemon_sets())
         self.assertEqual(set(self.reconciler.cache.plugins), {"gone"})
         await self.back()
