@@ -331,7 +331,7 @@ class LinesTests(SynchronousTestCase):
     def state(self, **changes: Any) -> dict[str, Any]:
         """A state of a plugin that is well, but for these members."""
         scanner = {"name": "x:Y", "namespace": "x.example", "scanned": True, "failing": None}
-        session = {"standing": "registered", "since": 1e9, "streams": 1, "reason": ""}
+        session = {"standing": "registered", "since": 1e9, "reason": "", "problem": ""}
         numbers = {"capacity": 1, "allocatable": 1, "held": 0, "notListed": 0}
         resource = {"name": "x.example/y", "session": session, **numbers, "devices": []}
         found = {
@@ -369,20 +369,7 @@ class LinesTests(SynchronousTestCase):
             ({f"{scanners}hung": True}, "x:Y: its scan hangs"),
             ({f"{scanners}hung": True, f"{scanners}scanned": False}, "x:Y: its scan hangs"),
             ({f"{scanners}scanned": False}, "x:Y: no scan has ended yet"),
-            ({f"{session}standing": "stuck"}, "x.example/y: stuck"),
-            ({f"{session}standing": "waiting"}, "x.example/y: waiting for a kubelet"),
-            (
-                {f"{session}standing": "waiting", f"{session}reason": "no kubelet yet"},
-                "x.example/y: no kubelet yet",
-            ),
-            (
-                {f"{session}standing": "failing", f"{session}reason": "no thanks"},
-                "x.example/y: failing: no thanks",
-            ),
-            (
-                {f"{session}streams": 0},
-                "x.example/y: registered, but the kubelet has no stream open",
-            ),
+            ({f"{session}problem": "no kubelet yet"}, "x.example/y: no kubelet yet"),
             ({"resources__notListed": 3}, "x.example/y: 3 devices have no room in the list"),
         ):
             state = self.state(**changes)

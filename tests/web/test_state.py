@@ -113,12 +113,12 @@ class StateTests(LifeTestCase):
         self.assertIsNone(session()["lastWord"])
         await self.kubelet.start()
         await until(lambda: (session()["standing"], session()["streams"]) == ("registered", 1))
-        self.assertEqual(session()["reason"], "")
+        self.assertEqual((session()["reason"], session()["problem"]), ("", ""))
         self.assertGreater(session()["lastWord"], observatory.state().start_time)
         self.kubelet.refusal = "no thanks"
         await self.kubelet.restart()
         await until(lambda: session()["standing"] == "failing")
-        self.assertIn("no thanks", session()["reason"])
+        self.assertIn("no thanks", session()["problem"])
         self.assertEqual(session()["streams"], 0)
 
     async def test_health(self) -> None:

@@ -15,7 +15,6 @@ SOME: Final = 20
 
 _COLUMNS: Final = ("resource", "session", "since", "capacity", "allocatable", "held")
 _DAY: Final = 86_400
-_STANDING_BY: Final = "standing by"
 
 
 def problems(state: dict[str, Any]) -> Iterator[str]:
@@ -31,8 +30,8 @@ def problems(state: dict[str, Any]) -> Iterator[str]:
         elif not (scanner["scanned"] or scanner["failing"]):
             yield f"{scanner['name']}: no scan has ended yet"
     for resource in state["resources"]:
-        if trouble := _trouble(resource["session"]):
-            yield f"{resource['name']}: {trouble}"
+        if problem := resource["session"]["problem"]:
+            yield f"{resource['name']}: {problem}"
         if resource["notListed"]:
             yield f"{resource['name']}: {resource['notListed']} devices have no room in the list"
         for device in resource["devices"]:
@@ -70,7 +69,7 @@ def drawn(state: dict[str, Any], everything: bool = False) -> "Iterator[Renderab
         rows = []
         for resource in state["resources"]:
             name, standing, since, *numbers = _row(state, resource)
-            style = "red" if _trouble(resource["session"]) else "green"
+            style = "red" if resource["session"]["problem"] else "green"
             ill = "red" if resource["allocatable"] < resource["capacity"] else ""
             capacity, allocatable, held = map(text, numbers)
             allocatable.stylize(ill)
@@ -110,17 +109,6 @@ def _row(state: dict[str, Any], resource: dict[str, Any]) -> Sequence[str]:
     )
 
 
-def _trouble(session: dict[str, Any]) -> str:
-    """Why the kubelet does not know the resource; empty if it does, or knows another plugin's."""
-    if session["standing"] == _STANDING_BY:
-        return ""
-    if session["standing"] != "registered":
-        if session["standing"] == "waiting":
-            return session["reason"] or "waiting for a kubelet"
-        return ": ".join(filter(None, (session["standing"], session["reason"])))
-    return "" if session["streams"] else "registered, but the kubelet has no stream open"
-
-
 def _illness(device: dict[str, Any]) -> str:
     reason = f" ({device['reason']})" if device["reason"] else ""
     holder = device["holder"]
@@ -156,8 +144,8 @@ def _holder(holder: dict[str, str]) -> str:
 def _notes(state: dict[str, Any]) -> Iterator[str]:
     for resource in state["resources"]:
         session = resource["session"]
-        if session["standing"] == _STANDING_BY:
-            yield f"{resource['name']}: {_STANDING_BY}: {session['reason']}"
+        if session["standing"] == "standing by":
+            yield f"{resource['name']}: {session['standing']}: {session['reason']}"
     if not state["podResources"]["available"]:
         reason = state["podResources"]["reason"] or "it has not answered yet"
         yield f"the kubelet does not say who holds devices: {reason}"

@@ -9,12 +9,9 @@ from typing import Final
 import attrs
 
 from twistdp.web.answers import Answer, text
-from twistdp.web.values import Resource, State
+from twistdp.web.values import Resource, Session, State
 
 LIVEZ, READYZ, HEALTHZ = "livez", "readyz", "healthz"
-
-STANDING_BY: Final = "standing by"
-"""How a resource stands that another plugin serves."""
 
 PROBES: Final = (LIVEZ, READYZ, HEALTHZ)
 
@@ -43,7 +40,7 @@ def checks_of(probe: str, state: State) -> Iterator[Check]:
         if probe == LIVEZ:
             yield Check(resource.name, _stuck(resource))
         else:
-            yield Check(resource.name, _apart(resource), _remark(resource))
+            yield Check(resource.name, resource.session.problem, _remark(resource.session))
     if probe != LIVEZ:
         for scanner in state.scanners:
             unscanned = "" if scanner.scanned else "no scan has ended well yet"
@@ -54,20 +51,8 @@ def _stuck(resource: Resource) -> str:
     return "neither registered nor trying to be" if resource.session.standing == "stuck" else ""
 
 
-def _remark(resource: Resource) -> str:
-    session = resource.session
-    return f"{STANDING_BY}: {session.reason}" if session.standing == STANDING_BY else ""
-
-
-def _apart(resource: Resource) -> str:
-    session = resource.session
-    if session.standing == STANDING_BY:
-        return ""
-    if session.standing != "registered":
-        if session.standing == "waiting":
-            return session.reason or "waiting for a kubelet"
-        return ": ".join(filter(None, (session.standing, session.reason)))
-    return "" if session.streams else "registered, but the kubelet has no stream open"
+def _remark(session: Session) -> str:
+    return f"{session.standing}: {session.reason}" if session.standing == "standing by" else ""
 
 
 def answer(probe: str, found: Iterable[Check], rest: str, query: "dict[str, list[str]]") -> Answer:

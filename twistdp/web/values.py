@@ -78,6 +78,18 @@ class Session:
     """When the kubelet called, or opened a stream, the last time."""
     reason: str
     """Why the last attempt failed; empty if it did not."""
+    problem: str = attrs.field(init=False)
+    """Why the resource is not ready; empty if it is, also while it stands by."""
+
+    @problem.default
+    def _find_problem(self) -> str:
+        if self.standing == "registered":
+            return "" if self.streams else "registered, but the kubelet has no stream open"
+        if self.standing == "standing by":
+            return ""
+        if self.standing == "waiting":
+            return self.reason or "waiting for a kubelet"
+        return ": ".join(filter(None, (self.standing, self.reason)))
 
 
 @attrs.frozen

@@ -9,14 +9,12 @@ const ILL_BY_REASON = 6;
 
 /** Where a resource stands with the kubelet: a tone, a word, and why. */
 export function standing({ session }) {
+  const { problem, reason } = session;
   const since = session.since === null ? "" : ` (for ${span(now() - session.since)})`;
-  if (session.standing === "registered") {
-    return session.streams ? ["good", "registered", ""] : ["bad", "no stream", "It is registered, but the kubelet has no stream open."];
-  }
-  if (session.standing === "waiting") return ["wait", "waiting for a kubelet", session.reason];
-  if (session.standing === "standing by") return ["wait", "standing by", session.reason];
-  if (session.standing === "registering") return ["wait", "registering", session.reason];
-  return ["bad", session.standing, `${session.reason || "It is not registered"}${since}`];
+  if (session.standing === "registered") return problem ? ["bad", "no stream", `It is ${problem}.`] : ["good", "registered", ""];
+  if (session.standing === "waiting") return ["wait", "waiting for a kubelet", reason];
+  if (!problem || session.standing === "registering") return ["wait", session.standing, reason];
+  return ["bad", session.standing, `${reason || "It is not registered"}${since}`];
 }
 
 /** Why devices are unhealthy: reasons, each with its devices. */
