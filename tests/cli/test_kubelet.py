@@ -24,7 +24,7 @@ from twistdp.errors import CallFailed
 from twistdp.kubelet.api import KUBELET_SOCKET, REGISTER
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Empty, RegisterRequest
 from twistdp.rpc.channel import Channel
-from twistdp.testing.kubeletsocket import write_checkpoint
+from twistdp.testing.kubeletdirectory import write_checkpoint
 from twistdp.testing.process import ChildProcess
 
 TWISTDP = os.path.join(os.path.dirname(sys.executable), "twistdp")

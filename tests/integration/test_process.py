@@ -42,7 +42,7 @@ class ProcessTestCase(TestCase):
         self.devices = os.path.join(self.directory, "devices")
         os.mkdir(self.plugins)
         os.mkdir(self.devices)
-        self.kubelet = PatientKubelet(self.plugins, force=True)
+        self.kubelet = PatientKubelet(self.plugins)
         self.addCleanup(lambda: self.kubelet.running and self.kubelet.stop())
 
     def plugin(

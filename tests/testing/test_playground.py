@@ -26,7 +26,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
 from twistdp.testing import kubelet as kubelet_module
 from twistdp.testing import pods
 from twistdp.testing.control import LONGEST, Control, ask
-from twistdp.testing.kubeletsocket import CONTROL
+from twistdp.testing.kubeletdirectory import CONTROL
 from twistdp.testing.playground import Answer, Playground
 
 X = "lab.example.com/x"

@@ -68,8 +68,8 @@ from twistdp.testing import POLICIES
 @click.option(
     "--force",
     is_flag=True,
-    help="Use a directory that holds sockets, and delete them; one with a real kubelet's "
-    "checkpoint is refused nevertheless.",
+    help="Use another kubelet's directory, or one with sockets of other programs, and delete the "
+    "sockets; one with a real kubelet's checkpoint is refused nevertheless.",
 )
 @click.pass_context
 def command(

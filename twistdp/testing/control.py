@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from twistdp.rpc import UnixListener
 from twistdp.testing.command_values import Help
 from twistdp.testing.commands import CommandFailed, parse
-from twistdp.testing.kubeletsocket import CONTROL
+from twistdp.testing.kubeletdirectory import CONTROL
 from twistdp.testing.playground import Answer, helped
 
 Perform = Callable[[Sequence[str]], Coroutine[Any, Any, Answer]]

@@ -23,14 +23,12 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
 from twistdp.rpc import Method, Server, keep_steady
 from twistdp.testing.admission import AdmittingNode
 from twistdp.testing.endpoint import AdmissionRefused
+from twistdp.testing.kubeletdirectory import refuse_used_directory, write_checkpoint
 from twistdp.testing.kubeletsocket import (
     RegistrationSocket,
     check_request,
     is_extended_resource_name,
     kill,
-    refuse_foreign_checkpoint,
-    refuse_used_directory,
-    write_checkpoint,
 )
 from twistdp.testing.node import NodeResource
 from twistdp.testing.observed import Registration
@@ -48,11 +46,11 @@ class FakeKubelet(AdmittingNode):
     With `list_ended_pods` it also lists pods that have ended, as kubelets before 1.34 do.
     `registry_dir`, the plugins' ``--registry-dir``, is the directory that its plugin watcher
     watches; it is made if it is missing.  `topology_policy` is its topology manager's, on a machine
-    with the NUMA nodes `numa_nodes`; an impossible one raises `BadSetting`.  `start` refuses a
-    directory that holds sockets, which it would delete, with `BadSetting`, unless `force` is given.
-    It always refuses one with the checkpoint of a real kubelet.  `observe` is called with a line
-    for people for everything that happens.  `reactor` must be an asyncio reactor; None means the
-    installed one.
+    with the NUMA nodes `numa_nodes`; an impossible one raises `BadSetting`.  So does `start` if
+    `directory` is, or may be, another kubelet's, or holds sockets of something else; `force` allows
+    all but the checkpoint of a real kubelet: see `refuse_used_directory`.  `observe` is called with
+    a line for people for everything that happens.  `reactor` must be an asyncio reactor; None means
+    the installed one.
     """
 
     def __init__(
@@ -146,14 +144,13 @@ class FakeKubelet(AdmittingNode):
 
     async def _start(self) -> None:
         keep_steady(self._reactor)
-        refuse_foreign_checkpoint(self.directory)
-        if not self._checked:
-            refuse_used_directory(self.directory)
+        refuse_used_directory(self.directory, force=self._checked)
         self._checked = True
         self._over = False
         self.resources.clear()
         self._server = self._make_server(wipe=True)
         await self._server.listen()
+        self.write_checkpoint()  # marks the directory as an emulated kubelet's, for the next one
         if self._pod_resources_path is not None:
             self._pod_resources = pod_resources_server(
                 self._pod_resources_path,

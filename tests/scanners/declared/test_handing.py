@@ -26,7 +26,7 @@ from twistdp.scanners.declared import handing
 from twistdp.scanners.declared.rule import Rule
 from twistdp.scanners.declared.scanner import FIRMWARE, DeclaredScanner
 from twistdp.settings import Settings
-from twistdp.testing.kubeletsocket import write_checkpoint
+from twistdp.testing.kubeletdirectory import write_checkpoint
 from twistdp.testing.pods import Holding
 
 RAW_NODE = "/dev/bus/usb/001/007"
