@@ -4,8 +4,8 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.docs.messages import Message, messages
-from tests.docs.pages import page
+from tests.docs.messages import SOURCE, Message, messages
+from tests.docs.pages import PAGES, page
 
 
 class MessageTests(SynchronousTestCase):
@@ -58,6 +58,13 @@ class MessageTests(SynchronousTestCase):
                 ),
                 text,
             )
+
+    def test_positions(self) -> None:
+        """No sample has the number of a line in our source, which soon has another one."""
+        ours = {path.name for path in SOURCE.rglob("*.py")}
+        for path in PAGES:
+            numbered = re.findall(r"\b(\w+\.py):\d", page(path))
+            self.assertEqual(ours.intersection(numbered), set(), path)
 
 
 def best(row: Message, logged: set[Message]) -> Message | None:
