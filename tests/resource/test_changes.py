@@ -341,6 +341,43 @@ class InUseTests(ChangesTestCase):
         self.assertTrue(line.startswith("W 4 more resources have changed"), line)
         self.assertTrue(line.endswith("; in use: b by ns/p (main)"), line)
 
+    def test_many_resources_asked(self) -> None:
+        """Where the answer is not known, one question brings one line for all of them."""
+        self.pods.addErrback(lambda failure: None)
+        held = {f"a/x-{n}": frozenset("b") for n in range(2 * AT_ONCE)}
+        self.pods = succeed([Pod("ns", "p", [Container("main", held)])])
+        every = [self.one(f"a/x-{n}", b=WELL) for n in range(2 * AT_ONCE)]
+        self.clock.pump([PERIOD] * 2)
+        self.assertEqual(self.asked, 0, "the first lists ask nobody")
+        self.logged()
+        for each in every:
+            each.become()
+        self.clock.advance(AFTER)
+        self.logged()
+        self.asked = 0
+        self.clock.advance(PERIOD)
+        self.clock.advance(PERIOD)
+        gathered, in_use = self.logged()
+        self.assertTrue(gathered.startswith("I 10 more resources have changed"), gathered)
+        self.assertEqual(
+            in_use,
+            "W a/x-10, a/x-11, a/x-12, a/x-13, a/x-14, a/x-15 and 4 more: devices that are gone or "
+            "unhealthy are in use: " + ", ".join(["b by ns/p (main)"] * 6) + " and 4 more",
+        )
+        self.assertEqual(self.asked, 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_many_resources_stop(self) -> None:
+        """The end of the resources ends their questions."""
+        every = [self.one(f"a/x-{n}", b=WELL) for n in range(2 * AT_ONCE)]
+        self.clock.pump([PERIOD] * 2)
+        for each in every:
+            each.become(b=HOT)
+        self.clock.advance(PERIOD)
+        for each in every:
+            each.log.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_not_in_use(self) -> None:
         """Nothing more is logged of others, nor if the kubelet does not answer."""
         nobody: Deferred[list[Pod]] = succeed([])

@@ -4,16 +4,16 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from twistdp.kubelet import Holdings
-from twistdp.model import HEALTHY, Devices, Holder, Update, named
+from twistdp.kubelet import Held, Holdings
+from twistdp.model import HEALTHY, Devices, Update, named
 from twistdp.resource.crowd import crowd_of
 from twistdp.resource.inventory import Inventory
 from twistdp.resource.summary import Change, change, counted
-from twistdp.resource.users import Users, named_users, users_facts, users_of
+from twistdp.resource.users import Users, named_users, users_facts, users_of, warn_of_users
 
 _log = Logger()
 
@@ -181,6 +181,11 @@ class ChangeLog:
         else:
             self._crowd.join(self)
 
+    @property
+    def asks(self) -> bool:
+        """Whether containers may have devices that have changed since the last line."""
+        return bool(self._before)  # not those of a first list
+
     def take(self) -> Change:
         """Return what has changed since the last line; it counts as logged."""
         before, self._before = self._before, None
@@ -197,7 +202,7 @@ class ChangeLog:
         """Log what has changed since the last line."""
         changes, often = self._changes, self._often.most_common()
         seconds, ill = self._clock.seconds() - self._since, self._ill
-        asks = bool(self._before)
+        asks = self.asks
         what = self.take()
         if changes == 1:
             self._write(what, asks=asks)
@@ -229,7 +234,6 @@ class ChangeLog:
         facts: Mapping[str, object] | None = None,
     ) -> None:
         self._lines.append(self._clock.seconds())
-        concerned = [*what.went, *what.ill] if asks else []
         users = self.users(what) if asks else []
         line = "{resource}: {devices}{change}{end}"
         fields: dict[str, Any] = {
@@ -248,23 +252,26 @@ class ChangeLog:
             _log.warn(line, **fields)
         else:
             _log.info(line, **fields)
-        if concerned and self._holdings.current is None and self._asked is None:
-            self._asked = self._holdings.ask()
-            self._asked.addCallback(self._answered, concerned)
-            self._asked.addErrback(lambda failure: None)  # cancelled
+        if asks:
+            self.ask(what).addCallback(lambda users: warn_of_users({self.resource: users}))
 
-    def _answered(self, held: Mapping[str, Mapping[str, Holder]] | None, ids: list[str]) -> None:
-        self._asked = None
-        devices = self._inventory.devices
-        bad = [id_ for id_ in ids if id_ not in devices or devices[id_].state != HEALTHY]
-        if users := users_of(bad, (held or {}).get(self.resource, {})):
-            _log.warn(
-                "{resource}: devices that are gone or unhealthy are in use: {users}",
-                resource=self.resource,
-                users=named_users(users),
-                log_constant="devices that are gone or unhealthy are in use",
-                log_facts={"resource": self.resource, **users_facts(users)},
-            )
+    def ask(self, what: Change) -> Deferred[Users]:
+        """Ask the kubelet which containers have devices that are gone or have become unhealthy.
+
+        Fires with none if nobody has, if `users` knows them already, or if this ends before.
+        """
+        concerned = [*what.went, *what.ill]
+        if not concerned or self._holdings.current is not None or self._asked is not None:
+            return succeed([])
+
+        def answered(held: Held | None) -> Users:
+            self._asked = None
+            devices = self._inventory.devices
+            bad = [id_ for id_ in concerned if id_ not in devices or devices[id_].state != HEALTHY]
+            return users_of(bad, (held or {}).get(self.resource, {}))
+
+        asked = self._asked = self._holdings.ask()
+        return asked.addCallbacks(answered, lambda cancelled: [])
 
 
 def _facts(resource: str, state: State, what: Change) -> dict[str, object]:

@@ -2,12 +2,13 @@
 
 from typing import Any, Final, Protocol
 
+from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from twistdp.model import named
 from twistdp.resource.summary import Change, counted
-from twistdp.resource.users import Users, named_users, users_facts
+from twistdp.resource.users import Users, named_users, users_facts, warn_of_users
 from twistdp.tools import Shared
 
 _log = Logger()
@@ -37,8 +38,15 @@ class Member(Protocol):
     def take(self) -> Change:
         """Return the changes; they count as logged."""
 
+    @property
+    def asks(self) -> bool:
+        """Whether containers may have devices that have changed."""
+
     def users(self, what: Change) -> Users:
         """The containers known to have devices that are gone or have become unhealthy."""
+
+    def ask(self, what: Change) -> Deferred[Users]:
+        """Ask the kubelet for these containers unless they are known."""
 
     def write_gathered(self) -> None:
         """Log the changes."""
@@ -92,6 +100,7 @@ class Crowd:
             return
         states = [member.state for member in waiting]
         devices, unhealthy, left_out = map(sum, zip(*states, strict=True))
+        asking = [member.asks for member in waiting]
         changes = [member.take() for member in waiting]
         what = _sum(changes)
         users = [
@@ -122,6 +131,13 @@ class Crowd:
             _log.warn(line, **fields)
         else:
             _log.info(line, **fields)
+        asked: list[Deferred[Users]] = [
+            member.ask(each) if asks else succeed(())
+            for member, each, asks in zip(waiting, changes, asking, strict=True)
+        ]
+        gatherResults(asked).addCallback(
+            lambda found: warn_of_users(dict(zip(names, found, strict=True)))
+        )
 
 
 def _sum(changes: list[Change]) -> Change:

@@ -3,10 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from twisted.logger import Logger
+
 from twistdp.model import Holder, named
 
+_log = Logger()
+
 MOST: Final = 100
-"""Most devices in a line for programs."""
+"""Most devices, and resources, in a line for programs."""
 
 Users: TypeAlias = Sequence[tuple[str, Holder]]
 """Ids of devices, and the containers that have them."""
@@ -31,3 +35,20 @@ def users_facts(users: Users) -> dict[str, object]:
         for id_, by in users[:MOST]
     ]
     return {"inUse": found}
+
+
+def warn_of_users(found: Mapping[str, Users]) -> None:
+    """Log which containers have devices that are gone or unhealthy, by resource; may be nothing."""
+    names = [name for name, users in found.items() if users]
+    if names:
+        users = [user for name in names for user in found[name]]
+        _log.warn(
+            "{resource}: devices that are gone or unhealthy are in use: {users}",
+            resource=named(names),
+            users=named_users(users),
+            log_constant="devices that are gone or unhealthy are in use",
+            log_facts={
+                **({"resource": names[0]} if len(names) == 1 else {"resources": names[:MOST]}),
+                **users_facts(users),
+            },
+        )
