@@ -384,6 +384,29 @@ class MonitorTests(SynchronousTestCase):
         stage.settle()
         self.assertIn("delete podmonitors/gpus", stage.requests())
 
+    def test_missing(self) -> None:
+        """While the kind is missing the status says so, and it is looked for at times."""
+        stage = running(**MONITORED, monitoring={"kind": "PodMonitor"})
+        self.assertEqual(stage.condition("Degraded")[:2], ("False", "AsExpected"))
+        self.assertIn("waits for the kind PodMonitor", stage.condition("Degraded")[2])
+        stage.looks.clear()
+        stage.settle(1000)
+        self.assertEqual(len(stage.looks), 3)
+        self.assertEqual(stage.requests(), [])
+        stage.define("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")
+        stage.feed.begin([POD_MONITOR])
+        stage.settle()
+        self.assertEqual(stage.condition("Degraded"), ("False", "AsExpected", ""))
+        stage.looks.clear()
+        stage.settle(1000)
+        self.assertEqual(stage.looks, [])
+
+    def test_not_wanted(self) -> None:
+        """Nothing is looked for that nobody wants."""
+        stage = running()
+        stage.settle(1000)
+        self.assertEqual(stage.looks, [])
+
     def test_restart(self) -> None:
         """A new operator leaves a monitor alone until it has listed them."""
         stage = Stage()
@@ -394,7 +417,12 @@ class MonitorTests(SynchronousTestCase):
         stage.settle()
         stage.roll_out()
         stage.settle()
-        stage.restart()
+        stage.kill()
+        stage.forget()
+        stage.operate()
+        stage.reconciler.offer([POD_MONITOR])
+        stage.start()
+        self.assertNotIn(STATUS, stage.requests())
         stage.forget()
         stage.reconciler.observe(POD_MONITOR, None, stage.objects.get(*MONITOR))
         stage.settle()
@@ -404,7 +432,8 @@ class MonitorTests(SynchronousTestCase):
         self.assertEqual(stage.requests(), ["apply podmonitors/gpus"])
         stage.reconciler.offer([])
         stage.settle()
-        self.assertEqual(stage.requests(), ["apply podmonitors/gpus"])
+        self.assertEqual(stage.requests(), ["apply podmonitors/gpus", STATUS])
+        self.assertIn("waits for the kind PodMonitor", stage.condition("Degraded")[2])
 
     def test_objects_of_others(self) -> None:
         """A Service or a monitor of the same name that is somebody else's is not taken over."""

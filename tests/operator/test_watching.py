@@ -19,6 +19,8 @@ from tests.operator.served import (
 )
 from tests.support.helpers import until
 from tests.support.logs import observe
+from twistdp.operator import watching as watching_module
+from twistdp.operator.asked import Asked
 from twistdp.operator.credentials import Token
 from twistdp.operator.kinds import (
     CONFIG_MAP,
@@ -47,10 +49,15 @@ class WatchingTests(TestCase):
         self.addCleanup(self.server.stop)
         self.offers: list[list[Kind]] = []
         self.recorder = Recorder()
+        self.looks = 0
+
+    def seen(self, asked: Asked, _status: int, _reason: str) -> None:
+        """Count the answers about which kinds there are."""
+        self.looks += not asked.resource
 
     async def watch(self, token: Token | None = None) -> Watching:
         """Watch until the end of the test."""
-        client = client_of(self.server, token)
+        client = client_of(self.server, token, seen=self.seen)
         self.addCleanup(client.close)
         watching = Watching(
             client,
@@ -209,6 +216,29 @@ class WatchingTests(TestCase):
         await self.watch()
         await self.recorder.until(lambda: "podmonitors" in self.recorder.lists)
         self.assertEqual([kind.plural for kind in self.offers[0]], ["podmonitors"])
+
+    async def test_later_monitors(self) -> None:
+        """A kind for monitoring that comes later is watched after a look, and no sooner."""
+        self.patch(watching_module, "LOOK", 0.0)
+        watching = await self.watch()
+        await self.server.until(lambda: len(self.server.watching) == len(KINDS))
+        looks = self.looks
+        watching.look()
+        await until(lambda: self.looks > looks)
+        self.assertEqual(len(self.server.watching), len(KINDS))
+        self.server.objects.create(POD_MONITORS)
+        watching.look()
+        await self.recorder.until(lambda: "podmonitors" in self.recorder.lists, 30)
+        await self.server.until(lambda: len(self.server.watching) == len(KINDS) + 1, 30)
+        self.server.objects.create(plugin("gpus"))
+        await self.recorder.until(lambda: ("deviceplugins", "ADDED", "gpus") in self.recorder.seen)
+
+    async def test_looks_seldom(self) -> None:
+        """A look soon after another one asks for nothing."""
+        watching = await self.watch()
+        await self.server.until(lambda: len(self.server.watching) == len(KINDS))
+        watching.look()
+        self.assertFalse(watching._wants_look.is_set())
 
     async def test_token_rotates(self) -> None:
         """A new token is shown when a watch begins again."""

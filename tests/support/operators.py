@@ -239,6 +239,8 @@ class Stage:
         )
         self.objects.create(crd())
         self.results: list[str] = []
+        self.looks: list[float] = []
+        """When the operator wanted to look for kinds that it does not know."""
         self.operate()
 
     def define(
@@ -277,6 +279,7 @@ class Stage:
             self.clock,
             done=lambda result, _: self.results.append(result),
             wall_clock=lambda: 1.8e9 + self.clock.seconds(),
+            look=lambda: self.looks.append(self.clock.seconds()),
         )
         self.feed = Feed(self.server, self.reconciler, self.clock, self._lag)
 

@@ -193,6 +193,11 @@ def _worst(known: Known, progressing: Condition) -> tuple[str, str]:
         return "PodsNotReady", f"{_count(troubled)} not ready: {_named(troubled)}"
     if known.rivals:
         return "ResourceConflict", _conflict(known)
+    if known.waiting:
+        return "AsExpected", (
+            f"monitoring waits for the kind {' and '.join(known.waiting)}, which the cluster does "
+            "not have; install the Prometheus operator, or leave spec.monitoring out"
+        )
     return "AsExpected", ""
 
 

@@ -13,7 +13,8 @@ class Known:
     """All that a status is made of.
 
     `generation` is that of the object that was looked at, and `problems` are those of its spec.
-    `refusal` is what the API server says about an object that it does not accept.  `resources` are
+    `refusal` is what the API server says about an object that it does not accept.  `waiting`
+    are kinds for monitoring that the cluster does not have.  `resources` are
     the names that the plugin offers as far as its spec says; `nodes` has the counts of its
     resources, and of no other.  `stalled` says that the roll-out stands still,
     `halted` that the operator keeps it from going on, and `replacing` that the DaemonSet has
@@ -24,6 +25,7 @@ class Known:
     generation: int
     problems: Sequence[str] = ()
     refusal: str = ""
+    waiting: Sequence[str] = ()
     paused: bool = False
     stalled: bool = False
     halted: bool = False

@@ -51,7 +51,8 @@ class Reconciler:
 
     `start` begins to reconcile, once each of `WATCHED` has been listed; what is observed before is
     kept.  `stop` ends that, and `start` may follow again.  Nothing is raised by it or in it: what
-    fails is tried again, and is in the object's status, its events or the log.
+    fails is tried again, and is in the object's status, its events or the log.  `look` is called
+    while an object waits for a kind that is not offered.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Reconciler:
         happenings: Happenings | None = None,
         done: Done = lambda _result, _seconds: None,
         wall_clock: Callable[[], float] = time.time,
+        look: Callable[[], object] = lambda: None,
     ) -> None:
         self._clock = clock
         self._done = done
@@ -72,7 +74,7 @@ class Reconciler:
         self._works: dict[str, Work] = {}
         self._started = False
         shared = clock, self.cache, self._happenings, self._took
-        self._upkeep = Upkeep(api, settings, *shared)
+        self._upkeep = Upkeep(api, settings, *shared, look)
         self._reporting = Reporting(api, settings, *shared, wall_clock)
         self._clean_up = CleanUp(api, *shared)
 
@@ -100,6 +102,7 @@ class Reconciler:
         Each counts once it has been listed: before that, an object of a plugin's name could be
         somebody else's.
         """
+        self._upkeep.listable = frozenset(kinds)
         self._offered(self._upkeep.offered.intersection(kinds))
 
     def _offered(self, kinds: frozenset[Kind]) -> None:

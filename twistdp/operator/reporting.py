@@ -97,6 +97,7 @@ class Reporting:
             generation=seen.generation,
             problems=seen.problems or work.problems,
             refusal=work.refusal,
+            waiting=work.waiting,
             paused=plugin is not None and plugin.paused,
             stalled=stalled,
             halted=halted,

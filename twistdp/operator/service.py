@@ -54,7 +54,13 @@ class Operator(Service):
                 self._lost,
             )
         api = Fenced(client, lambda: self.leads) if elects else client
-        self.reconciler = Reconciler(api, settings, reactor, done=self.tallies.done)
+        self.reconciler = Reconciler(
+            api,
+            settings,
+            reactor,
+            done=self.tallies.done,
+            look=lambda: self._watching.look(),
+        )
         self._watching = Watching(
             client,
             self.reconciler,

@@ -1,6 +1,6 @@
 """Applies the objects that a DevicePlugin needs, and repairs them when somebody changes them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -31,6 +31,9 @@ MONITORS: Final = frozenset({POD_MONITOR, SERVICE_MONITOR})
 """Kinds that a cluster may not have; without them what needs them is left out."""
 
 _FOR_MONITORING: Final = frozenset({POD_MONITOR.name, SERVICE_MONITOR.name, SERVICE.name})
+LOOK: Final = 300.0
+"""Seconds after which it is looked again for a kind that a plugin waits for."""
+
 _CALM: Final = 600.0
 """Seconds without a repair after which the next one is made at once again."""
 
@@ -50,6 +53,7 @@ class Upkeep:
         cache: Cache,
         happenings: Happenings,
         took: Took,
+        look: Callable[[], object],
     ) -> None:
         self._api = api
         self._settings = settings
@@ -57,8 +61,11 @@ class Upkeep:
         self._cache = cache
         self._happenings = happenings
         self._took = took
+        self._look = look
         self.offered: frozenset[Kind] = frozenset()
         """Those of `MONITORS` that the cluster has, and that have been listed."""
+        self.listable: frozenset[Kind] = frozenset()
+        """Those that it has, listed or not."""
 
     def basis(self, plugin: DevicePlugin) -> object:
         """Return what the desired objects depend on, to be compared."""
@@ -87,7 +94,7 @@ class Upkeep:
             work.basis = None
             work.problems = ()
             try:
-                wanted = self._wanted(plugin)
+                wanted = self._wanted(plugin, work)
                 self._check_places(seen, wanted)
             except BadSettings as error:
                 work.problems = error.lines  # what was applied before stays
@@ -96,7 +103,10 @@ class Upkeep:
                 return None
             work.basis = basis
         await self._delete_leftovers(seen, work)
-        return None
+        if not work.waiting:
+            return None
+        self._look()
+        return LOOK
 
     async def _exists(self, seen: PluginSeen) -> bool:
         """Whether the API server has the DevicePlugin, and not another one of its name.
@@ -106,8 +116,11 @@ class Upkeep:
         found = await self._api.get(DEVICE_PLUGIN, "", seen.name)
         return mapping(found, "metadata").get("uid") == seen.uid
 
-    def _wanted(self, plugin: DevicePlugin) -> list[Document]:
-        """Return the objects to apply; raises `BadSettings`."""
+    def _wanted(self, plugin: DevicePlugin, work: Work) -> list[Document]:
+        """Return the objects to apply, and note the kinds that they wait for.
+
+        Raises `BadSettings`.
+        """
         namespace = self._settings.namespace
         if missing := self._cache.missing_files(plugin):
             raise BadSettings(
@@ -115,6 +128,9 @@ class Upkeep:
             )
         files, halted = self._cache.files_version(plugin), self._is_halted(plugin)
         documents = desired(plugin, self._settings, files, halted)
+        kinds = {document["kind"] for document in documents}
+        present = {kind.name for kind in self.listable}
+        work.waiting = tuple(sorted(kinds & self._absent - present))
         return [document for document in documents if document["kind"] not in self._absent]
 
     @property

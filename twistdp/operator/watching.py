@@ -14,7 +14,7 @@ from twistdp.operator.discovery import offered
 from twistdp.operator.kinds import DEVICE_PLUGIN, Kind
 from twistdp.operator.shell import PAUSES, Shell, accept_deep_objects, quiet_kopf
 from twistdp.operator.signals import Kept
-from twistdp.operator.upkeep import MONITORS
+from twistdp.operator.upkeep import LOOK, MONITORS
 from twistdp.rpc import loop_of
 from twistdp.tools import Backoff
 
@@ -50,6 +50,8 @@ class Watching(Service):
         self._kept = Kept()
         self._task: asyncio.Task[None] | None = None
         self._logged = ""
+        self._looked_at = float("-inf")
+        self._wants_look = asyncio.Event()
 
     def startService(self) -> None:
         """Begin as soon as the reactor runs."""
@@ -80,6 +82,14 @@ class Watching(Service):
         task.cancel()
         return ended
 
+    def look(self) -> None:
+        """Look again which kinds for monitoring there are, unless that was done in `LOOK` seconds.
+
+        New ones are watched, for which all watches begin again.
+        """
+        if self._reactor.seconds() - self._looked_at >= LOOK:
+            self._wants_look.set()
+
     @staticmethod
     def _late(ended: Deferred[None]) -> None:
         klog.warning("the watches of the API server do not end; the process ends without them")
@@ -102,13 +112,42 @@ class Watching(Service):
             await asyncio.sleep(backoff.next())
 
     async def _watch(self) -> None:
-        """Watch, once the API server has the kinds; returns only if kopf ends."""
+        """Watch, once the API server has the kinds.
+
+        Returns if kopf ends, or if there are other kinds for monitoring.
+        """
         kinds = await self._found()
         self._logged = ""
         quiet_kopf()
         accept_deep_objects()
-        await Shell(self._client, self._observer, self._namespace, kinds, self._kept).run()
-        self._log("they ended")
+        shell = Shell(self._client, self._observer, self._namespace, kinds, self._kept)
+        watches = self._loop.create_task(shell.run())
+        news = self._loop.create_task(self._news(kinds))
+        try:
+            await asyncio.wait((watches, news), return_when=asyncio.FIRST_COMPLETED)
+            if watches.done():
+                watches.result()
+                self._log("they ended")
+        finally:
+            for task in (watches, news):
+                task.cancel()
+            await asyncio.gather(watches, news, return_exceptions=True)
+
+    async def _news(self, kinds: Collection[Kind]) -> None:
+        """Wait until the API server has a kind for monitoring that is not among these."""
+        missing = MONITORS.difference(kinds)
+        while True:
+            self._looked_at = self._reactor.seconds()
+            await self._wants_look.wait()
+            self._wants_look.clear()
+            try:
+                found = await offered(self._client, missing)
+            except (ApiError, Unreachable):
+                continue  # whoever waits for it asks again
+            if found:
+                names = sorted(kind.name for kind in found)
+                klog.info("watching kinds that are new", kinds=names)
+                return
 
     async def _found(self) -> list[Kind]:
         """Wait until the API server has the kind DevicePlugin; return the kinds to watch."""

@@ -37,6 +37,8 @@ class Work:
     """What was last tried to apply."""
     problems: tuple[str, ...] = ()
     """What is wrong with the spec and is known only when the objects are made."""
+    waiting: tuple[str, ...] = ()
+    """Kinds of objects that it asks for and that the cluster does not have."""
     refusal: str = ""
     """The API server's words about what it does not accept."""
     repaired_at: float = float("-inf")
