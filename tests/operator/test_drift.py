@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.operators import (
@@ -24,6 +25,7 @@ CHILDREN = {
 }
 """A change of each child in a field that is the operator's."""
 
+REPAIRED = "repaired what somebody has changed"
 MONITORED: dict[str, Any] = {
     "catalog": [{"name": "kvm"}],
     "domain": "lab.example.com",
@@ -42,7 +44,10 @@ class RepairTests(SynchronousTestCase):
             before = _content(stage, kind, name)
             stage.objects.patch(kind, name, patch, NAMESPACE)
             self.assertNotEqual(_content(stage, kind, name), before)
-            stage.settle(300)
+            with capturedLogs() as events:
+                stage.settle(300)
+            repaired = [e["object"] for e in events if e.get("log_text") == REPAIRED]
+            self.assertEqual([one.rpartition(" ")[2] for one in repaired], [f"{NAMESPACE}/{name}"])
             self.assertEqual(_content(stage, kind, name), before, kind)
             self.assertEqual(stage.requests().count(f"apply {kind}/{name}"), 1, kind)
             self.assertEqual(set(stage.requests()) - {STATUS}, {f"apply {kind}/{name}"})
@@ -138,6 +143,25 @@ class LeftAloneTests(SynchronousTestCase):
         stage.settle(60)
         self.assertEqual(stage.condition("Degraded")[0], "False")
 
+    def test_labels_alone(self) -> None:
+        """One of the labels that the operator gives does not make an object the operator's."""
+        for labels in (
+            {"twistdp.io/deviceplugin": "gpus"},
+            {"app.kubernetes.io/managed-by": "twistdp-operator"},
+            {
+                "app.kubernetes.io/managed-by": "twistdp-operator",
+                "twistdp.io/deviceplugin": "another",
+            },
+        ):
+            stage = Stage()
+            mine = {"name": "gpus", "namespace": NAMESPACE, "labels": labels}
+            stage.objects.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": mine})
+            stage.start()
+            stage.plugin()
+            stage.settle(60)
+            self.assertEqual(stage.requests(), [STATUS])
+            self.assertIn("there is ServiceAccount", stage.condition("Degraded")[2])
+
     def test_owned_by_a_plugin(self) -> None:
         """What a user has made for a plugin, and that goes with it, is no leftover of the plugin's.
 
@@ -221,6 +245,21 @@ class FightTests(SynchronousTestCase):
         self.assertGreater(len(changes), 5)
         self.assertGreater(changes[-1] - changes[-2], 200)
         self.assertLess(stage.events().count("DriftRepaired"), 5)
+
+    def test_calm(self) -> None:
+        """After a while without a change the next ones are repaired soon again."""
+        stage = running()
+        for _ in range(7):
+            _disturb(stage)
+            stage.settle(40)
+        _disturb(stage)
+        stage.settle(5)
+        self.assertEqual(daemon_set(stage)["spec"]["minReadySeconds"], 77)
+        stage.settle(900)
+        for _ in range(2):
+            _disturb(stage)
+            stage.settle(5)
+            self.assertNotEqual(daemon_set(stage)["spec"]["minReadySeconds"], 77)
 
 
 class LateTests(SynchronousTestCase):
@@ -461,6 +500,11 @@ class MonitorTests(SynchronousTestCase):
         self.assertNotIn("spec", stage.objects.get(*MONITOR))
 
 
+def _disturb(stage: Stage) -> None:
+    """Change a field of the DaemonSet that is the operator's."""
+    stage.objects.patch("daemonsets", "gpus", {"spec": {"minReadySeconds": 77}}, NAMESPACE)
+
+
 def _content(stage: Stage, kind: str, name: str) -> Any:
     """What an object has that is not its version."""
     found = stage.find(kind, name)
@@ -501,3 +545,20 @@ class EndingTests(SynchronousTestCase):
         stage.settle()
         self.assertEqual(stage.requests().count(SET), 1)
         self.assertNotIn("deletionTimestamp", daemon_set(stage)["metadata"])
+
+    def test_new_operator(self) -> None:
+        """So it is by an operator that has not applied it before, and with what comes after it."""
+        stage = running()
+        hold = {"metadata": {"finalizers": ["a/b"]}}
+        for kind in ("daemonsets", "serviceaccounts"):
+            stage.objects.patch(kind, "gpus", hold, NAMESPACE)
+            stage.objects.delete(kind, "gpus", NAMESPACE)
+        stage.forget()
+        stage.restart()
+        self.assertEqual(set(stage.requests()) - {STATUS}, set())
+        for kind in ("serviceaccounts", "daemonsets"):
+            stage.objects.patch(kind, "gpus", {"metadata": {"finalizers": None}}, NAMESPACE)
+            stage.settle()
+            found = stage.find(kind)
+            assert found is not None
+            self.assertNotIn("deletionTimestamp", found["metadata"])

@@ -200,3 +200,18 @@ class PauseTests(SynchronousTestCase):
         stage.settle()
         self.assertEqual(stage.requests(), [FOUND, "apply serviceaccounts/gpus", SET, STATUS])
         self.assertEqual(stage.condition("Paused")[0], "False")
+
+    def test_between_requests(self) -> None:
+        """A pause that begins while the objects are applied counts for those that are left."""
+        stage = Stage()
+        stage.start()
+        stage.api.latency = 1.0
+        stage.plugin()
+        stage.settle(1.5)
+        stage.edit(PAUSE)
+        stage.settle(60)
+        self.assertNotIn(SET, stage.requests())
+        self.assertEqual(stage.condition("Paused")[0], "True")
+        stage.edit(RESUME)
+        stage.settle()
+        self.assertIn(SET, stage.requests())

@@ -356,6 +356,21 @@ class SurgeTests(SynchronousTestCase):
         self.assertEqual(going["type"], "RollingUpdate")
         self.assertEqual(stage.condition("Progressing")[1], "RollingOut")
 
+    def test_in_turn(self) -> None:
+        """One in turn goes on: Kubernetes itself halts it."""
+        stage = running(catalog=[{"name": "kvm"}], domain=DOMAIN)
+        self.pod(stage, "old", "n2", "True")
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.settle()
+        stage.count("gpus", 2, generation=2, updated=1)
+        stage.objects.delete("pods", "gpus-n1", NAMESPACE, gracePeriodSeconds=0)
+        self.pod(stage, "new", "n1", "False")
+        stage.settle(10)
+        strategy = daemon_set(stage)["spec"]["updateStrategy"]
+        self.assertEqual(strategy["type"], "RollingUpdate")
+        self.assertEqual(strategy["rollingUpdate"]["maxUnavailable"], 1)
+        self.assertEqual(stage.condition("Progressing")[1], "RollingOut")
+
     def pod(self, stage: Stage, name: str, node: str, ready: str) -> None:
         """A pod of the newest template."""
         found = daemon_set(stage)["spec"]["template"]["metadata"]

@@ -223,7 +223,8 @@ class Upkeep:
             except ApiError as error:
                 if error.status not in (404, 409):
                     raise
-            klog.info("deleted what a device plugin no longer needs", object=str(place))
+            else:
+                klog.info("deleted what a device plugin no longer needs", object=str(place))
 
     def _is_rolled_out(self, work: Work) -> bool:
         children = (self._cache.children.get(p) for p in work.applied if p.kind == DAEMON_SET.name)
