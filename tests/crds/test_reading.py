@@ -1,6 +1,7 @@
 """Objects of the API become values, or problems with a place, a fact and a remedy."""
 
 import json
+import time
 from typing import Any
 
 from hypothesis import given
@@ -10,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.crds.cases import KVM
 from tests.crds.objects import an_object
 from twistdp.crds import BadObject, read
+from twistdp.crds.limits import MOST_RESOURCES, MOST_VALUES
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -106,6 +108,37 @@ class ReadTests(SynchronousTestCase):
         found = self.problems(an_object(config={"domain": "a.example", "resources": resources}))
         self.assertRegex(found[0], r"spec\.config: it has \d+ bytes, and a ConfigMap 1048576")
 
+    def test_too_many(self) -> None:
+        """More resources than a kubelet ever has are refused before each of them is looked at."""
+        resources = {f"r{number}": f"/dev/r{number}" for number in range(MOST_RESOURCES)}
+        read(an_object(config={"domain": "a.example", "resources": resources}))
+        resources["more"] = "/dev/more"
+        self.assertEqual(
+            (
+                f"spec.config.resources: it has {MOST_RESOURCES + 1} keys, at most "
+                f"{MOST_RESOURCES} are accepted; make several DevicePlugins of it",
+            ),
+            self.problems(an_object(config={"domain": "a.example", "resources": resources})),
+        )
+
+    def test_too_much(self) -> None:
+        """So is a spec with more in it than somebody writes, at whatever depth."""
+        # The spec, config, domain, resources, r and path are values, too.
+        paths = [f"/dev/r{number}" for number in range(MOST_VALUES - 6)]
+        config = {"domain": "a.example", "resources": {"r": {"path": paths}}}
+        read(an_object(config=config))
+        paths.append("/dev/more")
+        (problem,) = self.problems(an_object(config=config))
+        self.assertIn(f"there are more than {MOST_VALUES} values; leave some out", problem)
+
+    def test_much(self) -> None:
+        """What takes longest to read, within the limits, holds the operator for a moment only."""
+        matches = [{"usb": f"{number:04x}:0001"} for number in range(MOST_VALUES // 2 - 5)]
+        config = {"domain": "a.example", "resources": {"r": {"match": matches}}}
+        start = time.process_time()
+        read(an_object(config=config))
+        self.assertLess(time.process_time() - start, 5)
+
     def test_lists(self) -> None:
         """A single value stands for a list in a configuration, as in files, but nowhere else."""
         self.assertEqual(
@@ -163,7 +196,7 @@ class ReadTests(SynchronousTestCase):
             ({"path": "\ud800"}, "half of a character"),
             ({"\ud800": ""}, "half of a character"),
             ({"replicas": 1 << 70, "path": "/dev/kvm"}, "a number of more than 64 bits"),
-            ({"path": ["/dev/kvm"] * 100_001}, "more than 100000 values"),
+            ({"path": ["/dev/kvm"] * 100_001}, f"more than {MOST_VALUES} values"),
             ({"path": {1, 2}}, "found 'a set'"),
             ({"path": None}, "found nothing"),
         ):

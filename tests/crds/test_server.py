@@ -19,6 +19,7 @@ from tests.support.apiclient import ApiClient, ApiReply
 from tests.support.definition import DEVICE_PLUGINS, define
 from tests.support.envtest import ADMIN, real_api_server
 from twistdp.crds import BadObject, read, samples
+from twistdp.crds.limits import MOST_RESOURCES
 
 
 class ServerTests(TestCase):
@@ -109,6 +110,24 @@ class ServerTests(TestCase):
         reply = await self.tried(an_object(**KVM, logLevels=1))
         self.assertEqual(400, reply.code)
         self.assertIn('unknown field "spec.logLevels"', reply.body["message"])
+
+    async def test_too_many(self) -> None:
+        """A configuration with more resources than the model accepts is refused."""
+        resources = {f"r{number}": "/dev/r" for number in range(MOST_RESOURCES)}
+        found = an_object(config={"domain": "a.example", "resources": resources})
+        reply = await self.tried(found)
+        self.assertEqual(201, reply.code, reply.body)
+        resources["more"] = "/dev/r"
+        reply = await self.tried(found)
+        self.assertEqual(422, reply.code, reply.body)
+        # Rules are not looked at then, as it says beside.
+        self.assertIn(
+            (
+                "spec.config.resources",
+                f"Too many: {MOST_RESOURCES + 1}: must have at most {MOST_RESOURCES} items",
+            ),
+            causes(reply),
+        )
 
     async def test_changes(self) -> None:
         """The domain of an object cannot change."""

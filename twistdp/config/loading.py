@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar, cast
 
-from twistdp.config.document import LARGEST, Node, compose
+from twistdp.config.document import LARGEST, MOST_NODES, Node, compose
 from twistdp.config.kinds import Record
 from twistdp.config.model import Config
 from twistdp.config.problems import BadConfig, Problem, Problems
@@ -56,15 +56,20 @@ def load_as(
 
 
 def load_value(
-    cls: type[_C], value: object, at: str, name: str = "object", catalog: Catalog | None = None
+    cls: type[_C],
+    value: object,
+    at: str,
+    name: str = "object",
+    catalog: Catalog | None = None,
+    most: int = MOST_NODES,
 ) -> _C:
     """As `load_as`, for a value as JSON has them, of dicts, lists, texts, numbers and so on.
 
     `at` is its place in the object that `name` names in problems.  A number or flag stands for no
-    text: YAML has made it of something else already, as 259 of 0403.
+    text: YAML has made it of something else already, as 259 of 0403.  There may be `most` values.
     """
     problems = Problems(printable(name))
-    node = node_of(value, problems, at)
+    node = node_of(value, problems, at, most)
     return _made(cls, node, problems, Walk(problems, catalog, quoted=True), at)
 
 

@@ -12,24 +12,25 @@ _NOWHERE: Final = Mark(1, 1)
 _LARGEST_NUMBER: Final = 1 << 64
 
 
-def node_of(value: object, problems: Problems, at: str) -> Node:
+def node_of(value: object, problems: Problems, at: str, most: int = MOST_NODES) -> Node:
     """The node of a value; `at` is its place in the object.
 
     A text counts as quoted, whatever is in it.  Raises `BadConfig` for what no text in UTF-8 can
-    say, and for more than a file may have.
+    say, and for more than `most` values.
     """
-    return _Nodes(problems.file).of(value, at, 0)
+    return _Nodes(problems.file, most).of(value, at, 0)
 
 
 class _Nodes:
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, most: int) -> None:
         self._name = name
+        self._most = most
         self._count = 0
 
     def of(self, value: object, at: str, depth: int) -> Node:
         self._count += 1
-        if self._count > MOST_NODES:
-            raise self._refused(at, f"there are more than {MOST_NODES} values; leave some out")
+        if self._count > self._most:
+            raise self._refused(at, f"there are more than {self._most} values; leave some out")
         if depth > DEEPEST:
             raise self._refused(at, f"more than {DEEPEST} lists and mappings are in one another")
         if isinstance(value, AnyMapping):

@@ -7,6 +7,7 @@ from typing import Any, Final
 import attrs
 
 from twistdp.config import Config, fields_of, kinds, reference_page
+from twistdp.crds.limits import MOST_RESOURCES, MOST_VALUES
 from twistdp.crds.plugin import GROUP, KIND, NAME, VERSION
 from twistdp.crds.rule import VALIDATIONS, CelRule
 from twistdp.crds.spec import DevicePluginSpec
@@ -39,6 +40,10 @@ takes them for numbers or flags: `"0403"` is a text, and `0403` is the number 25
 refused. The API server keeps no order of `resources`, so the plugin gets them in alphabetical
 order; that matters with `exclusive`.
 
+A configuration in an object has at most {resources} resources, which the API server checks too, and
+a spec at most {values} values, at any depth. The operator reads such an object in less than a
+second; no kubelet has as many resources. A file has no such limits.
+
 An operator that is older than the definition leaves alone the keys that it does not know.
 
 An object's name is that of its DaemonSet and ServiceAccount too. Another one is refused:
@@ -62,7 +67,12 @@ _EXAMPLE: Final = {
 
 def reference() -> str:
     """The page, in Markdown."""
-    head = _HEAD.format(example=as_yaml([Document(_EXAMPLE)]), name=_plain(NAME))
+    head = _HEAD.format(
+        example=as_yaml([Document(_EXAMPLE)]),
+        name=_plain(NAME),
+        resources=MOST_RESOURCES,
+        values=MOST_VALUES,
+    )
     parts = [base for base in reversed(DevicePluginSpec.__bases__) if attrs.has(base)]
     found = reference_page.classes(DevicePluginSpec, *parts, but=(Config,))
     found += reference_page.classes(DevicePluginStatus)

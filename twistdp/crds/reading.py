@@ -7,6 +7,7 @@ from typing import Any, Final
 from twistdp.catalog import Shelf
 from twistdp.config import LARGEST, BadConfig, load_value
 from twistdp.crds.definition import WHOLE
+from twistdp.crds.limits import MOST_RESOURCES, MOST_VALUES
 from twistdp.crds.meaning import config_text, settings
 from twistdp.crds.plugin import NAME, DevicePlugin
 from twistdp.crds.schema import pruned
@@ -63,8 +64,16 @@ def read(object: Mapping[str, Any]) -> DevicePlugin:
 
 
 def _spec(raw: Mapping[str, Any], problems: list[str]) -> DevicePluginSpec | None:
+    config = raw.get("config")
+    resources = config.get("resources") if isinstance(config, Mapping) else None
+    if isinstance(resources, Mapping) and (found := len(resources)) > MOST_RESOURCES:
+        problems.append(
+            f"spec.config.resources: it has {found} keys, at most {MOST_RESOURCES} are accepted; "
+            "make several DevicePlugins of it"
+        )
+        return None
     try:
-        return load_value(DevicePluginSpec, raw, "spec", catalog=Shelf())
+        return load_value(DevicePluginSpec, raw, "spec", catalog=Shelf(), most=MOST_VALUES)
     except BadConfig as error:
         problems += [f"{printable(each.path)}: {each.text}" for each in error.problems]
         return None

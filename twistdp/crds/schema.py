@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from twistdp.config import Config, Field, Rule, default_of, fields_of, kinds
+from twistdp.crds.limits import MOST_RESOURCES
 from twistdp.crds.rule import ATOMIC, VALIDATIONS
 
 _OPEN: Final = {"x-kubernetes-preserve-unknown-fields": True}
@@ -45,6 +46,7 @@ def _configuration() -> dict[str, Any]:
                 "type": "object",
                 "description": resources.doc,
                 "additionalProperties": dict(_OPEN),
+                "maxProperties": MOST_RESOURCES,
             },
         },
         **_OPEN,
