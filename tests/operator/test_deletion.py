@@ -8,11 +8,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.operators import DOMAIN, NAMESPACE, SET, Stage, daemon_set, running
 from twistdp.operator.cleanup import FINALIZER, PATIENCE
 from twistdp.operator.kinds import DAEMON_SET, DEVICE_PLUGIN, NODE
+from twistdp.operator.observed import CLEANING_SINCE
 
 KVM: dict[str, Any] = {"catalog": [{"name": "kvm"}], "domain": DOMAIN}
 CLEAN: dict[str, Any] = {**KVM, "cleanUp": {"extendedResources": True}}
 PATCH_NODE = "patch nodes/{}/status"
-RELEASE = "patch deviceplugins/gpus"
+RELEASE = ANNOTATE = "patch deviceplugins/gpus"
 
 
 class PlainTests(SynchronousTestCase):
@@ -149,9 +150,9 @@ class CleanUpTests(SynchronousTestCase):
     def test_all(self) -> None:
         """The DaemonSet goes, the kubelet says 0, the entries go, and then the object."""
         stage = self._deleted()
-        self.assertEqual(stage.requests(), ["delete daemonsets/gpus"])
+        self.assertEqual(stage.requests(), [ANNOTATE, "delete daemonsets/gpus"])
         self._end_pods(stage)
-        self.assertEqual(stage.requests(), ["delete daemonsets/gpus"])
+        self.assertEqual(stage.requests(), [ANNOTATE, "delete daemonsets/gpus"])
         stage.node("n1", kvm=0)
         with capturedLogs() as events:
             stage.settle(300)
@@ -166,6 +167,7 @@ class CleanUpTests(SynchronousTestCase):
         self.assertEqual(
             stage.requests(),
             [
+                ANNOTATE,
                 "delete daemonsets/gpus",
                 PATCH_NODE.format("n1"),
                 PATCH_NODE.format("n2"),
@@ -226,7 +228,7 @@ class CleanUpTests(SynchronousTestCase):
             stage.objects.delete("deviceplugins", "gpus")
             self._end_pods(stage)
             stage.settle(60)
-            self.assertEqual(stage.requests(), ["delete daemonsets/gpus"], again)
+            self.assertEqual(stage.requests(), [ANNOTATE, "delete daemonsets/gpus"], again)
             self.assertEqual(stage.events(), ["RolledOut"])
             stage.feed.begin([DAEMON_SET])
             stage.settle()
@@ -242,7 +244,7 @@ class CleanUpTests(SynchronousTestCase):
         self.assertEqual(stage.events(), ["RolledOut", "CleanUpRefused"])
         self.assertEqual(_warnings(stage), ["CleanUpRefused"])
         fault.end()
-        stage.settle(60)
+        stage.settle(90)  # the pauses differ by chance
         self.assertIsNone(stage.find("daemonsets"))
 
     def test_daemon_set_of_a_user(self) -> None:
@@ -329,6 +331,52 @@ class CleanUpTests(SynchronousTestCase):
             self.assertIn(f"still there after 15 minutes: {left}; clean up by hand", messages)
             given_up = [e["left"] for e in events if e.get("log_text") == "gave up cleaning up"]
             self.assertEqual(given_up, [left])
+
+    def test_goes_on(self) -> None:
+        """An operator that takes over does not give it its time again."""
+        for annotations in ({}, {"a": "b"}):
+            stage = running(**CLEAN)
+            stage.edit({"metadata": {"annotations": annotations}})
+            stage.node("n1", kvm=3)
+            stage.objects.delete("deviceplugins", "gpus")
+            self._end_pods(stage)
+            stage.settle(PATIENCE - 100)
+            stage.restart()
+            stage.settle(20)
+            self.assertIsNotNone(stage.objects.find("deviceplugins", "gpus"))
+            stage.settle(100)
+            self.assertIsNone(stage.objects.find("deviceplugins", "gpus"))
+
+    def test_begins_late(self) -> None:
+        """An operator that comes long after the deletion gives kubelets their time."""
+        stage = running(**CLEAN)
+        stage.node("n1", kvm=3)
+        stage.settle()
+        stage.kill()
+        stage.objects.delete("deviceplugins", "gpus")
+        stage.settle(2 * PATIENCE)
+        stage.operate()
+        stage.start()
+        self._end_pods(stage)
+        stage.settle(PATIENCE - 100)
+        self.assertIsNotNone(stage.objects.find("deviceplugins", "gpus"))
+        stage.node("n1", kvm=0)
+        stage.settle()
+        self.assertEqual(_lists(stage, "n1"), [["cpu"], ["cpu"]])
+
+    def test_odd_beginning(self) -> None:
+        """A beginning that is no time is written again; one to come counts as now."""
+        for odd in ("yesterday", "2199-01-01T00:00:00Z"):
+            stage = running(**CLEAN)
+            stage.edit({"metadata": {"annotations": {CLEANING_SINCE: odd}}})
+            stage.node("n1", kvm=3)
+            stage.settle()
+            stage.objects.delete("deviceplugins", "gpus")
+            self._end_pods(stage)
+            stage.settle(PATIENCE - 100)
+            self.assertIsNotNone(stage.objects.find("deviceplugins", "gpus"), odd)
+            stage.settle(200)
+            self.assertIsNone(stage.objects.find("deviceplugins", "gpus"), odd)
 
     def test_forbidden(self) -> None:
         """If nodes may not be changed, an event says so, and the object goes in the end."""

@@ -11,13 +11,25 @@ from twistdp.operator.children import Child, Place, child_of, digest
 from twistdp.operator.claims import Claims, Rival
 from twistdp.operator.kinds import CONFIG_MAP, DEVICE_PLUGIN, NODE, POD, Kind
 from twistdp.operator.lists import Lists
-from twistdp.operator.observed import PodSeen, counts_of, items, mapping, number, text
+from twistdp.operator.observed import (
+    CLEANING_SINCE,
+    PodSeen,
+    counts_of,
+    items,
+    mapping,
+    number,
+    text,
+)
 from twistdp.operator.pods import Pods
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class PluginSeen:
-    """A DevicePlugin as it was seen last; `plugin` is None if it has `problems`."""
+    """A DevicePlugin as it was seen last; `plugin` is None if it has `problems`.
+
+    `annotations` stands for all of them; `annotated` says whether there are any, and
+    `cleaning_since` has the text of that one.
+    """
 
     name: str
     uid: str
@@ -26,6 +38,8 @@ class PluginSeen:
     deleting: bool
     finalizers: tuple[str, ...]
     annotations: int
+    annotated: bool
+    cleaning_since: str
     plugin: DevicePlugin | None
     problems: tuple[str, ...]
     status: Mapping[str, Any]
@@ -273,6 +287,8 @@ def _plugin_seen(name: str, document: Mapping[str, Any], before: PluginSeen | No
         deleting=deleting,
         finalizers=finalizers,
         annotations=annotations,
+        annotated=bool(metadata.get("annotations")),
+        cleaning_since=text(mapping(metadata, "annotations").get(CLEANING_SINCE)),
         plugin=plugin,
         problems=problems,
         status=mapping(document, "status"),

@@ -5,7 +5,8 @@ gone, and leaves it in the Node's status forever.  On request such entries are r
 DevicePlugin is deleted; a finalizer keeps the object until then.
 """
 
-from collections.abc import Sequence
+import datetime
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -15,6 +16,7 @@ from twistdp.operator.api import ApiError, IApi
 from twistdp.operator.cache import Cache, PluginSeen, Took
 from twistdp.operator.happenings import Happenings
 from twistdp.operator.kinds import DAEMON_SET, DEVICE_PLUGIN, NODE
+from twistdp.operator.observed import CLEANING_SINCE
 from twistdp.operator.work import Work
 
 FINALIZER: Final = "twistdp.io/extended-resources"
@@ -24,6 +26,7 @@ PATIENCE: Final = 900.0
 """Seconds after which the clean-up gives up; kubelets need five minutes, and then some."""
 
 _LISTS = ("capacity", "allocatable")
+_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class CleanUp:
@@ -39,12 +42,14 @@ class CleanUp:
         cache: Cache,
         happenings: Happenings,
         took: Took,
+        wall_clock: Callable[[], float],
     ) -> None:
         self._api = api
         self._clock = clock
         self._cache = cache
         self._happenings = happenings
         self._took = took
+        self._wall_clock = wall_clock
 
     async def prepare(self, seen: PluginSeen) -> None:
         """Make the object have the finalizer if it wants a clean-up, and not have it if not."""
@@ -53,9 +58,7 @@ class CleanUp:
             place = "/metadata/finalizers/-" if seen.finalizers else "/metadata/finalizers"
             value: Any = FINALIZER if seen.finalizers else [FINALIZER]
             # Without a list there is no member to test, and somebody else may add one.
-            tests = (
-                [] if seen.finalizers else [_test("/metadata/resourceVersion", f"{seen.revision}")]
-            )
+            tests = [] if seen.finalizers else [_test_revision(seen)]
             await self._change(seen, [*tests, {"op": "add", "path": place, "value": value}])
         elif not wanted and FINALIZER in seen.finalizers:
             await self.release(seen)
@@ -73,7 +76,11 @@ class CleanUp:
             return None
         now = self._clock.seconds()
         if work.cleaning_since is None:
-            work.cleaning_since = now
+            age = self._age(seen)
+            if age is None:
+                await self._begin(seen)
+            work.cleaning_since = now - (age or 0.0)
+            return 0.0
         left = work.cleaning_since + PATIENCE - now
         try:
             lingering = "pods" if await self._serves(seen) else await self._linger(seen)
@@ -90,6 +97,32 @@ class CleanUp:
             self._post(seen, "CleanUpGivenUp", message)
         await self.release(seen)
         return None
+
+    def _age(self, seen: PluginSeen) -> float | None:
+        """Return the seconds since the clean-up began, perhaps by an operator before this one.
+
+        None if it has not begun.  The time of the deletion would not do: there may have been no
+        operator then.
+        """
+        try:
+            began = datetime.datetime.strptime(seen.cleaning_since, _TIME)
+        except ValueError:
+            return None
+        age = self._wall_clock() - began.replace(tzinfo=datetime.UTC).timestamp()
+        return min(max(0.0, age), PATIENCE)
+
+    async def _begin(self, seen: PluginSeen) -> None:
+        """Have the object say that the clean-up begins now."""
+        moment = datetime.datetime.fromtimestamp(self._wall_clock(), datetime.UTC)
+        path, written = "/metadata/annotations", moment.strftime(_TIME)
+        if seen.annotated:
+            path += f"/{_escaped(CLEANING_SINCE)}"
+            await self._change(seen, [{"op": "add", "path": path, "value": written}])
+        else:
+            # Somebody else may add one.
+            value = {CLEANING_SINCE: written}
+            add = {"op": "add", "path": path, "value": value}
+            await self._change(seen, [_test_revision(seen), add])
 
     def _post(self, seen: PluginSeen, reason: str, message: str) -> None:
         self._happenings.post(seen.name, seen.uid, reason, message, warning=True)
@@ -184,12 +217,17 @@ def _test(path: str, value: Any) -> dict[str, Any]:
     return {"op": "test", "path": path, "value": value}
 
 
+def _test_revision(seen: PluginSeen) -> dict[str, Any]:
+    return _test("/metadata/resourceVersion", f"{seen.revision}")
+
+
+def _escaped(key: str) -> str:
+    """A key as a path of a JSON patch has it."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
 def _removal(resources: Sequence[str], lists: Sequence[str]) -> list[dict[str, Any]]:
-    paths = [
-        f"/status/{one}/{name.replace('~', '~0').replace('/', '~1')}"
-        for name in resources
-        for one in lists
-    ]
+    paths = [f"/status/{one}/{_escaped(name)}" for name in resources for one in lists]
     return [
         operation
         for path in paths

@@ -17,6 +17,9 @@ NAME_LABEL = "twistdp.io/deviceplugin"
 HASH = "twistdp.io/hash"
 """The annotation of each object, and of pods, with a hash of what was applied."""
 
+CLEANING_SINCE = "twistdp.io/cleaning-since"
+"""The annotation of a deleted DevicePlugin with the time at which its clean-up began."""
+
 TEXT_LIMIT = 300
 """Characters of a kubelet's text that are kept."""
 

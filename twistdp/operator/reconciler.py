@@ -76,7 +76,7 @@ class Reconciler:
         shared = clock, self.cache, self._happenings, self._took
         self._upkeep = Upkeep(api, settings, *shared, look)
         self._reporting = Reporting(api, settings, *shared, wall_clock)
-        self._clean_up = CleanUp(api, *shared)
+        self._clean_up = CleanUp(api, *shared, wall_clock)
 
     # What the shell calls
 
