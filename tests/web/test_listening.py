@@ -67,6 +67,19 @@ class EndpointTests(ListeningCase):
         self.assertEqual(self.logged(": Address already in use; give another --http"), 1)
         self.assertEqual(self.logged("HTTP on tcp:"), 2)
 
+    async def test_a_directory_that_is_made(self) -> None:
+        """A path in a directory that is missing is taken when that is there, and logged once."""
+        self.patch(service, "PAUSE", 0.01)
+        directory = os.path.join(self.directory, "later")
+        web = self.web(endpoints=[f"unix:{directory}/a.sock"])
+        await until(lambda: len(web._retries) == 1 and self.logged("cannot listen"))
+        tried = web._retries.copy()
+        await until(lambda: web._retries != tried)
+        os.mkdir(directory)
+        await until(lambda: web._ports)
+        self.assertEqual((await ask(f"unix:{directory}/a.sock", "/x")).body, b"/x")
+        self.assertEqual(self.logged(": No such file or directory; give another --http"), 1)
+
     async def test_a_port_that_does_not(self) -> None:
         """The end of the service ends the attempts."""
         with socket.socket() as other:
@@ -263,6 +276,9 @@ class OptionTests(SynchronousTestCase):
         for text, reason in (
             ("9102", "there is no kind of endpoint '9102'"),
             ("tcp:port", "a number is wrong"),
+            ("tcp:65536", "ports are numbers from 0 to 65535"),
+            ("tcp6:interface=\\:\\:1:port=-1", "ports are numbers from 0 to 65535"),
+            (f"unix:/{'x' * 107}", "the path of a unix socket has at most 107 bytes"),
             ("tcp:host=127.0.0.1:port=9102", "an argument of tcp is unknown, given twice or mis"),
             ("unix", "an argument of unix is unknown, given twice or missing"),
             ("systemd:domain=INET:name=http", "systemd has given this process no such socket"),
@@ -270,9 +286,10 @@ class OptionTests(SynchronousTestCase):
             with self.assertRaises(usage.UsageError) as caught:
                 options.opt_http(text)
             self.assertIn(f"--http {text}: {reason}", str(caught.exception))
-        for text in ("tcp:9102", "unix:/x.sock", "tcp6:9102:interface=\\:\\:1"):
+        good = ("tcp:0", "tcp:65535", "unix:/x.sock", "tcp6:9102:interface=\\:\\:1")
+        for text in good:
             options.opt_http(text)
-        self.assertEqual(len(options.http), 3)
+        self.assertEqual(options.http, [*good])
 
     def test_socket(self) -> None:
         """A path is refused if it is too long for a socket, or `twistdp status` would miss it."""

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.python import usage
 
@@ -14,6 +14,9 @@ from twistdp.web.service import MOST_NAMES, Web
 
 if TYPE_CHECKING:
     from twistdp.web.site import Answerer
+
+
+_LAST_PORT: Final = 65535
 
 
 class HttpOptions(usage.Options):
@@ -31,12 +34,13 @@ class HttpOptions(usage.Options):
         from twisted.internet.endpoints import serverFromString
 
         try:
-            serverFromString(None, endpoint)  # nothing listens yet
+            fault = _limit(serverFromString(None, endpoint))  # nothing listens yet
         except Exception as error:  # each kind of endpoint has its own ways to refuse
+            fault = _fault(endpoint, error)
+        if fault:
             raise usage.UsageError(
-                f"--http {endpoint}: {_fault(endpoint, error)}; write an endpoint, as "
-                "tcp:9102:interface=127.0.0.1"
-            ) from error
+                f"--http {endpoint}: {fault}; write an endpoint, as tcp:9102:interface=127.0.0.1"
+            )
         self.http.append(endpoint)
 
     def opt_http_host(self, name: str) -> None:
@@ -80,6 +84,15 @@ class WebOptions(HttpOptions):
                 "unix socket's path may have; give a shorter one"
             )
         self.status_socket = found
+
+
+def _limit(endpoint: object) -> str:
+    """Why nothing can listen on an endpoint that Twisted accepts; empty if something may."""
+    if not 0 <= getattr(endpoint, "_port", 0) <= _LAST_PORT:
+        return f"ports are numbers from 0 to {_LAST_PORT}"
+    if len(os.fsencode(getattr(endpoint, "_address", ""))) > MAX_SOCKET_PATH:
+        return f"the path of a unix socket has at most {MAX_SOCKET_PATH} bytes"
+    return ""
 
 
 def _fault(endpoint: str, error: Exception) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _log = Logger()
 
 PAUSE: Final = 1.0
-"""Seconds until an endpoint that another process has is tried again."""
+"""Seconds until an endpoint on which nothing can listen is tried again."""
 
 MOST_NAMES: Final = 16
 """Plugins on one node whose sockets have the same first part of their name."""
@@ -152,7 +152,7 @@ class Web(Service):
                     endpoint=description,
                     reason=_reason(failure.value),
                 )
-            if self.running and failure.check(CannotListenError):
+            if self.running and failure.check(CannotListenError, OSError):
                 self._retries[description] = self._reactor.callLater(
                     PAUSE, self._listen, description, endpoint, door, True
                 )
