@@ -42,7 +42,9 @@ MOST_PAIRS: Final = 100
 """Devices that one event names."""
 
 NO_PODS: Final = "the kubelet lists no pod: it has none, or does not know them yet"
-STATIC_PODS: Final = "the kubelet lists only pods of files, and does not know the others yet"
+STATIC_PODS: Final = (
+    "the kubelet lists only pods of files: it has no others, or does not know them yet"
+)
 
 _WHEN: Final = frozenset(
     {Kind.REGISTERED, Kind.STREAM_OPENED, Kind.STREAM_ENDED, Kind.KUBELET_APPEARED}
