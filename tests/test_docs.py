@@ -118,7 +118,7 @@ class CommandTests(SynchronousTestCase):
 class MigratingTests(TestCase):
     """docs/migrating.md."""
 
-    timeout = 120
+    timeout = 300
 
     async def run_tests(self, document: str, module: str, **more: str) -> None:
         """Write a document's programs to their files and run the tests among them."""

@@ -81,7 +81,7 @@ def built_wheel() -> Wheel:
 class WheelTests(SynchronousTestCase):
     """What is in the wheel, and what it is like to have it installed."""
 
-    timeout = 120
+    timeout = 300
 
     def setUp(self) -> None:
         """Build it if that has not been done."""

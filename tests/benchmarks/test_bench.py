@@ -253,7 +253,7 @@ class CommandTests(SynchronousTestCase):
 class ScenarioTests(TestCase):
     """Scenarios for real, with few devices."""
 
-    timeout = 120
+    timeout = 300
 
     async def run_quick(self, contenders: Sequence[Contender], *only: str) -> Record:
         """Run in the reactor's loop, everything once."""

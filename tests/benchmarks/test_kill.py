@@ -15,7 +15,7 @@ from tests.support.helpers import temporary_directory
 class KillTests(TestCase):
     """Real processes."""
 
-    timeout = 120
+    timeout = 300
 
     async def test_killed_and_started_again(self) -> None:
         """It is registered again each time, leaves nothing, and no spec is ever half written."""

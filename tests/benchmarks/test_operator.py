@@ -9,7 +9,7 @@ from benchmarks import operator
 class OperatorTests(TestCase):
     """The process of the operator, and the fake API server."""
 
-    timeout = 240
+    timeout = 300
 
     async def test_small(self) -> None:
         """Each phase makes the requests that the page has for each object, and no more."""

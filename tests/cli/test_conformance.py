@@ -86,7 +86,7 @@ class AnswerTests(SynchronousTestCase):
 class CommandTests(TestCase):
     """Options, output and exit status."""
 
-    timeout = 120
+    timeout = 300
 
     def setUp(self) -> None:
         """A place for reports."""
@@ -160,7 +160,7 @@ class CommandTests(TestCase):
 class SignalTests(TestCase):
     """Ctrl-C and SIGTERM in the middle of a check."""
 
-    timeout = 120
+    timeout = 300
 
     def setUp(self) -> None:
         """A directory for temporary files and one for files of the plugin and the commands."""

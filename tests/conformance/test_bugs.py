@@ -27,7 +27,7 @@ async def judged(bug: type[Bug]) -> Result:
 class BugTestCase(TestCase):
     """Judges broken plugins."""
 
-    timeout = 120
+    timeout = 300
 
     async def judge(self, group: str) -> None:
         """All bugs of a group of checks get the expected verdict."""

@@ -26,7 +26,7 @@ JUDGED = {
 class ChanceTests(TestCase):
     """A plugin that lists nothing first, and whose socket is named after the time in seconds."""
 
-    timeout = 120
+    timeout = 300
 
     async def test_late(self) -> None:
         """It fails the check for that, and no other check fails or is skipped because of it."""

@@ -15,7 +15,7 @@ from twistdp.scanners.globbing import GlobScanner
 class ClockTests(ProcessTestCase):
     """Steps of seconds to years, before the start and later, forward and back."""
 
-    timeout = 120
+    timeout = 300
 
     async def follow(self, clock: WallClock) -> None:
         """Set the clock again and again; each device is listed in time nevertheless."""

@@ -28,7 +28,7 @@ def is_whole(name: str) -> bool:
 class ReleasesTestCase(ProcessTestCase):
     """Two scanners of one class and domain, one of another domain, and a configuration."""
 
-    timeout = 120
+    timeout = 300
 
     def setUp(self) -> None:
         """All are there, and nothing runs."""

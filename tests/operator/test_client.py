@@ -34,7 +34,7 @@ from twistdp.testing.apiserver import ApiFault
 class RequestTests(TestCase):
     """Each request of `IApi`."""
 
-    timeout = 30
+    timeout = 300
 
     async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
         """Start a server."""
@@ -186,7 +186,7 @@ class RequestTests(TestCase):
 class TokenTests(TestCase):
     """Tokens that rotate, as those of a pod do each hour."""
 
-    timeout = 30
+    timeout = 300
 
     async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
         """Start a server that knows one token."""
@@ -234,7 +234,7 @@ class _Says(Protocol):
 class OddPeerTests(TestCase):
     """What is no API server."""
 
-    timeout = 30
+    timeout = 300
 
     async def ask(self, words: bytes) -> BaseException:
         """The error of a request of a peer that says this."""

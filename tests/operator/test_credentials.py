@@ -149,7 +149,7 @@ class PodTests(SynchronousTestCase):
 class TlsTests(TestCase):
     """A server with a certificate, which wants one of its clients."""
 
-    timeout = 30
+    timeout = 300
     if OPENSSL is None:
         skip = WHY
 

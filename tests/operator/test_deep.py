@@ -15,7 +15,7 @@ DEPTH = 3000
 class DeepTests(TestCase):
     """It is one bad object, and the others are served."""
 
-    timeout = 60
+    timeout = 300
 
     async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
         """Start an API server that may have such an object, in this process."""
@@ -27,7 +27,7 @@ class DeepTests(TestCase):
     async def serves(self, name: str) -> None:
         """Wait until another plugin has what it needs."""
         self.server.objects.create(plugin(name, catalog=[{"name": "intel-gpu"}]))
-        await self.server.until(lambda: self.server.objects.find("daemonsets", name, NAMESPACE), 30)
+        await self.server.until(lambda: self.server.objects.find("daemonsets", name, NAMESPACE))
 
     async def test_deep(self) -> None:
         """It is seen in a list, and by a watch."""
@@ -37,7 +37,7 @@ class DeepTests(TestCase):
         self.deep("second")
         await self.serves("two")
         for name in ("first", "second"):
-            await self.server.until(partial(self.message, name), 30)
+            await self.server.until(partial(self.message, name))
             self.assertIn("more than 32 lists and mappings", self.message(name))
         self.assertNotIn("cannot watch", operator.output)
 

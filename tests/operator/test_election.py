@@ -21,7 +21,7 @@ LONGEST_TAKEOVER = DURATION + 2 * RETRY + BUSY
 class ElectionTests(TestCase):
     """The leader ends in various ways."""
 
-    timeout = 120
+    timeout = 300
 
     async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
         """Start an API server and two operators, each with a token of its own."""
@@ -30,9 +30,9 @@ class ElectionTests(TestCase):
         self.server.tokens = {"1": "one", "2": "two"}
         self.server.objects.create(plugin("gpus", catalog=[{"name": "intel-gpu"}]))
         self.first = await self.operator("1")
-        await self.server.until(lambda: self.writes("one"), 30)
+        await self.server.until(lambda: self.writes("one"))
         self.second = await self.operator("2")
-        await until(lambda: "another operator is the leader" in self.second.output, 30)
+        await until(lambda: "another operator is the leader" in self.second.output)
 
     async def operator(self, token: str) -> OperatorProcess:
         """An operator that stands for election."""
@@ -76,8 +76,8 @@ class ElectionTests(TestCase):
         os.kill(self.first.pid, signal.SIGCONT)
         self.server.objects.delete("daemonsets", "gpus", NAMESPACE)
         await self.server.until(lambda: self.server.objects.find("daemonsets", "gpus", NAMESPACE))
-        await until(lambda: "is no longer the leader" in self.first.output, 30)
-        await until(lambda: "another operator is the leader" in self.first.output, 30)
+        await until(lambda: "is no longer the leader" in self.first.output)
+        await until(lambda: "another operator is the leader" in self.first.output)
         self.assertEqual(len(self.writes("one")), before)
         self.assertEqual(await self.first.end(), 0, self.first.output)
 

@@ -20,7 +20,7 @@ BAD = ("Traceback", "never awaited", "Unclosed", "was destroyed", "never retriev
 class EndingTests(TestCase):
     """A signal, at various moments."""
 
-    timeout = 120
+    timeout = 300
 
     async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
         """Start an API server."""
@@ -35,7 +35,7 @@ class EndingTests(TestCase):
     async def started(self) -> OperatorProcess:
         """An operator that has done its work."""
         operator = OperatorProcess(self, self.server)
-        await self.server.until(lambda: self.server.counts["apply", "daemonsets"], 30)
+        await self.server.until(lambda: self.server.counts["apply", "daemonsets"])
         await self.server.until(self.watched)
         return operator
 
@@ -63,16 +63,16 @@ class EndingTests(TestCase):
         """There is no API server yet."""
         await self.server.stop()
         operator = OperatorProcess(self, self.server)
-        await until(lambda: "cannot watch the API server" in operator.output, 30)
+        await until(lambda: "cannot watch the API server" in operator.output)
         await self.ends(operator)
 
     async def test_comes(self) -> None:
         """It comes later, and everything is done."""
         await self.server.stop()
         operator = OperatorProcess(self, self.server)
-        await until(lambda: "cannot watch the API server" in operator.output, 30)
+        await until(lambda: "cannot watch the API server" in operator.output)
         await self.server.start()
-        await self.server.until(lambda: self.server.counts["apply", "daemonsets"], 30)
+        await self.server.until(lambda: self.server.counts["apply", "daemonsets"])
         await self.ends(operator)
 
     async def test_away_at_the_end(self) -> None:
@@ -85,7 +85,7 @@ class EndingTests(TestCase):
         """It takes requests, and answers none."""
         fault = self.server.fault(ApiFault(delay=1000, times=FOR_EVER))
         operator = OperatorProcess(self, self.server)
-        await until(lambda: fault.met, 30)
+        await until(lambda: fault.met)
         await self.ends(operator)
 
     async def test_silent_at_the_end(self) -> None:
@@ -94,7 +94,7 @@ class EndingTests(TestCase):
         fault = self.server.fault(ApiFault(delay=1000, times=FOR_EVER))
         self.server.objects.delete("daemonsets", "gpus", "twistdp-system")
         self.server.cut_watches("pods")
-        await until(lambda: fault.met >= 2, 30)
+        await until(lambda: fault.met >= 2)
         await self.ends(operator)
 
     async def test_out_of_order(self) -> None:
@@ -103,14 +103,14 @@ class EndingTests(TestCase):
         fault = self.server.fail(500, times=FOR_EVER)
         self.server.objects.delete("daemonsets", "gpus", "twistdp-system")
         self.server.cut_watches()
-        await until(lambda: fault.met >= 3, 30)
+        await until(lambda: fault.met >= 3)
         await self.ends(operator)
 
     async def test_forbidden(self) -> None:
         """It may not list nodes, which the log says once."""
         self.server.authorize = lambda call: call.kind != "nodes"
         operator = OperatorProcess(self, self.server)
-        await until(lambda: "forbids a request" in operator.output, 30)
+        await until(lambda: "forbids a request" in operator.output)
         await self.ends(operator)
         self.assertEqual(operator.output.count("forbids a request"), 1, operator.output)
         self.assertIn('resource="nodes"', operator.output)

@@ -25,7 +25,7 @@ from twistdp.web import HttpOptions, process
 class HttpTests(TestCase):
     """An operator in this process, and what is asked of it."""
 
-    timeout = 60
+    timeout = 300
 
     async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
         """Start an API server."""

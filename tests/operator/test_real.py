@@ -51,7 +51,7 @@ class Place:
 class RealTests(TestCase):
     """One DevicePlugin, from its creation to its deletion."""
 
-    timeout = 180
+    timeout = 300
 
     async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
         """Define the kind, and give the operator its roles."""
@@ -130,7 +130,7 @@ class RealTests(TestCase):
         self.assertNotIn("Traceback", operator.output)
         # Another one finds all as it should be.
         operator = await self.operator("--leader-election")
-        await until(lambda: "this operator is the leader" in operator.output, 30)
+        await until(lambda: "this operator is the leader" in operator.output)
         await deferLater(reactor, 2)
         after = (await self.admin.get(f"{DAEMON_SETS}/run-gpus")).body
         self.assertEqual(after["metadata"]["resourceVersion"], again["metadata"]["resourceVersion"])
@@ -143,7 +143,7 @@ class RealTests(TestCase):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         operator = await self.operator(f"--webhook={port}", f"--webhook-certs={place.absolute()}")
-        await until(lambda: "answering reviews" in operator.output, 30)
+        await until(lambda: "answering reviews" in operator.output)
         document = yaml.safe_load((DEPLOY / "webhook" / "webhook.yaml").read_text().split("---")[1])
         document["webhooks"][0]["failurePolicy"] = "Fail"
         document["webhooks"][0]["clientConfig"] = {

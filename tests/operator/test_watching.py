@@ -41,7 +41,7 @@ PLURALS = {kind.plural for kind in KINDS}
 class WatchingTests(TestCase):
     """What an observer sees, and what kopf asks for."""
 
-    timeout = 120
+    timeout = 300
 
     async def setUp(self) -> None:  # type: ignore[override]  # trial takes coroutines
         """Start a server."""
@@ -141,7 +141,7 @@ class WatchingTests(TestCase):
         self.server.objects.create(plugin("new"))
         self.server.compact()
         await self.server.start()
-        await self.recorder.until(lambda: "deviceplugins" in self.recorder.lists, 30)
+        await self.recorder.until(lambda: "deviceplugins" in self.recorder.lists)
         self.assertEqual(
             [each for each in self.recorder.seen if each[0] == "deviceplugins"],
             [("deviceplugins", None, "new")],
@@ -155,7 +155,7 @@ class WatchingTests(TestCase):
         await self.watch()
         await until(lambda: any("twistdp crds" in line for line in log))
         self.server.objects.create(DEVICE_PLUGINS)
-        await self.recorder.until(lambda: set(self.recorder.lists) == PLURALS, 30)
+        await self.recorder.until(lambda: set(self.recorder.lists) == PLURALS)
         self.assertEqual(len([line for line in log if "twistdp crds" in line]), 1)
 
     async def test_definition_that_comes_back(self) -> None:
@@ -169,9 +169,7 @@ class WatchingTests(TestCase):
         )
         self.server.objects.create(DEVICE_PLUGINS)
         self.server.objects.create(plugin("new"))
-        await self.recorder.until(
-            lambda: any(name == "new" for _, _, name in self.recorder.seen), 30
-        )
+        await self.recorder.until(lambda: any(name == "new" for _, _, name in self.recorder.seen))
 
     async def test_definition_that_goes_before_the_watch(self) -> None:
         """The kind is removed between its list and its watch, and is watched once it is back."""
@@ -206,7 +204,7 @@ class WatchingTests(TestCase):
         begun: Deferred[Any] = self.recorder.until(lambda: "configmaps" in self.recorder.begun)
         begun.addCallback(lambda _: self.server.fail(410, "list", "configmaps"))
         await self.watch()
-        await self.recorder.until(lambda: "configmaps" in self.recorder.lists, 30)
+        await self.recorder.until(lambda: "configmaps" in self.recorder.lists)
         self.assertEqual(self.recorder.begun.count("configmaps"), 2)
         self.assertEqual(self.recorder.lists.count("configmaps"), 1)
 
@@ -263,7 +261,7 @@ class WatchingTests(TestCase):
         await self.server.until(lambda: len(self.server.watching) == len(KINDS))
         self.server.tokens = {}
         self.server.cut_watches()
-        await until(lambda: [call.code for call in self.server.calls].count(401) >= len(KINDS), 30)
+        await until(lambda: [call.code for call in self.server.calls].count(401) >= len(KINDS))
         refused = [call.code for call in self.server.calls].count(401)
         self.assertLess(refused, 5 * len(KINDS))
         self.server.tokens = {"new": "operator"}
@@ -283,7 +281,7 @@ class WatchingTests(TestCase):
         self.recorder.lists.clear()
         self.server.fail(404, "watch", "pods")
         self.server.end_watches("pods")
-        await self.recorder.until(lambda: set(self.recorder.lists) == PLURALS, 30)
+        await self.recorder.until(lambda: set(self.recorder.lists) == PLURALS)
 
     async def test_end(self) -> None:
         """After the stop nothing is asked, and no task of kopf's is left."""

@@ -94,7 +94,7 @@ class ReviewTests(SynchronousTestCase):
 class ServerTests(TestCase):
     """The server."""
 
-    timeout = 60
+    timeout = 300
     if OPENSSL is None:
         skip = WHY
 

@@ -213,7 +213,7 @@ class FilesTests(SynchronousTestCase):
 class ProjectsTests(SynchronousTestCase):
     """A project's own tests."""
 
-    timeout = 120
+    timeout = 300
 
     def said_by_trial(self, directory: str) -> str:
         """trial's output about a project's tests."""

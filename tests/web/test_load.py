@@ -23,7 +23,7 @@ GET = "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 class LoadTests(ProcessTestCase):
     """One that answers on a port."""
 
-    timeout = 240
+    timeout = 300
 
     async def start(self, *names: str) -> ChildProcess:
         """A plugin with these devices, that has answered once."""

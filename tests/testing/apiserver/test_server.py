@@ -190,6 +190,19 @@ class FaultTests(OnFake, ApiContract, TestCase):
         await soon(waiting)
         await failure_of(self.server.until(lambda: False, 0.01), TimeoutError)
 
+    async def test_until_unwatched(self) -> None:
+        """A watch that ends is looked at, whoever ends it."""
+        await self.begin()
+        for by_client in (True, False):
+            watch = await self.watch(self.maps)
+            await soon(self.server.until(lambda: self.server.watching, 100))
+            unwatched = self.server.until(lambda: not self.server.watching, 100)
+            if by_client:
+                await watch.close()
+            else:
+                self.server.end_watches()
+            await soon(unwatched)
+
     async def test_discovery(self) -> None:
         """Clients find versions, groups and health."""
         await self.begin()

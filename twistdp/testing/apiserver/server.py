@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.task import deferLater
 from twisted.protocols.policies import WrappingFactory
 
 from twistdp.testing.apiserver.api import Api, Authorize, Visit
@@ -65,6 +66,8 @@ class ApiServer:
         await port.stopListening()
         for protocol in list(self._factory.protocols):
             protocol.transport.abortConnection()
+        while self._factory.protocols:
+            await deferLater(self._reactor, 0.0)
         if self._soon is not None and self._soon.active():
             self._soon.cancel()
 
@@ -124,7 +127,8 @@ class ApiServer:
         return sorted(watch.scope.kind.plural for watch in self._resource.watches)
 
     def until(self, condition: Callable[[], object], timeout: float = 5.0) -> Deferred[None]:
-        """Fires as soon as `condition` is true; it is called after every change and call.
+        """Fires as soon as `condition` is true; it is called after every change and call, and when
+        a watch has ended.
 
         Fails with Twisted's TimeoutError after `timeout` seconds.
         """

@@ -66,6 +66,7 @@ class ApiResource(Resource):
         def ended(_: object) -> None:
             self.watches.discard(watch)
             watch.lost()
+            self._api.changed()
             if timer is not None and timer.active():
                 timer.cancel()
 
