@@ -29,7 +29,7 @@ Authorize = Callable[[ApiCall], bool]
 
 
 class Api:
-    """Everything that the API server knows; `changed` is called after changes, calls and watches."""
+    """Everything that the API server knows; `changed` is called after a change, call or watch."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.changed: Callable[[], None] = lambda: None
