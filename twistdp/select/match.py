@@ -11,7 +11,7 @@ from twistdp.select.device import Device
 from twistdp.select.host import Host
 from twistdp.select.making import conditions_of
 from twistdp.select.meant import Meant, meant_by
-from twistdp.select.outcome import Outcome, all_of
+from twistdp.select.outcome import Outcome, all_hold, all_of
 from twistdp.select.patterns import text_pattern
 from twistdp.select.relations import Tested
 from twistdp.select.udevline import UdevLine, parse_udev
@@ -170,14 +170,7 @@ class Match:
 
     def holds(self, device: Device) -> bool | None:
         """The answer of `test` without the reason, which is many times as fast."""
-        answer: bool | None = True
-        for each in self._conditions:
-            held = each.holds(device)
-            if held is False:
-                return False
-            if held is None:
-                answer = None
-        return answer
+        return all_hold(self._conditions, device)
 
     def among(self) -> Sequence[str]:
         """The subsystems whose devices can meet this; empty if any can."""

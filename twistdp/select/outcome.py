@@ -1,6 +1,7 @@
 """What a condition says of a device: yes, no or undecidable, and why."""
 
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import attrs
 
@@ -51,6 +52,25 @@ def any_of(outcomes: Iterable[Outcome], none: str = "no alternative holds") -> O
         return Outcome(False, parts[0].reason, tuple(parts))
     near = closest(parts)
     return Outcome(False, f"{none}: {near.reason}" if near else none, tuple(parts))
+
+
+class Holding(Protocol):
+    """A condition."""
+
+    def holds(self, device: Device) -> bool | None:
+        """Whether a device meets it; None if that cannot be known."""
+
+
+def all_hold(conditions: Iterable[Holding], device: Device) -> bool | None:
+    """As `all_of`, without reasons."""
+    answer: bool | None = True
+    for each in conditions:
+        held = each.holds(device)
+        if held is False:
+            return False
+        if held is None:
+            answer = None
+    return answer
 
 
 def one_holds(answers: Iterable[bool | None]) -> bool | None:

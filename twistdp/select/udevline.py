@@ -8,7 +8,7 @@ import attrs
 
 from twistdp.errors import BadSetting
 from twistdp.select.device import Device
-from twistdp.select.outcome import Outcome, all_of, once_for_each, one_holds
+from twistdp.select.outcome import Outcome, all_hold, all_of, once_for_each, one_holds
 from twistdp.select.patterns import Pattern, udev_pattern
 from twistdp.select.reading import Undecidable
 
@@ -82,17 +82,6 @@ class _Condition:
         return device.tags if key == "TAG" else _VALUES[key](device, self.name)
 
 
-def _all_hold(conditions: Sequence[_Condition], device: Device) -> bool | None:
-    answer: bool | None = True
-    for each in conditions:
-        held = each.holds(device)
-        if held is False:
-            return False
-        if held is None:
-            answer = None
-    return answer
-
-
 def _attribute(device: Device, name: str) -> str | Undecidable | None:
     return device.reading(name)
 
@@ -126,7 +115,7 @@ class UdevLine:
 
     @_held.default
     def _remember(self) -> Callable[[Device], bool | None]:
-        return once_for_each(lambda device: _all_hold(self.above, device))
+        return once_for_each(lambda device: all_hold(self.above, device))
 
     @property
     def wanted(self) -> tuple[tuple[str, str, str], ...]:
@@ -146,7 +135,7 @@ class UdevLine:
 
     def holds(self, device: Device) -> bool | None:
         """Whether a device meets the line."""
-        answer = _all_hold(self.own, device)
+        answer = all_hold(self.own, device)
         if answer is False or not self.above:
             return answer
         above = one_holds(map(self._held, device.lineage))
