@@ -109,6 +109,19 @@ class LifeTestCase(TestCase):
         self.addCleanup(lambda: manager.running and manager.stopService())
         return manager
 
+    async def restart_fifty_times(self, scanner: "ToldScanner") -> None:
+        """Restart the kubelet, and wait for a change after each time."""
+        for number in range(50):
+            # Some at once after the last one, some while the resource still registers.
+            again = self.kubelet.restart()
+            if number % 5 == 0:
+                again.addCallback(lambda _: self.kubelet.restart())
+            if number % 3 == 0:
+                scanner.tell(tree_of("a", f"during-{number}"))
+            await again
+            scanner.tell(tree_of("a", f"after-{number}"))
+            await self.kubelet.listed(YELLOW, ["a", f"after-{number}"])
+
     def sockets(self) -> set[str]:
         """The names in the directory, but the kubelet's own files."""
         return {name for name in os.listdir(self.directory) if name.endswith(".sock")} - {
@@ -498,16 +511,7 @@ class KubeletTroubleTests(LifeTestCase):
         gc.disable()
         self.addCleanup(gc.enable)
         before = resources_in_use()
-        for number in range(50):
-            # Some at once after the last one, some while the plugin still registers.
-            again = self.kubelet.restart()
-            if number % 5 == 0:
-                again.addCallback(lambda _: self.kubelet.restart())
-            if number % 3 == 0:
-                scanner.tell(tree_of("a", f"during-{number}"))
-            await again
-            scanner.tell(tree_of("a", f"after-{number}"))
-            await self.kubelet.listed(YELLOW, ["a", f"after-{number}"])
+        await self.restart_fifty_times(scanner)
         descriptors, threads = resources_in_use()
         self.assertLess(descriptors - before[0], 4)
         self.assertLess(threads - before[1], 4)  # gRPC has more when it is busy

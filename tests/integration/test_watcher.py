@@ -189,16 +189,7 @@ class TroubleTests(WatcherTestCase):
         """After each of fifty restarts a change is seen; no descriptor or thread is left behind."""
         scanner = await self.listed()
         before = resources_in_use()
-        for number in range(50):
-            # Some at once after the last one, some while the kubelet still registers.
-            again = self.kubelet.restart()
-            if number % 5 == 0:
-                again.addCallback(lambda _: self.kubelet.restart())
-            if number % 3 == 0:
-                scanner.tell(tree_of("a", f"during-{number}"))
-            await again
-            scanner.tell(tree_of("a", f"after-{number}"))
-            await self.kubelet.listed(YELLOW, ["a", f"after-{number}"])
+        await self.restart_fifty_times(scanner)
         gc.collect()
         # gRPC closes a connection some time after its channel was closed.
         await until(lambda: resources_in_use()[0] - before[0] < 5)

@@ -279,6 +279,16 @@ class RegistrarTests(RegistrarCase):
         self.directory.kubelet_changed()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def assert_second_attempt_stands(self) -> None:
+        """The kubelet accepts the second attempt with a stream, and no other follows."""
+        self.assertEqual(self.attempts(), 2)
+        self.streams.asked("kubelet")
+        self.opened("kubelet")
+        self.registration.attempts[1].callback(None)
+        self.clock.advance(STREAM_TIMEOUT_MOST)
+        self.pass_back_off()
+        self.assertEqual(self.attempts(), 2)
+
     def test_stream_that_was_expected_in_vain(self) -> None:
         """The next registration does not wait for a caller that asked and opened no stream."""
         self.begun()
@@ -290,13 +300,7 @@ class RegistrarTests(RegistrarCase):
             f"complain {RESOURCE}: the kubelet has accepted the registration but opened no stream; "
             "registering again",
         )
-        self.assertEqual(self.attempts(), 2)
-        self.streams.asked("kubelet")
-        self.opened("kubelet")
-        self.registration.attempts[1].callback(None)
-        self.clock.advance(STREAM_TIMEOUT_MOST)
-        self.pass_back_off()
-        self.assertEqual(self.attempts(), 2)
+        self.assert_second_attempt_stands()
 
     def test_asked_and_refused(self) -> None:
         """A caller that asked and refused opens no stream, and none is waited for."""
@@ -304,13 +308,7 @@ class RegistrarTests(RegistrarCase):
         self.streams.asked("kubelet")
         self.fail_attempts(RegistrationRefused(RESOURCE, "full"))
         self.pass_back_off()
-        self.assertEqual(self.attempts(), 2)
-        self.streams.asked("kubelet")
-        self.opened("kubelet")
-        self.registration.attempts[1].callback(None)
-        self.clock.advance(STREAM_TIMEOUT_MOST)
-        self.pass_back_off()
-        self.assertEqual(self.attempts(), 2)
+        self.assert_second_attempt_stands()
 
     def test_no_stream(self) -> None:
         """If no stream is opened in time, the resource is registered again."""

@@ -1,19 +1,16 @@
 """Tests for the state in the log."""
 
 import os
-import time
 from typing import Any
 
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
 from tests.integration.test_life import YELLOW, LifeTestCase, ToldScanner, tree_of
 from tests.support.helpers import until
+from tests.web.observed import observe
 from twistdp import HEALTHY, UNHEALTHY, DeviceInfo, klog
-from twistdp.kubelet import Held, holdings_of
+from twistdp.kubelet import Held
 from twistdp.model import Holder
-from twistdp.settings import Settings
-from twistdp.status import Progress, events_of
 from twistdp.web import dump
 from twistdp.web.state import Observatory
 
@@ -26,21 +23,12 @@ class DumpTests(LifeTestCase):
     async def observe(self, scanner: ToldScanner) -> Observatory:
         """A manager that serves, observed; what is logged from now on is kept."""
         await self.kubelet.start()
-        manager = self.manage(scanner)
+        pods = os.path.join(self.directory, "pods.sock")
+        observatory, _ = observe(self, scanner, pods)
         await self.kubelet.until(lambda: self.kubelet.capacity(YELLOW))
         self.lines: list[tuple[str, dict[str, Any]]] = []
         self.patch(klog, "info", lambda text, /, **fields: self.lines.append((text, fields)))
-        progress = Progress(events_of(reactor))
-        self.addCleanup(progress.stop)
-        holdings = holdings_of(reactor, os.path.join(self.directory, "pods.sock"))
-        return Observatory(
-            lambda: [(manager, "--scanner x:Y")],
-            Settings(plugin_dir=self.directory),
-            reactor,
-            progress=progress,
-            start=time.time(),
-            holdings=holdings,
-        )
+        return observatory
 
     async def test_lines(self) -> None:
         """A line is about the process, and one about each resource, with what is ill and why."""

@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,18 +13,16 @@ from tests.support.helpers import soon, temporary_directory, until
 from tests.support.http import Reply, Wire, ask, connect
 from tests.support.kubelets import PatientKubelet, know_pods_at_once
 from tests.support.servers import server_of
+from tests.web.observed import observe
 from twistdp import UNHEALTHY
 from twistdp.kubelet import holdings
 from twistdp.kubelet.api import POD_RESOURCES_LIST
-from twistdp.kubelet.holdings import holdings_of
 from twistdp.kubelet.podresources_v1_pb2 import ListPodResourcesRequest
 from twistdp.rpc.calls import Method
-from twistdp.settings import Settings
-from twistdp.status import Progress, Tallies, events_of
+from twistdp.status import Tallies, events_of
 from twistdp.web.routes import Routes
 from twistdp.web.scraping import Scraper
 from twistdp.web.service import Web
-from twistdp.web.state import Observatory
 from twistdp.web.stream import MOST_STREAMS
 
 
@@ -44,18 +41,7 @@ class RoutesCase(LifeTestCase):
         events = events_of(reactor)
         self.tallies = Tallies(events, list)
         self.addCleanup(self.tallies.stop)
-        progress = Progress(events)
-        manager = self.manage(scanner, **settings)
-        self.addCleanup(progress.stop)
-        self.observatory = Observatory(
-            lambda: [(manager, "--scanner x:Y")],
-            Settings(plugin_dir=self.directory, pod_resources_socket=self.pods),
-            reactor,
-            progress=progress,
-            start=time.time(),
-            files=files,
-            holdings=holdings_of(reactor, self.pods),
-        )
+        self.observatory, _ = observe(self, scanner, self.pods, files, **settings)
         flags = {"plugin-dir": self.directory}
         self.scraper = Scraper(self.observatory, self.tallies, reactor, pods=True)
         self.routes = Routes(self.observatory, lambda: flags, self.scraper, reactor)

@@ -2,18 +2,14 @@
 
 import json
 import os
-import time
 from typing import Any
-
-from twisted.internet import reactor
 
 from tests.integration.test_life import YELLOW, LifeTestCase, ToldScanner, tree_of
 from tests.support.helpers import until
+from tests.web.observed import observe
 from twistdp import HEALTHY, UNHEALTHY, DeviceInfo, DeviceSpec, DeviceTree, Mount
-from twistdp.kubelet import Held, holdings_of
+from twistdp.kubelet import Held
 from twistdp.model import Holder
-from twistdp.settings import Settings
-from twistdp.status import Progress, events_of
 from twistdp.web.plain import plain
 from twistdp.web.state import Observatory
 
@@ -25,19 +21,10 @@ class StateTests(LifeTestCase):
 
     def observe(self, scanner: Any, held: Held | None = None) -> Observatory:
         """A running manager, observed."""
-        manager = self.manage(scanner)
-        holdings = holdings_of(reactor, os.path.join(self.directory, "pods.sock"))
+        pods = os.path.join(self.directory, "pods.sock")
+        observatory, holdings = observe(self, scanner, pods)
         holdings.held, holdings.reason = held, "" if held is not None else "nobody listens"
-        progress = Progress(events_of(reactor))
-        self.addCleanup(progress.stop)
-        return Observatory(
-            lambda: [(manager, "--scanner x:Y")],
-            Settings(plugin_dir=self.directory),
-            reactor,
-            progress=progress,
-            start=time.time(),
-            holdings=holdings,
-        )
+        return observatory
 
     async def test_devices(self) -> None:
         """A device with all that can be shown of it, and no value that may be a secret."""
