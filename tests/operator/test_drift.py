@@ -276,6 +276,17 @@ class LateTests(SynchronousTestCase):
         stage.settle(60)
         self.assertEqual(stage.requests(), [])
 
+    def test_old_list(self) -> None:
+        """A list may be older than the operator's request; that is no drift that is reported."""
+        stage = running()
+        old = daemon_set(stage)
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.settle()
+        stage.reconciler.observe(DAEMON_SET, None, old)
+        stage.settle(60)
+        self.assertNotIn("DriftRepaired", stage.events())
+        self.assertEqual(pod_spec(stage)["containers"][0]["image"], "x:2")
+
     def test_old_object(self) -> None:
         """Nor is the DevicePlugin as it was before its newest change."""
         stage = running()

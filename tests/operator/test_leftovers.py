@@ -1,5 +1,6 @@
 """What a DevicePlugin needed before, and no longer needs, is deleted."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.logger import LogEvent, capturedLogs
@@ -101,7 +102,7 @@ class LeftoverTests(SynchronousTestCase):
         self.assertIsNotNone(stage.find("configmaps", "mine"))
 
 
-def _deleted(events: list[LogEvent]) -> list[str]:
+def _deleted(events: Sequence[LogEvent]) -> list[str]:
     """The objects that are logged as deleted."""
     text = "deleted what a device plugin no longer needs"
     return [event["object"] for event in events if event.get("log_text") == text]

@@ -180,6 +180,18 @@ class EditTests(SynchronousTestCase):
         self.assertEqual(pod_spec(stage)["containers"][0]["image"], "x:49")
         self.assertLessEqual(stage.requests().count(SET), 2)
 
+    def test_between_requests(self) -> None:
+        """After an edit while the objects are applied, none is made as it was before."""
+        stage = Stage()
+        stage.start()
+        stage.api.latency = 1.0
+        stage.plugin()
+        stage.settle(1.5)
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.settle(60)
+        self.assertEqual(stage.requests().count(SET), 1)
+        self.assertEqual(pod_spec(stage)["containers"][0]["image"], "x:2")
+
 
 class PauseTests(SynchronousTestCase):
     """The annotation that pauses."""
