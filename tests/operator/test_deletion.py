@@ -29,6 +29,7 @@ class PlainTests(SynchronousTestCase):
         self.assertIsNone(stage.find("daemonsets"))
         self.assertEqual(stage.reconciler.cache.plugins, {})
         self.assertEqual(stage.reconciler._works, {})
+        self.assertEqual(stage.reconciler._happenings._allowances, {})
 
     def test_foreground(self) -> None:
         """While garbage collection deletes in the foreground, nothing is made again."""
@@ -60,6 +61,18 @@ class PlainTests(SynchronousTestCase):
         stage.settle(60)
         self.assertEqual(stage.requests(), ["apply serviceaccounts/gpus"])
 
+    def test_deleting_between_requests(self) -> None:
+        """Nor does one that somebody's finalizer still keeps, nor has it a status any more."""
+        stage = Stage()
+        stage.start()
+        stage.api.latency = 1.0
+        stage.plugin()
+        stage.edit({"metadata": {"finalizers": ["a/b"]}})
+        stage.settle(1.5)
+        stage.objects.delete("deviceplugins", "gpus")
+        stage.settle(60)
+        self.assertEqual(stage.requests(), ["apply serviceaccounts/gpus"])
+
     def test_another_of_the_name(self) -> None:
         """An object that is made again at once gets objects of its own."""
         stage = running()
@@ -81,6 +94,7 @@ class PlainTests(SynchronousTestCase):
         stage.settle(60)
         owners = daemon_set(stage)["metadata"]["ownerReferences"]
         self.assertEqual([owner["uid"] for owner in owners], [uid])
+        self.assertEqual(stage.status()["observedGeneration"], 1)
 
 
 class FinalizerTests(SynchronousTestCase):

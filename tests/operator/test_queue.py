@@ -163,7 +163,3 @@ class AttemptsTests(SynchronousTestCase):
         attempts.reset()
         self.assertLess(attempts.failed(), 1.3)
         self.assertEqual(attempts.failures, 1)
-
-    def test_at_least(self) -> None:
-        """It is no sooner than the API server asks for."""
-        self.assertEqual(Attempts(Clock()).failed(at_least=77), 77)

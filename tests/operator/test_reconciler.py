@@ -17,6 +17,7 @@ from tests.support.operators import (
     pod_spec,
     running,
 )
+from twistdp.operator.reconciler import WATCHED
 from twistdp.testing.apiserver import Kind
 
 PAUSE = {"metadata": {"annotations": {"twistdp.io/paused": "true"}}}
@@ -72,28 +73,77 @@ class CreateTests(SynchronousTestCase):
         stage.plugin()
         stage.reconciler.start()
         stage.settle()
+        stage.feed.begin(WATCHED[:-1])
+        stage.settle()
         self.assertEqual(stage.requests(), [])
-        stage.feed.begin()
+        stage.feed.begin(WATCHED[-1:])
         stage.settle()
         self.assertEqual(stage.requests(), ["apply serviceaccounts/gpus", SET, STATUS])
 
     def test_not_started(self) -> None:
         """An operator that has not been started, or was stopped, makes no request."""
         stage = Stage()
+        stage.plugin("before")
         stage.feed.begin()
         stage.plugin()
         stage.settle()
-        self.assertEqual(stage.requests(), [])
+        self.assertEqual((stage.requests(), len(stage.reconciler.queue)), ([], 0))
         stage.reconciler.start()
         stage.settle()
         stage.reconciler.stop()
         stage.forget()
         stage.edit({"spec": {"image": "x:2"}})
         stage.settle()
-        self.assertEqual(stage.requests(), [])
+        self.assertEqual((stage.requests(), len(stage.reconciler.queue)), ([], 0))
         stage.reconciler.start()
         stage.settle()
         self.assertIn(SET, stage.requests())
+
+    def test_started_again(self) -> None:
+        """An operator that was stopped applies all once again: another one may have worked."""
+        stage = running()
+        stage.reconciler.stop()
+        stage.reconciler.start()
+        stage.settle()
+        self.assertEqual(stage.requests(), ["apply serviceaccounts/gpus", SET])
+
+    def test_stopped_under_way(self) -> None:
+        """A stop ends what is under way, at once, and that is no fault."""
+        stage = running()
+        stage.api.latency = 1.0
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.settle(0.5)
+        stage.results.clear()
+        self.successResultOf(stage.reconciler.stop())
+        stage.settle(600)
+        self.assertEqual((stage.requests(), stage.results), ([], []))
+
+    def test_results(self) -> None:
+        """Each reconcile has a result, and the time that its requests took."""
+        stage = Stage()
+        stage.start()
+        stage.api.latency = 0.5
+        stage.plugin()
+        stage.settle()
+        self.assertEqual(set(stage.results), {"done"})
+        self.assertTrue(3.0 <= stage.took[0] < 3.5, stage.took)
+        for code, kind, result in (
+            (500, "daemonsets", "failed"),
+            (403, "daemonsets", "failed"),
+            (500, "deviceplugins", "failed"),
+            (0, "", "unreachable"),
+        ):
+            stage.results.clear()
+            if code:
+                stage.server.fail(code, kind=kind)
+            else:
+                stage.api.away = True
+            stage.edit({"spec": {"image": f"x:{code}-{kind}"}})
+            stage.settle(4)
+            self.assertEqual(stage.results[0], result, (code, kind))
+            stage.api.away = False
+            stage.settle(60)
+            self.assertEqual(stage.results[-1], "done")
 
 
 class SteadyTests(SynchronousTestCase):

@@ -1,8 +1,9 @@
 """The API server refuses, is slow or is away; specs are bad; roll-outs stand still."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from twisted.logger import capturedLogs, formatEvent
+from twisted.logger import LogEvent, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.operators import (
@@ -132,31 +133,66 @@ class RefusedTests(SynchronousTestCase):
         stage.server.fail(403, kind="daemonsets", times=FOREVER)
         stage.start()
         stage.plugin()
-        stage.settle()
+        stage.settle(0.5)
         message = stage.condition("Degraded")[2]
         self.assertIn('cannot patch resource "daemonsets" in API group "apps"', message)
 
     def test_forbidden_status(self) -> None:
         """Without the right to write statuses everything else goes on, at its pace."""
-        stage = Stage()
-        stage.server.fail(403, kind="deviceplugins", times=FOREVER)
-        stage.start()
-        stage.plugin()
-        stage.settle(1800)
-        self.assertIsNotNone(stage.find("daemonsets"))
-        self.assertEqual(stage.requests().count(SET), 1)
-        self.assertLess(stage.requests().count(STATUS), 20)
+        for code in (401, 403, 404):
+            stage = Stage()
+            stage.server.fail(code, kind="deviceplugins", times=FOREVER)
+            with capturedLogs() as events:
+                stage.start()
+                stage.plugin()
+                stage.settle(1800)
+            self.assertIsNotNone(stage.find("daemonsets"))
+            self.assertEqual(stage.requests().count(SET), 1)
+            self.assertLess(stage.requests().count(STATUS), 20)
+            # The client logs what is not allowed, and an object that is gone has no status.
+            self.assertNotIn("a status cannot be", " ".join(map(formatEvent, events)), code)
 
     def test_refused_status(self) -> None:
-        """A status that stays refused is logged, once: it cannot say so itself."""
+        """A status that stays refused is logged, once each time: it cannot say so itself."""
         stage = Stage()
-        stage.server.fail(500, kind="deviceplugins", times=FOREVER)
+        fault = stage.server.fail(500, kind="deviceplugins", times=FOREVER)
         with capturedLogs() as events:
             stage.start()
             stage.plugin()
             stage.settle(1800)
-        found = [event for event in events if "a status cannot be" in formatEvent(event)]
-        self.assertEqual(len(found), 1)
+            self.assertEqual(_unwritten(events), 1)
+            fault.end()
+            stage.settle(600)
+            stage.server.fail(500, kind="deviceplugins", times=4)
+            stage.node("n1", kvm=4)
+            stage.settle(60)
+        self.assertEqual(stage.status()["devices"], 4)
+        self.assertEqual(_unwritten(events), 2)
+
+    def test_status_again(self) -> None:
+        """A status that could be written after some time is tried soon the next time."""
+        stage = running()
+        fault = stage.server.fail(500, kind="deviceplugins", times=FOREVER)
+        stage.node("n1", kvm=4)
+        stage.settle(300)
+        fault.end()
+        stage.settle(400)
+        self.assertEqual(stage.status()["devices"], 4)
+        stage.server.fail(500, kind="deviceplugins")
+        stage.node("n1", kvm=5)
+        stage.settle(7)
+        self.assertEqual(stage.status()["devices"], 5)
+
+    def test_pause(self) -> None:
+        """A pause ends what was refused: nothing is asked any more."""
+        stage = running()
+        stage.server.fail(403, kind="daemonsets", times=FOREVER)
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.settle(30)
+        self.assertEqual(stage.condition("Degraded")[1], "Refused")
+        stage.edit({"metadata": {"annotations": {"twistdp.io/paused": "true"}}})
+        stage.settle(30)
+        self.assertEqual(stage.condition("Degraded")[1], "AsExpected")
 
     def test_terminating(self) -> None:
         """A namespace that is being deleted is named, and nothing is asked in a loop."""
@@ -197,7 +233,7 @@ class PassingTests(SynchronousTestCase):
 
     def test_errors(self) -> None:
         """A few errors of each kind are tried again, and the status does not show them."""
-        for code in (429, 500, 503, 504, 401, 409):
+        for code in (429, 500, 502, 503, 504, 401, 408, 409):
             stage = running()
             stage.server.fail(code, verb="apply", kind="daemonsets", times=2)
             stage.edit({"spec": {"image": "x:2"}})
@@ -210,27 +246,47 @@ class PassingTests(SynchronousTestCase):
     def test_lasting_error(self) -> None:
         """An error that lasts is in the status."""
         stage = running()
-        stage.server.fail(500, verb="apply", kind="daemonsets", times=FOREVER)
+        stage.server.fail(500, verb="apply", kind="daemonsets", times=3)
         stage.edit({"spec": {"image": "x:2"}})
-        stage.settle(120)
+        stage.settle(4.5)
         self.assertEqual(stage.condition("Degraded")[1], "Refused")
         self.assertIn("etcdserver", stage.condition("Degraded")[2])
 
     def test_retry_after(self) -> None:
-        """What 429 asks for is kept to, for all objects."""
+        """The time that the API server asks for is kept to, for all objects."""
+        for code in (429, 503):
+            stage = running()
+            stage.plugin("more", catalog=[{"name": "kvm"}], domain=DOMAIN)
+            stage.settle()
+            stage.forget()
+            stage.server.fail(code, verb="apply", times=1, retry_after=40)
+            stage.edit({"spec": {"image": "x:2"}})
+            stage.settle(1)
+            stage.edit({"spec": {"image": "x:2"}}, "more")
+            stage.settle(38)
+            self.assertEqual(len(stage.requests()), 1, code)
+            stage.settle(5)
+            self.assertIn("apply daemonsets/more", stage.requests())
+            self.assertEqual(stage.requests().count(SET), 2)
+
+    def test_too_many(self) -> None:
+        """429 is never in the status, however long it lasts, and holds all objects for a second."""
         stage = running()
         stage.plugin("more", catalog=[{"name": "kvm"}], domain=DOMAIN)
         stage.settle()
         stage.forget()
-        stage.server.fail(429, verb="apply", times=1, retry_after=40)
+        fault = stage.server.fail(429, kind="daemonsets", times=FOREVER)
         stage.edit({"spec": {"image": "x:2"}})
-        stage.settle(1)
+        stage.settle(0.2)
         stage.edit({"spec": {"image": "x:2"}}, "more")
-        stage.settle(38)
+        stage.settle(0.7)
         self.assertEqual(len(stage.requests()), 1)
-        stage.settle(5)
+        stage.settle(300)
         self.assertIn("apply daemonsets/more", stage.requests())
-        self.assertEqual(stage.requests().count(SET), 2)
+        self.assertEqual(stage.condition("Degraded")[1], "AsExpected")
+        fault.end()
+        stage.settle(400)
+        self.assertEqual(pod_spec(stage)["containers"][0]["image"], "x:2")
 
     def test_lost_answers(self) -> None:
         """A request that was obeyed without an answer is made again, and changes nothing."""
@@ -254,6 +310,42 @@ class PassingTests(SynchronousTestCase):
         stage.api.away = False
         stage.settle(60)
         self.assertEqual(len(stage.objects.list("daemonsets")), 50)
+
+    def test_status_away(self) -> None:
+        """A status that did not reach the API server is written when it is back."""
+        stage = running()
+        stage.api.away = True
+        stage.node("n1", kvm=4)
+        stage.settle(10)
+        stage.api.away = False
+        stage.settle(60)
+        self.assertEqual(stage.status()["devices"], 4)
+
+    def test_away_again(self) -> None:
+        """After an outage the next one is not waited for longer than the first."""
+        stage = running()
+        for number in range(6):
+            stage.api.away = True
+            stage.edit({"spec": {"image": f"x:{number}"}})
+            stage.settle(0.5)
+            stage.api.away = False
+            stage.settle(2)
+            self.assertEqual(pod_spec(stage)["containers"][0]["image"], f"x:{number}")
+
+    def test_fault(self) -> None:
+        """A fault of the operator's own is logged, and what failed is tried again."""
+        stage = running()
+        apply = stage.api.apply
+        self.patch(stage.api, "apply", lambda _: 1 / 0)
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.settle(30)
+        self.patch(stage.api, "apply", apply)
+        failures = self.flushLoggedErrors(ZeroDivisionError)
+        self.assertGreater(len(failures), 1)
+        self.assertLess(len(failures), 8)
+        self.assertEqual(set(stage.results[-len(failures) :]), {"failed"})
+        stage.settle(60)
+        self.assertEqual(pod_spec(stage)["containers"][0]["image"], "x:2")
 
     def test_restart_of_the_api(self) -> None:
         """An API server that restarts leads to new lists, and to no other request."""
@@ -412,3 +504,8 @@ class UpgradeTests(SynchronousTestCase):
         stage.restart()
         self.assertEqual(stage.requests(), [ACCOUNT, "apply configmaps/gpus-config", SET])
         self.assertEqual(stage.server.revision, revision)
+
+
+def _unwritten(events: Sequence[LogEvent]) -> int:
+    """How often it was logged that a status cannot be written."""
+    return sum("a status cannot be" in formatEvent(event) for event in events)

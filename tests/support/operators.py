@@ -239,6 +239,9 @@ class Stage:
         )
         self.objects.create(crd())
         self.results: list[str] = []
+        """The results of the reconciles so far."""
+        self.took: list[float] = []
+        """The seconds that each of them took."""
         self.looks: list[float] = []
         """When the operator wanted to look for kinds that it does not know."""
         self.operate()
@@ -277,11 +280,15 @@ class Stage:
             self.api,
             self.settings,
             self.clock,
-            done=lambda result, _: self.results.append(result),
+            done=self._done,
             wall_clock=lambda: 1.8e9 + self.clock.seconds(),
             look=lambda: self.looks.append(self.clock.seconds()),
         )
         self.feed = Feed(self.server, self.reconciler, self.clock, self._lag)
+
+    def _done(self, result: str, seconds: float) -> None:
+        self.results.append(result)
+        self.took.append(seconds)
 
     def start(self) -> None:
         """Let the operator list and watch, and work until nothing is left to be done."""

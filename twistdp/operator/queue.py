@@ -154,10 +154,10 @@ class Attempts:
         """Seconds until the next attempt, 0 if it may be made now."""
         return max(0.0, self._not_before - self._clock.seconds())
 
-    def failed(self, at_least: float = 0.0) -> float:
+    def failed(self) -> float:
         """Take note of a failure; return the seconds until the next attempt."""
         self.failures += 1
-        delay = max(at_least, self._backoff.next())
+        delay = self._backoff.next()
         self._not_before = self._clock.seconds() + delay
         return delay
 

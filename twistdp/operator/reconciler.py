@@ -60,14 +60,13 @@ class Reconciler:
         api: IApi,
         settings: OperatorSettings,
         clock: IReactorTime,
-        happenings: Happenings | None = None,
         done: Done = lambda _result, _seconds: None,
         wall_clock: Callable[[], float] = time.time,
         look: Callable[[], object] = lambda: None,
     ) -> None:
         self._clock = clock
         self._done = done
-        self._happenings = happenings or Happenings(api, clock, wall_clock)
+        self._happenings = Happenings(api, clock, wall_clock)
         self.cache = Cache()
         self.queue = WorkQueue(clock, self._work)
         self._outage = Attempts(clock, most=LONGEST_OUTAGE)
@@ -138,7 +137,7 @@ class Reconciler:
                 self.queue.add(name)
 
     def _enqueue(self, touched: Touched) -> None:
-        if not self._started or not self.is_synced:
+        if not self._started:
             return
         for name in touched.now:
             self.queue.add(name)
@@ -211,8 +210,7 @@ class Reconciler:
         try:
             again = await step(seen, work)
         except ApiError as error:
-            delay = work.attempts.failed(error.retry_after or 0.0)
-            self._refused(seen.name, error, delay)
+            self._refused(seen.name, error, work.attempts.failed())
             lasts = work.attempts.failures >= PASSING and error.status != 429
             if lasts or not _is_passing(error):
                 work.refusal = str(error)
@@ -235,7 +233,7 @@ class Reconciler:
         try:
             again = await self._reporting.report(seen, work)
         except ApiError as error:
-            self._refused(name, error, work.reports.failed(error.retry_after or 0.0))
+            self._refused(name, error, work.reports.failed())
             if work.reports.failures == PASSING and error.status not in (401, 403, 404):
                 # The status cannot show it; requests without permission are logged anyway.
                 klog.warning(

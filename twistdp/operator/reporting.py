@@ -62,6 +62,7 @@ class Reporting:
         ):
             return again
         self._cache.sent[seen.name] = made
+        work.got = None  # until it is known that this one was written
         answer = await self._api.apply_status(
             {
                 "apiVersion": DEVICE_PLUGIN.api_version,

@@ -44,7 +44,7 @@ class Work:
     repaired_at: float = float("-inf")
     reported_at: float = float("-inf")
     got: Mapping[str, Any] | None = None
-    """What the API server made of the status that was last sent."""
+    """What the API server made of the status that was last sent; None while that is not known."""
     progress: Progress | None = None
     cleaning_since: float | None = None
 

@@ -1,6 +1,7 @@
 """What the API server answers when it refuses a request, in the words of the real one."""
 
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from twistdp.errors import TwistdpError
@@ -142,8 +143,8 @@ def forbidden(kind: Kind, call: ApiCall) -> ApiRefused:
 
 
 def failing(code: int, retry_after: int = 0) -> ApiRefused:
-    """An error of the server itself: 429, 500, 503, 504."""
-    reason, message = {
+    """An error of the server itself, such as 429, 500, 503 or 504, or of a proxy before it."""
+    known = {
         429: (
             "TooManyRequests",
             "the server has received too many requests and has asked us to try again later",
@@ -155,5 +156,6 @@ def failing(code: int, retry_after: int = 0) -> ApiRefused:
             "the server was unable to return a response in the time allotted, but may still be "
             "processing the request",
         ),
-    }[code]
+    }
+    reason, message = known.get(code) or ("Unknown", HTTPStatus(code).phrase)
     return ApiRefused(code, reason, message, retry_after=retry_after)
