@@ -24,7 +24,7 @@ try:
 except SystemExit:
     pass
 for name in sorted(sys.modules):
-    if name in ("click", "rich") or name.startswith("twistdp.cli"):
+    if name in ("click", "grpc", "rich", "twisted") or name.startswith("twistdp.cli"):
         print(name, file=sys.stderr)
 """
 
@@ -226,7 +226,7 @@ class MainTests(SynchronousTestCase):
         )
 
     def test_lazy(self) -> None:
-        """The list of commands, and the completion of their names, import none of them."""
+        """The list of commands, and the completion of their names, need none, and no Twisted."""
         asked = {"_TWISTDP_COMPLETE": "bash_complete", "COMP_WORDS": "twistdp", "COMP_CWORD": "1"}
         for words, environment, more in (
             (["--help"], {}, []),

@@ -7,6 +7,21 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import twistdp.testing
 
+UNUSED = (
+    "google.protobuf.json_format.",
+    "twistdp.cdi.",
+    "twistdp.inotify.",
+    "twistdp.kubelet.podresources",
+    "twistdp.kubelet.regist",
+    "twistdp.manager.",
+    "twistdp.resource.",
+    "twistdp.scan.",
+    "twistdp.status.",
+    "twistdp.testing.apiserver.",
+    "twistdp.testing.podresources.",
+    "twistdp.testing.registry.",
+)
+
 
 class NameTests(SynchronousTestCase):
     """What an import brings."""
@@ -18,13 +33,22 @@ class NameTests(SynchronousTestCase):
         self.assertFalse(hasattr(twistdp.testing, "Apiserver"))
 
     def test_at_need(self) -> None:
-        """The emulated kubelet starts without the fake API server, which takes longer to import."""
-        program = (
-            "import sys, twistdp.testing as t\n"
-            "assert not [name for name in sys.modules if 'apiserver' in name]\n"
-            "assert t.ApiServer.__module__ == 'twistdp.testing.apiserver.server'\n"
-        )
+        """The emulated kubelet imports no parts of plugins, nor what only its options need."""
+        imported = self.imported("from twistdp.testing import Control, FakeKubelet, Playground")
+        self.assertIn("twistdp.testing.kubelet", imported)
+        self.assertEqual([name for name in imported if f"{name}.".startswith(UNUSED)], [])
+
+    def test_at_hand(self) -> None:
+        """The choices of ``twistdp kubelet`` are known without Twisted and gRPC."""
+        imported = self.imported("from twistdp.testing import POLICIES")
+        self.assertIn("twistdp.testing.topologymanager", imported)
+        self.assertEqual({"google", "grpc", "twisted"} & set(imported), set())
+
+    def imported(self, statement: str) -> list[str]:
+        """The modules that a statement imports."""
+        program = f"import sys\n{statement}\nprint(*sys.modules)"
         done = subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
         )
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr, "")
+        return done.stdout.split()

@@ -12,8 +12,6 @@ from click.shell_completion import CompletionItem
 
 from twistdp._version import __version__
 from twistdp.errors import TwistdpError
-from twistdp.model import printable
-from twistdp.tools import meant
 
 COMMANDS = {
     "catalog": "list the devices that need no configuration, or show an entry",
@@ -137,6 +135,8 @@ def _run(words: Sequence[str]) -> int:
         _complain(error, error.ctx or _deepest(context))
         raise SystemExit(error.exit_code) from error
     except TwistdpError as error:
+        from twistdp.model import printable  # what raises the error has imported it
+
         print(f"twistdp {context.invoked_subcommand}: {printable(str(error))}", file=sys.stderr)
         return 1
 
@@ -150,6 +150,9 @@ def _deepest(context: click.Context) -> click.Context:
 
 def _complain(error: click.UsageError, context: click.Context) -> None:
     """Print the usage, and in one line what is wrong with a command line and what is right."""
+    from twistdp.model import printable
+    from twistdp.tools import meant
+
     command = context.command
     if isinstance(error, click.NoSuchOption):
         params = command.get_params(context)

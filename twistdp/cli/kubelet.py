@@ -11,11 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from twistdp.cli.completing import directories, files, starting
-from twistdp.cli.running import run_on_reactor
-from twistdp.cli.typed import follow_input
 from twistdp.errors import TwistdpError
-from twistdp.host import make_directory
-from twistdp.model import socket_path
 from twistdp.testing import POLICIES
 
 
@@ -86,10 +82,14 @@ def command(
     if context.invoked_subcommand is not None:
         return 0
     directory = _required(directory, context)
+    from twistdp.cli.running import run_on_reactor
 
     async def main(reactor: Any) -> int:
         from twisted.internet.defer import Deferred
 
+        from twistdp.cli.typed import follow_input
+        from twistdp.host import make_directory
+        from twistdp.model import socket_path
         from twistdp.testing import Control, FakeKubelet, Playground
 
         ended: Deferred[int] = Deferred()

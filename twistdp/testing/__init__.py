@@ -1,29 +1,48 @@
 """Helpers for tests: an emulated kubelet, a fake API server, child processes, loop devices."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from twistdp.testing import loopdevices
-from twistdp.testing.commands import COMMANDS
-from twistdp.testing.control import Control, ask
-from twistdp.testing.endpoint import AdmissionRefused
-from twistdp.testing.kubelet import FakeKubelet
-from twistdp.testing.kubeletsocket import is_extended_resource_name
-from twistdp.testing.node import NodeResource
-from twistdp.testing.observed import Registration
-from twistdp.testing.playground import Playground
-from twistdp.testing.process import ChildProcess, status_of, twistd_command
-from twistdp.testing.topologymanager import POLICIES
-
 if TYPE_CHECKING:
+    from twistdp.testing import loopdevices
     from twistdp.testing.apiserver import ApiCall, ApiFault, ApiRefused, ApiServer
+    from twistdp.testing.commands import COMMANDS
+    from twistdp.testing.control import Control, ask
+    from twistdp.testing.endpoint import AdmissionRefused
+    from twistdp.testing.kubelet import FakeKubelet
+    from twistdp.testing.kubeletsocket import is_extended_resource_name
+    from twistdp.testing.node import NodeResource
+    from twistdp.testing.observed import Registration
+    from twistdp.testing.playground import Playground
+    from twistdp.testing.process import ChildProcess, status_of, twistd_command
+    from twistdp.testing.topologymanager import POLICIES
 else:
+    _PLACES = {
+        "COMMANDS": "commands",
+        "POLICIES": "topologymanager",
+        "AdmissionRefused": "endpoint",
+        "ApiCall": "apiserver",
+        "ApiFault": "apiserver",
+        "ApiRefused": "apiserver",
+        "ApiServer": "apiserver",
+        "ChildProcess": "process",
+        "Control": "control",
+        "FakeKubelet": "kubelet",
+        "NodeResource": "node",
+        "Playground": "playground",
+        "Registration": "observed",
+        "ask": "control",
+        "is_extended_resource_name": "kubeletsocket",
+        "status_of": "process",
+        "twistd_command": "process",
+    }
 
     def __getattr__(name):
-        """Import the fake API server at need: it takes longer than the emulated kubelet."""
-        if name in __all__:
-            from twistdp.testing import apiserver
-
-            return getattr(apiserver, name)
+        """Import what is asked for: the parts have little in common, and some take long."""
+        if name == "loopdevices":
+            return import_module(f"{__name__}.loopdevices")
+        if name in _PLACES:
+            return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

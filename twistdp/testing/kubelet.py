@@ -9,7 +9,7 @@ ends.
 import os
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred, DeferredLock
 
@@ -32,11 +32,15 @@ from twistdp.testing.kubeletsocket import (
 )
 from twistdp.testing.node import NodeResource
 from twistdp.testing.observed import Registration
-from twistdp.testing.podresources import KNOWS_AFTER, pod_resources_server
-from twistdp.testing.registry import PluginsRegistry
 from twistdp.testing.topologymanager import Policy, TopologyManager
 
+if TYPE_CHECKING:
+    from twistdp.testing.registry import PluginsRegistry
+
 __all__ = ["AdmissionRefused", "FakeKubelet", "NodeResource", "Registration"]
+
+KNOWS_AFTER: Final = 0.9
+"""Seconds after its start for which a kubelet lists no pod of the API server."""
 
 
 class FakeKubelet(AdmittingNode):
@@ -90,9 +94,7 @@ class FakeKubelet(AdmittingNode):
         self._server: Server | None = None
         self._pod_resources_path = pod_resources
         self._pod_resources: Server | None = None
-        self._registry: PluginsRegistry | None = None
-        if registry_dir is not None:
-            self._registry = PluginsRegistry(os.path.abspath(registry_dir), self, reactor)
+        self._registry = None if registry_dir is None else self._make_registry(registry_dir)
         self._life = DeferredLock()
 
     # Life cycle
@@ -152,6 +154,8 @@ class FakeKubelet(AdmittingNode):
         await self._server.listen()
         self.write_checkpoint()  # marks the directory as an emulated kubelet's, for the next one
         if self._pod_resources_path is not None:
+            from twistdp.testing.podresources import pod_resources_server
+
             self._pod_resources = pod_resources_server(
                 self._pod_resources_path,
                 self.pods,
@@ -180,6 +184,11 @@ class FakeKubelet(AdmittingNode):
         if pod_resources is not None:
             await kill(pod_resources)
         self.say("kubelet stopped")
+
+    def _make_registry(self, directory: str) -> "PluginsRegistry":
+        from twistdp.testing.registry import PluginsRegistry
+
+        return PluginsRegistry(os.path.abspath(directory), self, self._reactor)
 
     def _make_server(self, wipe: bool) -> Server:
         return Server(

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
-from google.protobuf.json_format import MessageToDict
 from twisted.internet.defer import TimeoutError
 
 from twistdp.errors import TwistdpError
@@ -108,6 +107,8 @@ class Playground:
             namespace=wanted.namespace,
             init=wanted.init,
         )
+        from google.protobuf.json_format import MessageToDict
+
         held = self._kubelet.pods.held(wanted.namespace, wanted.pod, wanted.container)
         ids = sorted(held[-1].ids)
         value = {

@@ -31,9 +31,6 @@ BURST: Final = 10
 RATE: Final = 100
 """Calls that it answers a second."""
 
-KNOWS_AFTER: Final = 0.9
-"""Seconds after its start for which a kubelet lists no pod of the API server."""
-
 _NODES_OWN: Final = PodResources(
     name="kube-proxy-x7k2p",
     namespace="kube-system",
