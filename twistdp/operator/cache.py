@@ -5,44 +5,15 @@ from typing import Any
 
 import attrs
 
-from twistdp.crds import BadObject, DevicePlugin, claims, open_domains, read, resource_names
+from twistdp.crds import DevicePlugin, claims, open_domains, resource_names
 from twistdp.operator.census import Census
 from twistdp.operator.children import Child, Place, child_of, digest
 from twistdp.operator.claims import Claims, Rival
 from twistdp.operator.kinds import CONFIG_MAP, DEVICE_PLUGIN, NODE, POD, Kind
 from twistdp.operator.lists import Lists
-from twistdp.operator.observed import (
-    CLEANING_SINCE,
-    PodSeen,
-    counts_of,
-    items,
-    mapping,
-    number,
-    text,
-)
+from twistdp.operator.observed import PodSeen, counts_of, mapping, text
 from twistdp.operator.pods import Pods
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class PluginSeen:
-    """A DevicePlugin as it was seen last; `plugin` is None if it has `problems`.
-
-    `annotations` stands for all of them; `annotated` says whether there are any, and
-    `cleaning_since` has the text of that one.
-    """
-
-    name: str
-    uid: str
-    revision: int
-    generation: int
-    deleting: bool
-    finalizers: tuple[str, ...]
-    annotations: int
-    annotated: bool
-    cleaning_since: str
-    plugin: DevicePlugin | None
-    problems: tuple[str, ...]
-    status: Mapping[str, Any]
+from twistdp.operator.seen import PluginSeen, mounted, named_by, plugin_seen, same_but_status
 
 
 @attrs.frozen
@@ -178,7 +149,7 @@ class Cache:
 
     def _plugin(self, name: str, document: Mapping[str, Any], *, of_list: bool) -> Touched:
         before = self.plugins.get(name)
-        seen = _plugin_seen(name, document, before)
+        seen = plugin_seen(name, document, before)
         if seen.status == (sent := self.sent.get(name)):
             seen = attrs.evolve(seen, status=sent)  # no second copy of it in memory
         is_known = before is not None and before.uid == seen.uid and not of_list
@@ -193,9 +164,9 @@ class Cache:
             ) | self._claim(name, claims(seen.plugin))
         elif seen.plugin is None and before is None:
             # What the last good spec named is still on the nodes.
-            named = _named(seen.status)
+            named = named_by(seen.status)
             later = self.census.name(name, named) | self._claim(name, named)
-        if before is not None and _same_but_status(before, seen):
+        if before is not None and same_but_status(before, seen):
             is_news = seen.status != before.status and seen.status is not sent
             return Touched(later=later | ({name} if is_news else set()))
         return Touched(now={name}, later=later)
@@ -248,61 +219,3 @@ class Cache:
         places.discard(place)
         if not places:
             self._owned.pop(plugin, None)
-
-
-def mounted(plugin: DevicePlugin | None) -> set[str]:
-    """Return the ConfigMaps of others that a plugin's pods mount."""
-    if plugin is None:
-        return set()
-    parts = (plugin.spec.scanner, plugin.spec.init_container)
-    return {part.config_map for part in parts if part is not None and part.config_map is not None}
-
-
-def _plugin_seen(name: str, document: Mapping[str, Any], before: PluginSeen | None) -> PluginSeen:
-    metadata = mapping(document, "metadata")
-    finalizers = metadata.get("finalizers")
-    annotations = digest(metadata.get("annotations"))
-    plugin: DevicePlugin | None = None
-    problems: tuple[str, ...] = ()
-    basis = (
-        text(metadata.get("uid")),
-        number(metadata.get("generation")),
-        annotations,
-        "deletionTimestamp" in metadata,
-        tuple(map(text, finalizers)) if isinstance(finalizers, list) else (),
-    )
-    if before is not None and basis == _basis(before):
-        plugin, problems = before.plugin, before.problems
-    else:
-        try:
-            plugin = read(document)
-        except BadObject as error:
-            problems = tuple(error.problems)
-    uid, generation, annotations, deleting, finalizers = basis
-    return PluginSeen(
-        name=name,
-        uid=uid,
-        revision=number(metadata.get("resourceVersion")),
-        generation=generation,
-        deleting=deleting,
-        finalizers=finalizers,
-        annotations=annotations,
-        annotated=bool(metadata.get("annotations")),
-        cleaning_since=text(mapping(metadata, "annotations").get(CLEANING_SINCE)),
-        plugin=plugin,
-        problems=problems,
-        status=mapping(document, "status"),
-    )
-
-
-def _named(status: Mapping[str, Any]) -> frozenset[str]:
-    """The resources that a status has counts of."""
-    return frozenset(filter(None, (text(one.get("name")) for one in items(status, "resources"))))
-
-
-def _basis(seen: PluginSeen) -> tuple[str, int, int, bool, tuple[str, ...]]:
-    return seen.uid, seen.generation, seen.annotations, seen.deleting, seen.finalizers
-
-
-def _same_but_status(before: PluginSeen, seen: PluginSeen) -> bool:
-    return _basis(before) == _basis(seen)

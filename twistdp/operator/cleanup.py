@@ -13,10 +13,11 @@ from twisted.internet.interfaces import IReactorTime
 
 from twistdp import klog
 from twistdp.operator.api import ApiError, IApi
-from twistdp.operator.cache import Cache, PluginSeen, Took
+from twistdp.operator.cache import Cache, Took
 from twistdp.operator.happenings import Happenings
 from twistdp.operator.kinds import DAEMON_SET, DEVICE_PLUGIN, NODE
 from twistdp.operator.observed import CLEANING_SINCE
+from twistdp.operator.seen import PluginSeen
 from twistdp.operator.work import Work
 
 FINALIZER: Final = "twistdp.io/extended-resources"

@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from twistdp import klog
 from twistdp.operator.api import ApiError, IApi, IObserver, Unreachable
-from twistdp.operator.cache import Cache, PluginSeen, Touched
+from twistdp.operator.cache import Cache, Touched
 from twistdp.operator.cleanup import CleanUp
 from twistdp.operator.happenings import Happenings
 from twistdp.operator.kinds import (
@@ -25,6 +25,7 @@ from twistdp.operator.kinds import (
 )
 from twistdp.operator.queue import Attempts, WorkQueue
 from twistdp.operator.reporting import Reporting
+from twistdp.operator.seen import PluginSeen
 from twistdp.operator.settings import OperatorSettings
 from twistdp.operator.upkeep import MONITORS, Upkeep
 from twistdp.operator.work import Work, new_work

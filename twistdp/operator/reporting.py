@@ -7,13 +7,14 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from twistdp.operator.api import IApi
-from twistdp.operator.cache import Cache, PluginSeen, Took
+from twistdp.operator.cache import Cache, Took
 from twistdp.operator.conditions import NAMED
 from twistdp.operator.happenings import Happenings
 from twistdp.operator.kinds import DAEMON_SET, DEVICE_PLUGIN
 from twistdp.operator.known import Known
 from twistdp.operator.observed import DaemonSetSeen, text
 from twistdp.operator.rollout import follow, is_halted
+from twistdp.operator.seen import PluginSeen
 from twistdp.operator.settings import OperatorSettings
 from twistdp.operator.status import status
 from twistdp.operator.work import Work

@@ -9,7 +9,7 @@ from twistdp import klog
 from twistdp.crds import DevicePlugin
 from twistdp.errors import BadSettings
 from twistdp.operator.api import ApiError, Document, IApi
-from twistdp.operator.cache import Cache, PluginSeen, Took
+from twistdp.operator.cache import Cache, Took
 from twistdp.operator.children import Child, Place, digest, place_of, version_of
 from twistdp.operator.desired import desired
 from twistdp.operator.happenings import Happenings
@@ -24,6 +24,7 @@ from twistdp.operator.kinds import (
 )
 from twistdp.operator.observed import mapping
 from twistdp.operator.rollout import SURGE, is_complete, is_halted
+from twistdp.operator.seen import PluginSeen
 from twistdp.operator.settings import OperatorSettings
 from twistdp.operator.work import Applied, Work
 
