@@ -4,8 +4,12 @@ from typing import Any
 
 from twisted.trial.unittest import TestCase
 
+from tests.support.apiclient import ApiClient
 from tests.support.apicontract import ApiContract, OnFake, OnReal, config_map
 from tests.support.helpers import soon
+from twistdp.operator.shell import QUIET
+from twistdp.testing.apiserver import ApiServer
+from twistdp.testing.apiserver.server import BOOKMARKS
 
 Object = dict[str, Any]
 
@@ -172,6 +176,36 @@ class FakeWatchTests(OnFake, WatchContract, TestCase):
         self.assertEqual(event, "BOOKMARK")
         self.assertGreater(int(obj["metadata"]["resourceVersion"]), int(version))
         self.assertEqual(told(await other.seen(1)), [("ADDED", "a")])
+
+    async def test_periodic_bookmarks(self) -> None:
+        """They get them again and again by themselves, and after a restart too."""
+        self.server = ApiServer(bookmarks=0.05)
+        await self.server.start()
+        self.addCleanup(self.server.stop)
+        self.client = ApiClient(self.server.url)
+        path = "/api/v1/nodes"
+        for _ in range(2):
+            watch = await self.watch(path, allowWatchBookmarks="true")
+            events = await watch.seen(3)
+            self.assertEqual([event for event, _ in events], ["BOOKMARK"] * 3)
+            self.assertEqual(events[0][1]["metadata"]["resourceVersion"], f"{self.server.revision}")
+            await self.server.restart()
+
+    async def test_no_bookmarks(self) -> None:
+        """Others get none."""
+        self.server = ApiServer(bookmarks=0.05)
+        await self.server.start()
+        self.addCleanup(self.server.stop)
+        self.client = ApiClient(self.server.url)
+        path = "/api/v1/nodes"
+        other = await self.watch(path)
+        watch = await self.watch(path, allowWatchBookmarks="true")
+        await watch.seen(3)
+        self.assertEqual(other.events.calls, [])
+
+    def test_like_a_real_one(self) -> None:
+        """By default they come as often as those of a real server: clients count on that."""
+        self.assertLess(BOOKMARKS, QUIET)
 
 
 class RealWatchTests(OnReal, WatchContract, TestCase):

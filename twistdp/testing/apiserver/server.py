@@ -2,12 +2,12 @@
 
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.task import deferLater
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.protocols.policies import WrappingFactory
 
 from twistdp.testing.apiserver.api import Api, Authorize, Visit
@@ -22,15 +22,21 @@ from twistdp.testing.apiserver.watches import Watch
 from twistdp.testing.apiserver.writes import Admit
 from twistdp.testing.conditions import Conditions
 
+BOOKMARKS: Final = 60.0
+"""Seconds between two bookmarks, as a real API server has them."""
+
 
 class ApiServer:
     """A small Kubernetes API server for tests of controllers, over plain HTTP on loopback.
 
     It starts with the namespaces that every cluster has.  No controller runs in it: nobody makes
-    pods or fills in a status, and with `garbage` alone objects go with their owners.
+    pods or fills in a status, and with `garbage` alone objects go with their owners.  While it
+    listens, watches that take bookmarks get one every `bookmarks` seconds.
     """
 
-    def __init__(self, *, garbage: bool = False, reactor: Any = None) -> None:
+    def __init__(
+        self, *, garbage: bool = False, reactor: Any = None, bookmarks: float = BOOKMARKS
+    ) -> None:
         if reactor is None:
             from twisted.internet import reactor
         self._reactor = reactor
@@ -38,6 +44,9 @@ class ApiServer:
         self.garbage = garbage
         """Whether the garbage collector runs."""
         self._soon: Any = None
+        self._every = bookmarks
+        self._bookmarks = LoopingCall(self.bookmark)
+        self._bookmarks.clock = reactor
         self._api = Api(reactor.seconds)
         self._api.changed = self._changed
         self._resource = ApiResource(self._api, reactor)
@@ -57,12 +66,14 @@ class ApiServer:
         self._factory = WrappingFactory(ApiSite(self._resource))
         self._port = await serverFromString(self._reactor, endpoint).listen(self._factory)
         self._number = getattr(self._port.getHost(), "port", 0)
+        self._bookmarks.start(self._every, now=False)
 
     async def stop(self) -> None:
         """Refuse connections and cut those that are open; the objects stay."""
         port, self._port = self._port, None
         if port is None:
             return
+        self._bookmarks.stop()
         await port.stopListening()
         for protocol in list(self._factory.protocols):
             protocol.transport.abortConnection()
