@@ -1,7 +1,8 @@
 """A real API server with its etcd, as the ecosystem's envtest has it.
 
 ``KUBEBUILDER_ASSETS`` names the folder of ``kube-apiserver`` and ``etcd``; without it the tests
-that need them skip.  One server serves all tests of a process, and ends with it.
+that need them skip.  One server serves all tests of a process, and ends with it, also if it is
+killed.
 """
 
 import atexit
@@ -19,6 +20,8 @@ from ssl import create_default_context
 import attrs
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest
+
+from tests.support.guard import Guard
 
 ASSETS = "KUBEBUILDER_ASSETS"
 NEEDED = ("kube-apiserver", "etcd", "openssl")
@@ -56,6 +59,7 @@ class _Running:
         self._assets = Path(assets)
         self._directory = Path(tempfile.mkdtemp(prefix="tdp-envtest-"))
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._guard: Guard | None = None
 
     def start(self) -> RealApiServer:
         """Start both, and wait until they are ready."""
@@ -89,6 +93,7 @@ class _Running:
             "--disable-admission-plugins=ServiceAccount",
             "--service-cluster-ip-range=10.0.0.0/24",
         )
+        self._guard = Guard(base, [process.pid for process in self._processes])
         url, ca = f"https://127.0.0.1:{port}", str(base / "certs" / "apiserver.crt")
         self._wait(url, ca)
         return RealApiServer(url, ca)
@@ -126,6 +131,9 @@ class _Running:
 
     def stop(self) -> None:
         """End both, and leave nothing behind."""
+        if self._guard is not None:
+            self._guard.leave()
+            self._guard = None
         for process in reversed(self._processes):
             process.terminate()
             try:
