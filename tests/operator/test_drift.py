@@ -16,6 +16,7 @@ from tests.support.operators import (
     pod_spec,
     running,
 )
+from twistdp.operator.gone import KEPT, Gone
 from twistdp.operator.kinds import CONFIG_MAP, DAEMON_SET, DEVICE_PLUGIN, NODE, POD_MONITOR
 
 CHILDREN = {
@@ -401,6 +402,59 @@ class LagTests(SynchronousTestCase):
         stage.settle()
         self.assertEqual(stage.requests()[0], STATUS)
         self.assertEqual(pod_spec(stage)["containers"][0]["image"], "x:2")
+
+    def test_deleted_before_the_answer(self) -> None:
+        """What is deleted while the answer of its making is under way is made again."""
+        stage = Stage()
+        stage.start()
+        stage.plugin(config=CONFIG)
+        for kind, name in (("configmaps", "gpus-config"), ("daemonsets", "gpus")):
+            while stage.objects.find(kind, name, NAMESPACE) is None:
+                stage.clock.advance(0.001)
+            stage.objects.delete(kind, name, NAMESPACE)
+        stage.settle(60)
+        for kind, name in (("configmaps", "gpus-config"), ("daemonsets", "gpus")):
+            self.assertIsNotNone(stage.objects.find(kind, name, NAMESPACE), kind)
+
+    def test_owner_deleted_before_the_answer(self) -> None:
+        """A DevicePlugin that goes while its status is being written is forgotten."""
+        for shown in (True, False):
+            stage = Stage()
+            stage.start()
+            stage.plugin(config=CONFIG)
+            while STATUS not in stage.requests():
+                stage.clock.advance(0.001)
+            if not shown:
+                stage.feed.cut()
+            stage.objects.delete("deviceplugins", "gpus")
+            if not shown:
+                stage.feed.begin()
+            stage.settle(60)
+            self.assertEqual(stage.reconciler.cache.plugins, {})
+            stage.forget()
+            stage.settle(600)
+            self.assertEqual(stage.requests(), [])
+
+    def test_gone_and_there(self) -> None:
+        """A list has the last word on what exists, as after a backup has been restored."""
+        stage = running()
+        stage.reconciler.observe(
+            DEVICE_PLUGIN, "DELETED", stage.objects.get("deviceplugins", "gpus")
+        )
+        stage.feed.begin()
+        stage.settle()
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.settle()
+        self.assertEqual(pod_spec(stage)["containers"][0]["image"], "x:2")
+
+    def test_remembered(self) -> None:
+        """So many objects that are gone are remembered, the last ones."""
+        gone = Gone()
+        for number in range(KEPT + 1):
+            gone.add(str(number))
+        self.assertNotIn("0", gone)
+        self.assertIn("1", gone)
+        self.assertIn(str(KEPT), gone)
 
     def test_own_changes(self) -> None:
         """What the operator has done itself is no drift when a watch shows it later."""

@@ -9,6 +9,7 @@ from twistdp.crds import DevicePlugin, claims, open_domains, resource_names
 from twistdp.operator.census import Census
 from twistdp.operator.children import Child, Place, child_of, digest
 from twistdp.operator.claims import Claims, Rival
+from twistdp.operator.gone import Gone
 from twistdp.operator.kinds import CONFIG_MAP, DEVICE_PLUGIN, NODE, POD, Kind
 from twistdp.operator.lists import Lists
 from twistdp.operator.observed import PodSeen, counts_of, mapping, text
@@ -43,6 +44,7 @@ class Cache:
         """The statuses that were last sent: to see one of them is no news."""
         self.census = Census()
         self.lists = Lists()
+        self._gone = Gone()
         self._owned: dict[str, set[Place]] = {}
         self._wanted: dict[Place, str] = {}
         self._wants: dict[str, frozenset[Place]] = {}
@@ -59,11 +61,17 @@ class Cache:
         key: Hashable = Place(kind.name, namespace, name)
         if not name:
             return NOTHING
+        uid = text(metadata.get("uid"))
         if change == "DELETED":
-            if self._is_newer(kind, Place(kind.name, namespace, name), metadata):
+            self._gone.add(uid)
+            if self._is_newer(kind, Place(kind.name, namespace, name), uid):
                 return NOTHING
             self.lists.drop(kind, key)
             return self._drop(kind, Place(kind.name, namespace, name))
+        if change is None:
+            self._gone.discard(uid)  # lists are the truth
+        elif uid in self._gone:
+            return NOTHING
         self.lists.put(kind, key, of_list=change is None)
         if kind == DEVICE_PLUGIN:
             return self._plugin(name, document, of_list=change is None)
@@ -79,6 +87,7 @@ class Cache:
         later: set[str] = set()
         for place in self.lists.listed(kind):
             assert isinstance(place, Place)
+            self._gone.add(self._uid(kind, place))
             touched = self._drop(kind, place)
             now |= touched.now
             later |= touched.later
@@ -119,13 +128,15 @@ class Cache:
         """Return the ConfigMaps that the plugin's pods mount and that do not exist."""
         return sorted(mounted(plugin) - self._files.keys())
 
-    def _is_newer(self, kind: Kind, place: Place, metadata: Mapping[str, Any]) -> bool:
-        """Whether the object that is known has another uid than the one that is gone."""
-        uid = text(metadata.get("uid"))
+    def _uid(self, kind: Kind, place: Place) -> str:
+        """Return the uid of a DevicePlugin or child that is known; an empty text of others."""
         known = self.children.get(place)
         seen = self.plugins.get(place.name) if kind == DEVICE_PLUGIN else None
-        found = seen.uid if seen else known.version.uid if known else uid
-        return bool(uid) and found != uid
+        return seen.uid if seen else known.version.uid if known else ""
+
+    def _is_newer(self, kind: Kind, place: Place, uid: str) -> bool:
+        """Whether the object that is known has another uid than the one that is gone."""
+        return bool(uid) and (self._uid(kind, place) or uid) != uid
 
     def _drop(self, kind: Kind, place: Place) -> Touched:
         if kind == NODE:
