@@ -28,6 +28,8 @@ class PlainTests(SynchronousTestCase):
         self.assertEqual(stage.requests(), [])
         self.assertIsNone(stage.find("daemonsets"))
         self.assertEqual(stage.reconciler.cache.plugins, {})
+        self.assertEqual(stage.reconciler.cache.sent, {})
+        self.assertEqual(stage.reconciler.cache._wanted, {})
         self.assertEqual(stage.reconciler._works, {})
         self.assertEqual(stage.reconciler._happenings._allowances, {})
 

@@ -191,6 +191,20 @@ class LeftAloneTests(SynchronousTestCase):
         self.assertEqual(stage.requests(), [])
         self.assertEqual(stage.status(), before)
 
+    def test_owned_by_another_too(self) -> None:
+        """One of ours stays ours when something else owns it as well, and does not control it."""
+        stage = running()
+        other = {"apiVersion": "a.b/v1", "kind": "C", "name": "c", "uid": "u"}
+        owners = [*daemon_set(stage)["metadata"]["ownerReferences"], other]
+        stage.objects.patch(
+            "daemonsets", "gpus", {"metadata": {"ownerReferences": owners}}, NAMESPACE
+        )
+        stage.settle(60)
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.settle()
+        self.assertEqual(pod_spec(stage)["containers"][0]["image"], "x:2")
+        self.assertIn(other, daemon_set(stage)["metadata"]["ownerReferences"])
+
     def test_controlled_by_another(self) -> None:
         """So is one that has our labels, and that another kind of object controls."""
         stage = Stage()
@@ -283,8 +297,10 @@ class LateTests(SynchronousTestCase):
         old = daemon_set(stage)
         stage.edit({"spec": {"image": "x:2"}})
         stage.settle()
+        stage.forget()
         stage.reconciler.observe(DAEMON_SET, None, old)
         stage.settle(60)
+        self.assertEqual(stage.requests().count(SET), 1)
         self.assertNotIn("DriftRepaired", stage.events())
         self.assertEqual(pod_spec(stage)["containers"][0]["image"], "x:2")
 
@@ -298,6 +314,19 @@ class LateTests(SynchronousTestCase):
         stage.reconciler.observe(DEVICE_PLUGIN, "MODIFIED", old)
         stage.settle(60)
         self.assertEqual(stage.requests(), [])
+
+    def test_restored(self) -> None:
+        """What a list has counts, however old: the API server may be restored from a backup."""
+        stage = running()
+        old = stage.objects.get("deviceplugins", "gpus")
+        image = pod_spec(stage)["containers"][0]["image"]
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.settle()
+        stage.feed.cut()
+        stage.server.fail(500, kind="deviceplugins", times=float("inf"))
+        stage.reconciler.observe(DEVICE_PLUGIN, None, old)
+        stage.settle()
+        self.assertEqual(pod_spec(stage)["containers"][0]["image"], image)
 
     def test_node_between(self) -> None:
         """A node that has gone while nobody watched counts no more."""
@@ -455,6 +484,17 @@ class LagTests(SynchronousTestCase):
         self.assertNotIn("0", gone)
         self.assertIn("1", gone)
         self.assertIn(str(KEPT), gone)
+
+    def test_own_status(self) -> None:
+        """A status is not written again before a watch shows it."""
+        stage = running(lag=8.0)
+        stage.settle(60)
+        stage.forget()
+        stage.node("n1", kvm=3)
+        stage.settle(6)
+        stage.edit({"metadata": {"annotations": {"a": "b"}}})
+        stage.settle(60)
+        self.assertEqual(stage.requests(), [STATUS])
 
     def test_own_changes(self) -> None:
         """What the operator has done itself is no drift when a watch shows it later."""

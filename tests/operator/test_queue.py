@@ -112,11 +112,26 @@ class WorkQueueTests(SynchronousTestCase):
         stopped = bench.queue.stop()
         self.successResultOf(stopped)
         self.assertTrue(bench.running["a"].called)
+        self.assertEqual(len(bench.queue), 0)
         bench.clock.advance(60)
         self.assertEqual((bench.begun, bench.clock.getDelayedCalls()), (["a"], []))
         bench.queue.add("b")
         bench.clock.advance(60)
         self.assertEqual(bench.begun, ["a"])
+
+    def test_start(self) -> None:
+        """Nothing begins before the start, nor what was added before a stop after another one."""
+        bench = Bench(concurrency=1)
+        queue = WorkQueue(bench.clock, bench.work)
+        queue.add("a")
+        bench.clock.advance(60)
+        self.assertEqual(bench.begun, [])
+        queue.start()
+        queue.stop()
+        queue.start()
+        queue.add("b")
+        bench.clock.advance(0)
+        self.assertEqual(bench.begun, ["b"])
 
     def test_fault(self) -> None:
         """Work that fails is logged, and done again after the longest delay."""

@@ -165,16 +165,20 @@ class SteadyTests(SynchronousTestCase):
         """A status that the API server keeps only in part is not written again and again."""
         stage = Stage()
 
-        def prune(_: str, kind: Kind, new: Any, __: Any) -> None:
+        def prune(_: str, kind: Kind, new: Any, __: Any) -> Any:
             if kind.kind == "DevicePlugin" and new.get("status"):
                 new["status"].pop("updated", None)
+            return new
 
         stage.server.admission.append(prune)
         stage.start()
         stage.plugin()
         stage.settle()
+        self.assertNotIn("updated", stage.status())
         stage.forget()
-        stage.settle(600)
+        for number in range(3):
+            stage.edit({"metadata": {"annotations": {"a": f"{number}"}}})
+            stage.settle(600)
         self.assertEqual(stage.requests(), [])
 
 
@@ -262,6 +266,20 @@ class PauseTests(SynchronousTestCase):
         stage.settle()
         self.assertEqual(stage.requests(), [FOUND, "apply serviceaccounts/gpus", SET, STATUS])
         self.assertEqual(stage.condition("Paused")[0], "False")
+        self.assertEqual(stage.events(), ["RolledOut", "Paused", "DriftRepaired", "Resumed"])
+        warning = [e["reason"] for e in stage.objects.list("events") if e["type"] == "Warning"]
+        self.assertEqual(warning, ["DriftRepaired"])
+
+    def test_of_another(self) -> None:
+        """The DaemonSet of an earlier object of the name is not counted as a paused one's."""
+        stage = running()
+        stage.kill()
+        stage.objects.delete("deviceplugins", "gpus")
+        stage.plugin()
+        stage.edit(PAUSE)
+        stage.restart()
+        self.assertNotIn("daemonSet", stage.status())
+        self.assertEqual(stage.condition("Available")[2], "there is no DaemonSet yet")
 
     def test_between_requests(self) -> None:
         """A pause that begins while the objects are applied counts for those that are left."""

@@ -46,6 +46,18 @@ class BadSpecTests(SynchronousTestCase):
         stage.settle(60)
         self.assertEqual(stage.condition("Degraded")[0], "False")
         self.assertEqual(stage.events(), ["RolledOut", "InvalidSpec", "Recovered"])
+        warning = [e["reason"] for e in stage.objects.list("events") if e["type"] == "Warning"]
+        self.assertEqual(warning, ["InvalidSpec"])
+
+    def test_while_rolling_out(self) -> None:
+        """A roll-out that is under way goes on, and is none that stands still."""
+        stage = running(config=CONFIG)
+        stage.edit({"spec": {"image": "x:2"}})
+        stage.settle()
+        stage.edit({"spec": {"config": {"resources": {"kvm": {"nonsense": 1}}}}})
+        stage.settle()
+        self.assertEqual(stage.condition("Degraded")[1], "InvalidSpec")
+        self.assertEqual(stage.condition("Progressing")[:2], ("True", "RollingOut"))
 
     def test_first(self) -> None:
         """An object that is bad from the start gets a status and nothing else."""
@@ -86,6 +98,21 @@ class BadSpecTests(SynchronousTestCase):
         stage.objects.patch("configmaps", "cams", {"metadata": {"labels": {"a": "b"}}}, NAMESPACE)
         stage.settle()
         self.assertEqual(stage.requests(), [SET])
+        stage.objects.delete("configmaps", "cams", NAMESPACE)
+        stage.settle()
+        self.assertIn(f"there is no ConfigMap {NAMESPACE}/cams", stage.condition("Degraded")[2])
+        self.assertIsNotNone(stage.find("daemonsets"))
+
+    def test_no_files(self) -> None:
+        """A scanner of the image's own, and an init container without files, wait for none."""
+        stage = Stage()
+        stage.start()
+        stage.plugin(
+            scanner={"class": "cams:Cams"}, domain=DOMAIN, initContainer={"image": "init:1"}
+        )
+        stage.settle()
+        self.assertIsNotNone(stage.find("daemonsets"))
+        self.assertEqual(stage.condition("Degraded")[1], "AsExpected")
 
 
 class RefusedTests(SynchronousTestCase):
@@ -415,7 +442,21 @@ class StatusTests(SynchronousTestCase):
         stage.settle(200)
         self.assertEqual(stage.condition("Progressing")[1], "RolloutStalled")
         self.assertEqual(stage.requests(), [STATUS])
-        self.assertIn("RolloutStalled", stage.events())
+        self.assertEqual(stage.events(), ["RolledOut", "RolloutStalled"])
+
+    def test_pod_that_fails_later(self) -> None:
+        """A pod that fails after the roll-out is trouble, and no roll-out."""
+        stage = running()
+        counts = {"numberReady": 0, "numberAvailable": 0, "numberUnavailable": 1}
+        stage.objects.patch(
+            "daemonsets", "gpus", {"status": counts}, NAMESPACE, subresource="status"
+        )
+        ready = {"conditions": [{"type": "Ready", "status": "False"}]}
+        stage.objects.patch("pods", "gpus-n1", {"status": ready}, NAMESPACE, subresource="status")
+        stage.settle()
+        self.assertEqual(stage.condition("Progressing")[:2], ("False", "Done"))
+        self.assertEqual(stage.condition("Degraded")[1], "PodsNotReady")
+        self.assertEqual(stage.events(), ["RolledOut", "PodsNotReady"])
 
 
 class SurgeTests(SynchronousTestCase):
