@@ -118,15 +118,9 @@ def record_of(event: dict[str, Any], caller: tuple[str, int]) -> Record | None:
     if why is None and event.get("isError"):
         why = event.get("failure")
     text = _text_of(event, why)
-    form = event.get("log_format")
-    names = _names(form) if isinstance(form, str) else frozenset()
-    if isinstance(event.get("format"), str):
-        names |= _percent_names(event["format"])
-    fields: dict[str, Any] = {}
-    used: dict[str, Any] = {}
-    for key, value in event.items():
-        if key[:4] != "log_" and key not in _NO_FIELDS:
-            (used if key in names else fields)[key] = value
+    forms = [event.get(key) for key in ("log_format", "format")]
+    in_text, beside = _parted(*[f if isinstance(f, str) else "" for f in forms], tuple(event))
+    fields = {key: event[key] for key in beside}
     if not text and not fields and why is None:
         return None
     return Record(
@@ -138,7 +132,7 @@ def record_of(event: dict[str, Any], caller: tuple[str, int]) -> Record | None:
         event.get("log_v") or level_of(event),
         text,
         fields,
-        used,
+        {key: event[key] for key in in_text},
         None if why is None else error_text(why.value if isinstance(why, Failure) else why),
         None if why is None else _traceback(why),
         _constant_of(event),
@@ -215,6 +209,13 @@ def _traceback(why: Any) -> str:
 
 
 @lru_cache(1024)
+def _parted(form: str, percent_form: str, keys: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Part the keys of an event that are its own: those in its message, and the others."""
+    names = _names(form) | _percent_names(percent_form)
+    own = [key for key in keys if key[:4] != "log_" and key not in _NO_FIELDS]
+    return [key for key in own if key in names], [key for key in own if key not in names]
+
+
 def _names(form: str) -> frozenset[str]:
     """The keys that a format string uses."""
     found: set[str] = set()
@@ -228,7 +229,6 @@ def _names(form: str) -> frozenset[str]:
     return frozenset(found)
 
 
-@lru_cache(1024)
 def _percent_names(form: str) -> frozenset[str]:
     """The keys that a format string of twisted.python.log uses."""
     return frozenset(re.findall(r"%\((.*?)\)", form))

@@ -66,14 +66,17 @@ class Answers:
         """Answer Allocate: with the devices' own parts, joined."""
         self._log_and_check(request)
         parts = []
+        given: list[str] = []
         size = 0
         for asked in request.container_requests:
-            parts.append(self._container(list(asked.devices_ids)))
+            ids = list(asked.devices_ids)
+            parts.append(self._container(ids))
+            given += ids
             size += len(parts[-1])
             self._check_room(size)  # before the next one is made
         answer = messages.allocate_response(parts)
         self._check_room(len(answer))
-        self._note(request)
+        self.handed_out.update(given)
         return answer
 
     def about(self, request: Request) -> str:
@@ -124,7 +127,3 @@ class Answers:
                 "kubelet takes no more; ask for fewer devices, or give each fewer nodes, mounts "
                 "and variables"
             )
-
-    def _note(self, request: messages.AllocateRequest) -> None:
-        for part in request.container_requests:
-            self.handed_out.update(self._inventory.devices.keys() & part.devices_ids)

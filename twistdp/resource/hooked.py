@@ -127,7 +127,8 @@ class HookedAnswers(Answers):
         self._check_room(len(message) if isinstance(message, bytes) else message.ByteSize())
         if self._check_nodes:
             self._check_answer(answer, values)
-        self._note(request)
+        for part in request.container_requests:  # some devices may be gone by now
+            self.handed_out.update(self._inventory.devices.keys() & part.devices_ids)
         return message
 
     def _response(self, ids: Sequence[str]) -> ContainerAllocateResponse:

@@ -90,7 +90,7 @@ class Report:
         _log.info(
             "{resource}: allocated {ids}{given}",
             resource=self._resource,
-            ids=shown_ids(request) or "nothing",
+            ids=shown_ids(ids) or "nothing",
             given=given.brief and f" ({given.brief})",
             log_constant="devices allocated",
             log_facts=lambda: {

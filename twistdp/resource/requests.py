@@ -1,5 +1,6 @@
 """Bounds the kubelet's requests, and shows in a few words what they are about."""
 
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from twistdp.errors import UnreasonableRequest
@@ -53,17 +54,17 @@ def ids_of(request: AllocateRequest) -> dict[str, object]:
     return {"count": sum(map(len, parts)), "ids": first}
 
 
-def shown_ids(request: AllocateRequest | PreStartContainerRequest) -> str:
-    """Show the ids that a request is about, as far as one line has room."""
-    if isinstance(request, PreStartContainerRequest):
-        return printable(listed(request.devices_ids), _MOST_TEXT)
-    parts = request.container_requests[:_MOST_SHOWN]
-    return printable("; ".join(listed(part.devices_ids) for part in parts), _MOST_TEXT)
+def shown_ids(parts: Sequence[Sequence[str]]) -> str:
+    """Show the ids of each container, as far as one line has room."""
+    return printable("; ".join(map(listed, parts[:_MOST_SHOWN])), _MOST_TEXT)
 
 
 def shown_request(request: Request) -> str:
     """Show the ids that a request is about, or how many are wanted of each container."""
+    if isinstance(request, PreStartContainerRequest):
+        return shown_ids([request.devices_ids]) or "no devices"
     if isinstance(request, PreferredAllocationRequest):
         parts = request.container_requests[:_MOST_SHOWN]
         return f"{', '.join(str(part.allocation_size) for part in parts)} wanted"
-    return shown_ids(request) or "no devices"
+    first = request.container_requests[:_MOST_SHOWN]
+    return shown_ids([part.devices_ids for part in first]) or "no devices"

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
@@ -124,7 +124,7 @@ class Events:
     """
 
     def __init__(self, last: int = 0) -> None:
-        self._followers: list[Callable[[Event], None]] = []
+        self._followers: dict[Kind, tuple[Callable[[Event], None], ...]] = dict.fromkeys(Kind, ())
         self.number = last
         """The number of the newest event."""
         self.scanners: Final = Names()
@@ -140,26 +140,37 @@ class Events:
 
     def emit(self, kind: Kind, **facts: Any) -> None:
         """Something has happened."""
+        followers = self._followers[kind]
         transient = kind in TRANSIENT
-        if transient and not self._followers:
+        if transient and not followers:
             return
         self.number += 1
         event = Event(self.number, time.time(), kind, facts)
         if not transient:
             self.kept.append(event.brief())
-        for follower in tuple(self._followers):
+        for follower in followers:
             try:
                 follower(event)
             except Exception:
                 _log.failure("following the event {kind}", kind=kind.value)
 
-    def follow(self, follower: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `follower` with each event from now on; returns what ends that."""
-        self._followers.append(follower)
+    def follow(
+        self, follower: Callable[[Event], None], kinds: Iterable[Kind] = Kind
+    ) -> Callable[[], None]:
+        """Call `follower` with each event of these kinds from now on; returns what ends that."""
+        return self.follow_each(dict.fromkeys(kinds, follower))
+
+    def follow_each(self, followers: Mapping[Kind, Callable[[Event], None]]) -> Callable[[], None]:
+        """Call the follower of its kind with each event from now on; returns what ends that."""
+        for kind, follower in followers.items():
+            self._followers[kind] += (follower,)
 
         def end() -> None:
-            if follower in self._followers:
-                self._followers.remove(follower)
+            for kind, follower in followers.items():
+                left = list(self._followers[kind])
+                if follower in left:
+                    left.remove(follower)
+                self._followers[kind] = tuple(left)
 
         return end
 

@@ -52,42 +52,82 @@ class Progress:
         self.resources: dict[str, ResourceProgress] = {}
         self.scanners: dict[str, ScannerProgress] = {}
         self.files: dict[str, FileProgress] = {}
+        takers: dict[Kind, Callable[[Event], None]] = {
+            Kind.REGISTERED: self._registered,
+            Kind.REGISTRATION_FAILED: self._registration_failed,
+            Kind.STREAM_OPENED: self._stream_opened,
+            Kind.CALLED: self._called,
+            Kind.SCANNED: self._scanned,
+            Kind.SCAN_FAILED: self._scan_failed,
+            Kind.SCAN_HUNG: self._scan_hung,
+            Kind.SCAN_RETURNED: self._scan_returned,
+            Kind.SCAN_RECOVERED: self._scan_recovered,
+            Kind.CONFIGURATION_READ: self._configuration_read,
+            Kind.CONFIGURATION_REFUSED: self._configuration_refused,
+        }
         for event in events.kept:
-            self._take(event)
-        self.stop: Callable[[], None] = events.follow(self._take)
+            if event.kind in takers:
+                takers[event.kind](event)
+        self.stop: Callable[[], None] = events.follow_each(takers)
 
     def keep(self, resources: Mapping[str, object]) -> None:
         """Forget the resources that are not among these."""
         for name in self.resources.keys() - resources.keys():
             del self.resources[name]
 
-    def _take(self, event: Event) -> None:
-        facts = event.facts
-        if "resource" in facts:
-            found = self.resources.get(facts["resource"])
-            if found is None:
-                found = self.resources[facts["resource"]] = ResourceProgress()
-            if event.kind is Kind.REGISTERED:
-                found.registered, found.failed, found.reason = event.time, None, ""
-            elif event.kind is Kind.REGISTRATION_FAILED:
-                found.failed, found.reason = found.failed or event.time, facts["reason"]
-            opened = event.kind is Kind.STREAM_OPENED and facts["kubelets"]
-            if opened or event.kind in (Kind.REGISTERED, Kind.CALLED):
-                found.last_word = event.time
-        elif "scanner" in facts:
-            scanner = self.scanners.setdefault(facts["scanner"], ScannerProgress())
-            if event.kind is Kind.SCANNED:
-                scanner.time, scanner.seconds, scanner.hung = event.time, facts["seconds"], False
-                if not facts["failed"]:
-                    scanner.failing = None
-            elif event.kind is Kind.SCAN_FAILED:
-                scanner.failing = facts["reason"]
-            elif event.kind in (Kind.SCAN_HUNG, Kind.SCAN_RETURNED):
-                scanner.hung = event.kind is Kind.SCAN_HUNG
-            elif event.kind is Kind.SCAN_RECOVERED:
-                scanner.failing = None
-        elif event.kind is Kind.CONFIGURATION_READ:
-            self.files[facts["file"]] = FileProgress(event.time)
-        elif event.kind is Kind.CONFIGURATION_REFUSED:
-            file = self.files.setdefault(facts["file"], FileProgress())
-            file.problems = facts["problems"]
+    # resources
+
+    def _resource(self, event: Event) -> ResourceProgress:
+        resource = event.facts["resource"]
+        found = self.resources.get(resource)
+        if found is None:
+            found = self.resources[resource] = ResourceProgress()
+        return found
+
+    def _registered(self, event: Event) -> None:
+        found = self._resource(event)
+        found.registered = found.last_word = event.time
+        found.failed, found.reason = None, ""
+
+    def _registration_failed(self, event: Event) -> None:
+        found = self._resource(event)
+        found.failed, found.reason = found.failed or event.time, event.facts["reason"]
+
+    def _stream_opened(self, event: Event) -> None:
+        if event.facts["kubelets"]:
+            self._resource(event).last_word = event.time
+
+    def _called(self, event: Event) -> None:
+        self._resource(event).last_word = event.time
+
+    # scanners
+
+    def _scanner(self, event: Event) -> ScannerProgress:
+        return self.scanners.setdefault(event.facts["scanner"], ScannerProgress())
+
+    def _scanned(self, event: Event) -> None:
+        found = self._scanner(event)
+        found.time, found.seconds, found.hung = event.time, event.facts["seconds"], False
+        if not event.facts["failed"]:
+            found.failing = None
+
+    def _scan_failed(self, event: Event) -> None:
+        self._scanner(event).failing = event.facts["reason"]
+
+    def _scan_hung(self, event: Event) -> None:
+        self._scanner(event).hung = True
+
+    def _scan_returned(self, event: Event) -> None:
+        self._scanner(event).hung = False
+
+    def _scan_recovered(self, event: Event) -> None:
+        self._scanner(event).failing = None
+
+    # files
+
+    def _configuration_read(self, event: Event) -> None:
+        self.files[event.facts["file"]] = FileProgress(event.time)
+
+    def _configuration_refused(self, event: Event) -> None:
+        file = self.files.setdefault(event.facts["file"], FileProgress())
+        file.problems = event.facts["problems"]

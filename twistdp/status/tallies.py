@@ -6,7 +6,7 @@ It follows the events from the start, in each plugin, so it does little with eac
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final
+from typing import Final
 
 from twistdp.status.events import Event, Events, Kind
 
@@ -104,94 +104,93 @@ class Tallies:
         self.files: Counter[tuple[str, str]] = Counter()
         """How often a configuration file was read again, by file and result."""
         self.counts: Mapping[tuple[str, ...], int] = events.counts
-        self._takers: dict[Kind, Callable[[Mapping[str, Any]], None]] = {
-            Kind.REGISTERED: self._registered,
-            Kind.REGISTRATION_FAILED: self._registration_failed,
-            Kind.KUBELET_APPEARED: self._kubelet_appeared,
-            Kind.STREAM_OPENED: self._stream_opened,
-            Kind.LIST_SENT: self._list_sent,
-            Kind.CALLED: self._called,
-            Kind.ALLOCATED: self._allocated,
-            Kind.DEVICES_CHANGED: self._devices_changed,
-            Kind.HELD: self._held,
-            Kind.SCANNED: self._scanned,
-            Kind.SCAN_HUNG: self._scan_hung,
-            Kind.OVERFLOWED: self._overflowed,
-            Kind.CONFIGURATION_READ: self._configuration_read,
-            Kind.CONFIGURATION_REFUSED: self._configuration_refused,
-        }
-        self.stop: Callable[[], None] = events.follow(self._take)
-
-    def _take(self, event: Event) -> None:
-        taker = self._takers.get(event.kind)
-        if taker is not None:
-            taker(event.facts)
+        self.stop: Callable[[], None] = events.follow_each(
+            {
+                Kind.REGISTERED: self._registered,
+                Kind.REGISTRATION_FAILED: self._registration_failed,
+                Kind.KUBELET_APPEARED: self._kubelet_appeared,
+                Kind.STREAM_OPENED: self._stream_opened,
+                Kind.LIST_SENT: self._list_sent,
+                Kind.CALLED: self._called,
+                Kind.ALLOCATED: self._allocated,
+                Kind.DEVICES_CHANGED: self._devices_changed,
+                Kind.HELD: self._held,
+                Kind.SCANNED: self._scanned,
+                Kind.SCAN_HUNG: self._scan_hung,
+                Kind.OVERFLOWED: self._overflowed,
+                Kind.CONFIGURATION_READ: self._configuration_read,
+                Kind.CONFIGURATION_REFUSED: self._configuration_refused,
+            }
+        )
 
     # resources
 
-    def _of(self, facts: Mapping[str, Any]) -> ResourceTallies:
-        found = self.resources.get(facts["resource"])
+    def _of(self, event: Event) -> ResourceTallies:
+        resource = event.facts["resource"]
+        found = self.resources.get(resource)
         if found is None:
             if len(self.resources) >= self._most:
                 for name in self.resources.keys() - set(self._live()):
                     del self.resources[name]
                 self._most = max(FEW, 2 * len(self.resources))
-            found = self.resources[facts["resource"]] = ResourceTallies()
+            found = self.resources[resource] = ResourceTallies()
         return found
 
-    def _registered(self, facts: Mapping[str, Any]) -> None:
-        self._of(facts).registrations["registered"] += 1
+    def _registered(self, event: Event) -> None:
+        self._of(event).registrations["registered"] += 1
 
-    def _registration_failed(self, facts: Mapping[str, Any]) -> None:
-        self._of(facts).registrations["refused" if facts["refused"] else "failed"] += 1
+    def _registration_failed(self, event: Event) -> None:
+        self._of(event).registrations["refused" if event.facts["refused"] else "failed"] += 1
 
-    def _stream_opened(self, facts: Mapping[str, Any]) -> None:
-        self._of(facts).streams += 1
+    def _stream_opened(self, event: Event) -> None:
+        self._of(event).streams += 1
 
-    def _list_sent(self, facts: Mapping[str, Any]) -> None:
-        found = self._of(facts)
+    def _list_sent(self, event: Event) -> None:
+        found = self._of(event)
+        size = event.facts["size"]
         found.lists += 1
-        found.list_size = facts["size"]
-        found.list_bytes += facts["size"]
-        found.lists_skipped += facts["skipped"]
+        found.list_size = size
+        found.list_bytes += size
+        found.lists_skipped += event.facts["skipped"]
 
-    def _called(self, facts: Mapping[str, Any]) -> None:
-        self._of(facts).calls[facts["method"], facts["status"]].add(facts["seconds"])
+    def _called(self, event: Event) -> None:
+        facts = event.facts
+        self._of(event).calls[facts["method"], facts["status"]].add(facts["seconds"])
 
-    def _allocated(self, facts: Mapping[str, Any]) -> None:
-        self._of(facts).allocated += sum(map(len, facts["ids"]))
+    def _allocated(self, event: Event) -> None:
+        self._of(event).allocated += sum(map(len, event.facts["ids"]))
 
-    def _devices_changed(self, facts: Mapping[str, Any]) -> None:
-        changes = self._of(facts).changes
-        for how, count in facts["changes"].items():
+    def _devices_changed(self, event: Event) -> None:
+        changes = self._of(event).changes
+        for how, count in event.facts["changes"].items():
             changes[how] += count
 
-    def _held(self, facts: Mapping[str, Any]) -> None:
-        self._of(facts).released += facts["changes"]["released"]
+    def _held(self, event: Event) -> None:
+        self._of(event).released += event.facts["changes"]["released"]
 
     # scanners
 
-    def _scanner(self, facts: Mapping[str, Any]) -> ScannerTallies:
-        return self.scanners.setdefault(facts["scanner"], ScannerTallies())
+    def _scanner(self, event: Event) -> ScannerTallies:
+        return self.scanners.setdefault(event.facts["scanner"], ScannerTallies())
 
-    def _scanned(self, facts: Mapping[str, Any]) -> None:
-        found = self._scanner(facts)
-        found.scans.add(facts["seconds"])
-        found.failed += facts["failed"]
+    def _scanned(self, event: Event) -> None:
+        found = self._scanner(event)
+        found.scans.add(event.facts["seconds"])
+        found.failed += event.facts["failed"]
 
-    def _scan_hung(self, facts: Mapping[str, Any]) -> None:
-        self._scanner(facts).hung += 1
+    def _scan_hung(self, event: Event) -> None:
+        self._scanner(event).hung += 1
 
     # the process
 
-    def _kubelet_appeared(self, facts: Mapping[str, Any]) -> None:
+    def _kubelet_appeared(self, event: Event) -> None:
         self.kubelets += 1
 
-    def _overflowed(self, facts: Mapping[str, Any]) -> None:
-        self.overflows[facts["source"]] += 1
+    def _overflowed(self, event: Event) -> None:
+        self.overflows[event.facts["source"]] += 1
 
-    def _configuration_read(self, facts: Mapping[str, Any]) -> None:
-        self.files[facts["file"], "read"] += 1
+    def _configuration_read(self, event: Event) -> None:
+        self.files[event.facts["file"], "read"] += 1
 
-    def _configuration_refused(self, facts: Mapping[str, Any]) -> None:
-        self.files[facts["file"], "refused"] += 1
+    def _configuration_refused(self, event: Event) -> None:
+        self.files[event.facts["file"], "refused"] += 1
