@@ -7,11 +7,16 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.logs import observe
 from twistdp.operator.api import ApiError, Document, Unreachable
 from twistdp.operator.fence import Fenced
 from twistdp.operator.leader import DEADLINE, DURATION, RETRY, Elector, claimed, seen
 
 LONG_AGO = 1_000_000_000.0
+LEADS = "this operator is the leader"
+LOST = "this operator is no longer the leader"
+WAITS = "another operator is the leader; waiting"
+CANNOT = "cannot have the lease of the leader; trying again"
 
 
 class Leases:
@@ -23,10 +28,12 @@ class Leases:
         """What each request fails with."""
         self.silent: list[Deferred[Any]] | None = None
         """Requests that are never answered, unless it is None."""
+        self.reads = 0
         self.writes = 0
 
     def get(self, *_: Any) -> Deferred[Document]:
         """The lease."""
+        self.reads += 1
         if self.silent is not None:
             self.silent.append(Deferred())
             return self.silent[-1]
@@ -69,7 +76,9 @@ class ElectionTests(SynchronousTestCase):
     """Operators with a clock of their own each, and one lease."""
 
     def setUp(self) -> None:
-        """Begin without a lease."""
+        """Begin without a lease, and follow the log."""
+        self.lines: list[str] = []
+        observe(self, lambda event: self.lines.append(event["log_text"]))
         self.leases = Leases()
         self.clocks: list[Clock] = []
         self.news: list[str] = []
@@ -107,7 +116,9 @@ class ElectionTests(SynchronousTestCase):
         self.advance(60)
         self.assertEqual(self.news, ["a leads"])
         self.assertEqual(self.leases.holder, "a")
-        self.assertAlmostEqual(self.leases.writes, 60 / RETRY, delta=1)
+        self.assertTrue(60 / RETRY - 1 <= self.leases.writes <= 60 / RETRY + 1)
+        self.assertEqual(self.leases.reads, 1)
+        self.assertEqual(self.lines, [LEADS])
 
     def test_second(self) -> None:
         """Another one waits, though its clock shows another time, until the first is gone."""
@@ -122,6 +133,7 @@ class ElectionTests(SynchronousTestCase):
         self.assertGreaterEqual(other.seconds() - began, DURATION - RETRY)
         self.assertEqual(self.leases.holder, "b")
         self.assertEqual(self.leases.lease["spec"]["leaseTransitions"], 1)  # type: ignore[index]
+        self.assertEqual(self.lines, [LEADS, WAITS, LEADS])
 
     def test_stopped_process(self) -> None:
         """A leader whose process stood still no longer leads when it goes on, before any timer."""
@@ -149,6 +161,7 @@ class ElectionTests(SynchronousTestCase):
         self.leases.error = None
         self.advance(RETRY + 0.1)
         self.assertEqual(self.news, ["a leads", "a lost", "a leads"])
+        self.assertEqual(self.lines, [LEADS, LOST, LEADS])
 
     def test_silent(self) -> None:
         """The same if requests are not answered."""
@@ -160,6 +173,35 @@ class ElectionTests(SynchronousTestCase):
         self.advance(DEADLINE)
         self.assertTrue(elector.leads)
 
+    def test_one_answer_is_missing(self) -> None:
+        """A renewal that is not answered is made again while there is time."""
+        self.elector("a")
+        self.leases.silent = []
+        self.advance(RETRY + DEADLINE / 2 + 0.2)
+        self.assertEqual(len(self.leases.silent), 1)
+        self.leases.silent = None
+        self.advance(60)
+        self.assertEqual(self.news, ["a leads"])
+
+    def test_at_once(self) -> None:
+        """Of two that take the lease at the same moment one waits, which is no trouble."""
+        get = self.leases.get
+
+        def late(*arguments: Any) -> Deferred[Document]:
+            """Answer, and then have another one take the lease."""
+            answer = get(*arguments)
+            other = claimed({"metadata": {"resourceVersion": "1"}}, "b", LONG_AGO)
+            self.leases.lease = other
+            return answer
+
+        self.leases.lease = {"metadata": {"resourceVersion": "0"}}
+        self.patch(self.leases, "get", late)
+        elector, _ = self.elector("a")
+        self.assertFalse(elector.leads)
+        self.patch(self.leases, "get", get)
+        self.advance(RETRY + 0.1)
+        self.assertEqual((self.leases.holder, self.lines), ("b", [WAITS]))
+
     def test_given_up(self) -> None:
         """A leader that stops gives the lease up, and the next one need not wait."""
         first, clock = self.elector("a")
@@ -169,8 +211,19 @@ class ElectionTests(SynchronousTestCase):
         self.assertEqual(self.leases.holder, "")
         self.advance(RETRY + 0.1, other)
         self.assertTrue(second.leads)
+        self.assertEqual(clock.getDelayedCalls(), [])
         self.advance(60, clock)
         self.assertEqual(self.news, ["a leads", "b leads"])
+
+    def test_stopped_under_way(self) -> None:
+        """One that stops while it waits for an answer asks nothing more."""
+        self.leases.silent = []
+        elector, clock = self.elector("a")
+        self.successResultOf(elector.stop())
+        self.leases.silent = None
+        self.advance(60)
+        self.assertEqual((self.leases.lease, self.news), (None, []))
+        self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_touched(self) -> None:
         """A lease that somebody labels stays ours."""
@@ -208,6 +261,32 @@ class ElectionTests(SynchronousTestCase):
         elector, _ = self.elector("a")
         self.advance(30)
         self.assertFalse(elector.leads)
+        self.assertEqual(self.lines, [CANNOT])
+        self.leases.error = None
+        self.advance(RETRY + 0.1)
+        self.leases.error = ApiError(403, "Forbidden", "no")
+        self.advance(30)
+        self.assertEqual(self.lines, [CANNOT, LEADS, CANNOT, LOST])
+
+    def test_claimed(self) -> None:
+        """A lease says who has it, since when and for how long; so does one that is given up."""
+        taken = claimed({"metadata": {}}, "a", LONG_AGO)
+        moment, later = "2001-09-09T01:46:40.000000Z", "2001-09-09T01:46:42.000000Z"
+        self.assertEqual(
+            taken["spec"],
+            {
+                "holderIdentity": "a",
+                "acquireTime": moment,
+                "renewTime": moment,
+                "leaseDurationSeconds": DURATION,
+                "leaseTransitions": 0,
+            },
+        )
+        renewed = claimed(taken, "a", LONG_AGO + 2)
+        self.assertEqual(renewed["spec"], {**taken["spec"], "renewTime": later})
+        left = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": later}
+        given_up = claimed(taken, "a", LONG_AGO + 2, given_up=True)
+        self.assertEqual(given_up["spec"], {**taken["spec"], **left})
 
     def test_odd_lease(self) -> None:
         """A lease with nonsense in it is nobody's, and no error."""
