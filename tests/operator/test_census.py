@@ -66,6 +66,9 @@ class CensusTests(SynchronousTestCase):
         census.name("b", names(GPU), names("lab.example"))
         self.assertEqual((census.only_of("a"), census.only_of("scan")), (set(), set()))
         self.assertEqual(census.only_of("nobody"), set())
+        census.forget("a")
+        census.forget("b")
+        self.assertEqual(census.only_of("scan"), {GPU, NIC})
 
     def test_counts(self) -> None:
         """Nodes have the resources that are asked for, and no others."""

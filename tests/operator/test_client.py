@@ -303,6 +303,8 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(self.of(details, "5").retry_after, 5)
         self.assertEqual(self.of(details).retry_after, 3)
         self.assertEqual(self.of(details, "soon").retry_after, 3)
+        self.assertEqual(self.of(details, "\u00b2").retry_after, 3)
+        self.assertEqual(self.of(details, "0").retry_after, 0)
         for long in ("86400", "9" * 5000):
             self.assertEqual(self.of(details, long).retry_after, LONGEST_PAUSE)
         many = {"details": {"retryAfterSeconds": 10**400}}
@@ -316,6 +318,8 @@ class RefusalTests(SynchronousTestCase):
         odd: Any
         for odd in (None, [], 3, "text", {"details": 4}, {"reason": 4, "message": None}):
             self.assertEqual(self.of(odd).status, 422)
+        self.assertEqual(str(self.of({})), "HTTP status 422")
+        self.assertEqual(str(self.of({"reason": "Invalid"})), "Invalid")
 
 
 class AskedTests(SynchronousTestCase):
@@ -336,9 +340,12 @@ class AskedTests(SynchronousTestCase):
             ("GET", "/api/v1/namespaces", {}, ("list", "namespaces")),
             ("GET", "/api/v1/namespaces/a", {}, ("get", "namespaces")),
             ("PATCH", "/api/v1/nodes/a/status", {}, ("patch", "nodes/status")),
+            ("GET", plugins, {}, ("list", "deviceplugins.twistdp.io")),
             ("GET", "/apis", {}, ("get", "")),
+            ("GET", "/apis/twistdp.io", {}, ("get", "")),
             ("GET", "/apis/twistdp.io/v1alpha1", {}, ("get", "")),
             ("GET", "/version", {}, ("get", "")),
+            ("GET", "/version/a", {}, ("get", "")),
         ):
             found = asked(method, path, query)
             self.assertEqual((found.verb, found.resource), expected, path)

@@ -17,12 +17,14 @@ class ComplaintTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Follow the log."""
         self.lines: list[str] = []
+        self.reasons: list[str | None] = []
         self.complaints = Complaints()
         observe(self, self.logged)
 
     def logged(self, event: dict[str, Any]) -> None:
         """Keep a line, with what was asked."""
         self.lines.append(f"{event['log_text']}: {event.get('resource', '')}")
+        self.reasons.append(event.get("err"))
 
     def take(self, *answers: tuple[Asked, int]) -> list[str]:
         """The lines after these answers."""
@@ -47,6 +49,9 @@ class ComplaintTests(SynchronousTestCase):
         self.assertEqual(self.take((PODS, 0), (NODES, 0), (PODS, 503)), [f"{begins}: pods"])
         self.assertEqual(self.take((NODES, 404), (NODES, 200)), ["the API server answers again: "])
         self.assertEqual(self.take((PODS, 500)), [f"{begins}: pods"])
+        self.assertEqual(self.reasons, ["away", None, "status 500"])
+        self.take((PODS, 200))
+        self.assertEqual(self.take((Asked("get", ""), 0)), [f"{begins}: /"])
 
     def test_refusals(self) -> None:
         """What is wrong with an object is not the API server's trouble."""

@@ -48,6 +48,19 @@ class ConflictTests(SynchronousTestCase):
             self.assertEqual(stage.condition("Available", name)[1], "AllReady")
         self.assertEqual(stage.events().count("ResourceConflict"), 2)
 
+    def test_shared_alone(self) -> None:
+        """Of several resources only those are named that both have."""
+        stage = Stage()
+        stage.start()
+        for name, more in (("one", "fuse"), ("two", "tun")):
+            devices = {"kvm": "/dev/kvm", more: f"/dev/{more}"}
+            stage.plugin(name, config={"domain": DOMAIN, "resources": devices})
+            stage.settle()
+            stage.roll_out(name)
+        stage.settle()
+        for name in ("one", "two"):
+            self.assertIn(f"on 1 node ({DOMAIN}/kvm);", stage.condition("Degraded", name)[2])
+
     def test_steady(self) -> None:
         """A conflict that lasts makes no request."""
         stage = both(one=["n1"], two=["n1"])
@@ -111,10 +124,11 @@ class ConflictTests(SynchronousTestCase):
         self.assertIn("DevicePlugin p2x", message)
         self.assertIn(", and 97 more; a kubelet takes them from one", message)
         self.assertTrue(message.endswith("spec.nodeSelector"), message[-60:])
-        few = Rival("b", 1, tuple(f"x.io/{number}" for number in range(5)))
-        made = status(Known(generation=1, rivals=[few]), {}, 0)
-        message = {one["type"]: one for one in made["conditions"]}["Degraded"]["message"]
-        self.assertIn("DevicePlugin b on 1 node (x.io/0, x.io/1, x.io/2 and 2 more);", message)
+        for resources, more in ((5, " and 2 more"), (3, "")):
+            few = Rival("b", 1, tuple(f"x.io/{number}" for number in range(resources)))
+            made = status(Known(generation=1, rivals=[few]), {}, 0)
+            message = {one["type"]: one for one in made["conditions"]}["Degraded"]["message"]
+            self.assertIn(f"DevicePlugin b on 1 node (x.io/0, x.io/1, x.io/2{more});", message)
 
 
 class ClaimTests(SynchronousTestCase):

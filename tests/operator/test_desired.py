@@ -113,7 +113,11 @@ class ObjectTests(SynchronousTestCase):
         """It is that of the content, and the same for the same."""
         first, again = objects(config=CONFIG), objects(config=copy.deepcopy(CONFIG))
         self.assertEqual(json.dumps(first), json.dumps(again))
-        other = objects(config=CONFIG, logLevel=2)
+        labels = {"a": "1", "b": "2"}
+        turned = dict(reversed(labels.items()))
+        first, again = (objects(config=CONFIG, nodeSelector=one) for one in (labels, turned))
+        self.assertEqual(first["DaemonSet"]["metadata"], again["DaemonSet"]["metadata"])
+        first, other = objects(config=CONFIG), objects(config=CONFIG, logLevel=2)
         for kind in first:
             same = first[kind]["metadata"]["annotations"] == other[kind]["metadata"]["annotations"]
             self.assertIs(same, kind != "DaemonSet", kind)

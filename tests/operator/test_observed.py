@@ -78,6 +78,15 @@ class PodTests(SynchronousTestCase):
             )
         )
         self.assertEqual((pod.restarts, pod.exit_code, pod.exit_reason), (3, 137, "OOMKilled"))
+        now = {"terminated": {"exitCode": 2, "reason": "Error"}}
+        pod = pod_of(a_pod(containerStatuses=[{"state": now, "lastState": failed}]))
+        self.assertEqual((pod.exit_code, pod.exit_reason), (2, "Error"))
+
+    def test_waiting_without_a_reason(self) -> None:
+        """A container that waits for no known reason does not hide the pod's."""
+        waiting = [{"state": {"waiting": {}}}]
+        pod = pod_of(a_pod(containerStatuses=waiting, reason="Evicted", message="no memory"))
+        self.assertEqual((pod.reason, pod.message), ("Evicted", "no memory"))
 
     def test_ready(self) -> None:
         """Ready is what the condition says."""

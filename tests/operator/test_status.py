@@ -143,6 +143,15 @@ class ConditionTests(SynchronousTestCase):
         self.assertEqual(places, sorted(places))
         self.assertIn(" and 2 more", message)
         self.assertNotIn("on n4", message)
+        message = by_type(status(known(*pods[:3]), {}, THEN))["Degraded"]["message"]
+        self.assertNotIn("more", message)
+
+    def test_exit_code(self) -> None:
+        """A pod that says nothing is named with the way in which its container ended."""
+        ended = PodSeen("gpus-c", "n3", "Running", False, exit_code=137, exit_reason="OOMKilled")
+        good = status(known(), {}, THEN)
+        found = self.check(known(ended), {"Degraded": "True PodsNotReady"}, good)
+        self.assertIn("gpus-c on n3 (exit code 137, OOMKilled)", found["Degraded"]["message"])
 
     def test_after_roll_out(self) -> None:
         """A pod that fails after a roll-out is a fault, and no roll-out."""
@@ -160,18 +169,26 @@ class ConditionTests(SynchronousTestCase):
         self.check(known(STARTING, ds=more), starting, good)
         self.check(known(STARTING, ds=few, generation=6), starting, good)
         self.check(known(STARTING, ds=few, replacing=True), starting, good)
+        # Nor is it over before it was complete, or for a DaemonSet that the counts are not of.
+        rolling = status(known(STARTING, ds=few), {}, THEN)
+        self.check(known(STARTING, ds=few), {"Progressing": "True RollingOut"}, rolling)
+        for counts in ({"updated": 2}, {"generation": 9}):
+            situation = known(STARTING, ds={**few, **counts})
+            self.check(situation, {"Progressing": "True RollingOut"}, good)
 
     def test_stalled(self) -> None:
         """A roll-out that stands still names the pods that hold it up."""
         few = {"updated": 1, "available": 2, "ready": 2}
+        others = (PodSeen("fine", "n1", "Running", True), attrs.evolve(CRASHING, deleting=True))
         found = self.check(
-            known(STARTING, UNSCHEDULED, ds=few, stalled=True),
+            known(STARTING, UNSCHEDULED, *others, ds=few, stalled=True),
             {"Progressing": "False RolloutStalled", "Degraded": "True RolloutStalled"},
         )
         for name in ("Progressing", "Degraded"):
-            self.assertIn(
-                "gpus-e on no node (Unschedulable: no memory), gpus-d on n4", found[name]["message"]
-            )
+            message = found[name]["message"]
+            pods = "gpus-e on no node (Unschedulable: no memory), gpus-d on n4"
+            why = "nothing has got on for spec.updateStrategy.progressDeadlineSeconds"
+            self.assertTrue(message.endswith(f"; not ready: {pods}; {why}"), message)
         self.check(known(stalled=True), {"Progressing": "False Done"})
 
     def test_halted(self) -> None:
@@ -272,7 +289,14 @@ class CountTests(SynchronousTestCase):
                 {"name": "x.io/b", "healthy": 2, "unhealthy": 0},
             ],
         )
-        self.assertEqual(made["nodesOmitted"], 0)
+        self.assertEqual((made["nodesOmitted"], made["resourcesOmitted"]), (0, 0))
+
+    def test_none_of_a_node(self) -> None:
+        """A resource of which a node has no devices is not among the node's."""
+        made = status(known(nodes={"a": {"x.io/a": Count(1, 1), "x.io/b": Count(0, 0)}}), {}, THEN)
+        (node,) = made["nodes"]
+        self.assertEqual([one["name"] for one in node["resources"]], ["x.io/a"])
+        self.assertEqual(node["resourcesOmitted"], 0)
 
     def test_more_healthy(self) -> None:
         """A node that has more healthy devices than devices, for a moment, has no other sums."""

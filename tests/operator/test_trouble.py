@@ -443,6 +443,9 @@ class StatusTests(SynchronousTestCase):
         self.assertEqual(stage.condition("Progressing")[1], "RolloutStalled")
         self.assertEqual(stage.requests(), [STATUS])
         self.assertEqual(stage.events(), ["RolledOut", "RolloutStalled"])
+        stage.forget()
+        stage.restart()
+        self.assertNotIn(STATUS, stage.requests())
 
     def test_pod_that_fails_later(self) -> None:
         """A pod that fails after the roll-out is trouble, and no roll-out."""

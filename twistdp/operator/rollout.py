@@ -53,11 +53,7 @@ def is_halted(
         return False
     standing = [pod for pod in pods if not pod.deleting]
     old = {pod.node for pod in standing if pod.template != seen.template}
-    failed = {
-        pod.node
-        for pod in standing
-        if pod.template == seen.template and not pod.ready and pod.reason != "NodeLost"
-    }
+    failed = {pod.node for pod in standing if not pod.ready and pod.reason != "NodeLost"}
     # While the old pod is there, its node is served.
     return bool(old) and len(failed - old) >= _most(max_surge, seen.desired)
 
