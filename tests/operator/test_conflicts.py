@@ -124,8 +124,8 @@ class ConflictTests(SynchronousTestCase):
         self.assertIn("DevicePlugin p2x", message)
         self.assertIn(", and 97 more; a kubelet takes them from one", message)
         self.assertTrue(message.endswith("spec.nodeSelector"), message[-60:])
-        for resources, more in ((5, " and 2 more"), (3, "")):
-            few = Rival("b", 1, tuple(f"x.io/{number}" for number in range(resources)))
+        for count, more in ((5, " and 2 more"), (3, "")):
+            few = Rival("b", 1, tuple(f"x.io/{number}" for number in range(count)))
             made = status(Known(generation=1, rivals=[few]), {}, 0)
             message = {one["type"]: one for one in made["conditions"]}["Degraded"]["message"]
             self.assertIn(f"DevicePlugin b on 1 node (x.io/0, x.io/1, x.io/2{more});", message)

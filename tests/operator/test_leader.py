@@ -220,6 +220,7 @@ class ElectionTests(SynchronousTestCase):
         self.leases.silent = []
         elector, clock = self.elector("a")
         self.successResultOf(elector.stop())
+        self.assertTrue(self.leases.silent[0].called)  # as it is when it is cancelled
         self.leases.silent = None
         self.advance(60)
         self.assertEqual((self.leases.lease, self.news), (None, []))

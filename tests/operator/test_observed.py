@@ -84,7 +84,7 @@ class PodTests(SynchronousTestCase):
 
     def test_waiting_without_a_reason(self) -> None:
         """A container that waits for no known reason does not hide the pod's."""
-        waiting = [{"state": {"waiting": {}}}]
+        waiting: list[dict[str, Any]] = [{"state": {"waiting": {}}}]
         pod = pod_of(a_pod(containerStatuses=waiting, reason="Evicted", message="no memory"))
         self.assertEqual((pod.reason, pod.message), ("Evicted", "no memory"))
 
