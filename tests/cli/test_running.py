@@ -15,10 +15,10 @@ from twisted.internet.task import deferLater
 from twistdp.cli.running import run_on_reactor
 
 async def main(reactor):
+    begun = time.monotonic()
     waiting = deferLater(reactor, 0.2)
     with open(os.environ["TWISTDP_TEST_CLOCK"], "w") as file:
         file.write(sys.argv[1])
-    begun = time.monotonic()
     await waiting
     return 0 if 0.15 < time.monotonic() - begun else 1
 
