@@ -1,5 +1,6 @@
 """The client, against the fake API server and against peers that misbehave."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -126,6 +127,15 @@ class RequestTests(TestCase):
         self.assertEqual(len(found), PAGE + 1)
         self.assertEqual(self.server.counts["list", "configmaps"], 3)
 
+    async def test_cut_off(self) -> None:
+        """A request that is ended by somebody else on the loop has had no answer."""
+        loop = loop_of(reactor)
+        before = asyncio.all_tasks(loop)
+        waiting = self.client.get(CONFIG_MAP, NAMESPACE, "a")
+        for task in asyncio.all_tasks(loop) - before:
+            task.cancel()
+        await failure_of(waiting, Unreachable)
+
     async def test_labels(self) -> None:
         """A selector is passed on."""
         one = config_map("one")
@@ -163,11 +173,17 @@ class RequestTests(TestCase):
 
     async def test_silence(self) -> None:
         """A request has a time limit."""
-        client = client_of(self.server, timeout=0.1)
+        noted: list[tuple[str, int, str]] = []
+        client = client_of(
+            self.server,
+            timeout=0.1,
+            seen=lambda what, status, why: noted.append((what.verb, status, why)),
+        )
         self.addCleanup(client.close)
         self.server.fault(ApiFault(delay=1000))
         error = await failure_of(client.get(POD, NAMESPACE, "a"), Unreachable)
         self.assertEqual(str(error), "no answer within 0.1 s")
+        self.assertIn(("get", 0, "no answer within 0.1 s"), noted)
 
     async def test_cancelled(self) -> None:
         """A request that is cancelled ends as cancelled."""
@@ -212,11 +228,34 @@ class TokenTests(TestCase):
         error = await failure_of(self.client.get(CONFIG_MAP, NAMESPACE, "a"), ApiError)
         self.assertEqual(error.status, 401)
 
+    async def test_new_while_it_is_shown(self) -> None:
+        """A token that is replaced while it is shown is shown again only if it was refused."""
+        for accepted, codes in (("new", [401, 404]), ("old", [404])):
+            self.server.tokens = {accepted: "operator"}
+            client = client_of(self.server, _Replaced("old", "new"))
+            self.addCleanup(client.close)
+            self.server.calls.clear()
+            error = await failure_of(client.get(CONFIG_MAP, NAMESPACE, "a"), ApiError)
+            self.assertEqual(error.status, 404)
+            self.assertEqual([call.code for call in self.server.calls], codes)
+
     async def test_unreadable(self) -> None:
         """While the file is away the last one is good."""
         await self.client.create(config_map("a"))
         self.path.unlink()
         await self.client.get(CONFIG_MAP, NAMESPACE, "a")
+
+
+class _Replaced(Token):
+    """A token that is another one from the second look at it."""
+
+    def __init__(self, *values: str) -> None:
+        super().__init__()
+        self._left = list(values)
+
+    def value(self) -> str:
+        """See `Token`."""
+        return self._left.pop(0) if len(self._left) > 1 else self._left[0]
 
 
 class _Says(Protocol):
