@@ -113,7 +113,8 @@ class RequestTests(TestCase):
             self.server.objects.create(config_map(f"m{number}"))
         found = await self.client.list(CONFIG_MAP, NAMESPACE)
         self.assertEqual(len(found), PAGE + 1)
-        self.assertEqual({each["kind"] for each in found}, {"ConfigMap"})
+        kinds = {(each["apiVersion"], each["kind"]) for each in found}
+        self.assertEqual(kinds, {("v1", "ConfigMap")})
         self.assertEqual(self.server.counts["list", "configmaps"], 2)
 
     async def test_pages_too_old(self) -> None:
@@ -126,6 +127,14 @@ class RequestTests(TestCase):
         found = await waiting
         self.assertEqual(len(found), PAGE + 1)
         self.assertEqual(self.server.counts["list", "configmaps"], 3)
+
+    async def test_refused_list(self) -> None:
+        """A list that is refused is not asked for again, whatever the reason."""
+        for code in (403, 410):
+            self.server.fail(code, "list", "configmaps")
+            error = await failure_of(self.client.list(CONFIG_MAP, NAMESPACE), ApiError)
+            self.assertEqual(error.status, code)
+        self.assertEqual(self.server.counts["list", "configmaps"], 2)
 
     async def test_cut_off(self) -> None:
         """A request that is ended by somebody else on the loop has had no answer."""
