@@ -147,6 +147,36 @@ class ApplyContract(ApiContract):
         self.assertEqual(new["data"], {"key": "1", "other": "1"})
         self.assertEqual(owners(new), [("one", "Apply", "")])
 
+    async def test_created_then_applied(self) -> None:
+        """What somebody has created counts as applied by a change of the managed fields."""
+        await self.ready()
+        path = f"{self.daemons}/a"
+        marked = daemon_set("a", annotations={"mark": "1"})
+        created = self.good(await self.client.create(self.daemons, marked, fieldManager="one"), 201)
+        self.assertEqual(owners(created), [("one", "Update", "")])
+        entry = "/metadata/managedFields/0"
+        test = {"op": "test", "path": f"{entry}/manager", "value": "one"}
+        change = {"op": "replace", "path": f"{entry}/operation", "value": "Apply"}
+        found = self.good(await self.client.patch(path, [test, change], "json", fieldManager="x"))
+        self.assertEqual(owners(found), [("one", "Apply", "")])
+        again = self.good(await self.client.apply(path, marked))
+        self.assertEqual(owners(again), [("one", "Apply", "")])
+        self.assertEqual((again["metadata"]["generation"], again["spec"]), (1, created["spec"]))
+        left = self.good(await self.client.apply(path, daemon_set("a")))
+        self.assertNotIn("mark", left["metadata"].get("annotations", {}))
+        wrong = {**test, "value": "two"}
+        self.refused(await self.client.patch(path, [wrong, change], "json"), 422, "Invalid")
+
+    async def test_no_owners(self) -> None:
+        """Somebody may have all owners forgotten."""
+        await self.ready()
+        path = f"{self.maps}/a"
+        await self.client.apply(path, config_map("a", key="1"))
+        patch = [{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}]
+        found = self.good(await self.client.patch(path, patch, "json"))
+        self.assertNotIn("managedFields", found["metadata"])
+        self.assertEqual(found["data"], {"key": "1"})
+
     async def test_keyed_lists(self) -> None:
         """Containers, their variables and ports are merged by key."""
         await self.ready()

@@ -141,6 +141,15 @@ def as_tree(paths: Iterable[Path]) -> dict[str, Any]:
     return tree
 
 
+def of_tree(tree: dict[str, Any], path: Path = ()) -> Iterator[Path]:
+    """The paths in ``fieldsV1``."""
+    if not tree or "." in tree:
+        yield path
+    for element, inner in tree.items():
+        if element != ".":
+            yield from of_tree(inner, (*path, element))
+
+
 def _tidy(tree: dict[str, Any]) -> None:
     """A point marks what is owned itself, only where something in it is owned too."""
     for name, inner in tree.items():

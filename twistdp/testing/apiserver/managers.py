@@ -13,6 +13,7 @@ from twistdp.testing.apiserver.fields import (
     closed,
     leaves,
     merged,
+    of_tree,
     shown,
     without,
 )
@@ -97,6 +98,28 @@ def updated(
     if paths:
         kept.append(attrs.evolve(me, paths=paths))
     return _sorted(kept)
+
+
+def sent(entries: Any, stored: tuple[Manager, ...]) -> tuple[Manager, ...]:
+    """The owners that a client sends with an object; those that are `stored` if it sends none."""
+    if not entries or not isinstance(entries, list):
+        return stored
+    if entries == [{}]:
+        return ()
+    try:
+        return _sorted(
+            Manager(
+                entry["manager"],
+                entry["operation"],
+                entry.get("subresource", ""),
+                entry["apiVersion"],
+                entry["time"],
+                frozenset(of_tree(entry["fieldsV1"])),
+            )
+            for entry in entries
+        )
+    except (KeyError, TypeError, AttributeError):
+        return stored
 
 
 def applied(

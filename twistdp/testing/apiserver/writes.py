@@ -89,10 +89,13 @@ class Writes:
         """Change an object by a function; raises `ApiRefused`."""
         stored = self.stored(kind, namespace, name)
         new, owners = edit(stored)
+        known = stored.managers
+        if not way.subresource:
+            known = managers.sent((new.get("metadata") or {}).get("managedFields"), known)
         kept = metadata.kept(kind, stored, new, way.is_patch)
         new = {**new, "apiVersion": kind.api_version(), "kind": kind.kind, "metadata": kept}
         new = self._prepared("UPDATE", kind, _separated(kind, stored, new, way), stored, way)
-        return self._save(kind, stored, new, owners, way)
+        return self._save(kind, stored, new, owners, way, known)
 
     def delete(self, kind: Kind, stored: Stored, options: Object, way: Way) -> tuple[Stored, bool]:
         """Delete an object, or mark it as deleted; true once it is gone.  Raises `ApiRefused`."""
@@ -134,13 +137,13 @@ class Writes:
         new: Object,
         owners: tuple[Manager, ...] | None,
         way: Way,
+        known: tuple[Manager, ...] = (),
     ) -> Stored:
         old = stored.object if stored else None
-        known = stored.managers if stored else ()
         if owners is None:
             me = self.me(kind, way, UPDATE)
             owners = managers.updated(known, old, new, shape_of(kind, way.version), me)
-        if stored and owners == known and _plain(new) == _plain(stored.object):
+        if stored and owners == stored.managers and _plain(new) == _plain(stored.object):
             return stored
         if owners:
             new["metadata"]["managedFields"] = [manager.shown() for manager in owners]
