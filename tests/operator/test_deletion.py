@@ -5,7 +5,7 @@ from typing import Any
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.operators import DOMAIN, NAMESPACE, SET, Stage, daemon_set, running
+from tests.support.operators import DOMAIN, NAMESPACE, SET, Stage, daemon_set, made, running
 from twistdp.operator.cleanup import FINALIZER, PATIENCE
 from twistdp.operator.kinds import DAEMON_SET, DEVICE_PLUGIN, NODE
 from twistdp.operator.observed import CLEANING_SINCE
@@ -61,7 +61,7 @@ class PlainTests(SynchronousTestCase):
         stage.settle(1.5)
         stage.objects.delete("deviceplugins", "gpus")
         stage.settle(60)
-        self.assertEqual(stage.requests(), ["apply serviceaccounts/gpus"])
+        self.assertEqual(stage.requests(), made("serviceaccounts", "gpus"))
 
     def test_deleting_between_requests(self) -> None:
         """Nor does one that somebody's finalizer still keeps, nor has it a status any more."""
@@ -73,7 +73,7 @@ class PlainTests(SynchronousTestCase):
         stage.settle(1.5)
         stage.objects.delete("deviceplugins", "gpus")
         stage.settle(60)
-        self.assertEqual(stage.requests(), ["apply serviceaccounts/gpus"])
+        self.assertEqual(stage.requests(), made("serviceaccounts", "gpus"))
 
     def test_another_of_the_name(self) -> None:
         """An object that is made again at once gets objects of its own."""

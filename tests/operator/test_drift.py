@@ -13,6 +13,7 @@ from tests.support.operators import (
     STATUS,
     Stage,
     daemon_set,
+    made,
     pod_spec,
     running,
 )
@@ -62,7 +63,8 @@ class RepairTests(SynchronousTestCase):
             stage.objects.delete(kind, name, NAMESPACE)
             stage.settle(300)
             self.assertEqual(_content(stage, kind, name), before, kind)
-            self.assertEqual(stage.requests().count(f"apply {kind}/{name}"), 1, kind)
+            request = SET if kind == "daemonsets" else f"create {kind}"
+            self.assertEqual(stage.requests().count(request), 1, kind)
             self.assertIn("DriftRepaired", stage.events(), kind)
 
     def test_marks(self) -> None:
@@ -359,7 +361,7 @@ class LateTests(SynchronousTestCase):
         self.assertEqual(stage.requests(), [])
         stage.feed.begin([CONFIG_MAP])
         stage.settle(60)
-        self.assertEqual(stage.requests(), [FOUND, "apply configmaps/gpus-config"])
+        self.assertEqual(stage.requests(), [FOUND, *made("configmaps", "gpus-config")])
 
     def test_owner_gone(self) -> None:
         """What went with the DevicePlugin is not made again before a list shows that it went."""
@@ -521,7 +523,7 @@ class MonitorTests(SynchronousTestCase):
         stage.define("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")
         stage.feed.begin([POD_MONITOR])
         stage.settle()
-        self.assertIn("apply podmonitors/gpus", stage.requests())
+        self.assertIn("create podmonitors", stage.requests())
         self.assertNotIn(SET, stage.requests())
         stage.forget()
         stage.edit({"spec": {"monitoring": None}})
@@ -631,7 +633,7 @@ class RefusedMonitorTests(SynchronousTestCase):
         stage.plugin(**MONITORED, monitoring={"kind": "PodMonitor"})
         stage.settle()
         self.assertIsNotNone(stage.find("daemonsets"))
-        self.assertIn('cannot patch resource "podmonitors"', stage.condition("Degraded")[2])
+        self.assertIn('cannot create resource "podmonitors"', stage.condition("Degraded")[2])
 
 
 class EndingTests(SynchronousTestCase):

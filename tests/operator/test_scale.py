@@ -46,7 +46,7 @@ def drift(stage: Stage, _: int) -> None:
     stage.objects.delete("configmaps", "p2-config", NAMESPACE)
 
 
-CHANGES = {heartbeats: 0, failure: ON_A_NODE, lost_node: ON_A_NODE, edit: 2, drift: 2}
+CHANGES = {heartbeats: 0, failure: ON_A_NODE, lost_node: ON_A_NODE, edit: 2, drift: 3}
 """Changes, and the requests that they are."""
 
 
@@ -59,7 +59,7 @@ class ScaleTests(SynchronousTestCase):
             stage = cluster(size, 5 * size)
             stage.start()
             stage.settle()
-            self.assertEqual(len(stage.requests()), 4 * size)
+            self.assertEqual(len(stage.requests()), 6 * size)
             for number in range(size):
                 stage.roll_out(f"p{number}")
             stage.settle()

@@ -439,6 +439,11 @@ def _path(document: Mapping[str, Any], subresource: str = "") -> str:
     return kind.path(_namespace(document), document["metadata"]["name"], subresource)
 
 
+def made(kind: str, name: str) -> list[str]:
+    """The requests that make an object, and that make what is created count as applied."""
+    return [f"create {kind}", f"patch {kind}/{name}"]
+
+
 def running(name: str = "gpus", *, lag: float = 0.0, **spec: Any) -> Stage:
     """A stage with an object that is rolled out, and an empty record of requests."""
     stage = Stage(lag=lag)

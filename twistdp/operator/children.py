@@ -61,7 +61,9 @@ class Child:
 
     `owner` and `owner_uid` are its DevicePlugin, empty if none owns it; `label` the one that its
     label names; `managed` whether its labels say that the operator makes it.  `controlled` is true
-    if another kind of object owns it.  `daemon_set` has the counts of a DaemonSet.
+    if another kind of object owns it.  `entry` is the place among its managed fields of those that
+    the operator has created and not yet applied, None if there are none.  `daemon_set` has the
+    counts of a DaemonSet.
     """
 
     place: Place
@@ -72,6 +74,7 @@ class Child:
     managed: bool
     controlled: bool
     deleting: bool
+    entry: int | None = None
     daemon_set: DaemonSetSeen | None = None
 
     @property
@@ -121,8 +124,17 @@ def child_of(kind: Kind, document: Mapping[str, Any]) -> Child:
             for o in items(metadata, "ownerReferences")
         ),
         deleting="deletionTimestamp" in metadata,
+        entry=_created(metadata),
         daemon_set=daemon_set_of(document) if kind == DAEMON_SET else None,
     )
+
+
+def _created(metadata: Mapping[str, Any]) -> int | None:
+    for place, entry in enumerate(items(metadata, "managedFields")):
+        found = entry.get("manager"), entry.get("operation"), entry.get("subresource", "")
+        if found == (FIELD_MANAGER, "Update", ""):
+            return place
+    return None
 
 
 def digest(value: Any) -> int:

@@ -262,4 +262,7 @@ class Reconciler:
 
 def _is_passing(error: ApiError) -> bool:
     """Whether a refusal is about the API server's state, and not about what we ask for."""
-    return error.status in (401, 408, 429) or error.status >= 500 or error.reason == "Conflict"
+    if error.status in (401, 408, 429) or error.status >= 500:
+        return True
+    # A watch will show what has been changed or made.
+    return error.reason in ("Conflict", "AlreadyExists")
