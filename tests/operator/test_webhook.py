@@ -17,12 +17,14 @@ from tests.operator.served import plugin
 from tests.support.certificates import OPENSSL, WHY, certificate, encrypted
 from tests.support.helpers import until
 from tests.support.logs import observe
+from twistdp.operator import webhook as module
 from twistdp.operator.review import reviewed
 from twistdp.operator.webhook import Webhook
 from twistdp.rpc import loop_of
 
 GOOD = plugin("gpus", catalog=[{"name": "intel-gpu"}])
 BAD = plugin("gpus", catalog=[{"name": "intel-gpus"}])
+CANNOT = "cannot answer reviews of device plugins; trying again"
 
 
 def review(document: Any, before: Any = None, **more: Any) -> dict[str, Any]:
@@ -103,6 +105,13 @@ class ServerTests(TestCase):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.place = Path(self.mktemp())
+        self.lines: list[str] = []
+        observe(self, self.logged)
+
+    def logged(self, event: dict[str, Any]) -> None:
+        """Keep what the webhook logs."""
+        if "reviews" in event.get("log_text", ""):
+            self.lines.append(f"{event['log_text']}: {event.get('err')}")
 
     async def serve(self) -> Webhook:
         """Start it."""
@@ -166,13 +175,41 @@ class ServerTests(TestCase):
         self.assertEqual((await self.post(b"{}", trusted))[0], 400)
 
     async def test_later(self) -> None:
-        """Without a certificate it waits for one."""
+        """Without a certificate it waits for one, and that is logged once."""
+        self.patch(module, "LOOK", 0.02)
         webhook = await self.serve()
-        authority, _ = certificate(self.place)
+        waiting = webhook._next
+        await until(lambda: webhook._next is not waiting)
         self.assertFalse(webhook.listens)
-        webhook.look()
+        authority, _ = certificate(self.place)
         await until(lambda: webhook.listens)
         self.assertEqual((await self.post(b"{}", authority))[0], 400)
+        self.assertEqual(
+            self.lines,
+            [
+                f"{CANNOT}: {self.place}: No such file or directory",
+                "answering reviews of device plugins: None",
+            ],
+        )
+
+    async def test_port_in_use(self) -> None:
+        """A port that somebody else has is tried again, which is logged once each time."""
+        certificate(self.place)
+        self.patch(module, "LOOK", 0.02)
+        with socket.create_server(("", self.port)):
+            webhook = await self.serve()
+            await until(lambda: self.lines)
+            waiting = webhook._next
+            await until(lambda: webhook._next is not waiting)
+            self.assertFalse(webhook.listens)
+        await until(lambda: webhook.listens)
+        self.assertEqual(len(self.lines), 2, self.lines)
+        self.assertIn(f"{CANNOT}: ", self.lines[0])
+        self.assertIn("in use", self.lines[0])
+        await webhook.stopService()
+        self.assertFalse(webhook.listens)
+        with socket.create_server(("", self.port)):
+            pass
 
     async def test_encrypted_key(self) -> None:
         """An encrypted key is in the log with a remedy, and one without a passphrase is taken."""
