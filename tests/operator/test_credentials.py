@@ -103,6 +103,14 @@ class KubeconfigTests(SynchronousTestCase):
                 "the kubeconfig's certificates cannot be used",
             ),
             (kubeconfig(server, {"token": 3}), "FILE: token is missing or no text"),
+            (
+                kubeconfig(server, {"client-certificate-data": "eA=="}),
+                "the kubeconfig has one of client-certificate and client-key",
+            ),
+            (
+                kubeconfig(server, {"client-key-data": "eA=="}),
+                "the kubeconfig has one of client-certificate and client-key",
+            ),
         ):
             self.assertTrue(self.refusal(content).startswith(words), self.refusal(content))
         self.assertIn("'y'", self.refusal(kubeconfig(server, {}), "y"))
@@ -115,8 +123,10 @@ class PodTests(SynchronousTestCase):
 
     def test_outside(self) -> None:
         """Elsewhere a kubeconfig is needed."""
-        error = self.assertRaises(BadSetting, in_cluster, {})
-        self.assertIn("--kubeconfig", str(error))
+        for name in (None, *ENVIRON):
+            environ = {} if name is None else {**ENVIRON, name: ""}
+            error = self.assertRaises(BadSetting, in_cluster, environ)
+            self.assertIn("--kubeconfig", str(error))
 
     def test_no_token(self) -> None:
         """A pod without a token."""
@@ -144,6 +154,8 @@ class PodTests(SynchronousTestCase):
         self.assertEqual((found.server, found.namespace), ("https://10.96.0.1:443", "n"))
         found = in_cluster({**ENVIRON, "KUBERNETES_SERVICE_HOST": "fd00::1"}, str(place))
         self.assertEqual(found.server, "https://[fd00::1]:443")
+        (place / "namespace").unlink()
+        self.assertEqual(in_cluster(ENVIRON, str(place)).namespace, "")
 
 
 class TlsTests(TestCase):

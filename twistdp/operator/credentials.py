@@ -184,6 +184,11 @@ def _tls(entries: _Entries, cluster: Mapping[str, Any], user: Mapping[str, Any])
     authority = entries.pem(cluster, "certificate-authority")
     certificate = entries.pem(user, "client-certificate")
     key = entries.pem(user, "client-key")
+    if bool(certificate) != bool(key):
+        raise BadSetting(
+            "the kubeconfig has one of client-certificate and client-key; a client that shows a "
+            "certificate needs both"
+        )
     try:
         tls = ssl.create_default_context(cadata=authority.decode("ascii") if authority else None)
         if cluster.get("insecure-skip-tls-verify") is True:
