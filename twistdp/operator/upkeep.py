@@ -8,9 +8,9 @@ from twisted.internet.interfaces import IReactorTime
 from twistdp import klog
 from twistdp.crds import DevicePlugin
 from twistdp.errors import BadSettings
-from twistdp.operator.api import FIELD_MANAGER, ApiError, Document, IApi
+from twistdp.operator.api import ApiError, Document, IApi
 from twistdp.operator.cache import Cache, Took
-from twistdp.operator.children import Child, Place, child_of, digest, place_of, version_of
+from twistdp.operator.children import Child, Place, digest, place_of, version_of
 from twistdp.operator.desired import desired
 from twistdp.operator.happenings import Happenings
 from twistdp.operator.kinds import (
@@ -22,6 +22,7 @@ from twistdp.operator.kinds import (
     SERVICE_MONITOR,
     Kind,
 )
+from twistdp.operator.maker import Maker
 from twistdp.operator.observed import mapping
 from twistdp.operator.rollout import SURGE, is_complete, is_halted
 from twistdp.operator.seen import PluginSeen
@@ -63,6 +64,7 @@ class Upkeep:
         self._happenings = happenings
         self._took = took
         self._look = look
+        self._maker = Maker(api, took)
         self.offered: frozenset[Kind] = frozenset()
         """Those of `MONITORS` that the cluster has, and that have been listed."""
         self.listable: frozenset[Kind] = frozenset()
@@ -182,7 +184,7 @@ class Upkeep:
             if child is not None and child.deleting:
                 return False
             try:
-                answer = await self._made(document, child)
+                answer = await self._maker.made(document, child)
             except ApiError as error:
                 if place.kind not in _FOR_MONITORING or error.status in (401, 429):
                     raise
@@ -198,47 +200,6 @@ class Upkeep:
         if refused is not None:
             raise refused
         return True
-
-    async def _made(self, document: Mapping[str, Any], child: Child | None) -> Document:
-        """Create an object if there seems to be none, or apply it; return what it then is.
-
-        To apply it would take over what somebody has made a moment ago, and no watch has shown yet.
-        To create it fails then, and so does to apply another DaemonSet: its selector cannot change.
-        """
-        kind = KINDS[document["kind"]]
-        if child is None and kind != DAEMON_SET:
-            made = await self._api.create(document)
-            self._took(kind, made)
-            return await self._owned(child_of(kind, made)) or made
-        if child is not None:
-            await self._owned(child)
-        return await self._api.apply(document)
-
-    async def _owned(self, child: Child) -> Document | None:
-        """Make the fields that we have created count as applied; return the object then.
-
-        A field that is not applied any more would stay otherwise, since it has been created.
-        """
-        if child.entry is None:
-            return None
-        place, entry = child.place, f"/metadata/managedFields/{child.entry}"
-        operations = [
-            {"op": "test", "path": f"{entry}/manager", "value": FIELD_MANAGER},
-            {"op": "test", "path": f"{entry}/operation", "value": "Update"},
-            {"op": "replace", "path": f"{entry}/operation", "value": "Apply"},
-        ]
-        kind = KINDS[place.kind]
-        try:
-            answer = await self._api.patch(kind, place.namespace, place.name, operations)
-        except ApiError as error:
-            if error.status not in (404, 422):
-                raise
-            # It is gone, or has other owners by now, which a watch will show.
-            raise ApiError(
-                409, "Conflict", error.message, verb=error.verb, resource=error.resource
-            ) from error
-        self._took(kind, answer)
-        return answer
 
     async def _delete_leftovers(self, seen: PluginSeen, work: Work) -> None:
         """Delete what the plugin needed before, once no pod of that time is left.
