@@ -1,4 +1,4 @@
-"""``python -m tests.mutants [module ...]``: faults in the core, and whether its tests notice.
+"""``python -m tests.mutants [module ...]``: faults in the code, and whether its tests notice.
 
 Results are kept in ``.cache/mutants``, so that a run that was broken off goes on where it was.
 What has survived is tried again each time, since a test may have been added; a module that has
@@ -9,12 +9,12 @@ import os
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
-from tests.mutants.modules import CORE
+from tests.mutants.modules import MODULES
 from tests.mutants.running import CACHE, score
 
 
 def main(chosen: list[str]) -> int:
-    """All modules of the core, or those named; returns the exit status."""
+    """All modules, or those named; returns the exit status."""
     CACHE.mkdir(parents=True, exist_ok=True)
     # Has hypothesis make the same inputs each time.
     os.environ["CI"] = "1"
@@ -23,7 +23,7 @@ def main(chosen: list[str]) -> int:
     good = True
     # A process a module, since each has a working directory of its own.
     with ProcessPoolExecutor(jobs, max_tasks_per_child=1) as pool:
-        running = {pool.submit(score, module): module for module in chosen or CORE}
+        running = {pool.submit(score, module): module for module in chosen or MODULES}
         for done in as_completed(running):
             if (error := done.exception()) is not None:
                 good = False

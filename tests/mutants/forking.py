@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import NoReturn
 
 PRELOADED = (
+    "aiohttp.web",
     "automat",
     "google.protobuf.message",
     "grpc.aio",

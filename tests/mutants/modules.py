@@ -40,6 +40,19 @@ CORE = (
 )
 """The way from a scanner to the kubelet, without ``twistdp.``."""
 
+OPERATOR = (
+    "operator.leader",
+    "operator.queue",
+    "operator.lists",
+    "operator.cleanup",
+    "operator.upkeep",
+    "operator.reporting",
+    "operator.reconciler",
+)
+"""What decides which requests the operator makes, and when."""
+
+MODULES = (*CORE, *OPERATOR)
+
 MORE_TESTS = {
     "inotify.places": ["tests.inotify.test_watches"],
     "inotify.watch": ["tests.inotify.test_watches"],
@@ -47,6 +60,16 @@ MORE_TESTS = {
     "resource.handlers": ["tests.integration.test_hooks"],
     "resource.hooked": ["tests.resource.test_handlers", "tests.integration.test_hooks"],
     "resource.hooks": ["tests.integration.test_hooks"],
+    "operator.lists": ["tests.operator.test_census", "tests.operator.test_drift"],
+    "operator.cleanup": ["tests.operator.test_deletion"],
+    "operator.upkeep": [
+        "tests.operator.test_leftovers",
+        "tests.operator.test_drift",
+        "tests.operator.test_reconciler",
+        "tests.operator.test_trouble",
+    ],
+    "operator.reporting": ["tests.operator.test_reconciler", "tests.operator.test_trouble"],
+    "operator.reconciler": ["tests.operator.test_trouble", "tests.operator.test_deletion"],
     "rpc.calls": ["tests.rpc.test_server", "tests.rpc.test_channel", "tests.rpc.test_limits"],
     "rpc.server": ["tests.rpc.test_calls", "tests.rpc.test_channel"],
     "manager": [

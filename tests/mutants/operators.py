@@ -26,7 +26,7 @@ _CHOSEN = re.compile(
     re.VERBOSE,
 )
 
-_LOGS = re.compile(r"(_log|V\(\d\))\.")
+_LOGS = re.compile(r"(klog\.)?(_log|V\(\d\))\.")
 _CALLS = {"atom_expr", "power"}
 
 

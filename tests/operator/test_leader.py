@@ -183,6 +183,18 @@ class ElectionTests(SynchronousTestCase):
         self.advance(60)
         self.assertEqual(self.news, ["a leads"])
 
+    def test_stopped_before_the_answer(self) -> None:
+        """A process that stood still between a request and its answer is not the leader."""
+        self.leases.silent = []
+        elector, clock = self.elector("a")
+        (answer,) = self.leases.silent
+        self.leases.silent = None
+        clock.rightNow += 30  # no timer has been called yet
+        answer.errback(ApiError(404, "NotFound", ""))
+        self.assertFalse(elector.leads)
+        clock.advance(0)
+        self.assertEqual((self.news, self.lines), (["a leads", "a lost"], [LEADS, LOST]))
+
     def test_at_once(self) -> None:
         """Of two that take the lease at the same moment one waits, which is no trouble."""
         get = self.leases.get

@@ -80,15 +80,48 @@ class WorkQueueTests(SynchronousTestCase):
         bench.clock.advance(60)
         self.assertEqual(bench.begun, ["a"])
 
+    def test_soon(self) -> None:
+        """A short delay is kept to as well, and a longer one after it is none."""
+        bench = Bench()
+        bench.queue.add("a", 0.5)
+        bench.queue.add("a", 0.9)
+        bench.clock.advance(0.4)
+        self.assertEqual(bench.begun, [])
+        bench.clock.pump([0.1, 0])
+        self.assertEqual(bench.begun, ["a"])
+
     def test_now_instead_of_later(self) -> None:
         """A key that is added for now is not worked on later as well."""
         bench = Bench()
-        bench.queue.add("a", 10)
-        bench.queue.add("a")
-        bench.clock.advance(0)
-        bench.end("a")
-        bench.clock.advance(60)
-        self.assertEqual(bench.begun, ["a"])
+        for _ in range(2):
+            bench.begun.clear()
+            bench.queue.add("a", 10)
+            bench.queue.add("a")
+            bench.queue.add("a", 10)
+            bench.clock.advance(0)
+            bench.end("a")
+            bench.clock.advance(60)
+            self.assertEqual(bench.begun, ["a"])
+
+    def test_adds_itself(self) -> None:
+        """Work that adds its own key as it begins has another turn, after this one."""
+        clock = Clock()
+        running: list[Deferred[None]] = []
+
+        def work(key: str) -> Deferred[None]:
+            if not running:
+                queue.add(key)
+            running.append(Deferred())
+            return running[-1]
+
+        queue = WorkQueue(clock, work)
+        queue.start()
+        queue.add("a")
+        clock.advance(0)
+        self.assertEqual(len(running), 1)
+        running[0].callback(None)
+        clock.advance(0)
+        self.assertEqual(len(running), 2)
 
     def test_hold(self) -> None:
         """Nothing begins while the queue is held, and then all does."""
@@ -132,6 +165,12 @@ class WorkQueueTests(SynchronousTestCase):
         queue.add("b")
         bench.clock.advance(0)
         self.assertEqual(bench.begun, ["b"])
+        queue.stop()
+        bench.running.clear()
+        queue.add("c")
+        queue.start()
+        bench.clock.advance(0)
+        self.assertEqual(bench.begun, ["b", "c"])
 
     def test_fault(self) -> None:
         """Work that fails is logged, and done again after the longest delay."""
@@ -175,6 +214,10 @@ class AttemptsTests(SynchronousTestCase):
         self.assertEqual((attempts.wait, attempts.failures), (delays[-1], 20))
         clock.advance(delays[-1])
         self.assertEqual(attempts.wait, 0)
+        clock.advance(60)
+        self.assertEqual(attempts.wait, 0)
+        attempts.failed()
         attempts.reset()
+        self.assertEqual(attempts.wait, 0)
         self.assertLess(attempts.failed(), 1.3)
         self.assertEqual(attempts.failures, 1)

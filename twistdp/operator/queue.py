@@ -87,13 +87,6 @@ class WorkQueue:
             self._waiting[key] = None
             self._schedule()
 
-    def forget(self, key: str) -> None:
-        """Drop `key`; work on it that is under way goes on."""
-        self._waiting.pop(key, None)
-        self._again.discard(key)
-        if timer := self._timers.pop(key, None):
-            timer.cancel()
-
     def hold(self, seconds: float) -> None:
         """Begin no work for that long: the API server does not want more, or is away."""
         self._held_until = max(self._held_until, self._clock.seconds() + seconds)
