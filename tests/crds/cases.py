@@ -289,6 +289,18 @@ OF_NODES = [
         "matchFields compares metadata.name",
     ),
     Case(
+        _term(matchFields=[{"key": "metadata.name", "operator": "In", "values": ["m"]}]),
+        _term(matchFields=[{"key": "metadata.name", "operator": "Gt", "values": ["1"]}]),
+        f"{_TERM}.matchFields",
+        "matchFields compares metadata.name",
+    ),
+    Case(
+        _term(matchFields=[{"key": "metadata.name", "operator": "In", "values": ["o"]}]),
+        _term(matchFields=[{"key": "metadata.name", "operator": "In", "values": ["n", "m"]}]),
+        f"{_TERM}.matchFields",
+        "matchFields compares metadata.name",
+    ),
+    Case(
         _spec(priorityClassName="a.b"),
         _spec(priorityClassName="A"),
         "spec.priorityClassName",

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.crds.objects import an_object
 from tests.crds.test_intel_any_input import VALUES
+from twistdp.config import LARGEST
 from twistdp.crds import check
 
 
@@ -17,10 +18,17 @@ class CheckTests(SynchronousTestCase):
         """Each object is named as far as it has a name."""
         good, bad = an_object("a", catalog=[{"name": "intel-npu"}]), an_object("b", catalog=[])
         nameless = {"apiVersion": good["apiVersion"]}
-        text = yaml.safe_dump_all([good, {"items": [bad, 1]}, nameless, [good], None])
+        other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
+        text = yaml.safe_dump_all([None, [good], good, other, {"items": [other, bad, 1]}, nameless])
         found = check(text.encode())
         self.assertEqual([each.name for each in found], ["a", "b", "?"])
         self.assertEqual([bool(each.problems) for each in found], [False, True, True])
+
+    def test_large(self) -> None:
+        """A file that is larger than any object is not read."""
+        text = yaml.safe_dump(an_object("a", catalog=[{"name": "intel-npu"}])).encode()
+        self.assertEqual(len(check(text)), 1)
+        self.assertEqual(check(text + b"#" * LARGEST), [])
 
     def test_kind(self) -> None:
         """Another version or kind of our group is none that the operator knows."""

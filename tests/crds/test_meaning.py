@@ -75,6 +75,15 @@ class OptionTests(SynchronousTestCase):
             )
             self.assertEqual(("packed", "card"), (resource.preferred, resource.group))
 
+    def test_preferred(self) -> None:
+        """An entry with a preference alone is in the configuration as well."""
+        found = plugin(
+            catalog=[{"name": "intel-gpu", "preferred": "packed"}, {"name": "intel-npu"}]
+        )
+        self.assertIn("--catalog=intel-npu", options(found))
+        config = load(config_text(found) or "")
+        self.assertEqual({"packed"}, {each.preferred for each in config.resources.values()})
+
     def test_own_domains(self) -> None:
         """A shared entry keeps its domain, and an entry with one resource its name."""
         found = plugin(catalog=[SHARED, {"name": "intel-npu", "replicas": 2}])

@@ -142,6 +142,11 @@ class ClaimTests(SynchronousTestCase):
             {f"{DOMAIN}/kvm", f"{DOMAIN}/fuse"},
         )
 
+    def test_domain(self) -> None:
+        """A scanner of the catalogue lists others in another domain."""
+        found = claims_of(catalog=[{"name": "intel-fpga"}])
+        self.assertFalse(found & claims_of(catalog=[{"name": "intel-fpga"}], domain=DOMAIN))
+
     def test_scanners(self) -> None:
         """The same scanner in the same domain with the same arguments claims the same."""
         found = claims_of(domain=DOMAIN, scanner=SCANNER)
