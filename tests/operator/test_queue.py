@@ -34,9 +34,12 @@ class WorkQueueTests(SynchronousTestCase):
     def test_burst(self) -> None:
         """A key that is added many times before its turn is worked on once."""
         bench = Bench()
+        bench.clock.advance(100)
         for _ in range(10):
             bench.queue.add("a")
         self.assertEqual((len(bench.queue), bench.begun), (1, []))
+        # A reactor refuses to call something in the past.
+        self.assertEqual([call.getTime() for call in bench.clock.getDelayedCalls()], [100.0])
         bench.clock.advance(0)
         self.assertEqual(bench.begun, ["a"])
 
@@ -203,6 +206,14 @@ class WorkQueueTests(SynchronousTestCase):
 
 class AttemptsTests(SynchronousTestCase):
     """When to try again."""
+
+    def test_at_once(self) -> None:
+        """The first attempt is made at once, and so is one for something else."""
+        attempts = Attempts(Clock())
+        self.assertEqual(attempts.wait, 0)
+        attempts.failed()
+        attempts.reset()
+        self.assertEqual(attempts.wait, 0)
 
     def test_longer_and_longer(self) -> None:
         """Delays grow from the first to the longest, each varied by a fifth, until it works."""
