@@ -63,6 +63,32 @@ class ReadTests(SynchronousTestCase):
             self.problems(an_object(config=config)),
         )  # fmt: skip
 
+    def test_limits(self):
+        """Sizes that the definition limits are limited here as well, one by one."""
+        npu: dict[str, Any] = {"catalog": [{"name": "intel-npu"}]}
+        many = {f"a{number}": "b" for number in range(33)}
+        for spec, problem in (
+            ({"catalog": []}, "spec.catalog: there is nothing in it; leave the key out"),
+            ({**npu, "image": ""}, "spec.image: the text is empty"),
+            (
+                {**npu, "image": "a" * 513},
+                "spec.image: it has 513 characters, at most 512 are accepted",
+            ),
+            (
+                {**npu, "tolerations": [{"key": "a"}] * 33},
+                "spec.tolerations: it has 33 items, at most 32 are accepted",
+            ),
+            (
+                {**npu, "nodeSelector": many},
+                "spec.nodeSelector: it has 33 keys, at most 32 are accepted",
+            ),
+        ):
+            self.assertEqual((problem,), self.problems(an_object(**spec)))
+        many.popitem()
+        read(an_object(**npu, image="a" * 512, tolerations=[{"key": "a"}] * 32, nodeSelector=many))
+        missing = "spec: it is missing; say in it which devices there are, as by catalog"
+        self.assertEqual((missing,), self.problems({"metadata": {"name": "a"}}))
+
     def test_all_problems(self):
         """Every problem is reported, each at its place."""
         found = self.problems(
