@@ -150,7 +150,8 @@ class ConditionTests(SynchronousTestCase):
         """A pod that says nothing is named with the way in which its container ended."""
         ended = PodSeen("gpus-c", "n3", "Running", False, exit_code=137, exit_reason="OOMKilled")
         good = status(known(), {}, THEN)
-        found = self.check(known(ended), {"Degraded": "True PodsNotReady"}, good)
+        few = {"ready": 2, "available": 2}
+        found = self.check(known(ended, ds=few), {"Degraded": "True PodsNotReady"}, good)
         self.assertIn("gpus-c on n3 (exit code 137, OOMKilled)", found["Degraded"]["message"])
 
     def test_after_roll_out(self) -> None:
@@ -175,6 +176,10 @@ class ConditionTests(SynchronousTestCase):
         for counts in ({"updated": 2}, {"generation": 9}):
             situation = known(STARTING, ds={**few, **counts})
             self.check(situation, {"Progressing": "True RollingOut"}, good)
+
+    def test_late_news_of_pods(self) -> None:
+        """A pod that the DaemonSet counts as ready, and that is not seen to be yet, is no fault."""
+        self.check(known(STARTING), {"Progressing": "False Done", "Degraded": "False AsExpected"})
 
     def test_stalled(self) -> None:
         """A roll-out that stands still names the pods that hold it up."""

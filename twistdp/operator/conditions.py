@@ -187,7 +187,9 @@ def _worst(known: Known, progressing: Condition) -> tuple[str, str]:
     if progressing.reason == STALLED:
         return STALLED, progressing.message
     troubled = [pod for pod in waiting if pod.reason and pod.reason not in _PASSING]
-    if progressing.reason == "Done":
+    # The news of many pods may come in after that of their DaemonSet, which counts them all.
+    seen = known.daemon_set
+    if progressing.reason == "Done" and seen is not None and seen.ready < seen.desired:
         troubled = waiting
     if troubled:
         return "PodsNotReady", f"{_count(troubled)} not ready: {_named(troubled)}"
