@@ -148,6 +148,7 @@ class FinalizerTests(SynchronousTestCase):
             stage.edit({"metadata": {"finalizers": ["a/b", *_finalizers(stage)]}})
             stage.settle()
             self.assertEqual(_finalizers(stage), ["a/b", FINALIZER] if wanted else ["a/b"])
+            self.assertEqual(stage.events(), ["RolledOut"])
 
     def test_refused(self) -> None:
         """A change of the finalizers that the API server refuses for a while is made after that."""
@@ -333,7 +334,7 @@ class CleanUpTests(SynchronousTestCase):
 
     def test_gives_up(self) -> None:
         """A node that keeps its devices does not keep the object forever."""
-        for nodes, named in ((3, "n1, n2, n3"), (5, "n1, n2, n3 and 2 more")):
+        for nodes, named in ((3, "n1, n2, n3"), (4, "n1, n2, n3 and 1 more")):
             stage = self._deleted(nodes=nodes)
             self._end_pods(stage)
             with capturedLogs() as events:
@@ -438,6 +439,20 @@ class CleanUpTests(SynchronousTestCase):
         stage.forget()
         stage.settle(60)
         self.assertEqual(stage.requests(), [])
+
+    def test_other_finalizer_unseen(self) -> None:
+        """One that somebody takes off moves ours, which goes all the same."""
+        stage = running(**CLEAN)
+        stage.edit({"metadata": {"finalizers": ["a/b", FINALIZER]}})
+        stage.node("n1", kvm=3)
+        stage.settle()
+        stage.objects.delete("deviceplugins", "gpus")
+        self._end_pods(stage)
+        stage.feed.cut([DEVICE_PLUGIN])
+        stage.edit({"metadata": {"finalizers": [FINALIZER]}})
+        stage.node("n1", kvm=0)
+        stage.settle(30)
+        self.assertIsNone(stage.objects.find("deviceplugins", "gpus"))
 
     def test_no_longer_wanted(self) -> None:
         """A deleted object that wants no clean-up any more goes at once."""

@@ -167,6 +167,27 @@ class ApplyContract(ApiContract):
         wrong = {**test, "value": "two"}
         self.refused(await self.client.patch(path, [wrong, change], "json"), 422, "Invalid")
 
+    async def test_written_over(self) -> None:
+        """An update takes the fields that it changes, and those that are gone are nobody's."""
+        await self.ready()
+        path = f"{self.maps}/a"
+        await self.client.apply(path, config_map("a", same="1", changed="1", gone="1"))
+        for data, theirs in (
+            ({"same": "1", "changed": "2", "new": "2"}, {"f:changed", "f:new"}),
+            ({"same": "1", "changed": "2", "new": "3"}, {"f:changed", "f:new"}),
+            ({"same": "1", "new": "3"}, {"f:new"}),
+        ):
+            found = self.good(await self.client.get(path))
+            wanted = {**found, "data": data}
+            new = self.good(await self.client.update(path, wanted, fieldManager="two"))
+            self.assertEqual(owners(new), [("one", "Apply", ""), ("two", "Update", "")])
+            self.assertEqual(owned(new, "one"), {"f:data": {"f:same": {}}})
+            entry = next(e for e in new["metadata"]["managedFields"] if e["manager"] == "two")
+            # The real one names the mapping as well where the whole of it is the writer's.
+            self.assertEqual(entry["fieldsV1"]["f:data"].keys() - {"."}, theirs)
+        again = self.good(await self.client.update(path, new, fieldManager="two"))
+        self.assertEqual(again, new)
+
     async def test_no_owners(self) -> None:
         """Somebody may have all owners forgotten."""
         await self.ready()
