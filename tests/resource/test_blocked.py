@@ -89,6 +89,11 @@ class BlockedWatchTests(SynchronousTestCase):
         with self.watch.watching("three"):
             self.assertIsNot(self.watch._thread, thread)
 
+    def test_late_thread(self) -> None:
+        """A thread that starts when all hooks have ended asks the reactor for nothing."""
+        self.watch._watch()
+        self.assertTrue(self.turns.asked.empty())
+
     def test_no_thread(self) -> None:
         """If no thread can start, the hook runs unwatched."""
 

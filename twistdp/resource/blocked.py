@@ -52,10 +52,11 @@ class BlockedWatch:
 
     def _watch(self) -> None:
         while True:
-            turned = threading.Event()
-            self._reactor.callFromThread(turned.set)
-            if not turned.wait(LONG):
-                self._report(turned)
+            if self._watched:  # otherwise it would leave a call to a reactor that has stopped
+                turned = threading.Event()
+                self._reactor.callFromThread(turned.set)
+                if not turned.wait(LONG):
+                    self._report(turned)
             with self._changed:
                 self._changed.wait(PAUSE)
                 if not self._watched:
