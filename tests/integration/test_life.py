@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterable
+from operator import sub
 from typing import Any
 
 from twisted.internet import reactor
@@ -17,7 +18,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from examples.color import ColorScanner
-from tests.support.helpers import failure_of, soon, until
+from tests.support.helpers import PATIENCE, failure_of, soon, until
 from tests.support.kubelets import PatientKubelet
 from tests.support.logs import observe
 from tests.support.plugins import Recorder
@@ -484,6 +485,8 @@ class KubeletTroubleTests(LifeTestCase):
 
     async def test_a_restart_of_many_resources_is_few_lines(self) -> None:
         """A problem of all resources is logged once, and an absence of milliseconds never."""
+        self.patch(registrar, "STREAM_TIMEOUT", PATIENCE)
+        self.patch(register_by_socket, "TIMEOUT", PATIENCE)
         await self.kubelet.start()
         tree = DeviceTree()
         for number in range(40):
@@ -512,9 +515,8 @@ class KubeletTroubleTests(LifeTestCase):
         self.addCleanup(gc.enable)
         before = resources_in_use()
         await self.restart_fifty_times(scanner)
-        descriptors, threads = resources_in_use()
-        self.assertLess(descriptors - before[0], 4)
-        self.assertLess(threads - before[1], 4)  # gRPC has more when it is busy
+        # The last connections may still be ending, and gRPC has more threads when it is busy.
+        await until(lambda: max(map(sub, resources_in_use(), before)) < 4)
 
 
 class StreamTests(LifeTestCase):

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -49,6 +50,14 @@ async def quickly(act: Callable[[], Awaitable[object]], seconds: float, tries: i
         if reactor.seconds() - begin < seconds:
             return
     raise AssertionError(f"it took {seconds} s or more each time")
+
+
+def slowness() -> float:
+    """How many times longer than its CPU time this process takes now: 1 where it runs alone."""
+    begin, end = time.monotonic(), time.process_time() + 0.05
+    while time.process_time() < end:
+        pass
+    return max(1.0, (time.monotonic() - begin) / 0.05)
 
 
 def until(condition: Callable[[], object], timeout: float = PATIENCE) -> Deferred[None]:
