@@ -104,6 +104,22 @@ class DeleteContract(ApiContract):
         done = self.good(await self.client.delete(path, propagationPolicy="Background"))
         self.assertEqual(done["status"], "Success")
 
+    async def test_another_propagation(self) -> None:
+        """The last of two deletions says in which way it goes; others than three there are not."""
+        await self.ready()
+        path = f"{self.daemons}/a"
+        await self.made(self.daemons, daemon_set("a", finalizers=["example.com/one"]))
+        for policy, wanted in (
+            ("Foreground", ["example.com/one", "foregroundDeletion"]),
+            ("Orphan", ["example.com/one", "orphan"]),
+            ("Background", ["example.com/one"]),
+        ):
+            marked = self.good(await self.client.delete(path, {"propagationPolicy": policy}))
+            self.assertEqual(marked["metadata"]["finalizers"], wanted)
+        reply = await self.client.delete(path, {"propagationPolicy": "Sometime"})
+        self.assertGreaterEqual(reply.code, 400)
+        self.good(await self.client.patch(path, {"metadata": {"finalizers": None}}))
+
     async def test_pods(self) -> None:
         """A pod on a node has time to end; one on none, or without a grace, is gone at once."""
         await self.ready()
@@ -121,8 +137,17 @@ class DeleteContract(ApiContract):
         self.good(await self.client.delete(f"{pods}/on"))
         marked = self.good(await self.client.get(f"{pods}/on"))
         self.assertEqual(marked["metadata"]["deletionGracePeriodSeconds"], 30)
+        for asked, wanted in ((10, 10), (20, 10)):
+            await self.client.delete(f"{pods}/on", {"gracePeriodSeconds": asked})
+            marked = self.good(await self.client.get(f"{pods}/on"))
+            self.assertEqual(marked["metadata"]["deletionGracePeriodSeconds"], wanted)
         self.good(await self.client.delete(f"{pods}/on", {"gracePeriodSeconds": 0}))
         self.refused(await self.client.get(f"{pods}/on"), 404, "NotFound")
+        await self.made(pods, pod("ended", nodeName="n"))
+        ended = {"status": {"phase": "Succeeded"}}
+        self.good(await self.client.patch(f"{pods}/ended/status", ended))
+        self.good(await self.client.delete(f"{pods}/ended"))
+        self.refused(await self.client.get(f"{pods}/ended"), 404, "NotFound")
 
     async def test_namespace(self) -> None:
         """A deleted namespace takes no new objects, and waits for its controller."""
