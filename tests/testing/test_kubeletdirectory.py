@@ -16,6 +16,7 @@ from twistdp.testing import kubeletdirectory
 from twistdp.testing.kubeletdirectory import CONTROL, refuse_used_directory, write_checkpoint
 
 RESOURCE = "directory.example.com/widget"
+ENDPOINT = "directory.example.com_widget.sock"
 
 
 class RefusalTests(SynchronousTestCase):
@@ -63,14 +64,14 @@ class RefusalTests(SynchronousTestCase):
     def test_waiting_plugins(self) -> None:
         """Plugins of twistdp that wait are no reason, nor are those that were killed."""
         self.assert_taken()
-        self.twistdp("live.sock")
-        self.twistdp("dead.sock", is_live=False)
+        self.twistdp("directory.example.com_live.sock")
+        self.twistdp("directory.example.com_dead.sock", is_live=False)
         self.other(CONTROL)
         self.assert_taken()
 
     def test_strangers(self) -> None:
         """The socket of any other program is refused, whether somebody listens on it or not."""
-        self.twistdp("waiting.sock")
+        self.twistdp("directory.example.com_waiting.sock")
         self.other("left.sock", is_live=False)
         self.assert_refused("left.sock (left over)")
         os.unlink(os.path.join(self.directory, "left.sock"))
@@ -88,14 +89,21 @@ class RefusalTests(SynchronousTestCase):
 
     def test_exchanged_socket(self) -> None:
         """A stranger's socket is refused under a name that a twistdp plugin had before it."""
-        self.twistdp("plugin.sock")
-        os.unlink(os.path.join(self.directory, "plugin.sock"))
-        self.other("plugin.sock", is_live=False)
-        self.assert_refused("plugin.sock (left over)")
+        name = "directory.example.com_plugin.sock"
+        self.twistdp(name)
+        os.unlink(os.path.join(self.directory, name))
+        self.other(name, is_live=False)
+        self.assert_refused(f"{name} (left over)")
+
+    def test_status_sockets(self) -> None:
+        """The directory of plugins' status sockets is refused: no plugin makes these again."""
+        name = "status.example.com.sock"
+        self.twistdp(name)
+        self.assert_refused(f"{name} (served by process {os.getpid()})")
 
     def test_running_kubelet(self) -> None:
         """A kubelet that runs is refused: a real one, and an emulated one with its checkpoint."""
-        self.twistdp("plugin.sock")
+        self.twistdp("directory.example.com_plugin.sock")
         self.other("kubelet.sock")
         self.assert_refused(f"kubelet.sock (served by process {os.getpid()})")
         os.unlink(os.path.join(self.directory, "kubelet.sock"))
@@ -105,7 +113,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_stopped_kubelet(self) -> None:
         """What a real kubelet leaves behind is refused, also if it never wrote a checkpoint."""
-        self.twistdp("plugin.sock")
+        self.twistdp("directory.example.com_plugin.sock")
         self.other("kubelet.sock", is_live=False)
         self.assert_refused("kubelet.sock (left over)")
 
@@ -127,7 +135,7 @@ class StartTests(TestCase):
         if not isinstance(reactor, AsyncioSelectorReactor):
             raise SkipTest("needs trial --reactor=asyncio")
         self.directory = temporary_directory(self)
-        self.plugin = ThrowAwayPlugin(self.directory, RESOURCE, "widget.sock", reactor)
+        self.plugin = ThrowAwayPlugin(self.directory, RESOURCE, ENDPOINT, reactor)
         self.addCleanup(self.plugin.stop)
 
     async def start(self) -> PatientKubelet:
@@ -136,7 +144,7 @@ class StartTests(TestCase):
         kubelet = PatientKubelet(self.directory)
         await kubelet.start()
         self.addCleanup(lambda: kubelet.running and kubelet.stop())
-        self.assertFalse(os.path.exists(os.path.join(self.directory, "widget.sock")))
+        self.assertFalse(os.path.exists(os.path.join(self.directory, ENDPOINT)))
         return kubelet
 
     async def register(self, kubelet: PatientKubelet) -> None:
@@ -150,7 +158,7 @@ class StartTests(TestCase):
         kubelet = await self.start()
         await self.register(kubelet)
         await failure_of(PatientKubelet(self.directory).start(), BadSetting)
-        self.assertTrue(os.path.exists(os.path.join(self.directory, "widget.sock")))
+        self.assertTrue(os.path.exists(os.path.join(self.directory, ENDPOINT)))
 
     async def test_one_after_another(self) -> None:
         """A kubelet follows one that has stopped, with which no plugin had registered."""

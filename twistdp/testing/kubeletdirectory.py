@@ -37,15 +37,15 @@ def refuse_used_directory(directory: str, *, force: bool) -> None:
     """Raise `BadSetting` if `directory` is, or may be, another kubelet's.
 
     A starting kubelet deletes all sockets, so without `force` each must be one that its owner makes
-    again: that of a twistdp plugin or, where an emulated kubelet was before, of any plugin.  A
-    kubelet that runs is refused, and so is the dead ``kubelet.sock`` that a real one leaves behind.
-    With `force` only a real kubelet's checkpoint is refused.
+    again: that of a twistdp plugin's resource or, where an emulated kubelet was before, of any
+    plugin.  A kubelet that runs is refused, and so is the dead ``kubelet.sock`` that a real one
+    leaves behind.  With `force` only a real kubelet's checkpoint is refused.
     """
     was_ours = has_checkpoint(directory)
     for path in () if force else sockets(directory):
         pid = listener(path)
         runs = pid is not None and os.path.basename(path) == KUBELET_SOCKET
-        if runs or not (was_ours or _is_of_twistdp(path)):
+        if runs or not (was_ours or _is_of_resource(path)):
             server = f"process {pid}" if pid else "another process"
             what = "left over" if pid is None else f"served by {server}"
             raise BadSetting(
@@ -54,10 +54,13 @@ def refuse_used_directory(directory: str, *, force: bool) -> None:
             )
 
 
-def _is_of_twistdp(path: str) -> bool:
-    """Whether a `SocketFile` has made the socket, or it is gone by now."""
+def _is_of_resource(path: str) -> bool:
+    """Whether a twistdp plugin has made the socket for a resource, or it is gone by now.
+
+    A plugin's status socket has no ``_`` in its name, see `socket_path`; nobody makes it again.
+    """
     try:
-        return os.path.samefile(SocketFile(path).bound, path)
+        return os.path.samefile(SocketFile(path).bound, path) and "_" in os.path.basename(path)
     except OSError:
         return not os.path.lexists(path)
 
