@@ -64,6 +64,7 @@ MORE_TESTS = {
     "operator.cleanup": ["tests.operator.test_deletion"],
     "operator.upkeep": [
         "tests.operator.test_leftovers",
+        "tests.operator.test_deletion",
         "tests.operator.test_drift",
         "tests.operator.test_reconciler",
         "tests.operator.test_trouble",

@@ -337,19 +337,30 @@ class ObjectTests(SynchronousTestCase):
         self.objects.delete("configmaps", "root")
         self.clock.advance(1)
         self.assertEqual(self.objects.list("configmaps"), [])
+        self.owned("stray", gone)
+        self.clock.advance(1)
+        self.assertEqual(self.objects.list("configmaps"), [])
+        self.owned("child", self.objects.create(config_map("root")), blockOwnerDeletion=True)
+        self.objects.delete("configmaps", "root", propagationPolicy="Foreground")
+        self.clock.advance(1)
+        self.assertEqual(self.objects.list("configmaps"), [])
 
     def test_namespace(self) -> None:
-        """A namespace goes with what is in it."""
-        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}
-        self.objects.create(space)
-        obj = config_map("a")
-        obj["metadata"]["namespace"] = "n"
-        self.objects.create(obj)
+        """A namespace goes with what is in it, and with nothing else."""
+        for name in ("n", "m"):
+            space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            self.objects.create(space)
+            obj = config_map("a")
+            obj["metadata"]["namespace"] = name
+            self.objects.create(obj)
+        self.objects.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}})
         self.objects.delete("namespaces", "n")
         self.assertIsNotNone(self.objects.find("configmaps", "a", "n"))
         self.server.collect_garbage()
         self.assertIsNone(self.objects.find("namespaces", "n"))
-        self.assertEqual(self.objects.list("configmaps"), [])
+        [left] = self.objects.list("configmaps")
+        self.assertEqual(left["metadata"]["namespace"], "m")
+        self.assertIsNotNone(self.objects.find("nodes", "n"))
 
     def test_kubeconfig(self) -> None:
         """A client's configuration names the server and the token."""
