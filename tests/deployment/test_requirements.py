@@ -4,10 +4,11 @@ import configparser
 import re
 from collections.abc import Iterator
 from importlib.metadata import requires
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.deployments import content
+from tests.support.deployments import ROOT, content
 from tests.support.scripts import script
 from twistdp.deployment import requirements
 from twistdp.scaffold.project import Project
@@ -17,6 +18,8 @@ PIN = re.compile(
 )
 INSTALL = re.compile(r"(?m)^.*(?:\bpip install|\$pip|\$\(PIP\)).*")
 """A command that installs something."""
+BY_NAME = re.compile(r"pip install (?:-\S+ )*['\"]?twistdp\b(?!/)")
+"""A command that asks an index for this project."""
 
 
 def normal(name: str) -> str:
@@ -123,3 +126,16 @@ class InstallTests(SynchronousTestCase):
             (("docs", "scaffold.md"), 0),
         ):
             self.check(content(*path), times)
+
+    def test_never_by_name(self) -> None:
+        """No page and no message has twistdp installed by its name, which anybody may claim."""
+        root = Path(ROOT)
+        paths = [root / "README.md", *root.glob("docs/*.md")]
+        paths += [path for path in root.glob("twistdp/**/*") if path.suffix in (".in", ".py")]
+        self.assertGreater(len(paths), 300)
+        found = {
+            str(path.relative_to(root))
+            for path in paths
+            if BY_NAME.search(path.read_text(encoding="utf-8"))
+        }
+        self.assertEqual(found, {"docs/dependencies.md"})  # it says why not

@@ -177,6 +177,7 @@ class VersionTests(HostCase):
         """A tree that is not installed."""
         (found,) = check_packages(self.host, "nothing-of-that-name")
         self.assertEqual(found.severity, Severity.INFO)
+        self.assertIn("install it from a checkout", found.remedy)
 
     def test_parsed(self) -> None:
         """Versions as programs print them."""

@@ -125,6 +125,7 @@ class EndingTests(TestCase):
         self.assertEqual(await operator.ended, 1)
         self.assertEqual(
             operator.output,
-            "deviceplugin-operator: kopf and aiohttp are missing; install them with: "
-            "pip install 'twistdp[operator]'\n",
+            "deviceplugin-operator: kopf and aiohttp, the extra twistdp[operator], are missing; "
+            "install them in a checkout of twistdp with: "
+            "pip install --constraint constraints.txt kopf aiohttp\n",
         )

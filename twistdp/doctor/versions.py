@@ -60,7 +60,7 @@ def check_packages(host: Host, name: str = "twistdp") -> Findings:
         yield info(
             f"{name} is not installed as a package",
             "which versions it needs is not known",
-            f"install it: pip install {name}",
+            "install it from a checkout, and not by its name from an index: pip install DIRECTORY",
         )
         return
     seen = []

@@ -28,7 +28,10 @@ IMAGE = "RELATED_IMAGE_DEVICEPLUGIN"
 
 _NAMESPACE = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
-EXTRA = "kopf and aiohttp are missing; install them with: pip install 'twistdp[operator]'"
+EXTRA = (
+    "kopf and aiohttp, the extra twistdp[operator], are missing; install them in a checkout of "
+    "twistdp with: pip install --constraint constraints.txt kopf aiohttp"
+)
 
 
 class Options(CommandOptions, LogOptions, HttpOptions):
