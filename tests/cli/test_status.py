@@ -284,6 +284,15 @@ class NobodyTests(SynchronousTestCase):
             self.assertIn("it answers 500" if b" 500 " in answer else "not answer as a plugin", out)
             os.unlink(path)
 
+    def test_ending(self) -> None:
+        """A plugin that ends while it is asked is not taken for another program."""
+        path = os.path.join(temporary_directory(self), "x.sock")
+        with ExitStack() as stack:
+            Trickling(path, stack, [], b"")
+            result, out, _ = self.run_status(f"--socket={path}")
+        self.assertEqual(result, 3)
+        self.assertIn("closed the connection without an answer; a plugin that ends does", out)
+
     def test_loops(self) -> None:
         """A link that leads to itself is no socket."""
         directory = temporary_directory(self)

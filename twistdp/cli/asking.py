@@ -172,6 +172,8 @@ def _no_answer(error: Exception, patience: float) -> NoAnswer:
         return Denied()
     if isinstance(error, FileNotFoundError):
         return NoAnswer("there is no such socket; a plugin makes its --status-socket at its start")
+    if isinstance(error, ConnectionError):  # before HTTPException, which one of them is too
+        return NoAnswer("it has closed the connection without an answer; a plugin that ends does")
     if isinstance(error, http.client.HTTPException | ValueError | RecursionError):
         return NotOurs()
     return NoAnswer(getattr(error, "strerror", None) or str(error) or type(error).__name__)
