@@ -635,6 +635,21 @@ class RefusedMonitorTests(SynchronousTestCase):
         self.assertIsNotNone(stage.find("daemonsets"))
         self.assertIn('cannot create resource "podmonitors"', stage.condition("Degraded")[2])
 
+    def test_not_now(self) -> None:
+        """A refusal of each request, whatever it asks, is no reason to ask for the next one."""
+        for code in (401, 429):
+            stage = Stage()
+            stage.define("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")
+            stage.server.fail(code, kind="podmonitors")
+            stage.start()
+            stage.feed.begin([POD_MONITOR])
+            stage.plugin(**MONITORED, monitoring={"kind": "PodMonitor"})
+            stage.settle(0.5)
+            self.assertNotIn(SET, stage.requests(), code)
+            stage.settle(10)
+            self.assertIn(SET, stage.requests())
+            self.assertIsNotNone(stage.objects.find(*MONITOR))
+
 
 class EndingTests(SynchronousTestCase):
     """Objects that are being deleted."""
