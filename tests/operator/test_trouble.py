@@ -448,6 +448,21 @@ class StatusTests(SynchronousTestCase):
         stage.restart()
         self.assertNotIn(STATUS, stage.requests())
 
+    def test_stalled_and_made_again(self) -> None:
+        """A DaemonSet that is made again has all the time once more."""
+        stage = Stage()
+        stage.start()
+        stage.plugin()
+        stage.settle()
+        stage.count("gpus", 3, generation=1, updated=1)
+        stage.settle(700)
+        self.assertEqual(stage.condition("Progressing")[1], "RolloutStalled")
+        stage.objects.delete("daemonsets", "gpus", NAMESPACE)
+        stage.settle()
+        stage.count("gpus", 3, generation=1, updated=1)
+        stage.settle()
+        self.assertEqual(stage.condition("Progressing")[1], "RollingOut")
+
     def test_pod_that_fails_later(self) -> None:
         """A pod that fails after the roll-out is trouble, and no roll-out."""
         stage = running()

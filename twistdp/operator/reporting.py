@@ -43,9 +43,7 @@ class Reporting:
 
     def due(self, work: Work) -> float:
         """Return the seconds until a status may be written, 0 if it may be now."""
-        return max(
-            0.0, work.reported_at + self._interval - self._clock.seconds(), work.reports.wait
-        )
+        return max(work.reported_at + self._interval - self._clock.seconds(), work.reports.wait)
 
     async def report(self, seen: PluginSeen, work: Work) -> float | None:
         """Write the status if it has changed.
