@@ -74,7 +74,11 @@ MORE_TESTS = {
         "tests.operator.test_trouble",
         "tests.operator.test_drift",
     ],
-    "operator.reconciler": ["tests.operator.test_trouble", "tests.operator.test_deletion"],
+    "operator.reconciler": [
+        "tests.operator.test_trouble",
+        "tests.operator.test_deletion",
+        "tests.operator.test_drift",
+    ],
     "rpc.calls": ["tests.rpc.test_server", "tests.rpc.test_channel", "tests.rpc.test_limits"],
     "rpc.server": ["tests.rpc.test_calls", "tests.rpc.test_channel"],
     "manager": [

@@ -271,6 +271,17 @@ class PassingTests(SynchronousTestCase):
             self.assertEqual(stage.requests().count(SET), 3, code)
             self.assertEqual(stage.events(), ["RolledOut"])
 
+    def test_now_and_then(self) -> None:
+        """Errors that have other requests between them are none that last."""
+        stage = running()
+        for number in range(5):
+            stage.server.fail(500, verb="apply", kind="daemonsets")
+            change = {"spec": {"minReadySeconds": 77 + number}}
+            stage.objects.patch("daemonsets", "gpus", change, NAMESPACE)
+            stage.settle(700)
+            self.assertLess(daemon_set(stage)["spec"]["minReadySeconds"], 77)
+        self.assertNotIn("Refused", stage.events())
+
     def test_lasting_error(self) -> None:
         """An error that lasts is in the status."""
         stage = running()
@@ -309,8 +320,9 @@ class PassingTests(SynchronousTestCase):
         stage.edit({"spec": {"image": "x:2"}}, "more")
         stage.settle(0.7)
         self.assertEqual(len(stage.requests()), 1)
-        stage.settle(300)
+        stage.settle(0.6)
         self.assertIn("apply daemonsets/more", stage.requests())
+        stage.settle(300)
         self.assertEqual(stage.condition("Degraded")[1], "AsExpected")
         fault.end()
         stage.settle(400)

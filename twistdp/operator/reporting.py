@@ -81,9 +81,7 @@ class Reporting:
         daemon_set = self._daemon_set(seen)
         stalled, halted, again = False, False, None
         pods = self._cache.pods(seen.name)
-        if daemon_set is None:
-            work.progress = None
-        elif plugin is not None:
+        if daemon_set is not None and plugin is not None:
             deadline = plugin.spec.update_strategy.progress_deadline
             work.progress = follow(work.progress, daemon_set, now, seen.status)
             stalled = work.progress.is_stalled(deadline, now)
