@@ -392,6 +392,19 @@ class LateTests(SynchronousTestCase):
         owner = daemon_set(stage)["metadata"]["ownerReferences"][0]
         self.assertEqual(owner["uid"], made["metadata"]["uid"])
 
+    def test_list_that_broke_off(self) -> None:
+        """What a list had that broke off is missing if the next one does not have it."""
+        stage = running(config=CONFIG)
+        stage.feed.cut()
+        found = stage.objects.get("configmaps", "gpus-config", NAMESPACE)
+        stage.reconciler.listing(CONFIG_MAP)
+        stage.reconciler.observe(CONFIG_MAP, None, found)
+        stage.objects.delete("configmaps", "gpus-config", NAMESPACE)
+        stage.reconciler.listing(CONFIG_MAP)
+        stage.reconciler.listed(CONFIG_MAP)
+        stage.settle()
+        self.assertIsNotNone(stage.find("configmaps", "gpus-config"))
+
     def test_changed_between(self) -> None:
         """What was changed while nobody watched is repaired after the next list."""
         stage = running()
