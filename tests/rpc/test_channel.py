@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator
 
 from google.protobuf.wrappers_pb2 import BytesValue, StringValue
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from tests.support.helpers import failure_of, quickly, soon, temporary_directory
 from tests.support.servers import channel_to, served, server_of
 from twistdp.errors import BadSetting, CallFailed, MalformedMessage, PeerUnavailable
+from twistdp.rpc.address import Peer
 from twistdp.rpc.caller import caller
 from twistdp.rpc.calls import Method
 from twistdp.rpc.channel import Channel
@@ -106,6 +107,17 @@ class ChannelTests(TestCase):
         channel = Channel(self.path, reactor=reactor)
         self.successResultOf(channel.close())
         self.successResultOf(channel.close())
+
+    async def test_cancelled_close(self) -> None:
+        """A close that is cancelled at once closes all the same: it may hold a descriptor."""
+        closed: Deferred[None] = Deferred()
+        self.patch(Peer, "close", lambda _: closed.callback(None))
+        channel = Channel(self.path, reactor=reactor)
+        await failure_of(self.ask(channel), PeerUnavailable)  # it is open from now on
+        closing = channel.close()
+        closing.cancel()
+        await failure_of(soon(closing), CancelledError)
+        await soon(closed)
 
     async def test_nothing_is_connected_before_the_first_call(self) -> None:
         """Making a channel touches no socket."""

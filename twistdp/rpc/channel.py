@@ -86,12 +86,13 @@ class Channel:
         return Stream(method, call, answer, self._loop)
 
     def close(self) -> Deferred[None]:
-        """Close the connection; calls that still run fail, and so do later ones."""
+        """Close the connection, even if cancelled; calls that still run fail, as do later ones."""
         self._closed = True
         channel, self._channel = self._channel, None
         if channel is None:
             return succeed(None)
-        return bridge.deferred_from(self._end(channel), self._loop)
+        ending = self._loop.create_task(self._end(channel))  # one that is cancelled never begins
+        return bridge.deferred_from(bridge.done(ending), self._loop)
 
     def _open(self) -> grpc.aio.Channel:
         if self._closed:
