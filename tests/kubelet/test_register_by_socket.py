@@ -10,7 +10,14 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.kubelet.test_registrar import RESOURCE, FakeServer
 from tests.support.helpers import temporary_directory
-from twistdp.errors import CallFailed, KubeletAbsent, RegistrationRefused, StillServed
+from twistdp.errors import (
+    CallFailed,
+    CallTimedOut,
+    KubeletAbsent,
+    RegistrationRefused,
+    StillServed,
+)
+from twistdp.kubelet import connection
 from twistdp.kubelet.api import REGISTER
 from twistdp.kubelet.connection import Connections
 from twistdp.kubelet.messages import DevicePluginOptions, Empty, RegisterRequest
@@ -73,6 +80,85 @@ class SocketRegistrationTests(SynchronousTestCase):
         server = FakeServer()
         registration.attach(registrant_of(server, end_streams))
         return Deferred.fromCoroutine(registration.register()), server
+
+
+class Call(Deferred[Empty]):
+    """A call that is not answered yet, over a channel of its own or a shared one."""
+
+    def __init__(self, channel: object) -> None:
+        super().__init__()
+        self.channel = channel
+
+
+class SharingTests(SynchronousTestCase):
+    """With whom a resource shares a connection."""
+
+    def setUp(self) -> None:
+        """A kubelet that answers when a test does."""
+        calls: list[Call] = []
+
+        class FakeChannel:
+            def __init__(self, path: str, *, reactor: object) -> None:
+                pass
+
+            def unary(self, *_: object) -> Call:
+                calls.append(Call(self))
+                return calls[-1]
+
+            def close(self) -> Deferred[None]:
+                return succeed(None)
+
+        self.patch(connection, "Channel", FakeChannel)
+        self.calls = calls
+        path = f"{temporary_directory(self)}/kubelet.sock"
+        kubelet = socket.socket(socket.AF_UNIX)
+        self.addCleanup(kubelet.close)
+        kubelet.bind(path)
+        kubelet.listen()
+        self.connections = Connections(path)
+
+    def resource(self) -> SocketRegistration:
+        """A resource that does nothing yet."""
+        found = SocketRegistration(self.connections, RESOURCE, DevicePluginOptions, Clock())
+        found.attach(registrant_of(FakeServer(), lambda: succeed(None)))
+        return found
+
+    def register(self, resource: SocketRegistration) -> tuple[Deferred[None], Call]:
+        """The resource begins an attempt, and has called the kubelet."""
+        attempt = Deferred.fromCoroutine(resource.register())
+        server = resource._registrant.server
+        assert isinstance(server, FakeServer)
+        server.listens[-1].callback(None)
+        return attempt, self.calls[-1]
+
+    def test_no_answer(self) -> None:
+        """A resource that got no answer shares no connection until it is registered.
+
+        A server that answers one call at a time lets the others wait for one that it never answers.
+        """
+        hangs, healthy = self.resource(), self.resource()
+        attempt, call = self.register(hangs)
+        other, shared = self.register(healthy)
+        self.assertIs(call.channel, shared.channel)
+        call.errback(CallTimedOut("DEADLINE_EXCEEDED", "no answer within 5 s"))
+        self.failureResultOf(attempt, RegistrationRefused)
+        shared.callback(Empty())
+        self.successResultOf(other)
+
+        other, shared = self.register(healthy)
+        attempt, alone = self.register(hangs)
+        self.assertIsNot(alone.channel, shared.channel)
+        third, shared_too = self.register(self.resource())
+        self.assertIs(shared_too.channel, shared.channel)
+
+        alone.callback(Empty())
+        self.successResultOf(attempt)
+        attempt, call = self.register(hangs)
+        self.assertIs(call.channel, shared.channel)
+        for each in (call, shared, shared_too):
+            each.callback(Empty())
+        for ended in (attempt, other, third):
+            self.successResultOf(ended)
 
 
 class StoppingKubeletTests(TestCase):

@@ -34,10 +34,13 @@ class Connections:
         self._shared: Connection | None = None
 
     @asynccontextmanager
-    async def borrowed(self, reactor: Any) -> AsyncIterator[Channel]:
-        """Wait for a turn, and lend a channel for the block; raises as `check_kubelet` does."""
+    async def borrowed(self, reactor: Any, *, alone: bool = False) -> AsyncIterator[Channel]:
+        """Wait for a turn, and lend a channel for the block; raises as `check_kubelet` does.
+
+        With `alone`, nobody shares it.
+        """
         async with self._turns:
-            connection = self._current(reactor)
+            connection = self._new(reactor) if alone else self._current(reactor)
             connection.users += 1
             try:
                 yield connection.channel
@@ -53,11 +56,14 @@ class Connections:
 
     def _current(self, reactor: Any) -> Connection:
         """The shared connection, or a new one if there is none to this very socket."""
-        socket = socket_identity(self.path)
-        if self._shared is None or self._shared.socket != socket:
-            check_kubelet(self.path)
-            self._shared = Connection(Channel(self.path, reactor=reactor), socket)
+        if self._shared is None or self._shared.socket != socket_identity(self.path):
+            self._shared = self._new(reactor)
         return self._shared
+
+    def _new(self, reactor: Any) -> Connection:
+        socket = socket_identity(self.path)
+        check_kubelet(self.path)
+        return Connection(Channel(self.path, reactor=reactor), socket)
 
     def _retire(self, connection: Connection) -> None:
         """Lend it to nobody else."""

@@ -27,7 +27,7 @@ TIMEOUT = 5.0
 class SocketRegistration:
     """Registers `resource` with the `kubelet`; see `RegistrationStrategy`.
 
-    Resources of one process share its connections.
+    Resources of one process share its connections, until one gets no answer.
     """
 
     methods: Sequence[Method] = ()
@@ -44,6 +44,8 @@ class SocketRegistration:
         self._resource = resource
         self._options = options
         self._reactor = reactor
+        self._alone = False
+        """Whether the last answer did not come: others on its connection may have waited for it."""
 
     def attach(self, registrant: Registrant) -> None:
         """See `RegistrationStrategy`; with this one a kubelet never begins by itself."""
@@ -63,9 +65,10 @@ class SocketRegistration:
             if os.path.isdir(directory):
                 raise
             raise KubeletAbsent(f"no kubelet yet: waiting for {directory} to appear") from error
-        async with self._kubelet.borrowed(self._reactor) as channel:
+        async with self._kubelet.borrowed(self._reactor, alone=self._alone) as channel:
             await self._registrant.end_streams()  # not earlier: a kubelet may still use them
             await self.call(channel)
+            self._alone = False
 
     async def call(self, channel: Channel) -> None:
         """Ask the kubelet; raises OSError when the process has no descriptor left.
@@ -87,6 +90,7 @@ class SocketRegistration:
                 check_descriptors()
                 raise
         except CallTimedOut as error:
+            self._alone = True
             raise RegistrationRefused(
                 self._resource, f"no answer from the kubelet within {TIMEOUT:g} s; trying again"
             ) from error
