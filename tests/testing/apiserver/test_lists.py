@@ -54,6 +54,8 @@ class ListContract(ApiContract):
             ("app=x,tier=2", "b"),
             ("app in (x,y)", "abc"),
             ("app in (x, z),tier", "ab"),
+            ("app in (y)", "c"),
+            ("app in (z)", ""),
             ("app notin (x)", "cd"),
             ("tier", "ab"),
             ("!tier", "cd"),
@@ -64,6 +66,26 @@ class ListContract(ApiContract):
             self.assertEqual("".join(names(reply)), expected, selector)
         reply = await self.client.get(self.maps, labelSelector="a(b")
         self.refused(reply, 400, "BadRequest", "unable to parse requirement")
+
+    async def test_namespaces(self) -> None:
+        """A list is of one namespace, or of all."""
+        await self.some()
+        other = f"/api/v1/namespaces/{self.name}-2"
+        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"{self.name}-2"}}
+        await self.made("/api/v1/namespaces", space)
+        await self.made(f"{other}/configmaps", config_map("e"))
+        for path, expected in ((self.maps, "abcd"), (f"{other}/configmaps", "e")):
+            self.assertEqual("".join(names(await self.client.get(path))), expected)
+        everywhere = names(await self.client.get("/api/v1/configmaps"))
+        self.assertLessEqual({*"abcde"}, {*everywhere})
+        self.good(await self.client.delete(other))
+
+    async def test_full_page(self) -> None:
+        """A page with all that there is is the last one."""
+        await self.some()
+        reply = await self.client.get(self.maps, limit=4)
+        self.assertEqual(names(reply), ["a", "b", "c", "d"])
+        self.assertFalse(reply.body["metadata"].get("continue"))
 
     async def test_field_selectors(self) -> None:
         """Fields select by value; a field that is none of the kind's is refused."""

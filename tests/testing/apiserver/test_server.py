@@ -42,6 +42,27 @@ class FaultTests(OnFake, ApiContract, TestCase):
         self.assertEqual(self.good(await self.change("3"))["data"], {"key": "3"})
         self.assertEqual(fault.met, 2)
 
+    async def test_which(self) -> None:
+        """A fault is about the requests that it names, by verb, object and part of an object."""
+        await self.begin()
+        path = f"{self.maps}/a"
+        await self.made(self.maps, config_map("b"))
+        await self.made(self.daemons, daemon_set("a"))
+        for code, reason in ((401, "Unauthorized"), (404, "NotFound"), (410, "Expired")):
+            fault = self.server.fail(code, "get", "configmaps", name="a", times=float("inf"))
+            self.good(await self.client.get(f"{self.maps}/b"))
+            self.good(await self.client.get(self.maps))
+            self.good(await self.client.get(f"{self.daemons}/a"))
+            for _ in range(2):
+                self.refused(await self.client.get(path), code, reason)
+            fault.end()
+            self.good(await self.client.get(path))
+        self.server.fail(500, "patch", "daemonsets", subresource="status")
+        changes = {"metadata": {"labels": {"a": "b"}}}
+        self.good(await self.client.patch(f"{self.daemons}/a", changes))
+        reply = await self.client.patch(f"{self.daemons}/a/status", {"status": {}})
+        self.refused(reply, 500, "InternalError")
+
     async def test_overload(self) -> None:
         """429 says when to come back."""
         await self.begin()

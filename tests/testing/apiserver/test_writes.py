@@ -365,6 +365,9 @@ class WriteContract(ApiContract):
         )
         self.assertEqual(of(new, "labels"), [{"x": "y"}])
         self.assertEqual(set(new["metadata"]["finalizers"]), {"example.com/one", "example.com/two"})
+        new = await patched({}, finalizers=["example.com/two"], labels={"x": None})
+        self.assertEqual(len(new["metadata"]["finalizers"]), 2)
+        self.assertFalse(new["metadata"].get("labels"))
         new = await patched(
             {
                 "containers": [{"name": "new", "image": "x"}],
