@@ -116,15 +116,17 @@ class CommandTests(TestCase):
         self.assertEqual([check["verdict"] for check in said["checks"]], ["skip", "pass"])
         self.assertIn("1 passed, 0 with warnings, 1 skipped, 0 failed", err)
         self.assertTrue(err.startswith("starting the plugin to see its resources"), err)
+        self.assertIn("plain.example.com/file: 2 devices\n", err)
         cases = ElementTree.parse(junit).getroot().iter("testcase")
         self.assertEqual([case.get("name") for case in cases], ["pre-start", "ids"])
 
     async def test_fails(self) -> None:
-        """A check that fails: status 1, with the evidence."""
+        """A check that fails: status 1, with the evidence.  This plugin has one device."""
         status, out, _ = await self.conformance(
-            "--only", "allocate.unknown", "--", "sh", "-c", PLAIN
+            *("--only", "allocate.unknown", "--", "sh", "-c", PLAIN.replace(" {work_dir}/c", ""))
         )
         self.assertEqual(status, 1)
+        self.assertIn("plain.example.com/file: 1 device\n", out)
         self.assertIn("Allocate of 'no-such-device-1' succeeds", out)
         self.assertIn("Register came: plain.example.com/file, version v1beta1", out)
 

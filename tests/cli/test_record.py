@@ -2,6 +2,8 @@
 
 import os
 import stat
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -43,6 +45,23 @@ class RecordTests(SynchronousTestCase):
         self.assertEqual(nodes_of(again), nodes_of(self.root))
         self.assertEqual(len(nodes_of(again)), 2)
         self.assertEqual(cli.main(["record", file, "--root", self.root]), 1)  # it exists
+
+    def test_count(self) -> None:
+        """It says how many devices it has recorded."""
+        for count, said in ((1, "1 device\n"), (2, "2 devices\n")):
+            recording = os.path.join(self.directory, f"of-{count}")
+            Path(recording).write_text(
+                "\n".join(
+                    f"P: /devices/pci0000:00/0000:00:0{number}.0\nE: SUBSYSTEM=pci\n"
+                    for number in range(count)
+                )
+            )
+            root, file = os.path.join(self.directory, str(count)), f"{recording}-again"
+            self.assertEqual(cli.main(["fake", recording, root]), 0)
+            errors = StringIO()
+            with redirect_stderr(errors):
+                self.assertEqual(cli.main(["record", file, "--root", root]), 0)
+            self.assertEqual(errors.getvalue(), f"{file}: {said}")
 
     def test_unplug_and_plug(self) -> None:
         """An unplugged device leaves nothing; its twin gets the link that both claim."""

@@ -380,6 +380,7 @@ class LinesTests(SynchronousTestCase):
             ({f"{scanners}scanned": False}, "x:Y: no scan has ended yet"),
             ({f"{session}problem": "no kubelet yet"}, "x.example/y: no kubelet yet"),
             ({"resources__notListed": 3}, "x.example/y: 3 devices have no room in the list"),
+            ({"resources__notListed": 1}, "x.example/y: 1 device has no room in the list"),
         ):
             state = self.state(**changes)
             self.assertEqual(list(overview.problems(state)), [line])

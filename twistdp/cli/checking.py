@@ -53,7 +53,8 @@ def run(
         with Busy("starting the plugin"):
             found = await look(plan, reactor)
         if found.resource:
-            print(f"{found.resource}: {len(found.devices)} devices", file=stream)
+            count = len(found.devices)
+            print(f"{found.resource}: {count} device{'' if count == 1 else 's'}", file=stream)
         else:
             print(f"the plugin was not accepted: {found.problem}", file=stream)
         with Busy("running the checks", len(checks)) as progress:

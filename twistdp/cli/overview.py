@@ -33,7 +33,9 @@ def problems(state: dict[str, Any]) -> Iterator[str]:
         if problem := resource["session"]["problem"]:
             yield f"{resource['name']}: {problem}"
         if resource["notListed"]:
-            yield f"{resource['name']}: {resource['notListed']} devices have no room in the list"
+            some = resource["notListed"]
+            lacking = "1 device has" if some == 1 else f"{some} devices have"
+            yield f"{resource['name']}: {lacking} no room in the list"
         for device in resource["devices"]:
             if device["health"] != HEALTHY:
                 yield f"{resource['name']} {device['id']}: {_illness(device)}"

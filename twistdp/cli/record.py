@@ -50,5 +50,5 @@ def command(path: str, nameless: bool, root: str) -> int:
         raise BadSetting(f"cannot make {path}: {error.strerror}; name a new file") from None
     with open(fd, "w", encoding="utf-8") as file:
         file.write(text)
-    print(f"{path}: {len(devices)} devices", file=sys.stderr)
+    print(f"{path}: {len(devices)} device{'' if len(devices) == 1 else 's'}", file=sys.stderr)
     return 0
