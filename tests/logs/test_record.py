@@ -64,3 +64,14 @@ class FormattingTests(SynchronousTestCase):
         record = record_of(event, ("x.py", 1))
         assert record is not None
         self.assertEqual(record.text, "<camera>")
+
+    def test_odd_events(self) -> None:
+        """A key that is no text, and a form that has no hash, keep no message from the log."""
+        keys: dict[Any, Any] = {"log_format": "{count} of", 7: "seven", "count": 2}
+        record = record_of(keys, ("x.py", 1))
+        assert record is not None
+        self.assertEqual((record.text, record.used, record.fields), ("2 of", {"count": 2}, {}))
+        event: dict[str, Any] = {"log_format": ["a", "list"], "count": 2}
+        record = record_of(event, ("x.py", 1))
+        assert record is not None
+        self.assertEqual((record.text, record.fields), (formatEvent(event), {"count": 2}))

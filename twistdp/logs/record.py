@@ -31,10 +31,10 @@ SEVERITIES = {
 # Twisted's own, of events made with twisted.python.log, and of lost failures.
 _NO_FIELDS = RESERVED | {"logLevel", "debugInfo"}
 
-_QUIET = {
+_QUIET = (
     "twistd {version} ({exe} {pyVersion}) starting up.",
     "reactor class: {reactor}.",
-}
+)
 """Events of twistd's whose facts are in the service's own first line, or concern developers."""
 
 _INSIDE = (
@@ -209,10 +209,11 @@ def _traceback(why: Any) -> str:
 
 
 @lru_cache(1024)
-def _parted(form: str, percent_form: str, keys: tuple[str, ...]) -> tuple[list[str], list[str]]:
+def _parted(form: str, percent_form: str, keys: tuple[object, ...]) -> tuple[list[str], list[str]]:
     """Part the keys of an event that are its own: those in its message, and the others."""
     names = _names(form) | _percent_names(percent_form)
-    own = [key for key in keys if key[:4] != "log_" and key not in _NO_FIELDS]
+    texts = [key for key in keys if isinstance(key, str)]  # others are no names
+    own = [key for key in texts if key[:4] != "log_" and key not in _NO_FIELDS]
     return [key for key in own if key in names], [key for key in own if key not in names]
 
 
