@@ -29,6 +29,44 @@ class EventsTests(SynchronousTestCase):
             (2, Kind.REGISTERED, {"resource": "a.example/x"}),
         )
 
+    def test_followers_of_kinds(self) -> None:
+        """A follower of one kind gets no events of another."""
+        end = self.events.follow_each({Kind.HELD: self.got.append})
+        for kind in (Kind.HELD, Kind.REGISTERED, Kind.HELD):
+            self.events.emit(kind, resource="a.example/x")
+        end()
+        self.events.emit(Kind.HELD, resource="a.example/x")
+        self.assertEqual([event.kind for event in self.got], [Kind.HELD, Kind.HELD])
+
+    def test_a_follower_that_follows_twice(self) -> None:
+        """It gets each event twice; each end ends one of the two, however often it is called."""
+        ends = [self.events.follow(self.got.append) for _ in range(2)]
+        self.events.emit(Kind.REGISTERED, resource="a.example/x")
+        self.assertEqual(len(self.got), 2)
+        ends[0]()
+        ends[0]()
+        self.events.emit(Kind.REGISTERED, resource="a.example/x")
+        self.assertEqual(len(self.got), 3)
+        ends[1]()
+        self.events.emit(Kind.REGISTERED, resource="a.example/x")
+        self.assertEqual(len(self.got), 3)
+
+    def test_followers_that_change_meanwhile(self) -> None:
+        """Who ends or begins while an event is handed on does so from the next event on."""
+
+        def once(event: Event) -> None:
+            self.got.append(event)
+            end()
+            self.events.follow(late.append)
+
+        late: list[Event] = []
+        end = self.events.follow(once)
+        after: list[Event] = []
+        self.events.follow(after.append)
+        for _ in range(2):
+            self.events.emit(Kind.REGISTERED, resource="a.example/x")
+        self.assertEqual([len(each) for each in (self.got, after, late)], [1, 2, 1])
+
     def test_kept(self) -> None:
         """The newest are kept, in order, and no frequent kind among them."""
         self.events.follow(self.got.append)

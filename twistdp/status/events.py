@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
@@ -154,22 +154,24 @@ class Events:
             except Exception:
                 _log.failure("following the event {kind}", kind=kind.value)
 
-    def follow(
-        self, follower: Callable[[Event], None], kinds: Iterable[Kind] = Kind
-    ) -> Callable[[], None]:
-        """Call `follower` with each event of these kinds from now on; returns what ends that."""
-        return self.follow_each(dict.fromkeys(kinds, follower))
+    def follow(self, follower: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `follower` with each event from now on; returns what ends that."""
+        return self.follow_each(dict.fromkeys(Kind, follower))
 
     def follow_each(self, followers: Mapping[Kind, Callable[[Event], None]]) -> Callable[[], None]:
-        """Call the follower of its kind with each event from now on; returns what ends that."""
-        for kind, follower in followers.items():
+        """Call the follower of its kind, if there is one, with each event from now on.
+
+        Returns what ends that.
+        """
+        following = dict(followers)
+        for kind, follower in following.items():
             self._followers[kind] += (follower,)
 
         def end() -> None:
-            for kind, follower in followers.items():
+            while following:  # not again at the next call: the same follower may follow twice
+                kind, follower = following.popitem()
                 left = list(self._followers[kind])
-                if follower in left:
-                    left.remove(follower)
+                left.remove(follower)
                 self._followers[kind] = tuple(left)
 
         return end
