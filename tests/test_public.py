@@ -1,6 +1,8 @@
 """Tests for what `twistdp` offers."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -101,6 +103,18 @@ class PublicTests(SynchronousTestCase):
         """Every public name can be imported."""
         for name in twistdp.__all__:
             self.assertTrue(hasattr(twistdp, name), name)
+
+    def test_names_are_listed(self) -> None:
+        """dir() shows them before they are imported, as the completion of an interpreter does."""
+        program = (
+            "import twistdp, twistdp.testing\n"
+            "for module in (twistdp, twistdp.testing):\n"
+            "    print(*set(module.__all__).difference(dir(module)))\n"
+        )
+        shown = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        self.assertEqual(shown.stdout.split(), [])
 
     def test_names_of_cdi(self) -> None:
         """What CDI parts are made of is in `twistdp.cdi` as well, and no other name is."""

@@ -77,6 +77,10 @@ else:
                     return globals()[name]
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
+    def __dir__():
+        """Name also what is not imported yet, for those who explore."""
+        return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "AUTO",

@@ -45,6 +45,10 @@ else:
             return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
+    def __dir__():
+        """Name also what is not imported yet, for those who explore."""
+        return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "COMMANDS",
