@@ -17,17 +17,21 @@ from tests.operator.served import (
     config_map,
     plugin,
 )
-from tests.support.helpers import until
+from tests.support.helpers import failure_of, until
 from tests.support.logs import observe
+from twistdp.operator import shell as shell_module
 from twistdp.operator import watching as watching_module
+from twistdp.operator.api import ApiError
 from twistdp.operator.asked import Asked
 from twistdp.operator.credentials import Token
+from twistdp.operator.discovery import offered
 from twistdp.operator.kinds import (
     CONFIG_MAP,
     DAEMON_SET,
     DEVICE_PLUGIN,
     NODE,
     POD,
+    POD_MONITOR,
     SERVICE_ACCOUNT,
     Kind,
 )
@@ -97,6 +101,26 @@ class WatchingTests(TestCase):
             self.recorder.seen,
             [("deviceplugins", change, "gpus") for change in ("ADDED", "MODIFIED", "DELETED")],
         )
+
+    async def test_silent(self) -> None:
+        """A watch without any event for a time is begun again: its connection may be dead."""
+        self.patch(shell_module, "QUIET", 0.2)
+        await self.watch()
+        await self.server.until(lambda: self.server.counts["watch", "nodes"] > 2)
+        self.assertEqual(set(self.recorder.lists), PLURALS)
+
+    async def test_refused_look(self) -> None:
+        """Kinds that the API server does not list now are not taken for kinds that it lacks."""
+
+        class Refusing:
+            """A client of a server that has trouble."""
+
+            async def document(self, _: str) -> Any:
+                """Refuse."""
+                raise ApiError(500, "InternalError", "")
+
+        refusing: Any = Refusing()
+        await failure_of(Deferred.fromCoroutine(offered(refusing, [POD_MONITOR])), ApiError)
 
     async def test_requests(self) -> None:
         """Kopf lists and watches the kinds that it is given, and writes nothing.
