@@ -124,7 +124,7 @@ kill: $(VENV)/.run ## kill the plugin at random moments, TIMES=200
 fuzz: $(VENV)/.fuzz ## bad input, found by coverage: SECONDS=60 for each target
 	$(BIN)/python -m tests.fuzz $(SECONDS) $(FUZZ)
 
-mutants: $(VENV)/.mutants ## small faults in the core: does a test notice each? an hour (MODULES=, JOBS=)
+mutants: $(VENV)/.mutants ## small faults in the core and the operator: does a test notice each? two hours (MODULES=, JOBS=)
 	JOBS=$(or $(JOBS),1) $(BIN)/python -m tests.mutants $(MODULES)
 
 lint: $(VENV)/.lint ## ruff: rules and format
