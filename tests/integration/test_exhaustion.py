@@ -17,13 +17,13 @@ from twisted.trial.unittest import SkipTest
 
 from benchmarks.kill.watching import SpecWatch
 from tests.integration.test_process import FOLDER, GLOB, ROOT, ProcessTestCase
-from tests.support.helpers import quickly, until
+from tests.support.helpers import PATIENCE, quickly, until
 from tests.support.limits import tmpfs
 from twistdp.rpc.needs import THREADS
 from twistdp.testing.endpoint import AdmissionRefused
 from twistdp.testing.process import ChildProcess, twistd_command
 
-HEALING = 20.0
+HEALING = PATIENCE
 """Seconds after which all is as it should be when the cause has gone, on a busy machine too."""
 
 

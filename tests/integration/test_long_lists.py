@@ -1,11 +1,12 @@
 """A resource with more devices than one message to the kubelet has room for."""
 
 from tests.integration.test_life import YELLOW, LifeTestCase, ToldScanner
+from tests.support.helpers import PATIENCE
 from tests.support.long_lists import SMALL, devices_for
 from twistdp import DeviceInfo, DeviceTree
 from twistdp.resource.room import MOST_BYTES
 
-WAIT = 20.0
+WAIT = PATIENCE
 """Seconds for a list of four megabytes, on a machine that has other things to do too."""
 
 
