@@ -86,6 +86,26 @@ class RightContract(ApiContract):
         ):
             self.refused(reply, 403, "Forbidden")
 
+    async def test_elsewhere(self) -> None:
+        """What a user may do in one namespace, or with another group, allows nothing here."""
+        await self.ready()
+        client = await self.client_of(NOBODY)
+        user = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "nobody"}
+        group = {"apiGroups": ["apps"], "resources": ["configmaps"], "verbs": ["*"]}
+        await self.allow("Cluster", [group], user)
+        path, name = f"{RBAC}/namespaces/default", f"{self.name}-elsewhere"
+        rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
+        await self.made(f"{path}/roles", {"metadata": {"name": name}, "rules": [rule]})
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
+        binding = {"metadata": {"name": name}, "roleRef": role, "subjects": [user]}
+        await self.made(f"{path}/rolebindings", binding)
+        while (found := await client.get("/api/v1/namespaces/default/configmaps/x")).code == 403:
+            pass
+        self.assertEqual(found.code, 404)
+        self.refused(await client.get(f"{self.maps}/x"), 403, "Forbidden")
+        for kind in ("roles", "rolebindings"):
+            self.good(await self.client.delete(f"{path}/{kind}/{name}"))
+
     async def test_cluster_role(self) -> None:
         """A cluster role allows everywhere; it may name objects, subresources and groups."""
         await self.ready()
