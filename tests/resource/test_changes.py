@@ -208,6 +208,19 @@ class EndingTests(ChangesTestCase):
         self.assertEqual(sum(counts) + len(lines) - len(counts), 1200)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_back_while_many_change(self) -> None:
+        """What waits for the line of many when the device is back is logged once."""
+        self.flap(10)
+        self.clock.advance(SHORTEST - 0.8)
+        for number in range(AT_ONCE):
+            self.one(f"b/{number}", a=WELL)
+        self.clock.advance(0.1)  # what was gathered is due now
+        self.one(a=WELL)
+        self.clock.pump([1.0] * int(3 * LONGEST))
+        lines = [line for line in self.logged() if "a/x" in line]
+        counts = [int(line.split(" changes")[0].split()[-1]) for line in lines if "changes" in line]
+        self.assertEqual(sum(counts) + len(lines) - len(counts), 21, lines)
+
     def test_calm_again(self) -> None:
         """Long after that, it is logged at once."""
         self.flap(10)
@@ -286,10 +299,12 @@ class CrowdTests(ChangesTestCase):
         self.assertEqual(len(self.logged()), 2)
 
     def test_stop(self) -> None:
-        """The end of all logs the rest, and leaves nothing planned."""
+        """The end of all logs the rest in one line, and leaves nothing planned."""
         for one in self.all:
             one.log.stop()
-        self.assertEqual(len(self.logged()), len(self.all))
+        *_, line = lines = self.logged()
+        self.assertEqual(len(lines), AT_ONCE + 1)
+        self.assertRegex(line, r"^I 190 more resources have changed, a/x-10, .*: 190 devices ")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 

@@ -104,6 +104,9 @@ class ChangeLog:
             wait = max(0.0, timer.getTime() - self._clock.seconds())
             timer.cancel()
             self._timer = self._clock.callLater(wait, self._due)
+        if self._crowd.has(other):
+            self._crowd.leave(other)
+            self._crowd.join(self)
 
     @property
     def state(self) -> State:
@@ -164,8 +167,9 @@ class ChangeLog:
             self._asked.cancel()
 
     def _finish(self) -> None:
-        self._crowd.leave(self)
-        if self._before is not None:
+        if self._crowd.has(self):
+            self._crowd.log_all()  # at the end of the process the others would follow one by one
+        elif self._before is not None:
             self.write_gathered()
 
     def _due(self) -> None:

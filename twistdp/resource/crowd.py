@@ -78,7 +78,7 @@ class Crowd:
         self._waiting[member] = None
         if self._timer is None:
             wait = max(0.0, self._since + PERIOD - self._clock.seconds())
-            self._timer = self._clock.callLater(wait, self._log_all)
+            self._timer = self._clock.callLater(wait, self.log_all)
 
     def has(self, member: Member) -> bool:
         """Whether the changes of a resource wait."""
@@ -91,9 +91,12 @@ class Crowd:
             self._timer.cancel()
             self._timer = None
 
-    def _log_all(self) -> None:
-        self._timer = None
+    def log_all(self) -> None:
+        """Log the changes of all that wait."""
         waiting, self._waiting = list(self._waiting), {}
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
         if len(waiting) <= SINGLE:
             for member in waiting:
                 member.write_gathered()
