@@ -157,12 +157,15 @@ class PodResourcesTests(TestCase):
     async def test_end(self) -> None:
         """A pod that ends is listed with its devices until it is forgotten."""
         await self.start()
-        self.patch(pods, "LEAVING", (0.2, 0.2))
-        await self.kubelet.allocate(RESOURCE, ids=["b"], pod="one")
+        self.patch(pods, "LEAVING", (3600.0, 3600.0))
+        await self.kubelet.allocate(RESOURCE, pod="one")
         self.kubelet.release("one")
         self.assertTrue((await self.get("one")).pod_resources.containers[0].devices)
-        await self.kubelet.forgotten("one")
-        self.assertNotIn("one", await self.listed())
+        self.patch(pods, "LEAVING", (0.1, 0.1))
+        await self.kubelet.allocate(RESOURCE, pod="two")
+        self.kubelet.release("two")
+        await self.kubelet.forgotten("two")
+        self.assertNotIn("two", await self.listed())
 
     async def test_ended_pods(self) -> None:
         """A kubelet before 1.34 lists them without devices."""

@@ -83,12 +83,14 @@ class ExplainTests(RoutesCase):
         await self.serve(ToldScanner(tree_of("a")))
         self.patch(self.routes._explainer._worker, "call", call)
         wires = []
+        explainer = self.routes._explainer
         for number in range(MOST_WAITING + 1):
             wires.append(await connect(self.endpoint))
             wires[-1].send(
                 f"GET /api/v1/explain?path=/dev/{number} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
             )
-        await until(lambda: len(self.routes._explainer._waiting) == MOST_WAITING)
+            await until(lambda: len(looks) + len(explainer._waiting) == len(wires))
+        self.assertEqual(len(explainer._waiting), MOST_WAITING)
         self.assertEqual((await self.ask("/api/v1/explain?path=/dev/null")).status, 503)
         wires[0].close()
         wires[1].close()

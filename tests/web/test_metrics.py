@@ -262,7 +262,7 @@ class MoveTests(MetricsCase):
         await self.kubelet.restart()
         await until(lambda: self.value(attempts, result="refused"))
         self.assertEqual(self.value("twistdp_resource_registered"), 0)
-        self.assertEqual(self.value("twistdp_kubelet_appearances_total"), 2)
+        await until(lambda: self.value("twistdp_kubelet_appearances_total") == 2)
 
     @moves(
         "twistdp_scan_duration_seconds",

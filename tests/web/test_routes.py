@@ -234,7 +234,14 @@ class StreamTests(RoutesCase):
 
     async def follow(self, query: str = "", **headers: str) -> Wire:
         """A stream that has begun."""
-        return await follow(self.endpoint, query, **headers)
+        wire = await follow(self.endpoint, query, **headers)
+
+        def end() -> Deferred[None]:
+            wire.close()
+            return soon(wire.ended)
+
+        self.addCleanup(end)
+        return wire
 
     async def test_live(self) -> None:
         """What happens arrives at once, as JSON with its number."""
