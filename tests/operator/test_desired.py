@@ -4,10 +4,11 @@ import copy
 import json
 from typing import Any
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.crds.objects import an_object
-from twistdp.crds import read
+from twistdp.crds import BadObject, read
 from twistdp.deployment.pod import REQUIRED
 from twistdp.errors import BadSettings
 from twistdp.operator.desired import FILES, desired
@@ -294,17 +295,20 @@ class RefusalTests(SynchronousTestCase):
     """What fits the schema and cannot work."""
 
     def test_fields(self) -> None:
-        """A path that cannot be mounted is named by its field."""
-        for spec, field in (
-            (
-                {"scanner": SCANNER, "domain": "a.io", "security": {"hostPaths": ["/etc/twistdp"]}},
-                "spec.security.hostPaths",
-            ),
-            (
-                {"config": CONFIG, "security": {"hostPaths": ["/etc/twistdp-config"]}},
-                "spec.security.hostPaths",
-            ),
+        """A path that cannot be mounted is named by its field, should the rules let it through."""
+        for source, path in (
+            ({"scanner": SCANNER, "domain": "a.io"}, "/etc/twistdp"),
+            ({"config": CONFIG}, "/etc/twistdp-config"),
         ):
-            error = self.assertRaises(BadSettings, objects, **spec)
-            self.assertIn(field, str(error))
+            found = an_object(**source)
+            found["metadata"] |= {"uid": "7-7", "generation": 3}
+            self.assertRaises(BadObject, read, an_object(**source, security={"hostPaths": [path]}))
+            plugin = read(found)
+            security = attrs.evolve(plugin.spec.security, host_paths=[path])
+            spec = attrs.evolve(plugin.spec, security=security)
+            error = self.assertRaises(
+                BadSettings, desired, attrs.evolve(plugin, spec=spec), SETTINGS
+            )
+            self.assertNotIsInstance(error, BadObject)
+            self.assertIn("give another spec.security.hostPaths", str(error))
             self.assertNotIn("--", str(error))
