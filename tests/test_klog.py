@@ -1,5 +1,6 @@
 """Tests for `twistdp.klog`, and for what is made of events: lines, callers, levels."""
 
+import json
 import logging
 import threading
 import time
@@ -22,7 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.logs import HEADER, LogTestCase, here
 from twistdp import klog
 from twistdp.logs.bridge import Bridge
-from twistdp.logs.format import as_text
+from twistdp.logs.format import as_json, as_text
 from twistdp.logs.record import record_of
 
 _log = Logger()
@@ -89,6 +90,22 @@ class LineTests(LogTestCase):
         """Braces and percent signs of a message stay as they are."""
         klog.info("{x} %s {", x=1)
         self.assertEqual(self.said(), "{x} %s { x=1")
+
+    def test_composed(self) -> None:
+        """A composed text is logged with its fields by its caller; JSON has its parts instead."""
+        line = here() + 1
+        klog.composed("gave {a}", "given", lambda: {"id": "{a}"}, node=0)
+        found = self.only()
+        self.assertEqual(
+            (found["file"], int(found["line"]), found["rest"]),
+            ("test_klog.py", line, "gave {a} node=0"),
+        )
+        with capturedLogs() as events:
+            klog.composed("gave {a}", "given", lambda: {"id": "{a}"}, node=0)
+        record = record_of(events[0], ("x.py", 1))
+        assert record is not None
+        found = json.loads(as_json(record))
+        self.assertEqual((found["msg"], found["id"], found["node"]), ("given", "{a}", 0))
 
     def test_unused_fields_of_twisted(self) -> None:
         """A value that the format string does not use becomes a field."""

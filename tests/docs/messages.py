@@ -15,6 +15,7 @@ NOT_THE_SERVICE = {"cli", "conformance", "doctor", "scaffold", "testing"}
 
 LEVELS = {
     "info": "I",
+    "composed": "I",
     "warn": "W",
     "warning": "W",
     "error": "E",

@@ -6,7 +6,7 @@ from typing import Any, Final
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from twistdp.klog import V
+import twistdp.klog as klog
 from twistdp.kubelet import ALLOCATE, AllocateRequest, Holdings
 from twistdp.model import Devices, Update
 from twistdp.resource.changes import ChangeLog
@@ -86,19 +86,16 @@ class Report:
         """Log what containers were given; at level 1, all of it but the values."""
         given = given_by(answer)
         ids = [list(part.devices_ids) for part in request.container_requests]
-        whole = {"answer": whole_answer(answer)} if V(1) else {}
-        _log.info(
-            "{resource}: allocated {ids}{given}",
-            resource=self._resource,
-            ids=shown_ids(ids) or "nothing",
-            given=given.brief and f" ({given.brief})",
-            log_constant="devices allocated",
-            log_facts=lambda: {
+        klog.composed(
+            f"{self._resource}: allocated {shown_ids(ids) or 'nothing'}"
+            f"{given.brief and f' ({given.brief})'}",
+            "devices allocated",
+            lambda: {
                 "resource": self._resource,
                 "ids": [some[:MOST_IDS] for some in ids[:MOST_IDS]],
                 **given.facts(MOST_IDS),
             },
-            **whole,
+            **({"answer": whole_answer(answer)} if klog.V(1) else {}),
         )
         self._events.emit(Kind.ALLOCATED, resource=self._resource, ids=ids)
 
