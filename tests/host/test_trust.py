@@ -406,7 +406,7 @@ def world(parts: Sequence[tuple[int, int, int, bool]]) -> Iterator[tuple[str, li
 
 
 def attack(places: Sequence[str]) -> str | None:
-    """Do as whoever we are now what changes what one of the places is; which one, if any."""
+    """Do as the present user what changes what one of the places is; which one, if any."""
     for place in places:
         with tolerate(OSError):
             os.rename(place, f"{place}.away")

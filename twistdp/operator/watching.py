@@ -143,7 +143,7 @@ class Watching(Service):
             try:
                 found = await offered(self._client, missing)
             except (ApiError, Unreachable):
-                continue  # whoever waits for it asks again
+                continue  # those who wait for it ask again
             if found:
                 names = sorted(kind.name for kind in found)
                 klog.info("watching kinds that are new", kinds=names)

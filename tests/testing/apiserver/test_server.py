@@ -212,7 +212,7 @@ class FaultTests(OnFake, ApiContract, TestCase):
         await failure_of(self.server.until(lambda: False, 0.01), TimeoutError)
 
     async def test_until_unwatched(self) -> None:
-        """A watch that ends is looked at, whoever ends it."""
+        """A watch that ends is noticed, whether the server or the client ends it."""
         await self.begin()
         for by_client in (True, False):
             watch = await self.watch(self.maps)
