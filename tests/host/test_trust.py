@@ -238,12 +238,21 @@ class OthersTests(TrustCase):
             )
 
     def test_read_only_mount(self) -> None:
-        """The modes of what is mounted read-only do not count, as of a ConfigMap; owners do."""
-        directory = self.made("x", mode=0o777)
-        for name, uid in (("roots", 0), ("alices", ALICE)):
-            with open(f"{directory}/{name}", "w", encoding="ascii"):
+        """The mode of a directory mounted read-only does not count, as of a ConfigMap; owners do.
+
+        Nor do modes of what is in it pass: in the systemd unit everything is read-only.
+        """
+        directory = self.made("a place", mode=0o777)
+        inside = self.made("a place/inside", mode=0o777)
+        for name, uid, mode in (
+            (f"{directory}/roots", 0, 0o644),
+            (f"{directory}/open", 0, 0o666),
+            (f"{directory}/alices", ALICE, 0o644),
+            (f"{inside}/roots", 0, 0o644),
+        ):
+            with open(name, "w", encoding="ascii"):
                 pass
-            given_to(f"{directory}/{name}", uid, 0o666)
+            given_to(name, uid, mode)
         self.assertRaises(Untrusted, check_file, f"{directory}/roots")
         for options in (["--bind"], ["-o", "remount,bind,ro"]):
             mounted = subprocess.run(
@@ -254,7 +263,12 @@ class OthersTests(TrustCase):
             if "--bind" in options:
                 self.addCleanup(subprocess.run, ["umount", directory], check=True)
         check_file(f"{directory}/roots")
-        self.assertRaises(Untrusted, check_file, f"{directory}/alices")
+        for path, reason in (
+            (f"{directory}/open", f"others may write to {directory}/open "),
+            (f"{directory}/alices", f"belongs to user {ALICE}"),
+            (f"{inside}/roots", f"others may write in {inside} "),
+        ):
+            self.assertIn(reason, str(self.assertRaises(Untrusted, check_file, path)))
 
     def test_directories(self) -> None:
         """The first part that is wrong is named, and the same path through a link is judged so."""

@@ -10,6 +10,7 @@ access control list (acl(5)) that lets others write counts like a mode that does
 """
 
 import os
+import re
 import select
 import socket
 import stat
@@ -27,6 +28,10 @@ _CREDENTIALS: Final = struct.Struct("3i")
 
 _USERS: Final = "/proc/self/uid_map"
 """The users that the process's user namespace has; see user_namespaces(7)."""
+
+_MOUNTS: Final = "/proc/self/mountinfo"
+_ESCAPE: Final = re.compile(rb"\\([0-7]{3})")
+"""How a place there has spaces and the like."""
 
 _UNKNOWN: Final = 65534
 """The user that the kernel reports for one that the user namespace does not have."""
@@ -71,8 +76,9 @@ def check_directory(path: str) -> None:
 def check_file(path: str) -> None:
     """Raise `Untrusted` if others could change what is read from the file `path`.
 
-    As `check_ownership`, and others may not write to the file either.  The mode of what is mounted
-    read-only does not count: the directory of a ConfigMap has mode 0777.
+    As `check_ownership`, and others may not write to the file either.  The mode of a directory that
+    is mounted read-only does not count: that of a ConfigMap has 0777.  What is in it does: in the
+    systemd unit everything is read-only, and others write outside of it.
     """
     for component, found in _components(path):
         problem = problem_of(component, found, sticky_helps=True)
@@ -80,7 +86,7 @@ def check_file(path: str) -> None:
             mode = stat.S_IMODE(found.st_mode)
             reason = f"others may write to {component} (user {found.st_uid}, mode {mode:04o})"
             problem = Untrusted(component, reason, f"chmod go-w {component}")
-        if problem is not None and not _is_our_read_only(component, found):
+        if problem is not None and not _is_read_only_mount(component, found):
             raise problem.for_path(path)
 
 
@@ -211,11 +217,22 @@ def _components(path: str) -> Iterator[tuple[str, os.stat_result]]:
         ahead += target.split("/")[::-1]
 
 
-def _is_our_read_only(path: str, found: os.stat_result) -> bool:
-    """Whether something of root's or ours, but not a link, is mounted read-only."""
-    if found.st_uid not in _trusted():
+def _is_read_only_mount(path: str, found: os.stat_result) -> bool:
+    """Whether a directory of root's or ours, without links on the way, is mounted read-only."""
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in _trusted():
         return False
-    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY) and path in _mount_points()
+
+
+def _mount_points() -> frozenset[str]:
+    """Where something is mounted; unlike `os.path.ismount` with parts of the same file system."""
+    with open(_MOUNTS, "rb") as file:
+        places = (line.split(b" ")[4] for line in file)
+        return frozenset(os.fsdecode(_ESCAPE.sub(_unescaped, place)) for place in places)
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    return bytes([int(found[1], 8)])
 
 
 def _check(path: str, component: str, found: os.stat_result, *, sticky_helps: bool) -> None:
