@@ -5,6 +5,7 @@ import os
 
 from tests.support.helpers import temporary_directory
 from tests.support.logs import LogTestCase
+from tests.support.users import ALICE, NEEDS_ROOT, given_to
 from twistdp.kubelet import checkpoint
 from twistdp.kubelet.checkpoint import CHECKPOINT, Checkpoint
 
@@ -82,7 +83,7 @@ class KeptNodesTests(LogTestCase):
             self.assertEqual(len(kubelet.kept_nodes("lab.example.com/loop", ["loop0"])), count)
         self.assertEqual(len(self.lines), 2)
         for line in self.lines:
-            self.assertIn(f"{path} has more than 1 MiB and is not read", line)
+            self.assertIn(f"{path} is not read: it has more than 1 MiB; ", line)
 
     def test_other_threads(self) -> None:
         """A large file is parsed piece by piece, so that other threads run meanwhile."""
@@ -98,6 +99,55 @@ class KeptNodesTests(LogTestCase):
         content = OF_A_KUBELET.replace("[\n", "[\n" + OF_ANOTHER * 1000, 1)
         self.assertEqual(self.found(content, "lab.example.com/loop", "loop0"), [{"/dev/loop0"}])
         self.assertLess(max(pieces), 300)
+
+
+class OthersTests(LogTestCase):
+    """A plugin directory in which others may make files: it is sticky, as /tmp is."""
+
+    def setUp(self) -> None:
+        """Make the directory."""
+        super().setUp()
+        directory = temporary_directory(self)
+        os.chmod(directory, 0o1777)
+        self.path = os.path.join(directory, CHECKPOINT)
+        self.kubelet = Checkpoint(directory)
+
+    def refused(self, reason: str) -> None:
+        """Check that nothing is read, and that the log says why, once."""
+        for _ in range(2):
+            self.assertIsNone(self.kubelet.kept_ids())
+            self.assertEqual(self.kubelet.kept_nodes("lab.example.com/loop", ["loop0"]), [])
+        (line,) = self.lines
+        self.assertIn(f"{self.path} is not read: {reason}", line)
+
+    def test_pipe(self) -> None:
+        """A pipe, which nobody would ever write to, is not waited for."""
+        os.mkfifo(self.path)
+        self.refused("it is no regular file; remove it")
+
+    def test_link(self) -> None:
+        """A link, which may lead to any file, is not followed."""
+        with open(f"{self.path}.real", "w", encoding="utf-8") as file:
+            file.write(OF_A_KUBELET)
+        os.symlink(f"{self.path}.real", self.path)
+        self.assertIsNone(self.kubelet.kept_ids())
+
+    def test_file_of_a_user(self) -> None:
+        """A user's file says nothing of what the kubelet keeps."""
+        with open(self.path, "w", encoding="utf-8") as file:
+            file.write(OF_A_KUBELET)
+        self.assertIsNotNone(self.kubelet.kept_ids())
+        given_to(self.path, ALICE, 0o644)
+        self.refused(f"{self.path} belongs to user {ALICE} (mode 0644), who could replace it")
+
+    test_file_of_a_user.skip = NEEDS_ROOT  # type: ignore[attr-defined]
+
+    def test_exchanged_directory(self) -> None:
+        """Neither does a directory that others could exchange."""
+        with open(self.path, "w", encoding="utf-8") as file:
+            file.write(OF_A_KUBELET)
+        os.chmod(os.path.dirname(self.path), 0o777)
+        self.refused(f"others may write in {os.path.dirname(self.path)}")
 
 
 class KeptIdsTests(LogTestCase):

@@ -24,6 +24,7 @@ from twistdp.host.trust import (
     make_directory,
     may_others_write,
     peer_of,
+    problem_of,
 )
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "may_others_write",
     "mounted_paths",
     "peer_of",
+    "problem_of",
     "programs",
     "raise_limit",
     "remedy_for",

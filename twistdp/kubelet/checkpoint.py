@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import stat
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import Any, Final
@@ -11,6 +12,8 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError
 from twisted.logger import Logger
 
+from twistdp.errors import Untrusted
+from twistdp.host import check_ownership, problem_of
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import ContainerAllocateResponse
 
 _log = Logger()
@@ -20,6 +23,8 @@ CHECKPOINT: Final = "kubelet_internal_checkpoint"
 
 LARGEST: Final = 64 * 1024 * 1024
 """Bytes that are read of it."""
+
+_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 _ENTRIES: Final = re.compile(r'"PodDeviceEntries"\s*:\s*(null|\[\s*\]|\[)\s*')
 _NEXT: Final = re.compile(r"\s*([],])\s*")
@@ -41,21 +46,20 @@ class Checkpoint:
 
     def __init__(self, directory: str) -> None:
         self._path = os.path.join(directory, CHECKPOINT)
-        self._is_too_large = False
+        self._problem = ""
 
     def kept_nodes(self, resource: str, ids: Collection[str]) -> list[frozenset[str]]:
         """The host paths of nodes that are kept for containers with exactly these devices.
 
         A container that starts again gets what Allocate answered when its pod was admitted.
         Several containers can be there, since a pod that has ended stays in the file for a while.
-        Empty if there is none, or if the file cannot be read or understood: its format is the
-        kubelet's own.
+        Empty if there is none, or if the file cannot be read, trusted or understood: its format is
+        the kubelet's own.
 
         Takes seconds for a large file, so call it in a thread, and not in several at once.
         """
         with suppress(*_UNKNOWN):
             content = self._content()
-            self._report(content is None)
             if content is not None:
                 return list(_nodes(content, resource, frozenset(ids)))
         return []
@@ -64,7 +68,7 @@ class Checkpoint:
         """All devices that are kept for containers, as pairs of resource and id.
 
         Unlike the pod-resources API this has those of init containers.  None if the file cannot
-        be read or understood as a whole.  Call it in a thread, too.
+        be read, trusted or understood as a whole.  Call it in a thread, too.
         """
         with suppress(*_UNKNOWN):
             content = self._content()
@@ -77,21 +81,38 @@ class Checkpoint:
         return None
 
     def _content(self) -> bytes | None:
-        """The content of the file; None if it is too long."""
-        with open(self._path, "rb") as file:
-            content = file.read(LARGEST + 1)
-        return None if len(content) > LARGEST else content
+        """The content of the file; None, which is logged once, for one that is not the kubelet's.
 
-    def _report(self, is_too_large: bool) -> None:
-        if is_too_large and not self._is_too_large:
+        In a sticky directory others may have made it.
+        """
+        try:
+            check_ownership(os.path.dirname(self._path))
+            with open(os.open(self._path, _FLAGS), "rb") as file:
+                found = os.fstat(file.fileno())
+                if not stat.S_ISREG(found.st_mode):
+                    self._report("it is no regular file; remove it")
+                    return None
+                problem = problem_of(self._path, found, sticky_helps=False)
+                if problem is not None:
+                    raise problem
+                content = file.read(LARGEST + 1)
+        except Untrusted as error:
+            self._report(f"{error.reason}; {error.remedy}")
+            return None
+        too_large = len(content) > LARGEST
+        self._report(f"it has more than {LARGEST >> 20} MiB" if too_large else "")
+        return None if too_large else content
+
+    def _report(self, problem: str) -> None:
+        if problem and problem != self._problem:
             _log.warn(
-                "{path} has more than {most} MiB and is not read: containers of pods that started "
-                "before this plugin start again without a check that they have the nodes of their "
-                "devices; delete the pod of a container that cannot open its device",
+                "{path} is not read: {problem}; containers of pods that started before this plugin "
+                "start again without a check that they have the nodes of their devices; delete the "
+                "pod of a container that cannot open its device",
                 path=self._path,
-                most=LARGEST >> 20,
+                problem=problem,
             )
-        self._is_too_large = is_too_large
+        self._problem = problem
 
 
 def _nodes(content: bytes, resource: str, ids: frozenset[str]) -> Iterator[frozenset[str]]:
