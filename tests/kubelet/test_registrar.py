@@ -310,6 +310,30 @@ class RegistrarTests(RegistrarCase):
         self.pass_back_off()
         self.assert_second_attempt_stands()
 
+    def test_asked_and_gone(self) -> None:
+        """A kubelet that asked and died opens no stream, and the next one is not held for it."""
+        for has_accepted in (False, True):
+            with self.subTest(has_accepted=has_accepted):
+                self.begun()
+                self.streams.asked("kubelet")
+                if has_accepted:
+                    self.registration.attempts[0].callback(None)
+                self.directory.kubelet_changed()
+                self.assert_second_attempt_stands()
+
+    def test_asked_by_others(self) -> None:
+        """Nobody's questions cause a registration, neither in another name nor before a restart."""
+        self.begun()
+        for caller in ("somebody", "kubelet", "somebody"):
+            self.streams.asked(caller)
+        self.opened("kubelet")
+        self.registration.attempts[0].callback(None)
+        self.clock.advance(STREAM_TIMEOUT)
+        for caller in ("somebody", "kubelet"):
+            self.streams.asked(caller)
+        self.directory.kubelet_changed()
+        self.assert_second_attempt_stands()
+
     def test_no_stream(self) -> None:
         """If no stream is opened in time, the resource is registered again."""
         self.accepted()

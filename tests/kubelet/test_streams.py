@@ -1,5 +1,6 @@
 """Streams that follow one list."""
 
+import tracemalloc
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -7,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.errors import NoRoom
-from twistdp.kubelet.streams import MOST_STREAMS, ListStreams
+from twistdp.kubelet.streams import MOST_CALLERS, MOST_STREAMS, ListStreams
 
 
 class Reader:
@@ -167,6 +168,23 @@ class ListStreamsTests(SynchronousTestCase):
         self.streams.settled()
         self.end(self.reader("kubelet"))
         self.assertEqual(self.lost, 0)
+
+    def test_many_callers(self) -> None:
+        """Of callers that ask and open no stream the newest are kept, and take little memory."""
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        self.streams.asked("0")
+        for number in range(MOST_CALLERS - 1):
+            self.streams.asked(f"{number:>1000}")
+        kept = self.reader("0")
+        self.assertEqual(self.streams.kubelets, 1)
+        self.streams.asked("0")
+        for number in range(MOST_CALLERS * 3):
+            self.streams.asked(f"{number:>1001}")
+        forgotten = self.reader("0")
+        self.assertEqual(self.streams.kubelets, 1)
+        self.assertEqual(kept.got, forgotten.got)
+        self.assertLess(tracemalloc.get_traced_memory()[0], MOST_CALLERS * 1500)
 
     def test_a_new_generation_ends_the_old_streams(self) -> None:
         """Old streams end without being reported as lost; then the Deferred fires."""

@@ -14,7 +14,7 @@ from tests.support.helpers import failure_of, quickly, soon, temporary_directory
 from tests.support.servers import channel_to, served, server_of
 from twistdp.errors import BadSetting, CallFailed, MalformedMessage, PeerUnavailable
 from twistdp.rpc.address import Peer
-from twistdp.rpc.caller import caller
+from twistdp.rpc.caller import LONGEST, caller
 from twistdp.rpc.calls import Method
 from twistdp.rpc.channel import Channel
 
@@ -155,3 +155,11 @@ class ChannelTests(TestCase):
             item = await soon(channel.stream(WATCH, b"", StringValue).read())
             assert item is not None
             self.assertEqual(item.value, answer.value)
+
+    async def test_long_name(self) -> None:
+        """Of a caller's long name a handler gets the beginning, which it may keep."""
+        path = f"{temporary_directory(self)}/b.sock"
+        ask = Method(ASK, None, lambda _: StringValue(value=caller()))
+        await soon(server_of(self, path, ask).listen())
+        answer = await soon(channel_to(self, path, agent="x" * 4000).unary(ASK, b"", StringValue))
+        self.assertEqual(answer.value, "x" * LONGEST)

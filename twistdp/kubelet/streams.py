@@ -15,6 +15,9 @@ from twistdp.tools import Latest
 MOST_STREAMS: Final = 64
 """Streams of one resource at a time; each may hold a list that its peer has not read yet."""
 
+MOST_CALLERS: Final = 1000
+"""Callers whose streams are expected; a kubelet opens its own some milliseconds after it asked."""
+
 
 class _Generation:
     """The streams between one registration and the next."""
@@ -73,7 +76,9 @@ class ListStreams:
 
     def asked(self, caller: str) -> None:
         """`caller` has asked for the options, as a kubelet does before it opens its stream."""
-        self._expected[caller] += 1
+        self._expected[caller] = self._expected.pop(caller, 0) + 1  # the last one now
+        if len(self._expected) > MOST_CALLERS:
+            del self._expected[next(iter(self._expected))]
         if not self._current.asked:
             self._current.asked = True
             # The others that opened streams before were no kubelets.

@@ -1,7 +1,10 @@
 """The name of the program whose call a handler answers."""
 
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Final
+
+LONGEST: Final = 200
+"""Characters of a name; whoever calls may send 8 KiB."""
 
 _call: ContextVar[list[Any]] = ContextVar("call")
 
@@ -18,10 +21,10 @@ def answering(context: Any) -> list[Any]:
 
 
 def caller() -> str:
-    """The name that the calling program gives itself (header ``user-agent``).
+    """The beginning of the name that the calling program gives itself (header ``user-agent``).
 
     Empty where it gives none, and outside of handlers.
     """
     for context in _call.get(()):
-        return str(dict(context.invocation_metadata()).get("user-agent", ""))
+        return str(dict(context.invocation_metadata()).get("user-agent", ""))[:LONGEST]
     return ""
