@@ -200,16 +200,16 @@ class OptionTests(ManifestsTestCase):
     def test_watcher(self) -> None:
         """The registry's parent without its secrets, and nothing twice."""
         options = (*OPTIONS, "--registration=watcher")
-        secrets = [f"/var/lib/kubelet/{name}" for name in ("pki", "plugins", "pods")]
+        secrets = [f"/var/lib/kubelet/{name}" for name in ("checkpoints", "pki", "plugins", "pods")]
         for flags, expected, hidden in (
             ((), ["/var/lib/kubelet", "/dev"], secrets),
             (("--cdi",), ["/var/lib/kubelet", "/var/run/cdi", "/dev"], secrets),
-            (("--host-path=/dev", f"--host-path={secrets[2]}/"), None, secrets[:2]),
+            (("--host-path=/dev", f"--host-path={secrets[3]}/"), None, secrets[:3]),
         ):
             text = self.rendered(*flags, options=options)
             found = mounts(text)
             shown = [one["mountPath"] for one in found if one["name"] != "hidden"]
-            self.assertEqual(shown, expected or ["/var/lib/kubelet", "/dev", secrets[2]])
+            self.assertEqual(shown, expected or ["/var/lib/kubelet", "/dev", secrets[3]])
             self.assertEqual(
                 [one for one in found if one["name"] == "hidden"],
                 [{"name": "hidden", "mountPath": path, "readOnly": True} for path in hidden],

@@ -40,9 +40,14 @@ class UnitTests(SynchronousTestCase):
 
     def test_secrets(self) -> None:
         """A kubelet's secrets are hidden, and their directories are made only in a kubelet's."""
-        names = ("pki", "plugins", "pods", "bootstrap-kubeconfig", "config.json", "kubeconfig")
+        directories = ("checkpoints", "pki", "plugins", "pods")
+        names = (
+            *directories,
+            *("bootstrap-kubeconfig", "kubeconfig", "kubeconfig-bootstrap", "kubeconfig-real"),
+            *(".docker", ".dockercfg", "config.json"),
+        )
         usual = " ".join(f"-/var/lib/kubelet/{name}" for name in names)
-        made_usually = " ".join(f"/var/lib/kubelet/{name}" for name in names[:3])
+        made_usually = " ".join(f"/var/lib/kubelet/{name}" for name in directories)
         for settings, made, hidden in (
             ({}, made_usually, usual),
             (
@@ -52,12 +57,12 @@ class UnitTests(SynchronousTestCase):
             ),
             (
                 {"plugin_dir": "/r $/device-plugins"},
-                '"/r $$/pki" "/r $$/plugins" "/r $$/pods"',
+                '"/r $$/checkpoints" "/r $$/pki" "/r $$/plugins" "/r $$/pods"',
                 " ".join([*(f'"-/r $/{name}"' for name in names), usual]),
             ),
             (
                 {"registration": "watcher", "registry_dir": "/r/plugins_registry"},
-                "/r/pki /r/plugins /r/pods",
+                "/r/checkpoints /r/pki /r/plugins /r/pods",
                 " ".join([*(f"-/r/{name}" for name in names), usual]),
             ),
             ({"plugin_dir": "/r/mine"}, None, usual),
@@ -77,6 +82,8 @@ class UnitTests(SynchronousTestCase):
             (watcher, "-/var/lib/k0s"),
             ({"cdi_dir": "/etc/cni/cdi"}, "-/etc/cni"),
         ):
+            # The keys beside the kubelet's directory are hidden all the same.
+            self.assertIn(" -/var/lib/k0s/pki ", "\n".join(lines(**settings)))
             for shown, text in ((False, lines()), (True, lines(**settings))):
                 hidden = " ".join(line for line in text if line.startswith("InaccessiblePaths="))
                 self.assertEqual(kept not in hidden.split(), shown)

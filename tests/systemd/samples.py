@@ -1,9 +1,11 @@
 """Scanners for the machine, which has no other of our tests."""
 
 import contextlib
+import ctypes
 import fcntl
 import glob
 import mmap
+import multiprocessing
 import os
 import socket
 import stat
@@ -26,6 +28,7 @@ from twistdp.model.devices import HEALTHY
 cdi_service.TIDY_AFTER = 0.5  # type: ignore[misc]
 
 FIBMAP = 1
+IO_URING_SETUP = 425  # on all processors
 
 
 class Nodes(WatchingScanner):
@@ -93,11 +96,32 @@ def change_root() -> None:
     os.chroot("/")
 
 
+def see_users() -> None:
+    """Learn which user a file belongs to that is not root's."""
+    if (user := os.stat("/dev/tdp-user").st_uid) != 1:
+        raise PermissionError(f"it seems to belong to user {user}")
+
+
+def make_ring() -> None:
+    """Make a queue for system calls that no filter sees."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(IO_URING_SETUP, 1, bytes(120)) < 0:
+        raise OSError(ctypes.get_errno(), "io_uring_setup")
+
+
+def share() -> None:
+    """Make a semaphore for other processes, which is in shared memory."""
+    multiprocessing.Semaphore()
+
+
 ATTEMPTS: dict[str, Callable[[], None]] = {
     "network": connect,
     "code": make_code,
     "rawio": use_raw_io,
     "chroot": change_root,
+    "users": see_users,
+    "ring": make_ring,
+    "semaphore": share,
 }
 
 
@@ -124,8 +148,16 @@ def use(path: str) -> None:
         raise FileNotFoundError(f"nothing is in {path}")
 
 
+def attempt(what: str) -> None:
+    """Do one of `ATTEMPTS`, or `use` the path."""
+    if what in ATTEMPTS:
+        ATTEMPTS[what]()
+    else:
+        use(what)
+
+
 class Tries(WatchingScanner):
-    """Has a device if it can do one of `ATTEMPTS`, or use the path that `what` names."""
+    """Has a device if `attempt` succeeds with `what`."""
 
     namespace = "lab.example.com"
 
@@ -135,17 +167,14 @@ class Tries(WatchingScanner):
 
     def discover(self) -> DeviceTree:
         """Try it."""
-        if self.what in ATTEMPTS:
-            ATTEMPTS[self.what]()
-        else:
-            use(self.what)
+        attempt(self.what)
         tree = DeviceTree()
         tree.add_device("thing", "done", DeviceInfo(HEALTHY))
         return tree
 
 
 class Uses(WatchingScanner):
-    """Says which of some paths it can use, whenever a device comes or goes."""
+    """Says with which of some words `attempt` succeeds, whenever a device comes or goes."""
 
     namespace = "lab.example.com"
 
@@ -159,7 +188,7 @@ class Uses(WatchingScanner):
         used = []
         for path in self.what:
             with contextlib.suppress(OSError):
-                use(path)
+                attempt(path)
                 used.append(path)
         klog.info(f"with {devices}: {used}")
         return DeviceTree()

@@ -34,6 +34,7 @@ NEEDS = {
     "something in `/run`, such as D-Bus": "/run/dbus/system_bus_socket",
     "information about the machine in `/proc`": "/proc/meminfo",
     "device nodes that do not belong to root": "/dev/tdp-user",
+    "the users and groups that files of others belong to": "users",
     "another capability, such as the one for raw commands to disks": "rawio",
     "a system call that needs a capability, such as `chroot`": "chroot",
     "code that is generated at run time (a JIT)": "code",
@@ -301,33 +302,54 @@ class UnitTests(SynchronousTestCase):
     def test_out_of_reach(self) -> None:
         """What else obeys root, or is secret, is neither seen nor changed; what is needed is."""
         socket_, disk, misc = "/run/containerd/containerd.sock", "/dev/tdp-disk", "/dev/tdp-misc"
+        other = "/var/lib/lxd/unix.socket"
+        # As a pod has it that runs as root and drops all capabilities.
+        bare = "--property=CapabilityBoundingSet="
+        self.run_("systemd-run", "--unit=other", bare, "/bin/sleep", "infinity")
+        self.addCleanup(self.run_, "systemctl", "stop", "other.service")
+        process = f"/proc/{self.show('MainPID', 'other.service')}"
         hidden = [
-            *("/etc/shadow", "/etc/ssh", "/etc/kubernetes", "/var/lib/etcd"),
-            *("/var/lib/kubelet/kubeconfig", "/var/lib/kubelet/plugins"),
-            "+/var/lib/kubelet/config.yaml",
-            *("/run/dbus/system_bus_socket", "/run/systemd/private", "/run/crio", socket_),
-            *("/proc/meminfo", disk, misc),
+            *("/etc/shadow", "/etc/ssh", "/etc/kubernetes", "/var/lib/etcd", "/var/backups"),
+            *(f"/var/lib/kubelet/{name}" for name in ("kubeconfig", "plugins", "checkpoints")),
+            *("+/var/lib/kubelet/config.yaml", "+/var/lib/kubelet/seccomp/profile.json"),
+            *("/run/dbus/system_bus_socket", "/run/systemd/private", "/run/crio", socket_, other),
+            *(f"{process}/environ", f"{process}/root/etc/shadow"),
+            *("+/dev/text", "+/dev/shm/text", "/dev/ptmx"),
+            *("/proc/meminfo", disk, misc, "ring"),
         ]  # fmt: skip
         seen = [
             "/sys/devices/system/cpu/online",
             "/proc/self/mounts",
             "/var/lib/kubelet/config.yaml",
+            "semaphore",
         ]
-        for path in ("kubeconfig", "config.yaml", "plugins/csi/token"):
+        for path in ("kubeconfig", "config.yaml", "plugins/csi/token", "seccomp/profile.json"):
             self.write(f"/var/lib/kubelet/{path}", "secret")
-        for path in ("/etc/ssh/key", "/etc/kubernetes/admin.conf", "/var/lib/etcd/data"):
+        for path in (
+            "/etc/ssh/key",
+            "/etc/kubernetes/admin.conf",
+            "/var/lib/etcd/data",
+            "/var/backups/shadow.bak",
+        ):
             self.write(path, "secret")
             self.addCleanup(self.run_, "rm", "-r", os.path.dirname(path))
+        for path in ("/dev/text", "/dev/shm/text"):
+            self.write(path, "secret")
+            self.addCleanup(self.run_, "rm", path)
         self.run_("mknod", disk, "b", "7", "0")
         self.run_("mknod", misc, "c", "10", "237")
         self.options(f"--scanner=samples:Uses {' '.join(f'--set=what={p}' for p in hidden + seen)}")
+        listen = f"--socket-property=ListenStream={other}"
+        self.run_("systemd-run", "--unit=other-runtime", listen, "/bin/cat")
+        self.addCleanup(self.run_, "systemctl", "stop", "other-runtime.socket")
         self.start(UNIT)
         self.says(f"with 3: {seen}")
-        # A runtime that starts later than the plugin.
-        listen = [
+        # A container's memory, and a runtime, that come later than the plugin.
+        self.write("/var/lib/kubelet/checkpoints/pod.tar", "secret")
+        listen_too = [
             f"--socket-property=ListenStream={path}" for path in (socket_, "/run/crio/crio.sock")
         ]
-        self.run_("systemd-run", "--unit=runtime", *listen, "/bin/cat")
+        self.run_("systemd-run", "--unit=runtime", *listen_too, "/bin/cat")
         self.addCleanup(self.run_, "systemctl", "stop", "runtime.socket")
         self.plug("tdp1")
         self.says(f"with 4: {seen}")
@@ -390,7 +412,7 @@ class UnitTests(SynchronousTestCase):
         )  # fmt: skip
         self.write(
             f"/etc/systemd/system/{UNIT}.d/device.conf",
-            "[Service]\nExecStartPre=-+/bin/mknod /dev/tdp0 c 1 3\n",
+            "[Service]\nDeviceAllow=/dev/null rwm\nExecStartPre=-+/bin/mknod /dev/tdp0 c 1 3\n",
         )
         install = "\n[Install]\nWantedBy=multi-user.target\n"
         self.write("/etc/systemd/system/kubelet.service", KUBELET + install)

@@ -17,15 +17,26 @@ runtimes, of D-Bus, of systemd, and of programs that start later.
 
 OF_THE_NODE = (
     *("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/security/opasswd"),
-    *("/etc/ssh", "/etc/ssl/private", "/etc/pki/tls/private", "/etc/krb5.keytab"),
-    *("/etc/NetworkManager/system-connections", "/etc/wireguard"),
+    *("/var/backups", "/etc/ssh", "/etc/ssl/private", "/etc/letsencrypt", "/etc/pki/tls/private"),
+    *("/etc/pki/consumer", "/etc/pki/entitlement", "/etc/krb5.keytab"),
+    *("/etc/sssd", "/var/lib/sss/db", "/var/lib/sss/secrets"),
+    *("/etc/credstore", "/etc/credstore.encrypted", "/var/lib/systemd/credential.secret"),
+    *("/etc/NetworkManager/system-connections", "/etc/netplan", "/etc/wpa_supplicant"),
+    *("/etc/wireguard", "/etc/openvpn", "/etc/ipsec.secrets", "/etc/swanctl", "/etc/ppp"),
+    *("/etc/iscsi", "/etc/ceph", "/var/lib/cloud", "/var/lib/private"),
 )
-"""Keys and passwords of the machine."""
+"""Keys and passwords of the machine, copies of them, and what cloud-init was given."""
 
 OF_THE_CLUSTER = (
-    *("/etc/kubernetes", "/etc/rancher", "/etc/cni"),
-    *("/var/lib/etcd", "/var/lib/rancher", "/var/lib/k0s", "/var/snap/microk8s/common/run"),
+    *("/etc/kubernetes", "/etc/srv/kubernetes", "/srv/kubernetes", "/var/lib/kubernetes"),
+    *("/etc/rancher", "/etc/k0s", "/etc/cni", "/etc/etcd", "/etc/ssl/etcd"),
+    *("/etc/containerd", "/etc/crio", "/etc/docker"),
+    *("/var/lib/etcd", "/var/lib/kube-proxy", "/var/lib/minikube", "/var/lib/rancher"),
+    # The latter are for a kubelet whose directory is in the first.
+    *("/var/lib/k0s", "/var/lib/k0s/pki", "/var/lib/k0s/etcd", "/var/lib/k0s/kubelet.conf"),
+    *("/var/snap/microk8s/current", "/var/snap/microk8s/common/run"),
     *("/var/lib/containerd", "/var/lib/containers", "/var/lib/docker"),
+    *("/var/lib/incus", "/var/lib/lxd", "/var/snap/lxd/common/lxd"),
 )
 """Keys of the cluster and its network, containers' files, and sockets outside of ``/run``."""
 
@@ -45,11 +56,11 @@ def is_kubelets(settings: Settings) -> bool:
 
 
 def made_secrets(kubelet: str) -> list[str]:
-    """A kubelet's directories of keys, of pods' volumes, and of storage drivers' sockets.
+    """A kubelet's directories of keys, of pods' volumes and memory, and of drivers' sockets.
 
     They are made before they are hidden, so that a plugin that starts first does not see them.
     """
-    return [f"{kubelet}/{name}" for name in ("pki", "plugins", "pods")]
+    return [f"{kubelet}/{name}" for name in ("checkpoints", "pki", "plugins", "pods")]
 
 
 def secrets(kubelets: Iterable[str], used: Sequence[str]) -> Iterator[list[str]]:
@@ -57,7 +68,10 @@ def secrets(kubelets: Iterable[str], used: Sequence[str]) -> Iterator[list[str]]
 
     A directory below a hidden one could not be made visible again.
     """
-    names = ("bootstrap-kubeconfig", "config.json", "kubeconfig")
+    names = (
+        *("bootstrap-kubeconfig", "kubeconfig", "kubeconfig-bootstrap", "kubeconfig-real"),
+        *(".docker", ".dockercfg", "config.json"),
+    )
     yield [
         path
         for kubelet in kubelets
@@ -68,8 +82,14 @@ def secrets(kubelets: Iterable[str], used: Sequence[str]) -> Iterator[list[str]]
 
 
 def configuration(kubelets: Iterable[str]) -> list[str]:
-    """Kubelets' configuration files, by kubeadm and others, which become read-only."""
-    names = ("config", "config.yaml", "instance-config.yaml", "kubeadm-flags.env")
+    """Kubelets' configuration, by kubeadm and others, and pods' filters of system calls.
+
+    They become read-only.
+    """
+    names = (
+        *("config", "config.yaml", "instance-config.yaml", "kubeadm-flags.env", "kubelet.conf"),
+        "seccomp",
+    )
     return [f"{kubelet}/{name}" for kubelet in kubelets for name in names]
 
 
