@@ -27,6 +27,7 @@ from twistdp.host.trust import (
     check_file,
     check_ownership,
     check_server,
+    make_directory,
     peer_of,
 )
 
@@ -236,6 +237,29 @@ class OthersTests(TrustCase):
             self.assertIn(
                 f"belongs to user {ALICE}", str(self.assertRaises(Untrusted, check_file, path))
             )
+
+    def test_link_made_meanwhile(self) -> None:
+        """A user who is faster in a sticky directory does not decide where directories are made."""
+        shared = self.made("shared", mode=0o1777)
+        elsewhere = self.made("elsewhere")
+        make = os.mkdir
+
+        def late(path: str, mode: int = 0o777) -> None:
+            with tolerate(FileExistsError), acting_as(ALICE):
+                os.symlink(elsewhere, f"{shared}/a")
+            make(path, mode)
+
+        self.patch(os, "mkdir", late)
+        error = self.assertRaises(Untrusted, make_directory, f"{shared}/a/b/c")
+        self.assertIn(f"{shared}/a belongs to user {ALICE}", str(error))
+        self.assertEqual(os.listdir(elsewhere), [])
+
+    def test_made(self) -> None:
+        """Directories that are missing are made, and one that is there stays."""
+        shared = self.made("shared", mode=0o1777)
+        for _ in range(2):
+            make_directory(f"{shared}/a/b/c")
+        self.assertEqual(stat.S_IMODE(os.stat(f"{shared}/a/b").st_mode), 0o755)
 
     def test_read_only_mount(self) -> None:
         """The mode of a directory mounted read-only does not count, as of a ConfigMap; owners do.

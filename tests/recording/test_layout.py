@@ -7,6 +7,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.support.helpers import temporary_directory
 from tests.support.trees import TREES, recorded, tree
+from tests.support.users import ALICE, NEEDS_ROOT, given_to
 from twistdp.errors import BadSetting
 from twistdp.recording.layout import lay_out, plug, unplug
 from twistdp.recording.root import open_root, read_recording
@@ -50,6 +51,25 @@ class LayoutTests(SynchronousTestCase):
         os.mkdir(f"{directory}/x")
         error = self.assertRaises(BadSetting, lay_out, (), directory)
         self.assertIn("is not empty", str(error))
+
+    def test_directory_of_a_user(self) -> None:
+        """Root makes and removes nothing where others could put a link in the directory's place."""
+        users = temporary_directory(self)
+        devices = recorded("cards")
+        (path,) = [each.path for each in devices if each.node == "kvm"]
+        lay_out(devices, f"{users}/old")
+        given_to(users, ALICE, 0o755)
+        reason = f"{users} belongs to user {ALICE} (mode 0755), who could replace it"
+        for refused in (
+            lambda: lay_out(devices, f"{users}/new"),
+            lambda: plug(devices, f"{users}/old", path),
+            lambda: unplug(devices, f"{users}/old", path),
+        ):
+            self.assertIn(reason, str(self.assertRaises(BadSetting, refused)))
+        self.assertEqual(os.listdir(users), ["old"])
+        self.assertTrue(os.path.exists(f"{users}/old/dev/kvm"))
+
+    test_directory_of_a_user.skip = NEEDS_ROOT  # type: ignore[attr-defined]
 
     def test_mode(self) -> None:
         """A node has the mode that was recorded."""

@@ -93,13 +93,18 @@ def check_file(path: str) -> None:
 def make_directory(path: str) -> None:
     """Make a directory, and those above it, if `check_directory` would accept it.
 
-    Only checks an existing one.  Raises `Untrusted`, before it makes anything, and OSError.
+    Only checks an existing one.  Raises `Untrusted`, before it makes anything there, and OSError.
     """
-    above = os.path.abspath(path)
+    above, missing = os.path.abspath(path), []
     while not os.path.lexists(above):
+        missing.append(above)
         above = os.path.dirname(above)
     check_ownership(above)
-    os.makedirs(path, mode=0o755, exist_ok=True)
+    for each in reversed(missing):
+        with suppress(FileExistsError):
+            os.mkdir(each, 0o755)
+        check_ownership(each)  # in a sticky directory others may have been faster
+    os.makedirs(path, exist_ok=True)  # raises FileExistsError for a file
     check_directory(path)
 
 

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from twistdp.errors import BadSetting
+from twistdp.errors import BadSetting, Untrusted
+from twistdp.host import make_directory
 from twistdp.recording.text import Recorded
 from twistdp.recording.tree import Tree
 from twistdp.select import MODE
@@ -39,10 +40,10 @@ def lay_out(
 
     Nodes are files, or with `null_nodes` character devices like ``/dev/null``, which only root can
     make.  Without `udev` there is no data base of udev, as in a container.  Of devices that claim
-    one link, the first has it.  Raises `BadSetting` if the directory has something in it, and
-    OSError.
+    one link, the first has it.  Raises `BadSetting` if the directory has something in it, or if
+    others could exchange it while root writes there, and OSError.
     """
-    os.makedirs(directory, exist_ok=True)
+    _make(directory)
     if os.listdir(directory):
         raise BadSetting(f"directory {directory} is not empty; give a new one")
     _add(list(devices), directory, null_nodes, udev)
@@ -93,8 +94,25 @@ def _add(devices: list[Recorded], directory: str, null_nodes: bool, udev: bool) 
         _links(tree, device)
 
 
+def _make(directory: str) -> None:
+    """Make a directory if needed; for root, refuse one that others could exchange.
+
+    They would decide where on the node the files of a recording are made or removed.
+    """
+    if os.geteuid() != 0:
+        os.makedirs(directory, exist_ok=True)
+        return
+    try:
+        make_directory(directory)
+    except Untrusted as error:
+        raise BadSetting(f"directory {directory}: {error.reason}; name another one") from error
+
+
 def _check_laid_out(directory: str) -> None:
-    """Refuse a directory with the devices of a host that runs: its nodes would be removed."""
+    """Refuse a directory with the devices of a host that runs: its nodes would be removed.
+
+    For root also one that others could exchange.
+    """
     for name in ("sys", "dev"):
         path = os.path.join(os.path.realpath(directory), name)
         if not os.path.isdir(path) or os.path.islink(path) or os.path.ismount(path):
@@ -102,6 +120,7 @@ def _check_laid_out(directory: str) -> None:
                 f"directory {directory}: its {name} is none that 'twistdp fake' made; give the "
                 "directory that a recording was laid out in"
             )
+    _make(directory)
 
 
 def _below(devices: list[Recorded], path: str) -> list[Recorded]:
