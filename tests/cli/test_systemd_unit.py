@@ -58,6 +58,11 @@ class CommandTests(SynchronousTestCase):
         """A warning names each port and socket that nobody reaches in the sandbox."""
         for option, expected in (
             ("--http=tcp:9102", "--http tcp:9102: the unit's sandbox has no network; let systemd"),
+            (
+                "--http=haproxy:tcp:1",
+                "--http haproxy:tcp:1: the unit's sandbox has no network; let",
+            ),
+            ("--http=haproxy:systemd:domain=INET:name=http", ""),
             ("--manhole=/srv/x", "--manhole /srv/x: nobody sees it outside the unit's sandbox"),
             ("--status-socket=/run/twistdp/../x.sock", "--status-socket /run/x.sock: nobody sees"),
             ("--http=systemd:domain=INET:name=http", ""),

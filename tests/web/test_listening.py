@@ -92,11 +92,12 @@ class EndpointTests(ListeningCase):
 
     async def test_modes(self) -> None:
         """A unix socket is its owner's, unless its mode says otherwise."""
-        paths = [os.path.join(self.directory, name) for name in ("a.sock", "b.sock")]
-        web = self.web(endpoints=[f"unix:{paths[0]}", f"unix:{paths[1]}:mode=660"])
-        await until(lambda: len(web._ports) == 2)
+        paths = [os.path.join(self.directory, name) for name in ("a.sock", "b.sock", "c.sock")]
+        kinds = [f"unix:{paths[0]}", f"unix:{paths[1]}:mode=660", f"haproxy:unix:{paths[2]}"]
+        web = self.web(endpoints=kinds)
+        await until(lambda: len(web._ports) == 3)
         modes = [stat.S_IMODE(os.stat(path).st_mode) for path in paths]
-        self.assertEqual(modes, [0o600, 0o660])
+        self.assertEqual(modes, [0o600, 0o660, 0o600])
         self.assertEqual((await ask(f"unix:{paths[0]}", "/x", host="any")).status, 200)
 
     async def test_quiet(self) -> None:
@@ -278,6 +279,17 @@ class OptionTests(SynchronousTestCase):
             ("tcp:port", "a number is wrong"),
             ("tcp:65536", "ports are numbers from 0 to 65535"),
             ("tcp6:interface=\\:\\:1:port=-1", "ports are numbers from 0 to 65535"),
+            ("haproxy:tcp:65536", "ports are numbers from 0 to 65535"),
+            (
+                "tcp6:9102:interface=::1",
+                "an argument of tcp6 is unknown, given twice or missing (write a colon in an "
+                "address as \\:)",
+            ),
+            ("systemd:domain=INET", "Specify exactly one of descriptor index or name"),
+            ("haproxy:pigeon:1", "there is no kind of endpoint 'pigeon'"),
+            ("stdio:", "nobody can connect to standard input"),
+            ("haproxy:unix:", "the path of the unix socket is missing"),
+            (f"haproxy:unix:/{'x' * 107}", "the path of a unix socket has at most 107 bytes"),
             (f"unix:/{'x' * 107}", "the path of a unix socket has at most 107 bytes"),
             ("tcp:host=127.0.0.1:port=9102", "an argument of tcp is unknown, given twice or mis"),
             ("unix", "an argument of unix is unknown, given twice or missing"),
@@ -286,7 +298,13 @@ class OptionTests(SynchronousTestCase):
             with self.assertRaises(usage.UsageError) as caught:
                 options.opt_http(text)
             self.assertIn(f"--http {text}: {reason}", str(caught.exception))
-        good = ("tcp:0", "tcp:65535", "unix:/x.sock", "tcp6:9102:interface=\\:\\:1")
+        good = (
+            "tcp:0",
+            "tcp:65535",
+            "unix:/x.sock",
+            "tcp6:9102:interface=\\:\\:1",
+            "haproxy:tcp:1",
+        )
         for text in good:
             options.opt_http(text)
         self.assertEqual(options.http, [*good])

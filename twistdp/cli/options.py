@@ -31,7 +31,7 @@ class _Unchecked(Options):
 
     def opt_http(self, endpoint: str) -> None:
         """Let it be a socket of systemd's, which is there only when that starts the plugin."""
-        if endpoint.startswith("systemd:"):
+        if endpoint.removeprefix("haproxy:").startswith("systemd:"):
             self.http.append(endpoint)
         else:
             super().opt_http(endpoint)

@@ -32,7 +32,7 @@ _ENVIRONMENT = """\
 EnvironmentFile=/etc/twistdp/%i.env
 """
 
-_OF_THE_NETWORK = ("ssl", "tcp", "tcp6")
+_OF_THE_NETWORK = ("ssl", "tcp", "tcp6", "tls")
 """Kinds of endpoints that need a network."""
 
 _PRESERVED = "RuntimeDirectoryPreserve=yes\n"
@@ -109,7 +109,7 @@ def unreachable(http: Iterable[str], sockets: Mapping[str, str]) -> Iterator[str
     `http` are endpoints of HTTP; `sockets` are paths of unix sockets, by their options.
     """
     for endpoint in http:
-        if endpoint.partition(":")[0] in _OF_THE_NETWORK:
+        if endpoint.removeprefix("haproxy:").partition(":")[0] in _OF_THE_NETWORK:
             yield (
                 f"--http {endpoint}: the unit's sandbox has no network; let systemd open the port, "
                 "with twistdp@.socket and --http=systemd:domain=INET:name=http"

@@ -88,25 +88,40 @@ class WebOptions(HttpOptions):
 
 def _limit(endpoint: object) -> str:
     """Why nothing can listen on an endpoint that Twisted accepts; empty if something may."""
+    from twisted.internet.endpoints import StandardIOEndpoint
+
+    inner = getattr(endpoint, "_wrappedEndpoint", None)
+    if inner is not None:  # haproxy and tls listen on another one
+        return _limit(inner)
+    if isinstance(endpoint, StandardIOEndpoint):
+        return "nobody can connect to standard input"
     if not 0 <= getattr(endpoint, "_port", 0) <= _LAST_PORT:
         return f"ports are numbers from 0 to {_LAST_PORT}"
-    if len(os.fsencode(getattr(endpoint, "_address", ""))) > MAX_SOCKET_PATH:
+    path = os.fsencode(getattr(endpoint, "_address", "/"))
+    if not path:
+        return "the path of the unix socket is missing"
+    if len(path) > MAX_SOCKET_PATH:
         return f"the path of a unix socket has at most {MAX_SOCKET_PATH} bytes"
     return ""
 
 
 def _fault(endpoint: str, error: Exception) -> str:
     """Why Twisted refuses the description of an endpoint, for those who do not know its code."""
-    kind = endpoint.partition(":")[0]
+    kind = endpoint.removeprefix("haproxy:").partition(":")[0]
     if isinstance(error, LookupError):
         return "systemd has given this process no such socket"
     if isinstance(error, TypeError):
-        return f"an argument of {kind} is unknown, given twice or missing"
+        address = " (write a colon in an address as \\:)" if "::" in endpoint else ""
+        return f"an argument of {kind} is unknown, given twice or missing{address}"
     if isinstance(error, ImportError):
         return f"{kind} needs {error.name}, which is not installed"
+    if isinstance(error, NameError):  # of Twisted's: it imports OpenSSL if that is there
+        return f"{kind} needs OpenSSL, which is not installed"
     if isinstance(error, ValueError):
-        known = not str(error).startswith("Unknown endpoint type")
-        return "a number is wrong" if known else f"there is no kind of endpoint {kind!r}"
+        if str(error).startswith("Unknown endpoint type"):
+            return f"there is no kind of endpoint {kind!r}"
+        if str(error).startswith("invalid literal"):
+            return "a number is wrong"
     return str(error)
 
 

@@ -189,7 +189,7 @@ def _reason(error: BaseException | None) -> str:
 
 def _private(description: str) -> str:
     """A description of an endpoint, whose unix socket is for its owner unless it says otherwise."""
-    kind, *arguments = description.split(":")
+    kind, *arguments = description.removeprefix("haproxy:").split(":")
     if kind != "unix" or any(each.startswith("mode=") for each in arguments):
         return description
     return f"{description}:mode=600"
