@@ -4,16 +4,15 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from twistdp.kubelet import Held, Holdings
-from twistdp.model import HEALTHY, Devices, Update, named
+from twistdp.kubelet import Holdings
+from twistdp.model import Devices, Update, named
 from twistdp.resource.crowd import crowd_of
 from twistdp.resource.inventory import Inventory
 from twistdp.resource.summary import Change, change, counted
-from twistdp.resource.users import Users, named_users, users_facts, users_of, warn_of_users
+from twistdp.resource.users import Inquiry, named_users, users_facts, warn_of_users
 
 _log = Logger()
 
@@ -69,7 +68,7 @@ class ChangeLog:
     ) -> None:
         self.resource = resource
         self._inventory = inventory
-        self._holdings = holdings
+        self.inquiry = Inquiry(resource, inventory, holdings)
         self._clock = clock
         self._crowd = crowd_of(clock)
         self._lines: deque[float] = deque(maxlen=FIRST)
@@ -86,7 +85,6 @@ class ChangeLog:
         self._known: set[str] = set()
         """Devices that have changed since changes are gathered."""
         self._timer: IDelayedCall | None = None
-        self._asked: Deferred[Any] | None = None
         self._earlier = {} if earlier is None else earlier
         if (before := self._earlier.pop(resource, None)) is not None:
             self._succeed(before)
@@ -94,8 +92,7 @@ class ChangeLog:
     def _succeed(self, other: "ChangeLog") -> None:
         """Go on with what `other`, of the same resource before it had no device, has gathered."""
         self._lines = other._lines
-        if other._asked is not None:
-            other._asked.cancel()
+        other.inquiry.stop()
         timer, other._timer = other._timer, None
         self._before, self._since = other._before, other._since
         self._often, self._changes, self._ill = other._often, other._changes, other._ill
@@ -163,8 +160,7 @@ class ChangeLog:
             self._timer.cancel()
             self._timer = None
         self._finish()
-        if self._asked is not None:
-            self._asked.cancel()
+        self.inquiry.stop()
 
     def _finish(self) -> None:
         if self._crowd.has(self):
@@ -196,11 +192,6 @@ class ChangeLog:
         self._changes, self._ill = 0, ""
         self._often.clear()
         return change(before or {}, _difference(before or {}, self._inventory.devices))
-
-    def users(self, what: Change) -> Users:
-        """The containers known to have devices that are gone or have become unhealthy."""
-        held = self._holdings.current
-        return users_of([*what.went, *what.ill], (held or {}).get(self.resource, {}))
 
     def write_gathered(self) -> None:
         """Log what has changed since the last line."""
@@ -238,7 +229,7 @@ class ChangeLog:
         facts: Mapping[str, object] | None = None,
     ) -> None:
         self._lines.append(self._clock.seconds())
-        users = self.users(what) if asks else []
+        users = self.inquiry.known(what) if asks else []
         line = "{resource}: {devices}{change}{end}"
         fields: dict[str, Any] = {
             "resource": self.resource,
@@ -257,25 +248,7 @@ class ChangeLog:
         else:
             _log.info(line, **fields)
         if asks:
-            self.ask(what).addCallback(lambda users: warn_of_users({self.resource: users}))
-
-    def ask(self, what: Change) -> Deferred[Users]:
-        """Ask the kubelet which containers have devices that are gone or have become unhealthy.
-
-        Fires with none if nobody has, if `users` knows them already, or if this ends before.
-        """
-        concerned = [*what.went, *what.ill]
-        if not concerned or self._holdings.current is not None or self._asked is not None:
-            return succeed([])
-
-        def answered(held: Held | None) -> Users:
-            self._asked = None
-            devices = self._inventory.devices
-            bad = [id_ for id_ in concerned if id_ not in devices or devices[id_].state != HEALTHY]
-            return users_of(bad, (held or {}).get(self.resource, {}))
-
-        asked = self._asked = self._holdings.ask()
-        return asked.addCallbacks(answered, lambda cancelled: [])
+            self.inquiry.ask(what).addCallback(lambda users: warn_of_users({self.resource: users}))
 
 
 def _facts(resource: str, state: State, what: Change) -> dict[str, object]:

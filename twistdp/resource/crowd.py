@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from twistdp.model import named
 from twistdp.resource.summary import Change, counted
-from twistdp.resource.users import Users, named_users, users_facts, warn_of_users
+from twistdp.resource.users import Inquiry, Users, named_users, users_facts, warn_of_users
 from twistdp.tools import Shared
 
 _log = Logger()
@@ -30,6 +30,7 @@ class Member(Protocol):
     """The changes of one resource, which are not logged yet."""
 
     resource: str
+    inquiry: Inquiry
 
     @property
     def state(self) -> tuple[int, int, int]:
@@ -41,12 +42,6 @@ class Member(Protocol):
     @property
     def asks(self) -> bool:
         """Whether containers may have devices that have changed."""
-
-    def users(self, what: Change) -> Users:
-        """The containers known to have devices that are gone or have become unhealthy."""
-
-    def ask(self, what: Change) -> Deferred[Users]:
-        """Ask the kubelet for these containers unless they are known."""
 
     def write_gathered(self) -> None:
         """Log the changes."""
@@ -109,7 +104,7 @@ class Crowd:
         users = [
             user
             for member, each in zip(waiting, changes, strict=True)
-            for user in member.users(each)
+            for user in member.inquiry.known(each)
         ]
         names = [member.resource for member in waiting]
         line = "{count} more resources have changed, {resources}: {devices}{change}{end}"
@@ -135,7 +130,7 @@ class Crowd:
         else:
             _log.info(line, **fields)
         asked: list[Deferred[Users]] = [
-            member.ask(each) if asks else succeed(())
+            member.inquiry.ask(each) if asks else succeed(())
             for member, each, asks in zip(waiting, changes, asking, strict=True)
         ]
         gatherResults(asked).addCallback(

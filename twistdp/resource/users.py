@@ -1,11 +1,15 @@
-"""Names the containers that have devices, in log lines."""
+"""Finds the containers that have devices which are gone or unhealthy, and names them in the log."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from twistdp.model import Holder, named
+from twistdp.kubelet import Held, Holdings
+from twistdp.model import HEALTHY, Holder, named
+from twistdp.resource.inventory import Inventory
+from twistdp.resource.summary import Change
 
 _log = Logger()
 
@@ -16,9 +20,46 @@ Users: TypeAlias = Sequence[tuple[str, Holder]]
 """Ids of devices, and the containers that have them."""
 
 
-def users_of(ids: Iterable[str], held: Mapping[str, Holder]) -> Users:
-    """Return the devices that containers have; `held` has who holds those of the resource."""
-    return [(id_, held[id_]) for id_ in ids if id_ in held]
+class Inquiry:
+    """Finds the containers that have devices of a resource which a change has made unusable."""
+
+    def __init__(self, resource: str, inventory: Inventory, holdings: Holdings) -> None:
+        self._resource = resource
+        self._inventory = inventory
+        self._holdings = holdings
+        self._asked: Deferred[Any] | None = None
+
+    def known(self, what: Change) -> Users:
+        """The containers known to have devices that are gone or have become unhealthy."""
+        return self._users([*what.went, *what.ill], self._holdings.current)
+
+    def ask(self, what: Change) -> Deferred[Users]:
+        """Ask the kubelet for these containers, and return those whose devices still are so.
+
+        Fires with none if nobody has such a device, if they are known already, or if `stop` is
+        called before.
+        """
+        concerned = [*what.went, *what.ill]
+        if not concerned or self._holdings.current is not None or self._asked is not None:
+            return succeed([])
+
+        def answered(held: Held | None) -> Users:
+            self._asked = None
+            devices = self._inventory.devices
+            bad = [id_ for id_ in concerned if id_ not in devices or devices[id_].state != HEALTHY]
+            return self._users(bad, held)
+
+        asked = self._asked = self._holdings.ask()
+        return asked.addCallbacks(answered, lambda cancelled: [])
+
+    def stop(self) -> None:
+        """Ask no more."""
+        if self._asked is not None:
+            self._asked.cancel()
+
+    def _users(self, ids: Iterable[str], held: Held | None) -> Users:
+        holders = (held or {}).get(self._resource, {})
+        return [(id_, holders[id_]) for id_ in ids if id_ in holders]
 
 
 def named_users(users: Users) -> str:
