@@ -178,24 +178,23 @@ class ListenTests(ServerCase):
         gate.opened.callback(StringValue(value="after"))
         self.assertEqual(await soon(stream.read()), StringValue(value="after"))
 
-    async def test_name_removed_before_the_result_is_delivered(self) -> None:
-        """A request made when an attempt has already looked gets an attempt of its own."""
+    async def test_removed_name_is_made_again_at_once(self) -> None:
+        """A server that runs needs nothing else for that, so nobody has to wait."""
         server = self.server()
         await soon(server.listen())
-        first = soon(server.listen())
-        second = Deferred[Any]()
-
-        def remove() -> None:
-            # The attempt has run, its outcome is on its way.
-            self.assertNoResult(first)
-            os.unlink(self.path)
-            soon(server.listen()).chainDeferred(second)
-
-        loop_of(reactor).call_soon(remove)
-        await first
-        await second
-        self.assertTrue(os.path.lexists(self.path))
+        os.unlink(self.path)
+        self.successResultOf(server.listen())
         self.assertTrue(server.is_published())
+        self.assertEqual(await self.answered(), "yes")
+
+    async def test_name_taken_by_a_file(self) -> None:
+        """What keeps a running server's name from being made again fails the Deferred."""
+        server = self.server()
+        await soon(server.listen())
+        os.unlink(self.path)
+        with open(self.path, "w", encoding="ascii"):
+            pass
+        self.failureResultOf(server.listen(), SocketTaken)
 
     async def test_name_removed_during_publish(self) -> None:
         """A name that vanishes as soon as it was made is made again too."""

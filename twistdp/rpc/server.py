@@ -3,13 +3,13 @@
 import asyncio
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any
 
 import grpc
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, execute, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -57,7 +57,9 @@ class Server(Service):
         self._calls = Calls(methods, reactor, ended)
         self._grace = grace
         self._server: grpc.aio.Server | None = None
-        self._turn = asyncio.Lock()  # listening and stopping take turns, in the order of the calls
+        # Listening and stopping take turns, in the order of the calls; gRPC cannot stop a server
+        # that is just starting.
+        self._turn = DeferredLock()
         self._has_listened = False
 
     def startService(self) -> None:
@@ -73,10 +75,11 @@ class Server(Service):
         `Untrusted` while others may change the directory, and with OSError if the socket cannot be
         made; call it again then.
         """
-        loop = bridge.loop_of(self._reactor)
+        if self._server is not None and not self._turn.locked and self.file.is_bound():
+            return execute(self.file.publish)
         done: Deferred[None] = Deferred()  # cancelling it leaves the attempt alone
         self._has_listened = True
-        bridge.deferred_from(self._listen(), loop).addBoth(done.callback)  # a Failure fails it
+        self._in_turn(self._listen).addBoth(done.callback)  # a Failure fails it
         return done
 
     def is_published(self) -> bool:
@@ -94,29 +97,28 @@ class Server(Service):
             self.file.withdraw()
         if not self._has_listened:
             return succeed(None)
-        return bridge.deferred_from(self._stop(), bridge.loop_of(self._reactor))
+        return self._in_turn(self._end)
+
+    def _in_turn(self, step: Callable[[], Coroutine[Any, Any, None]]) -> Deferred[None]:
+        loop = bridge.loop_of(self._reactor)
+        return self._turn.run(lambda: bridge.deferred_from(step(), loop))
 
     async def _listen(self) -> None:
-        async with self._turn:
-            if self._server is not None and not self.file.is_bound():
-                # The directory was removed, and the socket in it: its name leads nowhere any more.
-                await self._end()
-            if self._server is None:
-                check_needs()
-                bound = self.file.claim()
-                with GRPC.opening():
-                    self._server = server = grpc.aio.server(handlers=[self._calls], options=OPTIONS)
-                try:
-                    server.add_insecure_port(address(bound))
-                except RuntimeError as error:
-                    _check_binding(bound)
-                    raise OSError(f"{self.path}: gRPC cannot bind {bound}: {error}") from error
-                await server.start()
-            self.file.publish()
-
-    async def _stop(self) -> None:
-        async with self._turn:  # gRPC cannot stop a server that is just starting
+        if self._server is not None and not self.file.is_bound():
+            # The directory was removed, and the socket in it: its name leads nowhere any more.
             await self._end()
+        if self._server is None:
+            check_needs()
+            bound = self.file.claim()
+            with GRPC.opening():
+                self._server = server = grpc.aio.server(handlers=[self._calls], options=OPTIONS)
+            try:
+                server.add_insecure_port(address(bound))
+            except RuntimeError as error:
+                _check_binding(bound)
+                raise OSError(f"{self.path}: gRPC cannot bind {bound}: {error}") from error
+            await server.start()
+        self.file.publish()
 
     async def _end(self) -> None:
         server, self._server = self._server, None
