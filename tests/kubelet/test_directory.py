@@ -39,3 +39,26 @@ class PlaceTests(TestCase):
             pass
         await soon(seen)
         self.assertEqual(set(calls), {"b", "end"})
+
+
+class KubeletTests(TestCase):
+    """A kubelet that starts."""
+
+    async def test_one_call(self) -> None:
+        """It deletes the resource's socket and makes its own, and that is one reason to act."""
+        top = temporary_directory(self)
+        directory = PluginDirectory(top, inotify_of(reactor), reactor)
+        path = os.path.join(top, "a.sock")
+        with open(path, "w", encoding="ascii"):
+            pass
+        directory.startService()
+        self.addCleanup(directory.stopService)
+        calls: list[str] = []
+        seen: Deferred[None] = Deferred()
+        directory.subscribe(path, lambda: calls.append("kubelet"), lambda: calls.append("socket"))
+        directory.subscribe(os.path.join(top, "b.sock"), lambda: seen.callback(None), lambda: None)
+        os.unlink(path)
+        with open(directory.kubelet_socket, "w", encoding="ascii"):
+            pass
+        await soon(seen)
+        self.assertEqual(calls, ["kubelet"])

@@ -57,9 +57,9 @@ class PluginDirectory(Service):
     def subscribe(
         self, path: str, kubelet_changed: Callable[[], None], socket_changed: Callable[[], None]
     ) -> None:
-        """Call `kubelet_changed` when a kubelet's socket has appeared, and `socket_changed` when
-        something may have happened to the socket `path`, a file in this directory, or another
-        server's place for it is free."""
+        """Call `kubelet_changed` when a kubelet's socket has appeared, and otherwise
+        `socket_changed` when something may have happened to the socket `path`, a file in this
+        directory, or another server's place for it is free."""
         # A server that ends removes its name first, and last the directory that it has locked.
         self._subscribers[path] = private_directory(path), kubelet_changed, socket_changed
 
@@ -80,10 +80,10 @@ class PluginDirectory(Service):
         if kubelet:
             self.news.kubelet_appeared(self.path)
         for path, (private, kubelet_changed, socket_changed) in list(self._subscribers.items()):
-            if changes is None or path in changes or (private in changes and _is_gone(private)):
-                socket_changed()
             if kubelet:
                 kubelet_changed()
+            elif changes is None or path in changes or (private in changes and _is_gone(private)):
+                socket_changed()
 
 
 def _is_gone(path: str) -> bool:
