@@ -100,6 +100,23 @@ class EndpointTests(ListeningCase):
         self.assertEqual(modes, [0o600, 0o660, 0o600])
         self.assertEqual((await ask(f"unix:{paths[0]}", "/x", host="any")).status, 200)
 
+    async def test_directory_of_others(self) -> None:
+        """Nothing is made where others could put a link in the socket's place, until it is safe."""
+        self.patch(service, "PAUSE", 0.01)
+        directory = os.path.join(self.directory, "shared")
+        os.mkdir(directory)
+        os.chmod(directory, 0o777)
+        kinds = f"unix:{directory}/a.sock", f"haproxy:unix:{directory}/b.sock"
+        web = self.web(endpoints=kinds)
+        await until(lambda: len(web._retries) == 2)
+        tried = web._retries.copy()
+        await until(lambda: not web._retries.items() & tried.items())
+        self.assertEqual(os.listdir(directory), [])
+        self.assertEqual(self.logged(f"others may write in {directory} "), 2)
+        os.chmod(directory, 0o755)
+        await until(lambda: len(web._ports) == 2)
+        self.assertEqual((await ask(f"unix:{directory}/a.sock", "/x")).body, b"/x")
+
     async def test_quiet(self) -> None:
         """Of ports there is our own line, not Twisted's two for each."""
         web = self.web(socket=self.base, endpoints=["tcp:0:interface=127.0.0.1"])

@@ -13,8 +13,8 @@ from twisted.internet.interfaces import IDelayedCall, IListeningPort, IStreamSer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twistdp.errors import SocketTaken, TwistdpError
-from twistdp.host import close_directory, keep_from_children, make_directory
+from twistdp.errors import SocketTaken, TwistdpError, Untrusted
+from twistdp.host import check_ownership, close_directory, keep_from_children, make_directory
 from twistdp.klog import V
 from twistdp.rpc import UnixListener
 from twistdp.settings import RUN_DIRECTORY
@@ -152,12 +152,17 @@ class Web(Service):
                     endpoint=description,
                     reason=_reason(failure.value),
                 )
-            if self.running and failure.check(CannotListenError, OSError):
+            if self.running and failure.check(CannotListenError, Untrusted, OSError):
                 self._retries[description] = self._reactor.callLater(
                     PAUSE, self._listen, description, endpoint, door, True
                 )
 
-        quietly(endpoint.listen, door).addCallbacks(listening, failed)
+        try:
+            _check_place(endpoint)
+        except (Untrusted, OSError):
+            failed(Failure())
+        else:
+            quietly(endpoint.listen, door).addCallbacks(listening, failed)
 
     def _listen_unix(self, base: str) -> None:
         door = self._door()
@@ -193,6 +198,18 @@ def _private(description: str) -> str:
     if kind != "unix" or any(each.startswith("mode=") for each in arguments):
         return description
     return f"{description}:mode=600"
+
+
+def _check_place(endpoint: object) -> None:
+    """Raise `Untrusted` if others could exchange the unix socket of an endpoint.
+
+    Twisted changes the mode of whatever has its name by then.
+    """
+    while (wrapped := getattr(endpoint, "_wrappedEndpoint", None)) is not None:
+        endpoint = wrapped
+    address = getattr(endpoint, "_address", None)
+    if address is not None:
+        check_ownership(os.path.dirname(os.path.abspath(address)))
 
 
 def _stop(port: IListeningPort, stopped: list[Deferred[None] | None]) -> None:
