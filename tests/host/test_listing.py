@@ -6,6 +6,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from twistdp.host import listing
 from twistdp.host.listing import entries, expanded
 
 
@@ -71,3 +72,38 @@ class ExpandedTests(SynchronousTestCase):
             ("hwmon/hwmon?/temp1_input", "hwmon/hwmon?/temp1_input"),
         ):
             self.assertEqual(expanded(str(directory), name), wanted)
+
+    def test_as_in_a_shell(self) -> None:
+        """Wildcards match no leading dot, files have nothing below them, and a path stays whole."""
+        directory = Path(self.mktemp()).absolute()
+        (directory / ".hidden").mkdir(parents=True)
+        (directory / ".hidden" / "x").touch()
+        (directory / "file").touch()
+        (directory / "gone").symlink_to("nowhere")
+        for name, wanted in (
+            ("*", "file"),
+            (".*", ".hidden"),
+            ("*/x", "*/x"),
+            (".*/*", ".hidden/x"),
+            ("g*", "gone"),
+            ("./.h*/../f*", "./.hidden/../file"),
+        ):
+            self.assertEqual(expanded(str(directory), name), wanted)
+            self.assertEqual(expanded("/", f"{directory}/{name}"), f"{directory}/{wanted}")
+
+    def test_many(self) -> None:
+        """However many entries there are, also through links, a bounded number is looked at."""
+        directory = Path(self.mktemp())
+        (directory / "many").mkdir(parents=True)
+        for number in range(8):
+            (directory / "many" / f"link{number}").symlink_to("..")
+        seen: list[str] = []
+
+        def matched(name: str, part: str) -> bool:
+            seen.append(name)
+            return True
+
+        self.patch(listing, "fnmatchcase", matched)
+        self.patch(listing, "MOST_EXPANDED", 100)
+        self.assertEqual(expanded(str(directory), "*/*/*/*/*/*/*/*"), "*/*/*/*/*/*/*/*")
+        self.assertEqual(len(seen), 100)
