@@ -17,7 +17,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.support.apiclient import ApiClient, ApiReply, Object
 from tests.support.apicontract import Mixed
-from tests.support.envtest import ADMIN, OPERATOR, real_api_server
+from tests.support.envtest import ACCOUNT, ADMIN, OPERATOR, real_api_server
 from tests.support.helpers import until
 from twistdp.crds import crd
 from twistdp.operator.asked import Asked
@@ -323,8 +323,10 @@ class FakePathTests(PathContract, TestCase):
         server = ApiServer()
         await server.start()
         self.addCleanup(server.stop)
-        self.admin = ApiClient(server.url)
-        self.cluster = Cluster(server.url)
+        server.tokens = {ADMIN: "admin", OPERATOR: ACCOUNT}
+        server.authorize = server.rbac
+        self.admin = ApiClient(server.url, ADMIN)
+        self.cluster = Cluster(server.url, token=Token(fixed=OPERATOR))
 
 
 class RealPathTests(PathContract, TestCase):
