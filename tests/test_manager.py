@@ -1,6 +1,7 @@
 """Tests for `twistdp.manager`, without a kubelet."""
 
 import os
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet import reactor
@@ -12,7 +13,7 @@ from twisted.python.threadable import isInIOThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from tests.support.helpers import Gate, soon, temporary_directory
+from tests.support.helpers import soon, temporary_directory, until
 from tests.support.updates import first
 from twistdp import (
     HEALTHY,
@@ -26,6 +27,7 @@ from twistdp import (
     Settings,
 )
 from twistdp import manager as manager_module
+from twistdp.cdi import Leftovers
 from twistdp.errors import BadScanner, BadTree
 from twistdp.model.acceptance import Update
 from twistdp.model.names import private_directory
@@ -236,28 +238,44 @@ class StopTests(ManagerCase):
         said = [event for event in events if "cannot remove" in event["log_format"]]
         self.assertEqual(len(said), 1)
 
-    async def test_cleaning_is_cancelled(self) -> None:
-        """The search for leftovers ends with the service, and begins again with its next start."""
-        gates: list[Gate] = []
+    async def test_cleaning(self) -> None:
+        """Specs of resources that are gone are removed from the first scan to the stop.
 
-        def clean(*_: Any, **__: Any) -> Any:
-            gates.append(Gate())
+        The next start begins again.
+        """
+        done: list[str] = []
+        served: list[Callable[[], Iterable[str]]] = []
 
-            async def cleaning() -> None:
-                await gates[-1].wait()
+        class Recording(Leftovers):
+            """Records what it is called for."""
 
-            return cleaning()
+            def __init__(
+                self, namespace: str, of: Callable[[], Iterable[str]], **more: Any
+            ) -> None:
+                super().__init__(namespace, of, **more)
+                served.append(of)
 
-        self.patch(manager_module, "clean_leftovers", clean)
-        for started in (1, 2):
+            def look(self) -> None:
+                done.append("look")
+
+            def gone(self, resource: str) -> None:
+                done.append(resource)
+
+            def stop(self) -> None:
+                done.append("stop")
+
+        self.patch(manager_module, "Leftovers", Recording)
+        for times in (1, 2):
             self.manager.startService()
             self.assertFalse(self.manager.condition.scanned)
             self.scanner.find()
-            self.assertEqual(len(gates), started)
             self.assertTrue(self.manager.condition.scanned)
+            self.assertEqual(list(served[-1]()), ["x.example.com/widget"])
+            self.scanner.notifier.notify(DeviceTree())
+            self.assertEqual(list(served[-1]()), [])
+            await until(lambda: done.count("x.example.com/widget") == times)  # noqa: B023
             await soon(self.manager.stopService())
-            self.assertTrue(gates[-1].cancelled.called)
-        self.assertEqual(self.flushLoggedErrors(), [])
+        self.assertEqual(done, 2 * ["look", "x.example.com/widget", "stop"])
 
     async def test_what_failed_is_forgotten(self) -> None:
         """A failure before a stop is forgotten at the next start."""

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twistdp.cdi import clean_leftovers, report_unless_cancelled
+from twistdp.cdi import Leftovers
 from twistdp.errors import BadScanner
 from twistdp.host import SOON, begin_keeping, end_keeping, keep_from_children
 from twistdp.inotify import inotify_of
@@ -90,7 +90,7 @@ class Manager(MultiService):
         self._used: dict[str, Settings] = {}
         self._retiring: dict[str, Deferred[Any]] = {}
         self._directory: PluginDirectory | None = None
-        self._cleaning: Deferred[None] | None = None
+        self._leftovers: Leftovers | None = None
         self.failed: dict[str, str] = {}
         """Resource types that could not be served, with the error."""
         self._retry: IDelayedCall | None = None
@@ -101,7 +101,7 @@ class Manager(MultiService):
         failed = self.failed.keys() - self.resources.keys()
         return Condition(
             self._settings.socket_dir,
-            self._cleaning is not None,
+            self._leftovers is not None,
             (
                 *(resource.condition for resource in self.resources.values()),
                 *(ResourceCondition(0, Standing.FAILING) for _ in failed),
@@ -184,9 +184,9 @@ class Manager(MultiService):
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
-        if self._cleaning is not None:
-            self._cleaning.cancel()
-            self._cleaning = None
+        if self._leftovers is not None:
+            self._leftovers.stop()
+            self._leftovers = None
         # Files that a resource could not remove when it retired may be removable now.
         return stopped.addCallback(self._ended)
 
@@ -246,17 +246,15 @@ class Manager(MultiService):
             self._updates.pop(resource_type, None)
 
     def _clean_once(self) -> None:
-        """After the first scan, remove CDI specs that earlier processes left."""
-        if self._cleaning is None:
-            self._cleaning = Deferred.fromCoroutine(
-                clean_leftovers(
-                    self.namespace,
-                    [f"{self.namespace}/{kind}" for kind in self._updates],
-                    settings=self._settings,
-                    reactor=self._reactor,
-                )
+        """After the first scan, begin to remove CDI specs that earlier processes left."""
+        if self._leftovers is None:
+            self._leftovers = Leftovers(
+                self.namespace,
+                lambda: [f"{self.namespace}/{kind}" for kind in self._updates],
+                settings=self._settings,
+                reactor=self._reactor,
             )
-            self._cleaning.addErrback(report_unless_cancelled, "cleaning CDI specs")
+            self._leftovers.look()
 
     def _add(self, resource_type: str, update: Update) -> None:
         assert self._directory is not None
@@ -289,6 +287,8 @@ class Manager(MultiService):
             self._retiring.pop(resource_type, None)
             if self.running:
                 self._serve_all([resource_type])
+                if self._leftovers is not None:
+                    self._leftovers.gone(f"{self.namespace}/{resource_type}")
 
         done: Deferred[Any] = Deferred()
         self._retiring[resource_type] = done

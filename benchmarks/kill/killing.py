@@ -126,9 +126,12 @@ class Killing:
         for id_ in [id_ for id_ in self._hardware.there if id_.startswith(KINDS[-1])]:
             self._hardware.unplug(id_)
         for pod in self._held:
-            # At once: the plugin asks only at its start who holds what earlier ones left.
-            self._kubelet.release(pod, force=True)
+            self._kubelet.release(pod)
+        # The process starts while the kubelet does not know its pods, as after a node's boot.
+        self._kubelet.api_server = False
+        await self._kubelet.restart()
         await self._start()
+        self._kubelet.api_server = True
         deadline = self._reactor.seconds() + BOUND
         while self._stale() and self._reactor.seconds() < deadline:
             await deferLater(self._reactor, 0.01)

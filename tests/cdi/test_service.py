@@ -16,8 +16,8 @@ from tests.support.plugins import ThrowAwayPlugin, device_list
 from twistdp import HEALTHY, CDIDevice, CDINode, DeviceInfo, Settings
 from twistdp.cdi import files as cdi_files
 from twistdp.cdi import service as cdi_service
-from twistdp.cdi.files import SpecFile, SpecNotWritten, file_name
-from twistdp.cdi.service import CdiParts, clean_leftovers
+from twistdp.cdi.files import SpecNotWritten, file_name
+from twistdp.cdi.service import CdiParts
 from twistdp.kubelet.holdings import holdings_of
 from twistdp.model import Holder
 
@@ -179,25 +179,3 @@ class TidyTests(TestCase):
         self.kubelet.release("pod")
         await until(lambda: self.described() == 1)
         self.assertEqual(asked[-1], {RESOURCE: {"c": Holder("default", "other", "main")}})
-
-    async def test_leftovers_of_earlier_processes(self) -> None:
-        """A spec of a resource that is gone is removed, but not while a pod holds its device."""
-        await self.start()
-        spec = SpecFile(self.settings.cdi_dir, DOMAIN, TYPE)
-        spec.write({"a": CDIDevice(nodes=[CDINode("/dev/video0")])})
-        spec.close()
-        await clean_leftovers(DOMAIN, [], settings=self.settings, reactor=reactor)
-        self.assertEqual(self.described(), 1)
-        self.kubelet.release("pod")
-        self.kubelet.release("other")
-        self.kubelet.api_server = False
-        await self.kubelet.restart()
-        await clean_leftovers(DOMAIN, [], settings=self.settings, reactor=reactor)
-        self.assertEqual(self.described(), 1)  # it lists no pod
-        self.kubelet.api_server = True
-        await self.plug("y.sock")
-        await self.kubelet.allocate(RESOURCE, ids=["c"], pod="other")
-        await clean_leftovers(DOMAIN, [RESOURCE], settings=self.settings, reactor=reactor)
-        self.assertEqual(self.described(), 1)
-        await clean_leftovers(DOMAIN, [], settings=self.settings, reactor=reactor)
-        self.assertEqual(self.described(), 0)

@@ -5,16 +5,15 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress as tolerate
 
-from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
 from tests.integration.test_life import BLUE, YELLOW, LifeTestCase, ToldScanner, tree_of
-from tests.support.helpers import soon, temporary_directory
+from tests.support.helpers import temporary_directory
 from tests.support.users import ALICE, NEEDS_ROOT, acting_as, given_to
 from twistdp import HEALTHY, CDIDevice, CDINode, DeviceInfo, Settings, klog
-from twistdp.cdi.service import TIDY_AFTER, CdiParts, clean_leftovers
+from twistdp.cdi.service import TIDY_AFTER, CdiParts, Leftovers
 from twistdp.errors import KubeletAbsent, Untrusted
 from twistdp.kubelet.presence import check_kubelet
 
@@ -181,11 +180,10 @@ class PodResourcesTests(TestCase):
         self.assertIn(f"{path} cannot be trusted: others may write in {place} (", line)
         parts.stop()
         with capturedLogs() as events:
-            cleaning = Deferred.fromCoroutine(
-                clean_leftovers("x.example.com", [], settings=settings, reactor=clock)
-            )
-            clock.advance(1.0)
-            await soon(cleaning)
+            leftovers = Leftovers("x.example.com", list, settings=settings, reactor=clock)
+            self.addCleanup(leftovers.stop)
+            leftovers.look()
+            clock.advance(TIDY_AFTER)
         self.assertEqual(lines(events), [])  # it is known
         (name,) = os.listdir(settings.cdi_dir)
         with open(os.path.join(settings.cdi_dir, name), encoding="ascii") as file:

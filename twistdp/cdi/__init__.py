@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from twistdp.cdi.service import CdiParts, clean_leftovers, report_unless_cancelled
+from twistdp.cdi.service import CdiParts, Leftovers
 
 if TYPE_CHECKING:
     from twistdp.model import CDIDevice, CDIHook, CDIIntelRdt, CDIMount, CDINetDevice, CDINode
@@ -25,6 +25,5 @@ __all__ = [
     "CDINetDevice",
     "CDINode",
     "CdiParts",
-    "clean_leftovers",
-    "report_unless_cancelled",
+    "Leftovers",
 ]

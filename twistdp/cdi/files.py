@@ -8,7 +8,6 @@ import errno
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
 
 from twisted.logger import Logger
 
@@ -151,15 +150,27 @@ class SpecFile:
         """Leave the file as it is, for the next process."""
         self._file.close()
 
-    def clean(self, held: Collection[str] | None) -> None:
+    def clean(self, held: Collection[str] | None) -> bool:
         """Drop devices that no pod holds from the file of a resource that we do not serve.
 
-        Does nothing while another process serves it, or if the file is not ours.  Raises
-        `SpecNotWritten`.
+        Does nothing while another process serves it, or if the file is not ours.  Returns whether
+        another call may do more later.  Raises `SpecNotWritten`.
         """
         try:
-            with suppress(_NotOurs):
-                self._bring_up_to_date(_names_of(held), if_in_use=False)
+            self._bring_up_to_date(_names_of(held), if_in_use=False)
+            return os.path.lexists(self.path)
+        except _NotOurs:
+            return False
+        finally:
+            self.close()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody else serves the resource of this file, which we do not serve."""
+        try:
+            return self._file.read() is not None and not self._file.held
+        except (NotAFile, Untrusted, OSError):
+            return False
         finally:
             self.close()
 
@@ -222,37 +233,66 @@ def _names_of(ids: Collection[str] | None) -> set[str] | None:
     return None if ids is None else set(map(device_name, ids))
 
 
-def clean(
-    directory: str,
-    namespaces: Collection[str],
-    served: Collection[str],
-    held: Mapping[str, Collection[str]] | None,
-) -> None:
-    """Clean up after earlier processes that served resources of `namespaces` from `directory`.
+def stale_files(
+    directory: str, namespaces: Collection[str], served: Collection[str]
+) -> Mapping[str, SpecFile]:
+    """Return the files in `directory` of resources of `namespaces` that are not `served`.
 
-    `served` are the names, ``domain/type``, of the resources that this process serves now: their
-    files are left to their `SpecFile`.  Devices of others are dropped if no pod holds them; `held`
-    maps resources to the ids that pods hold, None means that this is not known and all are kept.
-    Files of other domains are left alone, and so is a resource that another process serves.  A
-    file that cannot be cleaned is logged and left.
+    Resources are named ``domain/type``.  Removes hidden files that dead processes left.
     """
     try:
         found = os.listdir(directory)
         remove_abandoned(directory)
     except FileNotFoundError:
-        return
+        return {}
     except (OSError, Untrusted) as error:
         reason = getattr(error, "strerror", None) or str(error)
         _log.warn("cannot clean {path}: {reason}", path=directory, reason=reason)
-        return
-    for namespace, resource_type in sorted({*filter(None, map(_resource_of, found))}):
-        resource = f"{namespace}/{resource_type}"
-        if namespace in namespaces and resource not in served:
-            try:
-                ids = None if held is None else held.get(resource, ())
-                SpecFile(directory, namespace, resource_type).clean(ids)
-            except SpecNotWritten as reason:
-                _log.warn("stale {reason}", reason=reason)
+        return {}
+    # By their files' names, since a long one says less than the resource's.
+    spared = {file_name(*name.split("/")) for name in served}
+    return {
+        "/".join(resource): SpecFile(directory, *resource)
+        for name in sorted(found)
+        if name not in spared
+        and (resource := _resource_of(name)) is not None
+        and resource[0] in namespaces
+    }
+
+
+def clean(
+    directory: str,
+    namespaces: Collection[str],
+    served: Collection[str],
+    held: Mapping[str, Collection[str]] | None,
+    *,
+    logged: set[str] | None = None,
+) -> bool:
+    """Clean up after those who served resources of `namespaces` from `directory`.
+
+    `served` are the names, ``domain/type``, of the resources that this process serves now: their
+    files are left to their `SpecFile`.  Devices of others are dropped if no pod holds them; `held`
+    maps resources to the ids that pods hold, None means that this is not known and all are kept.
+    Files of other domains are left alone, and so is a resource that another process serves.  A
+    file that cannot be cleaned is left, and that is logged unless it is in `logged`, to which it is
+    added.  Returns whether another call may do more later.
+    """
+    known = set() if logged is None else logged
+    is_left = False
+    for resource, file in stale_files(directory, namespaces, served).items():
+        try:
+            is_left |= file.clean(None if held is None else held.get(resource, ()))
+        except SpecNotWritten as error:
+            is_left = True
+            if str(error) not in known:
+                known.add(str(error))
+                _log.warn(
+                    "stale CDI spec {path} cannot be removed: {reason}; it is tried again every "
+                    "minute",
+                    path=file.path,
+                    reason=error.reason,
+                )
+    return is_left
 
 
 def _resource_of(name: str) -> tuple[str, str] | None:

@@ -1,11 +1,12 @@
-"""The CDI parts of a resource's devices: written before the devices are advertised, then named."""
+"""The CDI parts of devices: written before the devices are advertised, named, and removed later."""
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -15,7 +16,7 @@ from twistdp.host import SOON
 from twistdp.kubelet import holdings_of
 from twistdp.model import Devices
 from twistdp.settings import Settings
-from twistdp.tools import stop_all
+from twistdp.tools import Backoff, stop_all
 
 if TYPE_CHECKING:
     from twistdp.cdi.files import SpecFile
@@ -26,6 +27,9 @@ _log = Logger()
 TIDY_AFTER: Final = 60.0
 """Seconds until names of vanished devices are dropped: by then a kubelet that has just started
 knows its pods again."""
+
+AGAIN: Final = 1.0
+"""Seconds until the second look for leftovers, if the first one leaves a spec."""
 
 
 class CdiParts:
@@ -118,29 +122,91 @@ class CdiParts:
         self._asking.addErrback(report_unless_cancelled, "tidying CDI specs")
 
 
+class Leftovers:
+    """Removes specs of the domain `namespace` whose resources are not `served`.
+
+    `served` returns names as ``domain/type``.  A spec stays while pods hold its devices, while
+    another process serves the resource, and while the kubelet does not report who holds devices,
+    as it does not for a second after its start.  Then another look follows, after a minute at the
+    latest.  Logs errors and never raises them.
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        served: Callable[[], Iterable[str]],
+        *,
+        settings: Settings,
+        reactor: Any,
+    ) -> None:
+        self._namespace = namespace
+        self._served = served
+        self._directory = settings.cdi_dir
+        self._reactor = reactor
+        self._holdings = holdings_of(reactor, settings.pod_resources_socket)
+        self._looking: Deferred[None] | None = None
+        self._gone: dict[str, IDelayedCall] = {}
+        """Resources whose last device has gone within the last minute."""
+        self._logged: set[str] = set()
+
+    def look(self) -> None:
+        """Look now, and again until nothing is left."""
+        if self._looking is None:
+            self._looking = Deferred.fromCoroutine(self._look())
+            self._looking.addErrback(report_unless_cancelled, "cleaning CDI specs")
+            self._looking.addCallback(self._ended)
+
+    def gone(self, resource: str) -> None:
+        """Remove the spec of a resource that is no longer served, in a minute at the earliest.
+
+        A pod that has just got a device of it may not be visible yet.
+        """
+        if resource in self._gone:
+            self._gone.pop(resource).cancel()
+        self._gone[resource] = self._reactor.callLater(TIDY_AFTER, self._is_due, resource)
+
+    def stop(self) -> None:
+        """Stop looking; the next process removes what is left."""
+        if self._looking is not None:
+            self._looking.cancel()
+        while self._gone:
+            self._gone.popitem()[1].cancel()
+
+    def _is_due(self, resource: str) -> None:
+        del self._gone[resource]
+        self.look()
+
+    def _ended(self, _: object) -> None:
+        self._looking = None
+
+    async def _look(self) -> None:
+        backoff = Backoff(AGAIN, TIDY_AFTER)
+        while await self._clean():
+            await deferLater(self._reactor, backoff.next())
+
+    async def _clean(self) -> bool:
+        """Remove what can be removed now; returns whether something is left."""
+        ours = f"twistdp.{self._namespace}_", ".twistdp."
+        try:
+            if not any(name.startswith(ours) for name in os.listdir(self._directory)):
+                return False
+        except OSError:
+            return False  # no directory, no leftovers
+        # Only now: a plugin without CDI needs no code for files.
+        from twistdp.cdi.files import clean, stale_files
+
+        namespaces = {self._namespace}
+        stale = stale_files(self._directory, namespaces, self._spared()).values()
+        if all(file.in_use for file in stale):
+            return bool(stale)
+        held = await self._holdings.ask()
+        return clean(self._directory, namespaces, self._spared(), held, logged=self._logged)
+
+    def _spared(self) -> set[str]:
+        return {*self._served(), *self._gone}
+
+
 def report_unless_cancelled(failure: Failure, doing: str) -> None:
     """Log a failure, unless it is the end of a cancelled wait."""
     if not failure.check(CancelledError):
         _log.failure("{doing}", failure, doing=doing)
-
-
-async def clean_leftovers(
-    namespace: str, served: Iterable[str], *, settings: Settings, reactor: Any
-) -> None:
-    """Remove our specs of resources that are not `served` any more and that no pod holds.
-
-    `served` are names as ``domain/type``.  Logs errors and never raises them.
-    """
-    try:
-        ours = [
-            name
-            for name in os.listdir(settings.cdi_dir)
-            if name.startswith((f"twistdp.{namespace}_", ".twistdp."))
-        ]
-    except OSError:
-        return  # no directory, no leftovers
-    if ours:
-        held = await holdings_of(reactor, settings.pod_resources_socket).ask()
-        from twistdp.cdi.files import clean
-
-        clean(settings.cdi_dir, {namespace}, set(served), held)
