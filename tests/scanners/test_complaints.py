@@ -1,8 +1,9 @@
 """Tests for `twistdp.scanners.complaints`."""
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.scanners.complaints import MOST, Complaints
+from twistdp.scanners.complaints import MOST, MOST_SCANS, WITHIN, Complaints
 
 
 class ComplaintsTests(SynchronousTestCase):
@@ -11,7 +12,8 @@ class ComplaintsTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Make them."""
         self.logged: list[str] = []
-        self.subject = Complaints(self.logged.append)
+        self.clock = Clock()
+        self.subject = Complaints(self.logged.append, self.clock.seconds)
 
     def scan(self, *abouts: str, everything: bool = True) -> list[str]:
         """The lines logged after a scan with these complaints."""
@@ -60,6 +62,28 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertEqual(self.scan("z", everything=False), [])
         self.scan("1")
         self.assertEqual(self.scan("1", "x"), ["x is bad"])
+
+    def test_ever_new(self) -> None:
+        """Files that come and go all the time do not fill the log; what stays is logged later."""
+        for number in range(MOST_SCANS):
+            self.assertEqual(self.scan(str(number)), [f"{number} is bad"])
+        self.clock.advance(WITHIN - 1.0)
+        for number in range(MOST_SCANS):
+            self.assertEqual(self.scan("stays", f"again {number}"), [])
+        self.clock.advance(1.0)
+        self.assertEqual(self.scan("stays"), ["stays is bad"])
+        self.assertEqual(self.scan("stays"), [])
+
+    def test_ever_full(self) -> None:
+        """Neither do so many files that some are left out again and again."""
+        names = list(map(str, range(MOST)))
+        lines = 0
+        for _ in range(2 * MOST_SCANS):
+            lines += len(self.scan(*names)) + len(self.scan(*names, "x"))
+        self.assertEqual(lines, MOST_SCANS)
+        self.clock.advance(WITHIN)
+        (line,) = self.scan(*names, "x")
+        self.assertIn("1 more", line)
 
     def test_bounded(self) -> None:
         """However many there are, few are kept."""

@@ -1,6 +1,8 @@
 """Logs a scanner's complaints once each, and never too many."""
 
+from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Final
 
 MOST: Final = 100
@@ -9,19 +11,30 @@ MOST: Final = 100
 _EXAMPLES: Final = 3
 """More new complaints than these in one scan become one line, with as many examples."""
 
+MOST_SCANS: Final = 20
+"""Scans within `WITHIN` seconds of which new complaints are logged: others may make and remove
+files all the time."""
+
+WITHIN: Final = 60.0
+
 
 class Complaints:
     """Logs each complaint once by `log`, and again if it has ended in between.
 
-    A scan calls `add` for each, and then `end`.
+    A scan calls `add` for each, and then `end`.  `seconds` returns the time.
     """
 
-    def __init__(self, log: Callable[[str], object]) -> None:
+    def __init__(
+        self, log: Callable[[str], object], seconds: Callable[[], float] = monotonic
+    ) -> None:
         self._log = log
+        self._seconds = seconds
         self._known: set[str] = set()
         self._present: set[str] = set()
         self._examples: list[str] = []
-        self._new = 0
+        self._new: list[str] = []
+        self._logged: deque[float] = deque(maxlen=MOST_SCANS)
+        """When the new complaints of the last scans were logged."""
         self._dropped = 0  # complaints for which there was no room
         self._is_full = False
 
@@ -38,8 +51,8 @@ class Complaints:
                 self._dropped += 1
                 return
             self._known.add(about)
-            self._new += 1
-            if self._new <= _EXAMPLES:
+            self._new.append(about)
+            if len(self._new) <= _EXAMPLES:
                 self._examples.append(text)
         self._present.add(about)
 
@@ -47,8 +60,11 @@ class Complaints:
         """Log new complaints.  After a scan of `everything`, forget those that have ended."""
         if everything:
             self._known &= self._present
-        if self._new > _EXAMPLES:
-            count = self._new + self._dropped
+        is_enough = self._is_enough()
+        if is_enough:
+            self._known.difference_update(self._new)  # a later scan logs them
+        elif len(self._new) > _EXAMPLES:
+            count = len(self._new) + self._dropped
             self._log(f"{count} complaints, such as these: {'; '.join(self._examples)}")
         else:
             for text in self._examples:
@@ -58,7 +74,18 @@ class Complaints:
                     f"{self._dropped} more complaints, which are logged when others have ended"
                 )
         if everything or self._dropped:
-            self._is_full = self._dropped > 0
+            self._is_full = self._dropped > 0 and not is_enough
         self._present.clear()
         self._examples.clear()
-        self._new = self._dropped = 0
+        self._new.clear()
+        self._dropped = 0
+
+    def _is_enough(self) -> bool:
+        """Whether new complaints wait, since those of many scans were logged within a minute."""
+        if not self._new and (self._is_full or not self._dropped):
+            return False  # there is nothing new
+        now = self._seconds()
+        if len(self._logged) == MOST_SCANS and now - self._logged[0] < WITHIN:
+            return True
+        self._logged.append(now)
+        return False
