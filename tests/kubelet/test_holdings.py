@@ -1,5 +1,7 @@
 """Tests for `twistdp.kubelet.holdings`: what causes a question, and what counts as an answer."""
 
+import os
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +10,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.helpers import temporary_directory
 from twistdp.errors import CallFailed, PeerUnavailable, Untrusted
 from twistdp.kubelet.holdings import (
     AGAIN,
@@ -285,6 +288,44 @@ class HoldingsTests(SynchronousTestCase):
             self.assertEqual(found and found[RESOURCE], expected)
             self.assertEqual(self.holdings.reason, "" if found else STATIC_PODS)
 
+    def test_last_pod_of_a_kubelet(self) -> None:
+        """A kubelet that has listed others knows it when none is left; another one may not yet."""
+        identity: list[object] = []
+        self.holdings = Holdings(
+            self.list_pods, self.clock, nodes=["Node-1"], kubelet=lambda: identity[0]
+        )
+        static, other = pod("proxy-node-1", "2"), pod("p", "1")
+        left = {RESOURCE: {"2": holder("proxy-node-1")}}
+        for kubelet, answer, expected, reason in (
+            ("first", [static, other], {RESOURCE: {**left[RESOURCE], "1": holder("p")}}, ""),
+            ("first", [static], left, ""),
+            ("first", [], {}, ""),
+            ("second", [], None, NO_PODS),
+            ("second", [other], {RESOURCE: {"1": holder("p")}}, ""),
+            ("second", [], {}, ""),
+            ("second", [other], {RESOURCE: {"1": holder("p")}}, ""),
+            ("third", [static], None, STATIC_PODS),
+            ("second", [], {}, ""),
+            (None, [other], {RESOURCE: {"1": holder("p")}}, ""),
+            (None, [], None, NO_PODS),
+        ):
+            identity[:], self.answer = [kubelet], answer
+            asking = self.holdings.ask()
+            self.clock.advance(GAP)
+            self.assertEqual(self.successResultOf(asking), expected)
+            self.assertEqual(self.holdings.reason, reason)
+            self.assertEqual(self.holdings.has_all_pods, not reason)
+
+    def test_kubelet_that_starts_meanwhile(self) -> None:
+        """It is not known which one has answered, and whether it knew its pods."""
+        kubelets = ["first", "second", "second", "second", "second", "third"]
+        self.holdings = Holdings(self.list_pods, self.clock, kubelet=lambda: kubelets.pop(0))
+        for answer in ([pod("p", "1")], [], []):
+            self.answer = answer
+            asking = self.holdings.ask()
+            self.clock.advance(GAP)
+            self.assertEqual(self.successResultOf(asking) is None, not answer)
+
     def test_no_pods(self) -> None:
         """A kubelet that lists no pod does not know its pods yet; it is asked again."""
         self.follow()
@@ -375,6 +416,20 @@ class HoldingsTests(SynchronousTestCase):
         self.assertIs(holdings_of(self.clock, "/a.sock"), kept)
         self.assertIsNot(holdings_of(self.clock, "/b.sock"), kept)
         self.assertIsNot(holdings_of(Clock(), "/a.sock"), kept)
+
+    def test_which_kubelet(self) -> None:
+        """A kubelet is known by its socket, which each makes when it starts."""
+        path = f"{temporary_directory(self)}/kubelet.sock"
+        holdings = holdings_of(self.clock, path)
+        found = [holdings._kubelet()]
+        for _ in range(2):
+            with socket.socket(socket.AF_UNIX) as kubelet:
+                kubelet.bind(path)
+            found += [holdings._kubelet(), holdings._kubelet()]
+            os.rename(path, f"{path}.old")  # or the next could have its number
+        self.assertEqual(found[0], None)
+        self.assertEqual(found[1::2], found[2::2])
+        self.assertEqual(len({*found}), 3)
 
     def test_ours(self) -> None:
         """Events are also about resources whose own events are long past, and about new ones."""

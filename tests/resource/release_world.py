@@ -99,6 +99,10 @@ class World:
 
         With a name that the plugin does not know the node by, that is not told from others.
         """
+        self.others = self.random.choice((True, False))
+        """Whether a pod that needs no device always runs, as a DaemonSet's."""
+        self.starts = 0
+        """How often the kubelet has started."""
         self.knows_at = 0.0
         self.refusing_until = 0.0
         self.life = 0
@@ -125,7 +129,8 @@ class World:
         pods = [Pod("kube-system", f"proxy-{self.static}", [])] if self.static else []
         shown: list[tuple[str, Admitted]] = []
         if self.knows_pods:
-            pods.append(Pod("kube-system", "dns-x7k2p", []))
+            if self.others:
+                pods.append(Pod("kube-system", "dns-x7k2p", []))
             for pod in self.pods:
                 containers = [
                     Container(name, {RESOURCE: frozenset(ids)} if ids else {})
@@ -227,6 +232,7 @@ class World:
     def start_kubelet(self, noticed: bool) -> None:
         """It answers, and knows its pods later."""
         self.up = True
+        self.starts += 1
         later = (8.0,) if self.static == "renamed" else (12.0, 40.0)
         self.knows_at = self.clock.seconds() + self.random.choice((0.87, 0.98, *later))
         self.note(f"the kubelet starts, and knows its pods in {self.knows_at - 1000:.3f}")
@@ -252,7 +258,9 @@ class World:
             return
         self.life += 1
         self.note(f"the plugin starts its life {self.life}")
-        self.holdings = Holdings(self.list_pods, self.clock)
+        self.holdings = Holdings(
+            self.list_pods, self.clock, nodes=[NODE], kubelet=lambda: self.starts
+        )
         resource = Stub()
         hooks = Hooks(self, "x:Y", self.clock)
         self.releases = Releases(DOMAIN, {"a": resource}, hooks, self.settings, self.clock)  # type: ignore[dict-item]
@@ -309,6 +317,8 @@ class World:
             self.pass_time(self.random.choice((0.0, 0.01, 0.1, 1.0, 3.0, 15.0)))
         self.note("the end begins")
         self.pass_time(90.0)
+        # A kubelet that has listed no pod since it started, or the plugin did, may not know them.
+        self.others |= not self.pods
         while any(not pod.ending for pod in self.pods):
             self.end()
         self.pass_time(5.0)

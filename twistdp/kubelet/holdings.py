@@ -1,6 +1,7 @@
 """Knows which pods have which devices, from the kubelet's answers."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -17,6 +18,7 @@ from twistdp.kubelet.podresources import (
     node_names,
     only_static,
 )
+from twistdp.kubelet.presence import socket_identity
 from twistdp.kubelet.questions import AFTER, Questions
 from twistdp.kubelet.unseen import LATE, Unseen
 from twistdp.model import printable
@@ -56,8 +58,9 @@ class Holdings:
 
     `list_pods` asks the kubelet: when somebody asks, and, while somebody follows, after events that
     may change the answer.  An answer without a pod counts as none, and so does one with only static
-    pods of these `nodes` after one with others: see `PodResourcesClient.pods`.  Nothing is added to
-    the kubelet's answer.
+    pods of these `nodes` after one with others: see `PodResourcesClient.pods`.  Both count if the
+    same `kubelet`, the identity of the one that listens, has listed others before: it gets those of
+    the API server all at once.  Nothing is added to the kubelet's answer.
     """
 
     def __init__(
@@ -66,9 +69,13 @@ class Holdings:
         clock: IReactorTime,
         *,
         nodes: Collection[str] = (),
+        kubelet: Callable[[], object] = lambda: None,
     ) -> None:
         self._list_pods = list_pods
         self._nodes = nodes
+        self._kubelet = kubelet
+        self._informed: object = None
+        """The kubelet that has listed a pod that is not static; None if it is not known."""
         self._has_others = False
         """Whether a pod that is not static was listed."""
         self._clock = clock
@@ -77,6 +84,8 @@ class Holdings:
         """The last answer; None if it cannot be known."""
         self.pods: frozenset[tuple[str, str]] = frozenset()
         """Namespace and name of the pods in it, with or without devices."""
+        self.has_all_pods = False
+        """Whether the kubelet knew all pods of its node for certain."""
         self.reason = "it was not asked yet"
         """Why it cannot be known; empty if it can."""
         self._known: Held = {}
@@ -184,6 +193,7 @@ class Holdings:
         return self.held
 
     async def _ask_kubelet(self) -> None:
+        kubelet = self._kubelet()
         try:
             pods = await self._list_pods()
         except (CallFailed, MalformedMessage, Untrusted) as error:
@@ -191,13 +201,16 @@ class Holdings:
             self._unknown(printable(reason), is_fault=isinstance(error, Untrusted))
         else:
             is_static = only_static([pod.name for pod in pods], self._nodes)
-            if not pods:
-                self._unknown(NO_PODS)
-            elif is_static and self._has_others:
-                self._unknown(STATIC_PODS)
-            else:
+            if self._kubelet() != kubelet:  # another has started meanwhile
+                kubelet = None
+            if not is_static:
+                self._informed = kubelet
+            self.has_all_pods = not is_static or (kubelet is not None and kubelet == self._informed)
+            if self.has_all_pods or (pods and not self._has_others):
                 self._has_others = not is_static
                 self._take(pods)
+            else:
+                self._unknown(STATIC_PODS if pods else NO_PODS)
 
     def _answered(self) -> float | None:
         """Call those who follow; returns when to ask again if nothing happens until then."""
@@ -260,7 +273,8 @@ def _resource(event: Event) -> str:
 
 def _holdings(reactor: Any, socket: str) -> Holdings:
     client = PodResourcesClient(socket, reactor=reactor)
-    return Holdings(client.pods, reactor, nodes=node_names())
+    kubelet = partial(socket_identity, socket)
+    return Holdings(client.pods, reactor, nodes=node_names(), kubelet=kubelet)
 
 
 _SHARED: Final = Shared(_holdings)

@@ -127,8 +127,11 @@ class Releases(Service):
             for resource in ours
             for id_, holder in held.get(resource, {}).items()
         }
-        asked = self._holdings.asked_at
-        self._report(self._tenancies.answered(listed, self._holdings.pods, asked, now))
+        found = self._holdings
+        released = self._tenancies.answered(
+            listed, found.pods, found.asked_at, now, has_all_pods=found.has_all_pods
+        )
+        self._report(released)
         if self.running:  # a hook may stop it
             if self._tenancies.unlisted(now):
                 self._read_checkpoint()

@@ -97,9 +97,14 @@ class Tenancies:
         pods: Collection[tuple[str, str]],
         asked: float,
         now: float,
+        *,
+        has_all_pods: bool = False,
     ) -> list[Release]:
-        """The kubelet lists these devices and `pods`, by namespace and name; `asked` is when."""
-        if only_static([name for _, name in pods], self._nodes):
+        """The kubelet lists these devices and `pods`, by namespace and name; `asked` is when.
+
+        With `has_all_pods` it knows all pods, also if it lists none but those of files.
+        """
+        if not has_all_pods and only_static([name for _, name in pods], self._nodes):
             self.forget_kubelet()
             return []
         if self._knows_pods is None:
