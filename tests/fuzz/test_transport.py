@@ -30,7 +30,7 @@ def _header(name: bytes, value: bytes) -> bytes:
     return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
 
 
-def call(stream: int, method: str, *, end: bool = False) -> bytes:
+def call(stream: int, method: str, *, end: bool = False, timeout: bytes = b"5S") -> bytes:
     """The frame that begins a call of a method."""
     content = b"".join(
         _header(name, value)
@@ -41,6 +41,7 @@ def call(stream: int, method: str, *, end: bool = False) -> bytes:
             (b":authority", b"localhost"),
             (b"te", b"trailers"),
             (b"content-type", b"application/grpc"),
+            (b"grpc-timeout", timeout),
         )
     )
     return frame(HEADERS, 5 if end else 4, stream, content)
@@ -77,6 +78,8 @@ FLOODS = {
     + b"".join(call(n, LIST_AND_WATCH) + data(n, b"") for n in _streams(500)),
     "no such method": START + b"".join(call(n, "/x.Y/Z", end=True) for n in _streams(500)),
     "calls without a message": START + b"".join(call(n, ALLOCATE, end=True) for n in _streams(500)),
+    "calls with a header that is wrong": START
+    + b"".join(call(n, ALLOCATE, end=True, timeout=b"x") for n in _streams(500)),
     "pings": START + frame(PING, 0, 0, bytes(8)) * 5000,
     "settings": PREFACE + frame(SETTINGS) * 5000,
     "silly settings": PREFACE + frame(SETTINGS, 0, 0, SILLY_SETTINGS) + call(1, LIST_AND_WATCH),

@@ -3,8 +3,10 @@
 import contextlib
 import os
 import socket
+import weakref
 from collections.abc import AsyncIterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 from google.protobuf.wrappers_pb2 import StringValue
 from twisted.internet import reactor
@@ -17,9 +19,9 @@ from twisted.trial.unittest import TestCase
 from tests.support.helpers import failure_of, fire, soon, temporary_directory, until
 from tests.support.servers import channel_to, server_of
 from twistdp.errors import CallFailed, NoRoom, PeerUnavailable
-from twistdp.rpc import limits
+from twistdp.rpc import bridge, limits
 from twistdp.rpc import server as server_module
-from twistdp.rpc.calls import Method
+from twistdp.rpc.calls import Calls, Method
 from twistdp.tools import sparing
 
 ASK = "/test.Service/Ask"
@@ -87,7 +89,7 @@ class LimitCase(TestCase):
         if request.value == "wait":
             self.begun += 1
             waiting: Deferred[StringValue] = Deferred()
-            self.release.addCallback(lambda _: fire(waiting, request))
+            self.release.addCallback(lambda _: fire(waiting, StringValue(value=request.value)))
             return waiting
         if request.value == "long":
             self.begun += 1
@@ -209,6 +211,52 @@ class LimitTests(LimitCase):
         peer.transport.abortConnection()
         await self.eventually("long")
         await self.assert_unharmed()
+
+    async def test_waiting_requests(self) -> None:
+        """Long requests that wait for an answer are limited likewise."""
+        self.patch(limits, "MOST_UNREAD", 4 * limits.LONG)
+        await self.serve()
+        # An unknown field, of 16 385 bytes.
+        padding = b"\x7a\x81\x80\x01" + bytes(limits.LONG + 1)
+        request = StringValue(value="wait").SerializeToString() + padding
+        calls = [self.channel.unary(ASK, request, StringValue) for _ in range(4)]
+        await until(lambda: self.begun == 4)
+        error = await failure_of(soon(self.call("a" * limits.LONG)), CallFailed)
+        self.assertEqual(error.status, "RESOURCE_EXHAUSTED")
+        await self.assert_unharmed()
+        await soon(DeferredList(calls, fireOnOneErrback=True))
+        await self.eventually("a" * limits.LONG)
+
+    async def test_refused_request(self) -> None:
+        """A message takes many times its bytes, and is not kept until its refusal is sent."""
+
+        class Request:
+            @classmethod
+            def FromString(cls, data: bytes) -> "Request":  # protobuf's name
+                messages.add(request := cls())
+                return request
+
+        messages: weakref.WeakSet[Request] = weakref.WeakSet()
+
+        def refuse(request: Request) -> None:
+            self.assertEqual(list(messages), [request])
+            raise NoRoom("no")
+
+        class Context:
+            async def abort(self, code: object, text: str) -> None:
+                ended: Deferred[None] = Deferred()
+                _reactor.callLater(0, ended.callback, None)
+                await bridge.awaited(ended)
+                kept.extend(messages)
+
+        _reactor: Any = reactor
+        kept: list[Request] = []
+        method = Method(ASK, cast(Any, Request), refuse)
+        calls = Calls([method], reactor, lambda _: None)
+        handler: Any = calls.service(cast(Any, SimpleNamespace(method=ASK)))
+        answering = handler.unary_unary(b"", Context())
+        await failure_of(bridge.deferred_from(answering, bridge.loop_of(reactor)), AssertionError)
+        self.assertEqual(kept, [])
 
     async def eventually(self, value: str) -> None:
         """Call until the server answers."""

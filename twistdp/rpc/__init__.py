@@ -11,8 +11,9 @@ import os
 # that fork and go on using its objects.  Here children have none of them
 # (`twistdp.host.children`), and the handlers would only write noise to stderr.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-# gRPC's core writes to stderr by itself, past every logger.
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+# gRPC's core writes to stderr by itself, past every logger: a line for each bad header, however
+# many a peer sends.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from twistdp.rpc.bridge import Running, loop_of, require_asyncio_reactor
 from twistdp.rpc.caller import caller

@@ -32,7 +32,7 @@ LONG: Final = 16_384
 """Bytes from which a request or answer is long; a usual one has some hundred."""
 
 MOST_UNREAD: Final = 32 * 1024 * 1024
-"""Bytes of all long answers of one server that their peers have not read."""
+"""Bytes of all long requests of one server that are not answered, and answers that are not read."""
 
 OPTIONS: Final = (
     ("grpc.max_concurrent_streams", MOST_CALLS),
@@ -46,7 +46,7 @@ OPTIONS: Final = (
 
 
 class Unread:
-    """Counts the bytes of long answers that their peers have not read yet."""
+    """Counts the bytes of long requests and answers of calls that are not done yet."""
 
     def __init__(self) -> None:
         self._bytes = 0
@@ -55,13 +55,13 @@ class Unread:
         """Raise `NoRoom` for a request or an answer of `size` bytes if it is too much."""
         if size > LONG and self._bytes > MOST_UNREAD:
             raise NoRoom(
-                f"{self._bytes} bytes of answers wait to be read; until they are, no call of more "
-                f"than {LONG} bytes is answered"
+                f"{self._bytes} bytes of requests and answers wait; until those are answered and "
+                f"read, no call of more than {LONG} bytes is answered"
             )
 
-    def hold(self, answer: bytes, context: Any) -> None:
-        """Count an answer until the call with gRPC's `context` is done; raises `NoRoom`."""
-        size = len(answer)
+    def hold(self, message: bytes, context: Any) -> None:
+        """Count a message until the call with gRPC's `context` is done; raises `NoRoom`."""
+        size = len(message)
         if size > LONG:
             self.check(size)
             self._bytes += size
