@@ -407,6 +407,12 @@ class ScrapeTests(MetricsCase):
         self.assertTrue(reply.body.endswith(b"# EOF\n"))
         found = {family.name for family in openmetrics_families(reply.body.decode())}
         self.assertEqual(ours - found, set())
+        for version in ("x", "1.0-rc", "9" * 5000):
+            reply = await self.ask(
+                "/metrics", Accept=f"application/openmetrics-text;version={version}"
+            )
+            self.assertEqual(reply.status, 200, version)
+            self.assertTrue(reply.headers["content-type"].startswith("text/plain;"))
 
     async def test_long(self) -> None:
         """A long answer has several pieces, and says the same as one in one."""

@@ -238,6 +238,26 @@ class TcpTests(WebCase):
         self.assertEqual(wire.received, b"")
         self.assertEqual(LONGEST_BODY, 0x10000)
 
+    async def test_faults_that_repeat(self) -> None:
+        """Whoever finds a request that fails cannot fill the log with it."""
+        endpoint = await self.tcp()
+        for _ in range(10):
+            self.assertEqual((await ask(endpoint, "/broken")).status, 500)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 6)
+
+    async def test_headers_that_are_no_text(self) -> None:
+        """What is not UTF-8 in them is replaced, and reading them is no fault."""
+        endpoint = await self.tcp()
+        self.patch(self.echo, "answer", lambda request: text(request.getHeader("x") or ""))
+        reply = await raw(
+            endpoint, b"GET / HTTP/1.1\r\nHost: localhost\r\nX: \xffy\r\nConnection: close\r\n\r\n"
+        )
+        self.assertEqual((reply.status, reply.body), (200, "\ufffdy".encode()))
+        reply = await raw(
+            endpoint, b"GET / HTTP/1.1\r\nHost: localhost\xff\r\nConnection: close\r\n\r\n"
+        )
+        self.assertEqual(reply.status, 421)
+
     async def test_too_many(self) -> None:
         """Peers that only stay keep nobody out, and those that wait for answers are kept."""
         endpoint = await self.tcp()

@@ -107,9 +107,13 @@ class Asked(Request):
             self.channel.forceAbortClient()
 
     def process(self) -> None:
-        """Understand each form of a target, see RFC 9112, 3.2, and answer."""
+        """Understand each form of a target, see RFC 9112, 3.2, and each header; answer."""
         channel: Any = self.channel
         channel.is_busy = True
+        for name, values in list(self.requestHeaders.getAllRawHeaders()):
+            # Whoever reads one as text would get an error for what is no UTF-8.
+            texts = [value.decode(errors="replace").encode() for value in values]
+            self.requestHeaders.setRawHeaders(name, texts)
         scheme, found, rest = self.path.partition(b"://")
         if found and scheme.lower() in _SCHEMES:
             host, slash, path = rest.partition(b"/")

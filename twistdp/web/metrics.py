@@ -35,7 +35,10 @@ class Metrics:
 
     def answer(self, accept: str) -> Answer:
         """The answer to a scrape that takes these formats."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except TypeError:  # it compares a version like "1.0-rc" with numbers
+            encode, content_type = choose_encoder("")
         return Answer(b"", content_type, pieces=self._pieces(encode, self._look()))
 
     def _pieces(self, encode: Callable[[Collector], bytes], view: View) -> Iterator[bytes]:

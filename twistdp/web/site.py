@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
+from twistdp.tools import Sparing
 from twistdp.web.answers import Answer, Turns, text, write
 from twistdp.web.channel import IDLE, Asked, Channel
 
@@ -66,6 +67,7 @@ class _Root(Resource):
         super().__init__()
         self._answerer = answerer
         self._hosts = hosts
+        self._sparing = Sparing(reactor)
         # A probe does not wait for the pieces of others' answers.
         self._requests, self._turns = Turns(reactor), Turns(reactor)
 
@@ -83,10 +85,10 @@ class _Root(Resource):
         try:
             answer = self._refusal(request) or self._answerer().answer(request)
         except Exception:
-            answer = _failed(Failure(), request)
+            answer = self._failed(Failure(), request)
         if isinstance(answer, Deferred):
             request.notifyFinish().addErrback(lambda _: answer.cancel())
-            answer.addErrback(lambda failure: _failed(failure, request))
+            answer.addErrback(lambda failure: self._failed(failure, request))
             answer.addCallback(write, request, self._turns)
             answer.addErrback(lambda failure: failure.trap(CancelledError) and None)
         elif answer is not None:
@@ -108,13 +110,18 @@ class _Root(Resource):
             )
         return None
 
-
-def _failed(failure: Failure, request: Request) -> Answer:
-    if failure.check(CancelledError):
-        failure.raiseException()  # the peer is gone
-    path = request.path
-    _log.failure("answering {method} {path}", failure, method=request.method, path=path)
-    return text("this failed; the log has the reason\n", 500)
+    def _failed(self, failure: Failure, request: Request) -> Answer:
+        if failure.check(CancelledError):
+            failure.raiseException()  # the peer is gone
+        if (often := self._sparing.count(failure.type)) is not None:
+            _log.failure(
+                "answering {method} {path}{often}",
+                failure,
+                method=request.method,
+                path=request.path,
+                often=often,
+            )
+        return text("this failed; the log has the reason\n", 500)
 
 
 class Bounded(Site):
