@@ -3,11 +3,13 @@
 import shlex
 import sys
 from io import StringIO
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.deployments import content, printed
 from twistdp import cli
+from twistdp.deployment import unit as sandboxed
 
 
 class CommandTests(SynchronousTestCase):
@@ -53,6 +55,28 @@ class CommandTests(SynchronousTestCase):
             told = f"twistdp systemd-unit: warning: --twistd {twistd}: the unit's sandbox hides"
             self.assertEqual(errors.getvalue().startswith(told), place is not None)
             self.assertIn(f"hides {place}, " if place else "", errors.getvalue())
+
+    def test_python_that_is_hidden(self) -> None:
+        """So does one if the sandbox hides the Python of a virtual environment elsewhere."""
+        directory = Path(self.mktemp()).absolute()
+        directory.mkdir()
+        twistd, python = directory / "twistd", directory / "python"
+        self.patch(sandboxed, "HIDDEN", ("/root", str(directory / "home")))
+        python.symlink_to(directory / "home" / "python3.11")
+        for first, is_hidden in (
+            (f"#!{python}", True),
+            ("#!/usr/bin/env python", False),
+            ("#!", False),
+            ("", False),
+        ):
+            with self.subTest(first):
+                twistd.write_text(f"{first}\nimport twisted\n")
+                errors = StringIO()
+                self.patch(sys, "stderr", errors)
+                printed("systemd-unit", f"--twistd={twistd}", "--", "--scanner=a:b")
+                told = f"--twistd {twistd}: its Python is {directory}/home/python3.11, and"
+                self.assertEqual(told in errors.getvalue(), is_hidden)
+                self.assertEqual(errors.getvalue() != "", is_hidden)
 
     def test_out_of_reach(self) -> None:
         """A warning names each port and socket that nobody reaches in the sandbox."""

@@ -53,10 +53,27 @@ def command(options: tuple[str, ...], twistd: str, python_path: str | None) -> i
             f"--twistd {twistd}: the unit's sandbox hides {place}, so the plugin would not start; "
             "install twistdp elsewhere, such as in /opt/twistdp"
         )
+    elif (python := _python_of(twistd)) and (place := hidden_by(python)):
+        _warn(
+            f"--twistd {twistd}: its Python is {python}, and the unit's sandbox hides {place}, so "
+            "the plugin would not start; install twistdp with another Python, such as "
+            "/usr/bin/python3"
+        )
     if given is not None:
         for line in unreachable(given.http, given.sockets):
             _warn(line)
     return 0
+
+
+def _python_of(twistd: str) -> str | None:
+    """Return the Python that the script's first line names, without links, or None."""
+    try:
+        with open(twistd, "rb") as file:
+            first = file.readline(4096)
+    except OSError:
+        return None
+    words = first.removeprefix(b"#!").split()
+    return os.path.realpath(os.fsdecode(words[0])) if first.startswith(b"#!") and words else None
 
 
 def _warn(text: str) -> None:
