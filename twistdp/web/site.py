@@ -113,7 +113,7 @@ class _Root(Resource):
     def _failed(self, failure: Failure, request: Request) -> Answer:
         if failure.check(CancelledError):
             failure.raiseException()  # the peer is gone
-        if (often := self._sparing.count(type(failure.value))) is not None:
+        if (often := self._sparing.count(str(failure.type))) is not None:
             _log.failure(
                 "answering {method} {path}{often}",
                 failure,
