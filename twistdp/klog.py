@@ -200,7 +200,7 @@ def publish(
     **event: object,
 ) -> None:
     """Hand one event to all observers; `caller` is the file and line that log it."""
-    if not RESERVED.isdisjoint(fields) or any(key.startswith("log_") for key in fields):
+    if fields and any(key in RESERVED or key.startswith("log_") for key in fields):
         fields = {_free(key): value for key, value in fields.items()}
     # Logger.emit has parameters of its own, and a field may have the name of one.
     globalLogPublisher(

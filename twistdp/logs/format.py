@@ -18,12 +18,15 @@ def as_text(record: Record, *, headers: bool = True) -> str:
     The first one is ``Lmmdd hh:mm:ss.uuuuuu threadid file:line] message key="value"``.  Further
     lines of the message, and those of a traceback, begin with a tab.
     """
+    start = header(record) if headers else ""
+    if not record.fields and record.error is None and record.text.isprintable():
+        return start + record.text
     first, *more = record.text.rstrip("\n").split("\n")
     parts = [printable(first)] if first else []
     parts += [f"{printable(key)}={value(found)}" for key, found in record.fields.items()]
     if record.error is not None:
         parts.append(f"err={quote(record.error)}")
-    lines = [(header(record) if headers else "") + " ".join(parts)]
+    lines = [start + " ".join(parts)]
     if record.traceback is not None:
         more += record.traceback.split("\n")
     lines += [f"\t{printable(line)}" for line in more]
@@ -33,10 +36,8 @@ def as_text(record: Record, *, headers: bool = True) -> str:
 def header(record: Record) -> str:
     """Severity, local time, thread, file and line."""
     second, microsecond = divmod(int(record.seconds * 1_000_000), 1_000_000)
-    return (
-        f"{record.severity}{_stamp(second)}.{microsecond:06d} {record.thread:>7} "
-        f"{printable(record.file)}:{record.line}] "
-    )
+    origin = _origin(record.thread, record.file, record.line)
+    return f"{record.severity}{_stamp(second)}.{microsecond:06d} {origin}"
 
 
 def value(found: object) -> str:
@@ -136,6 +137,11 @@ _dumps = json.JSONEncoder(
 
 def _any_text(found: object) -> str:
     return error_text(found) if isinstance(found, BaseException) else plain(found)
+
+
+@lru_cache(128)
+def _origin(thread: int, file: str, line: int) -> str:
+    return f"{thread:>7} {printable(file)}:{line}] "
 
 
 @lru_cache(4)

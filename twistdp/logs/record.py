@@ -118,9 +118,13 @@ def record_of(event: dict[str, Any], caller: tuple[str, int]) -> Record | None:
     if why is None and event.get("isError"):
         why = event.get("failure")
     text = _text_of(event, why)
-    forms = [event.get(key) for key in ("log_format", "format")]
-    in_text, beside = _parted(*[f if isinstance(f, str) else "" for f in forms], tuple(event))
-    fields = {key: event[key] for key in beside}
+    form, old = event.get("log_format"), event.get("format")
+    in_text, beside = _parted(
+        form if isinstance(form, str) else "", old if isinstance(old, str) else "", tuple(event)
+    )
+    # Each line of the log comes through here: a comprehension over nothing costs as well.
+    fields = {key: event[key] for key in beside} if beside else {}
+    used = {key: event[key] for key in in_text} if in_text else {}
     if not text and not fields and why is None:
         return None
     return Record(
@@ -132,7 +136,7 @@ def record_of(event: dict[str, Any], caller: tuple[str, int]) -> Record | None:
         event.get("log_v") or level_of(event),
         text,
         fields,
-        {key: event[key] for key in in_text},
+        used,
         None if why is None else error_text(why.value if isinstance(why, Failure) else why),
         None if why is None else _traceback(why),
         _constant_of(event),
