@@ -31,13 +31,15 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
     PreferredAllocationRequest,
     PreStartContainerRequest,
 )
+from twistdp.model.acceptance import Update
 from twistdp.model.calls import ContainerAllocateResponse
 from twistdp.model.devices import Devices
+from twistdp.model.text import printable
 from twistdp.resource.handlers import Answers
 from twistdp.resource.hooked import HookedAnswers
 from twistdp.resource.hooks import Hooks
 from twistdp.resource.inventory import Inventory
-from twistdp.resource.requests import MOST_CONTAINERS, MOST_IDS
+from twistdp.resource.requests import MOST_CONTAINERS, MOST_IDS, asked_by
 from twistdp.resource.room import MOST_BYTES
 
 RESOURCE = "a.example.com/thing"
@@ -108,6 +110,39 @@ class HandedOutTests(SynchronousTestCase):
         asked = answers(Generous())
         self.successResultOf(allocating(asked, "a", "b" * 10_000))
         self.assertEqual(asked.handed_out, {"a"})
+
+
+class RepeatedTests(SynchronousTestCase):
+    """The same request again."""
+
+    def test_devices_change(self) -> None:
+        """Its ids are remembered, and its devices are looked at each time."""
+        asked = answers(devices={"a": DeviceInfo(HEALTHY), "b": DeviceInfo(HEALTHY)})
+        before = asked.allocate(request("a", "b"))
+        self.assertEqual(asked.allocate(request("a", "b")), before)
+        changed = DeviceInfo(HEALTHY, envs={"A": "1"})
+        asked._inventory.update(Update({"a": changed, "b": DeviceInfo(HEALTHY)}, changed=["a"]))
+        self.assertNotEqual(asked.allocate(request("a", "b")), before)
+        asked._inventory.update(Update({"a": changed}, removed=["b"]))
+        error = self.assertRaises(UnknownDevice, asked.allocate, request("a", "b"))
+        self.assertIn("no device b (any more)", str(error))
+
+    def test_length(self) -> None:
+        """What a short request and a long one ask for."""
+        for length in (1, 1000):
+            each = ["a" * length, "b" * length]
+            for _ in range(2):
+                asked = asked_by(
+                    AllocateRequest(
+                        container_requests=[
+                            ContainerAllocateRequest(devices_ids=each),
+                            ContainerAllocateRequest(devices_ids=each[:1]),
+                        ]
+                    )
+                )
+                self.assertEqual(asked.ids, [each, each[:1]])
+                shown = [printable(id_, 63) for id_ in each]
+                self.assertEqual(asked.shown, f"{shown[0]}, {shown[1]}; {shown[0]}")
 
 
 class NodeTests(SynchronousTestCase):

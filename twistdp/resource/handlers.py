@@ -12,7 +12,7 @@ from twistdp.klog import V
 from twistdp.kubelet import ALLOCATE, GET_PREFERRED_ALLOCATION, PRE_START_CONTAINER, messages
 from twistdp.resource.inventory import Inventory
 from twistdp.resource.policies import choose
-from twistdp.resource.requests import Request, check_size, ids_of, shown_request
+from twistdp.resource.requests import Request, asked_by, check_size, ids_of, shown_request
 from twistdp.resource.room import MOST_BYTES
 from twistdp.rpc import Method
 
@@ -68,8 +68,7 @@ class Answers:
         parts = []
         given: list[str] = []
         size = 0
-        for asked in request.container_requests:
-            ids = list(asked.devices_ids)
+        for ids in asked_by(request).ids:
             parts.append(self._container(ids))
             given += ids
             size += len(parts[-1])

@@ -13,7 +13,7 @@ from twistdp.resource.changes import ChangeLog
 from twistdp.resource.given import given_by, whole_answer
 from twistdp.resource.history import History
 from twistdp.resource.inventory import Inventory
-from twistdp.resource.requests import shown_ids
+from twistdp.resource.requests import asked_by
 from twistdp.resource.room import MOST_BYTES
 from twistdp.resource.summary import Change, change
 from twistdp.rpc import EndedCall
@@ -85,9 +85,9 @@ class Report:
     def _allocated(self, request: AllocateRequest, answer: bytes) -> None:
         """Log what containers were given; at level 1, all of it but the values."""
         given = given_by(answer)
-        ids = [list(part.devices_ids) for part in request.container_requests]
+        ids, shown = asked_by(request)
         klog.composed(
-            f"{self._resource}: allocated {shown_ids(ids) or 'nothing'}"
+            f"{self._resource}: allocated {shown or 'nothing'}"
             f"{given.brief and f' ({given.brief})'}",
             "devices allocated",
             lambda: {

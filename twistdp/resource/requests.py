@@ -1,7 +1,8 @@
 """Bounds the kubelet's requests, and shows in a few words what they are about."""
 
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from functools import lru_cache
+from typing import Final, NamedTuple, TypeAlias
 
 from twistdp.errors import UnreasonableRequest
 from twistdp.kubelet import AllocateRequest, PreferredAllocationRequest, PreStartContainerRequest
@@ -16,6 +17,7 @@ MOST_IDS: Final = 210_000
 _MOST_SHOWN: Final = 8  # containers of one request
 _LONGEST_ID: Final = 63  # characters of an id
 _MOST_TEXT: Final = 600  # characters: eight of the longest ids
+_SHORT: Final = 1000  # bytes of a request
 
 Request: TypeAlias = AllocateRequest | PreferredAllocationRequest | PreStartContainerRequest
 
@@ -44,6 +46,34 @@ def check_size(request: Request) -> None:
             f"{ids} ids in one request: at most {MOST_IDS} are answered; a kubelet takes no "
             "resource of more devices, and asks for one container at a time"
         )
+
+
+class Asked(NamedTuple):
+    """What an Allocate asks for."""
+
+    ids: list[list[str]]
+    """Those of each container; the lists are shared, and not to be changed."""
+    shown: str
+    """The same, as far as one line has room."""
+
+
+def asked_by(request: AllocateRequest) -> Asked:
+    """Return what a request asks for.
+
+    The results of the last short requests are kept: a node gives the same few devices repeatedly.
+    """
+    data = request.SerializeToString()
+    return _kept(data) if len(data) <= _SHORT else _read(request)
+
+
+def _read(request: AllocateRequest) -> Asked:
+    ids = [list(part.devices_ids) for part in request.container_requests]
+    return Asked(ids, shown_ids(ids))
+
+
+@lru_cache(128)
+def _kept(data: bytes) -> Asked:
+    return _read(AllocateRequest.FromString(data))
 
 
 def ids_of(request: AllocateRequest) -> dict[str, object]:
