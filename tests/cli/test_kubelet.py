@@ -130,7 +130,9 @@ class KubeletTests(TestCase):
             rf"^\d\d:\d\d:\d\d\.\d\d\d  kubelet started in {self.directory}$",
         )
         self.assertIn("v1beta1", await self.refused(child))
-        self.assertEqual(child.output.count("a.example/x (x.sock) refused"), 2)
+        refused = "a.example/x (x.sock) refused"
+        await child.printed(refused, 2)
+        self.assertEqual(child.output.count(refused), 2)
 
     async def test_directory_that_cannot_be(self) -> None:
         """A file in the way is named in one line, with the remedy."""

@@ -75,9 +75,10 @@ class ExhaustionTestCase(ProcessTestCase):
         """All is as it should be, soon."""
         await self.kubelet.listed(FOLDER, ids, HEALING)
 
-    def assert_said(self, child: ChildProcess, *texts: str) -> None:
+    async def said_once(self, child: ChildProcess, *texts: str) -> None:
         """The child has written each text once, and no stack."""
         for text in texts:
+            await self.says(child, text)
             self.assertEqual(child.output.count(text), 1, f"{text!r} in:\n{child.output}")
         self.assertNotIn("Traceback", child.output)
 
@@ -124,7 +125,7 @@ class DescriptorTests(ExhaustionTestCase):
         self.give_back(child)
         await self.healed("a", "b")
         await self.says(child, "files can be opened again")
-        self.assert_said(
+        await self.said_once(
             child,
             "no file can be opened and no connection made: Too many open files; raise the "
             "process's limit of open files (systemd: LimitNOFILE=",
@@ -162,7 +163,7 @@ class DescriptorTests(ExhaustionTestCase):
         await self.says(child, "cannot register")
         self.give_back(child)
         await self.healed("a")
-        self.assert_said(child, f"cannot register from {self.plugins}: Too many open files")
+        await self.said_once(child, f"cannot register from {self.plugins}: Too many open files")
 
     def open_files(self, child: ChildProcess) -> list[str]:
         """The files that the child has open."""
@@ -205,7 +206,7 @@ class DiskTests(ExhaustionTestCase):
         self.assertEqual(self.kubelet.registrations, [])
         shutil.rmtree(f"{self.plugins}/filler")
         await self.healed("a")
-        self.assert_said(
+        await self.said_once(
             child,
             f"cannot register from {self.plugins}: No space left on device; free space or inodes",
         )
@@ -224,7 +225,7 @@ class DiskTests(ExhaustionTestCase):
         await until(lambda: os.path.exists(self.socket), HEALING)
         await self.kubelet.start()
         await self.healed("a")
-        self.assert_said(
+        await self.said_once(
             child, f"cannot register from {self.plugins}: Read-only file system; make its file"
         )
 
@@ -239,7 +240,7 @@ class DiskTests(ExhaustionTestCase):
         self.assertEqual(self.kubelet.registrations, [])
         self.remount("rw")
         await self.healed("a")
-        self.assert_said(
+        await self.said_once(
             child,
             f"cannot register from {self.plugins}: Read-only file system; make its file system "
             "writable; trying again",
@@ -268,7 +269,9 @@ class DiskTests(ExhaustionTestCase):
         await until(lambda: os.listdir(cdi) == ["twistdp.cdi.example.com_thing.json"], HEALING)
         answer = await self.kubelet.allocate(resource_name)
         self.assertEqual(len(answer.cdi_devices), 1)
-        self.assert_said(child, f"] CDI spec {cdi}/twistdp.cdi.example.com_thing.json cannot be")
+        await self.said_once(
+            child, f"] CDI spec {cdi}/twistdp.cdi.example.com_thing.json cannot be"
+        )
 
     async def test_cdi_half_written(self) -> None:
         """Only half of a new CDI spec finds room: nobody sees that half, and the old one stays."""
@@ -306,7 +309,7 @@ class DiskTests(ExhaustionTestCase):
         self.assertEqual(specs.problems, [])
         (name,) = os.listdir(cdi)
         self.assertGreater(os.path.getsize(f"{cdi}/{name}"), 4096)
-        self.assert_said(
+        await self.said_once(
             child, f"] CDI spec {cdi}/{name} cannot be written: No space left on device; free space"
         )
 
@@ -414,7 +417,7 @@ class InotifyTests(ExhaustionTestCase):
         await self.kubelet.until(lambda: len(self.kubelet.registrations) > before, HEALING)
         os.unlink(self.socket)
         await until(lambda: os.path.exists(self.socket), HEALING)
-        self.assert_said(child, f"raise the sysctl fs.inotify.{sysctl}")
+        await self.said_once(child, f"raise the sysctl fs.inotify.{sysctl}")
 
     async def watched(self, child: ChildProcess) -> None:
         """Events have taken over again."""
@@ -449,7 +452,7 @@ class InotifyTests(ExhaustionTestCase):
         os.mkdir(self.plugins)
         await self.kubelet.restart()
         await self.healed("a")
-        self.assert_said(child, "raise the sysctl fs.inotify.max_user_watches")
+        await self.said_once(child, "raise the sysctl fs.inotify.max_user_watches")
         self.limit(child, "watches=100")
         await self.watched(child)
 
@@ -498,7 +501,7 @@ class ThreadTests(ExhaustionTestCase):
         await self.says(child, said)
         self.set(str(2 + THREADS))
         await self.healed("a")
-        self.assert_said(child, said, "raise the limit of threads")
+        await self.said_once(child, said, "raise the limit of threads")
 
     async def test_none(self) -> None:
         """The scan is tried again until there can be a thread for it."""

@@ -110,8 +110,9 @@ class ManholeTests(TestCase):
             assert who.transport is not None
             who.transport.write(line.encode() + b"\r")
             await soon(who.ended)
-        self.assertIn(f"a manhole is open on {self.path}: ", self.child.output)
-        self.assertIn(f"process {os.getpid()} of user {os.getuid()} is in", self.child.output)
+        await until(lambda: f"a manhole is open on {self.path}: " in self.child.output)
+        entered = f"process {os.getpid()} of user {os.getuid()} is in"
+        await until(lambda: self.child.output.count(entered) == 2)
         self.assertNotIn("starting on", self.child.output)
         self.assertEqual(self.kubelet.allocatable(RESOURCE), 1)
 
