@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.checks import GOOD, A, B, ChecksTestCase, bad
-from tests.support.helpers import temporary_directory
+from tests.support.helpers import PATIENCE, temporary_directory
 from twistdp.health import engine
 from twistdp.health.engine import HealthChecks
 from twistdp.health.tasks import Health
@@ -222,7 +222,7 @@ class OnceTests(SynchronousTestCase):
         """Each call makes the checks, which decide at once."""
         path = f"{temporary_directory(self)}/x"
         checks = HealthChecks()
-        wanted = [Present(path), Command(["/bin/true"])]
+        wanted = [Present(path), Command(["/bin/true"], timeout=PATIENCE)]
         self.assertEqual(checks.state("a", wanted), bad(f"{path} is not there"))
         with open(path, "wb"):
             pass

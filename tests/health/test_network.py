@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.helpers import PATIENCE
 from twistdp.health.network import of_http, of_tcp
 from twistdp.health.values import Http, Tcp
 
@@ -49,16 +50,21 @@ class TcpTests(NetworkTestCase):
     def test_open(self) -> None:
         """A connection that can be opened is good, by name and by address."""
         port = self.serve(lambda connection: None)
-        self.assertEqual(of_tcp(Tcp(f"127.0.0.1:{port}")), "")
-        self.assertEqual(of_tcp(Tcp(f"localhost:{port}")), "")
+        self.assertEqual(of_tcp(Tcp(f"127.0.0.1:{port}", timeout=PATIENCE)), "")
+        self.assertEqual(of_tcp(Tcp(f"localhost:{port}", timeout=PATIENCE)), "")
 
     def test_refused(self) -> None:
         """Nobody listens, or there is no such host."""
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
         address = f"127.0.0.1:{port}"
-        self.assertEqual(of_tcp(Tcp(address)), f"cannot connect to {address}: Connection refused")
-        self.assertIn(f"cannot connect to [::1]:{port}: ", of_tcp(Tcp(f"[::1]:{port}")))
+        self.assertEqual(
+            of_tcp(Tcp(address, timeout=PATIENCE)),
+            f"cannot connect to {address}: Connection refused",
+        )
+        self.assertIn(
+            f"cannot connect to [::1]:{port}: ", of_tcp(Tcp(f"[::1]:{port}", timeout=PATIENCE))
+        )
 
     def test_full(self) -> None:
         """A server whose queue is full does not answer."""
@@ -92,7 +98,7 @@ class HttpTests(NetworkTestCase):
             connection.sendall(data)
 
         port = self.serve(handle)
-        found = of_http(Http(f"http://127.0.0.1:{port}{path}", status=status))
+        found = of_http(Http(f"http://127.0.0.1:{port}{path}", status=status, timeout=PATIENCE))
         return found.replace(str(port), "P")
 
     def test_status(self) -> None:
@@ -129,7 +135,7 @@ class HttpTests(NetworkTestCase):
 
     def test_secrets(self) -> None:
         """A reason has neither the user nor the query."""
-        found = of_http(Http("http://me:secret@127.0.0.1:1/x?token=secret"))
+        found = of_http(Http("http://me:secret@127.0.0.1:1/x?token=secret", timeout=PATIENCE))
         self.assertEqual(found, "cannot ask http://127.0.0.1:1/x: Connection refused")
 
     def test_slow(self) -> None:
@@ -165,11 +171,13 @@ class HttpTests(NetworkTestCase):
             while True:
                 connection.sendall(b"x" * 65536)
 
-        self.assertEqual(of_http(Http(f"http://127.0.0.1:{self.serve(body)}")), "")
-        found = of_http(Http(f"http://127.0.0.1:{self.serve(line)}"))
+        self.assertEqual(
+            of_http(Http(f"http://127.0.0.1:{self.serve(body)}", timeout=PATIENCE)), ""
+        )
+        found = of_http(Http(f"http://127.0.0.1:{self.serve(line)}", timeout=PATIENCE))
         self.assertTrue(found.endswith("did not answer as HTTP does"), found)
 
     def test_tls(self) -> None:
         """A server without TLS is a reason, not an error."""
-        found = of_http(Http(f"https://127.0.0.1:{self.serve(ok)}", timeout=30.0))
+        found = of_http(Http(f"https://127.0.0.1:{self.serve(ok)}", timeout=PATIENCE))
         self.assertTrue(found.startswith("cannot ask https://127.0.0.1:"), found)

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from tests.support.helpers import soon, temporary_directory, until
+from tests.support.helpers import PATIENCE, soon, temporary_directory, until
 from tests.support.users import ALICE, NEEDS_ROOT
 from twistdp.health.program import Run, cancel_all, of_command
 from twistdp.health.values import Command
@@ -175,7 +175,7 @@ class TrustTests(SynchronousTestCase):
         program, proof = os.path.join(directory, "probe"), os.path.join(directory, "proof")
         Path(program).write_text(f"#!/bin/sh\ntouch {proof}\n")
         os.chmod(program, 0o755)
-        command = Command([program])
+        command = Command([program], timeout=PATIENCE)
         self.assertEqual(of_command(command, Run()), "")
         os.unlink(proof)
         os.chmod(program, 0o757)

@@ -8,7 +8,7 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from tests.support.helpers import stopped, temporary_directory, until
+from tests.support.helpers import PATIENCE, stopped, temporary_directory, until
 from tests.support.kubelets import PatientKubelet
 from twistdp.health import Command, File, HealthChecks, lanes, making
 from twistdp.launch.configured import managers_of, read_config
@@ -181,7 +181,10 @@ class ServedTests(TestCase):
 
             def discover(self) -> DeviceTree:
                 tree = DeviceTree()
-                wanted = {f"d{i}": [Command(["/bin/true", str(i)])] for i in range(count)}
+                wanted = {
+                    f"d{number}": [Command(["/bin/true", str(number)], timeout=PATIENCE)]
+                    for number in range(count)
+                }
                 for id_, health in self.checks.states(wanted).items():
                     tree.add_device("modem", str(id_), DeviceInfo(health.state))
                 return tree
