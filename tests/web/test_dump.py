@@ -26,6 +26,12 @@ class DumpTests(LifeTestCase):
         pods = os.path.join(self.directory, "pods.sock")
         observatory, _ = observe(self, scanner, pods)
         await self.kubelet.until(lambda: self.kubelet.capacity(YELLOW))
+
+        def are_registered() -> bool:
+            resources = observatory.state(devices=False).resources
+            return all(each.session.standing == "registered" for each in resources)
+
+        await until(are_registered)
         self.lines: list[tuple[str, dict[str, Any]]] = []
         self.patch(klog, "info", lambda text, /, **fields: self.lines.append((text, fields)))
         return observatory
