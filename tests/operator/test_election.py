@@ -30,13 +30,20 @@ class ElectionTests(TestCase):
         self.server.tokens = {"1": "one", "2": "two"}
         self.server.objects.create(plugin("gpus", catalog=[{"name": "intel-gpu"}]))
         self.first = await self.operator("1")
-        await self.server.until(lambda: self.writes("one"))
+        await self.server.until(self.is_done)
         self.second = await self.operator("2")
         await until(lambda: "another operator is the leader" in self.second.output)
 
     async def operator(self, token: str) -> OperatorProcess:
         """An operator that stands for election."""
         return OperatorProcess(self, self.server, "--leader-election", token=token)
+
+    def is_done(self) -> bool:
+        """Whether all is as it should be, and the status says so."""
+        objects = self.server.objects
+        if not objects.find("daemonsets", "gpus", NAMESPACE):
+            return False
+        return "status" in objects.get("deviceplugins", "gpus")
 
     def writes(self, user: str) -> list[ApiCall]:
         """What an operator has written, but for the lease."""
@@ -71,8 +78,8 @@ class ElectionTests(TestCase):
     async def test_stopped(self) -> None:
         """One that stands still, and goes on later: it no longer writes."""
         os.kill(self.first.pid, signal.SIGSTOP)
-        before = len(self.writes("one"))
         await self.takes_over()
+        before = len(self.writes("one"))  # with what was under way
         os.kill(self.first.pid, signal.SIGCONT)
         self.server.objects.delete("daemonsets", "gpus", NAMESPACE)
         await self.server.until(lambda: self.server.objects.find("daemonsets", "gpus", NAMESPACE))
