@@ -175,10 +175,7 @@ class NotifyTests(ManagerCase):
         self.scanner.notifier.notify(tree_of(*map(str, range(LARGE))))
         self.scanner.notifier.notify(tree_of())
         self.assertEqual(threads[0], True)
-        for _ in range(1000):
-            if len(threads) == 3 and not self.manager.condition.resources:
-                break
-            await soon(deferLater(reactor, 0.005))
+        await until(lambda: len(threads) == 3 and not self.manager.condition.resources)
         self.assertEqual(threads, [True, False, False])
         self.assertEqual(self.manager.condition.resources, ())
 

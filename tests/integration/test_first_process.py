@@ -10,6 +10,7 @@ from twisted.internet.task import deferLater
 
 from tests.integration.test_children import RESOURCE, descendants
 from tests.integration.test_process import ROOT, ProcessTestCase
+from tests.support.helpers import until
 from twistdp.testing.process import ChildProcess, twistd_command
 
 ORPHANS = 20
@@ -59,7 +60,7 @@ class FirstProcessTests(ProcessTestCase):
         await self.kubelet.listed(RESOURCE, ["a"])
         while os.path.getsize(told) < ORPHANS:
             await deferLater(reactor, 0.05)
-        self.assertLess(zombies(self.first(plugin)), ORPHANS / 2)
+        await until(lambda: zombies(self.first(plugin)) < ORPHANS / 2)
         self.assertEqual(self.kubelet.allocatable(RESOURCE), 1)
 
     async def test_signals(self) -> None:

@@ -18,7 +18,7 @@ from tests.operator.served import NAMESPACE, plugin
 from tests.support.apiclient import ApiClient, Object
 from tests.support.certificates import certificate
 from tests.support.envtest import ADMIN, OPERATOR, RealApiServer, real_api_server
-from tests.support.helpers import until
+from tests.support.helpers import PATIENCE, until
 from twistdp.crds import crd
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy" / "operator"
@@ -82,7 +82,7 @@ class RealTests(TestCase):
         )
         self.assertIn(reply.code, (200, 201), reply.body)
 
-    async def settled(self, path: str, condition: Any, seconds: float = 30.0) -> Any:
+    async def settled(self, path: str, condition: Any, seconds: float = PATIENCE) -> Any:
         """Read until the condition holds."""
         end = reactor.seconds() + seconds
         while not condition(reply := await self.admin.get(path)):
@@ -155,7 +155,7 @@ class RealTests(TestCase):
         await self.apply(document)
         config = {"domain": "lab.example.com", "resources": {"kvm": {"path": "dev/kvm"}}}
         bad = plugin("run-bad", config=config)
-        end = reactor.seconds() + 30
+        end = reactor.seconds() + PATIENCE
         while (reply := await self.admin.create(PLUGINS, bad, dryRun="All")).code == 201:
             self.assertLess(reactor.seconds(), end, "the webhook is not asked")
         self.assertEqual(reply.code, 422, reply.body)

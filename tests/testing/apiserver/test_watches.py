@@ -6,7 +6,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.support.apiclient import ApiClient
 from tests.support.apicontract import ApiContract, OnFake, OnReal, config_map
-from tests.support.helpers import soon
+from tests.support.helpers import PATIENCE, soon
 from twistdp.operator.shell import QUIET
 from twistdp.testing.apiserver import ApiServer
 from twistdp.testing.apiserver.server import BOOKMARKS
@@ -145,7 +145,7 @@ class FakeWatchTests(OnFake, WatchContract, TestCase):
         await self.ready()
         watch = await self.watch(self.maps, resourceVersion="1")
         other = await self.watch("/api/v1/nodes", resourceVersion="1")
-        await soon(self.server.until(lambda: self.server.watching == ["configmaps", "nodes"]))
+        await self.server.until(lambda: self.server.watching == ["configmaps", "nodes"], PATIENCE)
         self.server.expire_watches("configmaps")
         [(event, status)] = await watch.seen(1)
         self.assertEqual((event, status["code"]), ("ERROR", 410))
