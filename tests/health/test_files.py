@@ -44,6 +44,18 @@ class FileTests(SynchronousTestCase):
             file.write("off")
         self.assertIn("is off, and must be ok", self.found("theirs/modem/state"))
 
+    def test_hard_links_of_others(self) -> None:
+        """Neither is a hard link, which the kernel need not keep others from making."""
+        if os.geteuid() != 0:
+            raise SkipTest("only root can give directories away")
+        for name, owner, mode in (("theirs", OTHER, 0o755), ("sticky", 0, 0o1777)):
+            os.mkdir(f"{self.place}/{name}")
+            os.chown(f"{self.place}/{name}", owner, owner)
+            os.chmod(f"{self.place}/{name}", mode)
+            os.link(f"{self.place}/etc/secret", f"{self.place}/{name}/state")
+            self.assertIn("is no file that is there", self.found(f"{name}/state"))
+        self.assertIn("is s3cr3t, and must be ok", self.found("etc/secret"))
+
     def test_glob(self) -> None:
         """Of the files that a glob matches the first one counts; one that matches none is none."""
         self.assertIn("qat_*/status is no file that is there", self.found("qat_*/status"))

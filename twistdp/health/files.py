@@ -8,7 +8,7 @@ from typing import Final
 
 from twistdp.errors import Untrusted
 from twistdp.health.values import Attribute, File, Present
-from twistdp.host import check_ownership, expanded, remedy_for
+from twistdp.host import check_directory, check_ownership, expanded, remedy_for
 
 LONGEST: Final = 4096
 """Bytes that are read of a file: the kernel gives no more than a page of an attribute."""
@@ -62,7 +62,10 @@ def _open(path: str) -> int:
 
 
 def _open_safely(path: str) -> int:
-    """Open a file; where others may make links, none is followed: it could lead to any file."""
+    """Open a file; where others may make links, none is followed: it could lead to any file.
+
+    Nor is a file opened there that has other names: a hard link leads to any file too.
+    """
     *parents, name = os.path.abspath(path).split("/")[1:]
     directory, way = os.open("/", _DIRECTORY), ""
     try:
@@ -72,14 +75,18 @@ def _open_safely(path: str) -> int:
             below = os.open(part, flags, dir_fd=directory)
             os.close(directory)
             directory = below
-        return os.open(name, _FLAGS, dir_fd=directory)
+        descriptor = os.open(name, _FLAGS, dir_fd=directory)
     finally:
         os.close(directory)
+    if os.fstat(descriptor).st_nlink > 1 and not _is_ours(way or "/", check_directory):
+        os.close(descriptor)
+        raise FileNotFoundError
+    return descriptor
 
 
-def _is_ours(path: str) -> bool:
+def _is_ours(path: str, check: Callable[[str], object] = check_ownership) -> bool:
     try:
-        check_ownership(path)
+        check(path)
     except (Untrusted, OSError):
         return False
     return True
