@@ -238,6 +238,19 @@ class OthersTests(TrustCase):
                 f"belongs to user {ALICE}", str(self.assertRaises(Untrusted, check_file, path))
             )
 
+    def test_hard_link(self) -> None:
+        """A file in a sticky directory may be a hard link of a user's to any file of root's."""
+        path = f"{self.directory}/f"
+        with open(path, "w", encoding="ascii"):
+            pass
+        sticky = self.made("sticky", mode=0o1777)
+        os.link(path, f"{sticky}/f")
+        check_file(path)
+        error = self.assertRaises(Untrusted, check_file, f"{sticky}/f")
+        self.assertIn(f"others may write in {sticky} ", str(error))
+        os.unlink(path)
+        check_file(f"{sticky}/f")
+
     def test_link_made_meanwhile(self) -> None:
         """A user who is faster in a sticky directory does not decide where directories are made."""
         shared = self.made("shared", mode=0o1777)

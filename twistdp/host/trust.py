@@ -76,7 +76,8 @@ def check_directory(path: str) -> None:
 def check_file(path: str) -> None:
     """Raise `Untrusted` if others could change what is read from the file `path`.
 
-    As `check_ownership`, and others may not write to the file either.  The mode of a directory that
+    As `check_ownership`, and others may not write to the file either.  In a sticky directory it has
+    no other name, for others may have given it this one.  The mode of a directory that
     is mounted read-only does not count: that of a ConfigMap has 0777.  What is in it does: in the
     systemd unit everything is read-only, and others write outside of it.
     """
@@ -86,6 +87,9 @@ def check_file(path: str) -> None:
             mode = stat.S_IMODE(found.st_mode)
             reason = f"others may write to {component} (user {found.st_uid}, mode {mode:04o})"
             problem = Untrusted(component, reason, f"chmod go-w {component}")
+        if problem is None and stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
+            above = os.path.dirname(component)  # where others may have made a hard link
+            problem = problem_of(above, os.lstat(above), sticky_helps=False)
         if problem is not None and not _is_read_only_mount(component, found):
             raise problem.for_path(path)
 
