@@ -139,6 +139,8 @@ class Killing:
         await self._child.ended
         await self._kubelet.stop()
         left = [name for name in os.listdir(self._plugins) if "kubelet" not in name]
+        ours = {self._plugins, self._devices, self._cdi, self._pods}
+        left += {*_listed(self._directory)} - {os.path.basename(path) for path in ours}
         left += self._stale()
         if left:
             self.outcome.problems.append(f"left over at the end: {left}")
