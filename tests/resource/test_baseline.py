@@ -94,6 +94,33 @@ class BaselineTests(LogTestCase):
         self.baseline.write(HELD, RELEASED)
         self.assertFalse(os.path.exists(elsewhere))
 
+    def test_killed_while_it_wrote(self) -> None:
+        """The first write removes what killed processes have left of this file, and no more."""
+        os.mkdir(self.directory, 0o755)
+        name = os.path.basename(self.baseline.path)
+        others = [f".1.y{name}", f".1.{name}.x", f".a.{name}"]
+        for each in (f".1.{name}", f".4194304.{name}", *others):
+            with open(os.path.join(self.directory, each), "w", encoding="utf-8"):
+                pass
+        self.baseline.write(HELD, [])
+        self.assertEqual(sorted(os.listdir(self.directory)), sorted([*others, name]))
+
+    def test_another_starts_meanwhile(self) -> None:
+        """A process that starts while this one writes does not keep it from that."""
+        rename, starting = os.rename, [self.another()]
+
+        def renamed(source: str, target: str) -> None:
+            if starting:
+                starting.pop().write({}, RELEASED)
+            rename(source, target)
+
+        self.patch(os, "getpid", iter([1, 2, 1]).__next__)
+        self.patch(os, "rename", renamed)
+        self.baseline.write(HELD, [])
+        self.assertEqual(self.another().read(), (HELD, []))
+        self.assertEqual(len(os.listdir(self.directory)), 1)
+        self.assertEqual(self.lines, [])
+
     def test_no_place(self) -> None:
         """A directory that cannot be made or written is logged once, and tried again."""
         with open(self.directory, "w", encoding="utf-8"):

@@ -71,7 +71,10 @@ class Baseline:
         if content == self._written:
             return
         try:
-            self._replace(content)
+            try:
+                self._replace(content)
+            except FileNotFoundError:  # another process took the new file for abandoned
+                self._replace(content)
         except (OSError, Untrusted) as error:
             if str(error) != self._complaint:
                 self._complaint = str(error)
@@ -89,7 +92,10 @@ class Baseline:
     def _replace(self, content: str) -> None:
         make_directory(self._directory)
         # Others cannot write there.
-        temporary = os.path.join(self._directory, f".{os.getpid()}.{os.path.basename(self.path)}")
+        name = os.path.basename(self.path)
+        temporary = os.path.join(self._directory, f".{os.getpid()}.{name}")
+        if self._written is None:
+            self._remove_abandoned(name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             with open(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
@@ -99,6 +105,13 @@ class Baseline:
             with suppress(OSError):
                 os.unlink(temporary)
             raise
+
+    def _remove_abandoned(self, name: str) -> None:
+        """Remove the new files of writers that were killed."""
+        abandoned = re.compile(rf"\.\d+\.{re.escape(name)}")
+        for found in filter(abandoned.fullmatch, os.listdir(self._directory)):
+            with suppress(OSError):
+                os.unlink(os.path.join(self._directory, found))
 
 
 def _plain(release: Release) -> list[str]:
