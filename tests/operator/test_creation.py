@@ -4,7 +4,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.operators import CONFIG, NAMESPACE, Stage, made, running
+from tests.support.operators import CONFIG, NAMESPACE, Stage, applying, made, running
 from twistdp.operator.kinds import CONFIG_MAP, DAEMON_SET, POD_MONITOR, SERVICE_ACCOUNT, Kind
 
 LABEL = {"team": "a"}
@@ -156,11 +156,7 @@ class OwnerTests(SynchronousTestCase):
 
     def test_changed_at_that_moment(self) -> None:
         """Somebody who changes it before that has other owners come first; it is tried again."""
-        stage = Stage(lag=0.05)
-        stage.start()
-        stage.api.latency = 0.1
-        stage.plugin(config=CONFIG)
-        stage.settle(0.25)
+        stage = applying(0.25, latency=0.1, lag=0.05, config=CONFIG)
         labels = {"metadata": {"labels": {"a": "b"}}}
         stage.objects.patch("serviceaccounts", "gpus", labels, NAMESPACE)
         stage.settle()
@@ -174,11 +170,7 @@ class OwnerTests(SynchronousTestCase):
 
     def test_gone_at_that_moment(self) -> None:
         """One that is deleted before that is made again."""
-        stage = Stage(lag=0.05)
-        stage.start()
-        stage.api.latency = 0.1
-        stage.plugin(config=CONFIG)
-        stage.settle(0.25)
+        stage = applying(0.25, latency=0.1, lag=0.05, config=CONFIG)
         stage.objects.delete("serviceaccounts", "gpus", NAMESPACE)
         stage.settle()
         self.assertIsNotNone(stage.find("serviceaccounts"))

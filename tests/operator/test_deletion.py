@@ -5,7 +5,16 @@ from typing import Any
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.operators import DOMAIN, NAMESPACE, SET, Stage, daemon_set, made, running
+from tests.support.operators import (
+    DOMAIN,
+    NAMESPACE,
+    SET,
+    Stage,
+    applying,
+    daemon_set,
+    made,
+    running,
+)
 from twistdp.operator.cleanup import FINALIZER, PATIENCE
 from twistdp.operator.kinds import DAEMON_SET, DEVICE_PLUGIN, NODE
 from twistdp.operator.observed import CLEANING_SINCE
@@ -54,23 +63,15 @@ class PlainTests(SynchronousTestCase):
 
     def test_between_requests(self) -> None:
         """An object that is deleted while its objects are applied gets no further ones."""
-        stage = Stage()
-        stage.start()
-        stage.api.latency = 1.0
-        stage.plugin()
-        stage.settle(1.5)
+        stage = applying()
         stage.objects.delete("deviceplugins", "gpus")
         stage.settle(60)
         self.assertEqual(stage.requests(), made("serviceaccounts", "gpus"))
 
     def test_deleting_between_requests(self) -> None:
         """Nor does one that somebody's finalizer still keeps, nor has it a status any more."""
-        stage = Stage()
-        stage.start()
-        stage.api.latency = 1.0
-        stage.plugin()
+        stage = applying()
         stage.edit({"metadata": {"finalizers": ["a/b"]}})
-        stage.settle(1.5)
         stage.objects.delete("deviceplugins", "gpus")
         stage.settle(60)
         self.assertEqual(stage.requests(), made("serviceaccounts", "gpus"))

@@ -13,6 +13,7 @@ from tests.support.operators import (
     SET,
     STATUS,
     Stage,
+    applying,
     daemon_set,
     made,
     pod_spec,
@@ -237,11 +238,7 @@ class EditTests(SynchronousTestCase):
 
     def test_between_requests(self) -> None:
         """After an edit while the objects are applied, none is made as it was before."""
-        stage = Stage()
-        stage.start()
-        stage.api.latency = 1.0
-        stage.plugin()
-        stage.settle(1.5)
+        stage = applying()
         stage.edit({"spec": {"image": "x:2"}})
         stage.settle(60)
         self.assertEqual(stage.requests().count(SET), 1)
@@ -284,11 +281,7 @@ class PauseTests(SynchronousTestCase):
 
     def test_between_requests(self) -> None:
         """A pause that begins while the objects are applied counts for those that are left."""
-        stage = Stage()
-        stage.start()
-        stage.api.latency = 1.0
-        stage.plugin()
-        stage.settle(1.5)
+        stage = applying()
         stage.edit(PAUSE)
         stage.settle(60)
         self.assertNotIn(SET, stage.requests())

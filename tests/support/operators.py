@@ -456,6 +456,16 @@ def running(name: str = "gpus", *, lag: float = 0.0, **spec: Any) -> Stage:
     return stage
 
 
+def applying(seconds: float = 1.5, *, latency: float = 1.0, lag: float = 0.0, **spec: Any) -> Stage:
+    """A stage `seconds` after an object has appeared; each request takes `latency` seconds."""
+    stage = Stage(lag=lag)
+    stage.start()
+    stage.api.latency = latency
+    stage.plugin(**spec)
+    stage.settle(seconds)
+    return stage
+
+
 def daemon_set(stage: Stage, name: str = "gpus") -> Document:
     """A plugin's DaemonSet, which must exist."""
     found = stage.find("daemonsets", name)
