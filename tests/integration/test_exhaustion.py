@@ -17,7 +17,7 @@ from twisted.trial.unittest import SkipTest
 
 from benchmarks.kill.watching import SpecWatch
 from tests.integration.test_process import FOLDER, GLOB, ROOT, ProcessTestCase
-from tests.support.helpers import PATIENCE, quickly, until
+from tests.support.helpers import PATIENCE, killed, quickly, until
 from tests.support.limits import tmpfs
 from twistdp.rpc.needs import THREADS
 from twistdp.testing.endpoint import AdmissionRefused
@@ -49,14 +49,8 @@ class ExhaustionTestCase(ProcessTestCase):
         ]
         command = [*through, *twistd_command(), *twistd, "deviceplugin", *scanner, *options]
         child = ChildProcess([*command, f"--plugin-dir={self.plugins}"], reactor=reactor, path=ROOT)
-        self.addCleanup(self.end, child)
+        self.addCleanup(killed, child)
         return child
-
-    async def end(self, child: ChildProcess) -> None:
-        """See the child end."""
-        if not child.ended.called:
-            child.signal("KILL")
-            await child.ended
 
     async def running(self, **options: Any) -> ChildProcess:
         """A plugin that is registered and has listed the device a."""

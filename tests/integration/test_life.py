@@ -110,6 +110,14 @@ class LifeTestCase(TestCase):
         self.addCleanup(lambda: manager.running and manager.stopService())
         return manager
 
+    async def listed(self) -> "ToldScanner":
+        """The scanner of a served resource."""
+        await self.kubelet.start()
+        scanner = ToldScanner(tree_of("a"))
+        self.manage(scanner)
+        await self.kubelet.listed(YELLOW, ["a"])
+        return scanner
+
     async def restart_fifty_times(self, scanner: "ToldScanner") -> None:
         """Restart the kubelet, and wait for a change after each time."""
         for number in range(50):
@@ -149,10 +157,7 @@ class ServingTests(LifeTestCase):
 
     async def test_follows_changes(self) -> None:
         """A change of the tree is a new list; an equal tree is none."""
-        await self.kubelet.start()
-        scanner = ToldScanner(tree_of("a"))
-        self.manage(scanner)
-        await self.kubelet.listed(YELLOW, ["a"])
+        scanner = await self.listed()
         scanner.tell(tree_of("a", "b"))
         await self.kubelet.listed(YELLOW, ["a", "b"])
         lists = self.kubelet.resources[YELLOW].lists
@@ -180,10 +185,7 @@ class ServingTests(LifeTestCase):
 
     async def test_a_resource_returns_while_it_retires(self) -> None:
         """A type that comes back at once is served again, with its newest devices."""
-        await self.kubelet.start()
-        scanner = ToldScanner(tree_of("a"))
-        self.manage(scanner)
-        await self.kubelet.listed(YELLOW, ["a"])
+        scanner = await self.listed()
         scanner.tell(DeviceTree())
         scanner.tell(tree_of("b"))
         scanner.tell(DeviceTree())
@@ -241,10 +243,7 @@ class ServingTests(LifeTestCase):
 
     async def test_a_tree_from_another_thread(self) -> None:
         """A scanner with threads of its own may notify from them."""
-        await self.kubelet.start()
-        scanner = ToldScanner(tree_of("a"))
-        self.manage(scanner)
-        await self.kubelet.listed(YELLOW, ["a"])
+        scanner = await self.listed()
         thread = threading.Thread(target=scanner.tell, args=(tree_of("a", "b"),))
         thread.start()
         await self.kubelet.listed(YELLOW, ["a", "b"])
@@ -252,10 +251,7 @@ class ServingTests(LifeTestCase):
 
     async def test_nonsense_leaves_the_devices(self) -> None:
         """Something that is no tree is logged with its stack; the last good tree stays."""
-        await self.kubelet.start()
-        scanner = ToldScanner(tree_of("a"))
-        self.manage(scanner)
-        await self.kubelet.listed(YELLOW, ["a"])
+        scanner = await self.listed()
         scanner.tell({"yellow": "a"})
         self.assertEqual(len(self.flushLoggedErrors(BadTree)), 1)
         self.assertEqual(self.kubelet.allocatable(YELLOW), 1)
@@ -359,14 +355,6 @@ class AllocationTests(LifeTestCase):
 
 class KubeletTroubleTests(LifeTestCase):
     """Whatever the kubelet does, the plugin is registered again soon after it can be."""
-
-    async def listed(self) -> ToldScanner:
-        """A served resource."""
-        await self.kubelet.start()
-        scanner = ToldScanner(tree_of("a"))
-        self.manage(scanner)
-        await self.kubelet.listed(YELLOW, ["a"])
-        return scanner
 
     async def test_no_kubelet_at_the_start(self) -> None:
         """The plugin logs once that it waits, and registers when a kubelet appears."""
@@ -530,10 +518,7 @@ class StreamTests(LifeTestCase):
 
     async def test_both_get_every_final_state(self) -> None:
         """Also while one of them is not read, and when that one is read at last."""
-        await self.kubelet.start()
-        scanner = ToldScanner(tree_of("a"))
-        self.manage(scanner)
-        await self.kubelet.listed(YELLOW, ["a"])
+        scanner = await self.listed()
         path = os.path.join(self.directory, f"{DOMAIN}_yellow.sock")
         channel = Channel(path, reactor=reactor)
         self.addCleanup(channel.close)
@@ -556,10 +541,7 @@ class StreamTests(LifeTestCase):
 
     async def test_another_client_that_leaves_disturbs_nobody(self) -> None:
         """Only the kubelet's own stream counts for the session."""
-        await self.kubelet.start()
-        scanner = ToldScanner(tree_of("a"))
-        self.manage(scanner)
-        await self.kubelet.listed(YELLOW, ["a"])
+        scanner = await self.listed()
         path = os.path.join(self.directory, f"{DOMAIN}_yellow.sock")
         channel = Channel(path, reactor=reactor)
         stream = channel.stream(LIST_AND_WATCH, Empty(), ListAndWatchResponse)
@@ -571,9 +553,7 @@ class StreamTests(LifeTestCase):
 
     async def test_another_client_that_comes_first(self) -> None:
         """One that looks again at once is not taken for the kubelet, whose end is noticed."""
-        await self.kubelet.start()
-        self.manage(ToldScanner(tree_of("a")))
-        await self.kubelet.listed(YELLOW, ["a"])
+        await self.listed()
         path = os.path.join(self.directory, f"{DOMAIN}_yellow.sock")
         channel = Channel(path, reactor=reactor)
 
@@ -818,9 +798,7 @@ class UntidyScannerTests(LifeTestCase):
 
     async def test_notifying_inside_scan_starts_a_resource_once(self) -> None:
         """A scanner that notifies at once has its resources started once."""
-        await self.kubelet.start()
-        self.manage(ToldScanner(tree_of("a")))
-        await self.kubelet.listed(YELLOW, ["a"])
+        await self.listed()
         self.assertEqual(len(self.logged(f"{YELLOW}: 1 device")), 1)
 
     async def test_stops_while_a_resource_retires(self) -> None:

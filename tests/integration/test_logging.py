@@ -12,12 +12,12 @@ from functools import partial
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.inotify import IN_CHANGED, IN_MODIFY, INotify
 from twisted.python.filepath import FilePath
 from twisted.trial.unittest import TestCase
 
-from tests.support.helpers import soon
+from tests.support.helpers import killed, soon
 from tests.support.kubelets import PatientKubelet
 from tests.support.logs import HEADER
 from twistdp.logs.service import LESS, MORE
@@ -101,14 +101,7 @@ class LogTestCase(TestCase):
             env={"PYTHONPATH": ROOT, "TALK_LOG": self.log},
             look=self.look,
         )
-
-        def end() -> Deferred[Any]:
-            if child.ended.called:
-                return succeed(None)
-            child.signal("KILL")
-            return child.ended
-
-        self.addCleanup(end)
+        self.addCleanup(killed, child)
         return child
 
     def look(self) -> None:

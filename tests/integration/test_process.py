@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest, TestCase
 
-from tests.support.helpers import soon
+from tests.support.helpers import killed, soon
 from tests.support.kubelets import PatientKubelet
 from twistdp.kubelet.api import ALLOCATE
 from twistdp.kubelet.deviceplugin_v1beta1_pb2 import (
@@ -61,14 +61,7 @@ class ProcessTestCase(TestCase):
         child = ChildProcess(
             [*command, f"--plugin-dir={self.plugins}"], reactor=reactor, path=ROOT, env=env
         )
-
-        def end() -> Deferred[Any]:
-            if child.ended.called:
-                return succeed(None)
-            child.signal("KILL")
-            return child.ended
-
-        self.addCleanup(end)
+        self.addCleanup(killed, child)
         return child
 
     def folder_plugin(self, *more: str, **options: Any) -> ChildProcess:

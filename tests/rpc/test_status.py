@@ -142,19 +142,6 @@ class ErrorFromTests(SynchronousTestCase):
             self.assertEqual((error.status, error.details), (code.name, "why"))
             self.assertEqual(str(error), f"{code.name}: why")
 
-    def test_call(self) -> None:
-        """The log says which call was refused or failed; the caller gets less."""
-        for error in (UnknownDevice("gone"), RuntimeError("broken")):
-            with capturedLogs() as events:
-                try:
-                    raise error
-                except Exception as raised:
-                    _, text = answered(raised, "Allocate of x/y (a)")
-            (event,) = events
-            self.assertIn("Allocate of x/y (a)", formatEvent(event))
-            self.assertNotIn("x/y", text)
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
-
     def test_foreign_text(self) -> None:
         """A peer's text becomes one short line."""
         details = self.outcome(grpc.StatusCode.UNKNOWN, "a\nb\x1b" + "c" * 10_000).details

@@ -5,13 +5,16 @@ import shutil
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.application.service import IService
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock, LoopingCall
 from twisted.trial.unittest import SynchronousTestCase
+
+if TYPE_CHECKING:
+    from twistdp.testing.process import ChildProcess
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
@@ -140,6 +143,13 @@ class Recorder:
         else:
             self._waiting.append((predicate, fired))
         return soon(fired)
+
+
+async def killed(child: "ChildProcess") -> None:
+    """End a process, if it has not ended."""
+    if not child.ended.called:
+        child.signal("KILL")
+        await child.ended
 
 
 def one_turn(clock: Clock) -> None:
