@@ -3,6 +3,8 @@
 import os
 import resource
 import select
+import signal
+import subprocess
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
@@ -11,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.support.helpers import PATIENCE, soon, temporary_directory, until
 from tests.support.users import ALICE, NEEDS_ROOT
-from twistdp.health.program import Run, cancel_all, of_command
+from twistdp.health.program import _MARK, Run, _kill_marked, cancel_all, of_command
 from twistdp.health.values import Command
 
 
@@ -122,6 +124,23 @@ class CommandTests(SynchronousTestCase):
         script = f"sleep 600 & echo $! >{self.directory}/pids"
         self.assertEqual(self.check(script), "")
         self.assertTrue(has_ended(self.pids()[0]))
+
+    def test_large_environments(self) -> None:
+        """Of an environment only the beginning is looked at: a user may start many with megabytes.
+
+        What a check has started has its mark there.
+        """
+        mark = os.urandom(16).hex()
+        large = {f"A{number}": "x" * 100_000 for number in range(10)}
+        ours, theirs = (
+            subprocess.Popen(["sleep", "600"], env=environment)
+            for environment in ({_MARK: mark, **large}, {**large, _MARK: mark})
+        )
+        self.addCleanup(theirs.wait)
+        self.addCleanup(theirs.kill)
+        _kill_marked({mark})
+        self.assertEqual(ours.wait(PATIENCE), -signal.SIGKILL)
+        self.assertIsNone(theirs.poll())
 
     def test_floods(self) -> None:
         """A program that prints without an end is killed, and costs no memory."""

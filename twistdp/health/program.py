@@ -22,6 +22,9 @@ _KEPT: Final = 4096
 _SHOWN: Final = 500
 _MARK: Final = "TWISTDP_CHECK"
 _ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+_ENVIRON: Final = 16384
+"""Bytes that are looked at of a process's environment: that of a user's may have megabytes."""
+
 _MOST_ROUNDS: Final = 5
 _STEP: Final = 0.02
 """Seconds between two looks at a program where the kernel does not report its end (Linux 5.3)."""
@@ -50,7 +53,7 @@ class Run:
                 stderr=subprocess.STDOUT,
                 bufsize=0,
                 cwd="/",
-                env={**_ENVIRONMENT, _MARK: self._mark},
+                env={_MARK: self._mark, **_ENVIRONMENT},
                 start_new_session=True,
             )
             self._pid = process.pid
@@ -196,8 +199,8 @@ def _kill_marked(marks: Collection[str]) -> None:
             if not name.isdecimal():
                 continue
             try:
-                with open(f"/proc/{name}/environ", "rb") as file:
-                    if not wanted.isdisjoint(file.read().split(b"\0")):
+                with open(f"/proc/{name}/environ", "rb", buffering=0) as file:
+                    if not wanted.isdisjoint(file.read(_ENVIRON).split(b"\0")):
                         os.kill(int(name), signal.SIGKILL)
                         found = True
             except OSError:
