@@ -10,3 +10,6 @@ if "twisted.trial.runner" in sys.modules:
         "twistdp", deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     settings.load_profile("twistdp")
+
+    # First of all: with gRPC's fork handlers, processes that tests start die before they begin.
+    import twistdp.rpc  # noqa: F401

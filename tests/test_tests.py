@@ -1,5 +1,8 @@
 """`python -m tests`: each test is run, and counted."""
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -77,3 +80,16 @@ class PropertyTests(SynchronousTestCase):
         common = settings()
         self.assertIsNone(common.deadline)
         self.assertIn(HealthCheck.too_slow, common.suppress_health_check)
+
+
+class ProcessTests(SynchronousTestCase):
+    """A process that runs tests."""
+
+    def test_no_fork_handlers(self) -> None:
+        """It starts processes without gRPC's handlers, also if a test imports grpc itself."""
+        name = "GRPC_ENABLE_FORK_SUPPORT"
+        code = f"import os, twisted.trial.runner, tests; print(os.environ.get({name!r}))"
+        environment = {key: value for key, value in os.environ.items() if key != name}
+        command = [sys.executable, "-c", code]
+        found = subprocess.run(command, env=environment, cwd=runner.ROOT, capture_output=True)
+        self.assertEqual(found.stdout, b"0\n", found.stderr)
