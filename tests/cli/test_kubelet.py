@@ -1,5 +1,6 @@
 """``twistdp kubelet`` as a process."""
 
+import json
 import os
 import shutil
 import signal
@@ -15,6 +16,8 @@ from unittest import SkipTest
 from twisted.internet import reactor
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import UNIXServerEndpoint
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.threads import deferToThread
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
@@ -88,13 +91,13 @@ class KubeletTests(TestCase):
         await self.refused(child)
         return child
 
-    async def refused(self, child: Watched) -> str:
+    async def refused(self, child: Watched, resource: str = "a.example/x") -> str:
         """The kubelet's refusal of a registration with a bad version.
 
         It answers, so everything that it does after its start is done, too.
         """
         channel = Channel(self.socket, reactor=reactor)
-        request = RegisterRequest(version="v0", endpoint="x.sock", resource_name="a.example/x")
+        request = RegisterRequest(version="v0", endpoint="x.sock", resource_name=resource)
         call = channel.unary(REGISTER, request, Empty, TIMEOUT)
         refusal = await failure_of(call, CallFailed)
         await channel.close()
@@ -278,6 +281,39 @@ class KubeletTests(TestCase):
         child.signal("TERM")
         self.assertEqual(await child.ended, 0)
         self.assertNotIn("ctl.sock", os.listdir(self.directory))
+
+    async def test_hostile_names(self) -> None:
+        """What a plugin sends controls no terminal, and fills none."""
+        child = await self.start()
+        await self.refused(child, resource="a.example/\x1b[2J\u202e" + "x" * 5000)
+        await child.printed(r"a.example/\x1b[2J\u202exxx")
+        self.assertTrue(child.output.replace("\n", "").isprintable())
+
+    async def test_answers_of_others(self) -> None:
+        """``ctl`` shows what anybody else answers as text, or says that it is no kubelet."""
+
+        class Answering(Protocol):
+            def dataReceived(self, data: bytes) -> None:
+                assert self.transport is not None
+                self.transport.write(answers[-1].encode())
+                self.transport.loseConnection()
+
+        answers: list[str] = []
+        os.mkdir(self.directory)
+        endpoint = UNIXServerEndpoint(reactor, os.path.join(self.directory, "ctl.sock"))
+        port = await endpoint.listen(Factory.forProtocol(Answering))
+        for answer, shown, status in (
+            (json.dumps({"ok": True, "text": "a\x1b[2J\n\u202eb"}), "a\\x1b[2J\n\\u202eb\n", 0),
+            ("[1]", "no emulated kubelet", 1),
+            ('{"a": 1}', "no emulated kubelet", 1),
+            ("[" * 100_000, "has ended", 1),
+        ):
+            answers.append(answer)
+            output, errors, found = await self.run_kubelet("ctl", f"--dir={self.directory}", "list")
+            self.assertIn(shown, output + errors)
+            self.assertNotIn("Traceback", errors)
+            self.assertEqual(found, status)
+        await port.stopListening()
 
     async def test_help_from_elsewhere(self) -> None:
         """``ctl help``, and ``ctl`` alone, need no kubelet."""

@@ -70,6 +70,18 @@ class TextTests(SynchronousTestCase):
         """All evidence when asked for."""
         self.assertEqual(self.report(verbose=True).count("seen"), 4)
 
+    def test_hostile(self) -> None:
+        """What a plugin sends controls no terminal, and fills none."""
+        stream = io.StringIO()
+        report = TextReport(stream, total=1, colour=False, verbose=True)
+        one = result(Verdict.FAIL, "\x1b[2J\u202e", "\x9b\r" + "x" * 10_000)
+        report.result(one)
+        report.summary([one])
+        text = stream.getvalue()
+        self.assertTrue(text.replace("\n", "").isprintable())
+        self.assertEqual(text.count(r"\x1b[2J\u202e"), 2)
+        self.assertIn("(10002 characters)", text)
+
     def test_colour(self) -> None:
         """Verdicts have colours on a terminal, and only there."""
         self.assertIn("\033[32mpass\033[0m", self.report(colour=True))

@@ -5,7 +5,7 @@ import shlex
 import signal
 import sys
 import time
-from typing import Any
+from typing import Any, Final
 
 import click
 from click.shell_completion import CompletionItem
@@ -13,6 +13,9 @@ from click.shell_completion import CompletionItem
 from twistdp.cli.completing import directories, files, starting
 from twistdp.errors import TwistdpError
 from twistdp.testing import POLICIES
+
+LONGEST: Final = 2000
+"""Characters of a line that are shown."""
 
 
 @click.group(
@@ -96,7 +99,7 @@ def command(
 
         def put(text: str) -> None:
             try:
-                print(text, flush=True)
+                print(_shown(text), flush=True)
             except OSError as error:  # nobody reads: the plugin's call is not to fail for that
                 if not ended.called:
                     ended.errback(error)
@@ -169,6 +172,13 @@ def complain(text: str) -> int:
     return 1
 
 
+def _shown(text: str) -> str:
+    """Lines with what plugins send, which may disturb no terminal and fill none."""
+    from twistdp.model import printable
+
+    return "\n".join(printable(line, LONGEST) for line in text.split("\n"))
+
+
 def stamped(line: str) -> str:
     """What happened, with the time of day."""
     now = time.time()
@@ -210,9 +220,9 @@ def control(context: click.Context, directory: str | None, words: tuple[str, ...
     place = directory or context.parent.params["directory"]
     answer = ask("" if words[0] == "help" else _required(place, context), words)
     if answer.ok:
-        print(answer.text)
+        print(_shown(answer.text))
         return 0
-    print(f"twistdp kubelet ctl: {answer.text}", file=sys.stderr)
+    print(f"twistdp kubelet ctl: {_shown(answer.text)}", file=sys.stderr)
     return 1
 
 

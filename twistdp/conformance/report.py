@@ -9,6 +9,7 @@ from twistdp._version import __version__
 from twistdp.conformance.checking import Check, Result, Verdict
 from twistdp.conformance.plan import Plan
 from twistdp.conformance.suite import Found
+from twistdp.model import printable
 
 _COLOURS = {
     Verdict.PASS: "32",
@@ -16,6 +17,9 @@ _COLOURS = {
     Verdict.SKIP: "36",
     Verdict.FAIL: "31;1",
 }
+
+LONGEST = 2000
+"""Characters of a reason or of a piece of evidence that are shown."""
 
 EVIDENCE = 25
 """Lines of evidence that are shown for a failed check."""
@@ -42,24 +46,29 @@ class TextReport:
             f"{result.seconds:6.2f} s  {result.check.title}"
         )
         if result.reason:
-            self._say(f"                {result.reason}")
+            self._say(f"                {_shown(result.reason)}")
         if result.verdict is Verdict.FAIL or self._verbose:
             shown = result.evidence if self._verbose else result.evidence[-EVIDENCE:]
             for seen in shown:
-                self._say(f"                {seen.seconds:8.3f}  {seen.text}")
+                self._say(f"                {seen.seconds:8.3f}  {_shown(seen.text)}")
 
     def summary(self, results: Sequence[Result]) -> None:
         """Write the summary."""
         self._say(f"\n{summary(results)}")
         for result in results:
             if result.verdict is Verdict.FAIL:
-                self._say(f"  {result.check.id}: {result.reason}")
+                self._say(f"  {result.check.id}: {_shown(result.reason)}")
         if any(result.verdict is Verdict.FAIL for result in results):
             self._say("Explain a check: twistdp conformance --explain CHECK")
 
     def _say(self, line: str) -> None:
         self._stream.write(f"{line}\n")
         self._stream.flush()
+
+
+def _shown(text: str) -> str:
+    """A text with what a plugin sent or printed, which may disturb no terminal and fill none."""
+    return printable(text, LONGEST)
 
 
 def summary(results: Sequence[Result]) -> str:

@@ -105,6 +105,10 @@ def _asked(path: str, words: Sequence[str]) -> Answer:
             ) from error
     try:
         found = json.loads(data)
-    except ValueError:
+        return Answer(bool(found["ok"]), str(found["text"]))
+    except (ValueError, RecursionError):
         raise CommandFailed(f"{path}: the kubelet has ended before it answered") from None
-    return Answer(found["ok"], found["text"])
+    except (LookupError, TypeError):
+        raise CommandFailed(
+            f"{path}: what listens there is no emulated kubelet; give the directory of one"
+        ) from None
