@@ -151,7 +151,7 @@ class CommandTests(SynchronousTestCase):
         self.assertIn("deviceplugin --config=/etc/kubernetes/devices.yaml\n", text)
         self.assertNotIn("-/etc/kubernetes ", text)
         text = printed("systemd-unit", "--twistd=/t", "--", "--config=/run/lab/devices.yaml")
-        (bound,) = (line for line in text.splitlines() if line.startswith("BindReadOnlyPaths="))
+        (bound,) = (line for line in text.splitlines() if line.startswith("BindReadOnlyPaths=-"))
         self.assertIn("-/run/lab", bound)
 
     def test_scanners_that_are_not_here(self) -> None:

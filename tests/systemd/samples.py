@@ -114,6 +114,12 @@ def share() -> None:
     multiprocessing.Semaphore()
 
 
+def signal_another() -> None:
+    """Send a signal to a process of root's, whose number is in a file."""
+    with open("/etc/twistdp/process", encoding="ascii") as file:
+        os.kill(int(file.read()), 0)
+
+
 ATTEMPTS: dict[str, Callable[[], None]] = {
     "network": connect,
     "code": make_code,
@@ -122,6 +128,7 @@ ATTEMPTS: dict[str, Callable[[], None]] = {
     "users": see_users,
     "ring": make_ring,
     "semaphore": share,
+    "signal": signal_another,
 }
 
 
