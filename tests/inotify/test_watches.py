@@ -612,7 +612,7 @@ class DescriptorTests(InotifyCase):
             await self.lost(idle)
         self.assertEqual(recorder.calls[-1], None)
         self.assertEqual(
-            [event["log_format"] for event in events],
+            [formatEvent(event) for event in events],
             ["inotify queue overflow: scanning everything"],
         )
         await self.assert_sees(recorder, self.top)
@@ -661,15 +661,16 @@ class DoubtTests(InotifyCase):
 
         self.patch(pyinotify.WatchManager, "add_watch", counted)
 
-    def overflow(self) -> None:
-        """Lose all events up to now."""
+    def overflow(self) -> list[str]:
+        """Lose all events up to now; returns what is logged."""
         while list(self.inotify._kernel.read()):
             pass
         event = struct.pack("iIII", -1, pyinotify.IN_Q_OVERFLOW, 0, 0)
         patch = self.patch(os, "read", lambda *_: event)
-        with capturedLogs():
+        with capturedLogs() as events:
             self.inotify.doRead()
         patch.restore()
+        return [str(formatEvent(event)) for event in events]
 
     def replace(self, path: str) -> None:
         """Remove a directory and make it again, often with the same inode number."""
@@ -735,6 +736,16 @@ class DoubtTests(InotifyCase):
             one_turn(self.clock)
         self.assertEqual(set(self.attempts), set(self.paths_watched))
         self.assertEqual(self.calls(), [[None, None]] * 2)
+
+    def test_often(self) -> None:
+        """A user who makes and removes files all the time does not fill the log."""
+        lines = [line for _ in range(99) for line in self.overflow()]
+        self.assertEqual(lines[:4], ["inotify queue overflow: scanning everything"] * 4)
+        self.assertEqual(
+            [line.rpartition("everything")[2] for line in lines[4:]],
+            [f" (the {number}th of the kind within a minute, of which few are logged)"
+             for number in (5, 10)],
+        )  # fmt: skip
 
     def test_stop(self) -> None:
         """A stop drops what is due."""
@@ -857,6 +868,7 @@ class ClockedReactor:
 
     def __init__(self, clock: Clock) -> None:
         self.callLater = clock.callLater
+        self.seconds = clock.seconds
         self.addReader = reactor.addReader
         self.removeReader = reactor.removeReader
 

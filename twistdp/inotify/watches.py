@@ -36,7 +36,7 @@ from twistdp.inotify.descriptor import (
 from twistdp.inotify.places import Places
 from twistdp.inotify.watch import Changes, Watch
 from twistdp.status import Kind, events_of
-from twistdp.tools import Shared, stop_all
+from twistdp.tools import Shared, Sparing, stop_all
 
 _log = Logger()
 
@@ -71,6 +71,7 @@ class Inotify:
         self._doubted: deque[Watch] = deque()
         """The watches that the kernel may have ended."""
         self._logged: set[str] = set()
+        self._sparing = Sparing(reactor)
         self._timer: IDelayedCall | None = None
         self._turn: IDelayedCall | None = None
 
@@ -129,7 +130,9 @@ class Inotify:
         self._events.counts["event", "inotify"] += len(events)
         for number, mask, name in events:
             if mask & OVERFLOW:
-                _log.warn("inotify queue overflow: scanning everything")
+                often = self._sparing.count("overflow")
+                if often is not None:
+                    _log.warn("inotify queue overflow: scanning everything{often}", often=often)
                 self._events.emit(Kind.OVERFLOWED, source="inotify")
                 lost = dict.fromkeys(self._watches)
                 self._doubted.clear()
