@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# What pip builds is built with the pins, too: the first variable is for pips before 25.3.
+PIP    := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+          $(BIN)/python -m pip --disable-pip-version-check --quiet
 # An editable install that twistd sees: see setup.cfg, package_dir.
 SELF   := --config-settings editable_mode=compat --editable
 TESTS  ?= tests

@@ -107,6 +107,20 @@ class InstallTests(SynchronousTestCase):
         for name in ("Dockerfile", "operator.Dockerfile"):
             self.check(content("docker", name), 3)
 
+    def test_makefile(self) -> None:
+        """Our own environments have the pins, and so do those in which pip builds a package."""
+        makefile = content("Makefile")
+        (pip,) = re.findall(r"(?m)^PIP +:= (.*(?:\\\n.*)*)$", makefile)
+        for variable in ("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"):
+            self.assertIn(f"{variable}=constraints.txt ", pip)
+        installs = re.findall(r"(?m)^\t\$\(PIP\) install .*$", makefile)
+        self.assertGreater(len(installs), 5)
+        for line in installs:
+            self.assertIn(" --constraint constraints.txt ", line)
+        pinned = content("constraints.txt")
+        for name in ("setuptools", "Incremental", "wheel"):
+            self.assertRegex(pinned, rf"(?m)^{name}==")
+
     def test_project(self) -> None:
         """A project's image, environment and page; twistdp comes from its directory of wheels."""
         texts = dict(Project("thermo").files())
