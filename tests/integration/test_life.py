@@ -110,7 +110,7 @@ class LifeTestCase(TestCase):
         self.addCleanup(lambda: manager.running and manager.stopService())
         return manager
 
-    async def listed(self) -> "ToldScanner":
+    async def served(self) -> "ToldScanner":
         """The scanner of a served resource."""
         await self.kubelet.start()
         scanner = ToldScanner(tree_of("a"))
@@ -157,7 +157,7 @@ class ServingTests(LifeTestCase):
 
     async def test_follows_changes(self) -> None:
         """A change of the tree is a new list; an equal tree is none."""
-        scanner = await self.listed()
+        scanner = await self.served()
         scanner.tell(tree_of("a", "b"))
         await self.kubelet.listed(YELLOW, ["a", "b"])
         lists = self.kubelet.resources[YELLOW].lists
@@ -185,7 +185,7 @@ class ServingTests(LifeTestCase):
 
     async def test_a_resource_returns_while_it_retires(self) -> None:
         """A type that comes back at once is served again, with its newest devices."""
-        scanner = await self.listed()
+        scanner = await self.served()
         scanner.tell(DeviceTree())
         scanner.tell(tree_of("b"))
         scanner.tell(DeviceTree())
@@ -243,7 +243,7 @@ class ServingTests(LifeTestCase):
 
     async def test_a_tree_from_another_thread(self) -> None:
         """A scanner with threads of its own may notify from them."""
-        scanner = await self.listed()
+        scanner = await self.served()
         thread = threading.Thread(target=scanner.tell, args=(tree_of("a", "b"),))
         thread.start()
         await self.kubelet.listed(YELLOW, ["a", "b"])
@@ -251,7 +251,7 @@ class ServingTests(LifeTestCase):
 
     async def test_nonsense_leaves_the_devices(self) -> None:
         """Something that is no tree is logged with its stack; the last good tree stays."""
-        scanner = await self.listed()
+        scanner = await self.served()
         scanner.tell({"yellow": "a"})
         self.assertEqual(len(self.flushLoggedErrors(BadTree)), 1)
         self.assertEqual(self.kubelet.allocatable(YELLOW), 1)
@@ -395,14 +395,14 @@ class KubeletTroubleTests(LifeTestCase):
 
     async def test_only_the_kubelets_socket_is_replaced(self) -> None:
         """A new kubelet.sock is registered with, though nothing else has changed."""
-        await self.listed()
+        await self.served()
         await self.kubelet.replace_socket()
         await self.kubelet.until(lambda: len(self.kubelet.registrations) == 2)
         await self.kubelet.listed(YELLOW, ["a"])
 
     async def test_own_socket_deleted(self) -> None:
         """The plugin's socket is there again, and the kubelet's stream goes on."""
-        scanner = await self.listed()
+        scanner = await self.served()
         path = os.path.join(self.directory, f"{DOMAIN}_yellow.sock")
         made = Deferred[None]()
         watch = inotify_of(reactor).watch(
@@ -440,7 +440,7 @@ class KubeletTroubleTests(LifeTestCase):
 
     async def test_stream_ended_by_the_kubelet(self) -> None:
         """A kubelet that drops the stream never dials again, so the resource is registered."""
-        scanner = await self.listed()
+        scanner = await self.served()
         for number in range(2, 5):
             self.kubelet.resources[YELLOW].end_stream()
             await self.kubelet.until(lambda: len(self.kubelet.registrations) == number)  # noqa: B023
@@ -500,7 +500,7 @@ class KubeletTroubleTests(LifeTestCase):
 
         Hardly one is left to the garbage collector.
         """
-        scanner = await self.listed()
+        scanner = await self.served()
         gc.collect()
         gc.disable()
         self.addCleanup(gc.enable)
@@ -518,7 +518,7 @@ class StreamTests(LifeTestCase):
 
     async def test_both_get_every_final_state(self) -> None:
         """Also while one of them is not read, and when that one is read at last."""
-        scanner = await self.listed()
+        scanner = await self.served()
         path = os.path.join(self.directory, f"{DOMAIN}_yellow.sock")
         channel = Channel(path, reactor=reactor)
         self.addCleanup(channel.close)
@@ -541,7 +541,7 @@ class StreamTests(LifeTestCase):
 
     async def test_another_client_that_leaves_disturbs_nobody(self) -> None:
         """Only the kubelet's own stream counts for the session."""
-        scanner = await self.listed()
+        scanner = await self.served()
         path = os.path.join(self.directory, f"{DOMAIN}_yellow.sock")
         channel = Channel(path, reactor=reactor)
         stream = channel.stream(LIST_AND_WATCH, Empty(), ListAndWatchResponse)
@@ -553,7 +553,7 @@ class StreamTests(LifeTestCase):
 
     async def test_another_client_that_comes_first(self) -> None:
         """One that looks again at once is not taken for the kubelet, whose end is noticed."""
-        await self.listed()
+        await self.served()
         path = os.path.join(self.directory, f"{DOMAIN}_yellow.sock")
         channel = Channel(path, reactor=reactor)
 
@@ -798,7 +798,7 @@ class UntidyScannerTests(LifeTestCase):
 
     async def test_notifying_inside_scan_starts_a_resource_once(self) -> None:
         """A scanner that notifies at once has its resources started once."""
-        await self.listed()
+        await self.served()
         self.assertEqual(len(self.logged(f"{YELLOW}: 1 device")), 1)
 
     async def test_stops_while_a_resource_retires(self) -> None:
