@@ -403,7 +403,7 @@ class OthersTests(TrustCase):
         given_to(path, 0, 0o777)
         for users, advice in (
             ("0 0 4294967295", "end that process"),
-            ("0 100000 65536", "without hostUsers: false"),
+            ("0 100000 65536", "without hostUsers: false or PrivateUsers=yes"),
             (None, "end that process"),
         ):
             file = os.path.join(self.directory, "uid_map")

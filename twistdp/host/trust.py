@@ -136,7 +136,7 @@ def check_server(path: str) -> None:
             raise Untrusted(
                 path,
                 "this user namespace does not have the user who listens there",
-                "run the plugin in the node's own, without hostUsers: false",
+                "run the plugin in the node's own, without hostUsers: false or PrivateUsers=yes",
             )
         raise Untrusted(
             path,
