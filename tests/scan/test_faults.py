@@ -2,21 +2,28 @@
 
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.logger import LogEvent, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.model.test_devices import GOOD, tree_of, with_node
 from twistdp.model.acceptance import NOTHING, Accepted, accept
-from twistdp.scan.faults import EXAMPLES, MOST_LINES, report_faults
+from twistdp.scan.faults import EXAMPLES, MOST_LINES, Faults
+from twistdp.tools.sparing import MOST_TIMES, WITHIN
 
 
 class ReportTests(SynchronousTestCase):
-    """Tests for `report_faults`."""
+    """Tests for `Faults`."""
+
+    def setUp(self) -> None:
+        """Begin with a minute in which nothing was logged."""
+        self.clock = Clock()
+        self.faults = Faults("acme:Scanner", self.clock.seconds)
 
     def told(self, before: Accepted, after: Accepted) -> list[str]:
         """The log's lines."""
         with capturedLogs() as events:
-            report_faults(before, after, "acme:Scanner")
+            self.faults.report(before, after)
         self.assertTrue(all(map(self._is_error, events)))
         return [formatEvent(event) for event in events]
 
@@ -47,6 +54,20 @@ class ReportTests(SynchronousTestCase):
         (line,) = self.told(first, second)
         self.assertIn("left out 7 devices", line)
         self.assertEqual(self.told(second, second), [])
+
+    def test_ever_new(self) -> None:
+        """Devices that come and go all the time do not fill the log; what stays is logged later."""
+        before = NOTHING
+        for number in range(3 * MOST_TIMES):
+            after = accept(tree_of(("x", f"bad id {number}", GOOD)))
+            self.assertEqual(len(self.told(before, after)), number < MOST_TIMES)
+            before = after
+        self.clock.advance(WITHIN - 1.0)
+        self.assertEqual(self.told(before, before), [])
+        self.clock.advance(1.0)
+        (line,) = self.told(before, before)
+        self.assertIn(f"bad id {3 * MOST_TIMES - 1}", line)
+        self.assertEqual(self.told(before, before), [])
 
     def test_same_id_twice(self) -> None:
         """An id that a tree had twice, differently, is named, once."""

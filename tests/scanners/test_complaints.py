@@ -3,7 +3,8 @@
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistdp.scanners.complaints import MOST, MOST_SCANS, WITHIN, Complaints
+from twistdp.scanners.complaints import MOST, Complaints
+from twistdp.tools.sparing import MOST_TIMES, WITHIN
 
 
 class ComplaintsTests(SynchronousTestCase):
@@ -65,10 +66,10 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_ever_new(self) -> None:
         """Files that come and go all the time do not fill the log; what stays is logged later."""
-        for number in range(MOST_SCANS):
+        for number in range(MOST_TIMES):
             self.assertEqual(self.scan(str(number)), [f"{number} is bad"])
         self.clock.advance(WITHIN - 1.0)
-        for number in range(MOST_SCANS):
+        for number in range(MOST_TIMES):
             self.assertEqual(self.scan("stays", f"again {number}"), [])
         self.clock.advance(1.0)
         self.assertEqual(self.scan("stays"), ["stays is bad"])
@@ -78,9 +79,9 @@ class ComplaintsTests(SynchronousTestCase):
         """Neither do so many files that some are left out again and again."""
         names = list(map(str, range(MOST)))
         lines = 0
-        for _ in range(2 * MOST_SCANS):
+        for _ in range(2 * MOST_TIMES):
             lines += len(self.scan(*names)) + len(self.scan(*names, "x"))
-        self.assertEqual(lines, MOST_SCANS)
+        self.assertEqual(lines, MOST_TIMES)
         self.clock.advance(WITHIN)
         (line,) = self.scan(*names, "x")
         self.assertIn("1 more", line)

@@ -15,7 +15,7 @@ from twistdp.model import (
     accept,
     check_tree,
 )
-from twistdp.scan.faults import report_faults
+from twistdp.scan.faults import Faults
 from twistdp.scan.sightings import Look
 from twistdp.scan.vetting import Vetting
 
@@ -37,7 +37,7 @@ class Preparation:
         sightings: Look | None = None,
         vetting: Vetting | None = None,
     ) -> None:
-        self._scanner = scanner
+        self._faults = Faults(scanner)
         self._namespace = namespace
         self._sysfs = sysfs
         self._sightings = sightings
@@ -66,7 +66,7 @@ class Preparation:
                 known = self._before.resources.get(kind, NO_DEVICES).devices
                 moved[kind] = [i for i in update.changed if _moved(known.get(i), update.devices[i])]
                 updates[kind] = _placed(update, moved[kind], topology)
-        report_faults(self._before, accepted, self._scanner)
+        self._faults.report(self._before, accepted)
         if self._sightings is not None:
             for kind, update in updates.items():
                 self._sightings(

@@ -1,21 +1,16 @@
 """Logs a scanner's complaints once each, and never too many."""
 
-from collections import deque
 from collections.abc import Callable
 from time import monotonic
 from typing import Final
+
+from twistdp.tools import Budget
 
 MOST: Final = 100
 """Complaints that are remembered: in some directories anybody may make files."""
 
 _EXAMPLES: Final = 3
 """More new complaints than these in one scan become one line, with as many examples."""
-
-MOST_SCANS: Final = 20
-"""Scans within `WITHIN` seconds of which new complaints are logged: others may make and remove
-files all the time."""
-
-WITHIN: Final = 60.0
 
 
 class Complaints:
@@ -28,13 +23,11 @@ class Complaints:
         self, log: Callable[[str], object], seconds: Callable[[], float] = monotonic
     ) -> None:
         self._log = log
-        self._seconds = seconds
+        self._budget = Budget(seconds)
         self._known: set[str] = set()
         self._present: set[str] = set()
         self._examples: list[str] = []
         self._new: list[str] = []
-        self._logged: deque[float] = deque(maxlen=MOST_SCANS)
-        """When the new complaints of the last scans were logged."""
         self._dropped = 0  # complaints for which there was no room
         self._is_full = False
 
@@ -81,11 +74,6 @@ class Complaints:
         self._dropped = 0
 
     def _is_enough(self) -> bool:
-        """Whether new complaints wait, since those of many scans were logged within a minute."""
-        if not self._new and (self._is_full or not self._dropped):
-            return False  # there is nothing new
-        now = self._seconds()
-        if len(self._logged) == MOST_SCANS and now - self._logged[0] < WITHIN:
-            return True
-        self._logged.append(now)
-        return False
+        """Whether new complaints wait: others may make and remove files all the time."""
+        is_new = bool(self._new) or (self._dropped > 0 and not self._is_full)
+        return is_new and not self._budget.spend()

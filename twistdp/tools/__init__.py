@@ -7,7 +7,7 @@ from twistdp.tools.outage import News, Outage
 from twistdp.tools.places import at, place_of
 from twistdp.tools.quiet import hushed, quietly
 from twistdp.tools.shared import Shared
-from twistdp.tools.sparing import Sparing
+from twistdp.tools.sparing import Budget, Sparing
 from twistdp.tools.stopping import stop_all
 from twistdp.tools.suggestions import meant, nearest
 from twistdp.tools.turns import Turns
@@ -16,6 +16,7 @@ from twistdp.tools.worker import Worker
 
 __all__ = [
     "Backoff",
+    "Budget",
     "Coalescer",
     "Latest",
     "News",

@@ -1,6 +1,8 @@
-"""Limits the log lines that a peer can cause at will: a few are logged, with numbers."""
+"""Limits the log lines that a peer or a user can cause at will."""
 
-from collections.abc import Hashable
+from collections import deque
+from collections.abc import Callable, Hashable
+from time import monotonic
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -10,6 +12,9 @@ FIRST: Final = 5
 
 WITHIN: Final = 60.0
 """Seconds after which the count of a kind starts from one again."""
+
+MOST_TIMES: Final = 20
+"""How often a `Budget` allows something within this time."""
 
 
 class Sparing:
@@ -32,3 +37,19 @@ class Sparing:
         if number > FIRST and str(number).strip("0") != "1":
             return None
         return f" (the {number}th of the kind within a minute, of which few are logged)"
+
+
+class Budget:
+    """Allows something `MOST_TIMES` within a minute; `seconds` returns the time."""
+
+    def __init__(self, seconds: Callable[[], float] = monotonic) -> None:
+        self._seconds = seconds
+        self._times: deque[float] = deque(maxlen=MOST_TIMES)
+
+    def spend(self) -> bool:
+        """Return whether it is allowed now, and count it if so."""
+        now = self._seconds()
+        if len(self._times) == MOST_TIMES and now - self._times[0] < WITHIN:
+            return False
+        self._times.append(now)
+        return True
