@@ -32,6 +32,7 @@ class RecordingNews(KubeletNews):
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.under_way = 0
+        self.ends: list[str] = []
 
     def trying(self, resource: str) -> None:
         """Count an attempt."""
@@ -47,10 +48,12 @@ class RecordingNews(KubeletNews):
         self.over(resource)
 
     def lost(self, resource: str) -> None:
-        """Forget that: it is not logged here."""
+        """Keep it."""
+        self.ends.append(f"lost {resource}")
 
     def forget(self, resource: str) -> None:
-        """As for `lost`."""
+        """Keep it."""
+        self.ends.append(f"forget {resource}")
 
     def failed(self, resource: str, reason: str, refused: bool) -> None:
         """Count no attempt twice: the log has what matters here."""
@@ -270,6 +273,7 @@ class RegistrarTests(RegistrarCase):
         self.accepted()
         self.registrar.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.directory.news.ends, [f"forget {RESOURCE}"])
 
     def test_nothing_is_planned_twice(self) -> None:
         """A kubelet that appears before a planned attempt replaces it."""
@@ -396,6 +400,7 @@ class RegistrarTests(RegistrarCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         stream.cancel()
         self.assertEqual(self.attempts(), 2)
+        self.assertEqual(self.directory.news.ends, [f"lost {RESOURCE}"])
 
     def test_stream_ended_before_it_was_accepted(self) -> None:
         """The resource registers again as soon as the answer arrives."""

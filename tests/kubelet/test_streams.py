@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twistdp.errors import NoRoom
 from twistdp.kubelet.streams import MOST_CALLERS, MOST_STREAMS, ListStreams
+from twistdp.status import Event, Kind, events_of
 
 
 class Reader:
@@ -45,7 +46,7 @@ class ListStreamsTests(SynchronousTestCase):
         """Streams of one list."""
         self.clock = Clock()
         self.lost = 0
-        self.streams = ListStreams(b"0", self.clock, self._lose)
+        self.streams = ListStreams(b"0", self.clock, self._lose, "x/y")
 
     def _lose(self) -> None:
         self.lost += 1
@@ -64,7 +65,32 @@ class ListStreamsTests(SynchronousTestCase):
             self.reader().read()
         self.failureResultOf(Reader(self.streams.follow()).read(), NoRoom)
         first.cancel()
-        self.assertEqual(self.reader().got, [b"0"])
+        last = self.reader()
+        self.assertEqual(last.got, [b"0"])
+        self.failureResultOf(Reader(self.streams.follow()).read(), NoRoom)
+
+    def test_events(self) -> None:
+        """Each stream and each list that is sent has an event, with how many lists it left out."""
+        events: list[Event] = []
+        self.addCleanup(events_of(self.clock).follow(events.append))
+        reader = self.reader()
+        for value in (b"1", b"2", b"300"):
+            self.streams.publish(value)
+        reader.read()
+        reader.read()
+        self.streams.publish(b"50000")
+        self.end(reader)
+        self.assertEqual(reader.got, [b"0", b"300", b"50000"])
+        self.assertEqual(
+            [(event.kind, event.facts) for event in events],
+            [
+                (Kind.STREAM_OPENED, {"resource": "x/y", "kubelets": True}),
+                (Kind.LIST_SENT, {"resource": "x/y", "size": 1, "skipped": 0}),
+                (Kind.LIST_SENT, {"resource": "x/y", "size": 3, "skipped": 2}),
+                (Kind.LIST_SENT, {"resource": "x/y", "size": 5, "skipped": 0}),
+                (Kind.STREAM_ENDED, {"resource": "x/y", "kubelets": True}),
+            ],
+        )
 
     def test_sends_the_list_and_changes(self) -> None:
         """The list comes at once, and the next one when it is published."""
