@@ -70,7 +70,9 @@ class LimitCase(TestCase):
 
     async def serve(self, **changes: int) -> None:
         """Serve, with the limits that are given."""
-        options = {**dict(limits.OPTIONS), **{f"grpc.{key}": v for key, v in changes.items()}}
+        changed = {f"grpc.{key}": value for key, value in changes.items()}
+        self.assertLessEqual(changed.keys(), dict(limits.OPTIONS).keys())
+        options = {**dict(limits.OPTIONS), **changed}
         self.patch(server_module, "OPTIONS", tuple(options.items()))
         self.path = f"{temporary_directory(self)}/a.sock"
         self.begun = 0
