@@ -112,11 +112,12 @@ class Session:
         if serves:
             self._interrupt(serves)
         where = os.path.join(self.base, "pwd")
-        # Neither make nor the measuring of coverage, which costs time, is a reader's.
+        # Neither make nor the measuring of coverage, which costs time, is a reader's, whose Python
+        # keeps what it prints to a pipe until it flushes it.
         environment = {
             key: value
             for key, value in os.environ.items()
-            if not key.startswith(("MAKE", "COVERAGE"))
+            if not key.startswith(("MAKE", "COVERAGE", "PYTHONUNBUFFERED"))
         }
         environment["PATH"] = f"{sys.prefix}/bin:{environment['PATH']}"
         script = f"exec {command}" if serves else f"{command}\ns=$?; pwd >{where}; exit $s"

@@ -50,7 +50,7 @@ def _checked(file: str) -> bool:
     objects = check_objects(source)
     for each in objects:
         for problem in each.problems:
-            print(f"{printable(file)}: {printable(each.name)}: {problem}")
+            print(f"{printable(file)}: {printable(each.name)}: {problem}", flush=True)
     found = sum(len(each.problems) for each in objects)
     if found:
         print(f"{printable(file)}: {_counted(found, 'problem')}", file=sys.stderr)
@@ -113,7 +113,7 @@ def converted(tool: str, file: str, key: str | None, domain: str | None) -> int:
     except BadConfig as error:
         _print_problems(error, source, file)
         return 1
-    print(found.text, end="")
+    print(found.text, end="", flush=True)
     for note in found.notes:
         print(note, file=sys.stderr)
     resources = _counted(found.resources, "object" if is_intels else "resource")
@@ -149,7 +149,7 @@ def _counted(count: int, what: str) -> str:
 def _print_problems(error: BadConfig, source: bytes, file: str) -> None:
     lines = source.decode(errors="replace").splitlines()
     for problem in error.problems:
-        print("\n".join(_listed(problem, lines)))
+        print("\n".join(_listed(problem, lines)), flush=True)
     print(f"{printable(file)}: {_counted(len(error.problems), 'problem')}", file=sys.stderr)
 
 

@@ -46,7 +46,7 @@ def command(options: tuple[str, ...], twistd: str, python_path: str | None) -> i
         python_path,
         given.configs if given is not None else (),
     )
-    print(text, end="")
+    print(text, end="", flush=True)
     if place := hidden_by(os.path.normpath(twistd)):
         # No error: many checkouts are in such a place, and people print units to read them.
         _warn(
