@@ -45,6 +45,7 @@ from twistdp.kubelet.deviceplugin_v1beta1_pb2 import Empty, ListAndWatchResponse
 from twistdp.resource import inventory
 from twistdp.resource.resource import Resource
 from twistdp.rpc.channel import Channel
+from twistdp.status.events import events_of
 from twistdp.testing.endpoint import AdmissionRefused
 
 DOMAIN = "color.example.com"
@@ -87,6 +88,7 @@ class LifeTestCase(TestCase):
 
     def setUp(self) -> None:
         """Make them."""
+        events_of(reactor).kept.clear()  # an earlier test's, unless they were garbage already
         self.directory = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
         self.kubelet = PatientKubelet(self.directory, force=True)
