@@ -11,7 +11,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.support.helpers import soon, temporary_directory, until
 from tests.support.http import Reply, Wire, ask, connect, taken_apart
-from twistdp.web import site
+from twistdp.web import channel, site
 from twistdp.web.answers import Answer, text
 from twistdp.web.channel import LONGEST_BODY
 from twistdp.web.door import MOST_CONNECTIONS
@@ -224,7 +224,8 @@ class TcpTests(WebCase):
 
     async def test_bodies(self) -> None:
         """A small body is dropped, an endless one ends the connection."""
-        self.patch(site, "IDLE", 3600.0)  # not that
+        self.patch(site, "IDLE", 3600.0)  # what ends it is not its slowness
+        self.patch(channel, "SLOWEST", 3600.0)
         endpoint = await self.tcp()
         wire = await connect(endpoint)
         wire.send(
