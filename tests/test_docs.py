@@ -212,6 +212,23 @@ class SecurityTests(SynchronousTestCase):
         ):
             self.assertIn(f"`{path}", text)
 
+    def test_tests(self) -> None:
+        """The tests that it names are there."""
+        text = text_of(os.path.join(DOCS, "security.md"))
+        paths = set(re.findall(r"`(tests/[^`]*\.py)`", text))
+        modules = set(re.findall(r"`(tests(?:\.\w+)+)`", text))
+        names = set(re.findall(r"`(test_\w+|\w+Tests)`", text))
+        self.assertGreater(min(len(paths), len(modules), len(names)), 5)
+        for path in paths:
+            self.assertTrue(os.path.isfile(os.path.join(ROOT, path)), path)
+        for module in modules:
+            path = os.path.join(ROOT, *module.split("."))
+            self.assertTrue(os.path.isdir(path) or os.path.isfile(f"{path}.py"), module)
+        known: set[str] = set()
+        for file in Path(ROOT, "tests").rglob("test_*.py"):
+            known.update(re.findall(r"(?:def|class) (\w+)", file.read_text(encoding="utf-8")))
+        self.assertEqual(names - known, set())
+
 
 class ScaffoldTests(SynchronousTestCase):
     """docs/scaffold.md."""
