@@ -283,7 +283,7 @@ class KubeletTests(TestCase):
         self.assertNotIn("ctl.sock", os.listdir(self.directory))
 
     async def test_hostile_names(self) -> None:
-        """What a plugin sends controls no terminal, and fills none."""
+        """Text that a plugin sends neither controls a terminal nor fills it."""
         child = await self.start()
         await self.refused(child, resource="a.example/\x1b[2J\u202e" + "x" * 5000)
         await child.printed(r"a.example/\x1b[2J\u202exxx")

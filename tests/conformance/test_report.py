@@ -71,7 +71,7 @@ class TextTests(SynchronousTestCase):
         self.assertEqual(self.report(verbose=True).count("seen"), 4)
 
     def test_hostile(self) -> None:
-        """What a plugin sends controls no terminal, and fills none."""
+        """Text that a plugin sends neither controls a terminal nor fills it."""
         stream = io.StringIO()
         report = TextReport(stream, total=1, colour=False, verbose=True)
         one = result(Verdict.FAIL, "\x1b[2J\u202e", "\x9b\r" + "x" * 10_000)

@@ -112,8 +112,8 @@ class Session:
         if serves:
             self._interrupt(serves)
         where = os.path.join(self.base, "pwd")
-        # Neither make nor the measuring of coverage, which costs time, is a reader's, whose Python
-        # keeps what it prints to a pipe until it flushes it.
+        # A reader does not run under make or coverage, which costs time, and his Python buffers
+        # what it prints to a pipe.
         environment = {
             key: value
             for key, value in os.environ.items()

@@ -277,7 +277,7 @@ class OthersTests(TrustCase):
     def test_read_only_mount(self) -> None:
         """The mode of a directory mounted read-only does not count, as of a ConfigMap; owners do.
 
-        Nor do modes of what is in it pass: in the systemd unit everything is read-only.
+        Modes of what is in it count: in the systemd unit everything is read-only.
         """
         directory = self.made("a place", mode=0o777)
         inside = self.made("a place/inside", mode=0o777)

@@ -33,7 +33,7 @@ class Machine:
         self._nspawn = subprocess.Popen(
             [
                 *("systemd-nspawn", "--register=no", "--keep-unit", "-D", self.tree, "--boot"),
-                # What a whole machine has, and a container usually has not: raw commands, network
+                # A whole machine has these, and a container usually does not: raw commands, network
                 # namespaces whose loopback interface is up, and a filter of IP addresses.
                 "--capability=CAP_SYS_RAWIO,CAP_NET_ADMIN",
                 "--system-call-filter=bpf",

@@ -242,14 +242,14 @@ class TcpTests(WebCase):
         self.assertEqual(LONGEST_BODY, 0x10000)
 
     async def test_faults_that_repeat(self) -> None:
-        """Whoever finds a request that fails cannot fill the log with it."""
+        """A request that fails does not fill the log when it is repeated."""
         endpoint = await self.tcp()
         for _ in range(10):
             self.assertEqual((await ask(endpoint, "/broken")).status, 500)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 6)
 
     async def test_headers_that_are_no_text(self) -> None:
-        """What is not UTF-8 in them is replaced, and reading them is no fault."""
+        """Bytes in them that are not UTF-8 are replaced, and reading them raises no error."""
         endpoint = await self.tcp()
         self.patch(self.echo, "answer", lambda request: text(request.getHeader("x") or ""))
         reply = await raw(

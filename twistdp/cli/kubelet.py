@@ -173,7 +173,7 @@ def complain(text: str) -> int:
 
 
 def _shown(text: str) -> str:
-    """Lines with what plugins send, which may disturb no terminal and fill none."""
+    """Escape and cut lines with text of plugins, which must not control or fill a terminal."""
     from twistdp.model import printable
 
     return "\n".join(printable(line, LONGEST) for line in text.split("\n"))

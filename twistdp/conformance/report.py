@@ -67,7 +67,7 @@ class TextReport:
 
 
 def _shown(text: str) -> str:
-    """A text with what a plugin sent or printed, which may disturb no terminal and fill none."""
+    """Escape and cut text of a plugin, which must not control or fill a terminal."""
     return printable(text, LONGEST)
 
 

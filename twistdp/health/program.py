@@ -23,7 +23,7 @@ _SHOWN: Final = 500
 _MARK: Final = "TWISTDP_CHECK"
 _ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 _ENVIRON: Final = 16384
-"""Bytes that are looked at of a process's environment: that of a user's may have megabytes."""
+"""Bytes that are read of a process's environment: a user's process may have megabytes."""
 
 _MOST_ROUNDS: Final = 5
 _STEP: Final = 0.02

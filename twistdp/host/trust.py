@@ -31,7 +31,7 @@ _USERS: Final = "/proc/self/uid_map"
 
 _MOUNTS: Final = "/proc/self/mountinfo"
 _ESCAPE: Final = re.compile(rb"\\([0-7]{3})")
-"""How a place there has spaces and the like."""
+"""How spaces and the like are written there."""
 
 _UNKNOWN: Final = 65534
 """The user that the kernel reports for one that the user namespace does not have."""
@@ -76,10 +76,10 @@ def check_directory(path: str) -> None:
 def check_file(path: str) -> None:
     """Raise `Untrusted` if others could change what is read from the file `path`.
 
-    As `check_ownership`, and others may not write to the file either.  In a sticky directory it has
-    no other name, for others may have given it this one.  The mode of a directory that
-    is mounted read-only does not count: that of a ConfigMap has 0777.  What is in it does: in the
-    systemd unit everything is read-only, and others write outside of it.
+    As `check_ownership`, and others may not write to the file either.  In a sticky directory it may
+    have no other name, since others could have given it this one.  The mode of a directory that is
+    itself mounted read-only does not count: that of a ConfigMap has 0777.  Modes of what is in it
+    do: in the systemd unit everything is read-only, but others may write outside of it.
     """
     for component, found in _components(path):
         problem = problem_of(component, found, sticky_helps=True)

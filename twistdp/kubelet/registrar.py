@@ -175,7 +175,7 @@ class Registrar:
     # Events of the directory
 
     def _kubelet_changed(self) -> None:
-        self._streams.settled()  # an earlier kubelet opens none that it has asked for
+        self._streams.settled()  # an earlier kubelet that has asked opens none now
         self._backoff.reset()
         self._session.outdated()
 

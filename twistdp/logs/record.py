@@ -122,7 +122,7 @@ def record_of(event: dict[str, Any], caller: tuple[str, int]) -> Record | None:
     in_text, beside = _parted(
         form if isinstance(form, str) else "", old if isinstance(old, str) else "", tuple(event)
     )
-    # Each line of the log comes through here: a comprehension over nothing costs as well.
+    # Each line of the log comes through here: even an empty comprehension costs time.
     fields = {key: event[key] for key in beside} if beside else {}
     used = {key: event[key] for key in in_text} if in_text else {}
     if not text and not fields and why is None:

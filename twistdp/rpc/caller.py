@@ -4,7 +4,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 LONGEST: Final = 200
-"""Characters of a name; whoever calls may send 8 KiB."""
+"""Characters of a name; a caller may send 8 KiB."""
 
 _call: ContextVar[list[Any]] = ContextVar("call")
 

@@ -119,7 +119,7 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]
             current.clear()
             call = EndedCall(method, request, answer, self._clock.seconds() - began, status)
             asyncio.get_running_loop().call_soon(self._ended, call)
-        del request, call  # of which a message takes forty times its bytes
+        del request, call  # a message takes forty times its bytes
         await context.abort(code, text)
         raise AssertionError("abort raises")
 

@@ -110,5 +110,5 @@ def _asked(path: str, words: Sequence[str]) -> Answer:
         raise CommandFailed(f"{path}: the kubelet has ended before it answered") from None
     except (LookupError, TypeError):
         raise CommandFailed(
-            f"{path}: what listens there is no emulated kubelet; give the directory of one"
+            f"{path}: no emulated kubelet listens there; give the directory of one"
         ) from None

@@ -111,7 +111,7 @@ class Asked(Request):
         channel: Any = self.channel
         channel.is_busy = True
         for name, values in list(self.requestHeaders.getAllRawHeaders()):
-            # Whoever reads one as text would get an error for what is no UTF-8.
+            # To read one as text is an error unless it is UTF-8.
             texts = [value.decode(errors="replace").encode() for value in values]
             self.requestHeaders.setRawHeaders(name, texts)
         scheme, found, rest = self.path.partition(b"://")
