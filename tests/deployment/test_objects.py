@@ -78,6 +78,14 @@ class ContainerTests(SynchronousTestCase):
             self.assertEqual(container["imagePullPolicy"], "Always")
         self.assertEqual(first["args"], ["$$(b)"])
 
+    def test_least(self) -> None:
+        """The pods have no token of the API server, and each container drops all capabilities."""
+        made = pod_of(daemon_set(plugin(init_container=InitContainer(image="j"))))
+        for one in (made, service_account(plugin())):
+            self.assertIs(one["automountServiceAccountToken"], False)
+        for container in (*made["initContainers"], *made["containers"]):
+            self.assertEqual(container["securityContext"]["capabilities"], {"drop": ["ALL"]})
+
     def test_init_container(self) -> None:
         """A plain one reads what the plugin reads; to a privileged one sysfs stays writable."""
         for privileged, wanted in ((False, ["/dev", "/sys", "/opt/x"]), (True, ["/opt/x"])):
