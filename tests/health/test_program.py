@@ -126,7 +126,7 @@ class CommandTests(SynchronousTestCase):
         self.assertTrue(has_ended(self.pids()[0]))
 
     def test_large_environments(self) -> None:
-        """Of an environment only the beginning is looked at: a user may start many with megabytes.
+        """Only the beginning of an environment is read: a user's processes may have megabytes.
 
         What a check has started has its mark there.
         """

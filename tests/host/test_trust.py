@@ -275,7 +275,7 @@ class OthersTests(TrustCase):
         self.assertEqual(stat.S_IMODE(os.stat(f"{shared}/a/b").st_mode), 0o755)
 
     def test_read_only_mount(self) -> None:
-        """The mode of a directory mounted read-only does not count, as of a ConfigMap; owners do.
+        """The mode of a directory mounted read-only does not count, but its owner does.
 
         Modes of what is in it count: in the systemd unit everything is read-only.
         """

@@ -326,7 +326,7 @@ class RegistrarTests(RegistrarCase):
                 self.assert_second_attempt_stands()
 
     def test_asked_by_others(self) -> None:
-        """Nobody's questions cause a registration, neither in another name nor before a restart."""
+        """Questions of others cause no registration, in another name or before a restart."""
         self.begun()
         for caller in ("somebody", "kubelet", "somebody"):
             self.streams.asked(caller)

@@ -196,7 +196,7 @@ class ListStreamsTests(SynchronousTestCase):
         self.assertEqual(self.lost, 0)
 
     def test_many_callers(self) -> None:
-        """Of callers that ask and open no stream the newest are kept, and take little memory."""
+        """Only the newest callers that asked and opened no stream are kept, in little memory."""
         tracemalloc.start()
         self.addCleanup(tracemalloc.stop)
         self.streams.asked("0")

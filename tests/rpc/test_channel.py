@@ -157,7 +157,7 @@ class ChannelTests(TestCase):
             self.assertEqual(item.value, answer.value)
 
     async def test_long_name(self) -> None:
-        """Of a caller's long name a handler gets the beginning, which it may keep."""
+        """A handler gets only the beginning of a caller's long name, which it may keep."""
         path = f"{temporary_directory(self)}/b.sock"
         ask = Method(ASK, None, lambda _: StringValue(value=caller()))
         await soon(server_of(self, path, ask).listen())
