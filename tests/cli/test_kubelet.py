@@ -304,6 +304,7 @@ class KubeletTests(TestCase):
         port = await endpoint.listen(Factory.forProtocol(Answering))
         for answer, shown, status in (
             (json.dumps({"ok": True, "text": "a\x1b[2J\n\u202eb"}), "a\\x1b[2J\n\\u202eb\n", 0),
+            (json.dumps({"ok": True, "text": "x" * 5000}), "x" * 5000 + "\n", 0),  # as JSON may be
             ("[1]", "no emulated kubelet", 1),
             ('{"a": 1}', "no emulated kubelet", 1),
             ("[" * 100_000, "has ended", 1),

@@ -15,7 +15,7 @@ from twistdp.errors import TwistdpError
 from twistdp.testing import POLICIES
 
 LONGEST: Final = 2000
-"""Characters of a line that are shown."""
+"""Characters of a line that are shown of what happens; an answer, which may be JSON, is whole."""
 
 
 @click.group(
@@ -97,15 +97,15 @@ def command(
 
         ended: Deferred[int] = Deferred()
 
-        def put(text: str) -> None:
+        def put(text: str, most: int | None = None) -> None:
             try:
-                print(_shown(text), flush=True)
+                print(_shown(text, most), flush=True)
             except OSError as error:  # nobody reads: the plugin's call is not to fail for that
                 if not ended.called:
                     ended.errback(error)
 
         def observe(line: str) -> None:
-            put(stamped(line))
+            put(stamped(line), LONGEST)
 
         try:
             kubelet = FakeKubelet(
@@ -172,11 +172,11 @@ def complain(text: str) -> int:
     return 1
 
 
-def _shown(text: str) -> str:
-    """Escape and cut lines with text of plugins, which must not control or fill a terminal."""
+def _shown(text: str, most: int | None = None) -> str:
+    """Escape lines with text of plugins, which must not control a terminal; cut each at `most`."""
     from twistdp.model import printable
 
-    return "\n".join(printable(line, LONGEST) for line in text.split("\n"))
+    return "\n".join(printable(line, most) for line in text.split("\n"))
 
 
 def stamped(line: str) -> str:
