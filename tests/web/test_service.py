@@ -256,10 +256,10 @@ class TcpTests(WebCase):
             endpoint, b"GET / HTTP/1.1\r\nHost: localhost\r\nX: \xffy\r\nConnection: close\r\n\r\n"
         )
         self.assertEqual((reply.status, reply.body), (200, "\ufffdy".encode()))
-        reply = await raw(
-            endpoint, b"GET / HTTP/1.1\r\nHost: localhost\xff\r\nConnection: close\r\n\r\n"
-        )
-        self.assertEqual(reply.status, 421)
+        for target, host in ((b"/", b"localhost\xff"), (b"http://localhost\x80/", b"localhost")):
+            request = b"GET %b HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n"
+            reply = await raw(endpoint, request % (target, host))
+            self.assertEqual(reply.status, 421)
 
     async def test_too_many(self) -> None:
         """Peers that only stay keep nobody out, and those that wait for answers are kept."""

@@ -110,10 +110,6 @@ class Asked(Request):
         """Understand each form of a target, see RFC 9112, 3.2, and each header; answer."""
         channel: Any = self.channel
         channel.is_busy = True
-        for name, values in list(self.requestHeaders.getAllRawHeaders()):
-            # To read one as text is an error unless it is UTF-8.
-            texts = [value.decode(errors="replace").encode() for value in values]
-            self.requestHeaders.setRawHeaders(name, texts)
         scheme, found, rest = self.path.partition(b"://")
         if found and scheme.lower() in _SCHEMES:
             host, slash, path = rest.partition(b"/")
@@ -121,6 +117,10 @@ class Asked(Request):
             self.requestHeaders.setRawHeaders(b"host", [host])
         elif self.path == b"*":
             self.path = b"/*"  # Twisted would answer by itself
+        for name, values in list(self.requestHeaders.getAllRawHeaders()):
+            # To read one as text is an error unless it is UTF-8.
+            texts = [value.decode(errors="replace").encode() for value in values]
+            self.requestHeaders.setRawHeaders(name, texts)
         super().process()
 
 
