@@ -280,6 +280,8 @@ class Manager(MultiService):
 
     def _retire(self, resource_type: str) -> None:
         resource = self.resources.pop(resource_type)
+        if self._leftovers is not None:
+            self._leftovers.gone(f"{self.namespace}/{resource_type}")
 
         def retired(outcome: object) -> None:
             if isinstance(outcome, Failure):
@@ -287,8 +289,6 @@ class Manager(MultiService):
             self._retiring.pop(resource_type, None)
             if self.running:
                 self._serve_all([resource_type])
-                if self._leftovers is not None:
-                    self._leftovers.gone(f"{self.namespace}/{resource_type}")
 
         done: Deferred[Any] = Deferred()
         self._retiring[resource_type] = done
