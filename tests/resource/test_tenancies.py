@@ -9,7 +9,6 @@ from twistdp.resource.tenancies import CONFIRMED, SETTLED, Key, Release, Tenanci
 
 R = "x.example/a"
 P, Q = (Holder("default", name, "main") for name in "pq")
-PROXY = ("kube-system", "proxy-node-1")
 DNS = ("kube-system", "dns-x7k2p")
 
 
@@ -24,7 +23,7 @@ class TenanciesTests(SynchronousTestCase):
     def begin(self, held: dict[Key, Holder | None] | None = None) -> None:
         """Begin with what was held before."""
         self.now = 100.0
-        self.tenancies = Tenancies(held or {}, self.now, nodes=["Node-1", ""])
+        self.tenancies = Tenancies(held or {}, self.now)
 
     def answer(
         self,
@@ -33,12 +32,15 @@ class TenanciesTests(SynchronousTestCase):
         *,
         after: float = 0.0,
         late: float = 0.0,
+        has_all_pods: bool = True,
     ) -> list[Release]:
         """The kubelet answers `late` seconds after it was asked."""
         self.now += after
         keys = {(R, id_): holder for id_, holder in listed.items()}
         seen = pods(*listed.values(), *others)
-        return self.tenancies.answered(keys, seen, self.now - late, self.now)
+        return self.tenancies.answered(
+            keys, seen, self.now - late, self.now, has_all_pods=has_all_pods
+        )
 
     def settle(self, listed: dict[str, Holder]) -> None:
         """The kubelet has known its pods for long."""
@@ -94,13 +96,11 @@ class TenanciesTests(SynchronousTestCase):
         """A kubelet without API server knows only pods of files, for as long as that takes."""
         self.begin({(R, "1"): P})
         for _ in range(20):
-            self.now += 10.0
-            self.assertEqual(self.tenancies.answered({}, {PROXY}, self.now, self.now), [])
+            self.assertEqual(self.answer({}, after=10.0, has_all_pods=False), [])
         self.assertEqual(self.answer({"1": P}), [])
 
         self.settle({"1": P})
-        self.now += 1.0
-        self.assertEqual(self.tenancies.answered({}, {PROXY}, self.now, self.now), [])
+        self.assertEqual(self.answer({}, after=1.0, has_all_pods=False), [])
         self.assertEqual(self.answer({}, after=1.0), [])
         self.assertEqual(self.answer({}, after=SETTLED - 0.1), [])
         self.assertEqual(self.answer({}, after=0.1), [Release(R, "1", P)])

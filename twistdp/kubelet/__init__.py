@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         container_part,
         listed_part,
     )
-    from twistdp.kubelet.podresources import Held, PodResourcesClient, node_names, only_static
+    from twistdp.kubelet.podresources import Held, PodResourcesClient
     from twistdp.kubelet.register_by_socket import SocketRegistration
     from twistdp.kubelet.registrar import Registrar
     from twistdp.kubelet.strategy import RegistrationStrategy
@@ -96,7 +96,5 @@ __all__ = [
     "holdings_of",
     "listed_part",
     "messages",
-    "node_names",
-    "only_static",
     "register_by_watcher",
 ]

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twistdp.kubelet import Holdings, holdings_of, node_names
+from twistdp.kubelet import Holdings, holdings_of
 from twistdp.kubelet.checkpoint import Checkpoint
 from twistdp.model import DeviceInfo, Holder, ReleasedDevices, natural_key
 from twistdp.resource.baseline import Baseline
@@ -75,7 +75,7 @@ class Releases(Service):
         self._file_name = self._names.claim(self, f"{self._namespace}.{self._name}")
         self._baseline = Baseline(self._state_dir, self._file_name.text)
         held, released = self._baseline.read()
-        self._tenancies = Tenancies(held, self._reactor.seconds(), nodes=node_names())
+        self._tenancies = Tenancies(held, self._reactor.seconds())
         self._ends = [
             self._events.follow(self._happened),
             self._holdings.follow(self._answered),

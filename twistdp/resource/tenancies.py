@@ -6,7 +6,6 @@ No device is given back because of what the kubelet does not say: see `Tenancies
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from twistdp.kubelet import only_static
 from twistdp.model import Holder
 
 CONFIRMED: Final = 2.0
@@ -52,24 +51,17 @@ class Tenancies:
     - Allocate gives it again: a kubelet gives only what it has taken back;
     - another pod has it;
     - it has been in no answer for a while, and the kubelet knows the pod, or would by now: after
-      its start a kubelet lists no pods at first, then those of files, whose names end with one of
-      the `nodes`, and the others when it has reached the API server;
+      its start a kubelet lists no pods at first, then those of files, and the others when it has
+      reached the API server;
     - it was given, is in no answer, and the kubelet keeps it for nobody: see `not_kept`.
     """
 
-    def __init__(
-        self,
-        held: Mapping[Key, Holder | None],
-        now: float,
-        *,
-        nodes: Collection[str] = (),
-    ) -> None:
+    def __init__(self, held: Mapping[Key, Holder | None], now: float) -> None:
         self.held = {key: Tenancy(holder, float("-inf")) for key, holder in held.items()}
         self._missing: dict[Key, tuple[float, bool]] = {}
         """Since when, in seconds, a device is in no answer, and whether those list its pod."""
         self._not_kept: dict[Key, float] = {}
         self._knows_pods: float | None = None
-        self._nodes = nodes
 
     def forget_kubelet(self) -> None:
         """There was no answer, or there is another kubelet: it may not know its pods."""
@@ -98,13 +90,13 @@ class Tenancies:
         asked: float,
         now: float,
         *,
-        has_all_pods: bool = False,
+        has_all_pods: bool,
     ) -> list[Release]:
         """The kubelet lists these devices and `pods`, by namespace and name; `asked` is when.
 
-        With `has_all_pods` it knows all pods, also if it lists none but those of files.
+        Without `has_all_pods` it may not know others than those of files.
         """
-        if not has_all_pods and only_static([name for _, name in pods], self._nodes):
+        if not has_all_pods:
             self.forget_kubelet()
             return []
         if self._knows_pods is None:
