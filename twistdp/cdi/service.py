@@ -29,7 +29,7 @@ TIDY_AFTER: Final = 60.0
 knows its pods again."""
 
 AGAIN: Final = 1.0
-"""Seconds until the second look for leftovers, if the first one leaves a spec."""
+"""Seconds until the second look for leftovers, and between the first two answers of a kubelet."""
 
 
 class CdiParts:
@@ -126,8 +126,8 @@ class Leftovers:
     """Removes specs of the domain `namespace` whose resources are not `served`.
 
     `served` returns names as ``domain/type``.  A spec stays while pods hold its devices, while
-    another process serves the resource, and while the kubelet does not report who holds devices,
-    as it does not for a second after its start.  Then another look follows, after a minute at the
+    another process serves the resource, and until the kubelet has reported for a second who holds
+    devices, which takes a second after its start.  Then another look follows, after a minute at the
     latest.  Logs errors and never raises them.
     """
 
@@ -144,6 +144,8 @@ class Leftovers:
         self._directory = settings.cdi_dir
         self._reactor = reactor
         self._holdings = holdings_of(reactor, settings.pod_resources_socket)
+        self._is_known = False
+        """Whether the kubelet reported who holds devices when it was asked last."""
         self._looking: Deferred[None] | None = None
         self._gone: dict[str, IDelayedCall] = {}
         """Resources whose last device has gone within the last minute."""
@@ -200,6 +202,11 @@ class Leftovers:
         if all(file.in_use for file in stale):
             return bool(stale)
         held = await self._holdings.ask()
+        if held is not None and not self._is_known:
+            # A kubelet that has just started takes its pods one after the other.
+            await deferLater(self._reactor, AGAIN)
+            held = await self._holdings.ask()
+        self._is_known = held is not None
         return clean(self._directory, namespaces, self._spared(), held, logged=self._logged)
 
     def _spared(self) -> set[str]:
