@@ -53,8 +53,8 @@ class Complaints:
         """Log new complaints.  After a scan of `everything`, forget those that have ended."""
         if everything:
             self._known &= self._present
-        is_enough = self._is_enough()
-        if is_enough:
+        must_wait = self._must_wait()
+        if must_wait:
             self._known.difference_update(self._new)  # a later scan logs them
         elif len(self._new) > _EXAMPLES:
             count = len(self._new) + self._dropped
@@ -67,13 +67,13 @@ class Complaints:
                     f"{self._dropped} more complaints, which are logged when others have ended"
                 )
         if everything or self._dropped:
-            self._is_full = self._dropped > 0 and not is_enough
+            self._is_full = self._dropped > 0 and not must_wait
         self._present.clear()
         self._examples.clear()
         self._new.clear()
         self._dropped = 0
 
-    def _is_enough(self) -> bool:
+    def _must_wait(self) -> bool:
         """Whether new complaints wait: others may make and remove files all the time."""
         is_new = bool(self._new) or (self._dropped > 0 and not self._is_full)
         return is_new and not self._budget.spend()
