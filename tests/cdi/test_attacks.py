@@ -10,8 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.cdi_samples import NULL
 from tests.support.helpers import temporary_directory
 from tests.support.users import ALICE, ALICES_GROUP, NEEDS_ROOT, acting_as, given_to
-from twistdp.cdi.files import SpecFile, SpecNotWritten, clean, file_name
+from twistdp.cdi.files import SpecFile, SpecNotWritten, file_name
 from twistdp.cdi.spec import entry_of, spec_text
+from twistdp.cdi.stale import clean
 from twistdp.model.cdi import CDIDevice, CDIHook
 
 DOMAIN, TYPE = "color.example.com", "yellow"

@@ -1,4 +1,4 @@
-"""Tests for `twistdp.cdi.files` and `twistdp.cdi.shared_file`."""
+"""Tests for `twistdp.cdi.files`, `twistdp.cdi.stale` and `twistdp.cdi.shared_file`."""
 
 import errno
 import fcntl
@@ -22,8 +22,9 @@ from tests.support.cdi_samples import FULL, NULL, ZERO, device_ids
 from tests.support.cdi_samples import devices as cdi_devices
 from tests.support.helpers import temporary_directory
 from twistdp.cdi import shared_file
-from twistdp.cdi.files import HANDED_OUT, SpecFile, SpecNotWritten, clean, file_name
+from twistdp.cdi.files import HANDED_OUT, SpecFile, SpecNotWritten, file_name
 from twistdp.cdi.spec import device_name, edits, entry_of, kind, spec_text
+from twistdp.cdi.stale import clean
 from twistdp.model.cdi import CDIDevice, CDINode
 
 DOMAIN, TYPE = "color.example.com", "yellow"

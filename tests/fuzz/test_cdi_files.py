@@ -12,8 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fuzz.support import MEMORY, Lines, check_lines, fuzzed
 from tests.support.cdi_samples import ALL, NULL, ZERO
-from twistdp.cdi.files import SpecFile, SpecNotWritten, clean, file_name
+from twistdp.cdi.files import SpecFile, SpecNotWritten, file_name
 from twistdp.cdi.spec import VERSIONS, entry_of, parse_spec, spec_text
+from twistdp.cdi.stale import clean
 from twistdp.model.cdi import CDIDevice
 
 DOMAIN, TYPE = "a.example.com", "thing"

@@ -17,6 +17,7 @@ UNUSED = (
     "twisted.web",
     "twisted.conch",
     "twistdp.cdi.files",
+    "twistdp.cdi.stale",
     "twistdp.cdi.spec",
     "twistdp.cli",
     "twistdp.config",

@@ -195,7 +195,7 @@ class Leftovers:
         except OSError:
             return False  # no directory, no leftovers
         # Only now: a plugin without CDI needs no code for files.
-        from twistdp.cdi.files import clean, stale_files
+        from twistdp.cdi.stale import clean, stale_files
 
         namespaces = {self._namespace}
         stale = stale_files(self._directory, namespaces, self._spared()).values()
